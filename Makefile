@@ -6,7 +6,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup servers demo start stop status reset test coverage test-compose bench rooms reference lint types check format lock check-lock hooks release clean
+.PHONY: help setup servers demo start stop status reset test test-compose bench rooms reference lint types check format lock check-lock hooks release clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | \
@@ -42,13 +42,9 @@ reset: $(STAMP) ## stop the system and remove its data
 # All tests use all cores; with arguments it is one process, which starts sooner, unless they say otherwise (-n 2).
 WORKERS = $(if $(ARGS),0,auto --maxprocesses 8)
 
-test: $(STAMP) ## all tests, on real servers: by address, by Docker, or private ones (see CONTRIBUTING.md)
+test: $(STAMP) ## all tests, on real servers: by address, by Docker, or private ones (COVERAGE=1: with coverage and its floors)
 	@[ -n "$${TEST_POSTGRES_DSN:-}" ] || docker info >/dev/null 2>&1 || sh local/install_servers.sh
-	@$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
-
-coverage: $(STAMP) ## unit tests, then all tests, with the branches they take; fails below the floors
-	@[ -n "$${TEST_POSTGRES_DSN:-}" ] || docker info >/dev/null 2>&1 || sh local/install_servers.sh
-	@$(PYTHON) -m local.coverage_floors
+	@$(PYTHON) -m $(if $(COVERAGE),local.coverage_floors,pytest -n $(WORKERS) $(ARGS))
 
 test-compose: $(STAMP) ## build the image, bring the compose file up, play the story against it, take it down
 	@$(PYTHON) -m local.compose_test

@@ -1,4 +1,4 @@
-"""``make bench``: the figures as a table and as JSON, with where the time went."""
+"""Prints and stores the figures of ``make bench``, and the costliest functions when it profiles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from local.system import DEFAULT_DIRECTORY, System
 
 
 def main() -> int:
-    """Measure on a system of its own, which is removed afterwards."""
+    """Measure on a system of its own, which is removed afterwards, and return 0."""
     parser = argparse.ArgumentParser(
         prog="bench", description="Transfer throughput and delay, and single calls"
     )
@@ -28,24 +28,25 @@ def main() -> int:
         "--inquiries",
         type=int,
         default=10_000,
-        help="how many, each for its own account",
+        help="number of inquiries, each for its own account",
     )
     parser.add_argument(
-        "--accounts", type=int, default=100_000, help="how many a run reads"
+        "--accounts", type=int, default=100_000, help="number of accounts of a run"
     )
     parser.add_argument(
         "--json",
         type=Path,
         default=DEFAULT_DIRECTORY / "bench.json",
-        help="where the figures go",
+        help="file for the figures",
     )
     parser.add_argument(
         "--profile",
         type=Path,
-        help="sample the Python processes; stacks go to this folder",
+        help="sample the Python processes and write their stacks to this folder",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="connection-bench-") as folder:
+        # Servers that run as another user pass through to their data.
         Path(folder).chmod(0o711)
         figures = asyncio.run(
             run(

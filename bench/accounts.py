@@ -1,4 +1,4 @@
-"""A run over many accounts: how many a second, whether the connector's memory stays flat, and with more connectors."""
+"""Measures a run over many accounts: its rate, the connector's memory, and the rate with more connectors."""
 
 from __future__ import annotations
 
@@ -20,20 +20,19 @@ CHANGED = 20_000
 async def measured_run(
     system: System, crm: VaultClient, medical: VaultClient, count: int
 ) -> dict[str, Any]:
-    """Figures of a run over ``count`` accounts, and of runs over changed ones by one, two and four connectors."""
+    """Return figures of a run over ``count`` accounts, and of runs over changed ones by 1, 2 and 4 connectors."""
     await many_accounts(crm, medical, count)
     connector = system.process_ids()["connector"]
     seconds, written, memory = await timed_run(medical, INTEGRATION, connector)
+    # Two halves: memory that grows with the number of accounts shows as a difference.
     half = len(memory) // 2
+    first = max(memory[: half or 1])
+    second = max(memory[half:])
     figures: dict[str, Any] = {
         "accounts": written,
         "accounts_per_second": round(written / seconds),
-        "connector_mebibytes_at_most_in_the_first_half": round(
-            max(memory[: half or 1]) / 2**20
-        ),
-        "connector_mebibytes_at_most_in_the_second_half": round(
-            max(memory[half:]) / 2**20
-        ),
+        "connector_mebibytes_at_most_in_the_first_half": round(first / 2**20),
+        "connector_mebibytes_at_most_in_the_second_half": round(second / 2**20),
     }
     rates: dict[str, float] = {}
     for number in CONNECTORS:
@@ -47,12 +46,14 @@ async def measured_run(
 
 @asynccontextmanager
 async def _connectors(system: System, number: int) -> AsyncIterator[None]:
-    """So many connectors, that of the system included."""
+    """Run ``number`` connectors during the block, including the one of the system."""
     more = system.further_connectors(number - 1)
     try:
         for service in more:
             service.spawn()
-        await asyncio.gather(*(service.wait_ready() for service in more))
+        waits = [service.wait_ready() for service in more]
+        await asyncio.gather(*waits)
         yield
     finally:
-        await asyncio.gather(*(service.stop() for service in more))
+        stops = [service.stop() for service in more]
+        await asyncio.gather(*stops)

@@ -1,7 +1,7 @@
-"""Single calls of one Vault process, beside the SQL that they came to, replayed through the driver alone.
+"""Compares single calls of one Vault process with the same SQL through the driver alone.
 
 A page of a query and a bulk upsert are carried out once in this process while the driver logs its statements. Then
-clients call the served Vault, and as many connections run the logged statements with the logged values, by turns.
+clients call the served Vault, and as many connections run the logged statements with the logged values, alternately.
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ Call = Callable[[int], Awaitable[object]]
 
 
 class LoggedDatabase(Database):
-    """A database whose statements are kept, in their order, with their values."""
+    """A database that records its statements in order, with their values."""
 
     def __init__(self, dsn: str) -> None:
+        # One connection, so that the log has the statements in their order.
         super().__init__(dsn, max_size=1)
         self.statements: list[Statement] = []
 
@@ -65,17 +66,18 @@ class LoggedDatabase(Database):
                 yield connection
 
     def _keep(self, logged: Any) -> None:
+        # The replay has transactions of its own.
         if logged.query.rstrip(";") not in ("BEGIN", "COMMIT"):
             self.statements.append((logged.query, logged.args))
 
     def taken(self) -> list[Statement]:
-        """The statements since the last time."""
+        """Return the statements since the last call, and forget them."""
         taken, self.statements = self.statements, []
         return taken
 
 
 def rows(client: int, change: int) -> list[dict[str, object]]:
-    """500 records of a client's own, with values that differ from those of the change before."""
+    """Return 500 records of one client, with values that differ from those of the change before."""
     return [
         {
             "key__c": f"{client}-{number}",
@@ -90,7 +92,7 @@ def rows(client: int, change: int) -> list[dict[str, object]]:
 
 
 async def measured_calls(system: System) -> dict[str, object]:
-    """Requests and records a second by the API and by the driver, and the ratio of the two."""
+    """Return requests and records a second by the API and by the driver, and the ratio of the two."""
     logged = LoggedDatabase(system.database_dsn("medical_vault"))
     await logged.open()
     try:
@@ -124,7 +126,7 @@ async def measured_calls(system: System) -> dict[str, object]:
 async def _recorded(
     logged: LoggedDatabase,
 ) -> tuple[list[Statement], list[list[list[Statement]]]]:
-    """The statements of the query; and by change, of two that undo each other, those of every client's upsert."""
+    """Return the statements of the query, and of each client's upsert for two changes that undo each other."""
     components = ComponentService(logged)
     await components.load()
     assert not (await components.execute(SYSTEM, MDL)).failures
@@ -132,6 +134,7 @@ async def _recorded(
         RecordService(logged, components, {}, NamedActions({}), 10101),
         QueryService(logged, components),
     )
+    # More records than a page, as a query with further pages stores a cursor.
     for client in range(RECORDS // BATCH):
         await records.upsert(SYSTEM, "bench__c", rows(client, 1), "key__c")
     logged.taken()
@@ -152,7 +155,7 @@ async def _recorded(
 
 def _query(http: aiohttp.ClientSession) -> Call:
     async def call(client: int) -> object:
-        del client
+        del client  # all clients send the same query
         async with http.post("/api/v25.1/query", data={"q": QUERY}) as answer:
             document = orjson.loads(await answer.read())
         assert len(document["data"]) == PAGE, document
@@ -162,20 +165,19 @@ def _query(http: aiohttp.ClientSession) -> Call:
 
 
 def _upsert(http: aiohttp.ClientSession, lineage: str | None = None) -> Call:
-    """Change every record of a client; with ``lineage``, tell of each where it comes from."""
+    """Return a call that changes every record of a client; ``lineage`` is the header of that name."""
     changes = itertools.count(2)
-    headers = {"Content-Type": "application/json"} | (
-        {} if lineage is None else {"X-VaultAPI-Lineage": lineage}
-    )
+    headers = {"Content-Type": "application/json"}
+    if lineage is not None:
+        headers["X-VaultAPI-Lineage"] = lineage
 
     async def call(client: int) -> object:
         change = next(changes)
-        told = (
-            {}
-            if lineage is None
-            else {"lineage__sys": [0, f"message {change}", f"source {client}"]}
-        )
-        body = orjson.dumps([row | told for row in rows(client, change)])
+        more: dict[str, object] = {}
+        if lineage is not None:
+            more["lineage__sys"] = [0, f"message {change}", f"source {client}"]
+        changed = [row | more for row in rows(client, change)]
+        body = orjson.dumps(changed)
         path = "/api/v25.1/vobjects/bench__c?idParam=key__c"
         async with http.post(path, data=body, headers=headers) as answer:
             document = orjson.loads(await answer.read())
@@ -188,7 +190,7 @@ def _upsert(http: aiohttp.ClientSession, lineage: str | None = None) -> Call:
 def _replayed(
     pool: asyncpg.Pool[asyncpg.Record], changes: Iterable[list[list[Statement]]]
 ) -> Call:
-    """Run the statements of the next change in one transaction, rows being made what a Python caller uses."""
+    """Return a call that runs the statements of the next change in one transaction, and reads rows as dictionaries."""
     own = dict(enumerate(itertools.tee(changes, CLIENTS)))
 
     async def call(client: int) -> object:
@@ -203,22 +205,21 @@ def _replayed(
 
 
 def _anew(values: Sequence[Any]) -> Iterator[Any]:
-    """The values of a statement; a cursor's id is a new one, as for every query."""
+    """Yield the values of a statement, with new ids for cursors, as every query has them."""
     return (uuid4() if isinstance(value, UUID) else value for value in values)
 
 
 async def _with_lineage(http: aiohttp.ClientSession) -> dict[str, float]:
-    """What telling of lineage costs: calls with it, and the same without."""
+    """Compare upserts with lineage to the same without."""
     origins = [{"object": "account__v", "rule": "account__v", "own": ["yes__c"]}]
     common = {
         "source_vault_id": 20202,
         "integration": "bench__c",
         "integration_point": "bench_inbound__c",
     }
-    told = orjson.dumps(
-        {**common, "time": "2026-01-31T10:00:00.000Z", "origins": origins}
-    ).decode()
-    with_it, without = await _by_turns(_upsert(http, told), _upsert(http))
+    header = {**common, "time": "2026-01-31T10:00:00.000Z", "origins": origins}
+    text = orjson.dumps(header).decode()
+    with_it, without = await _by_turns(_upsert(http, text), _upsert(http))
     return {
         "requests_per_second": round(with_it, 1),
         "ratio_to_upsert": round(with_it / without, 2),
@@ -237,19 +238,16 @@ async def _beside(api: Call, driver: Call, records: int) -> dict[str, float]:
 
 
 async def _by_turns(one: Call, other: Call) -> tuple[float, float]:
-    """Calls a second of both, made by turns, so that what else the machine does meets both."""
+    """Return calls a second of both, which alternate, so that other work of the machine affects both."""
     counts = {one: 0, other: 0}
     seconds = {one: 0.0, other: 0.0}
     for turn in range(TURNS + 1):
         for call in (one, other):
             started = time.perf_counter()
-            counted = sum(
-                await asyncio.gather(
-                    *(_repeated(call, client) for client in range(CLIENTS))
-                )
-            )
-            if turn:  # the first warms both
-                counts[call] += counted
+            clients = [_repeated(call, client) for client in range(CLIENTS)]
+            made = await asyncio.gather(*clients)
+            if turn:  # the first one fills caches and is not counted
+                counts[call] += sum(made)
                 seconds[call] += time.perf_counter() - started
     return counts[one] / seconds[one], counts[other] / seconds[other]
 

@@ -1,4 +1,4 @@
-"""Invented accounts and inquiries for the benchmark, written through the public API."""
+"""Creates invented accounts, inquiries and products for the benchmark through the public API."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from shared.client import VaultClient
 INQUIRY_ACTION = "Objectlifecyclestateuseraction.medical_inquiry__v"
 SUBMIT = f"{INQUIRY_ACTION}.saved_state__v.submit__v"
 TRANSFER = f"{INQUIRY_ACTION}.submitted_state__v.transfer_to_medical__v"
+# As many as a call may have.
 CALL_ROWS = 500
 PRODUCT_GROUPS = 100
 CHUNK = 5000  # rows that are on their way at once
@@ -24,14 +25,10 @@ class BenchFailed(Exception):
 async def submitted_inquiries(
     crm: VaultClient, medical: VaultClient, count: int, run: str
 ) -> list[str]:
-    """Ids of ``count`` submitted inquiries, each for an account of its own with one address."""
-    country = (
-        await crm.query("SELECT id FROM country__v WHERE country_code__v = 'US'")
-    ).rows[0]["id"]
-    codes = [
-        row["external_id__v"]
-        for row in (await medical.query("SELECT external_id__v FROM product__v")).rows
-    ]
+    """Create ``count`` submitted inquiries, each for an account of its own with one address; return their ids."""
+    country = await _country(crm)
+    known = await medical.query("SELECT external_id__v FROM product__v")
+    codes = [row["external_id__v"] for row in known.rows]
     names = ", ".join(f"'{code}'" for code in codes if code)
     products = await crm.query(
         f"SELECT id FROM product__v WHERE external_id__v CONTAINS ({names})"
@@ -60,16 +57,17 @@ async def submitted_inquiries(
 async def _create(
     client: VaultClient, object_name: str, rows: Sequence[dict[str, Any]]
 ) -> list[str]:
-    calls = [
-        client.create(object_name, rows[start : start + CALL_ROWS])
-        for start in range(0, len(rows), CALL_ROWS)
-    ]
-    results = [result for part in await asyncio.gather(*calls) for result in part]
-    for result in results:
-        if not result.ok:
-            message = f"creating {object_name} was refused: {result.errors[0].message}"
-            raise BenchFailed(message)
-    return [str(result.id) for result in results]
+    starts = range(0, len(rows), CALL_ROWS)
+    parts = [rows[start : start + CALL_ROWS] for start in starts]
+    calls = [client.create(object_name, part) for part in parts]
+    ids = []
+    for results in await asyncio.gather(*calls):
+        for result in results:
+            if not result.ok:
+                reason = result.errors[0].message
+                raise BenchFailed(f"creating {object_name} was refused: {reason}")
+            ids.append(str(result.id))
+    return ids
 
 
 def _account(run: str, number: int, country: object) -> dict[str, Any]:
@@ -112,21 +110,25 @@ def _inquiry(
 
 
 async def many_accounts(crm: VaultClient, medical: VaultClient, count: int) -> None:
-    """``count`` accounts without an address, of a country whose agreement lets them be pulled."""
+    """Create ``count`` accounts without an address, of a country whose agreement permits to pull them."""
     rule = {"country_code__v": "US", "pull_accounts_rule__v": "pull_accounts__v"}
-    country = (
-        await crm.query("SELECT id FROM country__v WHERE country_code__v = 'US'")
-    ).rows[0]["id"]
+    country = await _country(crm)
     await medical.update("country__v", [rule], "country_code__v")
     for start in range(0, count, CHUNK):
         numbers = range(start, min(start + CHUNK, count))
-        await _create(
-            crm, "account__v", [_account("many", number, country) for number in numbers]
-        )
+        rows = [_account("many", number, country) for number in numbers]
+        await _create(crm, "account__v", rows)
+
+
+async def _country(crm: VaultClient) -> object:
+    query = "SELECT id FROM country__v WHERE country_code__v = 'US'"
+    found = await crm.query(query)
+    return found.rows[0]["id"]
 
 
 async def changed_accounts(crm: VaultClient, count: int) -> None:
-    """Change so many of these accounts."""
+    """Change ``count`` of these accounts."""
+    # Other values each time, as the Vault does not write a record without changes.
     mark = uuid4().hex[:6]
     rows = (
         {"external_id__v": f"BENCH-many-{n}", "credentials__v": f"MD {mark}"}
@@ -136,7 +138,7 @@ async def changed_accounts(crm: VaultClient, count: int) -> None:
 
 
 async def many_products(crm: VaultClient, count: int) -> None:
-    """``count`` products, each in one of 100 product groups."""
+    """Create ``count`` products, each in one of 100 product groups."""
     groups = [
         {"name__v": f"Bench Group {n}", "external_id__v": f"BENCH-G-{n}"}
         for n in range(PRODUCT_GROUPS)
@@ -167,7 +169,7 @@ async def changed_products(crm: VaultClient, count: int) -> None:
 async def _update(
     client: VaultClient, object_name: str, rows: Sequence[dict[str, Any]]
 ) -> None:
-    """Update by external id, some calls at once."""
+    """Update records by external id, ten calls at once."""
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
         calls = (

@@ -1,4 +1,4 @@
-"""A run of the CRM metadata sync over many products in their groups: as they come, and as they change."""
+"""Measures runs of the CRM metadata sync over many products in their groups: created, and changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INTEGRATION = "crm_metadata_sync_product_content__v"
 async def measured_sync(
     system: System, crm: VaultClient, medical: VaultClient, count: int
 ) -> dict[str, Any]:
-    """Figures of a run that brings ``count`` products with 100 groups, and of one after all of them changed."""
+    """Return figures of a run that copies ``count`` products with 100 groups, and of one after all of them changed."""
     connector = system.process_ids()["connector"]
     row = {"integration_api_name__sys": INTEGRATION, "status__v": "active__v"}
     await medical.update("integration__sys", [row], "integration_api_name__sys")

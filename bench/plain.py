@@ -1,4 +1,4 @@
-"""The yardstick: a plain hand-written pipeline with the same reads and writes, page by page over HTTP."""
+"""Transfers inquiries by a plain, hand-written pipeline with the same reads and writes, for comparison."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ READ = (
 async def transfer(
     crm: VaultClient, medical: VaultClient, inquiries: Sequence[str]
 ) -> None:
-    """Read a page of inquiries, map it, write four records each, set the status; the next page is read meanwhile."""
+    """Transfer the inquiries page by page: read, map, write four records for each, set the status."""
     pages = [
         inquiries[start : start + PAGE] for start in range(0, len(inquiries), PAGE)
     ]
     reading = asyncio.create_task(_read(crm, pages[0]))
     for number in range(len(pages)):
         rows = await reading
+        # The next page is read while this one is written.
         if number + 1 < len(pages):
             reading = asyncio.create_task(_read(crm, pages[number + 1]))
         await _write(crm, medical, rows)

@@ -1,4 +1,4 @@
-"""Processor time of the system's parts, children included, read from /proc."""
+"""Reads the processor time of the system's parts, children included, from /proc."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def processor_seconds(roots: Mapping[str, int]) -> dict[str, float]:
-    """Seconds of user and system time by part; ``roots`` are process ids by the part's name."""
+    """Return seconds of user and system time by part; ``roots`` has a process id for each part's name."""
     parents, seconds = _processes()
     names = {pid: name for name, pid in roots.items()}
     total = dict.fromkeys(roots, 0.0)
@@ -24,7 +24,7 @@ def processor_seconds(roots: Mapping[str, int]) -> dict[str, float]:
 
 
 def _processes() -> tuple[dict[int, int], dict[int, float]]:
-    """Parent and processor seconds of every process, seconds of children that have ended included."""
+    """Return parent and processor seconds of every process, with the seconds of its ended children."""
     parents: dict[int, int] = {}
     seconds: dict[int, float] = {}
     for folder in Path("/proc").glob("[0-9]*"):

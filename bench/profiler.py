@@ -1,4 +1,4 @@
-"""Where a Python process spends its time: py-spy samples, summed by what the code is there for."""
+"""Samples Python processes with py-spy and sums the samples by function."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOP = 12
 
 @asynccontextmanager
 async def profiled(processes: Mapping[str, int], folder: Path) -> AsyncIterator[None]:
-    """Sample the processes during the block; raw stacks go to ``folder``, one file a process."""
+    """Sample the processes during the block; write raw stacks to ``folder``, a file for each process."""
     folder.mkdir(parents=True, exist_ok=True)
     recorders = [
         await _record(pid, folder / f"{name}.stacks") for name, pid in processes.items()
@@ -29,6 +29,7 @@ async def profiled(processes: Mapping[str, int], folder: Path) -> AsyncIterator[
     try:
         yield
     finally:
+        # py-spy writes its file when it is interrupted.
         for recorder in recorders:
             with suppress(ProcessLookupError):
                 recorder.send_signal(SIGINT)
@@ -58,7 +59,7 @@ async def _record(pid: int, file: Path) -> asyncio.subprocess.Process:
 
 
 def shares(file: Path) -> list[tuple[str, float]]:
-    """The functions with most time of their own, and their part of all samples (0 to 1), largest first."""
+    """Return the functions with most time of their own and their share of all samples (0 to 1), largest first."""
     own: Counter[str] = Counter()
     for line in file.read_text().splitlines():
         stack, _, count = line.rpartition(" ")

@@ -1,11 +1,12 @@
-"""``make rooms``: how many source files somebody opens who follows a job from its HTTP call to its end.
+"""Counts the source files that a reader opens who follows a job from its HTTP call to its end: ``make rooms``.
 
-A job enters a file, below ``services/`` or ``shared/``, when it calls a function that is defined there, in any process
-of a live system. Ten jobs of a kind are done one by one, and then nothing ten times for as long. A function is one of
-the job's when each job called it more often than the quietest of the idle times did. So what jobs and idle loops both
-call counts (the relay, the pool of connections); what only loops call does not, as they pass one of the jobs by; nor
-does what is done once and kept, as a job goes before the ten. A query's text is always new, so that it is parsed.
-Files of data, types or texts alone are not entered.
+A job enters a file below ``services/`` or ``shared/`` when it calls a function that is defined there, in any process
+of a live system. Ten jobs of a kind are carried out one by one; then the system is idle ten times for as long. A
+function belongs to the job if each of the ten jobs called it more often than it was called in the quietest of the idle
+periods. So functions that jobs and idle loops both call are counted (the relay, the pool of connections). Functions
+that only loops call are not, as at least one job misses them. Nor are functions whose result is cached, as one job is
+carried out before the ten. Each query has a new text, so that it is parsed. Files that have only data, types or texts
+are not entered.
 """
 
 from __future__ import annotations
@@ -36,9 +37,8 @@ from local.system import System
 from shared.client import VaultClient
 
 JOBS = 10
-PAUSE_SECONDS = (
-    0.2  # in which what follows a job ends as well, acknowledgements for example
-)
+# After a job, for the work that follows it, such as acknowledgements.
+PAUSE_SECONDS = 0.2
 TRANSFERRED = "SELECT FROM records.medical_inquiry__v WHERE transfer_status__v = 'success__v' AND id = $1"
 EXCEPTION = "exception_message__sys"
 FAILED = f"SELECT {EXCEPTION} FROM records.exception_item__sys WHERE item__sys = $1"
@@ -66,7 +66,7 @@ class TracedSystem(System):
     async def calls(
         self, job: Callable[[], Awaitable[object]]
     ) -> Counter[tuple[str, ...]]:
-        """Calls since the last time by file, function and process, when a job has been done."""
+        """Carry out a job and return the calls since the last time, by file, function and process."""
         await job()
         await asyncio.sleep(PAUSE_SECONDS)
         calls: Counter[tuple[str, ...]] = Counter()
@@ -87,7 +87,7 @@ class TracedSystem(System):
 async def entered(
     system: TracedSystem, jobs: Sequence[Callable[[], Awaitable[object]]]
 ) -> list[str]:
-    """The files that the jobs enter; the first of them goes before."""
+    """Return the files that the jobs enter; the first job is not counted."""
     await system.calls(jobs[0])
     started = time.monotonic()
     busy = [await system.calls(job) for job in jobs[1:]]
@@ -108,8 +108,9 @@ async def entered(
 async def act(
     client: VaultClient, record: tuple[str, str], action: str, dsn: str, end: str
 ) -> Row:
-    """Run a user action and wait for a row in a database, as asking a Vault for it would be traced."""
+    """Run a user action, and wait for the first row of the SQL ``end`` with the record's id; return the row."""
     await client.run_action(*record, action)
+    # In the database, as a call of the Vault would be traced.
     async with asyncpg.create_pool(dsn, min_size=1) as pool:
 
         async def ask() -> Row | None:
@@ -120,80 +121,71 @@ async def act(
 
 
 async def measured(system: TracedSystem) -> dict[str, list[str]]:
-    """The files of each kind of job; the system is removed afterwards."""
-
-    def client(vault: str) -> VaultClient:
-        return VaultClient(
-            **{
-                name: system.endpoints()[vault][name]
-                for name in ("url", "username", "password")
-            }
-        )
-
+    """Start the system, return the files of each kind of job, and remove the system."""
     try:
         await system.start()
-        crm_dsn, medical_dsn = (
-            system.database_dsn("crm_vault"),
-            system.database_dsn("medical_vault"),
-        )
-        async with client("crm_vault") as crm, client("medical_vault") as medical:
+        async with (
+            _client(system, "crm_vault") as crm,
+            _client(system, "medical_vault") as medical,
+        ):
             for vault in (crm, medical):
                 row = {
                     "integration_api_name__sys": INTEGRATION,
                     "status__v": "active__v",
                 }
-                await vault.update(
-                    "integration__sys", [row], "integration_api_name__sys"
-                )
-
-            def transfer(
-                inquiry: str, dsn: str = crm_dsn, end: str = TRANSFERRED
-            ) -> Awaitable[Row]:
-                return act(crm, ("medical_inquiry__v", inquiry), TRANSFER, dsn, end)
-
-            def retry(failed: Row) -> Awaitable[Row]:
-                return act(
-                    medical,
-                    (EXCEPTION, failed[EXCEPTION]),
-                    RETRY,
-                    medical_dsn,
-                    RESOLVED,
-                )
-
-            inquiries = await submitted_inquiries(
-                crm, medical, 2 * JOBS + 2, uuid4().hex[:8]
-            )
-            products = (
-                await medical.query("SELECT id, external_id__v FROM product__v")
-            ).rows
-            await medical.update(
-                "product__v",
-                [{**row, "external_id__v": f"not {row['id']}"} for row in products],
-            )
-            exceptions = [
-                await transfer(inquiry, medical_dsn, FAILED)
-                for inquiry in inquiries[JOBS + 1 :]
-            ]
-            await medical.update("product__v", products)
-            return {
-                "transfer": await entered(
-                    system,
-                    [partial(transfer, inquiry) for inquiry in inquiries[: JOBS + 1]],
-                ),
-                "query": await entered(
-                    system,
-                    [partial(crm.query, QUERY.format(n)) for n in range(JOBS + 1)],
-                ),
-                "retry": await entered(
-                    system, [partial(retry, exception) for exception in exceptions]
-                ),
-            }
+                key = "integration_api_name__sys"
+                await vault.update("integration__sys", [row], key)
+            return await _kinds(system, crm, medical)
     finally:
         await system.reset()
 
 
+def _client(system: TracedSystem, vault: str) -> VaultClient:
+    endpoint = system.endpoints()[vault]
+    return VaultClient(endpoint["url"], endpoint["username"], endpoint["password"])
+
+
+async def _kinds(
+    system: TracedSystem, crm: VaultClient, medical: VaultClient
+) -> dict[str, list[str]]:
+    """Return the files of a transfer, a query and a retry."""
+    crm_dsn = system.database_dsn("crm_vault")
+    medical_dsn = system.database_dsn("medical_vault")
+
+    def transfer(
+        inquiry: str, dsn: str = crm_dsn, end: str = TRANSFERRED
+    ) -> Awaitable[Row]:
+        return act(crm, ("medical_inquiry__v", inquiry), TRANSFER, dsn, end)
+
+    def retry(failed: Row) -> Awaitable[Row]:
+        record = (EXCEPTION, failed[EXCEPTION])
+        return act(medical, record, RETRY, medical_dsn, RESOLVED)
+
+    run = uuid4().hex[:8]
+    inquiries = await submitted_inquiries(crm, medical, 2 * JOBS + 2, run)
+    found = await medical.query("SELECT id, external_id__v FROM product__v")
+    products = found.rows
+    # Without their External IDs the transfers of the second half fail, so that they can be retried.
+    renamed = [{**row, "external_id__v": f"not {row['id']}"} for row in products]
+    await medical.update("product__v", renamed)
+    exceptions = [
+        await transfer(inquiry, medical_dsn, FAILED)
+        for inquiry in inquiries[JOBS + 1 :]
+    ]
+    await medical.update("product__v", products)
+    transfers = [partial(transfer, inquiry) for inquiry in inquiries[: JOBS + 1]]
+    texts = [QUERY.format(number) for number in range(JOBS + 1)]
+    queries = [partial(crm.query, text) for text in texts]
+    retries = [partial(retry, exception) for exception in exceptions]
+    return {
+        "transfer": await entered(system, transfers),
+        "query": await entered(system, queries),
+        "retry": await entered(system, retries),
+    }
+
+
 def main() -> None:
-    """Measure, and print the numbers, with the files if they are asked for."""
+    """Measure, and print the number of files of each job, and the files as the arguments ask."""
     parser = argparse.ArgumentParser(
         prog="rooms", description="Source files that a job enters"
     )

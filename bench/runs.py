@@ -1,4 +1,4 @@
-"""A run of an integration, timed, with the connector's memory while it lasts."""
+"""Times a run of an integration, and samples the connector's memory meanwhile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 async def timed_run(
     medical: VaultClient, integration: str, connector: int
 ) -> tuple[float, int, list[int]]:
-    """Seconds, records written, and the connector's memory in bytes from the request of a run to its end.
+    """Return seconds, records written, and samples of the connector's memory in bytes, from request to end of a run.
 
     :raises BenchFailed: the run had failures, or did not end in time.
     """
@@ -29,11 +29,13 @@ async def timed_run(
     memory: list[int] = []
     while time.perf_counter() - started < LIMIT_SECONDS:
         memory.append(_resident(connector))
-        told: Mapping[str, Any] = await medical.run(integration, job)
-        if told["status"] not in ("QUEUED", "RUNNING"):
-            if told["status"] != "SUCCESS":
-                raise BenchFailed(f"the run ended with {told['status']}")
-            return time.perf_counter() - started, int(told["counts"]["written"]), memory
+        report: Mapping[str, Any] = await medical.run(integration, job)
+        status = report["status"]
+        if status not in ("QUEUED", "RUNNING"):
+            seconds = time.perf_counter() - started
+            if status != "SUCCESS":
+                raise BenchFailed(f"the run ended with {status}")
+            return seconds, int(report["counts"]["written"]), memory
         await asyncio.sleep(SAMPLE_SECONDS)
     message = f"the run did not end within {LIMIT_SECONDS:.0f} s"
     raise BenchFailed(message)

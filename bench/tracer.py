@@ -1,4 +1,4 @@
-"""Counts the calls of the project's functions in the process that it is installed in, and tells them on a signal."""
+"""Counts the calls of the project's functions in the process it is installed in, and writes the counts on a signal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Tracer:
 
     def install(self) -> None:
         """Count from now on, in this thread and in those that it starts."""
-        signal.signal(SIGNAL, self._tell)
+        signal.signal(SIGNAL, self._write)
         threading.setprofile(self._count)
         sys.setprofile(self._count)
 
@@ -41,10 +41,11 @@ class Tracer:
         ):
             self._calls[code.co_filename, code.co_qualname] += 1
 
-    def _tell(self, _number: int, _frame: FrameType | None) -> None:
-        # Another counter goes on: while this one is gone through, the collector may call a finalizer.
+    def _write(self, _number: int, _frame: FrameType | None) -> None:
+        # Counting continues in a new counter: while this one is read, the garbage collector may call a finalizer.
         calls, self._calls = self._calls, Counter()
         own = [(file.removeprefix(_ROOT), *at, n) for (file, *at), n in calls.items()]
         new = self._folder / f"{os.getpid()}.new"
         new.write_text(json.dumps(own))
-        new.rename(new.with_suffix(".json"))  # whoever waits for it finds all of it
+        # Renamed when it is complete, as the reader waits for this name.
+        new.rename(new.with_suffix(".json"))

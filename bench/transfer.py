@@ -1,4 +1,4 @@
-"""Inquiries through the real system, beside a plain pipeline in the same run."""
+"""Measures inquiries through the real system, and through a plain pipeline in the same run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PYTHON = ("medical_vault", "crm_vault", "connector")
 async def run(
     system: System, count: int, accounts: int, profile: Path | None = None
 ) -> dict[str, Any]:
-    """Measure on ``system``, started for this and removed afterwards."""
+    """Start ``system``, measure on it, remove it, and return all figures."""
     try:
         await system.start()
         figures = {
@@ -52,7 +52,7 @@ async def run(
 
 
 async def measure(system: System, count: int, profile: Path | None) -> dict[str, Any]:
-    """Figures of one run: the system's throughput and delay, and the plain pipeline's throughput."""
+    """Return the system's throughput and delay, and the plain pipeline's throughput."""
     endpoints, sign_ins, processes = (
         system.endpoints(),
         system.sign_ins(),
@@ -61,6 +61,7 @@ async def measure(system: System, count: int, profile: Path | None) -> dict[str,
     async with AsyncExitStack() as stack:
         crm = await stack.enter_async_context(_client(endpoints["crm_vault"]))
         medical = await stack.enter_async_context(_client(endpoints["medical_vault"]))
+        # Like the connector, the plain pipeline writes to Vault CRM as the connection's user.
         integration_user = sign_ins["crm_vault"]["integration"]
         crm_writer = await stack.enter_async_context(
             _client({**endpoints["crm_vault"], **integration_user})
@@ -68,9 +69,9 @@ async def measure(system: System, count: int, profile: Path | None) -> dict[str,
         for client in (crm, medical):
             row = {"integration_api_name__sys": INTEGRATION, "status__v": "active__v"}
             await client.update("integration__sys", [row], "integration_api_name__sys")
-        await _transfer(
-            crm, await submitted_inquiries(crm, medical, CALL_ROWS, _run())
-        )  # warm
+        # Caches and compiled rules exist from here on, as in a system that has run for a while.
+        first = await submitted_inquiries(crm, medical, CALL_ROWS, _run())
+        await _transfer(crm, first)
         singles = await submitted_inquiries(crm, medical, SINGLES, _run())
         latencies = [await _single(crm, inquiry) for inquiry in singles]
         inquiries = await submitted_inquiries(crm, medical, count, _run())
@@ -109,11 +110,12 @@ def _client(endpoint: Mapping[str, Any]) -> VaultClient:
 
 
 def _run() -> str:
+    # Part of unique identifiers: each measurement creates accounts of its own.
     return uuid4().hex[:8]
 
 
 async def _transfer(crm: VaultClient, inquiries: list[str]) -> float:
-    """Seconds from the first bulk action to the last Transfer Status."""
+    """Transfer the inquiries and return seconds from the first bulk action to the last Transfer Status."""
     before = await _succeeded(crm)
     started = time.perf_counter()
     results = await crm.run_bulk_action("medical_inquiry__v", inquiries, TRANSFER)
@@ -129,7 +131,7 @@ async def _transfer(crm: VaultClient, inquiries: list[str]) -> float:
 
 
 async def _succeeded(crm: VaultClient) -> int:
-    """How many inquiries are at Success: the total that a page of one row comes with."""
+    """Return the number of inquiries at Success, from the total of a page of one row."""
     text = "SELECT id FROM medical_inquiry__v WHERE transfer_status__v = 'success__v' PAGESIZE 1"
     async for page in crm.query_pages(text):
         return page.total
@@ -137,7 +139,7 @@ async def _succeeded(crm: VaultClient) -> int:
 
 
 async def _single(crm: VaultClient, inquiry: str) -> float:
-    """Seconds from the user action on one inquiry to its Success, the system idle."""
+    """Transfer one inquiry on an idle system and return seconds from the user action to its Success."""
     started = time.perf_counter()
     await crm.run_action("medical_inquiry__v", inquiry, TRANSFER)
     while True:

@@ -1,4 +1,7 @@
-"""Command line of the local system: ``python -m local start|stop|status|reset``; ``CRMS=2`` for two Vault CRMs."""
+"""Reads the command line of the local system: ``python -m local start|stop|status|reset``.
+
+``CRMS=2`` in the environment asks for two Vault CRMs.
+"""
 
 from __future__ import annotations
 
@@ -16,57 +19,61 @@ from local.failure import SystemFailed
 from local.system import DEFAULT_DIRECTORY, PartStatus, System
 
 _COMMANDS = {
-    "start": "start what does not run and return when all is ready",
-    "stop": "stop everything; data stays",
-    "status": "show every part; exit code 0 if all is up",
-    "reset": "stop everything and remove its data",
+    "start": "start every part that is not running and return when all are ready",
+    "stop": "stop all parts and keep their data",
+    "status": "show every part; exit code 0 if all are up",
+    "reset": "stop all parts and remove their data",
 }
 
 
 async def _run(command: str, system: System, console: Console) -> int:
     if command == "start":
-        started = await system.start()
-        console.print(_table(await system.status()))
-        console.print(
-            "The system is running." if started else "The system was running already."
-        )
-        pages = (f"Pages:     {url} ({name})" for name, url in system.pages().items())
-        listed = (
-            f"Addresses: {system.endpoints_file}",
-            f"Sign-ins:  {system.sign_ins_file}",
-            *pages,
-        )
-        console.print("\n".join(listed), soft_wrap=True)
+        await _start(system, console)
     elif command == "stop":
         await system.stop()
-        console.print("The system is stopped; its data is kept.")
+        console.print("The system is stopped. Its data is kept.")
     elif command == "reset":
         await system.reset()
-        console.print("The system is stopped and its data removed.")
+        console.print("The system is stopped and its data is removed.")
     else:
         parts = await system.status()
         console.print(_table(parts))
+        # Scripts wait for the system by this exit code.
         return 0 if all(part.up for part in parts) else 1
     return 0
+
+
+async def _start(system: System, console: Console) -> None:
+    started = await system.start()
+    parts = await system.status()
+    console.print(_table(parts))
+    if started:
+        console.print("The system is running.")
+    else:
+        console.print("The system was already running.")
+    lines = [
+        f"Addresses: {system.endpoints_file}",
+        f"Sign-ins:  {system.sign_ins_file}",
+    ]
+    for name, url in system.pages().items():
+        lines.append(f"Pages:     {url} ({name})")
+    # A wrapped path or address could not be copied from the terminal.
+    console.print("\n".join(lines), soft_wrap=True)
 
 
 def _table(parts: list[PartStatus]) -> Table:
     table = Table("part", "state", "where")
     for part in parts:
-        table.add_row(
-            part.name, "[green]up[/]" if part.up else "[red]down[/]", part.detail
-        )
+        state = "[green]up[/]" if part.up else "[red]down[/]"
+        table.add_row(part.name, state, part.detail)
     return table
 
 
 def main() -> int:
-    """Run one command; 0 if it did what it says."""
+    """Run one command and return the exit code: 0 when it succeeded."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    parser.add_argument(
-        "command",
-        choices=_COMMANDS,
-        help="; ".join(f"{k}: {v}" for k, v in _COMMANDS.items()),
-    )
+    commands = [f"{name}: {text}" for name, text in _COMMANDS.items()]
+    parser.add_argument("command", choices=_COMMANDS, help="; ".join(commands))
     parser.add_argument(
         "--directory",
         type=Path,
@@ -74,6 +81,7 @@ def main() -> int:
         help="where the system keeps its state",
     )
     arguments = parser.parse_args()
+    # A variable, as make passes it on: `CRMS=2 make start`.
     crms = os.environ.get("CRMS", "1")
     if crms not in ("1", "2"):
         parser.error("CRMS is 1 or 2")
@@ -81,9 +89,9 @@ def main() -> int:
     try:
         return asyncio.run(_run(arguments.command, system, Console()))
     except (SystemFailed, aiohttp.ClientError) as error:
-        Console(stderr=True, soft_wrap=True).print(
-            f"{arguments.command} failed: {error}", markup=False
-        )
+        console = Console(stderr=True, soft_wrap=True)
+        # Without markup: a path in brackets would be read as a style.
+        console.print(f"{arguments.command} failed: {error}", markup=False)
         return 1
 
 

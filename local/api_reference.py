@@ -1,4 +1,4 @@
-"""``make reference``: docs/api-reference.md, what a Vault supports, written from the code itself."""
+"""Writes docs/api-reference.md, what a Vault supports, from the code: ``make reference``."""
 
 from __future__ import annotations
 
@@ -17,29 +17,28 @@ from shared.vault.components.types import COMPONENT_TYPES
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api-reference.md"
 HEAD = """# API reference
 
-What a Vault supports, call by call and clause by clause, and what it refuses; written by `make reference` from the
-code, and run by tests. [API](api.md) explains it. Calls without a summary are other spellings of the one above them.
+This page lists what a Vault supports, call by call and clause by clause, and what it refuses. `make reference` writes
+it from the code, and tests run its examples. [API](api.md) explains the calls. Calls without a summary are other
+spellings of the call above them.
 """
 
 
 def routes() -> Iterator[tuple[str, str, str, str]]:
-    """Chapter, verb, path and summary of every call."""
+    """Yield chapter, verb, path and summary of every call; the summary is "" where the schema leaves the call out."""
     for chapter in CHAPTERS:
         for route in chapter.router.routes:
             if isinstance(route, APIRoute):
+                # Starlette's converters, as in {path:path}, say nothing to a reader.
                 path = re.sub(r"{(\w+):\w+}", r"{\1}", route.path)
                 title = str(route.tags[0]) if route.tags else "Other"
+                summary = route.summary if route.include_in_schema else None
+                # Sorted, as a set has no order and a test compares the page.
                 for verb in sorted(route.methods or ()):
-                    yield (
-                        title,
-                        verb,
-                        path,
-                        (route.summary or "") if route.include_in_schema else "",
-                    )
+                    yield title, verb, path, summary or ""
 
 
 def page() -> str:
-    """The whole page as Markdown."""
+    """Return the whole page as Markdown."""
     parts = [HEAD, "## Calls"]
     chapter = ""
     for title, verb, path, summary in routes():
@@ -57,20 +56,19 @@ def page() -> str:
 
 
 def language() -> Iterator[str]:
-    """VQL and MDL, clause by clause."""
+    """Yield the sections of VQL and MDL, a table row for each clause."""
     yield "\n## VQL"
     for heading, rows in VQL.items():
         yield f"\n### {heading}\n\n| | Example |\n|---|---|"
-        yield from (
-            f"| {what} | `{text}`{f' → `{error}`' if error else ''} |"
-            for what, text, error in rows
-        )
+        for what, text, error in rows:
+            refusal = f" → `{error}`" if error else ""
+            yield f"| {what} | `{text}`{refusal} |"
     yield "\n## MDL\n\n| | Example |\n|---|---|"
     yield from (f"| {what} | `{text}` |" for what, text in MDL)
 
 
 def headers() -> Iterator[str]:
-    """What calls and answers carry, and the types of errors."""
+    """Yield the sections of the headers that calls and answers carry."""
     yield "\n## Headers of a call\n\n| Header | |\n|---|---|"
     yield "| `Authorization` | The session id or an access token, alone or after `Bearer`. |"
     yield "| `Content-Type` | The form of the body; see each call at `/docs`. |"
@@ -80,14 +78,14 @@ def headers() -> Iterator[str]:
 
 
 def refused() -> Iterator[str]:
-    """What of the public API is not here."""
+    """Yield the section of the public API's calls that are not served."""
     yield "\n## Not served\n"
-    yield "Answered with `MALFORMED_URL`, or with `METHOD_NOT_SUPPORTED` where another verb has the path:\n"
+    yield "They are answered with `MALFORMED_URL`, or with `METHOD_NOT_SUPPORTED` if the path has another verb:\n"
     yield from (f"* `/api/{{version}}{path}`" for path in NOT_SERVED)
 
 
 def main() -> int:
-    """Write the page."""
+    """Write the page and return 0."""
     PAGE.write_text(page(), encoding="utf-8")
     return 0
 

@@ -1,4 +1,4 @@
-"""Virtual hosts, users and permissions on RabbitMQ: who may do what, and the HTTP calls that say so."""
+"""Creates virtual hosts, users and permissions on RabbitMQ through its management API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from local.failure import SystemFailed
 MEDICAL = "medical"
 CRM = "crm"
 CRM_2 = "crm2"
+# Names that queues of a Vault may have; a sequential one has a queue of its own at the broker.
 _QUEUES = r".*__(v|c|sys)(\.sequential)?"
+# The exchanges between Vaults and connectors, and the dead letters.
 _SPARK = r"spark\..*"
 
 
@@ -58,22 +60,22 @@ async def prepare_broker(
     :raises aiohttp.ClientError: it was not reached.
     """
     async with management_api(management_url, administrator) as session:
-        for vhost in sorted(
-            {vhost for permissions in users.values() for vhost in permissions}
-        ):
+        vhosts: set[str] = set()
+        for permissions in users.values():
+            vhosts.update(permissions)
+        for vhost in sorted(vhosts):
             await _put(session, "vhosts", vhost, body={})
-            await _put(
-                session,
-                "permissions",
-                vhost,
-                administrator[0],
-                body=asdict(_OF_AN_ADMINISTRATOR),
-            )
+            # The demo publishes as the administrator.
+            everything = asdict(_OF_AN_ADMINISTRATOR)
+            path = ("permissions", vhost, administrator[0])
+            await _put(session, *path, body=everything)
         for username, permissions in users.items():
+            # No tags: the services' users cannot sign in to the management console.
             body = {"password": passwords[username], "tags": ""}
             await _put(session, "users", username, body=body)
-            for vhost, may in permissions.items():
-                await _put(session, "permissions", vhost, username, body=asdict(may))
+            for vhost, permission in permissions.items():
+                path = ("permissions", vhost, username)
+                await _put(session, *path, body=asdict(permission))
 
 
 def management_api(
@@ -81,8 +83,11 @@ def management_api(
 ) -> aiohttp.ClientSession:
     """Return an HTTP session on the management API, signed in; a call takes ``seconds`` at most."""
     headers = {"Authorization": aiohttp.encode_basic_auth(*administrator)}
+    timeout = aiohttp.ClientTimeout(total=seconds)
     return aiohttp.ClientSession(
-        management_url, headers=headers, timeout=aiohttp.ClientTimeout(total=seconds)
+        management_url,
+        headers=headers,
+        timeout=timeout,
     )
 
 
@@ -103,8 +108,7 @@ async def broker_answers(
 async def _put(
     session: aiohttp.ClientSession, *path: str, body: Mapping[str, str]
 ) -> None:
-    async with session.put("/api/" + "/".join(path), json=dict(body)) as answer:
+    joined = "/".join(path)
+    async with session.put(f"/api/{joined}", json=dict(body)) as answer:
         if answer.status >= 300:
-            raise SystemFailed(
-                f"RabbitMQ refused {'/'.join(path)}: status {answer.status}"
-            )
+            raise SystemFailed(f"RabbitMQ refused {joined}: status {answer.status}")

@@ -1,4 +1,4 @@
-"""Prepares a RabbitMQ given by environment variables: ``python -m local.broker_setup``, as compose does once."""
+"""Prepares the RabbitMQ that environment variables name: ``python -m local.broker_setup``, run once by Compose."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from local.polling import answers_within
 
 _WAIT = 120.0
 SECOND = "crm_vault_2"
-"""The user of a second Vault CRM, for whom there need be no password."""
+"""The user of a second Vault CRM; without a password for it, one Vault CRM is prepared."""
 
 
 def _variable(user: str) -> str:
-    return f"BROKER_{user.upper()}_PASSWORD"
+    name = user.upper()
+    return f"BROKER_{name}_PASSWORD"
 
 
 async def _prepare(
@@ -27,16 +28,12 @@ async def _prepare(
     reason = await answers_within(_WAIT, lambda: broker_answers(url, administrator))
     if reason is not None:
         raise SystemFailed(f"RabbitMQ does not answer: {reason}")
-    await prepare_broker(
-        url,
-        administrator,
-        passwords,
-        WITH_SECOND_CRM if SECOND in passwords else PERMISSIONS,
-    )
+    users = WITH_SECOND_CRM if SECOND in passwords else PERMISSIONS
+    await prepare_broker(url, administrator, passwords, users)
 
 
 def main() -> int:
-    """Create virtual hosts, users and permissions; 0 when they are there."""
+    """Create virtual hosts, users and permissions; return 0 when all of them exist."""
     try:
         url = os.environ["RABBITMQ_MANAGEMENT_URL"]
         administrator = (os.environ["RABBITMQ_USER"], os.environ["RABBITMQ_PASSWORD"])
@@ -45,11 +42,12 @@ def main() -> int:
         asyncio.run(_prepare(url, administrator, passwords))
     except KeyError as error:
         print(f"the environment lacks {error.args[0]}", file=sys.stderr)
+        # As a wrong command line: repeating it would not help, unlike a broker that is away.
         return 2
     except (SystemFailed, aiohttp.ClientError) as error:
         print(f"broker setup failed: {error}", file=sys.stderr)
         return 1
-    print(f"virtual hosts and users are there: {', '.join(users)}")
+    print(f"virtual hosts and users are ready: {', '.join(users)}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Proves the compose file: builds the image, brings everything up, plays the story, takes everything down."""
+"""Tests the Compose file: builds the image, starts the system, plays the story on it, and removes everything."""
 
 from __future__ import annotations
 
@@ -25,90 +25,53 @@ _JOIN_WAIT = 60.0
 
 
 def main() -> int:
-    """Run the proof under a project of its own, on free ports and with passwords of its own; 0 if it held."""
+    """Run the test in a Compose project of its own, on free ports; return 0 if it passed."""
+    # Free ports, and a name and passwords of its own: a system of the same machine is not touched.
     name = f"connection-test-{secrets.token_hex(3)}"
-    with tempfile.TemporaryDirectory(prefix=name) as directory:
-        state = State.load(Path(directory) / "state.json")
-        state.servers = Path(directory)
+    with tempfile.TemporaryDirectory(prefix=name) as folder:
+        directory = Path(folder)
+        state = State.load(directory / "state.json")
+        # Part of the state file, though the servers of this test are containers.
+        state.servers = directory
         settings = _settings(state, name)
         compose = ["docker", "compose", "--project-name", name]
-        two = [*compose, "--profile", "two-crm"]
         try:
-            _run([*compose, "build", "--quiet"], settings, _BUILD_WAIT)
-            _run(
-                [*compose, "up", "--detach", "--wait", "--wait-timeout", str(_UP_WAIT)],
-                settings,
-                _UP_WAIT + 60,
-            )
-            endpoints = Path(directory) / "endpoints.json"
-            write_private(endpoints, _endpoints(settings))
-            _run(
-                [
-                    sys.executable,
-                    "-m",
-                    "local.story.demo",
-                    "--endpoints",
-                    str(endpoints),
-                ],
-                settings,
-                _STORY_WAIT,
-            )
-            _run([*two, "up", "--detach", "--wait", "crm-vault-2"], settings, _UP_WAIT)
-            _run([*two, "run", "--rm", "connection-setup-2"], settings, _UP_WAIT)
-            asyncio.run(_joined(settings))
-            write_private(endpoints, _endpoints(settings, second_crm=True))
-            _run(
-                [
-                    sys.executable,
-                    "-m",
-                    "local.story.demo",
-                    "--endpoints",
-                    str(endpoints),
-                ],
-                settings,
-                _STORY_WAIT,
-            )
+            _play(compose, settings, directory)
         except (
             subprocess.CalledProcessError,
             subprocess.TimeoutExpired,
             SystemFailed,
         ) as error:
-            print(f"compose test failed: {_said(error)}", file=sys.stderr)
-            subprocess.run(
-                [*compose, "ps", "--all"],
-                cwd=PROJECT,
-                env=settings,
-                check=False,
-                timeout=60,
-            )
-            subprocess.run(
-                [*compose, "logs", "--tail", "60"],
-                cwd=PROJECT,
-                env=settings,
-                check=False,
-                timeout=60,
-            )
+            print(f"compose test failed: {_reason(error)}", file=sys.stderr)
+            # Before everything is removed, the logs with it.
+            _try([*compose, "ps", "--all"], settings, 60)
+            _try([*compose, "logs", "--tail", "60"], settings, 60)
             return 1
         finally:
-            down = [
-                *compose,
-                "--profile",
-                "two-crm",
-                "down",
-                "--volumes",
-                "--remove-orphans",
-                "--rmi",
-                "local",
-                "--timeout",
-                "20",
-            ]
-            subprocess.run(
-                down, cwd=PROJECT, env=settings, check=False, timeout=_DOWN_WAIT
-            )
-    print(
-        "The compose file brings the whole system up, the story plays on it, and again with a second Vault CRM."
-    )
+            down = [*compose, "--profile", "two-crm", "down"]
+            options = ["--volumes", "--remove-orphans", "--rmi", "local"]
+            _try([*down, *options, "--timeout", "20"], settings, _DOWN_WAIT)
+    print("The story played on the composed system with one Vault CRM and with two.")
     return 0
+
+
+def _play(compose: list[str], settings: dict[str, str], directory: Path) -> None:
+    """Play the story with one Vault CRM, add the second one, and play it again."""
+    two = [*compose, "--profile", "two-crm"]
+    endpoints = directory / "endpoints.json"
+    play = [sys.executable, "-m", "local.story.demo", "--endpoints", str(endpoints)]
+    wait = ["--detach", "--wait", "--wait-timeout", str(_UP_WAIT)]
+    _run([*compose, "build", "--quiet"], settings, _BUILD_WAIT)
+    # Compose's own limit ends first, and names the service that is not ready.
+    _run([*compose, "up", *wait], settings, _UP_WAIT + 60)
+    write_private(endpoints, _endpoints(settings))
+    _run(play, settings, _STORY_WAIT)
+    _run([*two, "up", "--detach", "--wait", "crm-vault-2"], settings, _UP_WAIT)
+    _run([*two, "run", "--rm", "connection-setup-2"], settings, _UP_WAIT)
+    # The connector was started before this Vault, and looks for it from time to time.
+    asyncio.run(_joined(settings))
+    write_private(endpoints, _endpoints(settings, second_crm=True))
+    _run(play, settings, _STORY_WAIT)
 
 
 def _settings(state: State, name: str) -> dict[str, str]:
@@ -158,7 +121,7 @@ def _settings(state: State, name: str) -> dict[str, str]:
 
 
 def _endpoints(settings: dict[str, str], *, second_crm: bool = False) -> dict[str, Any]:
-    """Return where the composed system is, in the form of ``.run/endpoints.json``."""
+    """Return the addresses and sign-ins of the composed system, in the form of ``.run/endpoints.json``."""
 
     def vault(plan: VaultPlan, domain: str, port: str, password: str) -> dict[str, Any]:
         return {
@@ -169,46 +132,65 @@ def _endpoints(settings: dict[str, str], *, second_crm: bool = False) -> dict[st
         }
 
     broker, database = settings["RABBITMQ_PASSWORD"], settings["POSTGRES_PASSWORD"]
-    second = vault(SECOND_CRM_VAULT, "crm2", "CRM_VAULT_2_PORT", "CRM_2_ADMIN_PASSWORD")
-    return {
+    amqp_port, database_port = settings["AMQP_PORT"], settings["POSTGRES_PORT"]
+    server = f"postgres_admin:{database}@127.0.0.1:{database_port}"
+    endpoints: dict[str, Any] = {
         "medical_vault": vault(
-            MEDICAL_VAULT, "medical", "MEDICAL_VAULT_PORT", "MEDICAL_ADMIN_PASSWORD"
+            MEDICAL_VAULT,
+            "medical",
+            "MEDICAL_VAULT_PORT",
+            "MEDICAL_ADMIN_PASSWORD",
         ),
-        "crm_vault": vault(CRM_VAULT, "crm", "CRM_VAULT_PORT", "CRM_ADMIN_PASSWORD"),
-        **({SECOND_CRM_VAULT.name: second} if second_crm else {}),
+        "crm_vault": vault(
+            CRM_VAULT,
+            "crm",
+            "CRM_VAULT_PORT",
+            "CRM_ADMIN_PASSWORD",
+        ),
         "connector": {"url": f"http://127.0.0.1:{settings['CONNECTOR_PORT']}"},
         "rabbitmq": {
-            "amqp_url": f"amqp://admin:{broker}@127.0.0.1:{settings['AMQP_PORT']}",
-            "management_url": f"http://127.0.0.1:{settings['RABBITMQ_MANAGEMENT_PORT']}",
+            "amqp_url": f"amqp://admin:{broker}@127.0.0.1:{amqp_port}",
+            "management_url": _management_url(settings),
             "username": "admin",
             "password": broker,
         },
-        "postgres": {
-            "dsn": f"postgresql://postgres_admin:{database}@127.0.0.1:{settings['POSTGRES_PORT']}/postgres"
-        },
+        "postgres": {"dsn": f"postgresql://{server}/postgres"},
     }
+    if second_crm:
+        endpoints[SECOND_CRM_VAULT.name] = vault(
+            SECOND_CRM_VAULT,
+            "crm2",
+            "CRM_VAULT_2_PORT",
+            "CRM_2_ADMIN_PASSWORD",
+        )
+    return endpoints
+
+
+def _management_url(settings: dict[str, str]) -> str:
+    port = settings["RABBITMQ_MANAGEMENT_PORT"]
+    return f"http://127.0.0.1:{port}"
 
 
 async def _joined(settings: dict[str, str]) -> None:
-    """Wait until the connector consumes the queues of the second Vault CRM; raises SystemFailed."""
+    """Wait until the connector consumes the queues of the second Vault CRM.
+
+    :raises SystemFailed: it did not within a minute.
+    """
     administrator = ("admin", settings["RABBITMQ_PASSWORD"])
+    expected = {"crm_to_medical_outbound_queue__v", "medical_to_crm_inbound__v"}
 
     async def reason() -> str | None:
         async with (
-            management_api(
-                f"http://127.0.0.1:{settings['RABBITMQ_MANAGEMENT_PORT']}",
-                administrator,
-            ) as session,
+            management_api(_management_url(settings), administrator) as session,
             session.get(f"/api/consumers/{CRM_2}") as answer,
         ):
-            queues = {consumer["queue"]["name"] for consumer in await answer.json()}
-            missing = {
-                "crm_to_medical_outbound_queue__v",
-                "medical_to_crm_inbound__v",
-            } - queues
-            return f"nobody consumes {', '.join(sorted(missing))}" if missing else None
+            consumers = await answer.json()
+        queues = {consumer["queue"]["name"] for consumer in consumers}
+        missing = sorted(expected - queues)
+        return f"no consumer of {', '.join(missing)}" if missing else None
 
-    if (problem := await answers_within(_JOIN_WAIT, reason)) is not None:
+    problem = await answers_within(_JOIN_WAIT, reason)
+    if problem is not None:
         raise SystemFailed(
             f"the connector has not joined the second Vault CRM: {problem}"
         )
@@ -219,18 +201,19 @@ def _run(command: list[str], settings: dict[str, str], seconds: float) -> None:
     subprocess.run(command, cwd=PROJECT, env=settings, check=True, timeout=seconds)
 
 
-def _said(
+def _try(command: list[str], settings: dict[str, str], seconds: float) -> None:
+    subprocess.run(command, cwd=PROJECT, env=settings, check=False, timeout=seconds)
+
+
+def _reason(
     error: subprocess.CalledProcessError | subprocess.TimeoutExpired | SystemFailed,
 ) -> str:
     if isinstance(error, SystemFailed):
         return str(error)
     command = " ".join(error.cmd)
-    how = (
-        f"exit code {error.returncode}"
-        if isinstance(error, subprocess.CalledProcessError)
-        else "took too long"
-    )
-    return f"{command}: {how}"
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"{command}: exit code {error.returncode}"
+    return f"{command}: took too long"
 
 
 if __name__ == "__main__":

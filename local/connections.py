@@ -20,45 +20,53 @@ FIND = "SELECT id, state__v, remote_vault_id__sys FROM connection__sys WHERE api
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One side of a connection: the Vault, as an administrator, and the connection's API name there."""
+    """One side of a connection: an administrator's client of the Vault, and the connection's API name there."""
 
     client: VaultClient
     connection: str = STANDARD
 
     async def record(self) -> Row:
-        """The connection's record: ``id``, ``state__v`` and ``remote_vault_id__sys``."""
-        rows = (await self.client.query(FIND.format(self.connection))).rows
-        if not rows:
+        """Return ``id``, ``state__v`` and ``remote_vault_id__sys`` of the connection's record.
+
+        :raises SystemFailed: the Vault has no such connection.
+        """
+        found = await self.client.query(FIND.format(self.connection))
+        if not found.rows:
             raise SystemFailed(f"a Vault has no connection {self.connection}")
-        return rows[0]
+        return found.rows[0]
 
     async def state(self) -> str:
-        """The lifecycle state that it is in."""
-        value = (await self.record())["state__v"]
-        return str(value[0]) if isinstance(value, list) else str(value)
+        """Return the lifecycle state of the connection's record."""
+        record = await self.record()
+        value = record["state__v"]
+        # The API answers picklist fields as lists.
+        if isinstance(value, list):
+            value = value[0]
+        return str(value)
 
 
 async def establish(issuer: End, other: End) -> bool:
-    """Make a connection active that is Pending on either side; whether there was anything to do.
+    """Make a connection active that is Pending on either side; return whether anything was to be done.
 
-    What an administrator has inactivated stays so.
+    A connection that an administrator has inactivated stays inactive.
 
     :raises SystemFailed: a Vault refused, or does not answer.
     """
     try:
         ends = issuer, other
         states = [await end.state() for end in ends]
-        if PENDING not in states or not set(states) <= {PENDING, ACTIVE}:
+        pending = PENDING in states
+        if not pending or not set(states) <= {PENDING, ACTIVE}:
             return False
         # A start that was cut off may have left one side active.
         for end, state in zip(ends, states, strict=True):
             if state == ACTIVE:
                 await _release(end)
+        # Two signed documents: the issuer's file, and the acceptance that the other side answers it with.
         file = await issuer.client.connection_file(issuer.connection)
         uploaded = await other.client.upload_connection_file(file, other.connection)
-        await issuer.client.upload_connection_file(
-            mapping(uploaded["acceptance"], "acceptance")
-        )
+        acceptance = mapping(uploaded["acceptance"], "acceptance")
+        await issuer.client.upload_connection_file(acceptance)
     except VaultRefused as refused:
         raise SystemFailed(
             f"the connection cannot be established: {refused.type}: {refused.message}"
@@ -74,31 +82,40 @@ async def have_copy(copy: End, name: str, remote_vault_id: int) -> None:
     :raises SystemFailed: the Vault refused, or does not answer.
     """
     try:
-        if not (await copy.client.query(FIND.format(copy.connection))).rows:
+        existing = await copy.client.query(FIND.format(copy.connection))
+        if not existing.rows:
             await copy.client.duplicate_connection(
-                STANDARD, name, copy.connection, remote_vault_id
+                STANDARD,
+                name,
+                copy.connection,
+                remote_vault_id,
             )
     except ClientError as error:
         raise SystemFailed(f"the connection cannot be duplicated: {error}") from error
 
 
 async def _release(end: End) -> None:
-    record_id = str((await end.record())["id"])
-    await end.client.run_action(
-        "connection__sys", record_id, f"{ACTION}.active_state__sys.inactivate__sys"
+    """Bring an Active connection back to Pending."""
+    record = await end.record()
+    record_id = str(record["id"])
+    # There is no direct way from Active to Pending in the lifecycle.
+    steps = (
+        "active_state__sys.inactivate__sys",
+        "inactive_state__sys.establish_again__sys",
     )
-    await end.client.run_action(
-        "connection__sys",
-        record_id,
-        f"{ACTION}.inactive_state__sys.establish_again__sys",
-    )
+    for step in steps:
+        action = f"{ACTION}.{step}"
+        await end.client.run_action("connection__sys", record_id, action)
 
 
 def _client(vault: str) -> VaultClient:
-    """A client of the Vault whose address and administrator are in ``{VAULT}_URL``, ``_USERNAME``, ``_PASSWORD``."""
-    url, username, password = (
-        os.environ[f"{vault}_{name}"] for name in ("URL", "USERNAME", "PASSWORD")
-    )
+    """Return a client by the variables ``{vault}_URL``, ``{vault}_USERNAME`` and ``{vault}_PASSWORD``.
+
+    :raises KeyError: one of them is not set.
+    """
+    url = os.environ[f"{vault}_URL"]
+    username = os.environ[f"{vault}_USERNAME"]
+    password = os.environ[f"{vault}_PASSWORD"]
     return VaultClient(url, username, password, client_id=CLIENT_ID)
 
 
@@ -106,15 +123,16 @@ async def _establish() -> bool:
     async with _client("CRM") as crm, _client("MEDICAL") as medical:
         end = End(medical, os.environ.get("MEDICAL_CONNECTION") or STANDARD)
         if end.connection != STANDARD:
+            # The Vault's id, which the copy is made for, is known from a sign-in.
             await crm.sign_in()
             await have_copy(end, f"Medical-CRM Connection {crm.vault_id}", crm.vault_id)
         return await establish(End(crm), end)
 
 
 def main() -> int:
-    """Establish the connection of the Vaults in the environment, as compose does once; 0 when it is active.
+    """Establish the connection of the Vaults in the environment, as Compose does once; return 0 when it is active.
 
-    ``MEDICAL_CONNECTION`` names a copy of the standard connection, which is made when it is not there.
+    ``MEDICAL_CONNECTION`` names a copy of the standard connection, which is made when it is missing.
     """
     try:
         done = asyncio.run(_establish())
@@ -124,11 +142,10 @@ def main() -> int:
     except SystemFailed as error:
         print(error, file=sys.stderr)
         return 1
-    print(
-        "the connection is established"
-        if done
-        else "the connection was established before"
-    )
+    if done:
+        print("the connection is established")
+    else:
+        print("the connection was already established")
     return 0
 
 

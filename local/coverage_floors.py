@@ -23,7 +23,7 @@ _PACKAGES = ("services/connector", "services", *_SHARED, "medcrm", "local")
 
 
 class Summary(TypedDict):
-    """What the report says of one file."""
+    """The counts of one file in coverage's report."""
 
     num_statements: int
     covered_lines: int
@@ -33,7 +33,7 @@ class Summary(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """The least that tests have to reach of a package, in per cent; ``aim`` is what it is to become."""
+    """The least percentage of a package that tests must reach; ``aim`` is the floor that is wanted in the end."""
 
     package: str
     tests: str
@@ -42,7 +42,7 @@ class Floor:
 
 
 FLOORS = (
-    Floor("services/connector", _UNIT, 1, aim=85),
+    Floor("services/connector", _UNIT, 48, aim=85),
     Floor("services/connector", _ALL, 1, aim=95),
     Floor("shared/vault", _ALL, 1, aim=90),
 )
@@ -51,55 +51,65 @@ FLOORS = (
 def percent(files: Mapping[str, Summary], package: str) -> float:
     """Return how much of a package is reached, lines and branches together.
 
-    :raises LookupError: there is no file of it in the report.
+    :raises LookupError: the report has no file of the package.
     """
-    there = reached = 0
+    total = reached = 0
     for path, summary in files.items():
         if path.startswith(f"{package}/"):
-            there += summary["num_statements"] + summary["num_branches"]
-            reached += summary["covered_lines"] + summary["covered_branches"]
-    if not there:
+            total += summary["num_statements"]
+            total += summary["num_branches"]
+            reached += summary["covered_lines"]
+            reached += summary["covered_branches"]
+    if not total:
         raise LookupError(f"the report has nothing of {package}")
-    return 100 * reached / there
+    return 100 * reached / total
 
 
 def shortfalls(
     reports: Mapping[str, Mapping[str, Summary]], floors: Sequence[Floor] = FLOORS
 ) -> list[str]:
-    """Say of each floor that is not reached what is missing; ``reports`` are by the tests that ran."""
-    found = ((floor, percent(reports[floor.tests], floor.package)) for floor in floors)
-    return [
-        f"{floor.package} by {floor.tests} tests: {reached:.2f} %, and {floor.least:g} % are the least"
-        for floor, reached in found
-        if reached < floor.least
-    ]
+    """Return a line for each floor that is not reached; ``reports`` has a report for ``unit`` and one for ``all``."""
+    missing = []
+    for floor in floors:
+        reached = percent(reports[floor.tests], floor.package)
+        if reached < floor.least:
+            subject = f"{floor.package} by {floor.tests} tests"
+            missing.append(
+                f"{subject}: {reached:.2f} %, the floor is {floor.least:g} %"
+            )
+    return missing
 
 
 def table(reports: Mapping[str, Mapping[str, Summary]]) -> str:
     """Return a line for each package, with a column for each report."""
-    head = f"{'per cent of lines and branches':32}" + "".join(
-        f"{f'{tests} tests':>12}" for tests in reports
-    )
-    rows = (
-        f"{package:32}"
-        + "".join(f"{percent(files, package):12.2f}" for files in reports.values())
-        for package in _PACKAGES
-    )
-    return "\n".join([head, *rows])
+    head = f"{'per cent of lines and branches':32}"
+    for tests in reports:
+        title = f"{tests} tests"
+        head += f"{title:>12}"
+    lines = [head]
+    for package in _PACKAGES:
+        line = f"{package:32}"
+        for files in reports.values():
+            line += f"{percent(files, package):12.2f}"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _coverage(*arguments: str) -> int:
-    return subprocess.run(
-        [sys.executable, "-m", "coverage", *arguments], check=False
-    ).returncode
+    command = [sys.executable, "-m", "coverage", *arguments]
+    ended = subprocess.run(command, check=False)
+    return ended.returncode
 
 
 def _report(name: str, directories: Sequence[Path]) -> Mapping[str, Summary]:
-    """Put data together and return the summary of each file."""
+    """Combine the data files of some steps and return the summary of each source file."""
     data, page = _DATA / name, _DATA / f"{name}.json"
-    sources = [str(directory) for directory in directories]
+    # Each file by its name: from a folder, coverage would take only files that begin with the name of ``data``.
+    sources: list[str] = []
+    for directory in directories:
+        sources.extend(str(file) for file in directory.iterdir())
     if _coverage("combine", "--quiet", "--keep", f"--data-file={data}", *sources):
-        raise SystemExit("no coverage data to put together")
+        raise SystemExit("no coverage data to combine")
     if _coverage("json", "--quiet", f"--data-file={data}", f"-o{page}"):
         raise SystemExit("no report of the coverage data")
     report = json.loads(page.read_text(encoding="utf-8"))
@@ -107,11 +117,15 @@ def _report(name: str, directories: Sequence[Path]) -> Mapping[str, Summary]:
 
 
 def main() -> int:
-    """Run, report, and return 0 if all tests passed and all floors are reached."""
+    """Run the tests, print the report, and return 0 if all tests passed and all floors are reached."""
+    # Data of an earlier run would be counted, too.
     shutil.rmtree(_DATA, ignore_errors=True)
     for name, folders in _STEPS.items():
-        (_DATA / "parts" / name).mkdir(parents=True)
-        data = f"--data-file={(_DATA / 'parts' / name / 'data').resolve()}"
+        folder = _DATA / "parts" / name
+        folder.mkdir(parents=True)
+        # Absolute: a process that a test starts may work in another directory.
+        file = (folder / "data").resolve()
+        data = f"--data-file={file}"
         tests = ["-m", "pytest", "-n", "auto", "--maxprocesses", "8", *folders]
         if code := _coverage("run", data, *tests):
             return code
@@ -124,9 +138,8 @@ def main() -> int:
     missing = shortfalls(reports)
     for line in missing:
         print(line, file=sys.stderr)
-    print(
-        f"by file: {Path(sys.executable).parent / 'coverage'} report --data-file={_DATA / _ALL}"
-    )
+    command = Path(sys.executable).parent / "coverage"
+    print(f"by file: {command} report --data-file={_DATA / _ALL}")
     return 1 if missing else 0
 
 

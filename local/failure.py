@@ -1,4 +1,4 @@
-"""The one error of running the system: what went wrong, and the log that says more."""
+"""Defines the one error of starting, stopping and reaching the system."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class SystemFailed(Exception):
-    """A part of the system could not be started, stopped or reached; ``log`` is where to look, if anywhere."""
+    """A part of the system could not be started, stopped or reached; ``log`` is the file that says more, if any."""
 
     def __init__(self, reason: str, log: Path | None = None) -> None:
         super().__init__(reason)
@@ -14,4 +14,7 @@ class SystemFailed(Exception):
         self.log = log
 
     def __str__(self) -> str:
-        return f"{self.reason} (log: {self.log})" if self.log else self.reason
+        text = self.reason
+        if self.log is not None:
+            text += f" (log: {self.log})"
+        return text

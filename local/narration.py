@@ -1,4 +1,4 @@
-"""What the demo shows: hops as they happen with times and ids, and the table at its end."""
+"""Prints what happens in the demo: each hop with its time and ids, and a table at the end."""
 
 from __future__ import annotations
 
@@ -11,33 +11,37 @@ STYLES = {"CRM": "cyan", "Medical": "magenta", "Broker": "yellow", "Demo": "whit
 
 
 class Narration:
-    """Writes to a terminal in colour, elsewhere as plain lines."""
+    """Prints in colour to a terminal, and as plain lines elsewhere."""
 
     def __init__(self) -> None:
+        # The terminal wraps lines, so that ids can be copied whole.
         self._console = Console(highlight=False, soft_wrap=True)
         self._started = time.monotonic()
         self._rows: list[tuple[str, str, str, str]] = []
 
     def chapter(self, title: str) -> None:
-        """Begin a part of the story."""
-        self._console.print(f"\n[bold]{title}[/bold]")
+        """Print the title of a part of the story."""
+        heading = f"[bold]{title}[/bold]"
+        self._console.print()
+        self._console.print(heading)
 
     def hop(self, where: str, text: str) -> None:
-        """One thing that happened, and how many seconds after the beginning."""
+        """Print one thing that happened, and how many seconds after the beginning."""
         seconds = time.monotonic() - self._started
         style = STYLES.get(where, "white")
-        self._console.print(
-            f"  {seconds:6.2f} s  [{style}]{where:<8}[/{style}] {text}", markup=True
-        )
+        place = f"[{style}]{where:<8}[/{style}]"
+        self._console.print(f"  {seconds:6.2f} s  {place} {text}", markup=True)
 
     def transferred(self, what: str, source: str, target: str, outcome: str) -> None:
-        """Add a line to the closing table."""
-        self._rows.append((what, source, target, outcome))
+        """Add a line to the table that :meth:`close` prints."""
+        row = (what, source, target, outcome)
+        self._rows.append(row)
 
     def close(self) -> None:
-        """Show the table of what was transferred."""
+        """Print the table of what was transferred."""
         table = Table(title="What was transferred")
         for heading in ("What", "From", "To", "Outcome"):
+            # Folded, as the default would cut ids off in a narrow terminal.
             table.add_column(heading, overflow="fold")
         for row in self._rows:
             table.add_row(*row)
@@ -45,9 +49,12 @@ class Narration:
         self._console.print(table)
 
     def say(self, text: str) -> None:
-        """A plain line."""
+        """Print a plain line."""
         self._console.print(text)
 
     def failed(self, reason: str) -> None:
-        """Why the demo ended early."""
-        self._console.print(f"\n[bold red]The demo failed:[/bold red] {reason}")
+        """Print why the demo ended early."""
+        title = "[bold red]The demo failed:[/bold red]"
+        line = f"{title} {reason}"
+        self._console.print()
+        self._console.print(line)

@@ -17,12 +17,12 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOCKS = PROJECT / "requirements"
-# The packages of the services alone, and all that work on the project needs; the second has the same of the first.
+# The packages of the services alone, and all that work on the project needs; both have the same versions.
 LOCK_OPTIONS = {
     "base.txt": [],
     "dev.txt": ["--extra", "dev", "--constraint", "base.txt"],
 }
-# What pip is told about indexes and the way to them, as uv calls it, with what separates several values there.
+# pip's options for indexes and the network, with uv's variable for each and the separator of several values in it.
 _OPTIONS = {
     "index-url": ("UV_DEFAULT_INDEX", " "),
     "extra-index-url": ("UV_INDEX", " "),
@@ -40,48 +40,49 @@ _SECTIONS = ("global", "install", ":env:")
 
 
 def pip_settings(listing: str) -> dict[str, str]:
-    """Read the output of ``pip config list``: what holds for an installation, by the option's name."""
+    """Return the options that apply to an installation, from the output of ``pip config list``."""
     found: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
     for line in listing.splitlines():
         name, _, value = line.partition("=")
         section, _, option = name.rpartition(".")
         if section in found:
+            # pip prints values as Python literals.
             found[section][option] = str(ast.literal_eval(value))
-    return {
-        option: value
-        for section in _SECTIONS
-        for option, value in found[section].items()
-    }
+    settings: dict[str, str] = {}
+    for section in _SECTIONS:
+        settings |= found[section]
+    return settings
 
 
 def uv_environment(
     settings: Mapping[str, str], environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the environment that makes uv ask where pip would ask; what is set for uv itself goes before."""
-    translated = {
-        variable: separator.join(settings[option].split())
-        for option, (variable, separator) in _OPTIONS.items()
-        if option in settings
-    }
+    """Return the environment in which uv uses pip's indexes; variables of uv that are set already take precedence."""
+    translated = {}
+    for option, (variable, separator) in _OPTIONS.items():
+        if option in settings:
+            values = settings[option].split()
+            translated[variable] = separator.join(values)
     # As pip does: the newest of all indexes. The lock's hashes say which files are taken.
-    return {"UV_INDEX_STRATEGY": "unsafe-best-match"} | translated | dict(environment)
+    strategy = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
+    return strategy | translated | dict(environment)
 
 
 def requirement(lock: str, package: str) -> str:
-    """Cut one package with its hashes out of a lock.
+    """Return the entry of one package, with its hashes, from the text of a lock.
 
-    :raises LookupError: it is not in there.
+    :raises LookupError: the lock has no such package.
     """
-    found = re.search(
-        rf"^{re.escape(package)}==.*?(?<!\\)\n", lock, re.MULTILINE | re.DOTALL
-    )
+    # An entry goes on over lines that end with a backslash.
+    entry = rf"^{re.escape(package)}==.*?(?<!\\)\n"
+    found = re.search(entry, lock, re.MULTILINE | re.DOTALL)
     if found is None:
         raise LookupError(f"{package} is not in the lock")
     return found.group()
 
 
 def install() -> int:
-    """Install the lock into the environment of this Python."""
+    """Install the locked packages into the environment of this Python, and return the exit code."""
     lock = LOCKS / "dev.txt"
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         file.write(requirement(lock.read_text(encoding="utf-8"), "uv"))
@@ -89,7 +90,7 @@ def install() -> int:
         bring_uv = [*_pip(), "install", "--quiet", "--require-hashes", "-r", file.name]
         if subprocess.run(bring_uv, check=False).returncode:
             return 1
-    # Compiled here once, as processes that may not write beside the packages would do it at each of their starts.
+    # Compiled here once: a process that may not write beside the packages would compile them at each start.
     options = [
         "--python",
         sys.executable,
@@ -100,42 +101,45 @@ def install() -> int:
     ]
     if not _uv("install", *options):
         return 0
-    # The way to an index may need what only pip knows, such as a keyring.
+    # An index may need something that only pip has, such as a keyring.
     print(
-        "uv could not install the packages; pip tries it, which takes about a minute …",
+        "uv could not install the packages. Installing with pip, which takes about a minute …",
         file=sys.stderr,
     )
-    return subprocess.run(
-        [*_pip(), "install", "--require-hashes", "-r", str(lock)], check=False
-    ).returncode
+    command = [*_pip(), "install", "--require-hashes", "-r", str(lock)]
+    ended = subprocess.run(command, check=False)
+    return ended.returncode
 
 
 def renew() -> int:
-    """Lock the newest versions that ``pyproject.toml`` allows."""
+    """Lock the newest versions that ``pyproject.toml`` allows, and return the exit code."""
     return _compile(LOCKS, "--upgrade")
 
 
 def check() -> int:
-    """Say whether ``pyproject.toml`` asks for anything that the lock does not have, or the other way round."""
+    """Return 0 when the lock has exactly what ``pyproject.toml`` asks for."""
     with tempfile.TemporaryDirectory() as directory:
+        # uv keeps the versions of a file that exists: only what pyproject.toml asks for otherwise changes.
         for name in LOCK_OPTIONS:
             shutil.copy(LOCKS / name, directory)
         if code := _compile(Path(directory)):
             return code
-        stale = [
-            name
-            for name in LOCK_OPTIONS
-            if (Path(directory) / name).read_text() != (LOCKS / name).read_text()
-        ]
+        stale = []
+        for name in LOCK_OPTIONS:
+            compiled = Path(directory) / name
+            if compiled.read_text() != (LOCKS / name).read_text():
+                stale.append(name)
     if stale:
+        names = ", ".join(stale)
         print(
-            f"not what pyproject.toml asks for: {', '.join(stale)}; run `make lock`",
+            f"differs from what pyproject.toml asks for: {names}; run `make lock`",
             file=sys.stderr,
         )
     return len(stale)
 
 
 def _compile(directory: Path, *more: str) -> int:
+    # One lock for all platforms and for every Python from 3.11 on.
     fixed = [
         "--universal",
         "--generate-hashes",
@@ -144,6 +148,7 @@ def _compile(directory: Path, *more: str) -> int:
         "--no-annotate",
         "--no-header",
     ]
+    # The lock names no index, as each machine has its own.
     silent = ["--quiet", "--no-emit-index-url", "--no-emit-find-links"]
     for name, options in LOCK_OPTIONS.items():
         arguments = [
@@ -165,20 +170,33 @@ def _pip() -> list[str]:
 
 
 def _uv(command: str, *arguments: str, directory: Path = PROJECT) -> int:
-    listing = subprocess.run(
-        [*_pip(), "config", "list"], check=True, capture_output=True, text=True
-    ).stdout
-    environment = uv_environment(pip_settings(listing), os.environ)
+    config = subprocess.run(
+        [*_pip(), "config", "list"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    settings = pip_settings(config.stdout)
+    environment = uv_environment(settings, os.environ)
     uv = str(Path(sys.executable).with_name("uv"))
-    return subprocess.run(
-        [uv, "pip", command, *arguments], env=environment, cwd=directory, check=False
-    ).returncode
+    ended = subprocess.run(
+        [uv, "pip", command, *arguments],
+        env=environment,
+        cwd=directory,
+        check=False,
+    )
+    return ended.returncode
 
 
 def main() -> int:
-    """Do what the first argument says."""
-    tasks = {task.__name__: task for task in (install, renew, check)}
-    return tasks[sys.argv[1]]()
+    """Carry out the task that the first argument names, and return its exit code."""
+    tasks = {
+        "install": install,
+        "renew": renew,
+        "check": check,
+    }
+    task = tasks[sys.argv[1]]
+    return task()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Bounded waiting for something to become true."""
+"""Waits, for a bounded time, until a condition is met."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ INTERVAL = 0.1
 
 
 async def holds_within(seconds: float, condition: Callable[[], bool]) -> bool:
-    """Look until ``condition`` holds, for at most ``seconds``; return whether it did."""
+    """Poll ``condition`` until it is true, for at most ``seconds``; return whether it became true."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:
@@ -22,10 +22,10 @@ async def holds_within(seconds: float, condition: Callable[[], bool]) -> bool:
 async def answers_within(
     seconds: float, question: Callable[[], Awaitable[str | None]]
 ) -> str | None:
-    """Ask until ``question`` returns None, which means ready, for at most ``seconds``.
+    """Call ``question`` until it returns None, which means ready, for at most ``seconds``.
 
-    Returns None when it became ready and otherwise the last reason why not. One call of ``question``
-    must bound its own time; what it raises ends the wait.
+    Return None when it became ready, and otherwise the last reason that it returned. ``question``
+    must limit the time of one call itself; an exception from it ends the wait.
     """
     deadline = time.monotonic() + seconds
     while (reason := await question()) is not None:
@@ -36,11 +36,12 @@ async def answers_within(
 
 
 async def all_of(*steps: Awaitable[None]) -> None:
-    """Run the steps side by side; when one fails the others are given up and its fault is raised."""
+    """Run the steps concurrently; when one fails, cancel the others and raise its exception."""
     tasks = [asyncio.ensure_future(step) for step in steps]
     try:
         await asyncio.gather(*tasks)
     finally:
+        # gather leaves the other steps running when one fails.
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""A private PostgreSQL: its own data directory and port, and nothing to do with the system's instance."""
+"""Runs a private PostgreSQL with its own data directory and port, apart from the machine's instance."""
 
 from __future__ import annotations
 
@@ -35,22 +35,21 @@ _SETTINGS = {
 
 def find_binaries() -> Path | None:
     """Return the directory of the newest PostgreSQL server on this machine; None without one."""
-    found = [
-        path
-        for path in Path("/usr/lib/postgresql").glob("*/bin")
-        if (path / "initdb").exists()
-    ]
+    # Debian keeps the server of each version out of the PATH.
+    candidates = Path("/usr/lib/postgresql").glob("*/bin")
+    found = [path for path in candidates if (path / "initdb").exists()]
     if found:
-        return max(
-            found,
-            key=lambda path: tuple(
-                int(part) for part in path.parent.name.split(".") if part.isdigit()
-            ),
-        )
+        return max(found, key=_version)
     initdb = shutil.which("initdb")
-    return (
-        Path(initdb).resolve().parent if initdb and shutil.which("postgres") else None
-    )
+    if initdb is None or shutil.which("postgres") is None:
+        return None
+    return Path(initdb).resolve().parent
+
+
+def _version(binaries: Path) -> tuple[int, ...]:
+    parts = binaries.parent.name.split(".")
+    # Numbers, as "9" sorts after "15" among texts.
+    return tuple(int(part) for part in parts if part.isdigit())
 
 
 @dataclass(slots=True)
@@ -65,26 +64,26 @@ class PrivatePostgres:
 
     @property
     def running(self) -> bool:
-        """Whether its process runs."""
-        return self.state.process(self.name) is not None
+        """Return whether its process runs."""
+        process = self.state.process(self.name)
+        return process is not None
 
     @property
     def detail(self) -> str:
-        """Where it listens, and its process id."""
+        """Return its address and process id, as a text for people."""
         process = self.state.process(self.name)
-        return (
-            f"127.0.0.1:{self.state.ports[self.name]}, process {process.pid}"
-            if process
-            else "not running"
-        )
+        if process is None:
+            return "not running"
+        port = self.state.ports[self.name]
+        return f"127.0.0.1:{port}, process {process.pid}"
 
     @property
     def dsn(self) -> str:
-        """Address of the maintenance database, as its administrator."""
+        """Return the address of the maintenance database, as its administrator."""
         return self._dsn(ADMINISTRATOR, self.state.secret("postgres_admin"), "postgres")
 
     def database_dsn(self, name: str, password: str) -> str:
-        """Address of database ``name`` as the role of the same name."""
+        """Return the address of database ``name`` as the role of the same name."""
         return self._dsn(name, password, name)
 
     async def start(self) -> None:
@@ -93,40 +92,32 @@ class PrivatePostgres:
         :raises SystemFailed: there are no server binaries, or it did not start.
         """
         if not self.running:
-            binaries = find_binaries()
-            if binaries is None:
-                raise SystemFailed(
-                    "no PostgreSQL server here: install the Debian package 'postgresql'"
-                )
-            self._initialise(binaries)
-            port = self.state.port(self.name)
-            options = [
-                f"--{name}={value}"
-                for name, value in (_SETTINGS | {"port": str(port)}).items()
-            ]
-            self.state.started(
-                self.name,
-                self._command(
-                    [binaries / "postgres", "-D", self._data, *options]
-                ).spawn(),
-            )
+            self._spawn()
         reason = await answers_within(_START_WAIT, self._ask)
         if reason is not None:
             raise SystemFailed(f"PostgreSQL does not answer: {reason}", self._log)
 
     async def stop(self) -> None:
-        """Shut it down: open transactions are rolled back, what is committed is on disk."""
-        process = self.state.process(self.name)
-        if process is not None:
-            await process.end(grace=_STOP_WAIT, first=signal.SIGINT)
-        self.state.ended(self.name)
+        """Shut it down: open transactions are rolled back, committed ones are on disk."""
+        # SIGINT is PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients to leave.
+        await self.state.end(self.name, _STOP_WAIT, signal.SIGINT)
 
     async def kill(self) -> None:
         """End it at once, as a crash would."""
-        process = self.state.process(self.name)
-        if process is not None:
-            await process.end(grace=_STOP_WAIT, first=signal.SIGKILL)
-        self.state.ended(self.name)
+        await self.state.end(self.name, _STOP_WAIT, signal.SIGKILL)
+
+    def _spawn(self) -> None:
+        binaries = find_binaries()
+        if binaries is None:
+            raise SystemFailed(
+                "no PostgreSQL server on this machine: install the Debian package 'postgresql'"
+            )
+        self._initialise(binaries)
+        port = self.state.port(self.name)
+        settings = _SETTINGS | {"port": str(port)}
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        command = self._command([binaries / "postgres", "-D", self._data, *options])
+        self.state.started(self.name, command.spawn())
 
     @property
     def _data(self) -> Path:
@@ -137,7 +128,8 @@ class PrivatePostgres:
         return self.logs / "postgres.log"
 
     def _dsn(self, username: str, password: str, database: str) -> str:
-        return f"postgresql://{username}:{password}@127.0.0.1:{self.state.ports[self.name]}/{database}"
+        port = self.state.ports[self.name]
+        return f"postgresql://{username}:{password}@127.0.0.1:{port}/{database}"
 
     def _command(self, arguments: list[str | Path]) -> Command:
         environment = {
@@ -145,16 +137,24 @@ class PrivatePostgres:
             "LANG": "C.UTF-8",
             "TZ": "UTC",
         }
-        return Command(arguments, environment, self.directory, self._log, self.account)
+        return Command(
+            arguments,
+            environment,
+            self.directory,
+            self._log,
+            self.account,
+        )
 
     def _initialise(self, binaries: Path) -> None:
-        """Create the data directory, in one step: an interrupted attempt leaves none."""
+        """Create the data directory unless it exists; an interrupted attempt leaves none."""
         if self._data.exists():
             return
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # By a file: arguments of a process can be read by every user of the machine.
         password = self.directory / "password"
         password.touch(mode=0o600)
-        password.write_text(self.state.secret("postgres_admin"), encoding="ascii")
+        secret = self.state.secret("postgres_admin")
+        password.write_text(secret, encoding="ascii")
         if self.account:
             self.account.own(self.directory)
             self.account.own(password)
@@ -166,9 +166,13 @@ class PrivatePostgres:
             "--locale=C.UTF-8",
             "--no-instructions",
         ]
-        who = [f"--username={ADMINISTRATOR}", f"--pwfile={password}"]
-        self._command([binaries / "initdb", "-D", new, *who, *options]).run(_START_WAIT)
+        options.append(f"--username={ADMINISTRATOR}")
+        # The password file is removed below: the server keeps a digest.
+        options.append(f"--pwfile={password}")
+        command = self._command([binaries / "initdb", "-D", new, *options])
+        command.run(_START_WAIT)
         password.unlink()
+        # Renamed when it is complete, as its existence means that nothing is left to do.
         new.rename(self._data)
 
     async def _ask(self) -> str | None:

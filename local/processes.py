@@ -1,4 +1,4 @@
-"""Starting background processes, knowing them again by id and start time, and ending them."""
+"""Starts background processes, recognizes them by id and start time, and ends them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ProcessRecord(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process of this machine; the start time (clock ticks since boot) tells a recycled id apart."""
+    """A process of this machine; ``started`` (clock ticks since boot) distinguishes it from a later one with its id."""
 
     pid: int
     started: int
@@ -39,30 +39,34 @@ class Process:
 
     @classmethod
     def of(cls, pid: int) -> Process | None:
-        """Return the running process with this id; None when there is none, or only its remains."""
+        """Return the running process with this id; None when it does not exist or is a zombie."""
         fields = _stat(pid)
-        # Asked after the look: what was dead by then is reaped here, so that its id is free for whoever
-        # takes a dead process's id for a living one, as a PostgreSQL server that starts again does.
-        if (child := _children.get(pid)) is not None and child.poll() is not None:
+        # Polled after its state was read: an ended child is reaped here, so that its id is free. A PostgreSQL
+        # server that starts again would take the id of a zombie in its lock file for a living server.
+        child = _children.get(pid)
+        if child is not None and child.poll() is not None:
             del _children[pid]
             return None
+        # Z: zombie, X: dead.
         if fields is None or fields[0] in "ZX":
             return None
-        return cls(pid, int(fields[19]), _boot())
+        started = int(fields[19])
+        return cls(pid, started, _boot())
 
     @property
     def running(self) -> bool:
-        """Whether this very process still runs."""
-        return Process.of(self.pid) == self
+        """Return whether this process still runs; a later one with its id does not count."""
+        current = Process.of(self.pid)
+        return current == self
 
     def send(self, number: signal.Signals) -> None:
-        """Signal this process; another one that has its id by now never gets the signal."""
+        """Send a signal to this process, and never to a later one with its id."""
         try:
             handle = os.pidfd_open(self.pid)
         except ProcessLookupError:
             return
         try:
-            # The handle is bound to one process: what is true of it now stays true until it is signalled.
+            # The handle is bound to one process: if that is this one, the id cannot be reused before the signal.
             if self.running:
                 signal.pidfd_send_signal(handle, number)
         except ProcessLookupError:
@@ -73,35 +77,45 @@ class Process:
     async def end(
         self, *, grace: float, first: signal.Signals = signal.SIGTERM
     ) -> bool:
-        """End it and what it started: ``first``, after ``grace`` seconds SIGKILL. Return whether it obeyed.
+        """End this process and those below it; return whether it ended within ``grace`` seconds after ``first``.
+
+        After ``grace`` seconds it gets SIGKILL.
 
         :raises SystemFailed: it still runs after SIGKILL.
         """
+        # Listed before the signal: children of an ended process have another parent.
         members = _offspring(self.pid) if self.running else []
+
+        def ended() -> bool:
+            return not self.running
+
+        def all_ended() -> bool:
+            return not any(member.running for member in members)
+
         self.send(first)
-        obeyed = await holds_within(grace, lambda: not self.running)
+        obeyed = await holds_within(grace, ended)
         if not obeyed:
             self.send(signal.SIGKILL)
-            if not await holds_within(_KILL_WAIT, lambda: not self.running):
+            if not await holds_within(_KILL_WAIT, ended):
                 raise SystemFailed(f"process {self.pid} does not end")
-        if not await holds_within(
-            _REMNANT_WAIT, lambda: not any(member.running for member in members)
-        ):
+        if not await holds_within(_REMNANT_WAIT, all_ended):
             for member in members:
                 member.send(signal.SIGKILL)
-            await holds_within(
-                _KILL_WAIT, lambda: not any(member.running for member in members)
-            )
+            await holds_within(_KILL_WAIT, all_ended)
         return obeyed
 
     def record(self) -> ProcessRecord:
         """Return the form that the state file keeps."""
-        return {"pid": self.pid, "started": self.started, "boot": self.boot}
+        return {
+            "pid": self.pid,
+            "started": self.started,
+            "boot": self.boot,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to start, with which environment, where, writing to which log, and as whom."""
+    """A command line with its environment, working directory, log file and user account."""
 
     arguments: Sequence[str | Path]
     environment: Mapping[str, str]
@@ -110,7 +124,7 @@ class Command:
     account: Account | None = None
 
     def spawn(self) -> Process:
-        """Start it in a session of its own, so that it outlives whoever started it.
+        """Start it in a session of its own, so that it outlives this process.
 
         :raises SystemFailed: it could not be started, or ended at once.
         """
@@ -123,6 +137,7 @@ class Command:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
+                    # Ctrl-C in the terminal does not reach it.
                     start_new_session=True,
                     **(self.account.popen_arguments() if self.account else {}),
                 )
@@ -164,34 +179,37 @@ class Command:
 
 
 def _offspring(leader: int) -> list[Process]:
-    """Return what runs below a process, and what else runs in its session."""
-    stats = {
-        int(entry.name): _stat(int(entry.name))
-        for entry in _PROC.iterdir()
-        if entry.name.isdigit()
-    }
-    links = {
-        pid: (int(fields[1]), int(fields[3])) for pid, fields in stats.items() if fields
-    }
+    """Return the processes below one, and those whose session belongs to it or to one of them."""
+    links: dict[int, set[int]] = {}
+    for entry in _PROC.iterdir():
+        fields = _stat(int(entry.name)) if entry.name.isdigit() else None
+        if fields is not None:
+            parent, session = int(fields[1]), int(fields[3])
+            links[int(entry.name)] = {parent, session}
     found = {leader}
-    while (
-        more := {
-            pid for pid, (parent, session) in links.items() if {parent, session} & found
-        }
-        - found
-    ):
+    more = found
+    while more:
+        linked = {pid for pid, origins in links.items() if origins & found}
+        more = linked - found
         found |= more
-    return [process for pid in found - {leader} if (process := Process.of(pid))]
+    processes = [Process.of(pid) for pid in found - {leader}]
+    return [process for process in processes if process is not None]
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Return the fields of ``/proc/{pid}/stat`` from the third (state) on."""
+    """Return the fields of ``/proc/{pid}/stat`` from the third (state) on; None when the process does not exist."""
+    file = _PROC / str(pid) / "stat"
     try:
-        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        text = file.read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return text.rpartition(")")[2].split()
+    # The second field, the name, may have spaces and brackets in it; the rest begins after its last bracket.
+    _, _, rest = text.rpartition(")")
+    return rest.split()
 
 
 def _boot() -> str:
-    return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    # Start times count from boot: after a restart of the machine, another process may have the same id and time.
+    file = _PROC / "sys/kernel/random/boot_id"
+    text = file.read_text(encoding="ascii")
+    return text.strip()

@@ -1,4 +1,4 @@
-"""A private RabbitMQ: its own node, port mapper, data and ports, and nothing to do with the system's instance."""
+"""Runs a private RabbitMQ with its own node, port mapper, data and ports, apart from the machine's instance."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ _EPMD = "epmd"
 
 
 def find_server() -> Path | None:
-    """Return RabbitMQ's own start script; None when RabbitMQ is not installed.
-
-    Debian's wrapper on the path insists on the system's account and directories, so it is passed by.
-    """
+    """Return RabbitMQ's own start script; None when RabbitMQ is not installed."""
+    # Not the script on the PATH: Debian's wrapper insists on the account and directories of the machine's instance.
     candidates = [
         Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),
         *Path("/opt").glob("rabbitmq*/sbin/rabbitmq-server"),
     ]
-    return next((path for path in candidates if path.exists()), None)
+    for path in candidates:
+        if path.exists():
+            return path
+    return None
 
 
 @dataclass(slots=True)
@@ -49,37 +50,40 @@ class PrivateRabbit:
 
     @property
     def running(self) -> bool:
-        """Whether its process runs."""
-        return self.state.process(self.name) is not None
+        """Return whether its process runs."""
+        process = self.state.process(self.name)
+        return process is not None
 
     @property
     def detail(self) -> str:
-        """Where it listens, and its process id."""
+        """Return its addresses and process id, as a text for people."""
         process = self.state.process(self.name)
         if process is None:
             return "not running"
-        return f"127.0.0.1:{self.state.ports['amqp']}, console {self.management_url}, process {process.pid}"
+        address = f"127.0.0.1:{self.state.ports['amqp']}"
+        return f"{address}, console {self.management_url}, process {process.pid}"
 
     @property
     def password(self) -> str:
-        """Password of the administrator."""
+        """Return the password of the administrator."""
         return self.state.secret("rabbitmq_admin")
 
     @property
     def amqp_url(self) -> str:
-        """AMQP address as its administrator, without a virtual host."""
-        return f"amqp://{self.username}:{self.password}@127.0.0.1:{self.state.ports['amqp']}"
+        """Return the AMQP address as its administrator, without a virtual host."""
+        port = self.state.ports["amqp"]
+        return f"amqp://{self.username}:{self.password}@127.0.0.1:{port}"
 
     @property
     def management_url(self) -> str:
-        """HTTP address of the management API and console."""
-        return f"http://127.0.0.1:{self.state.ports['management']}"
+        """Return the HTTP address of the management API and console."""
+        port = self.state.ports["management"]
+        return f"http://127.0.0.1:{port}"
 
     def vhost_url(self, username: str, password: str, vhost: str) -> str:
-        """AMQP address of a virtual host as a user."""
-        return (
-            f"amqp://{username}:{password}@127.0.0.1:{self.state.ports['amqp']}/{vhost}"
-        )
+        """Return the AMQP address of a virtual host as a user."""
+        port = self.state.ports["amqp"]
+        return f"amqp://{username}:{password}@127.0.0.1:{port}/{vhost}"
 
     async def start(self) -> None:
         """Start it unless it runs, and wait until it answers.
@@ -90,30 +94,26 @@ class PrivateRabbit:
             server = find_server()
             if server is None:
                 raise SystemFailed(
-                    "no RabbitMQ server here: install the Debian package 'rabbitmq-server'"
+                    "no RabbitMQ server on this machine: install the Debian package 'rabbitmq-server'"
                 )
             self._prepare_directory()
+            # Before the node, which would start a port mapper that outlives it.
             await self._start_epmd()
             self._write_configuration()
-            self.state.started(self.name, self._command([server]).spawn())
+            command = self._command([server])
+            self.state.started(self.name, command.spawn())
         reason = await answers_within(_START_WAIT, self._ask)
         if reason is not None:
             raise SystemFailed(f"RabbitMQ does not answer: {reason}", self._log)
 
     async def stop(self) -> None:
-        """Stop the node in good order, then its port mapper."""
-        await self._end(self.name, signal.SIGTERM)
-        await self._end(_EPMD, signal.SIGTERM)
+        """Shut the node down, then its port mapper."""
+        await self.state.end(self.name, _STOP_WAIT)
+        await self.state.end(_EPMD, _STOP_WAIT)
 
     async def kill(self) -> None:
         """End the node at once, as a crash would."""
-        await self._end(self.name, signal.SIGKILL)
-
-    async def _end(self, name: str, first: signal.Signals) -> None:
-        process = self.state.process(name)
-        if process is not None:
-            await process.end(grace=_STOP_WAIT, first=first)
-        self.state.ended(name)
+        await self.state.end(self.name, _STOP_WAIT, signal.SIGKILL)
 
     @property
     def _log(self) -> Path:
@@ -122,21 +122,25 @@ class PrivateRabbit:
     @property
     def _node(self) -> str:
         # Node names of one machine must differ, and the data directory is bound to the name.
-        return f"connection_{hashlib.sha256(str(self.directory).encode()).hexdigest()[:8]}@localhost"
+        digest = hashlib.sha256(str(self.directory).encode())
+        return f"connection_{digest.hexdigest()[:8]}@localhost"
 
     def _environment(self) -> dict[str, str]:
         distribution = self.state.ports["distribution"]
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
+            # Erlang writes its cookie there.
             "HOME": str(self.directory),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(self.state.ports[_EPMD]),
+            # A crash dump would have the contents of messages in it.
             "ERL_CRASH_DUMP_BYTES": "0",
-            # Replaces the shell that would stay between us and the node.
+            # Has the start script replace its shell by the node, so that the process started is the node.
             "RABBITMQ_ALLOW_INPUT": "true",
             "RABBITMQ_NODENAME": self._node,
             "RABBITMQ_DIST_PORT": str(distribution),
+            # The node has no terminal to read from, and other nodes reach it on the loopback address only.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
             "RABBITMQ_CONF_ENV_FILE": str(self.directory / "rabbitmq-env.conf"),
             "RABBITMQ_CONFIG_FILE": str(self.directory / "rabbitmq.conf"),
@@ -146,6 +150,7 @@ class PrivateRabbit:
             "RABBITMQ_MNESIA_BASE": str(self.directory / "mnesia"),
             "RABBITMQ_PID_FILE": str(self.directory / "rabbitmq.pid"),
             "RABBITMQ_LOG_BASE": str(self.directory / "log"),
+            # To standard output, which is the log file of its process.
             "RABBITMQ_LOGS": "-",
         }
 
@@ -162,6 +167,7 @@ class PrivateRabbit:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.account:
             self.account.own(self.directory)
+        # Before the environment is made, which reads it.
         self.state.port("distribution")
 
     def _write_configuration(self) -> None:
@@ -182,18 +188,24 @@ class PrivateRabbit:
     def _write(self, name: str, text: str) -> None:
         path = self.directory / name
         path.unlink(missing_ok=True)
+        # The mode comes first: one of the files has a password.
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
         if self.account:
             self.account.own(path)
 
     async def _start_epmd(self) -> None:
-        """Start Erlang's port mapper as a process of ours; the node would leave its own behind."""
+        """Start Erlang's port mapper, unless it runs, as a process that :meth:`stop` ends.
+
+        :raises SystemFailed: it is not installed, or did not start.
+        """
         if self.state.process(_EPMD) is not None:
             return
         epmd = shutil.which("epmd")
         if epmd is None:
-            raise SystemFailed("no epmd here: install the Debian package 'erlang-base'")
+            raise SystemFailed(
+                "no epmd on this machine: install the Debian package 'erlang-base'"
+            )
         port = self.state.port(_EPMD)
         arguments: list[str | Path] = [
             epmd,
@@ -204,23 +216,28 @@ class PrivateRabbit:
         ]
         process = self._command(arguments, self.logs / "epmd.log").spawn()
         self.state.started(_EPMD, process)
-        if (
-            not await holds_within(
-                _EPMD_WAIT, lambda: not process.running or _listens(port)
-            )
-            or not process.running
-        ):
+
+        def decided() -> bool:
+            if not process.running:
+                return True
+            return _listens(port)
+
+        in_time = await holds_within(_EPMD_WAIT, decided)
+        if not in_time or not process.running:
             raise SystemFailed("epmd did not start", self.logs / "epmd.log")
 
     async def _ask(self) -> str | None:
         if not self.running:
             raise SystemFailed("RabbitMQ ended while starting", self._log)
-        return await broker_answers(self.management_url, (self.username, self.password))
+        administrator = (self.username, self.password)
+        return await broker_answers(self.management_url, administrator)
 
 
 def _listens(port: int) -> bool:
+    address = ("127.0.0.1", port)
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        connection = socket.create_connection(address, timeout=1)
     except OSError:
         return False
+    connection.close()
     return True

@@ -1,4 +1,4 @@
-"""Container health check: exits 0 when the given address answers 200."""
+"""Checks the health of a container: exits 0 when the address in its argument answers 200."""
 
 import sys
 import urllib.error
@@ -8,7 +8,7 @@ _TIMEOUT = 8.0
 
 
 def main() -> int:
-    """Ask the address in the first argument."""
+    """Call the address in the first argument; return 0 when it answers 200."""
     try:
         with urllib.request.urlopen(sys.argv[1], timeout=_TIMEOUT) as answer:  # noqa: S310 - the address is in our compose file
             return 0 if answer.status == 200 else 1

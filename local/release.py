@@ -17,7 +17,7 @@ _DATED = re.compile(r"(\d+\.\d+\.\d+) - \d{4}-\d{2}-\d{2}")
 def obstacles(
     *, version: str, changelog: str, changed: str, tags: Collection[str]
 ) -> list[str]:
-    """Say what keeps ``version`` from being released; ``changed`` is what git says is not committed."""
+    """Return a text for each obstacle to the release of ``version``; ``changed`` lists uncommitted changes."""
     found = []
     if changed:
         found.append(f"there are changes that are not committed:\n{changed.rstrip()}")
@@ -25,17 +25,22 @@ def obstacles(
         found.append(
             f"v{version} has been released; give pyproject.toml and the changelog the next version"
         )
-    # What stands before the first heading, then headings and what is below each, by turns.
+    # The text before the first heading, then each heading and the text below it.
     _, *parts = _SECTION.split(changelog)
-    sections = list(zip(parts[::2], parts[1::2], strict=True))
-    if not sections or sections[0][0] != "Unreleased":
+    headings, texts = parts[::2], parts[1::2]
+    if headings[:1] != ["Unreleased"]:
         found.append("the changelog does not begin with the section 'Unreleased'")
-    elif sections[0][1].strip():
+    elif texts[0].strip():
         found.append(
             "the changelog has changes in 'Unreleased'; move them into a section with version and date"
         )
-    dated = [match for heading, _ in sections if (match := _DATED.fullmatch(heading))]
-    newest = dated[0].group(1) if dated else "none"
+    newest = "none"
+    # Newest first, so the first dated heading is the newest version.
+    for heading in headings:
+        dated = _DATED.fullmatch(heading)
+        if dated is not None:
+            newest = dated.group(1)
+            break
     if newest != version:
         found.append(
             f"pyproject.toml says {version}, and the newest version of the changelog is {newest}"
@@ -44,28 +49,35 @@ def obstacles(
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(
-        ["git", *arguments], cwd=_PROJECT, check=True, capture_output=True, text=True
-    ).stdout
+    ended = subprocess.run(
+        ["git", *arguments],
+        cwd=_PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return ended.stdout
 
 
 def main() -> int:
-    """Check, and with the argument ``tag`` also tag."""
-    version = str(
-        tomllib.loads((_PROJECT / "pyproject.toml").read_text(encoding="utf-8"))[
-            "project"
-        ]["version"]
-    )
+    """Check the version, and with the argument ``tag`` also tag it; return 0 when nothing prevents the release."""
+    text = (_PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+    document = tomllib.loads(text)
+    version = str(document["project"]["version"])
+    changelog = (_PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
+    changed = _git("status", "--porcelain")
+    tags = _git("tag")
     found = obstacles(
         version=version,
-        changelog=(_PROJECT / "CHANGELOG.md").read_text(encoding="utf-8"),
-        changed=_git("status", "--porcelain"),
-        tags=_git("tag").split(),
+        changelog=changelog,
+        changed=changed,
+        tags=tags.split(),
     )
     for obstacle in found:
         print(obstacle, file=sys.stderr)
     if found:
         return 1
+    # `make release` calls this twice: without "tag" before all tests, so that an obstacle shows at once.
     if sys.argv[1:] == ["tag"]:
         _git("tag", "--annotate", f"v{version}", "--message", f"Version {version}")
         print(f"Tagged v{version}; `git push origin v{version}` publishes it")

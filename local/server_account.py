@@ -1,4 +1,4 @@
-"""The unprivileged account that servers run as when root starts them, and a place that it can reach."""
+"""Finds the unprivileged account that servers run as when root starts them, and a directory that it can reach."""
 
 from __future__ import annotations
 
@@ -35,31 +35,36 @@ class Account:
     gid: int
 
     def popen_arguments(self) -> PopenAccount:
-        """Return what makes ``subprocess`` run a command as this user."""
-        return {"user": self.uid, "group": self.gid, "extra_groups": ()}
+        """Return the arguments that make ``subprocess`` run a command as this user."""
+        return {
+            "user": self.uid,
+            "group": self.gid,
+            "extra_groups": (),
+        }
 
     def own(self, path: Path) -> None:
-        """Give this user a file or directory."""
+        """Make this user the owner of a file or directory."""
         os.chown(path, self.uid, self.gid)
 
     def can_enter(self, directory: Path) -> bool:
-        """Whether this user may pass through ``directory`` and all above it."""
-        return all(
-            subprocess.run(
-                ["/usr/bin/test", "-x", part], check=False, **self.popen_arguments()
-            ).returncode
-            == 0
-            for part in (directory, *directory.parents)
-        )
+        """Return whether this user may pass through ``directory`` and all directories above it."""
+        for part in (directory, *directory.parents):
+            # Asked of the kernel as this user: mode bits alone leave out access control lists.
+            command = ["/usr/bin/test", "-x", str(part)]
+            ended = subprocess.run(command, check=False, **self.popen_arguments())
+            if ended.returncode != 0:
+                return False
+        return True
 
 
 def server_account(*names: str) -> Account | None:
-    """Return the first of these accounts that exists; None when this process is not root and stays itself.
+    """Return the first of these accounts that exists; None when this process is not root and keeps its own account.
 
     :raises SystemFailed: none of them exists.
     """
     if os.geteuid() != 0:
         return None
+    # Without the packages of the servers, their accounts do not exist.
     for name in (*names, "nobody"):
         try:
             entry = pwd.getpwnam(name)
@@ -70,19 +75,19 @@ def server_account(*names: str) -> Account | None:
 
 
 def server_directory(directory: Path, accounts: Iterable[Account | None]) -> Path:
-    """Return where servers keep their data: beside the state, or elsewhere if ``accounts`` cannot get there.
+    """Return the folder in which servers keep their data.
 
-    A checkout under a home directory that only root may enter is no place for a server that runs as
-    another user, and RabbitMQ's scripts stumble over spaces in paths. The data then lies under
-    ``/var/lib``, or for a user who is not root under ``~/.local/state``, named by the checkout's path.
+    It is below ``directory`` if all ``accounts`` can enter that and its path has no spaces; otherwise below
+    ``/var/lib``, or ``~/.local/state`` for a user who is not root, and named by a digest of ``directory``.
     """
-    if not _SPACE.search(str(directory)) and all(
-        account is None or account.can_enter(directory) for account in accounts
-    ):
+    users = [account for account in accounts if account is not None]
+    # RabbitMQ's scripts fail on spaces in paths.
+    spaceless = not _SPACE.search(str(directory))
+    # A home directory that only root may enter keeps out a server that runs as another user.
+    if spaceless and all(user.can_enter(directory) for user in users):
         return directory / "servers"
-    base = Path("/var/lib") if os.geteuid() == 0 else Path.home() / ".local" / "state"
-    return (
-        base
-        / _NAME
-        / hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:12]
-    )
+    base = Path.home() / ".local" / "state"
+    if os.geteuid() == 0:
+        base = Path("/var/lib")
+    digest = hashlib.sha256(str(directory.resolve()).encode())
+    return base / _NAME / digest.hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""What the system asks of the PostgreSQL and RabbitMQ that it runs on, whoever provides them."""
+"""Defines what the system needs of its PostgreSQL and RabbitMQ, which tests may provide in other ways."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Protocol
 
 
 class Server(Protocol):
-    """A server that can be started, ended and asked."""
+    """A server that can be started and ended, and whose state can be read."""
 
     @property
     def name(self) -> str:
-        """Name of the server in status and logs."""
+        """Return the name of the server in status and logs."""
 
     @property
     def running(self) -> bool:
-        """Whether its process runs."""
+        """Return whether its process runs."""
 
     @property
     def detail(self) -> str:
-        """Where it is, for people: address and process id."""
+        """Return its address and process id, as a text for people."""
 
     async def start(self) -> None:
         """Start it unless it runs, and return when it answers."""
 
     async def stop(self) -> None:
-        """End it in good order; nothing of it is left running."""
+        """Shut it down and return when none of its processes runs."""
 
     async def kill(self) -> None:
         """End it at once, as a crash would."""
@@ -35,10 +35,10 @@ class PostgresServer(Server, Protocol):
 
     @property
     def dsn(self) -> str:
-        """Address of the maintenance database, as its administrator."""
+        """Return the address of the maintenance database, as its administrator."""
 
     def database_dsn(self, name: str, password: str) -> str:
-        """Address of database ``name`` as the role of the same name."""
+        """Return the address of database ``name`` as the role of the same name."""
 
 
 class RabbitServer(Server, Protocol):
@@ -46,19 +46,19 @@ class RabbitServer(Server, Protocol):
 
     @property
     def username(self) -> str:
-        """Name of the administrator."""
+        """Return the name of the administrator."""
 
     @property
     def password(self) -> str:
-        """Password of the administrator."""
+        """Return the password of the administrator."""
 
     @property
     def amqp_url(self) -> str:
-        """AMQP address as its administrator, without a virtual host."""
+        """Return the AMQP address as its administrator, without a virtual host."""
 
     @property
     def management_url(self) -> str:
-        """HTTP address of the management API and console, without credentials."""
+        """Return the HTTP address of the management API and console, without credentials."""
 
     def vhost_url(self, username: str, password: str, vhost: str) -> str:
-        """AMQP address of a virtual host as a user."""
+        """Return the AMQP address of a virtual host as a user."""

@@ -1,4 +1,4 @@
-"""A service of ours as a background process: a Vault or the connector."""
+"""Runs a service, a Vault or the connector, as a background process."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ PROJECT = Path(__file__).resolve().parent.parent
 _START_WAIT = 90.0
 _STOP_WAIT = 20.0
 _ASK_TIMEOUT = aiohttp.ClientTimeout(total=5)
-# What a service gets is what is said here, whatever the shell has set.
+# Variables of the shell with these prefixes do not reach a service: its settings are decided here alone.
 _OURS = ("VAULT_", "CONNECTOR_")
 
 
 @dataclass(slots=True)
 class Service:
-    """One service process; ``settings`` are the environment variables that are its own.
+    """One service process; ``settings`` are the environment variables of its own.
 
-    Of several processes of one service the first has the service's name, the others have a number behind it.
+    The first of several processes of one service has the service's name, the others a number behind it.
     """
 
     state: State
@@ -40,24 +40,28 @@ class Service:
 
     @property
     def name(self) -> str:
-        """The name by which the state knows it."""
+        """Return the name of this process in the state file."""
         return process_name(self.service, self.number)
 
     @property
     def running(self) -> bool:
-        """Whether its process runs."""
-        return self.state.process(self.name) is not None
+        """Return whether its process runs."""
+        process = self.state.process(self.name)
+        return process is not None
 
     @property
     def url(self) -> str:
-        """Where it serves HTTP."""
-        return f"http://127.0.0.1:{self.state.ports[self.name]}"
+        """Return the address at which it serves HTTP."""
+        port = self.state.ports[self.name]
+        return f"http://127.0.0.1:{port}"
 
     @property
     def detail(self) -> str:
-        """Where it is, and its process id."""
+        """Return its address and process id, as a text for people."""
         process = self.state.process(self.name)
-        return f"{self.url}, process {process.pid}" if process else "not running"
+        if process is None:
+            return "not running"
+        return f"{self.url}, process {process.pid}"
 
     async def start(self) -> None:
         """Start it unless it runs, and return when it is ready.
@@ -68,7 +72,7 @@ class Service:
         await self.wait_ready()
 
     def spawn(self) -> None:
-        """Start its process unless it runs; it is not ready yet."""
+        """Start its process unless it runs, and return before it is ready."""
         if self.running:
             return
         inherited = {
@@ -76,11 +80,9 @@ class Service:
             for name, value in os.environ.items()
             if not name.startswith(_OURS)
         }
-        environment = (
-            inherited
-            | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
-            | dict(self.settings)
-        )
+        # The project need not be installed, and lines of a process that is killed are in its log.
+        python = {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+        environment = inherited | python | dict(self.settings)
         command = Command(
             [sys.executable, "-m", f"services.{self.service}"],
             environment,
@@ -90,38 +92,36 @@ class Service:
         self.state.started(self.name, command.spawn())
 
     async def wait_ready(self) -> None:
-        """Return when it says that it is ready.
+        """Wait until it is ready.
 
         :raises SystemFailed: it ended, or did not become ready in time.
         """
         reason = await answers_within(_START_WAIT, self._ask)
         if reason is not None:
-            raise SystemFailed(f"{self.name} is not ready: {reason}", self._log)
+            text = f"{self.name} is not ready: {reason}"
+            raise SystemFailed(text, self._log)
 
     async def not_ready(self) -> str | None:
-        """Return None if it is ready, otherwise the reason that it or its absence gives."""
+        """Return None if it is ready, and otherwise the reason: its answer, or the error of the call."""
         try:
             async with (
                 aiohttp.ClientSession(timeout=_ASK_TIMEOUT) as session,
                 session.get(f"{self.url}/readyz") as answer,
             ):
-                return None if answer.status == 200 else (await answer.text())[:300]
+                if answer.status == 200:
+                    return None
+                reason = await answer.text()
+                return reason[:300]
         except (aiohttp.ClientError, TimeoutError) as error:
             return type(error).__name__
 
     async def stop(self) -> None:
-        """Ask it to finish its work and end, and end it if it does not."""
-        process = self.state.process(self.name)
-        if process is not None:
-            await process.end(grace=_STOP_WAIT)
-        self.state.ended(self.name)
+        """Have it finish its work and end, and kill it if it does not end in time."""
+        await self.state.end(self.name, _STOP_WAIT)
 
     async def kill(self) -> None:
         """End it at once, as a crash would."""
-        process = self.state.process(self.name)
-        if process is not None:
-            await process.end(grace=_STOP_WAIT, first=signal.SIGKILL)
-        self.state.ended(self.name)
+        await self.state.end(self.name, _STOP_WAIT, signal.SIGKILL)
 
     @property
     def _log(self) -> Path:
@@ -129,13 +129,16 @@ class Service:
 
     async def _ask(self) -> str | None:
         if not self.running:
-            raise SystemFailed(f"{self.name} ended while starting", self._log)
+            text = f"{self.name} ended while starting"
+            raise SystemFailed(text, self._log)
         return await self.not_ready()
 
 
 def process_name(service: str, number: int) -> str:
-    """The name of one of a service's processes, counted from 1."""
-    return service if number == 1 else f"{service}_{number}"
+    """Return the name of one of a service's processes, counted from 1."""
+    if number == 1:
+        return service
+    return f"{service}_{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +151,9 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class VaultPlan:
-    """What is fixed about a Vault here: its service, virtual host, id and sign-ins by role.
+    """What the local system decides of a Vault: its service, virtual host, ids and the name of its business user.
 
-    Of several Vaults of one service the first has the service's name, as of several processes.
+    The first of several Vaults of one service has the service's name, the others a number behind it.
     """
 
     service: str
@@ -162,14 +165,13 @@ class VaultPlan:
 
     @property
     def name(self) -> str:
-        """The name of its process, database and user at the broker."""
+        """Return the name of its process, its database and its user at the broker."""
         return process_name(self.service, self.number)
 
     def username(self, role: str) -> str:
         """Return the username of one of :data:`ROLES`, in this Vault's domain."""
-        return (
-            f"{self.business_user if role == BUSINESS else role}@{self.vhost}.example"
-        )
+        user = self.business_user if role == BUSINESS else role
+        return f"{user}@{self.vhost}.example"
 
 
 MEDICAL_VAULT = VaultPlan("medical_vault", "medical", 10101, 20202, "agent")
@@ -197,18 +199,20 @@ def vault_settings(
         "VAULT_STAGING_FOLDER": str(files),
         "VAULT_VAULT_ID": str(plan.vault_id),
         "VAULT_REMOTE_VAULT_ID": str(plan.remote_vault_id),
-        "VAULT_DRAIN_SECONDS": "0",  # there is nothing in front that would send clients elsewhere
+        "VAULT_DRAIN_SECONDS": "0",  # no balancer is in front that would send clients elsewhere
         "VAULT_LOG_FORMAT": "json",
         "VAULT_LOG_LEVEL": "INFO",
     }
     for role in ROLES:
-        settings[f"VAULT_{role.upper()}_USERNAME"] = sign_ins[role].username
-        settings[f"VAULT_{role.upper()}_PASSWORD"] = sign_ins[role].password
+        sign_in = sign_ins[role]
+        prefix = f"VAULT_{role.upper()}"
+        settings[f"{prefix}_USERNAME"] = sign_in.username
+        settings[f"{prefix}_PASSWORD"] = sign_in.password
     return settings
 
 
 def tls_settings(port: int, certificate: Path, key: Path) -> dict[str, str]:
-    """Return what a Vault process needs in its environment to serve HTTPS too."""
+    """Return the environment variables with which a Vault process serves HTTPS, too."""
     return {
         "VAULT_TLS_PORT": str(port),
         "VAULT_TLS_CERTIFICATE": str(certificate),
@@ -220,20 +224,20 @@ def connector_settings(
     port: int, vaults: Mapping[str, tuple[str, SignIn, str]]
 ) -> dict[str, str]:
     """Return the environment of a connector; ``vaults`` has URL, sign-in and AMQP address of each by name."""
-    known = [
-        {
+    entries = []
+    for name, (url, sign_in, amqp_url) in vaults.items():
+        entry = {
             "name": name,
             "url": url,
-            "username": who.username,
-            "password": who.password,
+            "username": sign_in.username,
+            "password": sign_in.password,
             "amqp_url": amqp_url,
         }
-        for name, (url, who, amqp_url) in vaults.items()
-    ]
+        entries.append(entry)
     return {
         "CONNECTOR_HOST": "127.0.0.1",
         "CONNECTOR_PORT": str(port),
-        "CONNECTOR_VAULTS": json.dumps(known),
+        "CONNECTOR_VAULTS": json.dumps(entries),
         "CONNECTOR_LOG_FORMAT": "json",
         "CONNECTOR_LOG_LEVEL": "INFO",
     }

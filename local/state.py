@@ -1,10 +1,11 @@
-"""What outlives a start: ports, generated passwords and processes, in one private file."""
+"""Keeps what outlives a start in one private file: ports, generated passwords and processes."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
+import signal
 import socket
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
@@ -16,10 +17,10 @@ from typing import Any
 from local.failure import SystemFailed
 from local.processes import Process
 
-# Below the range that the kernel gives to outgoing connections, so that a port stays free while its server is away.
+# Below the range that the kernel uses for outgoing connections, so that a port stays free while its server is stopped.
 _PORTS = range(20000, 32000)
 _ATTEMPTS = 200
-# Ports that this process has given to servers; others of this machine see a name in the kernel for each.
+# Ports that this process has chosen for servers; other processes of this machine see a socket name for each.
 _reserved: set[int] = set()
 
 
@@ -27,18 +28,20 @@ def write_private(path: Path, value: object) -> None:
     """Write JSON that only this user may read, replacing the file in one step."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
-    with open(  # noqa: PTH123
-        os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-    ) as file:
+    # Created with its mode: at no time may another user open it.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    descriptor = os.open(new, flags, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123
         json.dump(value, file, indent=2)
         file.write("\n")
         file.flush()
+        # On disk before it replaces the old file, or a crash of the machine could leave an empty one.
         os.fsync(file.fileno())
     new.replace(path)
 
 
 def read_private(path: Path) -> Any:
-    """Read JSON written by :func:`write_private`; None when there is no such file.
+    """Read JSON written by :func:`write_private`; return None when the file does not exist.
 
     :raises SystemFailed: the file is not JSON.
     """
@@ -64,28 +67,30 @@ class State:
 
     @classmethod
     def load(cls, path: Path) -> State:
-        """Read the state, or begin an empty one."""
+        """Read the state file, or begin an empty state when there is none."""
         state = cls(path)
         state.reload()
         return state
 
     def reload(self) -> None:
-        """Read again what another process may have written; what there is no file of stays as it is."""
+        """Read what another process may have written since; change nothing when there is no file."""
         value = read_private(self.path)
-        if value is not None:
-            self.ports = dict(value["ports"])
-            self.secrets = dict(value["secrets"])
-            self.processes = {
-                name: Process(**record) for name, record in value["processes"].items()
-            }
-            self.servers = Path(value["servers"])
+        if value is None:
+            return
+        self.ports = dict(value["ports"])
+        self.secrets = dict(value["secrets"])
+        records = value["processes"]
+        self.processes = {name: Process(**record) for name, record in records.items()}
+        self.servers = Path(value["servers"])
 
     def clear(self) -> None:
-        """Forget all but where servers keep their data."""
-        self.ports, self.secrets, self.processes = {}, {}, {}
+        """Remove everything except the folder in which servers keep their data."""
+        self.ports = {}
+        self.secrets = {}
+        self.processes = {}
 
     def save(self) -> None:
-        """Write the state."""
+        """Write the state file."""
         processes = {name: process.record() for name, process in self.processes.items()}
         value = {
             "ports": self.ports,
@@ -96,11 +101,14 @@ class State:
         write_private(self.path, value)
 
     def port(self, name: str) -> int:
-        """Return the port of a server about to start: the one it had if that is free, else a new one."""
+        """Return the port of a server about to start: its earlier one if that is free, otherwise a new one."""
         port = self.ports.get(name)
-        if port is None or not _is_free(port):
-            self.ports[name] = port = free_port(self.ports.values())
-            self.save()
+        if port is not None and _is_free(port):
+            return port
+        taken = self.ports.values()
+        port = free_port(taken)
+        self.ports[name] = port
+        self.save()
         return port
 
     def secret(self, name: str) -> str:
@@ -113,35 +121,51 @@ class State:
     def process(self, name: str) -> Process | None:
         """Return the process by this name if it runs."""
         process = self.processes.get(name)
-        return process if process is not None and process.running else None
+        if process is None or not process.running:
+            return None
+        return process
 
     def started(self, name: str, process: Process) -> None:
-        """Remember a process that was started."""
+        """Record a process that was started."""
         self.processes[name] = process
         self.save()
 
+    async def end(
+        self,
+        name: str,
+        grace: float,
+        first: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        """End the process by this name, if it runs, and remove its record; see :meth:`Process.end`."""
+        process = self.process(name)
+        if process is not None:
+            await process.end(grace=grace, first=first)
+        self.ended(name)
+
     def ended(self, name: str) -> None:
-        """Forget a process that ended."""
+        """Remove the record of a process that ended."""
         if self.processes.pop(name, None) is not None:
             self.save()
 
 
 def free_port(taken: Collection[int] = ()) -> int:
-    """Choose a port that nothing listens on and that no process of this machine has chosen for a server.
+    """Return a port that nothing listens on and that no process of this machine has chosen for a server.
 
     :raises SystemFailed: none was found.
     """
     for _ in range(_ATTEMPTS):
-        # The system's own numbers: those of `random` are the same in processes that begin with one seed.
+        # Not by `random`: test processes begin with the same seed and would all try the same ports.
         port = secrets.choice(_PORTS)
-        if port not in taken and _reserve(port) and _is_free(port):
+        if port in taken:
+            continue
+        if _reserve(port) and _is_free(port):
             return port
     raise SystemFailed("found no free port")
 
 
 def _is_free(port: int) -> bool:
     with closing(socket.socket()) as probe:
-        # As servers do: connections of the last run that are still closing do not matter.
+        # Servers set it too: without it, connections of the last run that are still closing would occupy the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -151,18 +175,19 @@ def _is_free(port: int) -> bool:
 
 
 def _reserve(port: int) -> bool:
-    """Keep other processes from choosing a port between this choice and the start of its server, and while it is away.
+    """Reserve a port for this process; return False when one of this machine has reserved it already.
 
-    A name in the kernel's own space of names is given up with its process, however that ends.
+    The reservation lasts until this process ends, also while no server listens on the port.
     """
     if port in _reserved:
         return False
+    # An abstract socket name, which the kernel removes with its process, however that ends; a file would stay.
     with socket.socket(socket.AF_UNIX) as name:
         try:
             name.bind(f"\0medical-crm-connection/port/{port}")
         except OSError:
             return False
-        # Left open: what lasts as long as the process is never closed.
+        # Left open, as closing it would end the reservation.
         name.detach()
     _reserved.add(port)
     return True
@@ -175,6 +200,7 @@ def exclusive(path: Path) -> Iterator[None]:
     :raises SystemFailed: another process is changing it.
     """
     with path.open("a", encoding="utf-8") as file:
+        # The kernel releases the lock with the process, however that ends.
         try:
             flock(file, LOCK_EX | LOCK_NB)
         except OSError as error:

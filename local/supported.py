@@ -1,7 +1,7 @@
-"""What a Vault understands of VQL and MDL, and what it refuses: tables of examples that tests run.
+"""Lists what a Vault supports of VQL and MDL, and what it refuses, by examples that tests run.
 
-The reference shows them. A row of VQL is what it is about, a statement, and the error type with which it is refused
-(empty where it is answered); the statements are on accounts and addresses as Vault CRM has them.
+The API reference shows them. A row of VQL has the subject, a statement, and the error type with which the statement
+is refused ("" when it is answered). The statements are about accounts and addresses as Vault CRM has them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The local system's own certificate authority, and the certificate for ``localhost`` that it has signed."""
+"""Makes the local system's own certificate authority, and the certificate for ``localhost`` that it signs."""
 
 from __future__ import annotations
 
@@ -18,86 +18,81 @@ ADDRESSES = ("127.0.0.1", "::1")
 AUTHORITY_DAYS = 3650
 CERTIFICATE_DAYS = 365
 RENEW_DAYS = 30  # before the end
+# A client whose clock is behind accepts a new certificate.
 CLOCK_SKEW = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalTls:
-    """Files of one local system: the authority that clients trust, and what its services serve with."""
+    """The TLS files of one local system: the authority's certificate for clients, certificate and key for services."""
 
     directory: Path
 
     @property
     def ca_file(self) -> Path:
-        """The authority's certificate, for clients."""
+        """Return the file of the authority's certificate, for clients."""
         return self.directory / "ca.pem"
 
     @property
     def certificate(self) -> Path:
-        """The certificate for ``localhost`` and its addresses."""
+        """Return the file of the certificate for ``localhost`` and its addresses."""
         return self.directory / "localhost.pem"
 
     @property
     def key(self) -> Path:
-        """The key of the certificate for ``localhost``."""
+        """Return the file of the key of the certificate for ``localhost``."""
         return self.directory / "localhost.key"
 
     def ensure(self) -> None:
-        """Make what is missing, and renew what is about to end.
-
-        The authority's key is used once and kept nowhere; its certificate is good for ``localhost`` only. So who
-        trusts it trusts nothing else, and a new certificate comes with a new authority.
-        """
+        """Make all three files anew unless they exist, belong together and do not end soon."""
         if self._is_current():
             return
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        # The authority's key is stored nowhere: nobody can sign another certificate that its clients would trust.
+        # So a new certificate needs a new authority.
+        authority_key = ec.generate_private_key(ec.SECP256R1())
+        key = ec.generate_private_key(ec.SECP256R1())
         authority = _authority(authority_key)
         certificate = _certificate(key, authority, authority_key)
+        pem = serialization.Encoding.PEM
         _write(self.key, _pem(key))
-        _write(self.certificate, certificate.public_bytes(serialization.Encoding.PEM))
-        _write(self.ca_file, authority.public_bytes(serialization.Encoding.PEM))
+        _write(self.certificate, certificate.public_bytes(pem))
+        _write(self.ca_file, authority.public_bytes(pem))
 
     def remove(self) -> None:
-        """Remove the files."""
+        """Remove the files and their folder."""
         for path in (self.ca_file, self.certificate, self.key):
             path.unlink(missing_ok=True)
         if self.directory.is_dir():
             self.directory.rmdir()
 
     def _is_current(self) -> bool:
-        if not (
-            self.ca_file.is_file() and self.certificate.is_file() and self.key.is_file()
-        ):
+        files = (self.ca_file, self.certificate, self.key)
+        if not all(file.is_file() for file in files):
             return False
+        # Files of an interrupted attempt may not belong together; whatever is wrong with them, new ones are made.
         try:
-            authority, certificate = (
-                x509.load_pem_x509_certificate(path.read_bytes())
-                for path in (self.ca_file, self.certificate)
-            )
+            authority = x509.load_pem_x509_certificate(self.ca_file.read_bytes())
+            certificate = x509.load_pem_x509_certificate(self.certificate.read_bytes())
             key = serialization.load_pem_private_key(self.key.read_bytes(), None)
             certificate.verify_directly_issued_by(authority)
-        except Exception:  # noqa: BLE001  whatever is wrong with a file, new ones are made
+        except Exception:  # noqa: BLE001
+            return False
+        if key.public_key() != certificate.public_key():
             return False
         ends = min(authority.not_valid_after_utc, certificate.not_valid_after_utc)
-        return key.public_key() == certificate.public_key() and ends > datetime.now(
-            UTC
-        ) + timedelta(days=RENEW_DAYS)
+        renewal = ends - timedelta(days=RENEW_DAYS)
+        return renewal > datetime.now(UTC)
 
 
 def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    name = x509.Name(
-        [
-            x509.NameAttribute(
-                NameOID.COMMON_NAME,
-                "medical-crm-connection, this system's own authority",
-            )
-        ]
-    )
-    permitted = [
-        x509.DNSName(HOST),
-        *(x509.IPAddress(ip_network(address)) for address in ADDRESSES),
-    ]
+    title = "medical-crm-connection, this system's own authority"
+    common_name = x509.NameAttribute(NameOID.COMMON_NAME, title)
+    name = x509.Name([common_name])
+    # Clients that trust the authority accept its certificates for this machine only.
+    addresses = [x509.IPAddress(ip_network(address)) for address in ADDRESSES]
+    permitted = [x509.DNSName(HOST), *addresses]
+    # Path length 0: it signs no further authority. Critical: a client that does not know the constraints refuses it.
     return (
         _builder(name, name, key, AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

@@ -1,1 +1,1 @@
-"""The administrator's console: configuration of Vaults as files, by the public API only."""
+"""Provides the administrator's console: configuration of Vaults as files, by the public API only."""

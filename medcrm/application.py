@@ -1,4 +1,4 @@
-"""A folder's configuration carried out in a Vault: in an order that works, stopped by the first thing refused."""
+"""Carries a folder's configuration out in a Vault: in an order that works, up to the first refusal."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from medcrm.configuration import RECORD_SETS, Configuration, ConfigurationFault
 from medcrm.difference import Difference, Kind, RecordDifference
 from shared.client import VaultClient
 from shared.client.errors import ClientError
+from shared.client.results import RowResult
 from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl import render
 from shared.vault.components.ordering import in_order
 
-# Those that others refer to before those that refer, where nothing in their text says so.
+# Components that others refer to come first; this order holds where nothing in the text of the others says so.
 TYPE_ORDER = (
     "Picklist",
     "Objectlifecycle",
@@ -23,41 +24,46 @@ TYPE_ORDER = (
     "Integrationrule",
 )
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One MDL statement to send, and how it is called when it is told of."""
+    """One MDL statement to send; ``title`` names it to the person at the console."""
 
     title: str
     text: str
 
 
 def statements(
-    difference: Difference, wanted: Configuration, present: Configuration
+    difference: Difference,
+    wanted: Configuration,
+    present: Configuration,
 ) -> list[Statement]:
-    """The MDL that the difference comes to: what is new or changed, then what is to go, each in its order."""
+    """Return the MDL of a difference: first what is new or changed, then what is to be dropped, each in its order."""
     texts = [
-        wanted.components[d.name]
-        for d in difference.components
-        if d.kind is not Kind.REMOVED
+        wanted.components[component.name]
+        for component in difference.components
+        if component.kind is not Kind.REMOVED
     ]
-    trees = sorted((text.tree for text in texts if text.tree), key=_rank)
-    there = [tuple(name.partition(".")[::2]) for name in present.components]
-    found = [
+    trees = [text.tree for text in texts if text.tree is not None]
+    trees.sort(key=_rank)
+    there = [_key(name) for name in present.components]
+    # Without an order of its own a text of an unknown type comes last: it may refer to all that is known.
+    unknown = [text for text in texts if text.tree is None]
+    recreated = [
         Statement(f"RECREATE {tree.full_name}", render(tree))
-        for tree in in_order(trees, [(t, n) for t, n in there])
+        for tree in in_order(trees, there)
     ]
-    found += [
-        Statement(f"RECREATE {text.name}", text.text)
-        for text in texts
-        if text.tree is None
-    ]
-    return found + [
-        Statement(f"DROP {name}", f"DROP {name.replace('.', ' ', 1)};")
-        for name in _drops(difference, present)
-    ]
+    added = [Statement(f"RECREATE {text.name}", text.text) for text in unknown]
+    # Last, so that what referred to a component has been changed when it is dropped.
+    dropped = [_drop(name) for name in _drops(difference, present)]
+    return [*recreated, *added, *dropped]
+
+
+def _drop(name: str) -> Statement:
+    type_and_name = name.replace(".", " ", 1)
+    return Statement(f"DROP {name}", f"DROP {type_and_name};")
 
 
 async def apply(
@@ -65,9 +71,9 @@ async def apply(
     difference: Difference,
     wanted: Configuration,
     present: Configuration,
-    tell: Tell,
+    report: Report,
 ) -> None:
-    """Carry the difference out; ``tell`` hears of each step that is done.
+    """Carry the difference out, and call ``report`` with each step that is done.
 
     :raises ConfigurationFault: at the first step that the Vault refuses; those before it stay.
     """
@@ -76,21 +82,22 @@ async def apply(
             await client.execute_mdl(statement.text)
         except ClientError as error:
             raise ConfigurationFault(f"{statement.title}: {error}") from error
-        tell(statement.title)
+        report(statement.title)
     for record_set in RECORD_SETS:
         rows = [
-            r
-            for r in difference.records
-            if r.object == record_set.object and r.values is not None
+            record
+            for record in difference.records
+            if record.object == record_set.object and record.values is not None
         ]
-        await _save(client, record_set.object, record_set.key, rows, tell)
+        await _save(client, record_set.object, record_set.key, rows, report)
+    # In reverse, since a record cannot be deleted while others refer to it.
     for record_set in reversed(RECORD_SETS):
-        gone = [
-            r
-            for r in difference.records
-            if r.object == record_set.object and r.kind is Kind.REMOVED
+        removed = [
+            record
+            for record in difference.records
+            if record.object == record_set.object and record.kind is Kind.REMOVED
         ]
-        await _delete(client, present, record_set.object, gone, tell)
+        await _delete(client, present, record_set.object, removed, report)
 
 
 async def _save(
@@ -98,22 +105,16 @@ async def _save(
     object_name: str,
     key: str,
     rows: Sequence[RecordDifference],
-    tell: Tell,
+    report: Report,
 ) -> None:
     if not rows:
         return
+    values = [dict(row.values or {}) for row in rows]
     try:
-        results = await client.upsert(
-            object_name, [dict(row.values or {}) for row in rows], key
-        )
+        results = await client.upsert(object_name, values, key)
     except ClientError as error:
         raise ConfigurationFault(f"{object_name}: {error}") from error
-    for row, result in zip(rows, results, strict=True):
-        if not result.ok:
-            raise ConfigurationFault(
-                f"{object_name} {row.key}: {result.errors[0].type}: {result.errors[0].message}"
-            )
-        tell(f"{row.kind} {object_name} {row.key}")
+    _report_rows(object_name, rows, results, report)
 
 
 async def _delete(
@@ -121,32 +122,62 @@ async def _delete(
     present: Configuration,
     object_name: str,
     rows: Sequence[RecordDifference],
-    tell: Tell,
+    report: Report,
 ) -> None:
     if not rows:
         return
-    ids = present.tables[object_name].ids
+    known = present.tables[object_name].ids
+    ids = [known[row.key] for row in rows]
     try:
-        results = await client.delete(object_name, [ids[row.key] for row in rows])
+        results = await client.delete(object_name, ids)
     except ClientError as error:
         raise ConfigurationFault(f"{object_name}: {error}") from error
+    _report_rows(object_name, rows, results, report)
+
+
+def _report_rows(
+    object_name: str,
+    rows: Sequence[RecordDifference],
+    results: Sequence[RowResult],
+    report: Report,
+) -> None:
+    """Report each row that is done.
+
+    :raises ConfigurationFault: the Vault refused a row.
+    """
     for row, result in zip(rows, results, strict=True):
         if not result.ok:
+            error = result.errors[0]
             raise ConfigurationFault(
-                f"{object_name} {row.key}: {result.errors[0].type}: {result.errors[0].message}"
+                f"{object_name} {row.key}: {error.type}: {error.message}"
             )
-        tell(f"{row.kind} {object_name} {row.key}")
+        report(f"{row.kind} {object_name} {row.key}")
 
 
 def _drops(difference: Difference, present: Configuration) -> Iterator[str]:
-    """Names of components to drop, each before those that it refers to."""
-    names = [d.name for d in difference.components if d.kind is Kind.REMOVED]
-    trees = {name: present.components[name].tree for name in names}
-    yield from (name for name, tree in trees.items() if tree is None)
-    ordered = in_order(sorted((tree for tree in trees.values() if tree), key=_rank))
-    yield from reversed(dict.fromkeys(tree.full_name for tree in ordered))
+    """Yield the names of components to drop, each before those that it refers to."""
+    trees: list[Component] = []
+    for component in difference.components:
+        if component.kind is not Kind.REMOVED:
+            continue
+        tree = present.components[component.name].tree
+        if tree is None:
+            yield component.name
+        else:
+            trees.append(tree)
+    trees.sort(key=_rank)
+    # A component of a circle comes twice; it is dropped once.
+    names = dict.fromkeys(tree.full_name for tree in in_order(trees))
+    yield from reversed(names)
 
 
 def _rank(tree: Component) -> tuple[int, str, str]:
-    known = TYPE_ORDER.index(tree.type) if tree.type in TYPE_ORDER else len(TYPE_ORDER)
-    return known, tree.type, tree.name
+    """Return the place of a component among those that do not refer to each other."""
+    is_known = tree.type in TYPE_ORDER
+    rank = TYPE_ORDER.index(tree.type) if is_known else len(TYPE_ORDER)
+    return rank, tree.type, tree.name
+
+
+def _key(full_name: str) -> tuple[str, str]:
+    type_name, _, name = full_name.partition(".")
+    return type_name, name

@@ -1,4 +1,4 @@
-"""The commands of the console."""
+"""Defines the commands of the console."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, assert_never
 
 import typer
 
@@ -21,13 +21,9 @@ from shared.client.errors import ClientError
 T = TypeVar("T")
 
 PASSWORD = "MEDCRM_PASSWORD"  # noqa: S105  the name of the variable
+# Exit statuses, as those of ``diff``, by which a script distinguishes a difference from a fault.
 DIFFERENT = 1
 FAILED = 2
-COLOURS = {
-    Kind.ADDED: typer.colors.GREEN,
-    Kind.CHANGED: typer.colors.YELLOW,
-    Kind.REMOVED: typer.colors.RED,
-}
 
 app = typer.Typer(
     help="Administration of Vaults.",
@@ -97,9 +93,9 @@ def export_command(
     present = _run(url, username, lambda client: read_vault(client, types or ()))
     place = _place(folder, vault)
     kept = _outside(place, types) if types else Configuration()
-    exported = Configuration(
-        {**kept.components, **present.components}, {**kept.tables, **present.tables}
-    )
+    components = {**kept.components, **present.components}
+    tables = {**kept.tables, **present.tables}
+    exported = Configuration(components, tables)
     written, removed = write_folder(place, exported)
     rows = sum(len(table.rows) for table in present.tables.values())
     typer.echo(
@@ -162,14 +158,17 @@ async def _apply(
     typer.echo(f"Plan: {count} MDL statements, {len(difference.records)} records")
     if not yes and not typer.confirm("Apply?"):
         raise typer.Exit(DIFFERENT)
-    await apply(
-        client, difference, wanted, present, lambda done: typer.echo(f"done  {done}")
-    )
+    await apply(client, difference, wanted, present, _done)
     typer.echo("Applied")
+
+
+def _done(step: str) -> None:
+    typer.echo(f"done  {step}")
 
 
 def _run(url: str, username: str, work: Callable[[VaultClient], Awaitable[T]]) -> T:
     """Sign in, do the work and sign out; a fault ends the command with a message."""
+    # Never an option of the command: those show in the process list and the shell's history.
     password = os.environ.get(PASSWORD) or typer.prompt("Password", hide_input=True)
 
     async def session() -> T:
@@ -186,6 +185,7 @@ def _run(url: str, username: str, work: Callable[[VaultClient], Awaitable[T]]) -
 
 
 def _place(folder: Path, vault: str | None) -> Path:
+    # Files are removed there, so that the name must not lead out of the folder.
     if vault is not None and Path(vault).name != vault:
         raise _failed(ConfigurationFault("--vault names a subfolder, not a path"))
     return folder / vault if vault else folder
@@ -198,36 +198,59 @@ def _wanted(place: Path, types: list[str] | None) -> Configuration:
         raise _failed(error) from error
     if not types:
         return found
-    return Configuration(
-        {n: c for n, c in found.components.items() if n.partition(".")[0] in types}
-    )
+    components = {
+        name: component
+        for name, component in found.components.items()
+        if _type(name) in types
+    }
+    return Configuration(components)
 
 
 def _outside(place: Path, types: list[str]) -> Configuration:
-    """What an export of some types leaves as it is."""
+    """Return what an export of some types leaves as it is in the folder."""
+    if not place.is_dir():
+        return Configuration()
     try:
-        found = read_folder(place) if place.is_dir() else Configuration()
+        found = read_folder(place)
+    # An export may begin in a folder that has nothing yet, and it replaces what cannot be used.
     except ConfigurationFault:
         return Configuration()
     kept = {
-        n: c for n, c in found.components.items() if n.partition(".")[0] not in types
+        name: component
+        for name, component in found.components.items()
+        if _type(name) not in types
     }
     return Configuration(kept, found.tables)
 
 
+def _type(full_name: str) -> str:
+    return full_name.partition(".")[0]
+
+
 def _show(difference: Difference) -> None:
     for component in difference.components:
-        typer.secho(f"{component.kind} {component.name}", fg=COLOURS[component.kind])
+        typer.secho(f"{component.kind} {component.name}", fg=_colour(component.kind))
         for line in component.lines:
             typer.echo(line)
     for record in difference.records:
-        typer.secho(
-            f"{record.kind} {record.object} {record.key}", fg=COLOURS[record.kind]
-        )
+        title = f"{record.kind} {record.object} {record.key}"
+        typer.secho(title, fg=_colour(record.kind))
         for line in record.lines:
             typer.echo(line)
     if not difference:
         typer.echo("No differences")
+
+
+def _colour(kind: Kind) -> str:
+    match kind:
+        case Kind.ADDED:
+            return typer.colors.GREEN
+        case Kind.CHANGED:
+            return typer.colors.YELLOW
+        case Kind.REMOVED:
+            return typer.colors.RED
+        case _:
+            assert_never(kind)
 
 
 def _failed(error: Exception) -> typer.Exit:

@@ -1,4 +1,4 @@
-"""The configuration of a Vault as names and texts: components as MDL, records that configure as rows."""
+"""Defines the configuration of a Vault as names and texts: components as MDL, records that configure as rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ConfigurationFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ComponentText:
-    """One component; ``tree`` is None for MDL of a type whose language is not known here, which is kept as it came."""
+    """One component; ``tree`` is None for MDL of a type whose language is not known here, whose text stays as it is."""
 
     name: str  # Type.name
     text: str
@@ -37,12 +37,15 @@ class RecordSet:
     left_out: frozenset[str] = frozenset()
 
 
+# Each after those that its records refer to.
 RECORD_SETS = (
+    # Vault ids and users differ from Vault to Vault, so that a folder must not carry them over.
     RecordSet(
         "connection__sys",
         "api_name__sys",
         frozenset({"remote_vault_id__sys", "authorized_connection_user__sys"}),
     ),
+    # A run's time belongs to the running of one Vault, and would have another Vault miss changes.
     RecordSet(
         "integration__sys",
         "integration_api_name__sys",
@@ -51,14 +54,13 @@ RECORD_SETS = (
     RecordSet("integration_point__sys", "integration_point_api_name__sys"),
     RecordSet("reference_lookup__sys", "lookup_key__sys"),
 )
-"""Each after those that its records refer to."""
 
 KEYS = {record_set.object: record_set.key for record_set in RECORD_SETS}
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The records of one object by their key; ``ids`` are known of a Vault's and never leave it."""
+    """The records of one object by their key; ``ids`` are those of a Vault's records, and are written to no folder."""
 
     key: str
     columns: tuple[str, ...]
@@ -75,20 +77,20 @@ class Configuration:
 
 
 def read_component(name: str, text: str) -> ComponentText:
-    """The component ``Type.name`` of an MDL text.
+    """Read the MDL text of the component ``Type.name``.
 
     :raises ConfigurationFault: when the text is not one RECREATE or CREATE statement of it.
     """
     try:
         statements = parse(text)
     except MdlSyntaxError as error:
-        if name.partition(".")[0] in COMPONENT_TYPES:
+        type_name, _, _ = name.partition(".")
+        if type_name in COMPONENT_TYPES:
             raise ConfigurationFault(f"{name}: {error}") from error
+        # The Vault may be newer than this console and have types whose language is not known here.
         return ComponentText(name, text, None)
-    if len(statements) != 1 or statements[0].command not in (
-        Command.CREATE,
-        Command.RECREATE,
-    ):
+    commands = [statement.command for statement in statements]
+    if commands not in ([Command.CREATE], [Command.RECREATE]):
         raise ConfigurationFault(f"{name}: the text is not one RECREATE statement")
     tree = statements[0].component
     if tree is None or tree.full_name != name:

@@ -1,4 +1,4 @@
-"""What would have to change in a Vault for it to say what a folder says, in words that a person can check."""
+"""Compares a folder with a Vault, and writes what differs in lines that a person can check."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from enum import StrEnum
 from medcrm.configuration import ComponentText, Configuration, Table
 from shared.vault.components.component_tree import Component, Scalar
 
+# Longer texts are cut, so that one line of the report shows one attribute.
 MAX_SHOWN = 80
 Values = tuple[Scalar, ...]
+Row = Mapping[str, str]
 
 
 class Kind(StrEnum):
@@ -49,50 +51,83 @@ class Difference:
     records: tuple[RecordDifference, ...] = ()
 
     def without_removals(self) -> Difference:
-        """What is left when nothing is pruned."""
-        return Difference(
-            tuple(c for c in self.components if c.kind is not Kind.REMOVED),
-            tuple(r for r in self.records if r.kind is not Kind.REMOVED),
-        )
+        """Return the difference without what only the Vault has, for an application that does not prune."""
+        components = [each for each in self.components if each.kind is not Kind.REMOVED]
+        records = [each for each in self.records if each.kind is not Kind.REMOVED]
+        return Difference(tuple(components), tuple(records))
 
     def __bool__(self) -> bool:
+        """Return whether anything differs."""
         return bool(self.components or self.records)
 
 
 def compare(wanted: Configuration, present: Configuration) -> Difference:
-    """What turns ``present``, a Vault's configuration, into ``wanted``, a folder's."""
-    return Difference(
-        tuple(_components(wanted, present)), tuple(_records(wanted, present))
-    )
+    """Return what turns ``present``, a Vault's configuration, into ``wanted``, a folder's."""
+    components = _components(wanted, present)
+    records = _records(wanted, present)
+    return Difference(tuple(components), tuple(records))
 
 
 def _components(
-    wanted: Configuration, present: Configuration
+    wanted: Configuration,
+    present: Configuration,
 ) -> Iterator[ComponentDifference]:
     for name in sorted({*wanted.components, *present.components}):
-        new, old = wanted.components.get(name), present.components.get(name)
+        new = wanted.components.get(name)
+        old = present.components.get(name)
         if new is None:
             yield ComponentDifference(Kind.REMOVED, name)
         elif old is None:
-            yield ComponentDifference(Kind.ADDED, name, tuple(_added(new)))
-        elif lines := tuple(_changed_text(new, old)):
-            yield ComponentDifference(Kind.CHANGED, name, lines)
+            lines = tuple(_added(new))
+            yield ComponentDifference(Kind.ADDED, name, lines)
+        else:
+            lines = tuple(_changed_text(new, old))
+            if lines:
+                yield ComponentDifference(Kind.CHANGED, name, lines)
 
 
 def _added(component: ComponentText) -> Iterator[str]:
-    return _described(component.tree, "  ") if component.tree else iter(())
+    if component.tree is None:
+        return iter(())
+    return _described(component.tree, "  ")
 
 
 def _changed_text(new: ComponentText, old: ComponentText) -> Iterator[str]:
     if new.tree is not None and old.tree is not None:
         yield from _changed(new.tree, old.tree, "  ")
+    # White space is no difference in any MDL, also in that of a type that is not known here.
     elif new.text.split() != old.text.split():
         yield "  ~ text"
 
 
 def _changed(new: Component, old: Component, indent: str) -> Iterator[str]:
-    """Attributes and sub-components that are not the same; their order does not matter."""
-    after, before = _attributes(new), _attributes(old)
+    """Yield a line for each attribute and sub-component that differs; their order does not matter."""
+    yield from _changed_attributes(new, old, indent)
+    after = {child.key: child for child in new.children}
+    before = {child.key: child for child in old.children}
+    deeper = f"{indent}  "
+    for key in sorted({*after, *before}):
+        title = " ".join(key)
+        if key not in before:
+            yield f"{indent}+ {title}"
+            yield from _described(after[key], deeper)
+        elif key not in after:
+            yield f"{indent}- {title}"
+        else:
+            lines = list(_changed(after[key], before[key], deeper))
+            # The title is written once it is known that something follows.
+            if lines:
+                yield f"{indent}~ {title}"
+                yield from lines
+
+
+def _changed_attributes(
+    new: Component,
+    old: Component,
+    indent: str,
+) -> Iterator[str]:
+    after = _attributes(new)
+    before = _attributes(old)
     for name in sorted({*after, *before}):
         if name not in before:
             yield f"{indent}+ {name} {_shown(after[name])}"
@@ -100,21 +135,6 @@ def _changed(new: Component, old: Component, indent: str) -> Iterator[str]:
             yield f"{indent}- {name} {_shown(before[name])}"
         elif after[name] != before[name]:
             yield f"{indent}~ {name} {_shown(before[name])} -> {_shown(after[name])}"
-    new_children, old_children = (
-        {child.key: child for child in c.children} for c in (new, old)
-    )
-    for key in sorted({*new_children, *old_children}):
-        title = " ".join(key)
-        if key not in old_children:
-            yield f"{indent}+ {title}"
-            yield from _described(new_children[key], f"{indent}  ")
-        elif key not in new_children:
-            yield f"{indent}- {title}"
-        elif lines := list(
-            _changed(new_children[key], old_children[key], f"{indent}  ")
-        ):
-            yield f"{indent}~ {title}"
-            yield from lines
 
 
 def _described(component: Component, indent: str) -> Iterator[str]:
@@ -126,13 +146,13 @@ def _described(component: Component, indent: str) -> Iterator[str]:
 
 
 def _attributes(component: Component) -> dict[str, Values]:
-    """Attributes without those that say what is so without them: nothing, or active."""
-    neutral: tuple[Values, ...] = ((), ("",))
-    return {
-        name: values
-        for name, values in component.attributes.items()
-        if values not in neutral and not (name == "active" and values == (True,))
-    }
+    """Return the attributes, except those whose value is the same as none: empty ones, and ``active(true)``."""
+    attributes: dict[str, Values] = {}
+    for name, values in component.attributes.items():
+        is_active = name == "active" and values == (True,)
+        if values not in ((), ("",)) and not is_active:
+            attributes[name] = values
+    return attributes
 
 
 def _shown(values: Values) -> str:
@@ -140,6 +160,7 @@ def _shown(values: Values) -> str:
 
 
 def _one(value: Scalar) -> str:
+    # Before the test for texts and numbers: True is an int, and MDL writes it in lower case.
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value).replace("\n", " ")
@@ -148,37 +169,52 @@ def _one(value: Scalar) -> str:
 
 
 def _records(
-    wanted: Configuration, present: Configuration
+    wanted: Configuration,
+    present: Configuration,
 ) -> Iterator[RecordDifference]:
+    # Only objects that the folder has a file of: without one, it says nothing about an object's records.
     for name, table in wanted.tables.items():
-        yield from _rows(
-            name, table, present.tables.get(name) or Table(table.key, (), {})
-        )
+        empty = Table(table.key, (), {})
+        stored = present.tables.get(name, empty)
+        yield from _rows(name, table, stored)
 
 
 def _rows(
-    object_name: str, wanted: Table, present: Table
+    object_name: str,
+    wanted: Table,
+    present: Table,
 ) -> Iterator[RecordDifference]:
     for key in sorted({*wanted.rows, *present.rows}):
-        new, old = wanted.rows.get(key), present.rows.get(key)
+        new = wanted.rows.get(key)
+        old = present.rows.get(key)
         if new is None:
             yield RecordDifference(Kind.REMOVED, object_name, key)
-            continue
-        changed = {
-            c: value
-            for c, value in new.items()
-            if c != wanted.key and value != (old or {}).get(c, "")
-        }
-        if old is None:
-            lines = tuple(
-                f"  + {column} '{value}'" for column, value in changed.items()
-            )
-            yield RecordDifference(Kind.ADDED, object_name, key, lines, new)
-        elif changed:
-            lines = tuple(
-                f"  ~ {c} '{old.get(c, '')}' -> '{value}'"
-                for c, value in changed.items()
-            )
+        elif old is None:
+            changed = _changed_cells(wanted.key, new, {})
+            lines = [f"  + {column} '{value}'" for column, value in changed.items()]
+            yield RecordDifference(Kind.ADDED, object_name, key, tuple(lines), new)
+        else:
+            changed = _changed_cells(wanted.key, new, old)
+            if not changed:
+                continue
+            lines = [
+                f"  ~ {column} '{old.get(column, '')}' -> '{value}'"
+                for column, value in changed.items()
+            ]
+            values = {wanted.key: key, **changed}
             yield RecordDifference(
-                Kind.CHANGED, object_name, key, lines, {wanted.key: key, **changed}
+                Kind.CHANGED,
+                object_name,
+                key,
+                tuple(lines),
+                values,
             )
+
+
+def _changed_cells(key: str, new: Row, old: Row) -> dict[str, str]:
+    """Return the cells of the columns that the folder has and that differ; a cell that is missing is an empty one."""
+    return {
+        column: value
+        for column, value in new.items()
+        if column != key and value != old.get(column, "")
+    }

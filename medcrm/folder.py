@@ -1,4 +1,4 @@
-"""A configuration in a folder: ``components/{Type.name}.mdl``, one a file, and ``records/{object}.csv``."""
+"""Reads and writes a configuration as a folder: ``components/{Type.name}.mdl`` and ``records/{object}.csv``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from medcrm.configuration import (
 
 COMPONENTS = "components"
 RECORDS = "records"
+# Far more than any component has; a larger file is most likely in the folder by mistake.
 MAX_FILE_BYTES = 20 * 2**20
 
 
 def read_folder(folder: Path) -> Configuration:
-    """The configuration in a folder; raises ConfigurationFault naming the file that cannot be used."""
+    """Return the configuration in a folder.
+
+    :raises ConfigurationFault: a file cannot be used; the text names it.
+    """
     if not folder.is_dir():
         raise ConfigurationFault(f"{folder} is not a folder")
     components = {}
@@ -38,24 +42,27 @@ def read_folder(folder: Path) -> Configuration:
 
 
 def write_folder(folder: Path, configuration: Configuration) -> tuple[int, int]:
-    """Make the folder say what the configuration says; the numbers of files written anew and removed."""
-    wanted = {
-        folder / COMPONENTS / f"{c.name}.mdl": c.text
-        for c in configuration.components.values()
-    }
-    wanted |= {
-        folder / RECORDS / f"{name}.csv": _csv(table)
-        for name, table in configuration.tables.items()
-    }
-    existing = {*(folder / COMPONENTS).glob("*.mdl"), *(folder / RECORDS).glob("*.csv")}
+    """Make the folder the same as the configuration; return the numbers of files written and removed."""
+    wanted: dict[Path, str] = {}
+    for component in configuration.components.values():
+        file = folder / COMPONENTS / f"{component.name}.mdl"
+        wanted[file] = component.text
+    for name, table in configuration.tables.items():
+        file = folder / RECORDS / f"{name}.csv"
+        wanted[file] = _csv(table)
+    components = (folder / COMPONENTS).glob("*.mdl")
+    records = (folder / RECORDS).glob("*.csv")
+    existing = {*components, *records}
     for part in (COMPONENTS, RECORDS):
         (folder / part).mkdir(parents=True, exist_ok=True)
     written = 0
     for file, text in wanted.items():
         content = text.encode()
+        # A file that is the same is left alone, with its time of change.
         if file not in existing or file.read_bytes() != content:
             file.write_bytes(content)
             written += 1
+    # Files of other names are somebody else's and stay.
     stale = existing - set(wanted)
     for file in stale:
         file.unlink()
@@ -77,33 +84,52 @@ def _table(file: Path) -> Table:
         raise ConfigurationFault(
             f"{file}: the records of this object are not configuration; known are {', '.join(KEYS)}"
         )
-    reader = csv.DictReader(
-        io.StringIO(_text(file), newline=""), strict=True, restval=None
-    )
-    rows: dict[str, Mapping[str, str]] = {}
+    # ``newline=""`` leaves line breaks inside of cells to the CSV reader.
+    sheet = io.StringIO(_text(file), newline="")
+    reader = csv.DictReader(sheet, strict=True, restval=None)
     try:
         columns = tuple(reader.fieldnames or ())
-        if key not in columns or len(set(columns)) != len(columns) or not all(columns):
+        is_distinct = len(set(columns)) == len(columns)
+        if key not in columns or not is_distinct or not all(columns):
             raise ConfigurationFault(
                 f"{file}: the first line must name the fields, each once, {key} among them"
             )
-        for row in reader:
-            if None in row or None in row.values() or not row[key]:
-                raise ConfigurationFault(
-                    f"{file}, line {reader.line_num}: not a cell for every field, or no {key}"
-                )
-            if rows.setdefault(row[key], row) is not row:
-                raise ConfigurationFault(
-                    f"{file}, line {reader.line_num}: {key} {row[key]} comes twice"
-                )
+        rows = _rows(file, key, reader)
     except csv.Error as error:
         raise ConfigurationFault(f"{file}, line {reader.line_num}: {error}") from error
     return Table(key, columns, rows)
+
+
+def _rows(
+    file: Path,
+    key: str,
+    reader: csv.DictReader[str],
+) -> dict[str, Mapping[str, str]]:
+    """Return the rows by their key.
+
+    :raises ConfigurationFault: a row has too many or too few cells, no key, or the key of another row.
+    """
+    rows: dict[str, Mapping[str, str]] = {}
+    for row in reader:
+        # The reader puts surplus cells under None, and None into missing ones.
+        is_ragged = None in row or None in row.values()
+        if is_ragged or not row[key]:
+            raise ConfigurationFault(
+                f"{file}, line {reader.line_num}: not a cell for every field, or no {key}"
+            )
+        if row[key] in rows:
+            raise ConfigurationFault(
+                f"{file}, line {reader.line_num}: {key} {row[key]} comes twice"
+            )
+        rows[row[key]] = row
+    return rows
 
 
 def _csv(table: Table) -> str:
     sheet = io.StringIO(newline="")
     writer = csv.DictWriter(sheet, table.columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table.rows[key] for key in sorted(table.rows))
+    # In the order of the keys, so that two exports of one configuration are the same file.
+    for key in sorted(table.rows):
+        writer.writerow(table.rows[key])
     return sheet.getvalue()

@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from local.servers import PostgresServer, RabbitServer
 from local.system import System
-from tests.servers import Provider, Vhost, fresh_database, fresh_vhost, private_system
+from tests.servers import (
+    RUN_DIRECTORY,
+    Provider,
+    Vhost,
+    end_what_is_left,
+    fresh_database,
+    fresh_vhost,
+    new_directory,
+    private_system,
+)
 
 # How long an example takes says more of the machine's load than of the code.
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+_RUN = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give all workers of a run one directory for their servers."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_RUN] = new_directory()
+        os.environ[RUN_DIRECTORY] = str(config.stash[_RUN])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what workers that were interrupted have left running."""
+    directory = config.stash.get(_RUN, None)
+    if directory is not None:
+        temporary = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+        asyncio.run(end_what_is_left(directory, temporary))
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

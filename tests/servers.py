@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,7 +32,11 @@ from local.system import System
 
 POSTGRES_IMAGE = "postgres:17"
 RABBITMQ_IMAGE = "rabbitmq:4-management"
+# The environment variable with the directory of a run, in which each of its workers has directories of its own.
+RUN_DIRECTORY = "TEST_RUN_DIRECTORY"
+_STATE_FILES = ("state.json", "postgres.json", "rabbitmq.json")
 _START_WAIT = 120.0
+_STOP_WAIT = 20.0
 _TIMEOUT = 30.0
 
 
@@ -247,10 +252,7 @@ class Provider:
         order = ("local", "docker") if private else tuple(available)
         for kind in (forced,) if forced in available else order:
             if available[kind]():
-                # A directory that the servers' accounts may pass through, unlike pytest's own.
-                directory = Path(tempfile.mkdtemp(prefix="connection-test-"))
-                directory.chmod(0o711)
-                return cls(kind, directory)
+                return cls(kind, new_directory(os.environ.get(RUN_DIRECTORY)))
         raise SystemFailed(
             "no servers for tests: set TEST_POSTGRES_DSN, TEST_RABBITMQ_URL and TEST_RABBITMQ_MANAGEMENT_URL, "
             "start a Docker engine, or install the Debian packages 'postgresql' and 'rabbitmq-server'"
@@ -301,6 +303,42 @@ class Provider:
             self.directory, [server_account("postgres"), server_account("rabbitmq")]
         )
         return state, logs, state.servers
+
+
+def new_directory(parent: str | None = None) -> Path:
+    """Make a directory that the servers' accounts may pass through, unlike pytest's own."""
+    directory = Path(tempfile.mkdtemp(prefix="connection-test-", dir=parent))
+    directory.chmod(0o711)
+    return directory
+
+
+async def end_what_is_left(*directories: Path) -> None:
+    """End the processes of which state files below these directories tell, and remove what servers kept elsewhere.
+
+    After a run that came to its end there are none. An interrupted one gives its workers seconds, which
+    are too few for servers to stop.
+    """
+    # A walk passes over folders that a worker is just removing.
+    walks = (os.walk(directory) for directory in directories)
+    found = [
+        Path(folder, name)
+        for walk in walks
+        for folder, _, names in walk
+        for name in names
+    ]
+    for file in (file for file in found if file.name in _STATE_FILES):
+        try:
+            state = State.load(file)
+        except SystemFailed:  # written by a test as it should not be
+            continue
+        for name, process in state.processes.items():
+            # PostgreSQL would wait for its clients after the other signal.
+            await process.end(
+                grace=_STOP_WAIT,
+                first=signal.SIGINT if name == "postgres" else signal.SIGTERM,
+            )
+        if state.servers is not None:
+            shutil.rmtree(state.servers, ignore_errors=True)
 
 
 def _has_addresses() -> bool:

@@ -1,4 +1,4 @@
-"""The story of the connection, played through the public APIs: ``make demo``, ``make test-compose``."""
+"""Plays the story of the connection through the public APIs: ``make demo``, ``make test-compose``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ async def play(
     narration: Narration,
     sign_ins: Mapping[str, Any] | None = None,
 ) -> None:
-    """Play the whole story against a running system; raises StoryFailed or a client's error.
+    """Play the whole story against a running system.
 
-    ``endpoints`` as in ``.run/endpoints.json``; without ``sign_ins`` the administrators act for rep and agent. The
-    chapter of the second Vault CRM is played where there is one.
+    ``endpoints`` has the form of ``.run/endpoints.json``; without ``sign_ins`` the administrators act as rep and
+    agent. The chapter of the second Vault CRM is played if ``endpoints`` has one.
+
+    :raises StoryFailed: something did not happen as the story has it.
+    :raises ClientError: a Vault refused a call or does not answer.
     """
     async with AsyncExitStack() as stack:
 
@@ -30,7 +33,8 @@ async def play(
             vault: str, accounts: Mapping[str, Any] | None = None
         ) -> VaultClient:
             endpoint = endpoints[vault]
-            account = (accounts or {}).get(vault, {}).get("business") or endpoint
+            users = (accounts or {}).get(vault, {})
+            account = users.get("business") or endpoint
             made = VaultClient(
                 endpoint["url"],
                 account["username"],
@@ -52,13 +56,13 @@ async def play(
         inquiry = await inquiries.inquiry_becomes_case(first, narration)
         await inquiries.outcome_returns(first, narration, inquiry)
         await inquiries.unknown_product(first, narration)
-        await inquiries.delivered_twice(
-            first, narration, inquiry, endpoints["rabbitmq"]["amqp_url"]
-        )
+        broker = endpoints["rabbitmq"]["amqp_url"]
+        await inquiries.delivered_twice(first, narration, inquiry, broker)
         await agreements.kept(first, narration)
         await metadata.synced(first, narration)
         await content.published(first, narration)
         await custom.without_code(first, narration)
         if second_crm.VAULT in endpoints:
-            await second_crm.joins(first, await cast(second_crm.VAULT), narration)
+            second = await cast(second_crm.VAULT)
+            await second_crm.joins(first, second, narration)
     narration.close()

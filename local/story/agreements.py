@@ -1,4 +1,4 @@
-"""Chapter of the data usage agreements: what of an account may leave CRM, country by country."""
+"""Plays the chapter of the data usage agreements: which accounts may leave CRM, country by country."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ RULES = {
 
 
 async def kept(cast: Cast, narration: Narration) -> None:
-    """New accounts of three countries: a run pulls one, an inquiry the second, and nothing the third."""
-    narration.chapter("Each country's data usage agreement is kept")
+    """Show with new accounts of three countries that a run pulls one, an inquiry the second, and nothing the third."""
+    narration.chapter("Each country's data usage agreement is followed")
     accounts = {rule: await _account(cast, narration, rule) for rule in RULES}
     await run(narration, "Medical", cast.medical_admin, INTEGRATION)
     await _expect(cast, narration, accounts, {PULL}, "after the run")
     product = await known_product(cast)
+    question = "What is known of interactions?"
     for rule in (WITH_INQUIRIES, NEVER):
-        inquiry = await new_inquiry(
-            cast, narration, accounts[rule], product, "What is known of interactions?"
-        )
+        account = accounts[rule]
+        inquiry = await new_inquiry(cast, narration, account, product, question)
+        # Without account data the inquiry is transferred all the same.
         await transfer_status(cast, inquiry["id"], "success__v")
     await _expect(
         cast,
@@ -48,27 +49,30 @@ async def kept(cast: Cast, narration: Narration) -> None:
 
 
 async def _account(cast: Cast, narration: Narration, rule: str) -> Row:
-    """A new account in a country of the Medical Vault that has this Pull Accounts Rule."""
+    """Create an account in a country that has this Pull Accounts Rule in the Medical Vault; return its record."""
+    # Not the United States, whose accounts the other chapters use.
     country = await need(
         cast.medical_admin,
         "SELECT country_code__v, name__v FROM country__v "
         f"WHERE pull_accounts_rule__v = '{rule}' AND country_code__v != 'US' ORDER BY country_code__v MAXROWS 1",
         f"a country with the Pull Accounts Rule {rule}",
     )
-    code = f"DEMO-{uuid4().hex[:8].upper()}"
+    # New for each demo, as the system may keep running with what earlier ones created.
+    number = uuid4().hex[:8].upper()
+    code = f"DEMO-{number}"
     row = {
-        "name__v": f"Example {code[-8:]}",
+        "name__v": f"Example {number}",
         "first_name_cda__v": "Example",
-        "last_name_cda__v": code[-8:],
+        "last_name_cda__v": number,
         "external_id__v": code,
         "primary_country__vr.country_code__v": country["country_code__v"],
     }
-    account = await cast.crm_admin.record(
-        "account__v", await create(cast.crm_admin, "account__v", row)
-    )
+    account_id = await create(cast.crm_admin, "account__v", row)
+    account = await cast.crm_admin.record("account__v", account_id)
+    place = country["name__v"]
     narration.hop(
         "CRM",
-        f"account {account['id']} in {country['name__v']}, which lets {RULES[rule]} be pulled",
+        f"account {account_id} in {place}, whose rule allows to pull {RULES[rule]}",
     )
     return account
 
@@ -86,10 +90,12 @@ async def _expect(
             "SELECT id, last_name__v FROM case_contact_source_data__v "
             f"WHERE external_id__v = '{account['external_id__v']}'",
         )
-        if (found is not None) != (rule in there):
-            message = f"{when}, account {account['id']} was {'left out' if found is None else 'pulled'}"
+        pulled = found is not None
+        if pulled != (rule in there):
+            outcome = "pulled" if pulled else "left out"
+            message = f"{when}, account {account['id']} was {outcome}"
             raise StoryFailed(message)
-    names = ", ".join(RULES[rule] for rule in RULES if rule in there)
+    names = ", ".join(text for rule, text in RULES.items() if rule in there)
     narration.hop(
-        "Medical", f"{when}, account data is there from the countries with: {names}"
+        "Medical", f"{when}, the Medical Vault has account data for the rules: {names}"
     )

@@ -1,4 +1,4 @@
-"""Who acts in the story, and what every chapter does: ask, wait, create, activate, run."""
+"""Defines who acts in the story, and the steps that every chapter has: ask, wait, create, activate, run."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from local.narration import Narration
 from shared.client import VaultClient
 
 WAIT_SECONDS = 60.0
+# Often, as the story prints how long a transfer took.
 POLL_SECONDS = 0.05
 INTEGRATION = "medical_inquiry_details__v"
 Row = dict[str, Any]
 
 
 class StoryFailed(Exception):
-    """Something did not happen as the story tells it; the text says what."""
+    """Something did not happen as the story has it; the text says what."""
 
 
 @dataclass(frozen=True)
 class Cast:
-    """Who acts in the story, each signed in with a client of their own."""
+    """The users who act in the story, each with a client of their own."""
 
     crm_admin: VaultClient
     rep: VaultClient
@@ -32,7 +33,10 @@ class Cast:
 
 
 async def until(what: str, question: Callable[[], Awaitable[Row | None]]) -> Row:
-    """Ask until there is an answer; raises StoryFailed when none comes in time."""
+    """Call ``question`` until it returns a row, and return that.
+
+    :raises StoryFailed: it returned None for a minute.
+    """
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         answer = await question()
@@ -44,13 +48,17 @@ async def until(what: str, question: Callable[[], Awaitable[Row | None]]) -> Row
 
 
 async def one(client: VaultClient, vql: str) -> Row | None:
-    """The first row of a query, or None."""
-    rows = (await client.query(vql)).rows
+    """Return the first row of a query, or None."""
+    answer = await client.query(vql)
+    rows = answer.rows
     return rows[0] if rows else None
 
 
 async def need(client: VaultClient, vql: str, what: str) -> Row:
-    """The first row of a query; raises StoryFailed when there is none."""
+    """Return the first row of a query.
+
+    :raises StoryFailed: the query has no rows; its text names ``what``.
+    """
     row = await one(client, vql)
     if row is None:
         message = f"{what} is missing"
@@ -59,10 +67,14 @@ async def need(client: VaultClient, vql: str, what: str) -> Row:
 
 
 async def create(client: VaultClient, object_name: str, row: Row) -> str:
-    """Create a record; its id. Raises StoryFailed when that is refused."""
+    """Create a record and return its id.
+
+    :raises StoryFailed: the Vault refused it.
+    """
     (result,) = await client.create(object_name, [row])
     if not result.ok or result.id is None:
-        message = f"creating {object_name} was refused: {'; '.join(e.message for e in result.errors)}"
+        reasons = [error.message for error in result.errors]
+        message = f"creating {object_name} was refused: {'; '.join(reasons)}"
         raise StoryFailed(message)
     return result.id
 
@@ -70,41 +82,43 @@ async def create(client: VaultClient, object_name: str, row: Row) -> str:
 async def activate(
     narration: Narration, where: str, client: VaultClient, integration: str
 ) -> None:
-    """Have an integration active in the Vault of ``client``."""
+    """Activate an integration in the Vault of ``client``, unless it is active."""
     found = await need(
         client,
         "SELECT id, name__v, status__v, connection__sysr.name__v FROM integration__sys "
         f"WHERE integration_api_name__sys = '{integration}'",
         f"the integration {integration}",
     )
+    name = found["name__v"]
     active = found["status__v"] == ["active__v"]
-    narration.hop(
-        where,
-        f"{found['connection__sysr.name__v']}: {found['name__v']} is {'active' if active else 'inactive'}",
-    )
+    state = "active" if active else "inactive"
+    connection = found["connection__sysr.name__v"]
+    narration.hop(where, f"{connection}: {name} is {state}")
     if not active:
-        await client.update(
-            "integration__sys", [{"id": found["id"], "status__v": "active__v"}]
-        )
-        narration.hop(where, f"{found['name__v']} {found['id']} is active now")
+        row = {"id": found["id"], "status__v": "active__v"}
+        await client.update("integration__sys", [row])
+        narration.hop(where, f"{name} {found['id']} is active now")
 
 
 async def run(
     narration: Narration, where: str, client: VaultClient, integration: str
 ) -> None:
-    """Have an integration run, and wait for its end without failures."""
+    """Request a run of an integration and wait for its end.
+
+    :raises StoryFailed: it did not end in time, or with another status than SUCCESS.
+    """
     job = await client.request_run(integration)
 
     async def ended() -> Row | None:
-        told = dict(await client.run(integration, job))
-        return None if told["status"] in ("QUEUED", "RUNNING") else told
+        answer = await client.run(integration, job)
+        report = dict(answer)
+        return None if report["status"] in ("QUEUED", "RUNNING") else report
 
-    told = await until(f"the end of run {job}", ended)
-    counts = told["counts"]
-    if told["status"] != "SUCCESS":
-        message = f"run {job} of {integration} ended with {told['status']}, {counts['failed']} records failed"
+    report = await until(f"the end of run {job}", ended)
+    status, counts = report["status"], report["counts"]
+    title = f"run {job} of {integration}"
+    if status != "SUCCESS":
+        message = f"{title} ended with {status}, {counts['failed']} records failed"
         raise StoryFailed(message)
-    narration.hop(
-        where,
-        f"run {job} of {integration}: {counts['read']} read, {counts['written']} written",
-    )
+    done = f"{counts['read']} read, {counts['written']} written"
+    narration.hop(where, f"{title}: {done}")

@@ -1,4 +1,4 @@
-"""Chapter of CLM: a presentation is approved in the Medical Vault, shown in CRM, counted, and withdrawn."""
+"""Plays the chapter of CLM: a presentation is approved in the Medical Vault, shown in CRM, counted, and withdrawn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOCUMENTS = "/api/v25.1/objects/documents"
 
 
 async def published(cast: Cast, narration: Narration) -> None:
-    """The countries come to the Medical Vault, the presentation to CRM, and its metrics back."""
+    """Bring the countries to the Medical Vault, a presentation to CRM, and its metrics back."""
     narration.chapter("Approved content is published, and how it is used comes back")
     await activate(narration, "Medical", cast.medical_admin, COUNTRY)
     await activate(narration, "Medical", cast.medical_admin, CLM)
@@ -34,34 +34,33 @@ async def published(cast: Cast, narration: Narration) -> None:
         "the CLM Integration Settings of the standard data",
     )
     # Activation begins now; changing them is what a run then sees.
-    await cast.crm_admin.update(
-        "connection_settings__v",
-        [{"id": setting["id"], "name__v": f"CLM {uuid4().hex[:6]}"}],
-    )
+    name = f"CLM {uuid4().hex[:6]}"
+    row = {"id": setting["id"], "name__v": name}
+    await cast.crm_admin.update("connection_settings__v", [row])
+    # Content goes only to countries that the Medical Vault has as Connection Countries.
     await run(narration, "Medical", cast.medical_admin, COUNTRY)
     document = await _approved(cast, narration)
     shown = await _in_crm(cast, document, "active__v")
-    narration.hop(
-        "CRM",
-        f"CLM Presentation {shown['id']} of version {shown['major_version__v']}.0 is there",
-    )
+    title = f"CLM Presentation {shown['id']}"
+    version = f"{shown['major_version__v']}.0"
+    narration.hop("CRM", f"{title} of version {version} was created")
     await _counted(cast, narration, document, shown)
     await _act(cast, document, "withdraw__v", "1/0")
     await _in_crm(cast, document, "inactive__v")
     narration.hop(
         "CRM",
-        f"CLM Presentation {shown['id']} is kept, and inactive since document {document} was withdrawn",
+        f"{title} is kept, and is inactive since document {document} was withdrawn",
     )
     narration.transferred(
         "Presentation and its metrics",
         f"document {document}",
-        f"CLM Presentation {shown['id']}",
+        title,
         "Published, withdrawn",
     )
 
 
 async def _approved(cast: Cast, narration: Narration) -> str:
-    """The id of a new presentation for Germany that is approved."""
+    """Create a presentation for Germany, approve it, and return the document's id."""
     germany = await need(
         cast.medical_admin,
         "SELECT id FROM country__v WHERE country_code__v = 'DE'",
@@ -72,10 +71,10 @@ async def _approved(cast: Cast, narration: Narration) -> str:
         "type__v": "presentation__v",
         "country__v": str(germany["id"]),
     }
-    answer = await cast.medical_admin.call(
-        Request("document", "POST", DOCUMENTS, form=form)
-    )
+    request = Request("document", "POST", DOCUMENTS, form=form)
+    answer = await cast.medical_admin.call(request)
     document = str(answer["id"])
+    # A new document is version 0.1; approved, it becomes 1.0.
     await _act(cast, document, "approve__v", "0/1")
     narration.hop(
         "Medical",
@@ -86,22 +85,25 @@ async def _approved(cast: Cast, narration: Narration) -> str:
 
 async def _act(cast: Cast, document: str, action: str, version: str) -> None:
     path = f"{DOCUMENTS}/{document}/versions/{version}/lifecycle_actions/{action}"
-    await cast.medical_admin.call(Request("action", "PUT", path))
+    request = Request("action", "PUT", path)
+    await cast.medical_admin.call(request)
 
 
 async def _in_crm(cast: Cast, document: str, status: str) -> Row:
+    link = f"{cast.medical_admin.vault_id}_{document}"
+    vql = (
+        "SELECT id, major_version__v FROM clm_presentation__v "
+        f"WHERE link__sys = '{link}' AND status__v = '{status}'"
+    )
+
     async def there() -> Row | None:
-        return await one(
-            cast.crm_admin,
-            "SELECT id, major_version__v FROM clm_presentation__v "
-            f"WHERE link__sys = '{cast.medical_admin.vault_id}_{document}' AND status__v = '{status}'",
-        )
+        return await one(cast.crm_admin, vql)
 
     return await until(f"document {document} being {status} in CRM", there)
 
 
 async def _counted(cast: Cast, narration: Narration, document: str, shown: Row) -> None:
-    """Seven views in CRM become a CRM Content Metric of the document."""
+    """Count seven views in CRM, and check that they become a CRM Content Metric of the document."""
     row = {
         "name__v": "First day",
         "clm_presentation__v": shown["id"],
@@ -117,11 +119,9 @@ async def _counted(cast: Cast, narration: Narration, document: str, shown: Row) 
         f"WHERE link__sys = '{cast.crm_admin.vault_id}_{metric}'",
         "the CRM Content Metric",
     )
-    if (copy["presentation__v"], copy["views__v"]) != (
-        f"{cast.medical_admin.vault_id}_{document}",
-        7,
-    ):
-        message = f"CRM Content Metric {copy['id']} does not say what CRM has counted"
+    global_id = f"{cast.medical_admin.vault_id}_{document}"
+    if copy["presentation__v"] != global_id or copy["views__v"] != 7:
+        message = f"CRM Content Metric {copy['id']} differs from the metric in CRM"
         raise StoryFailed(message)
     narration.hop(
         "Medical", f"CRM Content Metric {copy['id']}: 7 views of document {document}"

@@ -1,4 +1,4 @@
-"""Chapter of a custom integration point: objects, an integration, a point and a rule, and no code."""
+"""Plays the chapter of a custom integration point: objects, an integration, a point and a rule, and no code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from local.narration import Narration
-from local.story.cast import Cast, Row, StoryFailed, create, until
+from local.story.cast import Cast, Row, StoryFailed, create, one, until
 
 MDL = Path(__file__).parent
 SOURCE, COPY, INTEGRATION, POINT = (
@@ -20,7 +20,7 @@ PLAN = f"Objectlifecyclestateuseraction.{SOURCE}.reported_state__c.plan__c"
 
 
 async def without_code(cast: Cast, narration: Narration) -> None:
-    """A record is sent by a message, changed, and sent again: one copy, by the key that the rule gives."""
+    """Send a record, change it, and send it again; check that the rule's key leads to one copy."""
     narration.chapter("A custom integration point works without code")
     await _deploy(cast, narration)
     title = f"Congress {uuid4().hex[:8]}"
@@ -28,6 +28,7 @@ async def without_code(cast: Cast, narration: Narration) -> None:
         cast.crm_admin, SOURCE, {"name__v": title, "place__c": "Springfield"}
     )
     first = await _sent(cast, narration, visit, "Springfield")
+    # A message is sent on entering the state, so the visit leaves it first.
     await cast.crm_admin.run_action(SOURCE, visit, PLAN)
     await cast.crm_admin.update(SOURCE, [{"id": visit, "place__c": "Riverton"}])
     second = await _sent(cast, narration, visit, "Riverton")
@@ -43,10 +44,10 @@ async def without_code(cast: Cast, narration: Narration) -> None:
 
 
 async def _deploy(cast: Cast, narration: Narration) -> None:
-    await cast.crm_admin.execute_mdl((MDL / "congress_visit_crm.mdl").read_text())
-    await cast.medical_admin.execute_mdl(
-        (MDL / "congress_visit_medical.mdl").read_text()
-    )
+    source_mdl = (MDL / "congress_visit_crm.mdl").read_text()
+    await cast.crm_admin.execute_mdl(source_mdl)
+    target_mdl = (MDL / "congress_visit_medical.mdl").read_text()
+    await cast.medical_admin.execute_mdl(target_mdl)
     integration: Row = {
         "integration_api_name__sys": INTEGRATION,
         "name__v": "Congress Visits Integration",
@@ -59,13 +60,15 @@ async def _deploy(cast: Cast, narration: Narration) -> None:
         "integration__sysr.integration_api_name__sys": INTEGRATION,
         "direction__sys": "inbound__sys",
     }
+    # The integration first, as the point refers to it. Upserts, as an earlier demo may have created them.
     for object_name, row, key in (
         ("integration__sys", integration, "integration_api_name__sys"),
         ("integration_point__sys", point, "integration_point_api_name__sys"),
     ):
         (result,) = await cast.medical_admin.upsert(object_name, [row], key)
         if not result.ok:
-            message = f"{object_name} was refused: {'; '.join(error.message for error in result.errors)}"
+            reasons = [error.message for error in result.errors]
+            message = f"{object_name} was refused: {'; '.join(reasons)}"
             raise StoryFailed(message)
     narration.hop(
         "CRM",
@@ -85,8 +88,7 @@ async def _sent(cast: Cast, narration: Narration, visit: str, place: str) -> Row
     text = f"SELECT id FROM {COPY} WHERE crm_id__c = '{visit}' AND place__c = '{place}'"
 
     async def copied() -> Row | None:
-        rows = (await cast.medical_admin.query(text)).rows
-        return rows[0] if rows else None
+        return await one(cast.medical_admin, text)
 
     copy = await until(f"the copy of {visit}", copied)
     narration.hop("Medical", f"CRM Congress Visit {copy['id']}: {place}")

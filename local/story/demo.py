@@ -1,4 +1,4 @@
-"""``make demo``: starts the system if it does not run, plays the story, and leaves things as they were."""
+"""Starts the system unless it runs, plays the story, and stops what it started: ``make demo``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.spark.broker_errors import SparkError
 
 
 def main() -> int:
-    """Play the story; 0 when every step happened."""
+    """Play the story; return 0 when every step happened."""
     parser = argparse.ArgumentParser(
         description="Play the story of the Medical-CRM Connection"
     )
@@ -33,9 +33,11 @@ def main() -> int:
     narration = Narration()
     try:
         if arguments.endpoints:
-            asyncio.run(play(json.loads(arguments.endpoints.read_text()), narration))
+            endpoints = json.loads(arguments.endpoints.read_text())
+            asyncio.run(play(endpoints, narration))
         else:
-            asyncio.run(demo(_system(), narration, keep=bool(os.environ.get("KEEP"))))
+            keep = bool(os.environ.get("KEEP"))
+            asyncio.run(demo(_system(), narration, keep=keep))
     except (SystemFailed, StoryFailed, ClientError, SparkError) as error:
         logs = (
             "docker compose logs"
@@ -48,16 +50,19 @@ def main() -> int:
 
 
 def _system() -> System:
-    """The system that runs; where none does, one with two Vault CRMs."""
+    """Return the system that runs, or one with two Vault CRMs, for the last chapter, when none runs."""
     system = System(DEFAULT_DIRECTORY)
-    return system if system.running else System(DEFAULT_DIRECTORY, second_crm=True)
+    if system.running:
+        return system
+    return System(DEFAULT_DIRECTORY, second_crm=True)
 
 
 async def demo(system: System, narration: Narration, *, keep: bool) -> None:
-    """Play against ``system``; one that was not running is stopped again unless ``keep``."""
+    """Play the story on ``system``; stop it afterwards when it was not running before, unless ``keep``."""
     narration.say(
-        "Starting PostgreSQL, RabbitMQ, both Vaults and the connector, unless they run …"
+        "Starting PostgreSQL, RabbitMQ, the Vaults and the connector, unless they run …"
     )
+    # Until the start returns: a start that fails leaves parts running, which are stopped below.
     started = True
     try:
         started = await system.start()
@@ -72,19 +77,17 @@ async def demo(system: System, narration: Narration, *, keep: bool) -> None:
 def _print_addresses(
     narration: Narration, endpoints: Mapping[str, Any], sign_ins: Mapping[str, Any]
 ) -> None:
-    narration.say("\nLeft running (make stop ends it):")
+    narration.say("\nThe system keeps running (make stop ends it):")
     for name, endpoint in endpoints.items():
-        address = (
-            endpoint.get("url") or endpoint.get("management_url") or endpoint.get("dsn")
-        )
+        keys = ("url", "management_url", "dsn")
+        address = next(endpoint[key] for key in keys if key in endpoint)
         narration.say(f"  {name:<14} {address}")
     rabbitmq = endpoints["rabbitmq"]
     narration.say(f"  {'rabbitmq':<14} {rabbitmq['username']} / {rabbitmq['password']}")
     for vault, users in sign_ins.items():
         for role, account in users.items():
-            narration.say(
-                f"  {vault:<14} {role}: {account['username']} / {account['password']}"
-            )
+            sign_in = f"{account['username']} / {account['password']}"
+            narration.say(f"  {vault:<14} {role}: {sign_in}")
 
 
 if __name__ == "__main__":

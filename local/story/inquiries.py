@@ -1,4 +1,4 @@
-"""Chapters of inquiries: from a rep to a Case and back, a failure and its retry, a message delivered twice."""
+"""Plays the chapters of inquiries: to a Case and back, a failure and its retry, a message delivered twice."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ RETRY = "Objectaction.exception_message__sys.retry_transfer__sys"
 
 
 async def activated(cast: Cast, narration: Narration) -> None:
-    """The administrators' first step."""
+    """Activate the integration in both Vaults, as it is delivered inactive."""
     narration.chapter("An administrator activates the integration in both Vaults")
-    for where, client in (("CRM", cast.crm_admin), ("Medical", cast.medical_admin)):
-        await activate(narration, where, client, INTEGRATION)
+    await activate(narration, "CRM", cast.crm_admin, INTEGRATION)
+    await activate(narration, "Medical", cast.medical_admin, INTEGRATION)
 
 
 async def any_account(cast: Cast) -> Row:
-    """An active account in the United States."""
+    """Return an active account in the United States."""
     return await need(
         cast.rep,
         "SELECT id, name__v, global_id__sys, primary_country__v FROM account__v "
@@ -51,13 +51,12 @@ async def any_account(cast: Cast) -> Row:
 
 
 async def known_product(cast: Cast) -> Row:
-    """A product that both Vaults know."""
-    known = (
-        await cast.agent.query(
-            "SELECT external_id__v FROM product__v WHERE external_id__v != null"
-        )
-    ).rows
-    codes = ", ".join(f"'{row['external_id__v']}'" for row in known)
+    """Return a product of CRM that the Medical Vault has, too."""
+    known = await cast.agent.query(
+        "SELECT external_id__v FROM product__v WHERE external_id__v != null"
+    )
+    # The Vaults have no ids in common; the field rule finds products by their External ID.
+    codes = ", ".join(f"'{row['external_id__v']}'" for row in known.rows)
     return await need(
         cast.rep,
         f"SELECT id, name__v FROM product__v WHERE external_id__v CONTAINS ({codes}) ORDER BY id MAXROWS 1",
@@ -68,7 +67,7 @@ async def known_product(cast: Cast) -> Row:
 async def new_inquiry(
     cast: Cast, narration: Narration, account: Row, product: Row, text: str
 ) -> Row:
-    """A rep writes an inquiry about a product for an account, submits it and transfers it."""
+    """Have the rep create an inquiry, submit it and transfer it; return its record from before the submission."""
     row = {
         "account__v": account["id"],
         "product__v": product["id"],
@@ -79,26 +78,21 @@ async def new_inquiry(
     }
     inquiry_id = await create(cast.rep, "medical_inquiry__v", row)
     inquiry = await cast.rep.record("medical_inquiry__v", inquiry_id)
-    narration.hop(
-        "CRM",
-        f"inquiry {inquiry['name__v']} {inquiry_id} about {product['name__v']}, account {account['id']}",
-    )
-    await cast.rep.run_action(
-        "medical_inquiry__v", inquiry_id, f"{INQUIRY_ACTION}.saved_state__v.submit__v"
-    )
+    title = f"inquiry {inquiry['name__v']} {inquiry_id}"
+    subject = f"{product['name__v']}, account {account['id']}"
+    narration.hop("CRM", f"{title} about {subject}")
+    submit = f"{INQUIRY_ACTION}.saved_state__v.submit__v"
+    await cast.rep.run_action("medical_inquiry__v", inquiry_id, submit)
     narration.hop("CRM", "Submit: Saved → Submitted")
-    await cast.rep.run_action(
-        "medical_inquiry__v",
-        inquiry_id,
-        f"{INQUIRY_ACTION}.submitted_state__v.transfer_to_medical__v",
-    )
+    transfer = f"{INQUIRY_ACTION}.submitted_state__v.transfer_to_medical__v"
+    await cast.rep.run_action("medical_inquiry__v", inquiry_id, transfer)
     narration.hop("CRM", f"Transfer to Medical: message on {OUTBOUND}")
     narration.hop("Broker", f"{OUTBOUND} → {INBOUND}")
     return inquiry
 
 
 async def transfer_status(cast: Cast, inquiry_id: str, wanted: str) -> Row:
-    """Wait for an inquiry's Transfer Status; the inquiry."""
+    """Wait until an inquiry has this Transfer Status, and return its record."""
 
     async def ask() -> Row | None:
         row = await cast.rep.record("medical_inquiry__v", inquiry_id)
@@ -108,7 +102,7 @@ async def transfer_status(cast: Cast, inquiry_id: str, wanted: str) -> Row:
 
 
 async def case_of(cast: Cast, inquiry: Row) -> Row:
-    """The Case Request of an inquiry."""
+    """Return the Case Request of an inquiry."""
     return await need(
         cast.agent,
         "SELECT id, name__v, case__v, case__vr.name__v, case__vr.case_contact__v, state__v "
@@ -118,36 +112,28 @@ async def case_of(cast: Cast, inquiry: Row) -> Row:
 
 
 async def inquiry_becomes_case(cast: Cast, narration: Narration) -> Row:
-    """The main way there; the inquiry."""
+    """Transfer an inquiry, check the Case, and return the inquiry's record."""
     narration.chapter("A rep's inquiry becomes a Case in the Medical Vault")
     started = time.monotonic()
-    account, product = await any_account(cast), await known_product(cast)
-    inquiry = await new_inquiry(
-        cast,
-        narration,
-        account,
-        product,
-        "Is a dose adjustment needed in renal impairment?",
-    )
+    account = await any_account(cast)
+    product = await known_product(cast)
+    question = "Is a dose adjustment needed in renal impairment?"
+    inquiry = await new_inquiry(cast, narration, account, product, question)
     await transfer_status(cast, inquiry["id"], "success__v")
+    seconds = time.monotonic() - started
     request = await case_of(cast, inquiry)
     contact = request["case__vr.case_contact__v"]
-    narration.hop(
-        "Medical",
-        f"Case Contact {contact}, Case {request['case__vr.name__v']} {request['case__v']}",
-    )
-    narration.hop(
-        "Medical",
-        f"Case Request {request['name__v']} {request['id']} linked to {inquiry['global_id__sys']}",
-    )
+    case = f"Case {request['case__vr.name__v']} {request['case__v']}"
+    narration.hop("Medical", f"Case Contact {contact}, {case}")
+    title = f"Case Request {request['name__v']} {request['id']}"
+    narration.hop("Medical", f"{title} linked to {inquiry['global_id__sys']}")
     narration.hop(
         "CRM",
-        f"Transfer Status is Success, {time.monotonic() - started:.2f} s after the rep began",
+        f"Transfer Status is Success, {seconds:.2f} s after the rep began",
     )
-    (refused,) = await cast.rep.update(
-        "medical_inquiry__v",
-        [{"id": inquiry["id"], "email__v": "other@practice.example"}],
-    )
+    # A transferred inquiry is locked: the Medical Vault works on the copy.
+    edit = {"id": inquiry["id"], "email__v": "other@practice.example"}
+    (refused,) = await cast.rep.update("medical_inquiry__v", [edit])
     if refused.ok:
         message = "a transferred inquiry could still be edited"
         raise StoryFailed(message)
@@ -162,12 +148,11 @@ async def inquiry_becomes_case(cast: Cast, narration: Narration) -> Row:
 
 
 async def outcome_returns(cast: Cast, narration: Narration, inquiry: Row) -> None:
-    """The way back of what the agent did."""
+    """Have the agent answer the Case Request, and check that the inquiry gets status and response."""
     narration.chapter("An agent answers, and the outcome returns to CRM")
     request = await case_of(cast, inquiry)
-    await cast.agent.run_action(
-        "case_request__v", request["id"], f"{REQUEST_ACTION}.new_state__v.start_work__v"
-    )
+    start_work = f"{REQUEST_ACTION}.new_state__v.start_work__v"
+    await cast.agent.run_action("case_request__v", request["id"], start_work)
     narration.hop(
         "Medical", f"Start Work on {request['name__v']}: message on {RETURN_OUTBOUND}"
     )
@@ -178,12 +163,8 @@ async def outcome_returns(cast: Cast, narration: Narration, inquiry: Row) -> Non
         "response_notes__v": "No adjustment is needed in mild or moderate impairment; see the package.",
         "response_package_link__v": "https://packages.example/response/1",
     }
-    await cast.agent.run_action(
-        "case_request__v",
-        request["id"],
-        f"{REQUEST_ACTION}.in_progress_state__v.close__v",
-        answer,
-    )
+    close = f"{REQUEST_ACTION}.in_progress_state__v.close__v"
+    await cast.agent.run_action("case_request__v", request["id"], close, answer)
     narration.hop(
         "Medical",
         f"Close on {request['name__v']} with response notes and a package link",
@@ -192,9 +173,10 @@ async def outcome_returns(cast: Cast, narration: Narration, inquiry: Row) -> Non
     if row["response__v"] != answer["response_notes__v"]:
         message = "the response notes did not reach the inquiry"
         raise StoryFailed(message)
+    title = f"inquiry {inquiry['name__v']}"
     narration.hop(
         "CRM",
-        f"inquiry {inquiry['name__v']} is Closed since {row['closed_date__v']}, response and link are there",
+        f"{title} is Closed since {row['closed_date__v']} and has response and link",
     )
     narration.transferred(
         "Case Request outcome",
@@ -213,27 +195,22 @@ async def _inquiry_status(cast: Cast, inquiry_id: str, wanted: str) -> Row:
 
 
 async def unknown_product(cast: Cast, narration: Narration) -> None:
-    """A failure, its User Exception Item, and Retry Transfer."""
-    narration.chapter("A product that the Medical Vault does not know")
-    code = f"DEMO-{uuid4().hex[:8].upper()}"
-    product = {"name__v": f"Demovir {code[-8:]}", "external_id__v": code}
+    """Show a failure, its User Exception Item, and Retry Transfer."""
+    narration.chapter("A product that the Medical Vault does not have")
+    number = uuid4().hex[:8].upper()
+    code = f"DEMO-{number}"
+    product = {"name__v": f"Demovir {number}", "external_id__v": code}
     product_id = await create(cast.crm_admin, "product__v", product)
-    named = {**product, "id": product_id}
-    inquiry = await new_inquiry(
-        cast,
-        narration,
-        await any_account(cast),
-        named,
-        "Is there experience in pregnancy?",
-    )
+    created = {**product, "id": product_id}
+    account = await any_account(cast)
+    question = "Is there experience in pregnancy?"
+    inquiry = await new_inquiry(cast, narration, account, created, question)
     await transfer_status(cast, inquiry["id"], "failed__v")
     item = await _exception_item(cast, inquiry["id"])
     message_id = item["exception_message__sys"]
+    exception = f"User Exception Message {message_id}"
     narration.hop("CRM", "Transfer Status is Failed")
-    narration.hop(
-        "Medical",
-        f"User Exception Message {message_id}, item: {item['error_message__sys']}",
-    )
+    narration.hop("Medical", f"{exception}, item: {item['error_message__sys']}")
     await create(cast.medical_admin, "product__v", product)
     narration.hop("Medical", f"the administrator adds product {code}")
     await cast.medical_admin.run_action("exception_message__sys", message_id, RETRY)
@@ -247,9 +224,7 @@ async def unknown_product(cast: Cast, narration: Narration) -> None:
         return row if row["error_status__sys"] == ["resolved__sys"] else None
 
     await until("resolving the exception", resolved)
-    narration.hop(
-        "Medical", f"User Exception Message {message_id} is resolved and kept"
-    )
+    narration.hop("Medical", f"{exception} is resolved and kept")
     narration.transferred(
         "Medical Inquiry",
         f"CRM {inquiry['id']}",
@@ -272,7 +247,7 @@ async def _exception_item(cast: Cast, inquiry_id: str) -> Row:
 async def delivered_twice(
     cast: Cast, narration: Narration, inquiry: Row, amqp_url: str
 ) -> None:
-    """A redelivery changes nothing."""
+    """Publish one message twice, and check that the inquiry still has one Case Request."""
     narration.chapter("The same message delivered twice makes one Case")
     now = datetime.now(UTC)
     point = "medical_inquiry_details_inbound__v"
@@ -286,11 +261,12 @@ async def delivered_twice(
         "Vault CRM", "localhost", INBOUND, now, now, 1, str(uuid4()), message
     )
     headers = {"vault_id": cast.crm_admin.vault_id}
-    async with BrokerConnection(f"{amqp_url.rstrip('/')}/medical", "demo") as broker:
+    outgoing = Outgoing(INBOUND, envelope.encode(), envelope.message_id, headers)
+    # Past outbox and delivery, straight to the inbound queue, as a broker that redelivers would do.
+    vhost_url = f"{amqp_url.rstrip('/')}/medical"
+    async with BrokerConnection(vhost_url, "demo") as broker:
         publisher = Publisher(broker, Direction.INBOUND.exchange)
-        await publisher.publish_all(
-            [Outgoing(INBOUND, envelope.encode(), envelope.message_id, headers)] * 2
-        )
+        await publisher.publish_all([outgoing, outgoing])
         await publisher.close()
     narration.hop(
         "Broker", f"message {envelope.message_id} published twice on {INBOUND}"
@@ -301,15 +277,16 @@ async def delivered_twice(
         return queue if queue["messages_in_queue"] == 0 else None
 
     await until("draining the queue", drained)
-    rows = await cast.agent.query(
-        f"SELECT id FROM case_request__v WHERE link__sys = '{inquiry['global_id__sys']}'"
+    link = inquiry["global_id__sys"]
+    found = await cast.agent.query(
+        f"SELECT id FROM case_request__v WHERE link__sys = '{link}'"
     )
-    if len(rows.rows) != 1:
-        raise StoryFailed(f"the inquiry has {len(rows.rows)} Case Requests")
+    if len(found.rows) != 1:
+        raise StoryFailed(f"the inquiry has {len(found.rows)} Case Requests")
     narration.hop("Medical", "the inquiry still has one Case Request")
     narration.transferred(
         "Message, delivered twice",
         f"CRM {inquiry['id']}",
-        str(rows.rows[0]["id"]),
+        str(found.rows[0]["id"]),
         "One Case Request",
     )

@@ -1,4 +1,4 @@
-"""Chapter of the CRM metadata sync: a product and its group come to the Medical Vault, flagged when inactive."""
+"""Plays the chapter of the CRM metadata sync: a product and its group are copied, and flagged when inactive."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ INTEGRATION = "crm_metadata_sync_product_content__v"
 
 
 async def synced(cast: Cast, narration: Narration) -> None:
-    """Two runs: one that brings the records, and one that flags what is inactive in CRM by then."""
+    """Have one run copy the records, and a second one flag the product that has become inactive in CRM."""
     narration.chapter("CRM metadata is synchronized, groups before their members")
     await activate(narration, "Medical", cast.medical_admin, INTEGRATION)
-    code = f"DEMO-{uuid4().hex[:8].upper()}"
-    named = {"name__v": f"Demo Group {code[-8:]}", "external_id__v": f"{code}-G"}
-    group = await create(cast.crm_admin, "product_group__v", named)
+    number = uuid4().hex[:8].upper()
+    code = f"DEMO-{number}"
+    group_row = {"name__v": f"Demo Group {number}", "external_id__v": f"{code}-G"}
+    group = await create(cast.crm_admin, "product_group__v", group_row)
     row = {
-        "name__v": f"Democept {code[-8:]}",
+        "name__v": f"Democept {number}",
         "external_id__v": code,
         "product_group__v": group,
     }
@@ -29,26 +30,24 @@ async def synced(cast: Cast, narration: Narration) -> None:
     if copy["product_group__vr.crm_id__v"] != group:
         message = "the product has come without its group"
         raise StoryFailed(message)
+    title = f"CRM Product {copy['id']}"
     narration.hop(
         "Medical",
-        f"CRM Product {copy['id']} in the copy of its group, linked to {copy['link__sys']}",
+        f"{title} in the copy of its group, linked to {copy['link__sys']}",
     )
-    await cast.crm_admin.update(
-        "product__v", [{"id": product, "status__v": "inactive__v"}]
-    )
+    inactive = {"id": product, "status__v": "inactive__v"}
+    await cast.crm_admin.update("product__v", [inactive])
     await run(narration, "Medical", cast.medical_admin, INTEGRATION)
     copy = await _copy(cast, product)
     if copy["source_status__v"] != ["inactive__v"]:
         message = "the product that is inactive in CRM is not flagged"
         raise StoryFailed(message)
-    narration.hop(
-        "Medical",
-        f"CRM Product {copy['id']} is kept, and flagged as inactive in its source",
-    )
+    # Kept, as records of the Medical Vault may refer to it.
+    narration.hop("Medical", f"{title} is kept, and flagged as inactive in its source")
     narration.transferred(
         "Product with its group",
         f"CRM {product}",
-        f"CRM Product {copy['id']}",
+        title,
         "Copied, flagged",
     )
 

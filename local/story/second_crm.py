@@ -1,4 +1,4 @@
-"""Chapter of the second Vault CRM: the same Medical Vault, a copy of the connection, and each gets its own back."""
+"""Plays the chapter of the second Vault CRM, which a copy of the connection joins with the same Medical Vault."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ VAULT = "crm_vault_2"
 
 
 async def joins(first: Cast, second: Cast, narration: Narration) -> None:
-    """An inquiry of the second Vault CRM, there and back; the first hears nothing of it."""
+    """Transfer an inquiry of the second Vault CRM and its outcome back, and check that the first has no part in it."""
     narration.chapter("A second Vault CRM works with the same Medical Vault")
     copy = await need(
         second.medical_admin,
@@ -26,11 +26,14 @@ async def joins(first: Cast, second: Cast, narration: Narration) -> None:
     )
     inquiry = await inquiry_becomes_case(second, narration)
     await outcome_returns(second, narration, inquiry)
-    text = f"SELECT id FROM medical_inquiry__v WHERE global_id__sys = '{inquiry['global_id__sys']}'"
-    if (await first.crm_admin.query(text)).rows:
+    link = inquiry["global_id__sys"]
+    text = f"SELECT id FROM medical_inquiry__v WHERE global_id__sys = '{link}'"
+    found = await first.crm_admin.query(text)
+    if found.rows:
         message = "the inquiry of one Vault CRM is in the other"
         raise StoryFailed(message)
+    vault = second.crm_admin.vault_id
     narration.hop(
         "CRM",
-        f"{inquiry['name__v']} came back to Vault {second.crm_admin.vault_id}, where it is from, and there only",
+        f"{inquiry['name__v']} returned to Vault {vault}, from which it came, and to no other",
     )

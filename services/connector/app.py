@@ -22,8 +22,12 @@ from services.connector.processing.inbox import Inbox, Slots
 from services.connector.readiness import readiness_routes as readiness
 from services.connector.receiving import receiving_routes as receiving
 from services.connector.receiving.signed_messages import SignedMessages
-from services.connector.vaults.faults import Patience
-from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
+from services.connector.vaults.vaults import (
+    ConnectedVault,
+    KnownVault,
+    Patience,
+    Vaults,
+)
 from shared.client.client import VaultClient
 from shared.runtime.health import Health
 from shared.runtime.logging import get_logger
@@ -83,10 +87,21 @@ class Connector:
                         run_until_cancelled(f"queues of {vault.name}", consumers.run)
                     )
                 for access in optional:
-                    group.create_task(self._join(access, late, vaults, slots))
+                    group.create_task(
+                        self._join(
+                            access,
+                            late,
+                            vaults,
+                            slots,
+                        )
+                    )
 
     async def _join(
-        self, access: VaultAccess, stack: AsyncExitStack, vaults: Vaults, slots: Slots
+        self,
+        access: VaultAccess,
+        stack: AsyncExitStack,
+        vaults: Vaults,
+        slots: Slots,
     ) -> None:
         """Connect with one more Vault, however long that takes, then consume its queues."""
         vault = await self._connect(access, stack, slots.patience)
@@ -111,7 +126,10 @@ class Connector:
         return "; ".join(reason for reason in reasons if reason) or None
 
     async def _connect(
-        self, access: VaultAccess, stack: AsyncExitStack, patience: Patience
+        self,
+        access: VaultAccess,
+        stack: AsyncExitStack,
+        patience: Patience,
     ) -> KnownVault:
         opening = VaultClient(
             access.url,
@@ -165,8 +183,11 @@ class Connector:
                 case _:
                     assert_never(queue.direction)
 
-        def build(queue: ConsumedQueue, holder: str) -> Consumer:
-            # Of a sequential queue, one message is done before the next one is even given out, here or to another
+        def build(
+            queue: ConsumedQueue,
+            holder: str,
+        ) -> Consumer:
+            # Of a sequential queue, one message is done before the next one is delivered, here or to another
             # connector.
             one = queue.sequential
             return Consumer(
@@ -188,7 +209,7 @@ class Connector:
 
 
 def create_app(settings: ConnectorSettings) -> FastAPI:
-    """Return the process's HTTP routes: health, metrics, queries, messages from elsewhere; the connector runs with them."""
+    """Return the HTTP routes of the process, with which the connector runs: health, metrics, queries, messages."""
     connector = Connector(settings)
     health = Health()
     health.add("queues", connector.check)

@@ -70,7 +70,7 @@ class ConnectorSettings(RuntimeSettings):
 
     @property
     def tls(self) -> TlsListener | None:
-        """The port and certificate of HTTPS; None where it is not served."""
+        """Return the port and certificate of HTTPS; None where it is not served."""
         if self.tls_certificate is None or self.tls_key is None:
             return None
         return TlsListener(self.tls_port, self.tls_certificate, self.tls_key)

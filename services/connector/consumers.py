@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from services.connector.vaults.faults import Patience
-from services.connector.vaults.vaults import ConnectedVault
+from services.connector.vaults.vaults import ConnectedVault, Patience
 from shared.client.results import Row, text
 from shared.runtime.logging import get_logger
 from shared.runtime.waiting import concurrently
@@ -61,13 +60,18 @@ class QueueConsumers:
                 await self._stop_queue(queue)
             for queue in wanted - self._running.keys():
                 await self._start_queue(queue)
+            # From now on readiness can say which queues are subscribed to.
             self._known = True
             await asyncio.sleep(self._interval)
 
     async def _stop_queue(self, queue: ConsumedQueue) -> None:
         for consumer in self._running.pop(queue):
             await consumer.stop(self._grace)
-        _log.info("queue no longer consumed", vault=self._vault.name, queue=queue.name)
+        _log.info(
+            "queue no longer consumed",
+            vault=self._vault.name,
+            queue=queue.name,
+        )
 
     async def _start_queue(self, queue: ConsumedQueue) -> None:
         broker = f"broker of {self._vault.name}"

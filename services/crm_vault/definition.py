@@ -1,4 +1,4 @@
-"""The Vault CRM: Accounts and Medical Inquiries."""
+"""Defines the Vault CRM: Accounts and Medical Inquiries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Medical inquiries: Transfer to Medical, and what holds once an inquiry has been transferred."""
+"""Transfers Medical Inquiries to Medical, and locks them once they have been transferred."""
 
 from __future__ import annotations
 
@@ -32,75 +32,83 @@ FAILED = {"transfer_status__v": "failed__v"}
 
 
 async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
-    """Set Transfer Status to Pending and queue a message; an inquiry at Success is refused.
+    """Set Transfer Status to Pending and queue a message; return the errors of the inquiries that are refused, by id.
 
-    As user action or entry action on the Submitted state (configuration guide, *Enabling the Integrations*).
+    It is a user action, and an entry action of the Submitted state (configuration guide, *Enabling the Integrations*).
     """
+    # Without the integration nobody takes the message, and the inquiry would stay at Pending.
     if not await is_active(context.connection, INTEGRATION):
-        text = "The Medical Inquiry Details Integration or its connection is not active in this Vault"
-        return dict.fromkeys(
-            context.ids, ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
-        )
-    transferred = {
-        row["id"]
-        for row in await context.connection.fetch(TRANSFERRED, list(context.ids))
-    }
-    if transferred:
-        error = ApiError(
-            ErrorType.OPERATION_NOT_ALLOWED, "The inquiry has been transferred already"
-        )
-        return dict.fromkeys(transferred, error)
-    rows = await context.records.change_in(
+        message = "The Medical Inquiry Details Integration or its connection is not active in this Vault"
+        error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
+        return dict.fromkeys(context.ids, error)
+    rows = await context.connection.fetch(TRANSFERRED, list(context.ids))
+    if rows:
+        message = "The inquiry has been transferred already"
+        error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
+        return {row["id"]: error for row in rows}
+    changed = await context.records.change_in(
         context.connection, context.caller, context.object, context.ids, {}, PENDING
     )
-    if refused := {str(row.id): row.errors[0] for row in rows if row.errors}:
+    refused = {str(row.id): row.errors[0] for row in changed if row.errors}
+    if refused:
         return refused
     attributes = {
         "object": OBJECT,
         "event": "transfer",
         "integration_point": TARGET_POINT,
     }
+    # In the transaction of the change: a message leaves only for inquiries that are stored as Pending.
     await send(context, QUEUE, attributes, context.ids)
     return {}
 
 
 async def fail_transfer(event: DeliveryEvent) -> None:
-    """Delivery event handler: inquiries whose message did not reach Medical get Transfer Status Failed."""
+    """Set Transfer Status to Failed in the inquiries of a message that did not reach Medical."""
     message = event.lost.envelope.message
     if message.attributes.get("object") != OBJECT:
         return
     target = event.registry.objects[OBJECT]
-    still = await event.connection.fetch(STILL_PENDING, list(message.items))
-    ids = [row["id"] for row in still]
+    # Those still Pending only: another message of an inquiry may have arrived since.
+    pending = await event.connection.fetch(STILL_PENDING, list(message.items))
+    ids = [row["id"] for row in pending]
     await event.records.change_in(
         event.connection, event.caller, target, ids, {}, FAILED
     )
 
 
 class TransferredInquiry:
-    """An inquiry at Success changes through the connection's own user only; Closed Date is that of a closed one."""
+    """Keeps an inquiry at Success from changing except by the connection's own user, and its Closed Date in step."""
 
     columns = ("transfer_status__v", "closed_date__v")
 
     def before_update(
-        self, caller: Caller, stored: Record, changes: dict[str, object]
+        self,
+        caller: Caller,
+        stored: Record,
+        changes: dict[str, object],
     ) -> ApiError | None:
-        """Refuse every user's change to a transferred inquiry; empty the Closed Date of one that was opened again."""
+        """Return why a change to a transferred inquiry is refused, None when it is not.
+
+        It empties the Closed Date of an inquiry that is opened again.
+        """
         # A field rule leaves a field alone that the Case Request has no value for.
         status = changes.get("inquiry_status__v", CLOSED)
         if status != CLOSED and stored["closed_date__v"] is not None:
             changes.setdefault("closed_date__v", None)
         return self._locked(caller, stored)
 
-    def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
-        """Refuse every user's deletion of a transferred inquiry."""
+    def before_delete(
+        self,
+        caller: Caller,
+        stored: Record,
+    ) -> ApiError | None:
+        """Return why the deletion of a transferred inquiry is refused, None when it is not."""
         return self._locked(caller, stored)
 
     @staticmethod
     def _locked(caller: Caller, stored: Record) -> ApiError | None:
+        # The answers of Medical arrive as the connection's user.
         if stored["transfer_status__v"] != SUCCESS or connects(caller):
             return None
-        return ApiError(
-            ErrorType.OPERATION_NOT_ALLOWED,
-            "The inquiry has been transferred to Medical and is locked",
-        )
+        message = "The inquiry has been transferred to Medical and is locked"
+        return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)

@@ -1,4 +1,4 @@
-"""Case Requests: what an agent did returns to the Vault CRM that the request came from."""
+"""Returns what agents did with Case Requests to the Vault CRM that a request came from."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 OBJECT = "case_request__v"
 INTEGRATION = "medical_inquiry_details__v"
 
+# A link is the source Vault's id, an underscore and the record's id; the pattern keeps the cast to a number safe.
 # A request without a link was made here, for a caller by telephone say, and concerns no CRM.
 FROM_CRM = f"""
 SELECT split_part(link__sys, '_', 1) AS vault, array_agg(id ORDER BY id) AS ids FROM records.{OBJECT}
@@ -30,15 +31,20 @@ async def return_to_crm(context: ActionContext) -> Mapping[str, ApiError]:
     Parameters of the entry action: ``queue``, ``integration_point`` (of the CRM Vault), ``event``.
     """
     active = await active_with(context.connection, INTEGRATION)
-    for row in (
-        await context.connection.fetch(FROM_CRM, list(context.ids)) if active else ()
-    ):
-        if (vault := int(row["vault"])) in active:
-            attributes: dict[str, JsonValue] = {
-                "object": OBJECT,
-                "event": context.parameter("event"),
-                "integration_point": context.parameter("integration_point"),
-                DESTINATION_ATTRIBUTE: vault,
-            }
-            await send(context, context.parameter("queue"), attributes, row["ids"])
+    if not active:
+        return {}
+    rows = await context.connection.fetch(FROM_CRM, list(context.ids))
+    for row in rows:
+        vault = int(row["vault"])
+        # A CRM whose integration is off has nobody to take the message, which would only end as an exception.
+        if vault not in active:
+            continue
+        attributes: dict[str, JsonValue] = {
+            "object": OBJECT,
+            "event": context.parameter("event"),
+            "integration_point": context.parameter("integration_point"),
+            DESTINATION_ATTRIBUTE: vault,
+        }
+        queue = context.parameter("queue")
+        await send(context, queue, attributes, row["ids"])
     return {}

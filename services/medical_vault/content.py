@@ -1,4 +1,4 @@
-"""Content: documents that came into a state of which Vault CRM should know are told to each that takes them."""
+"""Publishes documents to each Vault CRM that takes them, when they come into a state that CRM should know of."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ INTEGRATION = "clm__v"
 
 
 async def publish_to_crm(context: ActionContext) -> Mapping[str, ApiError]:
-    """Queue a message for each Vault CRM with which the CLM Integration is active; what it takes, it decides itself.
+    """Queue a message for each Vault CRM with which the CLM Integration is active.
 
     Parameters of the entry action: ``queue``, ``integration_point`` (of the CRM Vault), ``event``.
     """
-    for vault in sorted(await active_with(context.connection, INTEGRATION)):
+    vaults = await active_with(context.connection, INTEGRATION)
+    # To every one of them: which documents a CRM takes is decided by its own integration rules.
+    for vault in sorted(vaults):
         attributes: dict[str, JsonValue] = {
             "object": context.object.name,
             "event": context.parameter("event"),
             "integration_point": context.parameter("integration_point"),
             DESTINATION_ATTRIBUTE: vault,
         }
-        await send(context, context.parameter("queue"), attributes, context.ids)
+        queue = context.parameter("queue")
+        await send(context, queue, attributes, context.ids)
     return {}

@@ -1,4 +1,4 @@
-"""The Medical Vault: MedInquiry Cases and Case Requests."""
+"""Defines the Medical Vault: MedInquiry Cases and Case Requests."""
 
 from __future__ import annotations
 

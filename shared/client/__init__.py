@@ -1,4 +1,4 @@
-"""Asyncio client of the Vault REST API."""
+"""Provides an asyncio client of the Vault REST API."""
 
 from shared.client.client import VaultClient
 from shared.client.errors import (

@@ -1,4 +1,4 @@
-"""The calls of the Vault REST API that a connected process makes."""
+"""Makes the calls of the Vault REST API that a connected process needs: queries, records, user actions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+from shared.client.component_calls import ComponentCalls
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import (
     Page,
@@ -23,18 +24,21 @@ from shared.client.results import (
 from shared.client.services import ServiceCalls
 from shared.client.session import API, MAX_ROWS, Session, SignIn, path_part
 from shared.client.transport import Request, Transport
+from shared.protocol.error_types import ErrorType
 
+# A Vault whose pages always name a next one must not keep its reader forever.
 MAX_PAGES = 100_000
+# The deletions of documents have an address of their own, as if they were an object of this name.
 DOCUMENTS = "documents"
 
 _USERS_ME = Request("users_me", "GET", f"{API}/objects/users/me")
 
 
-class VaultClient(ServiceCalls):
+class VaultClient(ServiceCalls, ComponentCalls):
     """One user's access to one Vault, for many tasks at once.
 
     Every call signs in when needed, and once more when the Vault says that the session is over. Besides
-    what it says itself, every call raises
+    what its own docstring says, every call raises
 
     * :class:`~shared.client.errors.VaultUnavailable`: no answer, or none that could be read; it will pass;
     * :class:`~shared.client.errors.VaultRefused`: the Vault's own error; it will not pass by waiting.
@@ -50,14 +54,14 @@ class VaultClient(ServiceCalls):
         timeout: float = 30.0,
         concurrency: int = 8,
     ) -> None:
-        """``timeout`` bounds one request in seconds, ``concurrency`` how many are under way."""
+        """Take address and user; ``timeout`` bounds one request in seconds, ``concurrency`` how many are under way."""
         self._transport = Transport(url, client_id, timeout, concurrency)
         form = {"username": username, "password": password}
         request = Request("sign_in", "POST", f"{API}/auth", form=form)
         self._sign_in = SignIn(lambda: self._transport.send(request, None))
 
     async def __aenter__(self) -> Self:
-        """Nothing is sent yet."""
+        """Return this client; nothing is sent yet."""
         return self
 
     async def __aexit__(
@@ -71,7 +75,7 @@ class VaultClient(ServiceCalls):
 
     @property
     def vault_id(self) -> int:
-        """The Vault's id; known after the first call.
+        """Return the Vault's id, known after the first call.
 
         :raises RuntimeError: not signed in yet.
         """
@@ -79,7 +83,7 @@ class VaultClient(ServiceCalls):
 
     @property
     def user_id(self) -> int:
-        """The signed-in user's id; known after the first call.
+        """Return the signed-in user's id, known after the first call.
 
         :raises RuntimeError: not signed in yet.
         """
@@ -96,21 +100,29 @@ class VaultClient(ServiceCalls):
     async def sign_out(self) -> None:
         """End the session at the Vault, if there is one."""
         session = self._sign_in.current
+        # Forgotten first, so that no call begins with a session that is about to end.
         self._sign_in.forget()
         if session is not None:
-            await self._transport.send(
-                Request("sign_out", "DELETE", f"{API}/session"), session.id
-            )
+            request = Request("sign_out", "DELETE", f"{API}/session")
+            await self._transport.send(request, session.id)
 
     async def users_me(self) -> Row:
         """Return the signed-in user."""
-        return _user(await self._call(_USERS_ME))
+        answer = await self._call(_USERS_ME)
+        return _user(answer)
 
     async def user_of(self, session_id: str) -> Row:
-        """Return the user whose session of this Vault this is, which somebody else has given."""
+        """Return the user of a session of this Vault, which another process has sent along.
+
+        :raises VaultRefused: INVALID_SESSION_ID when it is no session of this Vault.
+        """
+        # It goes into a header, and comes from a stranger.
         if not (session_id.isascii() and session_id.isprintable()):
-            raise VaultRefused("INVALID_SESSION_ID", "Invalid or expired session ID")
-        return _user(await self._transport.send(_USERS_ME, session_id))
+            raise VaultRefused(
+                ErrorType.INVALID_SESSION_ID, "Invalid or expired session ID"
+            )
+        answer = await self._transport.send(_USERS_ME, session_id)
+        return _user(answer)
 
     # Queries
 
@@ -125,20 +137,25 @@ class VaultClient(ServiceCalls):
         return QueryResult(rows, description)
 
     async def query_pages(
-        self, vql: str, *, describe: bool = False
+        self,
+        vql: str,
+        *,
+        describe: bool = False,
     ) -> AsyncGenerator[Page, None]:
         """Run a query page by page; the next page is fetched while the caller works on the last.
 
-        Wrap it in ``contextlib.aclosing`` when leaving early, so that the page under way is given up.
+        Wrap it in ``contextlib.aclosing`` when leaving early, so that the page under way is cancelled.
         """
         headers = {"X-VaultAPI-DescribeQuery": "true"} if describe else {}
-        page = read_page(
-            await self._call(
-                Request(
-                    "query", "POST", f"{API}/query", form={"q": vql}, headers=headers
-                )
-            )
+        request = Request(
+            "query",
+            "POST",
+            f"{API}/query",
+            form={"q": vql},
+            headers=headers,
         )
+        answer = await self._call(request)
+        page = read_page(answer)
         for _ in range(MAX_PAGES):
             if page.next_page is None:
                 yield page
@@ -149,28 +166,29 @@ class VaultClient(ServiceCalls):
                 page = await following
             finally:
                 following.cancel()
-                # Fetched or not, its outcome is taken note of here.
+                # Its error is raised above, or nobody wants the page; here it only has to end.
                 await asyncio.gather(following, return_exceptions=True)
         raise UnexpectedAnswer("a query without an end")
 
     async def _page(self, address: str) -> Page:
-        return read_page(
-            await self._call(
-                Request("query_page", "GET", self._transport.local(address))
-            )
-        )
+        path = self._transport.local(address)
+        request = Request("query_page", "GET", path)
+        answer = await self._call(request)
+        return read_page(answer)
 
     # Records
 
     async def record(self, object: str, id: str) -> Row:
         """Return one record by its id."""
-        answer = await self._call(
-            Request("record", "GET", f"{_records(object)}/{path_part(id)}")
-        )
+        path = f"{_records(object)}/{path_part(id)}"
+        request = Request("record", "GET", path)
+        answer = await self._call(request)
         return mapping(answer.get("data"), "data")
 
     async def create(
-        self, object: str, rows: Sequence[Mapping[str, object]]
+        self,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
     ) -> list[RowResult]:
         """Create records, 500 a call, one result a row in order.
 
@@ -202,18 +220,18 @@ class VaultClient(ServiceCalls):
         lineage: str | None = None,
     ) -> list[RowResult]:
         """Create or update records by the unique field ``id_param``; as :meth:`update`."""
-        return await self._write(
-            "upsert", "POST", object, rows, {"idParam": id_param}, lineage
-        )
+        params = {"idParam": id_param}
+        return await self._write("upsert", "POST", object, rows, params, lineage)
 
     async def delete(self, object: str, ids: Sequence[str]) -> list[RowResult]:
         """Delete records by id; as :meth:`create`."""
-        return await self._write(
-            "delete", "DELETE", object, [{"id": record} for record in ids], {}
-        )
+        rows = [{"id": record} for record in ids]
+        return await self._write("delete", "DELETE", object, rows, {})
 
     async def create_documents(
-        self, rows: Sequence[Mapping[str, object]], id_param: str | None = None
+        self,
+        rows: Sequence[Mapping[str, object]],
+        id_param: str | None = None,
     ) -> list[RowResult]:
         """Create documents without files, each row with its ``type__v``; as :meth:`create`.
 
@@ -223,17 +241,24 @@ class VaultClient(ServiceCalls):
         return await self._write("create_documents", "POST", None, rows, params)
 
     async def update_documents(
-        self, rows: Sequence[Mapping[str, object]]
+        self,
+        rows: Sequence[Mapping[str, object]],
     ) -> list[RowResult]:
         """Change the latest versions of documents found by ``id``; as :meth:`create`."""
         return await self._write("update_documents", "PUT", None, rows, {})
 
     async def deletions(
-        self, object: str, start: str, end: str, *, limit: int, offset: int
+        self,
+        object: str,
+        start: str,
+        end: str,
+        *,
+        limit: int,
+        offset: int,
     ) -> list[Row]:
         """Return a page of an object's deletions between two moments, the earliest first: ``id``, ``date_deleted``.
 
-        Those of documents, too, which are called ``documents``.
+        The object ``documents`` stands for documents.
         """
         params = {
             "start_date": start,
@@ -243,7 +268,8 @@ class VaultClient(ServiceCalls):
         }
         kind = object if object == DOCUMENTS else f"vobjects/{quote(object, safe='')}"
         path = f"{API}/objects/deletions/{kind}"
-        answer = await self._call(Request("deletions", "GET", path, params=params))
+        request = Request("deletions", "GET", path, params=params)
+        answer = await self._call(request)
         return rows_of(answer.get("data"), "data")
 
     async def _write(
@@ -255,98 +281,63 @@ class VaultClient(ServiceCalls):
         params: Mapping[str, str],
         lineage: str | None = None,
     ) -> list[RowResult]:
+        """Write rows, those of documents when ``object`` is None, and return one result a row in order."""
+        path = f"{API}/objects/documents/batch" if object is None else _records(object)
         headers = {} if lineage is None else {"X-VaultAPI-Lineage": lineage}
         results: list[RowResult] = []
+        # One call after the other, so that rows are written in their order.
         for start in range(0, len(rows), MAX_ROWS):
             part = [dict(row) for row in rows[start : start + MAX_ROWS]]
-            path = (
-                f"{API}/objects/documents/batch" if object is None else _records(object)
-            )
             request = Request(
-                call, method, path, json=part, headers=headers, params=params
+                call,
+                method,
+                path,
+                json=part,
+                headers=headers,
+                params=params,
             )
-            results += read_row_results(await self._call(request), len(part))
+            answer = await self._call(request)
+            results += read_row_results(answer, len(part))
         return results
 
     # User actions
 
     async def actions(self, object: str, id: str) -> list[Row]:
         """Return the user actions available on a record: ``name``, ``label``, ``type``."""
-        answer = await self._call(
-            Request("actions", "GET", f"{_records(object)}/{path_part(id)}/actions")
-        )
+        path = f"{_records(object)}/{path_part(id)}/actions"
+        request = Request("actions", "GET", path)
+        answer = await self._call(request)
         return rows_of(answer.get("data"), "data")
 
     async def run_action(
-        self, object: str, id: str, action: str, fields: Mapping[str, str] | None = None
+        self,
+        object: str,
+        id: str,
+        action: str,
+        fields: Mapping[str, str] | None = None,
     ) -> None:
         """Run a user action on a record, with ``fields`` for its prompts."""
         path = f"{_records(object)}/{path_part(id)}/actions/{path_part(action)}"
-        await self._call(Request("run_action", "POST", path, form=dict(fields or {})))
+        form = dict(fields or {})
+        request = Request("run_action", "POST", path, form=form)
+        await self._call(request)
 
     async def run_bulk_action(
-        self, object: str, ids: Sequence[str], action: str
+        self,
+        object: str,
+        ids: Sequence[str],
+        action: str,
     ) -> list[RowResult]:
         """Run a user action on records, 500 a call, one result an id in order."""
+        path = f"{_records(object)}/actions/{path_part(action)}"
         results: list[RowResult] = []
         for start in range(0, len(ids), MAX_ROWS):
             part = ids[start : start + MAX_ROWS]
-            path = f"{_records(object)}/actions/{path_part(action)}"
-            answer = await self._call(
-                Request("run_bulk_action", "POST", path, form={"ids": ",".join(part)})
-            )
+            form = {"ids": ",".join(part)}
+            request = Request("run_bulk_action", "POST", path, form=form)
+            answer = await self._call(request)
             results += read_row_results(answer, len(part))
         return results
-
-    # Components
-
-    async def object_metadata(self, object: str) -> Row:
-        """Return an object's definition with its fields and relationships."""
-        answer = await self._call(
-            Request(
-                "object_metadata", "GET", f"{API}/metadata/vobjects/{path_part(object)}"
-            )
-        )
-        return mapping(answer.get("object"), "object")
-
-    async def document_metadata(self) -> Row:
-        """Return what documents are like: the fields that they have as ``properties``."""
-        path = f"{API}/metadata/objects/documents/properties"
-        answer = await self._call(Request("document_metadata", "GET", path))
-        return {"properties": rows_of(answer.get("properties"), "properties")}
-
-    async def configuration(self, component_type: str) -> list[Row]:
-        """Return all components of a type, for example ``Integrationrule``, with their sub-components."""
-        answer = await self._call(
-            Request(
-                "configuration",
-                "GET",
-                f"{API}/configuration/{path_part(component_type)}",
-            )
-        )
-        return rows_of(answer.get("data"), "data")
-
-    async def component_types(self) -> list[Row]:
-        """Return the component types that the Vault knows: ``name``, ``class``, ``label``."""
-        answer = await self._call(
-            Request("component_types", "GET", f"{API}/metadata/components")
-        )
-        return rows_of(answer.get("data"), "data")
-
-    async def component_mdl(self, name: str) -> str:
-        """Return the component ``Type.name`` as MDL text."""
-        request = Request(
-            "component_mdl", "GET", f"/api/mdl/components/{path_part(name)}"
-        )
-        return await self._replayed(
-            lambda session: self._transport.send_for_text(request, session.id)
-        )
-
-    async def execute_mdl(self, text: str) -> Row:
-        """Run an MDL script and return the whole answer, with a result a statement."""
-        return await self._call(
-            Request("execute_mdl", "POST", "/api/mdl/execute", text=text)
-        )
 
     def _session(self) -> Session:
         if self._sign_in.current is None:

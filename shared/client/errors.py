@@ -1,6 +1,17 @@
-"""What a call of a Vault can end in besides its answer: a fault that will pass, or one that will not."""
+"""Names the errors of the Vault client: what a call can end in besides its answer.
+
+* ClientError
+
+  - VaultUnavailable: will pass; the call may be repeated when it is idempotent
+  - VaultRefused: will not pass by waiting; carries the error type of the API
+
+    * UnexpectedAnswer: JSON of another shape than the API has
+"""
 
 from __future__ import annotations
+
+UNEXPECTED_ANSWER = "UNEXPECTED_ANSWER"
+"""Error type of an answer that this client cannot use; no Vault sends it, so it is no member of ``ErrorType``."""
 
 
 class ClientError(Exception):
@@ -34,5 +45,6 @@ class UnexpectedAnswer(VaultRefused):
     """The Vault answered with JSON of another shape than its API has, or too much of it."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("UNEXPECTED_ANSWER", message)
+        super().__init__(UNEXPECTED_ANSWER, message)
+        # A copy is made of ``args`` for each caller that waited for one sign-in, and this class takes one argument.
         self.args = (message,)

@@ -1,15 +1,18 @@
-"""What calls of a Vault come to, read from answers that are not trusted."""
+"""Reads the answers of a Vault, which are not trusted, as rows, pages and results."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
 
 from shared.client.errors import UnexpectedAnswer, VaultRefused
+from shared.protocol.error_types import ErrorType
 
 Row: TypeAlias = dict[str, object]
+Json = Mapping[str, object]
 
+# Messages go into logs and records; a longer one is not worth its space there.
 MAX_MESSAGE_LENGTH = 2000
 SOURCE_MODIFIED = "source_modified_date__sys"
 """In a row: when the record that it was copied from was last modified; in a result: the state that is stored."""
@@ -27,10 +30,10 @@ class ApiError:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What one row of a bulk call came to. A row that changed nothing is ``ok``.
+    """The result of one row of a bulk call. A row that changed nothing is ``ok``.
 
     ``event`` is ``created__sys`` or ``updated__sys`` where the Vault says so. ``newer`` is the stored source state
-    of a row that was left out because it may tell of an older one.
+    of a row that was skipped because it may be of an older one.
     """
 
     ok: bool
@@ -42,7 +45,7 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a query; ``total`` counts the rows of all pages, ``describe`` is as asked for."""
+    """One page of a query; ``total`` counts the rows of all pages, ``describe`` is there if the query asked for it."""
 
     rows: list[Row]
     total: int
@@ -52,7 +55,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """All rows of a query, and its ``queryDescribe`` block when asked for."""
+    """All rows of a query, and its ``queryDescribe`` block when the query asked for it."""
 
     rows: list[Row] = field(default_factory=list)
     describe: Row | None = None
@@ -63,14 +66,14 @@ def read_errors(answer: Mapping[str, object]) -> tuple[ApiError, ...]:
     listed = answer.get("errors")
     if not isinstance(listed, list):
         return ()
-    return tuple(
-        ApiError(
-            str(error.get("type", "UNEXPECTED_ERROR")),
-            str(error.get("message", ""))[:MAX_MESSAGE_LENGTH],
-        )
-        for error in listed
-        if isinstance(error, dict)
-    )
+    return tuple(_error(each) for each in listed if isinstance(each, dict))
+
+
+def _error(value: Row) -> ApiError:
+    # The type stays a text: a Vault may have error types that this client does not know.
+    type_name = value.get("type", ErrorType.UNEXPECTED_ERROR)
+    message = str(value.get("message", ""))
+    return ApiError(str(type_name), message[:MAX_MESSAGE_LENGTH])
 
 
 def check_envelope(answer: object) -> Row:
@@ -81,6 +84,7 @@ def check_envelope(answer: object) -> Row:
     """
     envelope = mapping(answer, "answer")
     status = envelope.get("responseStatus")
+    # A warning accompanies what was done all the same.
     if status in ("SUCCESS", "WARNING"):
         return envelope
     if status not in ("FAILURE", "EXCEPTION"):
@@ -90,59 +94,81 @@ def check_envelope(answer: object) -> Row:
         raise VaultRefused(errors[0].type, errors[0].message)
     message = envelope.get("responseMessage")
     raise VaultRefused(
-        "UNEXPECTED_ERROR",
+        ErrorType.UNEXPECTED_ERROR,
         message if isinstance(message, str) else f"{status} without an error",
     )
 
 
 def mapping(value: object, name: str) -> Row:
-    """Return a JSON object, or raise :class:`UnexpectedAnswer` naming it."""
+    """Return the value ``name`` of an answer as a JSON object.
+
+    :raises UnexpectedAnswer: it is none.
+    """
     if not isinstance(value, dict):
         raise UnexpectedAnswer(f"{name} is not a JSON object")
     return value
 
 
 def rows_of(value: object, name: str) -> list[Row]:
-    """Return a list of JSON objects, or raise :class:`UnexpectedAnswer` naming it."""
+    """Return the value ``name`` of an answer as a list of JSON objects.
+
+    :raises UnexpectedAnswer: it is none.
+    """
     if not isinstance(value, list) or not all(type(row) is dict for row in value):
         raise UnexpectedAnswer(f"{name} is not a list of JSON objects")
+    # All of it was looked at just now, which the type checker cannot see.
     return cast(list[Row], value)
 
 
 def text_of(value: object, name: str) -> str:
-    """Return a text that is not empty, or raise :class:`UnexpectedAnswer` naming it."""
+    """Return the value ``name`` of an answer as a text that is not empty.
+
+    :raises UnexpectedAnswer: it is none.
+    """
     if not isinstance(value, str) or not value:
         raise UnexpectedAnswer(f"{name} is not a text")
     return value
 
 
 def whole(value: object, name: str) -> int:
-    """Return a whole number, or raise :class:`UnexpectedAnswer` naming it."""
+    """Return the value ``name`` of an answer as a whole number.
+
+    :raises UnexpectedAnswer: it is none.
+    """
+    # True is an int to Python, and no number to JSON.
     if isinstance(value, bool) or not isinstance(value, int):
         raise UnexpectedAnswer(f"{name} is not a whole number")
     return value
 
 
 def read_page(answer: Row) -> Page:
-    """Read the answer of a query."""
+    """Read the answer of a query.
+
+    :raises UnexpectedAnswer: it is of another shape.
+    """
     rows = rows_of(answer.get("data"), "data")
     details = mapping(answer.get("responseDetails", {}), "responseDetails")
     following = details.get("next_page")
     describe = answer.get("queryDescribe")
-    return Page(
-        rows=rows,
-        total=whole(details.get("total", len(rows)), "responseDetails.total"),
-        next_page=None
-        if following is None
-        else text_of(following, "responseDetails.next_page"),
-        describe=None if describe is None else mapping(describe, "queryDescribe"),
-    )
+    total = details.get("total", len(rows))
+    page = Page(rows, whole(total, "responseDetails.total"))
+    # The last page has no next one, and only a query that asked for it has a description.
+    if following is not None:
+        page = replace(page, next_page=text_of(following, "responseDetails.next_page"))
+    if describe is not None:
+        page = replace(page, describe=mapping(describe, "queryDescribe"))
+    return page
 
 
 def read_row_results(answer: Row, expected: int) -> list[RowResult]:
-    """Read one result a row, in the order of the rows sent; a single row may be answered bare."""
+    """Read one result a row, in the order of the rows sent.
+
+    :raises UnexpectedAnswer: there is not one result for each of the ``expected`` rows.
+    """
     data = answer.get("data")
-    rows = rows_of([data] if isinstance(data, dict) else data, "data")
+    # The result of a single row may stand alone, without a list around it.
+    listed = [data] if isinstance(data, dict) else data
+    rows = rows_of(listed, "data")
     if len(rows) != expected:
         raise UnexpectedAnswer(f"{len(rows)} results for {expected} rows")
     return [_row_result(row) for row in rows]
@@ -152,34 +178,27 @@ def _row_result(row: Row) -> RowResult:
     # Records are answered as {"data": {"id": …}}, user actions as {"id": …}.
     data = row.get("data", row)
     about = data if isinstance(data, dict) else {}
-    record, event, newer = (
-        about.get("id"),
-        about.get("event"),
-        about.get(SOURCE_MODIFIED),
-    )
-    ok = row.get("responseStatus", about.get("responseStatus")) in (
-        "SUCCESS",
-        "WARNING",
-    )
+    record = about.get("id")
+    event = about.get("event")
+    newer = about.get(SOURCE_MODIFIED)
+    status = row.get("responseStatus", about.get("responseStatus"))
+    ok = status in ("SUCCESS", "WARNING")
     errors = read_errors(row)
+    # Whatever failed has an error, so that nothing fails without a word.
     if not ok and not errors:
-        errors = (ApiError("UNEXPECTED_ERROR", "failed without an error"),)
+        errors = (ApiError(ErrorType.UNEXPECTED_ERROR, "failed without an error"),)
     return RowResult(
         ok=ok,
-        id=str(record)
-        if isinstance(record, str | int)
-        else None,  # those of documents are numbers
+        # Those of documents are numbers.
+        id=str(record) if isinstance(record, str | int) else None,
         event=event if isinstance(event, str) else None,
         errors=() if ok else errors,
         newer=newer if isinstance(newer, str) else None,
     )
 
 
-Json = Mapping[str, object]
-
-
 def text(row: Json, name: str) -> str:
-    """A text or single-value picklist of an answer row; empty when it has none."""
+    """Return a text or single-value picklist of an answer row; empty when it has none."""
     value = row.get(name)
     if isinstance(value, list):
         value = value[0] if value else None

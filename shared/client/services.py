@@ -1,4 +1,4 @@
-"""The calls about what moves between Vaults: queues, runs of integrations, connections."""
+"""Makes the calls about what moves between Vaults: queues, runs of integrations, connections."""
 
 from __future__ import annotations
 
@@ -15,84 +15,86 @@ from shared.client.transport import Request
 
 
 class ServiceCalls(SignedInCalls):
-    """Queues, runs and connections of one Vault."""
+    """Calls about the queues, runs and connections of one Vault."""
 
     # Queues
 
     async def queues(self) -> list[Row]:
         """Return the Spark queues: ``name``, ``status``, ``type``."""
-        answer = await self._call(Request("queues", "GET", f"{API}/services/queues"))
+        path = f"{API}/services/queues"
+        request = Request("queues", "GET", path)
+        answer = await self._call(request)
         return rows_of(answer.get("data"), "data")
 
     async def queue(self, name: str) -> Row:
         """Return a queue with ``delivery``, ``messages_in_queue`` and ``connections``."""
-        answer = await self._call(
-            Request("queue", "GET", f"{API}/services/queues/{path_part(name)}")
-        )
+        path = f"{API}/services/queues/{path_part(name)}"
+        request = Request("queue", "GET", path)
+        answer = await self._call(request)
+        # One queue is answered as a list of one.
         found = rows_of(answer.get("data"), "data")
         if not found:
             raise UnexpectedAnswer("data is empty")
         return found[0]
 
     async def set_delivery(self, name: str, enabled: bool) -> None:
-        """Let the messages of an outbound queue leave, or hold them."""
+        """Have the messages of an outbound queue delivered, or kept in the queue."""
         action = "enable_delivery" if enabled else "disable_delivery"
-        await self._call(
-            Request(
-                action,
-                "PUT",
-                f"{API}/services/queues/{path_part(name)}/actions/{action}",
-            )
-        )
+        path = f"{API}/services/queues/{path_part(name)}/actions/{action}"
+        request = Request(action, "PUT", path)
+        await self._call(request)
 
     async def report_deliveries(
-        self, name: str, rows: Sequence[Mapping[str, object]]
+        self,
+        name: str,
+        rows: Sequence[Mapping[str, object]],
     ) -> None:
-        """Tell an outbound queue's Vault what became of its messages, 500 rows a call.
+        """Report the deliveries of messages to their outbound queue's Vault, 500 rows a call.
 
         A row has ``message_id``, ``connection_name``, ``queue_time``, ``send_time`` and ``attempts``; that of a
-        message which is given up has ``error`` and ``message``, its body.
+        message after its last attempt has ``error`` and ``message``, its body, as well.
         """
         path = f"{API}/services/queues/{path_part(name)}/deliveries"
         for start in range(0, len(rows), MAX_ROWS):
             part = [dict(row) for row in rows[start : start + MAX_ROWS]]
-            await self._call(Request("report_deliveries", "POST", path, json=part))
+            request = Request("report_deliveries", "POST", path, json=part)
+            await self._call(request)
 
     async def reset_queue(self, name: str) -> None:
         """Delete the messages of a queue."""
-        await self._call(
-            Request(
-                "reset_queue",
-                "PUT",
-                f"{API}/services/queues/{path_part(name)}/actions/reset",
-            )
-        )
+        path = f"{API}/services/queues/{path_part(name)}/actions/reset"
+        request = Request("reset_queue", "PUT", path)
+        await self._call(request)
 
     # Runs of integrations
 
     async def clock(self) -> str:
         """Return a moment before which the Vault will date no change that is made from now on."""
-        answer = await self._call(Request("clock", "GET", f"{API}/services/clock"))
-        return text_of(
-            mapping(answer.get("data"), "data").get("date_time"), "date_time"
-        )
+        request = Request("clock", "GET", f"{API}/services/clock")
+        answer = await self._call(request)
+        data = mapping(answer.get("data"), "data")
+        return text_of(data.get("date_time"), "date_time")
 
     async def run(self, integration: str, job: int) -> Row:
         """Return a run of an integration: status, counts, and how far the reading has come."""
-        return await self._run_call("run", "GET", f"{_runs(integration)}/{job}", None)
+        path = f"{_runs(integration)}/{job}"
+        return await self._run_call("run", "GET", path, None)
 
     async def request_run(self, integration: str) -> int:
         """Have an integration run now, and return the job's id."""
-        answer = await self._call(Request("request_run", "POST", _runs(integration)))
+        request = Request("request_run", "POST", _runs(integration))
+        answer = await self._call(request)
         return whole(answer.get("job_id"), "job_id")
 
     async def tell_run(
-        self, integration: str, job: int, told: Mapping[str, object]
+        self,
+        integration: str,
+        job: int,
+        progress: Mapping[str, object],
     ) -> Row:
-        """Tell how far the reading of a run has come, and return the run as it is then."""
-        return await self._run_call(
-            "tell_run", "PUT", f"{_runs(integration)}/{job}", told
-        )
+        """Report how far the reading of a run has come, and return the run as it is then."""
+        path = f"{_runs(integration)}/{job}"
+        return await self._run_call("tell_run", "PUT", path, progress)
 
     async def report_batch(
         self,
@@ -102,27 +104,33 @@ class ServiceCalls(SignedInCalls):
         integration_point: str,
         counts: Mapping[str, int],
     ) -> Row:
-        """Report what a batch of a run came to, and return the run as it is then."""
+        """Report the counts of a batch of a run, and return the run as it is then."""
+        # Addressed by its number, so that a report that is repeated is counted once.
+        path = f"{_runs(integration)}/{job}/batches/{batch}"
         report = {"integration_point": integration_point, **counts}
-        return await self._run_call(
-            "report_batch", "PUT", f"{_runs(integration)}/{job}/batches/{batch}", report
-        )
+        return await self._run_call("report_batch", "PUT", path, report)
 
     async def _run_call(
-        self, call: str, method: str, path: str, told: Mapping[str, object] | None
+        self,
+        call: str,
+        method: str,
+        path: str,
+        report: Mapping[str, object] | None,
     ) -> Row:
-        answer = await self._call(Request(call, method, path, json=told))
+        request = Request(call, method, path, json=report)
+        answer = await self._call(request)
         return mapping(answer.get("data"), "data")
 
     # Connections
 
     def for_connection(self, api_name: str) -> Self:
-        """The same Vault as the Vault at the other end of this connection may use it.
+        """Return a client of this Vault with the rights of the Vault at the other end of this connection.
 
-        It shares this client's connections, and ends with it.
+        It shares this client's network connections, and ends with it.
         """
         path = f"{API}/services/connections/{path_part(api_name)}/session"
         request = Request("connection_session", "POST", path)
+        # A copy shares the transport, and with it the bound on requests that are under way.
         client = copy(self)
         client._sign_in = SignIn(lambda: self._call(request))  # noqa: SLF001  of this class
         return client
@@ -130,24 +138,22 @@ class ServiceCalls(SignedInCalls):
     async def connection_file(self, api_name: str) -> Row:
         """Return a new, signed connection file of a Pending connection."""
         path = f"{API}/services/connections/{path_part(api_name)}/file"
-        return mapping(
-            (await self._call(Request("connection_file", "GET", path))).get("data"),
-            "data",
-        )
+        request = Request("connection_file", "GET", path)
+        answer = await self._call(request)
+        return mapping(answer.get("data"), "data")
 
     async def certificate(self, certificate_id: str) -> str:
-        """Return, as PEM, a certificate of what the Vault signs."""
-        request = Request(
-            "certificate",
-            "GET",
-            f"{API}/services/certificate/{path_part(certificate_id)}",
-        )
-        return await self._replayed(
-            lambda session: self._transport.send_for_text(request, session.id)
-        )
+        """Return, as PEM, the certificate with which the Vault's signatures are verified."""
+        path = f"{API}/services/certificate/{path_part(certificate_id)}"
+        request = Request("certificate", "GET", path)
+        return await self._call_for_text(request)
 
     async def duplicate_connection(
-        self, connection: str, name: str, api_name: str, remote_vault_id: int
+        self,
+        connection: str,
+        name: str,
+        api_name: str,
+        remote_vault_id: int,
     ) -> str:
         """Copy a connection for one more remote Vault; return the copy's record id."""
         path = f"{API}/services/connections/{path_part(connection)}/actions/duplicate"
@@ -156,37 +162,40 @@ class ServiceCalls(SignedInCalls):
             "api_name": api_name,
             "remote_vault_id": str(remote_vault_id),
         }
-        answer = await self._call(
-            Request("duplicate_connection", "POST", path, form=form)
-        )
-        return text_of(mapping(answer.get("data"), "data").get("id"), "id")
+        request = Request("duplicate_connection", "POST", path, form=form)
+        answer = await self._call(request)
+        data = mapping(answer.get("data"), "data")
+        return text_of(data.get("id"), "id")
 
     async def sign_messages(
-        self, connection: str, messages: Sequence[str]
+        self,
+        connection: str,
+        messages: Sequence[str],
     ) -> tuple[str, list[Row]]:
         """Return the address of an External connection, and the headers of each message, at most 500, in order."""
         path = f"{API}/services/connections/{path_part(connection)}/signatures"
-        answer = await self._call(
-            Request("sign_messages", "POST", path, json={"messages": list(messages)})
-        )
+        body = {"messages": list(messages)}
+        request = Request("sign_messages", "POST", path, json=body)
+        answer = await self._call(request)
         data = mapping(answer.get("data"), "data")
         headers = rows_of(data.get("headers"), "headers")
+        # Paired by position: one header too few would sign each later message with another's signature.
         if len(headers) != len(messages):
             raise UnexpectedAnswer("headers are not one a message")
         return text_of(data.get("url"), "url"), headers
 
     async def upload_connection_file(
-        self, file: Mapping[str, object], connection: str = ""
+        self,
+        file: Mapping[str, object],
+        connection: str = "",
     ) -> Row:
         """Upload a connection file or an acceptance; return ``connection``, ``state`` and perhaps ``acceptance``."""
-        form = {"file": orjson.dumps(file).decode(), "connection": connection}
-        request = Request(
-            "upload_connection_file",
-            "POST",
-            f"{API}/services/connections/actions/upload",
-            form=form,
-        )
-        return mapping((await self._call(request)).get("data"), "data")
+        path = f"{API}/services/connections/actions/upload"
+        text = orjson.dumps(file).decode()
+        form = {"file": text, "connection": connection}
+        request = Request("upload_connection_file", "POST", path, form=form)
+        answer = await self._call(request)
+        return mapping(answer.get("data"), "data")
 
 
 def _runs(integration: str) -> str:

@@ -1,4 +1,4 @@
-"""HTTP to one Vault: bounded in time, size and number, and answers read as envelopes."""
+"""Sends requests to one Vault by HTTP, bounded in time, size and number, and reads answers as envelopes."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from shared.runtime.telemetry import metrics
 
 T = TypeVar("T")
 
+# Above the largest page of a query; what is larger would fill the memory of a process that serves many.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 CONNECT_SECONDS = 5.0
 # Shorter than servers keep an idle connection, so that a request never meets one being closed.
@@ -49,9 +50,13 @@ class Transport:
     """Sends requests to one origin; follows no redirects, keeps no cookies, uses no proxy of the environment."""
 
     def __init__(
-        self, url: str, client_id: str, timeout: float, concurrency: int
+        self,
+        url: str,
+        client_id: str,
+        timeout: float,
+        concurrency: int,
     ) -> None:
-        """``url`` is the Vault's address, for example ``https://vault.example.com``; timeout in seconds.
+        """Take the Vault's address, for example ``https://vault.example.com``, and the timeout in seconds.
 
         :raises ValueError: the address is not an http or https address.
         """
@@ -71,9 +76,7 @@ class Transport:
         :raises VaultUnavailable: refused, timed out, 5xx, or no JSON.
         :raises VaultRefused: the Vault answered with an error.
         """
-        return await self._answered(
-            request, session_id, lambda body: check_envelope(_decode(body))
-        )
+        return await self._measured(request, session_id, _envelope)
 
     async def send_for_text(self, request: Request, session_id: str | None) -> str:
         """Send a request that is answered with plain text; an envelope in its place is an error's.
@@ -81,11 +84,15 @@ class Transport:
         :raises VaultUnavailable: refused, timed out, 5xx, or no text.
         :raises VaultRefused: the Vault answered with an error.
         """
-        return await self._answered(request, session_id, _text)
+        return await self._measured(request, session_id, _text)
 
-    async def _answered(
-        self, request: Request, session_id: str | None, read: Callable[[bytes], T]
+    async def _measured(
+        self,
+        request: Request,
+        session_id: str | None,
+        read: Callable[[bytes], T],
     ) -> T:
+        """Send a request, return its answer as ``read`` reads it, and count call and time."""
         started = time.perf_counter()
         outcome = "ok"
         try:
@@ -96,11 +103,11 @@ class Transport:
             outcome = error.type if isinstance(error, VaultRefused) else "unavailable"
             raise
         finally:
+            # With the wait for a place: that is the time which the caller has waited.
+            seconds = time.perf_counter() - started
             vault = self.origin.authority
             metrics.vault_calls.labels(vault, request.call, outcome).inc()
-            metrics.vault_seconds.labels(vault, request.call).observe(
-                time.perf_counter() - started
-            )
+            metrics.vault_seconds.labels(vault, request.call).observe(seconds)
 
     def local(self, address: str) -> str:
         """Return an address of this Vault (relative or absolute) as path and query.
@@ -109,16 +116,18 @@ class Transport:
         """
         try:
             target = URL(address, encoded=True)
-            here = (
-                target.origin() == self.origin
-                if target.raw_authority
-                else address.startswith("/")
-            )
+            is_here = self._is_here(target, address)
         except ValueError:
             raise UnexpectedAnswer("an address in the answer cannot be read") from None
-        if not here:
+        if not is_here:
             raise UnexpectedAnswer("an address in the answer leads to another server")
         return target.raw_path_qs
+
+    def _is_here(self, target: URL, address: str) -> bool:
+        if target.raw_authority:
+            return target.origin() == self.origin
+        # Without a server it is a path; other schemes have no server either.
+        return address.startswith("/")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -127,23 +136,25 @@ class Transport:
             await session.close()
 
     async def _exchange(self, request: Request, session_id: str | None) -> bytes:
+        session = self._open()
         try:
-            async with self._open().request(
+            async with session.request(
                 request.method,
                 self._target(request.path),
                 data=_body(request),
                 params=request.params or None,
                 headers=_headers(request, session_id),
+                # The session must not follow a redirect to another server.
                 allow_redirects=False,
             ) as response:
                 body = await _read(response)
+                # Errors of the API are answered by 200 or 4xx with an envelope; a redirect is another server's.
                 if response.status >= 500 or 300 <= response.status < 400:
                     raise VaultUnavailable(f"{request.call}: status {response.status}")
                 return body
         except TimeoutError as error:
-            raise VaultUnavailable(
-                f"{request.call}: no answer within {self._timeout:g} s"
-            ) from error
+            late = f"{request.call}: no answer within {self._timeout:g} s"
+            raise VaultUnavailable(late) from error
         except (aiohttp.ClientError, OSError) as error:
             raise VaultUnavailable(f"{request.call}: {type(error).__name__}") from error
 
@@ -151,22 +162,28 @@ class Transport:
         return URL(str(self.origin) + path, encoded=True)
 
     def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._concurrency, keepalive_timeout=KEEP_ALIVE_SECONDS
-                ),
-                timeout=aiohttp.ClientTimeout(
-                    total=self._timeout,
-                    sock_connect=min(CONNECT_SECONDS, self._timeout),
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={
-                    "Accept": "application/json",
-                    "X-VaultAPI-ClientID": self._client_id,
-                },
-                trust_env=False,
-            )
+        # Not in the constructor: a session belongs to the loop that runs when it is made.
+        if self._session is not None:
+            return self._session
+        connector = aiohttp.TCPConnector(
+            limit=self._concurrency,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+        )
+        timeout = aiohttp.ClientTimeout(
+            total=self._timeout,
+            sock_connect=min(CONNECT_SECONDS, self._timeout),
+        )
+        headers = {
+            "Accept": "application/json",
+            "X-VaultAPI-ClientID": self._client_id,
+        }
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+            trust_env=False,
+        )
         return self._session
 
 
@@ -205,7 +222,13 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
+def _envelope(body: bytes) -> Row:
+    answer = _decode(body)
+    return check_envelope(answer)
+
+
 def _decode(body: bytes) -> object:
+    # A server in between answers with its own pages while the Vault is away, so that this will pass.
     try:
         return exact_json.loads(body)
     except (orjson.JSONDecodeError, RecursionError):
@@ -213,6 +236,7 @@ def _decode(body: bytes) -> object:
 
 
 def _text(body: bytes) -> str:
+    # Neither MDL nor PEM begins with a brace.
     if body.lstrip().startswith(b"{"):
         check_envelope(_decode(body))
         raise UnexpectedAnswer("an envelope where a text was expected")

@@ -1,1 +1,1 @@
-"""What both ends of the REST API have to agree on, and nothing that only one of them needs."""
+"""Defines what both ends of the REST API have to agree on, and nothing that only one of them needs."""

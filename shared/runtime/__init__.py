@@ -1,1 +1,1 @@
-"""What every process needs: settings, logging, telemetry, health, start and stop."""
+"""Provides what every process needs: settings, logging, telemetry, health, start and stop."""

@@ -1,4 +1,4 @@
-"""Health of a process: named checks behind ``/healthz`` and ``/readyz``."""
+"""Reports the health of a process: named checks behind ``/healthz`` and ``/readyz``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from shared.runtime.logging import first_line
 
 Check = Callable[[], Awaitable[str | None]]
+# Below the timeout that orchestrators commonly have for a probe, so that it gets the reason and no silence.
 CHECK_TIMEOUT = 2.0
 
 
@@ -33,17 +34,14 @@ class Health:
 
     async def reasons(self, *, live_only: bool = False) -> dict[str, str]:
         """Run the checks at once, each for at most 2 s, and return what is wrong by check name."""
-        names = [
-            name for name, named in self._checks.items() if named.live or not live_only
-        ]
-        answers = await asyncio.gather(
-            *(_ask(self._checks[name].check) for name in names)
-        )
-        return {
-            name: answer
-            for name, answer in zip(names, answers, strict=True)
-            if answer is not None
+        checks = {
+            name: named.check
+            for name, named in self._checks.items()
+            if named.live or not live_only
         }
+        results = await asyncio.gather(*(_run(check) for check in checks.values()))
+        by_name = zip(checks, results, strict=True)
+        return {name: reason for name, reason in by_name if reason is not None}
 
     def router(self) -> APIRouter:
         """Return the routes ``/healthz`` (alive) and ``/readyz`` (able to serve): 200, or 503 with reasons."""
@@ -51,26 +49,26 @@ class Health:
 
         @router.get("/healthz")
         async def healthz() -> Response:
-            return _answer(await self.reasons(live_only=True))
+            reasons = await self.reasons(live_only=True)
+            return _response(reasons)
 
         @router.get("/readyz")
         async def readyz(request: Request) -> Response:
-            stopping = (
-                {"process": "stopping"}
-                if getattr(request.app.state, "stopping", False)
-                else None
-            )
-            return _answer(stopping or await self.reasons())
+            # Peers are not asked any more: the process is not ready, however they are.
+            if getattr(request.app.state, "stopping", False):
+                return _response({"process": "stopping"})
+            reasons = await self.reasons()
+            return _response(reasons)
 
         return router
 
 
 def stop_being_ready(app: FastAPI) -> None:
-    """Have ``/readyz`` say that the process is stopping, so that no new requests are sent to it."""
+    """Have ``/readyz`` report that the process is stopping, so that no new requests are sent to it."""
     app.state.stopping = True
 
 
-async def _ask(check: Check) -> str | None:
+async def _run(check: Check) -> str | None:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT):
             return await check()
@@ -80,9 +78,8 @@ async def _ask(check: Check) -> str | None:
         return f"{type(error).__qualname__}: {first_line(error)}"
 
 
-def _answer(reasons: dict[str, str]) -> Response:
+def _response(reasons: dict[str, str]) -> Response:
     if reasons:
-        return JSONResponse(
-            {"status": "unavailable", "reasons": reasons}, status_code=503
-        )
+        content = {"status": "unavailable", "reasons": reasons}
+        return JSONResponse(content, status_code=503)
     return JSONResponse({"status": "ok"})

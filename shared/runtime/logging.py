@@ -1,11 +1,12 @@
-"""Structured logging: one JSON line an event, the standard library's loggers included."""
+"""Writes structured logs: one JSON line an event, those of the standard library's loggers included."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import traceback
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
@@ -20,16 +21,22 @@ QUIET_LOGGERS = {
 }
 
 
+MAX_TEXT_LENGTH = 300
+# The innermost frames say where it failed; the outermost are the same in every trace of a process.
+MAX_FRAMES = 12
+MAX_CAUSES = 5
+
+
 class LoggingSettings(Protocol):
     """What :func:`configure_logging` needs of a service's settings."""
 
     @property
     def log_level(self) -> str:
-        """Lowest level written, for example ``INFO``."""
+        """Return the lowest level written, for example ``INFO``."""
 
     @property
     def log_format(self) -> str:
-        """``json`` or ``console``."""
+        """Return ``json`` or ``console``."""
 
 
 def configure_logging(settings: LoggingSettings, service: str) -> None:
@@ -41,7 +48,9 @@ def configure_logging(settings: LoggingSettings, service: str) -> None:
     """
 
     def add_service(
-        _logger: WrappedLogger, _method: str, event: EventDict
+        _logger: WrappedLogger,
+        _method: str,
+        event: EventDict,
     ) -> EventDict:
         event["service"] = service
         return event
@@ -65,21 +74,22 @@ def configure_logging(settings: LoggingSettings, service: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_renderers(settings.log_format),
-            ],
-        )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        # Lines of other libraries get the same members.
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *_renderers(settings.log_format),
+        ],
     )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
     for name, level in QUIET_LOGGERS.items():
         logger = logging.getLogger(name)
+        # Those that it brought would write each line a second time, in their own format.
         logger.handlers = []
         logger.propagate = True
         logger.setLevel(max(level, root.level))
@@ -94,62 +104,85 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 def first_line(error: BaseException) -> str:
     """Return an exception's text up to its first line break, at most 300 characters."""
     text = str(error).strip()
-    return text.splitlines()[0][:300] if text else ""
+    if not text:
+        return ""
+    lines = text.splitlines()
+    return lines[0][:MAX_TEXT_LENGTH]
 
 
 def render_exception(
-    _logger: WrappedLogger, _method: str, event: EventDict
+    _logger: WrappedLogger,
+    _method: str,
+    event: EventDict,
 ) -> EventDict:
     """Replace ``exc_info`` by ``exception``: the chain of causes, each with type, text and frames."""
     error = _current_exception(event.pop("exc_info", None))
     chain: list[dict[str, object]] = []
     seen: set[int] = set()
-    while error is not None and id(error) not in seen and len(chain) < 5:
+    # A chain can be a circle: nothing keeps an exception from being raised from one that it caused.
+    while error is not None and id(error) not in seen and len(chain) < MAX_CAUSES:
         seen.add(id(error))
-        frames = traceback.extract_tb(error.__traceback__)[-12:]
-        chain.append(
-            {
-                "type": type(error).__qualname__,
-                "text": first_line(error),
-                "frames": [
-                    f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames
-                ],
-            }
-        )
-        error = error.__cause__ or (
-            None if error.__suppress_context__ else error.__context__
-        )
+        chain.append(_described(error))
+        error = _cause(error)
     if chain:
         event["exception"] = chain
     return event
 
 
+def _described(error: BaseException) -> dict[str, object]:
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [
+        f"{frame.filename}:{frame.lineno} {frame.name}"
+        for frame in frames[-MAX_FRAMES:]
+    ]
+    return {
+        "type": type(error).__qualname__,
+        "text": first_line(error),
+        "frames": places,
+    }
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """Return the exception that this one was raised from or, unless that is suppressed, while handling."""
+    if error.__cause__ is not None or error.__suppress_context__:
+        return error.__cause__
+    return error.__context__
+
+
 def _current_exception(
     exc_info: ExcInfo | BaseException | bool | None,
 ) -> BaseException | None:
+    # Callers pass an exception, the triple of ``sys.exc_info()``, or True for the one being handled.
     if isinstance(exc_info, BaseException):
         return exc_info
     if isinstance(exc_info, tuple):
         return exc_info[1]
-    return sys.exc_info()[1] if exc_info else None
+    if not exc_info:
+        return None
+    _, current, _ = sys.exc_info()
+    return current
 
 
 def _renderers(log_format: str) -> list[Processor]:
     if log_format == "console":
-        return [
-            _exception_as_text,
-            structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty()),
-        ]
+        console = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        return [_exception_as_text, console]
+    # ``default=str``: a value that is not JSON must not cost the line.
     return [structlog.processors.JSONRenderer(ensure_ascii=False, default=str)]
 
 
 def _exception_as_text(
-    _logger: WrappedLogger, _method: str, event: EventDict
+    _logger: WrappedLogger,
+    _method: str,
+    event: EventDict,
 ) -> EventDict:
     chain = event.get("exception")
     if chain:
-        event["exception"] = "\n".join(
-            "\n  ".join([f"{error['type']}: {error['text']}", *error["frames"]])
-            for error in chain
-        )
+        causes = [_cause_as_text(cause) for cause in chain]
+        event["exception"] = "\n".join(causes)
     return event
+
+
+def _cause_as_text(cause: Mapping[str, Any]) -> str:
+    title = f"{cause['type']}: {cause['text']}"
+    return "\n  ".join([title, *cause["frames"]])

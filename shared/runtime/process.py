@@ -1,4 +1,4 @@
-"""Start and stop of a service process: one ASGI application under uvicorn, stopped within a bound."""
+"""Starts and stops a service process: one ASGI application under uvicorn, stopped within a bound."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ _log = get_logger(__name__)
 # Longer than any pooled client keeps an idle connection, so the server is never the one to close it.
 KEEP_ALIVE_SECONDS = 75
 HANDSHAKE_SECONDS = 15.0
+CANCEL_AGAIN_SECONDS = 0.5
+# New objects, and collections of each younger generation, before a generation is searched for garbage.
+COLLECT_AFTER = (50_000, 20, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +40,16 @@ class TlsListener:
     key: Path
 
     def context(self) -> ssl.SSLContext:
-        """The server's side of TLS 1.2 and later.
+        """Return the server's side of TLS 1.2 and later.
 
         :raises OSError: a file cannot be read, or is no certificate or key, or they do not belong together.
         """
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.certificate, self.key)
+        # Without it a client could choose HTTP/2, which this server does not speak.
         context.set_alpn_protocols(["http/1.1"])
         return context
-
-
-CANCEL_AGAIN_SECONDS = 0.5
-COLLECT_AFTER = (
-    50_000,
-    20,
-    20,
-)  # new objects, and collections of each younger generation
 
 
 class _Server(uvicorn.Server):
@@ -76,6 +72,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application and listen; the TLS port shares its connections' state, and so its stop."""
+        # Read before the application starts, so that a wrong file ends the process at once.
         context = self._tls.context() if self._tls else None
         await super().startup(sockets)
         if self._tls is None or self.should_exit:
@@ -106,10 +103,8 @@ class _Server(uvicorn.Server):
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Send clients elsewhere while still answering them all, then stop.
-
-        Whoever closes a connection of HTTP risks the request that is just on its way; so each is closed with an answer.
-        """
+        """Send clients elsewhere while still answering them all, then stop."""
+        # Each connection is closed with an answer: closing an idle one may lose a request that is on its way.
         if self._drain > 0:
             stop_being_ready(self._app)
             self.server_state.default_headers = [
@@ -120,17 +115,18 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  the base names them
-        """Begin the stop; a process that has not ended when the grace is over is ended."""
+        """Begin the stop; end a process that has not ended when the grace is over."""
         if self._timer is None:
             # A start that waits for a peer, or a stop that hangs, must not outlive the grace.
             limit = self._grace if self.started else min(self._grace, 5.0)
+            # A thread, because an event loop that hangs runs no timers.
             self._timer = threading.Timer(limit, _end_process, args=(limit,))
             self._timer.daemon = True
             self._timer.start()
         self.should_exit = True
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until told to stop."""
+        """Serve until a signal stops it."""
         super().run(sockets)
         if self._timer is not None:
             self._timer.cancel()
@@ -152,7 +148,7 @@ def serve(
 ) -> None:
     """Serve ``app`` on uvloop and httptools until SIGTERM or SIGINT, then return; with ``tls`` on its port as well.
 
-    For ``drain`` seconds it then still serves, says that it is not ready, and closes each connection with its next
+    For ``drain`` seconds it then still serves, reports that it is not ready, and closes each connection with its next
     answer. Requests under way get half of ``grace`` (seconds) to finish; the application's lifespan then has
     the rest to stop what it started. A process still alive after both is ended with status 1.
     Requests are not logged; they are counted by the telemetry.
@@ -177,6 +173,7 @@ def serve(
     )
     server = _Server(app, config, grace + drain, drain, tls)
     server.run()
+    # The exit status has a supervisor see that the start failed.
     if not server.started:
         raise SystemExit(3)
 
@@ -184,16 +181,18 @@ def serve(
 def _collect_seldom() -> None:
     """Look for cyclic garbage less often, and never again in what was loaded by now.
 
-    A page of a thousand records is more objects than the usual threshold: nearly every answer would be a search through
-    all that lives. What is measured of it is in docs/performance.md.
+    The measurements are in docs/performance.md.
     """
+    # A page of a thousand records is more objects than the usual threshold: nearly every answer would be a search
+    # through all that lives.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
 
 
 async def run_until_cancelled(
-    name: str, work: Callable[[], Coroutine[Any, Any, None]]
+    name: str,
+    work: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
     """Run ``work`` again, after a growing pause, whenever it ends by itself or by an exception.
 
@@ -211,11 +210,9 @@ async def run_until_cancelled(
 
 
 async def end(task: asyncio.Task[None] | None) -> None:
-    """Cancel a task and return when it has ended, however it ended; None is a task that never began.
-
-    Drivers lose a cancellation that arrives in the instant at which a call of theirs is answered, and the task goes
-    on: so it is cancelled until it has ended.
-    """
+    """Cancel a task and return when it has ended, however it ended; None is a task that never began."""
+    # Drivers lose a cancellation that arrives in the instant at which a call of theirs is answered, and the task goes
+    # on: so it is cancelled until it has ended.
     while task is not None and not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)

@@ -13,7 +13,7 @@ UNBOUNDED = sys.maxsize
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often something is tried, how long is waited in between, and what follows the last attempt.
+    """How often something is tried, the pauses in between, and what follows the last attempt.
 
     ``first_pause`` and ``longest_pause`` are seconds; the pauses grow by ``factor``. ``attempts`` counts
     the first one too and is ``UNBOUNDED`` where only success or the end of the process ends the retries. ``spread``
@@ -38,12 +38,17 @@ class RetryPolicy:
         while True:
             # Spreading retries needs no unpredictable source.
             spread = random.uniform(1 - self.spread, 1 + self.spread)  # noqa: S311
-            yield min(self.longest_pause, pause * spread)
-            pause = min(self.longest_pause, pause * self.factor)
+            spread_pause = pause * spread
+            yield min(self.longest_pause, spread_pause)
+            longer = pause * self.factor
+            pause = min(self.longest_pause, longer)
 
     def pause_before(self, attempt: int) -> float:
         """Return the pause in seconds before an attempt, which counts from 1, without any spread."""
-        return min(self.longest_pause, self.first_pause * self.factor ** (attempt - 2))
+        # The second attempt is the first one that has a pause before it.
+        growth = self.factor ** (attempt - 2)
+        pause = self.first_pause * growth
+        return min(self.longest_pause, pause)
 
 
 # A connector waits for as long as it lives: the broker keeps the messages meanwhile.
@@ -64,6 +69,7 @@ VAULT_LOOP = RetryPolicy(
     longest_pause=3.0,
     finally_="the process stops",
 )
+# A loop that fails at once each time must not fill the log: half a minute is long enough for a person to read it.
 BACKGROUND_WORK = RetryPolicy(
     tries="a background task of a process",
     after="it ended by itself or by an unexpected error, which is logged",
@@ -89,6 +95,7 @@ DELIVERY = RetryPolicy(
     longest_pause=15.0,
     finally_="a User Exception Message of type *Message Delivery Error*",
 )
+# A Vault answers so for faults of its own, some of which pass; the records of the others must not stay behind for long.
 UNEXPECTED_ERROR = RetryPolicy(
     tries="a unit of messages",
     after="a Vault answers with UNEXPECTED_ERROR",
@@ -97,6 +104,7 @@ UNEXPECTED_ERROR = RetryPolicy(
     longest_pause=15.0,
     finally_="a User Exception Message of type *Message Processing Error*",
 )
+# Without pauses: the newer state is stored already, and the next read finds it.
 OUTDATED_READ = RetryPolicy(
     tries="a unit of records, read again",
     after="another connector stored a newer state of a record meanwhile",
@@ -121,6 +129,7 @@ UNIQUE_VALUE = RetryPolicy(
     longest_pause=0.0,
     finally_="RACE_CONDITION",
 )
+# Short, because a caller of the API waits meanwhile.
 UNIT_OF_WORK = RetryPolicy(
     tries="a transaction of a Vault",
     after="a serialization failure, a deadlock, or a table changed by a component",
@@ -145,6 +154,7 @@ JOB = RetryPolicy(
     longest_pause=300.0,
     finally_="the job ends with errors",
 )
+# Mail servers refuse for minutes on purpose where they do not know the sender (greylisting).
 EMAIL = RetryPolicy(
     tries="e-mail of notifications",
     after="the mail server does not take it now",
@@ -153,6 +163,7 @@ EMAIL = RetryPolicy(
     longest_pause=1920.0,
     finally_="the e-mail counts as failed",
 )
+# One attempt more than the broker returns a message: ``DELIVERY_LIMIT`` in shared/spark/topology.py.
 REDELIVERY = RetryPolicy(
     tries="a message that came back to its queue",
     after="a connector ended, or its handler failed",

@@ -1,4 +1,4 @@
-"""The settings every process shares, read from the environment and from secret files."""
+"""Reads the settings that every process shares from the environment and from secret files."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class RuntimeSettings(BaseSettings):
     case-insensitive.
     """
 
+    # ``hide_input_in_errors``: the input of a fault may be a password.
     model_config = SettingsConfigDict(
         extra="ignore", frozen=True, hide_input_in_errors=True
     )
@@ -44,11 +45,10 @@ class RuntimeSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  replaced by our own
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read constructor, environment and secret files, in this order of precedence."""
-        directory = Path(os.environ.get("SECRETS_DIRECTORY", DEFAULT_SECRETS_DIRECTORY))
+        name = os.environ.get("SECRETS_DIRECTORY", DEFAULT_SECRETS_DIRECTORY)
+        directory = Path(name)
+        # Outside of a container there is no such folder, and the source would warn of that.
         if not directory.is_dir():
             return (init_settings, env_settings)
-        return (
-            init_settings,
-            env_settings,
-            SecretsSettingsSource(settings_cls, secrets_dir=directory),
-        )
+        secrets = SecretsSettingsSource(settings_cls, secrets_dir=directory)
+        return (init_settings, env_settings, secrets)

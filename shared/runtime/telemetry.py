@@ -1,4 +1,4 @@
-"""The catalogue of metrics: every metric a process can report is declared here, with its labels."""
+"""Declares every metric that a process can report, with its labels, and counts requests."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+# Bounds of the histograms: those of answers end where clients give up, those of handlers at half an hour.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 LONG_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
 
-class Metrics:
-    """All metrics. Label values are names of routes, queues, points and Vaults, never record data."""
+class _RequestMetrics:
+    """Metrics of the requests that a process answers, and of its event loop."""
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        self.registry = registry
+    def __init__(self, registry: CollectorRegistry) -> None:
         self.http_requests = Counter(
             "http_requests",
             "HTTP requests answered.",
@@ -50,6 +50,12 @@ class Metrics:
             "Latest delay of the event loop.",
             registry=registry,
         )
+
+
+class _MessageMetrics:
+    """Metrics of the messages that a process sends and receives."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
         self.published = Counter(
             "messages_published",
             "Messages confirmed by the broker.",
@@ -93,6 +99,12 @@ class Metrics:
             buckets=LONG_SECONDS,
             registry=registry,
         )
+
+
+class _TransferMetrics:
+    """Metrics of the records that a connector transfers, and of its calls of Vaults."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
         self.rows = Counter(
             "integration_rows",
             "Source records: transferred, skipped, failed.",
@@ -125,16 +137,25 @@ class Metrics:
             registry=registry,
         )
 
+
+class Metrics(_RequestMetrics, _MessageMetrics, _TransferMetrics):
+    """All metrics. Label values are names of routes, queues, points and Vaults, never record data."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.registry = registry
+        _RequestMetrics.__init__(self, registry)
+        _MessageMetrics.__init__(self, registry)
+        _TransferMetrics.__init__(self, registry)
+
     def router(self) -> APIRouter:
         """Return the route ``/metrics`` in the Prometheus text format."""
         router = APIRouter(include_in_schema=False)
 
         @router.get("/metrics")
         def metrics_text() -> Response:
-            return Response(
-                generate_latest(self.registry),
-                headers={"Content-Type": CONTENT_TYPE_LATEST},
-            )
+            content = generate_latest(self.registry)
+            headers = {"Content-Type": CONTENT_TYPE_LATEST}
+            return Response(content, headers=headers)
 
         return router
 
@@ -148,11 +169,13 @@ async def measure_loop_lag(catalogue: Metrics = metrics, interval: float = 1.0) 
     while True:
         expected = loop.time() + interval
         await asyncio.sleep(interval)
-        catalogue.loop_lag.set(max(0.0, loop.time() - expected))
+        late = loop.time() - expected
+        # Clocks of low resolution may wake a task a moment early.
+        catalogue.loop_lag.set(max(0.0, late))
 
 
 class RequestMetrics:
-    """ASGI middleware counting requests by route template; unmatched paths share one label."""
+    """ASGI middleware that counts requests by route template; unmatched paths share one label."""
 
     def __init__(self, app: ASGIApp, catalogue: Metrics = metrics) -> None:
         self._app = app
@@ -163,6 +186,7 @@ class RequestMetrics:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # Of a request that fails without an answer.
         status = 500
 
         async def note_status(message: Message) -> None:
@@ -175,10 +199,10 @@ class RequestMetrics:
         try:
             await self._app(scope, receive, note_status)
         finally:
-            route = f"{scope.get('root_path', '')}{getattr(scope.get('route'), 'path', 'unmatched')}"
-            self._metrics.http_requests.labels(
-                scope["method"], route, str(status)
-            ).inc()
-            self._metrics.http_seconds.labels(route).observe(
-                time.perf_counter() - started
-            )
+            seconds = time.perf_counter() - started
+            # The template and not the path: each record id would else make a metric of its own.
+            template = getattr(scope.get("route"), "path", "unmatched")
+            route = f"{scope.get('root_path', '')}{template}"
+            requests = self._metrics.http_requests
+            requests.labels(scope["method"], route, str(status)).inc()
+            self._metrics.http_seconds.labels(route).observe(seconds)

@@ -1,4 +1,4 @@
-"""Waiting for something that will come back: growing pauses, one log line per change of state."""
+"""Waits for what other tasks and peers do: a peer to come back, tasks to end, keys to be free, a value to be fresh."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _log = get_logger(__name__)
 
 @dataclass(slots=True)
 class _Outage:
-    """One peer's state, shared by all that wait for it in this process."""
+    """How long a peer is away, shared by all tasks that wait for it in this process."""
 
     since: float | None = None
     failures: int = 0
@@ -41,6 +41,7 @@ class StateLog:
         """Count a failure; the first one since the peer was last up is logged."""
         outage = self._outages.setdefault(name, _Outage())
         outage.failures += 1
+        # One line for an outage: a hundred messages that wait for one Vault would else repeat it each second.
         if outage.since is None:
             outage.since = time.monotonic()
             _log.warning(
@@ -90,6 +91,7 @@ async def wait_for(
         except retry_on as error:
             state_log.failed(name, error)
             pause = next(pauses)
+            # Ended before the pause instead of after it, because it would end too late.
             if deadline is not None and time.monotonic() + pause > deadline:
                 raise
             await asyncio.sleep(pause)
@@ -100,72 +102,86 @@ async def wait_for(
 
 @asynccontextmanager
 async def concurrently() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group whose first failure is raised as itself, the other tasks having been cancelled and awaited."""
+    """Open a task group whose first failure is raised as itself, once the other tasks are cancelled and have ended."""
     try:
         async with asyncio.TaskGroup() as group:
             yield group
+    # Callers catch the errors of one call, and know nothing of groups; the others were caused by the first.
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
 
 
 async def each_to_its_end(work: Iterable[Awaitable[object]]) -> None:
     """Run independent work at once, none of it broken off when other fails; the first failure is raised at the end."""
-    for result in await asyncio.gather(*work, return_exceptions=True):
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
         if isinstance(result, BaseException):
             raise result
 
 
 class KeyLocks:
-    """Locks by key: a holder has all of its keys or none, so holders of disjoint keys run side by side."""
+    """Locks by key: a holder has all of its keys or none, so that holders of disjoint keys run side by side.
+
+    No task waits while it has some of its keys only, so that no two holders wait for each other.
+    """
 
     def __init__(self) -> None:
-        self._held: dict[Hashable, asyncio.Event] = {}
+        self._released: dict[Hashable, asyncio.Event] = {}
 
     @asynccontextmanager
     async def hold(self, keys: Iterable[Hashable]) -> AsyncIterator[None]:
-        """Wait until none of the keys is held, then hold them all."""
+        """Wait until all of the keys are free, and lock them while the body runs."""
         wanted = tuple(dict.fromkeys(keys))
-        while (
-            busy := next((self._held[key] for key in wanted if key in self._held), None)
-        ) is not None:
-            await busy.wait()
+        # All keys are looked at again after each wait: others may have taken some of them meanwhile.
+        while True:
+            busy = [self._released[key] for key in wanted if key in self._released]
+            if not busy:
+                break
+            await busy[0].wait()
+        # Nothing is awaited between the look and this, so that no other task comes in between.
         released = asyncio.Event()
-        self._held.update(dict.fromkeys(wanted, released))
+        self._released.update(dict.fromkeys(wanted, released))
         try:
             yield
         finally:
             for key in wanted:
-                del self._held[key]
+                del self._released[key]
             released.set()
 
 
-class FreshValue(Generic[T]):
-    """A loaded value that is loaded again when it may be older than what the asker already knows.
+@dataclass(frozen=True, slots=True)
+class _Loaded(Generic[T]):
+    value: T
+    started: datetime
 
-    A value whose load *started* before the asker's moment could miss a change made just before that moment.
-    Askers share one load at a time.
+
+class FreshValue(Generic[T]):
+    """A loaded value that is loaded again when it may be older than what the caller already knows.
+
+    A value whose load *started* before the caller's moment could miss a change made just before that moment.
+    Callers share one load at a time.
     """
 
     def __init__(self, load: Callable[[], Awaitable[T]]) -> None:
         self._load = load
-        self._value: T | None = None
-        self._started: datetime | None = None
+        self._loaded: _Loaded[T] | None = None
         self._loading = asyncio.Lock()
 
     async def since(self, moment: datetime) -> T:
-        """The value as it was at ``moment`` or later; raises what the load raises.
+        """Return the value as it was at ``moment`` or later.
 
-        A moment that lies ahead of this clock counts as now.
+        :raises Exception: what the load raises.
         """
+        # Moments come from other clocks: one ahead of this clock would have every call load again.
         needed = min(moment, datetime.now(UTC))
-        if self._value is None or self._started is None or self._started < needed:
-            async with self._loading:
-                if (
-                    self._value is None
-                    or self._started is None
-                    or self._started < needed
-                ):
-                    started = datetime.now(UTC)
-                    self._value = await self._load()
-                    self._started = started
-        return self._value
+        known = self._loaded
+        if known is not None and known.started >= needed:
+            return known.value
+        async with self._loading:
+            # The task that had the lock before has most likely loaded what is needed.
+            known = self._loaded
+            if known is None or known.started < needed:
+                started = datetime.now(UTC)
+                value = await self._load()
+                known = self._loaded = _Loaded(value, started)
+        return known.value

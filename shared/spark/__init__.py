@@ -1,1 +1,1 @@
-"""Spark messaging: the envelope, and the broker's queues, publisher and consumer."""
+"""Carries Spark messages: the envelope, and the broker's queues, publisher and consumer."""

@@ -1,4 +1,11 @@
-"""What can go wrong between a process and the broker, or inside a message."""
+"""Names the errors of Spark messaging: between a process and the broker, or inside a message.
+
+* SparkError
+
+  - MalformedMessage: the body is no Spark message
+  - BrokerUnavailable: will pass; a publish may or may not have arrived
+  - Unroutable: no queue is bound behind the exchange; a person has to correct the configuration
+"""
 
 from __future__ import annotations
 

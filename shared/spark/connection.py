@@ -1,4 +1,4 @@
-"""A connection to the broker that is opened when needed and again when lost, with typed errors."""
+"""Connects to the broker when needed, and again when the connection is lost, with typed errors."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from yarl import URL
 from shared.runtime.waiting import state_log, wait_for
 from shared.spark.broker_errors import BrokerUnavailable
 
+# A broker that vanished without a word is noticed within two heartbeats that stay out.
 HEARTBEAT_SECONDS = 15
 OPEN_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 5.0
@@ -26,7 +27,7 @@ async def bounded(doing: str, timeout: float) -> AsyncIterator[None]:
     """Run the body for at most ``timeout`` seconds, turning every broker fault into BrokerUnavailable.
 
     A lost connection reaches waiting callers as ``CancelledError`` although nobody cancelled them;
-    the task's own count of cancellations tells the two apart.
+    the task's own count of cancellations distinguishes the two.
 
     :raises BrokerUnavailable: saying what was being done and why it failed.
     """
@@ -41,6 +42,7 @@ async def bounded(doing: str, timeout: float) -> AsyncIterator[None]:
         if task is None or task.cancelling():
             raise
         raise BrokerUnavailable(f"{doing}: connection lost") from error
+    # About one message and not the connection; only the publisher knows which.
     except DeliveryError:
         raise
     except CONNECTION_EXCEPTIONS as error:
@@ -54,17 +56,21 @@ class BrokerConnection:
     """One AMQP connection, shared by the channels of one purpose.
 
     A lost connection is not repaired behind the caller's back: its channels are closed, and the next
-    :meth:`channel` connects again. So whoever had a channel knows that deliveries and unconfirmed
+    :meth:`channel` connects again, so that the user of a channel knows that deliveries and unconfirmed
     publishes on it are void. Use one connection to publish and another to consume: a broker short of
     memory or disk stops reading from connections that publish.
     """
 
     def __init__(self, url: str, name: str) -> None:
-        """``url`` is ``amqp[s]://user:password@host:port/vhost``; ``name`` is shown by the broker."""
+        """Take the address, ``amqp[s]://user:password@host:port/vhost``, and the name that the broker shows."""
         target = URL(url)
-        self._url = target.update_query(
-            {"heartbeat": str(HEARTBEAT_SECONDS), **dict(target.query), "name": name}
-        )
+        # The address may set a heartbeat of its own.
+        query = {
+            "heartbeat": str(HEARTBEAT_SECONDS),
+            **dict(target.query),
+            "name": name,
+        }
+        self._url = target.update_query(query)
         self.name = name
         self._connection: AbstractConnection | None = None
         self._opening = asyncio.Lock()
@@ -73,7 +79,8 @@ class BrokerConnection:
     @property
     def is_open(self) -> bool:
         """Whether the connection is up, as far as this side knows."""
-        return self._connection is not None and self._connection.connected.is_set()
+        connection = self._connection
+        return connection is not None and connection.connected.is_set()
 
     async def open(self, give_up_after: float | None = None) -> None:
         """Connect, waiting with growing pauses for a broker that is not there yet.
@@ -90,7 +97,10 @@ class BrokerConnection:
         )
 
     async def channel(
-        self, *, confirms: bool = True, timeout: float = OPEN_TIMEOUT
+        self,
+        *,
+        confirms: bool = True,
+        timeout: float = OPEN_TIMEOUT,
     ) -> AbstractChannel:
         """Open a new channel, connecting first if needed; returned messages raise.
 
@@ -105,6 +115,7 @@ class BrokerConnection:
                 await channel.initialize()
         except BrokerUnavailable:
             # A connection that opens no channel is stuck, long before its heartbeat notices.
+            # Another call may have replaced it already, and that one is not to be dropped.
             if self._connection is connection:
                 await self.reset()
             raise
@@ -112,9 +123,10 @@ class BrokerConnection:
 
     @asynccontextmanager
     async def short_channel(
-        self, timeout: float = OPEN_TIMEOUT
+        self,
+        timeout: float = OPEN_TIMEOUT,
     ) -> AsyncIterator[AbstractChannel]:
-        """Open a channel for one exchange of words with the broker, done within ``timeout`` seconds.
+        """Open a channel for questions to the broker that are answered within ``timeout`` seconds.
 
         :raises BrokerUnavailable: the broker is away or refused.
         """
@@ -127,6 +139,7 @@ class BrokerConnection:
 
     async def reset(self) -> None:
         """Drop the connection, so that the next :meth:`channel` makes a new one."""
+        # Taken out before the wait, so that nobody opens a channel on a connection that is being closed.
         connection, self._connection = self._connection, None
         if connection is not None:
             await _close_quietly(connection)
@@ -151,6 +164,7 @@ class BrokerConnection:
         await self.close()
 
     async def _connected(self) -> AbstractConnection:
+        # One at a time, so that callers who find it lost at the same moment share one new connection.
         async with self._opening:
             if self._closed:
                 raise BrokerUnavailable(f"connection {self.name} is closed")

@@ -1,4 +1,7 @@
-"""Consuming a queue for as long as the process lives: batches in, acknowledged after the effect."""
+"""Consumes a queue for as long as the process lives: hands batches to a handler and acknowledges what it has done.
+
+What a handler fails on goes back to the queue, later with each failure of the same message.
+"""
 
 from __future__ import annotations
 
@@ -14,95 +17,25 @@ from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import state_log
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.connection import BrokerConnection
-from shared.spark.subscription import Delivery, Held, Subscription
+from shared.spark.subscription import Delivery, Subscription, Unsettled
 from shared.spark.topology import DELIVERY_LIMIT, is_sequential, queue_state
-
-_log = get_logger(__name__)
-
-
-MAX_REMEMBERED = 10_000
-
-
-# A message not seen for so long went elsewhere: to another process, or to the dead-letter queue.
-FORGET_AFTER_SECONDS = 600.0
-
-
-@dataclass(slots=True)
-class _Failure:
-    count: int
-    at: float
-
-
-class Failures:
-    """Counts failures by message and writes one line when the first fails and one when all is well again."""
-
-    def __init__(self, queue: str, policy: RetryPolicy = REDELIVERY) -> None:
-        """Take the policy whose pauses grow with each failure of the same message."""
-        self._queue = queue
-        self._policy = policy
-        self._messages: OrderedDict[str, _Failure] = OrderedDict()
-        self._total = 0
-
-    def failed(self, deliveries: Sequence[Delivery], error: BaseException) -> float:
-        """Note that a handler failed on these; returns the pause before they may be tried again."""
-        now = time.monotonic()
-        self._forget(now)
-        if not self._messages:
-            _log.error(
-                "handler failed, its deliveries return to the queue",
-                queue=self._queue,
-                message_ids=[delivery.message_id for delivery in deliveries[:5]],
-                exc_info=error,
-            )
-        worst = max(self._count(delivery, now) for delivery in deliveries)
-        self._total += 1
-        # Beyond 30 doublings every policy is at its longest pause, and a float would overflow.
-        return self._policy.pause_before(min(worst, 30) + 1)
-
-    def succeeded(self, deliveries: Sequence[Delivery]) -> None:
-        """Note that these are done."""
-        if not self._messages:
-            return
-        for delivery in deliveries:
-            self._messages.pop(_key(delivery), None)
-        self._forget(time.monotonic())
-        if not self._messages:
-            _log.info(
-                "no failed message is left", queue=self._queue, failures=self._total
-            )
-            self._total = 0
-
-    def _count(self, delivery: Delivery, now: float) -> int:
-        key = _key(delivery)
-        known = self._messages.pop(key, None)
-        count = max(known.count if known else 0, delivery.returns) + 1
-        if count <= DELIVERY_LIMIT:
-            self._messages[key] = _Failure(count, now)
-            if len(self._messages) > MAX_REMEMBERED:
-                self._messages.popitem(last=False)
-        return count
-
-    def _forget(self, now: float) -> None:
-        while self._messages:
-            oldest = next(iter(self._messages.values()))
-            if now - oldest.at < FORGET_AFTER_SECONDS:
-                return
-            self._messages.popitem(last=False)
-
-
-def _key(delivery: Delivery) -> str:
-    return delivery.message_id or f"body {hash(delivery.body)}"
-
 
 __all__ = ["Consumer", "Delivery", "Handler"]
 
 Handler = Callable[[list[Delivery]], Awaitable[None]]
 Prepare = Callable[[BrokerConnection], Awaitable[None]]
-_log = get_logger(__name__)
 
-# A subscription that held this long was a good one: the next loss starts with short pauses again.
+# A subscription that lasted this long was a good one: the next loss starts with short pauses again.
 STEADY_SECONDS = 30.0
 CANCEL_SECONDS = 5.0
+# Bounds the memory of failures, which is a matter of pauses and log lines only: forgetting one loses no message.
+MAX_REMEMBERED = 10_000
+# A message not seen for so long went elsewhere: to another process, or to the dead-letter queue.
+FORGET_AFTER_SECONDS = 600.0
+# Beyond 30 doublings every policy is at its longest pause, and a float would overflow.
+MAX_DOUBLINGS = 30
+
+_log = get_logger(__name__)
 
 
 class Consumer:
@@ -110,13 +43,13 @@ class Consumer:
 
     The handler gets 1..``max_batch`` deliveries that are waiting at that moment; it is never made to
     wait for more. Up to ``concurrency`` calls run at a time. If it raises, its deliveries go back to the
-    queue after a pause that grows with each failure of the same message, and each is then given alone.
+    queue after a pause that grows with each failure of the same message, and each is then handled alone.
     The broker counts those returns and moves a message to the dead-letter queue after the limit, so a
-    handler that waits for a peer to come back should hold its deliveries meanwhile
+    handler that waits for a peer to come back should keep its deliveries meanwhile
     (:func:`shared.runtime.waiting.wait_for`) instead of raising.
 
     A delivery may come twice, also while the first is still in hand: when its channel was lost, the
-    broker gives it out again. Handlers have to be idempotent.
+    broker delivers it again. Handlers have to be idempotent.
     """
 
     def __init__(  # noqa: PLR0913  each is one setting, all but the first three have defaults
@@ -132,7 +65,7 @@ class Consumer:
         redelivery: RetryPolicy = REDELIVERY,
         prepare: Prepare | None = None,
     ) -> None:
-        """``prefetch`` bounds what is held here; ``redelivery`` says how long failures wait.
+        """Take the settings: ``prefetch`` bounds the unsettled deliveries, ``redelivery`` has the pauses of failures.
 
         ``prepare`` is run before each subscription, to declare a queue that is this consumer's own.
 
@@ -141,6 +74,7 @@ class Consumer:
         self._connection = connection
         self._queue = queue
         self._handler = handler
+        # With fewer the broker would never let a full batch wait here.
         self._prefetch = max(prefetch, max_batch)
         self._concurrency = concurrency
         self._max_batch = max_batch
@@ -160,7 +94,10 @@ class Consumer:
         self._returns: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Begin; returns at once and subscribes as soon as broker and queue are there."""
+        """Begin to consume, and return at once; it subscribes as soon as broker and queue are there.
+
+        :raises RuntimeError: it is running already.
+        """
         if self._supervisor is not None:
             raise RuntimeError(f"the consumer of {self._queue} is running")
         self._unsubscribed_since = time.monotonic()
@@ -179,19 +116,20 @@ class Consumer:
         return self._subscribed.is_set()
 
     async def check(self) -> str | None:
-        """Health check: why no deliveries can arrive, once that has lasted 30 s."""
+        """Return why no deliveries can arrive, once that has lasted 30 s, else None; a health check."""
         seconds = time.monotonic() - self._unsubscribed_since
         if self.is_subscribed or seconds < STEADY_SECONDS:
             return None
         return f"no subscription to {self._queue} for {int(seconds)} s"
 
     async def stop(self, grace: float = 20.0) -> None:
-        """Stop: no new deliveries, let handlers finish for ``grace`` seconds, then close the channel.
+        """Take no new deliveries, let handlers finish for ``grace`` seconds, then close the channel.
 
         What was not acknowledged by then goes back to the queue. May be started again afterwards.
         """
         if self._supervisor is None:
             return
+        # First, or it would subscribe again as soon as the subscription is cancelled.
         await _end(self._supervisor)
         self._supervisor = None
         subscription, self._subscription = self._subscription, None
@@ -205,6 +143,7 @@ class Consumer:
                     queue=self._queue,
                 )
         await self._drain(grace)
+        # Pauses of failed deliveries are cut short: closing the channel returns them at once.
         for task in (*self._workers, *self._returns):
             await _end(task)
         self._workers = []
@@ -241,7 +180,8 @@ class Consumer:
                 )
                 state_log.succeeded(self._name)
                 self._subscribed.set()
-                reason = BrokerUnavailable(await self._watch(self._subscription))
+                over = await self._watch(self._subscription)
+                reason = BrokerUnavailable(over)
                 metrics.consumer_lost.labels(self._queue).inc()
             except BrokerUnavailable as error:
                 reason = error
@@ -263,7 +203,7 @@ class Consumer:
             self._unsubscribed_since = time.monotonic()
 
     async def _watch(self, subscription: Subscription) -> str:
-        """Return why the subscription is over; asks the broker too, because it may end silently."""
+        """Wait until the subscription is over, and return why; ask the broker too, because it may end silently."""
         arrivals = -1
         while True:
             try:
@@ -293,10 +233,9 @@ class Consumer:
     async def _work(self) -> None:
         while True:
             subscription = self._subscription
-            batch = (
-                subscription.take(self._max_batch) if subscription is not None else []
-            )
+            batch = subscription.take(self._max_batch) if subscription else []
             if subscription is None or not batch:
+                # Nothing was awaited since the look at the deliveries, so that no arrival is missed in between.
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
@@ -310,8 +249,8 @@ class Consumer:
                 if not self._busy:
                     self._idle.set()
 
-    async def _handle(self, subscription: Subscription, batch: list[Held]) -> None:
-        deliveries = [held.delivery for held in batch]
+    async def _handle(self, subscription: Subscription, batch: list[Unsettled]) -> None:
+        deliveries = [each.delivery for each in batch]
         started = time.perf_counter()
         try:
             await self._handler(deliveries)
@@ -319,34 +258,41 @@ class Consumer:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
+            # Nobody cancelled this worker: a driver in the handler did, whose connection was lost.
             self._return_later(subscription, batch, error)
             return
         except Exception as error:  # noqa: BLE001  any fault of a handler returns its deliveries
             self._return_later(subscription, batch, error)
             return
         finally:
-            metrics.handler_seconds.labels(self._queue).observe(
-                time.perf_counter() - started
-            )
+            seconds = time.perf_counter() - started
+            metrics.handler_seconds.labels(self._queue).observe(seconds)
         self._failures.succeeded(deliveries)
         await self._settle("acked", batch, subscription.ack(batch))
 
     def _return_later(
-        self, subscription: Subscription, batch: list[Held], error: BaseException
+        self,
+        subscription: Subscription,
+        batch: list[Unsettled],
+        error: BaseException,
     ) -> None:
-        """Hold failed deliveries for their pause without keeping a worker, then return them."""
-        pause = self._failures.failed([held.delivery for held in batch], error)
+        """Keep failed deliveries for their pause without keeping a worker, then return them."""
+        deliveries = [each.delivery for each in batch]
+        pause = self._failures.failed(deliveries, error)
 
         async def give_back() -> None:
             await asyncio.sleep(pause)
             await self._settle("requeued", batch, subscription.requeue(batch))
 
         task = asyncio.create_task(give_back())
-        self._returns.add(task)
+        self._returns.add(task)  # the event loop itself has only a weak reference
         task.add_done_callback(self._returns.discard)
 
     async def _settle(
-        self, outcome: str, batch: Sequence[Held], settling: Awaitable[None]
+        self,
+        outcome: str,
+        batch: Sequence[Unsettled],
+        settling: Awaitable[None],
     ) -> None:
         try:
             await settling
@@ -360,11 +306,85 @@ class Consumer:
         metrics.consumed.labels(self._queue, outcome).inc(len(batch))
 
 
+@dataclass(slots=True)
+class _Failure:
+    count: int
+    at: float
+
+
+class Failures:
+    """Counts failures by message and writes one line when the first fails and one when all is well again."""
+
+    def __init__(self, queue: str, policy: RetryPolicy = REDELIVERY) -> None:
+        """Take the policy whose pauses grow with each failure of the same message."""
+        self._queue = queue
+        self._policy = policy
+        self._messages: OrderedDict[str, _Failure] = OrderedDict()
+        self._total = 0
+
+    def failed(self, deliveries: Sequence[Delivery], error: BaseException) -> float:
+        """Note that a handler failed on these, and return the pause in seconds before they may be tried again."""
+        now = time.monotonic()
+        self._forget(now)
+        if not self._messages:
+            _log.error(
+                "handler failed, its deliveries return to the queue",
+                queue=self._queue,
+                message_ids=[delivery.message_id for delivery in deliveries[:5]],
+                exc_info=error,
+            )
+        # They were handled together, and which of them is to blame is not known.
+        worst = max(self._count(delivery, now) for delivery in deliveries)
+        self._total += 1
+        doublings = min(worst, MAX_DOUBLINGS)
+        return self._policy.pause_before(doublings + 1)
+
+    def succeeded(self, deliveries: Sequence[Delivery]) -> None:
+        """Note that the handler has done with these."""
+        if not self._messages:
+            return
+        for delivery in deliveries:
+            self._messages.pop(_key(delivery), None)
+        self._forget(time.monotonic())
+        if not self._messages:
+            _log.info(
+                "no failed message is left", queue=self._queue, failures=self._total
+            )
+            self._total = 0
+
+    def _count(self, delivery: Delivery, now: float) -> int:
+        key = _key(delivery)
+        # Taken out and put in again, so that the messages stay ordered by their latest failure.
+        known = self._messages.pop(key, None)
+        failed_here = known.count if known else 0
+        # The broker's count has the failures in other processes too, where it counts at all.
+        count = max(failed_here, delivery.returns) + 1
+        if count <= DELIVERY_LIMIT:
+            self._messages[key] = _Failure(count, now)
+            if len(self._messages) > MAX_REMEMBERED:
+                self._messages.popitem(last=False)
+        return count
+
+    def _forget(self, now: float) -> None:
+        while self._messages:
+            oldest = next(iter(self._messages.values()))
+            if now - oldest.at < FORGET_AFTER_SECONDS:
+                return
+            self._messages.popitem(last=False)
+
+
+def _key(delivery: Delivery) -> str:
+    # Senders outside of this system may set no message id.
+    return delivery.message_id or f"body {hash(delivery.body)}"
+
+
 async def _end(task: asyncio.Task[None]) -> None:
     """Cancel a task and wait until it has ended, at most 5 seconds."""
     task.cancel()
     _, pending = await asyncio.wait([task], timeout=CANCEL_SECONDS)
     if pending:
         _log.error("a task ignores its cancellation")
-    elif not task.cancelled() and (error := task.exception()) is not None:
+        return
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
         _log.error("task ended with an error", exc_info=error)

@@ -1,10 +1,11 @@
-"""The Spark message as bytes and as values: strict to read, because the sender is not trusted."""
+"""Reads and writes Spark messages: strict to read, because the sender is not trusted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TypeAlias
 
 import orjson
@@ -18,9 +19,13 @@ JsonValue: TypeAlias = (
 MAX_ITEMS = 500
 MAX_ITEM_LENGTH = 100
 MAX_BODY_BYTES = 262_144
+# AMQP carries names and ids as strings of at most 255 bytes.
 MAX_NAME_LENGTH = 255
 MAX_ATTRIBUTES = 100
+# Far below where the JSON reader, or a walk through the value, runs out of stack.
 MAX_DEPTH = 8
+# Counts are stored in columns of 32 bits.
+MAX_COUNT = 2**31 - 1
 
 SOURCE_ATTRIBUTE = "source_vault_id"
 """Attribute that a recorded message carries, so that a retry from the target Vault still names its source."""
@@ -29,9 +34,16 @@ DESTINATION_ATTRIBUTE = "destination_vault_id"
 """Attribute of a message that is for one remote Vault only, whatever else its queue is connected with."""
 
 
+class RunEvent(StrEnum):
+    """Value of the attribute ``event`` in a run's messages: read the records, or transfer those that were read."""
+
+    REQUEST = "run"
+    BATCH = "run_batch"
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is said: ``attributes`` (object, event, integration_point, …) and up to 500 source record ids."""
+    """The content: ``attributes`` (object, event, integration_point, …) and up to 500 source record ids."""
 
     attributes: Mapping[str, JsonValue]
     items: tuple[str, ...]
@@ -56,16 +68,19 @@ class Envelope:
 
     @classmethod
     def parse(cls, body: bytes) -> Envelope:
-        """Read an envelope; members that are not known are ignored.
+        """Read an envelope.
 
         :raises MalformedMessage: with the reason, when any known member is missing or misshapen.
         """
+        # Measured before it is read, so that a huge body costs no memory for its values.
         if len(body) > MAX_BODY_BYTES:
             raise MalformedMessage(f"body is larger than {MAX_BODY_BYTES} bytes")
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError:
+            # The decoder's own message quotes the body, which may hold personal data.
             raise MalformedMessage("body is not JSON") from None
+        # Members that are not known are ignored: later versions of the format may add some.
         members = _mapping(value, "body")
         return cls(
             vault_name=_text(members, "vault_name"),
@@ -105,10 +120,14 @@ class Envelope:
         return body
 
     def recorded(self, source: int | None) -> str:
-        """The envelope as text, to be kept for a retry; ``source`` is the Vault it came from, if not its keeper."""
+        """Return the envelope as text, to be stored for a retry.
+
+        ``source`` is the id of the Vault that it came from, None when that Vault itself stores it.
+        """
         attributes = dict(self.message.attributes)
         if source is not None:
             attributes[SOURCE_ATTRIBUTE] = source
+        # ``encode`` checks the limits before the source is added: one more attribute refuses no recorded message.
         value: dict[str, JsonValue] = orjson.loads(self.encode())
         value["message"] = {"attributes": attributes, "items": list(self.message.items)}
         return orjson.dumps(value).decode()
@@ -116,15 +135,16 @@ class Envelope:
 
 def format_moment(moment: datetime) -> str:
     """Write an aware datetime as UTC with milliseconds and ``Z``."""
-    return (
-        moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
+    utc = moment.astimezone(UTC)
+    text = utc.isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
 
 
 def cut(ids: Sequence[str], size: int = MAX_ITEMS) -> Iterator[tuple[str, ...]]:
     """Cut ids into tuples of at most ``size``, in order, so that each fits one message."""
     for start in range(0, len(ids), size):
-        yield tuple(ids[start : start + size])
+        part = ids[start : start + size]
+        yield tuple(part)
 
 
 def _mapping(value: object, name: str) -> dict[str, JsonValue]:
@@ -134,16 +154,16 @@ def _mapping(value: object, name: str) -> dict[str, JsonValue]:
 
 
 def _member(members: Mapping[str, JsonValue], name: str, within: str = "") -> JsonValue:
-    if members.get(name) is None:
+    value = members.get(name)
+    if value is None:
         raise MalformedMessage(f"{within}{name} is missing")
-    return members[name]
+    return value
 
 
 def _text(members: Mapping[str, JsonValue], name: str) -> str:
     value = _member(members, name)
     if not isinstance(value, str) or not value.strip():
         raise MalformedMessage(f"{name} is not a text")
-    # AMQP carries names and ids as strings of at most 255 bytes.
     if len(value.encode()) > MAX_NAME_LENGTH:
         raise MalformedMessage(f"{name} is longer than {MAX_NAME_LENGTH} bytes")
     return value
@@ -162,23 +182,26 @@ def _moment(members: Mapping[str, JsonValue], name: str) -> datetime:
 
 def _count(members: Mapping[str, JsonValue], name: str) -> int:
     value = _member(members, name)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
+    # True is an int to Python, and no number to JSON.
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise MalformedMessage(f"{name} is not a positive whole number")
+    if not 1 <= value <= MAX_COUNT:
         raise MalformedMessage(f"{name} is not a positive whole number")
     return value
 
 
 def _message(members: Mapping[str, JsonValue]) -> Message:
     message = _mapping(_member(members, "message"), "message")
+    items = _member(message, "items", "message.")
     return Message(
         attributes=_attributes(message),
-        items=_items(_member(message, "items", "message.")),
+        items=_items(items),
     )
 
 
 def _attributes(message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    attributes = _mapping(
-        _member(message, "attributes", "message."), "message.attributes"
-    )
+    value = _member(message, "attributes", "message.")
+    attributes = _mapping(value, "message.attributes")
     if len(attributes) > MAX_ATTRIBUTES:
         raise MalformedMessage(
             f"message.attributes has more than {MAX_ATTRIBUTES} members"
@@ -189,13 +212,17 @@ def _attributes(message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def _deeper_than(value: JsonValue, depth: int) -> bool:
+    parts: Iterable[JsonValue]
     if isinstance(value, dict):
-        return depth == 0 or any(
-            _deeper_than(member, depth - 1) for member in value.values()
-        )
-    if isinstance(value, list):
-        return depth == 0 or any(_deeper_than(element, depth - 1) for element in value)
-    return False
+        parts = value.values()
+    elif isinstance(value, list):
+        parts = value
+    else:
+        return False
+    # The recursion ends here, so that its own depth is bounded by the limit.
+    if depth == 0:
+        return True
+    return any(_deeper_than(part, depth - 1) for part in parts)
 
 
 def _items(value: JsonValue) -> tuple[str, ...]:

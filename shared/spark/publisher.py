@@ -1,4 +1,4 @@
-"""Publishing with confirms: what returns without an error is safely on its queue."""
+"""Publishes messages with confirms: what returns without an error is safely on its queue."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Publisher:
         in_flight: int = 100,
         timeout: float = 5.0,
     ) -> None:
-        """``timeout`` is how many seconds one message may wait for its confirm."""
+        """Take the connection and the exchange; a message waits ``timeout`` seconds at most for its confirm."""
         self._connection = connection
         self._exchange_name = exchange
         self._in_flight = in_flight
@@ -72,20 +72,21 @@ class Publisher:
         exchange = await self._open()
         progress = _Progress(waiting=iter(messages))
         senders = min(self._in_flight, len(messages))
+        # Most calls publish one message, which needs no task of its own.
         if senders == 1:
             await self._send_all(exchange, progress)
         else:
             async with asyncio.TaskGroup() as group:
                 for _ in range(senders):
                     group.create_task(self._send_all(exchange, progress))
+        # An outage outweighs messages without a queue: all of them will be published again anyway.
         if progress.failure is not None:
             await self._drop(exchange)
             raise progress.failure
         if progress.returned:
             queue = progress.returned[0].queue
-            raise Unroutable(
-                queue, tuple(message.message_id for message in progress.returned)
-            )
+            ids = tuple(message.message_id for message in progress.returned)
+            raise Unroutable(queue, ids)
 
     async def close(self) -> None:
         """Close the channel; the connection stays open."""
@@ -110,28 +111,27 @@ class Publisher:
     async def _send(self, exchange: AbstractExchange, message: Outgoing) -> None:
         # The driver finds a returned message by its id: with two of one id under way it could blame
         # the wrong one, and the lost one would count as confirmed.
-        while (twin := self._sending.get(message.message_id)) is not None:
-            await twin.wait()
-        done = self._sending[message.message_id] = asyncio.Event()
+        while message.message_id in self._sending:
+            await self._sending[message.message_id].wait()
+        done = asyncio.Event()
+        self._sending[message.message_id] = done
         headers: HeadersType = dict(message.headers)
+        outgoing = Message(
+            message.body,
+            content_type="application/json",
+            delivery_mode=DeliveryMode.PERSISTENT,
+            message_id=message.message_id,
+            headers=headers,
+        )
         try:
             async with bounded(f"publish to {message.queue}", self._timeout):
-                await exchange.publish(
-                    Message(
-                        message.body,
-                        content_type="application/json",
-                        delivery_mode=DeliveryMode.PERSISTENT,
-                        message_id=message.message_id,
-                        headers=headers,
-                    ),
-                    routing_key=message.queue,
-                )
+                await exchange.publish(outgoing, routing_key=message.queue)
         except PublishError as error:
             raise Unroutable(message.queue, (message.message_id,)) from error
+        # A broker refuses a publish while the queue is full or has no leader, which passes.
         except DeliveryError as error:
-            raise BrokerUnavailable(
-                f"publish to {message.queue}: refused by the broker"
-            ) from error
+            refused = f"publish to {message.queue}: refused by the broker"
+            raise BrokerUnavailable(refused) from error
         finally:
             del self._sending[message.message_id]
             done.set()
@@ -139,18 +139,14 @@ class Publisher:
 
     async def _open(self) -> AbstractExchange:
         async with self._opening:
-            if (
-                self._exchange is None
-                or self._channel is None
-                or self._channel.is_closed
-            ):
+            known = self._channel
+            if self._exchange is None or known is None or known.is_closed:
                 channel = await self._connection.channel(confirms=True)
                 # Asked for before anything is sent: publishes to an exchange that is not there would
                 # cross the broker's close of the channel, and that costs the whole connection.
+                doing = f"look up exchange {self._exchange_name}"
                 try:
-                    async with bounded(
-                        f"look up exchange {self._exchange_name}", self._timeout
-                    ):
+                    async with bounded(doing, self._timeout):
                         self._exchange = await channel.get_exchange(
                             self._exchange_name, ensure=True
                         )

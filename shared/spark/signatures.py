@@ -1,4 +1,4 @@
-"""The signature of a Spark message that goes by HTTPS: its headers, what is signed, and when it is good; pure."""
+"""Writes what is signed of a Spark message that goes by HTTPS: its headers and its text; pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from shared.spark.envelope import format_moment
 
+# Lower case, because names of headers arrive in any case.
 PREFIX = "x-vaultapisignature-"
 SIGNATURE = "X-VaultAPI-SignatureV2"
 """Base64 of an RSA PKCS #1 v1.5 signature with SHA-256 over ``signed_text``."""
@@ -25,14 +26,17 @@ def signature_headers(
     url: str,
     moment: datetime,
 ) -> dict[str, str]:
-    """The headers that are signed with a message sent at ``moment`` (aware) to ``url``."""
+    """Return the headers that are signed with a message sent at ``moment`` (aware) to ``url``."""
+    # A minute before the moment too, for receivers whose clock is behind.
+    not_before = moment - GOOD_BEFORE
+    not_after = moment + GOOD_AFTER
     return {
         "X-VaultAPISignature-CertificateId": certificate_id,
         "X-VaultAPISignature-ExecutionId": execution_id,
         "X-VaultAPISignature-RequestId": message_id,
         "X-VaultAPISignature-RequestDateTime": format_moment(moment),
-        "X-VaultAPISignature-RequestNotBefore": format_moment(moment - GOOD_BEFORE),
-        "X-VaultAPISignature-RequestNotAfter": format_moment(moment + GOOD_AFTER),
+        "X-VaultAPISignature-RequestNotBefore": format_moment(not_before),
+        "X-VaultAPISignature-RequestNotAfter": format_moment(not_after),
         "X-VaultAPISignature-RequestType": MESSAGE_TYPE,
         "X-VaultAPISignature-URL": url,
         "X-VaultAPISignature-VaultId": str(vault_id),
@@ -40,11 +44,15 @@ def signature_headers(
 
 
 def signed_text(headers: Mapping[str, str], body: bytes) -> bytes:
-    """What is signed: the signature's headers by lower-cased name, the body as it is, and the target address."""
-    signed = {
-        name.lower(): value.strip()
-        for name, value in headers.items()
-        if name.lower().startswith(PREFIX)
-    }
+    """Return the text that is signed: the signature's headers, the body as it is, and the target address.
+
+    The headers are in the order of their names in lower case, one a line. Other headers are left out.
+    """
+    signed: dict[str, str] = {}
+    for name, value in headers.items():
+        lowered = name.lower()
+        if lowered.startswith(PREFIX):
+            signed[lowered] = value.strip()
     lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
-    return lines.encode() + body + b"\n" + signed.get(f"{PREFIX}url", "").encode()
+    url = signed.get(f"{PREFIX}url", "")
+    return lines.encode() + body + b"\n" + url.encode()

@@ -1,4 +1,4 @@
-"""One subscription to a queue on one channel: what it holds, and how it settles it."""
+"""Subscribes to a queue on one channel, keeps what is delivered, and settles it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as WireChannel
-from aiormq.abc import DeliveredMessage
+from aiormq.abc import ArgumentsType, DeliveredMessage
 from pamqp.commands import Basic
 
 from shared.spark.connection import BrokerConnection, bounded, close_channel
@@ -24,8 +24,8 @@ CONSUMER_TIMEOUT_MILLISECONDS = 24 * 3600 * 1000
 class Delivery:
     """A message as it came off a queue.
 
-    ``message_id`` is empty when the sender set none. ``redelivered`` says that somebody was given it
-    before and did not finish.
+    ``message_id`` is empty when the sender set none. ``redelivered`` says that it was delivered before and not
+    acknowledged.
     """
 
     body: bytes
@@ -36,13 +36,13 @@ class Delivery:
 
     @property
     def returns(self) -> int:
-        """How often the broker took it back, as far as the broker counts that."""
+        """Return how often the broker took it back, as far as the broker counts that."""
         count = self.headers.get("x-delivery-count", 0)
         return count if isinstance(count, int) else 0
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Unsettled:
     """A delivery with the tag that settles it, valid on its own channel only."""
 
     tag: int
@@ -59,13 +59,13 @@ class Subscription:
         queue: str,
         arrived: Callable[[], None],
     ) -> None:
-        """Use :meth:`open`."""
+        """Take an open channel; :meth:`open` makes one."""
         self._channel = channel
         self._wire = wire
         self._queue = queue
         self._arrived = arrived
-        self._waiting: deque[Held] = deque()
-        self._held: set[int] = set()
+        self._waiting: deque[Unsettled] = deque()
+        self._unsettled: set[int] = set()
         self._tag: str | None = None
         self._closing: asyncio.Task[None] | None = None
         self.arrivals = 0
@@ -90,12 +90,16 @@ class Subscription:
                 await channel.set_qos(prefetch_count=prefetch)
                 wire = await channel.get_underlay_channel()
                 subscription = cls(channel, wire, queue, arrived)
+                # Before the subscription begins, so that a loss in between is noticed.
                 subscription._closing = asyncio.create_task(subscription._note_close())
                 wire.on_consumer_cancel_callbacks.add(subscription._cancelled)
+                arguments: ArgumentsType = {
+                    "x-consumer-timeout": CONSUMER_TIMEOUT_MILLISECONDS
+                }
                 answer = await wire.basic_consume(
                     queue,
                     subscription._deliver,
-                    arguments={"x-consumer-timeout": CONSUMER_TIMEOUT_MILLISECONDS},
+                    arguments=arguments,
                 )
                 subscription._tag = answer.consumer_tag
         except BaseException:
@@ -105,16 +109,16 @@ class Subscription:
 
     @property
     def holding(self) -> int:
-        """How many deliveries are not settled yet."""
-        return len(self._held)
+        """Return how many deliveries are not settled yet."""
+        return len(self._unsettled)
 
-    def take(self, limit: int) -> list[Held]:
+    def take(self, limit: int) -> list[Unsettled]:
         """Take 1..``limit`` of the waiting deliveries, or none when none wait.
 
         A redelivered one is taken alone: if it is the one that broke its batch the last time, it must
         not take the others with it again.
         """
-        batch: list[Held] = []
+        batch: list[Unsettled] = []
         while self._waiting and len(batch) < limit:
             if batch and self._waiting[0].delivery.redelivered:
                 break
@@ -123,31 +127,34 @@ class Subscription:
                 break
         return batch
 
-    async def ack(self, batch: Sequence[Held]) -> None:
+    async def ack(self, batch: Sequence[Unsettled]) -> None:
         """Acknowledge deliveries, with one frame where the tags allow it.
 
         :raises BrokerUnavailable: the channel is gone; the broker will deliver them again.
         """
-        tags = [held.tag for held in batch]
+        tags = [each.tag for each in batch]
         last = max(tags)
-        self._held.difference_update(tags)
+        # Even if the channel is gone: its tags are void then, and nothing of them is left to settle.
+        self._unsettled.difference_update(tags)
         async with bounded("ack", SETTLE_TIMEOUT):
-            if len(tags) > 1 and all(tag > last for tag in self._held):
+            # ``multiple`` acknowledges all tags up to this one, so that none below it may be in another's hands.
+            are_lowest = all(tag > last for tag in self._unsettled)
+            if are_lowest and len(tags) > 1:
                 await self._wire.basic_ack(last, multiple=True, wait=False)
             else:
                 for tag in tags:
                     await self._wire.basic_ack(tag, wait=False)
 
-    async def requeue(self, batch: Iterable[Held]) -> None:
+    async def requeue(self, batch: Iterable[Unsettled]) -> None:
         """Return deliveries to the queue, counted by the broker as one more failed delivery each.
 
         :raises BrokerUnavailable: the channel is gone; the broker has taken them back already.
         """
         async with bounded("requeue", SETTLE_TIMEOUT):
-            for held in batch:
-                self._held.discard(held.tag)
+            for each in batch:
+                self._unsettled.discard(each.tag)
                 # Reject, because newer brokers do not count a nack towards the delivery limit.
-                await self._wire.basic_reject(held.tag, requeue=True, wait=False)
+                await self._wire.basic_reject(each.tag, requeue=True, wait=False)
 
     async def cancel(self) -> None:
         """Stop deliveries; what waits untaken goes back to the queue when the channel is closed.
@@ -158,6 +165,7 @@ class Subscription:
         if self._tag is not None and not self.lost.is_set():
             async with bounded("cancel", SETTLE_TIMEOUT):
                 await self._wire.basic_cancel(self._tag)
+        # Again, because deliveries arrive until the broker has confirmed.
         self._waiting.clear()
 
     async def close(self) -> None:
@@ -179,8 +187,8 @@ class Subscription:
             redelivered=bool(message.redelivered),
             queue=self._queue,
         )
-        self._held.add(tag)
-        self._waiting.append(Held(tag, delivery))
+        self._unsettled.add(tag)
+        self._waiting.append(Unsettled(tag, delivery))
         self.arrivals += 1
         self._arrived()
 

@@ -1,4 +1,4 @@
-"""Exchanges and queues of a virtual host: declared here only, so that their arguments never differ."""
+"""Declares the exchanges and queues of a virtual host; here only, so that their arguments never differ."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from shared.spark.connection import BrokerConnection, bounded
 
 DEAD_LETTER = "spark.dead_letter"
+# With the pauses between, long enough for a fault that passes, and soon enough for a person to see the others.
 DELIVERY_LIMIT = 20
 # The dead-letter queue is read by people; looking at its messages must never drop them.
 DEAD_LETTER_DELIVERY_LIMIT = 1_000_000
 
 SEQUENTIAL = ".sequential"
+# RabbitMQ moves a message at least once only together with ``reject-publish``; quorum queues alone count deliveries.
 _ARGUMENTS: Mapping[str, str | int] = {
     "x-queue-type": "quorum",
     "x-delivery-limit": DELIVERY_LIMIT,
@@ -41,7 +43,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """What the broker says of a queue: messages ready to be delivered, and consumers."""
+    """Counts of a queue at the broker: messages ready to be delivered, and consumers."""
 
     messages: int
     consumers: int
@@ -72,15 +74,13 @@ async def declare_exchanges(channel: AbstractChannel, timeout: float = 10.0) -> 
 
 
 def sequential_queue(name: str) -> str:
-    """The broker's queue of the Spark queue ``name`` while that is sequential.
-
-    It is one of its own because a single active consumer is fixed when a queue is declared.
-    """
+    """Return the name of the broker's queue for the Spark queue ``name`` while that is sequential."""
+    # A queue of its own, because a single active consumer is fixed when a queue is declared.
     return f"{name}{SEQUENTIAL}"
 
 
 def is_sequential(broker_queue: str) -> bool:
-    """Whether this is the broker's queue of a sequential Spark queue."""
+    """Return whether this is the broker's queue of a sequential Spark queue."""
     return broker_queue.endswith(SEQUENTIAL)
 
 
@@ -96,7 +96,7 @@ async def declare_queue(
 
     The queue is replicated and durable. A delivery that comes back more than ``DELIVERY_LIMIT`` times
     moves to the dead-letter queue with the at-least-once strategy, hence never lost on the way. A sequential
-    one gives its messages to one consumer at a time. Of the two kinds of a name one is bound, and the other keeps
+    one delivers its messages to one consumer at a time. Of the two kinds of a name one is bound, and the other keeps
     what it has.
 
     :raises BrokerUnavailable: the broker is away, or the queue exists with other arguments.
@@ -112,6 +112,7 @@ async def declare_queue(
                 durable=True,
                 arguments={**_ARGUMENTS, "x-single-active-consumer": True},
             )
+            # Bound before the other is unbound: in between a message comes twice, where it would else be lost.
             await ordered.bind(exchange, routing_key=name)
             await plain.unbind(exchange, routing_key=name)
         else:
@@ -119,16 +120,23 @@ async def declare_queue(
 
 
 async def unbind_sequential(
-    channel: AbstractChannel, name: str, direction: Direction | str
+    channel: AbstractChannel,
+    name: str,
+    direction: Direction | str,
 ) -> None:
-    """Route no more messages to the sequential queue of a name, which is there; it keeps those that it has."""
+    """Route no more messages to the sequential queue of a name, which has to exist; it keeps those that it has.
+
+    :raises BrokerUnavailable: the broker is away, or there is no such queue.
+    """
     async with bounded(f"unbind queue {name}", 10.0):
         queue = await channel.get_queue(sequential_queue(name), ensure=False)
         await queue.unbind(Direction(direction).exchange, routing_key=name)
 
 
 async def queue_state(
-    connection: BrokerConnection, name: str, timeout: float = 10.0
+    connection: BrokerConnection,
+    name: str,
+    timeout: float = 10.0,
 ) -> QueueState | None:
     """Ask the broker about a queue; ``None`` when it does not exist.
 
@@ -138,13 +146,16 @@ async def queue_state(
         try:
             queue = await channel.declare_queue(name, passive=True)
         except ChannelNotFoundEntity:
+            # The broker has closed the channel; it was opened for this question only.
             return None
         result = queue.declaration_result
         return QueueState(result.message_count or 0, result.consumer_count or 0)
 
 
 async def purge_queue(
-    connection: BrokerConnection, name: str, timeout: float = 10.0
+    connection: BrokerConnection,
+    name: str,
+    timeout: float = 10.0,
 ) -> int:
     """Delete the messages waiting in a queue (those being handled stay) and return how many.
 

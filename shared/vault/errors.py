@@ -1,4 +1,33 @@
-"""The Vault's typed errors: what went wrong, in the terms of the public API's error list."""
+"""Names the error that a caller of a Vault sees, and draws the tree of those that never reach a caller as they are.
+
+* VaultFault: one entry of the API's error list; becomes a FAILURE envelope or an error page
+
+Raised where the Vault's parts meet, and caught by the part that asked, which reports them in its own terms:
+
+* VqlError (``vql.vql_errors``), with the error type that the caller sees
+
+  - VqlSyntaxError
+  - VqlNameError
+  - VqlLimitError
+
+* MdlSyntaxError, ComponentError (``components.component_errors``), with the code of the statement's result
+* MergeConflict (``components.merging``)
+* InvalidValue (``records.field_values``), RowsRefused (``records.named_actions``), RaceLost (``records.row_rules``)
+* ComponentsChanged (``configuration.component_service``): the transaction is repeated with the new components
+* PackageFault, StepFault, DeploymentFailed (``packages``)
+* TreeRefused (``bulk.tree_jobs``)
+* InvalidDocument (``connections.connection_file``)
+* StoreError (``files.file_store``)
+
+  - NotFound
+  - AlreadyThere
+  - NotEmpty
+  - TooLarge
+  - ChecksumMismatch
+
+* DatabaseUnavailable (``storage.database``): PostgreSQL is away; it will pass
+* JobStopped (``jobs.job_model``)
+"""
 
 from __future__ import annotations
 

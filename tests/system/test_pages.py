@@ -102,7 +102,7 @@ async def new_inquiry(
     assert "Saved" in page.text, page.text
     page = await people.rep.press(page, "Submit")
     page = await people.rep.press(page, "Transfer to Medical")
-    assert "Transfer to Medical: done." in page.text, page.text
+    assert "The action Transfer to Medical was run." in page.text, page.text
     return page
 
 
@@ -169,7 +169,7 @@ async def test_an_inquiry_goes_to_medical_and_its_answer_comes_back(
     await until_shown(people.rep, inquiry.path, "Inquiry Status In Progress")
     answer = {"response_notes__v": f"No adjustment is needed. {word}"}
     page = await people.agent.press(page, "Close", **answer)
-    assert "Close: done." in page.text, page.text
+    assert "The action Close was run." in page.text, page.text
     await until_shown(
         people.rep, inquiry.path, "Inquiry Status Closed", answer["response_notes__v"]
     )
@@ -196,7 +196,7 @@ async def test_what_fails_is_corrected_and_retried(people: People) -> None:
     )
     assert "The Product was created." in page.text
     page = await people.medical.press(message, "Retry Transfer")
-    assert "Retry Transfer: done." in page.text
+    assert "The action Retry Transfer was run." in page.text
     await until_shown(people.medical, message.path, "Resolved")
     await until_shown(people.rep, inquiry.path, "Transfer Status Success")
 
@@ -231,7 +231,7 @@ async def upload_fax_priority(people: People, target: str) -> None:
     page = await people.medical.send_file(
         page, "Upload", content.encode(), "lookups.csv"
     )
-    assert "1 of 1 rows were taken." in page.text and "1 fax__v" in page.text, page.text
+    assert "1 of 1 rows were saved." in page.text and "1 fax__v" in page.text, page.text
 
 
 async def set_rule_of_priority(people: People, status: str) -> None:

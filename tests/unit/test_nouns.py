@@ -28,9 +28,43 @@ NOUNS_CACHE = CACHE / "nouns"
 DECISIONS: Mapping[str, frozenset[str]] = {
     noun: frozenset(modules)
     for noun, modules in {
+        "component_kinds.ComponentKind": {
+            "shared/vault/components/component_references.py",
+            "shared/vault/components/consistency.py",
+            "shared/vault/components/evolution.py",
+            "shared/vault/configuration/stored_data.py",
+        },
+        "component_kinds.StateMember": {
+            "shared/vault/components/lifecycles.py",
+        },
         "component_model.FieldType": {
+            "shared/vault/admin/inputs.py",
+            "shared/vault/admin/record_pages.py",
+            "shared/vault/admin/showing.py",
+            "shared/vault/api/document_metadata.py",
+            "shared/vault/components/build.py",
+            "shared/vault/loader/extract.py",
             "shared/vault/model/field_types.py",
+            "shared/vault/records/field_values.py",
             "shared/vault/vql/functions.py",
+        },
+        "component_model.QueueType": {
+            "shared/vault/queues/outbox.py",
+        },
+        "component_model.RelationshipDeletion": {
+            "shared/vault/records/deletions.py",
+        },
+        "conversion.DefaultType": {
+            "services/connector/rules/compile.py",
+        },
+        "conversion.LengthCheck": {
+            "services/connector/rules/conversion.py",
+        },
+        "deployment.StepStatus": {
+            "shared/vault/packages/deployment.py",
+        },
+        "exception_model.ErrorStatus": {
+            "shared/vault/exceptions/exception_model.py",
         },
         "field_types.ValueClass": {
             "shared/vault/model/field_types.py",
@@ -40,13 +74,101 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/vql/functions.py",
             "shared/vault/vql/operands.py",
         },
-        "syntax_tree.Connective": {"shared/vault/vql/find.py"},
-        "syntax_tree.Operator": {"shared/vault/vql/conditions.py"},
-        "syntax_tree.ShowKind": {"shared/vault/vql/describe.py"},
-        "syntax_tree.SourceOption": {"shared/vault/vql/resolve.py"},
-        "syntax_tree.Tense": {"shared/vault/vql/deferred.py"},
-        "syntax_tree.Unit": {"shared/vault/vql/deferred.py"},
-        "vql_tokens.TokenKind": {"shared/vault/vql/vql_tokens.py"},
+        "group_service.MemberChange": {
+            "shared/vault/security/group_service.py",
+        },
+        "hcp.PullRule": {
+            "services/connector/points/hcp.py",
+        },
+        "item_failures.ItemErrorType": {
+            "services/connector/runs/run_reports.py",
+        },
+        "job_model.JobStatus": {
+            "shared/vault/jobs/job_model.py",
+        },
+        "lookups.MissingLookup": {
+            "services/connector/rules/lookups.py",
+        },
+        "object_json.RelationshipKind": {
+            "shared/vault/api/object_json.py",
+        },
+        "object_metadata.FieldType": {
+            "services/connector/rules/conversion.py",
+            "services/connector/rules/query_plan.py",
+        },
+        "package_model.DataAction": {
+            "shared/vault/packages/deployment.py",
+            "shared/vault/packages/package_validation.py",
+        },
+        "package_model.PackageStatus": {
+            "shared/vault/packages/package_jobs.py",
+        },
+        "permission_types.Grant": {
+            "shared/vault/access/caller.py",
+            "shared/vault/access/permissions.py",
+        },
+        "permission_types.Operation": {
+            "shared/vault/access/permissions.py",
+        },
+        "permissions.AuditTrail": {
+            "shared/vault/audit/trails.py",
+        },
+        "preferred_contact.DeliveryMethod": {
+            "services/connector/points/preferred_contact.py",
+        },
+        "query_pages.RecordProperties": {
+            "shared/vault/queries/query_pages.py",
+        },
+        "record_roles.RoleChange": {
+            "shared/vault/records/record_roles.py",
+        },
+        "request.Action": {
+            "shared/vault/loader/load_writing.py",
+        },
+        "rows.QueryKind": {
+            "services/connector/rules/query_plan.py",
+            "services/connector/rules/rows.py",
+        },
+        "rows.UnchangedFields": {
+            "shared/vault/records/row_reader.py",
+        },
+        "specification.ValueType": {
+            "shared/vault/admin/attributes.py",
+            "shared/vault/components/component_validation.py",
+        },
+        "staging.ItemKind": {
+            "shared/vault/api/staging.py",
+        },
+        "statement.Command": {
+            "shared/vault/components/change.py",
+        },
+        "syntax_tree.Connective": {
+            "shared/vault/vql/find.py",
+        },
+        "syntax_tree.Operator": {
+            "shared/vault/vql/conditions.py",
+        },
+        "syntax_tree.ShowKind": {
+            "shared/vault/vql/describe.py",
+        },
+        "syntax_tree.SourceOption": {
+            "shared/vault/vql/resolve.py",
+        },
+        "syntax_tree.Tense": {
+            "shared/vault/vql/deferred.py",
+        },
+        "syntax_tree.Unit": {
+            "shared/vault/vql/deferred.py",
+        },
+        "topology.Direction": {
+            "services/connector/app.py",
+        },
+        "transfer.Result": {
+            "services/connector/points/transfer.py",
+        },
+        "vql_tokens.TokenKind": {
+            "shared/vault/vql/vql_tokens.py",
+        },
     }.items()
 }
 

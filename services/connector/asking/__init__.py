@@ -1,1 +1,1 @@
-"""Questions that people put to the connector by HTTP: who may ask, and how they are answered."""
+"""Answers questions that people put to the connector by HTTP, and decides who may ask."""

@@ -1,4 +1,4 @@
-"""Answers in the envelopes of the Vault REST API, each within a minute and a few at a time."""
+"""Answers questions in the envelopes of the Vault REST API, each within a minute and a few at a time."""
 
 from __future__ import annotations
 
@@ -14,89 +14,102 @@ from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.vaults import ConnectedVault, Vaults
 from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.protocol.error_types import ErrorType
 
 ANSWER_SECONDS = 60.0
+# Few at a time, because questions share the calls of the Vaults with the transfers.
 AT_ONCE = 2
-"""How many questions are answered at a time: they share the calls of the Vaults with the transfers."""
 
-_KEPT_NOWHERE = {"Cache-Control": "no-store"}  # answers may show records
+JSON = "application/json;charset=UTF-8"
+CSV = "text/csv;charset=UTF-8"
+# Answers may show records, which belong in no cache.
+_UNCACHED = {"Cache-Control": "no-store"}
 
 Work = Callable[[Vaults, ConnectedVault], Awaitable[Response]]
-"""Finds an answer; raises VaultRefused, ConfigurationFault or RuleError with what the asker is told."""
+"""Finds an answer; raises VaultRefused, ConfigurationFault or RuleError with a message for the asker."""
 
 
 class Answers:
     """Answers those who hold a permission at the Vault that they ask about."""
 
     def __init__(self, vaults: Callable[[], Vaults | None]) -> None:
-        """``vaults`` are those of the connector, None until it is connected with them."""
+        """Take a function that returns the connector's Vaults, None until it is connected with them."""
         self._vaults = vaults
         self._places = asyncio.Semaphore(AT_ONCE)
 
-    async def give(
+    async def respond(
         self,
         request: Request,
         name: str,
         work: Work,
         permission: str = MANAGE_INTEGRATIONS,
     ) -> Response:
-        """The answer to a question about the Vault that the settings name ``name``."""
+        """Return the response to a question about the Vault called ``name`` in the settings; every fault is one too."""
         try:
+            # The wait for a place counts towards the minute, so that no asker waits longer than it.
             async with asyncio.timeout(ANSWER_SECONDS), self._places:
-                return await self._worked(request, name, work, permission)
+                return await self._work(request, name, work, permission)
         except VaultRefused as refused:
             return _failure(refused.type, refused.message)
         except (ConfigurationFault, RuleError) as fault:
-            return _failure("INVALID_DATA", str(fault))
+            return _failure(ErrorType.INVALID_DATA, str(fault))
         except VaultUnavailable:
             return _unavailable("A Vault is away, or the connector is starting")
         except TimeoutError:
-            return _unavailable(
-                f"It took longer than {ANSWER_SECONDS:.0f} seconds; ask for less"
-            )
+            message = f"It took longer than {ANSWER_SECONDS:.0f} seconds; ask for less"
+            return _unavailable(message)
 
-    async def _worked(
-        self, request: Request, name: str, work: Work, permission: str
+    async def _work(
+        self,
+        request: Request,
+        name: str,
+        work: Work,
+        permission: str,
     ) -> Response:
         vaults = self._vaults()
         if vaults is None:
             raise VaultUnavailable
         own = next((known for known in vaults.connected if known.name == name), None)
         if own is None:
-            raise VaultRefused(
-                "INVALID_DATA", "This connector has no Vault of this name"
-            )
-        await require_permission(
-            own.client, request.headers.get("authorization", ""), permission
-        )
+            message = "This connector has no Vault of this name"
+            raise VaultRefused(ErrorType.INVALID_DATA, message)
+        session_id = request.headers.get("authorization", "")
+        await require_permission(own.client, session_id, permission)
         return await work(vaults, own)
 
 
 def success(data: object) -> Response:
-    """A SUCCESS envelope."""
-    return _answer({"responseStatus": "SUCCESS", "data": data})
+    """Return a SUCCESS envelope around ``data``."""
+    body = {"responseStatus": "SUCCESS", "data": data}
+    return _response(body)
 
 
 def csv_file(name: str, content: str) -> Response:
-    """A CSV file to be saved under this name."""
-    headers = {**_KEPT_NOWHERE, "Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, HTTPStatus.OK, headers, "text/csv;charset=UTF-8")
+    """Return a CSV file that browsers save as ``name``."""
+    disposition = f'attachment; filename="{name}"'
+    headers = {**_UNCACHED, "Content-Disposition": disposition}
+    return Response(content, HTTPStatus.OK, headers, CSV)
 
 
-def _failure(kind: str, message: str) -> Response:
-    errors = [{"type": kind, "message": message}]
-    return _answer(
-        {"responseStatus": "FAILURE", "responseMessage": None, "errors": errors}
-    )
+def _failure(type: str, message: str) -> Response:
+    body = _errors("FAILURE", type, message)
+    return _response(body)
 
 
 def _unavailable(message: str) -> Response:
-    errors = [{"type": "UNEXPECTED_ERROR", "message": message}]
-    body = {"responseStatus": "EXCEPTION", "responseMessage": None, "errors": errors}
-    return _answer(body, HTTPStatus.SERVICE_UNAVAILABLE)
+    body = _errors("EXCEPTION", ErrorType.UNEXPECTED_ERROR, message)
+    return _response(body, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-def _answer(body: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return Response(
-        orjson.dumps(body), status, _KEPT_NOWHERE, "application/json;charset=UTF-8"
-    )
+def _errors(status: str, type: str, message: str) -> dict[str, object]:
+    """Return an envelope with one error."""
+    error = {"type": type, "message": message}
+    return {"responseStatus": status, "responseMessage": None, "errors": [error]}
+
+
+def _response(
+    body: Mapping[str, object],
+    status: HTTPStatus = HTTPStatus.OK,
+) -> Response:
+    content = orjson.dumps(body)
+    return Response(content, status, _UNCACHED, JSON)

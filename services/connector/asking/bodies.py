@@ -1,4 +1,4 @@
-"""Bodies of questions: JSON of a known shape, refused as a Vault would, without a word of what they hold."""
+"""Reads the body of a question as JSON of a known shape, and refuses others without repeating their values."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ from pydantic import BaseModel, ValidationError
 
 from services.connector.asking.request_body import read_body
 from shared.client.errors import VaultRefused
+from shared.protocol.error_types import ErrorType
 
 MAX_REQUEST_BYTES = 1024 * 1024
 
-Asked = TypeVar("Asked", bound=BaseModel)
+Question = TypeVar("Question", bound=BaseModel)
 
 
-async def read_asked(request: Request, model: type[Asked]) -> Asked:
-    """What is asked for; raises VaultRefused, and TimeoutError when the body does not arrive in time."""
+async def read_question(request: Request, model: type[Question]) -> Question:
+    """Return the body as an instance of ``model``.
+
+    :raises VaultRefused: INVALID_DATA when it is too long or of another shape.
+    :raises TimeoutError: the body does not arrive in time.
+    """
     body = await read_body(request, MAX_REQUEST_BYTES)
     if body is None:
-        raise VaultRefused(
-            "INVALID_DATA", f"The body has more than {MAX_REQUEST_BYTES:,} bytes"
-        )
+        message = f"The body has more than {MAX_REQUEST_BYTES:,} bytes"
+        raise VaultRefused(ErrorType.INVALID_DATA, message)
     try:
         return model.model_validate_json(body)
     except ValidationError as problem:
         first = problem.errors(include_input=False, include_url=False)[0]
+        # The top-level member is enough to find the mistake, and says less of what was sent.
         where = ".".join(map(str, first["loc"][:1])) or "body"
-        raise VaultRefused("INVALID_DATA", f"[{where}] {first['msg']}") from None
+        message = f"[{where}] {first['msg']}"
+        raise VaultRefused(ErrorType.INVALID_DATA, message) from None

@@ -1,4 +1,4 @@
-"""The body of a request, read no further than it may be long and no longer than it may take."""
+"""Reads the body of a request with a bound on its length and on the time that it may take to arrive."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ ARRIVAL_SECONDS = 30.0
 
 
 async def read_body(request: Request, limit: int) -> bytes | None:
-    """The body, None when it is longer than ``limit`` bytes; raises TimeoutError when it does not arrive in time."""
+    """Return the body, None when it is longer than ``limit`` bytes.
+
+    :raises TimeoutError: it does not arrive within 30 seconds.
+    """
     parts: list[bytes] = []
     size = 0
     async with asyncio.timeout(ARRIVAL_SECONDS):
         async for part in request.stream():
+            # Counted as it arrives: Content-Length is a claim, and chunked bodies have none.
             size += len(part)
             if size > limit:
                 return None

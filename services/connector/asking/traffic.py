@@ -1,4 +1,4 @@
-"""What a question is about: the records that one Vault takes from another, over one of its connections."""
+"""Finds what a question is about: the records that one Vault takes from another, over one of its connections."""
 
 from __future__ import annotations
 
@@ -25,36 +25,41 @@ class Traffic:
 
 
 async def traffic(
-    vaults: Vaults, own: ConnectedVault, *, connection: str = "", integration: str = ""
+    vaults: Vaults,
+    own: ConnectedVault,
+    *,
+    connection: str = "",
+    integration: str = "",
 ) -> Traffic:
-    """The traffic of a connection, or of the connection that an integration belongs to, by API name.
+    """Return the traffic of a connection, or of the connection that an integration belongs to, by API name.
 
-    Raises ClientError, and ConfigurationFault when there is none.
+    :raises ConfigurationFault: there is none.
+    :raises ClientError: a Vault is away or refuses.
     """
-    fault = ConfigurationFault(
-        "The connection or integration belongs to no Vault that the connector has access to"
-    )
     for remote in vaults.remotes(own):
-        configuration = await vaults.configuration(remote, own).since(datetime.now(UTC))
+        # As of now, because the asker may just have changed the configuration that the question is about.
+        reader = vaults.configuration(remote, own)
+        configuration = await reader.since(datetime.now(UTC))
         found = _connection(configuration, remote, connection, integration)
         if found is not None:
-            return Traffic(
-                own, await vaults.source(remote, found), configuration, found
-            )
-    raise fault
+            source = await vaults.source(remote, found)
+            return Traffic(own, source, configuration, found)
+    raise ConfigurationFault(
+        "The connection or integration belongs to no Vault that the connector has access to"
+    )
 
 
 def _connection(
-    configuration: Configuration, remote: KnownVault, name: str, integration: str
+    configuration: Configuration,
+    remote: KnownVault,
+    name: str,
+    integration: str,
 ) -> Connection | None:
-    above = {
-        i.connection
-        for i in configuration.integrations.values()
-        if i.api_name == integration
-    }
+    integrations = configuration.integrations.values()
+    owners = {each.connection for each in integrations if each.api_name == integration}
     for connection in configuration.connections.values():
-        if connection.remote_vault_id == remote.vault_id and (
-            connection.api_name == name or connection.id in above
-        ):
+        if connection.remote_vault_id != remote.vault_id:
+            continue
+        if connection.api_name == name or connection.id in owners:
             return connection
     return None

@@ -1,1 +1,1 @@
-"""CRM Lookup: accounts of Vault CRM searched on demand, under their country's agreement; nothing is kept."""
+"""Searches accounts of Vault CRM on demand, under their country's agreement, and keeps nothing of them."""

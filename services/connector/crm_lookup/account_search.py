@@ -1,4 +1,4 @@
-"""What is searched for, and the one statement that finds it; pure."""
+"""Defines what accounts are searched by, and writes the one statement that finds them; pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.connector.rules.compiled import CompiledRule
+from services.connector.rules.rows import contains, literal
 from services.connector.rules.rule import RuleError
-from services.connector.rules.vql_text import contains, literal
 
 MAX_ACCOUNTS = 50
+# Each word is one more prefix that the search of Vault CRM has to match.
 MAX_WORDS = 10
 NAME = "name__v"
 CRITERIA: Mapping[str, str] = {
@@ -25,9 +26,9 @@ Text = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class AccountSearch(BaseModel):
-    """What is known of the accounts: all of it holds of each one found.
+    """What is known of accounts; each account found fulfils all of it.
 
-    ``name`` is words, or their beginnings, of the name; ``country`` a country code.
+    ``name`` is words of the name, or their beginnings; ``country`` a country code.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -43,12 +44,9 @@ class AccountSearch(BaseModel):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        if (
-            self.ids is None
-            and self.name is None
-            and self.veeva_id is None
-            and self.external_id is None
-        ):
+        # The country alone would list accounts instead of searching for one.
+        criteria = (self.ids, self.name, self.veeva_id, self.external_id)
+        if all(criterion is None for criterion in criteria):
             message = "one of ids, name, veeva_id and external_id is needed"
             raise ValueError(message)
         if self.name is not None and not _WORD.search(self.name):
@@ -58,10 +56,11 @@ class AccountSearch(BaseModel):
 
 
 def statement(asked: AccountSearch, rule: CompiledRule, agreement: str) -> str:
-    """The VQL of a search, for one account more than are shown, as far as rule and agreement let accounts be seen.
+    """Return the VQL of a search as far as rule and agreement let accounts be seen, for one more than are shown.
 
     ``agreement`` is a condition of accounts that may be shown: OR does not combine those on different objects in VQL.
-    Raises RuleError when the rule does not show what is searched by: who may not see it could else find it out.
+
+    :raises RuleError: the rule does not show a field that is searched by.
     """
     shown = {
         part.selection.key
@@ -70,6 +69,7 @@ def statement(asked: AccountSearch, rule: CompiledRule, agreement: str) -> str:
     }
     conditions = [agreement]
     if rule.plan.conditions:
+        # In parentheses, since the rule's own condition may contain OR.
         conditions.append(f"({rule.plan.conditions})")
     if asked.ids is not None:
         conditions.append(contains("id", asked.ids))
@@ -81,14 +81,26 @@ def statement(asked: AccountSearch, rule: CompiledRule, agreement: str) -> str:
     find = ""
     if asked.name is not None:
         _require_shown(rule, NAME, shown)
-        # Words alone, each the beginning of one: nothing of them is an operator of the search.
-        words = " ".join(f"{word}*" for word in _WORD.findall(asked.name)[:MAX_WORDS])
-        find = f" FIND ({literal(words)} SCOPE {NAME})"
+        find = f" FIND ({_words(asked.name)} SCOPE {NAME})"
     where = " AND ".join(conditions)
-    return f"{rule.plan.head}{find} WHERE {where} ORDER BY {NAME}, id MAXROWS {asked.limit + 1}"
+    # The one more says whether there are more accounts than are shown.
+    rows = asked.limit + 1
+    return f"{rule.plan.head}{find} WHERE {where} ORDER BY {NAME}, id MAXROWS {rows}"
+
+
+def _words(name: str) -> str:
+    """Return the literal of a FIND for the words of a name."""
+    words = _WORD.findall(name)
+    # Words alone, each the beginning of one: nothing of them is an operator of the search.
+    prefixes = [f"{word}*" for word in words[:MAX_WORDS]]
+    return literal(" ".join(prefixes))
 
 
 def _require_shown(rule: CompiledRule, field: str, shown: set[str]) -> None:
+    """Check that a field may be searched by: a person who may not see a value could else find it by guessing.
+
+    :raises RuleError: the rule does not show the field.
+    """
     if field not in shown:
         reason = f"it does not show {field}, so accounts cannot be searched by it; add a field rule that reads it"
         raise RuleError(rule.name, None, reason)

@@ -1,4 +1,4 @@
-"""Accounts found in Vault CRM, and the Case Contact that each one is."""
+"""Finds accounts in Vault CRM, and the Case Contact that each one is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from services.connector.points.evaluation import query_all
 from services.connector.points.hcp import ACCOUNT, COUNTRIES, read_pull_rules, visible
 from services.connector.points.on_demand import CRM_LOOKUP
 from services.connector.rules.compiled import CompiledRule
-from services.connector.vaults.configuration import ConfigurationFault
+from services.connector.rules.rows import Selection
+from services.connector.vaults.configuration import ConfigurationFault, IntegrationPoint
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, text
 
@@ -34,52 +35,56 @@ class Found:
 async def search(asked: AccountSearch, traffic: Traffic) -> Found:
     """Search the accounts that may be seen over a connection, by queries of the Authorized Connection User.
 
-    Raises ClientError, and ConfigurationFault or RuleError when the configuration does not provide for it; no text
-    holds anything that was searched for.
+    The texts of all errors are free of what was searched for.
+
+    :raises ConfigurationFault: the configuration does not provide for the search.
+    :raises RuleError: the rule cannot be carried out, or shows too little.
+    :raises ClientError: a Vault is away or refuses.
     """
     rule = _rule(traffic)
-    texts = [
-        statement(asked, rule, agreement)
-        for agreement in await _agreements(asked, traffic)
-    ]
+    agreements = await _agreements(asked, traffic)
+    texts = [statement(asked, rule, agreement) for agreement in agreements]
     try:
         rows = await query_all(traffic.source, texts)
     except VaultRefused as refused:
-        raise VaultRefused(
-            refused.type, "Vault CRM refused the search; its own log says why"
-        ) from None
+        # The Vault's own message may quote the statement, and with it what was searched for.
+        message = "Vault CRM refused the search; its own log says why"
+        raise VaultRefused(refused.type, message) from None
+    # Each statement is ordered and limited; only all of them together have the first accounts.
     rows.sort(key=lambda row: (text(row, NAME), text(row, "id")))
     shown = rows[: asked.limit]
-    contacts = [_contact(str(row["id"]), row, rule) for row in shown]
+    contacts = [_contact(row, rule) for row in shown]
     candidates = await candidates_of(traffic.own.client, contacts)
     accounts = [
-        _answer(rule, row, contact, candidates)
+        _account(rule, row, contact, candidates)
         for row, contact in zip(shown, contacts, strict=True)
     ]
-    return Found(accounts, complete=len(rows) <= asked.limit)
+    complete = len(rows) <= asked.limit
+    return Found(accounts, complete)
 
 
-def _contact(account: str, row: Row, rule: CompiledRule) -> Contact:
-    return Contact.of(account, rule, account, row, rule.evaluate(row).targets)
+def _contact(row: Row, rule: CompiledRule) -> Contact:
+    account = str(row["id"])
+    evaluated = rule.evaluate(row)
+    return Contact.of(account, rule, account, row, evaluated.targets)
 
 
 def _rule(traffic: Traffic) -> CompiledRule:
+    """Return the rule by which accounts are shown over the connection.
+
+    :raises ConfigurationFault: there is not exactly one.
+    :raises RuleError: it cannot be carried out.
+    """
     known = traffic.configuration
-    for point in known.points:
-        above = known.integrations.get(point.integration)
-        if (
-            point.role == CRM_LOOKUP
-            and above is not None
-            and above.connection == traffic.connection.id
-        ):
-            route = known.route(point.api_name, traffic.source.vault_id)
-            rules = [
-                rule
-                for rule in known.rules_of(route)
-                if rule.primary_query_object == ACCOUNT
-            ]
-            if len(rules) != 1:
-                break
+    point = _point(traffic)
+    if point is not None:
+        route = known.route(point.api_name, traffic.source.vault_id)
+        rules = [
+            rule
+            for rule in known.rules_of(route)
+            if rule.primary_query_object == ACCOUNT
+        ]
+        if len(rules) == 1:
             return known.compiled(route, rules[0])
     raise ConfigurationFault(
         f"Connection {traffic.connection.api_name} needs one integration point {CRM_LOOKUP}, with exactly one active "
@@ -87,9 +92,23 @@ def _rule(traffic: Traffic) -> CompiledRule:
     )
 
 
+def _point(traffic: Traffic) -> IntegrationPoint | None:
+    """Return the connection's integration point for lookups."""
+    known = traffic.configuration
+    for point in known.points:
+        integration = known.integrations.get(point.integration)
+        if integration is None or integration.connection != traffic.connection.id:
+            continue
+        # By role, which the point of a copied connection shares with the original's.
+        if point.role == CRM_LOOKUP:
+            return point
+    return None
+
+
 async def _agreements(asked: AccountSearch, traffic: Traffic) -> tuple[str, ...]:
-    """The conditions of the accounts that may be seen."""
-    pull_rules = read_pull_rules((await traffic.own.client.query(COUNTRIES)).rows)
+    """Return the conditions of the accounts that may be seen, by the agreements of the Medical Vault's countries."""
+    result = await traffic.own.client.query(COUNTRIES)
+    pull_rules = read_pull_rules(result.rows)
     if asked.country is not None:
         pull_rules = {
             code: rule for code, rule in pull_rules.items() if code == asked.country
@@ -97,18 +116,28 @@ async def _agreements(asked: AccountSearch, traffic: Traffic) -> tuple[str, ...]
     return visible(pull_rules)
 
 
-def _answer(
-    rule: CompiledRule, row: Row, contact: Contact, candidates: Candidates
+def _account(
+    rule: CompiledRule,
+    row: Row,
+    contact: Contact,
+    candidates: Candidates,
 ) -> dict[str, object]:
-    fields = {
-        ".".join(filter(None, (part.selection.child, part.selection.key))): part.source(
-            row
-        )
-        for part in rule.fields
-        if part.selection is not None
-    }
+    """Return an account as JSON, with the fields that the rule reads of it."""
+    fields: dict[str, object] = {}
+    for part in rule.fields:
+        if part.selection is not None:
+            fields[_path(part.selection)] = part.source(row)
+    person: str | None = None
+    error: str | None = None
     try:
-        person, error = match(contact, candidates), None
+        person = match(contact, candidates)
     except Ambiguous as problem:
-        person, error = None, str(problem)
+        error = str(problem)
     return {"id": contact.key, "fields": fields, "case_contact": person, "error": error}
+
+
+def _path(selection: Selection) -> str:
+    """Return the name of a selected field: ``key``, or ``child.key`` for one of a related record."""
+    if selection.child is None:
+        return selection.key
+    return f"{selection.child}.{selection.key}"

@@ -1,4 +1,4 @@
-"""The address at which accounts of Vault CRM are looked up."""
+"""Serves the address at which accounts of Vault CRM are looked up."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from fastapi import APIRouter, Request, Response
 
 from services.connector.asking.access import LOOK_UP_ACCOUNTS
 from services.connector.asking.answers import Answers, success
-from services.connector.asking.bodies import read_asked
+from services.connector.asking.bodies import read_question
 from services.connector.asking.traffic import traffic
 from services.connector.crm_lookup.account_search import AccountSearch
 from services.connector.crm_lookup.found_accounts import search
-from services.connector.vaults.faults import passing_refusals
-from services.connector.vaults.vaults import ConnectedVault, Vaults
+from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_refusals
 
 
 def router(answers: Answers) -> APIRouter:
-    """The route. What is searched for is in the body: addresses are logged."""
-    made = APIRouter(include_in_schema=False)
+    """Return the route ``POST /crm-lookups/{vault}/{connection}``."""
+    routes = APIRouter(include_in_schema=False)
 
-    @made.post("/crm-lookups/{vault}/{connection}")
+    # A POST, though it only reads: what is searched for belongs in the body, since addresses are logged.
+    @routes.post("/crm-lookups/{vault}/{connection}")
     async def crm_lookup(request: Request, vault: str, connection: str) -> Response:
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
-            asked = await read_asked(request, AccountSearch)
+            asked = await read_question(request, AccountSearch)
             with passing_refusals():
-                found = await search(
-                    asked, await traffic(vaults, own, connection=connection)
-                )
-            return success({"accounts": found.accounts, "complete": found.complete})
+                over = await traffic(vaults, own, connection=connection)
+                found = await search(asked, over)
+            data = {"accounts": found.accounts, "complete": found.complete}
+            return success(data)
 
-        return await answers.give(request, vault, work, LOOK_UP_ACCOUNTS)
+        return await answers.respond(request, vault, work, LOOK_UP_ACCOUNTS)
 
-    return made
+    return routes

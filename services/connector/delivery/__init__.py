@@ -1,1 +1,1 @@
-"""Delivery: outbound queue of one Vault to the inbound queue of the remote Vault."""
+"""Delivers the messages of outbound queues to remote Vaults and to addresses of External connections."""

@@ -1,9 +1,10 @@
-"""Where an outbound queue's messages go: its active queue connections, over active connections, to known Vaults."""
+"""Finds where the messages of an outbound queue go: by its active queue connections, over active connections."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from services.connector.vaults.configuration import Connection
 from services.connector.vaults.configuration_reader import CONNECTIONS, read_connections
@@ -43,99 +44,105 @@ class Routes:
     faults: tuple[RouteFault, ...]
 
     def only_to(self, vault_id: int) -> Routes:
-        """The routes of a message that is for one Vault only."""
-        faults = [
+        """Return the routes of a message that is for one Vault only."""
+        # A fault without a connection is the queue's own, and concerns every Vault.
+        faults = tuple(
             fault
             for fault in self.faults
             if not fault.connection or fault.remote_vault_id == vault_id
-        ]
-        found = tuple(
+        )
+        destinations = tuple(
             destination
             for destination in self.destinations
             if destination.remote_vault_id == vault_id
         )
-        if not found and not faults:
-            faults = [
-                RouteFault(
-                    "",
-                    f"the queue has no active connection with Vault {vault_id}; add or activate one",
-                )
-            ]
-        return Routes(found, tuple(faults))
+        if destinations or faults:
+            return Routes(destinations, faults)
+        reason = f"the queue has no active connection with Vault {vault_id}; add or activate one"
+        return Routes((), (RouteFault("", reason),))
 
 
 def read_routes(
-    queue: str, components: Iterable[Json], connections: Iterable[Connection]
+    queue: str,
+    components: Iterable[Json],
+    connections: Iterable[Connection],
 ) -> Routes:
-    """Routes of a queue from the Queue components and the connection records of its Vault."""
-    component = next(
-        (entry for entry in components if entry.get("name") == queue), None
-    )
+    """Return the routes of a queue from the Queue components and the connection records of its Vault."""
+    named = (component for component in components if component.get("name") == queue)
+    component = next(named, None)
     if component is None:
-        fault = RouteFault(
-            "",
-            f"queue {queue} is not configured in this Vault; add the Queue component",
+        reason = (
+            f"queue {queue} is not configured in this Vault; add the Queue component"
         )
-        return Routes((), (fault,))
+        return Routes((), (RouteFault("", reason),))
     by_name = {connection.api_name: connection for connection in connections}
     destinations: list[Destination] = []
     faults: list[RouteFault] = []
     pending: list[RouteFault] = []
     for entry in queue_connections(component):
-        name = text(entry, "connection_name")
-        connection = by_name.get(name)
-        found = _destination(queue, name, text(entry, "deliver_to_queue"), connection)
-        if isinstance(found, Destination):
-            destinations.append(found)
-        else:
-            fault = RouteFault(
-                name, found, connection.remote_vault_id if connection else None
-            )
-            (pending if connection and connection.pending else faults).append(fault)
+        connection = by_name.get(text(entry, "connection_name"))
+        route = _route(queue, entry, connection)
+        match route:
+            case Destination():
+                destinations.append(route)
+            case RouteFault() if connection is not None and connection.pending:
+                pending.append(route)
+            case RouteFault():
+                faults.append(route)
+            case _:
+                assert_never(route)
     # One that was never established is not missed where there are others.
     if not destinations and not faults:
         faults = pending
     if not destinations and not faults:
-        faults.append(
-            RouteFault(
-                "", f"queue {queue} has no active queue connection; add or activate one"
-            )
-        )
+        reason = f"queue {queue} has no active queue connection; add or activate one"
+        faults.append(RouteFault("", reason))
     return Routes(tuple(destinations), tuple(faults))
 
 
-def _destination(
-    queue: str, name: str, remote_queue: str, connection: Connection | None
-) -> Destination | str:
-    """Where a queue connection leads, or why it leads nowhere."""
+def _route(
+    queue: str,
+    entry: Json,
+    connection: Connection | None,
+) -> Destination | RouteFault:
+    """Return where a queue connection leads, or why it leads nowhere."""
+    name = text(entry, "connection_name")
+    remote_queue = text(entry, "deliver_to_queue")
     if connection is None:
-        return (
+        reason = (
             f"connection {name} does not exist; add it or correct the queue connection"
         )
+        return RouteFault(name, reason)
+    remote_vault = connection.remote_vault_id
     if not connection.active:
-        return f"connection {name} is inactive; activate it"
+        reason = f"connection {name} is inactive; activate it"
+        return RouteFault(name, reason, remote_vault)
     if connection.external:
         return Destination(name)
-    if connection.remote_vault_id is None:
-        return f"connection {name} has no Remote Vault ID; set it"
+    if remote_vault is None:
+        reason = f"connection {name} has no Remote Vault ID; set it"
+        return RouteFault(name, reason)
     if not remote_queue:
-        return f"queue connection {name} of queue {queue} names no queue to deliver to; set it"
-    return Destination(name, connection.remote_vault_id, remote_queue)
+        reason = f"queue connection {name} of queue {queue} names no queue to deliver to; set it"
+        return RouteFault(name, reason, remote_vault)
+    return Destination(name, remote_vault, remote_queue)
 
 
 def queue_connections(component: Json) -> list[Json]:
-    """The active queue connections of a Queue component."""
+    """Return the active queue connections of a Queue component."""
     entries = component.get("Queueconnection")
-    listed = (
-        [entry for entry in entries if isinstance(entry, Mapping)]
-        if isinstance(entries, list)
-        else []
-    )
-    return [entry for entry in listed if entry.get("active") is not False]
+    if not isinstance(entries, list):
+        return []
+    # Only an explicit false deactivates one; an entry without the attribute is active.
+    return [
+        entry
+        for entry in entries
+        if isinstance(entry, Mapping) and entry.get("active") is not False
+    ]
 
 
 class RouteReader:
-    """Reads the routes of one queue, and reads them again when a message may know better."""
+    """Reads the routes of one queue, and reads them again for a message that may be newer than they are."""
 
     def __init__(self, client: VaultClient, queue: str) -> None:
         self._client = client
@@ -146,8 +153,9 @@ class RouteReader:
         async with concurrently() as group:
             components = group.create_task(self._client.configuration("Queue"))
             connections = group.create_task(self._client.query(CONNECTIONS))
+        rows = connections.result().rows
         return read_routes(
             self._queue,
             components.result(),
-            read_connections(connections.result().rows),
+            read_connections(rows),
         )

@@ -1,4 +1,4 @@
-"""Messages to External connections: signed by their Vault, posted by HTTPS, delivered once the answer is 200."""
+"""Posts messages to External connections, signed by their Vault; a message is delivered once the answer is 200."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 
 USER_AGENT = "Veeva Vault Spark Message Agent"
+# Well below the bound on one message, so that an address that drops packets costs little.
 CONNECT_SECONDS = 5.0
+# So that a call stays small, and a signature fresh while the messages before it are posted.
 SIGNED_AT_ONCE = 50
-"""So that a call stays small, and a signature fresh while the messages before it are posted."""
 
 
 class Unreachable(Exception):
@@ -31,13 +32,14 @@ class Receivers:
     """HTTPS to the receivers outside; follows no redirects, keeps no cookies, reads no answer but its status."""
 
     def __init__(self, timeout: float, ca_file: Path | None = None) -> None:
-        """``timeout`` bounds one message in seconds; ``ca_file`` (PEM) has authorities to trust beside the system's.
+        """Take the bound on one message in seconds, and a PEM file of authorities to trust beside the system's.
 
         :raises OSError: the file cannot be read, or holds no certificate.
         """
         self._timeout = aiohttp.ClientTimeout(
             total=timeout, sock_connect=CONNECT_SECONDS
         )
+        # The trust of the system and more, because partners may have an authority of their own.
         self._trust = ssl.create_default_context()
         self._trust.minimum_version = ssl.TLSVersion.TLSv1_2
         if ca_file is not None:
@@ -45,19 +47,17 @@ class Receivers:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """The status that a receiver answers a message with; raises Unreachable."""
+        """Post a message and return the status of the answer.
+
+        :raises Unreachable: there is no answer, or the address is not https.
+        """
+        # The address is what an administrator typed; messages go nowhere in the clear.
         if URL(url).scheme != "https":
             raise Unreachable("the address is not https")
-        if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self._trust)
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                timeout=self._timeout,
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
+        session = self._open()
         sent = {**headers, "Content-Type": "application/json", "User-Agent": USER_AGENT}
         try:
-            async with self._session.post(
+            async with session.post(
                 url, data=body, headers=sent, allow_redirects=False
             ) as answer:
                 return answer.status
@@ -72,6 +72,17 @@ class Receivers:
         if session is not None:
             await session.close()
 
+    def _open(self) -> aiohttp.ClientSession:
+        # Not in the constructor: a session belongs to the loop that runs when it is made.
+        if self._session is None:
+            connector = aiohttp.TCPConnector(ssl=self._trust)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=self._timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
 
 async def deliver(
     own: VaultClient,
@@ -79,50 +90,51 @@ async def deliver(
     destination: Destination,
     waiting: Sequence[Sending],
 ) -> None:
-    """One try to post messages in order; a receiver that cannot be reached is asked once only.
+    """Try once to post messages in order; a receiver that cannot be reached is asked once only.
 
-    What is not delivered is noted with each message. Raises VaultUnavailable.
+    Each message that is not delivered gets the reason among its ``missing``.
+
+    :raises VaultUnavailable: the Vault that signs is away.
     """
-    name, left = destination.connection, deque(waiting)
+    name = destination.connection
+    left = deque(waiting)
     try:
         while left:
-            signed = [left[number] for number in range(min(len(left), SIGNED_AT_ONCE))]
-            bodies = [_body(sending) for sending in signed]
-            url, headers = await own.sign_messages(
-                name, [body.decode() for body in bodies]
-            )
-            for sending, body, own_headers in zip(signed, bodies, headers, strict=True):
-                status = await receivers.post(
-                    url, {key: str(value) for key, value in own_headers.items()}, body
-                )
+            size = min(len(left), SIGNED_AT_ONCE)
+            batch = [left[number] for number in range(size)]
+            bodies = [_body(sending) for sending in batch]
+            texts = [body.decode() for body in bodies]
+            url, signed = await own.sign_messages(name, texts)
+            for sending, body, values in zip(batch, bodies, signed, strict=True):
+                headers = {key: str(value) for key, value in values.items()}
+                status = await receivers.post(url, headers, body)
                 left.popleft()
                 if status == HTTPStatus.OK:
                     sending.reached.add(destination)
                 else:
-                    sending.missing[name] = (
-                        f"the receiver of connection {name} answered with status {status}"
-                    )
+                    reason = f"the receiver of connection {name} answered with status {status}"
+                    sending.missing[name] = reason
+    # What is still left has not been answered; what was popped has its own outcome already.
     except VaultRefused as refused:
-        _note(
-            left,
-            name,
-            f"connection {name} cannot be used: {refused.type}; see that it is Active",
+        reason = (
+            f"connection {name} cannot be used: {refused.type}; see that it is Active"
         )
+        _miss(left, name, reason)
     except Unreachable as problem:
-        _note(
-            left,
-            name,
-            f"the receiver of connection {name} cannot be reached: {problem}",
-        )
+        reason = f"the receiver of connection {name} cannot be reached: {problem}"
+        _miss(left, name, reason)
 
 
-def _note(sendings: Iterable[Sending], connection: str, reason: str) -> None:
+def _miss(sendings: Iterable[Sending], connection: str, reason: str) -> None:
+    """Note why messages have not got over a connection."""
     for sending in sendings:
         sending.missing[connection] = reason
 
 
 def _body(sending: Sending) -> bytes:
-    envelope = sending.envelope
-    return replace(
-        envelope, send_attempt=sending.attempts, send_message_timestamp=sending.sent
-    ).encode()
+    envelope = replace(
+        sending.envelope,
+        send_attempt=sending.attempts,
+        send_message_timestamp=sending.sent,
+    )
+    return envelope.encode()

@@ -1,4 +1,4 @@
-"""One message on its way out: where it has arrived, and why it has not elsewhere."""
+"""Tracks one message on its way out: where it has arrived, and why it has not elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from services.connector.delivery.destinations import Destination, Routes
 from shared.spark.envelope import DESTINATION_ATTRIBUTE, Envelope, format_moment
 
-MAX_KEPT = 32_000  # bytes of a body that is no message
+# Bytes of a body that is no message: what a Long Text field of the report's record takes.
+MAX_REPORTED = 32_000
 
 
 @dataclass(slots=True)
@@ -24,13 +25,18 @@ class Sending:
 
     def begin(self, attempt: int) -> None:
         """Note that another attempt begins."""
-        self.attempts, self.sent = attempt, datetime.now(UTC)
+        self.attempts = attempt
+        self.sent = datetime.now(UTC)
+        # Faults of the attempt before may have been mended; those that remain are found again.
         self.missing.clear()
 
     def routes(self, routes: Routes) -> Routes:
-        """Those of its queue's routes that are its own."""
-        wanted = self.envelope.message.attributes.get(DESTINATION_ATTRIBUTE)
-        return routes.only_to(wanted) if isinstance(wanted, int) else routes
+        """Return those of its queue's routes that are its own."""
+        attributes = self.envelope.message.attributes
+        vault_id = attributes.get(DESTINATION_ATTRIBUTE)
+        if not isinstance(vault_id, int):
+            return routes
+        return routes.only_to(vault_id)
 
     @property
     def delivered(self) -> bool:
@@ -38,7 +44,7 @@ class Sending:
         return not self.missing
 
     def report(self) -> Iterable[dict[str, object]]:
-        """Rows that tell the message's Vault what became of it, one a connection."""
+        """Yield the rows that report the message's deliveries to its Vault, one for each connection."""
         common: dict[str, object] = {
             "message_id": self.envelope.message_id,
             "queue_time": format_moment(self.envelope.enter_queue_timestamp),
@@ -47,6 +53,7 @@ class Sending:
         }
         for destination in self.reached:
             yield {**common, "connection_name": destination.connection}
+        # The body goes back only where a person may want to send it again.
         body = self.envelope.recorded(None) if self.missing else ""
         for connection, reason in self.missing.items():
             yield {
@@ -58,9 +65,11 @@ class Sending:
 
 
 def unreadable(body: bytes, message_id: str, reason: str) -> dict[str, object]:
-    """The row of a body that is no message."""
+    """Return the row that reports a body that is no message."""
     now = format_moment(datetime.now(UTC))
-    text = body[:MAX_KEPT].decode(errors="replace").replace("\x00", "")
+    beginning = body[:MAX_REPORTED].decode(errors="replace")
+    # PostgreSQL stores no zero character in a text.
+    text = beginning.replace("\x00", "")
     return {
         "message_id": message_id,
         "connection_name": "",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import TypeGuard
 
 from shared.spark.envelope import (
@@ -14,14 +13,8 @@ from shared.spark.envelope import (
     Envelope,
     JsonValue,
     Message,
+    RunEvent,
 )
-
-
-class RunEvent(StrEnum):
-    """What the attribute ``event`` of a run's message says: read the records, or transfer those that were read."""
-
-    REQUEST = "run"
-    BATCH = "run_batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +31,7 @@ class RunBatch:
 
 
 def run_of(message: Message) -> RunBatch | None:
-    """Return the run that a message belongs to; None for none."""
+    """Return the run that a message belongs to, or None."""
     attributes = message.attributes
     if attributes.get("event") not in tuple(RunEvent):
         return None
@@ -51,7 +44,7 @@ def run_of(message: Message) -> RunBatch | None:
 
 
 def requested_run(message: Message) -> RunBatch | None:
-    """Return the run whose records are to be read; None for a message that does not ask for that."""
+    """Return the run that a message requests to read; None for any other message."""
     if message.attributes.get("event") != RunEvent.REQUEST:
         return None
     return run_of(message)
@@ -71,21 +64,21 @@ class Inbound:
 
     @property
     def integration_point(self) -> str:
-        """API name of the target integration point; empty when the message names none."""
+        """Return the API name of the target integration point; empty when the message names none."""
         return self._text("integration_point")
 
     @property
     def object(self) -> str:
-        """The source object whose records the items are; empty when the message names none."""
+        """Return the source object of the items; empty when the message names none."""
         return self._text("object")
 
     @property
     def event(self) -> str:
-        """What has happened to the records; empty when the message does not say."""
+        """Return the event of the records; empty when the message names none."""
         return self._text("event")
 
     def source(self, own: int) -> int | None:
-        """Return the id of the records' Vault, or None, for a message on a queue of the Vault ``own``."""
+        """Return the id of the source Vault of a message on a queue of the Vault ``own``; None if unknown."""
         if self.sender is not None and self.sender != own:
             return self.sender
         # A retry is put on the queue by the target Vault itself, and then names the source in an attribute.
@@ -99,7 +92,7 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class UnitKey:
-    """What the messages of one unit have in common; a batch of a run is a unit of its own."""
+    """The attributes that the messages of one unit share; a batch of a run is a unit of its own."""
 
     source: int | None
     integration_point: str
@@ -110,7 +103,7 @@ class UnitKey:
 
 @dataclass(slots=True)
 class WorkUnit:
-    """Messages to be processed together, and the distinct ids they name, in order of first mention."""
+    """Messages to be processed together, with the distinct ids that they name, in order of first mention."""
 
     key: UnitKey
     messages: list[Inbound] = field(default_factory=list)
@@ -118,12 +111,12 @@ class WorkUnit:
 
     @property
     def entered(self) -> datetime:
-        """When the latest of the messages entered its source queue."""
+        """Return when the latest of the messages entered its source queue."""
         return max(message.envelope.enter_queue_timestamp for message in self.messages)
 
     @property
     def message_of(self) -> dict[str, str]:
-        """Message ids by the id that they name; the last message that names it."""
+        """Return item id → id of the message that names it, the last one if there are several."""
         found = {}
         for message in self.messages:
             envelope = message.envelope
@@ -133,7 +126,7 @@ class WorkUnit:
 
     @property
     def whole_messages(self) -> dict[str, Envelope]:
-        """Each message once, by its id, with the ids that any copy of it names."""
+        """Return message id → the message, with the item ids that any of its copies names."""
         whole: dict[str, Envelope] = {}
         for message in self.messages:
             envelope = message.envelope
@@ -148,8 +141,8 @@ class WorkUnit:
         return whole
 
     def takes(self, message: Inbound) -> bool:
-        """Return whether a message still fits."""
-        # A message is never cut, so the first one fits whatever its length.
+        """Return whether the unit has room for the ids of a message."""
+        # A message is never divided, so the first one always fits.
         if not self.messages:
             return True
         items = message.envelope.message.items
@@ -157,12 +150,15 @@ class WorkUnit:
         return len(self.ids) + new <= MAX_ITEMS
 
     def add(self, message: Inbound) -> None:
-        """Take a message in; a second copy of one adds no ids."""
+        """Add a message to the unit; a second copy of a message adds no ids."""
         self.messages.append(message)
         self.ids.update(dict.fromkeys(message.envelope.message.items))
 
 
-def gather(messages: Iterable[Inbound], own: int) -> list[WorkUnit]:
+def gather(
+    messages: Iterable[Inbound],
+    own: int,
+) -> list[WorkUnit]:
     """Return work units of the messages on a queue of the Vault ``own``, in order of arrival."""
     open_units: dict[UnitKey, WorkUnit] = {}
     units: list[WorkUnit] = []
@@ -172,6 +168,7 @@ def gather(messages: Iterable[Inbound], own: int) -> list[WorkUnit]:
             integration_point=message.integration_point,
             object=message.object,
             event=message.event,
+            # Batches are reported one by one, so no two of them share a unit.
             batch=run_of(message.envelope.message),
         )
         unit = open_units.get(key)

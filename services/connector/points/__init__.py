@@ -1,1 +1,1 @@
-"""What an integration point does with the ids that a message names."""
+"""Transfers the records that a message names, each integration point in its own way."""

@@ -1,4 +1,4 @@
-"""Account Inbound: changed accounts keep their Case Contacts current, as far as their country's agreement allows."""
+"""Runs *Account Inbound*: changed accounts update their Case Contacts, as far as their country's agreement allows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from services.connector.points.point import FIRST, Point, Reading
 from services.connector.points.saving import KeyedRows, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemFailure
-from services.connector.rules.vql_text import statements
+from services.connector.rules.rows import statements
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text
@@ -45,11 +45,11 @@ _KNOWN = f"SELECT id, {LINK} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Write the Case Contact and Source Data of the unit's accounts; repeating it makes nothing twice.
+    """Write the Case Contact and Source Data of the unit's accounts; a repetition creates no duplicates.
 
-    Accounts that the agreement keeps back are skipped, and nothing of them is read.
+    Accounts that the agreement excludes are skipped, and none of their data is read.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -62,10 +62,16 @@ async def transfer(unit: Transfer) -> Outcome:
     outcome = Outcome()
     countries = await unit.target.query(COUNTRIES)
     pull_rules = read_pull_rules(countries.rows)
+    # The heads say by which rule each account is read, before anything else of it is read.
     heads = await read_heads(unit.source, unit.ids, pull_rules)
+    # Also where it may be read, an account of "only accounts with inquiries" waits for its first inquiry.
     partitions = await _allowed(unit, heads, pull_rules)
     outcome.skipped.update(heads.keys() - partitions.accounts)
-    await _note_unread(unit, [item for item in unit.ids if item not in heads], outcome)
+    await _note_unread(
+        unit,
+        [item for item in unit.ids if item not in heads],
+        outcome,
+    )
     if partitions.accounts:
         # Two units with the same account, or with inquiries of it, would otherwise write its contact side by side.
         keys = [(ACCOUNT, account) for account in partitions.accounts]
@@ -74,15 +80,24 @@ async def transfer(unit: Transfer) -> Outcome:
     return outcome
 
 
-async def _note_unread(unit: Transfer, accounts: list[str], outcome: Outcome) -> None:
+async def _note_unread(
+    unit: Transfer,
+    accounts: list[str],
+    outcome: Outcome,
+) -> None:
     """Skip accounts that exist and may not be read; note the others as missing."""
     # Nothing but the id is asked: of an account that may not be read, no other field may leave the source.
-    rows = await query_all(unit.source, statements(_EXISTING, "id", accounts))
+    texts = statements(_EXISTING, "id", accounts)
+    rows = await query_all(unit.source, texts)
     existing = {str(row["id"]) for row in rows}
     outcome.skipped.update(existing)
     for item in accounts:
         if item not in existing:
-            failure = missing_record(ACCOUNT, item, unit.route.point.api_name)
+            failure = missing_record(
+                ACCOUNT,
+                item,
+                unit.route.point.api_name,
+            )
             unit.note_missing(outcome, item, failure)
 
 
@@ -112,13 +127,20 @@ async def _allowed(
     return Partitions(allowed, account_of)
 
 
-async def _known(unit: Transfer, links: Collection[str]) -> set[str]:
-    """Return those of the Links that Source Data has: an inquiry has made their accounts known."""
+async def _known(
+    unit: Transfer,
+    links: Collection[str],
+) -> set[str]:
+    """Return the Links that Source Data has: an inquiry has transferred their accounts before."""
     rows = await query_all(unit.target, statements(_KNOWN, LINK, links))
     return {str(row[LINK]) for row in rows}
 
 
-async def _write(unit: Transfer, partitions: Partitions, outcome: Outcome) -> None:
+async def _write(
+    unit: Transfer,
+    partitions: Partitions,
+    outcome: Outcome,
+) -> None:
     hcps = await read_hcps(unit, partitions)
     await settle_references(unit.target, hcps.evaluations)
     for evaluation in hcps.evaluations:
@@ -156,11 +178,15 @@ async def _save(
         if result is not None and not result.ok:
             failure = not_saved(SOURCE_DATA, contact.rule, result)
             outcome.fail(account, failure)
+    # Those that have failed meanwhile stay failures.
     outcome.succeed(contacts)
 
 
-async def _readable(target: RecordAccess, reading: Reading) -> Reading | None:
-    """Read accounts of countries whose agreement lets them be pulled at all; no other account is even listed."""
+async def _readable(
+    target: RecordAccess,
+    reading: Reading,
+) -> Reading | None:
+    """Read the accounts whose country's agreement allows it; other accounts are not even listed."""
     # Rules of this point may read inquiries for what these say of themselves; inquiries are no accounts to list.
     if reading.object != ACCOUNT:
         return None

@@ -1,16 +1,18 @@
-"""Finds the Case Contact that each HCP of a batch is, and updates or creates it, in as few calls as a batch needs."""
+"""Finds, updates or creates the Case Contact of each HCP of a batch, and finds its Preferred Contact Information."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import assert_never
 
 from services.connector.points.evaluation import query_all
 from services.connector.points.saving import KeyedRows, Origin, not_saved, save
 from services.connector.points.transfer import Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
-from services.connector.rules.vql_text import statements
+from services.connector.rules.rows import statements
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
@@ -36,7 +38,7 @@ class Contact:
     """One HCP as the source Vault has it.
 
     ``key`` is the source record's id, ``object`` its object, ``link`` its Global ID, ``modified`` its modified date,
-    ``person`` and ``source_data`` the fields as ``rule`` evaluates them. ``item`` is the id in a message that asks for
+    ``person`` and ``source_data`` the fields as ``rule`` evaluates them. ``item`` is the id in the message that names
     it.
     """
 
@@ -74,7 +76,7 @@ class Contact:
         )
 
     def origin(self, ruled: Values) -> Origin:
-        """Return the origin of a row that is made of it, of which the rule has filled these fields."""
+        """Return the origin of a row made from this contact, of which the rule has filled these fields."""
         return Origin(self.item, self.object, self.key, self.rule, ruled)
 
 
@@ -88,10 +90,13 @@ class Candidates:
 
 
 class Ambiguous(Exception):
-    """An HCP whose identifiers belong to two different contacts; the text names no value."""
+    """Raised for an HCP whose identifiers belong to two different contacts; the text contains no value."""
 
 
-def read_candidates(persons: Iterable[Row], source_data: Iterable[Row]) -> Candidates:
+def read_candidates(
+    persons: Iterable[Row],
+    source_data: Iterable[Row],
+) -> Candidates:
     """Index rows of ``person__sys`` and of ``case_contact_source_data__v``."""
     by_veeva_id: dict[str, str] = {}
     by_external_id: dict[str, str] = {}
@@ -101,6 +106,7 @@ def read_candidates(persons: Iterable[Row], source_data: Iterable[Row]) -> Candi
             by_veeva_id[str(row[VEEVA_ID])] = record
         if row.get(EXTERNAL_ID):
             by_external_id[str(row[EXTERNAL_ID])] = record
+    # Source data need not have a contact.
     by_link = {
         str(row[LINK]): str(row["person__v"])
         for row in source_data
@@ -109,8 +115,11 @@ def read_candidates(persons: Iterable[Row], source_data: Iterable[Row]) -> Candi
     return Candidates(by_veeva_id, by_external_id, by_link)
 
 
-def match(contact: Contact, candidates: Candidates) -> str | None:
-    """Return the id of the contact that this HCP is, or None for a new one.
+def match(
+    contact: Contact,
+    candidates: Candidates,
+) -> str | None:
+    """Return the id of the existing contact of this HCP, or None when a new one is needed.
 
     :raises Ambiguous: Veeva ID and External ID lead to different contacts, of which none is a safe guess.
     """
@@ -121,10 +130,14 @@ def match(contact: Contact, candidates: Candidates) -> str | None:
             f"the Veeva ID belongs to Case Contact {by_veeva_id} and the External ID to Case Contact {by_external_id}; "
             "merge the two or correct the account's identifiers"
         )
+    # The Link comes last: it identifies an account, the other two a person.
     return by_veeva_id or by_external_id or candidates.by_link.get(contact.link)
 
 
-def _find(identifier: object, index: Mapping[str, str]) -> str | None:
+def _find(
+    identifier: object,
+    index: Mapping[str, str],
+) -> str | None:
     return index.get(str(identifier)) if identifier else None
 
 
@@ -132,7 +145,7 @@ async def candidates_of(
     target: RecordAccess,
     contacts: Iterable[Contact],
 ) -> Candidates:
-    """Return the Case Contacts that any of these HCPs may be.
+    """Return the existing Case Contacts with an identifier of any of these HCPs.
 
     :raises ClientError: one of the calls fails.
     """
@@ -157,10 +170,13 @@ async def candidates_of(
     return read_candidates(persons.result(), source_data.result())
 
 
-async def save_contacts(unit: Transfer, contacts: Sequence[Contact]) -> Saved:
-    """Update the Case Contact that each HCP is, or create it.
+async def save_contacts(
+    unit: Transfer,
+    contacts: Sequence[Contact],
+) -> Saved:
+    """Update or create the Case Contact of each HCP.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ClientError: one of the calls fails.
     """
     saved, refused = await _match_and_save(unit, contacts)
@@ -174,7 +190,7 @@ async def save_contacts(unit: Transfer, contacts: Sequence[Contact]) -> Saved:
 
 @dataclass(slots=True)
 class _Changes:
-    """Rows of Case Contacts to write; contacts that are matched have the id of theirs, by contact key."""
+    """Rows of Case Contacts to write; ``matched`` has the Case Contact ids of the matched contacts, by contact key."""
 
     updates: KeyedRows = field(default_factory=KeyedRows)
     creations: KeyedRows = field(default_factory=KeyedRows)
@@ -185,7 +201,11 @@ class _Changes:
         origin = contact.origin(contact.person)
         self.creations.add(contact.link, values, contact.modified, origin)
 
-    def update(self, contact: Contact, person: str) -> None:
+    def update(
+        self,
+        contact: Contact,
+        person: str,
+    ) -> None:
         self.matched[contact.key] = person
         values = {
             name: value
@@ -200,7 +220,7 @@ async def _match_and_save(
     unit: Transfer,
     contacts: Sequence[Contact],
 ) -> tuple[Saved, set[str]]:
-    """Match and save once; the second part of the result names contacts that were new here and not taken."""
+    """Match and save once; return the results, and the keys of contacts whose creation was refused."""
     candidates = await candidates_of(unit.target, contacts)
     saved: Saved = {}
     changes = _Changes()
@@ -214,11 +234,19 @@ async def _match_and_save(
             changes.create(contact)
         else:
             changes.update(contact, person)
+    # Updates go by id and creations by Link, so the two need a call each; they touch different records.
     async with concurrently() as group:
         updating = group.create_task(
             save(unit, PERSON, changes.updates, "id", update=True)
         )
-        creating = group.create_task(save(unit, PERSON, changes.creations, LINK))
+        creating = group.create_task(
+            save(
+                unit,
+                PERSON,
+                changes.creations,
+                LINK,
+            )
+        )
     refused: set[str] = set()
     for contact in contacts:
         if contact.key in saved:
@@ -228,18 +256,121 @@ async def _match_and_save(
             result = updating.result()[person]
         else:
             result = creating.result()[contact.link]
+            # A creation that is refused may be one that another connector has just made.
             if not result.ok:
                 refused.add(contact.key)
         saved[contact.key] = _id_of(result, contact.rule)
     return saved, refused
 
 
-def _id_of(result: RowResult, rule: str) -> str | ItemFailure:
+def _id_of(
+    result: RowResult,
+    rule: str,
+) -> str | ItemFailure:
     if not result.ok:
         return not_saved(PERSON, rule, result)
     return result.id or ""
 
 
-def _ambiguous(problem: Ambiguous, rule: str) -> ItemFailure:
+def _ambiguous(
+    problem: Ambiguous,
+    rule: str,
+) -> ItemFailure:
     text = f"Integration rule {rule}: {problem}"
     return ItemFailure(ItemErrorType.MATCH, text, rule)
+
+
+PERSON_INFORMATION = "person_information__v"
+TARGET_FIELD = "preferred_contact_information__v"
+METHOD = "delivery_method__v"
+HEAD = f"SELECT id, person__v, information_type__v, value__v FROM {PERSON_INFORMATION}"  # noqa: S608  VQL of names
+
+
+_ADDRESS = (
+    "address_line_1__v",
+    "address_line_2__v",
+    "city__v",
+    "state_province__v",
+    "zip__v",
+)
+
+
+class DeliveryMethod(StrEnum):
+    """Delivery methods of an inquiry for which a Case has Preferred Contact Information."""
+
+    EMAIL = "email__v"
+    PHONE = "phone__v"
+    FAX = "fax__v"
+    MAIL = "mail__v"
+    URGENT_MAIL = "urgent_mail__v"
+
+
+Detail = tuple[str, str]
+"""Type of Person Information, and the value in the form in which two are compared."""
+
+
+def _parts(method: DeliveryMethod) -> tuple[str, tuple[str, ...]]:
+    """Return the type of Person Information for a method, and the fields of an inquiry that contain its value."""
+    match method:
+        case DeliveryMethod.EMAIL:
+            return "email__v", ("email__v",)
+        case DeliveryMethod.PHONE:
+            return "phone__v", ("phone_number__v",)
+        case DeliveryMethod.FAX:
+            return "fax__v", ("fax_number__v",)
+        case DeliveryMethod.MAIL | DeliveryMethod.URGENT_MAIL:
+            return "address__v", _ADDRESS
+        case _:
+            assert_never(method)
+
+
+_FIELDS = (name for method in DeliveryMethod for name in _parts(method)[1])
+SOURCE_FIELDS = (METHOD, *dict.fromkeys(_FIELDS))
+"""Fields of an inquiry that :func:`detail` reads, where they exist."""
+
+
+def detail(inquiry: Row) -> Detail | None:
+    """Return the contact detail for the answer, or None when the inquiry has none."""
+    try:
+        method = DeliveryMethod(text(inquiry, METHOD))
+    except ValueError:
+        # Only these methods have Person Information of their kind.
+        return None
+    kind, names = _parts(method)
+    values = [text(inquiry, name) for name in names]
+    value = _comparable(kind, ", ".join(filter(None, values)))
+    return (kind, value) if value else None
+
+
+class PersonInformation:
+    """Active Person Information of some persons, found by person and detail."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        """Index rows of ``HEAD``; of several equal ones, use the first by id."""
+        self._ids: dict[tuple[str, Detail], str] = {}
+        # In the order of ids, so that every repetition chooses the same record.
+        for row in sorted(rows, key=lambda row: text(row, "id")):
+            person = text(row, "person__v")
+            kind = text(row, "information_type__v")
+            value = _comparable(kind, text(row, "value__v"))
+            self._ids.setdefault((person, (kind, value)), text(row, "id"))
+
+    def find(
+        self,
+        person: str,
+        wanted: Detail,
+    ) -> str | None:
+        """Return the id of the person's record with that detail, or None."""
+        return self._ids.get((person, wanted))
+
+
+def _comparable(
+    kind: str,
+    value: str,
+) -> str:
+    # People write one number in many ways; only the digits and a leading plus make a difference.
+    if kind in ("phone__v", "fax__v"):
+        digits = "".join(character for character in value if character.isdecimal())
+        return f"+{digits}" if value.strip().startswith("+") else digits
+    # White space and case never make a difference.
+    return " ".join(value.split()).casefold()

@@ -1,8 +1,8 @@
-"""CLM Inbound, in Vault CRM: approved documents of the Medical Vault become its presentations and email documents.
+"""Runs *CLM Inbound*: approved documents of the Medical Vault become presentations and email documents of Vault CRM.
 
-The Connection Countries of the Medical Vault say where a feature is used. A document that is withdrawn, or of a country
-in which the feature is no longer used, or that its rule no longer finds, as when it or the version that was approved is
-deleted, is made inactive here; one that was never here is not brought for that.
+The Connection Countries of the Medical Vault name the countries in which a feature is used. The copy of a document is
+made inactive when the document is withdrawn, when its country no longer uses the feature, or when the rule no longer
+finds it, for example after a deletion. No copy is created only to be inactive.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from services.connector.points.saving import KeyedRows, Origin, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.object_metadata import DOCUMENTS
-from services.connector.rules.vql_text import MODIFIED, literal, statements
+from services.connector.rules.rows import MODIFIED, literal, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
@@ -49,8 +49,12 @@ class Countries:
 
     by_feature: Mapping[str, frozenset[str]]
 
-    def wants(self, object_name: str, country: str) -> bool:
-        """Return whether a document is wanted as this object; one of no country is wherever the feature is used."""
+    def wants(
+        self,
+        object_name: str,
+        country: str,
+    ) -> bool:
+        """Return whether a document becomes this object; one without a country does if any country uses the feature."""
         email = object_name == EMAIL_DOCUMENT
         feature = Feature.APPROVED_EMAIL if email else Feature.CLM
         used = self.by_feature.get(feature, frozenset())
@@ -58,9 +62,9 @@ class Countries:
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Write what the rules make of the newest version of each document that is no draft.
+    """Write the records that the rules derive from each document's newest version that is not a draft.
 
-    :raises OutdatedRead: rows may be older than what is stored, or documents have changed meanwhile.
+    :raises OutdatedRead: rows may be older than the stored records, or documents have changed meanwhile.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -74,6 +78,7 @@ async def transfer(unit: Transfer) -> Outcome:
         await content.withdraw(set(unit.ids) - read.rows.keys())
     await _confirm(unit, rules, found, countries)
     settled = outcome.done | outcome.failures.keys()
+    # A document that is gone and was withdrawn here is done; one that was never here is missing.
     for item in found[0].missing - settled:
         failure = missing_record(DOCUMENTS, item, rules[0].name)
         unit.note_missing(outcome, item, failure)
@@ -83,20 +88,24 @@ async def transfer(unit: Transfer) -> Outcome:
 
 
 def _rules(unit: Transfer) -> list[CompiledRule]:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-    ]
+    rules = unit.rules()
     one_object_each = all(len(rule.target_objects) == 1 for rule in rules)
     if unit.object != DOCUMENTS or not rules or not one_object_each:
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} takes {DOCUMENTS}, by active integration rules that read "
             "them and write one object each; correct the message's object, or the rules"
         )
+    # A Medical Vault whose documents have no country publishes them wherever the feature is used.
     documents = unit.configuration.sources[DOCUMENTS]
     extra = (COUNTRY,) if COUNTRY in documents.fields else ()
-    return [unit.configuration.compiled(unit.route, rule, extra) for rule in rules]
+    return [
+        unit.configuration.compiled(
+            unit.route,
+            rule,
+            extra,
+        )
+        for rule in rules
+    ]
 
 
 async def _read(
@@ -106,7 +115,14 @@ async def _read(
     """Read the documents by each rule, and the countries in which features are used."""
     async with concurrently() as group:
         reads = [
-            group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in rules
+            group.create_task(
+                fetch(
+                    unit.source,
+                    rule.plan,
+                    unit.ids,
+                )
+            )
+            for rule in rules
         ]
         countries = group.create_task(_countries(unit))
     return [read.result() for read in reads], countries.result()
@@ -133,17 +149,22 @@ class _Content:
 
     @property
     def object(self) -> str:
-        """The object that the rule writes."""
+        """Return the object that the rule writes."""
         return self.rule.target_objects[0]
 
-    async def publish(self, found: SourceRows, countries: Countries) -> None:
-        """Write the documents that are wanted here, and make inactive those that are here and no longer wanted."""
+    async def publish(
+        self,
+        found: SourceRows,
+        countries: Countries,
+    ) -> None:
+        """Write the documents that are wanted in this Vault, and make inactive the copies of the others."""
         published = await self._published(map(_link, found.rows.values()))
         wanted = {
             item
             for item, row in found.rows.items()
             if countries.wants(self.object, text(row, COUNTRY))
         }
+        # What is neither wanted nor here is not even evaluated: an error in it concerns nobody.
         rows = {
             item: row
             for item, row in found.rows.items()
@@ -171,20 +192,29 @@ class _Content:
         self._note(item_of, results)
 
     async def withdraw(self, gone: Iterable[str]) -> None:
-        """Make inactive what is here of documents that the rule no longer finds."""
+        """Make inactive the copies of documents that the rule no longer finds."""
         # The Global ID of a document that cannot be read is known all the same: it is made of ids.
         item_of = {f"{self.unit.source.vault_id}_{item}": item for item in gone}
         content = KeyedRows()
         for link in await self._published(item_of):
             item = item_of[link]
-            content.add(link, {STATUS: INACTIVE}, "", Origin(item, DOCUMENTS, item))
-        results = await save(self.unit, self.object, content, LINK, update=True)
+            # Without a modified date the row has no source state: a deletion leaves none to send.
+            origin = Origin(item, DOCUMENTS, item)
+            content.add(link, {STATUS: INACTIVE}, "", origin)
+        results = await save(
+            self.unit,
+            self.object,
+            content,
+            LINK,
+            update=True,
+        )
         self._note(item_of, results)
 
     async def _published(self, links: Iterable[str]) -> set[str]:
-        """Return those of the Links under which documents are here already."""
+        """Return the Links whose documents have copies in this Vault already."""
         head = f"SELECT {LINK} FROM {self.object}"  # noqa: S608  VQL of names
-        rows = await query_all(self.unit.target, statements(head, LINK, links))
+        texts = statements(head, LINK, links)
+        rows = await query_all(self.unit.target, texts)
         return {text(row, LINK) for row in rows}
 
     def _note(
@@ -207,13 +237,12 @@ async def _confirm(
     found: Sequence[SourceRows],
     countries: Countries,
 ) -> None:
-    """Check that the documents, and where they are wanted, are still as they were read.
+    """Check that the documents, and the countries that use the features, are still as they were read.
 
-    :raises OutdatedRead: they are not.
+    :raises OutdatedRead: some have changed.
     :raises ClientError: one of the calls fails.
     """
-    # The source state that is kept with a record shows no deletion, which has none, and nothing of a record that was
-    # not made because its document was not wanted.
+    # The stored source state cannot reveal a deletion, which has no date, nor a change of a document without a copy.
     found_now, countries_now = await _read(unit, rules)
     before = [_states(read) for read in found]
     now = [_states(read) for read in found_now]

@@ -1,4 +1,4 @@
-"""Country: Connection Settings of Vault CRM become a Connection Country for each country in which a feature is used."""
+"""Runs *Country*: Connection Settings of Vault CRM become a Connection Country for each country that uses a feature."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from services.connector.points.point import Point
 from services.connector.points.saving import KeyedRows, no_key, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule, Values
+from services.connector.rules.rows import MODIFIED
 from services.connector.rules.rule import RuleError
-from services.connector.rules.vql_text import MODIFIED
 from shared.client.results import text
 
 COUNTRY, FEATURE = "country__v", "feature__v"
@@ -28,7 +28,7 @@ GONE: Mapping[str, object] = {**TAKEN_OUT, DELETED: True}
 
 
 class Part(NamedTuple):
-    """A source record's row for one value of its field, in which the field has that value only."""
+    """A source record's row for one value of a multi-value field, in which the field has only that value."""
 
     item: str
     value: str
@@ -36,16 +36,16 @@ class Part(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The part's id in its unit."""
+        """Return the part's id in its unit."""
         return f"{self.item} {self.value}"
 
 
 async def transfer(unit: Transfer) -> Outcome:
     """Write a record for each country of the unit's settings, and inactivate those that are no longer among them.
 
-    Of settings with a country that cannot be mapped nothing is written.
+    Nothing is written for settings with a country that cannot be mapped.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: the rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -68,10 +68,13 @@ async def transfer(unit: Transfer) -> Outcome:
     return copies.outcome
 
 
-def spread_field(rule: CompiledRule, target_field: str) -> str:
-    """Return the column, in rows of the source record, that a target field is filled from.
+def spread_field(
+    rule: CompiledRule,
+    target_field: str,
+) -> str:
+    """Return the column of source rows from which a target field is filled.
 
-    :raises RuleError: no field rule fills it, or one that reads a related record.
+    :raises RuleError: no field rule fills it, or the field rule reads a related record.
     """
     for part in rule.fields:
         selection = part.selection
@@ -87,10 +90,14 @@ def spread_field(rule: CompiledRule, target_field: str) -> str:
     )
 
 
-def spread(rows: Mapping[str, Row], column: str) -> Iterator[Part]:
-    """Yield the parts of each row, in the order of its values; a row without a value has none."""
+def spread(
+    rows: Mapping[str, Row],
+    column: str,
+) -> Iterator[Part]:
+    """Yield the parts of each row, in the order of its values; a row without a value yields none."""
     for item, row in rows.items():
         for value in dict.fromkeys(_values(row.get(column))):
+            # A list of one value, as the Vault answers a picklist, so that the field rule reads it unchanged.
             part = {**row, column: [value]}
             yield Part(item, value, part)
 
@@ -100,7 +107,11 @@ def _values(value: object) -> list[str]:
     return [str(value) for value in values if value not in (None, "")]
 
 
-async def _write(copies: Copies, evaluation: Evaluation, parts: Iterable[Part]) -> None:
+async def _write(
+    copies: Copies,
+    evaluation: Evaluation,
+    parts: Iterable[Part],
+) -> None:
     wanted = KeyedRows()
     owners: dict[str, str] = {}
     for part in parts:
@@ -122,8 +133,12 @@ async def _write(copies: Copies, evaluation: Evaluation, parts: Iterable[Part]) 
     await _take_out(copies, owners.keys())
 
 
-def _link(copies: Copies, part: Part, values: Values) -> str | None:
-    """Return the Link of one country's record; None, with a failure noted, where the rule does not fill it."""
+def _link(
+    copies: Copies,
+    part: Part,
+    values: Values,
+) -> str | None:
+    """Return the Link of one country's record; None, after recording a failure, when the rule does not fill it."""
     for name in (LINK, FEATURE):
         if not values.get(name):
             failure = no_key(copies.rule.name, copies.object, name)
@@ -132,8 +147,11 @@ def _link(copies: Copies, part: Part, values: Values) -> str | None:
     return f"{values[LINK]}_{part.value}_{values[FEATURE]}"
 
 
-async def _take_out(copies: Copies, wanted: Iterable[str]) -> None:
-    """Inactivate the records that settings no longer name, and flag those of settings that are gone."""
+async def _take_out(
+    copies: Copies,
+    wanted: Iterable[str],
+) -> None:
+    """Inactivate the records of countries that settings no longer name, and flag those of deleted settings."""
     rows = copies.found.rows
     missing = copies.found.missing
     failed = copies.outcome.failures
@@ -153,7 +171,13 @@ async def _take_out(copies: Copies, wanted: Iterable[str]) -> None:
         values = GONE if gone else TAKEN_OUT
         changed.add(record, values, modified, copies.origin(item))
         owners[record] = item
-    results = await save(copies.unit, copies.object, changed, "id", update=True)
+    results = await save(
+        copies.unit,
+        copies.object,
+        changed,
+        "id",
+        update=True,
+    )
     copies.note(owners, results)
     # Settings that name no country any more have no rows; they are done all the same.
     copies.outcome.succeed(item for item in items if item in rows)

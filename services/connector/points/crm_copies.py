@@ -1,4 +1,4 @@
-"""Copies records of Vault CRM: by the point's one rule, for the CRM Org that they come from, with each one's result."""
+"""Copies records of Vault CRM by the point's one rule, for the CRM Org that they come from, and records the results."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from services.connector.points.metadata_matching import CRM_ID, CRM_ORG
 from services.connector.points.saving import KeyedRows, Origin, Values, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
+from services.connector.rules.rows import literal, statements
 from services.connector.rules.rule import IntegrationRule
-from services.connector.rules.vql_text import literal, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.results import RowResult
 from shared.runtime.waiting import concurrently
@@ -30,7 +30,7 @@ SOURCE_STATUS = "source_status__v"
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """One unit's copies: the rule and object that they are made by, the id of their CRM Org, and their outcome.
+    """One unit's copies: the rule and the object that they are made by, the id of their CRM Org, and their outcome.
 
     ``found`` are the source records of the unit.
     """
@@ -53,20 +53,41 @@ class Copies:
         rule = _rule(unit)
         compiled = unit.configuration.compiled(unit.route, rule)
         async with concurrently() as group:
-            fetching = group.create_task(fetch(unit.source, compiled.plan, unit.ids))
+            fetching = group.create_task(
+                fetch(
+                    unit.source,
+                    compiled.plan,
+                    unit.ids,
+                )
+            )
             finding_org = group.create_task(_org(unit))
         found = fetching.result()
         outcome = Outcome(skipped=set(found.filtered))
         object_name = rule.target_objects[0]
-        return cls(unit, compiled, found, object_name, finding_org.result(), outcome)
+        return cls(
+            unit,
+            compiled,
+            found,
+            object_name,
+            finding_org.result(),
+            outcome,
+        )
 
-    def origin(self, item: str, ruled: Values | None = None) -> Origin:
-        """Return the origin of a row: with the fields that the rule has filled; without any, the point's own."""
+    def origin(
+        self,
+        item: str,
+        ruled: Values | None = None,
+    ) -> Origin:
+        """Return the origin of a row whose ``ruled`` fields the rule has filled; the point itself sets the others."""
         rule = None if ruled is None else self.rule.name
         return Origin(item, self.unit.object, item, rule, ruled or {})
 
-    def note(self, owners: Mapping[str, str], results: Mapping[str, RowResult]) -> None:
-        """Note the results of rows by key; ``owners`` are their source records, by key too."""
+    def note(
+        self,
+        owners: Mapping[str, str],
+        results: Mapping[str, RowResult],
+    ) -> None:
+        """Record the results of rows in the outcome; ``results`` and ``owners`` (source record ids) are by key."""
         for key, result in results.items():
             item = owners[key]
             if result.ok:
@@ -92,7 +113,7 @@ class Copies:
     async def confirm(self) -> None:
         """Check that the source records are still as they were read.
 
-        :raises OutdatedRead: some have changed, or are gone.
+        :raises OutdatedRead: some have changed or were deleted.
         :raises ClientError: one of the calls fails.
         """
         # The state that is kept with each copy shows no deletion, nor a copy that came or went with another state.
@@ -100,11 +121,8 @@ class Copies:
 
 
 def _rule(unit: Transfer) -> IntegrationRule:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-    ]
+    rules = unit.rules()
+    # Copies are matched, and flagged, in one object; a second rule would leave open in which.
     if len(rules) != 1 or len(rules[0].target_objects) != 1:
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that reads "
@@ -114,7 +132,7 @@ def _rule(unit: Transfer) -> IntegrationRule:
 
 
 async def _org(unit: Transfer) -> str:
-    """Return the id of the source Vault's CRM Org, which is made when its first records come."""
+    """Return the id of the source Vault's CRM Org; create it for the first records."""
     vault_id = str(unit.source.vault_id)
     head = f"SELECT id FROM {ORG}"  # noqa: S608  VQL of names
     known = await unit.target.query(f"{head} WHERE {ORG_KEY} = {literal(vault_id)}")

@@ -1,4 +1,4 @@
-"""CRM Metadata Sync: what Vault CRM keeps as metadata becomes records here, matched, and flagged when it is gone."""
+"""Runs *CRM Metadata Sync*: metadata of Vault CRM becomes records here, which are matched, and flagged when deleted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from services.connector.points.point import FIRST, SECOND, Point
 from services.connector.points.saving import KeyedRows, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
-from services.connector.rules.vql_text import MODIFIED, statements
+from services.connector.rules.rows import MODIFIED, statements
 from shared.client.results import text
 
 GONE: Mapping[str, object] = {DELETED: True, SOURCE_STATUS: "inactive__v"}
@@ -32,7 +32,7 @@ GONE: Mapping[str, object] = {DELETED: True, SOURCE_STATUS: "inactive__v"}
 async def transfer(unit: Transfer) -> Outcome:
     """Write the unit's records by the point's rule, and flag those that the source no longer has.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: the rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -47,7 +47,10 @@ async def transfer(unit: Transfer) -> Outcome:
     return copies.outcome
 
 
-async def _write(copies: Copies, evaluation: Evaluation) -> None:
+async def _write(
+    copies: Copies,
+    evaluation: Evaluation,
+) -> None:
     wanted = {
         item: _identity(copies, item, targets[copies.object])
         for item, targets in evaluation.targets.items()
@@ -68,13 +71,23 @@ async def _write(copies: Copies, evaluation: Evaluation) -> None:
         modified = text(copies.found.rows[item], MODIFIED)
         rows.add(key, values, modified, copies.origin(item, ruled))
         owners[key] = item
-    results = await save(copies.unit, copies.object, by_id, "id", update=True)
+    results = await save(
+        copies.unit,
+        copies.object,
+        by_id,
+        "id",
+        update=True,
+    )
     copies.note(owners, results)
     results = await save(copies.unit, copies.object, by_link, LINK)
     copies.note(owners, results)
 
 
-def _identity(copies: Copies, item: str, values: Mapping[str, object]) -> Identity:
+def _identity(
+    copies: Copies,
+    item: str,
+    values: Mapping[str, object],
+) -> Identity:
     return Identity(
         link=text(values, LINK),
         org=copies.org,
@@ -83,19 +96,27 @@ def _identity(copies: Copies, item: str, values: Mapping[str, object]) -> Identi
     )
 
 
-def _note_problems(copies: Copies, matches: Matches) -> None:
+def _note_problems(
+    copies: Copies,
+    matches: Matches,
+) -> None:
     rule = copies.rule.name
     for item, problem in matches.problems.items():
         reason = f"Integration rule {rule}: {problem}"
-        copies.outcome.fail(item, ItemFailure(ItemErrorType.MATCH, reason, rule))
+        failure = ItemFailure(ItemErrorType.MATCH, reason, rule)
+        copies.outcome.fail(item, failure)
 
 
-async def _known(copies: Copies, wanted: Iterable[Identity]) -> KnownRecords:
-    """Return the records that any of the identities may mean."""
+async def _known(
+    copies: Copies,
+    wanted: Iterable[Identity],
+) -> KnownRecords:
+    """Return the existing records with an identifier of any of the identities."""
     keys: dict[str, dict[str, None]] = {LINK: {}, CRM_ID: {}, EXTERNAL_ID: {}}
     for identity in wanted:
         keys[LINK][identity.link] = None
         keys[CRM_ID][identity.crm_id] = None
+        # An empty External ID would match every record that has none.
         if identity.external_id:
             keys[EXTERNAL_ID][identity.external_id] = None
     names = f"id, {LINK}, {CRM_ORG}, {CRM_ID}, {EXTERNAL_ID}"

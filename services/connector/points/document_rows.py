@@ -1,4 +1,4 @@
-"""Saves documents as targets of rules: found by their key field, changed, or created without a file."""
+"""Saves documents as targets of rules: changes those found by the key field, and creates the others without a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from services.connector.points.evaluation import OutdatedRead, query_all
 from services.connector.points.transfer import Transfer
 from services.connector.rules.object_metadata import DOCUMENTS
-from services.connector.rules.vql_text import statements
+from services.connector.rules.rows import statements
 from shared.client.results import ApiError, RowResult, text
 from shared.protocol.error_types import ErrorType
 
@@ -22,7 +22,7 @@ async def save_documents(
     rows: Mapping[str, Values],
     key: str,
 ) -> dict[str, RowResult]:
-    """Change the latest version of each document, or create it; rows and results are by the value of ``key``.
+    """Change the latest version of each document, or create the document; ``rows`` and results are by ``key`` value.
 
     :raises OutdatedRead: another connector has created one of the documents meanwhile.
     :raises ClientError: one of the calls fails.
@@ -62,7 +62,10 @@ async def _known(
     return known
 
 
-def _change(document: str, row: Values) -> Values:
+def _change(
+    document: str,
+    row: Values,
+) -> Values:
     fields = {name: value for name, value in row.items() if name not in AT_CREATION}
     return {"id": document, **fields}
 

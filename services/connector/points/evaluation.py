@@ -1,4 +1,4 @@
-"""Reads a unit's source records, runs rules over them, and checks afterwards that what was read is still current."""
+"""Reads a unit's source records, runs rules over them, and checks afterwards that they have not changed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from services.connector.rules.item_failures import (
     ItemFailure,
 )
 from services.connector.rules.query_plan import QueryPlan
-from services.connector.rules.rows import Describe
-from services.connector.rules.vql_text import MODIFIED, modified_field, statements
+from services.connector.rules.rows import MODIFIED, Describe, modified_field, statements
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import QueryResult
 from shared.runtime.waiting import concurrently
@@ -31,12 +30,12 @@ Row = dict[str, object]
 
 
 class OutdatedRead(Exception):
-    """Rows that may be older than what is stored were left out; the unit is to be read and written again."""
+    """Raised when rows that may be older than the stored records were left out: the unit is read and written again."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRows:
-    """Rows by record id; ids that a query object rule leaves out; ids of no record that may be read.
+    """Rows by record id, the ids that a query object rule leaves out, and the ids without a readable record.
 
     ``describe`` is the source Vault's description of the columns; None when nothing was read.
     """
@@ -49,10 +48,10 @@ class SourceRows:
 
 @dataclass(slots=True)
 class Evaluation:
-    """Target values and failures by source record id; a record is in one of the two.
+    """Target values and failures by source record id; each record is in one of the two.
 
-    ``warnings`` say what was left unset in records that are transferred all the same. ``evaluated`` has the result of
-    each row of ``found``, field by field, also where the record failed.
+    ``warnings`` name the fields that were left unset in records that are transferred nevertheless. ``evaluated`` has
+    the result of each row of ``found``, field by field, also of a failed record.
     """
 
     rule: CompiledRule
@@ -62,13 +61,20 @@ class Evaluation:
     warnings: dict[str, ItemFailure] = field(default_factory=dict)
     evaluated: dict[str, Evaluated] = field(default_factory=dict)
 
-    def fail(self, item: str, errors: list[FieldError]) -> None:
-        """Note the errors of a record's fields, and take its target values back."""
+    def fail(
+        self,
+        item: str,
+        errors: list[FieldError],
+    ) -> None:
+        """Record the errors of a record's fields, and remove its target values."""
         self.targets.pop(item, None)
         self.failures[item] = ItemFailure.of_fields(errors)
 
 
-async def query_all(client: RecordAccess, statements: Iterable[str]) -> list[Row]:
+async def query_all(
+    client: RecordAccess,
+    statements: Iterable[str],
+) -> list[Row]:
     """Run several statements at once and return their rows, in the statements' order.
 
     :raises ClientError: one of the calls fails.
@@ -100,10 +106,11 @@ async def fetch(
     plan: QueryPlan,
     ids: Collection[str],
 ) -> SourceRows:
-    """Read the records by a rule's plan; a row's modified date is that of the version where it is a document.
+    """Read the records by a rule's plan; the modified date of a document's row is that of the version.
 
     :raises ClientError: one of the calls fails.
     """
+    # The description comes with the rows, so that declared types are checked without a call of its own.
     answers = await _answers(client, plan.statements(ids), describe=True)
     rows = {str(row["id"]): row for answer in answers for row in answer.rows}
     modified = modified_field(plan.object)
@@ -121,8 +128,12 @@ async def fetch(
     return SourceRows(rows, filtered, missing, describe)
 
 
-def missing_record(object_name: str, record: str, rule: str) -> ItemFailure:
-    """Return the failure of an id that leads to no record."""
+def missing_record(
+    object_name: str,
+    record: str,
+    rule: str,
+) -> ItemFailure:
+    """Return the failure of an id without a readable record."""
     return ItemFailure(
         ItemErrorType.SOURCE,
         f"Integration rule {rule}: the source Vault has no {object_name} {record} that the connection's user may read; "
@@ -131,7 +142,10 @@ def missing_record(object_name: str, record: str, rule: str) -> ItemFailure:
     )
 
 
-def evaluate(rule: CompiledRule, found: SourceRows) -> Evaluation:
+def evaluate(
+    rule: CompiledRule,
+    found: SourceRows,
+) -> Evaluation:
     """Run a rule over rows; references are still pending."""
     evaluation = Evaluation(rule, found)
     # A column of another type than the rule declares makes every row wrong, so it is an error of each.
@@ -154,7 +168,7 @@ async def settle_references(
     client: RecordAccess,
     evaluations: Sequence[Evaluation],
 ) -> None:
-    """Look up the records that rows refer to, each key once for all evaluations, and put their ids in place.
+    """Find the records that rows refer to, each key once for all evaluations, and replace the references by ids.
 
     :raises ClientError: one of the calls fails.
     """
@@ -168,8 +182,10 @@ async def settle_references(
             unique: group.create_task(query_all(client, key_statements(unique, keys)))
             for unique, keys in wanted.items()
         }
+    # All evaluations share the answers: a country or a product is named by nearly every row.
     found = {unique: index(unique[1], read.result()) for unique, read in reads.items()}
     for evaluation in evaluations:
+        # Most rules refer to nothing by key.
         if not evaluation.rule.references:
             continue
         for item, targets in list(evaluation.targets.items()):
@@ -179,12 +195,16 @@ async def settle_references(
                 evaluation.fail(item, errors)
 
 
-async def confirm(source: RecordAccess, object_name: str, found: SourceRows) -> None:
-    """Read the modified dates again, after the writes: for targets with no stored state that could show a newer one.
+async def confirm(
+    source: RecordAccess,
+    object_name: str,
+    found: SourceRows,
+) -> None:
+    """Check after the writes that the source's modified dates have not changed, for targets without a source state.
 
-    Of several connectors that write the same, the last one to write has then read the latest.
+    Of several connectors that write the same records, the last to write has then read the latest state.
 
-    :raises OutdatedRead: source records have changed, or are gone, since they were read.
+    :raises OutdatedRead: source records have changed or were deleted since they were read.
     :raises ClientError: one of the calls fails.
     """
     modified = modified_field(object_name)

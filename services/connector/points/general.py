@@ -1,4 +1,4 @@
-"""The general point: writes what the rules say and nothing else, so that a custom integration point needs no code."""
+"""Runs the general point: writes what the rules evaluate to and nothing else, so that custom points need no code."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from services.connector.points.saving import (
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.order import Step, write_order
+from services.connector.rules.rows import MODIFIED
 from services.connector.rules.rule import IntegrationRule, RuleError
-from services.connector.rules.vql_text import MODIFIED
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
@@ -36,7 +36,7 @@ Values = Mapping[str, object]
 async def transfer(unit: Transfer) -> Outcome:
     """Fetch, evaluate and save the unit's records by every rule of the point that reads their object.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -44,7 +44,12 @@ async def transfer(unit: Transfer) -> Outcome:
     rules = _rules(unit)
     # Whatever is wrong with the configuration is found before the first read.
     compiled = [
-        unit.configuration.compiled(unit.route, rule, documents=True) for rule in rules
+        unit.configuration.compiled(
+            unit.route,
+            rule,
+            documents=True,
+        )
+        for rule in rules
     ]
     steps = [_steps(unit, rule) for rule in rules]
     async with concurrently() as group:
@@ -57,6 +62,7 @@ async def transfer(unit: Transfer) -> Outcome:
         unit.evaluate(rule, found)
         for rule, found in zip(compiled, fetched, strict=True)
     ]
+    # Once for all rules: they often refer to the same countries and products.
     await settle_references(unit.target, evaluations)
     outcome = Outcome()
     for evaluation, order in zip(evaluations, steps, strict=True):
@@ -70,11 +76,7 @@ async def transfer(unit: Transfer) -> Outcome:
 
 
 def _rules(unit: Transfer) -> list[IntegrationRule]:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-    ]
+    rules = unit.rules()
     if not rules:
         raise ConfigurationFault(
             f"No active integration rule of integration point {unit.route.point.api_name} reads {unit.object}; "
@@ -83,7 +85,10 @@ def _rules(unit: Transfer) -> list[IntegrationRule]:
     return rules
 
 
-def _steps(unit: Transfer, rule: IntegrationRule) -> tuple[Step, ...]:
+def _steps(
+    unit: Transfer,
+    rule: IntegrationRule,
+) -> tuple[Step, ...]:
     ruled: dict[str, set[str]] = {}
     for part in rule.field_rules:
         ruled.setdefault(part.target_object, set()).add(part.target_field)
@@ -92,7 +97,11 @@ def _steps(unit: Transfer, rule: IntegrationRule) -> tuple[Step, ...]:
     return write_order(rule.name, rule.target_objects, frozen, targets)
 
 
-def _note(unit: Transfer, outcome: Outcome, evaluation: Evaluation) -> None:
+def _note(
+    unit: Transfer,
+    outcome: Outcome,
+    evaluation: Evaluation,
+) -> None:
     rule = evaluation.rule
     for item in evaluation.found.missing:
         failure = missing_record(rule.plan.object, item, rule.name)
@@ -100,8 +109,12 @@ def _note(unit: Transfer, outcome: Outcome, evaluation: Evaluation) -> None:
     outcome.note(evaluation)
 
 
-def _settle(outcome: Outcome, ids: tuple[str, ...], fetched: list[SourceRows]) -> None:
-    """Note as done what any rule has read, and as skipped what filters have left out of all of them."""
+def _settle(
+    outcome: Outcome,
+    ids: tuple[str, ...],
+    fetched: list[SourceRows],
+) -> None:
+    """Record the records that any rule has read as done, and those that all rules have filtered out as skipped."""
     for item in ids:
         if item in outcome.failures:
             continue
@@ -111,7 +124,7 @@ def _settle(outcome: Outcome, ids: tuple[str, ...], fetched: list[SourceRows]) -
 
 @dataclass(slots=True)
 class _Saving:
-    """One rule's records on their way into the target Vault; ids of saved rows by target object and source record."""
+    """Saves the records of one rule; stores the ids of saved rows by target object and source record."""
 
     unit: Transfer
     evaluation: Evaluation
@@ -119,15 +132,25 @@ class _Saving:
     saved: dict[str, dict[str, str]] = field(default_factory=dict)
 
     async def save(self, steps: tuple[Step, ...]) -> None:
-        """Save the objects in order; a record that fails at one of them goes no further."""
+        """Save the objects in order; a record that fails at one object is not saved to the following ones."""
         for step in steps:
             key = self._key(step.object)
             rows, owners = self._rows(step, key)
             # A field that the Vault sets itself cannot be filled in a new record, so such a record must exist.
             described = self.unit.configuration.targets[step.object].fields[key]
             update = not described.editable
-            results = await save(self.unit, step.object, rows, key, update=update)
-            self.saved[step.object] = self._note(step.object, owners, results)
+            results = await save(
+                self.unit,
+                step.object,
+                rows,
+                key,
+                update=update,
+            )
+            self.saved[step.object] = self._note(
+                step.object,
+                owners,
+                results,
+            )
 
     def _key(self, object_name: str) -> str:
         rule = self.evaluation.rule
@@ -141,7 +164,11 @@ class _Saving:
             )
         return key
 
-    def _rows(self, step: Step, key: str) -> tuple[KeyedRows, dict[str, str]]:
+    def _rows(
+        self,
+        step: Step,
+        key: str,
+    ) -> tuple[KeyedRows, dict[str, str]]:
         """Return the rows of one object, and the key value of each source record."""
         rule = self.evaluation.rule
         rows = KeyedRows()
@@ -151,9 +178,11 @@ class _Saving:
                 continue
             values = targets[step.object]
             value = values.get(key)
+            # Without a key the row could only be created, and would be created again by every repetition.
             if value is None:
                 self.outcome.fail(item, no_key(rule.name, step.object, key))
                 continue
+            # Parents are saved before: the order of the steps says so.
             linked = {link.field: self.saved[link.parent][item] for link in step.links}
             origin = Origin(item, rule.plan.object, item, rule.name, values)
             modified = text(self.evaluation.found.rows[item], MODIFIED)
@@ -167,18 +196,22 @@ class _Saving:
         owners: Mapping[str, str],
         results: Mapping[str, RowResult],
     ) -> dict[str, str]:
-        """Note the failures, and return the ids of saved rows by source record."""
+        """Record the failures, and return the ids of saved rows by source record."""
         ids: dict[str, str] = {}
         for item, key in owners.items():
             result = results[key]
             if result.ok:
                 ids[item] = result.id or ""
             else:
-                failure = not_saved(object_name, self.evaluation.rule.name, result)
+                failure = not_saved(
+                    object_name,
+                    self.evaluation.rule.name,
+                    result,
+                )
                 self.outcome.fail(item, failure)
         return ids
 
 
 def point(name: str) -> Point:
-    """Return the point of an API name that is not registered: a custom one, or one whose rules say all."""
+    """Return the general point for an API name without code of its own, such as that of a custom point."""
     return Point(name, transfer, fills_documents=True)

@@ -19,7 +19,7 @@ from services.connector.points.evaluation import (
 from services.connector.points.transfer import Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
-from services.connector.rules.vql_text import contains, statements
+from services.connector.rules.rows import contains, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text
@@ -34,7 +34,7 @@ _HEAD = f"SELECT id, global_id__sys, {ACCOUNT_COUNTRY} FROM {ACCOUNT}"  # noqa: 
 
 
 class PullRule(StrEnum):
-    """What a country's data usage agreement lets the Medical Vault pull of accounts: its Pull Accounts Rule."""
+    """The Pull Accounts Rule of a country's data usage agreement: which accounts the Medical Vault may pull."""
 
     PULL = "pull_accounts__v"
     WITH_INQUIRIES = "only_accounts_with_inquiries__v"
@@ -46,7 +46,7 @@ PullRules = Mapping[str, PullRule]
 
 
 def rule_name(rule: PullRule) -> str:
-    """Return the name of the integration rule that a Pull Accounts Rule asks for."""
+    """Return the name of the integration rule for a Pull Accounts Rule."""
     match rule:
         case PullRule.PULL:
             return "account__v"
@@ -70,22 +70,26 @@ def read_pull_rules(countries: Iterable[Mapping[str, object]]) -> dict[str, Pull
 
 
 def _pull_rule(value: str) -> PullRule:
-    # Where a country says nothing, or what this connector does not know, the most restrictive rule holds.
+    # For a country without a value, or with one unknown to this connector, the most restrictive rule applies.
     try:
         return PullRule(value)
     except ValueError:
         return PullRule.DO_NOT_PULL
 
 
-def account_rule(pull_rules: PullRules, country_code: str, account: str) -> PullRule:
-    """Return the rule for an inquiry; without a known country, or without an account, no account is read."""
+def account_rule(
+    pull_rules: PullRules,
+    country_code: str,
+    account: str,
+) -> PullRule:
+    """Return the rule for an inquiry; one without a known country or an account has the rule that reads no account."""
     if not account:
         return PullRule.DO_NOT_PULL
     return pull_rules.get(country_code, PullRule.DO_NOT_PULL)
 
 
 def readable(pull_rules: PullRules) -> str | None:
-    """Return the condition of accounts of which anything may be read; None when no account may."""
+    """Return the condition of accounts that may be read; None when no account may be."""
     codes = sorted(
         code for code, rule in pull_rules.items() if rule is not PullRule.DO_NOT_PULL
     )
@@ -93,9 +97,9 @@ def readable(pull_rules: PullRules) -> str | None:
 
 
 def visible(pull_rules: PullRules) -> tuple[str, ...]:
-    """Return the conditions of accounts that may be shown as they are now, of which an account fulfils one at most.
+    """Return conditions of accounts that may be shown with their current data; an account meets at most one of them.
 
-    Where only accounts with inquiries may be pulled, those may be shown of which an inquiry was transferred.
+    In countries where only accounts with inquiries may be pulled, an account may be shown after an inquiry's transfer.
     """
     conditions = []
     pulled = _countries(pull_rules, PullRule.PULL)
@@ -108,26 +112,29 @@ def visible(pull_rules: PullRules) -> tuple[str, ...]:
     return tuple(conditions)
 
 
-def _countries(pull_rules: PullRules, wanted: PullRule) -> list[str]:
+def _countries(
+    pull_rules: PullRules,
+    wanted: PullRule,
+) -> list[str]:
     return sorted(code for code, rule in pull_rules.items() if rule is wanted)
 
 
 @dataclass(frozen=True, slots=True)
 class Partitions:
-    """Inquiries by the Pull Accounts Rule that applies to them, with the account of each."""
+    """The inquiries under each Pull Accounts Rule, with the account of each inquiry."""
 
     by_rule: Mapping[PullRule, tuple[str, ...]]
     account_of: Mapping[str, str]
 
     @property
     def accounts(self) -> set[str]:
-        """The accounts of these inquiries, read or not."""
+        """Return the account ids of these inquiries, whether the accounts may be read or not."""
         return {account for account in self.account_of.values() if account}
 
 
 @dataclass(slots=True)
 class _Source:
-    """Where the inquiries of one rule find their HCP: in the row of an account, or in their own."""
+    """The source of the HCPs of inquiries under one rule: rows of accounts, or the inquiries' own rows."""
 
     rule: CompiledRule
     found: SourceRows
@@ -138,6 +145,8 @@ class _Source:
         """Return the HCP of an inquiry, or why there is none."""
         key = self.key_of[inquiry]
         rule = self.rule
+        # Unlike a filtered account of its own message, that of an inquiry is a failure: the inquiry needs its
+        # contact.
         if key in self.found.filtered:
             return _left_out(rule.plan.object, key, rule.name)
         if key in self.found.missing:
@@ -151,28 +160,32 @@ class _Source:
 
 @dataclass(slots=True)
 class HcpRecords:
-    """The HCP records of a batch, as they were read and evaluated."""
+    """The HCP records of a batch, with their rows and evaluations."""
 
     _sources: list[_Source] = field(default_factory=list)
     _source_of: dict[str, _Source] = field(default_factory=dict)
 
-    def add(self, source: _Source, inquiries: Iterable[str]) -> None:
-        """Note where these inquiries find their HCP."""
+    def add(
+        self,
+        source: _Source,
+        inquiries: Iterable[str],
+    ) -> None:
+        """Record the source of the HCPs of these inquiries."""
         self._sources.append(source)
         self._source_of.update(dict.fromkeys(inquiries, source))
 
     @property
     def evaluations(self) -> list[Evaluation]:
-        """The evaluated HCP rows, whose references are still to be settled."""
+        """Return the evaluated HCP rows, whose references are still to be settled."""
         return [source.evaluation for source in self._sources]
 
     @property
     def left_out(self) -> set[str]:
-        """The keys of HCPs that a query object rule leaves out."""
+        """Return the keys of HCPs that a query object rule leaves out."""
         return {key for source in self._sources for key in source.found.filtered}
 
     def warnings_of(self, inquiries: Iterable[str]) -> dict[str, ItemFailure]:
-        """Return what was left unset in the HCPs of these inquiries, by inquiry."""
+        """Return the warnings about the HCPs of these inquiries, by inquiry."""
         found = {}
         for inquiry in inquiries:
             source = self._source_of[inquiry]
@@ -192,9 +205,9 @@ async def partition(
     rows: Mapping[str, Row],
     pull_rules: PullRules,
 ) -> Partitions:
-    """Choose each inquiry's rule before any account is read: by its own country, else by its account's.
+    """Choose each inquiry's rule before any account is read: by its own country, else by that of its account.
 
-    The country of an account whose agreement forbids that it is read stays unknown.
+    The country of an account that its agreement excludes from reading stays unknown.
 
     :raises ClientError: one of the calls fails.
     """
@@ -203,6 +216,7 @@ async def partition(
         item: text(row, "country__vr.country_code__v") for item, row in rows.items()
     }
     unknown = {account_of[item] for item, code in codes.items() if not code} - {""}
+    # Only for inquiries that do not say their country, so that most batches save this read.
     if unknown:
         heads = await read_heads(source, sorted(unknown), pull_rules)
         of_account = {
@@ -236,10 +250,13 @@ async def read_heads(
     return {str(row["id"]): row for row in rows}
 
 
-async def read_hcps(unit: Transfer, partitions: Partitions) -> HcpRecords:
+async def read_hcps(
+    unit: Transfer,
+    partitions: Partitions,
+) -> HcpRecords:
     """Read and evaluate the HCPs, each once however many inquiries name it.
 
-    :raises ConfigurationFault: a country's rule asks for an integration rule that does not exist.
+    :raises ConfigurationFault: a country's rule needs an integration rule that does not exist.
     :raises RuleError: an integration rule cannot be carried out.
     :raises ClientError: one of the calls fails.
     """
@@ -255,8 +272,15 @@ async def read_hcps(unit: Transfer, partitions: Partitions) -> HcpRecords:
     async with concurrently() as group:
         reads = {}
         for name, rule in rules.items():
+            # Several inquiries of a batch often name one account.
             keys = list(dict.fromkeys(key_of[name].values()))
-            reads[name] = group.create_task(fetch(unit.source, rule.plan, keys))
+            reads[name] = group.create_task(
+                fetch(
+                    unit.source,
+                    rule.plan,
+                    keys,
+                )
+            )
     records = HcpRecords()
     for name, rule in rules.items():
         found = reads[name].result()
@@ -266,11 +290,15 @@ async def read_hcps(unit: Transfer, partitions: Partitions) -> HcpRecords:
     return records
 
 
-def _compiled(unit: Transfer, pull_rule: PullRule) -> CompiledRule:
-    """Return the rule that reads HCPs, from the account point also where an inquiry asks for it."""
+def _compiled(
+    unit: Transfer,
+    pull_rule: PullRule,
+) -> CompiledRule:
+    """Return the compiled rule that reads HCPs; that of accounts belongs to the account point, also for inquiries."""
     name = rule_name(pull_rule)
     for rule in unit.configuration.rules_of(unit.route, ACCOUNT_POINT):
         if rule.role == name:
+            # A rule of that name which reads something else is a mistake in the configuration, not another rule.
             if rule.primary_query_object not in (ACCOUNT, unit.object):
                 break
             return unit.configuration.compiled(unit.route, rule)
@@ -280,7 +308,11 @@ def _compiled(unit: Transfer, pull_rule: PullRule) -> CompiledRule:
     )
 
 
-def _left_out(object_name: str, key: str, rule: str) -> ItemFailure:
+def _left_out(
+    object_name: str,
+    key: str,
+    rule: str,
+) -> ItemFailure:
     return ItemFailure(
         ItemErrorType.SOURCE,
         f"{object_name} {key} is left out by a query object rule of integration rule {rule}, so the inquiry has no "

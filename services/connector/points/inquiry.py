@@ -1,4 +1,4 @@
-"""Medical Inquiry Details Inbound: an inquiry becomes Case Contact, Source Data, Case and Case Request."""
+"""Runs *Medical Inquiry Details Inbound*: an inquiry becomes Case Contact, Source Data, Case and Case Request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from services.connector.points import preferred_contact
+from services.connector.points import case_contacts as preferred_contact
 from services.connector.points.case_contacts import (
     LINK,
     SOURCE_DATA,
@@ -41,7 +41,7 @@ from services.connector.points.saving import (
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
-from services.connector.rules.vql_text import MODIFIED, contains, statements
+from services.connector.rules.rows import MODIFIED, contains, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
@@ -57,7 +57,7 @@ _EXTRA = ("account__v", "country__vr.country_code__v", STATUS)
 
 
 class TransferStatus(StrEnum):
-    """Transfer Status of an inquiry in CRM, by which its sender sees whether it has arrived."""
+    """The values of Transfer Status of an inquiry in CRM, which shows its sender whether it has arrived."""
 
     PENDING = "pending__v"
     SUCCESS = "success__v"
@@ -75,15 +75,15 @@ class Batch:
 
     @property
     def rule(self) -> str:
-        """The name of the rule that makes Cases and Case Requests."""
+        """Return the name of the rule that makes Cases and Case Requests."""
         return self.evaluation.rule.name
 
     def live(self) -> list[str]:
-        """Return the inquiries that have not failed so far."""
+        """Return the ids of the inquiries that have not failed so far."""
         return [item for item in self.rows if item not in self.outcome.failures]
 
     def modified(self, item: str) -> str:
-        """Return when an inquiry was last modified."""
+        """Return the last modified date of an inquiry."""
         return text(self.rows[item], MODIFIED)
 
     def case(self, item: str) -> Values:
@@ -99,15 +99,19 @@ class Batch:
         ruled = self.request(item).get(LINK)
         return str(ruled or self.rows[item]["global_id__sys"])
 
-    def origin(self, item: str, ruled: Values) -> Origin:
-        """Return the origin of a row that is made of an inquiry, of which the rule has filled these fields."""
+    def origin(
+        self,
+        item: str,
+        ruled: Values,
+    ) -> Origin:
+        """Return the origin of a row made from an inquiry, of which the rule has filled these fields."""
         return Origin(item, INQUIRY, item, self.rule, ruled)
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Transfer the unit's inquiries and set their Transfer Status in CRM; repeating it makes nothing twice.
+    """Transfer the unit's inquiries and set their Transfer Status in CRM; a repetition creates no duplicates.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -125,6 +129,7 @@ async def transfer(unit: Transfer) -> Outcome:
     if rows:
         evaluation = unit.evaluate(rule, replace(found, rows=rows))
         batch = Batch(rows, evaluation, outcome)
+        # The agreement in force now decides, not the one when the message was sent.
         pull_rules = read_pull_rules(countries.result().rows)
         partitions = await partition(unit.source, rows, pull_rules)
         # Two units with inquiries of one account would otherwise write its contact side by side.
@@ -137,12 +142,7 @@ async def transfer(unit: Transfer) -> Outcome:
 
 
 def _inquiry_rule(unit: Transfer) -> CompiledRule:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-        and CASE_REQUEST in rule.target_objects
-    ]
+    rules = [rule for rule in unit.rules() if CASE_REQUEST in rule.target_objects]
     if unit.object != INQUIRY or len(rules) != 1:
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that makes "
@@ -161,7 +161,7 @@ def _note_finished(
     found: SourceRows,
     outcome: Outcome,
 ) -> dict[str, Row]:
-    """Note the inquiries that are at Success as done, and return them."""
+    """Record the inquiries with Transfer Status Success as done, and return them."""
     # They have their Cases; writing those again could undo what an agent has changed since.
     finished = {
         item: row
@@ -175,7 +175,11 @@ def _note_finished(
     return finished
 
 
-async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
+async def _write(
+    unit: Transfer,
+    batch: Batch,
+    hcps: HcpRecords,
+) -> None:
     evaluations = [batch.evaluation, *hcps.evaluations]
     await settle_references(unit.target, evaluations)
     for item, failure in batch.evaluation.failures.items():
@@ -191,6 +195,7 @@ async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
         else:
             contacts[contact.key] = contact
             batch.hcp_of[item] = contact.key
+    # Several inquiries of one account share its contact, so the contacts are by key.
     persons = await save_contacts(unit, list(contacts.values()))
     for item in batch.live():
         person = persons[batch.hcp_of[item]]
@@ -205,8 +210,9 @@ async def _preferred(
     batch: Batch,
     persons: Saved,
 ) -> dict[str, str]:
-    """Return ids of Preferred Contact Information by inquiry, of those whose Case Contact has it."""
+    """Return inquiry → id of its Preferred Contact Information, for inquiries whose Case Contact has it."""
     case = unit.configuration.targets.get(CASE)
+    # A Medical Vault may be configured without that field.
     if case is None or preferred_contact.TARGET_FIELD not in case.fields:
         return {}
     wanted: dict[str, tuple[str, preferred_contact.Detail]] = {}
@@ -235,7 +241,7 @@ async def _write_cases(
     persons: Saved,
     preferred: Mapping[str, str],
 ) -> None:
-    """Write Source Data and Cases side by side, then the Case Requests, which need the ids of the Cases."""
+    """Write Source Data and Cases concurrently, then the Case Requests, which need the ids of the Cases."""
     source_data, cases = KeyedRows(), KeyedRows()
     case_links: dict[str, str] = {}
     for item in batch.live():
@@ -248,7 +254,7 @@ async def _write_cases(
         values = {**ruled, "case_contact__v": person}
         if item in preferred:
             values[preferred_contact.TARGET_FIELD] = preferred[item]
-        # A field rule may give several inquiries one link: they share a Case then.
+        # A field rule may set the same Link for several inquiries, which then share a Case.
         link = str(values.get(LINK) or batch.link(item))
         case_links[item] = link
         cases.add(link, values, batch.modified(item), batch.origin(item, ruled))
@@ -262,6 +268,7 @@ async def _write_cases(
         contact = contacts[batch.hcp_of[item]]
         data_result = data_results[contact.link]
         case_result = case_results[link]
+        # The Case Request needs the id of its Case, and is not made without the Source Data of its contact.
         if not data_result.ok:
             batch.outcome.fail(item, not_saved(SOURCE_DATA, None, data_result))
         elif not case_result.ok:
@@ -284,7 +291,10 @@ def _add_request(
     requests.add(batch.link(item), values, batch.modified(item), origin)
 
 
-def _note_requests(batch: Batch, results: Mapping[str, RowResult]) -> None:
+def _note_requests(
+    batch: Batch,
+    results: Mapping[str, RowResult],
+) -> None:
     for item in batch.live():
         result = results.get(batch.link(item))
         if result is not None and not result.ok:
@@ -293,8 +303,13 @@ def _note_requests(batch: Batch, results: Mapping[str, RowResult]) -> None:
     batch.outcome.succeed(batch.live())
 
 
-async def _report(unit: Transfer, outcome: Outcome, items: Iterable[str]) -> None:
+async def _report(
+    unit: Transfer,
+    outcome: Outcome,
+    items: Iterable[str],
+) -> None:
     """Set the Transfer Status of inquiries that exist; one that cannot be set is a failure."""
+    # From a sandbox nothing is written into a production CRM; its inquiries keep their status.
     if not unit.configuration.may_write_back(unit.source.vault_id):
         return
     statuses = {item: _status(failed=item in outcome.failures) for item in items}
@@ -312,9 +327,9 @@ async def set_status(
     statuses: Mapping[str, TransferStatus],
     unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
-    """Set the Transfer Status of inquiries by id; return the failures of those that the Vault did not take.
+    """Set the Transfer Status of inquiries by id; return the failures of inquiries that the Vault refused to update.
 
-    ``unit`` is the lineage of the rows, where the source Vault keeps it.
+    ``unit`` is the lineage of the rows, None when the source Vault stores none.
 
     :raises ClientError: the call fails.
     """
@@ -326,7 +341,7 @@ async def fail_all(
     ids: Collection[str],
     unit: UnitLineage | None,
 ) -> None:
-    """Set Failed on inquiries of a message that could not be processed; those at Success keep it.
+    """Set Failed on inquiries of a message that could not be processed; inquiries with Success keep that status.
 
     :raises ClientError: one of the calls fails.
     """
@@ -341,8 +356,11 @@ async def fail_all(
     await set_status(source, failed, unit)
 
 
-async def _open(_target: RecordAccess, reading: Reading) -> Reading | None:
-    """Read the inquiries that were to be transferred and are not yet: a run mends what a message could not."""
+async def _open(
+    _target: RecordAccess,
+    reading: Reading,
+) -> Reading | None:
+    """Return the inquiries that are still to be transferred; a run also retries those whose messages failed."""
     wanted = (TransferStatus.PENDING, TransferStatus.FAILED)
     return replace(reading, condition=contains(STATUS, wanted))
 

@@ -1,4 +1,4 @@
-"""Inquiry Inbound, in Vault CRM: Case Requests return their status and answer to the inquiries that they came from."""
+"""Runs *Inquiry Inbound*: Case Requests return their status and answer to the inquiries in Vault CRM."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from dataclasses import replace
 
 from services.connector.points import general
 from services.connector.points.point import Point, Reading
-from services.connector.rules.vql_text import literal
+from services.connector.rules.rows import literal
 from services.connector.vaults.record_access import RecordAccess
 
 
-async def _of_this_crm(target: RecordAccess, reading: Reading) -> Reading | None:
-    """Read the Case Requests that came from this Vault CRM: their Link is the Global ID of an inquiry of it."""
+async def _of_this_crm(
+    target: RecordAccess,
+    reading: Reading,
+) -> Reading | None:
+    """Return the Case Requests from this Vault CRM: their Link is the Global ID of one of its inquiries."""
     # A Global ID begins with the id of its Vault; other Vaults' requests are in the same Medical Vault.
     own = literal(f"{target.vault_id}_%")
     return replace(reading, condition=f"link__sys LIKE {own}")

@@ -1,8 +1,8 @@
-"""Case Inbound, in Vault CRM: a Case Request that was started in the Medical Vault becomes an inquiry of its account.
+"""Runs *Case Inbound*: a Case Request from the Medical Vault becomes an inquiry of its account in Vault CRM.
 
-Inquiry and Case Request are tied both ways: the inquiry's Link is the Global ID of the request, and the request's Link
-that of the inquiry. So the request's status returns like that of any other, and the inquiry, at Success from the
-beginning, is never transferred.
+Inquiry and Case Request refer to each other: the inquiry's Link is the Global ID of the request, and the request's Link
+that of the inquiry. So the request's status returns like that of any other request. The inquiry begins with Transfer
+Status Success, and is never transferred itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from services.connector.points.saving import (
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
-from services.connector.rules.vql_text import MODIFIED, statements
+from services.connector.rules.rows import MODIFIED, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text
@@ -47,9 +47,9 @@ _ACCOUNTS = f"SELECT id, {GLOBAL_ID} FROM {ACCOUNT}"  # noqa: S608  VQL of names
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Make an inquiry of each Case Request whose Case Contact is tied to one account here; skip all others.
+    """Create an inquiry for each Case Request whose Case Contact belongs to exactly one account here; skip all others.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: the rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -83,7 +83,7 @@ async def _save(
     account_of: Mapping[str, str],
     outcome: Outcome,
 ) -> None:
-    """Save the inquiries, and tie the Case Requests to them."""
+    """Save the inquiries, and set the Links of the Case Requests to them."""
     rule = evaluation.rule.name
     inquiries = KeyedRows()
     item_of: dict[str, str] = {}
@@ -100,28 +100,32 @@ async def _save(
     for link, result in results.items():
         item = item_of[link]
         if result.ok:
+            # The Global ID of the new inquiry, which the result of the write does not contain.
             made[item] = f"{unit.target.vault_id}_{result.id}"
         else:
             outcome.fail(item, not_saved(INQUIRY, rule, result))
     if unit.configuration.may_write_back(unit.source.vault_id):
         lineage = unit.lineage_back
-        refused = await write_back(unit.source, unit.object, LINK, made, lineage)
+        refused = await write_back(
+            unit.source,
+            unit.object,
+            LINK,
+            made,
+            lineage,
+        )
         for item, failure in refused.items():
             outcome.fail(item, failure)
     outcome.succeed(made)
 
 
 def _rule(unit: Transfer) -> CompiledRule:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-    ]
+    rules = unit.rules()
     if len(rules) != 1 or rules[0].target_objects != (INQUIRY,):
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that reads "
             f"{unit.object} and writes {INQUIRY} only; correct its rules"
         )
+    # These two fields decide whether a request is transferred, so they are read even if the rule does not map them.
     return unit.configuration.compiled(unit.route, rules[0], (LINK, CONTACT))
 
 
@@ -130,12 +134,13 @@ async def _accounts(
     started: Mapping[str, Row],
     outcome: Outcome,
 ) -> dict[str, str]:
-    """Return account ids by Case Request, of those whose Case Contact is tied to one; several are a failure."""
+    """Return Case Request → account id, if its Case Contact belongs to one account; several accounts are a failure."""
     people = dict.fromkeys(text(row, CONTACT) for row in started.values())
     of_person = await _accounts_of_people(unit, people)
     account_of: dict[str, str] = {}
     for item, row in started.items():
         accounts = sorted(of_person.get(text(row, CONTACT), ()))
+        # Which of several accounts has asked cannot be known here; a person has to say.
         if len(accounts) > 1:
             outcome.fail(item, _ambiguous(accounts))
         elif accounts:
@@ -147,13 +152,15 @@ async def _accounts_of_people(
     unit: Transfer,
     people: Iterable[str],
 ) -> dict[str, set[str]]:
-    """Return the ids of this Vault's accounts that Case Contacts are tied to by their Source Data."""
-    ties = await query_all(unit.source, statements(_TIES, "person__v", people))
+    """Return Case Contact id → ids of this Vault's accounts, by the Source Data of the Case Contacts."""
+    texts = statements(_TIES, "person__v", people)
+    ties = await query_all(unit.source, texts)
     # A Link may be of another Vault, or of an inquiry, where the account's country lets nothing of it be pulled.
     own = f"{unit.target.vault_id}_"
     links = dict.fromkeys(text(tie, LINK) for tie in ties)
     here = [link for link in links if link.startswith(own)]
-    rows = await query_all(unit.target, statements(_ACCOUNTS, GLOBAL_ID, here))
+    texts = statements(_ACCOUNTS, GLOBAL_ID, here)
+    rows = await query_all(unit.target, texts)
     accounts = {text(row, GLOBAL_ID): str(row["id"]) for row in rows}
     of_person: dict[str, set[str]] = {}
     for tie in ties:
@@ -172,8 +179,11 @@ def _ambiguous(accounts: list[str]) -> ItemFailure:
     )
 
 
-async def _started(_target: RecordAccess, reading: Reading) -> Reading | None:
-    """Read the Case Requests that were started in the Medical Vault."""
+async def _started(
+    _target: RecordAccess,
+    reading: Reading,
+) -> Reading | None:
+    """Return the Case Requests that were started in the Medical Vault."""
     return replace(reading, condition=STARTED)
 
 

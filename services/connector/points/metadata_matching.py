@@ -16,11 +16,11 @@ EXTERNAL_ID = "external_id__v"
 
 
 class AmbiguousMetadata(Exception):
-    """A source record whose identifiers belong to several records; the text names their ids only."""
+    """Raised for a source record whose identifiers belong to several records; the text contains only their ids."""
 
 
 class Matches(NamedTuple):
-    """By source record: the id of the record that it means, or None for a new one; or why that is not known."""
+    """The matches of source records: the id of the record, None for a new one, or the reason why it is ambiguous."""
 
     records: dict[str, str | None]
     problems: dict[str, AmbiguousMetadata]
@@ -28,7 +28,7 @@ class Matches(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The identifiers of a metadata record; empty where it has none. ``org`` is the id of a CRM Org record."""
+    """The identifiers of a metadata record, empty if missing; ``org`` is the id of a CRM Org record."""
 
     link: str
     org: str
@@ -38,9 +38,9 @@ class Identity:
 
 @dataclass(slots=True)
 class KnownRecords:
-    """Records of one metadata object that may be meant, by each of their identifiers.
+    """Records of one metadata object, indexed by each of their identifiers for matching.
 
-    A record with a Link is known by that alone: it belongs to the source record that the Link names.
+    A record with a Link is indexed by the Link only: it belongs to the source record that the Link names.
     """
 
     by_link: dict[str, str] = field(default_factory=dict)
@@ -49,11 +49,12 @@ class KnownRecords:
 
     @classmethod
     def read(cls, rows: Iterable[Mapping[str, object]]) -> KnownRecords:
-        """Index answer rows with ``id`` and the four identifying fields; a row may be among them twice."""
+        """Index query rows with ``id`` and the four identifying fields; a record may occur twice."""
         known = cls()
         for row in rows:
             record = text(row, "id")
             org = text(row, CRM_ORG)
+            # Indexed by nothing else, so that no other item can claim it by a shared identifier.
             if link := text(row, LINK):
                 known.by_link[link] = record
                 continue
@@ -65,7 +66,7 @@ class KnownRecords:
         return known
 
     def match(self, wanted: Identity) -> str | None:
-        """Return the id of the record that is meant, or None for a new one; a name never decides.
+        """Return the id of the matching record, or None for a new one; names are never compared.
 
         :raises AmbiguousMetadata: the identifiers lead to several records, of which none is a safe guess.
         """
@@ -91,7 +92,7 @@ class KnownRecords:
         return found
 
     def match_all(self, wanted: Mapping[str, Identity]) -> Matches:
-        """Match each source record, by its id; of several that lead to one record, none is matched."""
+        """Match all source records; several that lead to the same record are all reported as ambiguous."""
         records: dict[str, str | None] = {}
         problems: dict[str, AmbiguousMetadata] = {}
         for item, identity in wanted.items():
@@ -99,6 +100,7 @@ class KnownRecords:
                 records[item] = self.match(identity)
             except AmbiguousMetadata as problem:
                 problems[item] = problem
+        # Found only after all are matched: the second of two items may be the wrong one, or the first.
         claims = Counter(record for record in records.values() if record is not None)
         for item, record in list(records.items()):
             if record is not None and claims[record] > 1:

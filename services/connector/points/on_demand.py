@@ -1,4 +1,4 @@
-"""CRM Lookup: accounts are read when somebody asks for them, and none are transferred."""
+"""Registers *CRM Lookup*: accounts are read when somebody requests them, and are never transferred."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CRM_LOOKUP = "crm_lookup__v"
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Refuse the unit: the point's rule says what may be shown, and writes nothing.
+    """Refuse the unit: the point's rule defines what may be shown, and nothing is written.
 
     :raises ConfigurationFault: always.
     """

@@ -1,4 +1,4 @@
-"""Describes an integration point in one object: all that transfers, runs and checks have to know of it."""
+"""Describes an integration point in one object, for transfers, runs and checks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
-from services.connector.rules.vql_text import modified_field
+from services.connector.rules.rows import modified_field
 from services.connector.vaults.record_access import RecordAccess
 
 FIRST, SECOND, LAST = 0, 1, 100
@@ -15,7 +15,7 @@ FIRST, SECOND, LAST = 0, 1, 100
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a run lists for an integration point: the changed records of an object that fulfil a condition.
+    """The records that a run lists for an integration point: the changed records of an object that meet a condition.
 
     With ``through``, a to-many relationship, it lists those of which a related record has changed; with ``deleted``,
     those that the source no longer has.
@@ -29,14 +29,14 @@ class Reading:
 
     @property
     def modified(self) -> str:
-        """The field by which its records are in the window of a run."""
+        """Return the date field that decides whether a record is in the window of a run."""
         return modified_field(self.object)
 
 
 TransferUnit = Callable[[Transfer], Awaitable[Outcome]]
 """Transfers a unit.
 
-Raises OutdatedRead when it is to be called again; ClientError, ConfigurationFault or RuleError when none of the unit
+It raises OutdatedRead when it is to be called again; ClientError, ConfigurationFault or RuleError when none of the unit
 can be judged.
 """
 
@@ -47,24 +47,27 @@ MarkRefused = Callable[
     [RecordAccess, Collection[str], UnitLineage | None],
     Awaitable[None],
 ]
-"""Marks records in the source Vault whose message could not be processed; raises ClientError."""
+"""Marks records in the source Vault whose message could not be processed; it may raise ClientError."""
 
 
-async def everything(_target: RecordAccess, reading: Reading) -> Reading | None:
+async def everything(
+    _target: RecordAccess,
+    reading: Reading,
+) -> Reading | None:
     """Return a reading as it is."""
     return reading
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One integration point, known by its API name or, on the copy of a connection, by that of its original.
+    """One integration point, identified by its API name or, on the copy of a connection, by that of the original.
 
-    * ``order`` is its place in a run: all batches of a place are in before those of the next are read.
+    * ``order`` is its place in a run: all batches of a place are transferred before those of the next are read.
     * ``narrow`` decides which of the changed records a run reads.
     * ``flags_deletions``: a run also reads which records the source no longer has.
     * ``fills_documents``: its rules may fill fields of documents.
     * ``on_demand``: its records are read when somebody asks for them, and by no run.
-    * ``mark_refused`` has, by source object, what is done to the records of a message that is refused as a whole.
+    * ``mark_refused`` has, by source object, the function that marks the records of a message refused as a whole.
     """
 
     name: str

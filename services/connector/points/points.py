@@ -21,8 +21,6 @@ from shared.client.errors import VaultUnavailable
 from shared.runtime.retry_policies import OUTDATED_READ
 from shared.runtime.telemetry import metrics
 
-"""Times that a unit is read and written at once while other connectors write the same records."""
-
 POINTS: dict[str, Point] = {
     point.name: point
     for point in (
@@ -40,13 +38,13 @@ POINTS: dict[str, Point] = {
 
 
 def point_of(route: Route) -> Point:
-    """Return what is registered for a route's integration point, else the general point."""
+    """Return the registered point of a route's integration point, else the general point."""
     role = route.point.role
     return POINTS.get(role) or general.point(role)
 
 
 def mark_refused(object_name: str) -> MarkRefused | None:
-    """Return what is done to records of an object whose message is refused as a whole; None for nothing."""
+    """Return the function that marks records of an object whose message is refused as a whole, or None."""
     # By the object, not by the point: a message may be refused because its point does not exist.
     for point in POINTS.values():
         if object_name in point.mark_refused:
@@ -55,7 +53,7 @@ def mark_refused(object_name: str) -> MarkRefused | None:
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Transfer a unit by the code of its integration point, again while what it has read is outdated.
+    """Transfer a unit by the code of its integration point; repeat while the data that it has read is outdated.
 
     :raises VaultUnavailable: other connectors were writing the same records every time.
     :raises ConfigurationFault: the configuration does not provide for the unit.

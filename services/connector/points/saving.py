@@ -1,4 +1,4 @@
-"""Saves rows by key, one row a key whichever source records it comes from, each with its source state and lineage."""
+"""Saves rows by key, one row for each key even if several source records have it, with source state and lineage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ Values = Mapping[str, object]
 Rows = dict[str, Values]
 Write = Callable[[Sequence[Values]], Awaitable[list[RowResult]]]
 
-"""Times that rows are written again which another transaction was changing."""
 MAX_REASON = 1000
 """Characters of an API error text that are recorded."""
 _SHOWN_VALUE = re.compile(r"\[(\w+)\s*=\s*[^\]]*\]")
@@ -32,8 +31,8 @@ _SHOWN_VALUE = re.compile(r"\[(\w+)\s*=\s*[^\]]*\]")
 class Origin:
     """The source of one row.
 
-    ``item`` is the id in the message because of which it is written; ``object`` and ``record`` are the source record,
-    ``ruled`` the fields as the rule filled them. All other fields of the row the integration point sets itself.
+    ``item`` is the id in the message that causes the write; ``object`` and ``record`` are the source record, ``ruled``
+    the fields that the rule has filled. The integration point itself sets all other fields of the row.
     """
 
     item: str
@@ -51,14 +50,18 @@ class Origin:
 
 
 class CallLineage:
-    """The lineage of one call, gathered row by row."""
+    """The lineage of one call, collected row by row."""
 
     def __init__(self, unit: UnitLineage) -> None:
         self._unit = unit
         self._numbers: dict[tuple[str | None, str | None, tuple[str, ...]], int] = {}
 
-    def add(self, row: Values, origin: Origin) -> dict[str, object]:
-        """Return the row with its lineage: number of its origin in the call, message id, source record."""
+    def add(
+        self,
+        row: Values,
+        origin: Origin,
+    ) -> dict[str, object]:
+        """Return the row with its lineage: the number of its origin in the call, message id and source record."""
         own = () if origin.rule is None else origin.own(row)
         kind = (origin.object, origin.rule, own)
         # Rows of one kind share an origin, so that a call of 500 rows names it once.
@@ -67,7 +70,7 @@ class CallLineage:
         return {**row, LINEAGE: [number, message, origin.record]}
 
     def header(self) -> str:
-        """Return what the rows of the call have in common, as JSON."""
+        """Return the common lineage of the call's rows as the JSON of its header."""
         unit = self._unit
         origins = [
             {"object": object_name, "rule": rule, "own": own}
@@ -86,24 +89,35 @@ class CallLineage:
 
 @dataclass(slots=True)
 class KeyedRows:
-    """Rows by key value; of several rows with one key the last modified one is kept."""
+    """Rows by key value; of several rows with one key, the last modified one remains."""
 
     rows: Rows = field(default_factory=dict)
     _modified: dict[str, str] = field(default_factory=dict)
     _origins: dict[str, Origin] = field(default_factory=dict)
 
-    def add(self, key: str, values: Values, modified: str, origin: Origin) -> None:
-        """Add a row, unless one of its key is newer; ``modified`` is its source's date as the API writes it."""
+    def add(
+        self,
+        key: str,
+        values: Values,
+        modified: str,
+        origin: Origin,
+    ) -> None:
+        """Add a row, unless a newer one has its key; ``modified`` is the source's date as the API writes it."""
+        # With equal dates the later row wins, as it would if both were written one after the other.
         if key not in self.rows or modified >= self._modified[key]:
             self.rows[key] = values
             self._modified[key] = modified
             self._origins[key] = origin
 
     def keyed(self, key: str) -> Rows:
-        """Return the rows as they are written, each with its key in the field ``key``."""
+        """Return the rows to write, each with its key value in the field ``key``."""
         return {value: {**values, key: value} for value, values in self.rows.items()}
 
-    def with_lineage(self, rows: Rows, lineage: CallLineage) -> Rows:
+    def with_lineage(
+        self,
+        rows: Rows,
+        lineage: CallLineage,
+    ) -> Rows:
         """Return rows by key, each with its lineage."""
         return {key: lineage.add(row, self._origins[key]) for key, row in rows.items()}
 
@@ -113,14 +127,16 @@ class KeyedRows:
         object_name: str,
         states: SourceStates,
     ) -> Rows:
-        """Return rows by key, each with the state of its source where it has one."""
+        """Return rows by key with the state of the source, if it has one."""
         dated: Rows = {}
         for key, row in rows.items():
             modified = self._modified[key]
-            if modified:
-                moment = states.moment(object_name, key, modified)
-                row = {**row, SOURCE_MODIFIED: moment}  # noqa: PLW2901
-            dated[key] = row
+            # A row that stands for a deletion has no date to send.
+            if not modified:
+                dated[key] = row
+                continue
+            moment = states.moment(object_name, key, modified)
+            dated[key] = {**row, SOURCE_MODIFIED: moment}
         return dated
 
 
@@ -132,9 +148,9 @@ async def save(
     *,
     update: bool = False,
 ) -> dict[str, RowResult]:
-    """Upsert records or documents by their key field, or only update them; return the results by key value.
+    """Upsert records or documents by their key field, or with ``update`` only update; return results by key value.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ClientError: one of the calls fails.
     """
     if not keyed.rows:
@@ -142,6 +158,7 @@ async def save(
     rows = keyed.keyed(key)
     if object_name == DOCUMENTS:
         return await save_documents(unit, rows, key)
+    # Lineage goes with the call that writes: what a Vault did not take has none.
     lineage = CallLineage(unit.lineage) if unit.lineage else None
     if lineage:
         rows = keyed.with_lineage(rows, lineage)
@@ -162,13 +179,17 @@ async def save(
         )
 
     results = await settled(write, list(rows.values()))
+    # Results come in the order of rows, and dicts keep theirs.
     by_key = dict(zip(rows, results, strict=True))
     unit.states.check(object_name, by_key)
     return by_key
 
 
-async def settled(write: Write, rows: Sequence[Values]) -> list[RowResult]:
-    """Write rows, and again, a few times, those that another transaction was changing at that moment."""
+async def settled(
+    write: Write,
+    rows: Sequence[Values],
+) -> list[RowResult]:
+    """Write rows; repeat a few times for rows that another transaction was changing at that moment."""
     results = await write(rows)
     for _ in range(LOST_RACE.attempts - 1):
         again = [place for place, result in enumerate(results) if _lost_race(result)]
@@ -184,13 +205,21 @@ def _lost_race(result: RowResult) -> bool:
     return any(error.type == ErrorType.RACE_CONDITION for error in result.errors)
 
 
-def not_saved(object_name: str, rule: str | None, result: RowResult) -> ItemFailure:
-    """Return the failure of a source record whose row the target Vault did not take."""
+def not_saved(
+    object_name: str,
+    rule: str | None,
+    result: RowResult,
+) -> ItemFailure:
+    """Return the failure of a source record whose row the target Vault refused."""
     text = f"The target Vault did not save {object_name}: {_reasons(result)}"
     return ItemFailure(ItemErrorType.SAVE, text, rule)
 
 
-def no_key(rule: str, object_name: str, key: str) -> ItemFailure:
+def no_key(
+    rule: str,
+    object_name: str,
+    key: str,
+) -> ItemFailure:
     """Return the failure of a source record that fills no key of its target record."""
     return ItemFailure(
         ItemErrorType.FIELD_VALUE,
@@ -208,9 +237,9 @@ async def write_back(
     values: Mapping[str, object],
     unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
-    """Set one field of source records by id; return the failures of those that the source Vault did not take.
+    """Set one field of source records by id; return the failures of records that the source Vault refused to update.
 
-    ``unit`` is the lineage of the rows, where the source Vault keeps it.
+    ``unit`` is the lineage of the rows, None when the source Vault stores none.
 
     :raises ClientError: the call fails.
     """
@@ -220,6 +249,7 @@ async def write_back(
     header: str | None = None
     if unit is not None:
         lineage = CallLineage(unit)
+        # The point itself writes the field, of the record that the row is; so no rule and no other record is named.
         rows = [lineage.add(row, Origin(str(row["id"]))) for row in rows]
         header = lineage.header()
 
@@ -235,7 +265,11 @@ async def write_back(
     }
 
 
-def _not_written_back(object_name: str, field: str, result: RowResult) -> ItemFailure:
+def _not_written_back(
+    object_name: str,
+    field: str,
+    result: RowResult,
+) -> ItemFailure:
     text = f"The source Vault did not take {object_name}.{field}: {_reasons(result)}"
     return ItemFailure(ItemErrorType.SAVE, text, target_field=field)
 

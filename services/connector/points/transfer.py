@@ -1,4 +1,4 @@
-"""Describes one work unit at its integration point: what it transfers with, and the outcome for each of its records."""
+"""Describes one work unit at its integration point: the context of its transfer, and the outcome of each record."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from services.connector.points.evaluation import (
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.object_metadata import ObjectMetadata
+from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult
@@ -28,7 +29,7 @@ STEP = timedelta(milliseconds=1)
 
 
 class Result(StrEnum):
-    """Results of records in an outcome; a record with a warning is transferred, too."""
+    """The results of records in an outcome; a record with a warning is transferred as well."""
 
     TRANSFERRED = "transferred"
     SKIPPED = "skipped"
@@ -40,7 +41,7 @@ class Result(StrEnum):
 class Outcome:
     """The ids of one work unit by result; an id has one result only.
 
-    ``warnings`` are about ids that are done: they say what was left unset in them.
+    ``warnings`` are about ids that are done, in which some field was left unset.
     """
 
     done: set[str] = field(default_factory=set)
@@ -48,32 +49,39 @@ class Outcome:
     failures: dict[str, ItemFailure] = field(default_factory=dict)
     warnings: dict[str, ItemFailure] = field(default_factory=dict)
 
-    def fail(self, item: str, failure: ItemFailure) -> None:
-        """Note a record's failure; the first one stays."""
+    def fail(
+        self,
+        item: str,
+        failure: ItemFailure,
+    ) -> None:
+        """Record the failure of a source record; its first failure stays."""
+        # The first failure is the cause; later ones often follow from it.
         self.failures.setdefault(item, failure)
+        # An item may have been done by one rule before another one fails it.
         self.done.discard(item)
         self.skipped.discard(item)
         self.warnings.pop(item, None)
 
     def warn(self, warnings: Mapping[str, ItemFailure]) -> None:
-        """Note what was left unset in records that have not failed; the first warning of a record stays."""
+        """Record warnings of source records that have not failed; the first warning of a record stays."""
         for item, warning in warnings.items():
             if item not in self.failures:
                 self.warnings.setdefault(item, warning)
 
     def succeed(self, items: Iterable[str]) -> None:
-        """Note records as transferred, except those that failed."""
+        """Record source records as transferred, except those that failed."""
+        # A caller names all items of a call, also those that have failed before it.
         transferred = (item for item in items if item not in self.failures)
         self.done.update(transferred)
 
     def note(self, evaluation: Evaluation) -> None:
-        """Note the failures and warnings of evaluated records, whose ids are those of the unit."""
+        """Record the failures and warnings of an evaluation, whose record ids must be those of the unit."""
         for item, failure in evaluation.failures.items():
             self.fail(item, failure)
         self.warn(evaluation.warnings)
 
     def count(self, result: Result) -> int:
-        """Return how many records have a result."""
+        """Return the number of records with this result."""
         match result:
             case Result.TRANSFERRED:
                 return len(self.done)
@@ -88,34 +96,44 @@ class Outcome:
 
     @property
     def settled(self) -> set[str]:
-        """The ids that nothing is wrong with any more."""
+        """Return the ids that are done or skipped without a warning."""
         return (self.done | self.skipped) - self.warnings.keys()
 
 
 @dataclass(slots=True)
 class SourceStates:
-    """The stored states that a unit's rows have met, by target object and key value.
+    """The stored source states that refused rows of a unit, by target object and key value.
 
-    The target Vault takes a row whose source was modified later than the stored state says. Of any other row it cannot
-    know whether it is older, of the same moment, or newer with an unchanged date, as when a related record has changed.
-    So the source is read again: what is read after the refusal is newer than what was stored before it, and is sent
-    with a moment just after the stored one. If another connector has written meanwhile, the unit is read once more.
+    The target Vault takes a row whose source was modified later than the stored state says. Any other row may be
+    older, of the same moment, or newer with an unchanged date, for example after a change of a related record. So the
+    source is read again: data read after the refusal is newer than the stored data, and is sent with a moment just
+    after the stored one. If another connector has written meanwhile, the unit is read once more.
     """
 
     _met: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def moment(self, object_name: str, key: str, modified: str) -> str:
-        """Return the moment to send for a row that has just been read; moments are as the API writes them."""
+    def moment(
+        self,
+        object_name: str,
+        key: str,
+        modified: str,
+    ) -> str:
+        """Return the source moment to send for a row that has just been read; moments are as the API writes them."""
         met = self._met.get((object_name, key))
+        # Moments of one format compare as texts.
         if met is None or modified > met:
             return modified
         later = datetime.fromisoformat(met) + STEP
         return format_moment(later)
 
-    def check(self, object_name: str, results: Mapping[str, RowResult]) -> None:
-        """Note the states that rows have met, by key value.
+    def check(
+        self,
+        object_name: str,
+        results: Mapping[str, RowResult],
+    ) -> None:
+        """Record the stored states that refused rows; ``results`` are by key value.
 
-        :raises OutdatedRead: any row was left out because of them.
+        :raises OutdatedRead: a row was left out because it may come from an older state.
         """
         met = {
             (object_name, key): result.newer
@@ -123,13 +141,14 @@ class SourceStates:
             if result.newer is not None
         }
         if met:
+            # Kept for the next read of this unit, which sends a moment after it.
             self._met |= met
             raise OutdatedRead(f"{len(met)} {object_name}")
 
 
 @dataclass(frozen=True, slots=True)
 class UnitLineage:
-    """What all rows of a unit have in common: the Vault they come from, the route, and the run that found them, if any.
+    """The lineage that all rows of a unit share: the source Vault, the route, and the run that found them, if any.
 
     ``messages`` are message ids by item.
     """
@@ -141,7 +160,7 @@ class UnitLineage:
 
 
 def keeps_lineage(objects: Iterable[ObjectMetadata]) -> bool:
-    """Return whether the Vault that has described these objects keeps lineage."""
+    """Return whether the Vault whose object metadata this is stores lineage."""
     return any(described.keeps_lineage for described in objects)
 
 
@@ -153,8 +172,8 @@ def _unobserved(_evaluation: Evaluation) -> None:
 class Transfer:
     """One work unit at its integration point; ``locks`` keep other units of this process off shared records.
 
-    ``of_run`` says that a run has found the ids. ``states`` are what the unit's rows have met in the target Vault so
-    far; they are kept when the unit is read again. ``observe`` is called with every evaluation, before references are
+    ``of_run`` says that a run has found the ids. ``states`` are the stored states that have refused the unit's rows so
+    far; they stay when the unit is read again. ``observe`` is called with every evaluation, before references are
     settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to those written to the source, for
     Vaults that keep it.
     """
@@ -172,14 +191,32 @@ class Transfer:
     lineage: UnitLineage | None = None
     lineage_back: UnitLineage | None = None
 
-    def evaluate(self, rule: CompiledRule, found: SourceRows) -> Evaluation:
+    def rules(self) -> list[IntegrationRule]:
+        """Return the active rules of the integration point that read the unit's object.
+
+        :raises RuleError: one of the point's rules cannot be read.
+        :raises ConfigurationFault: the point has no rule.
+        """
+        rules = self.configuration.rules_of(self.route)
+        return [rule for rule in rules if rule.primary_query_object == self.object]
+
+    def evaluate(
+        self,
+        rule: CompiledRule,
+        found: SourceRows,
+    ) -> Evaluation:
         """Run a rule over rows and show the result to the observer; references are still pending."""
         evaluation = evaluate(rule, found)
         self.observe(evaluation)
         return evaluation
 
-    def note_missing(self, outcome: Outcome, item: str, failure: ItemFailure) -> None:
-        """Note an id that leads to no record: as a failure, or in a run as skipped."""
+    def note_missing(
+        self,
+        outcome: Outcome,
+        item: str,
+        failure: ItemFailure,
+    ) -> None:
+        """Record an id without a record as a failure, or in a run as skipped."""
         # A run has just read the id, so the record was deleted since, and nobody asked for it.
         if self.of_run:
             outcome.skipped.add(item)

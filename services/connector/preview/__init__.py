@@ -1,1 +1,1 @@
-"""Previews: what a transfer would do, told without doing it."""
+"""Previews what a transfer would do, without doing it."""

@@ -1,19 +1,31 @@
-"""A Vault that is read as it is and not written: what would be is noted, and held against what is stored."""
+"""Reads a Vault as it is and notes writes instead of carrying them out, compared with what is stored."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
 
 from services.connector.points.evaluation import query_all
-from services.connector.rules.object_metadata import DOCUMENTS, ObjectMetadata
-from services.connector.rules.vql_text import statements
+from services.connector.rules.object_metadata import (
+    DOCUMENTS,
+    FieldType,
+    ObjectMetadata,
+)
+from services.connector.rules.rows import statements
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import SOURCE_MODIFIED, ApiError, QueryResult, Row, RowResult
+from shared.protocol.error_types import ErrorType
 
-CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
-_IN_FULL = {"LongText": "LONGTEXT", "RichText": "RICHTEXT"}
+
+class WriteEvent(StrEnum):
+    """What a write would do with its record; on the wire of the previews."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +35,11 @@ class Write:
     vault_id: int
     written: str
     id: str | None
-    event: str
+    event: WriteEvent
     changes: Mapping[str, tuple[object, object]]
 
-    def answer(self) -> dict[str, object]:
-        """As JSON."""
+    def to_json(self) -> dict[str, object]:
+        """Return the write as JSON."""
         changes = {
             name: {"stored": stored, "new": new}
             for name, (stored, new) in self.changes.items()
@@ -44,14 +56,16 @@ class Write:
 class NotedWrites:
     """A RecordAccess that reads a Vault and only notes its writes, in order.
 
-    What the Vault itself would refuse, such as a required field without a value, is not found out. A new record has
-    an id of this object's own making.
+    What the Vault itself would refuse, such as a required field without a value, does not show. New records get ids
+    of this object's own making.
     """
 
     def __init__(
-        self, vault: RecordAccess, objects: Mapping[str, ObjectMetadata]
+        self,
+        vault: RecordAccess,
+        objects: Mapping[str, ObjectMetadata],
     ) -> None:
-        """``objects`` are those that the Vault has described."""
+        """Take the Vault to read, and the metadata of its objects by name."""
         self._vault = vault
         self._objects = objects
         self._made: dict[tuple[str, str, str], str] = {}
@@ -59,7 +73,7 @@ class NotedWrites:
 
     @property
     def vault_id(self) -> int:
-        """The Vault's id."""
+        """Return the Vault's id."""
         return self._vault.vault_id
 
     async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
@@ -74,9 +88,10 @@ class NotedWrites:
         *,
         lineage: str | None = None,
     ) -> list[RowResult]:
-        """Note an update of each row's record; one that does not exist is an error."""
-        del lineage  # nothing is written
-        return await self._note(object, rows, id_param or "id", make=False)
+        """Note an update of each row's record; the result of a record that does not exist is an error."""
+        del lineage  # nothing is written, so there is nothing to trace
+        key = id_param or "id"
+        return await self._note(object, rows, key, make=False)
 
     async def upsert(
         self,
@@ -86,131 +101,214 @@ class NotedWrites:
         *,
         lineage: str | None = None,
     ) -> list[RowResult]:
-        """Note an update of each row's record, or a new one."""
+        """Note an update of each row's record, or a new record."""
         del lineage
         return await self._note(object, rows, id_param, make=True)
 
     async def create_documents(
-        self, rows: Sequence[Mapping[str, object]], id_param: str
+        self,
+        rows: Sequence[Mapping[str, object]],
+        id_param: str,
     ) -> list[RowResult]:
         """Note a new document for each row."""
-        del id_param  # whoever asks has looked for it
-        made = []
-        for row in rows:
-            changes: dict[str, tuple[object, object]] = {
-                name: (None, value) for name, value in row.items()
-            }
-            self.noted.append(Write(self.vault_id, DOCUMENTS, None, CREATED, changes))
-            made.append(RowResult(ok=True, id=f"new_{len(self.noted)}"))
-        return made
+        del (
+            id_param
+        )  # the caller has searched for documents with these keys and found none
+        return [self._note_document(row) for row in rows]
 
     async def update_documents(
-        self, rows: Sequence[Mapping[str, object]]
+        self,
+        rows: Sequence[Mapping[str, object]],
     ) -> list[RowResult]:
         """Note a change of each row's document."""
         return await self._note(DOCUMENTS, rows, "id", make=False)
 
-    async def _note(
-        self, object: str, rows: Sequence[Mapping[str, object]], key: str, *, make: bool
-    ) -> list[RowResult]:
-        stored = await self._stored(object, rows, key)
-        return [
-            self._noted(object, row, key, stored.get(str(row[key])), make=make)
-            for row in rows
-        ]
+    def _note_document(self, row: Mapping[str, object]) -> RowResult:
+        changes = {name: (None, value) for name, value in row.items()}
+        write = Write(
+            self.vault_id,
+            DOCUMENTS,
+            None,
+            WriteEvent.CREATED,
+            changes,
+        )
+        self.noted.append(write)
+        return RowResult(ok=True, id=f"new_{len(self.noted)}")
 
-    def _noted(
+    async def _note(
         self,
         object: str,
-        row: Mapping[str, object],
+        rows: Sequence[Mapping[str, object]],
         key: str,
-        stored: Row | None,
         *,
         make: bool,
+    ) -> list[RowResult]:
+        stored = await self._stored(object, rows, key)
+        results: list[RowResult] = []
+        for row in rows:
+            place = (object, key, str(row[key]))
+            record = stored.get(place[-1])
+            is_known = record is not None or place in self._made
+            if is_known or make:
+                results.append(self._note_row(place, row, record))
+            else:
+                message = f"there is no such {object} record"
+                error = ApiError(ErrorType.INVALID_DATA, message)
+                results.append(RowResult(ok=False, errors=(error,)))
+        return results
+
+    def _note_row(
+        self,
+        place: tuple[str, str, str],
+        row: Mapping[str, object],
+        stored: Row | None,
     ) -> RowResult:
-        place = (object, key, str(row[key]))
-        if stored is None and place not in self._made and not make:
-            return RowResult(
-                ok=False,
-                errors=(ApiError("INVALID_DATA", f"there is no such {object} record"),),
-            )
-        known = stored or {}
-        described = self._objects.get(object)
-        changes = {
-            name: (known.get(column(name)), value)
-            for name, value in row.items()
-            if name not in (SOURCE_MODIFIED, "id")
-            and not _same(known.get(column(name)), value, described, name)
-        }
+        """Note the write of a row to the record at ``place``: its object, key field and key value."""
+        object_name = place[0]
+        changes = self._changes(object_name, row, stored or {})
+        record: str | None
         if stored is not None:
-            record, event = str(stored["id"]), UPDATED if changes else UNCHANGED
+            event = WriteEvent.UPDATED if changes else WriteEvent.UNCHANGED
+            result = record = str(stored["id"])
         else:
-            event = UPDATED if place in self._made else CREATED
-            record = self._made.setdefault(place, f"new_{len(self._made) + 1}")
-        self.noted.append(
-            Write(
-                self.vault_id,
-                object,
-                None if stored is None else record,
-                event,
-                changes,
-            )
-        )
-        return RowResult(ok=True, id=record)
+            # A record that an earlier row has made is updated, though nothing of it is stored.
+            event = WriteEvent.UPDATED if place in self._made else WriteEvent.CREATED
+            result = self._made.setdefault(place, f"new_{len(self._made) + 1}")
+            record = None
+        write = Write(self.vault_id, object_name, record, event, changes)
+        self.noted.append(write)
+        return RowResult(ok=True, id=result)
+
+    def _changes(
+        self,
+        object_name: str,
+        row: Mapping[str, object],
+        stored: Row,
+    ) -> dict[str, tuple[object, object]]:
+        """Return stored and new value of each field of a row that has another value than is stored."""
+        metadata = self._objects.get(object_name)
+        changes: dict[str, tuple[object, object]] = {}
+        for name, value in row.items():
+            # The source's date belongs to the connector's own bookkeeping and is no value of a record.
+            if name in (SOURCE_MODIFIED, "id"):
+                continue
+            before = stored.get(column(name))
+            if not _same(before, value, metadata, name):
+                changes[name] = (before, value)
+        return changes
 
     async def _stored(
-        self, object: str, rows: Iterable[Mapping[str, object]], key: str
+        self,
+        object: str,
+        rows: Iterable[Mapping[str, object]],
+        key: str,
     ) -> dict[str, Row]:
-        """What is stored now of the fields that the rows have, by key value."""
-        names = dict.fromkeys(
-            name
-            for row in rows
-            for name in row
-            if name not in (SOURCE_MODIFIED, "id", key)
-        )
-        described = self._objects.get(object)
-        columns = [
-            "id",
-            *({key} - {"id"}),
-            *(_selected(name, described) for name in names),
-        ]
+        """Return the stored values of the fields in the rows, by key value."""
+        names = dict.fromkeys(name for row in rows for name in row)
+        metadata = self._objects.get(object)
+        columns = ["id"]
+        if key != "id":
+            columns.append(key)
+        unread = (SOURCE_MODIFIED, "id", key)
+        fields = [name for name in names if name not in unread]
+        columns.extend(_selected(name, metadata) for name in fields)
         head = f"SELECT {', '.join(columns)} FROM {object}"  # noqa: S608  VQL of names
-        texts = statements(head, key, dict.fromkeys(str(row[key]) for row in rows))
-        return {str(row[key]): row for row in await query_all(self._vault, texts)}
+        keys = dict.fromkeys(str(row[key]) for row in rows)
+        texts = statements(head, key, keys)
+        found = await query_all(self._vault, texts)
+        return {str(record[key]): record for record in found}
 
 
 def column(name: str) -> str:
-    """The name in an answer of what is called ``name`` in a row to be written: a reference by key is a path there."""
+    """Return the name in a query's answer for the field ``name`` of a row to be written.
+
+    A reference by key, ``product__v.external_id__v``, is the path ``product__vr.external_id__v`` there.
+    """
     reference, dot, rest = name.partition(".")
     if not dot or reference.endswith("r"):
         return name
     return f"{reference}r.{rest}"
 
 
-def _selected(name: str, described: ObjectMetadata | None) -> str:
-    field = described.fields.get(name) if described else None
-    function = _IN_FULL.get(field.type) if field else None
-    return f"{function}({name})" if function else column(name)
+def _type(metadata: ObjectMetadata | None, name: str) -> FieldType | None:
+    """Return the type of a field; None where it is not known, as for a reference by key."""
+    if metadata is None:
+        return None
+    field = metadata.fields.get(name)
+    return None if field is None else field.type
+
+
+def _selected(name: str, metadata: ObjectMetadata | None) -> str:
+    """Return the expression that selects all of a field's value."""
+    match _type(metadata, name):
+        # A query returns no more than the beginning of a long text without these functions.
+        case FieldType.LONG_TEXT:
+            return f"LONGTEXT({name})"
+        case FieldType.RICH_TEXT:
+            return f"RICHTEXT({name})"
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+            | FieldType.OTHER
+            | None
+        ):
+            return column(name)
+        case other:
+            assert_never(other)
 
 
 def _same(
-    stored: object, value: object, described: ObjectMetadata | None, name: str
+    stored: object,
+    value: object,
+    metadata: ObjectMetadata | None,
+    name: str,
 ) -> bool:
-    field = described.fields.get(name) if described else None
-    if field is not None and field.type == "DateTime":
-        return _moment(stored) == _moment(value)
-    return _plain(stored) == _plain(value)
+    match _type(metadata, name):
+        # Two texts of one moment may differ, for example in their fractions of a second.
+        case FieldType.DATE_TIME:
+            return _moment(stored) == _moment(value)
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+            | FieldType.OTHER
+            | None
+        ):
+            return _plain(stored) == _plain(value)
+        case other:
+            assert_never(other)
 
 
 def _moment(value: object) -> object:
+    if not isinstance(value, str):
+        return value
     try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else value
+        return datetime.fromisoformat(value)
     except ValueError:
         return value
 
 
 def _plain(value: object) -> object:
-    """A value as it compares: picklists by their values in any order, a single one like its text."""
-    if isinstance(value, list):
-        return str(value[0]) if len(value) == 1 else sorted(map(str, value)) or None
-    return None if value == "" else value
+    """Return a value in the form that compares: picklists by their values in any order, a single one as its text."""
+    if value == "":
+        return None
+    if not isinstance(value, list):
+        return value
+    if len(value) == 1:
+        return str(value[0])
+    # An empty list is no value, as an empty text is.
+    return sorted(map(str, value)) or None

@@ -1,4 +1,4 @@
-"""What a preview is asked for, and the plan that it makes with the Vaults' configuration."""
+"""Defines the requests of previews, and the plan that it makes with the Vaults' configuration."""
 
 from __future__ import annotations
 
@@ -41,66 +41,74 @@ class PreviewRequest(BaseModel):
     source: int | None = None
 
 
-async def plan_of(asked: PreviewRequest, vaults: Vaults, own: KnownVault) -> Plan:
-    """The plan of a request to the Vault ``own``.
+async def plan_of(request: PreviewRequest, vaults: Vaults, own: KnownVault) -> Plan:
+    """Return the plan of a request to the Vault ``own``.
 
-    Raises ClientError; ConfigurationFault or RuleError when the configuration does not provide for it.
+    :raises ConfigurationFault: the configuration does not provide for it.
+    :raises RuleError: the rule cannot be carried out.
+    :raises ClientError: a Vault is away or refuses.
     """
-    component = await _component(asked, own)
+    component = await _component(request, own)
     fault = ConfigurationFault("No connected Vault has the id that source names")
     for source in vaults.remotes(own):
-        if asked.source not in (None, source.vault_id):
+        if request.source not in (None, source.vault_id):
             continue
-        configuration, given = await _configuration(
-            vaults.configuration(source, own), component
-        )
-        point = asked.integration_point or _only(
-            "integration_point", (rule.integration_point for rule in given)
-        )
+        reader = vaults.configuration(source, own)
+        configuration, rules = await _configuration(reader, component)
+        points = (rule.integration_point for rule in rules)
+        point = request.integration_point or _only("integration_point", points)
         try:
             route = configuration.planned_route(point, source.vault_id)
         except ConfigurationFault as problem:
+            # Another Vault may have the point; the last fault is reported when none has.
             fault = problem
             continue
-        name = asked.object or _only("object", _objects(configuration, route, given))
+        objects = _objects(configuration, route, rules)
+        name = request.object or _only("object", objects)
         reading = await vaults.source(source, route.connection)
         return Plan(reading, own.client, configuration, route, name)
     raise fault
 
 
-async def _component(asked: PreviewRequest, own: KnownVault) -> Component | None:
-    """The rule that is asked for; None when it is those that the integration point has."""
-    if not isinstance(asked.rule, str):
-        return asked.rule
+async def _component(request: PreviewRequest, own: KnownVault) -> Component | None:
+    """Return the rule of the request; None when the rules of the integration point are meant."""
+    if not isinstance(request.rule, str):
+        return request.rule
+    # All of them, because the connector's own configuration leaves out inactive rules.
     for component in await own.client.configuration("Integrationrule"):
-        if component.get("name") == asked.rule:
+        if component.get("name") == request.rule:
             return component
-    raise ConfigurationFault(f"This Vault has no integration rule {asked.rule}")
+    raise ConfigurationFault(f"This Vault has no integration rule {request.rule}")
 
 
 async def _configuration(
-    reader: ConfigurationReader, component: Component | None
+    reader: ConfigurationReader,
+    component: Component | None,
 ) -> tuple[Configuration, tuple[IntegrationRule, ...]]:
+    """Return the configuration with the rule of the request in it, and that rule, if there is one."""
     now = datetime.now(UTC)
-    if component is None:
-        return await reader.since(now), ()
-    return await reader.with_rule(component, now)
+    if component is not None:
+        return await reader.with_rule(component, now)
+    configuration = await reader.since(now)
+    return configuration, ()
 
 
 def _objects(
-    configuration: Configuration, route: Route, given: Iterable[IntegrationRule]
+    configuration: Configuration,
+    route: Route,
+    rules: Iterable[IntegrationRule],
 ) -> list[str]:
-    return [
-        rule.primary_query_object
-        for rule in tuple(given) or configuration.rules_of(route)
-    ]
+    chosen = tuple(rules) or configuration.rules_of(route)
+    return [rule.primary_query_object for rule in chosen]
 
 
 def _only(name: str, candidates: Iterable[str | None]) -> str:
-    """The one candidate there is."""
+    """Return the one candidate.
+
+    :raises ConfigurationFault: there are none or several; the text asks for the member ``name`` of the request.
+    """
     found = {candidate for candidate in candidates if candidate}
     if len(found) != 1:
-        raise ConfigurationFault(
-            f"Say which {name} is meant: {', '.join(sorted(found)) or 'none is named by a rule'}"
-        )
+        listed = ", ".join(sorted(found)) or "none is named by a rule"
+        raise ConfigurationFault(f"Say which {name} is meant: {listed}")
     return found.pop()

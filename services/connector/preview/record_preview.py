@@ -1,27 +1,31 @@
-"""Single records taken through their integration point, as a transfer would, up to what would be saved."""
+"""Takes single records through their integration point, as a transfer would, up to what would be saved."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import assert_never
 
 from services.connector.points.evaluation import Evaluation
 from services.connector.points.points import transfer
 from services.connector.points.transfer import Outcome, Transfer
-from services.connector.preview.noted_writes import (
-    CREATED,
-    UNCHANGED,
-    UPDATED,
-    NotedWrites,
-    Write,
-)
+from services.connector.preview.noted_writes import NotedWrites, Write, WriteEvent
 from services.connector.rules.compiled import CompiledField, Evaluated, PendingReference
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import RecordAccess
 from shared.runtime.waiting import KeyLocks, concurrently
 
-FAILED, SKIPPED = "failed", "skipped"
+
+class PreviewResult(StrEnum):
+    """How the transfer of one record would end; on the wire of the previews."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -37,43 +41,60 @@ class Plan:
 
 @dataclass
 class RecordPreview:
-    """What the transfer of one record would come to."""
+    """What the transfer of one record would do."""
 
     id: str
     outcome: Outcome
     evaluations: list[Evaluation] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
 
-    def answer(self, target: int) -> dict[str, object]:
-        """As JSON; ``target`` is the id of the Vault whose records decide between created, updated and unchanged."""
+    def to_json(self, target: int) -> dict[str, object]:
+        """Return the preview as JSON; the writes to the Vault with the id ``target`` decide its result."""
         failure = self.outcome.failures.get(self.id)
         warning = self.outcome.warnings.get(self.id)
+        rules = [row for evaluation in self.evaluations for row in _rows(evaluation)]
         return {
             "id": self.id,
-            "result": self._result(target),
-            "error": failure and failure_json(failure),
-            "warning": warning and failure_json(warning),
-            "rules": [
-                part for evaluation in self.evaluations for part in _rows(evaluation)
-            ],
-            "writes": [write.answer() for write in self.writes],
+            "result": self.result(target),
+            "error": failure_json(failure) if failure else None,
+            "warning": failure_json(warning) if warning else None,
+            "rules": rules,
+            "writes": [write.to_json() for write in self.writes],
         }
 
-    def _result(self, target: int) -> str:
+    def result(self, target: int) -> PreviewResult:
+        """Return how the transfer would end for the Vault with the id ``target``."""
         if self.id in self.outcome.failures:
-            return FAILED
+            return PreviewResult.FAILED
         if self.id in self.outcome.skipped:
-            return SKIPPED
-        events = {write.event for write in self.writes if write.vault_id == target}
-        return next(
-            (event for event in (CREATED, UPDATED) if event in events), UNCHANGED
-        )
+            return PreviewResult.SKIPPED
+        # Writes to the source, which only note what was transferred, decide nothing.
+        events = [write.event for write in self.writes if write.vault_id == target]
+        return _strongest(events)
+
+
+def _strongest(events: list[WriteEvent]) -> PreviewResult:
+    """Return the result of several writes: one that makes a record outweighs any that change or keep one."""
+    result = PreviewResult.UNCHANGED
+    for event in events:
+        match event:
+            case WriteEvent.CREATED:
+                return PreviewResult.CREATED
+            case WriteEvent.UPDATED:
+                result = PreviewResult.UPDATED
+            case WriteEvent.UNCHANGED:
+                pass
+            case _:
+                assert_never(event)
+    return result
 
 
 async def preview(plan: Plan, ids: tuple[str, ...]) -> list[RecordPreview]:
-    """Preview records, each as if it came alone, in the order given.
+    """Preview records, each as if it came alone, and return the previews in the order of ``ids``.
 
-    Raises ClientError; ConfigurationFault or RuleError when the configuration does not provide for them.
+    :raises ConfigurationFault: the configuration does not provide for the records.
+    :raises RuleError: a rule cannot be carried out.
+    :raises ClientError: a Vault is away or refuses.
     """
     async with concurrently() as group:
         tasks = [group.create_task(_one(plan, item)) for item in ids]
@@ -91,6 +112,7 @@ async def _one(plan: Plan, item: str) -> RecordPreview:
         route=plan.route,
         object=plan.object,
         ids=(item,),
+        # Locks of its own: what is written nowhere has to wait for no transfer, nor a transfer for it.
         locks=KeyLocks(),
         observe=shown.evaluations.append,
     )
@@ -100,7 +122,7 @@ async def _one(plan: Plan, item: str) -> RecordPreview:
 
 
 def failure_json(failure: ItemFailure) -> dict[str, object]:
-    """A failure as it would be on a User Exception Item."""
+    """Return a failure as JSON, with what a User Exception Item would say of it."""
     return {
         "type": failure.error_type.value,
         "message": failure.message,
@@ -114,29 +136,32 @@ def _rows(evaluation: Evaluation) -> Iterator[dict[str, object]]:
     rule = evaluation.rule
     for item, evaluated in evaluation.evaluated.items():
         row = evaluation.found.rows[item]
+        fields = [_field(part, row, evaluated) for part in rule.fields]
         yield {
             "rule": rule.name,
             "object": rule.plan.object,
             "id": item,
-            "fields": [_field(part, row, evaluated) for part in rule.fields],
+            "fields": fields,
         }
 
 
 def _field(
-    part: CompiledField, row: Mapping[str, object], evaluated: Evaluated
+    part: CompiledField,
+    row: Mapping[str, object],
+    evaluated: Evaluated,
 ) -> dict[str, object]:
-    problems = [
-        p.message
-        for p in (*evaluated.errors, *evaluated.warnings)
-        if p.field_rule == part.rule
-    ]
+    problems = (*evaluated.errors, *evaluated.warnings)
+    messages = [each.message for each in problems if each.field_rule == part.rule]
     value = evaluated.targets[part.target_object].get(part.sent_as)
+    # A reference by key gets its record's id only when it is saved.
+    if isinstance(value, PendingReference):
+        value = value.key
     return {
         "field_rule": part.rule,
         "source_value": part.source(row),
         "reference_lookup": part.lookup.name if part.lookup else None,
         "target_object": part.target_object,
         "target_field": part.target_field,
-        "target_value": value.key if isinstance(value, PendingReference) else value,
-        "error": "\n".join(problems) or None,
+        "target_value": value,
+        "error": "\n".join(messages) or None,
     }

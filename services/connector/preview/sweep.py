@@ -1,4 +1,4 @@
-"""Many records taken through their integration points as a run would, up to what would be saved, and counted."""
+"""Takes many records through their integration points as a run would, up to what would be saved, and counts them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import orjson
 from services.connector.asking.traffic import Traffic
 from services.connector.points.evaluation import Evaluation
 from services.connector.points.points import transfer
-from services.connector.points.transfer import Transfer
-from services.connector.preview.noted_writes import NotedWrites
+from services.connector.points.transfer import Outcome, Transfer
+from services.connector.preview.noted_writes import NotedWrites, WriteEvent
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.lookups import MissingKeys
 from services.connector.runs.run_reading import next_page
@@ -24,6 +24,7 @@ from shared.client.results import Row, text
 from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import format_moment
 
+# Bounds what one question costs the Vaults, which serve transfers meanwhile.
 MAX_RECORDS = 2000
 SHOWN_FAILURES = 20
 _POINT = (
@@ -47,89 +48,134 @@ class Batch:
 
 @dataclass(slots=True)
 class Tally:
-    """What a sweep came to; ``complete`` says that nothing was left out because there is too much."""
+    """The counts of a sweep; ``complete`` is False when there were more records than are looked at."""
 
     read: int = 0
     written: int = 0
     skipped: int = 0
     failed: int = 0
     failures: list[tuple[str, ItemFailure]] = field(default_factory=list)
-    writes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    writes: Counter[tuple[str, WriteEvent]] = field(default_factory=Counter)
     missing: MissingKeys = field(default_factory=MissingKeys)
     complete: bool = True
 
     def note(self, evaluation: Evaluation) -> None:
-        """Take in what a rule came to."""
+        """Count the keys that the rows of an evaluation have and their lookup sets have not."""
         rows = evaluation.found.rows.values()
-        self.missing.count(evaluation.rule.missing_keys(rows))
+        missing = evaluation.rule.missing_keys(rows)
+        self.missing.count(missing)
+
+    def add(self, outcome: Outcome, read: int) -> None:
+        """Add the outcome of a batch of ``read`` records."""
+        self.read += read
+        self.written += len(outcome.done)
+        self.skipped += len(outcome.skipped)
+        self.failed += len(outcome.failures)
+        room = SHOWN_FAILURES - len(self.failures)
+        failures = list(outcome.failures.items())
+        self.failures += failures[:room]
 
 
 async def of_integration(
-    asked: Traffic, integration: str, since: datetime
+    traffic: Traffic,
+    integration: str,
+    since: datetime,
 ) -> AsyncGenerator[Batch, None]:
-    """Batches of what a run of the integration would read; it may still be inactive.
+    """Yield batches of the records that a run of the integration would read; it may still be inactive.
 
-    Raises ClientError, RuleError and ConfigurationFault.
+    :raises ConfigurationFault: the configuration does not provide for the integration.
+    :raises RuleError: a rule cannot be carried out.
+    :raises ClientError: a Vault is away or refuses.
     """
-    scope = Scope(asked.configuration, asked.own.client)
-    planned = await stages(scope, integration, asked.source.vault_id, planned=True)
+    scope = Scope(traffic.configuration, traffic.own.client)
+    vault_id = traffic.source.vault_id
+    planned = await stages(scope, integration, vault_id, planned=True)
+    # A run also reads deletions, and records again whose related records have changed; a sweep looks at neither.
     readings = tuple(
-        r for stage in planned for r in stage if r.through is None and not r.deleted
+        reading
+        for stage in planned
+        for reading in stage
+        if reading.through is None and not reading.deleted
     )
-    part = Window(format_moment(since), format_moment(datetime.now(UTC)))
+    end = datetime.now(UTC)
+    window = Window(format_moment(since), format_moment(end))
     cursor = Cursor()
-    while (page := await next_page(asked.source, readings, part, cursor)) is not None:
-        yield Batch(page.reading.integration_point, page.reading.object, page.ids)
+    while True:
+        page = await next_page(traffic.source, readings, window, cursor)
+        if page is None:
+            return
+        reading = page.reading
+        yield Batch(reading.integration_point, reading.object, page.ids)
         cursor = page.following
 
 
-async def of_exceptions(asked: Traffic) -> AsyncGenerator[Batch, None]:
-    """Batches of the records that a missing lookup has lately kept from the Vault, of all points of the connection."""
-    rows = (await asked.own.client.query(LOOKUP_FAILURES)).rows
-    integrations = {
-        i.id
-        for i in asked.configuration.integrations.values()
-        if i.connection == asked.connection.id
-    }
-    points = {
-        point.api_name
-        for point in asked.configuration.points
-        if point.integration in integrations
-    }
+async def of_exceptions(traffic: Traffic) -> AsyncGenerator[Batch, None]:
+    """Yield batches of the records that a missing lookup has lately kept from the Vault, of the connection's points.
+
+    :raises ClientError: the Vault is away or refuses.
+    """
+    result = await traffic.own.client.query(LOOKUP_FAILURES)
+    points = _points(traffic)
     batches: dict[tuple[str, str], dict[str, None]] = {}
-    for row in rows:
-        point, name = text(row, _POINT), _object(row)
+    for row in result.rows:
+        point = text(row, _POINT)
+        name = _object(row)
         if name and point in points:
-            batches.setdefault((point, name), {})[text(row, "item__sys")] = None
+            # One record may have failed several times; it is looked at once.
+            ids = batches.setdefault((point, name), {})
+            ids[text(row, "item__sys")] = None
     for (point, name), ids in batches.items():
         yield Batch(point, name, tuple(ids))
 
 
+def _points(traffic: Traffic) -> set[str]:
+    """Return the API names of the connection's integration points."""
+    known = traffic.configuration
+    connection = traffic.connection.id
+    integrations = {
+        integration.id
+        for integration in known.integrations.values()
+        if integration.connection == connection
+    }
+    return {
+        point.api_name for point in known.points if point.integration in integrations
+    }
+
+
 def _object(row: Row) -> str:
+    """Return the object of an exception item's record; empty where the item does not say."""
+    content = text(row, "item_data__sys")
     try:
-        data = orjson.loads(text(row, "item_data__sys"))
+        data = orjson.loads(content)
     except orjson.JSONDecodeError:
         return ""
-    return str(data.get("object") or "") if isinstance(data, dict) else ""
+    if not isinstance(data, dict):
+        return ""
+    return str(data.get("object") or "")
 
 
-async def sweep(asked: Traffic, batches: AsyncGenerator[Batch, None]) -> Tally:
-    """Take the batches through their points, up to the number of records that are looked at.
+async def sweep(traffic: Traffic, batches: AsyncGenerator[Batch, None]) -> Tally:
+    """Take the batches through their points, up to 2,000 records, and return the counts.
 
-    Raises ClientError, RuleError and ConfigurationFault.
+    :raises ConfigurationFault: the configuration does not provide for a batch.
+    :raises RuleError: a rule cannot be carried out.
+    :raises ClientError: a Vault is away or refuses.
     """
     tally = Tally()
-    source = NotedWrites(asked.source, asked.configuration.sources)
-    target = NotedWrites(asked.own.client, asked.configuration.targets)
+    configuration = traffic.configuration
+    # One for all batches, so that a record that an earlier batch makes counts as made for the later ones.
+    source = NotedWrites(traffic.source, configuration.sources)
+    target = NotedWrites(traffic.own.client, configuration.targets)
     async with aclosing(_bounded(batches, tally)) as bounded:
         async for batch in bounded:
-            route = asked.configuration.planned_route(
-                batch.integration_point, asked.source.vault_id
+            route = configuration.planned_route(
+                batch.integration_point,
+                traffic.source.vault_id,
             )
             unit = Transfer(
                 source=source,
                 target=target,
-                configuration=asked.configuration,
+                configuration=configuration,
                 route=route,
                 object=batch.object,
                 ids=batch.ids,
@@ -138,20 +184,16 @@ async def sweep(asked: Traffic, batches: AsyncGenerator[Batch, None]) -> Tally:
                 observe=tally.note,
             )
             outcome = await transfer(unit)
-            tally.read += len(batch.ids)
-            tally.written += len(outcome.done)
-            tally.skipped += len(outcome.skipped)
-            tally.failed += len(outcome.failures)
-            tally.failures += list(outcome.failures.items())[
-                : SHOWN_FAILURES - len(tally.failures)
-            ]
+            tally.add(outcome, len(batch.ids))
     tally.writes = Counter((write.written, write.event) for write in target.noted)
     return tally
 
 
 async def _bounded(
-    batches: AsyncGenerator[Batch, None], tally: Tally
+    batches: AsyncGenerator[Batch, None],
+    tally: Tally,
 ) -> AsyncGenerator[Batch, None]:
+    # Closed here too: a generator that is left early would else read on until it is collected.
     async with aclosing(batches):
         async for batch in batches:
             if tally.read + len(batch.ids) > MAX_RECORDS:
@@ -160,9 +202,12 @@ async def _bounded(
             yield batch
 
 
-def counts(writes: Iterable[tuple[tuple[str, str], int]]) -> dict[str, dict[str, int]]:
-    """Numbers of rows by object and event."""
+def counts(
+    writes: Iterable[tuple[tuple[str, WriteEvent], int]],
+) -> dict[str, dict[str, int]]:
+    """Return the numbers of rows by object and event."""
     found: dict[str, dict[str, int]] = {}
     for (name, event), number in writes:
-        found.setdefault(name, {})[event] = number
+        of_object = found.setdefault(name, {})
+        of_object[event.value] = number
     return found

@@ -1,11 +1,13 @@
-"""The addresses of what is found out over many records: dry runs of integrations, and missing lookups."""
+"""Serves the addresses of what is found over many records: dry runs of integrations, and missing lookups."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated, assert_never
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -13,6 +15,7 @@ from services.connector.asking.answers import Answers, csv_file, success
 from services.connector.asking.traffic import Traffic, traffic
 from services.connector.preview.record_preview import failure_json
 from services.connector.preview.sweep import (
+    Batch,
     Tally,
     counts,
     of_exceptions,
@@ -20,11 +23,12 @@ from services.connector.preview.sweep import (
     sweep,
 )
 from services.connector.rules.lookups import LookupSet
-from services.connector.vaults.faults import passing_refusals
-from services.connector.vaults.vaults import ConnectedVault, Vaults
+from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_refusals
 from shared.client.errors import VaultRefused
+from shared.protocol.error_types import ErrorType
 
 BEGINNING = "1970-01-01T00:00:00Z"
+# The columns that the loader takes for records of ``reference_lookup__sys``; a person fills in the last one.
 COLUMNS = (
     "connection__sysr.api_name__sys",
     "reference_lookup_name__sys",
@@ -34,74 +38,88 @@ COLUMNS = (
     "source_key__sys",
     "target_key__sys",
 )
-"""Columns of a file of missing lookups; the last one is to be filled in."""
+
+
+class Shape(StrEnum):
+    """Form in which missing lookups are returned."""
+
+    JSON = "json"
+    CSV = "csv"
 
 
 def router(answers: Answers) -> APIRouter:
-    """The routes."""
-    made = APIRouter(include_in_schema=False)
+    """Return the routes ``GET /dry-runs/…`` and ``GET /missing-lookups/…``."""
+    routes = APIRouter(include_in_schema=False)
 
-    @made.get("/dry-runs/{vault}/{integration}")
+    @routes.get("/dry-runs/{vault}/{integration}")
     async def dry_run(
-        request: Request, vault: str, integration: str, since: str = BEGINNING
+        request: Request,
+        vault: str,
+        integration: str,
+        since: str = BEGINNING,
     ) -> Response:
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             moment = _moment(since)
             with passing_refusals():
                 asked = await traffic(vaults, own, integration=integration)
-                return success(
-                    _dry_run(
-                        await sweep(asked, of_integration(asked, integration, moment))
-                    )
-                )
+                batches = of_integration(asked, integration, moment)
+                tally = await sweep(asked, batches)
+            return success(_dry_run(tally))
 
-        return await answers.give(request, vault, work)
+        return await answers.respond(request, vault, work)
 
-    @made.get("/missing-lookups/{vault}/{connection}")
+    @routes.get("/missing-lookups/{vault}/{connection}")
     async def missing_lookups(
         request: Request,
         vault: str,
         connection: str,
         integration: str = "",
         since: str = BEGINNING,
-        shape: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+        shape: Annotated[Shape, Query(alias="format")] = Shape.JSON,
     ) -> Response:
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             moment = _moment(since)
             with passing_refusals():
                 asked = await traffic(vaults, own, connection=connection)
-                batches = (
-                    of_integration(asked, integration, moment)
-                    if integration
-                    else of_exceptions(asked)
-                )
+                batches = _batches(asked, integration, moment)
                 tally = await sweep(asked, batches)
-            if shape == "csv":
-                return csv_file("missing_lookups.csv", _csv(asked, tally))
-            return success(
-                {
-                    "read": tally.read,
-                    "complete": tally.complete,
-                    "missing_lookups": _missing(tally),
-                }
-            )
+            return _missing_lookups(asked, tally, shape)
 
-        return await answers.give(request, vault, work)
+        return await answers.respond(request, vault, work)
 
-    return made
+    return routes
+
+
+def _batches(
+    asked: Traffic,
+    integration: str,
+    since: datetime,
+) -> AsyncGenerator[Batch, None]:
+    """Return the records of an integration, or without one those that a missing lookup has failed already."""
+    if integration:
+        return of_integration(asked, integration, since)
+    return of_exceptions(asked)
 
 
 def _moment(value: str) -> datetime:
+    """Return the moment ``since``; one without a time zone is UTC.
+
+    :raises VaultRefused: INVALID_DATA when it is no moment.
+    """
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise VaultRefused(
-            "INVALID_DATA", "[since] is a moment such as 2026-01-31T00:00:00Z"
-        ) from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        message = "[since] is a moment such as 2026-01-31T00:00:00Z"
+        raise VaultRefused(ErrorType.INVALID_DATA, message) from None
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)
 
 
 def _dry_run(tally: Tally) -> dict[str, object]:
+    failures = [
+        {"id": item, **failure_json(failure)} for item, failure in tally.failures
+    ]
     return {
         "read": tally.read,
         "written": tally.written,
@@ -109,11 +127,24 @@ def _dry_run(tally: Tally) -> dict[str, object]:
         "failed": tally.failed,
         "complete": tally.complete,
         "writes": counts(tally.writes.items()),
-        "failures": [
-            {"id": item, **failure_json(failure)} for item, failure in tally.failures
-        ],
+        "failures": failures,
         "missing_lookups": _missing(tally),
     }
+
+
+def _missing_lookups(asked: Traffic, tally: Tally, shape: Shape) -> Response:
+    match shape:
+        case Shape.CSV:
+            return csv_file("missing_lookups.csv", _csv(asked, tally))
+        case Shape.JSON:
+            data = {
+                "read": tally.read,
+                "complete": tally.complete,
+                "missing_lookups": _missing(tally),
+            }
+            return success(data)
+        case _:
+            assert_never(shape)
 
 
 def _missing(tally: Tally) -> list[dict[str, object]]:
@@ -133,12 +164,19 @@ def _csv(asked: Traffic, tally: Tally) -> str:
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
     for lookup, key, _ in tally.missing.listed():
-        target = (lookup.target_object or "", lookup.target_key_field or "")
-        writer.writerow(
-            (asked.connection.api_name, lookup.name, _type(lookup), *target, key, "")
+        row = (
+            asked.connection.api_name,
+            lookup.name,
+            _type(lookup),
+            lookup.target_object or "",
+            lookup.target_key_field or "",
+            key,
+            "",
         )
+        writer.writerow(row)
     return file.getvalue()
 
 
 def _type(lookup: LookupSet) -> str:
+    """Return the picklist value of a lookup's type."""
     return f"{lookup.type}__sys"

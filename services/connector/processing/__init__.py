@@ -1,1 +1,1 @@
-"""Processing: inbound message to integration point to outcome."""
+"""Processes inbound messages at their integration points, and records their exceptions."""

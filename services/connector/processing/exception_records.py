@@ -1,4 +1,4 @@
-"""Keeps User Exception Messages and Items: recorded once a message and item however often it fails, then resolved."""
+"""Records User Exception Messages and Items, once for each message and item, and resolves them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,7 @@ import orjson
 
 from services.connector.points.evaluation import query_all
 from services.connector.rules.item_failures import MAX_TEXT, ItemFailure
-from services.connector.rules.vql_text import (
-    MAX_STATEMENT,
-    contains,
-    literal,
-    statements,
-)
+from services.connector.rules.rows import MAX_STATEMENT, contains, literal, statements
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, RowResult, text
@@ -32,7 +27,7 @@ _STATUS = "error_status__sys"
 
 
 class ErrorStatus(StrEnum):
-    """Error Status of an exception record."""
+    """The values of Error Status of an exception record."""
 
     OPEN = "open__sys"
     RETRYING = "retrying__sys"
@@ -55,10 +50,10 @@ class MessageErrorType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageFailure:
-    """One message that could not be processed or delivered, wholly or in some of its items.
+    """One message that could not be processed or delivered, as a whole or in some of its items.
 
-    ``integration`` and ``integration_point`` are record ids, where they are known. ``warnings`` are about items that
-    were transferred all the same.
+    ``integration`` and ``integration_point`` are record ids, if known. ``warnings`` are about items that were
+    transferred nevertheless.
     """
 
     message_id: str
@@ -76,13 +71,13 @@ class MessageFailure:
 
     @property
     def status(self) -> ErrorStatus:
-        """The Error Status of its record: a message that only warns is not open."""
+        """Return the Error Status of the message's record; a message with warnings only is not open."""
         warns_only = self.warnings and not self.failed
         return ErrorStatus.WARNING if warns_only else ErrorStatus.OPEN
 
     @property
     def whole(self) -> bool:
-        """Whether it failed before any of its items was looked at."""
+        """Return whether the message failed before any of its items was processed."""
         return not self.items and not self.warnings
 
 
@@ -92,7 +87,7 @@ def malformed(
     queue: str,
     reason: str,
 ) -> MessageFailure:
-    """Return the failure of a body that is no message."""
+    """Return the failure of a body that is not a message."""
     # Without an id it is known by its digest, so that a body that comes again is the same exception.
     digest = hashlib.sha256(body).hexdigest()
     # PostgreSQL stores no NUL in a text.
@@ -109,7 +104,7 @@ def malformed(
 
 
 class ExceptionRecords:
-    """The exception records of one Vault; every call may be repeated."""
+    """Writes the exception records of one Vault; every call may be repeated."""
 
     def __init__(self, client: VaultClient) -> None:
         self._client = client
@@ -118,7 +113,7 @@ class ExceptionRecords:
         """Create or reopen the records of these failures.
 
         :raises VaultUnavailable: the Vault is away.
-        :raises VaultRefused: the Vault does not take an exception record.
+        :raises VaultRefused: the Vault refuses an exception record.
         """
         by_id = {failure.message_id: failure for failure in failures}
         if not by_id:
@@ -131,11 +126,17 @@ class ExceptionRecords:
         if not by_id:
             return
         records = await self._record_messages(by_id, existing)
+        # After their messages, whose record ids they need.
         items = _item_rows(by_id.values(), records)
+        # Only a message that has a record can have items that are ignored.
         if existing and items:
             items = await self._not_ignored(items)
         if items:
-            results = await self._client.upsert(ITEM, items, id_param=_ITEM_KEY)
+            results = await self._client.upsert(
+                ITEM,
+                items,
+                id_param=_ITEM_KEY,
+            )
             _require(results)
         if existing:
             whole = [failure for failure in by_id.values() if failure.whole]
@@ -163,7 +164,11 @@ class ExceptionRecords:
                 row["message_body_json__sys"] = failure.body
                 row["message_items_received__sys"] = failure.received
             rows.append(row)
-        results = await self._client.upsert(MESSAGE, rows, id_param=_MESSAGE_KEY)
+        results = await self._client.upsert(
+            MESSAGE,
+            rows,
+            id_param=_MESSAGE_KEY,
+        )
         _require(results)
         written = zip(by_id, results, strict=True)
         return {message_id: str(result.id) for message_id, result in written}
@@ -179,7 +184,7 @@ class ExceptionRecords:
         return [item for item in items if item[_ITEM_KEY] not in ignored]
 
     async def _open_again(self, records: Sequence[str]) -> None:
-        """Open the items that were being retried, of messages that failed before any item was looked at."""
+        """Reopen the items that were being retried, of messages that failed before any item was processed."""
         if not records:
             return
         head = f"SELECT id FROM {ITEM}"  # noqa: S608  VQL, literals quoted
@@ -194,20 +199,26 @@ class ExceptionRecords:
         point: str | None,
         items: Collection[str],
     ) -> None:
-        """Resolve the earlier failures of these items at an integration point, and messages with nothing left.
+        """Resolve the earlier failures of these items at an integration point, and messages without unresolved items.
 
-        ``message_ids`` are messages that came through without a failure.
+        ``message_ids`` are messages that were processed without a failure.
 
         :raises ClientError: one of the calls fails.
         """
         if not await self._any_unresolved(message_ids, point):
             return
         head = f"SELECT id FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
-        texts = statements(head, _MESSAGE_KEY, message_ids, conditions=_IS_UNRESOLVED)
+        texts = statements(
+            head,
+            _MESSAGE_KEY,
+            message_ids,
+            conditions=_IS_UNRESOLVED,
+        )
         own = await query_all(self._client, texts)
         touched = {str(row["id"]) for row in own}
         if items and point is not None:
             touched |= await self._resolve_items(point, items)
+        # A message is resolved when its last item is.
         if touched:
             touched -= await self._with_items(touched)
         resolved: list[Row] = [{"id": record} for record in sorted(touched)]
@@ -215,7 +226,11 @@ class ExceptionRecords:
             MESSAGE, resolved, ErrorStatus.RESOLVED, message_items_failed__sys=0
         )
 
-    async def _resolve_items(self, point: str, items: Collection[str]) -> set[str]:
+    async def _resolve_items(
+        self,
+        point: str,
+        items: Collection[str],
+    ) -> set[str]:
         """Resolve the items at an integration point, and return the messages that they belong to."""
         at_point = f"exception_message__sysr.integration_point__sys = {literal(point)}"
         condition = f"{_IS_UNRESOLVED} AND {at_point}"
@@ -226,9 +241,14 @@ class ExceptionRecords:
         return {str(row[MESSAGE]) for row in rows}
 
     async def _with_items(self, messages: Collection[str]) -> set[str]:
-        """Return those of the messages that have unresolved items."""
+        """Return the messages among these that have unresolved items."""
         head = f"SELECT id, {MESSAGE} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
-        texts = statements(head, MESSAGE, messages, conditions=_IS_UNRESOLVED)
+        texts = statements(
+            head,
+            MESSAGE,
+            messages,
+            conditions=_IS_UNRESOLVED,
+        )
         rows = await query_all(self._client, texts)
         return {str(row[MESSAGE]) for row in rows}
 
@@ -292,9 +312,11 @@ def _item_rows(
     for failure in failures:
         record = records[failure.message_id]
         for item, reason in failure.items.items():
-            rows.append(_item_row(failure, record, item, reason, ErrorStatus.OPEN))
+            row = _item_row(failure, record, item, reason)
+            rows.append({**row, _STATUS: ErrorStatus.OPEN})
         for item, reason in failure.warnings.items():
-            rows.append(_item_row(failure, record, item, reason, ErrorStatus.WARNING))
+            row = _item_row(failure, record, item, reason)
+            rows.append({**row, _STATUS: ErrorStatus.WARNING})
     return rows
 
 
@@ -303,7 +325,6 @@ def _item_row(
     record: str,
     item: str,
     reason: ItemFailure,
-    status: ErrorStatus,
 ) -> Row:
     # The record is named, not shown: its values may be personal and stay in the source Vault.
     data = orjson.dumps({"object": failure.object, "id": item})
@@ -313,7 +334,6 @@ def _item_row(
         "item__sys": item,
         "error_type__sys": reason.error_type,
         "error_message__sys": reason.message[:MAX_TEXT],
-        _STATUS: status,
         "item_data__sys": data.decode(),
         # Empty, not absent: an item that fails again may fail elsewhere than before.
         "integration_rule__sys": reason.rule or "",
@@ -323,12 +343,15 @@ def _item_row(
 
 
 def _require(results: Iterable[RowResult]) -> None:
-    """Raise VaultRefused with the first error of rows that were not taken."""
+    """Check that the Vault has taken all rows.
+
+    :raises VaultRefused: with the first error, when it refused some.
+    """
     for result in results:
         if result.ok:
             continue
         kind: str = ErrorType.UNEXPECTED_ERROR
-        reason = "no reason given"
+        reason = "without a reason"
         if result.errors:
             kind = result.errors[0].type
             reason = result.errors[0].message

@@ -1,4 +1,4 @@
-"""Runs one work unit from its ids to its outcome: routed, transferred, and its failures recorded or resolved."""
+"""Runs one work unit: finds its route, transfers it, and records and resolves its failures."""
 
 from __future__ import annotations
 
@@ -27,8 +27,13 @@ from services.connector.vaults.configuration import (
     ConfigurationFault,
     Route,
 )
-from services.connector.vaults.faults import PASSING, passing_refusals
-from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
+from services.connector.vaults.vaults import (
+    PASSING,
+    ConnectedVault,
+    KnownVault,
+    Vaults,
+    passing_refusals,
+)
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.protocol.error_types import ErrorType
 from shared.runtime.logging import get_logger
@@ -39,11 +44,9 @@ from shared.spark.envelope import Envelope
 
 _log = get_logger(__name__)
 
-"""Times that a unit is run again after an unexpected error inside a Vault."""
-
 
 class UnitExecution:
-    """Runs one unit; it may be run again from the start whenever a Vault was away."""
+    """Runs one unit, which may be run again from the start after a Vault was away."""
 
     def __init__(
         self,
@@ -68,15 +71,16 @@ class UnitExecution:
         self._lineage_back: UnitLineage | None = None
 
     async def run(self) -> Outcome | None:
-        """Transfer the unit and keep its exceptions; return the outcome, None when it failed as a whole.
+        """Transfer the unit and record its exceptions; return the outcome, None when it failed as a whole.
 
         :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
-        :raises BrokerUnavailable: likewise the broker.
-        :raises VaultRefused: the target Vault takes no exception record.
+        :raises BrokerUnavailable: the broker is away, with the same consequence.
+        :raises VaultRefused: the target Vault refuses an exception record.
         """
         try:
             with passing_refusals():
                 outcome = await self._transfer()
+        # Before the broader handlers: these are nobody's fault, and the unit is simply run again.
         except PASSING:
             raise
         except (ConfigurationFault, RuleError) as fault:
@@ -101,7 +105,10 @@ class UnitExecution:
         return None
 
     def _repeat_unexpected(self, refused: VaultRefused) -> None:
-        """Raise VaultUnavailable for the first unexpected errors inside a Vault, so that the unit is run again."""
+        """Convert the first few unexpected errors inside a Vault, so that the unit is run again.
+
+        :raises VaultUnavailable: for such an error.
+        """
         # Such a fault often passes, but one that a message provokes comes every time.
         if refused.type != ErrorType.UNEXPECTED_ERROR:
             return
@@ -144,7 +151,7 @@ class UnitExecution:
     async def _configuration(self) -> tuple[Configuration, KnownVault]:
         """Return the configuration of this traffic and its source Vault.
 
-        :raises ConfigurationFault: the message does not lead to a source Vault and an integration point.
+        :raises ConfigurationFault: no source Vault or integration point is configured for the message.
         :raises ClientError: one of the calls fails.
         """
         key = self._unit.key
@@ -162,7 +169,7 @@ class UnitExecution:
         return await self._first_with_route()
 
     async def _first_with_route(self) -> tuple[Configuration, KnownVault]:
-        """Return the first Vault that the integration point has a route for: the message does not name its source."""
+        """Return the first Vault with a route to the integration point, for a message that does not name its source."""
         fault = ConfigurationFault(
             "The connector has no other Vault to read the records from"
         )
@@ -182,13 +189,23 @@ class UnitExecution:
         reader = self._vaults.configuration(source, self._own)
         return await reader.since(self._unit.entered)
 
-    async def _refuse(self, error_type: MessageErrorType, text: str) -> None:
-        """Record each message as failed as a whole, with all its ids in its body."""
+    async def _refuse(
+        self,
+        error_type: MessageErrorType,
+        text: str,
+    ) -> None:
+        """Record that each message failed as a whole, with all its ids in the body."""
         source = self._source.vault_id if self._source else self._unit.key.source
         failures = []
         for message_id, envelope in self._unit.whole_messages.items():
             items = envelope.message.items
-            failure = self._failure(message_id, envelope, error_type, text, source)
+            failure = self._failure(
+                message_id,
+                envelope,
+                error_type,
+                text,
+                source,
+            )
             failures.append(replace(failure, failed=len(items)))
         async with concurrently() as group:
             group.create_task(self._exceptions.record(failures))
@@ -198,7 +215,11 @@ class UnitExecution:
         exceptions = metrics.exceptions.labels(self._queue, error_type.value)
         exceptions.inc(len(failures))
 
-    async def _mark(self, mark: MarkRefused, source: KnownVault) -> None:
+    async def _mark(
+        self,
+        mark: MarkRefused,
+        source: KnownVault,
+    ) -> None:
         try:
             await mark(source.client, self._unit.ids, self._lineage_back)
         except VaultRefused as refused:
@@ -208,10 +229,11 @@ class UnitExecution:
             )
 
     async def _keep(self, outcome: Outcome) -> None:
-        """Record what failed, then resolve what had failed before and now has not."""
+        """Record the new failures, then resolve earlier failures of items that have now succeeded."""
         point = self._unit.key.integration_point
         for result in Result:
             metrics.rows.labels(point, result.value).inc(outcome.count(result))
+        # Recorded before anything is resolved: a stop in between leaves an exception too many rather than none.
         failed = self._failed_messages(outcome)
         if failed:
             await self._exceptions.record(failed.values())
@@ -260,7 +282,7 @@ class UnitExecution:
         text: str,
         source: int | None,
     ) -> MessageFailure:
-        """Return the failure of a message, with no item counted as failed yet."""
+        """Return the failure of a message, to which no failed item is added yet."""
         route = self._route
         return MessageFailure(
             message_id=message_id,

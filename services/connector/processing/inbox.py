@@ -1,4 +1,4 @@
-"""Handles an inbound queue's messages: read, gathered into units, transferred, and their exceptions kept."""
+"""Handles an inbound queue's messages: reads them, gathers them into units, and runs the units."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from services.connector.processing.exception_records import (
 from services.connector.processing.execution import UnitExecution
 from services.connector.runs.run_reading import RunReading
 from services.connector.runs.run_reports import counts, report
-from services.connector.vaults.faults import Patience
-from services.connector.vaults.vaults import ConnectedVault, Vaults
+from services.connector.vaults.vaults import ConnectedVault, Patience, Vaults
 from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import KeyLocks, each_to_its_end
 from shared.spark.broker_errors import MalformedMessage
@@ -37,9 +36,9 @@ Attempt = Callable[[], Awaitable[None]]
 
 @dataclass
 class Slots:
-    """What all inbound queues of this process share: places for units at work, record locks, and its patience.
+    """The resources that all inbound queues of this process share: places for running units, record locks, patience.
 
-    ``run_overlap`` is how long before Last Successful Run Time a run begins to read.
+    ``run_overlap`` is the time before Last Successful Run Time at which a run begins to read.
     """
 
     places: asyncio.Semaphore
@@ -65,11 +64,11 @@ class Inbox:
         self._exceptions = ExceptionRecords(own.client)
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
-        """Process deliveries to the end: each is transferred or recorded when this returns.
+        """Process deliveries: each is transferred, or recorded as an exception, when the call returns.
 
-        A Vault or broker that is away is waited for.
+        It waits for a Vault or broker that is away.
 
-        :raises VaultRefused: the target Vault takes no exception record; the broker then keeps the deliveries.
+        :raises VaultRefused: the target Vault refuses an exception record; the broker then keeps the deliveries.
         :raises Interrupted: the process stops first.
         """
         messages, unreadable = self._read(deliveries)
@@ -87,6 +86,7 @@ class Inbox:
         work += [self._read_run(message, batch) for message, batch in runs.values()]
         if unreadable:
             work.append(self._patiently(lambda: self._exceptions.record(unreadable)))
+        # A unit that fails must not break off the others, which may be half written.
         await each_to_its_end(work)
         self._measure_age(messages)
 
@@ -119,7 +119,11 @@ class Inbox:
             # The sender's clock may be ahead of this one.
             ages.observe(max(0.0, age.total_seconds()))
 
-    async def _read_run(self, message: Inbound, batch: RunBatch) -> None:
+    async def _read_run(
+        self,
+        message: Inbound,
+        batch: RunBatch,
+    ) -> None:
         reading = RunReading(
             vaults=self._vaults,
             own=self._own,
@@ -147,16 +151,22 @@ class Inbox:
 
             async def executed() -> None:
                 outcome = await execution.run()
+                # Only batches of runs are counted; a message belongs to no job.
                 if key.batch is None:
                     return
                 counted = counts(outcome, len(unit.ids))
                 client = self._own.client
-                await report(client, key.batch, key.integration_point, counted)
+                await report(
+                    client,
+                    key.batch,
+                    key.integration_point,
+                    counted,
+                )
 
             await self._patiently(executed)
 
     async def _patiently(self, attempt: Attempt) -> None:
-        """Call ``attempt`` in one of the places, again while a Vault or broker is away."""
+        """Call ``attempt`` in one of the places; repeat it while a Vault or broker is away."""
 
         async def bounded() -> None:
             # A unit that waits for a Vault leaves its place to those that need not.

@@ -1,1 +1,1 @@
-"""Readiness: what still keeps a connection from working, in the order to mend it."""
+"""Finds what still keeps a connection from working, in the order to mend it."""

@@ -1,4 +1,4 @@
-"""Both ends of a connection read, by public calls, for what keeps it from working."""
+"""Reads both ends of a connection, by public calls, for what keeps it from working."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from shared.client.errors import VaultRefused
 from shared.client.results import Row, text
 from shared.runtime.waiting import concurrently
 
+# More open exceptions than these need no exact count.
 OPEN_EXCEPTIONS = "SELECT id FROM exception_message__sys WHERE error_status__sys = 'open__sys' MAXROWS 1000"
 
 
@@ -33,69 +34,79 @@ async def findings(
     name: str,
     consumers: Callable[[], Awaitable[str | None]],
 ) -> list[Finding]:
-    """What is to be mended of the connection ``name``, first things first; raises ClientError.
+    """Return what is to be mended of the connection ``name``, first things first.
 
-    ``consumers`` tells why messages are not consumed, if so.
+    ``consumers`` returns why messages are not consumed, None when they are.
+
+    :raises ClientError: a Vault is away or refuses.
     """
     connection = await _connection(own, name)
     found = list(of_connection(own.vault_id, name, connection))
+    # What follows can be read over a connection in use only, and would be wrong as a consequence.
     if found or connection is None:
         return found
     if connection.external:
         # All that can be asked of the other end is whether it takes messages.
-        return of_ends((await _end(vaults, own, own, connection),), await consumers())
+        end = await _end(vaults, own, own, connection)
+        return of_ends((end,), await consumers())
     remote = vaults.get(connection.remote_vault_id)
     if remote is None:
         message = f"The connector has no access to Vault {connection.remote_vault_id}; add it to CONNECTOR_VAULTS"
         return [Finding(Step.REMOTE_VAULT, own.vault_id, name, message)]
-    theirs = await _connection(remote, connection.remote_name)
-    found = list(of_connection(remote.vault_id, connection.remote_name, theirs))
-    if found or theirs is None:
+    opposite = await _connection(remote, connection.remote_name)
+    found = list(of_connection(remote.vault_id, connection.remote_name, opposite))
+    if found or opposite is None:
         return found
     async with concurrently() as group:
         here = group.create_task(_end(vaults, own, remote, connection))
-        there = group.create_task(_end(vaults, remote, own, theirs))
-    return of_ends((here.result(), there.result()), await consumers())
+        there = group.create_task(_end(vaults, remote, own, opposite))
+    ends = (here.result(), there.result())
+    return of_ends(ends, await consumers())
 
 
 async def _connection(vault: KnownVault, name: str) -> Connection | None:
-    rows = (await vault.client.query(CONNECTIONS)).rows
-    return next(
-        (known for known in read_connections(rows) if known.api_name == name), None
-    )
+    result = await vault.client.query(CONNECTIONS)
+    connections = read_connections(result.rows)
+    named = (known for known in connections if known.api_name == name)
+    return next(named, None)
 
 
 async def _end(
-    vaults: Vaults, vault: KnownVault, other: KnownVault, connection: Connection
+    vaults: Vaults,
+    vault: KnownVault,
+    other: KnownVault,
+    connection: Connection,
 ) -> EndFacts:
-    """One end; ``other`` is the Vault at the other, which is this one where nothing can be asked of it."""
+    """Read one end; ``other`` is the Vault at the other end, or ``vault`` itself where the other is no Vault."""
     now = datetime.now(UTC)
     async with concurrently() as group:
-        reading = group.create_task(vaults.configuration(other, vault).since(now))
-        from_other = group.create_task(vaults.configuration(vault, other).since(now))
+        own_reader = vaults.configuration(other, vault)
+        other_reader = vaults.configuration(vault, other)
+        reading = group.create_task(own_reader.since(now))
+        from_other = group.create_task(other_reader.since(now))
         queues = group.create_task(_queues(vault, other, connection))
         exceptions = group.create_task(vault.client.query(OPEN_EXCEPTIONS))
     configuration = reading.result()
     integrations = tuple(
-        i for i in configuration.integrations.values() if i.connection == connection.id
+        integration
+        for integration in configuration.integrations.values()
+        if integration.connection == connection.id
     )
     ids = {integration.id for integration in integrations}
+    points = (point for point in configuration.points if point.integration in ids)
+    broken: tuple[RuleError, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
     if other is not vault:
-        read_here = _rules(from_other.result(), connection.remote_name)
-        refused = await _refused(
-            vaults, vault, connection, {rule.primary_query_object for rule in read_here}
-        )
+        rules = _rules(from_other.result(), connection.remote_name)
+        objects = {rule.primary_query_object for rule in rules}
+        refused = await _refused(vaults, vault, connection, objects)
+        broken = tuple(_broken(configuration, connection, other.vault_id))
     return EndFacts(
         vault_id=vault.vault_id,
         connection=connection,
         integrations=integrations,
-        points=tuple(
-            point for point in configuration.points if point.integration in ids
-        ),
-        broken_rules=tuple(_broken(configuration, connection, other.vault_id))
-        if other is not vault
-        else (),
+        points=tuple(points),
+        broken_rules=broken,
         queues=queues.result(),
         refused=refused,
         exceptions=len(exceptions.result().rows),
@@ -107,85 +118,98 @@ def _rules(configuration: Configuration, connection: str) -> list[IntegrationRul
 
 
 def _broken(
-    configuration: Configuration, connection: Connection, other: int
-) -> Iterable[RuleError]:
-    """The rules of the connection that cannot be carried out, of points that are to work."""
-    active = {
-        i.id
-        for i in configuration.integrations.values()
-        if i.active and i.connection == connection.id
+    configuration: Configuration,
+    connection: Connection,
+    other: int,
+) -> Iterator[RuleError]:
+    """Yield the faults of the connection's rules at points that are to work, which are active."""
+    points = _active_points(configuration, connection)
+    for broken in configuration.broken:
+        if broken.integration_point in points:
+            yield broken.error
+    for rule in _rules(configuration, connection.api_name):
+        if rule.integration_point not in points:
+            continue
+        # Whether a rule fits the objects of both Vaults shows only when it is compiled.
+        try:
+            route = configuration.route(rule.integration_point, other)
+            point = point_of(route)
+            configuration.compiled(route, rule, documents=point.fills_documents)
+        except RuleError as error:
+            yield error
+
+
+def _active_points(configuration: Configuration, connection: Connection) -> set[str]:
+    """Return the API names of the connection's active points of active integrations."""
+    integrations = {
+        integration.id
+        for integration in configuration.integrations.values()
+        if integration.active and integration.connection == connection.id
     }
-    points = {
+    return {
         point.api_name
         for point in configuration.points
-        if point.integration in active and point.active
+        if point.active and point.integration in integrations
     }
-    yield from (
-        broken.error
-        for broken in configuration.broken
-        if broken.integration_point in points
-    )
-    for rule in _rules(configuration, connection.api_name):
-        if rule.integration_point in points:
-            try:
-                route = configuration.route(rule.integration_point, other)
-                configuration.compiled(
-                    route, rule, documents=point_of(route).fills_documents
-                )
-            except RuleError as error:
-                yield error
 
 
 async def _refused(
-    vaults: Vaults, vault: KnownVault, connection: Connection, objects: Iterable[str]
+    vaults: Vaults,
+    vault: KnownVault,
+    connection: Connection,
+    objects: Iterable[str],
 ) -> tuple[tuple[str, str], ...]:
-    """The objects of this Vault that the Vault at the other end may not read, each with the refusal's type."""
+    """Return the objects here that the Vault at the other end may not read, each with the error type."""
 
     async def ask(name: str) -> tuple[str, str] | None:
+        statement = f"SELECT id FROM {name} MAXROWS 1"  # noqa: S608  VQL of names
         try:
-            await client.query(f"SELECT id FROM {name} MAXROWS 1")  # noqa: S608  VQL of names
+            await client.query(statement)
         except VaultRefused as refused:
             return name, refused.type
         return None
 
+    # Asked in the session of the connection's own user, since it is that user's rights that count.
     try:
         client = await vaults.session(vault, connection.api_name)
     except VaultRefused as refused:
         return ((connection.api_name, refused.type),)
     async with concurrently() as group:
-        asked = [group.create_task(ask(name)) for name in sorted(objects)]
-    return tuple(answer for task in asked if (answer := task.result()) is not None)
+        tasks = [group.create_task(ask(name)) for name in sorted(objects)]
+    answers = (task.result() for task in tasks)
+    return tuple(answer for answer in answers if answer is not None)
 
 
 async def _queues(
-    vault: KnownVault, other: KnownVault, connection: Connection
+    vault: KnownVault,
+    other: KnownVault,
+    connection: Connection,
 ) -> tuple[QueueFacts, ...]:
-    """The queues here that send over the connection, and those that the other end delivers to."""
+    """Return the queues here that send over the connection, and those that the other end delivers to."""
     async with concurrently() as group:
         here = group.create_task(vault.client.configuration("Queue"))
         there = group.create_task(other.client.configuration("Queue"))
-    names = {
-        text(component, "name"): None
-        for component, _ in _connected(here.result(), connection.api_name)
-    }
+    names: list[str] = []
+    for component, _ in _connected(here.result(), connection.api_name):
+        names.append(text(component, "name"))
     if other is not vault:
-        names |= {
-            text(e, "deliver_to_queue"): None
-            for _, e in _connected(there.result(), connection.remote_name)
-        }
+        # Which queue takes messages here is configured at the other end only.
+        for _, entry in _connected(there.result(), connection.remote_name):
+            names.append(text(entry, "deliver_to_queue"))
+    distinct = [name for name in dict.fromkeys(names) if name]
     async with concurrently() as group:
         reads = [
             group.create_task(_queue(vault.client, name, connection.api_name))
-            for name in names
-            if name
+            for name in distinct
         ]
     return tuple(read.result() for read in reads)
 
 
 def _connected(
-    components: Iterable[Row], connection: str
+    components: Iterable[Row],
+    connection: str,
 ) -> Iterator[tuple[Row, Mapping[str, object]]]:
-    """The queues that have a queue connection with the connection, and that."""
+    """Yield each Queue component that has an active queue connection by this name, with that queue connection."""
     for component in components:
         for entry in queue_connections(component):
             if text(entry, "connection_name") == connection:
@@ -197,16 +221,22 @@ async def _queue(client: VaultClient, name: str, connection: str) -> QueueFacts:
         row = await client.queue(name)
     except VaultRefused as refused:
         return QueueFacts(name, active=False, error=refused.type)
-    listed = row.get("connections")
-    errors = [
-        entry.get("error")
-        for entry in (listed if isinstance(listed, list) else [])
-        if isinstance(entry, dict) and entry.get("name") == connection
-    ]
-    error = errors[0] if errors else None
     return QueueFacts(
         name=name,
         active=text(row, "status") == "active",
+        # An inbound queue has no delivery at all, and is not to be counted as disabled.
         delivering=text(row, "delivery") != "disabled",
-        error=text(error, "message") if isinstance(error, dict) else "",
+        error=_latest_error(row, connection),
     )
+
+
+def _latest_error(queue: Row, connection: str) -> str:
+    """Return why the queue's latest message over the connection was not delivered; empty when it was."""
+    connections = queue.get("connections")
+    if not isinstance(connections, list):
+        return ""
+    for entry in connections:
+        if isinstance(entry, dict) and entry.get("name") == connection:
+            error = entry.get("error")
+            return text(error, "message") if isinstance(error, dict) else ""
+    return ""

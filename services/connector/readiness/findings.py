@@ -1,10 +1,11 @@
-"""What is found wrong with a connection, from what was read of both its ends; pure."""
+"""Finds what is wrong with a connection, from what was read of both its ends; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import (
@@ -37,8 +38,29 @@ class Finding:
     name: str
     message: str
 
-    def answer(self) -> dict[str, object]:
-        """As JSON."""
+    @property
+    def prevents_transfer(self) -> bool:
+        """Whether messages cannot be transferred until this is mended."""
+        match self.step:
+            # Open exceptions are about messages of the past; they keep no other message from being transferred.
+            case Step.EXCEPTIONS:
+                return False
+            case (
+                Step.CONNECTION
+                | Step.REMOTE_VAULT
+                | Step.USER_RIGHTS
+                | Step.INTEGRATIONS
+                | Step.POINTS
+                | Step.RULES
+                | Step.QUEUES
+                | Step.CONSUMERS
+            ):
+                return True
+            case _:
+                assert_never(self.step)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the finding as JSON."""
         return {
             "step": self.step,
             "vault_id": self.vault_id,
@@ -76,105 +98,109 @@ class EndFacts:
 
 
 def of_connection(
-    vault_id: int, name: str, connection: Connection | None
+    vault_id: int,
+    name: str,
+    connection: Connection | None,
 ) -> Iterator[Finding]:
-    """What keeps one end of a connection from being used at all."""
+    """Yield what keeps one end of a connection from being used at all."""
     if connection is None:
-        yield Finding(
-            Step.CONNECTION, vault_id, name, "There is no such connection; add it"
-        )
-    elif connection.pending:
-        yield Finding(
-            Step.CONNECTION,
-            vault_id,
-            name,
-            "The connection is Pending; establish it by a connection file",
-        )
+        message = "There is no such connection; add it"
+        yield Finding(Step.CONNECTION, vault_id, name, message)
+        return
+    # A pending connection is inactive too, and is not activated but established.
+    if connection.pending:
+        message = "The connection is Pending; establish it by a connection file"
+        yield Finding(Step.CONNECTION, vault_id, name, message)
     elif not connection.active:
-        yield Finding(
-            Step.CONNECTION, vault_id, name, "The connection is inactive; activate it"
-        )
-    if connection is not None and not connection.external:
-        if connection.remote_vault_id is None:
-            yield Finding(
-                Step.REMOTE_VAULT,
-                vault_id,
-                name,
-                "The connection has no Remote Vault ID; set it",
-            )
-        if connection.guarded:
-            text = "This production Vault takes nothing from a sandbox Vault; connect it with a production Vault"
-            yield Finding(Step.REMOTE_VAULT, vault_id, name, text)
+        message = "The connection is inactive; activate it"
+        yield Finding(Step.CONNECTION, vault_id, name, message)
+    # An External connection leads to an address and to no Vault.
+    if connection.external:
+        return
+    if connection.remote_vault_id is None:
+        message = "The connection has no Remote Vault ID; set it"
+        yield Finding(Step.REMOTE_VAULT, vault_id, name, message)
+    if connection.guarded:
+        message = "This production Vault takes nothing from a sandbox Vault; connect it with a production Vault"
+        yield Finding(Step.REMOTE_VAULT, vault_id, name, message)
 
 
 def of_ends(ends: tuple[EndFacts, ...], consumers: str | None) -> list[Finding]:
-    """What is wrong beyond the connection itself; ``consumers`` is why messages are not consumed, if so."""
+    """Return what is wrong beyond the connection itself, in the order of the steps.
+
+    ``consumers`` is why messages are not consumed, None when they are.
+    """
     found = [finding for end in ends for finding in _of_end(end)]
     found += _one_sided(ends)
     if consumers:
-        found.append(
-            Finding(
-                Step.CONSUMERS,
-                ends[0].vault_id,
-                "connector",
-                f"The connector is {consumers}",
-            )
+        message = f"The connector is {consumers}"
+        finding = Finding(
+            Step.CONSUMERS,
+            ends[0].vault_id,
+            "connector",
+            message,
         )
+        found.append(finding)
+    # Sorting is stable: within a step the findings of the first end come first.
     order = list(Step)
     return sorted(found, key=lambda finding: order.index(finding.step))
 
 
 def _of_end(end: EndFacts) -> Iterator[Finding]:
+    vault_id = end.vault_id
     for name, reason in end.refused:
-        text = f"The connection's user may not read {name} here: {reason}; give the user access"
-        yield Finding(Step.USER_RIGHTS, end.vault_id, name, text)
+        message = f"The connection's user may not read {name} here: {reason}; give the user access"
+        yield Finding(Step.USER_RIGHTS, vault_id, name, message)
     active = {integration.id for integration in end.integrations if integration.active}
     if not active:
-        text = (
+        message = (
             "No integration of the connection is active; activate those that are wanted"
         )
-        yield Finding(Step.INTEGRATIONS, end.vault_id, end.connection.api_name, text)
+        name = end.connection.api_name
+        yield Finding(Step.INTEGRATIONS, vault_id, name, message)
     for point in end.points:
         if point.integration in active and not point.active:
-            text = "The integration is active and this integration point of it is not; activate it"
-            yield Finding(Step.POINTS, end.vault_id, point.api_name, text)
+            message = "The integration is active and this integration point of it is not; activate it"
+            yield Finding(Step.POINTS, vault_id, point.api_name, message)
     for error in end.broken_rules:
-        yield Finding(Step.RULES, end.vault_id, error.rule, str(error))
+        yield Finding(Step.RULES, vault_id, error.rule, str(error))
     yield from _of_queues(end)
     if end.exceptions:
-        text = f"{end.exceptions} User Exception Messages are open; correct what they name and run Retry Transfer"
-        yield Finding(Step.EXCEPTIONS, end.vault_id, "exception_message__sys", text)
+        message = f"{end.exceptions} User Exception Messages are open; correct what they name and run Retry Transfer"
+        yield Finding(Step.EXCEPTIONS, vault_id, "exception_message__sys", message)
 
 
 def _of_queues(end: EndFacts) -> Iterator[Finding]:
+    vault_id = end.vault_id
     if not end.queues:
-        text = "No queue of this Vault sends or takes messages of the connection; add a queue connection"
-        yield Finding(Step.QUEUES, end.vault_id, end.connection.api_name, text)
+        message = "No queue of this Vault sends or takes messages of the connection; add a queue connection"
+        name = end.connection.api_name
+        yield Finding(Step.QUEUES, vault_id, name, message)
     for queue in end.queues:
         if not queue.active:
-            yield Finding(
-                Step.QUEUES,
-                end.vault_id,
-                queue.name,
-                "The queue is inactive or not there; activate or add it",
-            )
+            message = "The queue is inactive or not there; activate or add it"
+            yield Finding(Step.QUEUES, vault_id, queue.name, message)
         if not queue.delivering:
-            yield Finding(
-                Step.QUEUES, end.vault_id, queue.name, "Delivery is disabled; enable it"
-            )
+            message = "Delivery is disabled; enable it"
+            yield Finding(Step.QUEUES, vault_id, queue.name, message)
         if queue.error:
-            text = f"The latest message was not delivered: {queue.error}"
-            yield Finding(Step.QUEUES, end.vault_id, queue.name, text)
+            message = f"The latest message was not delivered: {queue.error}"
+            yield Finding(Step.QUEUES, vault_id, queue.name, message)
 
 
 def _one_sided(ends: Iterable[EndFacts]) -> Iterator[Finding]:
-    """Integrations of one name that are active at one end only."""
-    known = [
-        {integration.api_name: integration.active for integration in end.integrations}
-        for end in ends
-    ]
-    for end, integrations in zip(ends, known, strict=True):
-        for name, active in integrations.items():
-            if not active and any(other.get(name) for other in known):
-                text = "The integration is active in the other Vault and not here; activate it"
-                yield Finding(Step.INTEGRATIONS, end.vault_id, name, text)
+    """Yield the integrations that are active at one end only; both ends name an integration alike."""
+    facts = tuple(ends)
+    active = {
+        integration.api_name
+        for end in facts
+        for integration in end.integrations
+        if integration.active
+    }
+    for end in facts:
+        for integration in end.integrations:
+            name = integration.api_name
+            # One that this end does not have cannot be activated here, so it is no finding.
+            if name in active and not integration.active:
+                message = "The integration is active in the other Vault and not here; activate it"
+                yield Finding(Step.INTEGRATIONS, end.vault_id, name, message)

@@ -1,4 +1,4 @@
-"""The address at which a connection's readiness is asked for."""
+"""Serves the address of a connection's readiness."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ from fastapi import APIRouter, Request, Response
 
 from services.connector.asking.answers import Answers, success
 from services.connector.readiness.ends import findings
-from services.connector.readiness.findings import Step
-from services.connector.vaults.faults import passing_refusals
-from services.connector.vaults.vaults import KnownVault, Vaults
+from services.connector.vaults.vaults import KnownVault, Vaults, passing_refusals
 
 
 def router(
-    answers: Answers, consumers: Callable[[], Awaitable[str | None]]
+    answers: Answers,
+    consumers: Callable[[], Awaitable[str | None]],
 ) -> APIRouter:
-    """The route; ``consumers`` tells why messages are not consumed, if so."""
-    made = APIRouter(include_in_schema=False)
+    """Return the route; ``consumers`` returns why messages are not consumed, None when they are."""
+    routes = APIRouter(include_in_schema=False)
 
-    @made.get("/readiness/{vault}/{connection}")
+    @routes.get("/readiness/{vault}/{connection}")
     async def readiness(request: Request, vault: str, connection: str) -> Response:
         async def work(vaults: Vaults, own: KnownVault) -> Response:
             with passing_refusals():
                 found = await findings(vaults, own, connection, consumers)
-            # Open exceptions are of what has been; they keep no message from working.
-            ready = all(finding.step is Step.EXCEPTIONS for finding in found)
-            listed = [finding.answer() for finding in found]
-            return success(
-                {"connection": connection, "ready": ready, "findings": listed}
-            )
+            data = {
+                "connection": connection,
+                "ready": not any(finding.prevents_transfer for finding in found),
+                "findings": [finding.to_json() for finding in found],
+            }
+            return success(data)
 
-        return await answers.give(request, vault, work)
+        return await answers.respond(request, vault, work)
 
-    return made
+    return routes

@@ -1,1 +1,1 @@
-"""Messages that come by HTTPS from Vaults elsewhere: verified, and put on an inbound queue."""
+"""Takes messages that come by HTTPS from Vaults elsewhere: verifies them and puts them on an inbound queue."""

@@ -1,4 +1,4 @@
-"""The address at which Vaults elsewhere deliver: 200 once a message is safe on its queue, any other status before."""
+"""Serves the address at which Vaults elsewhere deliver: 200 once a message is safe on its queue."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from shared.spark.envelope import MAX_BODY_BYTES
 
 _log = get_logger(__name__)
 
+# The senders are programs: the status is all they act upon, and a text would say more to strangers than they need.
 STATUSES: dict[type[Exception], HTTPStatus] = {
     UnknownAddress: HTTPStatus.NOT_FOUND,
     Unroutable: HTTPStatus.NOT_FOUND,
@@ -38,16 +39,16 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
 
 
 def router(messages: SignedMessages, vaults: Callable[[], Vaults | None]) -> APIRouter:
-    """The route; ``vaults`` are those of the connector, None until it is connected with them."""
-    made = APIRouter(include_in_schema=False)
+    """Return the route; ``vaults`` returns those of the connector, None until it is connected with them."""
+    routes = APIRouter(include_in_schema=False)
 
-    @made.post("/messages/{vault}/{queue}")
+    @routes.post("/messages/{vault}/{queue}")
     async def take(request: Request, vault: str, queue: str) -> Response:
-        status = await _taken(request, vault, queue)
+        status = await _take(request, vault, queue)
         metrics.messages_received.labels(str(status.value)).inc()
         return Response(status_code=status)
 
-    async def _taken(request: Request, vault: str, queue: str) -> HTTPStatus:
+    async def _take(request: Request, vault: str, queue: str) -> HTTPStatus:
         connected = vaults()
         if connected is None:
             return HTTPStatus.SERVICE_UNAVAILABLE
@@ -57,11 +58,17 @@ def router(messages: SignedMessages, vaults: Callable[[], Vaults | None]) -> API
                 return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             await messages.take(connected, vault, queue, request.headers, body)
         except tuple(STATUSES) as problem:
-            # What a stranger sends is told in numbers only, by the metrics.
-            return next(
-                status for kind, status in STATUSES.items() if isinstance(problem, kind)
-            )
+            # Not logged: anybody can send such requests, as many as they like. The metrics count them.
+            return _status(problem)
         _log.debug("message received", vault=vault, queue=queue)
         return HTTPStatus.OK
 
-    return made
+    return routes
+
+
+def _status(problem: Exception) -> HTTPStatus:
+    """Return the status that answers a problem, by its class or the first of its bases that has one."""
+    statuses = (
+        status for kind, status in STATUSES.items() if isinstance(problem, kind)
+    )
+    return next(statuses)

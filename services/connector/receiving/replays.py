@@ -1,19 +1,20 @@
-"""Signatures that were taken already, remembered for as long as they are good."""
+"""Remembers the signatures that were taken, for as long as they are valid, so that none is taken twice."""
 
 from __future__ import annotations
 
 import heapq
 from datetime import datetime
 
+# A Vault's signature is valid for five minutes from when it is made: room for some 330 messages a second.
 CAPACITY = 100_000
 
 
 class Full(Exception):
-    """More signatures are good at one time than are remembered."""
+    """More signatures are valid at one time than are remembered."""
 
 
 class Replays:
-    """The signatures that this process has taken; one is forgotten once its time is over, never before."""
+    """Remembers the signatures that this process has taken until they are no longer valid, and never less."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
@@ -21,11 +22,16 @@ class Replays:
         self._ends: list[tuple[datetime, bytes]] = []
 
     def take(self, signature: bytes, good_until: datetime, now: datetime) -> bool:
-        """Remember a signature; whether it is new. Times are aware. Raises Full."""
+        """Remember a signature, and return whether it is new; times are aware.
+
+        :raises Full: too many signatures are valid now.
+        """
         while self._ends and self._ends[0][0] < now:
-            self._taken.discard(heapq.heappop(self._ends)[1])
+            _, expired = heapq.heappop(self._ends)
+            self._taken.discard(expired)
         if signature in self._taken:
             return False
+        # Refused rather than forgotten early: a signature that is forgotten while it is valid could be replayed.
         if len(self._taken) >= self._capacity:
             raise Full
         self._taken.add(signature)
@@ -34,4 +40,5 @@ class Replays:
 
     def give_back(self, signature: bytes) -> None:
         """Forget a signature whose message could not be taken after all, so that it may come again."""
+        # Its entry among the ends stays and does no harm: the end of a signature is signed, and so never another one.
         self._taken.discard(signature)

@@ -1,4 +1,4 @@
-"""Whether a message that came by HTTPS is what a Vault signed, for this address and this moment; pure."""
+"""Verifies that a message that came by HTTPS is what a Vault signed, for this address and this moment; pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from shared.spark.signatures import MESSAGE_TYPE, PREFIX, SIGNATURE, signed_text
 
+# A signature is remembered for as long as it is valid, so a sender may not choose any time it likes.
 LONGEST = timedelta(minutes=15)
-"""How long a signature may be good at most."""
 
 CERTIFICATE_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 VAULT_ID = re.compile(r"[1-9][0-9]{0,17}")
@@ -44,42 +44,41 @@ class Claim:
 
         :raises NotVerified: a header is missing or misshapen, or it is for another address or another moment.
         """
-        given = {name.lower(): value.strip() for name, value in headers.items()}
-        if _one(given, "requesttype") != MESSAGE_TYPE:
+        values = {name.lower(): value.strip() for name, value in headers.items()}
+        if _value(values, "requesttype") != MESSAGE_TYPE:
             raise NotVerified("it is no Spark message")
-        if _one(given, "url") != url:
+        # Signed for its address, so that no other receiver of the message can pass it on to here.
+        if _value(values, "url") != url:
             raise NotVerified("it was signed for another address")
-        vault_id, certificate_id = _one(given, "vaultid"), _one(given, "certificateid")
-        if not VAULT_ID.fullmatch(vault_id) or not CERTIFICATE_ID.fullmatch(
-            certificate_id
-        ):
+        vault_id = _value(values, "vaultid")
+        certificate_id = _value(values, "certificateid")
+        if not VAULT_ID.fullmatch(vault_id):
             raise NotVerified("a header is misshapen")
-        not_before, not_after = (
-            _moment(given, "requestnotbefore"),
-            _moment(given, "requestnotafter"),
-        )
-        if not not_before <= now <= not_after or not_after - not_before > LONGEST:
+        # It becomes part of the address from which the certificate is read.
+        if not CERTIFICATE_ID.fullmatch(certificate_id):
+            raise NotVerified("a header is misshapen")
+        not_before = _moment(values, "requestnotbefore")
+        not_after = _moment(values, "requestnotafter")
+        is_valid_now = not_before <= now <= not_after
+        if not is_valid_now or not_after - not_before > LONGEST:
             raise NotVerified("its signature is not good now")
-        try:
-            signature = base64.b64decode(
-                given.get(SIGNATURE.lower(), ""), validate=True
-            )
-        except (binascii.Error, ValueError):
-            raise NotVerified("a header is misshapen") from None
         return cls(
             int(vault_id),
             certificate_id,
-            _one(given, "requestid"),
+            _value(values, "requestid"),
             not_before,
             not_after,
-            signature,
+            _signature(values),
         )
 
 
 def verify(
-    claim: Claim, headers: Mapping[str, str], body: bytes, certificate: str
+    claim: Claim,
+    headers: Mapping[str, str],
+    body: bytes,
+    certificate: str,
 ) -> None:
-    """Check the signature with its Vault's certificate (PEM).
+    """Check the signature of a message with its Vault's certificate (PEM).
 
     :raises NotVerified: it is not that Vault's, or something was changed since.
     """
@@ -89,10 +88,11 @@ def verify(
         raise NotVerified("its certificate cannot be read") from None
     if not isinstance(key, rsa.RSAPublicKey):
         raise NotVerified("its certificate is of another kind")
+    text = signed_text(headers, body)
     try:
         key.verify(
             claim.signature,
-            signed_text(headers, body),
+            text,
             padding.PKCS1v15(),
             hashes.SHA256(),
         )
@@ -100,17 +100,27 @@ def verify(
         raise NotVerified("its signature is not good") from None
 
 
-def _one(given: Mapping[str, str], name: str) -> str:
-    value = given.get(f"{PREFIX}{name}", "")
+def _value(values: Mapping[str, str], name: str) -> str:
+    value = values.get(f"{PREFIX}{name}", "")
     if not value:
         raise NotVerified("a header is missing")
     return value
 
 
-def _moment(given: Mapping[str, str], name: str) -> datetime:
+def _signature(values: Mapping[str, str]) -> bytes:
+    encoded = values.get(SIGNATURE.lower(), "")
     try:
-        moment = datetime.fromisoformat(_one(given, name))
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise NotVerified("a header is misshapen") from None
+
+
+def _moment(values: Mapping[str, str], name: str) -> datetime:
+    text = _value(values, name)
+    try:
+        moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
+            # A moment at the edge of the calendar overflows here.
             return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise NotVerified("a header is misshapen") from None

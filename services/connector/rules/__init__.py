@@ -1,1 +1,1 @@
-"""Integration rules: pure functions, rows in, values or errors out."""
+"""Reads, compiles and runs integration rules: pure functions, rows in, values or errors out."""

@@ -1,15 +1,16 @@
-"""Compiles rules, once a configuration, to plain functions: source row in, target values or field errors out."""
+"""Compiles rules, once for each configuration, to functions from a source row to target values or field errors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 from services.connector.rules.compiled import (
     CompiledField,
     CompiledRule,
-    PendingReference,
+    Reference,
+    by_key,
 )
 from services.connector.rules.conversion import (
     CODES,
@@ -32,7 +33,7 @@ from services.connector.rules.object_metadata import (
     ObjectMetadata,
 )
 from services.connector.rules.query_plan import QueryPlan
-from services.connector.rules.rows import Read, Row, reader
+from services.connector.rules.rows import Read, nothing, reader
 from services.connector.rules.rule import FieldRule, IntegrationRule, RuleError
 
 KEY_SOURCES = frozenset({"id", "global_id__sys", "link__sys"})
@@ -49,28 +50,22 @@ SENT_AS = {"object_type__v": "object_type__v.api_name__v"}
 Objects = Mapping[str, ObjectMetadata]
 
 
-class _Reference(NamedTuple):
-    """The object that a target field refers to, and the field by whose value its records are known."""
-
-    object: str
-    field: str
-
-
 @dataclass(frozen=True, slots=True)
 class _Compilation:
-    """One field rule on its way to a function; its faults name rule and field rule."""
+    """Compiles one field rule to a function; its faults name the rule and the field rule."""
 
     rule: IntegrationRule
     part: FieldRule
     target: FieldMetadata
     lookup: LookupSet | None
 
-    def reference(self) -> _Reference | None:
-        """Return what the value refers to by a key; None for a value that is stored as it is."""
+    def reference(self) -> Reference | None:
+        """Return the reference if the value is the key of another record; None for a value that is stored as it is."""
         field = self.part.target_field_lookup
         referenced = self.part.referenced_object or self.target.object
         lookup = self.lookup
         by_lookup = lookup is not None and lookup.type is LookupType.OBJECT
+        # A field rule's own target_field_lookup goes before what the lookup set says.
         if field is None and lookup is not None and by_lookup:
             # The target keys of such a set are record ids unless it names a key field.
             if lookup.target_key_field in (None, "id"):
@@ -82,12 +77,12 @@ class _Compilation:
         return self._to(referenced, field, "target_field_lookup")
 
     def fit(self) -> Convert:
-        """Return the function that makes a value fit for the target field."""
+        """Return the function that converts a value for the target field."""
         reference = self.reference()
-        return _by_key(reference) if reference else self._stored()
+        return by_key(reference) if reference else self._stored()
 
     def default(self) -> Read:
-        """Return the function with the value of a row whose source has none."""
+        """Return the function from a row without a source value to its default value."""
         text = self.part.field_default
         if text is None:
             return constant(None)
@@ -112,7 +107,7 @@ class _Compilation:
     def _fit_reference(self) -> Convert:
         field = self.part.target_field_lookup or _NAME_FIELD
         referenced = self.part.referenced_object or self.target.object
-        return _by_key(self._to(referenced, field, "field_default_type"))
+        return by_key(self._to(referenced, field, "field_default_type"))
 
     def _computed(self, code: str) -> Read:
         if code not in CODES:
@@ -120,18 +115,27 @@ class _Compilation:
             raise self._fault(f"field_default of type code must be one of {allowed}")
         return computed(code, self.fit())
 
-    def _constant(self, text: str, fit: Convert) -> Read:
+    def _constant(
+        self,
+        text: str,
+        fit: Convert,
+    ) -> Read:
         try:
             return constant(fit(text))
         except Unfit as problem:
             raise self._fault(f"field_default does not fit: {problem}") from None
 
-    def _to(self, referenced: str | None, field: str, attribute: str) -> _Reference:
+    def _to(
+        self,
+        referenced: str | None,
+        field: str,
+        attribute: str,
+    ) -> Reference:
         if referenced is None:
             name = self.target.name
             text = f"{attribute} needs a target field that refers to an object, and {name} refers to none"
             raise self._fault(text)
-        return _Reference(referenced, field)
+        return Reference(referenced, field)
 
     def _fault(self, text: str) -> RuleError:
         return RuleError(self.rule.name, self.part.name, text)
@@ -147,7 +151,16 @@ def compile_rule(
 
     :raises RuleError: a target object or field does not exist, or a default does not fit its field.
     """
-    fields = [_field(rule, part, plan, targets, lookups) for part in rule.field_rules]
+    fields = [
+        _field(
+            rule,
+            part,
+            plan,
+            targets,
+            lookups,
+        )
+        for part in rule.field_rules
+    ]
     return CompiledRule(
         name=rule.name,
         plan=plan,
@@ -179,18 +192,14 @@ def _field(
         target_field=part.target_field,
         sent_as=SENT_AS.get(part.target_field, part.target_field),
         selection=selection,
-        # A function may give another type than its field has, so its value is not checked against the declared type.
+        # A function may return another type than its field has, so its value is not checked against the declared type.
         declared=None if part.query_field_select else part.query_field_type,
-        source=reader(selection) if selection else _nothing,
+        source=reader(selection) if selection else nothing,
         fit=fit,
         default=work.default(),
         lookup=lookup,
         by_key=refers or part.field_default_type is DefaultType.REFERENCE,
     )
-
-
-def _nothing(_row: Row) -> object:
-    return None
 
 
 def _target_field(
@@ -209,7 +218,10 @@ def _target_field(
     return field
 
 
-def _lookup_set(part: FieldRule, lookups: Lookups) -> LookupSet | None:
+def _lookup_set(
+    part: FieldRule,
+    lookups: Lookups,
+) -> LookupSet | None:
     name = part.reference_lookup
     if name is None:
         return None
@@ -218,21 +230,11 @@ def _lookup_set(part: FieldRule, lookups: Lookups) -> LookupSet | None:
     return lookups.get((kind, name)) or LookupSet(name, kind, {})
 
 
-def _by_key(reference: _Reference) -> Convert:
-    def convert(value: object) -> object:
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise Unfit(
-                "the value cannot be the key of a record; map a source field that holds one key"
-            )
-        return PendingReference(reference.object, reference.field, str(value))
-
-    return convert
-
-
-def _keys(rule: IntegrationRule, targets: Objects) -> dict[str, str]:
-    """Return the upsert key field of each target object that the rule fills one of."""
+def _keys(
+    rule: IntegrationRule,
+    targets: Objects,
+) -> dict[str, str]:
+    """Return target object → upsert key field, for the objects of which the rule fills a key."""
     candidates: dict[str, list[str]] = {}
     for part in rule.field_rules:
         # A key that is translated on its way is no longer the source record's own.
@@ -249,6 +251,7 @@ def _keys(rule: IntegrationRule, targets: Objects) -> dict[str, str]:
 
 
 def _preferred(fields: list[str]) -> str:
+    # A Link is unique and may be written; a Global ID is set by the Vault itself.
     for name in _KEY_PREFERENCE:
         if name in fields:
             return name

@@ -1,4 +1,4 @@
-"""Runs a compiled rule over source rows, and puts record ids in place of the references that it found by key."""
+"""Runs a compiled rule over source rows, and replaces its references by key by record ids."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from services.connector.rules.rows import (
     Selection,
     described_types,
     mismatch,
+    statements,
 )
-from services.connector.rules.vql_text import statements
 
 Values = dict[str, object]
 Targets = dict[str, Values]
@@ -40,20 +40,43 @@ MAX_SHOWN_KEY = 100
 """Characters of a key that an error text shows."""
 
 
+class Reference(NamedTuple):
+    """The object that a target field refers to, and the key field that identifies its records."""
+
+    object: str
+    field: str
+
+
 class PendingReference(NamedTuple):
-    """A reference by a unique key of the record meant; its id is looked up later, for all rows at once."""
+    """A reference by a unique key of a record, whose id is found later, for all rows at once."""
 
     object: str
     field: str
     key: str
 
 
+def by_key(reference: Reference) -> Convert:
+    """Return the function that converts a value to the key of a reference; it raises ``Unfit`` for an invalid key."""
+
+    def convert(value: object) -> object:
+        # A key may be a picklist value, which comes as a list.
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise Unfit(
+                "the value cannot be the key of a record; map a source field that holds one key"
+            )
+        return PendingReference(reference.object, reference.field, str(value))
+
+    return convert
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledField:
-    """One field rule ready to run: source value, else default; translated by a lookup; made fit for its target.
+    """One field rule ready to run: reads the source value or the default, translates and converts it.
 
-    ``sent_as`` is the target field's name in a row that is written. ``declared`` is the query field type that the
-    source Vault's description has to agree with, if any. With ``by_key`` the value may be a PendingReference.
+    ``sent_as`` is the target field's name in a row that is written. ``declared`` is the query field type with which the
+    source Vault's description has to agree, if any. With ``by_key`` the value may be a PendingReference.
     """
 
     rule: str
@@ -84,7 +107,7 @@ class CompiledField:
 
 @dataclass(slots=True)
 class Evaluated:
-    """Target values of a row, and the fields that have none for a reason.
+    """The target values of a row, and the errors and warnings of fields without one.
 
     A row with errors is not written; one with warnings is.
     """
@@ -98,8 +121,8 @@ class Evaluated:
 class CompiledRule:
     """One rule ready to run.
 
-    ``keys`` has each target object's upsert key field, where the rule fills one. ``references`` are the fields to
-    settle after evaluation.
+    ``keys`` has each target object's upsert key field, if the rule fills one. ``references`` are the fields whose
+    references are resolved after the evaluation.
     """
 
     name: str
@@ -127,13 +150,15 @@ class CompiledRule:
         return evaluated
 
     def mismatches(self, describe: Describe | None) -> list[FieldError]:
-        """Return the errors of fields whose declared type the source Vault describes otherwise.
+        """Return the errors of fields whose declared type differs from the source Vault's description.
 
-        With any of them no row of the source can be evaluated.
+        With any such error no row of the source can be evaluated.
         """
+        # A column that the source does not describe, such as an expression, is not checked.
         described = described_types(describe)
         found = []
         for part in self.fields:
+            # Few field rules declare a type; without one, any type is converted if it can be.
             if part.declared is None or part.selection not in described:
                 continue
             problem = mismatch(part.declared, described[part.selection])
@@ -142,7 +167,7 @@ class CompiledRule:
         return found
 
     def missing_keys(self, rows: Iterable[Row]) -> Iterator[tuple[LookupSet, str]]:
-        """Yield the source keys that lookup sets have no row for, whatever the field rules do about them."""
+        """Yield the source keys without a row in their lookup sets, whatever the field rules do about missing keys."""
         looking = [(part, part.lookup) for part in self.fields if part.lookup]
         for row in rows:
             for part, lookup in looking:
@@ -166,7 +191,13 @@ class CompiledRule:
         text = f"Integration rule {self.name}, field rule {part.rule}, target field {target}: {problem}"
         if kind is None:
             kind = _error_type(problem)
-        return FieldError(self.name, part.rule, part.target_field, kind, text)
+        return FieldError(
+            self.name,
+            part.rule,
+            part.target_field,
+            kind,
+            text,
+        )
 
 
 def _error_type(problem: Unfit) -> ItemErrorType:
@@ -190,19 +221,26 @@ def pending_keys(
     return keys
 
 
-def key_statements(unique: Unique, keys: Iterable[str]) -> Iterator[str]:
+def key_statements(
+    unique: Unique,
+    keys: Iterable[str],
+) -> Iterator[str]:
     """Yield the VQL that finds the records of these keys in the target Vault."""
     name, field = unique
     head = f"SELECT id, {field} FROM {name}"  # noqa: S608  VQL, literals quoted
     return statements(head, field, keys)
 
 
-def index(field: str, rows: Iterable[Row]) -> dict[str, str]:
-    """Return record ids by key, of the rows that ``key_statements`` read."""
+def index(
+    field: str,
+    rows: Iterable[Row],
+) -> dict[str, str]:
+    """Return key → record ids, from rows of ``key_statements``."""
     found: dict[str, str] = {}
     for row in rows:
         key = str(row.get(field))
         record = str(row["id"])
+        # The same record may be among the rows twice.
         several = found.get(key, record) != record
         found[key] = AMBIGUOUS if several else record
     return found
@@ -213,7 +251,7 @@ def settle(
     targets: Targets,
     found: Found,
 ) -> list[FieldError]:
-    """Put record ids in place of a row's pending references; return the errors of those that find no one record."""
+    """Replace a row's pending references by record ids; return the errors of keys without exactly one record."""
     errors: list[FieldError] = []
     for part in compiled.references:
         values = targets[part.target_object]

@@ -1,4 +1,4 @@
-"""Makes values fit for a target field: converts them to its type, checks its limits, provides defaults."""
+"""Converts values to the type of a target field, checks the limits of the field, and provides defaults."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _DATE_LENGTH = len("2026-01-31")
 
 
 class Unfit(Exception):
-    """A value that its target field cannot take; the text names the limit and never the value."""
+    """Raised for a value that its target field cannot take; the text names the limit and never the value."""
 
 
 class LengthCheck(StrEnum):
-    """What is done with a text that is longer than its target field takes."""
+    """The treatments of a text that is longer than its target field takes."""
 
     ERROR = "error"
     TRUNCATE = "truncate"
 
 
 class DefaultType(StrEnum):
-    """What ``field_default`` is: a value, the key of a record, or the name of a computed value."""
+    """The kinds of ``field_default``: a value, the key of a record, or the name of a computed value."""
 
     TEXT = "text"
     REFERENCE = "reference"
@@ -47,7 +47,7 @@ def converter(
     *,
     length: LengthCheck = LengthCheck.ERROR,
 ) -> Convert:
-    """Return the function that makes a non-empty value fit for ``field``; it raises Unfit."""
+    """Return the function that converts a non-empty value for ``field``; it raises ``Unfit`` for other values."""
     match field.type:
         case FieldType.NUMBER:
             return _number(field)
@@ -80,7 +80,10 @@ def is_empty(value: object) -> bool:
     return value is None or value in ("", [])
 
 
-def _text(limit: int | None, check: LengthCheck) -> Convert:
+def _text(
+    limit: int | None,
+    check: LengthCheck,
+) -> Convert:
     def convert(value: object) -> object:
         text = value if type(value) is str else _plain(value)
         if limit is None or len(text) <= limit:
@@ -114,6 +117,7 @@ def _plain(value: object) -> str:
 def _number(field: FieldMetadata) -> Convert:
     low = field.min_value
     high = field.max_value
+    # A scale of 0 or none is that of a whole number.
     whole = not field.scale
 
     def convert(value: object) -> object:
@@ -126,6 +130,7 @@ def _number(field: FieldMetadata) -> Convert:
             number = int(number)
         if (low is not None and number < low) or (high is not None and number > high):
             raise Unfit(f"the number is outside the field's limits ({low} to {high})")
+        # As a text, for JSON has no decimal; the Vault reads it exactly.
         return f"{number:f}" if isinstance(number, Decimal) else number
 
     return convert
@@ -236,10 +241,13 @@ def constant(value: object) -> Read:
     return lambda _row: value
 
 
-def computed(code: str, fit: Convert) -> Read:
-    """Return the function from a row to one of CODES, made fit for the target field.
+def computed(
+    code: str,
+    fit: Convert,
+) -> Read:
+    """Return the function from a row to the computed value ``code``, converted for the target field.
 
-    :raises KeyError: the code is none of CODES.
+    :raises KeyError: the code is not one of CODES.
     """
     take = CODES[code]
 

@@ -1,4 +1,4 @@
-"""Names what keeps a field, or a whole record, from being transferred, in words an administrator can act on."""
+"""Defines the failures of fields and records, with texts that an administrator can act on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ItemErrorType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """Why one field of one record has no value; the text never has a value that may be personal."""
+    """The error by which one field of a record has no value; the text never contains a value that may be personal."""
 
     rule: str
     field_rule: str
@@ -34,7 +34,7 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True)
 class ItemFailure:
-    """Why one source record was not transferred; the text never has a value that may be personal."""
+    """The failure by which one record was not transferred; the text never contains a value that may be personal."""
 
     error_type: ItemErrorType
     message: str
@@ -44,7 +44,7 @@ class ItemFailure:
 
     @classmethod
     def of_fields(cls, errors: list[FieldError]) -> ItemFailure:
-        """Return the failure of a record with these field errors: the place of the first, the texts of all."""
+        """Return the failure of a record with these field errors: it names the first field, and has all their texts."""
         first = errors[0]
         texts = dict.fromkeys(error.message for error in errors)
         text = "\n".join(texts)

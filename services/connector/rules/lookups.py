@@ -17,7 +17,7 @@ MAX_NAMED_KEY = 100
 
 
 class LookupType(StrEnum):
-    """What the source keys of a lookup set are, without the ending ``__sys``."""
+    """The types of lookup sets, by the kind of their source keys; without the ending ``__sys``."""
 
     PICKLIST = "picklist"
     OBJECT = "object"
@@ -35,7 +35,7 @@ _DEPRECATED = {"lifecyclestate": LookupType.OBJECT_STATE}
 
 
 class MissingLookup(StrEnum):
-    """What a field rule does about a source key that its lookup set has no active row for."""
+    """The ways in which a field rule treats a source key without an active row in its lookup set."""
 
     ERROR = "error"
     DEFAULT = "default"
@@ -43,15 +43,20 @@ class MissingLookup(StrEnum):
 
 
 class UnknownKey(Unfit):
-    """A source key that the lookup set has no row for; with ``warning`` the record is transferred all the same."""
+    """Raised for a source key without a row in the lookup set; with ``warning`` the record is transferred anyway."""
 
-    def __init__(self, text: str, *, warning: bool) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        warning: bool,
+    ) -> None:
         super().__init__(text)
         self.warning = warning
 
 
 class UseDefault(Exception):
-    """The field rule's default takes the place of a source key without a row."""
+    """Raised for a source key without a row when the field rule's default replaces it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +91,27 @@ def translation(
     fit: Convert,
     missing: MissingLookup,
 ) -> Convert:
-    """Return the function from a source value to the fitted value of its target key; a list element by element.
+    """Return the function from a source value to the converted target key; a list is translated element by element.
 
-    The function raises UnknownKey or UseDefault for a key without a row, as ``missing`` says.
+    The function raises ``UnknownKey`` or ``UseDefault`` for a key without a row, depending on ``missing``.
     """
     # Fitting a target key again for every row would cost more than the lookup, so it is done once a key.
     fitted: dict[str, object] = {}
 
     def convert(value: object) -> object:
+        # A picklist comes as a list, also with a single value.
         elements = value if isinstance(value, list) else [value]
         keys = [source_key(element) for element in elements]
         if len(keys) == 1 and keys[0] in fitted:
             return fitted[keys[0]]
         unknown = [key for key in keys if key not in lookup.entries]
         if unknown:
-            raise _missing(lookup, unknown, missing, coded=isinstance(value, list))
+            raise _missing(
+                lookup,
+                unknown,
+                missing,
+                coded=isinstance(value, list),
+            )
         targets = [lookup.entries[key] for key in keys]
         if len(keys) > 1:
             return fit(targets)
@@ -111,7 +122,7 @@ def translation(
 
 
 def source_key(value: object) -> str:
-    """Return one source value as a row of a lookup names it."""
+    """Return one source value as the key in the rows of a lookup set."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
@@ -155,6 +166,7 @@ def read_lookups(rows: Iterable[Json]) -> Lookups:
         kind = _row_type(row)
         source = _text(row, "source_key__sys")
         target = _text(row, "target_key__sys")
+        # An incomplete row translates nothing.
         if not (name and kind and source and target) or _is_inactive(row):
             continue
         key = (kind, name)
@@ -181,7 +193,10 @@ def _is_inactive(row: Json) -> bool:
     return _text(row, "status__v") == "inactive__v"
 
 
-def _text(row: Json, name: str) -> str | None:
+def _text(
+    row: Json,
+    name: str,
+) -> str | None:
     value = row.get(name)
     if isinstance(value, list):
         value = value[0] if value else None
@@ -189,14 +204,14 @@ def _text(row: Json, name: str) -> str | None:
 
 
 class MissingKeys:
-    """Source keys that the lookup sets of a connection have no row for, with how often each was read."""
+    """The source keys without a row in the lookup sets of a connection, with the number of times each was read."""
 
     def __init__(self) -> None:
         self._sets: dict[LookupName, LookupSet] = {}
         self._counts: dict[LookupName, Counter[str]] = {}
 
     def count(self, missing: Iterable[tuple[LookupSet, str]]) -> None:
-        """Add keys that rows have and their lookup sets have not."""
+        """Count keys of rows that are missing in their lookup sets."""
         for lookup, key in missing:
             place = (lookup.type, lookup.name)
             self._sets[place] = lookup
@@ -204,7 +219,7 @@ class MissingKeys:
             counts[key] += 1
 
     def listed(self) -> list[tuple[LookupSet, str, int]]:
-        """Return set, key and count: set by set, the most frequent keys first."""
+        """Return tuples of set, key and count, grouped by set, the most frequent keys first."""
         found: list[tuple[LookupSet, str, int]] = []
         for place in sorted(self._counts):
             counts = self._counts[place]

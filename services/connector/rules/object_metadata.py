@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
 
 Json = Mapping[str, object]
 
@@ -34,31 +33,6 @@ class FieldType(StrEnum):
     """Any type besides: a Vault may have types that this connector does not know."""
 
 
-def whole_text(type: FieldType) -> str | None:
-    """Return the VQL function that reads a field in full; None for a type that is never cut."""
-    # VQL returns the first 250 characters of a bare long text; these functions return all of it.
-    match type:
-        case FieldType.LONG_TEXT:
-            return "LONGTEXT"
-        case FieldType.RICH_TEXT:
-            return "RICHTEXT"
-        case (
-            FieldType.ID
-            | FieldType.STRING
-            | FieldType.NUMBER
-            | FieldType.BOOLEAN
-            | FieldType.DATE
-            | FieldType.DATE_TIME
-            | FieldType.PICKLIST
-            | FieldType.OBJECT
-            | FieldType.ATTACHMENT
-            | FieldType.OTHER
-        ):
-            return None
-        case _:
-            assert_never(type)
-
-
 @dataclass(frozen=True, slots=True)
 class FieldMetadata:
     """One field of an object; ``max_length`` counts characters, ``object`` is the referenced object's name."""
@@ -80,7 +54,7 @@ class FieldMetadata:
 
 @dataclass(frozen=True, slots=True)
 class ChildRelationship:
-    """A to-many relationship: records of ``object`` that refer to this one."""
+    """A to-many relationship: records of ``object`` that refer to a record of this object."""
 
     name: str
     object: str
@@ -88,7 +62,7 @@ class ChildRelationship:
 
 @dataclass(frozen=True, slots=True)
 class ObjectMetadata:
-    """One object: its fields by name, its to-many relationships, and whether its Vault keeps lineage."""
+    """One object: its fields by name, its to-many relationships, and whether its Vault stores lineage."""
 
     name: str
     fields: Mapping[str, FieldMetadata]
@@ -99,9 +73,9 @@ class ObjectMetadata:
     def from_json(cls, answer: Json) -> ObjectMetadata:
         """Read the ``object`` member of ``GET /metadata/vobjects/{object}``, or the whole answer.
 
-        Of documents it reads the answer of ``GET /metadata/objects/documents/properties``.
+        For documents, read the answer of ``GET /metadata/objects/documents/properties``.
 
-        :raises ValueError: the answer has no such shape.
+        :raises ValueError: the answer has another shape.
         """
         properties = answer.get("properties")
         if isinstance(properties, list):
@@ -109,7 +83,7 @@ class ObjectMetadata:
             return cls(DOCUMENTS, of_documents)
         body = answer.get("object", answer)
         if not isinstance(body, Mapping) or not isinstance(body.get("fields"), list):
-            raise ValueError("object metadata without a list of fields")  # noqa: TRY004  the answer is bad, not the call
+            raise ValueError("object metadata without a list of fields")  # noqa: TRY004  a bad answer, not a bad call
         fields = {field.name: field for field in map(_field, body["fields"])}
         # Metadata lists relationships in both directions; the to-one ones are those of the reference fields.
         outbound = {field.outbound for field in fields.values() if field.outbound}
@@ -120,6 +94,7 @@ class ObjectMetadata:
             and entry.get("relationship_name") not in outbound
         )
         urls = body.get("urls")
+        # A Vault that keeps lineage says so by the address at which it is read.
         keeps_lineage = isinstance(urls, Mapping) and "lineage" in urls
         name = _text(body, "name") or ""
         return cls(name, fields, children, keeps_lineage)
@@ -182,26 +157,36 @@ def _type(entry: Json) -> FieldType:
         return FieldType.OTHER
 
 
-def _text(entry: Json, name: str) -> str | None:
+def _text(
+    entry: Json,
+    name: str,
+) -> str | None:
     value = entry.get(name)
     return value if isinstance(value, str) and value else None
 
 
 def _name(value: object) -> str | None:
     if isinstance(value, Mapping):
+        # Objects name a referenced object as a mapping, documents as a component name.
         value = value.get("name")
     if not isinstance(value, str) or not value:
         return None
     return value.removeprefix("Object.")
 
 
-def _number(entry: Json, name: str) -> float | None:
+def _number(
+    entry: Json,
+    name: str,
+) -> float | None:
     value = entry.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value)
 
 
-def _integer(entry: Json, name: str) -> int | None:
+def _integer(
+    entry: Json,
+    name: str,
+) -> int | None:
     value = _number(entry, name)
     return None if value is None else int(value)

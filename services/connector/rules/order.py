@@ -1,4 +1,4 @@
-"""Orders a rule's target objects for writing, and links the rows that one source record makes."""
+"""Orders a rule's target objects for writing, and links the rows of one source record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.connector.rules.rule import RuleError
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A field that takes the id of the row of ``parent`` that the same source record made."""
+    """A field that is set to the id of the ``parent`` row of the same source record."""
 
     field: str
     parent: str
@@ -19,7 +19,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One object to write, after all the objects that it is linked to."""
+    """One object to write, after all objects that its rows are linked to."""
 
     object: str
     links: tuple[Link, ...] = ()
@@ -33,12 +33,15 @@ def write_order(
 ) -> tuple[Step, ...]:
     """Order the target objects of a rule so that a referenced one comes first.
 
-    ``ruled`` are the fields, by object, that field rules fill: those are not linked.
+    ``ruled`` are the fields, by object, that field rules fill: these are not linked.
 
     :raises RuleError: the objects refer to each other in a circle.
     """
     names = tuple(objects)
-    steps = {name: Step(name, _links(name, names, ruled, metadata)) for name in names}
+    steps: dict[str, Step] = {}
+    for name in names:
+        links = _links(name, names, ruled, metadata)
+        steps[name] = Step(name, links)
     ordered: dict[str, Step] = {}
     while len(ordered) < len(steps):
         ready = [

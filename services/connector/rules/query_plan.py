@@ -1,4 +1,4 @@
-"""Plans the source query of a rule: the VQL for a batch of ids, and where each value stands in its rows."""
+"""Plans the source query of a rule: the VQL for a batch of ids, and the place of each value in the result rows."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from services.connector.rules.object_metadata import ObjectMetadata, whole_text
-from services.connector.rules.rows import QueryKind, Selection, query_kind
+from services.connector.rules.object_metadata import FieldType, ObjectMetadata
+from services.connector.rules.rows import (
+    QueryKind,
+    Selection,
+    modified_field,
+    query_kind,
+    select,
+    statements,
+)
 from services.connector.rules.rule import FieldRule, IntegrationRule, RuleError
-from services.connector.rules.vql_text import modified_field, select, statements
 
 ALWAYS = ("id", "global_id__sys")
 
@@ -36,7 +42,7 @@ class QueryPlan:
 
     @property
     def filtered(self) -> bool:
-        """Whether a query object rule may leave out a record that exists."""
+        """Return whether a query object rule may leave out a record that exists."""
         return self.conditions is not None
 
     def statements(self, ids: Iterable[str]) -> Iterator[str]:
@@ -51,7 +57,7 @@ class QueryPlan:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """How a query object is reached from the primary one: a to-one prefix, or a to-many relationship."""
+    """The path from the primary query object to another one: a to-one prefix, or a to-many relationship."""
 
     prefix: str = ""
     child: str | None = None
@@ -80,6 +86,7 @@ def plan(
         selected = columns.setdefault(place.child, _Columns(rule.name, {}))
         key = selected.select(part, place, primary)
         selections[part.name] = Selection(key, place.child)
+    # A condition on related records narrows which of them are read, not which primary records.
     conditions, child_conditions = _conditions(rule, primary)
     items = list(own.texts.values())
     for child, selected in columns.items():
@@ -90,7 +97,11 @@ def plan(
     return QueryPlan(rule.name, object_name, head, conditions, selections)
 
 
-def _sub_select(child: str, columns: _Columns, condition: str | None) -> str:
+def _sub_select(
+    child: str,
+    columns: _Columns,
+    condition: str | None,
+) -> str:
     names = ", ".join(columns.texts.values())
     where = f" WHERE {condition}" if condition else ""
     return f"(SELECT {names} FROM {child}{where})"  # noqa: S608  VQL of names
@@ -103,7 +114,7 @@ def _require_field(
     primary: ObjectMetadata,
 ) -> None:
     field = part.query_field or ""
-    # Of related objects and of expressions only the source Vault knows whether they exist.
+    # Only the source Vault knows whether fields of related objects, and expressions, exist.
     elsewhere = place.prefix or place.child is not None or "." in field
     if elsewhere or part.query_field_select or field in primary.fields:
         return
@@ -113,7 +124,7 @@ def _require_field(
 
 @dataclass(slots=True)
 class _Columns:
-    """The expressions selected of one object, by the name that the answer has for each."""
+    """The expressions selected from one object, by their names in the result rows."""
 
     rule: str
     texts: dict[str, str]
@@ -124,9 +135,9 @@ class _Columns:
         place: _Place,
         primary: ObjectMetadata,
     ) -> str:
-        """Select what a field rule reads, and return the name that the answer has for it.
+        """Select the expression of a field rule, and return its name in the result rows.
 
-        :raises RuleError: something else is selected under that name.
+        :raises RuleError: another expression is selected under that name.
         """
         expression = (part.query_field_select or "").strip()
         if expression:
@@ -136,15 +147,20 @@ class _Columns:
             described = primary if place.child is None else None
             expression = _expression(part, name, described)
         known = self.texts.get(name)
+        # One answer has one value under a name, so two expressions cannot share it.
         if known is not None and _value(known) != _value(expression):
             text = f"something else is selected as {name} already; use another alias"
             raise RuleError(self.rule, part.name, text)
-        # Of a text and the whole of it, the whole is selected: it serves both rules.
+        # Two rules may read a text and its whole: selecting the whole serves both.
         if known is None or "(" in expression:
             self.texts[name] = expression
         return name
 
-    def _name(self, part: FieldRule, expression: str) -> str:
+    def _name(
+        self,
+        part: FieldRule,
+        expression: str,
+    ) -> str:
         match = _SELECT.fullmatch(expression)
         if match is None:
             text = "query_field_select must be a field or FUNCTION(field), with or without an alias"
@@ -157,7 +173,7 @@ class _Columns:
 
 
 def _value(expression: str) -> tuple[str, ...]:
-    """Return what an expression reads, however it is written; a text and the whole of it are the same value."""
+    """Return the identity of an expression's value: a field and the function for its whole text have the same."""
     match = _SELECT.fullmatch(expression)
     if match is None:
         return (expression,)
@@ -166,15 +182,44 @@ def _value(expression: str) -> tuple[str, ...]:
     return (field,) if function in ("", *_WHOLE_TEXT) else (function, field)
 
 
-def _expression(part: FieldRule, path: str, primary: ObjectMetadata | None) -> str:
+def _expression(
+    part: FieldRule,
+    path: str,
+    primary: ObjectMetadata | None,
+) -> str:
     function = _declared_whole_text(part.query_field_type)
     if function is None and primary is not None and path in primary.fields:
         function = whole_text(primary.fields[path].type)
     return f"{function}({path})" if function else path
 
 
+def whole_text(type: FieldType) -> str | None:
+    """Return the VQL function that reads a field's whole text; None for a type that VQL never shortens."""
+    # VQL returns the first 250 characters of a bare long text; these functions return all of it.
+    match type:
+        case FieldType.LONG_TEXT:
+            return "LONGTEXT"
+        case FieldType.RICH_TEXT:
+            return "RICHTEXT"
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+            | FieldType.OTHER
+        ):
+            return None
+        case _:
+            assert_never(type)
+
+
 def _declared_whole_text(declared: str | None) -> str | None:
-    # A field of a related object is not described here, so its rule has to say that it is a long text.
+    # The metadata does not describe fields of related objects, so the rule has to declare a long text.
     if declared is None:
         return None
     kind = query_kind(declared)
@@ -233,11 +278,12 @@ def _to_one(
     references = [field for field in primary.fields.values() if field.outbound]
     # A query object may be the name of a relationship, or a path of several, or the object referred to.
     relationship = query_object.partition(".")[0]
+    # A path through a to-one relationship reads in the same row, without a sub-select.
     if any(field.outbound == relationship for field in references):
         return _Place(prefix=f"{query_object}.")
     pointing = [field for field in references if field.object == query_object]
     if len(pointing) > 1:
-        # Of several references the one that is named like the object is meant.
+        # With several references to the object, the one named like the object is used.
         pointing = [field for field in pointing if field.name == query_object]
         if not pointing:
             text = f"{primary.name} refers to {query_object} in several fields; name the relationship as query_object"
@@ -272,7 +318,12 @@ def _conditions(
     for query_rule in rule.query_object_rules:
         if not query_rule.filter_clause:
             continue
-        place = _locate(rule, query_rule.name, query_rule.query_object, primary)
+        place = _locate(
+            rule,
+            query_rule.name,
+            query_rule.query_object,
+            primary,
+        )
         clause = f"({prefixed(query_rule.filter_clause, place.prefix)})"
         if place.child is None:
             own.append(clause)
@@ -282,8 +333,11 @@ def _conditions(
     return " AND ".join(own) or None, joined
 
 
-def prefixed(clause: str, prefix: str) -> str:
-    """Put a to-one path before every field name of a filter clause; literals and functions stay as they are."""
+def prefixed(
+    clause: str,
+    prefix: str,
+) -> str:
+    """Return a filter clause with a to-one path before every field name; literals and functions stay unchanged."""
     if not prefix:
         return clause
 

@@ -1,11 +1,82 @@
-"""Reads values out of a source Vault's rows, and compares the type a rule declares with the one the Vault describes."""
+"""Writes the VQL that asks for rows, and reads values out of the rows that a source Vault returns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
+
+from services.connector.rules.object_metadata import DOCUMENTS
+
+MAX_STATEMENT = 50_000
+"""Characters of a query that a Vault accepts."""
+MAX_KEYS = 500
+"""Keys in one CONTAINS: one a record of a full work unit."""
+
+
+_SYNTAX = 32
+"""Characters of `` WHERE … CONTAINS (…)``, with some to spare."""
+MODIFIED = "modified_date__v"
+
+
+def literal(value: str) -> str:
+    """Return a string as a VQL literal."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def contains(
+    field: str,
+    values: Iterable[str],
+) -> str:
+    """Return the condition that ``field`` is one of ``values``."""
+    literals = ",".join(map(literal, values))
+    return f"{field} CONTAINS ({literals})"
+
+
+def statements(
+    head: str,
+    field: str,
+    values: Iterable[str],
+    *,
+    conditions: str | None = None,
+    keys: int = MAX_KEYS,
+) -> Iterator[str]:
+    """Yield ``{head} WHERE {field} CONTAINS (…) [AND {conditions}]``, split by the limits on keys and text length."""
+    tail = f" AND {conditions}" if conditions else ""
+    room = MAX_STATEMENT - len(head) - len(tail) - len(field) - _SYNTAX
+    chunk: list[str] = []
+    used = 0
+    for value in values:
+        size = len(literal(value)) + 1  # and a comma
+        if chunk and (used + size > room or len(chunk) == keys):
+            yield f"{head} WHERE {contains(field, chunk)}{tail}"
+            chunk = []
+            used = 0
+        chunk.append(value)
+        used += size
+    if chunk:
+        yield f"{head} WHERE {contains(field, chunk)}{tail}"
+
+
+def modified_field(object_name: str) -> str:
+    """Return the field with the last modified date of a source record."""
+    # Each version of a document has a modified date of its own.
+    return "version_modified_date__v" if object_name == DOCUMENTS else MODIFIED
+
+
+def select(
+    items: str,
+    object_name: str,
+) -> str:
+    """Return ``SELECT {items} FROM {object}``, to which conditions may be added."""
+    if object_name == DOCUMENTS:
+        # A document has one id in all its versions. LATESTVERSION reads the newest of those that fulfil the
+        # conditions, so that a new draft does not hide what was approved before it.
+        return f"SELECT LATESTVERSION {items} FROM ALLVERSIONS {object_name}"  # noqa: S608  VQL of names
+    return f"SELECT {items} FROM {object_name}"  # noqa: S608  VQL of names
+
 
 Row = Mapping[str, object]
 Read = Callable[[Row], object]
@@ -22,7 +93,7 @@ class Selection:
 
 
 def reader(selection: Selection) -> Read:
-    """Return the function that takes a value out of a row; it returns None where the row has no such value."""
+    """Return the function that reads a value from a row; the function returns None for a row without the value."""
     child = selection.child
     key = selection.key
     if child is None:
@@ -38,8 +109,13 @@ def reader(selection: Selection) -> Read:
     return read
 
 
+def nothing(_row: Row) -> object:
+    """Return None: a field rule without a query field has no value in any row."""
+    return None
+
+
 class QueryKind(StrEnum):
-    """What a query field type says of a field, without the kind of record that has the field."""
+    """The kinds of values that query field types declare, whatever record has the field."""
 
     BOOLEAN = "boolean"
     COMPONENT = "component"
@@ -81,9 +157,9 @@ _REFERENCE = frozenset({"object", "objectreference", "parentobject"})
 
 
 def query_kind(declared: str) -> QueryKind:
-    """Return what a query field type says of its field.
+    """Return the kind of values that a query field type declares.
 
-    :raises KeyError: ``declared`` is none of QUERY_FIELD_TYPES.
+    :raises KeyError: ``declared`` is not one of QUERY_FIELD_TYPES.
     """
     return _QUERY_FIELD_TYPES[declared]
 
@@ -94,6 +170,7 @@ def described_types(describe: Describe | None) -> dict[Selection, str]:
         return {}
     types = {Selection(name): kind for name, kind in _columns(describe)}
     blocks = describe.get("subqueries")
+    # Columns of related records are described by relationship, apart from those of the record itself.
     for block in blocks if isinstance(blocks, list) else ():
         if not isinstance(block, Mapping):
             continue
@@ -103,8 +180,11 @@ def described_types(describe: Describe | None) -> dict[Selection, str]:
     return types
 
 
-def mismatch(declared: str, described: str) -> str | None:
-    """Return why a column of the type ``described`` is not of the declared type; None when it is."""
+def mismatch(
+    declared: str,
+    described: str,
+) -> str | None:
+    """Return the reason why a column of the type ``described`` is not of the declared type; None when it is."""
     accepted = _accepted(query_kind(declared))
     # Descriptions spell most types as metadata does ("String"), and some in lower case ("id").
     if accepted is None or described.lower() in accepted:
@@ -116,7 +196,7 @@ def mismatch(declared: str, described: str) -> str | None:
 
 
 def _accepted(kind: QueryKind) -> frozenset[str] | None:
-    """Return the described types, in lower case, that fit a declared one; None when any does."""
+    """Return the described types, in lower case, that fit a declared type; None when all types do."""
     match kind:
         case QueryKind.FORMULA | QueryKind.LOOKUP:
             # Both are of the type of what they come to, which only the source Vault knows.

@@ -25,12 +25,17 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class RuleError(Exception):
-    """A rule that cannot be carried out until the configuration changes; the text says what to change.
+    """Raised for a rule that cannot be carried out until the configuration changes; the text says what to change.
 
     ``rule`` and ``field_rule`` are component names.
     """
 
-    def __init__(self, rule: str, field_rule: str | None, message: str) -> None:
+    def __init__(
+        self,
+        rule: str,
+        field_rule: str | None,
+        message: str,
+    ) -> None:
         part = f", field rule {field_rule}" if field_rule else ""
         super().__init__(f"Integration rule {rule}{part}: {message}")
         self.rule = rule
@@ -39,7 +44,7 @@ class RuleError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """The source of one target field's value; names carry no ``Object.``/``Field.`` prefix.
+    """The source of one target field's value; names have no ``Object.``/``Field.`` prefix.
 
     A rule for a document field has ``documents`` as its target object.
     """
@@ -72,7 +77,7 @@ class QueryObjectRule:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationRule:
-    """One active rule with its active parts, as it reads records of one object.
+    """One active rule with its active parts, for records of one query object.
 
     ``integration_point`` and ``connection`` are API names. A component without a primary query object is a rule
     for each query object that its field rules name.
@@ -88,19 +93,19 @@ class IntegrationRule:
 
     @property
     def role(self) -> str:
-        """The name of the original rule on the copy of a connection; else the rule's own name."""
+        """Return the rule's own name or, on the copy of a connection, the name of the original rule."""
         return self.copy_of or self.name
 
     @property
     def target_objects(self) -> tuple[str, ...]:
-        """The objects that the field rules write, each once, in order of first mention."""
+        """Return the objects that the field rules write, each once, in order of first mention."""
         names = (part.target_object for part in self.field_rules)
         return tuple(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenRule:
-    """An active rule that cannot be read; only messages of its integration point fail by it."""
+    """An active rule that cannot be read; only messages of its integration point fail because of it."""
 
     integration_point: str | None
     error: RuleError
@@ -117,6 +122,7 @@ def read_rules(
             continue
         try:
             rules += read_rule(component)
+        # One rule that cannot be read must not keep the rules of other integration points from running.
         except RuleError as error:
             point = _text(component, "integration_point")
             broken.append(BrokenRule(point, error))
@@ -148,7 +154,7 @@ def read_rule(component: Json) -> tuple[IntegrationRule, ...]:
 
 
 def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:
-    """Return a rule for each object that a rule without a primary query object reads; they read no relationships."""
+    """Return a rule for each query object of a rule without a primary one; these rules read no relationships."""
     objects = (part.query_object for part in rule.field_rules)
     named = tuple(dict.fromkeys(name for name in objects if name))
     if not named:
@@ -162,7 +168,10 @@ def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:
     return tuple(_reading_only(rule, name) for name in named)
 
 
-def _reading_only(rule: IntegrationRule, object_name: str) -> IntegrationRule:
+def _reading_only(
+    rule: IntegrationRule,
+    object_name: str,
+) -> IntegrationRule:
     # A field rule without a query object reads the primary one, whichever that is.
     field_rules = tuple(
         part for part in rule.field_rules if part.query_object in (object_name, None)
@@ -178,11 +187,15 @@ def _reading_only(rule: IntegrationRule, object_name: str) -> IntegrationRule:
     )
 
 
-def _field_rule(rule: str, entry: Json) -> FieldRule:
+def _field_rule(
+    rule: str,
+    entry: Json,
+) -> FieldRule:
     name = _text(entry, "name") or _UNNAMED
     target_object = _text(entry, "target_object")
     target_field = _text(entry, "target_object_field")
     document_field = _text(entry, "target_docfield")
+    # A field rule has one target; that of a document goes before that of an object.
     if document_field is not None:
         target_object, target_field = DOCUMENTS, document_field
     if target_object is None or target_field is None:
@@ -210,7 +223,7 @@ def _field_rule(rule: str, entry: Json) -> FieldRule:
 
 @dataclass(frozen=True, slots=True)
 class _Attributes:
-    """Attributes of one field rule whose values are a fixed few."""
+    """The attributes of one field rule whose values are enumerated."""
 
     rule: str
     part: str
@@ -232,7 +245,11 @@ class _Attributes:
             raise self._fault(f"reference_lookup_type must be one of {allowed}")
         return kind
 
-    def choice(self, attribute: str, default: _Choice) -> _Choice:
+    def choice(
+        self,
+        attribute: str,
+        default: _Choice,
+    ) -> _Choice:
         text = _text(self.entry, attribute)
         if text is None:
             return default
@@ -247,7 +264,10 @@ class _Attributes:
         return RuleError(self.rule, self.part, text)
 
 
-def _query_rule(rule: str, entry: Json) -> QueryObjectRule:
+def _query_rule(
+    rule: str,
+    entry: Json,
+) -> QueryObjectRule:
     name = _text(entry, "name") or _UNNAMED
     query_object = _text(entry, "query_object")
     if query_object is None:
@@ -256,7 +276,10 @@ def _query_rule(rule: str, entry: Json) -> QueryObjectRule:
     return QueryObjectRule(name, query_object, clause.strip())
 
 
-def _active_children(component: Json, subtype: str) -> list[Json]:
+def _active_children(
+    component: Json,
+    subtype: str,
+) -> list[Json]:
     children = component.get(subtype)
     if not isinstance(children, list):
         return []
@@ -270,9 +293,13 @@ def _active(component: Json) -> bool:
     return value not in (False, "false", [False])
 
 
-def _text(entry: Json, name: str) -> str | None:
+def _text(
+    entry: Json,
+    name: str,
+) -> str | None:
     value = entry.get(name)
     if isinstance(value, list):
+        # An attribute may be answered as a list of its one value.
         value = value[0] if len(value) == 1 else None
     if isinstance(value, bool):
         return "true" if value else "false"

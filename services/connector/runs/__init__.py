@@ -1,1 +1,1 @@
-"""Runs: what changed since Last Successful Run Time, cut into batches that all connectors share."""
+"""Carries out runs: divides the changes since Last Successful Run Time into batches that all connectors share."""

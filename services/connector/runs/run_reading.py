@@ -1,19 +1,23 @@
-"""Carries out a run's message: pages through what changed, from the position on, and puts batches on the queue."""
+"""Carries out a run's message: reads the changed records page by page, and puts batches of them on the queue."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from services.connector.messages.units import Inbound, RunBatch, RunEvent
+from services.connector.messages.units import Inbound, RunBatch
 from services.connector.points.point import Reading
 from services.connector.points.saving import without_values
 from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import Scope, Stage, stages
 from services.connector.runs.window import Cursor, Window, page_statement, window
 from services.connector.vaults.configuration import ConfigurationFault
-from services.connector.vaults.faults import passing_refusals
-from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
+from services.connector.vaults.vaults import (
+    ConnectedVault,
+    KnownVault,
+    Vaults,
+    passing_refusals,
+)
 from shared.client.client import VaultClient
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import Row, text, whole
@@ -24,6 +28,7 @@ from shared.spark.envelope import (
     Envelope,
     JsonValue,
     Message,
+    RunEvent,
 )
 from shared.spark.publisher import Outgoing
 
@@ -33,7 +38,7 @@ _RUNNING = "RUNNING"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Ids of changed records, and where the next page begins."""
+    """The ids of a page of changed records, and the cursor of the next page."""
 
     reading: Reading
     ids: tuple[str, ...]
@@ -42,7 +47,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class RunReading:
-    """Carries out one run message; it may be carried out again, and by several connectors at once."""
+    """Carries out one run message, which may be repeated, also by several connectors at once."""
 
     vaults: Vaults
     own: ConnectedVault
@@ -52,7 +57,7 @@ class RunReading:
     batch: RunBatch
 
     async def run(self) -> None:
-        """Read the stage that is due to its end; the run ends with the reason when it cannot be read.
+        """Read the due stage to its end; end the run with the reason when it cannot be read.
 
         :raises VaultUnavailable: a Vault is away, and the message is to be carried out again.
         :raises BrokerUnavailable: likewise the broker.
@@ -69,22 +74,35 @@ class RunReading:
 
     async def _give_up(self, reason: str) -> None:
         batch = self.batch
-        _log.warning("run not read", run=batch.run, integration=batch.integration)
+        _log.warning(
+            "run not read",
+            run=batch.run,
+            integration=batch.integration,
+        )
         try:
             await self._update({"error": reason})
         except VaultRefused as refused:
             # The run was cancelled or deleted; nobody waits for its error.
-            _log.warning("run not ended", run=batch.run, error_type=refused.type)
+            _log.warning(
+                "run not ended",
+                run=batch.run,
+                error_type=refused.type,
+            )
 
     async def _update(self, progress: dict[str, object]) -> Row:
-        """Report how far the reading has come, and return the run as it is then."""
+        """Report the progress of the reading, and return the updated run."""
         batch = self.batch
-        return await self.own.client.tell_run(batch.integration, batch.run, progress)
+        return await self.own.client.tell_run(
+            batch.integration,
+            batch.run,
+            progress,
+        )
 
     async def _read(self) -> None:
         own = self.own
         integration = self.batch.integration
         run = await own.client.run(integration, self.batch.run)
+        # Cancelled, read to its end, or failed since the message was sent.
         if not _goes_on(run):
             return
         source = self._source()
@@ -123,7 +141,11 @@ class RunReading:
         """Publish batches until the stage is at its end."""
         number = run["stage"]
         changed_since = _moment(run, "changed_since")
-        part = window(changed_since, _moment(run, "source_time"), self.overlap)
+        part = window(
+            changed_since,
+            _moment(run, "source_time"),
+            self.overlap,
+        )
         # Another connector may read the same stage; the Vault then answers with the position of the one that is ahead.
         while _goes_on(run) and run["stage"] == number:
             batches = whole(run.get("batches"), "batches")
@@ -140,8 +162,13 @@ class RunReading:
                 progress |= {"batches": batches + 1, "position": position}
             run = await self._update(progress)
 
-    async def _publish(self, source: VaultClient, page: Page, batch: RunBatch) -> None:
-        """Put a batch on this queue."""
+    async def _publish(
+        self,
+        source: VaultClient,
+        page: Page,
+        batch: RunBatch,
+    ) -> None:
+        """Publish a batch of the run to the inbound queue that this message came from."""
         now = datetime.now(UTC)
         attributes: dict[str, JsonValue] = {
             "object": page.reading.object,
@@ -163,7 +190,12 @@ class RunReading:
             message=Message(attributes, page.ids),
         )
         headers = {"vault_id": self.own.vault_id}
-        outgoing = Outgoing(self.queue, envelope.encode(), message_id, headers)
+        outgoing = Outgoing(
+            self.queue,
+            envelope.encode(),
+            message_id,
+            headers,
+        )
         await self.own.publisher.publish(outgoing)
 
 
@@ -173,7 +205,7 @@ async def next_page(
     part: Window,
     cursor: Cursor,
 ) -> Page | None:
-    """Return the next page of a stage that has any records; None at the end of the stage.
+    """Return the next page with records in a stage; None at the end of the stage.
 
     :raises ClientError: one of the calls fails.
     """
@@ -212,7 +244,10 @@ def _goes_on(run: Row) -> bool:
     return running and not paged and not run.get("error")
 
 
-def _moment(run: Row, name: str) -> datetime:
+def _moment(
+    run: Row,
+    name: str,
+) -> datetime:
     try:
         return datetime.fromisoformat(text(run, name))
     except ValueError:

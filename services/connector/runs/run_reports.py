@@ -14,7 +14,10 @@ from shared.runtime.logging import get_logger
 _log = get_logger(__name__)
 
 
-def counts(outcome: Outcome | None, read: int) -> dict[str, int]:
+def counts(
+    outcome: Outcome | None,
+    read: int,
+) -> dict[str, int]:
     """Return the results of ``read`` records: ``read = skipped + written + failed``.
 
     Without an outcome all of them have failed.
@@ -35,8 +38,9 @@ def counts(outcome: Outcome | None, read: int) -> dict[str, int]:
 
 
 def _was_mapped(kind: ItemErrorType) -> bool:
-    """Return whether a record that fails with this error has its target values."""
+    """Return whether a record that failed with this error already had its target values."""
     match kind:
+        # Both come after evaluation: the record was matched or saved by its target values.
         case ItemErrorType.SAVE | ItemErrorType.MATCH:
             return True
         case (

@@ -1,4 +1,4 @@
-"""Plans what a run reads, in which order: the readings of each integration point, place by place."""
+"""Plans the stages of a run: the readings of its integration points, grouped by the points' places in the order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ All batches of a stage are in before the next one is read, so that a record find
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One run: the configuration, and the Vault that the records are for."""
+    """The scope of one run: the configuration, and the Vault that the records are for."""
 
     configuration: Configuration
     target: RecordAccess
@@ -43,7 +43,12 @@ async def stages(
     """
     configuration = scope.configuration
     by_order: dict[int, list[Reading]] = {}
-    for route in _routes(configuration, integration, source_vault, planned=planned):
+    for route in _routes(
+        configuration,
+        integration,
+        source_vault,
+        planned=planned,
+    ):
         point = point_of(route)
         for reading in _readings(configuration, route, point):
             narrowed = await point.narrow(scope.target, reading)
@@ -88,7 +93,7 @@ def _readings(
     route: Route,
     point: Point,
 ) -> list[Reading]:
-    """Return each object that the point's rules read, by its own changes and by those of related records they read."""
+    """Return the readings of each object that the point's rules read: by its own changes and by related ones."""
     name = route.point.api_name
     readings: dict[Reading, None] = {}
     for rule in configuration.rules_of(route):

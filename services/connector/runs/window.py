@@ -1,8 +1,8 @@
-"""Computes the window of a run and the way through it: which statement lists the next records, and where to go on.
+"""Computes the window of a run, the statement that lists the next records in it, and the cursor after a page.
 
-The window is closed below and begins before Last Successful Run Time, so that a change is seen that was committed late
-or in the same millisecond. It ends at the source's clock before the read: what changes later is the next run's. Records
-come in the order of their dates and ids, and a page begins after the last record of the page before it.
+The window includes its first moment and begins before Last Successful Run Time, so that changes are read that were
+committed late or in the same millisecond. It ends at the source's clock before the read: later changes are read by the
+next run. Records are in the order of dates and ids, and a page begins after the last record of the page before it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.connector.points.point import Reading
-from services.connector.rules.vql_text import MODIFIED, literal, select
+from services.connector.rules.rows import MODIFIED, literal, select
 from shared.spark.envelope import MAX_ITEMS, format_moment
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Two moments, as the API writes them, that both belong to the window."""
+    """The first and the last moment of a run's window, as the API writes them; both are inside."""
 
     since: str
     until: str
@@ -37,9 +37,9 @@ def window(
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where the next page of a stage begins: in which of its readings, and after which record.
+    """The beginning of a stage's next page: the reading, and the record after which it begins.
 
-    In a list of deletions ``id`` is how many of them were read: the API knows no other place in it.
+    In a list of deletions, ``id`` is the number of deletions read, since the API pages through them by number.
     """
 
     reading: int = 0
@@ -47,24 +47,29 @@ class Cursor:
     id: str = ""
 
     def encode(self) -> str:
-        """Return the position as the Vault keeps it."""
+        """Return the position as the text that the Vault stores."""
         return f"{self.reading} {self.modified} {self.id}"
 
     @property
     def read(self) -> int:
-        """How much of a list of deletions was read."""
+        """Return the number of deletions that were read, in a list of deletions."""
         return int(self.id or 0)
 
     @classmethod
     def decode(cls, position: str) -> Cursor:
-        """Return the cursor of a position that ``encode`` wrote; the beginning for an empty one."""
+        """Return the cursor in a position that ``encode`` wrote; for an empty position, the beginning."""
         if not position:
             return cls()
         reading, modified, record = position.split(" ")
         return cls(int(reading), modified, record)
 
-    def after(self, reading: Reading, rows: Sequence[Mapping[str, object]]) -> Cursor:
-        """Return the cursor behind a page; behind the reading itself when it was the last page."""
+    def after(
+        self,
+        reading: Reading,
+        rows: Sequence[Mapping[str, object]],
+    ) -> Cursor:
+        """Return the cursor after a page; after the last page of a reading, the beginning of the next reading."""
+        # A full page may be the last one; the next one is then empty.
         if len(rows) < MAX_ITEMS:
             return Cursor(self.reading + 1)
         if reading.deleted:
@@ -76,7 +81,11 @@ class Cursor:
         return Cursor(self.reading, modified, str(last["id"]))
 
 
-def page_statement(reading: Reading, part: Window, cursor: Cursor) -> str:
+def page_statement(
+    reading: Reading,
+    part: Window,
+    cursor: Cursor,
+) -> str:
     """Return the VQL of the next page, at most 500 records."""
     if reading.through:
         conditions = _related(reading.through, part, cursor)
@@ -91,7 +100,11 @@ def page_statement(reading: Reading, part: Window, cursor: Cursor) -> str:
     return f"{head} WHERE {where} ORDER BY {order} MAXROWS {MAX_ITEMS}"
 
 
-def _related(through: str, part: Window, cursor: Cursor) -> list[str]:
+def _related(
+    through: str,
+    part: Window,
+    cursor: Cursor,
+) -> list[str]:
     within = _within(MODIFIED, part.since, part.until)
     conditions = [f"id IN (SELECT id FROM {through} WHERE {within})"]  # noqa: S608  VQL
     if cursor.id:
@@ -99,15 +112,23 @@ def _related(through: str, part: Window, cursor: Cursor) -> list[str]:
     return conditions
 
 
-def _own(modified: str, part: Window, cursor: Cursor) -> list[str]:
+def _own(
+    modified: str,
+    part: Window,
+    cursor: Cursor,
+) -> list[str]:
     since = cursor.modified or part.since
     conditions = [_within(modified, since, part.until)]
     if cursor.id:
-        # Of the records of the last page's last date, those with a greater id are still to be read.
+        # Records with the last date of the last page and a greater id are still to be read.
         later = f"{modified} > {literal(cursor.modified)}"
         conditions.append(f"({later} OR id > {literal(cursor.id)})")
     return conditions
 
 
-def _within(field: str, since: str, until: str) -> str:
+def _within(
+    field: str,
+    since: str,
+    until: str,
+) -> str:
     return f"{field} >= {literal(since)} AND {field} <= {literal(until)}"

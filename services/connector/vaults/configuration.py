@@ -1,4 +1,4 @@
-"""Answers from the target Vault's configuration of one connection's traffic: routes, rules, what may be written."""
+"""Contains the target Vault's configuration for one connection: routes, rules, and permissions to write."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from services.connector.rules.rule import BrokenRule, IntegrationRule, RuleError
 
 
 class ConfigurationFault(Exception):
-    """A message that no configuration provides for; the text says what an administrator has to change."""
+    """Raised for a message without a matching configuration; the text says what an administrator has to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
     """One row of ``connection__sys``; ``remote_name`` is the connection's API name in the remote Vault.
 
-    Nothing may be written over it into the Vault of a ``guarded`` one, nor into the remote Vault of a ``reading`` one.
+    A ``guarded`` connection forbids writes into its own Vault, a ``reading`` one writes into the remote Vault.
     """
 
     id: str
@@ -60,13 +60,13 @@ class IntegrationPoint:
 
     @property
     def role(self) -> str:
-        """The API name by which messages from the remote Vault, and the connector's own code, know it."""
+        """Return the API name that messages and the connector's code use: that of the original, on a copy."""
         return self.copy_of or self.api_name
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The integration point that a message is for, with the integration and connection above it."""
+    """The integration point that a message is for, with its integration and connection."""
 
     connection: Connection
     integration: Integration
@@ -74,14 +74,14 @@ class Route:
 
     @property
     def live(self) -> bool:
-        """Whether all three are active."""
+        """Return whether connection, integration and point are all active."""
         above = self.connection.active and self.integration.active
         return above and self.point.active
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """All configuration that decides about messages between one source and one target Vault."""
+    """The whole configuration for messages between one source and one target Vault."""
 
     connections: Mapping[str, Connection]
     integrations: Mapping[str, Integration]
@@ -95,7 +95,11 @@ class Configuration:
         default_factory=dict
     )
 
-    def route(self, integration_point: str, source_vault: int) -> Route:
+    def route(
+        self,
+        integration_point: str,
+        source_vault: int,
+    ) -> Route:
         """Return the active integration point of this API name on the connection with the source Vault.
 
         :raises ConfigurationFault: there is none.
@@ -103,11 +107,19 @@ class Configuration:
         route = self.planned_route(integration_point, source_vault)
         integration = route.integration
         point = route.point
-        _require("Integration", integration.api_name, active=integration.active)
+        _require(
+            "Integration",
+            integration.api_name,
+            active=integration.active,
+        )
         _require("Integration point", point.api_name, active=point.active)
         return route
 
-    def planned_route(self, integration_point: str, source_vault: int) -> Route:
+    def planned_route(
+        self,
+        integration_point: str,
+        source_vault: int,
+    ) -> Route:
         """Return a route as ``route`` does, where the integration and its point may still be inactive.
 
         :raises ConfigurationFault: there is none.
@@ -146,11 +158,16 @@ class Configuration:
             )
         return route
 
-    def connection_of(self, integration: str, source_vault: int) -> Connection:
+    def connection_of(
+        self,
+        integration: str,
+        source_vault: int,
+    ) -> Connection:
         """Return the connection with the source Vault that has this integration.
 
         :raises ConfigurationFault: there is none.
         """
+        # Copies of a connection have integrations of one name, one for each remote Vault.
         for known in self.integrations.values():
             connection = self.connections.get(known.connection)
             if known.api_name != integration or connection is None:
@@ -163,7 +180,7 @@ class Configuration:
         )
 
     def may_write_back(self, source_vault: int) -> bool:
-        """Return whether the source Vault may be written into: not a production Vault, from a sandbox."""
+        """Return whether the source Vault may be written into: a production Vault may not, from a sandbox."""
         return not any(
             connection.reading
             for connection in self.connections.values()
@@ -184,12 +201,13 @@ class Configuration:
         route: Route,
         role: str | None = None,
     ) -> tuple[IntegrationRule, ...]:
-        """Return the active rules of a route's integration point, or of that with another role on its connection.
+        """Return the active rules of a route's integration point, or of the point with ``role`` on its connection.
 
         :raises RuleError: one of them cannot be read.
         :raises ConfigurationFault: there is none.
         """
         name = self._with_role(route, role) if role else route.point.api_name
+        # A point with a broken rule transfers nothing by its other rules either.
         for broken in self.broken:
             if broken.integration_point == name:
                 raise broken.error
@@ -205,7 +223,11 @@ class Configuration:
             )
         return rules
 
-    def _with_role(self, route: Route, role: str) -> str:
+    def _with_role(
+        self,
+        route: Route,
+        role: str,
+    ) -> str:
         """Return the API name of the point that has this role on the route's connection."""
         for point in self.points:
             integration = self.integrations.get(point.integration)
@@ -238,6 +260,7 @@ class Configuration:
                 "documents a rule at an integration point of your own",
             )
         # Compiled at first use, once a configuration: a rule runs for every message and changes seldom.
+        # A component without a primary query object is several rules of one name.
         key = (rule.name, rule.primary_query_object, extra)
         if key not in self._compiled:
             self._compiled[key] = self._compile(route, rule, extra)
@@ -259,7 +282,12 @@ class Configuration:
         return compile_rule(rule, query, self.targets, lookups)
 
 
-def _require(kind: str, name: str, *, active: bool) -> None:
+def _require(
+    kind: str,
+    name: str,
+    *,
+    active: bool,
+) -> None:
     if not active:
         text = f"{kind} {name} is inactive; activate it, then run Retry Transfer"
         raise ConfigurationFault(text)

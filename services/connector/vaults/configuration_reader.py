@@ -1,4 +1,4 @@
-"""Reads the configuration between two Vaults by public calls, and again only what may be stale."""
+"""Reads the configuration between two Vaults by public calls, and refreshes only the parts that may be stale."""
 
 from __future__ import annotations
 
@@ -44,11 +44,16 @@ Metadata = dict[str, Json | None]
 
 
 class ConfigurationReader:
-    """Reads the configuration between one source and one target Vault, and keeps it while it is current."""
+    """Reads the configuration between one source and one target Vault, and caches it while it is current."""
 
-    def __init__(self, source: VaultClient, target: VaultClient) -> None:
+    def __init__(
+        self,
+        source: VaultClient,
+        target: VaultClient,
+    ) -> None:
         self._source = source
         self._target = target
+        # Read again only for a message that is younger than the last reading, and once for all that wait for it.
         self._fresh = FreshValue(self._load)
         self._raw: _Answers | None = None
         self._known: Configuration | None = None
@@ -65,7 +70,7 @@ class ConfigurationReader:
         component: Json,
         moment: datetime,
     ) -> tuple[Configuration, tuple[IntegrationRule, ...]]:
-        """Return the configuration of ``moment`` or later with this rule in place of the one of its name; its parts.
+        """Return the configuration at ``moment`` or later in which this rule replaces that of its name, and its parts.
 
         :raises RuleError: the rule cannot be read.
         :raises ClientError: one of the calls fails.
@@ -106,13 +111,14 @@ class ConfigurationReader:
         rules, _ = read_rules(answers.components)
         named = {rule.primary_query_object for rule in rules}
         written = {name for rule in rules for name in rule.target_objects}
+        # Usually nothing: only objects that the rules name for the first time.
         sources, targets = await self._described(
             named - answers.sources.keys(),
             written - answers.targets.keys(),
         )
         answers.sources |= sources
         answers.targets |= targets
-        # Of an unchanged configuration the same object is returned, with all its rules already compiled.
+        # An unchanged configuration is returned as the same object, with all its rules already compiled.
         if known is None or answers != self._raw:
             self._raw = answers
             self._known = known = answers.configuration()
@@ -152,7 +158,7 @@ class ConfigurationReader:
 
 @dataclass(slots=True)
 class _Answers:
-    """What two Vaults have answered about their configuration; equal answers make equal configurations."""
+    """The answers of two Vaults about their configuration; equal answers make equal configurations."""
 
     components: list[Row]
     connections: list[Row]
@@ -163,7 +169,7 @@ class _Answers:
     targets: Metadata
 
     def configuration(self) -> Configuration:
-        """Return the configuration that the answers say."""
+        """Return the configuration in the answers."""
         rules, broken = read_rules(self.components)
         connections = read_connections(self.connections)
         integrations = [_integration(row) for row in self.integrations]
@@ -221,6 +227,7 @@ def _point(row: Json) -> IntegrationPoint:
 
 
 def _is_active(row: Json) -> bool:
+    # A record without a status is an active one.
     return text(row, "status__v") in ("", "active__v")
 
 
@@ -243,13 +250,19 @@ def _typed(answers: Mapping[str, Json | None]) -> dict[str, ObjectMetadata]:
     }
 
 
-async def _metadata(client: VaultClient, names: Iterable[str]) -> Metadata:
+async def _metadata(
+    client: VaultClient,
+    names: Iterable[str],
+) -> Metadata:
     async with concurrently() as group:
         reads = {name: group.create_task(_described(client, name)) for name in names}
     return {name: read.result() for name, read in reads.items()}
 
 
-async def _described(client: VaultClient, name: str) -> Json | None:
+async def _described(
+    client: VaultClient,
+    name: str,
+) -> Json | None:
     try:
         if name == DOCUMENTS:
             return await client.document_metadata()

@@ -1,4 +1,4 @@
-"""Names the calls by which a transfer reads and writes records, so that something other than a Vault can take them."""
+"""Declares the calls by which a transfer reads and writes records, so that a preview can replace the Vault."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from shared.client.results import QueryResult, RowResult
 
 
 class RecordAccess(Protocol):
-    """A VaultClient, or something in its place that only notes what would be written.
+    """A ``VaultClient``, or a replacement that only records the writes.
 
-    Every call raises ClientError alike. Results of rows are in the order of the rows.
+    Every call may raise ``ClientError``. Results are in the order of the rows.
     """
 
     @property
     def vault_id(self) -> int:
-        """The Vault's id."""
+        """Return the Vault's id."""
         ...
 
-    async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
+    async def query(
+        self,
+        vql: str,
+        *,
+        describe: bool = False,
+    ) -> QueryResult:
         """Run a query and return the rows of all its pages."""
         ...
 
@@ -31,9 +36,9 @@ class RecordAccess(Protocol):
         *,
         lineage: str | None = None,
     ) -> list[RowResult]:
-        """Update records found by ``id``, or by the unique field ``id_param``; return one result a row.
+        """Update records found by ``id``, or by the unique field ``id_param``; return a result for each row.
 
-        ``lineage`` is what the rows with ``lineage__sys`` have in common.
+        ``lineage`` is the common lineage of the rows with ``lineage__sys``.
         """
         ...
 
@@ -45,7 +50,7 @@ class RecordAccess(Protocol):
         *,
         lineage: str | None = None,
     ) -> list[RowResult]:
-        """Create or update records by the unique field ``id_param``; return one result a row."""
+        """Create or update records by the unique field ``id_param``; return a result for each row."""
         ...
 
     async def create_documents(
@@ -53,12 +58,12 @@ class RecordAccess(Protocol):
         rows: Sequence[Mapping[str, object]],
         id_param: str,
     ) -> list[RowResult]:
-        """Create documents without files, where none has the row's ``id_param`` yet; return one result a row."""
+        """Create documents without files, unless one has the row's ``id_param`` value; return a result for each row."""
         ...
 
     async def update_documents(
         self,
         rows: Sequence[Mapping[str, object]],
     ) -> list[RowResult]:
-        """Change the latest versions of documents found by ``id``; return one result a row."""
+        """Change the latest versions of documents found by ``id``; return a result for each row."""
         ...

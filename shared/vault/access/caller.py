@@ -1,4 +1,4 @@
-"""Describes who is calling: a user, and what the permission sets of the user's security profile allow."""
+"""Describes the caller: a user, and the permissions of the user's security profile."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _PLATFORM = frozenset(
 
 
 def is_business(object_name: str) -> bool:
-    """Return whether an object is none of the platform's, which end in ``__sys``; a person is business data too."""
+    """Return whether an object has business data: not a platform object (``__sys``), except persons."""
     if object_name in _BUSINESS:
         return True
     return not object_name.endswith("__sys") and object_name not in _PLATFORM
 
 
 def implied(grant: Grant) -> frozenset[Grant]:
-    """Return the grants that come with one which is of no use without them."""
+    """Return the grants that another grant includes, since it is of no use without them."""
     match grant:
         case Grant.EXECUTE_MDL | Grant.MANAGE_INTEGRATIONS:
             return frozenset({Grant.READ_CONFIGURATION})
@@ -74,18 +74,20 @@ def implied(grant: Grant) -> frozenset[Grant]:
 
 @dataclass(frozen=True, slots=True)
 class PermissionSet:
-    """Grants, and operations by object or by one of the names that stand for many."""
+    """Grants, and operations by object name or by a name that stands for many objects."""
 
     grants: frozenset[Grant] = frozenset()
     objects: Mapping[str, frozenset[Operation]] = field(default_factory=dict)
 
     def operations(self, object_name: str) -> frozenset[Operation]:
-        """Return what the set allows on an object, by the entry that is closest to it."""
-        if object_name in self.objects:
-            return self.objects[object_name]
-        if is_business(object_name) and BUSINESS_OBJECTS in self.objects:
-            return self.objects[BUSINESS_OBJECTS]
-        return self.objects.get(ALL_OBJECTS, NONE)
+        """Return the operations that the set allows on an object, by the most specific entry for it."""
+        names = [object_name, ALL_OBJECTS]
+        if is_business(object_name):
+            names.insert(1, BUSINESS_OBJECTS)
+        for name in names:
+            if name in self.objects:
+                return self.objects[name]
+        return NONE
 
 
 # Compared by identity: each version of the components makes profiles of its own, and what is compiled for one is
@@ -99,7 +101,7 @@ class SecurityProfile:
     grants: frozenset[Grant] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Gather the grants of all sets, and what they imply."""
+        """Gather the grants of all sets, with the grants that they imply."""
         grants: set[Grant] = set()
         for permissions in self.sets:
             grants |= permissions.grants
@@ -108,13 +110,14 @@ class SecurityProfile:
         object.__setattr__(self, "grants", frozenset(grants))
 
     def operations(self, object_name: str) -> frozenset[Operation]:
-        """Return what the sets allow on an object together."""
+        """Return the operations on an object that any of the sets allows."""
         together = NONE
         for permissions in self.sets:
             together |= permissions.operations(object_name)
         return together
 
 
+# Their names, in the order of the picklist.
 _SYSTEM_ADMIN, _INTEGRATION_USER, _BUSINESS_USER = SECURITY_PROFILES.entries
 
 SYSTEM_ADMIN = SecurityProfile(
@@ -171,10 +174,11 @@ class Caller:
     read_only: bool = False
 
 
+# The user also has a record, which nobody can change.
 SYSTEM = Caller(user_id=1, username="System", profile=SYSTEM_ADMIN)
 """The Vault itself: first-start loading, entry actions."""
 
 
 def on_behalf_of(caller: Caller) -> Caller:
-    """Return the Vault acting for a caller who may do just this: all is permitted, the audit trail names the caller."""
+    """Return the Vault itself as the caller, to act for a checked caller, whom the audit trail names."""
     return replace(caller, profile=SYSTEM_ADMIN)

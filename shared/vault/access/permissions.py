@@ -1,4 +1,4 @@
-"""Decides what callers may do, by what their security profile allows; no other module does."""
+"""Decides by their security profile what callers may do; no other module decides it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class AuditTrail(StrEnum):
 
     @property
     def key(self) -> str:
-        """Return what stands for the trail in the table of entries."""
+        """Return the value that stands for the trail in the table of entries."""
         return self.removesuffix("_audit_trail")
 
 
@@ -91,7 +91,7 @@ _REFUSAL = "User does not have sufficient privileges to perform the action"
 
 
 def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
-    """Return what a profile lets its users do with the records of an object."""
+    """Return the operations that a profile allows on the records of an object."""
     if object_name in _TRAILS:
         return READ if Grant.READ_AUDIT in profile.grants else NONE
     operations = profile.operations(object_name)
@@ -110,7 +110,7 @@ def may(
     object_name: str,
     operation: Operation,
 ) -> bool:
-    """Return whether the caller may do this with the records of an object."""
+    """Return whether the caller may do the operation on the records of an object."""
     match operation:
         case Operation.CREATE | Operation.EDIT | Operation.DELETE:
             if caller.read_only:
@@ -142,7 +142,7 @@ def require(
 
 
 def granted(caller: Caller, grant: Grant) -> bool:
-    """Return whether the caller's profile has the grant, and the session does not take it away."""
+    """Return whether the caller's profile has the grant, and the session does not exclude it."""
     if caller.connection_id is not None and grant in _NEVER_REMOTE:
         return False
     if caller.read_only and not _reads_only(grant):
@@ -151,7 +151,7 @@ def granted(caller: Caller, grant: Grant) -> bool:
 
 
 def _reads_only(grant: Grant) -> bool:
-    """Return whether a session that may write nothing keeps the grant."""
+    """Return whether a grant stays valid in a session that may write nothing."""
     match grant:
         case Grant.READ_CONFIGURATION | Grant.READ_QUEUES:
             return True
@@ -182,6 +182,7 @@ def _reads_only(grant: Grant) -> bool:
 
 def connects(caller: Caller) -> bool:
     """Return whether this is a connection's user: one who copies records and configures nothing."""
+    # Administrators have all grants, that of copying among them.
     grants = caller.profile.grants
     return Grant.COPY_RECORDS in grants and Grant.EXECUTE_MDL not in grants
 
@@ -200,21 +201,25 @@ def authorize_copying(caller: Caller) -> None:
 
     :raises VaultFault: INSUFFICIENT_ACCESS when neither.
     """
+    # A remote Vault has a session with write access for just that.
     if caller.connection_id is None or caller.read_only:
         authorize(caller, Grant.COPY_RECORDS)
 
 
 def authorize_components(caller: Caller, types: Iterable[str] | None = None) -> None:
-    """Check that the caller may change components of each of the types; None asks whether of any type at all.
+    """Check that the caller may change components of each of the types; with None, of at least one type.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
-    if types is None:
-        if not any(granted(caller, grant) for grant in _COMPONENTS.values()):
-            authorize(caller, Grant.EXECUTE_MDL)
+    if types is not None:
+        for name in types:
+            authorize(caller, _grant_to_change(name))
         return
-    for name in types:
-        authorize(caller, _grant_to_change(name))
+    # Each component is checked once it is known; this only lets the call begin.
+    for grant in _COMPONENTS.values():
+        if granted(caller, grant):
+            return
+    authorize(caller, Grant.EXECUTE_MDL)
 
 
 def may_change(caller: Caller, component_type: str) -> bool:
@@ -223,8 +228,9 @@ def may_change(caller: Caller, component_type: str) -> bool:
 
 
 def _grant_to_change(component_type: str) -> Grant:
-    own = _COMPONENTS.get(component_type)
-    return Grant.EXECUTE_MDL if own is None else own
+    if component_type in _COMPONENTS:
+        return _COMPONENTS[component_type]
+    return Grant.EXECUTE_MDL
 
 
 def holds_all_of(caller: Caller, profile: SecurityProfile) -> bool:
@@ -240,13 +246,17 @@ def holds_all_of(caller: Caller, profile: SecurityProfile) -> bool:
 
 
 def require_all_of(caller: Caller, profile: SecurityProfile) -> None:
-    """Check that callers give to others, or use of others, nothing that they may not do themselves.
+    """Check that a profile which the caller assigns, or whose users the caller changes, allows no more than their own.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when the profile allows more than the caller's own.
     """
-    if not holds_all_of(caller, profile):
-        message = f"{_REFUSAL} with security profile [{profile.name[:100]}], which allows more than their own"
-        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
+    if holds_all_of(caller, profile):
+        return
+    name = profile.name[:100]
+    message = (
+        f"{_REFUSAL} with security profile [{name}], which allows more than their own"
+    )
+    raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
 
 def authorize_own(
@@ -254,7 +264,7 @@ def authorize_own(
     owner: int,
     grant: Grant,
 ) -> None:
-    """Check that a thing belongs to the caller, or that the caller has the grant for those of others.
+    """Check that an item belongs to the caller, or that the caller has the grant for other users' items.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when neither.
     """
@@ -268,7 +278,7 @@ def require_own(
     object_name: str,
     operation: Operation,
 ) -> None:
-    """Check that a thing belongs to the caller, or that the caller may do this with those of others.
+    """Check that an item belongs to the caller, or that the caller may do the operation on other users' items.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when neither.
     """
@@ -277,7 +287,7 @@ def require_own(
 
 
 def in_person(caller: Caller) -> None:
-    """Check that the user acts, and no delegate or remote Vault: for sign-ins, tokens and delegations of theirs.
+    """Check that the user acts in person, as changes of their sign-in, tokens and delegations require.
 
     :raises VaultFault: INSUFFICIENT_ACCESS in the session of a delegate or a connection.
     """

@@ -40,7 +40,7 @@ Components = Mapping["Key", Component]
 
 
 def active_profiles(components: Components) -> dict[str, SecurityProfile]:
-    """Return every active profile by name, those of every Vault among them; inactive sets allow nothing."""
+    """Return all active profiles by name, with those that every Vault has; inactive sets allow nothing."""
     active = {key: c for key, c in components.items() if c.flag("active", True)}
     profiles: dict[str, SecurityProfile] = {}
     for component in active.values():
@@ -50,19 +50,22 @@ def active_profiles(components: Components) -> dict[str, SecurityProfile]:
 
 
 def profile_of(component: Component, components: Components) -> SecurityProfile:
-    """Return the profile that a ``Securityprofile`` makes, active or not, of those of its sets that exist."""
+    """Return the profile that a ``Securityprofile`` defines, active or not, with those of its sets that exist."""
     sets: list[PermissionSet] = []
     for name in component.references("permission_sets"):
         named = components.get((PERMISSION_SET, name))
         if name in SUPPLIED:
+            # What these allow is in the code: no component of that name changes it.
             sets += SUPPLIED[name].sets
+        # A set that was dropped, or is left out as inactive, allows nothing.
         elif named is not None:
             sets.append(permission_set_of(named))
     return SecurityProfile(component.name, tuple(sets))
 
 
 def permission_set_of(component: Component) -> PermissionSet:
-    """Return what a ``Permissionset`` allows; permissions that this Vault does not know allow nothing."""
+    """Return the permission set that a ``Permissionset`` defines; permissions unknown to this Vault are ignored."""
+    # A component of another Vault may name permissions that this one does not have.
     known = {grant.value: grant for grant in Grant}
     names = component.texts("permissions")
     grants = frozenset(known[name] for name in names if name in known)
@@ -74,8 +77,10 @@ def permission_set_of(component: Component) -> PermissionSet:
 
 def _operations(entry: Component) -> frozenset[Operation]:
     operations = frozenset(o for o in Operation if entry.flag(o))
+    if not operations:
+        return NONE
     # Records that may be written may be read.
-    return operations | READ if operations else NONE
+    return operations | READ
 
 
 def supplied_components() -> dict[Key, Component]:
@@ -122,7 +127,7 @@ def permissions_json(
 ) -> list[dict[str, object]]:
     """Return the permissions on objects and their fields; ``only`` is ``name__v::{permission name}``, or empty.
 
-    :raises VaultFault: INVALID_FILTER when ``only`` is anything else.
+    :raises VaultFault: INVALID_FILTER when ``only`` has another form.
     """
     if only and not only.startswith(FILTER):
         message = f"[filter] takes {FILTER}{{permission name}}"
@@ -137,29 +142,33 @@ def permissions_json(
 
 
 def _permissions(
-    profile: SecurityProfile, target: VaultObject
+    profile: SecurityProfile,
+    target: VaultObject,
 ) -> Iterator[tuple[str, dict[str, bool]]]:
+    head = f"object.{target.name}"
     operations = allowed(profile, target.name)
     actions = {str(o): o in operations for o in Operation}
-    yield f"object.{target.name}.object_actions", actions
+    yield f"{head}.object_actions", actions
+    reads = Operation.READ in operations
+    edits = Operation.EDIT in operations
     for field in target.fields.values():
-        reads = Operation.READ in operations
-        edits = Operation.EDIT in operations and _is_editable(field)
-        name = f"object.{target.name}.{field.name}_actions"
-        yield name, {"read": reads, "edit": edits}
+        yield (
+            f"{head}.{field.name}_actions",
+            {"read": reads, "edit": edits and _is_editable(field)},
+        )
 
 
 def _is_editable(field: Field) -> bool:
     return field.editable and not field.system
 
 
-# Nobody gives permissions that they do not have themselves.
+# Nobody may grant permissions that they do not have themselves.
 
 
 def check_change(caller: Caller, step: Step) -> None:
     """Check that no permission set or profile that is made, changed or dropped allows more than the caller may do.
 
-    What it allowed before counts as well: who drops a set takes something from others.
+    The permissions before the change count as well: a caller who drops a set takes permissions from others.
 
     :raises ComponentError: with the code NOT_PERMITTED when one does.
     """
@@ -183,8 +192,10 @@ def _check(
 
 
 def _made(component: Component, components: Components) -> SecurityProfile:
-    """Return what a component allows, active or not: it may become so."""
+    """Return the profile that a component defines, also for an inactive one, which may become active."""
     if component.type == PROFILE:
         return profile_of(component, components)
-    sets = (permission_set_of(component),) if component.type == PERMISSION_SET else ()
-    return SecurityProfile(component.name, sets)
+    if component.type == PERMISSION_SET:
+        permissions = permission_set_of(component)
+        return SecurityProfile(component.name, (permissions,))
+    return SecurityProfile(component.name)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ActionType(StrEnum):
-    """What a user action does, as the API lists it: it enters a lifecycle state, or anything else."""
+    """The type of a user action in the API's lists: one that changes the lifecycle state, or any other."""
 
     OBJECT_ACTION = "object_action"
     STATE_CHANGE = "state_change"
@@ -45,7 +45,7 @@ class AvailableAction:
 
 
 class ActionService:
-    """The user action calls of the API."""
+    """Carries out the user action calls of the API."""
 
     def __init__(self, components: ComponentService, records: RecordService) -> None:
         self._components = components
@@ -57,7 +57,7 @@ class ActionService:
         object_name: str,
         record_id: str,
     ) -> list[AvailableAction]:
-        """Return the actions that the record offers in its present state.
+        """Return the user actions that are available for the record in its present state.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA for an unknown object or record.
         """
@@ -102,15 +102,16 @@ class ActionService:
     ) -> list[RowResult]:
         """Run the action on each record; results in the order of ``ids``. ``fields`` are its start prompts.
 
-        Records that the action refuses have errors; the others are changed without them.
+        Records that the action refuses have errors; the other records are changed.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA; and as the action raises.
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA; and whatever the action raises.
         """
         if not 0 < len(ids) <= MAX_ROWS:
             raise VaultFault(
                 ErrorType.INVALID_DATA, f"An action takes 1 to {MAX_ROWS} records"
             )
         refused: dict[str | None, RowResult] = {}
+        # The action runs once on a record that is named twice.
         left = list(dict.fromkeys(ids))
         while True:
             work = self._work(caller, object_name, left, name, fields)
@@ -135,6 +136,7 @@ class ActionService:
     ) -> Callable[[Connection], Awaitable[list[RowResult]]]:
         async def work(connection: Connection) -> list[RowResult]:
             target = self._target(caller, object_name, Operation.EDIT)
+            # The action has refused all of them.
             if not ids:
                 return []
             context = ActionContext(

@@ -1,4 +1,4 @@
-"""Carries out the named actions that every Vault has: setting a field, sending a message."""
+"""Carries out the named actions that every Vault has: sets a field, sends a message."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ NOW = "now"
 
 
 async def set_field(context: ActionContext) -> Mapping[str, ApiError]:
-    """Set ``field`` to ``value`` (``now`` for a date and time of this moment); checked as a user's update is.
+    """Set ``field`` to ``value`` (``now`` for the current date and time), with the checks of a user's update.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED when the field cannot be set, or not to this value.
     """
     name = context.parameter("field")
     field = context.object.fields.get(name)
+    # An error of the configuration, not of the caller whose record enters the state.
     if field is None or field.system:
         raise VaultFault(
             ErrorType.OPERATION_NOT_ALLOWED, f"The entry action cannot set [{name}]"
@@ -56,6 +57,7 @@ def _value(
     except InvalidValue as error:
         message = f"The entry action sets a value that its field does not take. {error}"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
+    # Column values are not checked for this later on.
     if value is None and field.required:
         raise VaultFault(
             ErrorType.OPERATION_NOT_ALLOWED,
@@ -67,7 +69,7 @@ def _value(
 async def send_message(context: ActionContext) -> Mapping[str, ApiError]:
     """Put a message about the records on ``queue``, for ``integration_point``, with ``event``.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when a parameter is missing; and as ``send`` does.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when a parameter is missing; and as ``entering.send`` does.
     """
     attributes = {
         "object": context.object.name,

@@ -1,1 +1,1 @@
-"""The browser pages of a Vault: forms and tables over the services that the API calls, with the same permissions."""
+"""Serves the browser pages of a Vault: forms and tables over the services of the API, with the same permissions."""

@@ -1,4 +1,4 @@
-"""The pages of a Vault as one application below ``/ui``."""
+"""Puts the pages of a Vault together as one application below ``/ui``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from shared.vault.admin import action_pages as actions
 from shared.vault.admin import component_pages as components
 from shared.vault.admin import connection_pages as connections
 from shared.vault.admin import edit, home, processors, rule_editing, sign_in
@@ -28,14 +27,14 @@ from shared.vault.admin.fault_pages import (
     on_http_error,
     on_invalid_parameter,
 )
-from shared.vault.admin.page_headers import PageHeaders
-from shared.vault.admin.rendering import TEMPLATES
+from shared.vault.admin.rendering import TEMPLATES, PageHeaders
 from shared.vault.api.response_envelope import Faults
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.assembly.vault import Vault
 
+# The first route that fits a path serves it.
 CHAPTERS = (
     sign_in,
     home,
@@ -50,15 +49,14 @@ CHAPTERS = (
     queue_log,
     exceptions,
     jobs,
-    edit,  # before the records: `/new` is no record
-    actions,
+    edit,  # before the records: in `/new`, `new` is no record's id
     records,
 )
 STATIC = TEMPLATES.parent / "static"
 
 
 def create_pages(vault: Vault) -> FastAPI:
-    """The application that serves the pages of ``vault``; it has no OpenAPI document."""
+    """Return the application that serves the pages of ``vault``; it has no OpenAPI document."""
     pages = FastAPI(
         openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )

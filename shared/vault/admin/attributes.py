@@ -1,11 +1,11 @@
-"""The inputs of a component's attributes, and the changes that a form comes to."""
+"""Makes form inputs of a component's attributes, and changes of what a form sends back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
-from shared.vault.admin.inputs import BLANK, Input
+from shared.vault.admin.inputs import BLANK, Input, InputKind
 from shared.vault.components.component_tree import Component, Scalar
 from shared.vault.components.specification import Attribute, ValueType
 from shared.vault.components.statement import Change, DropAttribute, SetAttribute
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from shared.vault.components.specification import ComponentType
 
 ACTIVE = "active"
-LONG = 1000
-"""From so many characters on, a text has a text area."""
+LONG = 1000  # from so many characters on, a text has a text area
 
 LABELS = {
     "target_docfield": "Target Document Field",
@@ -27,38 +26,43 @@ STATUSES = (("true", "Active"), ("false", "Inactive"))
 
 
 def label_of(name: str) -> str:
-    """What a page calls an attribute."""
-    return LABELS.get(name) or name.replace("_", " ").title()
+    """Return the label of an attribute on pages."""
+    # Abbreviations of MDL read better as words.
+    if name in LABELS:
+        return LABELS[name]
+    return name.replace("_", " ").title()
 
 
 def attribute_inputs(
     kind: ComponentType,
     component: Component,
     locked: frozenset[str],
-    given: Mapping[str, str],
+    form: Mapping[str, str],
 ) -> list[Input]:
-    """The inputs of a component's attributes, with what it has or what was given before; ``locked`` ones are shown."""
-    return [
-        _input(
-            attribute,
-            given.get(attribute.name, shown(attribute, component)),
-            attribute.name in locked,
-        )
-        for attribute in kind.attributes.values()
-    ]
+    """Return the inputs of a component's attributes, with the values of a refused form or those of the component.
+
+    Attributes named in ``locked`` are shown and cannot be changed.
+    """
+    listed = []
+    for attribute in kind.attributes.values():
+        value = form.get(attribute.name, shown(attribute, component))
+        listed.append(_input(attribute, value, attribute.name in locked))
+    return listed
 
 
 def _input(attribute: Attribute, value: str, locked: bool) -> Input:
-    options: tuple[tuple[str, str], ...] = ()
-    if attribute.type is ValueType.BOOLEAN:
-        options = STATUSES if attribute.name == ACTIVE else SWITCHES
-    elif attribute.type is ValueType.ENUM:
-        options = (BLANK, *((name, name) for name in attribute.enums))
-    long = (attribute.max_length or 0) >= LONG
+    """Return the input of one attribute, filled with a value."""
+    options = _options(attribute)
+    if options:
+        kind = InputKind.SELECT
+    elif (attribute.max_length or 0) >= LONG:
+        kind = InputKind.TEXT_AREA
+    else:
+        kind = InputKind.TEXT
     return Input(
         name=attribute.name,
         label="Status" if attribute.name == ACTIVE else label_of(attribute.name),
-        kind="select" if options else "textarea" if long else "text",
+        kind=kind,
         value=value,
         options=options,
         required=attribute.required,
@@ -69,32 +73,45 @@ def _input(attribute: Attribute, value: str, locked: bool) -> Input:
 
 
 def shown(attribute: Attribute, component: Component) -> str:
-    """An attribute as a form holds it: a component by its name, a switch that is not set as what it counts for."""
-    if attribute.type is ValueType.BOOLEAN:
-        return (
-            "true"
-            if component.flag(attribute.name, default=attribute.name == ACTIVE)
-            else "false"
-        )
-    if attribute.type is ValueType.COMPONENT:
-        return component.reference(attribute.name) or ""
-    return component.text(attribute.name)
+    """Return an attribute as an input has it: a component by its name, an unset switch as its default."""
+    match attribute.type:
+        case ValueType.BOOLEAN:
+            # Components are active unless they say otherwise; other switches are off.
+            on = component.flag(attribute.name, default=attribute.name == ACTIVE)
+            return "true" if on else "false"
+        case ValueType.COMPONENT:
+            return component.reference(attribute.name) or ""
+        case (
+            ValueType.STRING
+            | ValueType.NUMBER
+            | ValueType.ENUM
+            | ValueType.XML
+            | ValueType.EXPRESSION
+        ):
+            return component.text(attribute.name)
+        case _:
+            assert_never(attribute.type)
 
 
 def changes_of(
-    kind: ComponentType, component: Component, given: Mapping[str, str]
+    kind: ComponentType,
+    component: Component,
+    form: Mapping[str, str],
 ) -> tuple[Change, ...]:
-    """What a form changes of a component: what it leaves as it was is not written, what it empties is taken away."""
-    return tuple(_changes(kind.attributes.values(), component, given))
+    """Return the changes of a component in a form: attributes that differ are set, emptied ones are dropped."""
+    return tuple(_changes(kind.attributes.values(), component, form))
 
 
 def _changes(
-    attributes: Iterable[Attribute], component: Component, given: Mapping[str, str]
+    attributes: Iterable[Attribute],
+    component: Component,
+    form: Mapping[str, str],
 ) -> Iterable[Change]:
+    """Yield the changes, attribute by attribute."""
     for attribute in attributes:
         before = shown(attribute, component)
-        # Browsers end the lines of a text area with CR and LF, whatever they were given.
-        now = given.get(attribute.name, before).replace("\r\n", "\n").strip()
+        # Browsers end the lines of a text area with CR and LF, whatever the page has.
+        now = form.get(attribute.name, before).replace("\r\n", "\n").strip()
         if now == before:
             continue
         if now:
@@ -103,9 +120,40 @@ def _changes(
             yield DropAttribute(attribute.name)
 
 
+def _options(attribute: Attribute) -> tuple[tuple[str, str], ...]:
+    """Return value and label of each value that an attribute may have; empty when it may be any text."""
+    match attribute.type:
+        case ValueType.BOOLEAN:
+            return STATUSES if attribute.name == ACTIVE else SWITCHES
+        case ValueType.ENUM:
+            return (BLANK, *((name, name) for name in attribute.enums))
+        case (
+            ValueType.STRING
+            | ValueType.NUMBER
+            | ValueType.COMPONENT
+            | ValueType.XML
+            | ValueType.EXPRESSION
+        ):
+            return ()
+        case _:
+            assert_never(attribute.type)
+
+
 def _scalar(attribute: Attribute, value: str) -> Scalar:
-    if attribute.type is ValueType.BOOLEAN:
-        return value == "true"
-    if attribute.type is ValueType.COMPONENT:
-        return value if "." in value else f"{attribute.component}.{value}"
-    return value
+    """Return the value of an input as the attribute stores it."""
+    match attribute.type:
+        case ValueType.BOOLEAN:
+            return value == "true"
+        case ValueType.COMPONENT:
+            # Forms name a component without its type, which the attribute knows.
+            return value if "." in value else f"{attribute.component}.{value}"
+        case (
+            ValueType.STRING
+            | ValueType.NUMBER
+            | ValueType.ENUM
+            | ValueType.XML
+            | ValueType.EXPRESSION
+        ):
+            return value
+        case _:
+            assert_never(attribute.type)

@@ -1,4 +1,4 @@
-"""Components as MDL: which there are, the text of one, and scripts, which are reviewed before they are carried out."""
+"""Serves components as MDL: lists them, shows one, and reviews scripts before it executes them."""
 
 from __future__ import annotations
 
@@ -23,74 +23,81 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/components")
 
 EMPTY = ApiError(ErrorType.PARAMETER_REQUIRED, "There is no statement")
-TOLD = 10
-"""How many statements are named when all were carried out."""
+NAMED = 10  # statements in the message after a script
 
 
 @router.get("")
 async def types(visit: Visiting) -> Response:
-    """The types of components of which there are any."""
+    """List the types of the components that there are."""
     authorize(visit.caller, Grant.READ_CONFIGURATION)
     counts = Counter(kind for kind, _ in visit.registry.components)
-    return visit.page(
-        "components.html",
-        types=[(COMPONENT_TYPES[kind], counts[kind]) for kind in sorted(counts)],
-        executes=any(visit.may_change(kind) for kind in COMPONENT_TYPES),
-    )
+    listed = [(COMPONENT_TYPES[kind], counts[kind]) for kind in sorted(counts)]
+    # Who may change components of one type may execute scripts with these.
+    executes = any(visit.may_change(kind) for kind in COMPONENT_TYPES)
+    return visit.page("components.html", types=listed, executes=executes)
 
 
 @router.post("")
 async def review_or_execute(visit: Visiting) -> Response:
-    """Lists what a script asks for; the script that has just been reviewed is carried out instead."""
+    """List the statements of a script, or execute the script that was just reviewed."""
+    # Browsers end the lines of a text area with CR and LF.
     text = visit.form.fields.get("mdl", "").replace("\r\n", "\n")
     try:
         statements = await visit.vault.components.statements(visit.caller, text)
         if not statements:
             return _script(visit, text, error=EMPTY)
+        # A script that was changed after its review is reviewed again.
         if visit.form.fields.get("reviewed") != _mark(text):
-            return _script(visit, text, asked=statements)
+            return _script(visit, text, statements=statements)
         script = await visit.vault.components.execute(visit.caller, text)
     except VaultFault as fault:
         return _script(visit, text, error=fault.error)
     if script.failures:
         return _script(visit, text, results=script.statements)
-    named = ", ".join(
-        f"{each.command} {each.component}" for each in script.statements[:TOLD]
-    )
-    more = f" and {len(statements) - TOLD} more" if len(statements) > TOLD else ""
-    return visit.go(_back(visit), f"Carried out: {named}{more}.")
+    first = script.statements[:NAMED]
+    names = [f"{each.command} {each.component}" for each in first]
+    named = ", ".join(names)
+    further = len(statements) - NAMED
+    more = f" and {further} more" if further > 0 else ""
+    return visit.go(_back(visit), f"Executed: {named}{more}.")
 
 
 @router.get("/mdl")
 async def new(visit: Visiting) -> Response:
-    """An empty script."""
+    """Show an empty script."""
     authorize_components(visit.caller)
     return _script(visit, "")
 
 
 @router.get("/{kind}")
-async def of_type(visit: Visiting, kind: str) -> Response:
-    """The components of a type, by their names."""
+async def of_type(
+    visit: Visiting,
+    kind: str,
+) -> Response:
+    """List the components of a type by name."""
     authorize(visit.caller, Grant.READ_CONFIGURATION)
     if kind not in COMPONENT_TYPES:
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"There is no component type [{kind[:60]}]"
-        )
-    found = [
-        component
-        for (each, _), component in sorted(visit.registry.components.items())
-        if each == kind
-    ]
+        message = f"There is no component type [{kind[:60]}]"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    components = sorted(visit.registry.components.items())
+    found = [component for (each, _), component in components if each == kind]
     return visit.page(
-        "components_of.html", type=COMPONENT_TYPES[kind], components=found
+        "components_of.html",
+        type=COMPONENT_TYPES[kind],
+        components=found,
     )
 
 
 @router.get("/{kind}/{name}")
-async def one_component(visit: Visiting, kind: str, name: str) -> Response:
-    """A component as MDL that executes to the same component, to be changed by who may."""
-    text = visit.vault.components.mdl(visit.caller, f"{kind}.{name}")
-    component = visit.vault.components.component(visit.caller, f"{kind}.{name}")
+async def one_component(
+    visit: Visiting,
+    kind: str,
+    name: str,
+) -> Response:
+    """Show the MDL that makes a component; users who may change the component can edit and execute it."""
+    full_name = f"{kind}.{name}"
+    text = visit.vault.components.mdl(visit.caller, full_name)
+    component = visit.vault.components.component(visit.caller, full_name)
     return visit.page(
         "component.html", text=text, type=COMPONENT_TYPES[kind], component=component
     )
@@ -100,30 +107,32 @@ def _script(
     visit: Visit,
     text: str,
     *,
-    asked: list[Statement] | None = None,
+    statements: list[Statement] | None = None,
     results: list[StatementResult] | None = None,
     error: ApiError | None = None,
 ) -> Response:
-    """The script in its form: with what it asks for, with what was refused of it, or as yet with neither."""
+    """Show a script in its form, with the statements to review, the results, or the error."""
     status = status_of(error) if error else 400 if results else 200
-    reviewed = [(each, each.key in visit.registry.components) for each in asked or ()]
+    known = visit.registry.components
+    reviewed = [(each, each.key in known) for each in statements or ()]
     return visit.page(
         "mdl.html",
         status,
         text=text,
         back=_back(visit),
         reviewed=reviewed,
-        mark=_mark(text) if asked else "",
+        mark=_mark(text) if statements else "",
         results=results or [],
         error=error,
     )
 
 
 def _back(visit: Visit) -> str:
-    """Where the script was opened."""
-    return safe_target(visit.form.fields.get("back", "/ui/components"))
+    """Return the page from which the script was opened."""
+    back = visit.form.fields.get("back", "/ui/components")
+    return safe_target(back)
 
 
 def _mark(text: str) -> str:
-    """What tells that a script is the one that was reviewed."""
+    """Return a digest by which a script is recognized as the one that was reviewed."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Admin > Connections: a connection, its integrations, and the files that establish it."""
+"""Serves Admin > Connections: connections, their integrations, and the files that establish them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import RecordView, object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import disposition
-from shared.vault.connections.connection_rules import OBJECT, VAULT_TO_VAULT, State
+from shared.vault.connections.connection_rules import OBJECT, ConnectionType, State
 from shared.vault.connections.duplication import Copy
 from shared.vault.errors import ApiError, VaultFault
 
@@ -42,54 +42,69 @@ INTEGRATION_COLUMNS = (
 
 
 @router.get("")
-async def all_connections(visit: Visiting, page: Page = 1) -> Response:
-    """Name, type, state and remote Vault of each."""
+async def all_connections(
+    visit: Visiting,
+    page: Page = 1,
+) -> Response:
+    """List connections with name, type, state and remote Vault."""
     shower = Shower(object_of(visit, OBJECT), visit.caller, visit.registry)
-    found = await listed(
-        visit, f"SELECT id, {', '.join(COLUMNS)} FROM {OBJECT} ORDER BY name__v", page
-    )
+    statement = f"SELECT id, {', '.join(COLUMNS)} FROM {OBJECT} ORDER BY name__v"
+    found = await listed(visit, statement, page)
     return visit.page("connections.html", shower=shower, columns=COLUMNS, listing=found)
 
 
 @router.get("/{record_id}")
-async def one_connection(visit: Visiting, record_id: str) -> Response:
-    """Its fields, what its state offers, and the integrations below it."""
-    return await _page(visit, await view(visit, OBJECT, record_id))
+async def one_connection(
+    visit: Visiting,
+    record_id: str,
+) -> Response:
+    """Show a connection: its fields, actions, and integrations."""
+    shown = await view(visit, OBJECT, record_id)
+    return await _page(visit, shown)
 
 
 @router.post("/{record_id}/file")
-async def download(visit: Visiting, record_id: str) -> Response:
-    """A new connection file, as a download; it works once."""
+async def download(
+    visit: Visiting,
+    record_id: str,
+) -> Response:
+    """Download a new connection file."""
     name = await _api_name(visit, record_id)
-    content = await visit.vault.connections.handshake.file(visit.caller, name)
-    headers = {"Content-Disposition": disposition(f"{name}-connection.json")}
+    handshake = visit.vault.connections.handshake
+    content = await handshake.file(visit.caller, name)
+    file_name = f"{name}-connection.json"
+    headers = {"Content-Disposition": disposition(file_name)}
     return Response(content, 200, headers, "application/json")
 
 
 @router.post("/{record_id}/upload")
-async def upload(visit: Visiting, record_id: str) -> Response:
-    """Takes the other Vault's connection file, or the acceptance that answers this Vault's own."""
+async def upload(
+    visit: Visiting,
+    record_id: str,
+) -> Response:
+    """Establish the connection from the other Vault's connection file, or from the acceptance of this Vault's own."""
     name = await _api_name(visit, record_id)
-    content = b"".join([chunk async for chunk in visit.form.content()])
+    content = await visit.form.whole()
+    handshake = visit.vault.connections.handshake
     try:
-        done = await visit.vault.connections.handshake.upload(
-            visit.caller, content, name
-        )
+        done = await handshake.upload(visit.caller, content, name)
     except VaultFault as fault:
-        return await _page(
-            visit, await view(visit, OBJECT, record_id), error=fault.error
-        )
+        shown = await view(visit, OBJECT, record_id)
+        return await _page(visit, shown, error=fault.error)
     if done.acceptance is None:
-        return visit.go(
-            f"/ui/connections/{record_id}", "The connection is established."
-        )
+        path = f"/ui/connections/{record_id}"
+        return visit.go(path, "The connection is established.")
     return _accepted(visit, record_id, done, done.acceptance)
 
 
 def _accepted(
-    visit: Visit, record_id: str, done: Established, acceptance: bytes
+    visit: Visit,
+    record_id: str,
+    done: Established,
+    acceptance: bytes,
 ) -> Response:
-    """The acceptance, which is told this once."""
+    """Show the acceptance, as text and as a download."""
+    # In the page itself, since it is stored nowhere: no address could return it again.
     address = f"data:application/json;base64,{base64.b64encode(acceptance).decode()}"
     text = acceptance.decode()
     return visit.page(
@@ -102,57 +117,64 @@ def _accepted(
 
 
 @router.get("/{record_id}/duplicate")
-async def duplicate_form(visit: Visiting, record_id: str) -> Response:
-    """The names of the copy are asked for."""
+async def duplicate_form(
+    visit: Visiting,
+    record_id: str,
+) -> Response:
+    """Ask for the names of the copy."""
     authorize(visit.caller, Grant.MANAGE_CONNECTIONS)
-    return visit.page(
-        "duplicate.html",
-        view=await view(visit, OBJECT, record_id),
-        given={},
-        error=None,
-    )
+    shown = await view(visit, OBJECT, record_id)
+    # The same template shows a refused form, which has values to show again.
+    return visit.page("duplicate.html", view=shown, entered={}, error=None)
 
 
 @router.post("/{record_id}/duplicate")
-async def duplicate(visit: Visiting, record_id: str) -> Response:
-    """Copies the connection with integrations, points, rules, lookups and queue connections."""
-    given = visit.form.fields
+async def duplicate(
+    visit: Visiting,
+    record_id: str,
+) -> Response:
+    """Copy a connection with its integrations, points, rules, lookups and queue connections."""
+    entered = visit.form.fields
     copy = Copy(
-        given.get("name", ""),
-        given.get("api_name", ""),
-        given.get("remote_vault_id", ""),
+        entered.get("name", ""),
+        entered.get("api_name", ""),
+        entered.get("remote_vault_id", ""),
     )
+    duplication = visit.vault.connections.duplication
     try:
-        made = await visit.vault.connections.duplication.duplicate(
-            visit.caller, await _api_name(visit, record_id), copy
-        )
+        api_name = await _api_name(visit, record_id)
+        copy_id = await duplication.duplicate(visit.caller, api_name, copy)
     except VaultFault as fault:
         shown = await view(visit, OBJECT, record_id)
         return visit.page(
             "duplicate.html",
             status_of(fault.error),
             view=shown,
-            given=given,
+            entered=entered,
             error=fault.error,
         )
-    return visit.go(
-        f"/ui/connections/{made}", "The connection was duplicated; its copy is Pending."
-    )
+    path = f"/ui/connections/{copy_id}"
+    return visit.go(path, "The connection was duplicated; its copy is Pending.")
 
 
 async def _page(
-    visit: Visit, shown: RecordView, error: ApiError | None = None
+    visit: Visit,
+    shown: RecordView,
+    error: ApiError | None = None,
 ) -> Response:
-    integrations, lookups = (
-        object_of(visit, "integration__sys"),
-        object_of(visit, "reference_lookup__sys"),
-    )
+    """Show a connection; with an error, as the answer to a form that was refused."""
+    integrations = object_of(visit, "integration__sys")
+    lookups = object_of(visit, "reference_lookup__sys")
+    api_name = str(shown.values["api_name__sys"])
     own = f"WHERE connection__sys = '{shown.id}'"
-    statement = f"SELECT id, {', '.join(INTEGRATION_COLUMNS)} FROM {integrations.name} {own} ORDER BY name__v"
+    columns = ", ".join(INTEGRATION_COLUMNS)
+    statement = f"SELECT id, {columns} FROM {integrations.name} {own} ORDER BY name__v"
+    # Only their number is shown: a connection may have thousands.
     counted = await listed(visit, f"SELECT id FROM {lookups.name} {own}", size=1)
+    # Only connections of this type are established by files, and only while they are Pending.
     pending = (
         shown.values["state__v"] == [State.PENDING]
-        and shown.values["object_type__v"] == VAULT_TO_VAULT
+        and shown.values["object_type__v"] == ConnectionType.VAULT_TO_VAULT
     )
     return visit.page(
         "connection.html",
@@ -162,22 +184,25 @@ async def _page(
         columns=INTEGRATION_COLUMNS,
         integrations=await selected(visit, statement),
         lookups=counted.total,
-        rules=rules_of(visit, str(shown.values["api_name__sys"])),
+        rules=rules_of(visit, api_name),
         establishing=pending and visit.granted(Grant.MANAGE_CONNECTIONS),
-        queues=_queues(visit, str(shown.values["api_name__sys"])),
+        queues=_queues(visit, api_name),
         error=error,
     )
 
 
 def _queues(visit: Visit, api_name: str) -> list[tuple[str, str]]:
-    """Name and label of the queues that send over the connection."""
-    return [
-        (queue.name, queue.label)
-        for queue in visit.registry.queues.values()
-        if any(part.connection_name == api_name for part in queue.connections)
-    ]
+    """Return name and label of the queues that send over the connection."""
+    queues = []
+    for queue in visit.registry.queues.values():
+        names = {part.connection_name for part in queue.connections}
+        if api_name in names:
+            queues.append((queue.name, queue.label))
+    return queues
 
 
 async def _api_name(visit: Visit, record_id: str) -> str:
-    record = await visit.vault.queries.record(visit.caller, OBJECT, record_id)
+    """Return the API name of a connection that the caller may read."""
+    queries = visit.vault.queries
+    record = await queries.record(visit.caller, OBJECT, record_id)
     return str(record["api_name__sys"])

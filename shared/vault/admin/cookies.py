@@ -1,4 +1,4 @@
-"""The cookies of the pages: a Vault's own session id, a message for the next page, and seals that only we can make."""
+"""Reads and writes the cookies of the pages: session, visitor and message, and the tokens that protect forms."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import orjson
@@ -18,26 +19,36 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 PATH = "/ui"
+
+
+class NoteKind(StrEnum):
+    """The kinds of messages, after success or refusal; also the CSS class that colours a message."""
+
+    DONE = "done"
+    REFUSED = "refused"
+
+
 MAX_NOTE = 1000  # characters
 
 
 def session_cookie(vault_id: int) -> str:
-    """The cookie of the session; Vaults on one host, at different ports, share a browser's cookies."""
+    """Return the name of the session's cookie."""
+    # With the Vault's id, as Vaults at different ports of one host share a browser's cookies.
     return f"vault_{vault_id}_session"
 
 
 def visitor_cookie(vault_id: int) -> str:
-    """The cookie that ties the sign-in form to the browser that asked for it."""
+    """Return the name of the cookie that ties the sign-in form to the browser that opened it."""
     return f"vault_{vault_id}_visitor"
 
 
 def note_cookie(vault_id: int) -> str:
-    """The cookie that carries a message over a redirect."""
+    """Return the name of the cookie that carries a message over a redirect."""
     return f"vault_{vault_id}_note"
 
 
 def new_visitor() -> str:
-    """A value for a browser without a session."""
+    """Return a random value for a browser without a session."""
     return secrets.token_hex(32)
 
 
@@ -48,7 +59,7 @@ def set_cookie(
     value: str,
     max_age: int | None = None,
 ) -> None:
-    """Set a cookie that no script reads and no other site sends; over TLS it is sent over TLS only."""
+    """Set a cookie that scripts cannot read and other sites cannot send; with TLS, one for TLS only."""
     secure = origin(request).startswith("https:")
     response.set_cookie(
         name, value, max_age, path=PATH, secure=secure, httponly=True, samesite="strict"
@@ -56,44 +67,46 @@ def set_cookie(
 
 
 def clear_cookie(response: Response, name: str) -> None:
-    """Have the browser forget a cookie."""
+    """Remove a cookie from the browser."""
     response.delete_cookie(name, path=PATH, httponly=True, samesite="strict")
 
 
 def seal(secret: str, text: str) -> str:
-    """What only who knows the secret can have made of the text."""
-    return hmac.new(
-        secret.encode("utf-8", "surrogatepass"), text.encode(), hashlib.sha256
-    ).hexdigest()
+    """Return the HMAC-SHA256 of a text, in hexadecimal."""
+    # A cookie may have any bytes, which arrive as lone surrogates: they must not end in an error.
+    key = secret.encode("utf-8", "surrogatepass")
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def form_token(secret: str) -> str:
-    """The token that each form carries: of the session, or of the visitor before there is one."""
+    """Return the token that each form has: of the session, or of the visitor before there is one."""
     return seal(secret, "form")
 
 
-def is_form_token(secret: str, given: str) -> bool:
-    """Whether a form came from a page of ours."""
-    return hmac.compare_digest(
-        form_token(secret).encode(), given.encode("utf-8", "surrogatepass")
-    )
+def is_form_token(secret: str, token: str) -> bool:
+    """Return whether a token is that of a page of this session."""
+    expected = form_token(secret).encode()
+    # In constant time, so that the time does not say how much of it is right.
+    return hmac.compare_digest(expected, token.encode("utf-8", "surrogatepass"))
 
 
-def write_note(secret: str, kind: str, text: str) -> str:
-    """A message of a kind (``done`` or ``refused``) for the page after a redirect, as a cookie's value."""
-    body = base64.urlsafe_b64encode(orjson.dumps([kind, text[:MAX_NOTE]])).decode()
+def write_note(secret: str, kind: NoteKind, text: str) -> str:
+    """Return a message for the page after a redirect as a cookie's value; the text is cut to 1,000 characters."""
+    # Browsers take cookies of 4 KB.
+    message = orjson.dumps([kind, text[:MAX_NOTE]])
+    body = base64.urlsafe_b64encode(message).decode()
+    # Sealed, so that nobody else can put words onto a page.
     return f"{body}.{seal(secret, body)}"
 
 
-def read_note(secret: str, value: str) -> tuple[str, str] | None:
-    """The kind and text of a message, None unless it was written for this session."""
-    body, _, given = value.partition(".")
-    if not body.isascii() or not hmac.compare_digest(
-        seal(secret, body), given if given.isascii() else ""
-    ):
+def read_note(secret: str, value: str) -> tuple[NoteKind, str] | None:
+    """Return kind and text of a message; None unless it was written for this session."""
+    body, _, written = value.partition(".")
+    # compare_digest() takes ASCII text only.
+    if not value.isascii() or not hmac.compare_digest(seal(secret, body), written):
         return None
     try:
         kind, text = orjson.loads(base64.urlsafe_b64decode(body))
+        return NoteKind(kind), str(text)
     except (binascii.Error, ValueError):
         return None
-    return str(kind), str(text)

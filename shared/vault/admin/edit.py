@@ -1,4 +1,4 @@
-"""Creating, editing and deleting records by form, whatever their object."""
+"""Serves the forms that create, edit and delete records of any object, and the buttons of their user actions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.admin.fault_pages import status_of
-from shared.vault.admin.inputs import changed, editable, given, inputs, with_ids
+from shared.vault.admin.inputs import changed, editable, entered, inputs, with_ids
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import object_of, record_of, view
-from shared.vault.admin.visit import Visit, Visiting
-from shared.vault.errors import ApiError
+from shared.vault.admin.visit import Visit, Visiting, safe_target
+from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,53 +28,65 @@ router = APIRouter(prefix="/objects/{object_name}")
 MODIFIED = "modified_date__v"
 OVERTAKEN = ApiError(
     ErrorType.RACE_CONDITION,
-    "The record was changed since this form was opened. What is shown here is yours; save again to write it",
+    "The record was changed after you opened this form. The form shows your values; save again to store them",
 )
 
 
 @router.get("/new")
-async def new(visit: Visiting, object_name: str) -> Response:
-    """An empty form; parameters of the address fill fields in."""
+async def new(
+    visit: Visiting,
+    object_name: str,
+) -> Response:
+    """Show an empty form; parameters of the address fill in fields."""
     target = object_of(visit, object_name, Operation.CREATE)
-    return await _create_form(visit, target, dict(visit.request.query_params), ())
+    # Links from other pages fill in what the new record belongs to.
+    values = dict(visit.request.query_params)
+    return await _create_form(visit, target, values, ())
 
 
 @router.post("/new")
-async def create(visit: Visiting, object_name: str) -> Response:
-    """Creates the record, or shows the form again with what is wrong."""
+async def create(
+    visit: Visiting,
+    object_name: str,
+) -> Response:
+    """Create the record, or show the form again with the errors."""
     target = object_of(visit, object_name, Operation.CREATE)
     fields = editable(target, creating=True)
-    row = await with_ids(
-        visit, fields, given(fields, visit.form.fields, visit.registry)
-    )
+    values = entered(fields, visit.form.fields, visit.registry)
+    row = await with_ids(visit, fields, values)
     (result,) = await visit.vault.records.create(visit.caller, object_name, [row])
     if result.errors or result.id is None:
+        # With what was entered, so that nobody has to enter it again.
         return await _create_form(visit, target, row, result.errors)
-    return visit.go(
-        record_path(object_name, result.id), f"The {target.label} was created."
-    )
+    path = record_path(object_name, result.id)
+    return visit.go(path, f"The {target.label} was created.")
 
 
 @router.get("/{record_id}/edit")
-async def edit(visit: Visiting, object_name: str, record_id: str) -> Response:
-    """The record in a form."""
+async def edit(
+    visit: Visiting,
+    object_name: str,
+    record_id: str,
+) -> Response:
+    """Show the record in a form."""
     target = object_of(visit, object_name, Operation.EDIT)
-    return await _edit_form(
-        visit, target, await record_of(visit, object_name, record_id), {}, ()
-    )
+    record = await record_of(visit, object_name, record_id)
+    return await _edit_form(visit, target, record, {}, ())
 
 
 @router.post("/{record_id}/edit")
-async def update(visit: Visiting, object_name: str, record_id: str) -> Response:
-    """Writes the fields that were changed in the form, unless somebody else has changed the record meanwhile."""
+async def update(
+    visit: Visiting,
+    object_name: str,
+    record_id: str,
+) -> Response:
+    """Store the fields that were changed in the form, unless somebody else has changed the record since."""
     target = object_of(visit, object_name, Operation.EDIT)
     record = await record_of(visit, object_name, record_id)
     fields = editable(target)
-    row = changed(
-        fields,
-        await with_ids(visit, fields, given(fields, visit.form.fields, visit.registry)),
-        record,
-    )
+    values = entered(fields, visit.form.fields, visit.registry)
+    row = changed(fields, await with_ids(visit, fields, values), record)
+    # The form has the date of the record that it showed: a later one is somebody else's change.
     if visit.form.fields.get("read", record[MODIFIED]) != record[MODIFIED]:
         return await _edit_form(visit, target, record, row, (OVERTAKEN,))
     (result,) = await visit.vault.records.update(
@@ -82,31 +94,65 @@ async def update(visit: Visiting, object_name: str, record_id: str) -> Response:
     )
     if result.errors:
         return await _edit_form(visit, target, record, row, result.errors)
-    return visit.told(
-        record_path(object_name, record_id), result, f"The {target.label} was saved."
-    )
+    path = record_path(object_name, record_id)
+    return visit.go_with(path, result, f"The {target.label} was saved.")
 
 
 @router.get("/{record_id}/delete")
-async def confirm_delete(visit: Visiting, object_name: str, record_id: str) -> Response:
-    """Asks whether the record is really to be deleted."""
+async def confirm_delete(
+    visit: Visiting,
+    object_name: str,
+    record_id: str,
+) -> Response:
+    """Ask whether to delete the record."""
     object_of(visit, object_name, Operation.DELETE)
-    return visit.page("delete.html", view=await view(visit, object_name, record_id))
+    shown = await view(visit, object_name, record_id)
+    return visit.page("delete.html", view=shown)
 
 
 @router.post("/{record_id}/delete")
-async def delete(visit: Visiting, object_name: str, record_id: str) -> Response:
-    """Deletes the record; the way goes on to the list of its object."""
+async def delete(
+    visit: Visiting,
+    object_name: str,
+    record_id: str,
+) -> Response:
+    """Delete the record and go to the list of its object."""
     target = object_of(visit, object_name, Operation.DELETE)
     (result,) = await visit.vault.records.delete(
         visit.caller, object_name, [{"id": record_id}]
     )
-    path = (
-        record_path(object_name, record_id)
-        if result.errors
-        else f"/ui/objects/{object_name}"
+    path = f"/ui/objects/{object_name}"
+    if result.errors:
+        path = record_path(object_name, record_id)
+    return visit.go_with(path, result, f"The {target.label} was deleted.")
+
+
+@router.post("/{record_id}/actions/{action_name}")
+async def run_action(
+    visit: Visiting,
+    object_name: str,
+    record_id: str,
+    action_name: str,
+) -> Response:
+    """Run a user action on a record and go back to the page that has its button."""
+    target = object_of(visit, object_name, Operation.EDIT)
+    offered = await visit.vault.actions.available(visit.caller, object_name, record_id)
+    action = next((each for each in offered if each.name == action_name), None)
+    if action is None:
+        raise VaultFault(
+            ErrorType.INSUFFICIENT_ACCESS,
+            f"The record offers no action [{action_name[:200]}]",
+        )
+    prompts = [target.fields[name] for name in action.prompts if name in target.fields]
+    sent = entered(prompts, visit.form.fields, visit.registry)
+    # A field that was left empty is not set: an action empties no fields.
+    values = {name: value for name, value in sent.items() if value not in ("", [])}
+    (result,) = await visit.vault.actions.run(
+        visit.caller, object_name, [record_id], action_name, values
     )
-    return visit.told(path, result, f"The {target.label} was deleted.")
+    back = visit.form.fields.get("back", "")
+    path = safe_target(back) if back else record_path(object_name, record_id)
+    return visit.go_with(path, result, f"The action {action.label} was run.")
 
 
 async def _create_form(
@@ -115,7 +161,9 @@ async def _create_form(
     values: Mapping[str, Any],
     errors: Sequence[ApiError],
 ) -> Response:
+    """Show the form of a new record, filled with these values."""
     fields = editable(target, creating=True)
+    # Records are created active: the form shows it, and a user can change it.
     shown = await inputs(visit, target, fields, {"status__v": "active__v", **values})
     back = f"/ui/objects/{quote(target.name)}"
     status = status_of(errors[0]) if errors else 200
@@ -137,6 +185,7 @@ async def _edit_form(
     row: Mapping[str, Any],
     errors: Sequence[ApiError],
 ) -> Response:
+    """Show the form of a record, with the changes of a form that was refused."""
     shown = await inputs(visit, target, editable(target), {**record, **row})
     back = record_path(target.name, record["id"])
     status = status_of(errors[0]) if errors else 200

@@ -1,4 +1,4 @@
-"""Admin > Connections > User Exception Messages: what could not be transferred, to be retried or ignored."""
+"""Serves Admin > Connections > User Exception Messages: failed transfers, to be retried or ignored."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.listing import Page, listed, selected
 from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import object_of, view
@@ -44,26 +45,33 @@ ITEM_COLUMNS = (
     "target_field__sys",
     STATUS,
 )
-BULK = ("retry_transfer__sys", "ignore__sys")
+BULK = ("retry_transfer__sys", "ignore__sys")  # actions that run on several messages
 ALL = "all"
+SCOPES = (
+    ("connection", "connection__sys", "api_name__sys"),
+    ("integration", "integration__sys", "integration_api_name__sys"),
+)
 
 Status = Annotated[str, Query(max_length=100)]
 
 
 @router.get("")
 async def messages(
-    visit: Visiting, status: Status = "open__sys", page: Page = 1
+    visit: Visiting,
+    status: Status = "open__sys",
+    page: Page = 1,
 ) -> Response:
-    """The messages of a status, the latest first; those that are open unless another is asked for."""
+    """List the messages of a status, the latest first; by default the open ones."""
     target = object_of(visit, OBJECT)
     shower = Shower(target, visit.caller, visit.registry)
-    where = (
-        ""
-        if status == ALL
-        else f" WHERE {STATUS} = {literal(status.replace(chr(0), ''))}"
-    )
-    statement = f"SELECT {shower.selection((TYPE, *COLUMNS))} FROM {OBJECT}{where} ORDER BY modified_date__v DESC"
+    # PostgreSQL takes NUL in no text.
+    wanted = literal(status.replace("\x00", ""))
+    where = "" if status == ALL else f" WHERE {STATUS} = {wanted}"
+    selection = shower.selection((TYPE, *COLUMNS))
+    order = "ORDER BY modified_date__v DESC"
+    statement = f"SELECT {selection} FROM {OBJECT}{where} {order}"
     picklist = visit.registry.picklists[target.fields[STATUS].picklist or ""]
+    labels = [(entry.name, entry.label) for entry in picklist.entries.values()]
     return visit.page(
         "exceptions.html",
         shower=shower,
@@ -71,46 +79,39 @@ async def messages(
         headings=HEADINGS,
         listing=await listed(visit, statement, page),
         status=status,
-        statuses=[
-            *((entry.name, entry.label) for entry in picklist.entries.values()),
-            (ALL, "All"),
-        ],
+        statuses=[*labels, (ALL, "All")],
         scopes=await _scopes(visit),
     )
 
 
 async def _scopes(visit: Visit) -> list[tuple[str, list[tuple[str, str]]]]:
-    """What all open messages may be retried of: API names and names."""
+    """Return parameter → options (API name, name) for connections and integrations that can be retried as a whole."""
     scopes = []
-    for parameter, object_name, name in (
-        ("connection", "connection__sys", "api_name__sys"),
-        ("integration", "integration__sys", "integration_api_name__sys"),
-    ):
-        if visit.may(object_name, "read"):
-            rows = await selected(
-                visit, f"SELECT {name}, name__v FROM {object_name} ORDER BY name__v"
-            )
-            scopes.append(
-                (parameter, [(str(row[name]), str(row["name__v"])) for row in rows])
-            )
+    for parameter, object_name, name in SCOPES:
+        if may(visit.caller, object_name, Operation.READ):
+            statement = f"SELECT {name}, name__v FROM {object_name} ORDER BY name__v"
+            rows = await selected(visit, statement)
+            options = [(str(row[name]), str(row["name__v"])) for row in rows]
+            scopes.append((parameter, options))
     return scopes
 
 
 @router.post("/actions")
 async def run_on_chosen(visit: Visiting) -> Response:
-    """Retry Transfer or Ignore on the messages that were ticked."""
+    """Run Retry Transfer or Ignore on the selected messages."""
     form = visit.form.fields
-    action, back = (
-        form.get("action", ""),
-        f"/ui/exceptions?status={form.get('status', '')[:100]}",
-    )
+    action = form.get("action", "")
+    back = f"/ui/exceptions?status={form.get('status', '')[:100]}"
     if action not in BULK:
         raise VaultFault(
             ErrorType.PARAMETER_REQUIRED, "Missing required parameter [action]"
         )
     chosen = [name.partition(".")[2] for name in form if name.startswith("id.")]
     if not chosen:
-        return visit.go(back, "PARAMETER_REQUIRED: Choose messages", refused=True)
+        return visit.go(
+            back, f"{ErrorType.PARAMETER_REQUIRED}: Select messages", refused=True
+        )
+    # Each message by itself: one that is refused does not keep the others from it.
     name = f"{OBJECT_PREFIX}.{OBJECT}.{action}"
     results = await visit.vault.actions.run(visit.caller, OBJECT, chosen, name, {})
     refused = [result for result in results if result.errors]
@@ -118,34 +119,40 @@ async def run_on_chosen(visit: Visiting) -> Response:
 
 
 def _outcome(total: int, refused: list[RowResult]) -> str:
+    """Return the message after an action on several messages."""
     if not refused:
-        return f"Done with {total}."
+        messages = "message" if total == 1 else "messages"
+        return f"The action was run on {total} {messages}."
     error = refused[0].errors[0]
-    return f"{len(refused)} of {total} were refused, the first one: {error.type}: {error.message}"
+    reason = f"{error.type}: {error.message}"
+    return f"{len(refused)} of {total} were refused, the first one: {reason}"
 
 
 @router.post("/retry")
 async def retry_all(visit: Visiting) -> Response:
-    """Starts the job that retries all that is open, of a connection or integration when one is chosen."""
-    wanted = {
-        name: visit.form.fields.get(name, "") for name in ("connection", "integration")
-    }
+    """Start the job that retries all open messages, or those of one connection or integration."""
+    form = visit.form.fields
+    wanted = {name: form.get(name, "") for name in ("connection", "integration")}
     job_id = await visit.vault.bulk_retries.submit(visit.caller, wanted)
     return visit.go(f"/ui/jobs/{job_id}", "The job was started.")
 
 
 @router.get("/{record_id}")
-async def one_message(visit: Visiting, record_id: str, page: Page = 1) -> Response:
-    """A message with its items: each with its record, rule, field and what to do."""
+async def one_message(
+    visit: Visiting,
+    record_id: str,
+    page: Page = 1,
+) -> Response:
+    """Show a message and its items, each with its record, rule, field and error."""
     shown = await view(visit, OBJECT, record_id)
     items = object_of(visit, ITEM)
     own = f"WHERE exception_message__sys = '{shown.id}' ORDER BY id"
+    columns = ", ".join(ITEM_COLUMNS)
+    statement = f"SELECT id, {columns} FROM {ITEM} {own}"
     return visit.page(
         "exception.html",
         view=shown,
         shower=Shower(items, visit.caller, visit.registry),
-        listing=await listed(
-            visit, f"SELECT id, {', '.join(ITEM_COLUMNS)} FROM {ITEM} {own}", page
-        ),
+        listing=await listed(visit, statement, page),
         ignore=f"{OBJECT_PREFIX}.{ITEM}.ignore__sys",
     )

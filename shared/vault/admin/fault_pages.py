@@ -1,4 +1,4 @@
-"""What goes wrong on the way to a page, as a page: the documented error type and a text to act on."""
+"""Shows faults as pages: the documented error type, and a text that says what to do."""
 
 from __future__ import annotations
 
@@ -27,21 +27,23 @@ STATUSES: Mapping[ErrorType, int] = {
     ErrorType.RACE_CONDITION: HTTPStatus.CONFLICT,
     ErrorType.CONFIGURATION_MODE_ENABLED: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-"""The HTTP status of an error's page; 400 of all others."""
+"""The HTTP statuses of errors' pages; those of all others are 400, the request's fault."""
 
 
 def status_of(error: ApiError) -> int:
-    """The HTTP status of a page that tells of the error."""
+    """Return the HTTP status of a page that shows the error."""
+    # Most errors are the request's fault, which is what 400 says.
     return STATUSES.get(error.type, HTTPStatus.BAD_REQUEST)
 
 
 def error_page(error: ApiError, status: int) -> Response:
-    """A page without a menu, for who may have no session."""
-    return render("error.html", {"error": error, "visit": None, "note": None}, status)
+    """Return a page without a menu, which needs no session."""
+    context = {"error": error, "visit": None, "note": None}
+    return render("error.html", context, status)
 
 
 async def on_fault(request: Request, error: Exception) -> Response:
-    """What a service refuses; without a live session the way leads to the sign-in and back."""
+    """Show what a service refuses; without a live session, go to the sign-in, which leads back."""
     if not isinstance(error, VaultFault):
         raise error
     if error.error.type is ErrorType.INVALID_SESSION_ID:
@@ -50,38 +52,29 @@ async def on_fault(request: Request, error: Exception) -> Response:
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
-    """Unknown paths and wrong verbs."""
+    """Show that there is no such page, or that it does not support the verb."""
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _page(
-            request,
-            ApiError(
-                ErrorType.METHOD_NOT_SUPPORTED,
-                f"The page does not take {request.method}",
-            ),
-        )
+        message = f"The page does not support {request.method}"
+        return _page(request, ApiError(ErrorType.METHOD_NOT_SUPPORTED, message))
     return _page(request, ApiError(ErrorType.MALFORMED_URL, "There is no such page"))
 
 
 async def on_invalid_parameter(request: Request, error: Exception) -> Response:
-    """A parameter of the wrong type; the page names it and leaves its value out."""
+    """Show that a parameter is of the wrong type."""
     if not isinstance(error, RequestValidationError):
         raise error
+    # Names only: a value may be personal data.
     names = ", ".join(str(problem["loc"][-1]) for problem in error.errors())
-    return _page(
-        request,
-        ApiError(
-            ErrorType.INVALID_DATA, f"Invalid value for parameter [{names[:200]}]"
-        ),
-    )
+    message = f"Invalid value for parameter [{names[:200]}]"
+    return _page(request, ApiError(ErrorType.INVALID_DATA, message))
 
 
 def _page(request: Request, error: ApiError) -> Response:
+    """Return the page of an error, with the menu when the request has a session."""
     status = status_of(error)
     visit = visit_of(request)
-    return (
-        error_page(error, status)
-        if visit is None
-        else visit.page("error.html", status, error=error)
-    )
+    if visit is None:
+        return error_page(error, status)
+    return visit.page("error.html", status, error=error)

@@ -1,4 +1,4 @@
-"""The home page: what the Vault is for, how its connections stand, what waits, what is open, and what ran last."""
+"""Serves the home page: connections, active integrations, queues, open exceptions and the latest jobs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from shared.vault.jobs.job_model import JobFilter
 
 router = APIRouter()
 
+# The parts of the configuration that an administrator looks for first.
 TABLES = (
     (
         "Connections",
@@ -48,24 +49,20 @@ class Block:
 
 @router.get("/")
 async def home(visit: Visiting) -> Response:
-    """What the caller may see of the connections and jobs, and the way to the records."""
-    objects = (
-        visit.registry.objects.get(name)
-        for name in visit.vault.definition.first_objects
-    )
+    """Show connections, integrations, queues and jobs, as far as the caller may see them, and links to the records."""
+    names = visit.vault.definition.first_objects
+    # Objects of the standard configuration may have been made inactive, or dropped.
+    objects = [visit.registry.objects.get(name) for name in names]
     first = [
         each
         for each in objects
         if each and each.active and may(visit.caller, each.name, Operation.READ)
     ]
-    ended = await visit.vault.jobs.histories(
-        visit.caller, EVERY, limit=LATEST, offset=0
-    )
-    queues = (
-        await visit.vault.queues.depths(visit.caller)
-        if granted(visit.caller, Grant.READ_QUEUES)
-        else None
-    )
+    jobs = visit.vault.jobs
+    ended = await jobs.histories(visit.caller, EVERY, limit=LATEST, offset=0)
+    queues = None
+    if granted(visit.caller, Grant.READ_QUEUES):
+        queues = await visit.vault.queues.depths(visit.caller)
     return visit.page(
         "home.html",
         blocks=await _blocks(visit),
@@ -77,28 +74,27 @@ async def home(visit: Visiting) -> Response:
 
 
 async def _blocks(visit: Visit) -> list[Block]:
+    """Return those tables whose objects the caller may read."""
     blocks = []
     for label, object_name, columns, condition in TABLES:
         if may(visit.caller, object_name, Operation.READ):
-            shower = Shower(
-                visit.registry.objects[object_name], visit.caller, visit.registry
-            )
-            statement = f"SELECT {shower.selection(columns)} FROM {object_name}{condition} ORDER BY name__v"
+            target = visit.registry.objects[object_name]
+            shower = Shower(target, visit.caller, visit.registry)
+            selection = shower.selection(columns)
+            source = f"{object_name}{condition}"
+            statement = f"SELECT {selection} FROM {source} ORDER BY name__v"
             rows = await selected(visit, statement)
-            blocks.append(
-                Block(label, shower, columns, rows, record_path(object_name, ""))
-            )
+            path = record_path(object_name, "")
+            blocks.append(Block(label, shower, columns, rows, path))
     return blocks
 
 
 async def _open(visit: Visit) -> int | None:
-    """How many User Exception Messages are open, for those who may read them."""
+    """Return the number of open User Exception Messages; None when the caller may not read them."""
     if not may(visit.caller, EXCEPTION, Operation.READ):
         return None
-    return (
-        await listed(
-            visit,
-            f"SELECT id FROM {EXCEPTION} WHERE error_status__sys = 'open__sys'",
-            size=1,
-        )
-    ).total
+    where = "WHERE error_status__sys = 'open__sys'"
+    statement = f"SELECT id FROM {EXCEPTION} {where}"
+    # One row: only the total is wanted.
+    page = await listed(visit, statement, size=1)
+    return page.total

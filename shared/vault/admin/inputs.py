@@ -1,10 +1,11 @@
-"""The inputs of a record's form, and the row that a form comes to."""
+"""Makes form inputs of a record's fields, and a row of what a form sends back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, assert_never
 
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.listing import MAX_ROWS, listed
@@ -17,26 +18,29 @@ if TYPE_CHECKING:
 
 TYPE = "object_type__v"
 SYSTEM_INFORMATION = ("status__v", "link__sys")
-KINDS: Mapping[FieldType, str] = {
-    FieldType.LONG_TEXT: "textarea",
-    FieldType.RICH_TEXT: "textarea",
-    FieldType.NUMBER: "number",
-    FieldType.BOOLEAN: "select",
-    FieldType.DATE: "date",
-    FieldType.DATE_TIME: "datetime-local",
-    FieldType.PICKLIST: "select",
-}
 YES_OR_NO = (("true", "Yes"), ("false", "No"))
 BLANK = ("", "")
 
 
+class InputKind(StrEnum):
+    """The kinds of inputs on a page: the types of HTML inputs, and the elements of other names."""
+
+    TEXT = "text"
+    TEXT_AREA = "textarea"
+    NUMBER = "number"
+    DATE = "date"
+    DATE_TIME = "datetime-local"
+    SELECT = "select"
+    CHOICES = "choices"  # a checkbox for each value
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One field of a form; ``kind`` is a type of HTML input, ``select``, ``textarea`` or ``choices``."""
+    """One field of a form, with its value."""
 
     name: str
     label: str
-    kind: str
+    kind: InputKind
     value: str = ""
     chosen: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
@@ -48,23 +52,26 @@ class Input:
 
     @property
     def system(self) -> bool:
-        """Whether it stands in the section System Information."""
+        """Return whether it stands in the section System Information."""
         return self.name in SYSTEM_INFORMATION
 
 
 def editable(target: VaultObject, *, creating: bool = False) -> list[Field]:
-    """The fields that a person may fill in, in the object's order."""
-    listed_fields = [
-        f for f in target.fields.values() if f.active and f.editable and not f.system
-    ]
-    fields = [
-        f
-        for f in listed_fields
-        if f.type is not FieldType.ATTACHMENT
-        and not (f.name == "name__v" and f.system_managed_name)
-    ]
-    typed = creating and target.allow_types
-    return [*([target.fields[TYPE]] if typed else ()), *fields]
+    """Return the fields that a user may fill in, in the object's order."""
+    fields = [field for field in target.fields.values() if _is_editable(field)]
+    # The type decides which fields a record has: it comes first, and is chosen once.
+    if creating and target.allow_types:
+        fields.insert(0, target.fields[TYPE])
+    return fields
+
+
+def _is_editable(field: Field) -> bool:
+    """Return whether a form asks for a field."""
+    # Files are uploaded by the API, and a name that the Vault numbers cannot be set.
+    numbered = field.name == "name__v" and field.system_managed_name
+    if field.type is FieldType.ATTACHMENT or numbered:
+        return False
+    return field.active and field.editable and not field.system
 
 
 async def inputs(
@@ -73,151 +80,212 @@ async def inputs(
     fields: Iterable[Field],
     values: Mapping[str, Any],
 ) -> list[Input]:
-    """The inputs of these fields, filled in with a record's values or those that were given before."""
+    """Return the inputs of these fields, filled with a record's values, or with those of a form that was refused."""
     return [
         await _input(visit, target, field, values.get(field.name)) for field in fields
     ]
 
 
 async def _input(visit: Visit, target: VaultObject, field: Field, value: Any) -> Input:
+    """Return the input of one field, filled with a value."""
     if field.name == TYPE:
-        options = [
-            (visit.registry.object_type_id(target.name, each.name), each.label)
-            for each in visit.registry.types_of(target.name).values()
-            if each.active
-        ]
-        return Input(
-            TYPE,
-            field.label,
-            "select",
-            text_of(field, value),
-            options=(BLANK, *options),
-        )
+        return _type_input(visit.registry, target, field, value)
     if field.type is FieldType.OBJECT:
         return await _reference(visit, field, text_of(field, value))
-    kind = "choices" if field.multi_value else KINDS.get(field.type, "text")
-    options = list(_options(field, visit.registry))
-    zone = "UTC" if field.type is FieldType.DATE_TIME else ""
+    kind = InputKind.CHOICES if field.multi_value else kind_of(field.type)
+    options = tuple(_options(field, visit.registry))
+    # A single choice may be left empty; of several, none is empty already.
+    if kind is not InputKind.CHOICES:
+        options = (BLANK, *options)
+    has_length = kind in (InputKind.TEXT, InputKind.TEXT_AREA)
     return Input(
         name=field.name,
         label=field.label,
         kind=kind,
         value=text_of(field, value),
         chosen=tuple(value) if field.multi_value and isinstance(value, list) else (),
-        options=tuple(options if kind == "choices" else (BLANK, *options)),
+        options=options,
         required=field.required,
-        max_length=field.max_length if kind in ("text", "textarea") else None,
-        help=zone,
+        max_length=field.max_length if has_length else None,
+        help="UTC" if kind is InputKind.DATE_TIME else "",
     )
+
+
+def _type_input(
+    registry: Registry,
+    target: VaultObject,
+    field: Field,
+    value: Any,
+) -> Input:
+    """Return the input of the object type: a choice of the active ones."""
+    options = [
+        (registry.object_type_id(target.name, each.name), each.label)
+        for each in registry.types_of(target.name).values()
+        if each.active
+    ]
+    return Input(
+        TYPE,
+        field.label,
+        InputKind.SELECT,
+        text_of(field, value),
+        options=(BLANK, *options),
+    )
+
+
+def kind_of(type: FieldType) -> InputKind:
+    """Return the kind of input for a field with one value."""
+    match type:
+        case FieldType.LONG_TEXT | FieldType.RICH_TEXT:
+            return InputKind.TEXT_AREA
+        case FieldType.NUMBER:
+            return InputKind.NUMBER
+        case FieldType.BOOLEAN | FieldType.PICKLIST:
+            return InputKind.SELECT
+        case FieldType.DATE:
+            return InputKind.DATE
+        case FieldType.DATE_TIME:
+            return InputKind.DATE_TIME
+        case FieldType.ID | FieldType.STRING | FieldType.OBJECT | FieldType.ATTACHMENT:
+            return InputKind.TEXT
+        case _:
+            assert_never(type)
 
 
 def _options(field: Field, registry: Registry) -> Iterable[tuple[str, str]]:
+    """Return value and label of each value that a field may have; empty when it may be any text."""
     if field.type is FieldType.BOOLEAN:
         return YES_OR_NO
     picklist = registry.picklists.get(field.picklist or "")
-    return (
-        [(e.name, e.label) for e in picklist.entries.values() if e.active]
-        if picklist
-        else ()
-    )
+    if picklist is None:
+        return ()
+    return [
+        (each.name, each.label) for each in picklist.entries.values() if each.active
+    ]
 
 
 async def _reference(visit: Visit, field: Field, value: str) -> Input:
-    """A choice of the records that there are, or an id where they are many or may not be read."""
+    """Return the input of a reference: a choice of records, or a text when they are many or must not be read."""
     name, label, required = field.name, field.label, field.required
     referenced = visit.registry.objects.get(field.object or "")
     if referenced is None or not may(visit.caller, referenced.name, Operation.READ):
-        return Input(name, label, "text", value, required=required, help="Record ID")
+        return Input(
+            name, label, InputKind.TEXT, value, required=required, help="Record ID"
+        )
     statement = f"SELECT id, name__v FROM {referenced.name} ORDER BY name__v"
     found = await listed(visit, statement, size=MAX_ROWS)
-    options = [(str(row["id"]), str(row["name__v"])) for row in found.rows]
     if found.more:
         return Input(
             name,
             label,
-            "text",
+            InputKind.TEXT,
             value,
             required=required,
             help=f"Name or ID of a record of {referenced.label}",
         )
+    options = [(str(row["id"]), str(row["name__v"])) for row in found.rows]
+    # The record may have been deleted meanwhile: without the option, saving would empty the field.
     if value and value not in dict(options):
         options.append((value, value))
     return Input(
-        name, label, "select", value, options=(BLANK, *options), required=required
+        name,
+        label,
+        InputKind.SELECT,
+        value,
+        options=(BLANK, *options),
+        required=required,
     )
 
 
 def text_of(field: Field, value: Any) -> str:
-    """A value as an input of its field holds it."""
+    """Return a value as an input of its field has it."""
     if value is None:
         return ""
     if isinstance(value, list):
         return ",".join(str(each) for each in value)
-    if field.type is FieldType.BOOLEAN:
-        return str(value).lower()
-    return (
-        str(value).removesuffix("Z")
-        if field.type is FieldType.DATE_TIME
-        else str(value)
-    )
+    text = str(value)
+    match field.type:
+        case FieldType.BOOLEAN:
+            return text.lower()
+        case FieldType.DATE_TIME:
+            # Inputs of date and time have no zone; the page says that it is UTC.
+            return text.removesuffix("Z")
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.NUMBER
+            | FieldType.DATE
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+        ):
+            return text
+        case _:
+            assert_never(field.type)
 
 
-def given(
-    fields: Sequence[Field], form: Mapping[str, str], registry: Registry
+def entered(
+    fields: Sequence[Field],
+    form: Mapping[str, str],
+    registry: Registry,
 ) -> dict[str, object]:
-    """The values of those fields that a form has, as a row of a record call takes them."""
+    """Return the values of those fields that a form has, as a row of a record call."""
     row: dict[str, object] = {}
     for field in fields:
+        # A disabled input, or one that the page did not have, is not sent: it changes nothing.
         if field.name not in form:
             continue
         if field.multi_value:
-            row[field.name] = [
-                name
-                for name, _ in _options(field, registry)
-                if f"{field.name}.{name}" in form
-            ]
+            names = [name for name, _ in _options(field, registry)]
+            row[field.name] = [name for name in names if f"{field.name}.{name}" in form]
         else:
-            # Browsers end the lines of a text area with CR and LF, whatever they were given.
+            # Browsers end the lines of a text area with CR and LF, whatever the page has.
             row[field.name] = form[field.name].replace("\r\n", "\n")
     return row
 
 
 async def with_ids(
-    visit: Visit, fields: Sequence[Field], row: Mapping[str, object]
+    visit: Visit,
+    fields: Sequence[Field],
+    row: Mapping[str, object],
 ) -> dict[str, object]:
-    """The row with the ids of the records that it refers to by their names, where a name is that of one record."""
-    found = dict(row)
+    """Return the row with ids in place of record names; a name that several records have stays as it is."""
+    resolved = dict(row)
     for field in fields:
         value = row.get(field.name)
-        if (
-            field.type is FieldType.OBJECT
-            and value
-            and may(visit.caller, field.object or "", Operation.READ)
-        ):
+        if field.type is not FieldType.OBJECT or not value:
+            continue
+        if may(visit.caller, field.object or "", Operation.READ):
             text = literal(str(value))
-            statement = (
-                f"SELECT id FROM {field.object} WHERE id = {text} OR name__v = {text}"
+            where = f"id = {text} OR name__v = {text}"
+            # Two rows suffice to know that a name is not unique.
+            page = await listed(
+                visit, f"SELECT id FROM {field.object} WHERE {where}", size=2
             )
-            ids = [
-                str(each["id"])
-                for each in (await listed(visit, statement, size=2)).rows
-            ]
-            found[field.name] = ids[0] if len(ids) == 1 else value
-    return found
+            if len(page.rows) == 1:
+                resolved[field.name] = str(page.rows[0]["id"])
+    return resolved
 
 
 def changed(
-    fields: Sequence[Field], row: Mapping[str, object], record: Mapping[str, Any]
+    fields: Sequence[Field],
+    row: Mapping[str, object],
+    record: Mapping[str, Any],
 ) -> dict[str, object]:
-    """Those values of a row that differ from the record's: what nobody touched is not written."""
+    """Return those values of a row that differ from the record's."""
+    # Writing the others as well would undo what somebody else has changed meanwhile.
     return {
-        f.name: row[f.name]
-        for f in fields
-        if f.name in row and _differs(f, row[f.name], record.get(f.name))
+        field.name: row[field.name]
+        for field in fields
+        if field.name in row
+        and _differs(field, row[field.name], record.get(field.name))
     }
 
 
 def _differs(field: Field, value: object, stored: Any) -> bool:
+    """Return whether the value of an input differs from the stored one."""
     if field.multi_value:
-        return set(value if isinstance(value, list) else ()) != set(stored or ())
+        chosen = value if isinstance(value, list) else ()
+        return set(chosen) != set(stored or ())
     return text_of(field, stored) != value

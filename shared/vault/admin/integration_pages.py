@@ -1,7 +1,8 @@
-"""An integration of a connection: Status, Last Successful Run Time, its points, and its runs."""
+"""Serves an integration's pages: its settings, its integration points, and its runs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -9,12 +10,13 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant
 from shared.vault.admin.fault_pages import status_of
-from shared.vault.admin.inputs import changed, given, inputs
+from shared.vault.admin.inputs import changed, entered, inputs
 from shared.vault.admin.listing import PAGE_SIZE, Listing, Page, selected
 from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import object_of, record_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.errors import ApiError
+from shared.vault.integrations.run_model import Run
 
 router = APIRouter(prefix="/integrations")
 
@@ -32,43 +34,57 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 @router.get("/{record_id}")
-async def one_integration(visit: Visiting, record_id: str) -> Response:
-    """Its settings as a form, its integration points and latest runs."""
+async def one_integration(
+    visit: Visiting,
+    record_id: str,
+) -> Response:
+    """Show an integration: its settings as a form, its integration points and latest runs."""
     return await _page(visit, record_id)
 
 
 @router.post("/{record_id}")
-async def save(visit: Visiting, record_id: str) -> Response:
-    """Writes what was changed of its settings; the time set back makes an active integration run."""
+async def save(
+    visit: Visiting,
+    record_id: str,
+) -> Response:
+    """Store changed settings; an earlier Last Successful Run Time makes an active integration run."""
     target = object_of(visit, OBJECT)
     fields = [target.fields[name] for name in SETTINGS]
     record = await record_of(visit, OBJECT, record_id)
-    row = changed(fields, given(fields, visit.form.fields, visit.registry), record)
+    values = entered(fields, visit.form.fields, visit.registry)
+    row = changed(fields, values, record)
     (result,) = await visit.vault.records.update(
         visit.caller, OBJECT, [{"id": record_id, **row}]
     )
     if result.errors:
         return await _page(visit, record_id, result.errors[0])
-    return visit.told(
-        f"/ui/integrations/{record_id}", result, "The integration was saved."
-    )
+    path = f"/ui/integrations/{record_id}"
+    return visit.go_with(path, result, "The integration was saved.")
 
 
 @router.post("/{record_id}/runs")
-async def run_now(visit: Visiting, record_id: str) -> Response:
-    """Has the integration run as soon as a connector is free."""
+async def run_now(
+    visit: Visiting,
+    record_id: str,
+) -> Response:
+    """Run the integration as soon as a connector is free."""
     path = f"/ui/integrations/{record_id}"
-    job = await visit.vault.runs.request(
-        visit.caller, await _api_name(visit, record_id)
-    )
-    return visit.go(f"{path}/runs/{job}", "The run was requested.")
+    api_name = await _api_name(visit, record_id)
+    job_id = await visit.vault.runs.request(visit.caller, api_name)
+    # The job's page shows the progress of the run that was just requested.
+    return visit.go(f"{path}/runs/{job_id}", "The run was requested.")
 
 
 @router.get("/{record_id}/runs")
-async def runs(visit: Visiting, record_id: str, page: Page = 1) -> Response:
-    """All its runs, the latest first."""
+async def runs(
+    visit: Visiting,
+    record_id: str,
+    page: Page = 1,
+) -> Response:
+    """List the runs of an integration, the latest first."""
     api_name = await _api_name(visit, record_id)
     offset = (page - 1) * PAGE_SIZE
+    # One more than the page shows: whether there is a next page is known without counting.
     found = await visit.vault.runs.runs(
         visit.caller, api_name, limit=PAGE_SIZE + 1, offset=offset
     )
@@ -82,35 +98,44 @@ async def runs(visit: Visiting, record_id: str, page: Page = 1) -> Response:
 
 
 @router.get("/{record_id}/runs/{job_id}")
-async def one_run(visit: Visiting, record_id: str, job_id: Number) -> Response:
-    """One run: how far it has come, and its counts by integration point."""
-    run = await visit.vault.runs.run(
-        visit.caller, await _api_name(visit, record_id), job_id
-    )
-    return visit.page("run.html", view=await view(visit, OBJECT, record_id), run=run)
+async def one_run(
+    visit: Visiting,
+    record_id: str,
+    job_id: Number,
+) -> Response:
+    """Show a run: its progress, and its counts by integration point."""
+    api_name = await _api_name(visit, record_id)
+    run = await visit.vault.runs.run(visit.caller, api_name, job_id)
+    shown = await view(visit, OBJECT, record_id)
+    return visit.page("run.html", view=shown, run=run)
 
 
 async def _page(
-    visit: Visit, record_id: str, error: ApiError | None = None
+    visit: Visit,
+    record_id: str,
+    error: ApiError | None = None,
 ) -> Response:
+    """Show an integration; with an error, as the answer to a form that was refused."""
     shown = await view(visit, OBJECT, record_id)
-    target, points = shown.target, object_of(visit, POINT)
+    target = shown.target
+    points = object_of(visit, POINT)
+    # What a refused form had stays in its inputs.
     values = {**shown.values, **visit.form.fields}
-    statement = f"SELECT id, {', '.join(POINT_COLUMNS)} FROM {POINT} WHERE integration__sys = '{shown.id}' ORDER BY id"
+    columns = ", ".join(POINT_COLUMNS)
+    own = f"WHERE integration__sys = '{shown.id}' ORDER BY id"
+    statement = f"SELECT id, {columns} FROM {POINT} {own}"
+    settings = [target.fields[name] for name in SETTINGS]
     api_name = str(shown.values["integration_api_name__sys"])
     sees_runs = visit.granted(Grant.COPY_RECORDS)
-    runs = (
-        await visit.vault.runs.runs(visit.caller, api_name, limit=LATEST, offset=0)
-        if sees_runs
-        else []
-    )
+    runs: Sequence[Run] = ()
+    if sees_runs:
+        service = visit.vault.runs
+        runs = await service.runs(visit.caller, api_name, limit=LATEST, offset=0)
     return visit.page(
         "integration.html",
         status_of(error) if error else 200,
         view=shown,
-        inputs=await inputs(
-            visit, target, [target.fields[name] for name in SETTINGS], values
-        ),
+        inputs=await inputs(visit, target, settings, values),
         shower=Shower(points, visit.caller, visit.registry),
         columns=POINT_COLUMNS,
         points=Listing(await selected(visit, statement), 0),
@@ -121,5 +146,7 @@ async def _page(
 
 
 async def _api_name(visit: Visit, record_id: str) -> str:
-    record = await visit.vault.queries.record(visit.caller, OBJECT, record_id)
+    """Return the API name of an integration that the caller may read."""
+    queries = visit.vault.queries
+    record = await queries.record(visit.caller, OBJECT, record_id)
     return str(record["integration_api_name__sys"])

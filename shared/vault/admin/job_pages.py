@@ -1,4 +1,4 @@
-"""Jobs: those that have not ended and those that have, their progress, results and logs."""
+"""Serves the pages of jobs: their progress, results and logs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.vault.integrations.run_model import JOB_TYPE as RUN
 from shared.vault.jobs.job_model import UNFINISHED, Job, JobFilter
 from shared.vault.loader.extract import EXTRACT
 from shared.vault.loader.load import LOAD
-from shared.vault.loader.load_logs import FAILURE_LOG, RESULTS, SUCCESS_LOG
+from shared.vault.loader.load_writing import FAILURE_LOG, RESULTS, SUCCESS_LOG
 
 if TYPE_CHECKING:
     from shared.vault.files.file_store import Item
@@ -38,9 +38,13 @@ EVERY = JobFilter(frozenset())
 
 
 @router.get("")
-async def jobs(visit: Visiting, page: Page = 1) -> Response:
-    """Those that have not ended, and those that have, the latest first."""
-    service, offset = visit.vault.jobs, (page - 1) * PAGE_SIZE
+async def jobs(
+    visit: Visiting,
+    page: Page = 1,
+) -> Response:
+    """List the jobs that have not ended, and those that have, the latest first."""
+    service = visit.vault.jobs
+    offset = (page - 1) * PAGE_SIZE
     unfinished = await service.monitors(visit.caller, EVERY, limit=MAX_ROWS, offset=0)
     ended = await service.histories(visit.caller, EVERY, limit=PAGE_SIZE, offset=offset)
     rows = [{"job": job} for job in ended.jobs]
@@ -50,29 +54,45 @@ async def jobs(visit: Visiting, page: Page = 1) -> Response:
 
 
 @router.get("/{job_id}")
-async def one_job(visit: Visiting, job_id: Number, page: Page = 1) -> Response:
-    """Its status, its tasks with their counts, and what came of it."""
+async def one_job(
+    visit: Visiting,
+    job_id: Number,
+    page: Page = 1,
+) -> Response:
+    """Show a job: its status, its tasks with their counts, and its results."""
     job = await visit.vault.jobs.job(visit.caller, job_id)
     offset = (page - 1) * PAGE_SIZE
     tasks, total = await visit.vault.jobs.tasks(
         visit.caller, job_id, limit=PAGE_SIZE, offset=offset
     )
     unfinished = job.status in UNFINISHED
+    results = {name: _text(value) for name, value in job.results.items()}
+    integration = ""
+    if job.job_type == RUN:
+        integration = str(job.parameters["integration"])
+    rows = [{"task": task} for task in tasks]
     return visit.page(
         "job.html",
         job=job,
         unfinished=unfinished,
-        listing=Listing([{"task": task} for task in tasks], total, page),
-        results={name: _text(value) for name, value in job.results.items()},
+        listing=Listing(rows, total, page),
+        results=results,
+        # Logs are complete when the job has ended; kinds of jobs that are not in LOGS have none.
         logs=() if unfinished else LOGS.get(job.job_type, ()),
-        integration=str(job.parameters["integration"]) if job.job_type == RUN else "",
+        integration=integration,
     )
 
 
 @router.get("/{job_id}/logs/{task_id}/{log}")
-async def log_of(visit: Visiting, job_id: Number, task_id: str, log: str) -> Response:
-    """A log of a task as a CSV file."""
+async def log_of(
+    visit: Visiting,
+    job_id: Number,
+    task_id: str,
+    log: str,
+) -> Response:
+    """Download a log of a task as CSV."""
     job = await visit.vault.jobs.job(visit.caller, job_id)
+    # A name from the address becomes part of a file's name: only known ones are taken.
     if log not in LOGS.get(job.job_type, ()):
         raise VaultFault(ErrorType.INVALID_DATA, f"The job [{job_id}] has no such log")
     item, content = await _log(visit, job, task_id, log)
@@ -80,38 +100,45 @@ async def log_of(visit: Visiting, job_id: Number, task_id: str, log: str) -> Res
 
 
 @router.post("/{job_id}/start")
-async def start(visit: Visiting, job_id: Number) -> Response:
-    """Runs a scheduled job at once."""
+async def start(
+    visit: Visiting,
+    job_id: Number,
+) -> Response:
+    """Start a scheduled job now."""
     await visit.vault.jobs.start_now(visit.caller, job_id)
-    return visit.go(
-        f"/ui/jobs/{job_id}", "The job starts as soon as a process is free."
-    )
+    path = f"/ui/jobs/{job_id}"
+    return visit.go(path, "The job starts as soon as a process is free.")
 
 
 @router.post("/{job_id}/cancel")
-async def cancel(visit: Visiting, job_id: Number) -> Response:
-    """Cancels a job that has not ended."""
+async def cancel(
+    visit: Visiting,
+    job_id: Number,
+) -> Response:
+    """Cancel a job that has not ended."""
     await visit.vault.jobs.cancel(visit.caller, job_id)
-    return visit.go(
-        f"/ui/jobs/{job_id}",
-        "The job is cancelled; a running one ends as soon as it can.",
-    )
+    # A running job sees it at its next step.
+    path = f"/ui/jobs/{job_id}"
+    text = "The job is cancelled; a running one ends as soon as it can."
+    return visit.go(path, text)
 
 
 async def _log(
-    visit: Visit, job: Job, task_id: str, log: str
+    visit: Visit,
+    job: Job,
+    task_id: str,
+    log: str,
 ) -> tuple[Item, AsyncIterator[bytes]]:
+    """Return the file of a log and its content; the service that ran the job checks who may read it."""
     if job.job_type in (LOAD, EXTRACT):
         return await visit.vault.loader.log(visit.caller, job.job_id, task_id, log)
     of = str(job.results.get("object", ""))
-    return await visit.vault.record_jobs.result(
-        visit.caller, job.job_type, of, log, job.job_id
-    )
+    jobs = visit.vault.record_jobs
+    return await jobs.result(visit.caller, job.job_type, of, log, job.job_id)
 
 
 def _text(value: object) -> str:
-    return (
-        value
-        if isinstance(value, str)
-        else orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    )
+    """Return a result as text, JSON unless it is text already."""
+    if isinstance(value, str):
+        return value
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

@@ -1,4 +1,4 @@
-"""Rows of a query, a page at a time, as the API's JSON has them."""
+"""Reads the rows of a query for a page, as the API's JSON has them."""
 
 from __future__ import annotations
 
@@ -39,43 +39,57 @@ class Listing:
 
     @property
     def first(self) -> int:
-        """The place of the first row, from 1; 0 without rows."""
-        return (self.number - 1) * self.size + 1 if self.rows else 0
+        """Return the place of the first row, from 1; 0 without rows."""
+        before = (self.number - 1) * self.size
+        return before + 1 if self.rows else 0
 
     @property
     def last(self) -> int:
-        """The place of the last row."""
+        """Return the place of the last row."""
         return (self.number - 1) * self.size + len(self.rows)
 
     @property
     def more(self) -> bool:
-        """Whether another page follows."""
+        """Return whether another page follows."""
         return bool(self.rows) and self.last < self.total
 
 
 async def listed(
-    visit: Visit, statement: str, number: int = 1, size: int = PAGE_SIZE
+    visit: Visit,
+    statement: str,
+    number: int = 1,
+    size: int = PAGE_SIZE,
 ) -> Listing:
-    """A page of what a statement of VQL selects for the caller; raises VaultFault."""
-    text = f"{statement} PAGESIZE {size} PAGEOFFSET {(number - 1) * size}"
+    """Return a page of the rows that a VQL statement selects for the caller.
+
+    :raises VaultFault: as ``QueryService.run``.
+    """
+    offset = (number - 1) * size
+    text = f"{statement} PAGESIZE {size} PAGEOFFSET {offset}"
     page = await visit.vault.queries.run(visit.caller, text, version_path=VERSIONS[-1])
     return Listing(plain(page.rows), page.total, number, size)
 
 
 async def selected(visit: Visit, statement: str) -> list[Row]:
-    """The first rows of a statement, at most a hundred; raises VaultFault."""
-    return (await listed(visit, statement, size=MAX_ROWS)).rows
+    """Return the first rows of a statement, at most a hundred.
+
+    :raises VaultFault: as ``QueryService.run``.
+    """
+    page = await listed(visit, statement, size=MAX_ROWS)
+    return page.rows
 
 
 def plain(rows: T) -> T:
-    """Rows of a query as JSON has them, where some values were JSON text; fractions are text, with every digit."""
+    """Return rows of a query with their JSON fragments decoded; fractions are text, with all digits."""
+    # Through JSON and back, since fragments are encoded text that only the encoder takes.
     read: T = json.loads(orjson.dumps(rows), parse_float=str)
     return read
 
 
 def find(search: str) -> str:
-    """``FIND`` for the words that somebody searches for, all of which must be there; empty without any."""
-    words = [word.lower() for word in WORD.findall(search.replace("\x00", " "))][
-        :MAX_WORDS
-    ]
-    return f" FIND ('{' '.join(words)}')" if words else ""
+    """Return ``FIND`` for the words of a search, all of which a record must have; empty without words."""
+    # Words without the characters that mean something in FIND: users search for text, not by syntax.
+    words = WORD.findall(search.replace("\x00", " "))
+    lowered = [word.lower() for word in words[:MAX_WORDS]]
+    # In lower case, AND and OR are words like others.
+    return f" FIND ('{' '.join(lowered)}')" if lowered else ""

@@ -1,4 +1,4 @@
-"""Admin > Connections > Reference Lookups: what keys of the other Vault are called here, and files of them."""
+"""Serves Admin > Connections > Reference Lookups: keys of the other Vault with those of this one, and CSV uploads."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/lookups")
 
+# What a list shows; a list of one connection leaves the connection out.
 COLUMNS = ("name__v", NAME, TYPE, SOURCE, "target_key__sys", CONNECTION, "status__v")
 CONNECTION_NAMES = (CONNECTION, "connection__sysr.api_name__sys")
 
@@ -44,19 +45,19 @@ Connection = Annotated[str, Query(max_length=40)]
 
 @router.get("")
 async def lookups(
-    visit: Visiting, connection: Connection = "", page: Page = 1, q: Search = ""
+    visit: Visiting,
+    connection: Connection = "",
+    page: Page = 1,
+    q: Search = "",
 ) -> Response:
-    """The rows of a connection or of all, those with the words of ``q``, by set and source key."""
+    """List the rows of a connection or of all, by set and source key; with ``q``, those that have its words."""
     shower = Shower(object_of(visit, OBJECT), visit.caller, visit.registry)
-    where = (
-        f" WHERE {CONNECTION} = {literal(connection.replace(chr(0), ''))}"
-        if connection
-        else ""
-    )
+    # PostgreSQL takes NUL in no text.
+    wanted = literal(connection.replace("\x00", ""))
+    where = f" WHERE {CONNECTION} = {wanted}" if connection else ""
     order = f" ORDER BY {NAME}, {SOURCE}"
-    statement = (
-        f"SELECT {shower.selection(COLUMNS)} FROM {OBJECT}{find(q)}{where}{order}"
-    )
+    selection = shower.selection(COLUMNS)
+    statement = f"SELECT {selection} FROM {OBJECT}{find(q)}{where}{order}"
     return visit.page(
         "lookups.html",
         shower=shower,
@@ -69,20 +70,23 @@ async def lookups(
 
 
 @router.get("/upload")
-async def upload_form(visit: Visiting, connection: Connection = "") -> Response:
-    """Asks for the file."""
+async def upload_form(
+    visit: Visiting,
+    connection: Connection = "",
+) -> Response:
+    """Ask for the file."""
     object_of(visit, OBJECT, Operation.CREATE)
     return await _form(visit, connection, None)
 
 
 @router.post("/upload")
 async def upload(visit: Visiting) -> Response:
-    """Creates a row for each line of a CSV file, or updates it where the file names Lookup Keys; tells of each row."""
+    """Create a row for each line of a CSV file, or upsert it when the file has Lookup Keys, and show the results."""
     connection = visit.form.fields.get("connection", "")
     object_of(visit, OBJECT, Operation.CREATE)
     try:
-        content = b"".join([chunk async for chunk in visit.form.content()])
-        rows = [_of(connection, row) for row in parse_csv(decoded(content), MAX_ROWS)]
+        text = decoded(await visit.form.whole())
+        rows = [_of(connection, row) for row in parse_csv(text, MAX_ROWS)]
         service = visit.vault.records
         keyed = bool(rows) and KEY in rows[0]
         if keyed:
@@ -95,9 +99,11 @@ async def upload(visit: Visiting) -> Response:
 
 
 def _of(connection: str, row: dict[str, object]) -> dict[str, object]:
-    """A row, of the chosen connection unless it names one itself."""
+    """Return a row with the chosen connection, unless it names one itself."""
     named = any(name in row for name in CONNECTION_NAMES)
-    return row if named or not connection else {**row, CONNECTION: connection}
+    if named or not connection:
+        return row
+    return {**row, CONNECTION: connection}
 
 
 def _outcome(
@@ -106,22 +112,28 @@ def _outcome(
     rows: Sequence[dict[str, object]],
     results: Sequence[RowResult],
 ) -> Response:
-    """What became of each row: the refused ones first, and all of them as a file."""
-    numbered = list(zip(range(1, len(rows) + 1), rows, results, strict=True))
-    told = sorted(numbered, key=lambda each: each[2].ok)
+    """Show the results of the rows, the refused ones first, and all of them as a download."""
+    numbers = range(1, len(rows) + 1)
+    numbered = zip(numbers, rows, results, strict=True)
+    # A stable order: rows that were refused come first, and stay in the order of the file.
+    refused_first = sorted(numbered, key=lambda each: each[2].ok)
+    failed = sum(not result.ok for result in results)
+    # In the page itself: results are stored nowhere.
     report = bytes(results_csv(results).body)
+    encoded = base64.b64encode(report).decode()
     return visit.page(
         "lookups_uploaded.html",
         connection=connection,
-        told=told[:SHOWN],
+        shown=refused_first[:SHOWN],
         total=len(rows),
-        failed=sum(not result.ok for result in results),
+        failed=failed,
         source=SOURCE,
-        report=f"data:text/csv;base64,{base64.b64encode(report).decode()}",
+        report=f"data:text/csv;base64,{encoded}",
     )
 
 
 async def _form(visit: Visit, connection: str, error: ApiError | None) -> Response:
+    """Show the form of an upload; with an error, as the answer to one that was refused."""
     return visit.page(
         "lookups_upload.html",
         status_of(error) if error else 200,
@@ -133,7 +145,7 @@ async def _form(visit: Visit, connection: str, error: ApiError | None) -> Respon
 
 
 async def _connections(visit: Visit) -> list[tuple[str, str]]:
-    rows = await selected(
-        visit, "SELECT id, name__v FROM connection__sys ORDER BY name__v"
-    )
+    """Return id and name of the connections."""
+    statement = "SELECT id, name__v FROM connection__sys ORDER BY name__v"
+    rows = await selected(visit, statement)
     return [(str(row["id"]), str(row["name__v"])) for row in rows]

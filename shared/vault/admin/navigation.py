@@ -1,4 +1,4 @@
-"""The menu: what there is, and who is shown it."""
+"""Decides which entries of the menu a caller sees."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the menu; ``admin`` puts it below Admin, ``also`` are further pages that belong to it."""
+    """One entry of the menu; ``admin`` puts it below Admin, ``also`` are further pages that belong to it."""
 
     label: str
     path: str
@@ -24,10 +24,12 @@ class Entry:
 
 
 def _reads(object_name: str) -> Callable[[Caller], bool]:
+    """Return whether a caller may read the records of an object."""
     return lambda caller: may(caller, object_name, Operation.READ)
 
 
 def _holds(grant: Grant) -> Callable[[Caller], bool]:
+    """Return whether a caller has a grant."""
     return lambda caller: granted(caller, grant)
 
 
@@ -35,6 +37,7 @@ def _everyone(_caller: Caller) -> bool:
     return True
 
 
+# An entry is left out when its page would be refused; the pages check it again.
 MENU = (
     Entry("Home", "/ui/", _everyone, admin=False),
     Entry("Records", "/ui/objects", _everyone, admin=False),
@@ -58,10 +61,15 @@ MENU = (
 
 
 def menu_of(caller: Caller, path: str) -> list[tuple[Entry, bool]]:
-    """The entries that the caller is shown, each with whether the page at ``path`` belongs to it."""
-    return [(entry, _is_at(entry, path)) for entry in MENU if entry.shown_to(caller)]
+    """Return the entries that the caller sees, each with whether the page at ``path`` belongs to it."""
+    entries = (entry for entry in MENU if entry.shown_to(caller))
+    return [(entry, _is_at(entry, path)) for entry in entries]
 
 
 def _is_at(entry: Entry, path: str) -> bool:
+    """Return whether a page belongs to an entry."""
+    # Every page is below Home: it has none but itself.
+    if path == entry.path:
+        return True
     below = () if entry.path == "/ui/" else (f"{entry.path}/",)
-    return path == entry.path or path.startswith((*below, *entry.also))
+    return path.startswith((*below, *entry.also))

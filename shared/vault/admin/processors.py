@@ -1,4 +1,4 @@
-"""Admin > Connections > Spark Message Processors: what takes the messages of each queue, and as whom."""
+"""Serves Admin > Connections > Spark Message Processors: the processor of each queue, and its user."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ from shared.vault.model.component_model import QueueType
 router = APIRouter(prefix="/processors")
 
 PROCESSOR = "Message Processor"
+HANDLER = "Delivery Event Handler"
 
 
 @router.get("")
 async def processors(visit: Visiting) -> Response:
-    """The message processors of queues, and their delivery event handlers, each with its user."""
+    """List the message processors of queues and their delivery event handlers, each with its user."""
     authorize(visit.caller, Grant.READ_QUEUES)
-    rows = [
-        {"queue": queue, "kind": kind, "name": name, "user": user}
-        for queue in visit.registry.queues.values()
-        for kind, name, user in (
-            (PROCESSOR, queue.message_processor, queue.message_processor_user),
-            (
-                "Delivery Event Handler",
-                queue.message_delivery_event_handler,
-                queue.message_delivery_event_handler_user,
-            ),
-        )
-        if name or (kind == PROCESSOR and queue.type is QueueType.INBOUND)
-    ]
+    rows = []
+    for queue in visit.registry.queues.values():
+        name, user = queue.message_processor, queue.message_processor_user
+        # An inbound queue without a processor is listed as well: the connector processes its messages.
+        if name or queue.type is QueueType.INBOUND:
+            rows.append({"queue": queue, "kind": PROCESSOR, "name": name, "user": user})
+        name = queue.message_delivery_event_handler
+        user = queue.message_delivery_event_handler_user
+        if name:
+            rows.append({"queue": queue, "kind": HANDLER, "name": name, "user": user})
     return visit.page("processors.html", processors=rows)

@@ -1,4 +1,4 @@
-"""Queue Logs: the days that have entries, and the lines of a day."""
+"""Serves Queue Logs: the days that have entries, and the entries of a day."""
 
 from __future__ import annotations
 
@@ -21,22 +21,26 @@ Queue = Annotated[str, Query(max_length=100)]
 
 @router.get("")
 async def days(visit: Visiting) -> Response:
-    """Days (UTC), the latest first, of the last 30."""
-    return visit.page(
-        "queue_log.html", days=await visit.vault.queue_log.days(visit.caller)
-    )
+    """List the days (UTC) of the last 30 that have entries, the latest first."""
+    found = await visit.vault.queue_log.days(visit.caller)
+    return visit.page("queue_log.html", days=found)
 
 
 @router.get("/{day}")
 async def of_day(
-    visit: Visiting, day: date, queue: Queue = "", after: After = 0
+    visit: Visiting,
+    day: date,
+    queue: Queue = "",
+    after: After = 0,
 ) -> Response:
-    """The lines of a day in their order, of one queue or all."""
+    """List the entries of a day in order, of one queue or of all."""
+    # PostgreSQL takes NUL in no text.
     wanted = queue.replace("\x00", "") or None
     lines = await visit.vault.queue_log.page(
         visit.caller, day, queue=wanted, after=after, limit=MAX_ROWS
     )
     more = lines[-1].number if len(lines) == MAX_ROWS else None
+    # The log is about what leaves the Vault.
     queues = [
         name
         for name, each in visit.registry.queues.items()

@@ -1,4 +1,4 @@
-"""Admin > Connections > Spark Queues: what a queue holds, its delivery on and off, reset, and its latest deliveries."""
+"""Serves Admin > Connections > Spark Queues: their messages and latest deliveries, and what an administrator may do."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, authorize
-from shared.vault.admin.record_names import named
 from shared.vault.admin.rendering import shown_moment
+from shared.vault.admin.showing import named
 from shared.vault.admin.visit import Visit, Visiting
 
 router = APIRouter(prefix="/queues")
@@ -15,25 +15,35 @@ router = APIRouter(prefix="/queues")
 
 @router.get("")
 async def all_queues(visit: Visiting) -> Response:
-    """Label, name, type and status of each."""
-    return visit.page("queues.html", queues=await visit.vault.queues.list(visit.caller))
+    """List the queues with label, name, type and status."""
+    queues = await visit.vault.queues.list(visit.caller)
+    return visit.page("queues.html", queues=queues)
 
 
 @router.get("/{queue_name}")
-async def one_queue(visit: Visiting, queue_name: str) -> Response:
-    """Its delivery, the messages it holds, and how the latest one over each connection fared."""
+async def one_queue(
+    visit: Visiting,
+    queue_name: str,
+) -> Response:
+    """Show a queue: its delivery, its number of messages, and the latest delivery over each connection."""
     return await _page(visit, queue_name, "queue.html")
 
 
 @router.get("/{queue_name}/reset")
-async def confirm_reset(visit: Visiting, queue_name: str) -> Response:
-    """Asks whether the messages are really to be deleted."""
+async def confirm_reset(
+    visit: Visiting,
+    queue_name: str,
+) -> Response:
+    """Ask whether to delete the messages."""
+    # Asked for here as well: who may not reset the queue should not be asked whether to.
     authorize(visit.caller, Grant.MANAGE_QUEUES)
     return await _page(visit, queue_name, "queue_reset.html")
 
 
 async def _page(visit: Visit, queue_name: str, template: str) -> Response:
+    """Show a queue in a template."""
     state = await visit.vault.queues.get(visit.caller, queue_name)
+    # Configuration names connections by API names; the page shows the names of their records.
     connections = await named(visit, "connection__sys")
     return visit.page(
         template,
@@ -44,31 +54,46 @@ async def _page(visit: Visit, queue_name: str, template: str) -> Response:
 
 
 @router.post("/{queue_name}/reset")
-async def reset(visit: Visiting, queue_name: str) -> Response:
-    """Deletes every message of the queue."""
+async def reset(
+    visit: Visiting,
+    queue_name: str,
+) -> Response:
+    """Delete all messages of the queue."""
     await visit.vault.queues.reset(visit.caller, queue_name)
-    return visit.go(f"/ui/queues/{queue_name}", "Deleted messages in queue.")
+    return visit.go(_path(queue_name), "Deleted messages in queue.")
 
 
 @router.post("/{queue_name}/enable_delivery")
-async def enable_delivery(visit: Visiting, queue_name: str) -> Response:
-    """Messages leave the outbound queue again."""
+async def enable_delivery(
+    visit: Visiting,
+    queue_name: str,
+) -> Response:
+    """Let messages leave the outbound queue again."""
     await visit.vault.queues.enable_delivery(visit.caller, queue_name)
-    return visit.go(f"/ui/queues/{queue_name}", "Delivery is enabled.")
+    return visit.go(_path(queue_name), "Delivery is enabled.")
 
 
 @router.post("/{queue_name}/disable_delivery")
-async def disable_delivery(visit: Visiting, queue_name: str) -> Response:
-    """Messages stay in the outbound queue."""
+async def disable_delivery(
+    visit: Visiting,
+    queue_name: str,
+) -> Response:
+    """Keep messages in the outbound queue."""
     await visit.vault.queues.disable_delivery(visit.caller, queue_name)
-    return visit.go(f"/ui/queues/{queue_name}", "Delivery is disabled.")
+    return visit.go(_path(queue_name), "Delivery is disabled.")
 
 
 @router.post("/{queue_name}/trace_delivery")
-async def trace_delivery(visit: Visiting, queue_name: str) -> Response:
-    """For 20 minutes, every delivery is written to the queue log."""
+async def trace_delivery(
+    visit: Visiting,
+    queue_name: str,
+) -> Response:
+    """Write every delivery to the queue log for 20 minutes."""
     ends = await visit.vault.queue_log.trace(visit.caller, queue_name)
-    return visit.go(
-        f"/ui/queues/{queue_name}",
-        f"Deliveries are written to the queue log until {shown_moment(ends)}.",
-    )
+    text = f"Deliveries are written to the queue log until {shown_moment(ends)}."
+    return visit.go(_path(queue_name), text)
+
+
+def _path(queue_name: str) -> str:
+    """Return the address of a queue's page."""
+    return f"/ui/queues/{queue_name}"

@@ -1,8 +1,9 @@
-"""The record browser: objects, their records with search and pages, one record, and what happened to it."""
+"""Serves the record browser: objects, their records with search, one record, and its audit trail."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, assert_never
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -30,20 +31,11 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/objects")
 
 MAX_COLUMNS = 6
-IN_LISTS = frozenset(
-    {
-        FieldType.STRING,
-        FieldType.PICKLIST,
-        FieldType.OBJECT,
-        FieldType.DATE,
-        FieldType.DATE_TIME,
-        FieldType.NUMBER,
-    }
-)
-FILTERS = frozenset({FieldType.OBJECT, FieldType.PICKLIST, FieldType.STRING})
+NUMBER = re.compile(rf"[0-9]{{1,{len(str(MAX_PAGE))}}}")
 AUDIT_COLUMNS = frozenset(
     {"timestamp", "user_name", "action", "field_name", "old_value", "new_value"}
 )
+# Fields of little use in a list: ids of other systems, and fields with the same value in most records.
 OUT_OF_LISTS = frozenset(
     {"object_type__v", "lifecycle__v", "link__sys", "global_id__sys"}
 )
@@ -51,50 +43,56 @@ OUT_OF_LISTS = frozenset(
 
 @router.get("")
 async def objects(visit: Visiting) -> Response:
-    """The objects whose records the caller may read."""
+    """List the objects whose records the caller may read."""
     readable = [
-        o
-        for o in visit.registry.objects.values()
-        if o.active and may(visit.caller, o.name, Operation.READ)
+        each
+        for each in visit.registry.objects.values()
+        if each.active and may(visit.caller, each.name, Operation.READ)
     ]
-    return visit.page(
-        "objects.html", objects=sorted(readable, key=lambda o: o.label_plural.lower())
-    )
+    readable.sort(key=lambda each: each.label_plural.lower())
+    return visit.page("objects.html", objects=readable)
 
 
 @router.get("/{object_name}")
-async def records(visit: Visiting, object_name: str, page: Page = 1) -> Response:
-    """The records of an object: all, or those with the values of fields in the address."""
+async def records(
+    visit: Visiting,
+    object_name: str,
+    page: Page = 1,
+) -> Response:
+    """List the records of an object: all, or those with the values that the address has for fields."""
     return await _records(visit, object_name, page, "")
 
 
 @router.post("/{object_name}")
-async def search(visit: Visiting, object_name: str) -> Response:
-    """Those of them that have all the words of a search, which may be names of people and so are in no address."""
+async def search(
+    visit: Visiting,
+    object_name: str,
+) -> Response:
+    """List the records that have all words of a search."""
+    # By POST, since the words may be names of people, which must not stand in addresses and logs.
     form = visit.form.fields
     number = form.get("page", "1")
-    page = (
-        int(number)
-        if number.isascii() and number.isdigit() and len(number) <= len(str(MAX_PAGE))
-        else 1
-    )
-    return await _records(
-        visit, object_name, max(1, page), form.get("q", "")[:MAX_SEARCH]
-    )
+    page = int(number) if NUMBER.fullmatch(number) else 1
+    q = form.get("q", "")[:MAX_SEARCH]
+    return await _records(visit, object_name, max(1, page), q)
 
 
 async def _records(visit: Visit, object_name: str, page: int, q: str) -> Response:
+    """List the records that the address and a search ask for."""
     target = object_of(visit, object_name)
     shower = Shower(target, visit.caller, visit.registry)
     columns = _columns(target)
     filters = _filters(target, visit.request.query_params)
-    where = " AND ".join(
-        f"{name} = {literal(value)}" for name, value in filters.items()
-    )
-    condition = f" WHERE {where}" if where else ""
+    terms = [f"{name} = {literal(value)}" for name, value in filters.items()]
+    condition = f" WHERE {' AND '.join(terms)}" if terms else ""
     searched = find(q)
+    # A search has an order of its own: the best matches first.
     order = "" if searched else " ORDER BY modified_date__v DESC"
-    statement = f"SELECT {shower.selection(columns)} FROM {object_name}{searched}{condition}{order}"
+    selection = shower.selection(columns)
+    statement = f"SELECT {selection} FROM {object_name}{searched}{condition}{order}"
+    shown = [
+        (target.fields[name].label, value, name) for name, value in filters.items()
+    ]
     return visit.page(
         "records.html",
         target=target,
@@ -102,31 +100,38 @@ async def _records(visit: Visit, object_name: str, page: int, q: str) -> Respons
         columns=columns,
         listing=await listed(visit, statement, page),
         q=q,
-        filters=[
-            (target.fields[name].label, value, name) for name, value in filters.items()
-        ],
+        filters=shown,
         path=record_path(object_name, ""),
     )
 
 
 @router.get("/{object_name}/{record_id}")
-async def record(visit: Visiting, object_name: str, record_id: str) -> Response:
-    """One record: its fields, its user actions, and lists of what refers to it."""
-    return visit.page("record.html", view=await view(visit, object_name, record_id))
+async def record(
+    visit: Visiting,
+    object_name: str,
+    record_id: str,
+) -> Response:
+    """Show a record: its fields, its user actions, and links to the records that refer to it."""
+    shown = await view(visit, object_name, record_id)
+    return visit.page("record.html", view=shown)
 
 
 @router.get("/{object_name}/{record_id}/audit")
 async def audit(
-    visit: Visiting, object_name: str, record_id: str, page: Page = 1
+    visit: Visiting,
+    object_name: str,
+    record_id: str,
+    page: Page = 1,
 ) -> Response:
-    """The audit trail of a record, the latest first."""
+    """List the audit trail of a record, the latest first."""
     shown = await view(visit, object_name, record_id)
     wanted = AuditFilter(objects=(object_name,), record_id=record_id)
     offset = (page - 1) * PAGE_SIZE
     trail = await visit.vault.audit.of_record(
         visit.caller, wanted, limit=PAGE_SIZE, offset=offset
     )
-    columns = [(f.name, f.label) for f in trail.trail.fields if f.name in AUDIT_COLUMNS]
+    fields = trail.trail.fields
+    columns = [(each.name, each.label) for each in fields if each.name in AUDIT_COLUMNS]
     return visit.page(
         "audit.html",
         view=shown,
@@ -136,29 +141,70 @@ async def audit(
 
 
 def _columns(target: VaultObject) -> list[str]:
-    """The fields of a list: the name, where a record stands, and the first of its own."""
-
-    def telling(field: Field) -> bool:
-        return (
-            field.active
-            and not field.system
-            and field.type in IN_LISTS
-            and field.name not in OUT_OF_LISTS
-        )
-
+    """Return the columns of a list: the name, the state or status, and the first of the object's own fields."""
     head = ["name__v", "state__v" if target.lifecycle else "status__v"]
+    left_out = (*head, "status__v", *OUT_OF_LISTS)
     own = [
-        f.name
-        for f in target.fields.values()
-        if telling(f) and f.name not in (*head, "status__v")
+        field.name
+        for field in target.fields.values()
+        if _fits_list(field) and field.name not in left_out
     ]
-    return [*head, *own[: MAX_COLUMNS - len(head) - 1], "modified_date__v"]
+    # The date is the last column, for which a place is reserved.
+    further = MAX_COLUMNS - len(head) - 1
+    return [*head, *own[:further], "modified_date__v"]
+
+
+def _fits_list(field: Field) -> bool:
+    """Return whether a field is one whose values are short enough for a list."""
+    if not field.active or field.system:
+        return False
+    match field.type:
+        case (
+            FieldType.STRING
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.NUMBER
+        ):
+            return True
+        case (
+            FieldType.ID
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.BOOLEAN
+            | FieldType.ATTACHMENT
+        ):
+            return False
+        case _:
+            assert_never(field.type)
+
+
+def _is_filter(field: Field) -> bool:
+    """Return whether an address may have a value for a field, which links of related records do."""
+    match field.type:
+        case FieldType.OBJECT | FieldType.PICKLIST | FieldType.STRING:
+            return field.active
+        case (
+            FieldType.ID
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.ATTACHMENT
+        ):
+            return False
+        case _:
+            assert_never(field.type)
 
 
 def _filters(target: VaultObject, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that an address has for fields."""
     fields = target.fields
     return {
         name: value.replace("\x00", "")
         for name, value in parameters.items()
-        if name in fields and fields[name].active and fields[name].type in FILTERS
+        if name in fields and _is_filter(fields[name])
     }

@@ -1,12 +1,14 @@
-"""Templates: HTML with everything escaped, and no name that is not given."""
+"""Renders templates to HTML with everything escaped, and writes the headers that protect pages."""
 
 from __future__ import annotations
 
 import re
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
@@ -14,33 +16,52 @@ from starlette.responses import HTMLResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 TEMPLATES = Path(__file__).parent / "templates"
-
-
 NAME_BREAK = re.compile(r"(?<=[A-Za-z0-9])_(?=[A-Za-z0-9])")
+
+# Everything is forbidden that is not named: the pages have styles and images of their own, and no scripts.
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+# Browsers store static files and ask each time whether they are current; pages, which show records, they do not store.
+STORED = (b"cache-control", b"no-cache")
+NOT_STORED = (b"cache-control", b"no-store")
 
 
 def shown_moment(value: datetime | str | None) -> str:
-    """A moment as pages show it, in UTC; empty for none."""
+    """Return a moment as pages show it, in UTC; empty for none."""
     if not value:
         return ""
+    # Records have moments as JSON text, tables of the platform as values.
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def time_element(value: datetime | str | None) -> Markup:
-    """A moment that a line ends within between date and time only; empty for none."""
+    """Return a moment as an element in which a line may break between date and time only; empty for none."""
     date, _, time = shown_moment(value).partition(" ")
-    return (
-        Markup("<time><span>{}</span> <span>{}</span></time>").format(date, time)
-        if date
-        else Markup()
-    )
+    if not date:
+        return Markup()
+    # format() of Markup escapes what it puts in.
+    return Markup("<time><span>{}</span> <span>{}</span></time>").format(date, time)
 
 
 def breakable(text: str) -> Markup:
-    """A text in whose names a line may end, behind each single underscore."""
-    return Markup(NAME_BREAK.sub("_<wbr>", str(escape(text))))  # noqa: S704  escaped before
+    """Return a text in which lines may break after each single underscore, as long names need."""
+    escaped = str(escape(text))
+    broken = NAME_BREAK.sub("_<wbr>", escaped)
+    return Markup(broken)  # noqa: S704  escaped before
 
 
 ENVIRONMENT = Environment(
@@ -56,7 +77,35 @@ ENVIRONMENT.filters["breakable"] = breakable
 
 
 def render(
-    template: str, context: Mapping[str, object], status: int = 200
+    template: str,
+    context: Mapping[str, object],
+    status: int = 200,
 ) -> HTMLResponse:
-    """A page made of a template."""
-    return HTMLResponse(ENVIRONMENT.get_template(template).render(context), status)
+    """Return a page made of a template."""
+    text = ENVIRONMENT.get_template(template).render(context)
+    return HTMLResponse(text, status)
+
+
+class PageHeaders:
+    """ASGI middleware that adds the headers, and an execution id by which the log line of an error page is found."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and add the headers to its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        execution_id = str(uuid.uuid4())
+        scope.setdefault("state", {})["execution_id"] = execution_id
+        static = scope["path"].startswith("/ui/static/")
+        caching = STORED if static else NOT_STORED
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *HEADERS, caching]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(execution_id=execution_id):
+            await self._app(scope, receive, send_with_headers)

@@ -1,4 +1,4 @@
-"""Integration Rules by form: a rule's own attributes, and its Field Rules and Query Object Rules one by one."""
+"""Serves the forms of Integration Rules: a rule's own attributes, and its Field Rules and Query Object Rules."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ PARTS = COMPONENT_TYPES[RULE].subtypes
 NAME = "part_name"
 OVERTAKEN = ApiError(
     ErrorType.RACE_CONDITION,
-    "The rule was changed since this form was opened. What is shown here is yours; save again to write it",
+    "The rule was changed after you opened this form. The form shows your values; save again to store them",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """What a form is about: the rule itself, or a part of it, which may be one that is to be added."""
+    """The component that a form edits: the rule itself, or a part of it, which may be a new one."""
 
     rule: Component
     kind: ComponentType
@@ -53,43 +53,59 @@ class Edited:
 
     @property
     def is_rule(self) -> bool:
-        """Whether it is the rule itself."""
+        """Return whether it is the rule itself."""
         return self.component is self.rule
 
     @property
     def is_new(self) -> bool:
-        """Whether it is still to be added."""
+        """Return whether it is a new part."""
         return not self.component.name
 
     @property
     def mark(self) -> str:
-        """What tells that the rule is the one that was read."""
-        return hashlib.sha256(orjson.dumps(self.rule.to_json())).hexdigest()
+        """Return a digest of the rule, by which a form recognizes the rule that it showed."""
+        # Components have no date of their last change that every change moves on.
+        content = orjson.dumps(self.rule.to_json())
+        return hashlib.sha256(content).hexdigest()
 
 
 @router.get("/edit")
-async def edit_rule(visit: Visiting, name: str) -> Response:
-    """The rule's own attributes in a form."""
+async def edit_rule(
+    visit: Visiting,
+    name: str,
+) -> Response:
+    """Show the rule's own attributes in a form."""
     return _form(visit, _edited(visit, name))
 
 
 @router.post("/edit")
-async def save_rule(visit: Visiting, name: str) -> Response:
-    """Writes what was changed of the rule's own attributes."""
+async def save_rule(
+    visit: Visiting,
+    name: str,
+) -> Response:
+    """Store changed attributes of the rule itself."""
     edited = _edited(visit, name)
     changes = changes_of(edited.kind, edited.component, visit.form.fields)
     return await _saved(visit, edited, changes)
 
 
 @router.get("/{kind}")
-async def new_part(visit: Visiting, name: str, kind: str) -> Response:
-    """An empty form for a Field Rule or a Query Object Rule."""
+async def new_part(
+    visit: Visiting,
+    name: str,
+    kind: str,
+) -> Response:
+    """Show an empty form for a Field Rule or a Query Object Rule."""
     return _form(visit, _edited(visit, name, kind))
 
 
 @router.post("/{kind}")
-async def add_part(visit: Visiting, name: str, kind: str) -> Response:
-    """Adds a Field Rule or a Query Object Rule."""
+async def add_part(
+    visit: Visiting,
+    name: str,
+    kind: str,
+) -> Response:
+    """Add a Field Rule or a Query Object Rule."""
     edited = _edited(visit, name, kind)
     part = Component(kind, visit.form.fields.get(NAME, "").strip())
     changes = changes_of(edited.kind, part, visit.form.fields)
@@ -97,71 +113,90 @@ async def add_part(visit: Visiting, name: str, kind: str) -> Response:
 
 
 @router.get("/{kind}/{part}")
-async def edit_part(visit: Visiting, name: str, kind: str, part: str) -> Response:
-    """A Field Rule or Query Object Rule in a form."""
+async def edit_part(
+    visit: Visiting,
+    name: str,
+    kind: str,
+    part: str,
+) -> Response:
+    """Show a Field Rule or Query Object Rule in a form."""
     return _form(visit, _edited(visit, name, kind, part))
 
 
 @router.post("/{kind}/{part}")
-async def save_part(visit: Visiting, name: str, kind: str, part: str) -> Response:
-    """Writes what was changed of a part."""
+async def save_part(
+    visit: Visiting,
+    name: str,
+    kind: str,
+    part: str,
+) -> Response:
+    """Store changed attributes of a part."""
     edited = _edited(visit, name, kind, part)
     changes = changes_of(edited.kind, edited.component, visit.form.fields)
-    return await _saved(
-        visit, edited, (ModifyChild(kind, part, changes),) if changes else ()
-    )
+    statements = (ModifyChild(kind, part, changes),) if changes else ()
+    return await _saved(visit, edited, statements)
 
 
 @router.post("/{kind}/{part}/delete")
-async def delete_part(visit: Visiting, name: str, kind: str, part: str) -> Response:
-    """Takes a part out of the rule."""
-    return await _saved(
-        visit, _edited(visit, name, kind, part), (DropChild(kind, part),)
-    )
+async def delete_part(
+    visit: Visiting,
+    name: str,
+    kind: str,
+    part: str,
+) -> Response:
+    """Remove a part from the rule."""
+    edited = _edited(visit, name, kind, part)
+    return await _saved(visit, edited, (DropChild(kind, part),))
 
 
 def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> Edited:
-    """What the address names, for who may change integration rules; raises VaultFault."""
+    """Return the component that the address names.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may change integration rules; INVALID_DATA.
+    """
     authorize_components(visit.caller, (RULE,))
     rule = visit.vault.components.component(visit.caller, f"{RULE}.{name}")
     if not kind:
         return Edited(rule, COMPONENT_TYPES[RULE], rule)
     component = rule.child(kind, part) if part else Component(kind, "")
     if kind not in PARTS or component is None:
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"The rule has no part [{kind[:60]} {part[:100]}]"
-        )
+        message = f"The rule has no part [{kind[:60]} {part[:100]}]"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
     return Edited(rule, PARTS[kind], component)
 
 
 async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> Response:
-    """The rule's page once the changes are made; the form again with why they are not."""
+    """Make the changes and go to the rule's page; when they are refused, show the form again with the reason."""
     rule = edited.rule
-    if visit.form.fields.get("read", edited.mark) != edited.mark:
+    read = visit.form.fields.get("read", edited.mark)
+    # The form has the digest of the rule that it showed: another one is somebody else's change.
+    if read != edited.mark:
         return _form(visit, edited, OVERTAKEN)
     path = f"/ui/rules/{rule.name}"
     if not changes:
         return visit.go(path, "Nothing was changed.")
+    # The same statement that a script would have, with the same checks.
     statement = Statement(Command.ALTER, RULE, rule.name, 1, changes=changes)
     result = await visit.vault.components.execute_statement(visit.caller, 1, statement)
     if not result.ok:
-        return _form(visit, edited, ApiError(ErrorType.INVALID_DATA, result.message))
+        error = ApiError(ErrorType.INVALID_DATA, result.message)
+        return _form(visit, edited, error)
     return visit.go(path, f"The {edited.kind.label} was saved.")
 
 
 def _form(visit: Visit, edited: Edited, error: ApiError | None = None) -> Response:
-    given: Mapping[str, str] = visit.form.fields
-    locked = (
-        frozenset()
-        if edited.is_new
-        else locked_attributes(edited.rule, edited.component)
-    )
+    """Show the form of a component; with an error, as the answer to a form that was refused."""
+    sent: Mapping[str, str] = visit.form.fields
+    locked: frozenset[str] = frozenset()
+    # What the standard configuration has delivered is locked; a new part is the administrator's own.
+    if not edited.is_new:
+        locked = locked_attributes(edited.rule, edited.component)
     return visit.page(
         "rule_edit.html",
         status_of(error) if error else 200,
         edited=edited,
-        inputs=attribute_inputs(edited.kind, edited.component, locked, given),
+        inputs=attribute_inputs(edited.kind, edited.component, locked, sent),
         locked=bool(locked),
-        name=given.get(NAME, ""),
+        name=sent.get(NAME, ""),
         error=error,
     )

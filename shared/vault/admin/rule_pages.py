@@ -1,4 +1,4 @@
-"""Admin > Connections > Integration Rules: a rule with its Field Rules and Query Object Rules."""
+"""Serves Admin > Connections > Integration Rules: rules with their Field Rules and Query Object Rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.attributes import label_of
-from shared.vault.admin.record_names import named
+from shared.vault.admin.showing import named
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.rule_changes import RULE
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/rules")
 
+# Attributes that the page shows in places of their own.
 ELSEWHERE = (
     "label",
     "connection",
@@ -29,14 +30,17 @@ ELSEWHERE = (
 
 
 @router.get("")
-async def all_rules(visit: Visiting, connection: str = "") -> Response:
-    """The rules of every connection, or of one, each with its integration point."""
+async def all_rules(
+    visit: Visiting,
+    connection: str = "",
+) -> Response:
+    """List the rules of all connections, or of one, each with its integration point."""
     authorize(visit.caller, Grant.READ_CONFIGURATION)
+    rules = rules_of(visit, connection)
     return visit.page(
         "rules.html",
-        groups=groupby(
-            rules_of(visit, connection), lambda rule: rule.text("connection")
-        ),
+        # They come in the order of connections, as groupby() needs it.
+        groups=groupby(rules, lambda rule: rule.text("connection")),
         connections=await named(visit, "connection__sys"),
         points=await named(visit, "integration_point__sys"),
         connection=connection[:100],
@@ -44,26 +48,31 @@ async def all_rules(visit: Visiting, connection: str = "") -> Response:
 
 
 @router.get("/{name}")
-async def one_rule(visit: Visiting, name: str) -> Response:
-    """What the rule says itself, its Field Rules and its Query Object Rules."""
+async def one_rule(
+    visit: Visiting,
+    name: str,
+) -> Response:
+    """Show a rule: its own attributes, its Field Rules and its Query Object Rules."""
     rule = visit.vault.components.component(visit.caller, f"{RULE}.{name}")
     further = {key: rule.texts(key) for key in rule.attributes if key not in ELSEWHERE}
+    connections = await named(visit, "connection__sys")
+    points = await named(visit, "integration_point__sys")
+    connection = connections.get(rule.text("connection"))
+    point = points.get(rule.text("integration_point"))
     return visit.page(
         "rule.html",
         rule=rule,
         further=further,
         label_of=label_of,
-        connection=(await named(visit, "connection__sys")).get(rule.text("connection")),
-        point=(await named(visit, "integration_point__sys")).get(
-            rule.text("integration_point")
-        ),
+        connection=connection,
+        point=point,
         field_rules=list(rule.children_of("Fieldrule")),
         query_object_rules=list(rule.children_of("Queryobjectrule")),
     )
 
 
 def rules_of(visit: Visit, connection: str = "") -> list[Component]:
-    """The rules of a connection, or all, by their labels."""
+    """Return the rules of a connection, or all, in the order of connections and labels."""
     rules = (
         component
         for (kind, _), component in visit.registry.components.items()

@@ -1,29 +1,44 @@
-"""Values as pages show them: labels instead of names, moments in UTC, references as links."""
+"""Shows values as pages need them: labels instead of names, moments in UTC, references as links."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from shared.vault.access.permissions import Operation, may
+from shared.vault.admin.listing import selected
 from shared.vault.admin.rendering import shown_moment
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
+    from shared.vault.admin.visit import Visit
     from shared.vault.components.registry import Registry
 
-LONG = 120
-"""From so many characters on, a text has the width of the page."""
+LONG = 120  # from so many characters on, a text has the width of the page
 USER = "user__sys"
 USER_FIELDS = frozenset({"created_by__v", "modified_by__v"})
+NAMED_FIELDS = frozenset({"state__v", "lifecycle__v", "object_type__v"})
 OWN_PAGES = {
     "connection__sys": "/ui/connections/{}",
     "integration__sys": "/ui/integrations/{}",
     "exception_message__sys": "/ui/exceptions/{}",
 }
 """Objects whose records have a page of their own."""
+# The field by which configuration refers to the records of an object.
+KEYS: Mapping[str, str] = {
+    "connection__sys": "api_name__sys",
+    "integration_point__sys": "integration_point_api_name__sys",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A record by its name, with the address of its page."""
+
+    name: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +58,27 @@ class Shown:
 
 
 def record_path(object_name: str, record_id: str) -> str:
-    """The page of a record."""
-    return OWN_PAGES.get(object_name, f"/ui/objects/{object_name}/{{}}").format(
-        record_id
-    )
+    """Return the page of a record."""
+    pattern = OWN_PAGES.get(object_name, f"/ui/objects/{object_name}/{{}}")
+    return pattern.format(record_id)
 
 
 def reference_paths(
-    target: VaultObject, caller: Caller, registry: Registry
+    target: VaultObject,
+    caller: Caller,
+    registry: Registry,
 ) -> dict[str, str]:
-    """For each reference that the caller may follow, the path of the name behind it."""
-    return {
-        f.name: f"{f.relationship_outbound_name}.name__v"
-        for f in target.fields.values()
-        if f.active and f.relationship_outbound_name and _readable(f, caller, registry)
-    }
+    """Return, for each reference that the caller may follow, the path to the name of the record behind it."""
+    paths: dict[str, str] = {}
+    for field in target.fields.values():
+        relationship = field.relationship_outbound_name
+        if field.active and relationship and _readable(field, caller, registry):
+            paths[field.name] = f"{relationship}.name__v"
+    return paths
 
 
 def _readable(field: Field, caller: Caller, registry: Registry) -> bool:
+    """Return whether the caller may read the records to which a field refers."""
     referenced = registry.objects.get(field.object or "")
     return (
         referenced is not None
@@ -79,69 +97,81 @@ class Shower:
         self.paths = reference_paths(target, caller, registry)
 
     def selection(self, columns: Iterable[str]) -> str:
-        """What a statement selects for these fields to be shown: the id, the fields, and names behind references."""
+        """Return what a statement selects to show these fields: the id, the fields, and names behind references."""
         wanted = list(columns)
-        return ", ".join(
-            [
-                "id",
-                *wanted,
-                *(path for name, path in self.paths.items() if name in wanted),
-            ]
-        )
+        names = [path for name, path in self.paths.items() if name in wanted]
+        return ", ".join(["id", *wanted, *names])
 
     def show(self, name: str, row: Mapping[str, Any]) -> Shown:
-        """A field of a record, which has the names behind its references by their path."""
-        field, value = self.target.fields[name], row.get(name)
-        label = field.label
+        """Return a field of a row, which has the names behind its references by their paths."""
+        field = self.target.fields[name]
+        value = row.get(name)
         if value in (None, "", []):
-            return Shown(name, label, "")
+            return Shown(name, field.label, "")
         if name in USER_FIELDS:
-            known = may(self._caller, USER, Operation.READ)
-            return Shown(
-                name,
-                label,
-                f"User {value}",
-                record_path(USER, str(value)) if known else "",
-            )
-        if field.type is FieldType.OBJECT:
-            return self._reference(field, str(value), row)
-        if field.type is FieldType.PICKLIST or name in (
-            "state__v",
-            "lifecycle__v",
-            "object_type__v",
-        ):
+            return self._user(field, str(value))
+        # Text, or references to configuration, whose names are those of components.
+        if name in NAMED_FIELDS:
             return self._named(field, value)
-        if field.type is FieldType.DATE_TIME:
-            return Shown(name, label, shown_moment(value), moment=str(value))
-        long = (
-            field.type in (FieldType.LONG_TEXT, FieldType.RICH_TEXT)
-            or len(str(value)) > LONG
-        )
-        return Shown(name, label, _text(field, value), long=long)
+        return self._typed(field, value, row)
+
+    def _typed(self, field: Field, value: Any, row: Mapping[str, Any]) -> Shown:
+        """Return a value as its type is shown."""
+        name, label = field.name, field.label
+        match field.type:
+            case FieldType.OBJECT:
+                return self._reference(field, str(value), row)
+            case FieldType.PICKLIST:
+                return self._named(field, value)
+            case FieldType.DATE_TIME:
+                return Shown(name, label, shown_moment(value), moment=str(value))
+            case FieldType.BOOLEAN:
+                return Shown(name, label, "Yes" if value else "No")
+            case FieldType.LONG_TEXT | FieldType.RICH_TEXT:
+                return Shown(name, label, str(value), long=True)
+            case (
+                FieldType.ID
+                | FieldType.STRING
+                | FieldType.NUMBER
+                | FieldType.DATE
+                | FieldType.ATTACHMENT
+            ):
+                text = str(value)
+                return Shown(name, label, text, long=len(text) > LONG)
+            case _:
+                assert_never(field.type)
+
+    def _user(self, field: Field, user_id: str) -> Shown:
+        """Return a user by id, with a link for those who may read users."""
+        known = may(self._caller, USER, Operation.READ)
+        link = record_path(USER, user_id) if known else ""
+        return Shown(field.name, field.label, f"User {user_id}", link)
 
     def _reference(self, field: Field, value: str, row: Mapping[str, Any]) -> Shown:
+        """Return a reference by the name of its record, or by the id when the caller may not read the record."""
         path = self.paths.get(field.name)
-        text = str(row.get(path) or value) if path else value
-        return Shown(
-            field.name,
-            field.label,
-            text,
-            record_path(field.object or "", value) if path else "",
-        )
+        if path is None:
+            return Shown(field.name, field.label, value)
+        text = str(row.get(path) or value)
+        link = record_path(field.object or "", value)
+        return Shown(field.name, field.label, text, link)
 
     def _named(self, field: Field, value: Any) -> Shown:
-        names = (
-            [str(each) for each in value] if isinstance(value, list) else [str(value)]
-        )
+        """Return names of configuration by their labels."""
+        values = value if isinstance(value, list) else [value]
+        names = [str(each) for each in values]
         labels = self._labels(field)
-        text = ", ".join(labels.get(name, name) for name in names)
-        return Shown(field.name, field.label, text, mark=names[0].partition("__")[0])
+        # A value that configuration has lost since is shown by its name.
+        known = [labels.get(name, name) for name in names]
+        text = ", ".join(known)
+        # Without its suffix: stylesheets have a class for each common state.
+        mark, _, _ = names[0].partition("__")
+        return Shown(field.name, field.label, text, mark=mark)
 
     def _labels(self, field: Field) -> Mapping[str, str]:
-        registry, lifecycle = (
-            self._registry,
-            self._registry.lifecycles.get(self.target.lifecycle or ""),
-        )
+        """Return the labels of the names that a field may have."""
+        registry = self._registry
+        lifecycle = registry.lifecycles.get(self.target.lifecycle or "")
         if field.name == "state__v" and lifecycle is not None:
             return {state.name: state.label for state in lifecycle.states.values()}
         if field.name == "lifecycle__v":
@@ -153,14 +183,20 @@ class Shower:
                 for each in types
             }
         picklist = registry.picklists.get(field.picklist or "")
-        return (
-            {}
-            if picklist is None
-            else {each.name: each.label for each in picklist.entries.values()}
-        )
+        if picklist is None:
+            return {}
+        return {each.name: each.label for each in picklist.entries.values()}
 
 
-def _text(field: Field, value: Any) -> str:
-    if field.type is FieldType.BOOLEAN:
-        return "Yes" if value else "No"
-    return str(value)
+async def named(visit: Visit, object_name: str) -> dict[str, Named]:
+    """Return up to a hundred records of an object by their API names; none when the caller may not read them."""
+    if not may(visit.caller, object_name, Operation.READ):
+        return {}
+    key = KEYS[object_name]
+    statement = f"SELECT id, name__v, {key} FROM {object_name} ORDER BY name__v, id"
+    records: dict[str, Named] = {}
+    for row in await selected(visit, statement):
+        api_name = str(row[key])
+        path = record_path(object_name, str(row["id"]))
+        records[api_name] = Named(str(row["name__v"]), path)
+    return records

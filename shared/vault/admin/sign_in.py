@@ -1,6 +1,8 @@
-"""Signing in and out in the browser, and changing a password that has to be changed first."""
+"""Serves signing in and out, and changing a password that must be changed before signing in."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -17,64 +19,69 @@ router = APIRouter()
 
 MAX_BYTES = 10_000
 
+Context = Mapping[str, str | ApiError | None]
+
 
 @router.get("/sign-in")
-async def sign_in_form(request: Request, next: str = "") -> Response:
-    """The form."""
-    return _form(
-        request,
-        "sign_in.html",
-        {"next": safe_target(next), "username": "", "error": None},
-    )
+async def sign_in_form(
+    request: Request,
+    next: str = "",
+) -> Response:
+    """Show the form."""
+    # Before it stands in the form: a link to the sign-in may name any address.
+    target = safe_target(next)
+    context: Context = {"next": target, "username": "", "error": None}
+    return _form(request, "sign_in.html", context)
 
 
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
-    """Opens a session, a new one each time, and goes on to where the browser was sent from."""
+    """Open a new session and go on to the page from which the browser was sent here."""
     vault = session.vault_of(request)
     async with upload_form(request, MAX_BYTES) as form:
         require_form_token(_visitor(request), form)
         fields = form.fields
-    username, target = fields.get("username", ""), safe_target(fields.get("next", ""))
+    username = fields.get("username", "")
+    target = safe_target(fields.get("next", ""))
     try:
         opened = await session.sign_in(request, username, fields.get("password", ""))
     except VaultFault as fault:
-        return _form(
-            request,
-            "sign_in.html",
-            {"next": target, "username": username, "error": fault.error},
-            401,
-        )
+        refused: Context = {"next": target, "username": username, "error": fault.error}
+        return _form(request, "sign_in.html", refused, 401)
     response = RedirectResponse(target, 303)
-    cookies.set_cookie(
-        request, response, cookies.session_cookie(vault.vault_id), opened.session_id
-    )
+    # A new session each time: one that somebody planted in the browser before is not taken over.
+    name = cookies.session_cookie(vault.vault_id)
+    cookies.set_cookie(request, response, name, opened.session_id)
     cookies.clear_cookie(response, cookies.visitor_cookie(vault.vault_id))
     return response
 
 
 @router.get("/password")
 async def password_form(request: Request) -> Response:
-    """The form."""
-    return _form(request, "password.html", {"username": "", "error": None})
+    """Show the form of a password."""
+    context: Context = {"username": "", "error": None}
+    return _form(request, "password.html", context)
 
 
 @router.post("/password")
 async def change_password(request: Request) -> Response:
-    """Changes a password for which the current one is known; the way goes on to the sign-in."""
+    """Change a password after checking the current one, and redirect to the sign-in."""
     async with upload_form(request, MAX_BYTES) as form:
         require_form_token(_visitor(request), form)
     username = form.fields.get("username", "")
     try:
         await _change(request, form)
     except VaultFault as fault:
-        return _form(
-            request, "password.html", {"username": username, "error": fault.error}, 401
-        )
+        refused: Context = {"username": username, "error": fault.error}
+        return _form(request, "password.html", refused, 401)
     return RedirectResponse(SIGN_IN, 303)
 
 
 async def _change(request: Request, form: UploadForm) -> None:
+    """Change the password of a form.
+
+    :raises VaultFault: INVALID_DATA when the repetition differs; and as ``SignInService.change_password``.
+    """
     fields = form.fields
     new = fields.get("new_password", "")
     if new != fields.get("repeated", ""):
@@ -89,7 +96,7 @@ async def _change(request: Request, form: UploadForm) -> None:
 
 @router.post("/sign-out")
 async def sign_out(visit: Visiting) -> Response:
-    """Ends the session."""
+    """End the session."""
     await visit.vault.security.sign_out(visit.caller)
     response = RedirectResponse(SIGN_IN, 303)
     cookies.clear_cookie(response, cookies.session_cookie(visit.vault.vault_id))
@@ -97,18 +104,18 @@ async def sign_out(visit: Visiting) -> Response:
 
 
 def _visitor(request: Request) -> str:
-    return request.cookies.get(
-        cookies.visitor_cookie(session.vault_of(request).vault_id), ""
-    )
+    """Return the value that ties the form to this browser; empty before the first form."""
+    vault_id = session.vault_of(request).vault_id
+    return request.cookies.get(cookies.visitor_cookie(vault_id), "")
 
 
 def _form(
     request: Request,
     template: str,
-    context: dict[str, str | ApiError | None],
+    context: Context,
     status: int = 200,
 ) -> Response:
-    """A form for who has no session yet, tied to their browser by a cookie."""
+    """Return a form that needs no session, tied to the browser by a cookie."""
     vault = session.vault_of(request)
     visitor = _visitor(request) or cookies.new_visitor()
     shared = {
@@ -118,7 +125,7 @@ def _form(
         "token": cookies.form_token(visitor),
     }
     response = render(template, {**shared, **context}, status)
-    cookies.set_cookie(
-        request, response, cookies.visitor_cookie(vault.vault_id), visitor
-    )
+    # Without it, another site could sign a browser in to an account of its own.
+    name = cookies.visitor_cookie(vault.vault_id)
+    cookies.set_cookie(request, response, name, visitor)
     return response

@@ -1,4 +1,4 @@
-"""A record as a page shows it: its fields by section, what may be done with it, and what belongs to it."""
+"""Reads a record as its page shows it: fields by section, user actions, and links to related records."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """One record; ``children`` are label and address of lists of records that refer to it."""
+    """One record; ``children`` are labels and addresses of lists of the records that refer to it."""
 
     target: VaultObject
     id: str
@@ -46,28 +46,34 @@ class RecordView:
 
     @property
     def path(self) -> str:
-        """The address of its page."""
+        """Return the address of its page."""
         return record_path(self.target.name, self.id)
 
     @property
     def generic_path(self) -> str:
-        """The address below which its edit, delete and audit pages are."""
+        """Return the address below which its edit, delete and audit pages are."""
         return f"/ui/objects/{self.target.name}/{self.id}"
 
     @property
     def standing(self) -> Shown:
-        """Where it stands: its lifecycle state, or its status."""
+        """Return its lifecycle state, or its status when it has no lifecycle."""
         return self.shown("state__v" if self.target.lifecycle else "status__v")
 
     def shown(self, name: str) -> Shown:
-        """One of its fields."""
-        return next(each for each in (*self.details, *self.system) if each.name == name)
+        """Return one of its fields."""
+        fields = (*self.details, *self.system)
+        return next(each for each in fields if each.name == name)
 
 
 def object_of(
-    visit: Visit, name: str, operation: Operation = Operation.READ
+    visit: Visit,
+    name: str,
+    operation: Operation = Operation.READ,
 ) -> VaultObject:
-    """An object with whose records the caller may do this; raises VaultFault."""
+    """Return an active object with whose records the caller may do this.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object.
+    """
     target = visit.registry.objects.get(name)
     if target is None or not target.active:
         raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{name[:100]}]")
@@ -76,40 +82,40 @@ def object_of(
 
 
 async def record_of(visit: Visit, object_name: str, record_id: str) -> dict[str, Any]:
-    """All values of a record, with the names behind its references; raises VaultFault."""
+    """Return all values of a record, with the names behind its references.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object or record.
+    """
     target = object_of(visit, object_name)
-    record = plain(
-        await visit.vault.queries.record(visit.caller, object_name, record_id)
-    )
+    queries = visit.vault.queries
+    record = plain(await queries.record(visit.caller, object_name, record_id))
     paths = Shower(target, visit.caller, visit.registry).paths
     if paths:
-        statement = f"SELECT {', '.join(paths.values())} FROM {object_name} WHERE id = '{record['id']}'"
+        names = ", ".join(paths.values())
+        # The id that the record has, not the one in the address: it becomes part of a statement.
+        statement = f"SELECT {names} FROM {object_name} WHERE id = '{record['id']}'"
         record |= next(iter(await selected(visit, statement)), {})
     return record
 
 
 async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
-    """A record as its page shows it; raises VaultFault."""
+    """Return a record as its page shows it.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object or record.
+    """
     target = object_of(visit, object_name)
     record = await record_of(visit, object_name, record_id)
     shower = Shower(target, visit.caller, visit.registry)
-    shown = [shower.show(f.name, record) for f in target.fields.values() if f.active]
-    own = [
-        each
-        for each in shown
-        if each.name == "name__v" or each.name not in PLATFORM_FIELD_TYPES
-    ]
-    system = [
-        each
-        for each in shown
-        if each.name != "name__v" and each.name in PLATFORM_FIELD_TYPES
-    ]
+    names = [field.name for field in target.fields.values() if field.active]
+    shown = [shower.show(name, record) for name in names]
+    # The name is a field of the platform, and what a user looks for first.
+    system_names = PLATFORM_FIELD_TYPES.keys() - {"name__v"}
+    own = [each for each in shown if each.name not in system_names]
+    system = [each for each in shown if each.name in system_names]
     name = str(record.get("name__v") or record["id"])
-    actions = (
-        await _actions(visit, target, record)
-        if may(visit.caller, object_name, Operation.EDIT)
-        else []
-    )
+    actions: list[Action] = []
+    if may(visit.caller, object_name, Operation.EDIT):
+        actions = await _actions(visit, target, record)
     return RecordView(
         target,
         record["id"],
@@ -123,37 +129,34 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
 
 
 async def _actions(
-    visit: Visit, target: VaultObject, record: dict[str, Any]
+    visit: Visit,
+    target: VaultObject,
+    record: dict[str, Any],
 ) -> list[Action]:
-    offered = await visit.vault.actions.available(
-        visit.caller, target.name, record["id"]
-    )
+    """Return the user actions that the record offers, with the inputs of their prompts."""
+    service = visit.vault.actions
+    offered = await service.available(visit.caller, target.name, record["id"])
     actions = []
     for action in offered:
-        fields = [
-            target.fields[name] for name in action.prompts if name in target.fields
-        ]
-        actions.append(
-            Action(
-                action.name, action.label, await inputs(visit, target, fields, record)
-            )
-        )
+        # A prompt may name a field that the object has lost since.
+        known = [name for name in action.prompts if name in target.fields]
+        fields = [target.fields[name] for name in known]
+        prompts = await inputs(visit, target, fields, record)
+        actions.append(Action(action.name, action.label, prompts))
     return actions
 
 
 def _children(
-    visit: Visit, target: VaultObject, record_id: str
+    visit: Visit,
+    target: VaultObject,
+    record_id: str,
 ) -> list[tuple[str, str]]:
-    found = [
-        (visit.registry.objects[child], field)
-        for child, field in visit.registry.inbound(target.name).values()
-        if visit.registry.objects[child].active
-        and may(visit.caller, child, Operation.READ)
-    ]
-    return [
-        (
-            f"{child.label_plural} ({field.label})",
-            f"/ui/objects/{child.name}?{field.name}={record_id}",
-        )
-        for child, field in found
-    ]
+    """Return labels and addresses of lists of records that refer to this one, as far as the caller may read them."""
+    listed = []
+    for name, field in visit.registry.inbound(target.name).values():
+        child = visit.registry.objects[name]
+        if child.active and may(visit.caller, name, Operation.READ):
+            # An object may refer to another by several fields.
+            label = f"{child.label_plural} ({field.label})"
+            listed.append((label, f"/ui/objects/{name}?{field.name}={record_id}"))
+    return listed

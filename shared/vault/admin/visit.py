@@ -1,4 +1,4 @@
-"""One request to a page: whose session its cookie names, the form that came with it, and how it is answered."""
+"""Carries what a page needs of its request: the caller's session, the form, and ways to answer."""
 
 from __future__ import annotations
 
@@ -30,12 +30,11 @@ HOME = "/ui/"
 SIGN_IN = "/ui/sign-in"
 READING = frozenset({"GET", "HEAD"})
 NOTE_SECONDS = 60
-DONE, REFUSED = "done", "refused"
 
 
 @dataclass(slots=True)
 class Visit:
-    """What a page works with; a form has been checked to come from a page of this session."""
+    """One request to a page, whose form comes from a page of this session."""
 
     request: Request
     vault: Vault
@@ -45,34 +44,36 @@ class Visit:
 
     @property
     def registry(self) -> Registry:
-        """The components as they are now."""
+        """Return the present components."""
         return self.vault.components.registry
 
     def page(
         self, template: str, http_status: int = 200, /, **context: object
     ) -> Response:
-        """A page in the layout of the Vault, with the message that a redirect has left."""
+        """Return a page in the layout of the Vault, with the message that a redirect has left."""
         name = cookies.note_cookie(self.vault.vault_id)
-        given = self.request.cookies.get(name, "")
-        note = cookies.read_note(self.secret, given) if given else None
-        response = render(
-            template, {"visit": self, "note": note, **context}, http_status
-        )
-        if given:
+        cookie = self.request.cookies.get(name, "")
+        note = cookies.read_note(self.secret, cookie) if cookie else None
+        shared = {"visit": self, "note": note}
+        response = render(template, {**shared, **context}, http_status)
+        # Shown once: the next page must not repeat it.
+        if cookie:
             cookies.clear_cookie(response, name)
         return response
 
     def go(self, path: str, text: str = "", *, refused: bool = False) -> Response:
-        """Answer a form: on to another page, which tells what has come of it."""
+        """Return a redirect from a form to another page, which shows the text."""
+        # 303, so that a browser that reloads the page does not send the form again.
         response = RedirectResponse(path, 303)
         if text:
-            note = cookies.write_note(self.secret, REFUSED if refused else DONE, text)
+            kind = cookies.NoteKind.REFUSED if refused else cookies.NoteKind.DONE
+            note = cookies.write_note(self.secret, kind, text)
             name = cookies.note_cookie(self.vault.vault_id)
             cookies.set_cookie(self.request, response, name, note, NOTE_SECONDS)
         return response
 
-    def told(self, path: str, result: RowResult, text: str) -> Response:
-        """As ``go``, with what became of one record: ``text``, or why it was refused."""
+    def go_with(self, path: str, result: RowResult, text: str) -> Response:
+        """Return a redirect with the result of one record: ``text``, a warning, or why it was refused."""
         if result.errors:
             error = result.errors[0]
             return self.go(path, f"{error.type}: {error.message}", refused=True)
@@ -80,38 +81,40 @@ class Visit:
 
     @property
     def token(self) -> str:
-        """What a form of this session carries."""
+        """Return the token that forms of this session have."""
         return cookies.form_token(self.secret)
 
     @property
     def menu(self) -> list[object]:
-        """The entries of the menu that this caller is shown, each with whether it is where they are."""
-        return list(menu_of(self.caller, self.request.url.path))
+        """Return the entries of the menu that the caller sees, each with whether this page belongs to it."""
+        path = self.request.url.path
+        return list(menu_of(self.caller, path))
 
     def may(self, object_name: str, operation: str) -> bool:
-        """Whether the caller may do this with the records of an object."""
-        return may(self.caller, object_name, Operation(operation))
+        """Return whether the caller may do this with the records of an object."""
+        # By name, as templates have no enumerations.
+        wanted = Operation(operation)
+        return may(self.caller, object_name, wanted)
 
     def granted(self, grant: str) -> bool:
-        """Whether the caller holds a grant."""
+        """Return whether the caller has a grant."""
         return granted(self.caller, Grant(grant))
 
     def may_change(self, component_type: str) -> bool:
-        """Whether the caller may change components of a type."""
+        """Return whether the caller may change components of a type."""
         return may_change(self.caller, component_type)
 
     def address(self, **changed: object) -> str:
-        """The address of this page with some of its parameters changed."""
-        url = (
-            self.request.url.include_query_params(**changed)
-            if changed
-            else self.request.url
-        )
+        """Return the address of this page with some of its parameters changed."""
+        url = self.request.url
+        # Not for nothing: the query would be encoded anew, and look different.
+        if changed:
+            url = url.include_query_params(**changed)
         return f"{url.path}?{url.query}" if url.query else url.path
 
 
 async def visit(request: Request) -> AsyncIterator[Visit]:
-    """The visit that a request makes.
+    """Yield the visit of a request.
 
     :raises VaultFault: INVALID_SESSION_ID without a live session; OPERATION_NOT_ALLOWED for a form that does not
         come from a page of this session.
@@ -124,6 +127,7 @@ async def visit(request: Request) -> AsyncIterator[Visit]:
     if request.method in READING:
         yield made
         return
+    # Large enough for files of lookups, which pages take besides small forms.
     async with upload_form(request, MAX_ROWS_BYTES) as form:
         require_form_token(secret, form)
         made.form = form
@@ -134,39 +138,43 @@ Visiting = Annotated[Visit, Depends(visit)]
 
 
 def require_form_token(secret: str, form: UploadForm) -> None:
-    """Refuse a form that another site may have had the browser send; raises VaultFault."""
-    if not secret or not cookies.is_form_token(secret, form.fields.pop("token", "")):
+    """Check that a form comes from a page of this session, not from another site.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED when it does not.
+    """
+    # Taken out: what is left are the fields of the page.
+    token = form.fields.pop("token", "")
+    if not secret or not cookies.is_form_token(secret, token):
         message = "The form does not come from a page of this session; open the page again and repeat what you did"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
 
 
 def visit_of(request: Request) -> Visit | None:
-    """The visit of a request, None where it has not come to be one."""
+    """Return the visit of a request; None when the request has no live session."""
     return cast("Visit | None", getattr(request.state, "visit", None))
 
 
-def safe_target(given: str) -> str:
-    """A page of ours to go on to; the home page where the address given is none."""
-    parts = urlsplit(given)
-    ours = (
+def safe_target(address: str) -> str:
+    """Return an address when it is that of a page of this Vault, else the home page."""
+    parts = urlsplit(address)
+    own = (
         not parts.scheme
         and not parts.netloc
         and parts.path.startswith(HOME)
-        and "\\" not in given
+        # Browsers take a backslash for a slash: what follows two of them is a host.
+        and "\\" not in address
     )
-    printable = given.isascii() and given.isprintable()
-    return given if ours and printable else HOME
+    printable = address.isascii() and address.isprintable()
+    return address if own and printable else HOME
 
 
 def sign_in_address(request: Request) -> str:
-    """Where to sign in, and to come back from: to the page itself, or to the one whose form was sent."""
+    """Return the address of the sign-in, which leads back to this page, or to the page whose form was sent."""
     if request.method in READING:
-        back = (
-            f"{request.url.path}?{request.url.query}"
-            if request.url.query
-            else request.url.path
-        )
+        url = request.url
+        back = f"{url.path}?{url.query}" if url.query else url.path
     else:
+        # A form cannot be sent again after the sign-in: back to the page that had it.
         referrer = urlsplit(request.headers.get("referer", ""))
         back = referrer.path
     target = safe_target(back)

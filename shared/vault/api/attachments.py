@@ -28,7 +28,7 @@ from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_
 from shared.vault.api.response_envelope import Status
 from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
 from shared.vault.attachments.attachment_batches import MAX_ID, BatchRow
-from shared.vault.attachments.attachment_service import Added, Of
+from shared.vault.attachments.attachment_service import Added, OfRecord
 from shared.vault.files.attachment_model import Attachment, Version
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Attachments"])
@@ -46,12 +46,12 @@ AttachmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 AttachmentVersion = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
-def attached_to(caller: SignedIn, object_name: str, record_id: str) -> Of:
+def attached_to(caller: SignedIn, object_name: str, record_id: str) -> OfRecord:
     """Return the caller, and the record of the path, whose attachments a call is about."""
-    return Of(caller, object_name, record_id)
+    return OfRecord(caller, object_name, record_id)
 
 
-Target = Annotated[Of, Depends(attached_to)]
+Target = Annotated[OfRecord, Depends(attached_to)]
 
 DESCRIBED_FILE_FORM = multipart_documentation(
     {"description__v": {"type": "string", "maxLength": 1000}}
@@ -304,7 +304,7 @@ def _file(
 
 
 def _added(added: Added) -> Response:
-    """Return what was attached, or a warning when the record has a file with these bytes."""
+    """Return the attached version, or a warning when the record already has a file with these bytes."""
     data = {"id": added.id, "version__v": added.version}
     if added.added:
         return envelope.success(data=data)
@@ -312,7 +312,7 @@ def _added(added: Added) -> Response:
 
 
 def _batch(rows: Sequence[BatchRow]) -> Response:
-    """Return the results of a call about many attachments, one entry a row in input order."""
+    """Return the results of a call about many attachments, with an entry for each row in input order."""
     return envelope.success(data=[_row_json(row) for row in rows])
 
 
@@ -334,7 +334,7 @@ def _row_json(row: BatchRow) -> dict[str, object]:
 
 
 def _attachment_json(
-    request: Request, of: Of, attachment: Attachment
+    request: Request, of: OfRecord, attachment: Attachment
 ) -> dict[str, object]:
     """Return an attachment: its latest version, and the addresses of all."""
     latest = _version_json(attachment, attachment.latest)
@@ -360,7 +360,7 @@ def _version_json(attachment: Attachment, version: Version) -> dict[str, object]
 
 
 def _versions_json(
-    request: Request, of: Of, attachment: Attachment
+    request: Request, of: OfRecord, attachment: Attachment
 ) -> list[dict[str, object]]:
     """Return the numbers and addresses of an attachment's versions."""
     record = f"{base_path(request)}/vobjects/{of.object_name}/{attachment.record_id}"

@@ -44,7 +44,7 @@ Format = Annotated[str | None, Query(description="`csv` returns the page as CSV.
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which page of a list to return, and whether as CSV."""
+    """The requested page of a list; ``csv`` asks for it as CSV."""
 
     limit: int
     offset: int
@@ -236,9 +236,9 @@ def _range(
     *,
     all_dates: bool,
 ) -> tuple[datetime | None, datetime | None]:
-    """Return from when to when entries are asked for; None leaves a side open.
+    """Return the requested period; None leaves a side open.
 
-    :raises VaultFault: INVALID_DATA when the parameters are no moments, or contradict each other.
+    :raises VaultFault: INVALID_DATA when the parameters are not moments, or contradict each other.
     """
     if all_dates:
         if start or end:
@@ -275,5 +275,5 @@ def _names(parameter: str, text: str | None) -> tuple[str, ...]:
 
 
 def _text(value: str) -> str:
-    """Return a name from an address without NUL, which PostgreSQL takes in no text."""
+    """Return a name from an address without NUL characters, which PostgreSQL refuses in text."""
     return value.replace("\x00", "")

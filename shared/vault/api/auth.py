@@ -43,7 +43,7 @@ async def sign_in(request: Request) -> Response:
     try:
         session = await session_of.sign_in(request, username, password, dns)
     except VaultFault as fault:
-        # Only a failed sign-in has an `errorType`: clients tell it from other refusals by that.
+        # Only a failed sign-in has an `errorType`: by it, clients distinguish it from other refusals.
         return envelope.failure(fault.error, error_type=envelope.AUTHENTICATION_FAILED)
     url = f"{origin(request, dns)}/api"
     return envelope.success(

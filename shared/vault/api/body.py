@@ -56,7 +56,7 @@ async def read_rows(request: Request) -> Rows:
     if kind in (FORM, MULTIPART):
         fields = await _form(request.headers, body)
         return Rows([dict(fields)] if fields else [], single=True)
-    # Clients name JSON in several ways, or not at all: whatever is no CSV or form is read as JSON.
+    # Clients name JSON in several ways, or not at all: any body that is not CSV or a form is read as JSON.
     return Rows(parse_json_rows(body))
 
 
@@ -73,7 +73,7 @@ async def read_record(request: Request) -> dict[str, object]:
 
 
 async def read_fields(request: Request) -> dict[str, str]:
-    """Return named text fields: a form of either kind, or a JSON object; none for an empty body of any type.
+    """Return the text fields of a form of either kind, or of a JSON object, by name; an empty body has none.
 
     :raises VaultFault: INVALID_DATA for a malformed body, EXCEEDS_FILE_MAX_SIZE for one above 1 MB.
     """

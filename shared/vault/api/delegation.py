@@ -103,7 +103,7 @@ async def revoke(
 def _number(fields: dict[str, str], name: str) -> int:
     """Return the id in a form field.
 
-    :raises VaultFault: PARAMETER_REQUIRED when it is missing, INVALID_DATA when it is no id.
+    :raises VaultFault: PARAMETER_REQUIRED when it is missing, INVALID_DATA when it is not an id.
     """
     text = fields.get(name, "").strip()
     if not text:
@@ -117,7 +117,7 @@ def _number(fields: dict[str, str], name: str) -> int:
 def _moment(fields: dict[str, str], name: str) -> datetime | None:
     """Return the moment in a form field, UTC where it has no zone; None for an empty one.
 
-    :raises VaultFault: INVALID_DATA when it is no date and time.
+    :raises VaultFault: INVALID_DATA when it is not a date and time.
     """
     text = fields.get(name, "").strip()
     if not text:

@@ -176,7 +176,7 @@ def _property(field: Field, position: int) -> dict[str, object]:
 
 
 def _type_name(kind: FieldType) -> str:
-    """Return what the metadata of documents calls a type of field; two differ from the metadata of objects."""
+    """Return the name of a field type in the metadata of documents, where two differ from the metadata of objects."""
     match kind:
         case FieldType.OBJECT:
             return "ObjectReference"

@@ -22,8 +22,8 @@ from shared.vault.api.request_context import (
     vault_of,
     version_of,
 )
-from shared.vault.documents.document_reading import Wanted
-from shared.vault.documents.document_service import offered
+from shared.vault.documents.document_reading import DocumentList
+from shared.vault.documents.document_states import offered
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import Number
 from shared.vault.errors import VaultFault
@@ -42,7 +42,7 @@ SCOPES = {None: "PROPERTIES", "contents": "CONTENT", "all": "ALL"}
 
 
 class DraftContent(StrEnum):
-    """Values of `createDraft`: where the file of a new version comes from."""
+    """Values of `createDraft`: the source of the file of a new version."""
 
     LATEST = "latestContent"
     UPLOADED = "uploadedContent"
@@ -103,8 +103,8 @@ async def listed(
         raise _invalid("versionscope")
     if scope not in SCOPES:
         raise _invalid("scope")
-    # An empty search is none, as in a form whose field was left empty.
-    wanted = Wanted(
+    # An empty search phrase means no search, as in a form whose field was left empty.
+    wanted = DocumentList(
         search or None,
         SCOPES[scope],
         versionscope == VersionScope.ALL,

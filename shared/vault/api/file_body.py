@@ -73,7 +73,7 @@ async def upload_form(
 ) -> AsyncIterator[UploadForm]:
     """Open a form with a file of up to ``limit`` bytes in ``field``; what does not fit in memory waits on disk.
 
-    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when it is no form, or has more than one file.
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when it is not a form, or has more than one file.
     """
     content_type = request.headers.get("content-type", "").lower()
     # A form without a boundary cannot have a file; public clients send their other forms so.
@@ -114,7 +114,7 @@ async def sent_document(
 ) -> AsyncIterator[tuple[dict[str, str], SourceFile | None]]:
     """Open a form with a document's fields and its file, and store the file's content.
 
-    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when it is no form, or has more than one file.
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when it is not a form, or has more than one file.
     """
     vault = vault_of(request)
     limit = vault.settings.document_file_bytes
@@ -238,7 +238,7 @@ def download_headers(name: str) -> dict[str, str]:
 
 
 def disposition(name: str) -> str:
-    """Return a Content-Disposition header with the name in ASCII, and exactly where the two differ (RFC 6266)."""
+    """Return a Content-Disposition header with the name in ASCII and, if that differs, the exact name (RFC 6266)."""
     characters = [each if _plain(each) else "_" for each in name]
     ascii_name = "".join(characters)
     header = f'attachment;filename="{ascii_name}"'

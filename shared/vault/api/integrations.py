@@ -112,10 +112,12 @@ async def one_run(
 
 @router.put(
     f"{RUNS}/{{job_id}}",
+    # Its first name: generated clients have it in the name of their operation.
+    name="tell",
     summary="Report the progress of a run",
     openapi_extra=OBJECT_DOCUMENTATION,
 )
-async def tell(
+async def report_progress(
     request: Request,
     caller: SignedIn,
     integration: str,
@@ -128,7 +130,7 @@ async def tell(
     """
     runs = vault_of(request).runs
     progress = _parsed(_Progress, await read_record(request))
-    # An error ends the run, whatever else the connector has sent with it.
+    # An error ends the run, even when the connector has sent progress with it.
     if progress.error is not None:
         error = _text(progress.error)
         run = await runs.give_up(caller, integration, job_id, error)
@@ -174,7 +176,7 @@ async def report(
 
 
 def _parsed(kind: type[Parsed], body: dict[str, object]) -> Parsed:
-    """Return the body as what the call takes.
+    """Return the body as a model of the class ``kind``.
 
     :raises VaultFault: INVALID_DATA, naming the first member that does not fit.
     """
@@ -208,7 +210,7 @@ def _milliseconds(value: datetime) -> datetime:
 
 def _run_json(run: Run) -> dict[str, object]:
     """Return a run as the API describes it."""
-    by_point = {point: counts.as_json() for point, counts in run.by_point.items()}
+    by_point = {point: counts.to_json() for point, counts in run.by_point.items()}
     document: dict[str, object] = {
         "job_id": run.job_id,
         "status": run.status,
@@ -224,7 +226,7 @@ def _run_json(run: Run) -> dict[str, object]:
         # `paged` says that all has been read; the run ends when its batches are reported as well.
         "batches_reported": run.reported,
         "paged": run.paged,
-        "counts": run.counts.as_json(),
+        "counts": run.counts.to_json(),
         "integration_points": by_point,
     }
     if run.error is not None:

@@ -187,7 +187,7 @@ def _artifacts(request: Request, job: Job) -> list[dict[str, str]]:
 def _listed(request: Request, page: JobPage, limit: int, offset: int) -> Response:
     """Return a page of jobs, with the addresses of the pages beside it."""
     parameters = request.query_params
-    # Of the call's own parameters only those of the list: the others are set for each page.
+    # Only the list's own filters are repeated: limit and offset are set for each page.
     kept = {name: parameters[name] for name in FILTERS if name in parameters}
 
     def link(to: int) -> str:
@@ -233,9 +233,9 @@ def _task_json(task: JobTask) -> dict[str, object]:
 
 
 def _statuses(text: str | None, among: frozenset[JobStatus]) -> frozenset[JobStatus]:
-    """Return the statuses that a filter names; empty for all of the list's.
+    """Return the statuses that a filter names; an empty set, which means all, without a filter.
 
-    :raises VaultFault: INVALID_DATA when one is no status of the list, whose jobs have those ``among``.
+    :raises VaultFault: INVALID_DATA when a status is not one of ``among``, the statuses of the list.
     """
     if not text:
         return frozenset()

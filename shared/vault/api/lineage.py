@@ -1,4 +1,4 @@
-"""Serves lineage: by record, and by the message that wrote."""
+"""Serves lineage: that of a record, and the records that a message has written."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import submitted
 from shared.vault.api.openapi.request_bodies import array_documentation
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
-from shared.vault.loader.load_logs import FAILURE_LOG, RESULTS, SUCCESS_LOG
+from shared.vault.loader.load_writing import FAILURE_LOG, RESULTS, SUCCESS_LOG
 
 router = APIRouter(prefix=f"{PREFIX}/services/loader", tags=["Loader"])
 
@@ -99,7 +99,7 @@ async def _log(
 def _echoes(
     task_ids: Sequence[str], rows: Sequence[Mapping[str, object]]
 ) -> list[dict[str, object]]:
-    """Return the tasks as they were asked for, each under the id that the job has given it."""
+    """Return the tasks as they were asked for, each with its id in the job."""
     # The caller's own ids and order are what the job replaces.
     replaced = ("task_id", "order")
     echoes = []

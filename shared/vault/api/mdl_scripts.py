@@ -18,10 +18,10 @@ from shared.vault.api.jobs import submitted
 from shared.vault.api.openapi.request_bodies import FILE_FORM, MDL_DOCUMENTATION
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.configuration import component_jobs, standard_items
 from shared.vault.configuration.component_files import MAX_FILE_BYTES
-from shared.vault.configuration.component_service import OBJECT_TYPE
 from shared.vault.errors import ApiError, VaultFault
 
 router = APIRouter(tags=["Components"])
@@ -206,7 +206,7 @@ async def configuration(
     for component in listed:
         full_name = component["name"]
         # Types of different objects may have the same name.
-        if kind == OBJECT_TYPE:
+        if kind == ComponentKind.OBJECT_TYPE:
             full_name = f"{component['object']}.{full_name}"
         if full_name == name:
             return envelope.success(data=component)

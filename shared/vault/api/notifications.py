@@ -44,7 +44,7 @@ async def listed(
     ]
     details = {
         "total": page.total,
-        # Of all notifications, not of the page: the number that a bell shows.
+        # Counts all notifications, not those of the page: it is the number that a bell shows.
         "unread": page.unread,
         "limit": limit,
         "offset": offset,
@@ -86,7 +86,7 @@ async def mark(request: Request, caller: SignedIn) -> Response:
 def _ids(text: str) -> list[int]:
     """Return the ids in a form field, which separates them by commas.
 
-    :raises VaultFault: INVALID_DATA when they are no ids, or too many.
+    :raises VaultFault: INVALID_DATA when they are not ids, or too many.
     """
     parts = [part.strip() for part in text.split(",")]
     if len(parts) > MAX_IDS or not all(ID.fullmatch(part) for part in parts):

@@ -24,7 +24,7 @@ KEPT_FLAGS = (
     "secure_sharing_settings",
 )
 KEPT_TEXTS = ("help_content", "user_role_setup_object")
-# Of the attributes of a field, flags are always shown, marks when they are set, and texts when there are any.
+# Flags are always shown, marks only when they are set, and texts only when they are not empty.
 FIELD_FLAGS = ("encrypted", "list_column", "facetable")
 FIELD_MARKS = (
     "checkbox",
@@ -183,7 +183,7 @@ def field_document(
         **_stamped(dates.field(name)),
         "required": field.required,
         "unique": field.unique,
-        # Nobody edits what the Vault sets itself, whatever the field says.
+        # Nobody edits a field that the Vault sets itself, even if its definition is editable.
         "editable": field.editable and not field.system,
         "multi_value": field.multi_value,
         # A copy with the same unique value could not be stored.
@@ -248,7 +248,7 @@ def _stamped(stamp: Stamp) -> dict[str, object]:
 
 
 def source(name: str) -> Source:
-    """Return who defined a name, which its suffix says: the platform, the standard configuration or the customer."""
+    """Return the source of a name by its suffix: the platform, the standard configuration or the customer."""
     if name.endswith("__c"):
         return Source.CUSTOM
     return Source.SYSTEM if name.endswith("__sys") else Source.STANDARD

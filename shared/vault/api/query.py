@@ -109,7 +109,7 @@ async def page_of(
 
 
 def _extras(request: Request) -> Extras:
-    """Return what the headers ask for beside the rows.
+    """Return the extras that the headers request beside the rows.
 
     :raises VaultFault: INVALID_DATA when a header is malformed.
     """

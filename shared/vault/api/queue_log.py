@@ -118,7 +118,7 @@ async def of_day(
 def _day(text: str) -> date:
     """Return the day in an address.
 
-    :raises VaultFault: INVALID_DATA when it is no date.
+    :raises VaultFault: INVALID_DATA when it is not a date.
     """
     try:
         return date.fromisoformat(text)

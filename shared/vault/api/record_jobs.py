@@ -288,7 +288,7 @@ async def deletions(
     wanted: Wanted,
 ) -> Response:
     """Lists records that were deleted in the last 30 days with their dates, the earliest first."""
-    page = await vault_of(request).deletions.listed(caller, object_name, wanted.span)
+    page = await vault_of(request).deletions.page(caller, object_name, wanted.span)
     data = [
         {"id": gone.record_id, "date_deleted": date_time_text(gone.date_deleted)}
         for gone in page.deletions
@@ -310,7 +310,7 @@ async def attachment_deletions(
 
     `version__v` is empty when an attachment was deleted with all its versions.
     """
-    page = await vault_of(request).deletions.listed(
+    page = await vault_of(request).deletions.page(
         caller, object_name, wanted.span, attachments=True
     )
     data = [
@@ -337,7 +337,7 @@ async def deleted_documents(
     """
     vault = vault_of(request)
     # Deletions of documents stand in the same table under a name that no object can have.
-    page = await vault.deletions.listed(caller, DOCUMENTS, wanted.span)
+    page = await vault.deletions.page(caller, DOCUMENTS, wanted.span)
     data = [_deleted_document(vault.vault_id, gone) for gone in page.deletions]
     return envelope.success(responseDetails=wanted.details(request, page), data=data)
 

@@ -64,7 +64,7 @@ MAX_ORIGINS = 50
 MAX_OWN = 50
 MAX_VAULT_ID = 2**53  # above it, readers of JSON lose digits
 ComponentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]{1,100}$")]
-# Of an integration or its point: administrators choose it, so that it need not be a component's name.
+# Names of integrations and points are chosen by administrators, and need not be valid component names.
 ApiName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
@@ -75,7 +75,7 @@ class _LineagePart(BaseModel):
 
 
 class _LineageOrigin(_LineagePart):
-    """Where rows come from: source object and rule; ``own`` are fields that the rule itself sets."""
+    """An origin of rows: source object and rule; ``own`` are the fields that the integration point itself sets."""
 
     object: ComponentName | None = None
     rule: ComponentName | None = None
@@ -110,7 +110,7 @@ async def collection(
     """Lists records with the fields that the call names; `POST /query` can do this and more."""
     vault = vault_of(request)
     names = [name.strip() for name in fields.split(",")][:MAX_COLLECTION_FIELDS]
-    # They become part of a VQL statement: whatever is no name must not.
+    # Names become part of a VQL statement, so any other text is refused.
     if not all(NAME.fullmatch(name) for name in (*names, object_name)):
         raise VaultFault(ErrorType.INVALID_DATA, "A field or object name is malformed")
     selected = ", ".join(dict.fromkeys(names))
@@ -299,7 +299,7 @@ def _answer(
 def _order(sort: str) -> str:
     """Return the ORDER BY of a parameter such as ``name__v desc, id``.
 
-    :raises VaultFault: INVALID_DATA when a term is no name with a direction.
+    :raises VaultFault: INVALID_DATA when a term is not a name with an optional direction.
     """
     terms = [term.split() for term in sort.split(",")]
     for words in terms:
@@ -312,7 +312,7 @@ def _order(sort: str) -> str:
 
 
 def lineage_of(request: Request) -> CallLineage | None:
-    """Return what the lineage header of a record call says; None without one.
+    """Return the lineage in the header of a record call; None without one.
 
     :raises VaultFault: INVALID_DATA when it is malformed or too long.
     """
@@ -347,7 +347,7 @@ def lineage_of(request: Request) -> CallLineage | None:
 
 
 def mode_of(request: Request) -> WriteMode:
-    """Return how a record call is to write, as its headers say.
+    """Return the write mode of a record call by its headers.
 
     :raises VaultFault: INVALID_DATA when X-VaultAPI-UnchangedFieldBehavior has another value.
     """

@@ -199,7 +199,7 @@ async def sign_in(
 ) -> Session:
     """Open a session for a user name and its password; limit sign-ins by user name and DNS.
 
-    :raises VaultFault: API_LIMIT_EXCEEDED, and as ``SecurityService.sign_in``.
+    :raises VaultFault: API_LIMIT_EXCEEDED, and as ``SignInService.sign_in``.
     """
     security = vault_of(request).security
     host = dns or request.headers.get("host", "")
@@ -236,7 +236,7 @@ def session_id_in(authorization: str | None) -> str | None:
 
 
 def remember(request: Request, user_id: int, session_id: str) -> None:
-    """Note whose call this is, for the headers of its answer."""
+    """Store the caller with the request, for the headers of the answer."""
     request.state.user_id = user_id
     request.state.session_id = session_id
 
@@ -340,7 +340,7 @@ def _client_id_in(query: bytes) -> str | None:
 
 
 def _client_headers(scope: Scope, client_id: str) -> list[Header]:
-    """Return what the client sent to find again: its reference, and its connection when a Vault calls."""
+    """Return the headers that repeat the client's reference id and, for a Vault, its connection."""
     headers: list[Header] = []
     reference = Headers(scope=scope).get("x-vaultapi-referenceid")
     if reference is not None and REFERENCE_ID.fullmatch(reference):

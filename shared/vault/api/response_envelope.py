@@ -277,7 +277,7 @@ def status_of(error: Exception, method: str) -> int:
 class Faults:
     """ASGI middleware that logs and answers the exceptions that no handler below it has answered.
 
-    ``respond`` makes the answer of an error and an HTTP status.
+    ``respond`` returns the answer to an error with an HTTP status.
     """
 
     def __init__(

@@ -95,6 +95,6 @@ def _json(role: str, members: dict[str, list[int] | None]) -> dict[str, object]:
         "name": role,
         "users": members["users"] or [],
         "groups": members["groups"] or [],
-        # The Vault assigns no roles itself: whatever there is, somebody has assigned.
+        # The Vault assigns no roles itself: every assignment was made by a caller.
         "assignment_type": MANUAL,
     }

@@ -36,7 +36,7 @@ from shared.vault.api.request_context import (
     vault_of,
 )
 from shared.vault.errors import VaultFault
-from shared.vault.files.file_store import given_md5
+from shared.vault.files.file_store import md5_of_header
 from shared.vault.staging.staging_service import MAX_UPLOAD
 from shared.vault.staging.uploads import MAX_PART, UploadedPart, UploadSession
 
@@ -155,7 +155,7 @@ async def create(
 
 
 def _kind(fields: Mapping[str, str]) -> ItemKind:
-    """Return what form field `kind` asks for.
+    """Return the kind of item in form field `kind`.
 
     :raises VaultFault: INVALID_DATA when it is neither a file nor a folder.
     """
@@ -181,7 +181,7 @@ async def _new_file(
         form.content(),
         # Without it, a path that exists is refused.
         overwrite=_flag(form.fields, "overwrite"),
-        md5=given_md5(content_md5),
+        md5=md5_of_header(content_md5),
     )
 
 
@@ -298,7 +298,7 @@ async def put_part(
     # Not read yet: the session is checked first, and a part goes to the store as it arrives.
     stream = bounded_stream(request, MAX_PART)
     # Read before the part, so that a malformed header is refused first.
-    md5 = given_md5(content_md5)
+    md5 = md5_of_header(content_md5)
     part = await vault_of(request).uploads.put_part(
         caller, upload_session_id, number, stream, md5
     )

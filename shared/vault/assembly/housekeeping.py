@@ -1,4 +1,4 @@
-"""Runs once a day the job that removes whatever has expired or is not used."""
+"""Runs once a day the job that removes data which has expired or is unused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def schedule(jobs: JobService) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """Removes one kind of data; what ``remove`` returns is the job's result ``result``, where it has one."""
+    """One kind of data to remove; the value of ``remove`` becomes the job's result named ``result``, if set."""
 
     remove: Callable[[], Awaitable[object]]
     result: str | None = None
@@ -55,7 +55,7 @@ class Housekeeping:
         self._purges = purges
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {HOUSEKEEPING: JobType(self.run)}
 
     async def run(self, context: JobContext) -> JobResult:
@@ -70,7 +70,7 @@ class Housekeeping:
         return JobResult(results=results)
 
     async def _remove_jobs(self, context: JobContext) -> int:
-        """Remove expired jobs, and return how many."""
+        """Remove expired jobs, and return their number."""
         removed = 0
         while expired := await self._jobs.table.expired(self._kept):
             context.raise_if_stopped()

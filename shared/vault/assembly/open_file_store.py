@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def open_store(settings: VaultSettings, vault_name: str) -> FileStore:
-    """Return the bucket when one is set, else the local folder."""
+    """Return the store in the bucket of the settings, if set, else in the local folder."""
     # Neither is read or made before the first file: a process starts while its store is away.
     if settings.staging_s3_bucket is None:
         return LocalStore(settings.staging_folder / vault_name)

@@ -1,4 +1,4 @@
-"""Makes the sign-ins, and the connection's remote Vault id, those of the settings on every start."""
+"""Stores the sign-ins and the connection's remote Vault id of the settings, on every start."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import SecurityProfile
     from shared.vault.assembly.vault_settings import VaultSettings
     from shared.vault.records.record_service import RecordService
-    from shared.vault.security.sign_in_service import SecurityService
+    from shared.vault.security.sign_in_service import SignInService
     from shared.vault.storage.database import Database
 
-# The record service refuses to change the Vault's own user, hence the row. The table's
+# The record service refuses to change the Vault's own user, so its row is written here. The table's
 # trigger makes the credential.
 STORE_USER = """
 INSERT INTO records.user__sys AS u (id, global_id__sys, name__v, status__v, username__sys, first_name__sys,
@@ -52,14 +52,14 @@ class Person:
 
 
 class SignIns:
-    """Keeps the users of the settings, in a Vault with the id ``vault_id``."""
+    """Stores the users of the settings, in a Vault with the id ``vault_id``."""
 
     def __init__(
         self,
         settings: VaultSettings,
         vault_id: int,
         database: Database,
-        security: SecurityService,
+        security: SignInService,
         records: RecordService,
     ) -> None:
         self._settings = settings
@@ -71,7 +71,7 @@ class SignIns:
     async def ensure(self) -> None:
         """Store the users of the settings with their passwords, and the remote Vault's id.
 
-        :raises ValueError: a name is another user's, or a password is empty or too long.
+        :raises ValueError: a name belongs to another user, or a password is empty or too long.
         """
         await follow_user_records(self._database)
         for person in self._people():
@@ -121,7 +121,7 @@ class SignIns:
     async def _store(self, person: Person) -> None:
         """Store a user's record.
 
-        :raises ValueError: the name is another user's.
+        :raises ValueError: the name belongs to another user.
         """
         try:
             async with self._database.connection() as connection:
@@ -139,7 +139,7 @@ class SignIns:
             raise ValueError(message) from error
 
     async def _connect(self) -> None:
-        """Store the id of the Vault at the other end of the connection, where the settings have one."""
+        """Store the id of the Vault at the other end of the connection, if the settings have one."""
         remote_vault_id = self._settings.remote_vault_id
         if remote_vault_id is None:
             return

@@ -13,7 +13,7 @@ from shared.vault.assembly.standard_records import load_records
 from shared.vault.components.evolution import after
 from shared.vault.components.mdl import parse
 from shared.vault.components.registry import Registry
-from shared.vault.configuration.standard_items import Giving, StandardLoadFailed
+from shared.vault.configuration.standard_items import StandardLoadFailed, StandardPass
 from shared.vault.storage.migrate import alone
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ async def load_standard(
     *,
     example_data: bool,
 ) -> None:
-    """Load ``components/*.mdl``, ``records/*.csv`` and ``data/*.csv``, each version of them once.
+    """Load ``components/*.mdl``, ``records/*.csv`` and ``data/*.csv``, each version of a file's items once.
 
-    What somebody has changed in this Vault stays.
+    Changes that somebody has made in this Vault stay.
 
     :raises StandardLoadFailed: when a new Vault refuses an item.
     """
@@ -68,15 +68,15 @@ async def _load_part(
     folder: Path,
 ) -> None:
     begun = await connection.fetchval(IS_BEGUN, folder.name)
-    giving = Giving(connection, first=not begun)
+    standard_pass = StandardPass(connection, first=not begun)
     # Records need the objects that the components define.
-    await load_components(giving, components, _shipped(folder))
+    await load_components(standard_pass, components, _shipped(folder))
     for file in _files(folder, "*.csv"):
-        await load_records(giving, components.registry, records, file)
+        await load_records(standard_pass, components.registry, records, file)
 
 
 def _shipped(folder: Path) -> Registry:
-    """Return the registry that the folder's scripts make of a Vault without components."""
+    """Return the registry that the folder's scripts define for a Vault without components."""
     registry = Registry.build()
     for file in _files(folder, "*.mdl"):
         script = file.read_text(encoding="utf-8")

@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from shared.vault.components.component_tree import Component
     from shared.vault.components.registry import Key, Registry
     from shared.vault.configuration.component_service import ComponentService
-    from shared.vault.configuration.standard_items import Giving
+    from shared.vault.configuration.standard_items import StandardPass
 
 UNTOUCHED = "SELECT type, name FROM platform.component WHERE modified_by = $1"
 
 
 async def load_components(
-    giving: Giving,
+    standard_pass: StandardPass,
     components: ComponentService,
     shipped: Registry,
 ) -> None:
-    """Carry out what is new in ``shipped``; withhold a component that was changed on both sides in one place.
+    """Execute the new components of ``shipped``; withhold one whose change conflicts with a change in this Vault.
 
     :raises StandardLoadFailed: when a new Vault refuses a component.
     """
-    news = await _news(giving, components.registry, shipped)
+    news = await _news(standard_pass, components.registry, shipped)
     present = components.registry.components
     changed = [each for key, each in news.items() if each != present.get(key)]
     refusals = await _carry_out(components, changed)
@@ -38,32 +38,32 @@ async def load_components(
     for kind, name in news:
         text = render(shipped.components[kind, name])
         if (kind, name) in refusals:
-            await giving.withhold(kind, name, text, refusals[kind, name])
+            await standard_pass.withhold(kind, name, text, refusals[kind, name])
         else:
             loaded[kind][name] = text
     for kind, items in loaded.items():
-        await giving.give(kind, items)
+        await standard_pass.record_installed(kind, items)
 
 
 async def _news(
-    giving: Giving,
+    standard_pass: StandardPass,
     registry: Registry,
     shipped: Registry,
 ) -> dict[Key, Component]:
-    """Return what each component should become that differs from the version loaded last."""
-    rows = await giving.fetch(UNTOUCHED, SYSTEM.user_id)
+    """Return the merged component for each one in ``shipped`` that differs from the version loaded last."""
+    rows = await standard_pass.fetch(UNTOUCHED, SYSTEM.user_id)
     untouched = {(row["type"], row["name"]) for row in rows}
     kinds = {kind for kind, _ in shipped.components}
-    notes = {kind: await giving.notes(kind) for kind in kinds}
+    notes = {kind: await standard_pass.notes(kind) for kind in kinds}
     news: dict[Key, Component] = {}
     for key, following in shipped.components.items():
         kind, name = key
         note = notes[kind].get(name, Note())
-        last, withheld = _parsed(note.given), _parsed(note.withheld)
+        last, withheld = _parsed(note.installed), _parsed(note.withheld)
         if last is not None and last == following:
             continue
         current = registry.components.get(key)
-        # An administrator may have adopted the version that was withheld.
+        # An administrator may have applied the version that was withheld.
         adopted = current is not None and current == withheld
         # Early versions stored no notes of what they loaded.
         early = current is not None and last is None and key in untouched
@@ -72,7 +72,7 @@ async def _news(
             merged = merge(base, current, following)
         except MergeConflict as conflict:
             reason = f"{conflict} was changed in this Vault, and differently"
-            await giving.withhold(kind, name, render(following), reason)
+            await standard_pass.withhold(kind, name, render(following), reason)
             continue
         if merged is not None:
             news[key] = merged
@@ -90,7 +90,7 @@ async def _carry_out(
     components: ComponentService,
     waiting: list[Component],
 ) -> dict[Key, str]:
-    """Execute components, each after those that it refers to; return the reasons of those that are refused."""
+    """Execute components, each after those that it refers to; return the reasons for those that are refused."""
     refusals: dict[Key, str] = {}
     ordered = in_order(waiting, components.registry.components)
     for number, component in enumerate(ordered, 1):

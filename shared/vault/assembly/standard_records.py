@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.vault.components.registry import Registry
-    from shared.vault.configuration.standard_items import Giving
+    from shared.vault.configuration.standard_items import StandardPass
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.record_service import RecordService
 
@@ -27,12 +27,12 @@ Rows = dict[str, dict[str, str]]
 
 
 async def load_records(
-    giving: Giving,
+    standard_pass: StandardPass,
     registry: Registry,
     records: RecordService,
     file: Path,
 ) -> None:
-    """Upsert what is new in ``NN_{object}.csv``, whose first column is the unique field that names a record.
+    """Upsert the new rows of ``NN_{object}.csv``, whose first column is the unique field that names a record.
 
     A record that was deleted here stays deleted; one that was changed here stays, and its
     row is withheld.
@@ -41,9 +41,11 @@ async def load_records(
     """
     object_name = file.stem.partition("_")[2]
     key, shipped = _read(file)
-    notes = await giving.notes(object_name)
+    notes = await standard_pass.notes(object_name)
     loaded = {
-        name: note.given for name, note in notes.items() if note.given is not None
+        name: note.installed
+        for name, note in notes.items()
+        if note.installed is not None
     }
     news = {
         name: row for name, row in shipped.items() if loaded.get(name) != _text(row)
@@ -53,56 +55,56 @@ async def load_records(
     if target is None or key not in target.fields:
         reason = f"The Vault has no {object_name} with {key}"
         for name, row in news.items():
-            await giving.withhold(object_name, name, _text(row), reason)
+            await standard_pass.withhold(object_name, name, _text(row), reason)
         return
-    wanted = await _wanted(giving, target, key, news, loaded)
+    wanted = await _wanted(standard_pass, target, key, news, loaded)
     for start in range(0, len(wanted), MAX_ROWS):
         part = wanted[start : start + MAX_ROWS]
-        await _upsert(giving, records, object_name, key, part)
+        await _upsert(standard_pass, records, object_name, key, part)
 
 
 async def _wanted(
-    giving: Giving,
+    standard_pass: StandardPass,
     target: VaultObject,
     key: str,
     news: Rows,
     loaded: Mapping[str, str],
 ) -> list[dict[str, str]]:
-    """Return the rows whose records are new or unchanged here; withhold those of changed ones."""
+    """Return the rows whose records are new, or unchanged in this Vault; withhold the rows of changed records."""
     sql = f"SELECT {quote(key)} AS key, modified_by__v FROM {table(target.name)} WHERE {quote(key)} = ANY($1::text[])"
-    stored = await giving.fetch(sql, list(news))
+    stored = await standard_pass.fetch(sql, list(news))
     authors = {row["key"]: row["modified_by__v"] for row in stored}
     wanted = []
     for name, row in news.items():
         if authors.get(name, SYSTEM.user_id) != SYSTEM.user_id:
-            await giving.withhold(target.name, name, _text(row), CHANGED_HERE)
+            await standard_pass.withhold(target.name, name, _text(row), CHANGED_HERE)
         elif name in authors or name not in loaded:
             wanted.append(row)
     return wanted
 
 
 async def _upsert(
-    giving: Giving,
+    standard_pass: StandardPass,
     records: RecordService,
     object_name: str,
     key: str,
     rows: list[dict[str, str]],
 ) -> None:
-    """Upsert rows, and note which were loaded and which were refused."""
+    """Upsert rows, and record which were installed and which were refused."""
     results = await records.upsert(SYSTEM, object_name, rows, key)
     loaded = {}
     for row, result in zip(rows, results, strict=True):
         name, text = row[key], _text(row)
         if result.errors:
             reason = result.errors[0].message
-            await giving.withhold(object_name, name, text, reason)
+            await standard_pass.withhold(object_name, name, text, reason)
         else:
             loaded[name] = text
-    await giving.give(object_name, loaded)
+    await standard_pass.record_installed(object_name, loaded)
 
 
 def _read(file: Path) -> tuple[str, Rows]:
-    """Return the name of the first column, and the rows by its values."""
+    """Return the name of a file's first column, and the rows by the values of that column."""
     with file.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         names = reader.fieldnames or ["id"]
@@ -111,6 +113,6 @@ def _read(file: Path) -> tuple[str, Rows]:
 
 
 def _text(row: dict[str, str]) -> str:
-    """Return a row as text that is the same whatever the order of its columns."""
+    """Return a row as text, which does not depend on the order of its columns."""
     text = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
     return text.decode()

@@ -17,8 +17,11 @@ from shared.vault.assembly.vault_jobs import job_types
 from shared.vault.assembly.vault_services import VaultServices
 from shared.vault.jobs.job_table import JOB
 from shared.vault.jobs.worker import JobWorker, WorkerOptions
-from shared.vault.storage.channels import COMPONENT_CHANGED, OUTBOX
-from shared.vault.storage.database import UNREACHABLE
+from shared.vault.storage.database import (
+    COMPONENT_CHANGED,
+    OUTBOX,
+    UNREACHABLE,
+)
 from shared.vault.storage.migrate import migrate
 
 if TYPE_CHECKING:
@@ -102,7 +105,7 @@ class Vault(VaultServices):
         self._stack.push_async_callback(self.worker.stop)
 
     async def _follow_changes(self) -> None:
-        """Listen to what the other processes on this database change."""
+        """Listen for the changes of other processes on this database."""
         self.channels.on(COMPONENT_CHANGED, self._stale.set)
         self.channels.on(OUTBOX, self.relay.wake)
         self.channels.on(JOB, self.worker.wake)
@@ -115,14 +118,14 @@ class Vault(VaultServices):
         self._stack.push_async_callback(self.channels.stop)
 
     async def stop(self) -> None:
-        """Stop what was started, in reverse order."""
+        """Stop the started services, in reverse order."""
         # First, so that this process is not ready any more while it stops.
         self.started = False
         await self._stack.aclose()
         log.info("vault.stopped", vault=self.definition.name)
 
     async def ready(self) -> str | None:
-        """Return why this process cannot serve now, or None when it can."""
+        """Return the reason why this process cannot serve now; None when it can."""
         if not self.started:
             return "starting"
         async with self.database.connection() as connection:

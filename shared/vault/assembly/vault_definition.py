@@ -1,4 +1,4 @@
-"""Describes one kind of Vault: its name, its folder of standard configuration, its few lines of code."""
+"""Describes one kind of Vault: its name, its folder of standard configuration, and its own actions and triggers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class VaultDefinition:
     """One kind of Vault.
 
-    ``purpose`` says in a sentence what it is for, ``first_objects`` are those whose
+    ``purpose`` describes its use in a sentence, ``first_objects`` are the objects whose
     records people work with. ``actions`` by the name that lifecycles use, ``triggers`` by
     object, ``delivery_handlers`` by the name that queues use.
     """

@@ -1,4 +1,4 @@
-"""Lists the jobs of a Vault and what its housekeeping removes."""
+"""Lists the job types of a Vault, and the data that its housekeeping removes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HALF_WRITTEN = timedelta(days=1)
 
 
 def job_types(services: VaultServices) -> Mapping[str, JobType]:
-    """Return how each type of job is run, in every chapter that has jobs."""
+    """Return the job types of all parts of the Vault that have jobs."""
     database = services.database
     components = services.components
     records = services.records
@@ -62,7 +62,7 @@ def job_types(services: VaultServices) -> Mapping[str, JobType]:
 
 
 def _purges(services: VaultServices) -> tuple[Purge, ...]:
-    """Return what housekeeping removes, in this order: content goes when the last row that names it has gone."""
+    """Return the purges of housekeeping in order: content comes after the uploads and files that refer to it."""
 
     async def unused_field_files() -> None:
         await services.attachment_fields.remove_unused(datetime.now(UTC) - UNUSED)

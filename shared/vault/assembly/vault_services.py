@@ -1,4 +1,4 @@
-"""Puts the services of a Vault together."""
+"""Constructs the services of a Vault."""
 
 from __future__ import annotations
 
@@ -54,17 +54,15 @@ from shared.vault.records.picklist_service import PicklistService
 from shared.vault.records.record_service import RecordService
 from shared.vault.records.role_service import RoleService
 from shared.vault.security import user_records
-from shared.vault.security.call_limits import BurstLimits
-from shared.vault.security.configuration_mode import ConfigurationMode
+from shared.vault.security.call_limits import BurstLimits, ConfigurationMode
 from shared.vault.security.delegations import Delegations
 from shared.vault.security.group_service import GroupService
-from shared.vault.security.security_profiles import SecurityProfiles
-from shared.vault.security.sign_in_service import SecurityService
+from shared.vault.security.sessions import SecurityProfiles
+from shared.vault.security.sign_in_service import SignInService
 from shared.vault.security.user_service import UserService
 from shared.vault.staging.staging_service import StagingLimits, StagingService
 from shared.vault.staging.uploads import UploadService
-from shared.vault.storage.channels import Notifications
-from shared.vault.storage.database import Database
+from shared.vault.storage.database import Database, Notifications
 
 if TYPE_CHECKING:
     from shared.vault.assembly.vault_definition import VaultDefinition
@@ -80,7 +78,7 @@ TRIGGERS: Mapping[str, Trigger] = {
 
 
 class VaultServices:
-    """A Vault's services; the API and the pages call these and nothing below them.
+    """The services of a Vault, which are all that the API and the pages call.
 
     Each step of the construction needs the services of the steps before it.
     """
@@ -101,7 +99,7 @@ class VaultServices:
         self._add_loading()
 
     def _add_database(self) -> None:
-        """Add the database and what stands on it alone."""
+        """Add the database, and the services that need nothing else."""
         settings = self.settings
         dsn = settings.database_dsn.get_secret_value()
         self.database = Database(
@@ -126,7 +124,7 @@ class VaultServices:
         settings = self.settings
         delay = settings.burst_delay_ms / 1000
         profiles = SecurityProfiles(self.components)
-        self.security = SecurityService(
+        self.security = SignInService(
             self.database,
             profiles,
             settings.session_idle_minutes,
@@ -168,7 +166,7 @@ class VaultServices:
         self.bulk_retries = BulkRetries(self.components, self.jobs)
 
     def _triggers(self) -> Mapping[str, Trigger]:
-        """Return what runs with writes of records, by object."""
+        """Return the triggers of the Vault by object."""
         connections = connection_rules.ConnectionTrigger(
             self.settings.allowed_connection_urls,
             self.security.profiles,
@@ -182,7 +180,7 @@ class VaultServices:
         }
 
     def _named_actions(self) -> Mapping[str, ActionHandler]:
-        """Return what lifecycles may run, by name; the definition's replace the supplied ones."""
+        """Return the named actions of lifecycles by name; those of the definition replace the supplied ones."""
         # Without a mail server no e-mail is queued: it would wait for ever.
         notifier = Notifier(self.jobs, emailing=self.settings.mail_server is not None)
         return {
@@ -295,7 +293,7 @@ class VaultServices:
         )
 
     def _add_loading(self) -> None:
-        """Add what submits jobs on many records, and packages."""
+        """Add the services that submit jobs on many records, and those of packages."""
         # These submit only; the handlers of their jobs are listed in vault_jobs.
         self.loader = LoaderService(
             self.jobs,
@@ -321,7 +319,7 @@ class VaultServices:
 
     @property
     def identity(self) -> Identity:
-        """Return how this Vault describes itself when it establishes a connection."""
+        """Return the identity of this Vault in connection files."""
         settings = self.settings
         return Identity(
             vault_id=self.vault_id,

@@ -78,7 +78,7 @@ class VaultSettings(RuntimeSettings):
     job_poll_seconds: float = 10.0
     # A run of an integration without a report for so long ends with errors.
     run_patience_minutes: float = 60.0
-    job_days: int = 30  # that a job and its results are kept after its end
+    job_days: int = 30  # a job and its results are deleted so long after its end
 
     smtp_host: str | None = None  # e-mail is sent when set
     smtp_port: int = 587
@@ -91,7 +91,7 @@ class VaultSettings(RuntimeSettings):
 
     # Files of this Vault are in a folder of its name below.
     staging_folder: Path = Path("data")
-    # Of a file that a document or a rendition is sent with.
+    # The largest source file or rendition of a document that a call may send.
     document_file_bytes: int = 100 * 2**20
     staging_file_bytes: int = 5 * 2**30  # of one file
     staging_user_bytes: int = 50 * 2**30  # of a user's files together
@@ -110,7 +110,7 @@ class VaultSettings(RuntimeSettings):
 
     @property
     def allowed_connection_urls(self) -> tuple[str, ...]:
-        """Return the beginnings of addresses that External connections may have."""
+        """Return the prefixes that addresses of External connections may have."""
         if self.connection_urls is None:
             return ()
         urls = [url.strip() for url in self.connection_urls.split(",")]
@@ -118,7 +118,7 @@ class VaultSettings(RuntimeSettings):
 
     @property
     def burst_limits(self) -> Limits:
-        """Return how many calls a user may make in five minutes."""
+        """Return the limits of the calls of a user in five minutes."""
         return Limits(self.burst_limit, self.burst_limit_integration)
 
     @property
@@ -150,7 +150,7 @@ class VaultSettings(RuntimeSettings):
 
     @property
     def tls(self) -> TlsListener | None:
-        """Return where and with which certificate HTTPS is served, or None."""
+        """Return the port and the certificate for HTTPS; None without HTTPS."""
         if self.tls_certificate is None or self.tls_key is None:
             return None
         return TlsListener(self.tls_port, self.tls_certificate, self.tls_key)

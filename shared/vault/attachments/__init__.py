@@ -1,1 +1,1 @@
-"""Attachments: files of records, with versions, descriptions and external ids."""
+"""Keeps attachments: files of records, with versions, descriptions and external ids."""

@@ -1,4 +1,4 @@
-"""A zip archive written as its files pass by, never held whole."""
+"""Writes zip archives of a record's files, and names them after the record."""
 
 from __future__ import annotations
 
@@ -18,29 +18,9 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 
-async def record_title(
-    connection: Connection, registry: Registry, target: VaultObject, record_id: str
-) -> str:
-    """The label of the record's type, or of its object, and its name; raises VaultFault ``INVALID_DATA``."""
-    columns = (
-        "name__v, object_type__v"
-        if target.allow_types
-        else "name__v, NULL AS object_type__v"
-    )
-    sql = f"SELECT {columns} FROM {table(target.name)} WHERE id = $1"
-    record = None if "\x00" in record_id else await connection.fetchrow(sql, record_id)
-    if record is None:
-        raise VaultFault(ErrorType.INVALID_DATA, "There is no record with this id")
-    labels = {
-        registry.object_type_id(t.object, t.name): t.label
-        for t in registry.types_of(target.name).values()
-    }
-    return f"{labels.get(record['object_type__v'], target.label)} {record['name__v']}"
-
-
 @dataclass(frozen=True, slots=True)
 class ArchivedFile:
-    """A file on its way into an archive."""
+    """A file to be put into an archive; ``content`` is read once."""
 
     name: str
     date: datetime
@@ -48,38 +28,39 @@ class ArchivedFile:
 
 
 class _Sink:
-    """What has been written and not yet taken; it cannot seek, so that the archive does without."""
+    """Buffers written bytes until they are taken; it cannot seek, so the archive is written in one pass."""
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
 
     def write(self, data: bytes, /) -> int:
+        """Collect bytes, and return their number."""
         self._chunks.append(bytes(data))
         return len(data)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do nothing: written bytes can be taken at once."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: there is no file to close."""
 
     def take(self) -> bytes:
+        """Return the collected bytes, and drop them."""
         taken = b"".join(self._chunks)
         self._chunks.clear()
         return taken
 
 
 async def zipped(files: Iterable[ArchivedFile]) -> AsyncIterator[bytes]:
-    """The bytes of an archive of these files, which are stored as they are."""
+    """Yield the bytes of an archive of these files, uncompressed; at most one chunk is kept in memory."""
     sink = _Sink()
     archive = zipfile.ZipFile(sink, "w")
     try:
         for file in files:
-            entry = archive.open(
-                zipfile.ZipInfo(file.name, file.date.timetuple()[:6]),
-                "w",
-                force_zip64=True,
-            )
+            moment = file.date.timetuple()[:6]
+            info = zipfile.ZipInfo(file.name, moment)
+            # The size is not known before the end: an entry of 4 GB or more needs the larger format.
+            entry = archive.open(info, "w", force_zip64=True)
             try:
                 async for chunk in file.content:
                     entry.write(chunk)
@@ -89,3 +70,27 @@ async def zipped(files: Iterable[ArchivedFile]) -> AsyncIterator[bytes]:
     finally:
         archive.close()
     yield sink.take()
+
+
+async def record_title(
+    connection: Connection,
+    registry: Registry,
+    target: VaultObject,
+    record_id: str,
+) -> str:
+    """Return the label of a record's type, or of its object, and the record's name.
+
+    :raises VaultFault: INVALID_DATA when there is no such record.
+    """
+    object_type = "object_type__v" if target.allow_types else "NULL AS object_type__v"
+    sql = f"SELECT name__v, {object_type} FROM {table(target.name)} WHERE id = $1"
+    # PostgreSQL refuses texts with a null character, so that no record has such an id.
+    record = None if "\x00" in record_id else await connection.fetchrow(sql, record_id)
+    if record is None:
+        raise VaultFault(ErrorType.INVALID_DATA, "There is no record with this id")
+    labels = {
+        registry.object_type_id(each.object, each.name): each.label
+        for each in registry.types_of(target.name).values()
+    }
+    label = labels.get(record["object_type__v"], target.label)
+    return f"{label} {record['name__v']}"

@@ -1,4 +1,4 @@
-"""Attachments of many records in one call: created from the staging area, described, deleted; row by row."""
+"""Creates, describes and deletes attachments of many records in one call, row by row."""
 
 from __future__ import annotations
 
@@ -36,43 +36,51 @@ if TYPE_CHECKING:
 MAX_STAGED_FILE = 100 * 2**20  # bytes of each file of a call
 MAX_ID = 2**31 - 1
 
-FILENAME, FILE, DESCRIPTION, EXTERNAL_ID = (
-    "filename__v",
-    "file",
-    "description__v",
-    "external_id__v",
-)
+FILENAME = "filename__v"
+FILE = "file"
+DESCRIPTION = "description__v"
+EXTERNAL_ID = "external_id__v"
 ATTACHMENT_ID = "attachment_id"
 
 
 @dataclass(slots=True)
 class BatchRow:
-    """One row of a call, and what it came to: the attachment and its version, or errors."""
+    """One row of a call with its result: the attachment and its version, or errors.
 
-    given: Mapping[str, object]
+    It is ``warned`` when nothing was added, because the record already has an attachment with the same bytes.
+    """
+
+    values: Mapping[str, object]
     errors: list[ApiError] = field(default_factory=list)
     attachment_id: int | None = None
     version: int | None = None
-    warned: bool = (
-        False  # nothing was added: the record has the same bytes attached already
-    )
+    warned: bool = False
 
     def text(self, name: str) -> str:
-        """The value of a column as text, empty without one."""
-        value = self.given.get(name)
+        """Return the value of a column as text, empty without one."""
+        value = self.values.get(name)
         return "" if value is None else str(value)
 
-    def fail(self, fault: VaultFault) -> None:
-        """Note why the row cannot be carried out."""
+    def fail(self, error_type: ErrorType, message: str) -> None:
+        """Record why the row cannot be carried out."""
+        error = ApiError(error_type, message)
+        self.errors.append(error)
+
+    def refuse(self, fault: VaultFault) -> None:
+        """Record a fault for which the row cannot be carried out."""
         self.errors.append(fault.error)
 
     def done(self, attachment_id: int, version: int) -> None:
-        """Note what came of the row."""
-        self.attachment_id, self.version = attachment_id, version
+        """Record the attachment that the row concerns, and its version."""
+        self.attachment_id = attachment_id
+        self.version = version
+
+
+Work = Callable[["Connection", AttachmentWriter], Awaitable[None]]
 
 
 class AttachmentBatches:
-    """The attachment calls of many records; errors of single rows are results, faults of the call are raised."""
+    """Serves the attachment calls of many records; errors of single rows are results, faults of the call are raised."""
 
     def __init__(
         self,
@@ -90,100 +98,103 @@ class AttachmentBatches:
         self.max_file = MAX_STAGED_FILE
 
     async def create(
-        self, caller: Caller, object_name: str, rows: Source, id_param: str | None
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        id_param: str | None,
     ) -> list[BatchRow]:
-        """Attach files of the staging area to the records that the rows name by ``id`` or by a unique field."""
+        """Attach staged files to the records that rows name by ``id``, or by the unique field ``id_param``.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown object or key, or too many rows;
+            OPERATION_NOT_ALLOWED for an object without attachments.
+        """
         self._staging.area(caller)
         target = self._target(caller, object_name, rows)
         key = key_field(target, id_param)
-        read = [
-            _checked(
-                row,
-                {key.name, FILENAME, FILE, DESCRIPTION, EXTERNAL_ID},
-                (FILENAME, FILE),
-            )
-            for row in rows
-        ]
+        known = {key.name, FILENAME, FILE, DESCRIPTION, EXTERNAL_ID}
+        read = [_checked(row, known, (FILENAME, FILE)) for row in rows]
+        # Before the transaction, which would be open while large files are copied.
         kept = [await self._kept(caller, row) for row in read]
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
             named = await self._named(connection, caller, target, key, read)
-            additions = [
-                (row, addition)
-                for row, sha256, record_id in zip(read, kept, named, strict=True)
-                if (addition := _addition(row, sha256, record_id)) is not None
-            ]
-            taken = await writer.taken_external_ids(
-                [addition for _, addition in additions]
-            )
-            for at, (row, _) in enumerate(additions):
-                if at in taken:
-                    row.fail(
-                        VaultFault(
-                            ErrorType.INVALID_DATA,
-                            f"Another attachment has this [{EXTERNAL_ID}]",
-                        )
-                    )
-            going = [(row, addition) for row, addition in additions if not row.errors]
-            steps = await writer.add([addition for _, addition in going])
-            for (row, _), step in zip(going, steps, strict=True):
-                row.done(step.after.id, step.after.version)
-                row.warned = not step.added
+            additions: list[tuple[BatchRow, Addition]] = []
+            for row, sha256, record_id in zip(read, kept, named, strict=True):
+                addition = _addition(row, sha256, record_id)
+                if addition is not None:
+                    additions.append((row, addition))
+            await _attach(writer, additions)
 
         return await self._change(caller, object_name, read, work)
 
     async def describe(
-        self, caller: Caller, object_name: str, rows: Source, id_param: str | None
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        id_param: str | None,
     ) -> list[BatchRow]:
-        """Change the descriptions of attachments' latest versions."""
+        """Change the descriptions of attachments' latest versions.
+
+        :raises VaultFault: as ``create`` does.
+        """
         self._target(caller, object_name, rows)
         read = _read_named(rows, id_param, DESCRIPTION)
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
             found = await _found(connection, object_name, read, id_param)
-            await writer.describe(
-                [
-                    (
-                        attachment,
-                        checked_text(
-                            DESCRIPTION, row.given[DESCRIPTION], MAX_DESCRIPTION
-                        ),
-                    )
-                    for row, attachment in found
-                ]
-            )
+            described = [(attachment, _description(row)) for row, attachment in found]
+            await writer.describe(described)
 
         return await self._change(caller, object_name, read, work)
 
     async def delete(
-        self, caller: Caller, object_name: str, rows: Source, id_param: str | None
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        id_param: str | None,
     ) -> list[BatchRow]:
-        """Delete attachments with all their versions."""
+        """Delete attachments with all their versions.
+
+        :raises VaultFault: as ``create`` does.
+        """
         self._target(caller, object_name, rows)
         read = _read_named(rows, id_param)
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
             found = await _found(connection, object_name, read, id_param)
-            await writer.remove([attachment for _, attachment in found])
+            attachments = [attachment for _, attachment in found]
+            await writer.remove(attachments)
 
         return await self._change(caller, object_name, read, work)
 
-    def _target(self, caller: Caller, object_name: str, rows: Source) -> VaultObject:
+    def _target(
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+    ) -> VaultObject:
+        """Check a call with these rows, and return the object whose attachments it changes.
+
+        :raises VaultFault: when the caller may not change them, or there are too many rows.
+        """
         target = self._attachments.target(caller, object_name, Operation.EDIT)
+        # The number of rows is limited as in record calls.
         self._records.target(caller, object_name, rows)
         return target
 
     async def _kept(self, caller: Caller, row: BatchRow) -> str | None:
-        """The checksum under which a row's file is kept by now, None for a row with errors."""
+        """Store a row's file, and return its checksum; None for a row with errors."""
         if row.errors:
             return None
         try:
-            file = await self._staging.file(caller, row.text(FILE))
-            kept = await self._content.keep(
-                self._staging.content(file), limit=self.max_file
-            )
+            item = await self._staging.file(caller, row.text(FILE))
+            staged = self._staging.content(item)
+            kept = await self._content.keep(staged, limit=self.max_file)
         except VaultFault as fault:
-            row.fail(fault)
+            row.refuse(fault)
             return None
         return kept.sha256
 
@@ -195,10 +206,12 @@ class AttachmentBatches:
         key: Field,
         rows: Sequence[BatchRow],
     ) -> list[str | None]:
-        """Lock the records that the rows name; their ids, None for a row that names none, which gets an error."""
-        keys = [{key.name: row.given.get(key.name)} for row in rows]
-        read = self._records.reader(target).read(keys, key)
-        stored = await self._records.batch(connection, caller, target).lock(read, key)
+        """Lock the records that the rows name, and return their ids; fail a row that names none, whose id is None."""
+        keys = [{key.name: row.values.get(key.name)} for row in rows]
+        reader = self._records.reader(target)
+        read = reader.read(keys, key)
+        batch = self._records.batch(connection, caller, target)
+        stored = await batch.lock(read, key)
         named: list[str | None] = []
         for row, record in zip(rows, read, strict=True):
             if not record.errors and record.key not in stored:
@@ -212,75 +225,98 @@ class AttachmentBatches:
         caller: Caller,
         object_name: str,
         rows: Sequence[BatchRow],
-        work: Callable[[Connection, AttachmentWriter], Awaitable[None]],
+        work: Work,
     ) -> list[BatchRow]:
-        """Run the work in a transaction; when it is run again, rows begin as they were."""
-        errors = [list(row.errors) for row in rows]
+        """Run the work on the rows in a transaction, and return the rows."""
+        errors_before = [list(row.errors) for row in rows]
 
-        async def begun(connection: Connection) -> list[RowResult]:
-            for row, before in zip(rows, errors, strict=True):
-                row.errors = list(before)
-            await work(
-                connection,
-                AttachmentWriter(
-                    connection, self._components.registry, caller, object_name
-                ),
-            )
+        async def attempt(connection: Connection) -> list[RowResult]:
+            # The transaction is repeated after a deadlock: rows begin without the errors of the first time.
+            for row, errors in zip(rows, errors_before, strict=True):
+                row.errors = list(errors)
+            registry = self._components.registry
+            writer = AttachmentWriter(connection, registry, caller, object_name)
+            await work(connection, writer)
+            # The results are in the rows, which the caller of the transaction has already.
             return []
 
-        await self._records.carry_out(begun)
+        await self._records.carry_out(attempt)
         return list(rows)
 
 
+async def _attach(
+    writer: AttachmentWriter, additions: Sequence[tuple[BatchRow, Addition]]
+) -> None:
+    """Carry out the additions of rows, each with its row, except those whose external id is taken."""
+    taken = await writer.taken_external_ids([addition for _, addition in additions])
+    accepted: list[tuple[BatchRow, Addition]] = []
+    for at, (row, addition) in enumerate(additions):
+        if at in taken:
+            message = f"Another attachment has this [{EXTERNAL_ID}]"
+            row.fail(ErrorType.INVALID_DATA, message)
+        if not row.errors:
+            accepted.append((row, addition))
+    steps = await writer.add([addition for _, addition in accepted])
+    for (row, _), step in zip(accepted, steps, strict=True):
+        row.done(step.after.id, step.after.version)
+        row.warned = not step.added
+
+
 def _checked(
-    given: Mapping[str, object], known: set[str], required: Sequence[str]
+    values: Mapping[str, object],
+    known: set[str],
+    required: Sequence[str],
 ) -> BatchRow:
-    """A row whose columns are known and there; with its errors."""
-    row = BatchRow(given)
-    for name in given.keys() - known:
+    """Return a row, with an error for each column that is unknown, missing or not valid."""
+    row = BatchRow(values)
+    for name in values.keys() - known:
         row.fail(
-            VaultFault(
-                ErrorType.ATTRIBUTE_NOT_SUPPORTED,
-                f"A row here has no column [{name[:100]}]",
-            )
+            ErrorType.ATTRIBUTE_NOT_SUPPORTED,
+            f"A row here has no column [{name[:100]}]",
         )
     for name in required:
-        if not row.text(name) and (name != DESCRIPTION or name not in given):
+        # An empty description is one: it removes the stored one.
+        removes = name == DESCRIPTION and name in values
+        if not row.text(name) and not removes:
             row.fail(
-                VaultFault(
-                    ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
-                )
+                ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
             )
     for name, most in ((DESCRIPTION, MAX_DESCRIPTION), (EXTERNAL_ID, MAX_EXTERNAL_ID)):
         try:
-            checked_text(name, given.get(name), most)
+            checked_text(name, values.get(name), most)
         except VaultFault as fault:
-            row.fail(fault)
+            row.refuse(fault)
     return row
 
 
+def _description(row: BatchRow) -> str | None:
+    """Return the description in a checked row; None when the row removes the description."""
+    return checked_text(DESCRIPTION, row.values[DESCRIPTION], MAX_DESCRIPTION)
+
+
 def _addition(
-    row: BatchRow, sha256: str | None, record_id: str | None
+    row: BatchRow,
+    sha256: str | None,
+    record_id: str | None,
 ) -> Addition | None:
-    """What a row adds, None for one with errors."""
+    """Return the addition of a row; None for a row with errors, after adding one for an invalid file name."""
     try:
         filename = checked_filename(row.text(FILENAME))
     except VaultFault as fault:
-        row.fail(fault)
+        row.refuse(fault)
         return None
     if sha256 is None or record_id is None:
         return None
-    return Addition(
-        record_id,
-        filename,
-        sha256,
-        row.text(DESCRIPTION) or None,
-        row.text(EXTERNAL_ID) or None,
-    )
+    description = row.text(DESCRIPTION) or None
+    external_id = row.text(EXTERNAL_ID) or None
+    return Addition(record_id, filename, sha256, description, external_id)
 
 
 def _read_named(rows: Source, id_param: str | None, *required: str) -> list[BatchRow]:
-    """Rows that name attachments, by record and id or by external id."""
+    """Return rows that name attachments by record and attachment id or, with ``id_param``, by external id.
+
+    :raises VaultFault: INVALID_DATA when ``id_param`` is another column.
+    """
     if id_param not in (None, EXTERNAL_ID):
         raise VaultFault(
             ErrorType.INVALID_DATA,
@@ -290,19 +326,24 @@ def _read_named(rows: Source, id_param: str | None, *required: str) -> list[Batc
     names = (EXTERNAL_ID,) if id_param else ("id", ATTACHMENT_ID)
     read = [_checked(row, known, (*names, *required)) for row in rows]
     for row in read:
-        text = row.text(ATTACHMENT_ID)
-        if (
-            not row.errors
-            and not id_param
-            and not (text.isascii() and text.isdigit() and int(text[:20]) <= MAX_ID)
-        ):
+        if row.errors or id_param:
+            continue
+        if _attachment_id(row.text(ATTACHMENT_ID)) is None:
             row.fail(
-                VaultFault(
-                    ErrorType.INVALID_DATA,
-                    f"Invalid value for parameter [{ATTACHMENT_ID}]",
-                )
+                ErrorType.INVALID_DATA,
+                f"Invalid value for parameter [{ATTACHMENT_ID}]",
             )
     return read
+
+
+def _attachment_id(text: str) -> int | None:
+    """Return the attachment id in a text; None for a text that is not one."""
+    if not text.isascii() or not text.isdigit():
+        return None
+    # Eleven digits are beyond the largest id; int() refuses a text of thousands of them.
+    significant = text.lstrip("0")[:11] or "0"
+    attachment_id = int(significant)
+    return attachment_id if attachment_id <= MAX_ID else None
 
 
 async def _found(
@@ -311,31 +352,27 @@ async def _found(
     rows: Sequence[BatchRow],
     id_param: str | None,
 ) -> list[tuple[BatchRow, Attachment]]:
-    """The attachments that rows without errors name, each with its row; a row that names none gets an error."""
+    """Return the attachments that rows without errors name, each with its row; fail rows that name none."""
     good = [row for row in rows if not row.errors]
+    keys: Sequence[object]
     found: dict[object, Attachment]
     if id_param:
-        found = await table.by_external_id(
-            connection, object_name, [row.text(EXTERNAL_ID) for row in good]
-        )
+        external_ids = [row.text(EXTERNAL_ID) for row in good]
+        keys = external_ids
+        found = await table.by_external_id(connection, object_name, external_ids)
     else:
-        found = await table.by_id(
-            connection, object_name, [int(row.text(ATTACHMENT_ID)) for row in good]
-        )
+        ids = [_attachment_id(row.text(ATTACHMENT_ID)) or 0 for row in good]
+        keys = ids
+        found = await table.by_id(connection, object_name, ids)
     pairs: list[tuple[BatchRow, Attachment]] = []
     seen: set[int] = set()
-    for row in good:
-        attachment = found.get(
-            row.text(EXTERNAL_ID) if id_param else int(row.text(ATTACHMENT_ID))
-        )
+    for row, key in zip(good, keys, strict=True):
+        attachment = found.get(key)
+        # A row that names a record names one whose attachment it is.
         if attachment is None or row.text("id") not in ("", attachment.record_id):
-            row.fail(VaultFault(ErrorType.INVALID_DATA, "There is no such attachment"))
+            row.fail(ErrorType.INVALID_DATA, "There is no such attachment")
         elif attachment.id in seen:
-            row.fail(
-                VaultFault(
-                    ErrorType.INVALID_DATA, "The attachment is repeated in this call"
-                )
-            )
+            row.fail(ErrorType.INVALID_DATA, "The attachment is repeated in this call")
         else:
             seen.add(attachment.id)
             row.done(attachment.id, attachment.latest.number)

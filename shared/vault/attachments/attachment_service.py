@@ -1,4 +1,4 @@
-"""Attachments of a record as the API uses them: read, added, described, restored, deleted."""
+"""Carries out the attachment calls of one record: reads, adds, describes, restores and deletes attachments."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_FILE = 4 * 2**30  # bytes
+DESCRIPTION = "description__v"
 
+# The record whose attachments change: writers of its attachments come one after the other.
 LOCK = "SELECT id FROM {table} WHERE id = $1 FOR NO KEY UPDATE"
-NO_RECORD = "There is no record with this id"
 
 
 @dataclass(frozen=True, slots=True)
-class Of:
-    """Whose attachments: the caller, and the record of an object."""
+class OfRecord:
+    """A record whose attachments a call is about, and the caller."""
 
     caller: Caller
     object_name: str
@@ -50,7 +51,7 @@ class Of:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What attaching a file came to; nothing was ``added`` where the record has the same bytes attached already."""
+    """The version with an attached file; ``added`` is False when the record already had the same bytes attached."""
 
     id: int
     version: int
@@ -58,9 +59,9 @@ class Added:
 
 
 class AttachmentService:
-    """The attachment calls of one record; all methods raise VaultFault.
+    """Serves the attachments of records; all methods raise VaultFault.
 
-    Whoever may read the record may read its attachments, whoever may edit it may change them.
+    A caller who may read the record may read its attachments, one who may edit it may change them.
     """
 
     def __init__(
@@ -77,9 +78,16 @@ class AttachmentService:
         self.max_file = MAX_FILE
 
     def target(
-        self, caller: Caller, object_name: str, operation: Operation
+        self,
+        caller: Caller,
+        object_name: str,
+        operation: Operation,
     ) -> VaultObject:
-        """The object, when the caller may do this with attachments of its records, and it allows them."""
+        """Check an operation of the caller on attachments of an object's records, and return the object.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown object; OPERATION_NOT_ALLOWED for one
+            without attachments.
+        """
         target = self._records.target(caller, object_name, [{}], operation)
         if not target.allow_attachments:
             raise VaultFault(
@@ -88,130 +96,201 @@ class AttachmentService:
             )
         return target
 
-    async def all(self, of: Of) -> list[Attachment]:
-        """The attachments of a record, the oldest first."""
-        await self._records.state_of(
-            self.target(of.caller, of.object_name, Operation.READ), of.record_id
-        )
+    async def all(self, of: OfRecord) -> list[Attachment]:
+        """Return the attachments of a record, the oldest first.
+
+        :raises VaultFault: INVALID_DATA when there is no such record.
+        """
+        target = self.target(of.caller, of.object_name, Operation.READ)
+        await self._records.state_of(target, of.record_id)
         async with self._database.connection() as connection:
             return await table.of_record(connection, of.object_name, of.record_id)
 
-    async def one(self, of: Of, attachment_id: int) -> Attachment:
-        """One attachment of a record."""
+    async def one(self, of: OfRecord, attachment_id: int) -> Attachment:
+        """Return one attachment of a record.
+
+        :raises VaultFault: INVALID_DATA when the record has no such attachment.
+        """
         self.target(of.caller, of.object_name, Operation.READ)
         async with self._database.connection() as connection:
             return await _own(connection, of, attachment_id)
 
     def bytes_of(
-        self, version: Version, start: int = 0, length: int | None = None
+        self,
+        version: Version,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
-        """The bytes of a version from ``start`` on, at most ``length`` of them."""
+        """Yield the bytes of a version from ``start`` on, at most ``length`` of them, in chunks."""
         return self._content.read(version.content, start, length)
 
-    async def archive_name(self, of: Of) -> str:
-        """What the file of all attachments of a record is called."""
+    async def archive_name(self, of: OfRecord) -> str:
+        """Return the file name of the archive of a record's attachments.
+
+        :raises VaultFault: INVALID_DATA when there is no such record.
+        """
         target = self.target(of.caller, of.object_name, Operation.READ)
+        registry = self._components.registry
         async with self._database.connection() as connection:
-            title = await record_title(
-                connection, self._components.registry, target, of.record_id
-            )
+            title = await record_title(connection, registry, target, of.record_id)
         return f"{title} - attachments.zip"
 
-    async def require_record(self, of: Of) -> None:
-        """Refuse a file for a record that is not there or may not have it, before the file is read."""
-        await self._records.state_of(
-            self.target(of.caller, of.object_name, Operation.EDIT), of.record_id
-        )
+    async def require_record(self, of: OfRecord) -> None:
+        """Check that the caller may attach a file to the record, before the file is read.
+
+        :raises VaultFault: as ``target`` does; INVALID_DATA when there is no such record.
+        """
+        target = self.target(of.caller, of.object_name, Operation.EDIT)
+        await self._records.state_of(target, of.record_id)
 
     async def add(
         self,
-        of: Of,
+        of: OfRecord,
         filename: str,
         content: AsyncIterable[bytes],
         description: str | None,
     ) -> Added:
-        """Attach a file to a record; a file name that the record has gets a new version."""
+        """Attach a file to a record, as a new version of the attachment with its name, else as a new attachment.
+
+        :raises VaultFault: INVALID_DATA for a name or description that is not valid, or an unknown record;
+            EXCEEDS_FILE_MAX_SIZE.
+        """
         self.target(of.caller, of.object_name, Operation.EDIT)
         name = checked_filename(filename)
-        text = checked_text("description__v", description, MAX_DESCRIPTION)
+        text = checked_text(DESCRIPTION, description, MAX_DESCRIPTION)
+        # Before the transaction, which would be open while a large file is sent.
         kept = await self._content.keep(content, limit=self.max_file)
+        addition = Addition(of.record_id, name, kept.sha256, text)
 
         async def work(_: Connection, writer: AttachmentWriter) -> Added:
-            return await _add(writer, Addition(of.record_id, name, kept.sha256, text))
+            return await _add(writer, addition)
 
         return await self._change(of, work)
 
-    async def restore(self, of: Of, attachment_id: int, number: int) -> Added:
-        """Make the file of a version the latest version."""
+    async def restore(
+        self,
+        of: OfRecord,
+        attachment_id: int,
+        number: int,
+    ) -> Added:
+        """Make the file of a version the latest version.
+
+        :raises VaultFault: INVALID_DATA when the record has no such version.
+        """
 
         async def work(connection: Connection, writer: AttachmentWriter) -> Added:
             attachment = await _own(connection, of, attachment_id)
             version = attachment.version(number)
-            sha256, text = version.content.sha256, version.description
-            return await _add(
-                writer,
-                Addition(
-                    of.record_id, attachment.filename, sha256, text, restored=True
-                ),
+            addition = Addition(
+                of.record_id,
+                attachment.filename,
+                version.content.sha256,
+                version.description,
+                restored=True,
             )
+            return await _add(writer, addition)
 
         return await self._change(of, work)
 
     async def describe(
-        self, of: Of, attachment_id: int, description: str | None
+        self,
+        of: OfRecord,
+        attachment_id: int,
+        description: str | None,
     ) -> None:
-        """Change the description of the latest version."""
-        text = checked_text("description__v", description, MAX_DESCRIPTION)
+        """Change the description of the latest version.
+
+        :raises VaultFault: INVALID_DATA when the record has no such attachment, or the description is not valid.
+        """
+        text = checked_text(DESCRIPTION, description, MAX_DESCRIPTION)
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
-            await writer.describe([(await _own(connection, of, attachment_id), text)])
+            attachment = await _own(connection, of, attachment_id)
+            await writer.describe([(attachment, text)])
 
         await self._change(of, work)
 
-    async def delete(self, of: Of, attachment_id: int) -> None:
-        """Delete an attachment with all its versions."""
+    async def delete(self, of: OfRecord, attachment_id: int) -> None:
+        """Delete an attachment with all its versions.
+
+        :raises VaultFault: INVALID_DATA when the record has no such attachment.
+        """
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
-            await writer.remove([await _own(connection, of, attachment_id)])
+            attachment = await _own(connection, of, attachment_id)
+            await writer.remove([attachment])
 
         await self._change(of, work)
 
-    async def delete_version(self, of: Of, attachment_id: int, number: int) -> None:
-        """Delete one version; the attachment goes with the last one."""
+    async def delete_version(
+        self,
+        of: OfRecord,
+        attachment_id: int,
+        number: int,
+    ) -> None:
+        """Delete one version; delete the attachment when it was the only one.
+
+        :raises VaultFault: INVALID_DATA when the record has no such version.
+        """
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
-            await writer.remove_version(
-                await _own(connection, of, attachment_id), number
-            )
+            attachment = await _own(connection, of, attachment_id)
+            await writer.remove_version(attachment, number)
 
         await self._change(of, work)
 
     async def _change(
-        self, of: Of, work: Callable[[Connection, AttachmentWriter], Awaitable[T]]
+        self,
+        of: OfRecord,
+        work: Callable[[Connection, AttachmentWriter], Awaitable[T]],
     ) -> T:
-        """Run the work in a transaction that has locked the record."""
+        """Run the work in a transaction that has locked the record, and return what the work returns.
+
+        :raises VaultFault: as ``target`` and the work do; INVALID_DATA when there is no such record.
+        """
         results: list[T] = []
 
         async def locked(connection: Connection) -> list[RowResult]:
             target = self.target(of.caller, of.object_name, Operation.EDIT)
-            known = "\x00" not in of.record_id
-            sql = LOCK.format(table=record_table(target.name))
-            if not known or await connection.fetchval(sql, of.record_id) is None:
-                raise VaultFault(ErrorType.INVALID_DATA, NO_RECORD)
-            writer = AttachmentWriter(
-                connection, self._components.registry, of.caller, target.name
-            )
-            results.append(await work(connection, writer))
+            await _lock(connection, target, of.record_id)
+            registry = self._components.registry
+            writer = AttachmentWriter(connection, registry, of.caller, target.name)
+            result = await work(connection, writer)
+            results.append(result)
+            # No row of a record is written here, so that none has a result.
             return []
 
         await self._records.carry_out(locked)
+        # A transaction that was repeated has left a result for each time.
         return results[-1]
 
 
-async def _own(connection: Connection, of: Of, attachment_id: int) -> Attachment:
-    found = (await table.by_id(connection, of.object_name, [attachment_id])).get(
-        attachment_id
-    )
+async def _lock(
+    connection: Connection,
+    target: VaultObject,
+    record_id: str,
+) -> None:
+    """Lock a record until the transaction ends.
+
+    :raises VaultFault: INVALID_DATA when there is no such record.
+    """
+    sql = LOCK.format(table=record_table(target.name))
+    possible = "\x00" not in record_id
+    if not possible or await connection.fetchval(sql, record_id) is None:
+        raise VaultFault(ErrorType.INVALID_DATA, "There is no record with this id")
+
+
+async def _own(
+    connection: Connection,
+    of: OfRecord,
+    attachment_id: int,
+) -> Attachment:
+    """Return an attachment after checking that it belongs to the record.
+
+    :raises VaultFault: INVALID_DATA when there is no such attachment, or it belongs to another record.
+    """
+    attachments = await table.by_id(connection, of.object_name, [attachment_id])
+    found = attachments.get(attachment_id)
     if found is None or found.record_id != of.record_id:
         raise VaultFault(
             ErrorType.INVALID_DATA, f"The record has no attachment [{attachment_id}]"
@@ -220,5 +299,6 @@ async def _own(connection: Connection, of: Of, attachment_id: int) -> Attachment
 
 
 async def _add(writer: AttachmentWriter, addition: Addition) -> Added:
+    """Attach one file, and return the version with it."""
     (step,) = await writer.add([addition])
     return Added(step.after.id, step.after.version, step.added)

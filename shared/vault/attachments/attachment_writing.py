@@ -1,4 +1,4 @@
-"""Changes of attachments within a transaction that has locked their records, with the audit of each."""
+"""Changes attachments within a transaction that has locked their records, with the audit of each change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from shared.vault.audit import audit_entries as entries
 from shared.vault.files import attachment_table as table
-from shared.vault.files.attachment_model import Addition, Attachment, Step, plan, told
+from shared.vault.files.attachment_model import (
+    Addition,
+    Attachment,
+    Step,
+    audit_text,
+    plan,
+)
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
 FIELD = "attachments"  # of the record, on the audit trail
 
 Change = tuple[str, str | None, str | None]
-"""Id of a record; a version of an attachment of it as it was, and as it is."""
+"""The id of a record, and the texts of a version of its attachment before and after a change."""
 
 
 class AttachmentWriter:
@@ -36,17 +42,18 @@ class AttachmentWriter:
         self._object_name = object_name
 
     async def add(self, additions: Sequence[Addition]) -> list[Step]:
-        """Attach files to records; what came of each, in their order."""
+        """Attach files to records, and return the step of each addition, in their order."""
         known = await table.known_to(self._connection, self._object_name, additions)
         ids = await table.new_ids(self._connection, len(additions))
         steps = plan(additions, known, ids)
         added = [step for step in steps if step.added]
         await table.put(self._connection, self._caller, self._object_name, added)
-        await self._audit([_change(step) for step in added])
+        changes = [_change(step) for step in added]
+        await self._audit(changes)
         return steps
 
     async def taken_external_ids(self, additions: Sequence[Addition]) -> set[int]:
-        """Places of additions whose external id another attachment has, or one that comes before them."""
+        """Return the indexes of additions whose external id a stored attachment or an earlier addition has."""
         ids = list({each.external_id for each in additions if each.external_id})
         found = await table.by_external_id(self._connection, self._object_name, ids)
         holders = {
@@ -54,60 +61,71 @@ class AttachmentWriter:
         }
         taken: set[int] = set()
         for at, each in enumerate(additions):
+            if not each.external_id:
+                continue
+            # An attachment keeps its external id when it gets a new version.
             own = (each.record_id, each.filename)
-            if each.external_id and holders.setdefault(each.external_id, own) != own:
+            holder = holders.setdefault(each.external_id, own)
+            if holder != own:
                 taken.add(at)
         return taken
 
     async def describe(
         self, described: Sequence[tuple[Attachment, str | None]]
     ) -> None:
-        """Give the latest versions of attachments new descriptions."""
+        """Change the descriptions of the latest versions of attachments."""
         await table.describe(self._connection, described)
-        await self._audit(
-            [
-                (
-                    each.record_id,
-                    each.told(each.latest),
-                    told(each.filename, each.latest.number, description),
-                )
-                for each, description in described
-            ]
-        )
+        changes: list[Change] = []
+        for each, description in described:
+            before = each.audit_text(each.latest)
+            after = audit_text(each.filename, each.latest.number, description)
+            changes.append((each.record_id, before, after))
+        await self._audit(changes)
 
     async def remove(self, attachments: Sequence[Attachment]) -> None:
         """Delete attachments with all their versions."""
-        await table.remove(self._connection, [each.id for each in attachments])
-        await self._audit(
-            [
-                (each.record_id, each.told(v), None)
-                for each in attachments
-                for v in each.versions
-            ]
-        )
+        ids = [each.id for each in attachments]
+        await table.remove(self._connection, ids)
+        changes = [
+            (each.record_id, each.audit_text(version), None)
+            for each in attachments
+            for version in each.versions
+        ]
+        await self._audit(changes)
 
-    async def remove_version(self, attachment: Attachment, number: int) -> None:
-        """Delete one version; the attachment goes with the last one."""
+    async def remove_version(
+        self,
+        attachment: Attachment,
+        number: int,
+    ) -> None:
+        """Delete one version; delete the attachment when it was the only one.
+
+        :raises VaultFault: INVALID_DATA when the attachment has no such version.
+        """
         version = attachment.version(number)
         if len(attachment.versions) == 1:
             await self.remove([attachment])
             return
         await table.remove_version(self._connection, attachment.id, number)
-        await self._audit([(attachment.record_id, attachment.told(version), None)])
+        change = (attachment.record_id, attachment.audit_text(version), None)
+        await self._audit([change])
 
     async def _audit(self, changes: Sequence[Change]) -> None:
+        """Write each change as an edit of its record."""
         edits = [
             ({"id": record_id, FIELD: before}, {FIELD: after})
             for record_id, before, after in changes
         ]
         await entries.edited(
-            self._connection, self._registry, self._caller, self._object_name, edits
+            self._connection,
+            self._registry,
+            self._caller,
+            self._object_name,
+            edits,
         )
 
 
 def _change(step: Step) -> Change:
-    return (
-        step.after.record_id,
-        step.before.told if step.before else None,
-        step.after.told,
-    )
+    """Return a step as a change of its record."""
+    before = None if step.before is None else step.before.audit_text
+    return step.after.record_id, before, step.after.audit_text

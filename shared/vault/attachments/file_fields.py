@@ -1,4 +1,4 @@
-"""Files of attachment fields: one a record and field, kept under a handle that the field holds."""
+"""Stores the files of attachment fields: one for each record and field, under the handle that the field contains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_model import (
     FieldFile,
     Handle,
-    Unkept,
+    UnkeptFile,
     checked_filename,
     media_type,
 )
@@ -23,8 +23,10 @@ from shared.vault.files.content_service import Content, unused_sql
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from shared.vault.access.caller import Caller
-    from shared.vault.attachments.attachment_service import Of
+    from shared.vault.attachments.attachment_service import OfRecord
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.files.content_service import ContentService
     from shared.vault.records.record_service import RecordService
@@ -36,26 +38,32 @@ if TYPE_CHECKING:
 MAX_FILE = 100 * 2**20  # bytes
 HANDLE = re.compile(r"[A-Z]{3}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+# The handle of a file; the same bytes under the same name have one handle.
 KEEP = """
 INSERT INTO platform.field_file (filename, format, sha256) VALUES ($1, $2, $3)
 ON CONFLICT (filename, sha256) DO UPDATE SET last_stored = now() RETURNING handle
 """
-# In their order, so that two calls never wait for each other. Noted as stored again, they are safe from the sweep.
+# Handles that are used again, which saves them from the sweep. In their order, so that two calls never deadlock.
 TOUCH = """
 UPDATE platform.field_file SET last_stored = now() WHERE handle IN
     (SELECT handle FROM platform.field_file WHERE handle = ANY($1::text[]) ORDER BY handle FOR UPDATE)
 RETURNING handle
 """
+# Files by their handles, with what is needed to read them.
 FILES = """
 SELECT f.handle, f.filename, f.format, f.last_stored, c.sha256, c.size, c.md5, c.stored_as
 FROM platform.field_file f JOIN platform.content c USING (sha256) WHERE f.handle = ANY($1::text[])
 """
+# Unused files, last stored before a moment. A file that a field uses by now is dated as stored again, and stays.
+REMOVE_UNUSED = (
+    "DELETE FROM platform.field_file u WHERE u.last_stored < $1 AND {unused}"
+)
 
 
 class AttachmentFields:
-    """The attachment fields of records; all methods raise VaultFault.
+    """Serves the attachment fields of records; all methods raise VaultFault.
 
-    Whoever may read a record may read its files, whoever may edit it may change them.
+    A caller who may read a record may read its files, one who may edit it may change them.
     """
 
     def __init__(
@@ -74,59 +82,74 @@ class AttachmentFields:
         self.max_file = MAX_FILE
 
     async def with_files(
-        self, caller: Caller, object_name: str, rows: Source
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
     ) -> Source:
-        """The rows of a record call, with handles for the files that they name.
+        """Return the rows of a record call, with handles for the files that they name.
 
-        A file is named by its path on the staging area, or by the handle that a field of a record holds. One that
-        cannot be had becomes an error of its row, when that is read.
+        A file is named by its path on the staging area, or by the handle in a field of a record. A file that cannot be
+        stored becomes an error of its row, when the row is read.
+
+        :raises VaultFault: when the caller may not write records of the object.
         """
         target = self._components.registry.objects.get(object_name)
         names = [] if target is None else [field.name for field in _fields(target)]
-        given = {
-            str(row[name])
-            for row in rows
-            for name in names
-            if row.get(name) not in (None, "")
+        texts = {
+            str(row[name]) for row in rows for name in names if _names_file(row, name)
         }
-        if not given:
+        if not texts:
             return rows
+        # Before any file is copied for a caller who may not write at all.
         self._records.target(caller, object_name, rows)
-        known = await self._touched([text for text in given if HANDLE.fullmatch(text)])
-        files: dict[str, Handle | Unkept] = {
-            text: known[text] if text in known else await self._staged(caller, text)
-            for text in sorted(given)
-        }
+        handles = [text for text in texts if HANDLE.fullmatch(text)]
+        known = await self._touched(handles)
+        files: dict[str, Handle | UnkeptFile] = {}
+        for text in sorted(texts):
+            # A text that looks like a handle, but is not a known one, may be a path.
+            files[text] = known.get(text) or await self._staged(caller, text)
         return [_replaced(row, names, files) for row in rows]
 
     async def _touched(self, handles: Sequence[str]) -> dict[str, Handle]:
+        """Return the known handles by their texts, and protect them from the sweep for a day."""
         if not handles:
             return {}
         async with self._database.connection() as connection:
-            return {
-                row["handle"]: Handle(row["handle"])
-                for row in await connection.fetch(TOUCH, handles)
-            }
+            rows = await connection.fetch(TOUCH, handles)
+        return {row["handle"]: Handle(row["handle"]) for row in rows}
 
-    async def _staged(self, caller: Caller, path: str) -> Handle | Unkept:
+    async def _staged(self, caller: Caller, path: str) -> Handle | UnkeptFile:
+        """Store a staged file, and return its handle, or the reason why it cannot be stored."""
         try:
             name = checked_filename(path)
             item = await self._staging.file(caller, path)
-            return await self._keep(name, self._staging.content(item))
+            staged = self._staging.content(item)
+            return await self._keep(name, staged)
         except VaultFault as fault:
-            return Unkept(fault.error.message)
+            return UnkeptFile(fault.error.message)
 
-    async def _keep(self, filename: str, content: AsyncIterable[bytes]) -> Handle:
+    async def _keep(
+        self,
+        filename: str,
+        content: AsyncIterable[bytes],
+    ) -> Handle:
+        """Store bytes as a file, and return its handle.
+
+        :raises VaultFault: EXCEEDS_FILE_MAX_SIZE.
+        """
         kept = await self._content.keep(content, limit=self.max_file)
+        format_ = media_type(filename)
         async with self._database.connection() as connection:
-            return Handle(
-                await connection.fetchval(
-                    KEEP, filename, media_type(filename), kept.sha256
-                )
-            )
+            handle = await connection.fetchval(KEEP, filename, format_, kept.sha256)
+        return Handle(handle)
 
-    async def require_record(self, of: Of, field_name: str) -> None:
-        """Refuse a file for a record that is not there or may not have it, before the file is read."""
+    async def require_record(self, of: OfRecord, field_name: str) -> None:
+        """Check that the caller may store a file in the field of the record, before the file is read.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such field or record, or the Vault sets
+            the field itself.
+        """
         target = self._records.target(of.caller, of.object_name, [{}], Operation.EDIT)
         if not _field(target, field_name).editable:
             raise VaultFault(
@@ -135,15 +158,26 @@ class AttachmentFields:
         await self._records.state_of(target, of.record_id)
 
     async def put(
-        self, of: Of, field_name: str, filename: str, content: AsyncIterable[bytes]
+        self,
+        of: OfRecord,
+        field_name: str,
+        filename: str,
+        content: AsyncIterable[bytes],
     ) -> list[RowResult]:
-        """Make a file that of the field, in place of the one before."""
-        handle = await self._keep(checked_filename(filename), content)
+        """Store a file in the field, in place of the previous one, and return the result of the record's update.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a file name that is not valid; EXCEEDS_FILE_MAX_SIZE.
+        """
+        name = checked_filename(filename)
+        handle = await self._keep(name, content)
         row = {"id": of.record_id, field_name: handle}
         return await self._records.update(of.caller, of.object_name, [row])
 
-    async def one(self, of: Of, field_name: str) -> FieldFile:
-        """The file of a field."""
+    async def one(self, of: OfRecord, field_name: str) -> FieldFile:
+        """Return the file of a field.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such field or record, or no file.
+        """
         target = self._records.target(of.caller, of.object_name, [{}], Operation.READ)
         field = _field(target, field_name)
         found = await self._of(target, [field], of.record_id)
@@ -154,66 +188,79 @@ class AttachmentFields:
             )
         return found[field.name]
 
-    async def all(self, of: Of) -> tuple[str, Mapping[str, FieldFile]]:
-        """What an archive of a record's files is called, and the files by field."""
+    async def all(self, of: OfRecord) -> tuple[str, Mapping[str, FieldFile]]:
+        """Return the name of the archive of a record's files, and the files by field.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such record.
+        """
         target = self._records.target(of.caller, of.object_name, [{}], Operation.READ)
+        registry = self._components.registry
         async with self._database.connection() as connection:
-            title = await record_title(
-                connection, self._components.registry, target, of.record_id
-            )
-        return f"{title} - attachment fields.zip", await self._of(
-            target, _fields(target), of.record_id
-        )
+            title = await record_title(connection, registry, target, of.record_id)
+        files = await self._of(target, _fields(target), of.record_id)
+        return f"{title} - attachment fields.zip", files
 
     def bytes_of(
-        self, file: FieldFile, start: int = 0, length: int | None = None
+        self,
+        file: FieldFile,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
-        """The bytes of a file from ``start`` on, at most ``length`` of them."""
+        """Yield the bytes of a file from ``start`` on, at most ``length`` of them, in chunks."""
         return self._content.read(file.content, start, length)
 
     async def _of(
-        self, target: VaultObject, fields: Sequence[Field], record_id: str
+        self,
+        target: VaultObject,
+        fields: Sequence[Field],
+        record_id: str,
     ) -> dict[str, FieldFile]:
+        """Return the files of a record by field, without fields that have no file.
+
+        :raises VaultFault: INVALID_DATA when there is no such record.
+        """
         columns = "".join(f", {quote(field.name)}" for field in fields)
         sql = f"SELECT id{columns} FROM {table(target.name)} WHERE id = $1"
         async with self._database.connection() as connection:
-            record = (
-                None
-                if "\x00" in record_id
-                else await connection.fetchrow(sql, record_id)
-            )
+            possible = "\x00" not in record_id
+            record = await connection.fetchrow(sql, record_id) if possible else None
             if record is None:
                 raise VaultFault(
                     ErrorType.INVALID_DATA, "There is no record with this id"
                 )
-            held = {field.name: record[field.name] for field in fields}
-            rows = await connection.fetch(
-                FILES, [handle for handle in held.values() if handle]
-            )
-        files = {
-            row["handle"]: FieldFile(
-                row["handle"],
-                row["filename"],
-                row["format"],
-                Content(row["sha256"], row["size"], row["md5"], row["stored_as"]),
-                row["last_stored"],
-            )
-            for row in rows
+            handles = {field.name: record[field.name] for field in fields}
+            stored = [handle for handle in handles.values() if handle]
+            rows = await connection.fetch(FILES, stored)
+        files = {row["handle"]: _field_file(row) for row in rows}
+        return {
+            name: files[handle] for name, handle in handles.items() if handle in files
         }
-        return {name: files[handle] for name, handle in held.items() if handle in files}
 
     async def remove_unused(self, before: datetime) -> None:
-        """Forget files that no field holds and nobody has given since; what they say is swept with all content."""
+        """Remove files that no field refers to and that were last stored before ``before``.
+
+        The sweep of content removes their bytes.
+        """
         async with self._database.connection() as connection:
             unused = await unused_sql(connection, "platform.field_file")
-            # One that a field came to hold meanwhile has been noted as stored again, and stays.
-            await connection.execute(
-                f"DELETE FROM platform.field_file u WHERE u.last_stored < $1 AND {unused}",
-                before,
-            )
+            sql = REMOVE_UNUSED.format(unused=unused)
+            await connection.execute(sql, before)
+
+
+def _field_file(row: Record) -> FieldFile:
+    """Return a row of FILES as a file."""
+    content = Content(row["sha256"], row["size"], row["md5"], row["stored_as"])
+    return FieldFile(
+        row["handle"],
+        row["filename"],
+        row["format"],
+        content,
+        row["last_stored"],
+    )
 
 
 def _fields(target: VaultObject) -> list[Field]:
+    """Return the active attachment fields of an object."""
     return [
         field
         for field in target.fields.values()
@@ -222,6 +269,10 @@ def _fields(target: VaultObject) -> list[Field]:
 
 
 def _field(target: VaultObject, name: str) -> Field:
+    """Return the attachment field of this name.
+
+    :raises VaultFault: INVALID_DATA when the object has no such field.
+    """
     for field in _fields(target):
         if field.name == name:
             return field
@@ -231,12 +282,16 @@ def _field(target: VaultObject, name: str) -> Field:
     )
 
 
+def _names_file(row: Mapping[str, object], name: str) -> bool:
+    """Return whether a row names a file for a field; an empty value names none, and removes the stored one."""
+    return row.get(name) not in (None, "")
+
+
 def _replaced(
     row: Mapping[str, object],
     names: Sequence[str],
-    files: Mapping[str, Handle | Unkept],
+    files: Mapping[str, Handle | UnkeptFile],
 ) -> Mapping[str, object]:
-    held = {
-        name: files[str(row[name])] for name in names if row.get(name) not in (None, "")
-    }
-    return {**row, **held} if held else row
+    """Return a row with the handles of its stored files in place of the names."""
+    kept = {name: files[str(row[name])] for name in names if _names_file(row, name)}
+    return {**row, **kept} if kept else row

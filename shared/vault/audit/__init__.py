@@ -1,1 +1,1 @@
-"""The audit trails of a Vault: every change of records and configuration, and every sign-in."""
+"""Keeps the audit trails of a Vault: every change of records and configuration, and every sign-in."""

@@ -28,7 +28,7 @@ CUT = "…"
 
 
 class AuditAction(StrEnum):
-    """What an entry says was done; components have the commands of MDL in place of these."""
+    """The actions of entries; entries about components have MDL commands instead."""
 
     CREATE = "Create"
     EDIT = "Edit"
@@ -68,13 +68,13 @@ SIGNED_IN = """
 INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, new_value)
 SELECT 'login', c.user_id, c.username, $2, $3, $4 FROM platform.credential c WHERE c.user_id = $1
 """
-# What was typed as a name that no user has may be a password: it is not kept.
+# A typed name that no user has may be a password: it is not stored.
 REFUSED = """
 INSERT INTO platform.audit_entry (trail, user_id, user_name, action, new_value)
 SELECT 'login', c.user_id, c.username, $2, $3
 FROM (VALUES ($1::text)) AS typed(name) LEFT JOIN platform.credential c ON c.username = typed.name
 """
-NOTED = """
+ENTRY = """
 INSERT INTO platform.audit_entry (user_id, user_name, on_behalf_of, trail, action, item, old_value, new_value)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
@@ -96,14 +96,14 @@ GOING = (
 )
 
 Author = tuple[int, str | None, int | None]
-"""Who acts: user id, user name where it is known, and the user id on whose behalf."""
+"""The acting user's id, user name (if known), and the id of the user on whose behalf they act."""
 
 Line = tuple[str, object, object]
 """A field, and its value before and after a change."""
 
 
 def text_of(value: object) -> str | None:
-    """Return a column's value as text, None for an empty one; long text is cut, and ends in an ellipsis then."""
+    """Return a column's value as text, None for an empty one; cut long text and end it in an ellipsis."""
     # A bool is an int, and a datetime is a date: the narrower type comes first.
     match value:
         case None:
@@ -127,7 +127,7 @@ def cut(text: str, length: int = MAX_VALUE) -> str:
 
 
 def author(caller: Caller) -> Author:
-    """Return who acts: in a delegated session the delegate, on behalf of the user."""
+    """Return the author of a caller's entries: in a delegated session the delegate, on behalf of the user."""
     if caller.delegate_user_id is None:
         return caller.user_id, caller.username, None
     # The statements look the delegate's name up.
@@ -136,8 +136,11 @@ def author(caller: Caller) -> Author:
 
 def is_audited(registry: Registry, object_name: str) -> bool:
     """Return whether changes of the object's records are audited; they are unless its MDL says ``audit(false)``."""
-    component = registry.components.get(("Object", object_name))
-    return component is None or component.flag("audit", True)
+    key = ("Object", object_name)
+    component = registry.components.get(key)
+    if component is None:
+        return True
+    return component.flag("audit", True)
 
 
 async def created(
@@ -161,7 +164,7 @@ async def edited(
 ) -> None:
     """Write entries for records that have been changed, one for each field.
 
-    A change is the record as it was stored (``id`` and at least what changed), and its new values.
+    A change is the record as it was stored (with ``id`` and at least the changed fields), and its new values.
     """
     if not changes or not is_audited(registry, object_name):
         return
@@ -184,7 +187,7 @@ async def document_changed(
     document_id: int,
     lines: Sequence[Line] = (),
 ) -> None:
-    """Write entries for a document that has been created, changed or deleted, one for each line if there are any."""
+    """Write the entries of a created, changed or deleted document: one for each line, or a single one without lines."""
     await documents_changed(connection, caller, action, {document_id: lines})
 
 
@@ -194,7 +197,7 @@ async def documents_changed(
     action: AuditAction,
     changes: Mapping[int, Sequence[Line]],
 ) -> None:
-    """Write entries for documents that have been created, changed or deleted, by id each with its lines."""
+    """Write the entries of created, changed or deleted documents; ``changes`` are lines by document id."""
     listed: list[tuple[str | None, ...]] = []
     for document_id, lines in changes.items():
         key = str(document_id)
@@ -221,7 +224,7 @@ async def component_changed(
         return
     name = f"{component.type}.{component.name}"
     values = (name, _definition(before), _definition(after))
-    await connection.execute(NOTED, *author(caller), SYSTEM.key, command, *values)
+    await connection.execute(ENTRY, *author(caller), SYSTEM.key, command, *values)
 
 
 async def signed_in(
@@ -242,7 +245,7 @@ async def sign_in_refused(
     username: str,
     reason: str,
 ) -> None:
-    """Write the entry of a refused sign-in with the error type; the name that was typed only if a user has it."""
+    """Write the entry of a refused sign-in with the error type; with the typed name only if it is that of a user."""
     # PostgreSQL takes neither NUL nor lone surrogates in text.
     typed = username.replace("\x00", "").encode(errors="ignore").decode()
     await connection.execute(REFUSED, typed, AuditAction.LOGIN, reason)
@@ -253,13 +256,13 @@ async def password_changed(
     caller: Caller | None,
     user_id: int,
 ) -> None:
-    """Write the entry of a user's password that has been changed; by the user, where there is no caller."""
+    """Write the entry of a changed password; without a caller, the user has changed it."""
     by = (user_id, None, None) if caller is None else author(caller)
     action, item = AuditAction.CHANGE_PASSWORD, f"User.{user_id}"
-    await connection.execute(NOTED, *by, DOMAIN.key, action, item, None, None)
+    await connection.execute(ENTRY, *by, DOMAIN.key, action, item, None, None)
 
 
-async def noted(
+async def record_entry(
     connection: Connection,
     caller: Caller,
     trail: AuditTrail,
@@ -269,9 +272,9 @@ async def noted(
     before: str | None = None,
     after: str | None = None,
 ) -> None:
-    """Write the entry of a change of neither a record nor a component: groups, delegations, tokens, queue delivery."""
+    """Write the entry of a change of something that is no record or component: a group, delegation, token or queue."""
     values = (item, text_of(before), text_of(after))
-    await connection.execute(NOTED, *author(caller), trail.key, action, *values)
+    await connection.execute(ENTRY, *author(caller), trail.key, action, *values)
 
 
 def _definition(component: Component | None) -> str | None:
@@ -293,12 +296,13 @@ async def deleted(
     object_name: str,
     ids: Sequence[str],
 ) -> None:
-    """Write entries for records about to be deleted, and for all that the database does to others because of it.
+    """Write entries for records about to be deleted, and for the changes that the database makes with the deletion.
 
-    These are the records that are deleted with them, and the references to either that become empty.
+    The database also deletes the records below them, and empties references to any of these records.
     """
     doomed: dict[str, set[str]] = defaultdict(set)
     level = {object_name: list(ids)}
+    # Level by level: a record may go with one that itself goes with another.
     while level:
         following: dict[str, list[str]] = defaultdict(list)
         for owner, going in level.items():
@@ -336,7 +340,7 @@ async def _write_emptied(
     caller: Caller,
     doomed: Mapping[str, set[str]],
 ) -> None:
-    """Write entries for the references that become empty in records that stay, the others being known by now."""
+    """Write entries for the references to deleted records that the database empties in the remaining records."""
     for owner, gone in doomed.items():
         for child, field in _referring(registry, owner, RelationshipDeletion.SET_NULL):
             if not gone or not is_audited(registry, child):
@@ -352,7 +356,7 @@ def _referring(
     object_name: str,
     deletion: RelationshipDeletion,
 ) -> Iterator[tuple[str, Field]]:
-    """Yield the fields, each with its object, that refer to an object and of which a deletion there does this."""
+    """Yield the fields that refer to an object with this rule for its deletion, each with its own object."""
     for other in registry.objects.values():
         for field in other.fields.values():
             refers = field.type is FieldType.OBJECT and field.object == object_name

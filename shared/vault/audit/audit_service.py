@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries to read; empty tuples and None leave all in. ``objects`` are objects, or items of components."""
+    """A filter of entries; empty tuples and None match all. ``objects`` are objects, or items of components."""
 
     start: datetime | None = None
     end: datetime | None = None
@@ -32,7 +32,7 @@ class AuditFilter:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Some entries, the latest first, and the number of all that match."""
+    """A page of entries, the latest first, and the number of all that match."""
 
     trail: Trail
     total: int
@@ -40,7 +40,7 @@ class AuditPage:
 
 
 class AuditService:
-    """The audit trails, for those who may read them."""
+    """Returns the audit trails to callers who may read them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -119,6 +119,7 @@ class AuditService:
         offset: int,
     ) -> AuditPage:
         where, parameters = _conditions(trail, wanted)
+        # Without the joins, which leave the number as it is.
         count = f"SELECT count(*) FROM platform.audit_entry a WHERE {where}"
         after = len(parameters)
         # Entries of one transaction share their time; the id puts the pages in one order all the same.
@@ -152,6 +153,7 @@ def _conditions(trail: Trail, wanted: AuditFilter) -> tuple[str, list[object]]:
     conditions = ["a.trail = $1"]
     values: list[object] = [trail.key]
     for condition, value in asked:
+        # What is not asked for is no condition.
         if value not in (None, []):
             values.append(value)
             conditions.append(condition.format(len(values)))

@@ -1,4 +1,4 @@
-"""Defines the audit trails: their fields, and the SQL that each field is read by."""
+"""Defines the audit trails: their fields, and the SQL that reads each field."""
 
 from __future__ import annotations
 
@@ -66,14 +66,15 @@ class Trail:
 
     @property
     def columns(self) -> str:
-        """Return what to select from SOURCE, each under its field's name."""
+        """Return the columns to select from SOURCE, each named as its field."""
         selected = [f'{field.sql} AS "{field.name}"' for field in self.fields]
         return ", ".join(selected)
 
     @property
     def relation(self) -> str:
         """Return the trail as a subquery."""
-        return f"(SELECT {self.columns} FROM {SOURCE} WHERE a.trail = '{self.key}')"
+        source = f"{SOURCE} WHERE a.trail = '{self.key}'"
+        return f"(SELECT {self.columns} FROM {source})"
 
 
 def _fields(trail: AuditTrail) -> tuple[TrailField, ...]:
@@ -88,6 +89,7 @@ def _fields(trail: AuditTrail) -> tuple[TrailField, ...]:
         case AuditTrail.LOGIN:
             return (
                 *COMMON,
+                # How a sign-in ended stands where other entries have the new value.
                 TrailField("type", "Type", "a.action"),
                 TrailField("status", "Status", "a.new_value"),
             )
@@ -97,7 +99,12 @@ def _fields(trail: AuditTrail) -> tuple[TrailField, ...]:
 
 def _trail(trail: AuditTrail) -> Trail:
     label = f"{trail.key.capitalize()} Audit Trail"
-    return Trail(trail.key, trail.value, label, _fields(trail))
+    return Trail(
+        key=trail.key,
+        name=trail.value,
+        label=label,
+        fields=_fields(trail),
+    )
 
 
 TRAILS: Mapping[str, Trail] = {trail.value: _trail(trail) for trail in AuditTrail}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
@@ -18,6 +19,7 @@ from shared.vault.jobs.job_model import (
     JobStatus,
     JobType,
     TaskState,
+    error_json,
 )
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.records.rows import RowResult
@@ -33,9 +35,16 @@ MERGE = "record_merge"
 TASK = "1"
 MAX_SETS = 10
 DUPLICATE, MAIN = "duplicate_record_id", "main_record_id"
-SUCCESS, FAILURE = "SUCCESS", "FAILURE"
 
 MergeSet = Mapping[str, object]
+
+
+class MergeStatus(StrEnum):
+    """Statuses of a merge and of its sets, as the API names them."""
+
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
 
 
 def merge_sets(rows: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
@@ -87,7 +96,7 @@ class MergeJobs:
         self._records = records
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {MERGE: JobType(self.merge)}
 
     async def merge(self, context: JobContext) -> JobResult:
@@ -97,7 +106,7 @@ class MergeJobs:
         for each in sets[len(done) :]:
             context.raise_if_stopped()
             done = await self._merge_set(context, each, done)
-        failed = any(each["status"] == FAILURE for each in done)
+        failed = any(each["status"] == MergeStatus.FAILURE for each in done)
         status = JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS
         results = {"object": context.parameters["object"], "merge_sets": done}
         return JobResult(status, results)
@@ -108,8 +117,8 @@ class MergeJobs:
         pair: Mapping[str, str],
         done: Sequence[MergeSet],
     ) -> list[MergeSet]:
-        """Merge one set; return the sets done so far with this one and its status."""
-        merged = [*done, {**pair, "status": SUCCESS}]
+        """Merge one set; return the sets done so far, including this one with its status."""
+        merged = [*done, {**pair, "status": MergeStatus.SUCCESS.value}]
 
         async def work(connection: Connection) -> list[RowResult]:
             # The status with the merge: a set is merged once, however often the job is run.
@@ -120,8 +129,11 @@ class MergeJobs:
         try:
             await self._records.carry_out(work)
         except VaultFault as fault:
-            error = {"type": fault.error.type, "message": fault.error.message}
-            refused = [*done, {**pair, "status": FAILURE, "error": error}]
+            error = error_json(fault.error)
+            refused = [
+                *done,
+                {**pair, "status": MergeStatus.FAILURE.value, "error": error},
+            ]
             async with self._database.transaction() as connection:
                 await _save(context, connection, refused)
             return refused
@@ -134,9 +146,9 @@ class MergeJobs:
         duplicate: str,
         main: str,
     ) -> None:
-        """Move what refers to the duplicate, and its attachments, to the main record; then delete it.
+        """Move the references to the duplicate and its attachments to the main record; then delete the duplicate.
 
-        :raises VaultFault: when a record is missing, or the write of one is refused.
+        :raises VaultFault: when a record is missing, or a write is refused.
         """
         name = str(context.parameters["object"])
         target = self._records.target(
@@ -194,7 +206,7 @@ async def _save(
     connection: Connection,
     done: Sequence[MergeSet],
 ) -> None:
-    failed = sum(each["status"] == FAILURE for each in done)
+    failed = sum(each["status"] == MergeStatus.FAILURE for each in done)
     state = TaskState.ERRORS_ENCOUNTERED if failed else TaskState.SUCCESS
     counts = {"success": len(done) - failed, "failure": failed}
     await context.progress(TASK, counts, state=state, connection=connection)
@@ -224,7 +236,7 @@ def _references(
     registry: Registry,
     object_name: str,
 ) -> Iterator[tuple[VaultObject, Field]]:
-    """Yield the reference fields of all objects that name records of this one."""
+    """Yield the reference fields of all objects that refer to this one, each with its object."""
     for other in registry.objects.values():
         for field in other.fields.values():
             if field.type is FieldType.OBJECT and field.object == object_name:

@@ -11,10 +11,9 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.bulk.merge import (
     DUPLICATE,
-    FAILURE,
     MAIN,
     MERGE,
-    SUCCESS,
+    MergeStatus,
     merge_sets,
 )
 from shared.vault.bulk.tree_jobs import (
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class RecordJobs:
-    """Cascade deletes, deep copies and merges as the API uses them."""
+    """Submits cascade deletes, deep copies and merges for the API, and returns their results."""
 
     def __init__(
         self,
@@ -74,9 +73,9 @@ class RecordJobs:
     ) -> int:
         """Submit a copy of a record and all below it, and return the job's id.
 
-        The fields of the one row, where there is one, replace those of the record.
+        If there is a row, its fields replace those of the copied record.
 
-        :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS, and as a field is refused.
+        :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS, and the error of a field that is refused.
         """
         target = self._records.target(
             caller,
@@ -145,15 +144,16 @@ class RecordJobs:
             raise VaultFault(ErrorType.INVALID_DATA, message)
         return item, self._files.get(key)
 
-    async def merge_status(self, caller: Caller, job_id: int) -> str:
-        """Return ``IN_PROGRESS``, ``SUCCESS`` or ``FAILURE``.
+    async def merge_status(self, caller: Caller, job_id: int) -> MergeStatus:
+        """Return the status and the progress of a merge.
 
         :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS.
         """
         job = await self._merge_job(caller, job_id)
         if not job.status.finished:
-            return "IN_PROGRESS"
-        return SUCCESS if job.status is JobStatus.SUCCESS else FAILURE
+            return MergeStatus.IN_PROGRESS
+        succeeded = job.status is JobStatus.SUCCESS
+        return MergeStatus.SUCCESS if succeeded else MergeStatus.FAILURE
 
     async def merge_results(self, caller: Caller, job_id: int) -> list[dict[str, Any]]:
         """Return the sets of a merge that has ended, each with its status, and its error when it failed.

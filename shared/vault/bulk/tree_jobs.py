@@ -18,6 +18,7 @@ from shared.vault.jobs.job_model import (
     JobStatus,
     JobType,
     TaskState,
+    error_json,
 )
 from shared.vault.records.new_records import copied_fields, stored_values
 from shared.vault.records.rows import MAX_ROWS, Outcome, Refused, ResolvedRow, RowResult
@@ -74,14 +75,14 @@ class TreeJobs:
         self._files = files
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {
             CASCADE_DELETE: JobType(self.cascade_delete),
             DEEP_COPY: JobType(self.deep_copy),
         }
 
     async def cascade_delete(self, context: JobContext) -> JobResult:
-        """Delete a record and all below it, the lowest first."""
+        """Delete a record and all records below it, from the lowest level up."""
         object_name = str(context.parameters["object"])
         record_id = str(context.parameters["id"])
 
@@ -111,7 +112,7 @@ class TreeJobs:
     ) -> None:
         """Delete records of one object.
 
-        :raises TreeRefused: when one of them must stay.
+        :raises TreeRefused: when one of them cannot be deleted.
         """
         for part in parts(ids):
             rows = await self._records.delete_in(
@@ -126,7 +127,7 @@ class TreeJobs:
                 raise TreeRefused(refused[0].errors[0], lines)
 
     async def deep_copy(self, context: JobContext) -> JobResult:
-        """Copy a record and all below it, the highest first; the caller's fields replace the first one's."""
+        """Copy a record and all records below it, level by level; the caller's fields replace those of the first."""
         object_name = str(context.parameters["object"])
         record_id = str(context.parameters["id"])
 
@@ -153,7 +154,7 @@ class TreeJobs:
         work: Work,
         refusal: Callable[[ApiError], Sequence[object]],
     ) -> JobResult:
-        """Do the work and log it in one transaction, or log why it was refused; then store the logs as files.
+        """Run the work and log it in one transaction, or log why it was refused; then store the logs as files.
 
         ``refusal`` makes the line of the failure log for a tree that was refused as a whole.
         """
@@ -208,7 +209,7 @@ class TreeJobs:
         await context.progress(TASK, counts, state=state, connection=connection)
         checkpoint: dict[str, object] = {"done": True}
         if error:
-            checkpoint["error"] = {"type": error.type, "message": error.message}
+            checkpoint["error"] = error_json(error)
         await context.save(checkpoint, connection=connection)
 
     def _log(self, context: JobContext, log: TreeLog) -> JobLog:
@@ -260,7 +261,7 @@ class _Copy:
             self.copies[target.name, str(copy.key)] = str(copy.id)
 
     async def _rows(self, target: VaultObject, ids: Sequence[str]) -> list[ResolvedRow]:
-        """Return the new rows, with the values of the records that they copy."""
+        """Return the rows of the copies, with the values of the records that they copy."""
         fields, name = copied_fields(target), target.fields["name__v"]
         renamed = name.unique and not name.system_managed_name
         read = [*fields, name] if renamed else fields
@@ -284,7 +285,7 @@ class _Copy:
         return name[:length] + suffix
 
     def _refer_to_copies(self, target: VaultObject, values: dict[str, object]) -> None:
-        """Let the references of a copied child name the copies of its parents."""
+        """Replace the references of a copied child to its parents by references to their copies."""
         parents = {field.object for field in target.fields.values() if field.object}
         for parent in parents:
             for child, reference in parent_fields(self._registry, parent):

@@ -1,4 +1,4 @@
-"""Finds a record with its children and theirs, which a cascade delete removes and a deep copy copies."""
+"""Finds a record with all records below it, for cascade deletes and deep copies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PARENT = "parent"
 
 @dataclass(slots=True)
 class Level:
-    """Records of one distance from the first, as object → ids; each record is on one level."""
+    """The records at one distance from the first record, as object → ids; a record is on one level only."""
 
     records: dict[str, list[str]] = dataclass_field(default_factory=dict)
 
@@ -36,7 +36,7 @@ def parent_fields(
     registry: Registry,
     object_name: str,
 ) -> Iterator[tuple[VaultObject, Field]]:
-    """Yield the fields by which records are children of those of an object."""
+    """Yield the fields that make records children of an object's records, each with its own object."""
     for child in registry.objects.values():
         for field in child.fields.values():
             refers = field.type is FieldType.OBJECT and field.object == object_name
@@ -45,7 +45,7 @@ def parent_fields(
 
 
 def _owns(reference: Field) -> bool:
-    """Return whether records are deleted with the one that they refer to."""
+    """Return whether records are deleted together with the record that this field refers to."""
     if reference.relationship_type == PARENT:
         return True
     return reference.relationship_deletion is RelationshipDeletion.CASCADE
@@ -57,7 +57,7 @@ async def tree_of(
     object_name: str,
     record_id: str,
 ) -> list[Level]:
-    """Lock a record, its children and theirs, and return them level by level.
+    """Lock a record and all records below it, and return them level by level.
 
     :raises VaultFault: INVALID_DATA when there is no such record, OPERATION_NOT_ALLOWED
         when there are too many.

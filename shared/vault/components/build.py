@@ -1,16 +1,18 @@
-"""Component trees to the typed model that records, queries and queues work with."""
+"""Builds the typed model that records, queries and queues work with, out of component trees."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import assert_never
 
 from shared.vault.components import platform
+from shared.vault.components.component_kinds import PartKind
 from shared.vault.components.component_tree import Component
-from shared.vault.components.fields import stored_type
 from shared.vault.components.object_types import (
     DEFAULT_LONG_TEXT_LENGTH,
     REDEFINABLE_FIELDS,
+    stored_type,
 )
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.model.component_model import (
@@ -28,12 +30,9 @@ from shared.vault.model.component_model import (
     VaultObject,
 )
 
-_DEFAULT_LENGTHS = {
-    FieldType.STRING: 128,
-    FieldType.LONG_TEXT: DEFAULT_LONG_TEXT_LENGTH,
-    FieldType.RICH_TEXT: DEFAULT_LONG_TEXT_LENGTH,
-}
+DEFAULT_STRING_LENGTH = 128
 _DEFAULT_CURRENCY_SCALE = 2
+_DEFAULT_VALUE_FORMAT = "{000000}"
 _ACTION_ATTRIBUTES = frozenset(
     {
         "label", "action", "active", "description", "parameters", "order", "available_all_states",
@@ -43,12 +42,16 @@ _ACTION_ATTRIBUTES = frozenset(
 
 
 def build_object(component: Component) -> VaultObject:
-    """The object of a valid ``Object`` component, platform fields included."""
+    """Return the object of a valid ``Object`` component, platform fields included."""
     label = component.text("label")
     allow_types = component.flag("allow_types")
-    lifecycle = component.reference("lifecycle") or next(
-        iter(component.references("available_lifecycles")), None
+    lifecycle = _lifecycle(component)
+    fields = _fields(
+        component,
+        allow_types=allow_types,
+        has_lifecycle=lifecycle is not None,
     )
+    actions = map(build_action, component.children_of(PartKind.OBJECT_ACTION))
     return VaultObject(
         name=component.name,
         label=label,
@@ -62,16 +65,17 @@ def build_object(component: Component) -> VaultObject:
         allow_attachments=component.flag("allow_attachments"),
         raw=component.text("data_store") == "raw",
         lifecycle=lifecycle,
-        fields=_fields(
-            component, allow_types=allow_types, has_lifecycle=lifecycle is not None
-        ),
-        actions=tuple(
-            sorted(
-                map(build_action, component.children_of("Objectaction")),
-                key=lambda a: a.order,
-            )
-        ),
+        fields=fields,
+        actions=tuple(sorted(actions, key=lambda action: action.order)),
     )
+
+
+def _lifecycle(component: Component) -> str | None:
+    named = component.reference("lifecycle")
+    # Exports of Vaults list lifecycles; an object has one here, the first of them.
+    available = component.references("available_lifecycles")
+    first = available[0] if available else None
+    return named or first
 
 
 def _default_type(component: Component) -> str:
@@ -80,46 +84,71 @@ def _default_type(component: Component) -> str:
 
 
 def build_action(component: Component) -> ObjectUserAction:
-    """The user action of a valid ``Objectaction``, by its name within the object."""
+    """Return the user action of a valid ``Objectaction``, by its name within the object."""
+    short_name = component.name.rpartition(".")[2]
+    parameters = {
+        name: values
+        for name, values in component.attributes.items()
+        if name not in _ACTION_ATTRIBUTES
+    }
     return ObjectUserAction(
-        name=component.name.rpartition(".")[2],
+        name=short_name,
         label=component.text("label"),
         action=component.text("action"),
         active=component.flag("active", True),
         order=component.whole("order") or 0,
         prompts=component.texts("prompts"),
-        parameters={
-            n: v for n, v in component.attributes.items() if n not in _ACTION_ATTRIBUTES
-        },
+        parameters=parameters,
     )
 
 
 def _fields(
-    component: Component, *, allow_types: bool, has_lifecycle: bool
+    component: Component,
+    *,
+    allow_types: bool,
+    has_lifecycle: bool,
 ) -> dict[str, Field]:
-    fields = [
-        platform.ID,
-        platform.GLOBAL_ID,
-        platform.LINK,
-        platform.NAME,
-        platform.STATUS,
-    ]
-    fields += [platform.OBJECT_TYPE] if allow_types else []
-    fields += [platform.LIFECYCLE, platform.STATE] if has_lifecycle else []
-    fields += [*platform.AUDIT, platform.SOURCE_MODIFIED]
-    by_name = {field.name: field for field in fields}
-    for child in component.children_of("Field"):
+    supplied = _platform_fields(allow_types=allow_types, has_lifecycle=has_lifecycle)
+    by_name = {field.name: field for field in supplied}
+    for child in component.children_of(PartKind.FIELD):
         if child.name in REDEFINABLE_FIELDS:
             by_name[child.name] = _redefined(by_name[child.name], child)
-        elif child.name in PLATFORM_FIELD_TYPES:
-            continue  # the Vault's own say, whatever an export tells of it
-        elif (held := stored_type(child)) is not None:
-            by_name[child.name] = _field(child, held)
+            continue
+        # The Vault defines its own fields, whatever an export declares of them.
+        if child.name in PLATFORM_FIELD_TYPES:
+            continue
+        field_type = stored_type(child)
+        if field_type is not None:
+            by_name[child.name] = _field(child, field_type)
     return by_name
 
 
-def _field(component: Component, field_type: FieldType) -> Field:
+def _platform_fields(
+    *,
+    allow_types: bool,
+    has_lifecycle: bool,
+) -> Iterator[Field]:
+    # Tables have their columns in this order.
+    yield platform.ID
+    yield platform.GLOBAL_ID
+    yield platform.LINK
+    yield platform.NAME
+    yield platform.STATUS
+    if allow_types:
+        yield platform.OBJECT_TYPE
+    if has_lifecycle:
+        yield platform.LIFECYCLE
+        yield platform.STATE
+    yield from platform.AUDIT
+    yield platform.SOURCE_MODIFIED
+
+
+def _field(
+    component: Component,
+    field_type: FieldType,
+) -> Field:
     is_object = field_type is FieldType.OBJECT
+    # owner__c → owner__cr, where the component names no relationship.
     outbound = component.text("relationship_outbound_name") or f"{component.name}r"
     return Field(
         name=component.name,
@@ -129,7 +158,7 @@ def _field(component: Component, field_type: FieldType) -> Field:
         required=component.flag("required"),
         unique=component.flag("unique"),
         editable=component.flag("editable", True),
-        max_length=component.whole("max_length") or _DEFAULT_LENGTHS.get(field_type),
+        max_length=component.whole("max_length") or _default_length(field_type),
         scale=_scale(component) if field_type is FieldType.NUMBER else None,
         min_value=component.number("min_value"),
         max_value=component.number("max_value"),
@@ -140,53 +169,88 @@ def _field(component: Component, field_type: FieldType) -> Field:
         no_copy=component.flag("no_copy"),
         object=component.reference("object"),
         relationship_type=_relationship_type(component) if is_object else None,
-        relationship_deletion=RelationshipDeletion(
-            component.text("relationship_deletion") or "block"
-        ),
+        relationship_deletion=_relationship_deletion(component),
         relationship_outbound_name=outbound if is_object else None,
         relationship_inbound_name=component.optional_text("relationship_inbound_name"),
     )
 
 
+def _default_length(field_type: FieldType) -> int | None:
+    """Return how many characters a field takes that declares no ``max_length``; None where length means nothing."""
+    match field_type:
+        case FieldType.STRING:
+            return DEFAULT_STRING_LENGTH
+        case FieldType.LONG_TEXT | FieldType.RICH_TEXT:
+            return DEFAULT_LONG_TEXT_LENGTH
+        case (
+            FieldType.ID
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+        ):
+            return None
+        case _:
+            assert_never(field_type)
+
+
 def _relationship_type(component: Component) -> RelationshipType:
-    return RelationshipType(
-        component.text("relationship_type") or RelationshipType.REFERENCE
-    )
+    declared = component.text("relationship_type")
+    return RelationshipType(declared or RelationshipType.REFERENCE)
+
+
+def _relationship_deletion(component: Component) -> RelationshipDeletion:
+    declared = component.text("relationship_deletion")
+    return RelationshipDeletion(declared or RelationshipDeletion.BLOCK)
 
 
 def _scale(component: Component) -> int:
     scale = component.whole("scale")
-    return (
-        (_DEFAULT_CURRENCY_SCALE if component.text("type") == "Currency" else 0)
-        if scale is None
-        else scale
-    )
+    if scale is not None:
+        return scale
+    return _DEFAULT_CURRENCY_SCALE if component.text("type") == "Currency" else 0
 
 
 def _redefined(field: Field, component: Component) -> Field:
-    """A platform field with the attributes that the object gives it anew."""
+    """Return a platform field with the attributes that the object declares anew."""
+    # What the Vault itself sets can be neither required of callers nor written by them.
     system_managed = component.flag("system_managed_name")
+    required = component.flag("required", field.required)
+    editable = component.flag("editable", field.editable)
     unique = component.flag("unique", field.unique)
     length = component.whole("max_length") or field.max_length
+    # What is longer does not fit a row of PostgreSQL's index.
     if unique and length is not None:
         length = min(length, platform.UNIQUE_MAX_LENGTH)
     return replace(
         field,
         label=component.text("label") or field.label,
-        required=component.flag("required", field.required) and not system_managed,
+        required=required and not system_managed,
         unique=unique,
-        editable=component.flag("editable", field.editable) and not system_managed,
+        editable=editable and not system_managed,
         max_length=length,
         system_managed_name=system_managed,
-        value_format=(component.text("value_format").replace("#", "0") or "{000000}")
-        if system_managed
-        else None,
+        value_format=_value_format(component) if system_managed else None,
     )
 
 
+def _value_format(component: Component) -> str:
+    # The digits of the number are written as # or as 0.
+    declared = component.text("value_format").replace("#", "0")
+    return declared or _DEFAULT_VALUE_FORMAT
+
+
 def build_object_type(component: Component) -> ObjectType:
-    """The object type of a valid ``Objecttype`` component, whose name is ``{object}.{type}``."""
+    """Return the object type of a valid ``Objecttype`` component, whose name is ``{object}.{type}``."""
     object_name, _, name = component.name.partition(".")
+    fields = {
+        field.name: field.flag("required")
+        for field in component.children_of(PartKind.TYPE_FIELD)
+        if field.flag("active", True)
+    }
     return ObjectType(
         name=name,
         object=object_name,
@@ -195,62 +259,81 @@ def build_object_type(component: Component) -> ObjectType:
         description=component.text("description"),
         label_plural=component.text("label_plural"),
         validations=component.texts("additional_type_validations"),
-        fields={
-            field.name: field.flag("required")
-            for field in component.children_of("Typefield")
-            if field.flag("active", True)
-        },
+        fields=fields,
     )
 
 
 def build_picklist(component: Component) -> Picklist:
-    """The picklist of a valid ``Picklist`` component; values without an order keep the order written."""
-    entries = {}
-    for position, child in enumerate(component.children_of("Picklistentry")):
-        order = child.whole("order")
-        entries[child.name] = PicklistEntry(
-            child.name,
-            child.text("label") or child.text("value"),
-            position if order is None else order,
-            child.flag("active", True),
-        )
+    """Return the picklist of a valid ``Picklist`` component; values without an ``order`` keep theirs."""
+    children = component.children_of(PartKind.PICKLIST_ENTRY)
+    entries = [_entry(child, position) for position, child in enumerate(children)]
+    ordered = _sorted(entries, component.text("order_type"))
     return Picklist(
         component.name,
         component.text("label"),
         component.flag("active", True),
         component.text("description"),
-        _sorted(entries, component.text("order_type")),
+        {entry.name: entry for entry in ordered},
     )
 
 
-def build_profiles(components: Iterable[Component]) -> Picklist:
-    """The security profiles that users may have: those of every Vault, then the ``Securityprofile`` components."""
-    supplied = platform.SECURITY_PROFILES
-    custom = (c for c in components if c.name not in supplied.entries)
-    added = {
-        c.name: PicklistEntry(c.name, c.text("label"), number, c.flag("active", True))
-        for number, c in enumerate(custom, len(supplied.entries))
-    }
-    return replace(supplied, entries={**supplied.entries, **added})
+def _entry(
+    component: Component,
+    position: int,
+) -> PicklistEntry:
+    order = component.whole("order")
+    # Vaults export the label as the value.
+    label = component.text("label") or component.text("value")
+    return PicklistEntry(
+        component.name,
+        label,
+        position if order is None else order,
+        component.flag("active", True),
+    )
 
 
 def _sorted(
-    entries: dict[str, PicklistEntry], order_type: str
-) -> dict[str, PicklistEntry]:
-    if order_type in ("value_label_asc__sys", "value_label_desc__sys"):
-        descending = order_type == "value_label_desc__sys"
-        return dict(
-            sorted(
-                entries.items(),
-                key=lambda item: item[1].label.casefold(),
-                reverse=descending,
-            )
+    entries: list[PicklistEntry],
+    order_type: str,
+) -> list[PicklistEntry]:
+    match order_type:
+        case "value_label_asc__sys":
+            return sorted(entries, key=_label_key)
+        case "value_label_desc__sys":
+            return sorted(entries, key=_label_key, reverse=True)
+        case _:
+            return sorted(entries, key=lambda entry: entry.order)
+
+
+def _label_key(entry: PicklistEntry) -> str:
+    return entry.label.casefold()
+
+
+def build_profiles(components: Iterable[Component]) -> Picklist:
+    """Return the profiles that users may have: those of every Vault, then the ``Securityprofile`` components."""
+    supplied = platform.SECURITY_PROFILES
+    entries = dict(supplied.entries)
+    for component in components:
+        # A component cannot change what every Vault has.
+        if component.name in supplied.entries:
+            continue
+        entries[component.name] = PicklistEntry(
+            component.name,
+            component.text("label"),
+            len(entries),
+            component.flag("active", True),
         )
-    return dict(sorted(entries.items(), key=lambda item: item[1].order))
+    return replace(supplied, entries=entries)
 
 
 def build_queue(component: Component) -> Queue:
-    """The queue of a valid ``Queue`` component."""
+    """Return the queue of a valid ``Queue`` component."""
+    connections = map(
+        _queue_connection,
+        component.children_of(PartKind.QUEUE_CONNECTION),
+    )
+    handler = component.optional_text("message_delivery_event_handler")
+    handler_user = component.optional_text("message_delivery_event_handler_user")
     return Queue(
         name=component.name,
         label=component.text("label"),
@@ -259,17 +342,11 @@ def build_queue(component: Component) -> Queue:
         description=component.text("description"),
         message_processor=component.optional_text("message_processor"),
         message_processor_user=component.optional_text("message_processor_user"),
-        message_delivery_event_handler=component.optional_text(
-            "message_delivery_event_handler"
-        ),
-        message_delivery_event_handler_user=component.optional_text(
-            "message_delivery_event_handler_user"
-        ),
+        message_delivery_event_handler=handler,
+        message_delivery_event_handler_user=handler_user,
         rollback_on_error=component.flag("rollback_on_error"),
         sequential=component.flag("sequential"),
-        connections=tuple(
-            _queue_connection(c) for c in component.children_of("Queueconnection")
-        ),
+        connections=tuple(connections),
     )
 
 

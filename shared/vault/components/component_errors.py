@@ -1,8 +1,10 @@
-"""The two ways MDL is refused: text that is not MDL, and components that cannot be as they are written."""
+"""Names the two ways MDL is refused: text that is not MDL, and components that cannot be as they are written."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 
 class Code(StrEnum):
@@ -28,7 +30,12 @@ class MdlSyntaxError(Exception):
 
     code = Code.SYNTAX
 
-    def __init__(self, message: str, line: int, column: int) -> None:
+    def __init__(
+        self,
+        message: str,
+        line: int,
+        column: int,
+    ) -> None:
         super().__init__(f"Line {line}, column {column}: {message}")
         self.message = message
         self.line = line
@@ -38,7 +45,67 @@ class MdlSyntaxError(Exception):
 class ComponentError(Exception):
     """A component that cannot be created, changed or dropped as asked; the message names component and attribute."""
 
-    def __init__(self, message: str, code: Code = Code.INVALID_ATTRIBUTE) -> None:
+    def __init__(
+        self,
+        message: str,
+        code: Code = Code.INVALID_ATTRIBUTE,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
+
+
+_MAX_SHOWN = 40  # characters of a token in a message
+_TERMINALS = {
+    "_OPEN": "'('",
+    "_CLOSE": "')'",
+    "_COMMA": "','",
+    "_SEMICOLON": "';'",
+    "_TO": "TO",
+    "NAME": "a name",
+    "STRING": "a string",
+    "NUMBER": "a number",
+    "TRUE": "true",
+    "FALSE": "false",
+    "REFERENCE": "a component",
+    "XML": "XML in braces",
+    "EXPRESSION": "an expression in brackets",
+    "CODE": "code",
+    "IF_EXISTS": "IF EXISTS",
+    "IF_NOT_EXISTS": "IF NOT EXISTS",
+    "$END": "the end",
+}
+
+
+def syntax_error(
+    error: UnexpectedInput,
+    text: str,
+) -> MdlSyntaxError:
+    """Return what the parser expected of a text that it cannot read, what it found, and where it stopped."""
+    expected: set[str] = set()
+    found = ""
+    if isinstance(error, UnexpectedToken):
+        expected = set(error.accepts or error.expected)
+        found = _found_token(error)
+    elif isinstance(error, UnexpectedCharacters):
+        expected = set(error.allowed or ())
+        found = "an unterminated string" if error.char == "'" else repr(error.char)
+    line, column = error.line, error.column
+    problem = f"Unexpected {found}"
+    if not found:
+        # At the end of the text the parser knows no place.
+        problem = "The text ends too soon"
+        line = text.count("\n") + 1
+        column = len(text) - text.rfind("\n")
+    options = sorted(_TERMINALS.get(name, name) for name in expected)
+    if options:
+        problem += f"; expected {', '.join(options)}"
+    return MdlSyntaxError(f"{problem}.", line, column)
+
+
+def _found_token(error: UnexpectedToken) -> str:
+    """Return the beginning of the token that has no place; an empty string at the end of the text."""
+    if error.token.type == "$END":
+        return ""
+    beginning = str(error.token)[:_MAX_SHOWN]
+    return repr(beginning)

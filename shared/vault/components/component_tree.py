@@ -1,4 +1,4 @@
-"""A component as MDL writes it: a tree of named attributes and sub-components, independent of its meaning."""
+"""Holds a component as MDL writes it: a tree of named attributes and sub-components, independent of its meaning."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ class Embedded(str):
 
     @property
     def content(self) -> str:
-        """The text between the brackets."""
-        return self[11:-12] if self.startswith("<") else self[1:-1]
+        """Return the text between the brackets."""
+        # Code stands between <VeevaData> and </VeevaData>.
+        if self.startswith("<"):
+            return self[11:-12]
+        return self[1:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,129 +48,150 @@ class Component:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Type and name, which identify the component in its Vault (or within its parent)."""
+        """Return type and name, which identify the component in its Vault, or within its parent."""
         return self.type, self.name
 
     @property
     def full_name(self) -> str:
-        """``Type.name``, as the API and component references write it."""
+        """Return ``Type.name``, as the API and component references write it."""
         return f"{self.type}.{self.name}"
 
     def first(self, attribute: str) -> Scalar | None:
-        """The attribute's first value, or None when it is absent or empty."""
+        """Return the attribute's first value, or None when it is absent or empty."""
         values = self.attributes.get(attribute, ())
+        # MDL may write an attribute without a value, which means the same as none.
         return values[0] if values else None
 
     def text(self, attribute: str, default: str = "") -> str:
-        """The attribute as text; ``default`` when it is absent or empty."""
+        """Return the attribute as text; ``default`` when it is absent or empty."""
         value = self.first(attribute)
         return default if value is None else str(value)
 
     def optional_text(self, attribute: str) -> str | None:
-        """The attribute as text, or None when it is absent, empty or an empty string."""
+        """Return the attribute as text, or None when it is absent, empty or an empty string."""
         return self.text(attribute) or None
 
-    def flag(self, attribute: str, default: bool = False) -> bool:
-        """The attribute as a Boolean; ``default`` when it is absent or empty."""
+    def flag(
+        self,
+        attribute: str,
+        default: bool = False,
+    ) -> bool:
+        """Return the attribute as a Boolean; ``default`` when it is absent or empty."""
         value = self.first(attribute)
         return default if value is None else bool(value)
 
     def whole(self, attribute: str) -> int | None:
-        """The attribute as an integer, or None when it is absent or empty."""
+        """Return the attribute as an integer, or None when it is absent or empty."""
         value = self.first(attribute)
         return None if value is None else int(value)
 
     def number(self, attribute: str) -> float | None:
-        """The attribute as a number, or None when it is absent or empty."""
+        """Return the attribute as a number, or None when it is absent or empty."""
         value = self.first(attribute)
         return None if value is None else float(value)
 
     def texts(self, attribute: str) -> tuple[str, ...]:
-        """All values of a multi-value attribute as text."""
-        return tuple(str(value) for value in self.attributes.get(attribute, ()))
+        """Return all values of a multi-value attribute as text."""
+        values = self.attributes.get(attribute, ())
+        return tuple(map(str, values))
 
     def reference(self, attribute: str) -> str | None:
-        """The name in a component reference: ``x__v`` of ``Picklist.x__v``; None when it is absent."""
+        """Return the name in a component reference: ``x__v`` of ``Picklist.x__v``; None when it is absent."""
         value = self.optional_text(attribute)
-        return value.partition(".")[2] or value if value else None
+        return None if value is None else _referenced_name(value)
 
     def references(self, attribute: str) -> tuple[str, ...]:
-        """The names in all component references of a multi-value attribute."""
-        return tuple(
-            value.partition(".")[2] or value for value in self.texts(attribute)
-        )
+        """Return the names in all component references of a multi-value attribute."""
+        values = self.texts(attribute)
+        return tuple(map(_referenced_name, values))
 
     def children_of(self, type_name: str) -> Iterator[Component]:
-        """The sub-components of one type, in the order they were written."""
+        """Return the sub-components of one type, in the order they were written."""
         return (child for child in self.children if child.type == type_name)
 
-    def child(self, type_name: str, name: str) -> Component | None:
-        """One sub-component, or None."""
-        return next(
-            (child for child in self.children_of(type_name) if child.name == name), None
-        )
+    def child(
+        self,
+        type_name: str,
+        name: str,
+    ) -> Component | None:
+        """Return one sub-component, or None."""
+        for child in self.children_of(type_name):
+            if child.name == name:
+                return child
+        return None
 
     def to_json(self) -> dict[str, object]:
-        """A JSON-ready ``{type, name, attributes: {name: [values]}, children: […]}``."""
+        """Return ``{type, name, attributes: {name: [values]}, children: […]}``, ready for JSON."""
+        attributes = {
+            name: [_json(value) for value in values]
+            for name, values in self.attributes.items()
+        }
+        children = [child.to_json() for child in self.children]
         return {
             "type": self.type,
             "name": self.name,
-            "attributes": {
-                name: [_json(value) for value in values]
-                for name, values in self.attributes.items()
-            },
-            "children": [child.to_json() for child in self.children],
+            "attributes": attributes,
+            "children": children,
         }
 
     @classmethod
     def from_json(cls, document: object) -> Component:
-        """The component that :meth:`to_json` wrote.
+        """Return the component that :meth:`to_json` wrote.
 
-        :raises ComponentError: if the document has another shape.
+        :raises ComponentError: SYNTAX if the document has another shape.
         """
         if not isinstance(document, Mapping):
-            raise ComponentError(
-                "A stored component is not a JSON object.", Code.SYNTAX
-            )
-        type_name, name = document.get("type"), document.get("name")
-        attributes, children = (
-            document.get("attributes", {}),
-            document.get("children", []),
-        )
+            message = "A stored component is not a JSON object."
+            raise ComponentError(message, Code.SYNTAX)
+        type_name = document.get("type")
+        name = document.get("name")
+        attributes = document.get("attributes", {})
+        children = document.get("children", [])
+        named = isinstance(type_name, str) and isinstance(name, str)
         shaped = isinstance(attributes, Mapping) and isinstance(children, list)
-        if not (shaped and isinstance(type_name, str) and isinstance(name, str)):
-            raise ComponentError(
-                "A stored component lacks type, name, attributes or children.",
-                Code.SYNTAX,
-            )
+        if not (named and shaped):
+            message = "A stored component lacks type, name, attributes or children."
+            raise ComponentError(message, Code.SYNTAX)
+        read = {
+            attribute: _values(attribute, values)
+            for attribute, values in attributes.items()
+        }
+        nested = [cls.from_json(child) for child in children]
         return cls(
-            type_name,
-            name,
-            {
-                attribute: _values(attribute, values)
-                for attribute, values in attributes.items()
-            },
-            tuple(cls.from_json(child) for child in children),
+            str(type_name),
+            str(name),
+            read,
+            tuple(nested),
         )
+
+
+def _referenced_name(reference: str) -> str:
+    # Some attributes take a name without its type.
+    _, _, name = reference.partition(".")
+    return name or reference
 
 
 def _json(value: Scalar) -> object:
+    # Marked, for it is not equal to a string of the same characters.
     return {"embedded": str(value)} if isinstance(value, Embedded) else value
 
 
-def _values(attribute: str, values: object) -> tuple[Scalar, ...]:
+def _values(
+    attribute: str,
+    values: object,
+) -> tuple[Scalar, ...]:
     if not isinstance(values, list):
-        raise ComponentError(
-            f"The stored attribute {attribute} is not a list of values.", Code.SYNTAX
-        )
+        message = f"The stored attribute {attribute} is not a list of values."
+        raise ComponentError(message, Code.SYNTAX)
     return tuple(_value(attribute, value) for value in values)
 
 
 def _value(attribute: str, value: object) -> Scalar:
-    if isinstance(value, Mapping) and isinstance(value.get("embedded"), str):
-        return Embedded(value["embedded"])
+    if isinstance(value, Mapping):
+        text = value.get("embedded")
+        if isinstance(text, str):
+            return Embedded(text)
     if isinstance(value, str | bool | int | float):
         return value
-    raise ComponentError(
-        f"The stored attribute {attribute} has something that is no value.", Code.SYNTAX
-    )
+    message = f"The stored attribute {attribute} has something that is no value."
+    raise ComponentError(message, Code.SYNTAX)

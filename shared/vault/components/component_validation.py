@@ -1,10 +1,12 @@
-"""Checks one component on its own: its type, names, attributes and what they hold."""
+"""Checks one component on its own: its type, names, attributes and their values."""
 
 from __future__ import annotations
 
 import re
+from typing import assert_never
 
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.consistency import check_consistency
 from shared.vault.components.kept_types import MAX_KEPT_NAME
@@ -28,7 +30,7 @@ _NAME_PATTERNS = {
     NameRule.FREE: re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*"),
 }
 # The type within which a member has its short name; elsewhere it is named with its owner.
-_OWNERS = {NameRule.OBJECT_MEMBER: "Object", NameRule.STATE_MEMBER: STATE}
+_OWNERS = {NameRule.OBJECT_MEMBER: ComponentKind.OBJECT, NameRule.STATE_MEMBER: STATE}
 _NAME_HINTS = {
     NameRule.NAMESPACED: "lower-case letters, digits and single underscores, ending in __v, __c or __sys",
     NameRule.OPTIONAL_NAMESPACE: "lower-case letters, digits and single underscores",
@@ -43,19 +45,21 @@ _BARE_REFERENCE = re.compile(r"[a-z0-9_]{1,100}")
 _MAX_OPEN_VALUE = 1500
 _MAX_KEPT_VALUE = 1_000_000
 _MAX_TYPE_NAME = 60
+_MAX_PARAMETER_NAME = 50
 _MAX_INTEGER = 10**18
 
 
 def check(component: Component) -> Component:
-    """The component itself, if it is valid apart from what it refers to.
+    """Return the component itself, if it is valid apart from what it refers to.
 
-    :raises ComponentError: naming the component, the attribute, and what is allowed.
+    :raises ComponentError: UNKNOWN_TYPE, INVALID_NAME or INVALID_ATTRIBUTE, naming what is allowed.
     """
     kind = COMPONENT_TYPES.get(component.type)
     if kind is None:
-        raise ComponentError(
-            f"There is no component type {component.type[:60]}.", Code.UNKNOWN_TYPE
-        )
+        message = f"There is no component type {component.type[:60]}."
+        raise ComponentError(message, Code.UNKNOWN_TYPE)
+    # Names in messages are cut: they come from callers, and may be of any length until they are
+    # checked.
     path = f"{component.type}.{component.name[:120]}"
     if kind.kept:
         _check_name(component, kind, path)
@@ -69,37 +73,41 @@ def check(component: Component) -> Component:
 def check_declared(component: Component) -> None:
     """Check what the type declares of a component whose further contents are kept as they come.
 
-    :raises ComponentError: naming the component, the attribute, and what is allowed.
+    :raises ComponentError: INVALID_NAME or INVALID_ATTRIBUTE, naming what is allowed.
     """
     kind = COMPONENT_TYPES[component.type]
     _check_declared(component, kind, component.full_name)
 
 
-def _check_declared(component: Component, kind: ComponentType, path: str) -> None:
+def _check_declared(
+    component: Component,
+    kind: ComponentType,
+    path: str,
+) -> None:
     for attribute in kind.attributes.values():
-        _check_attribute(attribute, component.attributes.get(attribute.name, ()), path)
-        _check_given(component, attribute, path)
+        values = component.attributes.get(attribute.name, ())
+        _check_attribute(attribute, values, path)
+        _check_required(component, attribute, path)
     for child in component.children:
-        if (child_kind := kind.subtypes.get(child.type)) is not None:
+        child_kind = kind.subtypes.get(child.type)
+        if child_kind is not None:
             where = f"{path}: {child.type} {child.name}"
             _check_name(child, child_kind, where)
             _check_declared(child, child_kind, where)
 
 
 def _check_kept(component: Component, path: str) -> None:
-    """Nothing but the form: values of any kind, sub-components of any type."""
+    """Check the form alone: values of any kind, sub-components of any type."""
     for name, values in component.attributes.items():
         if not _KEPT_ATTRIBUTE.fullmatch(name):
-            raise ComponentError(
-                f"{path}: {name[:60]} is not an attribute name.", Code.INVALID_NAME
-            )
-        if any(
-            isinstance(value, str) and (len(value) > _MAX_KEPT_VALUE or "\0" in value)
-            for value in values
-        ):
-            raise ComponentError(
-                f"{path}: {name} is longer than {_MAX_KEPT_VALUE} characters or has a null character."
-            )
+            message = f"{path}: {name[:60]} is not an attribute name."
+            raise ComponentError(message, Code.INVALID_NAME)
+        _check_storable(
+            name,
+            values,
+            _MAX_KEPT_VALUE,
+            path,
+        )
     for child in component.children:
         where = f"{path}: {child.type[:60]} {child.name[:120]}"
         if len(child.type) > _MAX_TYPE_NAME or len(child.name) > MAX_KEPT_NAME:
@@ -108,9 +116,17 @@ def _check_kept(component: Component, path: str) -> None:
 
 
 def _check_node(
-    component: Component, kind: ComponentType, path: str, parent: str = ""
+    component: Component,
+    kind: ComponentType,
+    path: str,
+    parent: str = "",
 ) -> None:
-    _check_name(component, kind, path, parent)
+    _check_name(
+        component,
+        kind,
+        path,
+        parent,
+    )
     for name, values in component.attributes.items():
         attribute = kind.attributes.get(name)
         if attribute is not None:
@@ -119,115 +135,185 @@ def _check_node(
             _check_parameter(name, values, path)
         else:
             allowed = ", ".join(kind.attributes)
-            raise ComponentError(
-                f"{path}: {kind.name} has no attribute {name[:60]}; it has {allowed}."
-            )
+            message = f"{kind.name} has no attribute {name[:60]}; it has {allowed}."
+            raise ComponentError(f"{path}: {message}")
+    # The platform has all attributes of its fields; a declaration changes some of them.
     if component.name not in kind.redefinable:
         for attribute in kind.attributes.values():
-            _check_given(component, attribute, path)
+            _check_required(component, attribute, path)
     for child in component.children:
-        child_kind = kind.subtypes.get(child.type)
-        if child_kind is None:
-            allowed = ", ".join(kind.subtypes) or "none"
-            raise ComponentError(
-                f"{path}: {kind.name} has no sub-component {child.type[:60]}; it has {allowed}.",
-                Code.UNKNOWN_TYPE,
-            )
+        child_kind = _child_kind(child, kind, path)
+        where = f"{path}: {child.type} {child.name[:120]}"
         _check_node(
             child,
             child_kind,
-            f"{path}: {child.type} {child.name[:120]}",
+            where,
             component.type,
         )
 
 
-def _check_given(component: Component, attribute: Attribute, path: str) -> None:
-    if attribute.required and component.first(attribute.name) in (None, ""):
+def _child_kind(
+    child: Component,
+    kind: ComponentType,
+    path: str,
+) -> ComponentType:
+    child_kind = kind.subtypes.get(child.type)
+    if child_kind is None:
+        allowed = ", ".join(kind.subtypes) or "none"
+        message = (
+            f"{kind.name} has no sub-component {child.type[:60]}; it has {allowed}."
+        )
+        raise ComponentError(f"{path}: {message}", Code.UNKNOWN_TYPE)
+    return child_kind
+
+
+def _check_required(
+    component: Component,
+    attribute: Attribute,
+    path: str,
+) -> None:
+    value = component.first(attribute.name)
+    if attribute.required and value in (None, ""):
         raise ComponentError(f"{path}: the attribute {attribute.name} is required.")
 
 
 def _check_name(
-    component: Component, kind: ComponentType, path: str, parent: str = ""
+    component: Component,
+    kind: ComponentType,
+    path: str,
+    parent: str = "",
 ) -> None:
-    name, rule = component.name, kind.name_rule
+    name = component.name
+    rule = kind.name_rule
     if parent and parent == _OWNERS.get(rule):
         rule = NameRule.NAMESPACED
     if len(name) > kind.max_name_length:
-        raise ComponentError(
-            f"{path}: the name is longer than {kind.max_name_length} characters.",
-            Code.INVALID_NAME,
-        )
+        message = f"the name is longer than {kind.max_name_length} characters."
+        raise ComponentError(f"{path}: {message}", Code.INVALID_NAME)
     if name not in kind.redefinable and not _NAME_PATTERNS[rule].fullmatch(name):
-        raise ComponentError(
-            f"{path}: the name must be {_NAME_HINTS[rule]}.", Code.INVALID_NAME
-        )
+        message = f"the name must be {_NAME_HINTS[rule]}."
+        raise ComponentError(f"{path}: {message}", Code.INVALID_NAME)
 
 
 def _check_attribute(
-    attribute: Attribute, values: tuple[Scalar, ...], path: str
+    attribute: Attribute,
+    values: tuple[Scalar, ...],
+    path: str,
 ) -> None:
     where = f"{path}: {attribute.name}"
     if len(values) > 1 and not attribute.multi_value:
         raise ComponentError(f"{where} takes one value, not {len(values)}.")
     for value in values:
-        match attribute.type:
-            case ValueType.BOOLEAN:
-                if not isinstance(value, bool):
-                    raise ComponentError(f"{where} must be true or false.")
-            case ValueType.NUMBER:
-                _check_number(attribute, value, where)
-            case _:
-                _check_text(attribute, value, where)
+        _check_value(attribute, value, where)
 
 
-def _check_number(attribute: Attribute, value: Scalar, where: str) -> None:
-    if isinstance(value, bool | str) or (
-        isinstance(value, float) and not attribute.fractional
-    ):
-        raise ComponentError(
-            f"{where} must be a {'number' if attribute.fractional else 'whole number'}."
-        )
+def _check_value(
+    attribute: Attribute,
+    value: Scalar,
+    where: str,
+) -> None:
+    match attribute.type:
+        case ValueType.BOOLEAN:
+            if not isinstance(value, bool):
+                raise ComponentError(f"{where} must be true or false.")
+        case ValueType.NUMBER:
+            _check_number(attribute, value, where)
+        case ValueType.XML | ValueType.EXPRESSION:
+            _check_text(attribute, value, where)
+        case ValueType.STRING | ValueType.ENUM | ValueType.COMPONENT:
+            if isinstance(value, Embedded):
+                raise _no_string(where)
+            _check_text(attribute, value, where)
+        case _:
+            assert_never(attribute.type)
+
+
+def _check_number(
+    attribute: Attribute,
+    value: Scalar,
+    where: str,
+) -> None:
+    is_fraction = isinstance(value, float) and not attribute.fractional
+    # A Boolean is an integer in Python, but not in MDL.
+    if isinstance(value, bool | str) or is_fraction:
+        kind = "number" if attribute.fractional else "whole number"
+        raise ComponentError(f"{where} must be a {kind}.")
     low = -_MAX_INTEGER if attribute.minimum is None else attribute.minimum
     high = _MAX_INTEGER if attribute.maximum is None else attribute.maximum
     if not low <= value <= high:
         raise ComponentError(f"{where} must be between {low} and {high}.")
 
 
-def _check_text(attribute: Attribute, value: Scalar, where: str) -> None:
-    takes_embedded = attribute.type in (ValueType.XML, ValueType.EXPRESSION)
-    if not isinstance(value, str) or (
-        isinstance(value, Embedded) and not takes_embedded
-    ):
-        raise ComponentError(f"{where} must be a string in single quotes.")
+def _check_text(
+    attribute: Attribute,
+    value: Scalar,
+    where: str,
+) -> None:
+    if not isinstance(value, str):
+        raise _no_string(where)
+    # PostgreSQL cannot store it in a text.
     if "\0" in value:
         raise ComponentError(f"{where} contains a null character.")
-    if attribute.max_length is not None and len(value) > attribute.max_length:
-        raise ComponentError(
-            f"{where} is longer than {attribute.max_length} characters."
-        )
+    limit = attribute.max_length
+    if limit is not None and len(value) > limit:
+        raise ComponentError(f"{where} is longer than {limit} characters.")
     if not value:
         return
     if attribute.enums and value not in attribute.enums:
-        raise ComponentError(f"{where} must be one of {', '.join(attribute.enums)}.")
-    if attribute.component is not None and not (
-        attribute.bare and _BARE_REFERENCE.fullmatch(value)
-    ):
-        prefix, _, name = value.partition(".")
-        if prefix != attribute.component or not name:
-            raise ComponentError(
-                f"{where} must be a reference written '{attribute.component}.{{name}}'."
+        choices = ", ".join(attribute.enums)
+        raise ComponentError(f"{where} must be one of {choices}.")
+    if attribute.component is not None:
+        _check_reference(
+            attribute,
+            attribute.component,
+            value,
+            where,
+        )
+
+
+def _check_reference(
+    attribute: Attribute,
+    type_name: str,
+    value: str,
+    where: str,
+) -> None:
+    if attribute.bare and _BARE_REFERENCE.fullmatch(value):
+        return
+    prefix, _, name = value.partition(".")
+    if prefix != type_name or not name:
+        message = f"must be a reference written '{type_name}.{{name}}'."
+        raise ComponentError(f"{where} {message}")
+
+
+def _check_parameter(
+    name: str,
+    values: tuple[Scalar, ...],
+    path: str,
+) -> None:
+    if len(name) > _MAX_PARAMETER_NAME or not _OPEN_ATTRIBUTE.fullmatch(name):
+        message = f"{path}: {name[:60]} is not a parameter name."
+        raise ComponentError(message, Code.INVALID_NAME)
+    _check_storable(
+        name,
+        values,
+        _MAX_OPEN_VALUE,
+        path,
+    )
+
+
+def _check_storable(
+    name: str,
+    values: tuple[Scalar, ...],
+    limit: int,
+    path: str,
+) -> None:
+    for value in values:
+        if isinstance(value, str) and (len(value) > limit or "\0" in value):
+            message = (
+                f"{name} is longer than {limit} characters or has a null character."
             )
+            raise ComponentError(f"{path}: {message}")
 
 
-def _check_parameter(name: str, values: tuple[Scalar, ...], path: str) -> None:
-    if len(name) > 50 or not _OPEN_ATTRIBUTE.fullmatch(name):
-        raise ComponentError(
-            f"{path}: {name[:60]} is not a parameter name.", Code.INVALID_NAME
-        )
-    if any(
-        isinstance(value, str) and (len(value) > _MAX_OPEN_VALUE or "\0" in value)
-        for value in values
-    ):
-        raise ComponentError(
-            f"{path}: {name} is longer than {_MAX_OPEN_VALUE} characters or has a null character."
-        )
+def _no_string(where: str) -> ComponentError:
+    return ComponentError(f"{where} must be a string in single quotes.")

@@ -1,4 +1,4 @@
-"""Components and component types as the metadata and configuration endpoints return them."""
+"""Describes components and component types as the metadata and configuration endpoints return them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.specification import Attribute, ComponentType, ValueType
 from shared.vault.components.types import COMPONENT_TYPES
@@ -13,14 +14,13 @@ from shared.vault.model.component_model import ObjectType, VaultObject
 
 __all__ = ["configuration_json", "object_type_json", "type_metadata", "type_summary"]
 
-RULE = "Integrationrule"
 _SOURCES = {"__c": "custom", "__sys": "system"}
 
 
 def configuration_json(
     component: Component, used_in: Iterable[tuple[str, str]] = ()
 ) -> dict[str, object]:
-    """One component as ``GET /configuration/{Type}`` lists it.
+    """Return one component as ``GET /configuration/{Type}`` lists it.
 
     ``{name, label, active, {attribute}: value or None, {Subtype}: [{…}], used_in: ["Type.name"]}``; multi-value
     attributes are lists, attributes of an open type are values or lists as written.
@@ -28,16 +28,21 @@ def configuration_json(
     :param used_in: type and name of each component that refers to this one.
     :raises ComponentError: if the type is unknown.
     """
-    document = _node(component, _type(component.type))
-    document["used_in"] = sorted(f"{kind}.{name}" for kind, name in used_in)
+    kind = _type(component.type)
+    document = _node(component, kind)
+    document["used_in"] = sorted(f"{user}.{name}" for user, name in used_in)
     return document
 
 
-def object_type_json(object_type: ObjectType, owner: VaultObject) -> dict[str, object]:
-    """One object type as ``GET /configuration/Objecttype`` lists it; without type fields of its own it has them all."""
-    names = object_type.fields or {
-        field.name: field.required for field in owner.fields.values()
-    }
+def object_type_json(
+    object_type: ObjectType,
+    owner: VaultObject,
+) -> dict[str, object]:
+    """Return one object type as ``GET /configuration/Objecttype`` lists it; without type fields it has all fields."""
+    all_fields = {field.name: field.required for field in owner.fields.values()}
+    required = object_type.fields or all_fields
+    # In the order of the type, or of the object.
+    fields = [_type_field(name, required[name]) for name in required]
     return {
         "name": object_type.name,
         "object": object_type.object,
@@ -46,21 +51,26 @@ def object_type_json(object_type: ObjectType, owner: VaultObject) -> dict[str, o
         "label_plural": object_type.label_plural or f"{object_type.label}s",
         "description": object_type.description,
         "additional_type_validations": list(object_type.validations),
-        "type_fields": [
-            {"name": name, "required": required, "source": _source(name)}
-            for name, required in names.items()
-        ],
+        "type_fields": fields,
     }
 
 
+def _type_field(
+    name: str,
+    required: bool,
+) -> dict[str, object]:
+    return {"name": name, "required": required, "source": _source(name)}
+
+
 def _source(name: str) -> str:
-    return next(
-        (word for suffix, word in _SOURCES.items() if name.endswith(suffix)), "standard"
-    )
+    for suffix, source in _SOURCES.items():
+        if name.endswith(suffix):
+            return source
+    return "standard"
 
 
 def type_metadata(type_name: str) -> dict[str, object]:
-    """One component type as ``GET /metadata/components/{Type}`` returns it in ``data``.
+    """Return one component type as ``GET /metadata/components/{Type}`` returns it in ``data``.
 
     :raises ComponentError: if the type is unknown.
     """
@@ -78,7 +88,7 @@ def type_metadata(type_name: str) -> dict[str, object]:
 
 
 def type_summary(type_name: str) -> dict[str, object]:
-    """One component type as ``GET /metadata/components`` lists it; the caller adds ``url``.
+    """Return one component type as ``GET /metadata/components`` lists it; the caller adds ``url``.
 
     :raises ComponentError: if the type is unknown.
     """
@@ -92,50 +102,68 @@ def type_summary(type_name: str) -> dict[str, object]:
 def _type(name: str) -> ComponentType:
     kind = COMPONENT_TYPES.get(name)
     if kind is None:
-        raise ComponentError(
-            f"There is no component type {name[:60]}.", Code.UNKNOWN_TYPE
-        )
+        message = f"There is no component type {name[:60]}."
+        raise ComponentError(message, Code.UNKNOWN_TYPE)
     return kind
 
 
-def _node(component: Component, kind: ComponentType) -> dict[str, object]:
+def _node(
+    component: Component,
+    kind: ComponentType,
+) -> dict[str, object]:
     document: dict[str, object] = {
         "name": component.name,
         "label": component.optional_text("label"),
         "active": component.flag("active", True),
     }
+    # Every component has the three above, whatever its type declares under these names.
     for attribute in kind.attributes.values():
         document.setdefault(attribute.name, _value(attribute, component))
     for name, values in component.attributes.items():
         if name not in kind.attributes:
             document.setdefault(name, _single_or_list(values))
-    subtypes = dict(kind.subtypes)
-    if kind.kept:
-        subtypes |= {
-            child.type: replace(kind, subtypes={})
-            for child in component.children
-            if child.type not in subtypes
-        }
+    subtypes = _subtypes(component, kind)
     for name, subtype in subtypes.items():
-        document[name] = [
-            _node(child, subtype) for child in component.children_of(name)
-        ]
-    if component.type == RULE and not document["active"]:
+        children = component.children_of(name)
+        # The encoder takes no member of an enumeration as a key.
+        document[str(name)] = [_node(child, subtype) for child in children]
+    if component.type == ComponentKind.INTEGRATION_RULE and not document["active"]:
         _inactivate(document, subtypes)
     return document
 
 
-def _inactivate(document: dict[str, object], subtypes: Iterable[str]) -> None:
-    """The parts of an inactive rule are inactive with it, and are again what they were when it is activated."""
+def _subtypes(
+    component: Component,
+    kind: ComponentType,
+) -> dict[str, ComponentType]:
+    """Return the types of sub-component to list: those declared, and of a kept type those that it has."""
+    subtypes = dict(kind.subtypes)
+    if kind.kept:
+        # Nothing is declared of them, so they are described like their component.
+        undeclared = replace(kind, subtypes={})
+        for child in component.children:
+            subtypes.setdefault(child.type, undeclared)
+    return subtypes
+
+
+def _inactivate(
+    document: dict[str, object],
+    subtypes: Iterable[str],
+) -> None:
+    """Show the parts of an inactive rule as inactive; their components stay as they are for its activation."""
     for name in subtypes:
         parts = document[name]
         for part in parts if isinstance(parts, list) else ():
             part["active"] = False
 
 
-def _value(attribute: Attribute, component: Component) -> object:
+def _value(
+    attribute: Attribute,
+    component: Component,
+) -> object:
     if attribute.multi_value:
-        return [_plain(value) for value in component.attributes.get(attribute.name, ())]
+        values = component.attributes.get(attribute.name, ())
+        return [_plain(value) for value in values]
     value = component.first(attribute.name)
     if value is None:
         return False if attribute.type is ValueType.BOOLEAN else None
@@ -143,11 +171,10 @@ def _value(attribute: Attribute, component: Component) -> object:
 
 
 def _single_or_list(values: tuple[Scalar, ...]) -> object:
-    if not values:
+    plain = [_plain(value) for value in values]
+    if not plain:
         return None
-    return (
-        _plain(values[0]) if len(values) == 1 else [_plain(value) for value in values]
-    )
+    return plain[0] if len(plain) == 1 else plain
 
 
 def _plain(value: Scalar) -> Scalar:

@@ -1,20 +1,26 @@
-"""Document components, checked on their own and built into the model of a Vault's documents."""
+"""Checks document components on their own, and builds them into the model of a Vault's documents."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component
+from shared.vault.components.document_fields import DOCUMENT_ID, STANDARD_FIELDS
 from shared.vault.components.document_types import (
     ENTRY_ACTION,
     LIFECYCLE,
     STATE,
     USER_ACTION,
 )
-from shared.vault.components.lifecycles import entry_action
-from shared.vault.components.platform import LINK_MAX_LENGTH
+from shared.vault.components.lifecycles import (
+    entry_action,
+    labelled_state_types,
+    last_name,
+)
 from shared.vault.model.component_model import (
     DocumentModel,
     DocumentType,
@@ -39,23 +45,21 @@ __all__ = [
     "check_doctype",
 ]
 
+# The table of documents: one row for each version, with the ``id`` ``{document}_{major}_{minor}``.
 VERSIONS = "document_version__sys"
-"""The table of documents: a row a version, its ``id`` being ``{document}_{major}_{minor}``."""
 
-DOCUMENT_ID = "document_id__sys"
 STEADY = "steady_state__sys"
 SUPERSEDED = "superseded_state__sys"
+# Actions that work on records, and so on no document.
 OF_RECORDS = frozenset({"set_field", "notify", "run_action", "change_state"})
-"""Actions that work on records, and so on no document."""
 
-NAME_LENGTH = 100
-TEXT_LENGTH = 1500
 DEFAULT_LENGTH = 500
 URL_LENGTH = 1500
 _MAX_LEVELS = 3  # type, subtype, classification
 _SEGMENT = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*__(?:v|c|sys)")
 
-_HELD: Mapping[str, FieldType] = {
+# Formula and Lookup are computed from other fields: documents do not store them.
+_STORED_AS: Mapping[str, FieldType] = {
     "Boolean": FieldType.BOOLEAN,
     "Component": FieldType.STRING,
     "Date": FieldType.DATE,
@@ -65,7 +69,7 @@ _HELD: Mapping[str, FieldType] = {
     "Picklist": FieldType.PICKLIST,
     "String": FieldType.STRING,
     "URL": FieldType.STRING,
-}  # Formula and Lookup are computed from others: kept with the component, and not held by documents
+}
 _TAKEN_BY: Mapping[str, frozenset[str]] = {
     "max_length": frozenset({"String", "URL", "Component"}),
     "scale": frozenset({"Number"}),
@@ -79,67 +83,6 @@ _TAKEN_BY: Mapping[str, frozenset[str]] = {
 }
 _NEEDED: Mapping[str, str] = {"Picklist": "picklist", "ObjectReference": "object"}
 
-
-def _set(
-    name: str,
-    label: str,
-    kind: FieldType = FieldType.STRING,
-    length: int | None = 255,
-    shown: str | None = None,
-) -> Field:
-    """A field that the Vault sets."""
-    limit = length if kind is FieldType.STRING else None
-    return Field(
-        name,
-        label,
-        kind,
-        editable=False,
-        system=True,
-        max_length=limit,
-        shown_type=shown,
-    )
-
-
-STANDARD_FIELDS: tuple[Field, ...] = (
-    Field(
-        "id",
-        "Version ID",
-        FieldType.ID,
-        required=True,
-        unique=True,
-        editable=False,
-        system=True,
-    ),
-    _set(DOCUMENT_ID, "ID", FieldType.NUMBER, shown="id"),
-    _set("latest_version__sys", "Latest Version", FieldType.BOOLEAN),
-    _set("global_id__sys", "Global ID"),
-    _set("global_version_id__sys", "Global Version ID"),
-    Field("link__sys", "Link", FieldType.STRING, max_length=LINK_MAX_LENGTH),
-    Field(
-        "version_link__sys",
-        "Version Link",
-        FieldType.STRING,
-        max_length=LINK_MAX_LENGTH,
-    ),
-    _set("document_number__v", "Document Number"),
-    _set("major_version_number__v", "Major Version Number", FieldType.NUMBER),
-    _set("minor_version_number__v", "Minor Version Number", FieldType.NUMBER),
-    Field("name__v", "Name", FieldType.STRING, required=True, max_length=NAME_LENGTH),
-    Field("title__v", "Title", FieldType.STRING, max_length=TEXT_LENGTH),
-    Field("description__v", "Description", FieldType.STRING, max_length=TEXT_LENGTH),
-    Field("external_id__v", "External ID", FieldType.STRING, max_length=250),
-    _set("type__v", "Type", shown="Component"),
-    _set("subtype__v", "Subtype", shown="Component"),
-    _set("classification__v", "Classification", shown="Component"),
-    _set("lifecycle__v", "Lifecycle", shown="Component"),
-    _set("status__v", "Status", shown="Component"),
-    _set("created_by__v", "Created By", FieldType.NUMBER),
-    _set("document_creation_date__v", "Created Date", FieldType.DATE_TIME),
-    _set("version_creation_date__v", "Version Created Date", FieldType.DATE_TIME),
-    _set("last_modified_by__v", "Last Modified By", FieldType.NUMBER),
-    _set("version_modified_date__v", "Version Modified Date", FieldType.DATE_TIME),
-)
-"""The fields that every document has, beside those of its file."""
 
 _RESERVED = frozenset(
     {field.name for field in STANDARD_FIELDS}
@@ -155,36 +98,50 @@ _RESERVED = frozenset(
 
 
 def build_documents(components: Iterable[Component]) -> DocumentModel:
-    """The documents that these components, each valid on its own, describe.
+    """Return the model of the documents that these components, each valid on its own, describe.
 
-    :raises ComponentError: for a document type without the one above it, or whose lifecycle is not there.
+    :raises ComponentError: BROKEN_REFERENCE for a document type without the one above it, or without its lifecycle.
     """
-    by_type: dict[str, list[Component]] = {}
+    by_type: dict[str, list[Component]] = defaultdict(list)
     for component in components:
-        by_type.setdefault(component.type, []).append(component)
-    types = {c.name: _document_type(c) for c in by_type.get("Doctype", ())}
-    fields = [
-        _field(c)
-        for c in by_type.get("Docfield", ())
-        if c.text("type") in _HELD and c.name not in _RESERVED
-    ]
+        by_type[component.type].append(component)
+    document_types = by_type[ComponentKind.DOCUMENT_TYPE]
+    types = {each.name: _document_type(each) for each in document_types}
+    fields = list(_fields(by_type[ComponentKind.DOCUMENT_FIELD]))
+    lifecycles = by_type[ComponentKind.DOCUMENT_LIFECYCLE]
+    renditions = by_type[ComponentKind.RENDITION_TYPE]
     model = DocumentModel(
+        # Without either there are no documents, and no table for them.
         _versions(fields) if types or fields else None,
         types,
-        {c.name: _lifecycle(c) for c in by_type.get(LIFECYCLE, ())},
-        {
-            c.name: c.text("label")
-            for c in by_type.get("Renditiontype", ())
-            if c.flag("active", True)
-        },
+        {each.name: _lifecycle(each) for each in lifecycles},
+        {each.name: each.text("label") for each in renditions if _is_active(each)},
     )
     _check_types(model)
     return model
 
 
+def _is_active(component: Component) -> bool:
+    return component.flag("active", True)
+
+
+def _fields(components: Iterable[Component]) -> Iterator[Field]:
+    for component in components:
+        # Exports contain the fields that every document has, and those that are computed of others.
+        stored = component.text("type") in _STORED_AS
+        if stored and component.name not in _RESERVED:
+            yield _field(component)
+
+
 def _versions(fields: Iterable[Field]) -> VaultObject:
     by_name = {field.name: field for field in (*STANDARD_FIELDS, *fields)}
-    return VaultObject(VERSIONS, "Document", "Documents", "", fields=by_name)
+    return VaultObject(
+        VERSIONS,
+        "Document",
+        "Documents",
+        "",
+        fields=by_name,
+    )
 
 
 def _document_type(component: Component) -> DocumentType:
@@ -199,21 +156,23 @@ def _document_type(component: Component) -> DocumentType:
 
 def _field(component: Component) -> Field:
     shown = component.text("type")
-    held = _HELD[shown]
-    is_object = held is FieldType.OBJECT
-    length = component.whole("max_length") or (
-        URL_LENGTH if shown == "URL" else DEFAULT_LENGTH
-    )
+    field_type = _STORED_AS[shown]
+    is_object = field_type is FieldType.OBJECT
+    is_text = field_type is FieldType.STRING
+    is_number = field_type is FieldType.NUMBER
+    default_length = URL_LENGTH if shown == "URL" else DEFAULT_LENGTH
+    length = component.whole("max_length") or default_length
+    scale = component.whole("scale") or 0
     outbound = component.text("relationship_outbound_name") or f"{component.name}r"
     return Field(
         name=component.name,
         label=component.text("label"),
-        type=held,
+        type=field_type,
         active=component.flag("active", True),
         required=component.flag("required"),
         editable=component.flag("editable", True),
-        max_length=length if held is FieldType.STRING else None,
-        scale=(component.whole("scale") or 0) if held is FieldType.NUMBER else None,
+        max_length=length if is_text else None,
+        scale=scale if is_number else None,
         min_value=component.number("min_value"),
         max_value=component.number("max_value"),
         picklist=component.reference("picklist"),
@@ -227,53 +186,48 @@ def _field(component: Component) -> Field:
 
 
 def _lifecycle(component: Component) -> Lifecycle:
-    labels = zip(
-        component.references("labeled_states"),
-        component.texts("state_labels"),
-        strict=False,
-    )
-    labelled = {_last(state): state_type_name(label) for state, label in labels}
+    types = labelled_state_types(component)
     children = list(component.children_of(STATE))
-    states = {child.name: _state(child, labelled.get(child.name)) for child in children}
-    starting = _last(component.text("starting_state")) or (
-        children[0].name if children else ""
-    )
+    states = {child.name: _state(child, types.get(child.name)) for child in children}
+    # Without a starting state, documents begin in the first.
+    first = children[0].name if children else ""
+    starting = last_name(component.text("starting_state"))
     return Lifecycle(
         component.name,
         component.text("label"),
-        starting,
-        component.flag("active", True),
+        starting or first,
+        _is_active(component),
         states,
     )
 
 
-def _state(component: Component, labelled: str | None) -> LifecycleState:
+def _state(
+    component: Component,
+    labelled_type: str | None,
+) -> LifecycleState:
     state_type = component.optional_text("state_type")
-    actions = (
-        UserAction(
-            child.name,
-            child.text("label"),
-            child.text("action"),
-            child.whole("order") or 0,
-            _last(child.text("next_state")),
-        )
-        for child in component.children_of(USER_ACTION)
-    )
-    entry_actions = (
-        entry_action(child) for child in component.children_of(ENTRY_ACTION)
-    )
+    own_type = labelled_type if state_type is None else state_type_name(state_type)
+    user_actions = map(_user_action, component.children_of(USER_ACTION))
+    entry_actions = map(entry_action, component.children_of(ENTRY_ACTION))
     return LifecycleState(
         component.name,
         component.text("label"),
-        component.flag("active", True),
+        _is_active(component),
         entry_actions=tuple(sorted(entry_actions, key=lambda action: action.order)),
-        user_actions=tuple(sorted(actions, key=lambda action: action.order)),
-        state_type=labelled if state_type is None else state_type_name(state_type),
+        user_actions=tuple(sorted(user_actions, key=lambda action: action.order)),
+        state_type=own_type,
     )
 
 
-def _last(reference: str) -> str:
-    return reference.rpartition(".")[2]
+def _user_action(component: Component) -> UserAction:
+    next_state = component.text("next_state")
+    return UserAction(
+        component.name,
+        component.text("label"),
+        component.text("action"),
+        component.whole("order") or 0,
+        last_name(next_state),
+    )
 
 
 def _check_types(model: DocumentModel) -> None:
@@ -281,19 +235,17 @@ def _check_types(model: DocumentModel) -> None:
         path = f"Doctype.{name}"
         above = name.rpartition(".")[0]
         if above and above not in model.types:
-            raise ComponentError(
-                f"{path}: there is no Doctype.{above}.", Code.BROKEN_REFERENCE
-            )
+            raise _broken(f"{path}: there is no Doctype.{above}.")
         for lifecycle in document_type.lifecycles:
             if lifecycle not in model.lifecycles:
-                raise ComponentError(
-                    f"{path}: there is no {LIFECYCLE}.{lifecycle}.",
-                    Code.BROKEN_REFERENCE,
-                )
+                raise _broken(f"{path}: there is no {LIFECYCLE}.{lifecycle}.")
 
 
 def check_doctype(component: Component) -> None:
-    """Check that the name is a type, ``type.subtype`` or ``type.subtype.classification``; raises ComponentError."""
+    """Check that the name is a type, ``type.subtype`` or ``type.subtype.classification``.
+
+    :raises ComponentError: INVALID_NAME.
+    """
     names = component.name.split(".")
     if len(names) > _MAX_LEVELS or not all(_SEGMENT.fullmatch(name) for name in names):
         message = "the name is one to three names, joined by dots, of lower-case letters, digits and underscores"
@@ -303,36 +255,45 @@ def check_doctype(component: Component) -> None:
 def check_docfield(component: Component) -> None:
     """Check that the attributes of a document field suit its type.
 
-    :raises ComponentError: naming the attribute and the types that take it.
+    :raises ComponentError: INVALID_ATTRIBUTE, naming the attribute and the types that take it.
     """
-    kind, path = component.text("type"), component.full_name
+    kind = component.text("type")
+    path = component.full_name
+    # A Vault exports the fields that every document has as well: they are here already.
     if component.name in _RESERVED:
-        return  # a Vault exports its own fields as well; they are here already
+        return
     for attribute, types in _TAKEN_BY.items():
-        if component.first(attribute) not in (None, "", False) and kind not in types:
-            raise ComponentError(
-                f"{path}: {attribute} belongs to the types {', '.join(sorted(types))}."
-            )
+        value = component.first(attribute)
+        if value not in (None, "", False) and kind not in types:
+            choices = ", ".join(sorted(types))
+            message = f"{attribute} belongs to the types {choices}."
+            raise ComponentError(f"{path}: {message}")
     needed = _NEEDED.get(kind)
     if needed is not None and not component.text(needed):
         raise ComponentError(f"{path}: the type {kind} needs the attribute {needed}.")
 
 
 def check_doclifecycle(component: Component) -> None:
-    """Check that the states which a document lifecycle names are its own; raises ComponentError."""
+    """Check that the states which a document lifecycle names are its own, and its entry actions those of documents.
+
+    :raises ComponentError: INVALID_ATTRIBUTE or BROKEN_REFERENCE.
+    """
+    path = component.full_name
     states = {state.name for state in component.children_of(STATE)}
     named = [*component.texts("starting_state"), *component.texts("labeled_states")]
     for state in component.children_of(STATE):
-        named += [
-            action.text("next_state") for action in state.children_of(USER_ACTION)
-        ]
+        actions = state.children_of(USER_ACTION)
+        named += [action.text("next_state") for action in actions]
         for entry in state.children_of(ENTRY_ACTION):
-            if entry.text("action") in OF_RECORDS:
-                path = f"{component.full_name}: {state.name}: {entry.name}"
-                raise ComponentError(
-                    f"{path}: {entry.text('action')} is an action of records, not of documents."
-                )
-    for name in named:
-        if name and _last(name) not in states:
-            message = f"{component.full_name}: there is no state {_last(name)[:100]}."
-            raise ComponentError(message, Code.BROKEN_REFERENCE)
+            action_name = entry.text("action")
+            if action_name in OF_RECORDS:
+                message = f"{action_name} is an action of records, not of documents."
+                raise ComponentError(f"{path}: {state.name}: {entry.name}: {message}")
+    for value in named:
+        name = last_name(value)
+        if value and name not in states:
+            raise _broken(f"{path}: there is no state {name[:100]}.")
+
+
+def _broken(message: str) -> ComponentError:
+    return ComponentError(message, Code.BROKEN_REFERENCE)

@@ -1,10 +1,11 @@
-"""The component types of documents: document types, fields, lifecycles and rendition types.
+"""Declares the component types of documents: document types, fields, lifecycles and rendition types.
 
 Real Vaults export further attributes with them, of features that are not here; those are kept and returned.
 """
 
 from __future__ import annotations
 
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.object_types import (
     LABEL_LENGTH,
     MAX_STRING_LENGTH,
@@ -24,10 +25,10 @@ from shared.vault.components.specification import (
 
 __all__ = ["DOCUMENT_TYPES", "ENTRY_ACTION", "LIFECYCLE", "STATE", "USER_ACTION"]
 
-LIFECYCLE = "Doclifecycle"
-STATE = "Doclifecyclestate"
-USER_ACTION = "Doclifecyclestateuseraction"
-ENTRY_ACTION = "Doclifecyclestateentryaction"
+LIFECYCLE = ComponentKind.DOCUMENT_LIFECYCLE
+STATE = PartKind.DOCUMENT_STATE
+USER_ACTION = PartKind.DOCUMENT_USER_ACTION
+ENTRY_ACTION = PartKind.DOCUMENT_ENTRY_ACTION
 
 FIELD_TYPES = (
     "Boolean", "Component", "Date", "DateTime", "Formula", "Lookup", "Number", "ObjectReference", "Picklist",
@@ -36,7 +37,7 @@ FIELD_TYPES = (
 _MAX_TYPE_PATH = 200  # characters of type.subtype.classification
 
 _DOCTYPE = ComponentType(
-    "Doctype",
+    ComponentKind.DOCUMENT_TYPE,
     "Document Type",
     "Document Types",
     "DTY",
@@ -56,7 +57,7 @@ _DOCTYPE = ComponentType(
 )
 
 _DOCFIELD = ComponentType(
-    "Docfield",
+    ComponentKind.DOCUMENT_FIELD,
     "Document Field",
     "Document Fields",
     "DFI",
@@ -75,8 +76,8 @@ _DOCFIELD = ComponentType(
         number("scale", 0, 18),
         number("min_value", fractional=True),
         number("max_value", fractional=True),
-        component("picklist", "Picklist", bare=True),
-        component("object", "Object", bare=True),
+        component("picklist", ComponentKind.PICKLIST, bare=True),
+        component("object", ComponentKind.OBJECT, bare=True),
         text("relationship_outbound_name", NAME_LENGTH),
         text("relationship_inbound_name", NAME_LENGTH),
         text("formula", 10_000),
@@ -94,7 +95,12 @@ _STATE_USER_ACTION = ComponentType(
     by_name(
         text("label", LABEL_LENGTH, required=True),
         enum("action", ("change_state",), required=True),
-        component("next_state", STATE, required=True, bare=True),
+        component(
+            "next_state",
+            STATE,
+            required=True,
+            bare=True,
+        ),
         number("order", 0),
     ),
 )
@@ -128,8 +134,12 @@ _STATE = ComponentType(
 )
 
 
-def _member(name: str, label: str, abbreviation: str) -> ComponentType:
-    """A sub-component whose form alone is checked."""
+def _member(
+    name: str,
+    label: str,
+    abbreviation: str,
+) -> ComponentType:
+    """Return the type of a sub-component whose form alone is checked."""
     attributes = by_name(text("label", 255), flag("active"), xml("rule"))
     return ComponentType(
         name,
@@ -155,7 +165,12 @@ _LIFECYCLE = ComponentType(
         text("description", 500),
         component("starting_state", STATE, bare=True),
         text("state_labels", 255, multi_value=True),
-        component("labeled_states", STATE, multi_value=True, bare=True),
+        component(
+            "labeled_states",
+            STATE,
+            multi_value=True,
+            bare=True,
+        ),
     ),
     {
         STATE: _STATE,
@@ -170,7 +185,7 @@ _LIFECYCLE = ComponentType(
 )
 
 _RENDITION = ComponentType(
-    "Renditiontype",
+    ComponentKind.RENDITION_TYPE,
     "Rendition Type",
     "Rendition Types",
     "RET",
@@ -182,5 +197,5 @@ _RENDITION = ComponentType(
     open=True,
 )
 
+# The component types of documents.
 DOCUMENT_TYPES = (_DOCTYPE, _DOCFIELD, _LIFECYCLE, _RENDITION)
-"""The component types of documents."""

@@ -1,13 +1,15 @@
-"""Actions that the configuration names: where they are found, and whether their parameters make sense."""
+"""Finds the actions that components name, and checks that their parameters fit the objects that they run on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from shared.vault import vql
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind, StateMember
+from shared.vault.components.configured_queries import token_paths, values_query
 from shared.vault.components.lifecycles import CHANGE_STATE
-from shared.vault.components.notification_templates import token_paths, values_query
 from shared.vault.components.registry import Registry
 from shared.vault.model.component_model import (
     ObjectUserAction,
@@ -26,8 +28,8 @@ __all__ = [
     "object_action",
 ]
 
-LIFECYCLE_PREFIX = "Objectlifecyclestateuseraction"
-OBJECT_PREFIX = "Objectaction"
+LIFECYCLE_PREFIX = StateMember.USER_ACTION
+OBJECT_PREFIX = ComponentKind.OBJECT_ACTION
 
 RECIPIENTS = ("users", "groups", "fields")
 USER_FIELDS = ("created_by__v", "modified_by__v")
@@ -39,153 +41,226 @@ _NOTIFY = frozenset((*RECIPIENTS, "subject", "body", "email"))
 Parameters = Mapping[str, tuple[Scalar, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """One place where a component names an action: ``path`` for messages, and the state in which it runs if any."""
+
+    path: str
+    target: VaultObject
+    state: str | None
+    action: str
+    parameters: Parameters
+
+    def first(self, name: str) -> str:
+        """Return the first value of a parameter as text; an empty string when it is absent."""
+        values = self.parameters.get(name, ())
+        return str(values[0]) if values else ""
+
+
 def lifecycle_actions(
-    registry: Registry, target: VaultObject, state: str | None
+    registry: Registry,
+    target: VaultObject,
+    state: str | None,
 ) -> Sequence[UserAction]:
-    """What the object's lifecycle offers in a state, in order."""
-    lifecycle = registry.lifecycles.get(target.lifecycle or "")
-    found = lifecycle.states.get(state or "") if lifecycle else None
-    return found.user_actions if found else ()
+    """Return the user actions that an object's lifecycle offers in a state, in order."""
+    if target.lifecycle is None or state is None:
+        return ()
+    lifecycle = registry.lifecycles.get(target.lifecycle)
+    if lifecycle is None:
+        return ()
+    found = lifecycle.states.get(state)
+    return () if found is None else found.user_actions
 
 
 def lifecycle_action(
-    registry: Registry, target: VaultObject, state: str | None, name: str
+    registry: Registry,
+    target: VaultObject,
+    state: str | None,
+    name: str,
 ) -> UserAction | None:
-    """One action of a state by its short name, or None."""
-    return next(
-        (
-            action
-            for action in lifecycle_actions(registry, target, state)
-            if action.name == name
-        ),
-        None,
-    )
+    """Return one action of a state by its short name, or None."""
+    for action in lifecycle_actions(registry, target, state):
+        if action.name == name:
+            return action
+    return None
 
 
-def object_action(target: VaultObject, name: str) -> ObjectUserAction | None:
-    """One active user action of an object by its short name, or None."""
-    return next(
-        (action for action in target.actions if action.name == name and action.active),
-        None,
-    )
+def object_action(
+    target: VaultObject,
+    name: str,
+) -> ObjectUserAction | None:
+    """Return one active user action of an object by its short name, or None."""
+    for action in target.actions:
+        # An inactive action is as good as none for those who name it.
+        if action.name == name and action.active:
+            return action
+    return None
 
 
 def check_entry_actions(registry: Registry) -> None:
-    """Check what entry actions and user actions give as parameters, against every object that they run on.
+    """Check the parameters of entry actions and user actions against every object that they run on.
 
-    :raises ComponentError: at the first that names what is not there.
+    :raises ComponentError: INVALID_ATTRIBUTE or BROKEN_REFERENCE, at the first that does not fit.
     """
     for target in registry.objects.values():
-        for path, state, action, parameters in _actions(registry, target):
-            check = _CHECKS.get(action)
+        for use in _uses(registry, target):
+            check = _CHECKS.get(use.action)
             if check is not None:
-                check(
-                    registry,
-                    target,
-                    state,
-                    parameters,
-                    f"{path}: for Object.{target.name}",
-                )
+                check(registry, use)
 
 
-def _actions(
-    registry: Registry, target: VaultObject
-) -> Iterator[tuple[str, str | None, str, Parameters]]:
-    """Where each action is written, the state that it runs in, its name and parameters."""
-    for own in target.actions:
-        yield f"Objectaction.{target.name}.{own.name}", None, own.action, own.parameters
-    lifecycle = registry.lifecycles.get(target.lifecycle or "")
-    for state in lifecycle.states.values() if lifecycle is not None else ():
-        for entry in state.entry_actions:
-            path = f"Objectlifecycle.{target.lifecycle}: {state.name}: {entry.name}"
-            yield path, state.name, entry.action, entry.parameters
-
-
-def _check_notify(
+def _uses(
     registry: Registry,
     target: VaultObject,
-    _state: str | None,
-    parameters: Parameters,
-    path: str,
-) -> None:
-    for name in parameters:
+) -> Iterator[_Use]:
+    where = f"for Object.{target.name}"
+    for own in target.actions:
+        path = f"{OBJECT_PREFIX}.{target.name}.{own.name}: {where}"
+        yield _Use(
+            path,
+            target,
+            None,
+            own.action,
+            own.parameters,
+        )
+    lifecycle = registry.lifecycles.get(target.lifecycle or "")
+    if lifecycle is None:
+        return
+    # Objects may share a lifecycle: its actions must fit each of them.
+    for state in lifecycle.states.values():
+        for entry in state.entry_actions:
+            name = f"{ComponentKind.LIFECYCLE}.{target.lifecycle}"
+            path = f"{name}: {state.name}: {entry.name}: {where}"
+            yield _Use(
+                path,
+                target,
+                state.name,
+                entry.action,
+                entry.parameters,
+            )
+
+
+def _check_notify(registry: Registry, use: _Use) -> None:
+    path = use.path
+    for name in use.parameters:
         if name not in _NOTIFY:
-            raise ComponentError(
-                f"{path}: notify has no parameter {name}; it has {', '.join(sorted(_NOTIFY))}."
-            )
-    if not any(parameters.get(name) for name in RECIPIENTS):
-        raise ComponentError(
-            f"{path}: notify needs recipients: {', '.join(RECIPIENTS)}."
-        )
+            allowed = ", ".join(sorted(_NOTIFY))
+            message = f"notify has no parameter {name}; it has {allowed}."
+            raise ComponentError(f"{path}: {message}")
+    _check_recipients(use)
     for name in ("subject", "body"):
-        if not _text(parameters, name):
+        if not use.first(name):
             raise ComponentError(f"{path}: notify needs the parameter {name}.")
-    if len(_text(parameters, "subject")) > MAX_SUBJECT:
-        raise ComponentError(
-            f"{path}: subject is longer than {MAX_SUBJECT} characters."
-        )
-    if any(not isinstance(value, bool) for value in parameters.get("email", ())):
+    if len(use.first("subject")) > MAX_SUBJECT:
+        message = f"subject is longer than {MAX_SUBJECT} characters."
+        raise ComponentError(f"{path}: {message}")
+    emails = use.parameters.get("email", ())
+    if not all(isinstance(email, bool) for email in emails):
         raise ComponentError(f"{path}: email must be true or false.")
-    for value in parameters.get("fields", ()):
-        field = target.fields.get(str(value))
-        if value not in USER_FIELDS and (field is None or field.object != USER_OBJECT):
-            raise ComponentError(
-                f"{path}: fields: {value} is neither a field that refers to {USER_OBJECT} nor one of "
-                f"{', '.join(USER_FIELDS)}.",
-                Code.BROKEN_REFERENCE,
-            )
+    _check_user_fields(use)
     for name in ("subject", "body"):
-        _check_template(registry, target, _text(parameters, name), f"{path}: {name}")
+        _check_template(registry, use, name)
+
+
+def _check_recipients(use: _Use) -> None:
+    named = [name for name in RECIPIENTS if use.parameters.get(name)]
+    if not named:
+        choices = ", ".join(RECIPIENTS)
+        raise ComponentError(f"{use.path}: notify needs recipients: {choices}.")
+
+
+def _check_user_fields(use: _Use) -> None:
+    fields = use.target.fields
+    for value in use.parameters.get("fields", ()):
+        field = fields.get(str(value))
+        refers_to_user = field is not None and field.object == USER_OBJECT
+        if value in USER_FIELDS or refers_to_user:
+            continue
+        choices = ", ".join(USER_FIELDS)
+        message = f"{value} is neither a field that refers to {USER_OBJECT} nor one of {choices}."
+        raise _broken(f"{use.path}: fields: {message}")
 
 
 def _check_template(
-    registry: Registry, target: VaultObject, template: str, path: str
+    registry: Registry,
+    use: _Use,
+    name: str,
 ) -> None:
+    path = f"{use.path}: {name}"
+    # The query for any record serves: it is compiled here, and never run.
+    ids = ("x",)
     try:
-        values_query(token_paths(template), target.name, registry, ("x",))
+        paths = token_paths(use.first(name))
+        values_query(
+            paths,
+            use.target.name,
+            registry,
+            ids,
+        )
     except vql.VqlError as error:
-        raise ComponentError(
-            f"{path}: {error.message}.", Code.BROKEN_REFERENCE
-        ) from error
+        raise _broken(f"{path}: {error.message}.") from error
     except ComponentError as error:
         raise ComponentError(f"{path}: {error.message}.") from error
 
 
-def _check_run_action(
+def _check_run_action(registry: Registry, use: _Use) -> None:
+    name = use.first("user_action")
+    if set(use.parameters) != {"user_action"} or not name:
+        message = "run_action takes one parameter, user_action, and needs it."
+        raise ComponentError(f"{use.path}: {message}")
+    if not _action_exists(registry, use, name):
+        raise _broken(f"{use.path}: user_action: there is no action {name}.")
+
+
+def _action_exists(
     registry: Registry,
-    target: VaultObject,
-    state: str | None,
-    parameters: Parameters,
-    path: str,
-) -> None:
-    name = _text(parameters, "user_action")
-    if set(parameters) != {"user_action"} or not name:
-        raise ComponentError(
-            f"{path}: run_action takes one parameter, user_action, and needs it."
+    use: _Use,
+    name: str,
+) -> bool:
+    """Return whether an object or its lifecycle has the action ``name``.
+
+    It is written ``{name}``, ``Objectaction.{object}.{name}``, or
+    ``Objectlifecyclestateuseraction.{object}.{state}.{name}``.
+    """
+    target = use.target
+    if "." not in name:
+        # A short name means the object's own action first, then one of the state that is entered.
+        if object_action(target, name) is not None:
+            return True
+        return (
+            lifecycle_action(
+                registry,
+                target,
+                use.state,
+                name,
+            )
+            is not None
         )
-    prefix, _, rest = name.rpartition(".") if "." not in name else name.partition(".")
-    owner, _, rest = rest.partition(".") if prefix else (target.name, "", rest)
-    found: object = None
-    if owner == target.name and prefix in ("", OBJECT_PREFIX):
-        found = object_action(target, rest)
-    if owner == target.name and prefix == LIFECYCLE_PREFIX:
-        found = lifecycle_action(registry, target, *rest.partition(".")[::2])
-    if not prefix and found is None:
-        found = lifecycle_action(registry, target, state, rest)
-    if found is None:
-        raise ComponentError(
-            f"{path}: user_action: there is no action {name}.", Code.BROKEN_REFERENCE
+    prefix, _, qualified = name.partition(".")
+    owner, _, rest = qualified.partition(".")
+    if owner != target.name:
+        return False
+    if prefix == OBJECT_PREFIX:
+        return object_action(target, rest) is not None
+    if prefix == LIFECYCLE_PREFIX:
+        state, _, short_name = rest.partition(".")
+        return (
+            lifecycle_action(
+                registry,
+                target,
+                state,
+                short_name,
+            )
+            is not None
         )
+    return False
 
 
-def _text(parameters: Parameters, name: str) -> str:
-    values = parameters.get(name, ())
-    return str(values[0]) if values else ""
+def _broken(message: str) -> ComponentError:
+    return ComponentError(message, Code.BROKEN_REFERENCE)
 
 
-_CHECKS: Mapping[
-    str, Callable[[Registry, VaultObject, str | None, Parameters, str], None]
-] = {
+_CHECKS: Mapping[str, Callable[[Registry, _Use], None]] = {
     "notify": _check_notify,
     "run_action": _check_run_action,
 }

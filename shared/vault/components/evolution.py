@@ -1,28 +1,34 @@
-"""What a statement makes of a Vault's components: one step after the other, each a registry of its own."""
+"""Applies a statement to all components of a Vault, step by step, each with a registry of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
-from shared.vault.components import change
+from shared.vault.components.change import altered, apply
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind, PartKind, kind_of
 from shared.vault.components.component_tree import Component
-from shared.vault.components.criteria_definitions import check_entry_criteria
+from shared.vault.components.configured_queries import check_entry_criteria
 from shared.vault.components.entry_action_definitions import check_entry_actions
 from shared.vault.components.permission_changes import (
     check_permissions,
     refuse_supplied,
 )
-from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
 from shared.vault.components.registry import Key, Registry
 from shared.vault.components.renaming import (
     renamed_component,
     renamed_field,
     renamed_state,
 )
-from shared.vault.components.rule_changes import RULE, check_rule_change
-from shared.vault.components.statement import Command, RenameChild, Statement
+from shared.vault.components.rule_changes import check_rule_change
+from shared.vault.components.statement import (
+    Change,
+    Command,
+    RenameChild,
+    Statement,
+)
 
 __all__ = ["Renaming", "Step", "after", "steps"]
 
@@ -54,8 +60,11 @@ class Step:
     renaming: Renaming | None = None
 
 
-def after(statement: Statement, registry: Registry) -> Registry:
-    """The registry after a statement.
+def after(
+    statement: Statement,
+    registry: Registry,
+) -> Registry:
+    """Return the registry after a statement.
 
     :raises ComponentError: if it cannot be carried out.
     """
@@ -64,45 +73,76 @@ def after(statement: Statement, registry: Registry) -> Registry:
     return registry
 
 
-def steps(statement: Statement, registry: Registry) -> list[Step]:
-    """The steps of a statement, in order; none where its condition does not hold.
+def steps(
+    statement: Statement,
+    registry: Registry,
+) -> list[Step]:
+    """Return the steps of a statement, in order; none where its condition does not hold.
 
     Inside ALTER each RENAME is a step, so that data follow the name before anything else is done with it.
 
     :raises ComponentError: if it cannot be carried out.
     """
-    if not statement.condition.holds(exists=statement.key in registry.components):
+    exists = statement.key in registry.components
+    if not statement.condition.holds(exists=exists):
         return []
     refuse_supplied(statement.key)
     taken = []
     for part in _parts(statement):
         step = _step(part, registry)
+        # Both look at objects and lifecycles together, so a change of either can break them.
         check_entry_criteria(step.after)
         check_entry_actions(step.after)
-        _check_rules(step)
+        for key, component in step.changes.items():
+            _check_change(step, key, component)
         taken.append(step)
         registry = step.after
     return taken
 
 
-def _check_rules(step: Step) -> None:
-    for (kind, name), component in step.changes.items():
-        if kind == RULE:
-            check_rule_change(step.before.components.get((kind, name)), component)
-        elif kind in (PERMISSION_SET, PROFILE) and component is not None:
-            check_permissions(component, step.after)
+def _check_change(
+    step: Step,
+    key: Key,
+    component: Component | None,
+) -> None:
+    """Check what a registry does not check of itself, because it depends on what was before."""
+    kind = kind_of(key[0])
+    match kind:
+        case ComponentKind.INTEGRATION_RULE:
+            check_rule_change(step.before.components.get(key), component)
+        case ComponentKind.PERMISSION_SET | ComponentKind.SECURITY_PROFILE:
+            if component is not None:
+                check_permissions(component, step.after)
+        case (
+            ComponentKind.OBJECT
+            | ComponentKind.OBJECT_TYPE
+            | ComponentKind.OBJECT_ACTION
+            | ComponentKind.PICKLIST
+            | ComponentKind.LIFECYCLE
+            | ComponentKind.STATE_TYPE_ASSOCIATION
+            | ComponentKind.QUEUE
+            | ComponentKind.DOCUMENT_TYPE
+            | ComponentKind.DOCUMENT_FIELD
+            | ComponentKind.DOCUMENT_LIFECYCLE
+            | ComponentKind.RENDITION_TYPE
+            | None
+        ):
+            pass  # the registry after the step has checked all
+        case _:
+            assert_never(kind)
 
 
 def _parts(statement: Statement) -> Iterator[Statement]:
-    pending = []
-    for one in statement.changes:
-        if not isinstance(one, RenameChild):
-            pending.append(one)
+    """Yield the statement in parts: each RENAME inside ALTER alone, and what stands between together."""
+    pending: list[Change] = []
+    for change in statement.changes:
+        if not isinstance(change, RenameChild):
+            pending.append(change)
             continue
         if pending:
             yield replace(statement, changes=tuple(pending))
             pending = []
-        yield replace(statement, changes=(one,))
+        yield replace(statement, changes=(change,))
     if pending or not statement.changes:
         yield replace(statement, changes=tuple(pending))
 
@@ -111,90 +151,126 @@ def _step(statement: Statement, registry: Registry) -> Step:
     existing = registry.components.get(statement.key)
     if statement.command is Command.RENAME:
         return _rename(statement, existing, registry)
-    if (
-        existing is not None
-        and len(statement.changes) == 1
-        and isinstance(statement.changes[0], RenameChild)
-    ):
-        return _rename_child(statement.changes[0], existing, registry)
-    result = change.apply(statement, existing)
+    if existing is not None and len(statement.changes) == 1:
+        only = statement.changes[0]
+        if isinstance(only, RenameChild):
+            return _rename_child(only, existing, registry)
+    result = apply(statement, existing)
     if result is None:
         _refuse_standard_drop(statement)
-        return Step(registry, registry.without(*statement.key), {statement.key: None})
+        left = registry.without(*statement.key)
+        # What refers to the component has been looked for by the registry.
+        return Step(registry, left, {statement.key: None})
     following = registry.with_component(result)
-    return Step(
-        registry, following, {statement.key: following.components[statement.key]}
-    )
+    # The registry may have added a prefix to the component.
+    whole = following.components[statement.key]
+    return Step(registry, following, {statement.key: whole})
 
 
 def _rename(
-    statement: Statement, existing: Component | None, registry: Registry
+    statement: Statement,
+    existing: Component | None,
+    registry: Registry,
 ) -> Step:
     new_name = statement.new_name or ""
-    change.apply(statement, existing)  # both names are checked there
+    # Both names are checked there, and that the component exists.
+    apply(statement, existing)
     full_name = f"{statement.type} {statement.name}"
     _refuse_standard(full_name, statement.name, new_name)
-    if statement.type == "Queue":
-        raise ComponentError(
-            f"{full_name}: its messages go by its name; create a new queue.",
-            Code.NOT_SUPPORTED,
-        )
+    if statement.type == ComponentKind.QUEUE:
+        message = f"{full_name}: its messages go by its name; create a new queue."
+        raise ComponentError(message, Code.NOT_SUPPORTED)
     if (statement.type, new_name) in registry.components:
-        raise ComponentError(
-            f"{statement.type} {new_name} already exists.", Code.EXISTS
-        )
-    if statement.name.rpartition(".")[0] != new_name.rpartition(".")[0]:
-        raise ComponentError(
-            f"{full_name} stays with the component it belongs to.", Code.INVALID_NAME
-        )
+        message = f"{statement.type} {new_name} already exists."
+        raise ComponentError(message, Code.EXISTS)
+    former_owner = statement.name.rpartition(".")[0]
+    new_owner = new_name.rpartition(".")[0]
+    if former_owner != new_owner:
+        message = f"{full_name} stays with the component it belongs to."
+        raise ComponentError(message, Code.INVALID_NAME)
     changes = renamed_component(registry, statement.key, new_name)
     following = registry.with_changes(changes)
-    return Step(
-        registry, following, changes, Renaming(statement.type, statement.name, new_name)
-    )
-
-
-def _rename_child(one: RenameChild, existing: Component, registry: Registry) -> Step:
-    result = change.altered(existing, (one,))
-    if result is existing:  # IF EXISTS, and there is none
-        return Step(registry, registry)
-    path = f"{existing.type} {existing.name}: {one.type} {one.name}"
-    _refuse_standard(path, one.name, one.new_name)
-    trees: dict[Key, Component | None] = {existing.key: result}
-    begun = replace(registry, components={**registry.components, existing.key: result})
-    if existing.type == "Object" and one.type == "Field":
-        trees |= {
-            c.key: c for c in renamed_field(begun, result, one.name, one.new_name)
-        }
-    elif existing.type == "Objectlifecycle" and one.type == "Objectlifecyclestate":
-        trees |= {
-            c.key: c for c in renamed_state(begun, result, one.name, one.new_name)
-        }
-    following = registry.with_changes(trees)
-    changes = {key: following.components[key] for key in trees}
+    renaming = Renaming(statement.type, statement.name, new_name)
     return Step(
         registry,
         following,
         changes,
-        Renaming(existing.type, existing.name, one.new_name, one.type, one.name),
+        renaming,
     )
 
 
-def _refuse_standard(path: str, name: str, new_name: str) -> None:
+def _rename_child(
+    change: RenameChild,
+    existing: Component,
+    registry: Registry,
+) -> Step:
+    result = altered(existing, (change,))
+    if result is existing:  # IF EXISTS, and there is none
+        return Step(registry, registry)
+    path = f"{existing.type} {existing.name}: {change.type} {change.name}"
+    _refuse_standard(path, change.name, change.new_name)
+    trees: dict[Key, Component | None] = {existing.key: result}
+    # A registry in which only the child has its new name: others still use the old one.
+    components = {**registry.components, existing.key: result}
+    begun = replace(registry, components=components)
+    for component in _with_new_name(change, result, begun):
+        trees[component.key] = component
+    following = registry.with_changes(trees)
+    changes = {key: following.components[key] for key in trees}
+    renaming = Renaming(
+        existing.type,
+        existing.name,
+        change.new_name,
+        change.type,
+        change.name,
+    )
+    return Step(
+        registry,
+        following,
+        changes,
+        renaming,
+    )
+
+
+def _with_new_name(
+    change: RenameChild,
+    owner: Component,
+    registry: Registry,
+) -> Iterator[Component]:
+    """Return the components that refer to a renamed sub-component by its name; nothing refers to other kinds."""
+    kinds = (owner.type, change.type)
+    if kinds == (ComponentKind.OBJECT, PartKind.FIELD):
+        return renamed_field(
+            registry,
+            owner,
+            change.name,
+            change.new_name,
+        )
+    if kinds == (ComponentKind.LIFECYCLE, PartKind.STATE):
+        return renamed_state(
+            registry,
+            owner,
+            change.name,
+            change.new_name,
+        )
+    return iter(())
+
+
+def _refuse_standard(
+    path: str,
+    name: str,
+    new_name: str,
+) -> None:
     if name.endswith(_STANDARD):
-        raise ComponentError(
-            f"{path} is standard; only custom components can be renamed.",
-            Code.NOT_SUPPORTED,
-        )
+        message = f"{path} is standard; only custom components can be renamed."
+        raise ComponentError(message, Code.NOT_SUPPORTED)
     if new_name.endswith(_STANDARD):
-        raise ComponentError(
-            f"{path}: the new name must be a custom one.", Code.INVALID_NAME
-        )
+        message = f"{path}: the new name must be a custom one."
+        raise ComponentError(message, Code.INVALID_NAME)
 
 
 def _refuse_standard_drop(statement: Statement) -> None:
     if statement.name.endswith("__sys"):
         path = f"{statement.type} {statement.name}"
-        raise ComponentError(
-            f"{path} belongs to the system and cannot be dropped.", Code.NOT_SUPPORTED
-        )
+        message = f"{path} belongs to the system and cannot be dropped."
+        raise ComponentError(message, Code.NOT_SUPPORTED)

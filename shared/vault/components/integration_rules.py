@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 
 from shared.vault.components.component_errors import ComponentError
+from shared.vault.components.component_kinds import PartKind
 from shared.vault.components.component_tree import Component
 
 __all__ = ["DOCUMENTS", "check_integration_rule"]
 
+# What documents are called as a query object.
 DOCUMENTS = "documents"
-"""What documents are called as a query object."""
 
+# What a default of type code may be: values of the source record that never change for it.
 DEFAULT_CODES = (
     "source_id",
     "source_global_id",
     "source_modified_date",
     "source_vault_id",
 )
-"""What a default of type code may be: values of the source record that never change for it."""
 
 _SELECT = re.compile(
     r"(?:[\w.]+|[A-Za-z]\w*\(\s*[\w.]+\s*\))(?:\s+(?:[Aa][Ss]\s+)?(?P<alias>\w+))?"
@@ -32,7 +33,7 @@ def check_integration_rule(component: Component) -> None:
 
     :raises ComponentError: naming the part, the attribute, and what is allowed.
     """
-    for rule in component.children_of("Fieldrule"):
+    for rule in component.children_of(PartKind.FIELD_RULE):
         path = f"{component.full_name}: Fieldrule {rule.name}"
         _check_target(rule, path)
         _check_source(rule, path)
@@ -43,75 +44,107 @@ def check_integration_rule(component: Component) -> None:
 
 
 def _check_target(rule: Component, path: str) -> None:
-    if bool(rule.text("target_object")) == bool(rule.text("target_docfield")):
-        raise ComponentError(
-            f"{path}: give either target_object with target_object_field, or target_docfield."
+    target_object = rule.text("target_object")
+    target_docfield = rule.text("target_docfield")
+    if bool(target_object) == bool(target_docfield):
+        message = (
+            "give either target_object with target_object_field, or target_docfield."
         )
-    if bool(rule.text("target_object")) != bool(rule.text("target_object_field")):
-        raise ComponentError(
-            f"{path}: target_object and target_object_field need each other."
-        )
+        raise ComponentError(f"{path}: {message}")
+    _check_pair(
+        rule,
+        "target_object",
+        "target_object_field",
+        path,
+    )
 
 
 def _check_source(rule: Component, path: str) -> None:
-    field, select = rule.text("query_field"), rule.text("query_field_select")
+    field = rule.text("query_field")
     if not field and not rule.text("field_default"):
-        raise ComponentError(
-            f"{path}: give query_object with query_field, or field_default."
-        )
-    if bool(field) != bool(rule.text("query_object")):
-        raise ComponentError(f"{path}: query_object and query_field need each other.")
-    kind = rule.text("query_field_type").partition("_")[0]
+        message = "give query_object with query_field, or field_default."
+        raise ComponentError(f"{path}: {message}")
+    _check_pair(
+        rule,
+        "query_object",
+        "query_field",
+        path,
+    )
+    kind, _, _ = rule.text("query_field_type").partition("_")
     if kind == "document" and rule.text("query_object") != DOCUMENTS:
-        raise ComponentError(
-            f"{path}: a document_… query_field_type is for the query_object {DOCUMENTS}."
-        )
-    if not select:
-        return
+        message = f"a document_… query_field_type is for the query_object {DOCUMENTS}."
+        raise ComponentError(f"{path}: {message}")
+    select = rule.text("query_field_select")
+    if select:
+        _check_select(select, field, path)
+
+
+def _check_select(
+    select: str,
+    field: str,
+    path: str,
+) -> None:
     if not field:
-        raise ComponentError(
-            f"{path}: query_field_select needs query_field, which names its result."
-        )
+        message = "query_field_select needs query_field, which names its result."
+        raise ComponentError(f"{path}: {message}")
     match = _SELECT.fullmatch(select.strip())
     if match is None:
-        raise ComponentError(
-            f"{path}: query_field_select must be a field or FUNCTION(field), each with or without alias."
-        )
+        message = "query_field_select must be a field or FUNCTION(field), each with or without alias."
+        raise ComponentError(f"{path}: {message}")
+    # The answer of the query has the value under its alias, and the rule reads it by query_field.
     if match["alias"] not in (None, field):
-        raise ComponentError(
-            f"{path}: the alias in query_field_select must be the query_field."
-        )
+        message = "the alias in query_field_select must be the query_field."
+        raise ComponentError(f"{path}: {message}")
 
 
 def _check_lookup(rule: Component, path: str) -> None:
-    if bool(rule.text("reference_lookup")) != bool(rule.text("reference_lookup_type")):
-        raise ComponentError(
-            f"{path}: reference_lookup and reference_lookup_type need each other."
-        )
-    if rule.text("reference_lookup") and not rule.text("query_field"):
-        raise ComponentError(
-            f"{path}: reference_lookup needs query_field, whose value it translates."
-        )
+    _check_pair(
+        rule,
+        "reference_lookup",
+        "reference_lookup_type",
+        path,
+    )
+    lookup = rule.text("reference_lookup")
+    if lookup and not rule.text("query_field"):
+        message = "reference_lookup needs query_field, whose value it translates."
+        raise ComponentError(f"{path}: {message}")
     missing = rule.text("missing_lookup")
-    if missing and not rule.text("reference_lookup"):
+    if missing and not lookup:
         raise ComponentError(f"{path}: missing_lookup needs reference_lookup.")
     if missing == "default" and not rule.text("field_default"):
         raise ComponentError(f"{path}: missing_lookup('default') needs field_default.")
 
 
 def _check_default(rule: Component, path: str) -> None:
-    kind, default = rule.text("field_default_type"), rule.text("field_default")
+    kind = rule.text("field_default_type")
+    default = rule.text("field_default")
     if kind and not default:
         raise ComponentError(f"{path}: field_default_type needs field_default.")
     if kind == "code" and default not in DEFAULT_CODES:
-        raise ComponentError(
-            f"{path}: a field_default of type code must be one of {', '.join(DEFAULT_CODES)}."
-        )
+        codes = ", ".join(DEFAULT_CODES)
+        message = f"a field_default of type code must be one of {codes}."
+        raise ComponentError(f"{path}: {message}")
 
 
-def _refuse_relationships(rule: Component, path: str) -> None:
+def _check_pair(
+    rule: Component,
+    first: str,
+    second: str,
+    path: str,
+) -> None:
+    """Raise ComponentError unless the rule has both of two attributes, or neither."""
+    if bool(rule.text(first)) != bool(rule.text(second)):
+        raise ComponentError(f"{path}: {first} and {second} need each other.")
+
+
+def _refuse_relationships(
+    rule: Component,
+    path: str,
+) -> None:
     for attribute in _SOURCE_ATTRIBUTES:
+        # A relationship starts at the primary object of a query: without one it has no beginning.
         if _RELATIONSHIP.search(rule.text(attribute)):
-            raise ComponentError(
-                f"{path}: {attribute} names a relationship; that needs primary_query_object."
+            message = (
+                f"{attribute} names a relationship; that needs primary_query_object."
             )
+            raise ComponentError(f"{path}: {message}")

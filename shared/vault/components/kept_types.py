@@ -1,4 +1,4 @@
-"""Component types of Vaults that this one does not act on: kept, checked in their form, and returned as they came."""
+"""Declares the component types that a Vault does not act on: checked in their form, and returned as written."""
 
 from __future__ import annotations
 
@@ -137,13 +137,20 @@ Userdefinedservice User-Defined Service
 """
 
 
-def _kept(table: str, *, code: bool) -> Iterator[ComponentType]:
+def _kept(
+    table: str,
+    *,
+    code: bool,
+) -> Iterator[ComponentType]:
     for line in table.strip().splitlines():
         head, _, contents = line.partition(";")
         name, label = head.split(" ", 1)
         parts = (part.strip() for part in contents.split(",")) if contents else ()
         yield _kept_type(
-            name, label, tuple(_kept_type(part, part) for part in parts), code=code
+            name,
+            label,
+            tuple(_kept_type(part, part) for part in parts),
+            code=code,
         )
 
 
@@ -170,5 +177,5 @@ def _kept_type(
     )
 
 
+# The types in the order of their names, code types last.
 KEPT_TYPES = (*_kept(_METADATA, code=False), *_kept(_CODE, code=True))
-"""The types in the order of their names, code types last."""

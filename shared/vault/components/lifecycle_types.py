@@ -1,9 +1,10 @@
-"""The component type of object lifecycles: states, criteria, entry and user actions, roles."""
+"""Declares the component type of object lifecycles: states, criteria, entry and user actions, roles."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.vault.components.component_kinds import ComponentKind, PartKind, StateMember
 from shared.vault.components.object_types import LABEL_LENGTH, NAME_LENGTH
 from shared.vault.components.specification import (
     ComponentType,
@@ -17,15 +18,13 @@ from shared.vault.components.specification import (
     xml,
 )
 
-STATE = "Objectlifecyclestate"
-USER_ACTION = "Objectlifecyclestateuseraction"
-ENTRY_ACTION = "Objectlifecyclestateentryaction"
-ENTRY_CRITERION = "Objectlifecyclestateentrycriterion"
-STATE_MEMBERS = (USER_ACTION, ENTRY_ACTION, ENTRY_CRITERION)
-"""What belongs to a state: written within it, or as Vaults export it beside it, named ``{state}.{name}``."""
-
+STATE = PartKind.STATE
+USER_ACTION = StateMember.USER_ACTION
+ENTRY_ACTION = StateMember.ENTRY_ACTION
+ENTRY_CRITERION = StateMember.ENTRY_CRITERION
 RECORD_STATUSES = ("active__v", "inactive__v", "in_migration__v", "archived__v")
 
+# Beside the states a member is named {state}.{name}.
 _MEMBER_NAME_LENGTH = 2 * NAME_LENGTH + 1
 
 _USER_ACTION = ComponentType(
@@ -73,6 +72,7 @@ _ENTRY_CRITERION = ComponentType(
     max_name_length=_MEMBER_NAME_LENGTH,
 )
 
+# Rules are how other Vaults express conditions: they are stored and returned, and never run here.
 _MEMBERS: Mapping[str, ComponentType] = {
     USER_ACTION: _USER_ACTION,
     ENTRY_ACTION: _ENTRY_ACTION,
@@ -136,17 +136,27 @@ _EVENT = ComponentType(
 )
 
 LIFECYCLE = ComponentType(
-    "Objectlifecycle",
+    ComponentKind.LIFECYCLE,
     "Object Lifecycle",
     "Object Lifecycles",
     "OLC",
     by_name(
         text("label", LABEL_LENGTH, required=True),
-        component("starting_state", STATE, required=True, bare=True),
+        component(
+            "starting_state",
+            STATE,
+            required=True,
+            bare=True,
+        ),
         flag("active"),
         text("description", 500),
         text("state_labels", 255, multi_value=True),
-        component("labeled_states", STATE, multi_value=True, bare=True),
+        component(
+            "labeled_states",
+            STATE,
+            multi_value=True,
+            bare=True,
+        ),
     ),
     {
         STATE: _STATE,

@@ -1,21 +1,20 @@
-"""Lifecycle components: what belongs to each state, however it is written, checked and built into the model."""
+"""Checks lifecycles of records, and builds them into the model, however the members of a state are written."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import assert_never
 
 from shared.vault.components.component_errors import Code, ComponentError
-from shared.vault.components.component_tree import Component
-from shared.vault.components.lifecycle_types import (
-    ENTRY_ACTION,
-    ENTRY_CRITERION,
-    STATE,
-    STATE_MEMBERS,
-    USER_ACTION,
+from shared.vault.components.component_kinds import (
+    ComponentKind,
+    PartKind,
+    StateMember,
 )
+from shared.vault.components.component_tree import Component
 from shared.vault.model.component_model import (
     EntryAction,
     EntryCriterion,
@@ -30,110 +29,120 @@ __all__ = [
     "associated",
     "build_lifecycle",
     "check_lifecycle",
+    "last_name",
     "state_type_name",
 ]
 
+# The user action that moves a record to ``next_state``.
 CHANGE_STATE = "change_state"
-"""The user action that moves a record to ``next_state``."""
-
-ASSOCIATION = "Lifecyclestatetypeassociation"
 
 _ACTION = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*(?:__(?:v|c|sys))?")
 _ENTRY_ACTION_ATTRIBUTES = frozenset({"action", "order", "rule"})
+_STATE_MEMBERS = frozenset(StateMember)
 
 
 def check_lifecycle(component: Component) -> None:
-    """Check that states, and what belongs to them, agree with each other.
+    """Check that the states of a lifecycle, and the members of each state, agree with each other.
 
-    :raises ComponentError: naming the state and what is wrong with it.
+    :raises ComponentError: BROKEN_REFERENCE, EXISTS, INVALID_NAME or INVALID_ATTRIBUTE, naming the state.
     """
-    path = component.full_name
-    states = {state.name for state in component.children_of(STATE)}
-    for attribute in ("starting_state", "labeled_states"):
-        if any(_last(value) not in states for value in component.texts(attribute)):
-            raise ComponentError(
-                f"{path}: {attribute} is not one of its states.", Code.BROKEN_REFERENCE
-            )
-    for state in component.children_of(STATE):
-        if (
-            state.text("cancel_state")
-            and _last(state.text("cancel_state")) not in states
-        ):
-            raise ComponentError(
-                f"{path}: {state.name}: cancel_state is not a state.",
-                Code.BROKEN_REFERENCE,
-            )
+    states = {state.name for state in component.children_of(PartKind.STATE)}
+    _check_named_states(component, states)
+    # A member written beside the states names its state, which may be missing.
     for member in component.children:
-        if member.type in STATE_MEMBERS and member.name.partition(".")[0] not in states:
-            raise ComponentError(
-                f"{path}: {member.type} {member.name}: there is no such state.",
-                Code.BROKEN_REFERENCE,
-            )
+        owner = member.name.partition(".")[0]
+        if member.type in _STATE_MEMBERS and owner not in states:
+            message = f"{member.type} {member.name}: there is no such state."
+            raise _broken(f"{component.full_name}: {message}")
     for name in states:
-        members = [
-            member
-            for kind in STATE_MEMBERS
-            for member in _members(component, name, kind)
-        ]
-        for key, count in Counter(member.key for member in members).items():
-            if count > 1:
-                raise ComponentError(
-                    f"{path}: {name} has {key[0]} {key[1]} twice.", Code.EXISTS
-                )
-        for member in members:
-            _CHECKS[member.type](
-                member, f"{path}: {name}: {member.type} {member.name}", states
-            )
+        _check_members(component, name, states)
 
 
 def build_lifecycle(component: Component) -> Lifecycle:
-    """The lifecycle of a valid ``Objectlifecycle`` component; what belongs to a state is sorted by its order."""
-    labelled = zip(
-        component.texts("labeled_states"), component.texts("state_labels"), strict=False
-    )
-    types = {_last(state): state_type_name(label) for state, label in labelled}
+    """Return the lifecycle of a valid ``Objectlifecycle`` component, the members of each state by their ``order``."""
+    types = labelled_state_types(component)
+    states = {
+        state.name: _state(component, state, types.get(state.name))
+        for state in component.children_of(PartKind.STATE)
+    }
+    starting_state = component.text("starting_state")
     return Lifecycle(
         component.name,
         component.text("label"),
-        _last(component.text("starting_state")),
+        last_name(starting_state),
         component.flag("active", True),
-        {
-            state.name: _state(component, state, types.get(state.name))
-            for state in component.children_of(STATE)
-        },
+        states,
     )
 
 
+def labelled_state_types(component: Component) -> Mapping[str, str]:
+    """Return the state types that a lifecycle's ``labeled_states`` and ``state_labels`` give to its states."""
+    # Nothing checks that both lists have one length: what has no counterpart is left out.
+    pairs = zip(
+        component.texts("labeled_states"),
+        component.texts("state_labels"),
+        strict=False,
+    )
+    return {last_name(state): state_type_name(label) for state, label in pairs}
+
+
 def associated(
-    lifecycles: Mapping[str, Lifecycle], components: Iterable[Component]
+    lifecycles: Mapping[str, Lifecycle],
+    components: Iterable[Component],
 ) -> dict[str, Lifecycle]:
-    """The lifecycles with the state types that association components give to states without one of their own."""
+    """Return the lifecycles with the state types that active association components give to their states.
+
+    A state with a type of its own keeps it.
+    """
     found = dict(lifecycles)
     for component in components:
+        if component.type != ComponentKind.STATE_TYPE_ASSOCIATION:
+            continue
+        label = component.text("state_type")
         lifecycle = found.get(component.reference("object_lifecycle") or "")
-        if (
-            component.type != ASSOCIATION
-            or lifecycle is None
-            or not component.flag("active", True)
-        ):
+        if lifecycle is None or not label or not component.flag("active", True):
             continue
-        state = lifecycle.states.get(_last(component.text("object_lifecycle_state")))
-        if (
-            state is None
-            or state.state_type is not None
-            or not component.text("state_type")
-        ):
+        name = last_name(component.text("object_lifecycle_state"))
+        state = lifecycle.states.get(name)
+        if state is None or state.state_type is not None:
             continue
-        typed = replace(state, state_type=state_type_name(component.text("state_type")))
-        found[lifecycle.name] = replace(
-            lifecycle, states={**lifecycle.states, state.name: typed}
-        )
+        typed = replace(state, state_type=state_type_name(label))
+        states = {**lifecycle.states, name: typed}
+        found[lifecycle.name] = replace(lifecycle, states=states)
     return found
 
 
-def _members(lifecycle: Component, state: str, kind: str) -> Iterator[Component]:
-    """What belongs to a state: written in it, or beside it as ``{state}.{name}``; here with the short name."""
-    owner = lifecycle.child(STATE, state)
+def entry_action(component: Component) -> EntryAction:
+    """Return the entry action that a sub-component of a state describes: its other attributes are parameters."""
+    parameters = {
+        name: values
+        for name, values in component.attributes.items()
+        if name not in _ENTRY_ACTION_ATTRIBUTES
+    }
+    order = component.whole("order") or 0
+    return EntryAction(
+        component.name,
+        component.text("action"),
+        order,
+        parameters,
+    )
+
+
+def last_name(reference: str) -> str:
+    """Return a state's own name out of ``Objectlifecyclestate.{lifecycle}.{state}`` or any shorter form of it."""
+    return reference.rpartition(".")[2]
+
+
+def _members(
+    lifecycle: Component,
+    state: str,
+    kind: StateMember,
+) -> Iterator[Component]:
+    """Yield the members of a state, with their short names.
+
+    They are written in the state, or, as Vaults export them, beside it as ``{state}.{name}``.
+    """
+    owner = lifecycle.child(PartKind.STATE, state)
     if owner is not None:
         yield from owner.children_of(kind)
     for member in lifecycle.children_of(kind):
@@ -143,30 +152,20 @@ def _members(lifecycle: Component, state: str, kind: str) -> Iterator[Component]
 
 
 def _state(
-    lifecycle: Component, state: Component, labelled: str | None
+    lifecycle: Component,
+    state: Component,
+    labelled_type: str | None,
 ) -> LifecycleState:
     state_type = state.optional_text("state_type")
-    # A rule is another Vault's way to say what happens; it is kept, and nothing here happens by it.
-    user_actions = [
-        _user_action(c)
-        for c in _members(lifecycle, state.name, USER_ACTION)
-        if c.text("action")
-    ]
-    entry_actions = [
-        entry_action(c)
-        for c in _members(lifecycle, state.name, ENTRY_ACTION)
-        if c.text("action")
-    ]
-    criteria = [
-        c
-        for m in _members(lifecycle, state.name, ENTRY_CRITERION)
-        if (c := _entry_criterion(m))
-    ]
+    own_type = labelled_type if state_type is None else state_type_name(state_type)
+    user_actions = _user_actions(lifecycle, state.name)
+    entry_actions = _entry_actions(lifecycle, state.name)
+    criteria = _entry_criteria(lifecycle, state.name)
     return LifecycleState(
         name=state.name,
         label=state.text("label"),
         active=state.flag("active", True),
-        state_type=labelled if state_type is None else state_type_name(state_type),
+        state_type=own_type,
         entry_actions=tuple(sorted(entry_actions, key=lambda action: action.order)),
         user_actions=tuple(sorted(user_actions, key=lambda action: action.order)),
         entry_criteria=tuple(sorted(criteria, key=lambda criterion: criterion.order)),
@@ -174,45 +173,58 @@ def _state(
     )
 
 
-def entry_action(component: Component) -> EntryAction:
-    """The entry action that a sub-component of a state describes: its other attributes are parameters."""
-    parameters = {
-        n: v
-        for n, v in component.attributes.items()
-        if n not in _ENTRY_ACTION_ATTRIBUTES
-    }
-    return EntryAction(
-        component.name,
-        component.text("action"),
-        component.whole("order") or 0,
-        parameters,
-    )
+# Members with a rule instead of an action say in another Vault's language what happens.
+# They are stored and returned, and nothing here happens by them.
+
+
+def _user_actions(
+    lifecycle: Component,
+    state: str,
+) -> Iterator[UserAction]:
+    for member in _members(lifecycle, state, StateMember.USER_ACTION):
+        if member.text("action"):
+            yield _user_action(member)
+
+
+def _entry_actions(
+    lifecycle: Component,
+    state: str,
+) -> Iterator[EntryAction]:
+    for member in _members(lifecycle, state, StateMember.ENTRY_ACTION):
+        if member.text("action"):
+            yield entry_action(member)
+
+
+def _entry_criteria(
+    lifecycle: Component,
+    state: str,
+) -> Iterator[EntryCriterion]:
+    for member in _members(lifecycle, state, StateMember.ENTRY_CRITERION):
+        criterion = _entry_criterion(member)
+        if criterion is not None:
+            yield criterion
 
 
 def _user_action(component: Component) -> UserAction:
     next_state = component.optional_text("next_state")
+    next_name = None if next_state is None else last_name(next_state)
     return UserAction(
         component.name,
         component.text("label"),
         component.text("action"),
         component.whole("order") or 0,
-        None if next_state is None else _last(next_state),
+        next_name,
         component.texts("prompts"),
     )
 
 
 def _entry_criterion(component: Component) -> EntryCriterion | None:
-    field, criteria = (
-        component.optional_text("required_field"),
-        component.optional_text("criteria"),
-    )
+    field = component.optional_text("required_field")
+    criteria = component.optional_text("criteria")
     if criteria is None and field is None:
         return None
-    message = (
-        f"Field [{field}] needs a value"
-        if field
-        else f"Entry criterion [{component.name}] does not hold"
-    )
+    default = f"Entry criterion [{component.name}] does not hold"
+    message = default if field is None else f"Field [{field}] needs a value"
     return EntryCriterion(
         component.name,
         criteria or f"{field} != null",
@@ -222,9 +234,60 @@ def _entry_criterion(component: Component) -> EntryCriterion | None:
     )
 
 
-def _last(reference: str) -> str:
-    """The state's own name in ``Objectlifecyclestate.{lifecycle}.{state}``, of which any part but the last may lack."""
-    return reference.rpartition(".")[2]
+def _check_named_states(
+    component: Component,
+    states: Collection[str],
+) -> None:
+    path = component.full_name
+    for attribute in ("starting_state", "labeled_states"):
+        for value in component.texts(attribute):
+            if last_name(value) not in states:
+                raise _broken(f"{path}: {attribute} is not one of its states.")
+    for state in component.children_of(PartKind.STATE):
+        cancel_state = state.text("cancel_state")
+        if cancel_state and last_name(cancel_state) not in states:
+            raise _broken(f"{path}: {state.name}: cancel_state is not a state.")
+
+
+def _check_members(
+    component: Component,
+    state: str,
+    states: Collection[str],
+) -> None:
+    path = f"{component.full_name}: {state}"
+    members = []
+    for kind in StateMember:
+        members += [(kind, member) for member in _members(component, state, kind)]
+    # The two ways to write a member can name the same one.
+    counts = Counter(member.key for _, member in members)
+    for (type_name, name), count in counts.items():
+        if count > 1:
+            raise ComponentError(f"{path} has {type_name} {name} twice.", Code.EXISTS)
+    for kind, member in members:
+        _check_member(
+            kind,
+            member,
+            f"{path}: {kind} {member.name}",
+            states,
+        )
+
+
+def _check_member(
+    kind: StateMember,
+    member: Component,
+    path: str,
+    states: Collection[str],
+) -> None:
+    match kind:
+        case StateMember.USER_ACTION:
+            _check_action(member, path)
+            _check_next_state(member, path, states)
+        case StateMember.ENTRY_ACTION:
+            _check_action(member, path)
+        case StateMember.ENTRY_CRITERION:
+            _check_entry_criterion(member, path)
+        case _:
+            assert_never(kind)
 
 
 def _check_action(member: Component, path: str) -> None:
@@ -232,36 +295,36 @@ def _check_action(member: Component, path: str) -> None:
     if not action and not member.text("rule"):
         raise ComponentError(f"{path}: the attribute action is required.")
     if action and not _ACTION.fullmatch(action):
-        raise ComponentError(
-            f"{path}: action is not an action name.", Code.INVALID_NAME
-        )
+        message = f"{path}: action is not an action name."
+        raise ComponentError(message, Code.INVALID_NAME)
 
 
-def _check_entry_action(member: Component, path: str, _states: set[str]) -> None:
-    _check_action(member, path)
-
-
-def _check_user_action(member: Component, path: str, states: set[str]) -> None:
-    _check_action(member, path)
+def _check_next_state(
+    member: Component,
+    path: str,
+    states: Collection[str],
+) -> None:
     next_state = member.optional_text("next_state")
-    if (member.text("action") == CHANGE_STATE) != (next_state is not None):
-        raise ComponentError(
-            f"{path}: next_state belongs to the action {CHANGE_STATE}, which needs it."
-        )
-    if next_state is not None and _last(next_state) not in states:
-        raise ComponentError(
-            f"{path}: there is no state {_last(next_state)}.", Code.BROKEN_REFERENCE
-        )
+    changes_state = member.text("action") == CHANGE_STATE
+    if changes_state != (next_state is not None):
+        message = f"next_state belongs to the action {CHANGE_STATE}, which needs it."
+        raise ComponentError(f"{path}: {message}")
+    if next_state is None:
+        return
+    name = last_name(next_state)
+    if name not in states:
+        raise _broken(f"{path}: there is no state {name}.")
 
 
-def _check_entry_criterion(member: Component, path: str, _states: set[str]) -> None:
-    given = bool(member.text("required_field")) + bool(member.text("criteria"))
-    if given > 1 or (not given and not member.text("rule")):
+def _check_entry_criterion(
+    member: Component,
+    path: str,
+) -> None:
+    written = [name for name in ("required_field", "criteria") if member.text(name)]
+    has_rule = bool(member.text("rule"))
+    if len(written) > 1 or not (written or has_rule):
         raise ComponentError(f"{path}: give either required_field, or criteria.")
 
 
-_CHECKS = {
-    USER_ACTION: _check_user_action,
-    ENTRY_ACTION: _check_entry_action,
-    ENTRY_CRITERION: _check_entry_criterion,
-}
+def _broken(message: str) -> ComponentError:
+    return ComponentError(message, Code.BROKEN_REFERENCE)

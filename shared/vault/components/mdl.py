@@ -11,7 +11,7 @@ from typing import cast
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedInput, VisitError
 
-from shared.vault.components.component_errors import MdlSyntaxError
+from shared.vault.components.component_errors import MdlSyntaxError, syntax_error
 from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.statement import (
     AddChild,
@@ -27,7 +27,6 @@ from shared.vault.components.statement import (
     SetAttribute,
     Statement,
 )
-from shared.vault.components.syntax import syntax_error
 
 __all__ = ["MdlSyntaxError", "Statement", "parse", "render"]
 
@@ -41,6 +40,7 @@ def parse(text: str) -> list[Statement]:
         return cast("list[Statement]", _PARSER.parse(text))
     except UnexpectedInput as error:
         raise syntax_error(error, text) from None
+    # Lark wraps whatever a method of the builder raises.
     except VisitError as error:
         if isinstance(error.orig_exc, MdlSyntaxError):
             raise error.orig_exc from None
@@ -48,7 +48,7 @@ def parse(text: str) -> list[Statement]:
 
 
 def render(component: Component) -> str:
-    """The ``RECREATE`` statement that parses back to the same component."""
+    """Return the ``RECREATE`` statement that parses back to the same component."""
     return f"RECREATE {_render(component, indent='')};\n"
 
 
@@ -67,6 +67,7 @@ def _render(component: Component, indent: str) -> str:
 
 
 def _literal(value: Scalar) -> str:
+    # A Boolean is an integer in Python as well, and an embedded value a string: both go first.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Embedded):
@@ -77,16 +78,18 @@ def _literal(value: Scalar) -> str:
     return repr(value)
 
 
+# A quote within a string is written with a backslash, or doubled.
 _ESCAPE = re.compile(r"\\(['\\])|''")
 
 
 def _string(token: Token) -> str:
-    """The text between the quotes; a backslash before anything but a quote or a backslash stands for itself."""
+    """Return the text between the quotes; a backslash before anything but a quote or a backslash stands for itself."""
     return _ESCAPE.sub(lambda match: match[1] or "'", token[1:-1])
 
 
 def _number(token: Token) -> int | float:
     value = float(token) if any(mark in token for mark in ".eE") else int(token)
+    # Python reads a number that is too large as infinity, which JSON cannot have.
     if not isfinite(value):
         raise MdlSyntaxError(
             "The number is too large.", token.line or 1, token.column or 1
@@ -134,6 +137,7 @@ class _Builder(Transformer[Token, list[Statement]]):
             condition=condition or Condition.NONE,
         )
 
+    # Both have the same parts; they differ by the command.
     recreate = create
 
     @v_args(inline=True)
@@ -174,7 +178,11 @@ class _Builder(Transformer[Token, list[Statement]]):
 
     @v_args(inline=True)
     def drop(
-        self, command: Token, type_: Token, condition: Condition | None, name: Token
+        self,
+        command: Token,
+        type_: Token,
+        condition: Condition | None,
+        name: Token,
     ) -> Statement:
         return Statement(
             Command.DROP,
@@ -200,7 +208,10 @@ class _Builder(Transformer[Token, list[Statement]]):
 
     @v_args(inline=True)
     def subcomponent(
-        self, type_: Token, name: Token, items: list[_Item]
+        self,
+        type_: Token,
+        name: Token,
+        items: list[_Item],
     ) -> _Subcomponent:
         return _Subcomponent(type_, _component(type_, name, items))
 
@@ -221,7 +232,11 @@ class _Builder(Transformer[Token, list[Statement]]):
         )
 
     @v_args(inline=True)
-    def drop_attribute(self, _: Token, name: Token) -> DropAttribute:
+    def drop_attribute(
+        self,
+        _: Token,
+        name: Token,
+    ) -> DropAttribute:
         return DropAttribute(str(name))
 
     @v_args(inline=True)
@@ -244,7 +259,12 @@ class _Builder(Transformer[Token, list[Statement]]):
         name: Token,
         changes: tuple[Change, ...],
     ) -> ModifyChild:
-        return ModifyChild(str(type_), str(name), changes, condition or Condition.NONE)
+        return ModifyChild(
+            str(type_),
+            str(name),
+            changes,
+            condition or Condition.NONE,
+        )
 
     @v_args(inline=True)
     def rename_child(
@@ -256,12 +276,19 @@ class _Builder(Transformer[Token, list[Statement]]):
         new_name: Token,
     ) -> RenameChild:
         return RenameChild(
-            str(type_), str(name), str(new_name), condition or Condition.NONE
+            str(type_),
+            str(name),
+            str(new_name),
+            condition or Condition.NONE,
         )
 
     @v_args(inline=True)
     def drop_child(
-        self, _: Token, type_: Token, condition: Condition | None, name: Token
+        self,
+        _: Token,
+        type_: Token,
+        condition: Condition | None,
+        name: Token,
     ) -> DropChild:
         return DropChild(str(type_), str(name), condition or Condition.NONE)
 
@@ -288,7 +315,11 @@ class _Builder(Transformer[Token, list[Statement]]):
         return False
 
 
-def _component(type_: Token, name: Token, items: list[_Item]) -> Component:
+def _component(
+    type_: Token,
+    name: Token,
+    items: list[_Item],
+) -> Component:
     attributes: dict[str, tuple[Scalar, ...]] = {}
     children: dict[tuple[str, str], Component] = {}
     for item in items:
@@ -301,10 +332,19 @@ def _component(type_: Token, name: Token, items: list[_Item]) -> Component:
             if child.key in children:
                 raise _repeated(f"{child.type} {child.name}", name, item.token)
             children[child.key] = child
-    return Component(str(type_), str(name), attributes, tuple(children.values()))
+    return Component(
+        str(type_),
+        str(name),
+        attributes,
+        tuple(children.values()),
+    )
 
 
-def _repeated(what: str, owner: Token, at: Token) -> MdlSyntaxError:
+def _repeated(
+    what: str,
+    owner: Token,
+    at: Token,
+) -> MdlSyntaxError:
     return MdlSyntaxError(
         f"The {what} of {owner} is written twice.", at.line or 1, at.column or 1
     )
@@ -319,6 +359,8 @@ _PARSER = Lark(
     .joinpath("grammar.lark")
     .read_text(encoding="utf-8"),
     parser="lalr",
+    # Statements are built while the text is read: a large script never becomes a syntax tree.
     transformer=_Builder(),
+    # An optional part that is missing is passed as None.
     maybe_placeholders=True,
 )

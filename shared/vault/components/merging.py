@@ -1,4 +1,4 @@
-"""Three versions of a component made one: what was given, what it is now, and what is given next."""
+"""Merges three versions of a component: what was delivered, what it is now, and what is delivered next."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from shared.vault.components.component_tree import Component, Scalar
 __all__ = ["MergeConflict", "merge"]
 
 T = TypeVar("T")
+K = TypeVar("K")
+Attributes = Mapping[str, tuple[Scalar, ...]]
 
 
 class MergeConflict(Exception):
@@ -17,82 +19,129 @@ class MergeConflict(Exception):
 
 
 def merge(
-    given: Component | None, current: Component | None, following: Component
+    delivered: Component | None,
+    current: Component | None,
+    following: Component,
 ) -> Component | None:
-    """``following``, with what has been changed in ``current`` since it was ``given``.
+    """Return ``following`` with what has been changed in ``current`` since ``delivered``.
 
     Attributes and sub-components are compared one by one, at every depth. None stands for a component that is not
     there; the result is None for one that was dropped and has not changed in ``following``.
 
-    :raises MergeConflict: one attribute or sub-component was changed on both sides.
+    :raises MergeConflict: when one attribute or sub-component was changed on both sides.
     """
-    return _component(given, current, following, following.full_name)
+    return _component(
+        delivered,
+        current,
+        following,
+        following.full_name,
+    )
 
 
 def _component(
-    given: Component | None,
+    delivered: Component | None,
     current: Component | None,
     following: Component | None,
     path: str,
 ) -> Component | None:
-    if (
-        given is None
-        or current is None
-        or following is None
-        or following in (given, current)
-        or current == given
-    ):
-        return _changed_side(given, current, following, path)
+    if delivered is None or current is None or following is None:
+        return _changed_side(
+            delivered,
+            current,
+            following,
+            path,
+        )
+    # Where one side has no change the other one is taken whole, with the order of its parts.
+    if following in (delivered, current) or current == delivered:
+        return _changed_side(
+            delivered,
+            current,
+            following,
+            path,
+        )
+    attributes = _attributes(
+        delivered.attributes,
+        current.attributes,
+        following.attributes,
+        path,
+    )
+    children = _children(
+        delivered,
+        current,
+        following,
+        path,
+    )
     return Component(
         following.type,
         following.name,
-        _attributes(given.attributes, current.attributes, following.attributes, path),
-        _children(given, current, following, path),
+        attributes,
+        children,
     )
 
 
-def _changed_side(given: T, current: T, following: T, path: str) -> T:
-    if current in (given, following):
+def _changed_side(
+    delivered: T,
+    current: T,
+    following: T,
+    path: str,
+) -> T:
+    if current in (delivered, following):
         return following
-    if following == given:
+    if following == delivered:
         return current
     raise MergeConflict(path)
 
 
-Attributes = Mapping[str, tuple[Scalar, ...]]
-
-
 def _attributes(
-    given: Attributes, current: Attributes, following: Attributes, path: str
+    delivered: Attributes,
+    current: Attributes,
+    following: Attributes,
+    path: str,
 ) -> Attributes:
-    chosen = {
-        name: _changed_side(
-            given.get(name), current.get(name), following.get(name), f"{path}: {name}"
+    # None stands for an attribute that one side does not have.
+    merged: dict[str, tuple[Scalar, ...]] = {}
+    for name in _keys_of_both(following, current):
+        values = _changed_side(
+            delivered.get(name),
+            current.get(name),
+            following.get(name),
+            f"{path}: {name}",
         )
-        for name in _all(following, current)
-    }
-    return {name: values for name, values in chosen.items() if values is not None}
+        if values is not None:
+            merged[name] = values
+    return merged
 
 
 def _children(
-    given: Component, current: Component, following: Component, path: str
+    delivered: Component,
+    current: Component,
+    following: Component,
+    path: str,
 ) -> tuple[Component, ...]:
-    before, now, then = (
-        {child.key: child for child in side.children}
-        for side in (given, current, following)
-    )
-    merged = (
-        _component(
-            before.get(key), now.get(key), then.get(key), f"{path}: {key[0]} {key[1]}"
+    before = _by_key(delivered)
+    now = _by_key(current)
+    then = _by_key(following)
+    merged = []
+    for key in _keys_of_both(then, now):
+        type_name, name = key
+        child = _component(
+            before.get(key),
+            now.get(key),
+            then.get(key),
+            f"{path}: {type_name} {name}",
         )
-        for key in _all(then, now)
-    )
-    return tuple(child for child in merged if child is not None)
+        if child is not None:
+            merged.append(child)
+    return tuple(merged)
 
 
-K = TypeVar("K")
+def _by_key(component: Component) -> Mapping[tuple[str, str], Component]:
+    return {child.key: child for child in component.children}
 
 
-def _all(first: Iterable[K], second: Iterable[K]) -> Iterable[K]:
-    """The keys of both, in the order of the first."""
+def _keys_of_both(
+    first: Iterable[K],
+    second: Iterable[K],
+) -> Iterable[K]:
+    """Return the keys of both, in the order of the first."""
     return dict.fromkeys([*first, *second])

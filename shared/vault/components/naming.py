@@ -1,17 +1,77 @@
-"""API names made from labels, as Vault makes them for what is created by label alone."""
+"""Makes API names out of labels, and prefixes of record ids for objects that come without one."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import unicodedata
+from collections.abc import Collection
+from dataclasses import replace
+
+from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind
+from shared.vault.components.component_tree import Component
+
+__all__ = ["name_of_label", "with_prefix"]
 
 MAX_STEM = 40
 _APART = re.compile(r"[^a-z0-9]+")
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_PREFIXES = len(_DIGITS) ** 3
+_RESERVED = frozenset({"OOT", "VCM"})  # ids of object types and of components
 
 
 def name_of_label(label: str) -> str:
-    """``North America`` → ``north_america__c``; a label without Latin letters or digits gets a name of its own."""
-    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
-    stem = _APART.sub("_", plain.lower()).strip("_")[:MAX_STEM].strip("_")
-    return f"{stem or 'x' + hashlib.sha256(label.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}__c"
+    """Return the API name for a label, as Vault makes it for what is created by label alone.
+
+    ``North America`` → ``north_america__c``; without Latin letters or digits it is made of a digest of the label.
+    """
+    decomposed = unicodedata.normalize("NFKD", label)
+    plain = decomposed.encode("ascii", "ignore").decode()
+    words = _APART.sub("_", plain.lower()).strip("_")
+    # Cutting off can leave an underscore at the end, which a name may not have.
+    stem = words[:MAX_STEM].strip("_")
+    if not stem:
+        # A label can come from JSON with half of a surrogate pair, which is no UTF-8.
+        encoded = label.encode("utf-8", "surrogatepass")
+        stem = "x" + hashlib.sha256(encoded).hexdigest()[:12]
+    return f"{stem}__c"
+
+
+def with_prefix(
+    component: Component,
+    former: Component | None,
+    taken: Collection[str],
+) -> Component:
+    """Return an Object component with a prefix: the one it declares, the former one, or one that is not ``taken``.
+
+    Components of other types are returned as they are.
+
+    :raises ComponentError: EXISTS when all prefixes are taken.
+    """
+    if component.type != ComponentKind.OBJECT or component.text("prefix"):
+        return component
+    prefix = former.text("prefix") if former is not None else ""
+    if not prefix:
+        prefix = _free_prefix(component.name, taken)
+    attributes = {**component.attributes, "prefix": (prefix,)}
+    return replace(component, attributes=attributes)
+
+
+def _free_prefix(name: str, taken: Collection[str]) -> str:
+    # A digest of the name comes first, so that an object has the same prefix in nearly every Vault.
+    digest = hashlib.sha256(name.encode()).digest()
+    start = int.from_bytes(digest[:4], "big")
+    for step in range(_PREFIXES):
+        prefix = _prefix((start + step) % _PREFIXES)
+        if prefix not in taken and prefix not in _RESERVED:
+            return prefix
+    raise ComponentError(f"Object.{name}: all prefixes are taken.", Code.EXISTS)
+
+
+def _prefix(number: int) -> str:
+    """Return a number below 36³ as three digits of base 36."""
+    base = len(_DIGITS)
+    rest, last = divmod(number, base)
+    first, middle = divmod(rest, base)
+    return _DIGITS[first] + _DIGITS[middle] + _DIGITS[last]

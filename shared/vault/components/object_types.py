@@ -1,7 +1,11 @@
-"""The component types of objects: fields, object types, user actions."""
+"""Declares the component types of objects: fields, object types, user actions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from shared.vault.components.component_kinds import ComponentKind, PartKind
+from shared.vault.components.component_tree import Component
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.components.specification import (
     Attribute,
@@ -30,9 +34,10 @@ MAX_LONG_TEXT_LENGTH = (
 )
 MAX_SCALE = 10
 
+# Platform fields whose attributes an object may change by declaring them again.
 REDEFINABLE_FIELDS = frozenset({"name__v", "link__sys", "status__v"})
-"""Platform fields whose attributes an object may change by declaring them again."""
 
+# Field types that records store as another type.
 STORED_AS = {
     "Currency": FieldType.NUMBER,
     "Percent": FieldType.NUMBER,
@@ -41,18 +46,18 @@ STORED_AS = {
     "URL": FieldType.STRING,
     "Link": FieldType.STRING,
 }
-"""Field types that records hold as another type holds its values."""
 
+# Field types that records do not store: such a field is kept with its object, and has no values.
 UNHELD_FIELD_TYPES = ("Component", "Formula", "JsonString", "Lookup", "Rollup", "Time")
-"""Field types that records do not hold: such a field is kept with its object, and has no values."""
 
+# What a Vault has beside configured objects; where it has no Object of that name, a reference to it
+# is not stored.
 UNHELD_OBJECTS = frozenset(
     {
         "documents", "groups", "users", "object_lifecycle_stage_label__sys", "object_lifecycle_stage__sys",
         "object_lifecycle_state_stage__sys",
     }
 )  # fmt: skip
-"""What a Vault has beside configured objects; where it has no Object of that name, a reference to it is not held."""
 
 FIELD_TYPES = (
     *(t.value for t in FieldType if t is not FieldType.ID),
@@ -62,7 +67,7 @@ FIELD_TYPES = (
 )
 
 FIELD = ComponentType(
-    "Field",
+    PartKind.FIELD,
     "Field",
     "Fields",
     "FLD",
@@ -89,10 +94,10 @@ FIELD = ComponentType(
         number("max_value", fractional=True),
         text("format_mask", 1500),
         Attribute("default_value", ValueType.EXPRESSION, max_length=4000),
-        component("picklist", "Picklist", bare=True),
+        component("picklist", ComponentKind.PICKLIST, bare=True),
         text("controlling_field", NAME_LENGTH),
         flag("multi_value"),
-        component("object", "Object", bare=True),
+        component("object", ComponentKind.OBJECT, bare=True),
         enum("relationship_type", ("reference", "parent")),
         enum("relationship_deletion", ("block", "setnull", "cascade")),
         text("relationship_outbound_name", NAME_LENGTH),
@@ -125,7 +130,7 @@ FIELD = ComponentType(
 )
 
 OBJECT_ACTION = ComponentType(
-    "Objectaction",
+    ComponentKind.OBJECT_ACTION,
     "Object Action",
     "Object Actions",
     "OAC",
@@ -152,14 +157,19 @@ INDEX = ComponentType(
     "IDX",
     by_name(
         text("label", LABEL_LENGTH, required=True),
-        text("fields", 1500, required=True, multi_value=True),
+        text(
+            "fields",
+            1500,
+            required=True,
+            multi_value=True,
+        ),
         text("description", 500),
         flag("active"),
     ),
 )
 
 OBJECT = ComponentType(
-    "Object",
+    ComponentKind.OBJECT,
     "Object",
     "Objects",
     "OBJ",
@@ -184,10 +194,13 @@ OBJECT = ComponentType(
         text("object_class", 60),
         enum("data_store", ("standard", "raw")),
         text("default_type", NAME_LENGTH),
-        component("default_obj_type", "Objecttype", bare=True),
-        component("lifecycle", "Objectlifecycle"),
+        component("default_obj_type", ComponentKind.OBJECT_TYPE, bare=True),
+        component("lifecycle", ComponentKind.LIFECYCLE),
         component(
-            "available_lifecycles", "Objectlifecycle", multi_value=True, bare=True
+            "available_lifecycles",
+            ComponentKind.LIFECYCLE,
+            multi_value=True,
+            bare=True,
         ),
         text("user_role_setup_object", 100),
         text("security_tree_object", 100),
@@ -200,12 +213,12 @@ OBJECT = ComponentType(
         flag("multi_select"),
         flag("relate_records_select_all"),
     ),
-    {"Field": FIELD, "Objectaction": OBJECT_ACTION, "Index": INDEX},
+    {PartKind.FIELD: FIELD, PartKind.OBJECT_ACTION: OBJECT_ACTION, "Index": INDEX},
     max_name_length=NAME_LENGTH,
 )
 
 OBJECT_TYPE = ComponentType(
-    "Objecttype",
+    ComponentKind.OBJECT_TYPE,
     "Object Type",
     "Object Types",
     "OTP",
@@ -219,8 +232,8 @@ OBJECT_TYPE = ComponentType(
         text("summary_fields", 255, multi_value=True),
     ),
     {
-        "Typefield": ComponentType(
-            "Typefield",
+        PartKind.TYPE_FIELD: ComponentType(
+            PartKind.TYPE_FIELD,
             "Type Field",
             "Type Fields",
             "TFL",
@@ -246,3 +259,28 @@ OBJECT_TYPE = ComponentType(
     name_rule=NameRule.OBJECT_TYPE,
     max_name_length=2 * NAME_LENGTH + 1,
 )
+
+# The types by which Vaults export platform fields that are of another type here.
+PLATFORM_TYPE_ALIASES: Mapping[str, str] = {
+    "created_by__v": "Object",
+    "modified_by__v": "Object",
+    "object_type__v": "Object",
+    "lifecycle__v": "Component",
+    "state__v": "Component",
+}
+
+
+def stored_type(field: Component) -> FieldType | None:
+    """Return the type as which records store a field that is not the platform's; None when they do not store it.
+
+    What is computed or looked up from other fields has no values of its own, and neither have references to what is
+    not an object's record here. Such fields are kept with their object, and read back with it.
+    """
+    declared = field.text("type")
+    if declared in UNHELD_FIELD_TYPES or field.text("formula") or field.flag("rollup"):
+        return None
+    if field.text("lookup_source_field"):
+        return None
+    if declared == FieldType.OBJECT and field.reference("object") in UNHELD_OBJECTS:
+        return None
+    return STORED_AS.get(declared) or FieldType(declared)

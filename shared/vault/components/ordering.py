@@ -1,14 +1,14 @@
-"""An order in which components can be created one by one, each after what it refers to."""
+"""Orders components so that they can be created one by one, each after what it refers to."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 from shared.vault.components.component_tree import Component
-from shared.vault.components.dependencies import dependencies_of
+from shared.vault.components.uses import dependencies_of
 
 __all__ = ["in_order"]
 
@@ -16,9 +16,10 @@ Key = tuple[str, str]
 
 
 def in_order(
-    components: Iterable[Component], present: Collection[Key] = ()
+    components: Iterable[Component],
+    present: Collection[Key] = (),
 ) -> list[Component]:
-    """The components, each after those of them that it refers to, and otherwise as given.
+    """Return the components, each after those of them that it refers to, and otherwise in their order.
 
     Where some refer to each other in a circle, one that is not ``present`` yet comes twice: first without what refers
     to those still to come, later whole.
@@ -27,8 +28,12 @@ def in_order(
 
 
 class _Ordering:
+    """Takes components out of a queue as soon as all that they refer to are out."""
+
     def __init__(
-        self, components: Iterable[Component], present: Collection[Key]
+        self,
+        components: Iterable[Component],
+        present: Collection[Key],
     ) -> None:
         self._pending = {component.key: component for component in components}
         self._position = {key: position for position, key in enumerate(self._pending)}
@@ -36,26 +41,30 @@ class _Ordering:
         self._ordered: list[Component] = []
         self._waits: dict[Key, set[Key]] = {}
         self._waiting_for: dict[Key, set[Key]] = defaultdict(set)
+        # A heap by position, so that components keep their order where references leave a choice.
+        self._ready: list[tuple[int, Key]] = []
         for key, component in self._pending.items():
-            self._waits[key] = {
-                d.key for d in dependencies_of(component) if d.key in self._pending
-            }
-            for needed in self._waits[key]:
-                self._waiting_for[needed].add(key)
-        self._ready = [
-            (self._position[key], key)
-            for key, needed in self._waits.items()
-            if not needed
-        ]
-        heapify(self._ready)
+            self._enter(key, component)
 
     def run(self) -> list[Component]:
+        """Return the components in order."""
         while self._pending:
             if self._ready:
-                self._emit(heappop(self._ready)[1])
+                _, key = heappop(self._ready)
+                self._emit(key)
             else:
                 self._break_circle()
         return self._ordered
+
+    def _enter(self, key: Key, component: Component) -> None:
+        needed = {dependency.key for dependency in dependencies_of(component)}
+        # References to what is not being ordered are there already, or never will be.
+        waits = needed & self._pending.keys()
+        self._waits[key] = waits
+        for other in waits:
+            self._waiting_for[other].add(key)
+        if not waits:
+            heappush(self._ready, (self._position[key], key))
 
     def _emit(self, key: Key) -> None:
         component = self._pending.pop(key, None)
@@ -64,14 +73,15 @@ class _Ordering:
             self._release(key)
 
     def _release(self, key: Key) -> None:
-        """Nothing waits for this component any more."""
+        """Make ready what waited for this component alone."""
         for waiting in self._waiting_for.pop(key, ()):
-            self._waits[waiting].discard(key)
-            if not self._waits[waiting] and waiting in self._pending:
+            waits = self._waits[waiting]
+            waits.discard(key)
+            if not waits and waiting in self._pending:
                 heappush(self._ready, (self._position[waiting], waiting))
 
     def _break_circle(self) -> None:
-        """Go on with a component that needs only what is there in some form, else with the beginning of a new one."""
+        """Emit a component that needs only what is there in some form, else the beginning of a new one."""
         for key in self._pending:
             if self._waits[key] <= self._present:
                 self._emit(key)
@@ -83,26 +93,31 @@ class _Ordering:
                 self._present.add(key)
                 self._release(key)
                 return
-        self._emit(next(iter(self._pending)))
+        # Nothing can be left out: the Vault will say what is missing.
+        first = next(iter(self._pending))
+        self._emit(first)
 
 
-def _without(component: Component, missing: Collection[Key]) -> Component:
-    """The component without the attributes and sub-components that refer to what is missing."""
-    children = tuple(
-        child for child in component.children if not _refers(child, missing)
-    )
-    attributes = {
-        name: values
-        for name, values in component.attributes.items()
-        if not _refers(
-            replace(component, attributes={name: values}, children=()), missing
-        )
-    }
+def _without(
+    component: Component,
+    missing: Collection[Key],
+) -> Component:
+    """Return the component without the attributes and sub-components that refer to what is missing."""
+    children = [child for child in component.children if not _refers(child, missing)]
+    attributes = {}
+    for name, values in component.attributes.items():
+        alone = replace(component, attributes={name: values}, children=())
+        if not _refers(alone, missing):
+            attributes[name] = values
     if len(children) < len(component.children):
+        # A lifecycle's prompts may name a field that is left out.
         for name in ("lifecycle", "available_lifecycles"):
-            attributes.pop(name, None)  # its prompts may name a field left out
-    return replace(component, attributes=attributes, children=children)
+            attributes.pop(name, None)
+    return replace(component, attributes=attributes, children=tuple(children))
 
 
-def _refers(component: Component, missing: Collection[Key]) -> bool:
+def _refers(
+    component: Component,
+    missing: Collection[Key],
+) -> bool:
     return any(dependency.key in missing for dependency in dependencies_of(component))

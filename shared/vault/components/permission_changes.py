@@ -1,4 +1,4 @@
-"""What a change of permission sets and security profiles has to respect, whoever makes it."""
+"""Checks changes of permission sets and security profiles, independent of the caller."""
 
 from __future__ import annotations
 
@@ -21,63 +21,68 @@ if TYPE_CHECKING:
 
 __all__ = ["check_permissions", "is_supplied", "object_of", "refuse_supplied"]
 
-_STORED = (
-    "__v",
-    "__c",
-)  # names of objects that MDL makes; others may be the platform's own
+# Objects that MDL makes have names that end so; others may be the platform's own.
+_STORED = ("__v", "__c")
 
 
 def is_supplied(key: Key) -> bool:
-    """Whether this is one of the security profiles, or their permission sets, that every Vault has."""
+    """Return whether every Vault has this security profile, or the permission set of that name."""
     kind, name = key
     return kind in (PROFILE, PERMISSION_SET) and name in SECURITY_PROFILES.entries
 
 
 def object_of(entry: Component) -> str:
-    """The name of the object that an ``Objectpermission`` is about."""
+    """Return the name of the object that an ``Objectpermission`` is about."""
     return entry.reference("object") or entry.name
 
 
 def refuse_supplied(key: Key) -> None:
-    """Refuse to make or change what every Vault has.
+    """Raise ComponentError for the key of a component that every Vault has.
 
-    :raises ComponentError: where the key is that of such a component.
+    :raises ComponentError: LOCKED.
     """
     if is_supplied(key):
-        raise ComponentError(
-            f"{'.'.join(key)} belongs to the Vault and cannot be changed.", Code.LOCKED
-        )
+        message = f"{'.'.join(key)} belongs to the Vault and cannot be changed."
+        raise ComponentError(message, Code.LOCKED)
 
 
-def check_permissions(component: Component, registry: Registry) -> None:
+def check_permissions(
+    component: Component,
+    registry: Registry,
+) -> None:
     """Check a component of one of these types as it is in ``registry``.
+
+    Vaults export more with them than is known here: only what the type declares is checked.
 
     :raises ComponentError: if it is not what its type declares, or names what is not there.
     """
+    # The general check of such types looks at their form alone.
     check_declared(component)
     for name in component.references("permission_sets"):
         used = PERMISSION_SET, name
         if used not in registry.components and not is_supplied(used):
-            raise ComponentError(
-                f"{component.full_name}: there is no {'.'.join(used)}.",
-                Code.BROKEN_REFERENCE,
-            )
+            path = component.full_name
+            raise _broken(f"{path}: there is no {PERMISSION_SET}.{name}.")
     _check_objects(component, registry)
 
 
-def _check_objects(component: Component, registry: Registry) -> None:
+def _check_objects(
+    component: Component,
+    registry: Registry,
+) -> None:
     seen: set[str] = set()
     for entry in component.children_of(OBJECT_PERMISSION):
         name = object_of(entry)
         path = f"{component.full_name}: {OBJECT_PERMISSION} {entry.name}"
+        # Two entries for one object would leave open which of them holds.
         if name in seen:
-            raise ComponentError(
-                f"{path}: {name} has another object permission in this set.",
-                Code.EXISTS,
-            )
+            message = f"{path}: {name} has another object permission in this set."
+            raise ComponentError(message, Code.EXISTS)
         seen.add(name)
         known = name in registry.objects or name in (ALL_OBJECTS, BUSINESS_OBJECTS)
         if not known and name.endswith(_STORED):
-            raise ComponentError(
-                f"{path}: there is no Object.{name}.", Code.BROKEN_REFERENCE
-            )
+            raise _broken(f"{path}: there is no Object.{name}.")
+
+
+def _broken(message: str) -> ComponentError:
+    return ComponentError(message, Code.BROKEN_REFERENCE)

@@ -1,9 +1,10 @@
-"""The component types of permissions: permission sets and the security profiles that name them, with their words."""
+"""Declares the component types of permissions, and the operations and grants that they name."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.specification import (
     Attribute,
     ComponentType,
@@ -26,15 +27,16 @@ __all__ = [
     "Operation",
 ]
 
-PROFILE = "Securityprofile"
-PERMISSION_SET = "Permissionset"
-OBJECT_PERMISSION = "Objectpermission"
+PROFILE = ComponentKind.SECURITY_PROFILE
+PERMISSION_SET = ComponentKind.PERMISSION_SET
+OBJECT_PERMISSION = PartKind.OBJECT_PERMISSION
 
+# Name of the object permission that holds for every object without one of its own, in the same
+# permission set.
 ALL_OBJECTS = "all_objects__sys"
-"""Name of the object permission that holds for every object without one of its own, in the same permission set."""
 
+# The same for the objects that are not the platform's; it goes before that for all objects.
 BUSINESS_OBJECTS = "business_objects__sys"
-"""The same for the objects that are not the platform's; it goes before that for all objects."""
 
 
 class Operation(StrEnum):
@@ -78,7 +80,7 @@ _OBJECT_PERMISSION = ComponentType(
     "OPE",
     # Without the attribute, the object is the one of the same name.
     by_name(
-        component("object", "Object", bare=True),
+        component("object", ComponentKind.OBJECT, bare=True),
         *(flag(operation.value) for operation in Operation),
     ),
     name_rule=NameRule.OPTIONAL_NAMESPACE,
@@ -113,7 +115,12 @@ _PROFILE = ComponentType(
         text("label", 100, required=True),
         flag("active"),
         text("description", 255),
-        component("permission_sets", PERMISSION_SET, multi_value=True, bare=True),
+        component(
+            "permission_sets",
+            PERMISSION_SET,
+            multi_value=True,
+            bare=True,
+        ),
     ),
     kept=True,
 )

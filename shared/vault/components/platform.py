@@ -1,4 +1,4 @@
-"""The fields that the Vault itself gives to every object, and the picklist they use."""
+"""Defines the fields that the Vault itself gives to every object, and other components that it supplies."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from shared.vault.model.component_model import (
     PicklistEntry,
 )
 
+# The values of ``status__v``, where no Picklist component of this name says otherwise.
 DEFAULT_STATUS = Picklist(
     "default_status__v",
     "Status",
@@ -20,8 +21,8 @@ DEFAULT_STATUS = Picklist(
         "inactive__v": PicklistEntry("inactive__v", "Inactive", 1),
     },
 )
-"""What ``status__v`` may hold, where no Picklist component of this name says otherwise."""
 
+# The security profiles that every Vault has; users may also have those that are components.
 SECURITY_PROFILES = Picklist(
     "security_profile__sys",
     "Security Profile",
@@ -33,23 +34,36 @@ SECURITY_PROFILES = Picklist(
         "business_user__v": PicklistEntry("business_user__v", "Business User", 2),
     },
 )
-"""The security profiles that every Vault has; users may also have those that are components."""
 
+# The object type that every object with types has.
 BASE_TYPE = "base__v"
-"""The object type that every object with types has."""
 
 NAME_MAX_LENGTH = 128
 GLOBAL_ID_MAX_LENGTH = 200
 LINK_MAX_LENGTH = 1500
 
+# Characters in a unique text field: 2,000 bytes at most, which a PostgreSQL index row can hold.
 UNIQUE_MAX_LENGTH = 500
-"""Characters in a unique text field: 2,000 bytes at most, which a PostgreSQL index row can hold."""
 
 NAME = Field(
-    "name__v", "Name", FieldType.STRING, required=True, max_length=NAME_MAX_LENGTH
+    "name__v",
+    "Name",
+    FieldType.STRING,
+    required=True,
+    max_length=NAME_MAX_LENGTH,
 )
-STATUS = Field("status__v", "Status", FieldType.PICKLIST, picklist=DEFAULT_STATUS.name)
-LINK = Field("link__sys", "Link", FieldType.STRING, max_length=LINK_MAX_LENGTH)
+STATUS = Field(
+    "status__v",
+    "Status",
+    FieldType.PICKLIST,
+    picklist=DEFAULT_STATUS.name,
+)
+LINK = Field(
+    "link__sys",
+    "Link",
+    FieldType.STRING,
+    max_length=LINK_MAX_LENGTH,
+)
 
 
 def _system(
@@ -72,12 +86,26 @@ def _system(
     )
 
 
-ID = _system("id", "ID", FieldType.ID, 20, unique=True)
+ID = _system(
+    "id",
+    "ID",
+    FieldType.ID,
+    20,
+    unique=True,
+)
 GLOBAL_ID = _system(
-    "global_id__sys", "Global ID", FieldType.STRING, GLOBAL_ID_MAX_LENGTH, unique=True
+    "global_id__sys",
+    "Global ID",
+    FieldType.STRING,
+    GLOBAL_ID_MAX_LENGTH,
+    unique=True,
 )
 OBJECT_TYPE = Field(
-    "object_type__v", "Object Type", FieldType.STRING, system=True, max_length=128
+    "object_type__v",
+    "Object Type",
+    FieldType.STRING,
+    system=True,
+    max_length=128,
 )
 LIFECYCLE = Field(
     "lifecycle__v",
@@ -101,6 +129,7 @@ AUDIT = (
     _system("modified_by__v", "Last Modified By", FieldType.NUMBER),
     _system("modified_date__v", "Last Modified Date", FieldType.DATE_TIME),
 )
+# Which version of its source a copied record is; set by connections only.
 SOURCE_MODIFIED = Field(
     "source_modified_date__sys",
     "Source Modified Date",
@@ -108,8 +137,8 @@ SOURCE_MODIFIED = Field(
     editable=False,
     system=True,
 )
-"""Which state of its source record a copied record tells of; set by connections only."""
 
+# The type of every platform field, by name.
 PLATFORM_FIELD_TYPES: Mapping[str, FieldType] = {
     field.name: field.type
     for field in (
@@ -125,8 +154,9 @@ PLATFORM_FIELD_TYPES: Mapping[str, FieldType] = {
         SOURCE_MODIFIED,
     )
 }
-"""The type of every platform field, by name."""
 
+# User actions that the Vault itself gives to objects, unless a component of the same name says
+# otherwise.
 OBJECT_ACTIONS: Mapping[str, tuple[ObjectUserAction, ...]] = {
     "exception_message__sys": (
         ObjectUserAction("retry_transfer__sys", "Retry Transfer", "retry_transfer"),
@@ -134,4 +164,3 @@ OBJECT_ACTIONS: Mapping[str, tuple[ObjectUserAction, ...]] = {
     ),
     "exception_item__sys": (ObjectUserAction("ignore__sys", "Ignore", "ignore"),),
 }
-"""User actions that the Vault itself gives to objects, unless a component of the same name says otherwise."""

@@ -1,15 +1,16 @@
-"""All components of one Vault at one moment, built into the typed model and checked against each other."""
+"""Holds all components of one Vault at one moment, built into the typed model and checked against each other."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
 from shared.vault.components import build, platform
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_references import (
     check_references,
     relationships_into,
@@ -19,8 +20,8 @@ from shared.vault.components.component_validation import check
 from shared.vault.components.consistency import OBJECT_TYPE_ID_PREFIX
 from shared.vault.components.document_model import build_documents
 from shared.vault.components.lifecycles import associated, build_lifecycle
+from shared.vault.components.naming import with_prefix
 from shared.vault.components.permission_types import PROFILE
-from shared.vault.components.prefixes import with_prefix
 from shared.vault.components.uses import users_of
 from shared.vault.model.component_model import (
     DocumentModel,
@@ -34,31 +35,34 @@ from shared.vault.model.component_model import (
 
 __all__ = ["ComponentError", "Registry", "component_id", "object_type_id"]
 
+# Type and name of a component.
 Key = tuple[str, str]
-"""Type and name of a component."""
 
+COMPONENT_ID_PREFIX = "VCM"
 MAX_CUSTOM_OBJECTS = 500
-MAX_NAMED_USERS = (
-    5  # of those that keep a component from being dropped, how many a message names
-)
+# Of those that keep a component from being dropped, how many a message names.
+MAX_NAMED_USERS = 5
 
 _Model = TypeVar("_Model")
 _NO_RELATIONSHIPS: Mapping[str, tuple[str, Field]] = {}
 
 
 def object_type_id(object_name: str, type_name: str) -> str:
-    """The id of an object type, the same in every Vault: ``OOT`` and 12 hexadecimal digits."""
-    digest = hashlib.sha256(f"{object_name}.{type_name}".encode()).hexdigest()
-    return OBJECT_TYPE_ID_PREFIX + digest[:12].upper()
+    """Return the id of an object type, the same in every Vault: ``OOT`` and 12 hexadecimal digits."""
+    return OBJECT_TYPE_ID_PREFIX + _digits(f"{object_name}.{type_name}")
 
 
 def component_id(type_name: str, name: str) -> str:
-    """The id of a component, the same in every Vault: ``VCM`` and 12 hexadecimal digits."""
-    return (
-        "VCM" + hashlib.sha256(f"{type_name}.{name}".encode()).hexdigest()[:12].upper()
-    )
+    """Return the id of a component, the same in every Vault: ``VCM`` and 12 hexadecimal digits."""
+    return COMPONENT_ID_PREFIX + _digits(f"{type_name}.{name}")
 
 
+def _digits(name: str) -> str:
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return digest[:12].upper()
+
+
+# Without slots: its cached properties are stored in the instance.
 @dataclass(frozen=True)
 class Registry:
     """The components by type and name, and what they build: objects, picklists, lifecycles and so on, by name.
@@ -78,20 +82,21 @@ class Registry:
 
     @classmethod
     def build(cls, components: Iterable[Component] = ()) -> Registry:
-        """The registry of these components, in any order; a later one replaces an earlier of the same name.
+        """Return the registry of these components, in any order; a later one replaces an earlier of the same name.
 
         :raises ComponentError: if one is invalid, or refers to something that is not there.
         """
         by_key: dict[Key, Component] = {}
         taken: set[str] = set()
         for component in components:
-            whole = with_prefix(check(component), by_key.get(component.key), taken)
+            former = by_key.get(component.key)
+            whole = with_prefix(check(component), former, taken)
             by_key[whole.key] = whole
             taken.add(whole.text("prefix"))
         return _assemble(by_key)
 
     def with_component(self, component: Component) -> Registry:
-        """A registry with this component added, or in place of the one of its type and name.
+        """Return a registry with this component added, or in place of the one of its type and name.
 
         An Object without a prefix gets one.
 
@@ -100,7 +105,7 @@ class Registry:
         return self.with_changes({component.key: component})
 
     def without(self, type_name: str, name: str) -> Registry:
-        """A registry that lacks this component.
+        """Return a registry without this component.
 
         :raises ComponentError: if it does not exist, or another component refers to it.
         """
@@ -109,63 +114,59 @@ class Registry:
             raise ComponentError(f"{type_name} {name} does not exist.", Code.NOT_FOUND)
         users = sorted(self.used_in.get(key, ()))
         if users:
-            named = ", ".join(
-                f"{kind}.{user}" for kind, user in users[:MAX_NAMED_USERS]
-            )
-            more = (
-                f" and {len(users) - MAX_NAMED_USERS} more"
-                if len(users) > MAX_NAMED_USERS
-                else ""
-            )
-            raise ComponentError(
-                f"{type_name} {name} is in use by {named}{more}.", Code.IN_USE
-            )
+            message = f"{type_name} {name} is in use by {_names(users)}."
+            raise ComponentError(message, Code.IN_USE)
+        # Uses that are not written as references are found by the checks of what would be left.
         try:
             return self.with_changes({key: None})
         except ComponentError as error:
-            raise ComponentError(
-                f"{type_name} {name} is in use. {error.message}", Code.IN_USE
-            ) from None
+            message = f"{type_name} {name} is in use. {error.message}"
+            raise ComponentError(message, Code.IN_USE) from None
 
     def with_changes(self, changes: Mapping[Key, Component | None]) -> Registry:
-        """A registry with several components added, replaced, or (None) taken out at once.
+        """Return a registry with several components added, replaced, or, where the value is None, removed at once.
 
         :raises ComponentError: if one is invalid, or something then refers to what is not there.
         """
         components = dict(self.components)
+        # An object that is replaced may keep its prefix.
         taken = {
             other.prefix
             for name, other in self.objects.items()
-            if ("Object", name) not in changes
+            if (ComponentKind.OBJECT, name) not in changes
         }
         for key, component in changes.items():
             former = components.pop(key, None)
             if component is not None:
-                components[component.key] = with_prefix(check(component), former, taken)
+                whole = with_prefix(check(component), former, taken)
+                components[component.key] = whole
         return _assemble(components)
 
     @cached_property
     def used_in(self) -> Mapping[Key, frozenset[Key]]:
-        """The components that refer to each component."""
+        """Return the components that refer to each component."""
         return users_of(self.components)
 
     def inbound(self, object_name: str) -> Mapping[str, tuple[str, Field]]:
-        """To-many relationships of an object: their name → (child object, the child's reference field)."""
+        """Return the to-many relationships of an object: their name → (child object, the child's reference field)."""
         return self._inbound.get(object_name, _NO_RELATIONSHIPS)
 
-    def object_type_id(self, object_name: str, type_name: str) -> str:
-        """The id of an object type, as ``object_type__v`` holds it."""
+    def object_type_id(
+        self,
+        object_name: str,
+        type_name: str,
+    ) -> str:
+        """Return the id of an object type, as ``object_type__v`` has it."""
         return object_type_id(object_name, type_name)
 
     def object_type(self, type_id: str) -> ObjectType | None:
-        """The object type that an id stands for, or None."""
+        """Return the object type of an id, or None."""
         return self._types_by_id.get(type_id)
 
     def types_of(self, object_name: str) -> Mapping[str, ObjectType]:
-        """The object types of one object, by name."""
-        return {
-            t.name: t for t in self.object_types.values() if t.object == object_name
-        }
+        """Return the object types of one object, by name."""
+        types = self.object_types.values()
+        return {each.name: each for each in types if each.object == object_name}
 
     @cached_property
     def _inbound(self) -> Mapping[str, Mapping[str, tuple[str, Field]]]:
@@ -173,81 +174,100 @@ class Registry:
 
     @cached_property
     def _types_by_id(self) -> Mapping[str, ObjectType]:
-        return {object_type_id(t.object, t.name): t for t in self.object_types.values()}
+        by_id = {}
+        for (object_name, type_name), object_type in self.object_types.items():
+            by_id[object_type_id(object_name, type_name)] = object_type
+        return by_id
+
+
+def _names(users: Sequence[Key]) -> str:
+    """Return the first of the components by their full names, and how many more there are."""
+    named = [f"{kind}.{user}" for kind, user in users[:MAX_NAMED_USERS]]
+    joined = ", ".join(named)
+    others = len(users) - MAX_NAMED_USERS
+    return f"{joined} and {others} more" if others > 0 else joined
 
 
 def _assemble(components: Mapping[Key, Component]) -> Registry:
     """Build every component, add what the platform supplies, then check all references."""
-    objects = _with_actions(
-        _built(components, "Object", build.build_object), components
-    )
-    declared = {
-        (t.object, t.name): t
-        for t in _built(components, "Objecttype", build.build_object_type).values()
-    }
-    implied = {
-        (o.name, platform.BASE_TYPE): ObjectType(
-            platform.BASE_TYPE, o.name, f"Base {o.label}"
-        )
-        for o in objects.values()
-        if o.allow_types
-    }
-    picklists = _built(components, "Picklist", build.build_picklist)
-    profiles = build.build_profiles(c for c in components.values() if c.type == PROFILE)
+    objects = _objects(components)
+    lifecycles = _built(components, ComponentKind.LIFECYCLE, build_lifecycle)
     registry = Registry(
         components,
         objects,
-        {
-            platform.DEFAULT_STATUS.name: platform.DEFAULT_STATUS,
-            **picklists,
-            profiles.name: profiles,
-        },
-        associated(
-            _built(components, "Objectlifecycle", build_lifecycle), components.values()
-        ),
-        {**implied, **declared},
-        _built(components, "Queue", build.build_queue),
+        _picklists(components),
+        associated(lifecycles, components.values()),
+        _object_types(components, objects.values()),
+        _built(components, ComponentKind.QUEUE, build.build_queue),
         build_documents(components.values()),
     )
+    # At the end, for components come in any order and may refer to each other in circles.
     check_references(registry)
-    if sum(name.endswith("__c") for name in objects) > MAX_CUSTOM_OBJECTS:
-        raise ComponentError(
-            f"A Vault has at most {MAX_CUSTOM_OBJECTS} custom objects.", Code.LIMIT
-        )
+    custom = [name for name in objects if name.endswith("__c")]
+    if len(custom) > MAX_CUSTOM_OBJECTS:
+        message = f"A Vault has at most {MAX_CUSTOM_OBJECTS} custom objects."
+        raise ComponentError(message, Code.LIMIT)
     return registry
+
+
+def _of_kind(
+    components: Mapping[Key, Component],
+    kind: ComponentKind,
+) -> Iterator[Component]:
+    for component in components.values():
+        if component.type == kind:
+            yield component
 
 
 def _built(
     components: Mapping[Key, Component],
-    type_name: str,
+    kind: ComponentKind,
     make: Callable[[Component], _Model],
 ) -> dict[str, _Model]:
-    return {
-        component.name: make(component)
-        for component in components.values()
-        if component.type == type_name
-    }
+    return {component.name: make(component) for component in _of_kind(components, kind)}
 
 
-def _with_actions(
-    objects: dict[str, VaultObject], components: Mapping[Key, Component]
-) -> dict[str, VaultObject]:
-    """The objects with the user actions that are components of their own, and those that the Vault itself supplies."""
-    for component in components.values():
-        owner = (
-            objects.get(component.name.partition(".")[0])
-            if component.type == "Objectaction"
-            else None
-        )
+def _objects(components: Mapping[Key, Component]) -> dict[str, VaultObject]:
+    """Return the objects with their user actions, those included that are components of their own."""
+    objects = _built(components, ComponentKind.OBJECT, build.build_object)
+    for component in _of_kind(components, ComponentKind.OBJECT_ACTION):
+        object_name = component.name.partition(".")[0]
+        owner = objects.get(object_name)
+        # One that is missing is an error that ``check_references`` reports.
         if owner is not None:
-            actions = sorted(
-                (*owner.actions, build.build_action(component)),
-                key=lambda action: action.order,
-            )
-            objects[owner.name] = replace(owner, actions=tuple(actions))
+            actions = [*owner.actions, build.build_action(component)]
+            actions.sort(key=lambda action: action.order)
+            objects[object_name] = replace(owner, actions=tuple(actions))
     for name, supplied in platform.OBJECT_ACTIONS.items():
-        if (owner := objects.get(name)) is not None:
+        owner = objects.get(name)
+        if owner is not None:
             named = {action.name for action in owner.actions}
-            missing = (action for action in supplied if action.name not in named)
+            missing = [action for action in supplied if action.name not in named]
             objects[name] = replace(owner, actions=(*missing, *owner.actions))
     return objects
+
+
+def _picklists(components: Mapping[Key, Component]) -> dict[str, Picklist]:
+    """Return the picklists; a component may redefine the statuses, but not the security profiles."""
+    picklists = {platform.DEFAULT_STATUS.name: platform.DEFAULT_STATUS}
+    picklists |= _built(components, ComponentKind.PICKLIST, build.build_picklist)
+    profiles = build.build_profiles(_of_kind(components, PROFILE))
+    picklists[profiles.name] = profiles
+    return picklists
+
+
+def _object_types(
+    components: Mapping[Key, Component],
+    objects: Iterable[VaultObject],
+) -> dict[Key, ObjectType]:
+    """Return the object types by object and type name, with the base type of each object that allows types."""
+    types: dict[Key, ObjectType] = {}
+    base = platform.BASE_TYPE
+    for vault_object in objects:
+        if vault_object.allow_types:
+            label = f"Base {vault_object.label}"
+            types[vault_object.name, base] = ObjectType(base, vault_object.name, label)
+    declared = _built(components, ComponentKind.OBJECT_TYPE, build.build_object_type)
+    for object_type in declared.values():
+        types[object_type.object, object_type.name] = object_type
+    return types

@@ -1,4 +1,4 @@
-"""Renamed components and sub-components, with everything that refers to them."""
+"""Renames components and sub-components, with everything that refers to them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.permission_types import OBJECT_PERMISSION, PERMISSION_SET
 from shared.vault.components.registry import Key, Registry
@@ -14,8 +15,8 @@ from shared.vault.components.uses import BARE_REFERENCES, OWNERS
 
 __all__ = ["renamed_component", "renamed_field", "renamed_state"]
 
+# Takes an attribute's name and one of its values; returns what the value becomes.
 Rewrite = Callable[[str, Scalar], Scalar]
-"""What a value of the named attribute becomes."""
 
 _FIELD_ATTRIBUTES = frozenset(
     {
@@ -30,139 +31,214 @@ _FIELD_ATTRIBUTES = frozenset(
 _STATE_ATTRIBUTES = frozenset(
     {"starting_state", "labeled_states", "next_state", "cancel_state", "states"}
 )
+_ASSOCIATION_ATTRIBUTES = frozenset({"object_lifecycle_state"})
 
 
 def renamed_component(
-    registry: Registry, key: Key, new_name: str
+    registry: Registry,
+    key: Key,
+    new_name: str,
 ) -> dict[Key, Component | None]:
-    """The components that change when the one of ``key`` gets another name, by their keys before."""
-    kind, name = key
-    members = [
-        *COMPONENT_TYPES[kind].subtypes,
-        *(owned for owned, owner in OWNERS.items() if owner == kind),
-    ]
-    rewrite = _reference_rewrite([kind], name, new_name, members)
+    """Return the components that change when the one of ``key`` gets another name, by their keys before."""
     changes: dict[Key, Component | None] = {}
+    rename = _ComponentRenaming(key, new_name)
     for component in registry.components.values():
-        changed = _rewritten(component, rewrite)
-        if component.key == key:
-            changed = replace(changed, name=new_name)
-        elif OWNERS.get(component.type) == kind and component.name.startswith(
-            f"{name}."
-        ):
-            changed = replace(changed, name=new_name + component.name[len(name) :])
-        elif kind == "Objecttype" and component.key == (
-            "Object",
-            name.partition(".")[0],
-        ):
-            changed = _rewritten(changed, _default_type_rewrite(name, new_name))
-        elif kind == "Object" and component.type == PERMISSION_SET:
-            entries = [
-                _named(child, OBJECT_PERMISSION, name, new_name)
-                for child in changed.children
-            ]
-            changed = _with_children(changed, entries)
+        changed = rename.applied(component)
         if changed is not component:
             changes[component.key] = changed
     return changes
 
 
+class _ComponentRenaming:
+    """Rewrites one component after the other for a component's new name."""
+
+    def __init__(self, key: Key, new_name: str) -> None:
+        self._key = key
+        self._new_name = new_name
+        kind, name = key
+        owned_types = [owned for owned, owner in OWNERS.items() if owner == kind]
+        members = [*COMPONENT_TYPES[kind].subtypes, *owned_types]
+        self._rewrite = _reference_rewrite(
+            [kind],
+            name,
+            new_name,
+            members,
+        )
+
+    def applied(self, component: Component) -> Component:
+        """Return the component with the new name wherever it stands; itself where nothing changes."""
+        kind, name = self._key
+        changed = _rewritten(component, self._rewrite)
+        if component.key == self._key:
+            return replace(changed, name=self._new_name)
+        # What belongs to a component has the owner's name in front of its own.
+        if OWNERS.get(component.type) == kind:
+            return _with_owner(changed, name, self._new_name)
+        owner = (ComponentKind.OBJECT, name.partition(".")[0])
+        if kind == ComponentKind.OBJECT_TYPE and component.key == owner:
+            return _rewritten(changed, _default_type_rewrite(name, self._new_name))
+        if kind == ComponentKind.OBJECT and component.type == PERMISSION_SET:
+            # Without the attribute object, a permission is for the object that it is named after.
+            return _with_renamed_children(
+                changed,
+                OBJECT_PERMISSION,
+                name,
+                self._new_name,
+            )
+        return changed
+
+
 def renamed_field(
-    registry: Registry, owner: Component, old: str, new: str
+    registry: Registry,
+    owner: Component,
+    old: str,
+    new: str,
 ) -> Iterator[Component]:
-    """What else changes when a field of an object gets another name: rules, types, a lifecycle of its own."""
+    """Yield what else changes when a field of an object gets another name: rules, types, a lifecycle of its own."""
+    old_path = f"{owner.name}.{old}"
+    new_path = f"{owner.name}.{new}"
     dotted = _reference_rewrite(
-        ["Field", "Object"], f"{owner.name}.{old}", f"{owner.name}.{new}"
+        [PartKind.FIELD, ComponentKind.OBJECT], old_path, new_path
     )
-    vault_object = registry.objects[owner.name]
-    sharing = [
-        o for o in registry.objects.values() if o.lifecycle == vault_object.lifecycle
-    ]
+    own_lifecycle = _own_lifecycle(registry, owner.name)
     for component in registry.components.values():
         changed = _rewritten(component, dotted)
         if component.key == owner.key:
-            changed = _rewritten(
-                changed, _plain_rewrite(_FIELD_ATTRIBUTES, "Field", old, new)
+            plain = _plain_rewrite(
+                _FIELD_ATTRIBUTES,
+                PartKind.FIELD,
+                old,
+                new,
             )
-        elif component.type == "Integrationrule":
+            changed = _rewritten(changed, plain)
+        elif component.type == ComponentKind.INTEGRATION_RULE:
             rules = [
-                _rule_with_field(c, registry, owner.name, old, new)
-                for c in changed.children
+                _rule_with_field(
+                    rule,
+                    registry,
+                    owner.name,
+                    old,
+                    new,
+                )
+                for rule in changed.children
             ]
             changed = _with_children(changed, rules)
-        elif component.type == "Objecttype" and component.name.startswith(
-            f"{owner.name}."
-        ):
-            changed = _with_children(
-                changed, [_named(c, "Typefield", old, new) for c in changed.children]
+        elif _is_member(component, ComponentKind.OBJECT_TYPE, owner.name):
+            changed = _with_renamed_children(
+                changed,
+                PartKind.TYPE_FIELD,
+                old,
+                new,
             )
-        elif (
-            component.key == ("Objectlifecycle", vault_object.lifecycle)
-            and len(sharing) == 1
-        ):
+        elif component.key == own_lifecycle:
             changed = _rewritten(changed, _lifecycle_field_rewrite(old, new))
         if changed is not component:
             yield changed
 
 
 def renamed_state(
-    registry: Registry, lifecycle: Component, old: str, new: str
+    registry: Registry,
+    lifecycle: Component,
+    old: str,
+    new: str,
 ) -> Iterator[Component]:
-    """What else changes when a state of a lifecycle gets another name, the lifecycle itself among it."""
-    kind = "Objectlifecyclestate"
-    dotted = _reference_rewrite(
-        [kind], f"{lifecycle.name}.{old}", f"{lifecycle.name}.{new}"
+    """Yield what else changes when a state of a lifecycle gets another name, the lifecycle itself among it."""
+    kind = PartKind.STATE
+    old_path = f"{lifecycle.name}.{old}"
+    new_path = f"{lifecycle.name}.{new}"
+    dotted = _reference_rewrite([kind], old_path, new_path)
+    of_lifecycle = _plain_rewrite(
+        _STATE_ATTRIBUTES,
+        kind,
+        old,
+        new,
+    )
+    of_associations = _plain_rewrite(
+        _ASSOCIATION_ATTRIBUTES,
+        kind,
+        old,
+        new,
     )
     for component in registry.components.values():
         changed = _rewritten(component, dotted)
         if component.key == lifecycle.key:
-            changed = _rewritten(
-                changed, _plain_rewrite(_STATE_ATTRIBUTES, kind, old, new)
-            )
-            members = [_member_of(c, old, new) for c in changed.children]
+            changed = _rewritten(changed, of_lifecycle)
+            members = [_with_owner(child, old, new) for child in changed.children]
             changed = _with_children(changed, members)
         elif component.reference("object_lifecycle") == lifecycle.name:
-            changed = _rewritten(
-                changed,
-                _plain_rewrite(frozenset({"object_lifecycle_state"}), kind, old, new),
-            )
+            changed = _rewritten(changed, of_associations)
         if changed is not component:
             yield changed
 
 
-def _rewritten(component: Component, rewrite: Rewrite) -> Component:
-    """The component with its values rewritten; itself where nothing changes."""
+def _own_lifecycle(
+    registry: Registry,
+    object_name: str,
+) -> Key | None:
+    """Return the key of an object's lifecycle; None when it has none, or shares it.
+
+    A shared lifecycle names fields that other objects have under the old name.
+    """
+    name = registry.objects[object_name].lifecycle
+    sharing = [other for other in registry.objects.values() if other.lifecycle == name]
+    if name is None or len(sharing) > 1:
+        return None
+    return ComponentKind.LIFECYCLE, name
+
+
+def _is_member(
+    component: Component,
+    kind: ComponentKind,
+    owner: str,
+) -> bool:
+    return component.type == kind and component.name.startswith(f"{owner}.")
+
+
+def _rewritten(
+    component: Component,
+    rewrite: Rewrite,
+) -> Component:
+    """Return the component with its values rewritten; itself where nothing changes."""
     attributes = {
         name: tuple(rewrite(name, value) for value in values)
         for name, values in component.attributes.items()
     }
-    changed = _with_children(
-        component, [_rewritten(child, rewrite) for child in component.children]
-    )
-    return (
-        replace(changed, attributes=attributes)
-        if attributes != component.attributes
-        else changed
-    )
+    children = [_rewritten(child, rewrite) for child in component.children]
+    changed = _with_children(component, children)
+    if attributes == component.attributes:
+        return changed
+    return replace(changed, attributes=attributes)
 
 
-def _with_children(component: Component, children: list[Component]) -> Component:
-    if all(new is old for new, old in zip(children, component.children, strict=True)):
+def _with_children(
+    component: Component,
+    children: list[Component],
+) -> Component:
+    pairs = zip(children, component.children, strict=True)
+    if all(new is old for new, old in pairs):
         return component
     return replace(component, children=tuple(children))
 
 
 def _reference_rewrite(
-    types: list[str], old: str, new: str, members: Sequence[str] = ()
+    types: list[str],
+    old: str,
+    new: str,
+    members: Sequence[str] = (),
 ) -> Rewrite:
-    """Rewrites ``Type.old``, ``Type.old.more`` and ``Member.old.more``; in other languages wherever that stands."""
-    parts = [rf"({'|'.join(types)})\.{re.escape(old)}(?![A-Za-z0-9_])"]
+    """Return what rewrites ``Type.old``, ``Type.old.more`` and ``Member.old.more``.
+
+    In values of other languages it rewrites them wherever they stand.
+    """
+    name = re.escape(old)
+    parts = [rf"({'|'.join(types)})\.{name}(?![A-Za-z0-9_])"]
     if members:
-        parts.append(rf"({'|'.join(members)})\.{re.escape(old)}(?=\.)")
+        parts.append(rf"({'|'.join(members)})\.{name}(?=\.)")
     pattern = re.compile(rf"(?<![\w.])(?:{'|'.join(parts)})")
 
     def renamed(match: re.Match[str]) -> str:
-        return f"{match[match.lastindex or 0]}.{new}"
+        type_name = match[match.lastindex or 0]
+        return f"{type_name}.{new}"
 
     def rewrite(attribute: str, value: Scalar) -> Scalar:
         if isinstance(value, Embedded):
@@ -171,32 +247,39 @@ def _reference_rewrite(
             return value
         if value == old and BARE_REFERENCES.get(attribute) in types:
             return new
+        # Of a string only the beginning is a reference: its text may mention the name.
         match = pattern.match(value)
-        return f"{renamed(match)}{value[match.end() :]}" if match else value
+        if match is None:
+            return value
+        rest = value[match.end() :]
+        return renamed(match) + rest
 
     return rewrite
 
 
 def _plain_rewrite(
-    attributes: frozenset[str], kind: str, old: str, new: str
+    attributes: frozenset[str],
+    kind: str,
+    old: str,
+    new: str,
 ) -> Rewrite:
-    """Rewrites the bare name in some attributes, and ``Type.old`` in all."""
-    values: Mapping[Scalar, str] = {f"{kind}.{old}": f"{kind}.{new}"}
+    """Return what rewrites the bare name in some attributes, and ``Type.old`` in all."""
+    old_reference = f"{kind}.{old}"
+    new_reference = f"{kind}.{new}"
 
     def rewrite(attribute: str, value: Scalar) -> Scalar:
         if isinstance(value, Embedded):
             return value
-        return (
-            new
-            if value == old and attribute in attributes
-            else values.get(value, value)
-        )
+        if value == old and attribute in attributes:
+            return new
+        return new_reference if value == old_reference else value
 
     return rewrite
 
 
 def _default_type_rewrite(old: str, new: str) -> Rewrite:
-    before, after = old.rpartition(".")[2], new.rpartition(".")[2]
+    before = old.rpartition(".")[2]
+    after = new.rpartition(".")[2]
     known: Mapping[tuple[str, Scalar], str] = {
         ("default_type", before): after,
         ("default_obj_type", before): after,
@@ -206,6 +289,7 @@ def _default_type_rewrite(old: str, new: str) -> Rewrite:
 
 
 def _lifecycle_field_rewrite(old: str, new: str) -> Rewrite:
+    # Criteria are VQL: a quote before the name makes it a text, a dot another object's field.
     word = re.compile(rf"(?<![\w.'])({re.escape(old)})(?!\w)")
 
     def rewrite(attribute: str, value: Scalar) -> Scalar:
@@ -213,42 +297,56 @@ def _lifecycle_field_rewrite(old: str, new: str) -> Rewrite:
             return value
         if attribute == "criteria":
             return word.sub(new, value)
-        return (
-            new
-            if value == old and attribute in ("prompts", "field", "required_field")
-            else value
-        )
+        named = attribute in ("prompts", "field", "required_field")
+        return new if named and value == old else value
 
     return rewrite
 
 
 def _rule_with_field(
-    rule: Component, registry: Registry, owner: str, old: str, new: str
+    rule: Component,
+    registry: Registry,
+    owner: str,
+    old: str,
+    new: str,
 ) -> Component:
     target = registry.objects.get(rule.reference("target_object") or "")
     if target is None:
         return rule
-    attributes = dict(rule.attributes)
-    field = target.fields.get(rule.reference("target_object_field") or "")
-    if target.name == owner and rule.reference("target_object_field") == old:
-        attributes["target_object_field"] = (f"Field.{new}",)
-    if (
-        field is not None
-        and field.object == owner
-        and rule.text("target_field_lookup") == old
-    ):
-        attributes["target_field_lookup"] = (new,)
-    return (
-        rule if attributes == rule.attributes else replace(rule, attributes=attributes)
-    )
+    changed: dict[str, tuple[Scalar, ...]] = {}
+    field_name = rule.reference("target_object_field") or ""
+    if target.name == owner and field_name == old:
+        changed["target_object_field"] = (f"{PartKind.FIELD}.{new}",)
+    # The lookup names a field of the object that the target field refers to.
+    field = target.fields.get(field_name)
+    refers_to_owner = field is not None and field.object == owner
+    if refers_to_owner and rule.text("target_field_lookup") == old:
+        changed["target_field_lookup"] = (new,)
+    if not changed:
+        return rule
+    return replace(rule, attributes={**rule.attributes, **changed})
 
 
-def _named(component: Component, kind: str, old: str, new: str) -> Component:
-    return replace(component, name=new) if component.key == (kind, old) else component
+def _with_renamed_children(
+    component: Component,
+    kind: str,
+    old: str,
+    new: str,
+) -> Component:
+    children = [
+        replace(child, name=new) if child.key == (kind, old) else child
+        for child in component.children
+    ]
+    return _with_children(component, children)
 
 
-def _member_of(component: Component, old: str, new: str) -> Component:
-    head, dot, rest = component.name.partition(".")
-    return (
-        replace(component, name=f"{new}.{rest}") if dot and head == old else component
-    )
+def _with_owner(
+    component: Component,
+    old: str,
+    new: str,
+) -> Component:
+    """Return the component ``{old}.{name}`` as ``{new}.{name}``; itself when it belongs to another owner."""
+    if not component.name.startswith(f"{old}."):
+        return component
+    rest = component.name.removeprefix(old)
+    return replace(component, name=new + rest)

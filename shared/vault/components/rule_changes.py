@@ -1,4 +1,4 @@
-"""What a change of an integration rule has to respect: the locks of a delivered rule, and filters that are VQL."""
+"""Checks changes of integration rules: the locks of a delivered rule, and filters that are VQL."""
 
 from __future__ import annotations
 
@@ -6,48 +6,54 @@ from collections.abc import Iterator
 
 from shared.vault import vql
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.types import COMPONENT_TYPES
 
 __all__ = ["RULE", "check_rule_change", "locked_attributes"]
 
-RULE = "Integrationrule"
+RULE = ComponentKind.INTEGRATION_RULE
 LOCK_ACTIVATION = "lock_activation"
 LOCK_DEFAULTS = "lock_defaults"
 _LOCKS = (LOCK_ACTIVATION, LOCK_DEFAULTS)
 _CUSTOM = "__c"
 _ACTIVE = "active"
+# Attributes that LOCK_DEFAULTS leaves free.
 _FREE = frozenset({_ACTIVE, "label"})
-"""What is no content: LOCK_DEFAULTS leaves it free."""
 
 
-def check_rule_change(before: Component | None, after: Component | None) -> None:
-    """Check what becomes of a rule; ``before`` is None for a new one, ``after`` for one that is dropped.
+def check_rule_change(
+    before: Component | None,
+    after: Component | None,
+) -> None:
+    """Check a change of a rule; ``before`` is None for a new one, ``after`` for one that is dropped.
 
-    :raises ComponentError: if a lock of the rule forbids it, or a filter clause is no condition.
+    :raises ComponentError: LOCKED if a lock of the rule forbids it, INVALID_ATTRIBUTE if a filter is no condition.
     """
     if before is not None:
         _check_locks(before, after)
-    for part in after.children_of("Queryobjectrule") if after is not None else ():
-        _check_filter(
-            part, f"{RULE}.{after.name if after else ''}: Queryobjectrule {part.name}"
-        )
+    if after is None:
+        return
+    for part in after.children_of(PartKind.QUERY_OBJECT_RULE):
+        _check_filter(part, f"{after.full_name}: {part.type} {part.name}")
 
 
-def locked_attributes(rule: Component, part: Component) -> frozenset[str]:
-    """The attributes of a rule, or of a part of it, that its locks keep as they are."""
+def locked_attributes(
+    rule: Component,
+    part: Component,
+) -> frozenset[str]:
+    """Return the attributes of a rule, or of a part of it, that its locks keep as they are."""
     if part is not rule and not _delivered(part):
         return frozenset()
-    kind = (
-        COMPONENT_TYPES[RULE]
-        if part is rule
-        else COMPONENT_TYPES[RULE].subtypes[part.type]
-    )
-    locked = {lock for lock in _LOCKS if rule.flag(lock)} & kind.attributes.keys()
+    rule_type = COMPONENT_TYPES[RULE]
+    part_type = rule_type if part is rule else rule_type.subtypes[part.type]
+    names = part_type.attributes.keys()
+    # A lock cannot be taken away: it locks itself.
+    locked = {lock for lock in _LOCKS if rule.flag(lock)} & names
     if rule.flag(LOCK_ACTIVATION):
         locked.add(_ACTIVE)
     if rule.flag(LOCK_DEFAULTS):
-        locked |= kind.attributes.keys() - _FREE
+        locked |= names - _FREE
     return frozenset(locked)
 
 
@@ -61,54 +67,65 @@ def _check_filter(part: Component, path: str) -> None:
         raise ComponentError(f"{path}: filter_clause: {error}") from error
 
 
-def _check_locks(before: Component, after: Component | None) -> None:
-    path = f"{RULE}.{before.name}"
+def _check_locks(
+    before: Component,
+    after: Component | None,
+) -> None:
+    path = before.full_name
     locks = [lock for lock in _LOCKS if before.flag(lock)]
     if not locks:
         return
     if after is None:
         raise _locked(f"{path} cannot be dropped: {locks[0]} is set.")
-    if any(not after.flag(lock) for lock in locks):
-        raise _locked(f"{path}: {' and '.join(locks)} cannot be taken away.")
+    if not all(after.flag(lock) for lock in locks):
+        names = " and ".join(locks)
+        raise _locked(f"{path}: {names} cannot be taken away.")
     if LOCK_ACTIVATION in locks and _activity(before) != _activity(after, before):
-        raise _locked(
-            f"{path}: lock_activation forbids to activate or inactivate it or its delivered parts."
-        )
-    if LOCK_DEFAULTS in locks:
-        changed = next(_changed(before, after), None)
-        if changed is not None:
-            raise _locked(
-                f"{path}: lock_defaults forbids to change {changed}; add parts of your own ({_CUSTOM})."
-            )
+        message = "lock_activation forbids to activate or inactivate it or its delivered parts."
+        raise _locked(f"{path}: {message}")
+    if LOCK_DEFAULTS not in locks:
+        return
+    for changed in _changed(before, after):
+        message = f"lock_defaults forbids to change {changed}; add parts of your own ({_CUSTOM})."
+        raise _locked(f"{path}: {message}")
 
 
-def _activity(rule: Component, delivered: Component | None = None) -> dict[str, bool]:
-    """Whether the rule and each of its delivered parts is active; a part that is gone is not."""
-    parts = {
-        f"{part.type} {part.name}": part.flag(_ACTIVE, True)
-        for part in rule.children
-        if _delivered(part)
-    }
-    for part in delivered.children if delivered is not None else ():
+def _activity(
+    rule: Component,
+    former: Component | None = None,
+) -> dict[str, bool]:
+    """Return whether the rule, under the key ``""``, and each of its delivered parts is active.
+
+    A delivered part that ``former`` has and the rule lacks is not.
+    """
+    active = {"": rule.flag(_ACTIVE, True)}
+    for part in rule.children:
         if _delivered(part):
-            parts.setdefault(f"{part.type} {part.name}", False)
-    return {"": rule.flag(_ACTIVE, True), **parts}
+            active[f"{part.type} {part.name}"] = part.flag(_ACTIVE, True)
+    for part in former.children if former is not None else ():
+        if _delivered(part):
+            active.setdefault(f"{part.type} {part.name}", False)
+    return active
 
 
-def _changed(before: Component, after: Component) -> Iterator[str]:
-    """What was delivered and is not as it was, its activity apart."""
+def _changed(
+    before: Component,
+    after: Component,
+) -> Iterator[str]:
+    """Yield the names of delivered parts that have changed, apart from their activity."""
     if _content(before) != _content(after):
         yield "the rule's own attributes"
     for part in before.children:
+        if not _delivered(part):
+            continue
         now = after.child(part.type, part.name)
-        if _delivered(part) and (now is None or _content(part) != _content(now)):
+        if now is None or _content(part) != _content(now):
             yield f"{part.type} {part.name}"
 
 
 def _content(part: Component) -> dict[str, object]:
-    return {
-        name: values for name, values in part.attributes.items() if name not in _FREE
-    }
+    attributes = part.attributes.items()
+    return {name: values for name, values in attributes if name not in _FREE}
 
 
 def _delivered(part: Component) -> bool:

@@ -1,4 +1,4 @@
-"""How a component type is described: its attributes, what they may hold, and its sub-component types."""
+"""Describes component types: their attributes, the values of those, and their sub-component types."""
 
 from __future__ import annotations
 
@@ -76,14 +76,24 @@ class ComponentType:
 
 
 def text(
-    name: str, max_length: int, *, required: bool = False, multi_value: bool = False
+    name: str,
+    max_length: int,
+    *,
+    required: bool = False,
+    multi_value: bool = False,
 ) -> Attribute:
-    """A text attribute of at most ``max_length`` characters a value."""
-    return Attribute(name, ValueType.STRING, required, max_length, multi_value)
+    """Return a text attribute of at most ``max_length`` characters a value."""
+    return Attribute(
+        name,
+        ValueType.STRING,
+        required,
+        max_length,
+        multi_value,
+    )
 
 
 def flag(name: str) -> Attribute:
-    """A Boolean attribute."""
+    """Return a Boolean attribute."""
     return Attribute(name, ValueType.BOOLEAN)
 
 
@@ -94,15 +104,29 @@ def number(
     *,
     fractional: bool = False,
 ) -> Attribute:
-    """A numeric attribute within inclusive bounds."""
+    """Return a numeric attribute within inclusive bounds."""
     return Attribute(
-        name, ValueType.NUMBER, minimum=minimum, maximum=maximum, fractional=fractional
+        name,
+        ValueType.NUMBER,
+        minimum=minimum,
+        maximum=maximum,
+        fractional=fractional,
     )
 
 
-def enum(name: str, values: tuple[str, ...], *, required: bool = False) -> Attribute:
-    """An attribute that holds one of the values."""
-    return Attribute(name, ValueType.ENUM, required, enums=values)
+def enum(
+    name: str,
+    values: tuple[str, ...],
+    *,
+    required: bool = False,
+) -> Attribute:
+    """Return an attribute whose value is one of ``values``."""
+    return Attribute(
+        name,
+        ValueType.ENUM,
+        required,
+        enums=values,
+    )
 
 
 def component(
@@ -113,7 +137,7 @@ def component(
     multi_value: bool = False,
     bare: bool = False,
 ) -> Attribute:
-    """An attribute that refers to a component, written ``{type_name}.{name}``."""
+    """Return an attribute that refers to a component, written ``{type_name}.{name}``."""
     return Attribute(
         name,
         ValueType.COMPONENT,
@@ -126,15 +150,18 @@ def component(
 
 
 def xml(name: str, max_length: int = 200_000) -> Attribute:
-    """An attribute that holds XML in braces; a string is taken as well."""
+    """Return an attribute for XML in braces; a string is accepted as well."""
     return Attribute(name, ValueType.XML, max_length=max_length)
 
 
-def expression(name: str, max_length: int = 4000) -> Attribute:
-    """An attribute that holds an expression, in brackets or as a string."""
+def expression(
+    name: str,
+    max_length: int = 4000,
+) -> Attribute:
+    """Return an attribute for an expression, in brackets or as a string."""
     return Attribute(name, ValueType.EXPRESSION, max_length=max_length)
 
 
 def by_name(*attributes: Attribute) -> Mapping[str, Attribute]:
-    """The attributes by their names, in the order given."""
+    """Return the attributes by their names, in order."""
     return {attribute.name: attribute for attribute in attributes}

@@ -1,4 +1,4 @@
-"""The statements of an MDL script, as read: what is asked for, of which component."""
+"""Holds the statements of an MDL script as they are read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Condition(StrEnum):
     IF_NOT_EXISTS = "IF NOT EXISTS"
 
     def holds(self, *, exists: bool) -> bool:
-        """Whether to go on, given whether the named one exists."""
+        """Return whether to go on; ``exists`` says whether the component named is there."""
         return self is Condition.NONE or (self is Condition.IF_EXISTS) == exists
 
 
@@ -125,5 +125,5 @@ class Statement:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Type and name of the component that the statement is about."""
+        """Return type and name of the component that the statement is about."""
         return self.type, self.name

@@ -1,9 +1,10 @@
-"""The catalogue of component types this Vault knows, with every attribute they take."""
+"""Lists every component type that a Vault accepts, with the attributes of each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.document_types import DOCUMENT_TYPES
 from shared.vault.components.kept_types import KEPT_TYPES
 from shared.vault.components.lifecycle_types import LIFECYCLE
@@ -59,7 +60,7 @@ REFERENCE_LOOKUP_TYPES = (
 )
 
 _PICKLIST = ComponentType(
-    "Picklist",
+    ComponentKind.PICKLIST,
     "Picklist",
     "Picklists",
     "PIC",
@@ -70,15 +71,15 @@ _PICKLIST = ComponentType(
         flag("can_add_values"),
         flag("can_reorder_values"),
         flag("system_managed"),
-        component("controlling_picklist", "Picklist", bare=True),
+        component("controlling_picklist", ComponentKind.PICKLIST, bare=True),
         enum(
             "order_type",
             ("order_asc__sys", "value_label_asc__sys", "value_label_desc__sys"),
         ),
     ),
     {
-        "Picklistentry": ComponentType(
-            "Picklistentry",
+        PartKind.PICKLIST_ENTRY: ComponentType(
+            PartKind.PICKLIST_ENTRY,
             "Picklist Entry",
             "Picklist Entries",
             "PLE",
@@ -96,7 +97,7 @@ _PICKLIST = ComponentType(
 )
 
 _QUEUE = ComponentType(
-    "Queue",
+    ComponentKind.QUEUE,
     "Queue",
     "Queues",
     "QUE",
@@ -113,8 +114,8 @@ _QUEUE = ComponentType(
         flag("sequential"),
     ),
     {
-        "Queueconnection": ComponentType(
-            "Queueconnection",
+        PartKind.QUEUE_CONNECTION: ComponentType(
+            PartKind.QUEUE_CONNECTION,
             "Queue Connection",
             "Queue Connections",
             "QCN",
@@ -130,7 +131,7 @@ _QUEUE = ComponentType(
 )
 
 _FIELD_RULE = ComponentType(
-    "Fieldrule",
+    PartKind.FIELD_RULE,
     "Field Rule",
     "Field Rules",
     "FRU",
@@ -141,10 +142,10 @@ _FIELD_RULE = ComponentType(
         text("query_field", 100),
         text("query_field_select", 1500),
         enum("query_field_type", QUERY_FIELD_TYPES),
-        component("target_object", "Object"),
-        component("target_object_field", "Field"),
+        component("target_object", ComponentKind.OBJECT),
+        component("target_object_field", PartKind.FIELD),
         text("target_docfield", 100),
-        component("target_obj_field_ref_obj", "Object"),
+        component("target_obj_field_ref_obj", ComponentKind.OBJECT),
         text("target_field_lookup", 100),
         enum("reference_lookup_type", REFERENCE_LOOKUP_TYPES),
         text("reference_lookup", 45),
@@ -159,7 +160,7 @@ _FIELD_RULE = ComponentType(
 )
 
 _QUERY_OBJECT_RULE = ComponentType(
-    "Queryobjectrule",
+    PartKind.QUERY_OBJECT_RULE,
     "Query Object Rule",
     "Query Object Rules",
     "QOR",
@@ -174,7 +175,7 @@ _QUERY_OBJECT_RULE = ComponentType(
 )
 
 _INTEGRATION_RULE = ComponentType(
-    "Integrationrule",
+    ComponentKind.INTEGRATION_RULE,
     "Integration Rule",
     "Integration Rules",
     "IRU",
@@ -188,7 +189,7 @@ _INTEGRATION_RULE = ComponentType(
         flag("lock_activation"),
         flag("lock_defaults"),
     ),
-    {"Fieldrule": _FIELD_RULE, "Queryobjectrule": _QUERY_OBJECT_RULE},
+    {PartKind.FIELD_RULE: _FIELD_RULE, PartKind.QUERY_OBJECT_RULE: _QUERY_OBJECT_RULE},
 )
 
 _TYPED = (
@@ -203,7 +204,7 @@ _TYPED = (
     *DOCUMENT_TYPES,
 )
 
+# Every component type by its name: those that this Vault acts on, and those that it keeps.
 COMPONENT_TYPES: Mapping[str, ComponentType] = {
-    kind.name: kind for kind in (*_TYPED, *KEPT_TYPES)
+    str(kind.name): kind for kind in (*_TYPED, *KEPT_TYPES)
 }
-"""Every component type by its name: those that this Vault acts on, and those that it keeps."""

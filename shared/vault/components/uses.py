@@ -1,99 +1,205 @@
-"""Which components refer to which: by attribute, by name, or from within XML and expressions."""
+"""Reads out of components which others they refer to: by attribute, by name, or within XML and expressions."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from shared.vault.components.component_tree import Component, Embedded
-from shared.vault.components.permission_types import OBJECT_PERMISSION, PERMISSION_SET
+from shared.vault.components.component_kinds import ComponentKind, PartKind, kind_of
+from shared.vault.components.component_tree import Component, Embedded, Scalar
+from shared.vault.components.object_types import UNHELD_OBJECTS
+from shared.vault.components.platform import BASE_TYPE, PLATFORM_FIELD_TYPES
 from shared.vault.components.types import COMPONENT_TYPES
 
-__all__ = ["BARE_REFERENCES", "OWNERS", "users_of", "uses_of"]
+__all__ = [
+    "BARE_REFERENCES",
+    "OWNERS",
+    "Dependency",
+    "dependencies_of",
+    "users_of",
+    "uses_of",
+]
 
 Key = tuple[str, str]
 
+# Types whose components are named ``{owner}.{name}``, and the type of the owner.
 OWNERS = {
-    "Objecttype": "Object",
-    "Objectaction": "Object",
-    "Objectvalidation": "Object",
-    "Searchablefield": "Object",
+    ComponentKind.OBJECT_TYPE: ComponentKind.OBJECT,
+    ComponentKind.OBJECT_ACTION: ComponentKind.OBJECT,
+    "Objectvalidation": ComponentKind.OBJECT,
+    "Searchablefield": ComponentKind.OBJECT,
     "Layoutrule": "Pagelayout",
 }
-"""Types whose components are named ``{owner}.{name}``, and the type of the owner."""
 
+# Attributes that may name a component without its type.
 BARE_REFERENCES = {
-    "object": "Object",
-    "root_object": "Object",
-    "target_object": "Object",
-    "picklist": "Picklist",
-    "controlling_picklist": "Picklist",
-    "available_lifecycles": "Objectlifecycle",
-    "queue": "Queue",
-    "permission_sets": "Permissionset",
+    "object": ComponentKind.OBJECT,
+    "root_object": ComponentKind.OBJECT,
+    "target_object": ComponentKind.OBJECT,
+    "picklist": ComponentKind.PICKLIST,
+    "controlling_picklist": ComponentKind.PICKLIST,
+    "available_lifecycles": ComponentKind.LIFECYCLE,
+    "queue": ComponentKind.QUEUE,
+    "permission_sets": ComponentKind.PERMISSION_SET,
 }
-"""Attributes that may name a component without its type."""
 
+# Stricter than a reference below, for dependencies are not looked up among components that exist.
+_SUFFIXED = r"[a-z0-9_]+__(?:v|c|sys)"
+_QUALIFIED = re.compile(rf"([A-Z][A-Za-z]{{1,49}})\.({_SUFFIXED}(?:\.{_SUFFIXED})?)")
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,59})\.([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)")
 
 
 def users_of(components: Mapping[Key, Component]) -> Mapping[Key, frozenset[Key]]:
-    """Each component that others refer to, and those others."""
-    users: dict[Key, set[Key]] = {}
+    """Return each component that others refer to, and those others."""
+    users: dict[Key, set[Key]] = defaultdict(set)
     for component in components.values():
         for used in uses_of(component, components):
-            users.setdefault(used, set()).add(component.key)
+            users[used].add(component.key)
     return {used: frozenset(keys) for used, keys in users.items()}
 
 
 def uses_of(
-    component: Component, components: Mapping[Key, Component]
+    component: Component,
+    components: Mapping[Key, Component],
 ) -> frozenset[Key]:
-    """Those of the components that one refers to; itself is left out."""
-    found = (
-        _resolved(type_name, name, components) for type_name, name in _named(component)
-    )
-    return frozenset(key for key in found if key is not None and key != component.key)
+    """Return those of the components that one refers to; itself is left out."""
+    found = set()
+    for type_name, name in _possible_uses(component):
+        key = _resolved(type_name, name, components)
+        if key is not None and key != component.key:
+            found.add(key)
+    return frozenset(found)
 
 
-def _named(component: Component) -> Iterator[Key]:
+def _possible_uses(component: Component) -> Iterator[Key]:
+    """Yield the references of a component, of which some may lead nowhere."""
     owner = OWNERS.get(component.type)
     if owner is not None:
         yield owner, component.name
-    if component.type == "Doctype":
-        yield "Doctype", component.name.rpartition(".")[0]
-    if component.type == "Object" and component.text("default_type"):
-        yield "Objecttype", f"{component.name}.{component.text('default_type')}"
-    if component.type == PERMISSION_SET:
-        yield from (
-            ("Object", entry.name) for entry in component.children_of(OBJECT_PERMISSION)
-        )
-    yield from _written(component)
+    kind = kind_of(component.type)
+    if kind is ComponentKind.DOCUMENT_TYPE:
+        yield kind, component.name.rpartition(".")[0]
+    elif kind is ComponentKind.OBJECT:
+        default_type = component.text("default_type")
+        if default_type:
+            yield ComponentKind.OBJECT_TYPE, f"{component.name}.{default_type}"
+    elif kind is ComponentKind.PERMISSION_SET:
+        for entry in component.children_of(PartKind.OBJECT_PERMISSION):
+            yield ComponentKind.OBJECT, entry.name
+    yield from _written_uses(component)
 
 
-def _written(component: Component) -> Iterator[Key]:
+def _written_uses(component: Component) -> Iterator[Key]:
     for attribute, values in component.attributes.items():
         for value in values:
-            if isinstance(value, Embedded):
-                yield from _REFERENCE.findall(value)
-            elif isinstance(value, str):
-                match = _REFERENCE.fullmatch(value)
-                if match is not None:
-                    yield match[1], match[2]
-                elif attribute in BARE_REFERENCES:
-                    yield BARE_REFERENCES[attribute], value
+            yield from _uses_in(attribute, value)
     for child in component.children:
-        yield from _written(child)
+        yield from _written_uses(child)
+
+
+def _uses_in(attribute: str, value: Scalar) -> Iterator[Key]:
+    if isinstance(value, Embedded):
+        # XML and expressions may name any number of components, anywhere.
+        yield from _REFERENCE.findall(value)
+        return
+    if not isinstance(value, str):
+        return
+    match = _REFERENCE.fullmatch(value)
+    if match is not None:
+        yield match[1], match[2]
+    elif attribute in BARE_REFERENCES:
+        yield BARE_REFERENCES[attribute], value
 
 
 def _resolved(
-    type_name: str, name: str, components: Mapping[Key, Component]
+    type_name: str,
+    name: str,
+    components: Mapping[Key, Component],
 ) -> Key | None:
-    """The component meant: the name may go on, with a sub-component or a member."""
+    """Return the key that a reference leads to: its name may go on, with a sub-component or a member."""
     if type_name not in COMPONENT_TYPES:
         return None
+    # The longest name that is a component: ``Object.a__c.b__c`` may be a field of ``Object.a__c``.
     while name:
         if (type_name, name) in components:
             return type_name, name
         name = name.rpartition(".")[0]
     return None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Dependency:
+    """A component that another refers to, or one sub-component of it."""
+
+    type: str
+    name: str
+    subtype: str = ""
+    subname: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return type and name of the component."""
+        return self.type, self.name
+
+
+def dependencies_of(component: Component) -> tuple[Dependency, ...]:
+    """Return what a component refers to, in order of type and name; references to itself are left out.
+
+    It is read off the tree alone, so that packages may refer to what the Vault does not have, and to any type.
+    """
+    found = set(_implied_dependencies(component))
+    found.update(_written_dependencies(component))
+    others = [dependency for dependency in found if dependency.key != component.key]
+    return tuple(sorted(others))
+
+
+def _implied_dependencies(component: Component) -> Iterator[Dependency]:
+    """Yield the references that a name or a bare attribute makes."""
+    owner, _, _ = component.name.partition(".")
+    if component.type in OWNERS:
+        yield Dependency(OWNERS[component.type], owner)
+    kind = kind_of(component.type)
+    if kind is ComponentKind.DOCUMENT_TYPE:
+        above = component.name.rpartition(".")[0]
+        if above:
+            yield Dependency(kind, above)
+    elif kind is ComponentKind.OBJECT:
+        default_type = component.text("default_type")
+        # Every object with types has the base type without declaring it.
+        if default_type and default_type != BASE_TYPE:
+            name = f"{component.name}.{default_type}"
+            yield Dependency(ComponentKind.OBJECT_TYPE, name)
+
+
+def _written_dependencies(component: Component) -> Iterator[Dependency]:
+    """Yield the references written ``Type.name``; a ``Field.name`` belongs to the object named beside it."""
+    target = component.reference("target_object")
+    field = component.reference("target_object_field")
+    if target is not None and field is not None:
+        yield Dependency(
+            ComponentKind.OBJECT,
+            target,
+            PartKind.FIELD,
+            field,
+        )
+    referenced = _referenced_object(component)
+    if referenced is not None:
+        yield Dependency(ComponentKind.OBJECT, referenced)
+    for values in component.attributes.values():
+        for value in values:
+            match = _QUALIFIED.fullmatch(value) if isinstance(value, str) else None
+            if match is None or match[1] == PartKind.FIELD or match[2] == BASE_TYPE:
+                continue
+            yield Dependency(match[1], match[2])
+    for child in component.children:
+        yield from _written_dependencies(child)
+
+
+def _referenced_object(component: Component) -> str | None:
+    """Return the object that a field refers to, which Vaults export without its type; or None."""
+    if component.type != PartKind.FIELD or component.name in PLATFORM_FIELD_TYPES:
+        return None
+    name = component.reference("object")
+    return None if name in UNHELD_OBJECTS else name

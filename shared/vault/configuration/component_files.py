@@ -1,4 +1,4 @@
-"""Content files of components: uploaded first, then named by an attribute, kept as long as one names them."""
+"""Stores the content files of components: uploaded first, then named by an attribute, and removed when unnamed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,17 @@ MAX_FILE_BYTES = 10 * 2**20
 MAX_FILES = 1000
 MAX_NAME = 255
 UNUSED = timedelta(days=7)  # that a file waits to be named by a component
+OCTETS = "application/octet-stream"
 
 COLUMNS = "name, original_name, format, octet_length(content) AS size, sha1_checksum"
-# What no component has named in time makes room.
+# Files that no component has named in time.
 DELETE_UNUSED = """
 DELETE FROM platform.component_file f WHERE created_date < now() - $1::interval
 AND NOT EXISTS (SELECT FROM platform.component c WHERE position(f.name IN c.definition::text) > 0)
 """
+# How many files there are.
+COUNT = "SELECT count(*) FROM platform.component_file"
+# A file of known content is not stored again; its time to be named by a component restarts.
 INSERT = f"""
 INSERT INTO platform.component_file (name, original_name, format, sha1_checksum, content, created_by)
 VALUES ($1, $2, $3, $4, $5, $6)
@@ -40,9 +44,14 @@ RETURNING {COLUMNS}
 """
 
 
+# Files by their names; one file with its bytes.
+NAMED = f"SELECT {COLUMNS} FROM platform.component_file WHERE name = ANY($1::text[]) ORDER BY name"
+ONE = f"SELECT {COLUMNS}, content FROM platform.component_file WHERE name = $1"
+
+
 @dataclass(frozen=True, slots=True)
 class ComponentFile:
-    """One file; ``name`` is what components call it."""
+    """One content file; components name it by ``name``."""
 
     name: str
     original_name: str
@@ -51,7 +60,7 @@ class ComponentFile:
     sha1_checksum: str
 
     def to_json(self) -> dict[str, object]:
-        """As the API tells of it."""
+        """Return the file as the API describes it."""
         return {
             "name__v": self.name,
             "original_name__v": self.original_name,
@@ -62,18 +71,25 @@ class ComponentFile:
 
 
 class ComponentFiles:
-    """The content files of a Vault's components."""
+    """Stores and reads the content files of a Vault's components."""
 
-    def __init__(self, database: Database, components: ComponentService) -> None:
+    def __init__(
+        self,
+        database: Database,
+        components: ComponentService,
+    ) -> None:
         self._database = database
         self._components = components
 
     async def upload(
-        self, caller: Caller, original_name: str, content: bytes
+        self,
+        caller: Caller,
+        original_name: str,
+        content: bytes,
     ) -> ComponentFile:
-        """Keep a file for a component to name; the same content has the same name.
+        """Store a file that a component can then name, and return it; the same content has the same name.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, EXCEEDS_FILE_MAX_SIZE, OPERATION_NOT_ALLOWED when there are too many.
+        :raises VaultFault: INSUFFICIENT_ACCESS; EXCEEDS_FILE_MAX_SIZE; OPERATION_NOT_ALLOWED when there are too many.
         """
         authorize(caller, Grant.EXECUTE_MDL)
         if len(content) > MAX_FILE_BYTES:
@@ -81,24 +97,15 @@ class ComponentFiles:
                 ErrorType.EXCEEDS_FILE_MAX_SIZE,
                 f"A component's file has at most {MAX_FILE_BYTES} bytes",
             )
-        plain_name = (
-            original_name.replace("\\", "/")
-            .rpartition("/")[2]
-            .replace("\0", "")[:MAX_NAME]
-            or "file"
-        )
-        media_type = mimetypes.guess_type(plain_name)[0] or "application/octet-stream"
+        plain_name = _plain_name(original_name)
+        media_type = mimetypes.guess_type(plain_name)[0] or OCTETS
         name = hashlib.sha256(content).hexdigest()[:32]
         checksum = hashlib.sha1(content, usedforsecurity=False).hexdigest()
 
         async def work(connection: Connection) -> Record | None:
+            # Here, for only an upload needs the room.
             await connection.execute(DELETE_UNUSED, UNUSED)
-            if (
-                await connection.fetchval(
-                    "SELECT count(*) FROM platform.component_file"
-                )
-                >= MAX_FILES
-            ):
+            if await connection.fetchval(COUNT) >= MAX_FILES:
                 return None
             return await connection.fetchrow(
                 INSERT, name, plain_name, media_type, checksum, content, caller.user_id
@@ -113,33 +120,55 @@ class ComponentFiles:
         return ComponentFile(**stored)
 
     async def files_of(
-        self, caller: Caller, component_name: str
+        self,
+        caller: Caller,
+        component_name: str,
     ) -> Sequence[ComponentFile]:
-        """The files that a component names; raises VaultFault ``INSUFFICIENT_ACCESS``, ``INVALID_DATA``."""
-        names = list(_texts(self._components.component(caller, component_name)))
-        sql = f"SELECT {COLUMNS} FROM platform.component_file WHERE name = ANY($1::text[]) ORDER BY name"
-        async with self._database.connection() as connection:
-            return [
-                ComponentFile(**record) for record in await connection.fetch(sql, names)
-            ]
+        """Return the files that a component names.
 
-    async def content(self, caller: Caller, name: str) -> tuple[ComponentFile, bytes]:
-        """A file and its bytes; raises VaultFault ``INSUFFICIENT_ACCESS``, ``INVALID_DATA``."""
-        authorize(caller, Grant.READ_CONFIGURATION)
-        sql = f"SELECT {COLUMNS}, content FROM platform.component_file WHERE name = $1"
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such component.
+        """
+        component = self._components.component(caller, component_name)
+        # Any text may name a file: which attributes do is not part of the component's type.
+        texts = list(_texts(component))
         async with self._database.connection() as connection:
-            record = await connection.fetchrow(sql, name)
-        if record is None:
+            rows = await connection.fetch(NAMED, texts)
+        return [ComponentFile(**row) for row in rows]
+
+    async def content(
+        self,
+        caller: Caller,
+        name: str,
+    ) -> tuple[ComponentFile, bytes]:
+        """Return a file and its bytes.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such file.
+        """
+        authorize(caller, Grant.READ_CONFIGURATION)
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(ONE, name)
+        if row is None:
             raise VaultFault(
                 ErrorType.INVALID_DATA, f"There is no component file [{name[:100]}]"
             )
-        found = dict(record)
-        content: bytes = found.pop("content")
-        return ComponentFile(**found), content
+        columns = dict(row)
+        content: bytes = columns.pop("content")
+        return ComponentFile(**columns), content
 
 
 def _texts(component: Component) -> Iterator[str]:
+    """Yield all texts of a component and its sub-components."""
     for values in component.attributes.values():
-        yield from (str(value) for value in values if isinstance(value, str))
+        for value in values:
+            if isinstance(value, str):
+                yield str(value)
     for child in component.children:
         yield from _texts(child)
+
+
+def _plain_name(original_name: str) -> str:
+    """Return a sent file's name without the folders of the sender's machine; ``file`` if nothing is left."""
+    path = original_name.replace("\\", "/")
+    # PostgreSQL stores no null characters in texts.
+    name = path.rpartition("/")[2].replace("\0", "")
+    return name[:MAX_NAME] or "file"

@@ -1,4 +1,4 @@
-"""Runs MDL scripts as jobs: each statement is carried out once, however often its job is run."""
+"""Runs MDL scripts as jobs: each statement is executed once, however often its job is run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ScriptJobs:
         self._vault_label = vault_label
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {EXECUTE: JobType(self.execute)}
 
     async def submit(
@@ -94,9 +94,9 @@ class ScriptJobs:
             await self._jobs.cancel(caller, row["job_id"])
 
     async def execute(self, context: JobContext) -> JobResult:
-        """Carry out a script up to the first statement that fails.
+        """Execute a script up to the first statement that fails.
 
-        A second run begins behind the last statement that the first has carried out.
+        A second run begins after the last statement that an earlier run has executed.
         """
         started = time.perf_counter()
         text = str(context.parameters["script"])
@@ -129,7 +129,7 @@ class ScriptJobs:
         async def save(connection: Connection, _result: object) -> None:
             await context.save(checkpoint, connection=connection)
 
-        # In the statement's own transaction: it is never carried out and not noted.
+        # In the statement's own transaction: it is never executed without being recorded.
         with also_in_unit_of_work(save):
             return await self._components.execute_statement(
                 context.caller,
@@ -139,7 +139,7 @@ class ScriptJobs:
 
 
 def _carried_out(context: JobContext) -> list[StatementResult]:
-    """Return the results of the statements that earlier runs have carried out."""
+    """Return the results of the statements that earlier runs have executed."""
     saved = context.checkpoint.get("statements", [])
     rows = saved if isinstance(saved, list) else []
     return [StatementResult(**row) for row in rows]

@@ -1,4 +1,4 @@
-"""Components of a Vault in its database: MDL executed, tables changed with it, the registry kept current."""
+"""Executes MDL in the Vault's database: stores components, changes tables with them, and keeps the registry current."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from shared.vault.access.profiles import check_change, supplied_components
 from shared.vault.audit.audit_entries import component_changed
 from shared.vault.components import evolution
 from shared.vault.components.component_errors import ComponentError, MdlSyntaxError
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.description import configuration_json, object_type_json
 from shared.vault.components.mdl import parse, render
@@ -36,25 +37,30 @@ from shared.vault.configuration.component_table import (
 from shared.vault.configuration.scripts import ScriptExecution, StatementResult, refused
 from shared.vault.configuration.stored_data import carry_over, follow
 from shared.vault.errors import VaultFault
-from shared.vault.storage.channels import COMPONENT_CHANGED
-from shared.vault.storage.database import DatabaseUnavailable
+from shared.vault.storage.database import COMPONENT_CHANGED, DatabaseUnavailable
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
+    from shared.vault.components.evolution import Step
     from shared.vault.components.statement import Statement
     from shared.vault.storage.database import Connection, Database, OneTransaction
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-OBJECT_TYPE = "Objecttype"
+
+# Types of components whose change may change a table.
 TABLE_TYPES = frozenset(
-    {"Object", "Docfield", "Doctype"}
-)  # whose change may change a table
-LOCK = (
-    7_214_002  # advisory lock: exclusive to change components, shared to write records
+    {ComponentKind.OBJECT, ComponentKind.DOCUMENT_FIELD, ComponentKind.DOCUMENT_TYPE}
 )
-MAX_SCRIPT = 5_000_000
+MAX_SCRIPT = 5_000_000  # characters
+
+# An advisory lock: exclusive to change components, shared to write records.
+LOCK = 7_214_002
+LOCK_COMPONENTS = "SELECT pg_advisory_xact_lock($1)"
+HOLD_COMPONENTS = "SELECT platform.hold_components($1)"
+# To the other processes of the Vault, and to this one.
+NOTIFY = "SELECT pg_notify($1, '')"
 
 # A query compiled for tables that a component change has replaced since.
 TABLES_CHANGED = (
@@ -69,52 +75,57 @@ BUSY = (
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
 )
-SUPPLIED = supplied_components()  # what every Vault has, and none keeps
+SUPPLIED = supplied_components()  # those that every Vault has and none stores
 
 BUSY_CODE = "GEN-F-503"
 BUSY_TEXT = "The database was busy with other work for too long; nothing of this statement was done."
 
 
 class ComponentsChanged(Exception):
-    """The components are no longer those of the registry; nothing was done, and a read brings them up to date."""
+    """Raised when the stored components are newer than the registry; nothing was done, and ``load`` reads them."""
 
 
 class ComponentService:
-    """Executes MDL and answers from the registry, which is replaced whole after every change."""
+    """Executes MDL, and returns components from the registry, which is replaced as a whole after every change."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._renewal = asyncio.Lock()  # an older registry never replaces a newer one
+        # Around each read and change, so that an older registry never replaces a newer one.
+        self._renewal = asyncio.Lock()
         self._revision = 0
         self.registry: Registry = Registry.build(())
 
     async def within(self, transaction: OneTransaction) -> ComponentService:
-        """The same service as a part of one transaction, with the components as that transaction sees them.
+        """Return this service bound to one transaction, with the components as that transaction reads them.
 
         No other script changes components before the transaction ends.
         """
         own = copy.copy(self)
-        own._database, own._renewal = transaction, asyncio.Lock()  # noqa: SLF001  a copy of itself
+        own._database = transaction  # noqa: SLF001  a copy of itself
+        own._renewal = asyncio.Lock()  # noqa: SLF001  a copy of itself
         async with transaction.connection() as connection:
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+            await connection.execute(LOCK_COMPONENTS, LOCK)
         await own.load()
         return own
 
     async def load(self) -> None:
-        """Read all components, at start and when another process has changed them."""
+        """Read all components; called at the start, and when another process has changed them."""
         async with self._renewal, self._database.connection() as connection:
             self._renew(await read_revision(connection))
 
     async def hold(self, connection: Connection) -> None:
-        """Keep the components as the registry has them until the transaction ends; raises ComponentsChanged."""
-        if (
-            await connection.fetchval("SELECT platform.hold_components($1)", LOCK)
-            != self._revision
-        ):
+        """Lock the components against changes until the transaction ends.
+
+        :raises ComponentsChanged: they are no longer those of the registry.
+        """
+        if await connection.fetchval(HOLD_COMPONENTS, LOCK) != self._revision:
             raise ComponentsChanged
 
     async def unless_changed(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Run a reading ``work``; again when it meets tables that are no longer those of the registry."""
+        """Run work that only reads, and return its result; run it again when tables have changed meanwhile.
+
+        Reading takes no lock: a component may change between the compilation of a query and its execution.
+        """
         for _ in range(TABLE_CHANGED.attempts - 1):
             try:
                 return await work()
@@ -123,28 +134,32 @@ class ComponentService:
         return await work()
 
     def _renew(self, current: Revision) -> None:
+        """Replace the registry by that of the stored components."""
         self._revision, self.registry = current
 
     async def _current(self, connection: Connection) -> Revision:
-        """The components now; the registry's, where those are they."""
+        """Return the current components; reuse the registry when nothing has changed since it was loaded."""
         revision = await connection.fetchval(REVISION)
-        return (
-            (revision, self.registry)
-            if revision == self._revision
-            else await read_revision(connection)
-        )
+        if revision == self._revision:
+            return revision, self.registry
+        return await read_revision(connection)
 
     async def execute(self, caller: Caller, text: str) -> ScriptExecution:
-        """Carry out a script; stops at the first statement that is refused, what came before it stays.
+        """Execute a script, and return its results; stop at the first statement that is refused.
 
-        Raises VaultFault ``INVALID_DATA`` when the text is not MDL, naming line and column.
+        The statements before it stay: each is a transaction of its own.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA, with line and column, when the text is not MDL;
+            EXCEEDS_FILE_MAX_SIZE.
         """
         statements = await self.statements(caller, text)
-        script, started = ScriptExecution(), time.perf_counter()
+        script = ScriptExecution()
+        started = time.perf_counter()
         for number, statement in enumerate(statements, 1):
             try:
                 result = await self.execute_statement(caller, number, statement)
             except BUSY:
+                # Nothing of the script was done: the whole call can be repeated.
                 if number == 1:
                     raise
                 result = refused(number, statement, BUSY_CODE, BUSY_TEXT)
@@ -154,8 +169,16 @@ class ComponentService:
         script.seconds = time.perf_counter() - started
         return script
 
-    async def statements(self, caller: Caller, text: str) -> list[Statement]:
-        """The statements of a script that the caller may execute; raises VaultFault as ``execute`` does."""
+    async def statements(
+        self,
+        caller: Caller,
+        text: str,
+    ) -> list[Statement]:
+        """Return the statements of a script, all of which the caller may execute.
+
+        :raises VaultFault: as ``execute`` does.
+        """
+        # Before the text is read, for a caller who may execute none at all.
         authorize_components(caller)
         if len(text) > MAX_SCRIPT:
             raise VaultFault(
@@ -163,28 +186,39 @@ class ComponentService:
                 f"A script holds at most {MAX_SCRIPT} characters",
             )
         try:
+            # A long script takes long enough to keep other requests waiting.
             statements = await asyncio.to_thread(parse, text)
         except MdlSyntaxError as error:
             raise VaultFault(ErrorType.INVALID_DATA, str(error)) from error
-        authorize_components(caller, {statement.type for statement in statements})
+        types = {statement.type for statement in statements}
+        authorize_components(caller, types)
         return statements
 
     async def execute_statement(
-        self, caller: Caller, number: int, statement: Statement
+        self,
+        caller: Caller,
+        number: int,
+        statement: Statement,
     ) -> StatementResult:
-        """Carry out one statement, whole or not at all; raises what BUSY names when nothing could be tried."""
+        """Execute one statement in one transaction, and return its result.
+
+        :raises DatabaseUnavailable: the database cannot be reached; asyncpg's errors in BUSY when it is busy. Nothing
+            was changed then.
+        """
 
         async def work(connection: Connection) -> Revision:
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+            await connection.execute(LOCK_COMPONENTS, LOCK)
             return await self._change(connection, caller, statement)
 
         try:
             async with self._renewal:
                 before = self._revision
-                self._renew(await self._database.unit_of_work(work))
+                current = await self._database.unit_of_work(work)
+                self._renew(current)
                 affected = self._revision != before
         except ComponentError as error:
             return refused(number, statement, error.code, error.message)
+        # Prepared statements of the pool have the columns of before.
         if affected and statement.type in TABLE_TYPES:
             await self._database.forget_statements()
         name = f"{statement.type}.{statement.name}"
@@ -199,36 +233,60 @@ class ComponentService:
         )
 
     async def _change(
-        self, connection: Connection, caller: Caller, statement: Statement
+        self,
+        connection: Connection,
+        caller: Caller,
+        statement: Statement,
     ) -> Revision:
-        """One statement inside its transaction: the trees, the cross-references, the stored data, the rows."""
+        """Carry out a statement in its transaction, and return the components after it.
+
+        :raises ComponentError: the statement is refused.
+        """
         revision, registry = await self._current(connection)
         taken = evolution.steps(statement, registry)
         if not taken:
             return revision, registry
         for step in taken:
-            if statement.type in (PERMISSION_SET, PROFILE):
-                check_change(caller, step)
-            if step.renaming is not None:
-                await follow(connection, step.before, step.renaming)
-            else:
-                await carry_over(connection, step.before, step.after, statement.key)
-            await store_step(connection, caller, step)
-            await note_fields(connection, caller, step)
-            for key, component in step.changes.items():
-                before = step.before.components.get(key)
-                await component_changed(
-                    connection, caller, statement.command, before, component
-                )
+            await self._carry_out(connection, caller, statement, step)
         await connection.execute(NEXT_REVISION)
-        await connection.execute("SELECT pg_notify($1, '')", COMPONENT_CHANGED)
+        # Sent with the commit, as PostgreSQL does with notifications.
+        await connection.execute(NOTIFY, COMPONENT_CHANGED)
         return revision + 1, taken[-1].after
 
+    @staticmethod
+    async def _carry_out(
+        connection: Connection,
+        caller: Caller,
+        statement: Statement,
+        step: Step,
+    ) -> None:
+        """Carry out one step of a statement: the stored data, the components, their dates, the audit.
+
+        :raises ComponentError: the step would lose data, or grant permissions that the caller does not have.
+        """
+        if statement.type in (PERMISSION_SET, PROFILE):
+            check_change(caller, step)
+        if step.renaming is not None:
+            await follow(connection, step.before, step.renaming)
+        else:
+            await carry_over(connection, step.before, step.after, statement.key)
+        await store_step(connection, caller, step)
+        await note_fields(connection, caller, step)
+        for key, component in step.changes.items():
+            before = step.before.components.get(key)
+            await component_changed(
+                connection, caller, statement.command, before, component
+            )
+
     def component(self, caller: Caller, name: str) -> Component:
-        """The component ``Type.name``; raises VaultFault ``INVALID_DATA``."""
+        """Return the component ``Type.name``.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such component.
+        """
         authorize(caller, Grant.READ_CONFIGURATION)
         kind, _, rest = name.partition(".")
-        found = SUPPLIED.get((kind, rest)) or self.registry.components.get((kind, rest))
+        key = (kind, rest)
+        found = SUPPLIED.get(key) or self.registry.components.get(key)
         if found is None:
             raise VaultFault(
                 ErrorType.INVALID_DATA, f"There is no component [{name[:200]}]"
@@ -236,7 +294,10 @@ class ComponentService:
         return found
 
     async def dates(self, object_name: str) -> ObjectDates:
-        """By whom and when an object and its fields were created and changed; raises VaultFault ``INVALID_DATA``."""
+        """Return the stamps of an object and its fields: who created and changed them, and when.
+
+        :raises VaultFault: INVALID_DATA when there is no such object.
+        """
         async with self._database.connection() as connection:
             found = await object_dates(connection, object_name)
         if found is None:
@@ -246,22 +307,34 @@ class ComponentService:
         return found
 
     def mdl(self, caller: Caller, name: str) -> str:
-        """The component as MDL text that executes to the same thing."""
-        return render(self.component(caller, name))
+        """Return a component as the MDL text that creates it.
+
+        :raises VaultFault: as ``component`` does.
+        """
+        component = self.component(caller, name)
+        return render(component)
 
     def configuration(
-        self, caller: Caller, component_type: str
+        self,
+        caller: Caller,
+        component_type: str,
     ) -> list[dict[str, object]]:
-        """All components of a type, as ``GET /configuration/{Type}`` returns them."""
+        """Return all components of a type, as ``GET /configuration/{Type}`` returns them.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
         authorize(caller, Grant.READ_CONFIGURATION)
         registry = self.registry
-        if component_type == OBJECT_TYPE:
+        # Types of objects are derived: those that no statement has created are among them.
+        if component_type == ComponentKind.OBJECT_TYPE:
             return [
-                object_type_json(t, registry.objects[t.object])
-                for t in registry.object_types.values()
+                object_type_json(each, registry.objects[each.object])
+                for each in registry.object_types.values()
             ]
+        # Supplied ones come first, and hide a stored one of their name.
+        components = {**SUPPLIED, **registry.components, **SUPPLIED}
         return [
             configuration_json(component, registry.used_in.get(component.key, ()))
-            for component in {**SUPPLIED, **registry.components, **SUPPLIED}.values()
+            for component in components.values()
             if component.type == component_type
         ]

@@ -1,4 +1,4 @@
-"""Reads and writes the rows of components, and by whom and when each object and its fields were created and changed."""
+"""Reads and writes the rows of components, and the dates of objects and their fields."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
 
 if TYPE_CHECKING:
-    from shared.vault.access.caller import Caller
-    from shared.vault.components.evolution import Step
-    from shared.vault.storage.database import Connection
+    from asyncpg import Record
 
-OBJECT, FIELD = "Object", "Field"
+    from shared.vault.access.caller import Caller
+    from shared.vault.components.evolution import Renaming, Step
+    from shared.vault.storage.database import Connection
 
 Revision = tuple[int, Registry]
 """The number of the last change of any component, and the components after it."""
@@ -58,7 +59,7 @@ FROM platform.object_field WHERE object = $1
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Who created something and changed it last, by user ids, and when."""
+    """The users (ids) who created and last changed an object or field, with the dates."""
 
     created_by: int
     created_date: datetime
@@ -74,42 +75,47 @@ class ObjectDates:
     fields: Mapping[str, Stamp]
 
     def field(self, name: str) -> Stamp:
-        """The stamp of a field; those of the platform came with the object."""
+        """Return the stamp of a field; a platform field has that of the creation of its object."""
+        own = self.own
         created = Stamp(
-            self.own.created_by,
-            self.own.created_date,
-            self.own.created_by,
-            self.own.created_date,
+            own.created_by, own.created_date, own.created_by, own.created_date
         )
         return self.fields.get(name, created)
 
 
 async def object_dates(connection: Connection, object_name: str) -> ObjectDates | None:
-    """The stamps of an object, None when there is no such object."""
+    """Return the stamps of an object and its fields, None when there is no such object."""
     rows = await connection.fetch(DATES, object_name)
-    stamps = {
-        row["name"]: Stamp(
-            row["created_by"],
-            row["created_date"],
-            row["modified_by"],
-            row["modified_date"],
-        )
-        for row in rows
-    }
+    stamps = {row["name"]: _stamp(row) for row in rows}
     own = stamps.pop(None, None)
     return None if own is None else ObjectDates(own, stamps)
 
 
+def _stamp(row: Record) -> Stamp:
+    """Return a row of DATES as a stamp."""
+    return Stamp(
+        row["created_by"],
+        row["created_date"],
+        row["modified_by"],
+        row["modified_date"],
+    )
+
+
 async def read_revision(connection: Connection) -> Revision:
-    """Read all components."""
+    """Return all stored components, with the number of their revision."""
     # The number first: components newer than it are read once more, never taken for current.
     number = await connection.fetchval(REVISION)
     rows = await connection.fetch(COMPONENTS)
-    trees = (Component.from_json(orjson.loads(row["definition"])) for row in rows)
-    return number, Registry.build(trees)
+    values = (orjson.loads(row["definition"]) for row in rows)
+    registry = Registry.build(map(Component.from_json, values))
+    return number, registry
 
 
-async def store_step(connection: Connection, caller: Caller, step: Step) -> None:
+async def store_step(
+    connection: Connection,
+    caller: Caller,
+    step: Step,
+) -> None:
     """Write the components that a step changes."""
     for key, component in step.changes.items():
         if component is None:
@@ -121,18 +127,20 @@ async def store_step(connection: Connection, caller: Caller, step: Step) -> None
         await connection.execute(STORE, *component.key, definition, caller.user_id)
 
 
-async def note_fields(connection: Connection, caller: Caller, step: Step) -> None:
-    """Note what a step has done to the fields of objects; their components are stored already."""
-    renaming = step.renaming
+async def note_fields(
+    connection: Connection,
+    caller: Caller,
+    step: Step,
+) -> None:
+    """Store the stamps of fields that a step creates, changes, renames or deletes, after storing the components."""
     for key, component in step.changes.items():
-        if key[0] != OBJECT or component is None:
+        if key[0] != ComponentKind.OBJECT or component is None:
             continue
-        before, after = _fields(step.before.components.get(key)), _fields(component)
-        if (
-            renaming is not None
-            and renaming.subtype == FIELD
-            and (renaming.type, renaming.name) == key
-        ):
+        before = _fields(step.before.components.get(key))
+        after = _fields(component)
+        renaming = step.renaming
+        # A renamed field keeps the date of its creation.
+        if renaming is not None and _renames_field_of(renaming, key):
             await connection.execute(
                 RENAME_FIELD, component.name, renaming.subname, renaming.new_name
             )
@@ -147,9 +155,13 @@ async def note_fields(connection: Connection, caller: Caller, step: Step) -> Non
             )
 
 
+def _renames_field_of(renaming: Renaming, key: tuple[str, str]) -> bool:
+    """Return whether a step renames a field of this object."""
+    return renaming.subtype == PartKind.FIELD and (renaming.type, renaming.name) == key
+
+
 def _fields(component: Component | None) -> dict[str, Component]:
-    return (
-        {}
-        if component is None
-        else {each.name: each for each in component.children_of(FIELD)}
-    )
+    """Return name → field for the fields that an object declares; no fields for None."""
+    if component is None:
+        return {}
+    return {field.name: field for field in component.children_of(PartKind.FIELD)}

@@ -1,4 +1,4 @@
-"""What MDL scripts come to, statement by statement, as the API tells it."""
+"""Describes the results of MDL scripts, statement by statement, as the API returns them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shared.vault.components.statement import Statement
 
-__all__ = ["ScriptExecution", "StatementResult", "refused"]
+SUCCESS_CODE = "GEN-S-0"
 
 
 @dataclass(frozen=True, slots=True)
 class StatementResult:
-    """What one MDL statement came to."""
+    """The result of one MDL statement: ``code`` is empty when it was executed.
+
+    ``affected`` is False when there was nothing to change.
+    """
 
     number: int
     command: str
@@ -21,74 +24,82 @@ class StatementResult:
     line: int
     code: str = ""
     message: str = ""
-    affected: bool = True  # whether there was anything to do
+    affected: bool = True
 
     @property
     def ok(self) -> bool:
-        """Whether the statement was carried out."""
+        """Return whether the statement was executed."""
         return not self.code
 
 
 @dataclass(slots=True)
 class ScriptExecution:
-    """What a script came to, statement by statement; each is carried out whole or not at all."""
+    """The results of a script's statements, each of which is executed whole or not at all."""
 
     statements: list[StatementResult] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
     def failures(self) -> list[StatementResult]:
-        """The statements that were refused."""
+        """Return the statements that were refused."""
         return [s for s in self.statements if not s.ok]
 
     def to_json(self, vault_name: str) -> dict[str, object]:
-        """The body of ``POST /api/mdl/execute``, without the envelope's own members."""
-        failures = self.failures
+        """Return the body of ``POST /api/mdl/execute``, without the envelope's own members."""
         return {
-            "script_execution": {
-                "code": failures[0].code if failures else "GEN-S-0",
-                "message": failures[0].message if failures else "OK",
-                "warnings": 0,
-                "failures": len(failures),
-                "exceptions": 0,
-                "components_affected": sum(
-                    s.ok and s.affected for s in self.statements
-                ),
-                "execution_time": round(self.seconds, 3),
-            },
+            "script_execution": self._script_json(),
             "statement_execution": [
-                self._statement_json(s, vault_name) for s in self.statements
+                _statement_json(each, vault_name) for each in self.statements
             ],
         }
 
-    @staticmethod
-    def _statement_json(result: StatementResult, vault_name: str) -> dict[str, object]:
-        shown = result.component.replace(".", " ", 1)
-        outcome = f"[{'SUCCESS' if result.ok else 'FAILURE'}] {result.command} {shown}"
-        body: dict[str, object] = {
-            "vault": vault_name,
-            "statement": result.number,
-            "command": result.command,
-            "component": result.component,
-            "message": outcome if result.affected else f"{outcome}: nothing to do",
-            "response": "SUCCESS" if result.ok else "FAILURE",
+    def _script_json(self) -> dict[str, object]:
+        """Return the summary of all statements."""
+        failures = self.failures
+        affected = [each for each in self.statements if each.ok and each.affected]
+        return {
+            "code": failures[0].code if failures else SUCCESS_CODE,
+            "message": failures[0].message if failures else "OK",
+            "warnings": 0,
+            "failures": len(failures),
+            "exceptions": 0,
+            "components_affected": len(affected),
+            "execution_time": round(self.seconds, 3),
         }
-        if not result.ok:
-            context = f"{result.command} {shown}"
-            error = {
-                "line": result.line,
-                "message": result.message,
-                "context": context,
-                "code": result.code,
-            }
-            body["errors"] = [error]
-        return body
+
+
+def _statement_json(result: StatementResult, vault_name: str) -> dict[str, object]:
+    """Return the result of one statement."""
+    shown = result.component.replace(".", " ", 1)
+    response = "SUCCESS" if result.ok else "FAILURE"
+    context = f"{result.command} {shown}"
+    message = f"[{response}] {context}"
+    body: dict[str, object] = {
+        "vault": vault_name,
+        "statement": result.number,
+        "command": result.command,
+        "component": result.component,
+        "message": message if result.affected else f"{message}: nothing to do",
+        "response": response,
+    }
+    if not result.ok:
+        error = {
+            "line": result.line,
+            "message": result.message,
+            "context": context,
+            "code": result.code,
+        }
+        body["errors"] = [error]
+    return body
 
 
 def refused(
-    number: int, statement: Statement, code: str, message: str
+    number: int,
+    statement: Statement,
+    code: str,
+    message: str,
 ) -> StatementResult:
-    """The result of a statement of which nothing was done."""
+    """Return the result of a refused statement, which changed nothing."""
     name = f"{statement.type}.{statement.name}"
     return StatementResult(
         number, statement.command, name, statement.line, code, message

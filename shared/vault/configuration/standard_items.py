@@ -1,4 +1,4 @@
-"""What a Vault has been given of its standard configuration, and what has been withheld: the table of both."""
+"""Records which items of the standard configuration a Vault has, and which were withheld from it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+# The items of a kind.
 NOTES = "SELECT name, given, withheld FROM platform.standard_item WHERE kind = $1"
-GIVE = """
+# Items that the Vault has now, in this version.
+RECORD_INSTALLED = """
 INSERT INTO platform.standard_item (kind, name, given) SELECT $1, * FROM unnest($2::text[], $3::text[])
 ON CONFLICT (kind, name) DO UPDATE SET given = excluded.given, withheld = NULL, reason = NULL, withheld_date = NULL
 """
-# Told of once: the row comes back only when it is news.
+# An item that was withheld. The row is returned only when it is new, for it to be logged once.
 WITHHOLD = """
 INSERT INTO platform.standard_item AS i (kind, name, withheld, reason, withheld_date) VALUES ($1, $2, $3, $4, now())
 ON CONFLICT (kind, name) DO UPDATE
@@ -30,6 +32,7 @@ SET withheld = excluded.withheld, reason = excluded.reason, withheld_date = excl
 WHERE i.withheld IS DISTINCT FROM excluded.withheld
 RETURNING name
 """
+# All items that are withheld.
 WITHHELD = """
 SELECT kind, name, withheld, reason, withheld_date FROM platform.standard_item
 WHERE withheld IS NOT NULL ORDER BY kind, name
@@ -37,34 +40,44 @@ WHERE withheld IS NOT NULL ORDER BY kind, name
 
 
 class StandardLoadFailed(Exception):
-    """A new Vault was refused an item of its standard configuration: a fault of the installation, not of a user."""
+    """Raised when an item is refused in a new Vault: a fault of the installation, not of a user."""
 
 
 class Note(NamedTuple):
-    """What an item was given as, and which later version of it was withheld; None for neither."""
+    """The version of an item that was installed last, and a later one that was withheld; None if there is none."""
 
-    given: str | None = None
+    installed: str | None = None
     withheld: str | None = None
 
 
-class Giving:
-    """One pass through the standard configuration; ``first`` in a Vault that has nothing of this part yet."""
+class StandardPass:
+    """One pass through a part of the standard configuration; ``first`` in a Vault that has nothing of this part yet."""
 
     def __init__(self, connection: Connection, *, first: bool) -> None:
         self._connection = connection
         self._first = first
 
     async def notes(self, kind: str) -> Mapping[str, Note]:
-        """What was given and withheld of a kind before, by name."""
+        """Return the items of a kind that were installed or withheld before, by name."""
         rows = await self._connection.fetch(NOTES, kind)
         return {row["name"]: Note(row["given"], row["withheld"]) for row in rows}
 
-    async def give(self, kind: str, items: Mapping[str, str]) -> None:
-        """Note what has been given, by name."""
-        await self._connection.execute(GIVE, kind, list(items), list(items.values()))
+    async def record_installed(self, kind: str, items: Mapping[str, str]) -> None:
+        """Record that items were installed; ``items`` are their texts by name."""
+        names, texts = list(items), list(items.values())
+        await self._connection.execute(RECORD_INSTALLED, kind, names, texts)
 
-    async def withhold(self, kind: str, name: str, text: str, reason: str) -> None:
-        """Note what could not be given, and log it the first time; raises StandardLoadFailed in a new Vault."""
+    async def withhold(
+        self,
+        kind: str,
+        name: str,
+        text: str,
+        reason: str,
+    ) -> None:
+        """Record an item that could not be installed, and log it the first time.
+
+        :raises StandardLoadFailed: in a new Vault, where every item has to be accepted.
+        """
         if self._first:
             message = f"{kind} {name}: {reason}"
             raise StandardLoadFailed(message)
@@ -72,12 +85,15 @@ class Giving:
             log.warning("standard.withheld", kind=kind, name=name, reason=reason)
 
     async def fetch(self, sql: str, *values: object) -> list[Record]:
-        """Rows of the database as it is now."""
+        """Return rows of the database, within the transaction of the pass."""
         return await self._connection.fetch(sql, *values)
 
 
 async def withheld(database: Database, caller: Caller) -> list[Record]:
-    """What administrators have to look at; raises VaultFault ``INSUFFICIENT_ACCESS``."""
+    """Return the withheld items, which administrators have to look at.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS.
+    """
     authorize(caller, Grant.EXECUTE_MDL)
     async with database.connection() as connection:
         return await connection.fetch(WITHHELD)

@@ -1,92 +1,114 @@
-"""What a component's change means for stored data: refused where some would be lost, filled in where new."""
+"""Adapts stored data to a change of a component: moves it to new names, fills in defaults, and never loses any."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
-from shared.vault.components import schema
+from shared.vault.components import schema_changes
 from shared.vault.components.build import build_object
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind, PartKind, kind_of
 from shared.vault.components.document_model import VERSIONS
 from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.components.registry import object_type_id
 from shared.vault.components.schema import quote, table
-from shared.vault.components.schema_renaming import rename_column, rename_table
+from shared.vault.components.schema_changes import rename_column, rename_table
 
 if TYPE_CHECKING:
-    from shared.vault.components.component_tree import Component
     from shared.vault.components.evolution import Renaming
     from shared.vault.components.registry import Registry
-    from shared.vault.model.component_model import DocumentModel, VaultObject
+    from shared.vault.model.component_model import DocumentModel, Field, VaultObject
     from shared.vault.storage.database import Connection
 
+Update = tuple[str, str, str]
+"""SQL, and its two parameters: the stored value, and the one that replaces it."""
+
+# Tables of the platform that name the object of their rows, or the queue.
+OBJECT_TABLES = ("deletion", "record_role", "attachment", "lineage")
+QUEUE_TABLES = ("queue_delivery", "queue_trace", "queue_connection")
+
+# A security profile under another name in the groups whose members have it.
+RENAME_PROFILE = """
+UPDATE platform.user_group SET security_profiles = array_replace(security_profiles, $1, $2)
+WHERE $1 = ANY(security_profiles)
+"""
+# A security profile that groups name no longer.
 FORGET_PROFILE = """
 UPDATE platform.user_group SET security_profiles = array_remove(security_profiles, $1)
 WHERE $1 = ANY(security_profiles)
 """
+# All security profiles, whose users are the members of one group.
 INTERNAL_USERS = "UPDATE platform.user_group SET security_profiles = $1 WHERE name = 'all_internal_users__v'"
 
 
 async def carry_over(
     connection: Connection, before: Registry, after: Registry, key: tuple[str, str]
 ) -> None:
-    """Make the stored data fit the component ``key``, changed, new or gone; raises ComponentError.
+    """Adapt the stored data to the component ``key``, which was changed, created or dropped.
 
-    Runs in the transaction of the change, while no records are being written.
+    The caller runs it in the transaction of the change, while no records are being written.
+
+    :raises ComponentError: DATA_LOSS when stored data would be lost.
     """
-    kind, name = key
+    kind, name = kind_of(key[0]), key[1]
     match kind:
-        case "Object":
-            await _change_table(
-                connection, before.components.get(key), after.components.get(key)
-            )
+        case ComponentKind.OBJECT:
+            await _change_table(connection, before, after, key)
             await _enter_lifecycle(connection, before, after, name)
             await _enter_types(connection, before, after, name)
-        case "Picklist" if name in before.picklists:
-            gone = _gone(
-                before.picklists[name].entries,
-                after.picklists[name].entries if name in after.picklists else (),
-            )
-            await _keep_values(connection, after, name, gone)
-        case "Objectlifecycle" if (
-            name in before.lifecycles and name in after.lifecycles
-        ):
-            await _keep_states(
-                connection,
-                after,
-                name,
-                _gone(*(_usable(r, name) for r in (before, after))),
-            )
-        case "Objecttype" if name not in {
-            f"{t.object}.{t.name}" for t in after.object_types.values()
-        }:
-            await _keep_types(connection, after, *name.split(".", 1))
-        case "Queue" if key not in after.components:
-            await _close_queue(connection, name)
-        case "Securityprofile":
+        case ComponentKind.PICKLIST:
+            await _keep_values(connection, before, after, name)
+        case ComponentKind.LIFECYCLE:
+            await _keep_states(connection, before, after, name)
+        case ComponentKind.OBJECT_TYPE:
+            await _keep_types(connection, after, name)
+        case ComponentKind.QUEUE:
+            if key not in after.components:
+                await _close_queue(connection, name)
+        case ComponentKind.SECURITY_PROFILE:
             await _keep_profiles(connection, after, name)
-        case "Docfield" | "Doctype" | "Doclifecycle":
+        case (
+            ComponentKind.DOCUMENT_FIELD
+            | ComponentKind.DOCUMENT_TYPE
+            | ComponentKind.DOCUMENT_LIFECYCLE
+        ):
             await _fit(connection, before.documents.versions, after.documents.versions)
             await _keep_documents(connection, before.documents, after.documents)
+        case (
+            ComponentKind.OBJECT_ACTION
+            | ComponentKind.STATE_TYPE_ASSOCIATION
+            | ComponentKind.INTEGRATION_RULE
+            | ComponentKind.PERMISSION_SET
+            | ComponentKind.RENDITION_TYPE
+            | None
+        ):
+            pass  # no data are stored by them
+        case _:
+            assert_never(kind)
 
 
 async def _change_table(
-    connection: Connection, before: Component | None, after: Component | None
+    connection: Connection, before: Registry, after: Registry, key: tuple[str, str]
 ) -> None:
-    await _fit(
-        connection,
-        *(None if tree is None else build_object(tree) for tree in (before, after)),
-    )
+    """Change the table of an object to match its component."""
+    old, new = before.components.get(key), after.components.get(key)
+
+    old_object = None if old is None else build_object(old)
+    new_object = None if new is None else build_object(new)
+    await _fit(connection, old_object, new_object)
 
 
 async def _fit(
     connection: Connection, old: VaultObject | None, new: VaultObject | None
 ) -> None:
-    """Make the table of ``old`` that of ``new``."""
+    """Change the table of an object from its old definition to the new one.
+
+    :raises ComponentError: DATA_LOSS when a stored value would be lost.
+    """
     if old == new:
         return
-    plan = schema.plan(old, new)
+    plan = schema_changes.plan(old, new)
     for guard in plan.guards:
         if await connection.fetchval(guard.sql):
             raise ComponentError(guard.message, Code.DATA_LOSS)
@@ -97,7 +119,7 @@ async def _fit(
 async def _enter_lifecycle(
     connection: Connection, before: Registry, after: Registry, name: str
 ) -> None:
-    """Records that were there before their object had a lifecycle begin in its starting state."""
+    """Set the starting state of records that were created before their object had a lifecycle."""
     old, new = before.objects.get(name), after.objects.get(name)
     if old is None or new is None or new.lifecycle is None or old.lifecycle is not None:
         return
@@ -109,7 +131,7 @@ async def _enter_lifecycle(
 async def _enter_types(
     connection: Connection, before: Registry, after: Registry, name: str
 ) -> None:
-    """Records that were there before their object had types are of its default type."""
+    """Set the default type of records that were created before their object had types."""
     old, new = before.objects.get(name), after.objects.get(name)
     if old is None or new is None or new.default_type is None or old.allow_types:
         return
@@ -118,95 +140,134 @@ async def _enter_types(
 
 
 def _usable(registry: Registry, lifecycle: str) -> list[str]:
-    """The states in which records may be."""
-    return [
-        state.name
-        for state in registry.lifecycles[lifecycle].states.values()
-        if state.active
-    ]
+    """Return the states of a lifecycle in which records may be."""
+    states = registry.lifecycles[lifecycle].states.values()
+    return [state.name for state in states if state.active]
 
 
 def _gone(before: Collection[str], after: Collection[str]) -> list[str]:
+    """Return the names that exist before a change and not after it."""
     return [name for name in before if name not in after]
 
 
 async def _keep_values(
-    connection: Connection, registry: Registry, picklist: str, gone: list[str]
+    connection: Connection, before: Registry, after: Registry, picklist: str
 ) -> None:
-    versions = registry.documents.versions
-    for owner in (
-        *registry.objects.values(),
-        *([] if versions is None else [versions]),
-    ):
+    """Check that no record has a value that a picklist loses.
+
+    :raises ComponentError: DATA_LOSS.
+    """
+    if picklist not in before.picklists:
+        return
+    kept = after.picklists[picklist].entries if picklist in after.picklists else ()
+    gone = _gone(before.picklists[picklist].entries, kept)
+    if not gone:
+        return
+    versions = after.documents.versions
+    documents = [] if versions is None else [versions]
+    for owner in [*after.objects.values(), *documents]:
         for field in owner.fields.values():
-            if gone and field.picklist == picklist:
-                holds = "&&" if field.multi_value else "= ANY"
-                sql = f"SELECT EXISTS (SELECT FROM {table(owner.name)} WHERE {quote(field.name)} {holds} ($1::text[]))"
-                problem = f"Picklist {picklist}: records of {owner.name} hold values that would go; make them inactive."
-                await _refuse_if(connection, problem, sql, gone)
+            if field.picklist == picklist:
+                await _refuse_values(connection, owner, field, gone)
+
+
+async def _refuse_values(
+    connection: Connection, owner: VaultObject, field: Field, gone: list[str]
+) -> None:
+    """Check that no record has one of these values.
+
+    :raises ComponentError: DATA_LOSS.
+    """
+    holds = "&&" if field.multi_value else "= ANY"
+    sql = f"SELECT EXISTS (SELECT FROM {table(owner.name)} WHERE {quote(field.name)} {holds} ($1::text[]))"
+    problem = (
+        f"Picklist {field.picklist}: records of {owner.name} hold values that would go;"
+        " make them inactive."
+    )
+    await _refuse_if(connection, problem, sql, gone)
 
 
 async def _keep_states(
-    connection: Connection, registry: Registry, lifecycle: str, gone: list[str]
+    connection: Connection, before: Registry, after: Registry, lifecycle: str
 ) -> None:
-    for owner in registry.objects.values():
-        if gone and owner.lifecycle == lifecycle:
-            sql = f"SELECT EXISTS (SELECT FROM {table(owner.name)} WHERE state__v = ANY ($1::text[]))"
-            problem = f"Objectlifecycle {lifecycle}: records of {owner.name} are in states that would go, or be inactive."
-            await _refuse_if(connection, problem, sql, gone)
+    """Check that no record is in a state that a lifecycle loses, or that becomes inactive.
+
+    :raises ComponentError: DATA_LOSS.
+    """
+    # A lifecycle that an object has cannot be dropped.
+    if lifecycle not in before.lifecycles or lifecycle not in after.lifecycles:
+        return
+    gone = _gone(_usable(before, lifecycle), _usable(after, lifecycle))
+    if not gone:
+        return
+    for owner in after.objects.values():
+        if owner.lifecycle != lifecycle:
+            continue
+        sql = f"SELECT EXISTS (SELECT FROM {table(owner.name)} WHERE state__v = ANY ($1::text[]))"
+        problem = (
+            f"Objectlifecycle {lifecycle}: records of {owner.name} are in states that would go,"
+            " or be inactive."
+        )
+        await _refuse_if(connection, problem, sql, gone)
 
 
-async def _keep_types(
-    connection: Connection, registry: Registry, owner: str, name: str
-) -> None:
+async def _keep_types(connection: Connection, after: Registry, key: str) -> None:
+    """Check that no record has the dropped object type ``object.type``.
+
+    :raises ComponentError: DATA_LOSS.
+    """
+    types = {f"{each.object}.{each.name}" for each in after.object_types.values()}
+    if key in types:
+        return
+    owner, name = key.split(".", 1)
     sql = f"SELECT EXISTS (SELECT FROM {table(owner)} WHERE object_type__v = $1)"
     problem = f"Objecttype {owner}.{name}: there are records of this type."
-    await _refuse_if(connection, problem, sql, registry.object_type_id(owner, name))
+    await _refuse_if(connection, problem, sql, after.object_type_id(owner, name))
 
 
 async def _keep_profiles(connection: Connection, after: Registry, name: str) -> None:
-    """Refuse to take away or inactivate a security profile that users have; all of them are internal users."""
+    """Update the groups of a security profile.
+
+    :raises ComponentError: DATA_LOSS when users have a dropped profile, or active users an inactive one.
+    """
     profiles = after.picklists[SECURITY_PROFILES.name].entries
     profile = profiles.get(name)
-    held = "SELECT EXISTS (SELECT FROM platform.credential WHERE security_profile = $1"
+    users = "SELECT EXISTS (SELECT FROM platform.credential WHERE security_profile = $1"
     if profile is None:
-        await _refuse_if(
-            connection,
-            f"Securityprofile {name}: there are users who have it.",
-            f"{held})",
-            name,
-        )
+        problem = f"Securityprofile {name}: there are users who have it."
+        await _refuse_if(connection, problem, f"{users})", name)
         await connection.execute(FORGET_PROFILE, name)
     elif not profile.active:
         problem = f"Securityprofile {name}: there are active users who have it."
-        await _refuse_if(connection, problem, f"{held} AND active)", name)
+        await _refuse_if(connection, problem, f"{users} AND active)", name)
     await connection.execute(INTERNAL_USERS, list(profiles))
 
 
 async def _keep_documents(
     connection: Connection, before: DocumentModel, after: DocumentModel
 ) -> None:
-    """Refuse to take away the types and states that documents have."""
+    """Check that no document has a dropped type or state.
+
+    :raises ComponentError: DATA_LOSS.
+    """
     if before.versions is None or after.versions is None:
         return
     of_type = f"""SELECT EXISTS (SELECT FROM {table(VERSIONS)}
         WHERE concat_ws('.', type__v, subtype__v, classification__v) = ANY ($1::text[]))"""
     for name in _gone(before.types, after.types):
-        await _refuse_if(
-            connection,
-            f"Doctype {name}: there are documents of this type.",
-            of_type,
-            [name],
-        )
+        problem = f"Doctype {name}: there are documents of this type."
+        await _refuse_if(connection, problem, of_type, [name])
     in_state = f"""SELECT EXISTS (SELECT FROM {table(VERSIONS)}
         WHERE concat_ws('.', lifecycle__v, status__v) = ANY ($1::text[]))"""
     gone = _gone(_document_states(before), _document_states(after))
     if gone:
-        problem = f"Doclifecycle {gone[0].partition('.')[0]}: documents are in states that would go."
+        lifecycle = gone[0].partition(".")[0]
+        problem = f"Doclifecycle {lifecycle}: documents are in states that would go."
         await _refuse_if(connection, problem, in_state, gone)
 
 
 def _document_states(model: DocumentModel) -> list[str]:
+    """Return the states of all lifecycles of documents as ``lifecycle.state``."""
     return [
         f"{lifecycle.name}.{state}"
         for lifecycle in model.lifecycles.values()
@@ -215,29 +276,32 @@ def _document_states(model: DocumentModel) -> list[str]:
 
 
 async def _close_queue(connection: Connection, name: str) -> None:
+    """Remove the stored data of a dropped queue.
+
+    :raises ComponentError: DATA_LOSS when messages wait on it.
+    """
     sql = "SELECT EXISTS (SELECT FROM platform.outbox WHERE queue = $1)"
-    await _refuse_if(
-        connection, f"Queue {name} still has messages; reset it first.", sql, name
-    )
-    for table_name in ("queue_delivery", "queue_trace", "queue_connection"):
-        await connection.execute(
-            f"DELETE FROM platform.{table_name} WHERE queue = $1", name
-        )
+    problem = f"Queue {name} still has messages; reset it first."
+    await _refuse_if(connection, problem, sql, name)
+    for queue_table in QUEUE_TABLES:
+        delete = f"DELETE FROM platform.{queue_table} WHERE queue = $1"
+        await connection.execute(delete, name)
 
 
 async def _refuse_if(
     connection: Connection, problem: str, sql: str, value: object
 ) -> None:
+    """Check that a query of one Boolean returns false.
+
+    :raises ComponentError: DATA_LOSS.
+    """
     if await connection.fetchval(sql, value):
         raise ComponentError(problem, Code.DATA_LOSS)
 
 
-Update = tuple[str, str, str]
-"""SQL, and its two parameters: what was stored, what is to be."""
-
-
 async def follow(connection: Connection, before: Registry, renaming: Renaming) -> None:
-    """Rename tables and columns, and the names that records hold; in the transaction of the change."""
+    """Rename tables and columns, and the names that records store, in the transaction of the change."""
+    # Tables first: the updates below use the new names.
     for sql in _statements(before, renaming):
         await connection.execute(sql)
     for sql, old, new in _updates(before, renaming):
@@ -245,90 +309,86 @@ async def follow(connection: Connection, before: Registry, renaming: Renaming) -
 
 
 def _statements(before: Registry, renaming: Renaming) -> tuple[str, ...]:
-    owner = before.objects.get(renaming.name) if renaming.type == "Object" else None
+    """Return the statements that rename the table of an object, or the column of a field."""
+    if renaming.type != ComponentKind.OBJECT:
+        return ()
+    owner = before.objects.get(renaming.name)
     if owner is None:
         return ()
     if not renaming.subtype:
         return rename_table(owner, renaming.new_name)
-    field = owner.fields.get(renaming.subname) if renaming.subtype == "Field" else None
+    if renaming.subtype != PartKind.FIELD:
+        return ()
+    field = owner.fields.get(renaming.subname)
     return () if field is None else rename_column(owner, field, renaming.new_name)
 
 
 def _updates(before: Registry, renaming: Renaming) -> Iterator[Update]:
+    """Yield the updates of rows that store the old name of a component, or of a part of one."""
     name, new_name = renaming.name, renaming.new_name
     match renaming.type, renaming.subtype:
-        case "Object", "":
-            for kept in ("deletion", "record_role", "attachment", "lineage"):
-                yield (
-                    f"UPDATE platform.{kept} SET object = $2 WHERE object = $1",
-                    name,
-                    new_name,
-                )
-            for type_name in before.types_of(name):
-                yield _type_update(
-                    new_name,
-                    object_type_id(name, type_name),
-                    object_type_id(new_name, type_name),
-                )
-        case "Objecttype", "":
-            (owner, _, old), new = name.partition("."), new_name.partition(".")[2]
-            yield _type_update(
-                owner, object_type_id(owner, old), object_type_id(owner, new)
-            )
-        case "Objectlifecycle", "":
+        case ComponentKind.OBJECT, "":
+            yield from _object_updates(before, name, new_name)
+        case ComponentKind.OBJECT_TYPE, "":
+            owner, _, old = name.partition(".")
+            _, _, new = new_name.partition(".")
+            yield _type_update(owner, (owner, old), (owner, new))
+        case ComponentKind.LIFECYCLE, "":
             yield from _lifecycle_updates(before, name, "lifecycle__v", name, new_name)
-        case "Objectlifecycle", "Objectlifecyclestate":
-            yield from _lifecycle_updates(
-                before, name, "state__v", renaming.subname, new_name
-            )
-        case "Securityprofile", "":
+        case ComponentKind.LIFECYCLE, PartKind.STATE:
+            state = renaming.subname
+            yield from _lifecycle_updates(before, name, "state__v", state, new_name)
+        case ComponentKind.SECURITY_PROFILE, "":
             # The users' sign-ins follow their records.
-            column = "security_profile__sys"
-            yield (
-                f"UPDATE {table('user__sys')} SET {column} = $2 WHERE {column} = $1",
-                name,
-                new_name,
-            )
-            named = "UPDATE platform.user_group SET security_profiles = array_replace(security_profiles, $1, $2)"
-            yield f"{named} WHERE $1 = ANY(security_profiles)", name, new_name
-        case "Picklist", "Picklistentry":
+            yield _column_update("user__sys", "security_profile__sys", name, new_name)
+            yield RENAME_PROFILE, name, new_name
+        case ComponentKind.PICKLIST, PartKind.PICKLIST_ENTRY:
             yield from _value_updates(before, name, renaming.subname, new_name)
 
 
-def _type_update(owner: str, old: str, new: str) -> Update:
-    return (
-        f"UPDATE {table(owner)} SET object_type__v = $2 WHERE object_type__v = $1",
-        old,
-        new,
-    )
+def _object_updates(before: Registry, name: str, new_name: str) -> Iterator[Update]:
+    """Yield the updates for an object: rows of the platform that name it, and the ids of its types."""
+    for object_table in OBJECT_TABLES:
+        sql = f"UPDATE platform.{object_table} SET object = $2 WHERE object = $1"
+        yield sql, name, new_name
+    for type_name in before.types_of(name):
+        yield _type_update(new_name, (name, type_name), (new_name, type_name))
+
+
+def _column_update(owner: str, column: str, old: str, new: str) -> Update:
+    """Return the update of a column in which records store a name."""
+    sql = f"UPDATE {table(owner)} SET {column} = $2 WHERE {column} = $1"
+    return sql, old, new
+
+
+def _type_update(owner: str, old: tuple[str, str], new: tuple[str, str]) -> Update:
+    """Return the update of the records of an object type, whose stored id consists of object name and type name."""
+    old_id, new_id = object_type_id(*old), object_type_id(*new)
+    return _column_update(owner, "object_type__v", old_id, new_id)
 
 
 def _lifecycle_updates(
     before: Registry, lifecycle: str, column: str, old: str, new: str
 ) -> Iterator[Update]:
+    """Yield the update of a column for each object that has a lifecycle."""
     for owner in before.objects.values():
         if owner.lifecycle == lifecycle:
-            yield (
-                f"UPDATE {table(owner.name)} SET {column} = $2 WHERE {column} = $1",
-                old,
-                new,
-            )
+            yield _column_update(owner.name, column, old, new)
 
 
 def _value_updates(
     before: Registry, picklist: str, old: str, new: str
 ) -> Iterator[Update]:
+    """Yield the update of each field that stores values of a picklist."""
     for owner in before.objects.values():
         for field in owner.fields.values():
-            column = quote(field.name)
             if field.picklist != picklist:
                 continue
-            update = f"UPDATE {table(owner.name)} SET {column} ="
-            if field.multi_value:
-                yield (
-                    f"{update} array_replace({column}, $1, $2) WHERE {column} && ARRAY[$1]",
-                    old,
-                    new,
-                )
-            else:
-                yield f"{update} $2 WHERE {column} = $1", old, new
+            column = quote(field.name)
+            if not field.multi_value:
+                yield _column_update(owner.name, column, old, new)
+                continue
+            replaced = f"array_replace({column}, $1, $2)"
+            holds = f"{column} && ARRAY[$1]"
+            sql = f"UPDATE {table(owner.name)} SET {column} = {replaced} WHERE {holds}"
+            yield sql, old, new

@@ -1,1 +1,1 @@
-"""Connections: established by signed files between two Vaults, and kept within their rules."""
+"""Establishes connections between two Vaults by signed files, and checks changes of connections."""

@@ -1,4 +1,4 @@
-"""Signed documents that two Vaults exchange to establish a connection: written, read and verified; pure."""
+"""Writes, reads and verifies the signed documents that two Vaults exchange to establish a connection."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ from shared.vault.connections.connection_rules import DomainType
 
 MAX_BYTES = 65_536
 MAX_TEXT = 1500
+NO_FILE = "The file is no connection file"
 
 
 class Kind(StrEnum):
-    """What a document is for."""
+    """The kinds of documents: the offer of a connection, and its acceptance."""
 
     CONNECTION_FILE = "connection_file"
     ACCEPTANCE = "acceptance"
 
 
 class InvalidDocument(Exception):
-    """A document that is no document of ours, or not as it was signed; the text says which."""
+    """Raised for a text that is not a document, or was changed since it was signed; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What one Vault tells another; ``nonce`` ties an acceptance to the one file that it answers.
+    """The content of a signed document between two Vaults; ``nonce`` ties an acceptance to the file that it answers.
 
     ``remote_vault_id`` is the Vault that the document is for, None for any; ``remote_connection`` is the API name of
-    the connection there, where it is known.
+    the connection there, empty if unknown.
     """
 
     kind: Kind
@@ -55,43 +56,50 @@ class Document:
 
     @property
     def expired(self) -> bool:
-        """Whether its time is over."""
-        return datetime.fromisoformat(self.expires) <= datetime.now(UTC)
+        """Return whether the document has expired."""
+        end = datetime.fromisoformat(self.expires)
+        return end <= datetime.now(UTC)
 
 
 def write(
-    document: Document, certificate: str, sign: Callable[[bytes], bytes]
+    document: Document,
+    certificate: str,
+    sign: Callable[[bytes], bytes],
 ) -> bytes:
-    """The document as JSON with the certificate (PEM) and signature of the Vault that issues it."""
+    """Return a document as JSON, with the certificate (PEM) and the signature of the Vault that issues it."""
     content = asdict(document)
-    signature = base64.b64encode(sign(_signed_bytes(content))).decode()
-    value = {"document": content, "certificate": certificate, "signature": signature}
+    signature = base64.b64encode(sign(_signed_bytes(content)))
+    value = {
+        "document": content,
+        "certificate": certificate,
+        "signature": signature.decode(),
+    }
     return orjson.dumps(value)
 
 
 def read(text: bytes) -> Document:
-    """The document of a text that carries a valid signature.
+    """Return the document in a text after verifying its signature.
 
-    :raises InvalidDocument: it is none, or has been changed since it was signed.
+    The signature proves that nothing was changed, not who signed: the certificate is part of the document. The
+    document is trusted because an administrator uploads it.
+
+    :raises InvalidDocument: the text is not a document, or was changed since it was signed.
     """
     if len(text) > MAX_BYTES:
         raise InvalidDocument("The file is too large for a connection file")
     try:
         value = _saved(orjson.loads(text))
-        content, certificate = (
-            value["document"],
-            x509.load_pem_x509_certificate(value["certificate"].encode()),
-        )
+        content = value["document"]
+        certificate = x509.load_pem_x509_certificate(value["certificate"].encode())
         signature = base64.b64decode(value["signature"], validate=True)
         key = certificate.public_key()
     except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as error:
-        raise InvalidDocument("The file is no connection file") from error
+        raise InvalidDocument(NO_FILE) from error
     if not isinstance(key, rsa.RSAPublicKey) or not isinstance(content, dict):
-        raise InvalidDocument("The file is no connection file")
+        raise InvalidDocument(NO_FILE)
     try:
-        key.verify(
-            signature, _signed_bytes(content), padding.PKCS1v15(), hashes.SHA256()
-        )
+        signed = _signed_bytes(content)
+        key.verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
     except (InvalidSignature, TypeError) as error:
         raise InvalidDocument(
             "The file has been changed since it was signed"
@@ -100,7 +108,7 @@ def read(text: bytes) -> Document:
 
 
 def _saved(value: dict[str, Any]) -> dict[str, Any]:
-    """The signed document of an answer that was saved as it came, or of a file that is nothing else."""
+    """Return the signed document in a saved answer of the API, or in a file of its own."""
     if "responseStatus" in value:
         value = value["data"]
     inner: dict[str, Any] = value.get("acceptance", value)
@@ -108,12 +116,18 @@ def _saved(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _signed_bytes(content: Mapping[str, object]) -> bytes:
+    """Return the bytes to sign, with sorted members, so that their order in a file does not matter."""
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
 
 def _typed(content: Mapping[str, object]) -> Document:
+    """Return the members of a signed document as a document.
+
+    :raises InvalidDocument: a member is missing, unknown, or not valid.
+    """
     if content.keys() != {field.name for field in fields(Document)}:
-        raise InvalidDocument("The file is no connection file")
+        raise InvalidDocument(NO_FILE)
+    remote_vault_id = content["remote_vault_id"]
     try:
         document = Document(
             kind=Kind(_text(content, "kind")),
@@ -123,22 +137,25 @@ def _typed(content: Mapping[str, object]) -> Document:
             url=_text(content, "url"),
             domain_type=DomainType(_text(content, "domain_type")),
             connection=_text(content, "connection"),
-            remote_vault_id=None
-            if content["remote_vault_id"] is None
-            else _id(content["remote_vault_id"]),
+            remote_vault_id=None if remote_vault_id is None else _id(remote_vault_id),
             remote_connection=_text(content, "remote_connection"),
             nonce=_text(content, "nonce"),
             expires=_text(content, "expires"),
         )
-        aware = datetime.fromisoformat(document.expires).tzinfo is not None
+        end = datetime.fromisoformat(document.expires)
     except ValueError as error:
-        raise InvalidDocument("The file is no connection file") from error
-    if not aware:
-        raise InvalidDocument("The file is no connection file")
+        raise InvalidDocument(NO_FILE) from error
+    # A time without its zone cannot be compared with this Vault's clock.
+    if end.tzinfo is None:
+        raise InvalidDocument(NO_FILE)
     return document
 
 
 def _text(content: Mapping[str, object], name: str) -> str:
+    """Return a member that is a text.
+
+    :raises ValueError: it is not a text, too long, or has a null character, which PostgreSQL would refuse.
+    """
     value = content[name]
     if not isinstance(value, str) or len(value) > MAX_TEXT or "\x00" in value:
         raise ValueError(name)
@@ -146,6 +163,11 @@ def _text(content: Mapping[str, object], name: str) -> str:
 
 
 def _id(value: object) -> int:
+    """Return a member that is the id of a Vault.
+
+    :raises ValueError: it is not a positive whole number.
+    """
+    # True is an int to Python, and no number to JSON.
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
         raise ValueError(value)
     return value

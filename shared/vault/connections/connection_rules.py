@@ -1,11 +1,11 @@
-"""What a connection's record may hold, and what its lifecycle's own actions do."""
+"""Checks the records of connections, and carries out the actions of their lifecycle."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.records.named_actions import ActionContext
     from shared.vault.records.rows import NewRow
-    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Connection
 
 OBJECT = "connection__sys"
+API_NAME = re.compile(r"[a-z0-9_]{1,40}")
+VAULT_ID = re.compile(r"[1-9][0-9]{0,18}")
+AUTHORIZED_USER = "authorized_connection_user__sys"
+MIGHTIER = "The Authorized Connection User may do more than the caller, who cannot let a remote Vault act as them"
 
 
 class State(StrEnum):
@@ -36,22 +40,25 @@ class State(StrEnum):
 
 
 class DomainType(StrEnum):
-    """What a Vault is for; a sandbox Vault never writes into a production Vault."""
+    """The domain types of Vaults; a sandbox Vault never writes into a production Vault."""
 
     PRODUCTION = "production"
     SANDBOX = "sandbox"
 
     @property
     def value_name(self) -> str:
-        """The value of picklist ``domain_type__sys``."""
+        """Return the value of picklist ``domain_type__sys``."""
         return f"{self}__sys"
 
 
-VAULT_TO_VAULT, EXTERNAL, UNTYPED = (
-    object_type_id(OBJECT, name)
-    for name in ("vault_to_vault__sys", "external__sys", BASE_TYPE)
-)
-"""Object types, as ``object_type__v`` holds them; the last is that of connections from before they had types."""
+class ConnectionType(StrEnum):
+    """Types of connections, as ``object_type__v`` stores them."""
+
+    VAULT_TO_VAULT = object_type_id(OBJECT, "vault_to_vault__sys")
+    EXTERNAL = object_type_id(OBJECT, "external__sys")
+    LOCAL = object_type_id(OBJECT, "local__sys")
+    # That of connections from before they had types.
+    UNTYPED = object_type_id(OBJECT, BASE_TYPE)
 
 
 DETAILS = (
@@ -62,29 +69,27 @@ DETAILS = (
 )
 """Remote Vault Details: filled in when a connection is established."""
 
-
 UNESTABLISHED: dict[str, object] = {
     "state__v": State.PENDING.value,
     **dict.fromkeys(DETAILS),
 }
 """The changes that take a connection back to where it can be established."""
 
-
-API_NAME = re.compile(r"[a-z0-9_]{1,40}")
-VAULT_ID = re.compile(r"[1-9][0-9]{0,18}")
-END_SESSIONS = "DELETE FROM platform.session WHERE connection_id = ANY($1::text[])"
-AUTHORIZED_USER = "authorized_connection_user__sys"
 SESSION_FIELDS = frozenset({"state__v", "status__v", AUTHORIZED_USER})
-"""What a remote Vault's sessions were opened by: they end when one of these changes."""
+"""What the sessions of a remote Vault depend on: they end when one of these changes."""
+
+# The sessions of connections.
+END_SESSIONS = "DELETE FROM platform.session WHERE connection_id = ANY($1::text[])"
+# The security profiles of users.
 PROFILES = "SELECT user_id::text, security_profile FROM platform.credential WHERE user_id::text = ANY($1::text[])"
-MIGHTIER = "The Authorized Connection User may do more than the caller, who cannot let a remote Vault act as them"
+# What decides whether connections can be activated.
 STORED = f"SELECT id, object_type__v, url__sys FROM records.{OBJECT} WHERE id = ANY($1::text[])"
 
 
 class ConnectionTrigger:
-    """API names, remote Vault ids and addresses are well-formed; what is established changes by establishing only.
+    """Refuses invalid API names, remote Vault ids and addresses, and changes of established connections.
 
-    A remote Vault is let in as a user by one who may do whatever that user may.
+    A caller may set only a user with no more permissions as the user that a remote Vault signs in as.
     """
 
     columns = (
@@ -95,35 +100,49 @@ class ConnectionTrigger:
         "object_type__v",
     )
 
-    def __init__(self, allowed_urls: Sequence[str], profiles: SecurityProfiles) -> None:
-        """``allowed_urls`` are the beginnings that addresses of External connections may have."""
+    def __init__(
+        self,
+        allowed_urls: Sequence[str],
+        profiles: SecurityProfiles,
+    ) -> None:
+        """Take ``allowed_urls``, the prefixes that addresses of External connections may have."""
         self._allowed = tuple(allowed_urls)
         self._profiles = profiles
 
     async def before_create(
-        self, connection: Connection, caller: Caller, rows: Sequence[NewRow]
+        self,
+        connection: Connection,
+        caller: Caller,
+        rows: Sequence[NewRow],
     ) -> None:
-        """Check new connections, which are Pending; those that the Vault brings itself are system-managed."""
-        mightier = await self._mightier(
-            connection, caller, [row.values for row in rows]
-        )
+        """Check new connections, which begin as Pending; those of the standard configuration are system-managed."""
+        values = [row.values for row in rows]
+        mightier = await self._mightier(connection, caller, values)
         for row in rows:
             if row.values.get(AUTHORIZED_USER) in mightier:
                 row.fail(ErrorType.INSUFFICIENT_ACCESS, MIGHTIER)
-            if row.values.setdefault("object_type__v", VAULT_TO_VAULT) == UNTYPED:
+            default = ConnectionType.VAULT_TO_VAULT.value
+            chosen = row.values.setdefault("object_type__v", default)
+            if chosen == ConnectionType.UNTYPED:
                 row.fail(
                     ErrorType.INVALID_DATA,
                     "A connection is Vault to Vault, External or Local",
                 )
-            row.values |= {**UNESTABLISHED, "system_managed__sys": caller is SYSTEM}
-            if refusal := self._check(row.values):
+            row.values |= UNESTABLISHED
+            row.values["system_managed__sys"] = caller is SYSTEM
+            refusal = self._refusal(row.values)
+            if refusal is not None:
                 row.errors.append(refusal)
 
     def before_update(
-        self, caller: Caller, stored: Record, changes: dict[str, object]
+        self,
+        caller: Caller,
+        stored: Record,
+        changes: dict[str, object],
     ) -> ApiError | None:
-        """Check what changes; another Remote Vault ID takes an established connection back to Pending."""
-        if "object_type__v" in changes and stored["object_type__v"] != UNTYPED:
+        """Return the error that refuses a change; reset a connection to Pending when its Remote Vault ID changes."""
+        untyped = stored["object_type__v"] == ConnectionType.UNTYPED
+        if "object_type__v" in changes and not untyped:
             return ApiError(
                 ErrorType.OPERATION_NOT_ALLOWED,
                 "The type of a connection cannot be changed",
@@ -133,9 +152,12 @@ class ConnectionTrigger:
                 ErrorType.OPERATION_NOT_ALLOWED,
                 "The API Name of a system-managed connection is fixed",
             )
-        if caller is SYSTEM and stored["object_type__v"] == UNTYPED:
-            changes |= {"object_type__v": VAULT_TO_VAULT, "system_managed__sys": True}
-        refusal = self._check(changes)
+        # A connection that the Vault brought before there were types gets the type that it would be created with.
+        if caller is SYSTEM and untyped:
+            changes["object_type__v"] = ConnectionType.VAULT_TO_VAULT.value
+            changes["system_managed__sys"] = True
+        refusal = self._refusal(changes)
+        # Establishing sets both at once.
         other_vault = "remote_vault_id__sys" in changes and "state__v" not in changes
         if refusal is None and other_vault and stored["state__v"] != State.PENDING:
             changes.update(UNESTABLISHED)
@@ -147,14 +169,15 @@ class ConnectionTrigger:
         caller: Caller,
         updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """End the sessions of remote Vaults whose connection is another one now.
+        """End the sessions of connections whose state, status or user has changed.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, of the whole call, where a user is named who may do more than the
-            caller.
+        ``updated`` are pairs of a connection as it was, and its changes.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS when a change names a user who may do more than the caller; no change of
+            the call is stored then.
         """
-        if await self._mightier(
-            connection, caller, [changes for _, changes in updated]
-        ):
+        all_changes = [changes for _, changes in updated]
+        if await self._mightier(connection, caller, all_changes):
             raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, MIGHTIER)
         changed = [
             stored["id"]
@@ -167,22 +190,26 @@ class ConnectionTrigger:
         self,
         connection: Connection,
         caller: Caller,
-        named: Sequence[Mapping[str, object]],
+        rows: Sequence[Mapping[str, object]],
     ) -> frozenset[object]:
-        """Those Authorized Connection Users among the values who may do more than the caller."""
-        users = [
-            str(values[AUTHORIZED_USER])
-            for values in named
-            if values.get(AUTHORIZED_USER)
-        ]
-        return frozenset(
-            row["user_id"]
-            for row in (await connection.fetch(PROFILES, users) if users else ())
-            if not holds_all_of(caller, self._profiles.in_full(row["security_profile"]))
-        )
+        """Return the Authorized Connection Users of rows who have more permissions than the caller."""
+        named = [row.get(AUTHORIZED_USER) for row in rows]
+        users = [str(user) for user in named if user]
+        if not users:
+            return frozenset()
+        mightier = set()
+        for row in await connection.fetch(PROFILES, users):
+            profile = self._profiles.in_full(row["security_profile"])
+            if not holds_all_of(caller, profile):
+                mightier.add(row["user_id"])
+        return frozenset(mightier)
 
-    def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
-        """Refuse to delete what the Vault brings, and what is active."""
+    def before_delete(
+        self,
+        caller: Caller,
+        stored: Record,
+    ) -> ApiError | None:
+        """Return an error for a connection of the standard configuration or an Active one, which cannot be deleted."""
         del caller
         if stored["system_managed__sys"]:
             return ApiError(
@@ -196,61 +223,85 @@ class ConnectionTrigger:
             )
         return None
 
-    def _check(self, values: Mapping[str, object]) -> ApiError | None:
-        name, remote, url = (
-            values.get(field)
-            for field in ("api_name__sys", "remote_vault_id__sys", "url__sys")
-        )
+    def _refusal(self, values: Mapping[str, object]) -> ApiError | None:
+        """Return the error of an invalid name, remote Vault id or address of a connection; None when all are valid."""
+        name = values.get("api_name__sys")
         if name is not None and not API_NAME.fullmatch(str(name)):
             text = "[api_name__sys] takes lower-case letters, digits and underscores"
             return ApiError(ErrorType.INVALID_DATA, text)
+        remote = values.get("remote_vault_id__sys")
         if remote is not None and not VAULT_ID.fullmatch(str(remote)):
-            return ApiError(
-                ErrorType.INVALID_DATA,
-                "[remote_vault_id__sys] is the number of a Vault",
-            )
+            text = "[remote_vault_id__sys] is the number of a Vault"
+            return ApiError(ErrorType.INVALID_DATA, text)
+        url = values.get("url__sys")
         if url is not None and not self._allows(str(url)):
-            return ApiError(
-                ErrorType.OPERATION_NOT_ALLOWED,
-                "[url__sys] is not among the addresses that are allowed",
-            )
+            text = "[url__sys] is not among the addresses that are allowed"
+            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
         return None
 
     def _allows(self, url: str) -> bool:
-        """Whether an address is an allowed one, or below it."""
-        return any(
-            url == allowed or url.startswith(f"{allowed.rstrip('/')}/")
-            for allowed in self._allowed
-        )
+        """Return whether an address is one of the allowed ones, or below one."""
+        for allowed in self._allowed:
+            # With a slash, so that a host whose name begins with an allowed one is another host.
+            below = f"{allowed.rstrip('/')}/"
+            if url == allowed or url.startswith(below):
+                return True
+        return False
+
+
+def connection_type(stored: object) -> ConnectionType | None:
+    """Return the type in ``object_type__v``; None for a type that administrators have made."""
+    for each in ConnectionType:
+        if each == stored:
+            return each
+    return None
+
+
+def activation_refusal(
+    type_: ConnectionType | None, url: str | None
+) -> ApiError | None:
+    """Return why the action cannot activate a connection of this type and URL; None when it can."""
+    match type_:
+        case ConnectionType.VAULT_TO_VAULT:
+            text = "A Vault to Vault connection is established by its connection file"
+            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
+        case ConnectionType.EXTERNAL:
+            if url:
+                return None
+            text = "An External connection needs a URL"
+            return ApiError(ErrorType.PARAMETER_REQUIRED, text)
+        case ConnectionType.LOCAL | ConnectionType.UNTYPED | None:
+            return None
+        case _:
+            assert_never(type_)
 
 
 async def activate(context: ActionContext) -> Mapping[str, ApiError]:
-    """*Activate*: an External or Local connection has no other side that would have to agree."""
+    """Run *Activate*, for connections that need no agreement of a remote Vault; return errors by record id."""
     errors: dict[str, ApiError] = {}
     for row in await context.connection.fetch(STORED, list(context.ids)):
-        if row["object_type__v"] == VAULT_TO_VAULT:
-            text = "A Vault to Vault connection is established by its connection file"
-            errors[row["id"]] = ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
-        elif row["object_type__v"] == EXTERNAL and not row["url__sys"]:
-            errors[row["id"]] = ApiError(
-                ErrorType.PARAMETER_REQUIRED, "An External connection needs a URL"
-            )
+        type_ = connection_type(row["object_type__v"])
+        refusal = activation_refusal(type_, row["url__sys"])
+        if refusal is not None:
+            errors[row["id"]] = refusal
     return errors or await _set(context, {"state__v": State.ACTIVE.value})
 
 
 async def reject(context: ActionContext) -> Mapping[str, ApiError]:
-    """*Reject*: forget the Vault that has uploaded the file; the connection may be established anew."""
-    return await _set(context, {**UNESTABLISHED, "remote_vault_id__sys": None})
+    """Run *Reject*: remove the Vault that has uploaded the file, so that the connection can be established again."""
+    changes = {**UNESTABLISHED, "remote_vault_id__sys": None}
+    return await _set(context, changes)
 
 
 async def release(context: ActionContext) -> Mapping[str, ApiError]:
-    """*Establish Again*: back to Pending; the Remote Vault ID stays."""
+    """Run *Establish Again*: reset connections to Pending; the Remote Vault ID stays."""
     return await _set(context, UNESTABLISHED)
 
 
 async def _set(
     context: ActionContext, changes: Mapping[str, object]
 ) -> Mapping[str, ApiError]:
+    """Make the same changes to all records of an action, and return the errors by record id."""
     rows = await context.records.change_in(
         context.connection, context.caller, context.object, context.ids, {}, changes
     )

@@ -1,4 +1,4 @@
-"""A Vault's connections: what signs for them, what establishes them, and the sessions of their remote Vaults."""
+"""Constructs the services of a Vault's connections, and opens the sessions of remote Vaults."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller, SecurityProfile
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.record_service import RecordService
-    from shared.vault.security.security_profiles import SecurityProfiles
-    from shared.vault.security.sessions import Session, Sessions
-    from shared.vault.security.sign_in_service import SecurityService
+    from shared.vault.security.sessions import SecurityProfiles, Session, Sessions
+    from shared.vault.security.sign_in_service import SignInService
     from shared.vault.storage.database import Database
 
-
-# Held against a change of the connection, which ends its sessions.
+# A connection and the user as whom its remote Vault works. Locked against changes of the connection, which end its
+# sessions: one that is opened meanwhile would go on.
 FIND = f"""
 SELECT c.id AS connection_id, c.state__v = '{State.ACTIVE}' AND c.status__v = 'active__v' AS active,
     c.domain_type__sys, c.remote_domain_type__sys, u.user_id, u.active AS user_active, u.security_profile
@@ -33,66 +32,11 @@ LEFT JOIN platform.credential u ON u.user_id::text = coalesce(c.authorized_conne
 WHERE c.api_name__sys = $1 FOR SHARE OF c
 """
 
-
-class ConnectionSessions:
-    """Opens sessions for the Vaults at the other end of this Vault's connections."""
-
-    def __init__(
-        self, database: Database, sessions: Sessions, profiles: SecurityProfiles
-    ) -> None:
-        self._database = database
-        self._profiles = profiles
-        self._sessions = sessions
-
-    async def open(self, caller: Caller, api_name: str) -> Session:
-        """A session of the Authorized Connection User, or of the caller where the connection names none.
-
-        It ends when the connection is not Active any more, or names another user. In a production Vault that of a
-        sandbox Vault may read only.
-
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one
-            that is not Active, or whose user is inactive or may execute MDL.
-        """
-        authorize(caller, Grant.OPEN_CONNECTION_SESSIONS)
-        in_person(caller)
-        async with self._database.transaction() as connection:
-            row = (
-                await connection.fetchrow(FIND, api_name, str(caller.user_id))
-                if "\x00" not in api_name
-                else None
-            )
-            if row is None:
-                raise VaultFault(
-                    ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]"
-                )
-            profile = self._profiles.named(row["security_profile"] or "")
-            if refusal := _refusal(row, profile):
-                raise VaultFault(
-                    ErrorType.OPERATION_NOT_ALLOWED,
-                    f"Connection [{api_name}] {refusal}",
-                )
-            domains = row["domain_type__sys"], row["remote_domain_type__sys"]
-            read_only = domains == (
-                DomainType.PRODUCTION.value_name,
-                DomainType.SANDBOX.value_name,
-            )
-            return await self._sessions.open_for(
-                connection,
-                caller,
-                row["user_id"],
-                row["connection_id"],
-                read_only=read_only,
-            )
-
-
-def _refusal(row: Record, profile: SecurityProfile) -> str | None:
-    if not row["active"]:
-        return "is not Active"
-    if not row["user_active"]:
-        return "has an Authorized Connection User who is inactive"
-    if Grant.EXECUTE_MDL in profile.grants:
-        return "cannot be used by a System Admin, or who else executes MDL; name another Authorized Connection User"
-    return None
+SANDBOX_IN_PRODUCTION = (
+    DomainType.PRODUCTION.value_name,
+    DomainType.SANDBOX.value_name,
+)
+"""The domain types of a Vault and of a remote Vault that may only read there."""
 
 
 class Connections:
@@ -103,7 +47,7 @@ class Connections:
         database: Database,
         components: ComponentService,
         records: RecordService,
-        security: SecurityService,
+        security: SignInService,
         identity: Identity,
     ) -> None:
         self.signing = Signing(database, identity.vault_id)
@@ -115,3 +59,66 @@ class Connections:
         )
         self.duplication = Duplication(database, components, records)
         self.messages = MessageSigning(database, self.signing, identity.vault_id)
+
+
+class ConnectionSessions:
+    """Opens sessions for the Vaults at the other end of this Vault's connections."""
+
+    def __init__(
+        self,
+        database: Database,
+        sessions: Sessions,
+        profiles: SecurityProfiles,
+    ) -> None:
+        self._database = database
+        self._profiles = profiles
+        self._sessions = sessions
+
+    async def open(self, caller: Caller, api_name: str) -> Session:
+        """Open a session of the Authorized Connection User, or of the caller where the connection names none.
+
+        The session ends when the connection is no longer Active, or names another user. In a production Vault, the
+        session of a sandbox Vault may only read.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one
+            that is not Active, or whose user is inactive or may execute MDL.
+        """
+        authorize(caller, Grant.OPEN_CONNECTION_SESSIONS)
+        in_person(caller)
+        async with self._database.transaction() as connection:
+            possible = "\x00" not in api_name
+            own_id = str(caller.user_id)
+            row = (
+                await connection.fetchrow(FIND, api_name, own_id) if possible else None
+            )
+            if row is None:
+                raise VaultFault(
+                    ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]"
+                )
+            profile = self._profiles.named(row["security_profile"] or "")
+            refusal = _refusal(row, profile)
+            if refusal is not None:
+                raise VaultFault(
+                    ErrorType.OPERATION_NOT_ALLOWED,
+                    f"Connection [{api_name}] {refusal}",
+                )
+            domains = row["domain_type__sys"], row["remote_domain_type__sys"]
+            return await self._sessions.open_for(
+                connection,
+                caller,
+                row["user_id"],
+                row["connection_id"],
+                read_only=domains == SANDBOX_IN_PRODUCTION,
+            )
+
+
+def _refusal(row: Record, profile: SecurityProfile) -> str | None:
+    """Return why a connection cannot be used, as the second half of a sentence; None when it can."""
+    if not row["active"]:
+        return "is not Active"
+    if not row["user_active"]:
+        return "has an Authorized Connection User who is inactive"
+    # A remote Vault must not come to change this Vault's configuration, permissions among it.
+    if Grant.EXECUTE_MDL in profile.grants:
+        return "cannot be used by a System Admin, or who else executes MDL; name another Authorized Connection User"
+    return None

@@ -1,7 +1,7 @@
-"""Establishing a Vault to Vault connection: a signed file goes to the other Vault, its signed acceptance comes back.
+"""Establishes a Vault to Vault connection: a signed file goes to the other Vault, its signed acceptance comes back.
 
-The Vault that issues the file learns of the upload by the acceptance, which an administrator uploads there. Both
-documents carry the same nonce, and each Vault takes it once.
+An administrator uploads the acceptance in the Vault that issued the file, which then knows of the upload. Both
+documents contain the same nonce, and each Vault accepts it once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
@@ -19,7 +19,7 @@ from shared.vault.connections import connection_file as document
 from shared.vault.connections.connection_file import Document, InvalidDocument, Kind
 from shared.vault.connections.connection_rules import (
     OBJECT,
-    VAULT_TO_VAULT,
+    ConnectionType,
     DomainType,
     State,
 )
@@ -35,11 +35,14 @@ if TYPE_CHECKING:
     from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection, Database
 
+# The connection of an API name, locked: of two uploads at once the second one finds it established.
 FIND = f"""
 SELECT id, api_name__sys, object_type__v, state__v, remote_vault_id__sys FROM records.{OBJECT}
 WHERE api_name__sys = $1 FOR UPDATE
 """
+# The API name of a connection.
 BY_ID = f"SELECT api_name__sys FROM records.{OBJECT} WHERE id = $1"
+# A file that this Vault issues, and one of another Vault that it takes, unless it has been taken before.
 ISSUE = """
 INSERT INTO platform.connection_file (nonce_hash, connection_id, issued, expires, created_by)
 VALUES ($1, $2, true, $3, $4)
@@ -48,14 +51,15 @@ TAKE = """
 INSERT INTO platform.connection_file (nonce_hash, connection_id, issued, used, expires, created_by)
 VALUES ($1, $2, false, true, $3, $4) ON CONFLICT (nonce_hash) DO NOTHING RETURNING connection_id
 """
+# The file that an acceptance answers.
 ISSUED = "SELECT connection_id, used FROM platform.connection_file WHERE nonce_hash = $1 AND issued FOR UPDATE"
-# One establishing ends all files of the connection that are still out.
+# All unused files of a connection become invalid when it is established by one of them.
 USE = "UPDATE platform.connection_file SET used = true WHERE connection_id = $1 AND issued"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a Vault says of itself in its documents; ``url`` may be empty, ``file_days`` is how long a file is good."""
+    """The description of a Vault in its documents; ``url`` may be empty, files are valid for ``file_days``."""
 
     vault_id: int
     name: str
@@ -67,7 +71,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """What an upload has come to; ``acceptance`` is to be uploaded in the Vault that issued the file, if any."""
+    """The result of an upload: the connection's state, and the acceptance to upload in the other Vault, if needed."""
 
     connection: str
     state: State
@@ -75,7 +79,7 @@ class Established:
 
 
 class Handshake:
-    """Issues and takes connection files and acceptances for one Vault."""
+    """Issues and accepts connection files and acceptances for one Vault."""
 
     def __init__(
         self,
@@ -92,17 +96,17 @@ class Handshake:
         self._identity = identity
 
     async def file(self, caller: Caller, api_name: str) -> bytes:
-        """A new connection file of a Pending connection.
+        """Return a new connection file of a Pending connection.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED.
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one
+            that is not Vault to Vault, or not Pending.
         """
         self._authorize(caller)
-        nonce, expires = (
-            secrets.token_hex(32),
-            datetime.now(UTC) + timedelta(days=self._identity.file_days),
-        )
+        nonce = secrets.token_hex(32)
+        expires = datetime.now(UTC) + timedelta(days=self._identity.file_days)
         async with self._database.transaction() as connection:
             row = await _pending(connection, api_name)
+            # The digest alone is stored: who reads the database cannot forge an acceptance.
             await connection.execute(
                 ISSUE, _digest(nonce), row["id"], expires, caller.user_id
             )
@@ -117,106 +121,119 @@ class Handshake:
         )
 
     async def upload(
-        self, caller: Caller, text: bytes, api_name: str = ""
+        self,
+        caller: Caller,
+        text: bytes,
+        api_name: str = "",
     ) -> Established:
-        """Take a connection file or an acceptance; a file is for the connection ``api_name``, or that of its own name.
+        """Process an uploaded file or acceptance; a file is for connection ``api_name``, by default that named in it.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for what is no such file, has been changed, or names no
-            connection here; OPERATION_NOT_ALLOWED for one that has expired, was used, or is for another Vault.
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a text that is no such file, has been changed, or
+            names no connection here; OPERATION_NOT_ALLOWED for one that has expired, was used, or is for another Vault.
         """
         self._authorize(caller)
         try:
-            given = document.read(text)
+            received = document.read(text)
         except InvalidDocument as fault:
             raise VaultFault(ErrorType.INVALID_DATA, str(fault)) from fault
-        if given.expired:
+        if received.expired:
             raise _refused("The file has expired; download a new one")
-        if (
-            given.remote_vault_id is not None
-            and given.remote_vault_id != self._identity.vault_id
-        ):
-            raise _refused(
-                f"The file is for Vault {given.remote_vault_id}, not for this one"
-            )
-        if given.kind is Kind.ACCEPTANCE:
-            return await self._complete(caller, given)
-        if given.vault_id == self._identity.vault_id:
-            raise _refused(
-                "The file was issued by this Vault; upload it in the other one"
-            )
-        return await self._accept(caller, given, api_name or given.connection)
+        addressee = received.remote_vault_id
+        if addressee not in (None, self._identity.vault_id):
+            raise _refused(f"The file is for Vault {addressee}, not for this one")
+        match received.kind:
+            case Kind.ACCEPTANCE:
+                return await self._complete(caller, received)
+            case Kind.CONNECTION_FILE:
+                if received.vault_id == self._identity.vault_id:
+                    raise _refused(
+                        "The file was issued by this Vault; upload it in the other one"
+                    )
+                name = api_name or received.connection
+                return await self._accept(caller, received, name)
+            case _:
+                assert_never(received.kind)
 
     async def _accept(
-        self, caller: Caller, given: Document, api_name: str
+        self,
+        caller: Caller,
+        received: Document,
+        api_name: str,
     ) -> Established:
-        expires = datetime.fromisoformat(given.expires)
+        """Establish a connection with the Vault that issued a file, and return it with the acceptance.
+
+        :raises VaultFault: as ``upload`` does.
+        """
+        expires = datetime.fromisoformat(received.expires)
+        digest = _digest(received.nonce)
 
         async def work(connection: Connection) -> list[RowResult]:
             row = await _pending(connection, api_name)
-            _require_expected(row, given)
-            digest = _digest(given.nonce)
-            if (
-                await connection.fetchval(
-                    TAKE, digest, row["id"], expires, caller.user_id
-                )
-                is None
-            ):
+            _require_expected(row, received)
+            taken = await connection.fetchval(
+                TAKE, digest, row["id"], expires, caller.user_id
+            )
+            if taken is None:
                 raise _refused("The file has been used; download a new one")
             return await self._establish(
-                connection, caller, row["id"], given, State.ACTIVE
+                connection, caller, row["id"], received, State.ACTIVE
             )
 
         await self._carry_out(work)
         acceptance = self._write(
             Kind.ACCEPTANCE,
             api_name,
-            given.vault_id,
-            given.connection,
-            given.nonce,
+            received.vault_id,
+            received.connection,
+            received.nonce,
             expires,
         )
         return Established(api_name, State.ACTIVE, acceptance)
 
-    async def _complete(self, caller: Caller, given: Document) -> Established:
-        name, state = given.remote_connection, State.ACTIVE
+    async def _complete(
+        self,
+        caller: Caller,
+        received: Document,
+    ) -> Established:
+        """Establish the connection whose file an acceptance answers.
+
+        :raises VaultFault: as ``upload`` does.
+        """
+        results: list[Established] = []
 
         async def work(connection: Connection) -> list[RowResult]:
-            nonlocal name, state
-            issued = await connection.fetchrow(ISSUED, _digest(given.nonce))
-            if issued is None:
-                raise _refused(
-                    "The acceptance answers no connection file of this Vault"
-                )
-            if issued["used"]:
-                raise _refused("The connection file has been used; download a new one")
-            name = await connection.fetchval(BY_ID, issued["connection_id"]) or ""
+            name = await _answered(connection, received.nonce)
             row = await _pending(connection, name)
-            _require_expected(row, given)
+            _require_expected(row, received)
             await connection.execute(USE, row["id"])
-            state = (
-                State.ACTIVE if row["remote_vault_id__sys"] else State.PENDING_APPROVAL
-            )
-            return await self._establish(connection, caller, row["id"], given, state)
+            # Where nobody named the remote Vault before, an administrator has to approve the one that answered.
+            expected = row["remote_vault_id__sys"]
+            state = State.ACTIVE if expected else State.PENDING_APPROVAL
+            results.append(Established(name, state, None))
+            return await self._establish(connection, caller, row["id"], received, state)
 
         await self._carry_out(work)
-        return Established(name, state, None)
+        # A transaction that was repeated has left a result for each time.
+        return results[-1]
 
     async def _establish(
         self,
         connection: Connection,
         caller: Caller,
         record_id: str,
-        given: Document,
+        received: Document,
         state: State,
     ) -> list[RowResult]:
+        """Store a connection's state and its Remote Vault Details, and return the rows of the change."""
+        # The other Vault may have longer texts than the fields here.
         changes = {
             "state__v": state.value,
             "domain_type__sys": self._identity.domain_type.value_name,
-            "remote_vault_id__sys": str(given.vault_id),
-            "remote_vault_name__sys": given.vault_name[:255],
-            "remote_dns__sys": given.dns[:255],
-            "remote_domain_type__sys": given.domain_type.value_name,
-            "remote_connection__sys": given.connection[:40],
+            "remote_vault_id__sys": str(received.vault_id),
+            "remote_vault_name__sys": received.vault_name[:255],
+            "remote_dns__sys": received.dns[:255],
+            "remote_domain_type__sys": received.domain_type.value_name,
+            "remote_connection__sys": received.connection[:40],
         }
         target = self._components.registry.objects[OBJECT]
         return await self._records.change_in(
@@ -226,6 +243,10 @@ class Handshake:
     async def _carry_out(
         self, work: Callable[[Connection], Awaitable[list[RowResult]]]
     ) -> None:
+        """Run the work in a transaction.
+
+        :raises VaultFault: whatever the work raises; the error of a record that could not be changed.
+        """
         for result in await self._records.carry_out(work):
             if result.errors:
                 raise VaultFault(result.errors[0].type, result.errors[0].message)
@@ -239,6 +260,7 @@ class Handshake:
         nonce: str,
         expires: datetime,
     ) -> bytes:
+        """Return a signed document of this Vault."""
         own = self._identity
         written = Document(
             kind=kind,
@@ -257,18 +279,26 @@ class Handshake:
 
     @staticmethod
     def _authorize(caller: Caller) -> None:
+        """Check that the caller may manage and edit connections.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
         authorize(caller, Grant.MANAGE_CONNECTIONS)
         require(caller, OBJECT, Operation.EDIT)
 
 
 async def _pending(connection: Connection, api_name: str) -> Record:
-    """The Vault to Vault connection of this API name, locked; raises VaultFault unless it is Pending."""
-    row = await connection.fetchrow(FIND, api_name) if "\x00" not in api_name else None
+    """Return the Pending Vault to Vault connection of an API name, locked until the transaction ends.
+
+    :raises VaultFault: INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for any other.
+    """
+    possible = "\x00" not in api_name
+    row = await connection.fetchrow(FIND, api_name) if possible else None
     if row is None:
         raise VaultFault(
             ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]"
         )
-    if row["object_type__v"] != VAULT_TO_VAULT:
+    if row["object_type__v"] != ConnectionType.VAULT_TO_VAULT:
         raise _refused(f"Connection [{api_name}] is no Vault to Vault connection")
     if row["state__v"] != State.PENDING:
         raise _refused(
@@ -277,15 +307,38 @@ async def _pending(connection: Connection, api_name: str) -> Record:
     return row
 
 
-def _require_expected(row: Record, given: Document) -> None:
-    if row["remote_vault_id__sys"] not in (None, str(given.vault_id)):
-        text = f"The file comes from Vault {given.vault_id}, and the connection's Remote Vault ID is another"
+async def _answered(connection: Connection, nonce: str) -> str:
+    """Return the API name of the connection whose file carries a nonce, locked against another upload.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED when this Vault has not issued the file, or it was used.
+    """
+    issued = await connection.fetchrow(ISSUED, _digest(nonce))
+    if issued is None:
+        raise _refused("The acceptance answers no connection file of this Vault")
+    if issued["used"]:
+        raise _refused("The connection file has been used; download a new one")
+    name = await connection.fetchval(BY_ID, issued["connection_id"])
+    return name or ""
+
+
+def _require_expected(row: Record, received: Document) -> None:
+    """Check that a document comes from the Vault that the connection names, if it names one.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED.
+    """
+    expected = row["remote_vault_id__sys"]
+    if expected not in (None, str(received.vault_id)):
+        text = f"The file comes from Vault {received.vault_id}, and the connection's Remote Vault ID is another"
         raise _refused(text)
 
 
 def _refused(text: str) -> VaultFault:
+    """Return the fault for a document or a connection that cannot establish a connection."""
     return VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text)
 
 
 def _digest(nonce: str) -> bytes:
-    return hashlib.sha256(nonce.encode("utf-8", "surrogatepass")).digest()
+    """Return the digest under which a nonce is stored."""
+    # A signed document may hold any text, halves of characters among it.
+    encoded = nonce.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(encoded).digest()

@@ -1,4 +1,4 @@
-"""The Vault's own signing key and certificate: made once, kept in its database, the key never given out."""
+"""Keeps the Vault's signing key, and signs with it the messages that go to External connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import Envelope
 from shared.spark.signatures import SIGNATURE, signature_headers, signed_text
 from shared.vault.access.permissions import Grant, authorize
-from shared.vault.connections.connection_rules import EXTERNAL, OBJECT, State
+from shared.vault.connections.connection_rules import OBJECT, ConnectionType, State
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
@@ -33,16 +33,23 @@ CERTIFICATE_ID = "00001"
 KEY_BITS = 2048
 DAYS = 3650
 CLOCK_SKEW = timedelta(hours=1)
+MAX_MESSAGES = 500
 
-# Of several processes that start together, the first one's key is everyone's.
+# When several processes start together, all use the key that was stored first.
 STORE = """
 INSERT INTO platform.signing_key (id, private_key, certificate) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING
 """
+# The key pair, once there is one.
 KEY_PAIR = "SELECT private_key, certificate FROM platform.signing_key WHERE id = $1"
+# The address of a connection, and whether messages may go there.
+ADDRESS = f"""
+SELECT object_type__v, url__sys, state__v = '{State.ACTIVE}' AND status__v = 'active__v' AS active
+FROM records.{OBJECT} WHERE api_name__sys = $1
+"""
 
 
 class Signing:
-    """Signs for a Vault with RSA and SHA-256; ``certificate`` is for those who verify."""
+    """Signs for a Vault with RSA and SHA-256; ``certificate`` (PEM) verifies the signatures."""
 
     def __init__(self, database: Database, vault_id: int) -> None:
         self._database = database
@@ -51,7 +58,11 @@ class Signing:
         self.certificate = ""
 
     async def start(self) -> None:
-        """Read the key pair, or make it at the Vault's first start."""
+        """Read the key pair; generate it at the Vault's first start.
+
+        :raises TypeError: the stored key is not an RSA key.
+        """
+        # Read again after it is stored, for another process may have stored its own first.
         while (row := await self._stored()) is None:
             made = await asyncio.to_thread(key_pair, f"Vault {self._vault_id}")
             async with self._database.connection() as connection:
@@ -59,22 +70,27 @@ class Signing:
         key = serialization.load_der_private_key(row["private_key"], None)
         if not isinstance(key, rsa.RSAPrivateKey):
             raise TypeError("the Vault's signing key is no RSA key")
-        self._key, self.certificate = key, row["certificate"]
+        self._key = key
+        self.certificate = row["certificate"]
 
     async def _stored(self) -> Record | None:
+        """Return the row of the key pair, or None."""
         async with self._database.connection() as connection:
             return await connection.fetchrow(KEY_PAIR, CERTIFICATE_ID)
 
     def sign(self, data: bytes) -> bytes:
-        """The signature of these bytes: RSA PKCS #1 v1.5 with SHA-256."""
+        """Return the signature of bytes: RSA PKCS #1 v1.5 with SHA-256.
+
+        :raises RuntimeError: the Vault has not started.
+        """
         if self._key is None:
             raise RuntimeError("the Vault has not started")
         return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
     def certificate_of(self, certificate_id: str) -> str:
-        """A certificate of the Vault as PEM, by its id.
+        """Return a certificate of the Vault as PEM, by its id.
 
-        :raises VaultFault: INVALID_DATA when there is none of this id.
+        :raises VaultFault: INVALID_DATA when there is no certificate with this id.
         """
         if certificate_id != CERTIFICATE_ID:
             raise VaultFault(
@@ -85,61 +101,62 @@ class Signing:
 
 
 def key_pair(subject: str) -> tuple[bytes, str]:
-    """A new private key (PKCS #8, DER) and its self-signed certificate (PEM)."""
+    """Return a new private key (PKCS #8, DER) and its self-signed certificate (PEM)."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-    name, now = (
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]),
-        datetime.now(UTC),
-    )
+    common_name = x509.NameAttribute(NameOID.COMMON_NAME, subject)
+    name = x509.Name([common_name])
+    now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
+        # The clock of a verifier may be behind.
         .not_valid_before(now - CLOCK_SKEW)
         .not_valid_after(now + timedelta(days=DAYS))
         .sign(key, hashes.SHA256())
     )
-    plain = serialization.NoEncryption()
     private = key.private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, plain
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
     )
-    return private, certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-MAX_MESSAGES = 500
-
-
-ADDRESS = f"""
-SELECT object_type__v, url__sys, state__v = '{State.ACTIVE}' AND status__v = 'active__v' AS active
-FROM records.{OBJECT} WHERE api_name__sys = $1
-"""
+    public = certificate.public_bytes(serialization.Encoding.PEM)
+    return private, public.decode()
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """Where a connection's messages go, and the headers of each, in order."""
+    """The address to which a connection's messages are sent, and the headers of each message, in order."""
 
     url: str
     headers: tuple[dict[str, str], ...]
 
 
 class MessageSigning:
-    """Signs messages for one Vault: its own envelopes only, for the addresses of its own connections."""
+    """Signs messages of one Vault: only its own envelopes, for the addresses of its own connections."""
 
-    def __init__(self, database: Database, signing: Signing, vault_id: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        signing: Signing,
+        vault_id: int,
+    ) -> None:
         self._database = database
         self._signing = signing
         self._vault_id = vault_id
 
     async def sign(
-        self, caller: Caller, api_name: str, bodies: Sequence[bytes]
+        self,
+        caller: Caller,
+        api_name: str,
+        bodies: Sequence[bytes],
     ) -> Signed:
         """Sign messages that are about to be sent over an Active External connection.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection, or what is no message;
-            OPERATION_NOT_ALLOWED for a connection that is not External, or not Active.
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection, too many messages, or a body
+            that is not a message; OPERATION_NOT_ALLOWED for a connection that is not External, or not Active.
         """
         authorize(caller, Grant.SIGN_MESSAGES)
         if len(bodies) > MAX_MESSAGES:
@@ -149,27 +166,33 @@ class MessageSigning:
             )
         url = await self._address(api_name)
         message_ids = [_message_id(body) for body in bodies]
+        # 500 signatures take long enough to keep other requests waiting.
         return await asyncio.to_thread(self._signed, url, message_ids, bodies)
 
     async def _address(self, api_name: str) -> str:
+        """Return the URL of an Active External connection.
+
+        :raises VaultFault: INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for any other.
+        """
         async with self._database.connection() as connection:
-            row = (
-                await connection.fetchrow(ADDRESS, api_name)
-                if "\x00" not in api_name
-                else None
-            )
+            possible = "\x00" not in api_name
+            row = await connection.fetchrow(ADDRESS, api_name) if possible else None
         if row is None:
             raise VaultFault(
                 ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]"
             )
-        if row["object_type__v"] != EXTERNAL or not row["active"]:
+        if row["object_type__v"] != ConnectionType.EXTERNAL or not row["active"]:
             text = f"Connection [{api_name}] is no Active External connection"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text)
         return str(row["url__sys"])
 
     def _signed(
-        self, url: str, message_ids: Sequence[str], bodies: Sequence[bytes]
+        self,
+        url: str,
+        message_ids: Sequence[str],
+        bodies: Sequence[bytes],
     ) -> Signed:
+        """Return the address with the headers of each message, including its signature."""
         signed = []
         for message_id, body in zip(message_ids, bodies, strict=True):
             headers = signature_headers(
@@ -180,12 +203,17 @@ class MessageSigning:
                 url=url,
                 moment=datetime.now(UTC),
             )
-            signature = self._signing.sign(signed_text(headers, body))
-            signed.append({**headers, SIGNATURE: base64.b64encode(signature).decode()})
+            text = signed_text(headers, body)
+            signature = base64.b64encode(self._signing.sign(text))
+            signed.append({**headers, SIGNATURE: signature.decode()})
         return Signed(url, tuple(signed))
 
 
 def _message_id(body: bytes) -> str:
+    """Return the id of a message.
+
+    :raises VaultFault: INVALID_DATA when the body is not a message.
+    """
     try:
         return Envelope.parse(body).message_id
     except MalformedMessage as problem:

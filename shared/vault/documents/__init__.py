@@ -1,1 +1,1 @@
-"""Documents: their versions, files and renditions, lifecycles, and how VQL sees them."""
+"""Stores documents: their versions, files and renditions, and runs their lifecycles."""

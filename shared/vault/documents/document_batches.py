@@ -1,37 +1,27 @@
-"""Up to 500 documents in one call: created with files of the staging area, changed, deleted; errors are by row."""
+"""Creates, changes and deletes up to 500 documents in one call, with the errors of each row in its result."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.audit import audit_entries as entries
-from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
-from shared.vault.components.schema import quote, table
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_content import file_name
-from shared.vault.documents.document_service import Begun, require_fields
+from shared.vault.documents.document_keys import ID, fail_taken, named
 from shared.vault.documents.document_store import Place, SourceFile, keep_file
 from shared.vault.documents.versions import (
     CHOSEN,
-    LIFECYCLE,
-    first_number,
-    lifecycle_of,
-    type_of,
+    Beginning,
+    beginning_of,
+    first_version,
+    require_fields,
 )
 from shared.vault.errors import VaultFault
-from shared.vault.model.component_model import FieldType
 from shared.vault.queries.document_target import SOURCE_FILE
-from shared.vault.records.rows import (
-    CREATED,
-    MAX_ROWS,
-    UPDATED,
-    ResolvedRow,
-    RowResult,
-)
-from shared.vault.storage.database import moment
+from shared.vault.records.rows import CREATED, MAX_ROWS, UPDATED, ResolvedRow, RowResult
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -44,14 +34,14 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 Source = Sequence[Mapping[str, object]]
+Texts = Mapping[str, str]
+"""The values of a row by their columns."""
 
 FILE = "file"
-ID = "id"
-MAX_ID = 2**31 - 1
 
 
 class DocumentBatches:
-    """The document calls of many rows; ``limit`` is the bytes that a file may have."""
+    """Carries out the document calls of many rows; ``limit`` is the maximum size of a file in bytes."""
 
     def __init__(
         self,
@@ -70,143 +60,140 @@ class DocumentBatches:
         self._limit = limit
 
     async def create(
-        self, caller: Caller, rows: Source, id_param: str | None = None
+        self,
+        caller: Caller,
+        rows: Source,
+        id_param: str | None = None,
     ) -> list[RowResult]:
-        """Documents in their first version, each with the ``file`` of the staging area that its row names, if any.
+        """Create documents in their first versions, each with the staged ``file`` that its row names, if any.
 
-        With ``id_param``, a text field, a document is made once: the row of a value that one has already fails.
+        With ``id_param``, the name of a text field, a row fails when a document, or an earlier row, has the same value.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows, or an ``id_param`` that is not a text
+            field; OPERATION_NOT_ALLOWED in a Vault without document types.
         """
-        _bound(rows)
+        _require_size(rows)
         self._documents.model(caller, Operation.CREATE)
-        given = [_text(row) for row in rows]
-        files = [await self._kept(caller, row.get(FILE)) for row in given]
+        sources = [_texts(row) for row in rows]
+        # Before the transaction, which would be open while large files are copied.
+        files = [await self._kept(caller, source.get(FILE)) for source in sources]
 
         async def work(connection: Connection) -> list[RowResult]:
             model, versions = self._documents.model(caller, Operation.CREATE)
-            own = [
-                {n: v for n, v in row.items() if n not in CHOSEN and n != FILE}
-                for row in given
-            ]
+            own = [_without(source, {*CHOSEN, FILE}) for source in sources]
             read = await self._read(connection, caller, versions, own)
-            begun: dict[int, Begun] = {}
-            for row, source, file in zip(read, given, files, strict=True):
+            beginnings: dict[int, Beginning] = {}
+            for row, source, file in zip(read, sources, files, strict=True):
                 require_fields(versions, row)
                 if isinstance(file, VaultFault):
                     row.errors.append(file.error)
-                begins = _begun(model, row, source)
-                if begins is not None and not row.errors:
-                    begun[row.index] = begins
+                beginning = _beginning_of(model, row, source)
+                if beginning is not None and not row.errors:
+                    beginnings[row.index] = beginning
             if id_param is not None:
-                await _once(connection, versions, id_param, [read[at] for at in begun])
-                begun = {
-                    at: begins for at, begins in begun.items() if not read[at].errors
-                }
-            ids = [
-                int(row["id"])
-                for row in await connection.fetch(store.NEXT_IDS, len(begun))
-            ]
-            now = await moment(connection)
-            stored: list[dict[str, object]] = []
-            created: dict[int, str] = {}
-            for (at, begins), document_id in zip(begun.items(), ids, strict=True):
-                row = read[at]
-                stored.append(
-                    self._documents.first_version(
-                        caller, document_id, begins, row.values, now
-                    )
-                )
-                created[at] = str(document_id)
-            if stored:
-                await store.insert(connection, versions, stored)
-            for at, version in zip(begun, stored, strict=True):
-                file = files[at]
-                if isinstance(file, SourceFile):
-                    await keep_file(connection, str(version["id"]), SOURCE_FILE, file)
-            await entries.documents_changed(
-                connection, caller, entries.CREATE, dict.fromkeys(ids, ())
+                candidates = [read[at] for at in beginnings]
+                await fail_taken(connection, versions, id_param, candidates)
+            accepted = {
+                at: beginning
+                for at, beginning in beginnings.items()
+                if not read[at].errors
+            }
+            created = await self._insert(
+                connection, caller, versions, read, accepted, files
             )
-            return [
-                RowResult(id=created[row.index], event=CREATED)
-                if row.index in created
-                else row.refused().result()
-                for row in read
-            ]
+            return [_created(row, created.get(row.index)) for row in read]
 
         return await self._records.carry_out(work)
 
+    async def _insert(
+        self,
+        connection: Connection,
+        caller: Caller,
+        versions: VaultObject,
+        rows: Sequence[ResolvedRow],
+        accepted: Mapping[int, Beginning],
+        files: Sequence[SourceFile | VaultFault | None],
+    ) -> dict[int, int]:
+        """Store the documents of accepted rows with their files, and return row index → document id."""
+        id_rows = await connection.fetch(store.NEXT_IDS, len(accepted))
+        ids = [int(row["id"]) for row in id_rows]
+        writing = await self._documents.writing(connection, caller)
+        stored: list[dict[str, object]] = []
+        for (at, beginning), document_id in zip(accepted.items(), ids, strict=True):
+            values = rows[at].values
+            version = first_version(writing, document_id, beginning, values)
+            stored.append(version)
+        if stored:
+            await store.insert(connection, versions, stored)
+        for at, version in zip(accepted, stored, strict=True):
+            file = files[at]
+            if isinstance(file, SourceFile):
+                await keep_file(connection, str(version["id"]), SOURCE_FILE, file)
+        changes = dict.fromkeys(ids, ())
+        await entries.documents_changed(connection, caller, entries.CREATE, changes)
+        return dict(zip(accepted, ids, strict=True))
+
     async def update(
-        self, caller: Caller, rows: Source, id_param: str | None
+        self,
+        caller: Caller,
+        rows: Source,
+        id_param: str | None,
     ) -> list[RowResult]:
-        """Change fields of the latest versions of documents, named by ``id`` or by a text field."""
-        _bound(rows)
-        given = [_text(row) for row in rows]
+        """Change fields of the latest versions of documents, which rows name by ``id`` or by the field ``id_param``.
+
+        :raises VaultFault: as ``create`` does.
+        """
+        _require_size(rows)
+        sources = [_texts(row) for row in rows]
         key = id_param or ID
 
         async def work(connection: Connection) -> list[RowResult]:
             _, versions = self._documents.model(caller, Operation.EDIT)
-            own = [{n: v for n, v in row.items() if n != key} for row in given]
+            own = [_without(source, {key}) for source in sources]
             read = await self._read(connection, caller, versions, own)
-            named = await _named(
-                connection, versions, key, [row.get(key, "") for row in given]
-            )
-            for row, source in zip(read, given, strict=True):
+            keys = [source.get(key, "") for source in sources]
+            found = await named(connection, versions, key, keys)
+            for row, source in zip(read, sources, strict=True):
                 row.key = source.get(key) if id_param else None
-            wanted = [
-                document_id
-                for row, document_id in zip(read, named, strict=True)
-                if document_id and not row.errors
+            pairs = list(zip(read, found, strict=True))
+            wanted = [each for row, each in pairs if each and not row.errors]
+            stored = await store.latest_locked(connection, versions, wanted)
+            _fail_unknown(pairs, stored.keys(), key)
+            changes = [
+                (stored[each or 0], row.values) for row, each in pairs if not row.errors
             ]
-            held = await store.latest_locked(connection, versions, wanted)
-            seen: set[int] = set()
-            for row, document_id in zip(read, named, strict=True):
-                if document_id is None or document_id not in held:
-                    if not row.errors:
-                        row.fail(
-                            ErrorType.INVALID_DATA,
-                            f"No document, or more than one, has this [{key[:100]}]",
-                        )
-                elif document_id in seen:
-                    row.fail(
-                        ErrorType.INVALID_DATA,
-                        f"[{key[:100]}] is repeated in this call",
-                    )
-                seen.add(document_id or 0)
-            await self._documents.change(
-                connection,
-                caller,
-                versions,
-                [
-                    (held[document_id or 0], row.values)
-                    for row, document_id in zip(read, named, strict=True)
-                    if not row.errors
-                ],
-            )
-            return [
-                _updated(row, document_id)
-                for row, document_id in zip(read, named, strict=True)
-            ]
+            await self._documents.change(connection, caller, versions, changes)
+            return [_updated(row, document_id) for row, document_id in pairs]
 
         return await self._records.carry_out(work)
 
     async def delete(
-        self, caller: Caller, rows: Source, id_param: str | None
+        self,
+        caller: Caller,
+        rows: Source,
+        id_param: str | None,
     ) -> list[RowResult]:
-        """Delete documents, each by itself."""
-        _bound(rows)
+        """Delete documents, each in a transaction of its own.
+
+        :raises VaultFault: as ``create`` does.
+        """
+        _require_size(rows)
         key = id_param or ID
-        given = [_text(row).get(key, "") for row in rows]
+        keys = [_texts(row).get(key, "") for row in rows]
         _, versions = self._documents.model(caller, Operation.DELETE)
-        named = await self._documents.with_connection(
-            lambda c: _named(c, versions, key, given)
+        found = await self._documents.with_connection(
+            lambda connection: named(connection, versions, key, keys)
         )
         results = []
-        for value, document_id in zip(given, named, strict=True):
+        for value, document_id in zip(keys, found, strict=True):
             result = RowResult(
                 id=None if document_id is None else str(document_id),
                 id_param_value=value if id_param else None,
             )
+            # No document has the id 0: the row fails as one that names an unknown document.
+            place = Place(document_id or 0)
             try:
-                await self._documents.delete(caller, Place(document_id or 0))
+                await self._documents.delete(caller, place)
             except VaultFault as fault:
                 result.errors = (fault.error,)
             results.append(result)
@@ -219,21 +206,24 @@ class DocumentBatches:
         versions: VaultObject,
         rows: Source,
     ) -> list[ResolvedRow]:
-        read = self._records.reader(versions).read(rows)
+        """Return rows of column values, with an error for each value that cannot be stored."""
+        reader = self._records.reader(versions)
+        read = reader.read(rows)
         batch = self._records.batch(connection, caller, versions)
         return await batch.resolve(read)
 
     async def _kept(
-        self, caller: Caller, path: str | None
+        self,
+        caller: Caller,
+        path: str | None,
     ) -> SourceFile | VaultFault | None:
-        """The file that a row names, kept by now, or why it cannot be had."""
+        """Store the staged file that a row names, and return it; return the fault when it cannot be stored."""
         if not path:
             return None
         try:
             item = await self._staging.file(caller, path)
-            kept = await self._content.keep(
-                self._staging.content(item), limit=self._limit
-            )
+            staged = self._staging.content(item)
+            kept = await self._content.keep(staged, limit=self._limit)
             file = SourceFile(kept, file_name(path))
             await self._texts.note(kept, file.format)
         except VaultFault as fault:
@@ -241,27 +231,24 @@ class DocumentBatches:
         return file
 
 
-def _bound(rows: Source) -> None:
+def _require_size(rows: Source) -> None:
+    """Check the number of rows of a call.
+
+    :raises VaultFault: INVALID_DATA for more than ``MAX_ROWS``.
+    """
     if len(rows) > MAX_ROWS:
         raise VaultFault(
             ErrorType.INVALID_DATA, f"A call takes at most {MAX_ROWS} rows"
         )
 
 
-def _text(row: Mapping[str, object]) -> dict[str, str]:
-    """The row's values as texts, as a form has them; those without a value are left out."""
+def _texts(row: Mapping[str, object]) -> Texts:
+    """Return a row's values as a form would send them, without those that are None."""
     return {name: _plain(value) for name, value in row.items() if value is not None}
 
 
-def _updated(row: ResolvedRow, document_id: int | None) -> RowResult:
-    record_id = None if document_id is None else str(document_id)
-    if row.errors:
-        return row.refused(record_id).result()
-    key = None if row.key is None else str(row.key)
-    return RowResult(id=record_id, event=UPDATED, id_param_value=key)
-
-
 def _plain(value: object) -> str:
+    """Return a JSON value as the text that a form would send."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
@@ -269,66 +256,55 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def _begun(
-    model: DocumentModel, row: ResolvedRow, given: Mapping[str, str]
-) -> Begun | None:
-    """How a row's document begins; None for a row that now has an error."""
+def _without(row: Texts, columns: set[str]) -> Texts:
+    """Return a row without some columns."""
+    return {name: value for name, value in row.items() if name not in columns}
+
+
+def _beginning_of(
+    model: DocumentModel,
+    row: ResolvedRow,
+    source: Texts,
+) -> Beginning | None:
+    """Return how a row's document begins; None after adding an error to a row whose choice is refused."""
     try:
-        kind = type_of(model, given)
-        return Begun(
-            kind, lifecycle_of(model, kind, given.get(LIFECYCLE)), first_number(given)
-        )
+        return beginning_of(model, source)
     except VaultFault as fault:
         row.errors.append(fault.error)
         return None
 
 
-async def _named(
-    connection: Connection, versions: VaultObject, key: str, values: Sequence[str]
-) -> list[int | None]:
-    """The documents that values of ``id``, or of a text field, name; None for a value of none or of several."""
-    if key == ID:
-        return [
-            int(v) if v.isascii() and v.isdecimal() and int(v[:11]) <= MAX_ID else None
-            for v in values
-        ]
-    _require_key(versions, key)
-    rows = await connection.fetch(
-        f"SELECT {quote(key)} AS key, {DOCUMENT_ID} AS id FROM {table(VERSIONS)} "
-        f"WHERE {quote(key)} = ANY($1::text[]) AND latest_version__sys",
-        list(values),
-    )
-    found: dict[str, list[int]] = {}
-    for row in rows:
-        found.setdefault(row["key"], []).append(row["id"])
-    return [
-        found[value][0] if len(found.get(value, ())) == 1 else None for value in values
-    ]
-
-
-def _require_key(versions: VaultObject, key: str) -> None:
-    field = versions.fields.get(key)
-    if field is None or field.type is not FieldType.STRING or field.multi_value:
-        raise VaultFault(
-            ErrorType.INVALID_DATA,
-            f"[{key[:100]}] is not a field that names a document",
-        )
-
-
-async def _once(
-    connection: Connection, versions: VaultObject, key: str, rows: Sequence[ResolvedRow]
+def _fail_unknown(
+    rows: Sequence[tuple[ResolvedRow, int | None]],
+    known: Collection[int],
+    key: str,
 ) -> None:
-    """Fail rows whose key a document has already, or another row; those who create the same wait for each other."""
-    _require_key(versions, key)
-    values = [str(value) for row in rows if (value := row.values.get(key)) is not None]
-    taken = await store.taken(connection, key, values)
-    for row in rows:
-        value = row.values.get(key)
-        if value is None:
-            row.fail(
-                ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{key}]"
-            )
-        elif value in taken:
-            row.fail(ErrorType.ITEM_NAME_EXISTS, f"A document has this [{key}] already")
-        else:
-            taken.add(str(value))
+    """Fail rows (each with its document id) that name no known document, or the document of an earlier row."""
+    seen: set[int] = set()
+    for row, document_id in rows:
+        if document_id is None or document_id not in known:
+            # A row with another error has not been looked up.
+            if not row.errors:
+                row.fail(
+                    ErrorType.INVALID_DATA,
+                    f"No document, or more than one, has this [{key[:100]}]",
+                )
+        elif document_id in seen:
+            row.fail(ErrorType.INVALID_DATA, f"[{key[:100]}] is repeated in this call")
+        seen.add(document_id or 0)
+
+
+def _created(row: ResolvedRow, document_id: int | None) -> RowResult:
+    """Return the result of a row; ``document_id`` is that of the new document, None for a row that is refused."""
+    if document_id is None:
+        return row.refused().result()
+    return RowResult(id=str(document_id), event=CREATED)
+
+
+def _updated(row: ResolvedRow, document_id: int | None) -> RowResult:
+    """Return the result of a row that changes a document, or is refused."""
+    record_id = None if document_id is None else str(document_id)
+    if row.errors:
+        return row.refused(record_id).result()
+    key = None if row.key is None else str(row.key)
+    return RowResult(id=record_id, event=UPDATED, id_param_value=key)

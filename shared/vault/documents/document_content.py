@@ -1,4 +1,4 @@
-"""Files of document versions: the source file and renditions, kept as content and read as streams."""
+"""Reads and changes the files of document versions: source files and renditions."""
 
 from __future__ import annotations
 
@@ -22,15 +22,20 @@ if TYPE_CHECKING:
 
 MAX_FILENAME = 218  # characters, the documented limit
 
+# The types of a version's renditions; the source file is of the empty type.
 NAMES = "SELECT rendition FROM platform.document_file WHERE version_id = $1 AND rendition <> '' ORDER BY rendition"
+# One file of a version.
 ONE = """SELECT f.filename, f.format, f.sha256 FROM platform.document_file f
 WHERE f.version_id = $1 AND f.rendition = $2"""
+# A rendition that a version loses.
 REMOVE = "DELETE FROM platform.document_file WHERE version_id = $1 AND rendition = $2"
+
+NO_FILE = "The version of the document has no such file"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file of a version."""
+    """A file of a version; ``format`` is its media type."""
 
     content: Content
     filename: str
@@ -38,8 +43,12 @@ class StoredFile:
 
 
 def file_name(sent: str | None) -> str:
-    """The name of a file without the folders of whoever sent it; raises VaultFault INVALID_DATA."""
-    name = (sent or "").replace("\\", "/").rpartition("/")[2].strip()
+    """Return the name of a file without the folders of the sender's machine.
+
+    :raises VaultFault: INVALID_DATA when nothing is left, it is too long, or it is not printable.
+    """
+    path = (sent or "").replace("\\", "/")
+    name = path.rpartition("/")[2].strip()
     if not name or len(name) > MAX_FILENAME or not name.isprintable():
         raise VaultFault(
             ErrorType.INVALID_DATA,
@@ -49,44 +58,61 @@ def file_name(sent: str | None) -> str:
 
 
 class DocumentFiles:
-    """The files of documents, for those who may read or change these."""
+    """Reads files for callers who may read documents, and changes renditions for callers who may change documents."""
 
     def __init__(
-        self, database: Database, documents: DocumentService, content: ContentService
+        self,
+        database: Database,
+        documents: DocumentService,
+        content: ContentService,
     ) -> None:
         self._database = database
         self._documents = documents
         self._content = content
 
     async def file(
-        self, caller: Caller, place: Place, rendition: str = SOURCE_FILE
+        self,
+        caller: Caller,
+        place: Place,
+        rendition: str = SOURCE_FILE,
     ) -> StoredFile:
-        """A version's own file, or one of its renditions; raises VaultFault INVALID_DATA when it has none."""
+        """Return the source file of a version, or one of its renditions.
+
+        :raises VaultFault: INVALID_DATA when there is no such version, type of rendition, or file.
+        """
         model, _ = self._documents.model(caller, Operation.READ)
         if rendition and rendition not in model.renditions:
             raise _no_type(rendition)
         async with self._database.connection() as connection:
             version = await store.find(connection, place)
             row = await connection.fetchrow(ONE, version, rendition)
-        content = None if row is None else await self._content.find(row["sha256"])
-        if row is None or content is None:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, "The version of the document has no such file"
-            )
+        if row is None:
+            raise VaultFault(ErrorType.INVALID_DATA, NO_FILE)
+        content = await self._content.find(row["sha256"])
+        # The file may have been replaced since it was looked up, and its content swept.
+        if content is None:
+            raise VaultFault(ErrorType.INVALID_DATA, NO_FILE)
         return StoredFile(content, row["filename"], row["format"])
 
     def bytes_of(
-        self, file: StoredFile, start: int = 0, length: int | None = None
+        self,
+        file: StoredFile,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
-        """The bytes of a file."""
+        """Yield the bytes of a file from ``start`` on, at most ``length`` of them, in chunks."""
         return self._content.read(file.content, start, length)
 
     async def renditions(self, caller: Caller, place: Place) -> list[str]:
-        """The types of the renditions that a version has."""
+        """Return the types of a version's renditions.
+
+        :raises VaultFault: INVALID_DATA when there is no such version.
+        """
         self._documents.model(caller, Operation.READ)
         async with self._database.connection() as connection:
             version = await store.find(connection, place)
-            return [row["rendition"] for row in await connection.fetch(NAMES, version)]
+            rows = await connection.fetch(NAMES, version)
+        return [row["rendition"] for row in rows]
 
     async def put(
         self,
@@ -97,7 +123,11 @@ class DocumentFiles:
         *,
         replace: bool,
     ) -> None:
-        """Give a version a rendition, or, with ``replace``, another file for the one it has."""
+        """Add a rendition to a version or, with ``replace``, replace its file.
+
+        :raises VaultFault: INVALID_DATA when there is no such version or type; OPERATION_NOT_ALLOWED when the version
+            has the rendition already or, with ``replace``, does not have it.
+        """
 
         async def work(connection: Connection) -> None:
             model, versions = self._documents.model(caller, Operation.EDIT)
@@ -112,31 +142,32 @@ class DocumentFiles:
                     f"The version has {have} rendition [{rendition}]",
                 )
             await keep_file(connection, version["id"], rendition, file)
-            lines = [
-                (
-                    rendition,
-                    None if before is None else before["filename"],
-                    file.filename,
-                )
-            ]
+            replaced = None if before is None else before["filename"]
+            lines = [(rendition, replaced, file.filename)]
             await entries.document_changed(
                 connection, caller, entries.EDIT, place.document_id, lines
             )
 
         await self._database.unit_of_work(work)
 
-    async def remove(self, caller: Caller, place: Place, rendition: str) -> None:
-        """Take a rendition away; raises VaultFault INVALID_DATA when there is none."""
+    async def remove(
+        self,
+        caller: Caller,
+        place: Place,
+        rendition: str,
+    ) -> None:
+        """Remove a rendition of a version.
+
+        :raises VaultFault: INVALID_DATA when there is no such version or rendition.
+        """
 
         async def work(connection: Connection) -> None:
             _, versions = self._documents.model(caller, Operation.EDIT)
             version = await store.locked(connection, versions, place)
             before = await connection.fetchrow(ONE, version["id"], rendition)
+            # The empty rendition is the source file, which stays with its version.
             if before is None or not rendition:
-                raise VaultFault(
-                    ErrorType.INVALID_DATA,
-                    "The version of the document has no such file",
-                )
+                raise VaultFault(ErrorType.INVALID_DATA, NO_FILE)
             await connection.execute(REMOVE, version["id"], rendition)
             lines = [(rendition, before["filename"], None)]
             await entries.document_changed(
@@ -147,6 +178,6 @@ class DocumentFiles:
 
 
 def _no_type(rendition: str) -> VaultFault:
-    return VaultFault(
-        ErrorType.INVALID_DATA, f"There is no rendition type [{rendition[:100]}]"
-    )
+    """Return the fault for an unknown type of rendition."""
+    message = f"There is no rendition type [{rendition[:100]}]"
+    return VaultFault(ErrorType.INVALID_DATA, message)

@@ -1,4 +1,4 @@
-"""Reading documents as VQL shows them: one, its versions, and pages of many."""
+"""Reads documents as VQL shows them: one version, the numbers of all versions, and pages of many documents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.documents.document_store import Place
-from shared.vault.documents.versions import version_id
+from shared.vault.documents.versions import MAJOR, MINOR, version_id
 from shared.vault.errors import VaultFault
 from shared.vault.queries.document_target import document_target
 
@@ -21,8 +21,11 @@ MAX_VERSIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which documents of a list: with a search phrase and its scope, all versions or the latest, one's own or all."""
+class DocumentList:
+    """The request for a list of documents: those that match a phrase, every version or the latest, own ones or all.
+
+    ``scope`` is one that VQL's ``FIND … SCOPE`` takes.
+    """
 
     search: str | None = None
     scope: str = "PROPERTIES"
@@ -33,37 +36,51 @@ class Wanted:
 
 
 class DocumentReader:
-    """Documents for those who may read them."""
+    """Reads documents for callers who may read them, with the same queries that they could run."""
 
-    def __init__(self, documents: DocumentService, queries: QueryService) -> None:
+    def __init__(
+        self,
+        documents: DocumentService,
+        queries: QueryService,
+    ) -> None:
         self._documents = documents
         self._queries = queries
 
     async def page(
-        self, caller: Caller, version_path: str, wanted: Wanted
+        self,
+        caller: Caller,
+        version_path: str,
+        wanted: DocumentList,
     ) -> QueryPage:
-        """A page of documents, in the order of their ids; raises VaultFault."""
+        """Return a page of documents, in the order of their ids.
+
+        :raises VaultFault: as the query does.
+        """
         relation = "ALLVERSIONS documents" if wanted.every_version else "documents"
+        find = ""
+        if wanted.search:
+            find = f" FIND ('{_phrase(wanted.search)}' SCOPE {wanted.scope})"
         where = f" WHERE created_by__v = {caller.user_id}" if wanted.own else ""
-        find = (
-            f" FIND ('{_phrase(wanted.search)}' SCOPE {wanted.scope})"
-            if wanted.search
-            else ""
-        )
-        order = "ORDER BY id, major_version_number__v, minor_version_number__v"
+        order = f"ORDER BY id, {MAJOR}, {MINOR}"
         page = f"PAGESIZE {wanted.limit} PAGEOFFSET {wanted.start}"
-        return await self._query(
-            caller, version_path, f"FROM {relation}{find}{where} {order} {page}"
-        )
+        tail = f"FROM {relation}{find}{where} {order} {page}"
+        return await self._query(caller, version_path, tail)
 
     async def one(
-        self, caller: Caller, version_path: str, place: Place
+        self,
+        caller: Caller,
+        version_path: str,
+        place: Place,
     ) -> dict[str, Any]:
-        """A version with all its fields, the latest where none is named; raises VaultFault."""
+        """Return a version with all its fields, the latest when the place names none.
+
+        :raises VaultFault: INVALID_DATA when there is no such version.
+        """
         if place.number is None:
             tail = f"FROM documents WHERE id = {place.document_id}"
         else:
-            tail = f"FROM ALLVERSIONS documents WHERE version_id = '{version_id(place.document_id, place.number)}'"
+            version = version_id(place.document_id, place.number)
+            tail = f"FROM ALLVERSIONS documents WHERE version_id = '{version}'"
         page = await self._query(caller, version_path, tail)
         if not page.rows:
             raise VaultFault(
@@ -74,36 +91,41 @@ class DocumentReader:
         return row
 
     async def numbers(
-        self, caller: Caller, version_path: str, document_id: int
+        self,
+        caller: Caller,
+        version_path: str,
+        document_id: int,
     ) -> list[tuple[int, int]]:
-        """The numbers of a document's versions, the earliest first; raises VaultFault when there is none."""
+        """Return the numbers of a document's versions, the earliest first.
+
+        :raises VaultFault: INVALID_DATA when there is no such document.
+        """
         self._documents.model(caller, Operation.READ)
-        order = "ORDER BY major_version_number__v, minor_version_number__v"
-        fields = "SELECT major_version_number__v, minor_version_number__v FROM ALLVERSIONS documents"
+        fields = f"SELECT {MAJOR}, {MINOR} FROM ALLVERSIONS documents"
+        order = f"ORDER BY {MAJOR}, {MINOR}"
         text = f"{fields} WHERE id = {document_id} {order} PAGESIZE {MAX_VERSIONS}"
         page = await self._queries.run(caller, text, version_path=version_path)
         if not page.rows:
             raise VaultFault(
                 ErrorType.INVALID_DATA, "There is no document with this id"
             )
-        return [
-            (row["major_version_number__v"], row["minor_version_number__v"])
-            for row in page.rows
-        ]
+        return [(row[MAJOR], row[MINOR]) for row in page.rows]
 
-    async def _query(self, caller: Caller, version_path: str, tail: str) -> QueryPage:
+    async def _query(
+        self,
+        caller: Caller,
+        version_path: str,
+        tail: str,
+    ) -> QueryPage:
+        """Run a query that selects every active field of documents."""
         model, _ = self._documents.model(caller, Operation.READ)
         target = document_target(model)
-        fields = (
-            []
-            if target is None
-            else [field.name for field in target.object.fields.values() if field.active]
-        )
-        return await self._queries.run(
-            caller, f"SELECT {', '.join(fields)} {tail}", version_path=version_path
-        )
+        fields = [] if target is None else target.object.fields.values()
+        names = ", ".join(field.name for field in fields if field.active)
+        text = f"SELECT {names} {tail}"
+        return await self._queries.run(caller, text, version_path=version_path)
 
 
 def _phrase(text: str) -> str:
-    """A search phrase as the inside of a string of VQL."""
+    """Return a search phrase escaped for a VQL string, without the quotes."""
     return text.replace("\\", "\\\\").replace("'", "\\'")

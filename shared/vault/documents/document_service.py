@@ -1,27 +1,33 @@
-"""Documents: created, changed, given new versions and states, deleted; each in one transaction, with its audit."""
+"""Carries out the document calls of the API, each in one transaction with its audit."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
-from shared.vault.components.document_model import DOCUMENT_ID, STEADY, SUPERSEDED
+from shared.vault.components.document_model import DOCUMENT_ID
 from shared.vault.documents import document_store as store
+from shared.vault.documents.document_states import (
+    AuditLine,
+    becomes_steady,
+    make_steady,
+    offered,
+    state_of,
+)
 from shared.vault.documents.document_store import Place, SourceFile, keep_file
 from shared.vault.documents.versions import (
     CHOSEN,
-    LEVELS,
     LIFECYCLE,
     Number,
-    document_number,
-    first_number,
-    lifecycle_of,
-    type_of,
+    Writing,
+    beginning_of,
+    first_version,
+    latest_version,
+    require_fields,
     version_id,
 )
 from shared.vault.errors import VaultFault
@@ -33,18 +39,14 @@ from shared.vault.records.rows import UPDATED, RowResult
 from shared.vault.storage.database import moment
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.model.component_model import (
         DocumentModel,
-        DocumentType,
         Lifecycle,
         LifecycleState,
-        UserAction,
     )
     from shared.vault.records.record_service import RecordService
     from shared.vault.records.rows import ResolvedRow
@@ -54,19 +56,11 @@ T = TypeVar("T")
 
 STEP = timedelta(milliseconds=1)  # the API's resolution
 NOT_COPIED = frozenset({"id", "global_version_id__sys", "version_link__sys"})
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """How a new document begins: its type and lifecycle, and the number of its first version."""
-
-    kind: DocumentType
-    lifecycle: Lifecycle
-    number: Number
+MODIFIED = "version_modified_date__v"
 
 
 class DocumentService:
-    """The document calls of the API; what a row of fields is refused for is in the result, all else is raised."""
+    """Creates, changes, versions and deletes documents; errors of single fields are results, others are raised."""
 
     def __init__(
         self,
@@ -81,9 +75,15 @@ class DocumentService:
         self._vault_id = vault_id
 
     def model(
-        self, caller: Caller, operation: Operation
+        self,
+        caller: Caller,
+        operation: Operation,
     ) -> tuple[DocumentModel, VaultObject]:
-        """What documents are like; raises VaultFault for who may not do this with them, and where there are none."""
+        """Return the model of documents, and the object of their versions.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may do this with documents; OPERATION_NOT_ALLOWED in
+            a Vault without document types.
+        """
         require(caller, DOCUMENTS, operation)
         model = self._components.registry.documents
         if model.versions is None:
@@ -93,75 +93,101 @@ class DocumentService:
         return model, model.versions
 
     async def create(
-        self, caller: Caller, fields: Mapping[str, str], file: SourceFile | None
+        self,
+        caller: Caller,
+        fields: Mapping[str, str],
+        file: SourceFile | None,
     ) -> RowResult:
-        """A document in its first version; its result has the document's id."""
+        """Create a document in its first version, and return its result, with the document's id."""
 
         async def work(connection: Connection) -> list[RowResult]:
             model, versions = self.model(caller, Operation.CREATE)
-            kind = type_of(model, fields)
-            lifecycle = lifecycle_of(model, kind, fields.get(LIFECYCLE))
-            number = first_number(fields)
+            beginning = beginning_of(model, fields)
             own = {name: value for name, value in fields.items() if name not in CHOSEN}
             row = await self._read(connection, caller, versions, own)
             require_fields(versions, row)
             if row.errors:
                 return [row.refused().result()]
             document_id = await connection.fetchval(store.NEXT_ID)
-            now = await moment(connection)
-            first = self.first_version(
-                caller, document_id, Begun(kind, lifecycle, number), row.values, now
-            )
+            writing = await self.writing(connection, caller)
+            first = first_version(writing, document_id, beginning, row.values)
             await store.insert(connection, versions, [first])
             if file is not None:
-                await keep_file(
-                    connection, version_id(document_id, number), SOURCE_FILE, file
-                )
+                version = version_id(document_id, beginning.number)
+                await keep_file(connection, version, SOURCE_FILE, file)
             await entries.document_changed(
                 connection, caller, entries.CREATE, document_id
             )
             return [RowResult(id=str(document_id))]
 
-        return (await self._records.carry_out(work))[0]
+        results = await self._records.carry_out(work)
+        return results[0]
 
     async def new_version(
-        self, caller: Caller, document_id: int, file: SourceFile | None
+        self,
+        caller: Caller,
+        document_id: int,
+        file: SourceFile | None,
     ) -> Number:
-        """A draft after the latest version, with a file of its own or that of the latest; its number."""
+        """Make a draft after the latest version, with ``file`` or the latest version's file, and return its number.
+
+        :raises VaultFault: INVALID_DATA when there is no such document.
+        """
 
         async def work(connection: Connection) -> Number:
+            # The model is read below: it must be that of the tables until the transaction ends.
             await self._components.hold(connection)
             model, versions = self.model(caller, Operation.EDIT)
             before = await store.locked(connection, versions, Place(document_id))
-            number = Number.of(before).draft_after()
-            lifecycle = model.lifecycles[before[LIFECYCLE]]
-            values = {
-                name: before[name]
-                for name in versions.fields
-                if name in before and name not in NOT_COPIED
-            }
-            await connection.execute(store.NOT_LATEST, document_id)
-            following = self._version(
-                caller, lifecycle, values, number, await moment(connection)
+            number = await self._insert_draft(
+                connection, caller, model, versions, before
             )
-            await store.insert(connection, versions, [following])
             version = version_id(document_id, number)
             if file is None:
                 await connection.execute(store.COPY_FILE, before["id"], version)
             else:
                 await keep_file(connection, version, SOURCE_FILE, file)
-            after = [("version", str(Number.of(before)), str(number))]
+            lines = [("version", str(Number.of(before)), str(number))]
             await entries.document_changed(
-                connection, caller, entries.EDIT, document_id, after
+                connection, caller, entries.EDIT, document_id, lines
             )
             return number
 
         return await self._database.unit_of_work(work)
 
+    async def _insert_draft(
+        self,
+        connection: Connection,
+        caller: Caller,
+        model: DocumentModel,
+        versions: VaultObject,
+        before: Record,
+    ) -> Number:
+        """Store the draft that follows a version, with its fields, and return the draft's number."""
+        number = Number.of(before).draft_after()
+        lifecycle = model.lifecycles[before[LIFECYCLE]]
+        values = {
+            name: before[name]
+            for name in versions.fields
+            if name in before and name not in NOT_COPIED
+        }
+        # Before the insert: it marks every version of the document that is stored.
+        await connection.execute(store.NOT_LATEST, before[DOCUMENT_ID])
+        writing = await self.writing(connection, caller)
+        draft = latest_version(writing, values, lifecycle, number)
+        await store.insert(connection, versions, [draft])
+        return number
+
     async def update(
-        self, caller: Caller, place: Place, fields: Mapping[str, str]
+        self,
+        caller: Caller,
+        place: Place,
+        fields: Mapping[str, str],
     ) -> RowResult:
-        """Change fields of a version, the latest where none is named."""
+        """Change fields of a version, of the latest when the place names none, and return the result.
+
+        :raises VaultFault: INVALID_DATA when there is no such version.
+        """
 
         async def work(connection: Connection) -> list[RowResult]:
             _, versions = self.model(caller, Operation.EDIT)
@@ -173,34 +199,34 @@ class DocumentService:
             await self.change(connection, caller, versions, [(before, row.values)])
             return [RowResult(id=record_id, event=UPDATED)]
 
-        return (await self._records.carry_out(work))[0]
+        results = await self._records.carry_out(work)
+        return results[0]
 
     async def delete(self, caller: Caller, place: Place) -> None:
-        """Delete a document, or one of several versions of it."""
+        """Delete a document, or the version that the place names.
+
+        :raises VaultFault: INVALID_DATA when there is no such version; OPERATION_NOT_ALLOWED for the only one.
+        """
 
         async def work(connection: Connection) -> None:
             await self._components.hold(connection)
             _, versions = self.model(caller, Operation.DELETE)
             found = await store.locked(connection, versions, place)
-            ids = [
-                row["id"]
-                for row in await connection.fetch(store.IDS, place.document_id)
-            ]
-            lines: Sequence[tuple[str, object, object]] = ()
+            rows = await connection.fetch(store.IDS, place.document_id)
+            ids = [row["id"] for row in rows]
+            lines: Sequence[AuditLine] = ()
             if place.number is None:
-                gone = str(place.document_id)
+                deleted = str(place.document_id)
             elif len(ids) == 1:
                 raise VaultFault(
                     ErrorType.OPERATION_NOT_ALLOWED,
                     "The only version of a document goes with it",
                 )
             else:
-                gone, ids, lines = (
-                    found["id"],
-                    [found["id"]],
-                    [("version", str(place.number), None)],
-                )
-            await note_deletions(connection, {DOCUMENTS: [gone]})
+                deleted = found["id"]
+                ids = [deleted]
+                lines = [("version", str(place.number), None)]
+            await note_deletions(connection, {DOCUMENTS: [deleted]})
             await connection.execute(store.DELETE_FILES, ids)
             await connection.execute(store.DELETE, ids)
             await connection.execute(store.MAKE_LATEST, place.document_id)
@@ -211,34 +237,44 @@ class DocumentService:
         await self._database.unit_of_work(work)
 
     async def state(
-        self, caller: Caller, place: Place
+        self,
+        caller: Caller,
+        place: Place,
     ) -> tuple[Lifecycle, LifecycleState]:
-        """In which state of which lifecycle a version is."""
+        """Return the lifecycle of a version, and the state that it is in.
+
+        :raises VaultFault: INVALID_DATA when there is no such version.
+        """
         model, versions = self.model(caller, Operation.READ)
         async with self._database.transaction() as connection:
-            return _state(model, await store.locked(connection, versions, place))
+            version = await store.locked(connection, versions, place)
+        return state_of(model, version)
 
-    async def run_action(self, caller: Caller, place: Place, action_name: str) -> None:
+    async def run_action(
+        self,
+        caller: Caller,
+        place: Place,
+        action_name: str,
+    ) -> None:
         """Run a user action of a version's state.
 
         A draft that becomes steady is the next major version, and supersedes those that were steady before.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS when the state does not offer the action.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the state has no such action; the errors of the entry actions.
         """
 
         async def work(connection: Connection) -> None:
             await self._components.hold(connection)
             model, versions = self.model(caller, Operation.EDIT)
             before = await store.locked(connection, versions, place)
-            lifecycle, state = _state(model, before)
+            lifecycle, state = state_of(model, before)
             action = offered(state, action_name)
             following = lifecycle.states[action.next_state or ""]
-            await self.change(
-                connection, caller, versions, [(before, {"status__v": following.name})]
-            )
-            if following.state_type == STEADY and state.state_type != STEADY:
-                await self._make_steady(
-                    connection, caller, lifecycle, before, following
+            changes = {"status__v": following.name}
+            await self.change(connection, caller, versions, [(before, changes)])
+            if becomes_steady(state, following):
+                await make_steady(
+                    connection, caller, self._vault_id, lifecycle, before, following
                 )
             await self._enter(connection, caller, following, place.document_id)
 
@@ -251,7 +287,10 @@ class DocumentService:
         state: LifecycleState,
         document_id: int,
     ) -> None:
-        """Run the entry actions of the state that a document has come into; one that refuses it refuses the whole."""
+        """Run the entry actions of the state that a document has changed to.
+
+        :raises VaultFault: the error of the first entry action that refuses the change.
+        """
         documents = VaultObject(DOCUMENTS, "Document", "Documents", "")
         registry = self._components.registry
         ids = (str(document_id),)
@@ -264,90 +303,17 @@ class DocumentService:
             error = next(iter(refusal.errors.values()))
             raise VaultFault(error.type, error.message) from refusal
 
-    async def _make_steady(
+    async def writing(
         self,
         connection: Connection,
         caller: Caller,
-        lifecycle: Lifecycle,
-        before: Record,
-        steady: LifecycleState,
-    ) -> None:
-        """Give a version that became steady its number, and supersede those that were."""
-        document_id, number = before[DOCUMENT_ID], Number.of(before)
-        version = before["id"]
-        lines: list[tuple[str, object, object]] = []
-        if number.minor:
-            latest = await store.latest_major(connection, document_id)
-            number = Number(latest, 0).steady_after()
-            version = version_id(document_id, number)
-            named = (version, f"{self._vault_id}_{version}", number.major, number.minor)
-            await connection.execute(store.RENUMBER, before["id"], *named)
-            await connection.execute(store.RENUMBER_FILES, before["id"], version)
-            await connection.execute(store.NOT_LATEST, document_id)
-            await connection.execute(store.MAKE_LATEST, document_id)
-            lines.append(("version", str(Number.of(before)), str(number)))
-        superseded = [
-            state.name
-            for state in lifecycle.states.values()
-            if state.state_type == SUPERSEDED
-        ]
-        if superseded:
-            states = [
-                s.name for s in lifecycle.states.values() if s.state_type == STEADY
-            ]
-            arguments = (document_id, lifecycle.name, superseded[0], states, version)
-            gone = await connection.fetch(store.IN_STATE, *arguments)
-            lines += [("status__v", steady.name, superseded[0]) for _ in gone]
-        await entries.document_changed(
-            connection, caller, entries.EDIT, document_id, lines
-        )
-
-    def first_version(
-        self,
-        caller: Caller,
-        document_id: int,
-        begun: Begun,
-        fields: Mapping[str, object],
-        now: datetime,
-    ) -> dict[str, object]:
-        """All that is stored of a new document with these fields."""
-        values = {
-            **fields,
-            DOCUMENT_ID: document_id,
-            "global_id__sys": f"{self._vault_id}_{document_id}",
-            "document_number__v": document_number(begun.kind, document_id),
-            **dict(zip(LEVELS, begun.kind.path, strict=False)),
-            LIFECYCLE: begun.lifecycle.name,
-            "document_creation_date__v": now,
-            "created_by__v": caller.user_id,
-        }
-        return self._version(caller, begun.lifecycle, values, begun.number, now)
-
-    def _version(
-        self,
-        caller: Caller,
-        lifecycle: Lifecycle,
-        values: Mapping[str, object],
-        number: Number,
-        now: datetime,
-    ) -> dict[str, object]:
-        """All that is stored of a version that is the latest from now on, in the state in which drafts begin."""
-        document_id = int(str(values[DOCUMENT_ID]))
-        version = version_id(document_id, number)
-        return {
-            **values,
-            "id": version,
-            "latest_version__sys": True,
-            "global_version_id__sys": f"{self._vault_id}_{version}",
-            **number.fields,
-            "status__v": lifecycle.starting_state,
-            "version_creation_date__v": now,
-            "last_modified_by__v": caller.user_id,
-            "version_modified_date__v": now,
-        }
+    ) -> Writing:
+        """Return the Vault, user and time that are stored with versions written now."""
+        now = await moment(connection)
+        return Writing(self._vault_id, caller.user_id, now)
 
     async def with_connection(self, ask: Callable[[Connection], Awaitable[T]]) -> T:
-        """What is asked of the database outside any change."""
+        """Run ``ask`` with a connection outside any transaction, and return what it returns."""
         async with self._database.connection() as connection:
             return await ask(connection)
 
@@ -358,28 +324,28 @@ class DocumentService:
         versions: VaultObject,
         changes: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """Store what is different in versions that are held, and who made it so."""
+        """Store the values that differ from those of locked versions, with dates and audit entries.
+
+        ``changes`` are stored versions, each with its new values.
+        """
         now = await moment(connection)
+        # One statement for all versions in which the same fields change.
         alike: dict[frozenset[str], dict[str, Mapping[str, object]]] = {}
-        lines: dict[int, list[tuple[str, object, object]]] = {}
+        lines: dict[int, list[AuditLine]] = {}
         for before, values in changes:
             different = {
                 name: value for name, value in values.items() if before[name] != value
             }
-            if different:
-                # Of two states of a version the later one has the later date, also within a millisecond.
-                dated = max(now, before["version_modified_date__v"] + STEP)
-                stamp = {
-                    "last_modified_by__v": caller.user_id,
-                    "version_modified_date__v": dated,
-                }
-                alike.setdefault(frozenset(different), {})[before["id"]] = {
-                    **different,
-                    **stamp,
-                }
-                lines[before[DOCUMENT_ID]] = [
-                    (name, before[name], value) for name, value in different.items()
-                ]
+            if not different:
+                continue
+            # The later one of two states of a version has the later date, also within a millisecond.
+            dated = max(now, before[MODIFIED] + STEP)
+            stamp = {"last_modified_by__v": caller.user_id, MODIFIED: dated}
+            rows = alike.setdefault(frozenset(different), {})
+            rows[before["id"]] = {**different, **stamp}
+            lines[before[DOCUMENT_ID]] = [
+                (name, before[name], value) for name, value in different.items()
+            ]
         for rows in alike.values():
             await store.update(connection, versions, rows)
         await entries.documents_changed(connection, caller, entries.EDIT, lines)
@@ -391,41 +357,9 @@ class DocumentService:
         versions: VaultObject,
         fields: Mapping[str, str],
     ) -> ResolvedRow:
-        """The fields of a call as column values; what is wrong with them is in the row."""
-        read = self._records.reader(versions).read([fields])
+        """Return the fields of a call as a row of column values, with an error for each that cannot be stored."""
+        reader = self._records.reader(versions)
+        read = reader.read([fields])
         batch = self._records.batch(connection, caller, versions)
         (row,) = await batch.resolve(read)
         return row
-
-
-def offered(state: LifecycleState, action_name: str) -> UserAction:
-    """The user action of a state by its name; raises VaultFault INSUFFICIENT_ACCESS when the state has none."""
-    for action in state.user_actions:
-        if action.name == action_name:
-            return action
-    message = (
-        f"The document offers no lifecycle action [{action_name[:100]}] in its state"
-    )
-    raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
-
-
-def _state(model: DocumentModel, version: Record) -> tuple[Lifecycle, LifecycleState]:
-    lifecycle = model.lifecycles[version[LIFECYCLE]]
-    return lifecycle, lifecycle.states[version["status__v"]]
-
-
-def require_fields(versions: VaultObject, row: ResolvedRow) -> None:
-    """Fail a row of a new document that lacks a required field."""
-    for field in versions.fields.values():
-        given = row.values.get(field.name) is not None
-        if (
-            field.required
-            and field.active
-            and not field.system
-            and not given
-            and not row.errors
-        ):
-            row.fail(
-                ErrorType.PARAMETER_REQUIRED,
-                f"Missing required parameter [{field.name}]",
-            )

@@ -1,4 +1,4 @@
-"""Documents in the database: statements on versions and files, inside a transaction that has begun."""
+"""Reads and writes document versions and their files in the database, inside a transaction that has begun."""
 
 from __future__ import annotations
 
@@ -12,68 +12,110 @@ from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
 from shared.vault.components.schema import quote, table
 from shared.vault.documents.versions import Number
 from shared.vault.errors import VaultFault
-from shared.vault.records import write_statements as statements
+from shared.vault.records import record_statements as statements
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.files.content_service import Content
-    from shared.vault.model.component_model import Field, VaultObject
+    from shared.vault.model.component_model import VaultObject
     from shared.vault.storage.database import Connection
+
+OCTETS = "application/octet-stream"
+_TABLE = table(VERSIONS)
 
 # One writer a document at a time: a version that follows is then always of the latest.
 ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('document.' || id, 2)) FROM unnest($1::bigint[]) AS id"
-# One creator a key at a time: whoever waited sees what the other has made.
+# One creator a key at a time: the one that waited sees what the other has made.
 KEYS_ALONE = """SELECT pg_advisory_xact_lock(hashtextextended('document.' || $1::text || '.' || key, 2))
 FROM unnest($2::text[]) AS key"""
+# The id of a new document, and ids of several.
 NEXT_ID = "SELECT nextval('platform.document_id')"
 NEXT_IDS = "SELECT nextval('platform.document_id') AS id FROM generate_series(1, $1)"
-LATEST = (
-    f"SELECT id FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = $1 AND latest_version__sys"
-)
-ALL_LATEST = f"SELECT id FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = ANY($1::bigint[]) AND latest_version__sys"
-NUMBERED = f"""SELECT id FROM {table(VERSIONS)}
+# The latest version of a document, the latest of several documents, one by its number, and all of a document.
+LATEST = f"SELECT id FROM {_TABLE} WHERE {DOCUMENT_ID} = $1 AND latest_version__sys"
+ALL_LATEST = f"SELECT id FROM {_TABLE} WHERE {DOCUMENT_ID} = ANY($1::bigint[]) AND latest_version__sys"
+NUMBERED = f"""SELECT id FROM {_TABLE}
 WHERE {DOCUMENT_ID} = $1 AND major_version_number__v = $2 AND minor_version_number__v = $3"""
-IDS = f"SELECT id FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = $1"
-NOT_LATEST = (
-    f"UPDATE {table(VERSIONS)} SET latest_version__sys = false WHERE {DOCUMENT_ID} = $1"
-)
-MAKE_LATEST = f"""UPDATE {table(VERSIONS)} SET latest_version__sys = true WHERE id = (
-    SELECT id FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = $1
+IDS = f"SELECT id FROM {_TABLE} WHERE {DOCUMENT_ID} = $1"
+# No version of a document is its latest any more; the one of the highest number is.
+NOT_LATEST = f"UPDATE {_TABLE} SET latest_version__sys = false WHERE {DOCUMENT_ID} = $1"
+MAKE_LATEST = f"""UPDATE {_TABLE} SET latest_version__sys = true WHERE id = (
+    SELECT id FROM {_TABLE} WHERE {DOCUMENT_ID} = $1
     ORDER BY major_version_number__v DESC, minor_version_number__v DESC LIMIT 1)"""
-DELETE = f"DELETE FROM {table(VERSIONS)} WHERE id = ANY($1::text[])"
+# Versions, and the files of versions.
+DELETE = f"DELETE FROM {_TABLE} WHERE id = ANY($1::text[])"
 DELETE_FILES = "DELETE FROM platform.document_file WHERE version_id = ANY($1::text[])"
-MAJOR = f"SELECT max(major_version_number__v) FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = $1"
-RENUMBER = f"""UPDATE {table(VERSIONS)}
+# The highest major number of a document; a version under another number, and its files with it.
+MAJOR = f"SELECT max(major_version_number__v) FROM {_TABLE} WHERE {DOCUMENT_ID} = $1"
+RENUMBER = f"""UPDATE {_TABLE}
 SET id = $2, global_version_id__sys = $3, major_version_number__v = $4, minor_version_number__v = $5 WHERE id = $1"""
 RENUMBER_FILES = (
-    "UPDATE platform.document_file SET version_id = $2 WHERE version_id = $1"
+    """UPDATE platform.document_file SET version_id = $2 WHERE version_id = $1"""
 )
+# The source file of a version for the draft that follows it; renditions are of one version only.
 COPY_FILE = """INSERT INTO platform.document_file (version_id, rendition, sha256, filename, format)
 SELECT $2, rendition, sha256, filename, format FROM platform.document_file WHERE version_id = $1 AND rendition = ''"""
-IN_STATE = f"""UPDATE {table(VERSIONS)} SET status__v = $3
+# A file of a version, in place of the one that it had.
+KEEP_FILE = """
+INSERT INTO platform.document_file (version_id, rendition, sha256, filename, format) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (version_id, rendition) DO UPDATE
+SET sha256 = EXCLUDED.sha256, filename = EXCLUDED.filename, format = EXCLUDED.format
+"""
+# The other versions of a document that are in some states, in another state.
+IN_STATE = f"""UPDATE {_TABLE} SET status__v = $3
 WHERE {DOCUMENT_ID} = $1 AND lifecycle__v = $2 AND status__v = ANY($4::text[]) AND id <> $5 RETURNING id, status__v"""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which version of which document; the latest where no number is given."""
+    """A version of a document: the latest one when ``number`` is None."""
 
     document_id: int
     number: Number | None = None
 
 
-async def insert(
-    connection: Connection, versions: VaultObject, rows: Sequence[Mapping[str, object]]
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that has been received and stored, with its name as it was sent."""
+
+    content: Content
+    filename: str
+
+    @property
+    def format(self) -> str:
+        """Return the media type by the ending of the file's name."""
+        guessed, _ = mimetypes.guess_type(self.filename)
+        return guessed or OCTETS
+
+
+async def keep_file(
+    connection: Connection,
+    version: str,
+    rendition: str,
+    file: SourceFile,
 ) -> None:
-    """Store versions that are new; what one of them does not have is empty."""
+    """Store a file as a version's rendition, or as its source file; replace the previous one."""
+    sha256 = file.content.sha256
+    await connection.execute(
+        KEEP_FILE, version, rendition, sha256, file.filename, file.format
+    )
+
+
+async def insert(
+    connection: Connection,
+    versions: VaultObject,
+    rows: Sequence[Mapping[str, object]],
+) -> None:
+    """Insert new versions; a field that is missing in a row is empty."""
     fields = [
         field
         for field in versions.fields.values()
         if any(field.name in values for values in rows)
     ]
     columns = ([values.get(field.name) for values in rows] for field in fields)
-    await connection.fetch(statements.insert_statement(versions, fields), *columns)
+    sql = statements.insert_statement(versions, fields)
+    await connection.fetch(sql, *columns)
 
 
 async def update(
@@ -81,65 +123,83 @@ async def update(
     versions: VaultObject,
     changes: Mapping[str, Mapping[str, object]],
 ) -> None:
-    """Change fields of stored versions, by their ids; all have the same fields."""
+    """Change fields of stored versions; ``changes`` are by version id, all with the same fields."""
     names = next(iter(changes.values())).keys()
     fields = [field for field in versions.fields.values() if field.name in names]
     columns = ([values[field.name] for values in changes.values()] for field in fields)
-    await connection.execute(
-        statements.update_statement(versions, fields), list(changes), *columns
-    )
+    sql = statements.update_statement(versions, fields)
+    await connection.execute(sql, list(changes), *columns)
 
 
-async def locked(connection: Connection, versions: VaultObject, place: Place) -> Record:
-    """A version with all its stored fields, held until the transaction ends.
+async def locked(
+    connection: Connection,
+    versions: VaultObject,
+    place: Place,
+) -> Record:
+    """Return a version with all its stored fields, locked until the transaction ends.
 
     :raises VaultFault: INVALID_DATA when there is no such version.
     """
+    # Before the search: the latest version may be another one after the wait.
     await connection.execute(ALONE, [place.document_id])
-    (record,) = await _held(connection, versions, [await find(connection, place)])
+    version = await find(connection, place)
+    (record,) = await _lock(connection, versions, [version])
     return record
 
 
-async def taken(connection: Connection, key: str, values: Sequence[str]) -> set[str]:
-    """Those of the values of a text field that a document has; nobody else makes one with any of them meanwhile."""
+async def taken(
+    connection: Connection,
+    key: str,
+    values: Sequence[str],
+) -> set[str]:
+    """Lock values of the text field ``key``, and return those that documents have.
+
+    Until the transaction ends no other transaction creates a document with any of the values.
+    """
+    # Sorted, as all callers lock them, so that two calls never wait for each other.
     await connection.execute(KEYS_ALONE, key, sorted(set(values)))
-    named = f"{quote(key)} = ANY($1::text[]) AND latest_version__sys"
-    rows = await connection.fetch(
-        f"SELECT {quote(key)} AS key FROM {table(VERSIONS)} WHERE {named}", values
-    )
+    column = quote(key)
+    sql = f"SELECT {column} AS key FROM {_TABLE} WHERE {column} = ANY($1::text[]) AND latest_version__sys"
+    rows = await connection.fetch(sql, values)
     return {row["key"] for row in rows}
 
 
 async def latest_locked(
-    connection: Connection, versions: VaultObject, ids: Sequence[int]
+    connection: Connection,
+    versions: VaultObject,
+    ids: Sequence[int],
 ) -> dict[int, Record]:
-    """The latest versions of those documents that there are, held until the transaction ends."""
+    """Lock the latest versions of documents until the transaction ends; return those that exist by document id."""
     await connection.execute(ALONE, sorted(ids))
-    found = [row["id"] for row in await connection.fetch(ALL_LATEST, ids)]
-    return {
-        record[DOCUMENT_ID]: record
-        for record in await _held(connection, versions, found)
-    }
+    rows = await connection.fetch(ALL_LATEST, ids)
+    found = [row["id"] for row in rows]
+    records = await _lock(connection, versions, found)
+    return {record[DOCUMENT_ID]: record for record in records}
 
 
-async def _held(
-    connection: Connection, versions: VaultObject, ids: Sequence[str]
+async def _lock(
+    connection: Connection,
+    versions: VaultObject,
+    ids: Sequence[str],
 ) -> list[Record]:
-    sql = statements.lock_statement(versions, versions.fields["id"], _others(versions))
-    return list(await connection.fetch(sql, ids))
-
-
-def _others(versions: VaultObject) -> list[Field]:
-    return [field for field in versions.fields.values() if field.name != "id"]
+    """Lock versions by their ids, and return them with all their fields."""
+    others = [field for field in versions.fields.values() if field.name != "id"]
+    sql = statements.lock_statement(versions, versions.fields["id"], others)
+    rows = await connection.fetch(sql, ids)
+    return list(rows)
 
 
 async def find(connection: Connection, place: Place) -> str:
-    """The id of a version; raises VaultFault INVALID_DATA when there is none."""
-    if place.number is None:
+    """Return the id of a version.
+
+    :raises VaultFault: INVALID_DATA when there is no such version.
+    """
+    number = place.number
+    if number is None:
         found = await connection.fetchval(LATEST, place.document_id)
     else:
         found = await connection.fetchval(
-            NUMBERED, place.document_id, place.number.major, place.number.minor
+            NUMBERED, place.document_id, number.major, number.minor
         )
     if found is None:
         raise VaultFault(
@@ -150,37 +210,6 @@ async def find(connection: Connection, place: Place) -> str:
 
 
 async def latest_major(connection: Connection, document_id: int) -> int:
-    """The highest major number that a document has."""
-    return int(await connection.fetchval(MAJOR, document_id))
-
-
-OCTETS = "application/octet-stream"
-
-
-KEEP = """
-INSERT INTO platform.document_file (version_id, rendition, sha256, filename, format) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (version_id, rendition) DO UPDATE
-SET sha256 = EXCLUDED.sha256, filename = EXCLUDED.filename, format = EXCLUDED.format
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """A file that has been sent and is kept, and the name it came under."""
-
-    content: Content
-    filename: str
-
-    @property
-    def format(self) -> str:
-        """Its MIME type, as far as the name tells."""
-        return mimetypes.guess_type(self.filename)[0] or OCTETS
-
-
-async def keep_file(
-    connection: Connection, version: str, rendition: str, file: SourceFile
-) -> None:
-    """Make a file that of a version, in place of the one it had."""
-    await connection.execute(
-        KEEP, version, rendition, file.content.sha256, file.filename, file.format
-    )
+    """Return the highest major number of a document's versions."""
+    major = await connection.fetchval(MAJOR, document_id)
+    return int(major)

@@ -1,4 +1,4 @@
-"""The texts of documents' files, kept beside their content for searches."""
+"""Extracts and stores the texts of documents' files, for searches."""
 
 from __future__ import annotations
 
@@ -15,72 +15,36 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Database
 
 MAX_BYTES = 2**20  # of a file that are looked at
-
-
 MAX_TEXT = 200_000  # characters that are kept
-
+PAGE = 500  # files that are read for one statement
 
 _MARKUP = frozenset(
-    {
+    (
         "text/html",
         "application/xhtml+xml",
         "text/xml",
         "application/xml",
         "image/svg+xml",
-    }
+    )
 )
-
-
-_PLAIN = frozenset({"application/json"})
-
-
+_PLAIN = frozenset(("application/json",))
 # Whatever is not closed goes to the end: a file is read once, however it is broken.
 _TAGS = re.compile(
     r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*+>|\Z)|<!\[CDATA\[|\]\]>|</?[a-z!?][^<>]*+>?",
     re.DOTALL | re.IGNORECASE,
 )
-
-
 _SPACE = re.compile(r"\s+")
-
-
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
-
-def is_text(media_type: str) -> bool:
-    """Whether files of this type are text that can be searched."""
-    return (
-        media_type.startswith("text/") or media_type in _MARKUP or media_type in _PLAIN
-    )
-
-
-def plain_text(data: bytes, media_type: str) -> str:
-    """The words of a file of a type that ``is_text``, of its beginning where it is long; spaces are one each."""
-    text = _decoded(data[:MAX_BYTES]).replace("\x00", " ")
-    if media_type in _MARKUP:
-        text = html.unescape(_TAGS.sub(" ", text)).replace("\x00", " ")
-    return _SPACE.sub(" ", text).strip()[:MAX_TEXT]
-
-
-def _decoded(data: bytes) -> str:
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace")
-    # The last character may have been cut in two.
-    text, length = codecs.utf_8_decode(data, "ignore", False)
-    if len(text.encode()) == length:
-        return text
-    return data.decode("cp1252", "replace")
-
-
-PAGE = 500  # files that are read for one statement
-
+# The text of content, which never changes; two writers of it store the same.
 KEEP = "INSERT INTO platform.content_text (sha256, text) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+# Whether content has a text.
 KNOWN = "SELECT EXISTS (SELECT FROM platform.content_text WHERE sha256 = $1)"
+# Content of source files that has no text yet, after a checksum.
 MISSING = """
 SELECT DISTINCT ON (sha256) sha256, size, md5, stored_as, format
 FROM platform.document_file f JOIN platform.content c USING (sha256)
@@ -90,33 +54,33 @@ ORDER BY sha256 LIMIT $2
 
 
 class DocumentTexts:
-    """Reads the text of files that are kept."""
+    """Extracts the text of stored files, and stores the text of each once."""
 
     def __init__(self, database: Database, content: ContentService) -> None:
         self._database = database
         self._content = content
 
     async def note(self, content: Content, media_type: str) -> None:
-        """Keep the text of a file, where its type has one."""
+        """Store the text of a file, unless its type has none or it is stored already."""
         if not is_text(media_type):
             return
         async with self._database.connection() as connection:
             if await connection.fetchval(KNOWN, content.sha256):
                 return
-        data = b"".join(
-            [
-                chunk
-                async for chunk in self._content.read(
-                    content, 0, min(content.size, MAX_BYTES)
-                )
-            ]
-        )
+        data = await self._beginning(content)
+        # A megabyte of markup takes long enough to keep other requests waiting.
         text = await asyncio.to_thread(plain_text, data, media_type)
         async with self._database.connection() as connection:
             await connection.execute(KEEP, content.sha256, text)
 
+    async def _beginning(self, content: Content) -> bytes:
+        """Return the first bytes of a file, from which the text is extracted."""
+        length = min(content.size, MAX_BYTES)
+        chunks = [chunk async for chunk in self._content.read(content, 0, length)]
+        return b"".join(chunks)
+
     async def note_missing(self) -> None:
-        """Keep the texts of files whose writer did not come to it, or was of a version that kept none."""
+        """Store the missing texts of source files, whose writer was stopped, or was an older release without texts."""
         after = ""
         while True:
             async with self._database.connection() as connection:
@@ -128,4 +92,38 @@ class DocumentTexts:
                 await self.note(content, row["format"])
             if len(rows) < PAGE:
                 return
+            # Files whose type has no text stay without one: the next page begins behind them.
             after = rows[-1]["sha256"]
+
+
+def is_text(media_type: str) -> bool:
+    """Return whether files of this type are text that can be searched."""
+    if media_type.startswith("text/"):
+        return True
+    return media_type in _MARKUP or media_type in _PLAIN
+
+
+def plain_text(data: bytes, media_type: str) -> str:
+    """Return the words of the beginning of a file, without markup, separated by one space each.
+
+    ``is_text`` must be true of ``media_type``.
+    """
+    # PostgreSQL stores no null characters in texts; entities of markup may bring new ones.
+    text = _decoded(data[:MAX_BYTES]).replace("\x00", " ")
+    if media_type in _MARKUP:
+        untagged = _TAGS.sub(" ", text)
+        text = html.unescape(untagged).replace("\x00", " ")
+    words = _SPACE.sub(" ", text).strip()
+    return words[:MAX_TEXT]
+
+
+def _decoded(data: bytes) -> str:
+    """Return bytes as text, decoded by their byte order mark, else as UTF-8 if valid, else as Windows-1252."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace")
+    # The last character may have been cut in two.
+    text, length = codecs.utf_8_decode(data, "ignore", False)
+    if len(text.encode()) == length:
+        return text
+    return data.decode("cp1252", "replace")

@@ -1,13 +1,15 @@
-"""Versions of documents by number, and what the first one of a document begins with."""
+"""Numbers document versions, and derives the stored values of a version from the choices of a caller."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.components.document_model import DOCUMENT_ID
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
@@ -16,17 +18,22 @@ if TYPE_CHECKING:
     from shared.vault.model.component_model import (
         DocumentModel,
         DocumentType,
+        Field,
         Lifecycle,
+        VaultObject,
     )
+    from shared.vault.records.rows import ResolvedRow
 
 LEVELS = ("type__v", "subtype__v", "classification__v")
 LIFECYCLE = "lifecycle__v"
-NUMBERS = ("major_version_number__v", "minor_version_number__v")
-SUPPRESS_RENDITION = "suppressRendition"  # a Vault that makes renditions is asked not to; here nothing makes any
+MAJOR, MINOR = NUMBERS = ("major_version_number__v", "minor_version_number__v")
+# A Vault that makes renditions is asked not to; this one makes none, and accepts the parameter.
+SUPPRESS_RENDITION = "suppressRendition"
 CHOSEN = frozenset((*LEVELS, LIFECYCLE, *NUMBERS, SUPPRESS_RENDITION))
 """What is chosen when a document is created, beside the fields that can be changed."""
 
 MAX_NUMBER = 9999
+DEFAULT_NUMBER_FORMAT = "VV-{#####}"
 
 _DIGITS = re.compile(r"\{(#+)\}")
 
@@ -40,23 +47,20 @@ class Number:
 
     @classmethod
     def of(cls, values: Record) -> Self:
-        """The number of a stored version."""
-        return cls(values["major_version_number__v"], values["minor_version_number__v"])
+        """Return the number of a stored version."""
+        return cls(values[MAJOR], values[MINOR])
 
     @property
     def fields(self) -> dict[str, object]:
-        """The number as fields of a version."""
-        return {
-            "major_version_number__v": self.major,
-            "minor_version_number__v": self.minor,
-        }
+        """Return the number as fields of a version."""
+        return {MAJOR: self.major, MINOR: self.minor}
 
     def draft_after(self) -> Number:
-        """The draft that follows."""
+        """Return the number of the draft that follows."""
         return Number(self.major, self.minor + 1)
 
     def steady_after(self) -> Number:
-        """The number of a draft that becomes steady."""
+        """Return the number of a draft that becomes steady."""
         return Number(self.major + 1, 0)
 
     def __str__(self) -> str:
@@ -66,31 +70,72 @@ class Number:
 FIRST = Number(0, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The choices for a new document: its type and lifecycle, and the number of its first version."""
+
+    kind: DocumentType
+    lifecycle: Lifecycle
+    number: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """The Vault that writes a version, the user (by id) for whom it does, and the time."""
+
+    vault_id: int
+    user_id: int
+    moment: datetime
+
+
+def beginning_of(model: DocumentModel, fields: Mapping[str, str]) -> Beginning:
+    """Return the beginning of a document that is created with these fields.
+
+    :raises VaultFault: PARAMETER_REQUIRED or INVALID_DATA when the fields choose no valid type, lifecycle or number.
+    """
+    kind = type_of(model, fields)
+    lifecycle = lifecycle_of(model, kind, fields.get(LIFECYCLE))
+    number = first_number(fields)
+    return Beginning(kind, lifecycle, number)
+
+
 def first_number(fields: Mapping[str, str]) -> Number:
-    """The number that a new document begins with, 0.1 where none is given; raises VaultFault INVALID_DATA."""
-    given = [fields.get(name) or "" for name in NUMBERS]
-    if not any(given):
+    """Return the number of the first version of a new document, by default 0.1.
+
+    :raises VaultFault: INVALID_DATA when only one of both parts is set, or one is not a whole number up to 9999.
+    """
+    texts = [fields.get(name) or "" for name in NUMBERS]
+    if not any(texts):
         return FIRST
-    if not all(
-        text.isascii() and text.isdigit() and int(text[:9]) <= MAX_NUMBER
-        for text in given
-    ):
+    if not all(map(_is_number, texts)):
         raise VaultFault(
             ErrorType.INVALID_DATA,
-            f"[{NUMBERS[0]}] and [{NUMBERS[1]}] are whole numbers, both given",
+            f"[{MAJOR}] and [{MINOR}] are whole numbers, both given",
         )
-    return Number(*map(int, given))
+    major, minor = (int(text.lstrip("0") or "0") for text in texts)
+    return Number(major, minor)
+
+
+def _is_number(text: str) -> bool:
+    """Return whether a text is a whole number that a version may have."""
+    # Python's int() takes digits of every script.
+    if not text.isascii() or not text.isdigit():
+        return False
+    # Four digits are enough to compare; int() refuses a text of thousands of them.
+    significant = text.lstrip("0")
+    return len(significant) <= len(str(MAX_NUMBER))
 
 
 def version_id(document_id: int, number: Number) -> str:
-    """The id of a version, ``12_0_1``."""
+    """Return the id of a version, ``12_0_1``."""
     return f"{document_id}_{number.major}_{number.minor}"
 
 
 def type_of(model: DocumentModel, fields: Mapping[str, str]) -> DocumentType:
-    """The document type that the fields name, level by level, each by its name or its label.
+    """Return the document type that the fields name, level by level, each by its name or its label.
 
-    :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
+    :raises VaultFault: PARAMETER_REQUIRED without a first level; INVALID_DATA when a level names no active type below
+        the one above it.
     """
     if not fields.get(LEVELS[0]):
         raise VaultFault(
@@ -98,55 +143,57 @@ def type_of(model: DocumentModel, fields: Mapping[str, str]) -> DocumentType:
         )
     found: DocumentType | None = None
     for level in LEVELS:
-        given = fields.get(level)
-        if not given:
+        text = fields.get(level)
+        if not text:
             break
-        above = "" if found is None else f"{found.name}."
-        found = _named(
-            given,
-            (
-                kind
-                for kind in model.types.values()
-                if kind.name == above + kind.path[-1]
-            ),
-        )
+        found = _named(text, _below(model, found))
         if found is None:
             raise VaultFault(
                 ErrorType.INVALID_DATA,
                 f"Field [{level}] names no active document type at its place",
             )
-    given_levels = sum(bool(fields.get(level)) for level in LEVELS)
-    if found is None or len(found.path) != given_levels:
+    # A classification without a subtype ends the loop before it is read.
+    named_levels = sum(bool(fields.get(level)) for level in LEVELS)
+    if found is None or len(found.path) != named_levels:
         raise VaultFault(
             ErrorType.INVALID_DATA, f"Field [{LEVELS[-1]}] needs the levels above it"
         )
     return found
 
 
-def _named(given: str, kinds: Iterable[DocumentType]) -> DocumentType | None:
+def _below(model: DocumentModel, above: DocumentType | None) -> Iterable[DocumentType]:
+    """Yield the document types one level below a type, those of the first level below None."""
+    prefix = "" if above is None else f"{above.name}."
+    for kind in model.types.values():
+        if kind.name == prefix + kind.path[-1]:
+            yield kind
+
+
+def _named(text: str, kinds: Iterable[DocumentType]) -> DocumentType | None:
+    """Return the active type with this name or, if there is none, with this label."""
     active = [kind for kind in kinds if kind.active]
-    by_name = [kind for kind in active if kind.path[-1] == given]
-    return next(iter(by_name or [kind for kind in active if kind.label == given]), None)
+    for kind in active:
+        if kind.path[-1] == text:
+            return kind
+    for kind in active:
+        if kind.label == text:
+            return kind
+    return None
 
 
 def lifecycle_of(
-    model: DocumentModel, kind: DocumentType, given: str | None
+    model: DocumentModel,
+    kind: DocumentType,
+    chosen: str | None,
 ) -> Lifecycle:
-    """The lifecycle of a new document: the one named, by name or label, or the only one that its type may have.
+    """Return the lifecycle of a new document: the chosen one, by name or label, or the only one of its type.
 
-    :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
+    :raises VaultFault: PARAMETER_REQUIRED when the type has several; INVALID_DATA when the chosen one is none of them.
     """
-    offered = [
-        model.lifecycles[name]
-        for name in model.lifecycles_of(kind.name)
-        if model.lifecycles[name].active
-    ]
-    if given:
-        offered = [
-            lifecycle
-            for lifecycle in offered
-            if given in (lifecycle.name, lifecycle.label)
-        ]
+    lifecycles = [model.lifecycles[name] for name in model.lifecycles_of(kind.name)]
+    offered = [lifecycle for lifecycle in lifecycles if lifecycle.active]
+    if chosen:
+        offered = [each for each in offered if chosen in (each.name, each.label)]
     if not offered:
         raise VaultFault(
             ErrorType.INVALID_DATA,
@@ -159,7 +206,74 @@ def lifecycle_of(
     return offered[0]
 
 
+def require_fields(versions: VaultObject, row: ResolvedRow) -> None:
+    """Fail a row of a new document that lacks a required field."""
+    for field in versions.fields.values():
+        if _must_have(field) and not _has(row, field.name) and not row.errors:
+            row.fail(
+                ErrorType.PARAMETER_REQUIRED,
+                f"Missing required parameter [{field.name}]",
+            )
+
+
+def _must_have(field: Field) -> bool:
+    """Return whether a new document needs a value that the caller supplies."""
+    return field.required and field.active and not field.system
+
+
+def _has(row: ResolvedRow, name: str) -> bool:
+    """Return whether a row has a value for a field."""
+    return row.values.get(name) is not None
+
+
 def document_number(kind: DocumentType, document_id: int) -> str:
-    """The number that people call a document by, in the format of its type: ``ET-{######}``."""
-    text = kind.number_format or "VV-{#####}"
-    return _DIGITS.sub(lambda match: str(document_id).rjust(len(match[1]), "0"), text)
+    """Return the number by which people name a document, in the format of its type: ``ET-{######}``."""
+    text = kind.number_format or DEFAULT_NUMBER_FORMAT
+    digits = str(document_id)
+    return _DIGITS.sub(lambda match: digits.rjust(len(match[1]), "0"), text)
+
+
+def first_version(
+    writing: Writing,
+    document_id: int,
+    beginning: Beginning,
+    fields: Mapping[str, object],
+) -> dict[str, object]:
+    """Return all stored values of the first version of a document with these fields."""
+    levels = dict(zip(LEVELS, beginning.kind.path, strict=False))
+    values = {
+        **fields,
+        DOCUMENT_ID: document_id,
+        "global_id__sys": f"{writing.vault_id}_{document_id}",
+        "document_number__v": document_number(beginning.kind, document_id),
+        **levels,
+        LIFECYCLE: beginning.lifecycle.name,
+        "document_creation_date__v": writing.moment,
+        "created_by__v": writing.user_id,
+    }
+    return latest_version(writing, values, beginning.lifecycle, beginning.number)
+
+
+def latest_version(
+    writing: Writing,
+    values: Mapping[str, object],
+    lifecycle: Lifecycle,
+    number: Number,
+) -> dict[str, object]:
+    """Return all stored values of a new latest version, in the state in which drafts begin.
+
+    ``values`` are those of the document, and the fields that the version has.
+    """
+    document_id = int(str(values[DOCUMENT_ID]))
+    version = version_id(document_id, number)
+    return {
+        **values,
+        "id": version,
+        "latest_version__sys": True,
+        "global_version_id__sys": f"{writing.vault_id}_{version}",
+        **number.fields,
+        "status__v": lifecycle.starting_state,
+        "version_creation_date__v": writing.moment,
+        "last_modified_by__v": writing.user_id,
+        "version_modified_date__v": writing.moment,
+    }

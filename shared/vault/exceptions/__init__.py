@@ -1,1 +1,1 @@
-"""Records User Exception Messages of the Vault itself, and carries out what administrators decide about them."""
+"""Records User Exception Messages of the Vault itself, and carries out the administrators' actions on them."""

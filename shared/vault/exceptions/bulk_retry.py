@@ -60,7 +60,7 @@ Outcome = Mapping[str, int]
 
 
 class RunAction(Protocol):
-    """Runs a user action on records, which stands above this module (``ActionService.run``)."""
+    """The type of ``ActionService.run``, which this module cannot import: it runs a user action on records."""
 
     async def __call__(
         self,
@@ -121,7 +121,7 @@ class RetryJobs:
         self._run_action = run_action
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {RETRY_EXCEPTIONS: JobType(self.retry)}
 
     async def retry(self, context: JobContext) -> JobResult:
@@ -165,7 +165,7 @@ class RetryJobs:
             await self._run_action(context.caller, MESSAGE, page, ACTION, {})
 
     async def _open(self, context: JobContext, after: str) -> list[str]:
-        """Return the ids of the next open messages behind the id ``after``."""
+        """Return the ids of the next open messages after the id ``after``."""
         connection_name = context.parameters.get("connection")
         integration = context.parameters.get("integration")
         queues = _queues_of(self._components.registry, str(connection_name))
@@ -181,7 +181,7 @@ class RetryJobs:
         return [row["id"] for row in rows]
 
     async def _follow(self, context: JobContext, ids: Sequence[str]) -> Outcome:
-        """Wait for the outcomes of the messages, and return how many have each status.
+        """Wait for the outcomes of the messages, and return the number of messages by status.
 
         Some are still ``RETRYING`` when nothing has changed for ``STILL_SECONDS``.
         """
@@ -209,7 +209,7 @@ class RetryJobs:
 
 @dataclass(frozen=True, slots=True)
 class RetryProgress:
-    """How far a retry has come, as its checkpoint stores it.
+    """The progress of a retry, as its checkpoint stores it.
 
     ``ids`` are the messages that were queued again, ``refused`` counts those that could not be,
     ``after`` is the id behind which the next page begins.
@@ -227,7 +227,7 @@ class RetryProgress:
 
     @classmethod
     def read(cls, checkpoint: Mapping[str, object]) -> RetryProgress:
-        """Return the progress that a checkpoint stores; none of an empty one."""
+        """Return the progress that a checkpoint stores; for an empty checkpoint, no progress yet."""
         ids, refused = checkpoint.get("ids"), checkpoint.get("refused")
         return cls(
             ids=[str(each) for each in ids] if isinstance(ids, list) else [],
@@ -247,7 +247,7 @@ class RetryProgress:
 
 
 def _counts(outcome: Outcome) -> dict[str, int]:
-    """Return an outcome as a job's counts, by the statuses without their namespace."""
+    """Return numbers by status as a job's counts, whose names are the statuses without their namespace."""
     return {status.removesuffix("__sys"): number for status, number in outcome.items()}
 
 

@@ -1,4 +1,4 @@
-"""Names what User Exception Messages and Items are made of."""
+"""Names the fields, statuses and error types of User Exception Messages and Items."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ErrorStatus(StrEnum):
 
     @property
     def settled(self) -> bool:
-        """Return whether there is nothing left to retry."""
+        """Return whether a record with this status needs no retry."""
         match self:
             case ErrorStatus.IGNORED | ErrorStatus.RESOLVED:
                 return True

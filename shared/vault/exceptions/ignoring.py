@@ -1,4 +1,4 @@
-"""Carries out *Ignore*: an administrator leaves a User Exception Message, or items of it, as it is."""
+"""Carries out *Ignore*, by which an administrator closes a User Exception Message, or items of it, without a retry."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RESOLVED = "SELECT id FROM records.{} WHERE id = ANY($1::text[]) AND error_statu
 
 
 async def ignore(context: ActionContext) -> Mapping[str, ApiError]:
-    """Set the records to Ignored, messages with all their unresolved items; return errors of resolved ones."""
+    """Set records to Ignored, and the unresolved items of messages too; return an error for each resolved record."""
     connection, target = context.connection, context.object
     ids = list(context.ids)
     resolved = await connection.fetch(RESOLVED.format(target.name), ids)

@@ -40,7 +40,7 @@ AND (m.message_items_failed__sys, m.error_status__sys) IS DISTINCT FROM (summed.
 
 
 class ItemTrigger:
-    """Counts the items of a message after every write; open and retried ones are the failed ones."""
+    """Counts the items of a message after every write; open and retried items count as failed."""
 
     columns = ()
 

@@ -1,4 +1,4 @@
-"""Records as User Exception Messages what could not be queued, delivered, or kept on a queue."""
+"""Records User Exception Messages for messages that could not be queued or delivered, or were removed from a queue."""
 
 from __future__ import annotations
 

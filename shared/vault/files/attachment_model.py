@@ -1,4 +1,4 @@
-"""Attachments as values: what is stored, what is to be added, and the plan that leads from one to the other."""
+"""Describes attachments as values: stored attachments, additions, and the steps that the additions lead to."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ MAX_FILENAME = 255
 MAX_DESCRIPTION = 1000
 MAX_EXTERNAL_ID = 250
 
-_TYPES = (
-    mimetypes.MimeTypes()
-)  # those that Python knows, whatever this machine has registered
+# Only Python's own types, which do not depend on the types registered on the machine.
+_TYPES = mimetypes.MimeTypes()
 TYPES: Mapping[str, str] = _TYPES.types_map[True]
 """Media types by the endings of file names, in lower case with their dot."""
 
@@ -29,7 +28,7 @@ OCTETS = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One file that an attachment has had."""
+    """One file of an attachment, with the number of its version."""
 
     number: int
     description: str | None
@@ -39,14 +38,14 @@ class Version:
 
 
 class Handle(str):
-    """What an attachment field holds for a file that is kept, as the value of a row."""
+    """The value of an attachment field in a row, for a file that is stored."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Unkept:
-    """A file that a row names and that could not be kept, as the value of the row; why, for the row's error."""
+class UnkeptFile:
+    """The value of an attachment field in a row, for a file that could not be stored; ``reason`` is the row's error."""
 
     reason: str
 
@@ -63,13 +62,14 @@ class FieldFile:
 
 
 def media_type(filename: str) -> str:
-    """The media type that a file's name stands for."""
-    return _TYPES.guess_type(filename)[0] or OCTETS
+    """Return the media type of a file by the ending of its name."""
+    guessed, _ = _TYPES.guess_type(filename)
+    return guessed or OCTETS
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file name of a record, and its versions, the earliest first; there is one at least."""
+    """A file name of a record with its versions, one at least, the earliest first."""
 
     id: int
     record_id: str
@@ -79,16 +79,19 @@ class Attachment:
 
     @property
     def latest(self) -> Version:
-        """The version that counts."""
+        """Return the latest version."""
         return self.versions[-1]
 
     @property
     def format(self) -> str:
-        """The media type that the file's name stands for."""
+        """Return the media type by the ending of the file's name."""
         return media_type(self.filename)
 
     def version(self, number: int) -> Version:
-        """The version of this number; raises VaultFault ``INVALID_DATA``."""
+        """Return the version of this number.
+
+        :raises VaultFault: INVALID_DATA when there is no such version.
+        """
         for version in self.versions:
             if version.number == number:
                 return version
@@ -96,21 +99,22 @@ class Attachment:
             ErrorType.INVALID_DATA, f"The attachment has no version [{number}]"
         )
 
-    def told(self, version: Version) -> str:
-        """The version as the audit trail tells of it."""
-        return told(self.filename, version.number, version.description)
+    def audit_text(self, version: Version) -> str:
+        """Return the text of a version on the audit trail."""
+        return audit_text(self.filename, version.number, version.description)
 
 
-def told(filename: str, version: int, description: str | None) -> str:
-    """A version as the audit trail tells of it."""
-    return f"{filename} ({version}){f': {description}' if description else ''}"
+def audit_text(filename: str, version: int, description: str | None) -> str:
+    """Return the text of a version on the audit trail."""
+    text = f"{filename} ({version})"
+    return f"{text}: {description}" if description else text
 
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """A file that is to be attached to a record; its bytes are kept already, under ``sha256``.
+    """A file to be attached to a record; its bytes are stored already, under ``sha256``.
 
-    It is ``restored`` when it was a version of the attachment before.
+    ``restored`` says that it is an earlier version of the attachment.
     """
 
     record_id: str
@@ -123,7 +127,7 @@ class Addition:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An attachment as far as it matters to additions: its latest version, and the highest number given to any."""
+    """A stored attachment for planning additions: its latest version, and the highest version number ever used."""
 
     id: int
     record_id: str
@@ -134,16 +138,16 @@ class Known:
     description: str | None
 
     @property
-    def told(self) -> str:
-        """The latest version as the audit trail tells of it."""
-        return told(self.filename, self.version, self.description)
+    def audit_text(self) -> str:
+        """Return the text of the latest version on the audit trail."""
+        return audit_text(self.filename, self.version, self.description)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What an addition comes to: the attachment after it, and the one before it, if there was one.
+    """An addition, with the attachment after it and, if there was one, the attachment before it.
 
-    Nothing is ``added`` where the record has the same bytes attached already; ``after`` is then the one that has them.
+    ``added`` is False when the record already has the same bytes attached; ``after`` is then that attachment.
     """
 
     addition: Addition
@@ -153,46 +157,72 @@ class Step:
 
 
 def plan(
-    additions: Sequence[Addition], known: Sequence[Known], new_ids: Iterator[int]
+    additions: Sequence[Addition],
+    known: Sequence[Known],
+    new_ids: Iterator[int],
 ) -> list[Step]:
-    """Steps for additions to records, in their order; a file name that a record has gets a new version."""
-    named = {(each.record_id, each.filename): each for each in known}
-    held = {(each.record_id, each.sha256): each for each in known}
+    """Return a step for each addition, in their order; a file name that a record already has gets a new version.
+
+    ``known`` are the stored attachments of the records, ``new_ids`` as many ids as there are additions.
+    """
+    by_name = {(each.record_id, each.filename): each for each in known}
+    by_content = {(each.record_id, each.sha256): each for each in known}
     steps = []
     for addition in additions:
-        same = held.get((addition.record_id, addition.sha256))
-        if same is not None and (
-            same.filename == addition.filename or not addition.restored
-        ):
+        same = by_content.get((addition.record_id, addition.sha256))
+        if same is not None and _stands_for(same, addition):
             steps.append(Step(addition, same, same, added=False))
             continue
-        before = named.get((addition.record_id, addition.filename))
-        number = before.last_version + 1 if before else 1
-        after = Known(
-            id=before.id if before else next(new_ids),
-            record_id=addition.record_id,
-            filename=addition.filename,
-            last_version=number,
-            version=number,
-            sha256=addition.sha256,
-            description=addition.description
-            or (before.description if before else None),
-        )
+        before = by_name.get((addition.record_id, addition.filename))
+        after = _after(addition, before, new_ids)
+        # The bytes of the version before are not those of the latest one any more.
         if before is not None:
-            held.pop((before.record_id, before.sha256), None)
-        named[after.record_id, after.filename] = held[after.record_id, after.sha256] = (
-            after
-        )
+            by_content.pop((before.record_id, before.sha256), None)
+        by_name[after.record_id, after.filename] = after
+        by_content[after.record_id, after.sha256] = after
         steps.append(Step(addition, after, before, added=True))
     return steps
 
 
-def checked_filename(name: str) -> str:
-    """A file name as it is kept, without the folders before it.
+def _stands_for(same: Known, addition: Addition) -> bool:
+    """Return whether an attachment with the same bytes makes an addition unnecessary.
 
-    :raises VaultFault: INVALID_DATA when it is none.
+    A restored version stays under its own name, even if another attachment has the same bytes.
     """
-    plain = name.replace("\\", "/").rpartition("/")[2].strip()
+    return same.filename == addition.filename or not addition.restored
+
+
+def _after(
+    addition: Addition,
+    before: Known | None,
+    new_ids: Iterator[int],
+) -> Known:
+    """Return the attachment after an addition: a new one, or the one before with a new version."""
+    if before is None:
+        attachment_id, number = next(new_ids), 1
+        description = addition.description
+    else:
+        # Beyond the highest number of any version, so that no number of a deleted one comes again.
+        attachment_id, number = before.id, before.last_version + 1
+        description = addition.description or before.description
+    return Known(
+        id=attachment_id,
+        record_id=addition.record_id,
+        filename=addition.filename,
+        last_version=number,
+        version=number,
+        sha256=addition.sha256,
+        description=description or None,
+    )
+
+
+def checked_filename(name: str) -> str:
+    """Return a file name as it is stored, without folders.
+
+    :raises VaultFault: INVALID_DATA when nothing is left, it is too long, or it is not printable.
+    """
+    path = name.replace("\\", "/")
+    plain = path.rpartition("/")[2].strip()
     if plain in ("", ".", "..") or not plain.isprintable() or len(plain) > MAX_FILENAME:
         raise VaultFault(
             ErrorType.INVALID_DATA,
@@ -202,8 +232,12 @@ def checked_filename(name: str) -> str:
 
 
 def checked_text(name: str, value: object, max_length: int) -> str | None:
-    """A description or external id, None for an empty one; raises VaultFault ``INVALID_DATA``."""
+    """Return a description or external id, None for an empty one.
+
+    :raises VaultFault: INVALID_DATA when it is too long, or has a null character.
+    """
     text = "" if value is None else str(value)
+    # PostgreSQL stores no null characters in texts.
     if len(text) > max_length or "\x00" in text:
         raise VaultFault(
             ErrorType.INVALID_DATA, f"[{name}] has at most {max_length} characters"

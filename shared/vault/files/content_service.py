@@ -1,8 +1,8 @@
-"""Bytes in and out of the file store under their SHA-256; what no row refers to is swept once a day.
+"""Stores bytes in the file store under their SHA-256, and removes once a day the content that no row refers to.
 
 A copy in the store has a key of its own, and the row of its checksum says which copy counts. So two writers of the same
-bytes, or a writer and the sweep, never meet at one key: each decides in the database, under the lock of one row, and a
-copy that lost is deleted by whoever made it. A crash between file and row leaves a copy that no row names; the sweep
+bytes, or a writer and the sweep, never meet at one key: each decides in the database, under the lock of one row, and
+the maker of a copy that lost deletes it. A crash between file and row leaves a copy that no row names; the sweep
 removes it. A table refers to content by a foreign key, which is all that the sweep needs to know of it.
 """
 
@@ -23,6 +23,20 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection, Database
 
 
+ROOT = "content"
+PAGE = 1000  # rows or files of the sweep at a time
+UNUSED = timedelta(days=1)  # that content waits for a row to refer to it
+
+COLUMNS = "sha256, size, md5, stored_as"
+# Content, or the row of the same bytes that is there already, which is safe from the sweep for a day more.
+KEEP = f"""
+INSERT INTO platform.content ({COLUMNS}) VALUES ($1, $2, $3, $4)
+ON CONFLICT (sha256) DO UPDATE SET last_stored = now() RETURNING {COLUMNS}
+"""
+# One row by its checksum, and the keys among some that rows name.
+ONE = f"SELECT {COLUMNS} FROM platform.content WHERE sha256 = $1"
+NAMED = "SELECT stored_as FROM platform.content WHERE stored_as = ANY($1::text[])"
+# A condition for each foreign key that leads to a table, except those whose rows are deleted with the referred row.
 REFERRING = """
 SELECT format('NOT EXISTS (SELECT FROM %s r WHERE r.%I = u.%I)', f.conrelid::regclass, a.attname, k.attname)
     AS condition
@@ -32,28 +46,9 @@ WHERE f.contype = 'f' AND f.confrelid = $1::regclass AND f.confdeltype <> 'c'
 """
 
 
-async def unused_sql(connection: Connection, table: str) -> str:
-    """The condition on rows ``u`` of the table that no row refers to them, but such as go with them."""
-    rows = await connection.fetch(REFERRING, table)
-    return " AND ".join(["true", *(row["condition"] for row in rows)])
-
-
-ROOT = "content"
-PAGE = 1000  # rows or files of the sweep at a time
-UNUSED = timedelta(days=1)  # that content waits for a row to refer to it
-
-COLUMNS = "sha256, size, md5, stored_as"
-KEEP = f"""
-INSERT INTO platform.content ({COLUMNS}) VALUES ($1, $2, $3, $4)
-ON CONFLICT (sha256) DO UPDATE SET last_stored = now() RETURNING {COLUMNS}
-"""
-ONE = f"SELECT {COLUMNS} FROM platform.content WHERE sha256 = $1"
-NAMED = "SELECT stored_as FROM platform.content WHERE stored_as = ANY($1::text[])"
-
-
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Bytes that are kept: ``sha256`` (hex) is their identity, ``stored_as`` their key in the store."""
+    """Stored bytes: ``sha256`` (hex) identifies them, ``stored_as`` is their key in the store."""
 
     sha256: str
     size: int
@@ -62,20 +57,25 @@ class Content:
 
 
 class ContentService:
-    """The bytes of a Vault's files; permissions are those of what they belong to, and checked there."""
+    """Stores the bytes of a Vault's files; the service that owns a file checks who may read or change it."""
 
     def __init__(self, database: Database, files: FileStore) -> None:
         self._database = database
         self._files = files
 
     async def keep(
-        self, content: AsyncIterable[bytes], *, limit: int, md5: str | None = None
+        self,
+        content: AsyncIterable[bytes],
+        *,
+        limit: int,
+        md5: str | None = None,
     ) -> Content:
-        """Keep up to ``limit`` bytes, for a row to refer to within a day; ``md5`` (hex) is what they must come to.
+        """Store up to ``limit`` bytes, to which a row must refer within a day; ``md5`` (hex) is the expected checksum.
 
-        :raises VaultFault: EXCEEDS_FILE_MAX_SIZE, INVALID_DATA for bytes of another checksum.
+        :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA for bytes of another checksum.
         """
         name = uuid4().hex
+        # Folders by the first two digits: no folder of a local store grows without bound.
         key = f"{ROOT}/{name[:2]}/{name}"
         with as_faults():
             stored = await self._files.put(key, content, limit=limit, md5=md5)
@@ -86,32 +86,37 @@ class ContentService:
         if row is None:
             raise AssertionError  # it is inserted, or updated
         kept = Content(**row)
+        # The same bytes were there already, or another writer was faster.
         if kept.stored_as != key:
             await self._files.delete(key)
         return kept
 
     async def find(self, sha256: str) -> Content | None:
-        """The content of this checksum, or None."""
+        """Return the content of this checksum, or None."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(ONE, sha256)
         return None if row is None else Content(**row)
 
     def read(
-        self, content: Content, start: int = 0, length: int | None = None
+        self,
+        content: Content,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
-        """The bytes from ``start`` on, at most ``length`` of them, in chunks."""
+        """Yield the bytes from ``start`` on, at most ``length`` of them, in chunks."""
         return self._files.get(content.stored_as, start, length)
 
     async def sweep(self) -> int:
-        """Remove content that nothing refers to and nobody has stored for a day; how much of it there was."""
+        """Remove content that nothing refers to and nobody has stored for a day; return the number removed."""
         before = datetime.now(UTC) - UNUSED
         removed = await self.remove_unused(before)
         await self.remove_strays(before)
         return removed
 
     async def remove_unused(self, before: datetime) -> int:
-        """Remove content that nothing refers to and nobody has stored since; how much of it there was."""
+        """Remove content that nothing refers to and nobody has stored since ``before``; return the number removed."""
         removed = 0
+        # The row first: a copy whose row is gone is a stray one at worst, a row without its copy could not be read.
         while keys := await self._forget(before):
             for key in keys:
                 await self._files.delete(key)
@@ -119,23 +124,28 @@ class ContentService:
         return removed
 
     async def remove_strays(self, before: datetime) -> None:
-        """Delete older copies that no row names: their writer ended before it could say so, or lost and then ended."""
+        """Delete copies older than ``before`` that no row names.
+
+        Their writer was stopped before it could write the row, or delete a copy that another writer's copy superseded.
+        """
         after: str | None = None
         while items := await self._files.list(
             ROOT, recursive=True, after=after, limit=PAGE
         ):
+            # The row of a younger copy may be about to be written.
             old = [item.key for item in items if _is_older(item, before)]
             async with self._database.connection() as connection:
-                named = {row["stored_as"] for row in await connection.fetch(NAMED, old)}
+                rows = await connection.fetch(NAMED, old)
+            named = {row["stored_as"] for row in rows}
             for key in old:
                 if key not in named:
                     await self._files.delete(key)
             after = items[-1].position
 
     async def _forget(self, before: datetime) -> Sequence[str]:
-        """Delete a page of rows that are not in use, and return where their bytes are.
+        """Delete a page of rows that are not in use, and return the keys of their copies.
 
-        Rows that another sweep, or a writer, has in hand are theirs: none waits for another in a circle.
+        Rows that another sweep or a writer has locked are skipped, so that sweeps and writers cannot deadlock.
         """
         async with self._database.connection() as connection:
             unused = await unused_sql(connection, "platform.content")
@@ -146,10 +156,20 @@ class ContentService:
                 RETURNING stored_as
             """
             try:
-                return [row["stored_as"] for row in await connection.fetch(sql, before)]
+                rows = await connection.fetch(sql, before)
             except asyncpg.ForeignKeyViolationError:
-                return []  # a row came to refer to one of them meanwhile; tomorrow is another sweep
+                # A row came to refer to one of them meanwhile; the next sweep finds the others.
+                return []
+        return [row["stored_as"] for row in rows]
 
 
 def _is_older(item: Item, before: datetime) -> bool:
+    """Return whether an item is a file that was last written before a moment."""
     return item.modified is not None and item.modified < before
+
+
+async def unused_sql(connection: Connection, table: str) -> str:
+    """Return a condition on rows ``u`` of a table: no row refers to them, except rows that are deleted with them."""
+    rows = await connection.fetch(REFERRING, table)
+    conditions = [row["condition"] for row in rows]
+    return " AND ".join(["true", *conditions])

@@ -1,4 +1,4 @@
-"""A store of files by key: what the Vault needs of a folder or of an S3 bucket, and no more."""
+"""Declares the interface of the file stores (a folder, an S3 bucket), and the code that both share."""
 
 from __future__ import annotations
 
@@ -14,36 +14,55 @@ from typing import Protocol
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
 
-CHUNK = 2**20  # bytes: what is held of a file at a time
+CHUNK = 2**20  # bytes of a file that are in memory at a time
+MD5_HEX = 32  # digits
 
 
 class StoreError(Exception):
-    """A file or folder cannot be had, or cannot be put where it was to go."""
+    """Raised when the store cannot carry out a call; has the type and the text of the fault of the API."""
+
+    error_type = ErrorType.UNEXPECTED_ERROR
+    text = "The file cannot be stored"
 
 
 class NotFound(StoreError):
-    """There is no such file or folder."""
+    """Raised when there is no such file or folder."""
+
+    error_type = ErrorType.INVALID_DATA
+    text = "There is no such file or folder"
 
 
 class AlreadyThere(StoreError):
-    """There is one of this name already, or a file stands where a folder is needed."""
+    """Raised when there is an item with this key, or a file in the place of a folder."""
+
+    error_type = ErrorType.ITEM_NAME_EXISTS
+    text = "There is an item of this name already"
 
 
 class NotEmpty(StoreError):
-    """The folder has something in it."""
+    """Raised when a folder that is to be deleted is not empty."""
+
+    error_type = ErrorType.OPERATION_NOT_ALLOWED
+    text = "The folder is not empty"
 
 
 class TooLarge(StoreError):
-    """More bytes came than the file may hold; nothing was stored."""
+    """Raised when more bytes arrive than the file may have; nothing was stored."""
+
+    error_type = ErrorType.EXCEEDS_FILE_MAX_SIZE
+    text = "The file is larger than files may be here"
 
 
 class ChecksumMismatch(StoreError):
-    """The bytes that came are not those that were meant; nothing was stored."""
+    """Raised when the received bytes do not have the expected checksum; nothing was stored."""
+
+    error_type = ErrorType.INVALID_DATA
+    text = "The content does not have the checksum that was sent for it"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file just stored."""
+    """A file that has just been stored, with its checksums in hex."""
 
     key: str
     size: int
@@ -62,19 +81,19 @@ class Item:
 
     @property
     def name(self) -> str:
-        """The last part of the key."""
+        """Return the last part of the key."""
         return self.key.rpartition("/")[2]
 
     @property
     def position(self) -> str:
-        """Where the item stands in a list, for ``FileStore.list`` to go on behind it."""
+        """Return the position of the item in a list, after which ``FileStore.list`` can continue."""
         return f"{self.key}/" if self.is_folder else self.key
 
 
 class FileStore(Protocol):
-    """Files by key; a key is names joined by slashes, checked by whoever makes it.
+    """Stores files by key; a key is names joined by slashes, which the caller has checked.
 
-    Every call is safe beside calls of other processes: a file is there whole or not at all.
+    Other processes may call the store at the same time: a file exists whole or not at all.
     """
 
     async def put(
@@ -86,18 +105,26 @@ class FileStore(Protocol):
         limit: int | None = None,
         md5: str | None = None,
     ) -> StoredFile:
-        """Store a file of up to ``limit`` bytes with the folders above it; ``md5`` (hex) is what it must come to.
+        """Store a file of up to ``limit`` bytes, with the folders above it; ``md5`` (hex) is its expected checksum.
 
-        Raises AlreadyThere, TooLarge, ChecksumMismatch.
+        :raises AlreadyThere: a file has this key and ``overwrite`` is False, or a file is in the place of a folder.
+        :raises TooLarge: more than ``limit`` bytes arrive.
+        :raises ChecksumMismatch: the bytes have another checksum.
         """
 
     def get(
-        self, key: str, start: int = 0, length: int | None = None
+        self,
+        key: str,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
-        """The bytes of a file, from ``start``, at most ``length`` of them, in chunks; raises NotFound at the first."""
+        """Yield the bytes of a file from ``start`` on, at most ``length`` of them, in chunks.
+
+        :raises NotFound: with the first chunk, when there is no such file.
+        """
 
     async def find(self, key: str) -> Item | None:
-        """The file or folder of this key, or None."""
+        """Return the file or folder of this key, or None."""
 
     async def list(
         self,
@@ -107,29 +134,42 @@ class FileStore(Protocol):
         after: str | None = None,
         limit: int = 1000,
     ) -> Sequence[Item]:
-        """The items of a folder, from behind the position ``after`` on; each folder stands before what is in it."""
+        """Return the items of a folder after the position ``after``; a folder comes before the items in it."""
 
     async def make_folder(self, key: str) -> None:
-        """Make a folder, and those above it; raises AlreadyThere."""
+        """Make a folder, and those above it.
+
+        :raises AlreadyThere: there is an item with this key.
+        """
 
     async def delete(self, key: str) -> None:
-        """Delete a file or an empty folder; one that is not there is no fault. Raises NotEmpty."""
+        """Delete a file or an empty folder; do nothing when there is none.
 
-    async def move(self, source: str, target: str, *, resumed: bool = False) -> None:
-        """Move a file or a folder with what is in it; ``resumed`` completes a move that was cut off.
+        :raises NotEmpty: the folder is not empty.
+        """
 
-        Raises NotFound, AlreadyThere.
+    async def move(
+        self,
+        source: str,
+        target: str,
+        *,
+        resumed: bool = False,
+    ) -> None:
+        """Move a file, or a folder with its content; ``resumed`` completes a move that was interrupted.
+
+        :raises NotFound: there is no item to move.
+        :raises AlreadyThere: there is an item at the target.
         """
 
     async def tidy(self, before: datetime) -> None:
-        """Remove what was begun before that moment and never became a file."""
+        """Remove uploads that were begun before a moment and never became files."""
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
 
 
 class Digest:
-    """Size and checksums of bytes that pass by."""
+    """Counts and digests the bytes of a file on their way into a store."""
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
@@ -138,27 +178,32 @@ class Digest:
         self.size = 0
 
     def update(self, chunk: bytes) -> None:
-        """Count a chunk in; raises TooLarge."""
+        """Add a chunk.
+
+        :raises TooLarge: the file has more bytes than its limit.
+        """
         self.size += len(chunk)
+        # Before the store writes the chunk: a file without end must not fill the disk.
         if self._limit is not None and self.size > self._limit:
             raise TooLarge
         self._md5.update(chunk)
         self._sha256.update(chunk)
 
     def stored(self, key: str, md5: str | None) -> StoredFile:
-        """What was stored; raises ChecksumMismatch when it does not come to ``md5``."""
-        found = StoredFile(
-            key, self.size, self._md5.hexdigest(), self._sha256.hexdigest()
-        )
-        if md5 is not None and md5 != found.md5:
+        """Return the file stored under a key, after comparing its checksum with ``md5`` (hex), if set.
+
+        :raises ChecksumMismatch: the bytes have another checksum.
+        """
+        found_md5 = self._md5.hexdigest()
+        if md5 is not None and md5 != found_md5:
             raise ChecksumMismatch
-        return found
+        return StoredFile(key, self.size, found_md5, self._sha256.hexdigest())
 
 
 async def in_blocks(
     content: AsyncIterable[bytes], size: int = CHUNK
 ) -> AsyncIterator[bytes]:
-    """The same bytes in blocks of ``size``, the last one shorter."""
+    """Yield the same bytes in blocks of ``size``, the last one shorter."""
     buffer = bytearray()
     async for chunk in content:
         buffer += chunk
@@ -170,13 +215,14 @@ async def in_blocks(
 
 
 async def delete_tree(store: FileStore, key: str) -> int:
-    """Delete a file, or a folder with all that is in it; the number of files deleted."""
+    """Delete a file, or a folder with its content, and return the number of deleted files."""
     deleted = 0
     while items := await store.list(key, recursive=True):
-        for item in items:
-            if not item.is_folder:
-                await store.delete(item.key)
-                deleted += 1
+        files = [item for item in items if not item.is_folder]
+        for file in files:
+            await store.delete(file.key)
+        deleted += len(files)
+        # Backwards, for a folder stands before what is in it.
         for item in reversed(items):
             if item.is_folder:
                 await _delete_if_empty(store, item.key)
@@ -185,36 +231,19 @@ async def delete_tree(store: FileStore, key: str) -> int:
 
 
 async def _delete_if_empty(store: FileStore, key: str) -> None:
-    """A folder that goes on beyond the page of items is left to the next one."""
+    """Delete a folder unless it still has items: then a later page deletes it."""
     try:
         await store.delete(key)
     except NotEmpty:
         return
 
 
-FAULTS: tuple[tuple[type[StoreError], ErrorType, str], ...] = (
-    (NotFound, ErrorType.INVALID_DATA, "There is no such file or folder"),
-    (AlreadyThere, ErrorType.ITEM_NAME_EXISTS, "There is an item of this name already"),
-    (NotEmpty, ErrorType.OPERATION_NOT_ALLOWED, "The folder is not empty"),
-    (
-        TooLarge,
-        ErrorType.EXCEEDS_FILE_MAX_SIZE,
-        "The file is larger than files may be here",
-    ),
-    (
-        ChecksumMismatch,
-        ErrorType.INVALID_DATA,
-        "The content does not have the checksum that was given for it",
-    ),
-)
-
-
-MD5_HEX = 32
-
-
 @contextmanager
 def as_faults() -> Iterator[None]:
-    """Turn the store's errors into VaultFaults."""
+    """Convert errors of the store that the block raises to VaultFaults.
+
+    :raises VaultFault: of the type of the error.
+    """
     try:
         yield
     except StoreError as error:
@@ -222,24 +251,22 @@ def as_faults() -> Iterator[None]:
 
 
 def fault_of(error: StoreError) -> VaultFault:
-    """The fault that a store's error is to a caller."""
-    for kind, error_type, message in FAULTS:
-        if isinstance(error, kind):
-            return VaultFault(error_type, message)
-    return VaultFault(ErrorType.UNEXPECTED_ERROR, "The file cannot be stored")
+    """Return a store's error as a fault of the API."""
+    return VaultFault(error.error_type, error.text)
 
 
-def given_md5(header: str | None) -> str | None:
-    """A Content-MD5 header as hex digits; it may be written so, or in base64. Raises VaultFault ``INVALID_DATA``."""
+def md5_of_header(header: str | None) -> str | None:
+    """Return a Content-MD5 header, written in hex or in base64, as hex digits; None without one.
+
+    :raises VaultFault: INVALID_DATA when it is not an MD5 checksum.
+    """
     if not header:
         return None
     text = header.strip()
+    # 16 bytes are 24 characters in base64, so that the length distinguishes both.
     try:
-        digest = (
-            bytes.fromhex(text)
-            if len(text) == MD5_HEX
-            else base64.b64decode(text, validate=True)
-        )
+        decode = bytes.fromhex if len(text) == MD5_HEX else _from_base64
+        digest = decode(text)
     except (ValueError, binascii.Error) as error:
         raise VaultFault(
             ErrorType.INVALID_DATA, "Content-MD5 is not a checksum"
@@ -247,3 +274,11 @@ def given_md5(header: str | None) -> str | None:
     if len(digest) != MD5_HEX // 2:
         raise VaultFault(ErrorType.INVALID_DATA, "Content-MD5 is not a checksum")
     return digest.hex()
+
+
+def _from_base64(text: str) -> bytes:
+    """Return the bytes of a text in base64.
+
+    :raises ValueError: the text is not base64.
+    """
+    return base64.b64decode(text, validate=True)

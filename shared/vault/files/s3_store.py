@@ -1,4 +1,4 @@
-"""The store in an S3-compatible bucket: an object a file, and an empty object ``name/`` for a folder that was made."""
+"""Stores files in an S3-compatible bucket: an object for each file, and an object ``name/`` for an empty folder."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from shared.vault.files.file_store import (
     in_blocks,
 )
 
-PART = (
-    16 * 2**20
-)  # bytes; an upload has at most 10,000 parts, so that a file may have 156 GiB
-COPY_PART = 2**30
+# Bytes; an upload has at most 10,000 parts, so that a file may have 156 GiB.
+PART = 16 * 2**20
+COPY_PART = 2**30  # bytes that are copied in one call
 LAST = "\U0010ffff"  # behind every other character in a key
+# Codes of S3, and of stores compatible with it, for a missing key and for one that is there already.
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 TAKEN = frozenset({"412", "PreconditionFailed"})
 TIMEOUTS = {
@@ -37,7 +37,7 @@ TIMEOUTS = {
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Where the store is; without keys the machine's own credentials are used, without endpoint it is at AWS."""
+    """The address of the store; without keys the machine's own credentials are used, without endpoint AWS."""
 
     name: str
     endpoint: str | None = None
@@ -47,19 +47,17 @@ class Bucket:
 
 
 class S3Store:
-    """Files in one bucket; needs the package ``aiobotocore``."""
+    """Stores files in one bucket; needs the package ``aiobotocore``."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self._session: Any = importlib.import_module(
-            "aiobotocore.session"
-        ).get_session()
-        self._config: Any = importlib.import_module("aiobotocore.config").AioConfig(
-            **TIMEOUTS
-        )
-        self._error: type[Exception] = importlib.import_module(
-            "botocore.exceptions"
-        ).ClientError
+        # Here, for the package is installed only where this store is used.
+        session = importlib.import_module("aiobotocore.session")
+        config = importlib.import_module("aiobotocore.config")
+        exceptions = importlib.import_module("botocore.exceptions")
+        self._session: Any = session.get_session()
+        self._config: Any = config.AioConfig(**TIMEOUTS)
+        self._error: type[Exception] = exceptions.ClientError
         self._stack = AsyncExitStack()
         self._lock = asyncio.Lock()
         self._opened: Any = None
@@ -73,7 +71,7 @@ class S3Store:
         limit: int | None = None,
         md5: str | None = None,
     ) -> StoredFile:
-        """See FileStore."""
+        """Store a file; see FileStore."""
         await self._require_place(key)
         condition = {} if overwrite else {"IfNoneMatch": "*"}
         digest = Digest(limit)
@@ -98,6 +96,10 @@ class S3Store:
         md5: str | None,
         condition: dict[str, str],
     ) -> StoredFile:
+        """Store a file of more than one part: the two parts ``begun``, and the ``blocks`` that follow.
+
+        :raises AlreadyThere: the ``condition`` forbids an existing file, and there is one.
+        """
         upload = (await self._call("create_multipart_upload", Key=key))["UploadId"]
         parts: list[dict[str, object]] = []
 
@@ -125,6 +127,7 @@ class S3Store:
                 "complete_multipart_upload", **complete, **condition
             )
         except BaseException:
+            # Also when the caller goes away: parts of an upload that stays open cost room.
             await asyncio.shield(
                 self._call("abort_multipart_upload", Key=key, UploadId=upload)
             )
@@ -134,16 +137,16 @@ class S3Store:
     async def get(
         self, key: str, start: int = 0, length: int | None = None
     ) -> AsyncIterator[bytes]:
-        """See FileStore."""
+        """Yield the bytes of a file; see FileStore."""
         item = await self._file(key)
         if item is None:
             raise NotFound
         end = item.size if length is None else min(item.size, start + length)
+        # A range of no bytes is refused by the store.
         if start >= end:
             return
-        answer = await self._call(
-            "get_object", Key=key, Range=f"bytes={start}-{end - 1}"
-        )
+        span = f"bytes={start}-{end - 1}"
+        answer = await self._call("get_object", Key=key, Range=span)
         body = answer["Body"]
         try:
             while chunk := await body.read(CHUNK):
@@ -152,7 +155,7 @@ class S3Store:
             body.close()
 
     async def find(self, key: str) -> Item | None:
-        """See FileStore."""
+        """Return the file or folder of a key; see FileStore."""
         file = await self._file(key)
         if file is not None:
             return file
@@ -167,7 +170,7 @@ class S3Store:
         after: str | None = None,
         limit: int = 1000,
     ) -> Sequence[Item]:
-        """See FileStore."""
+        """Return the items of a folder, as ``FileStore.list`` does."""
         prefix = f"{folder}/"
         options: dict[str, object] = {
             "Prefix": prefix,
@@ -180,38 +183,40 @@ class S3Store:
                 # What is in a folder stands behind it in the order of keys, and is not of this list.
                 options["StartAfter"] = after + LAST
         page = await self._call("list_objects_v2", **options)
+        entries = page.get("Contents", ())
         items = [
-            self._item(entry)
-            for entry in page.get("Contents", ())
-            if not entry["Key"].endswith("/")
+            self._item(entry) for entry in entries if not entry["Key"].endswith("/")
         ]
-        folders = [entry["Prefix"][:-1] for entry in page.get("CommonPrefixes", ())]
         if recursive:
-            folders = _folders_of(
-                [entry["Key"] for entry in page.get("Contents", ())],
-                prefix,
-                after or "",
-            )
+            # Without a delimiter the store names no folders: they are in the keys.
+            keys = [entry["Key"] for entry in entries]
+            folders = _folders_of(keys, prefix, after or "")
+        else:
+            common = page.get("CommonPrefixes", ())
+            folders = [entry["Prefix"].removesuffix("/") for entry in common]
         items += [Item(key, is_folder=True) for key in folders]
-        return sorted(items, key=lambda item: item.position)[:limit]
+        ordered = sorted(items, key=lambda item: item.position)
+        return ordered[:limit]
 
     async def make_folder(self, key: str) -> None:
-        """See FileStore."""
+        """Make a folder; see FileStore."""
         await self._require_place(f"{key}/")
         if await self.find(key) is not None:
             raise AlreadyThere
         await self._call("put_object", Key=f"{key}/", Body=b"")
 
     async def delete(self, key: str) -> None:
-        """See FileStore."""
-        inside = await self._call("list_objects_v2", Prefix=f"{key}/", MaxKeys=2)
-        if any(entry["Key"] != f"{key}/" for entry in inside.get("Contents", ())):
+        """Delete a file or an empty folder; see FileStore."""
+        own = f"{key}/"
+        # Two, for one of them may be the folder's own object.
+        inside = await self._call("list_objects_v2", Prefix=own, MaxKeys=2)
+        if any(entry["Key"] != own for entry in inside.get("Contents", ())):
             raise NotEmpty
         await self._call("delete_object", Key=key)
-        await self._call("delete_object", Key=f"{key}/")
+        await self._call("delete_object", Key=own)
 
     async def move(self, source: str, target: str, *, resumed: bool = False) -> None:
-        """See FileStore."""
+        """Move a file or a folder, object by object; see FileStore."""
         item = await self.find(source)
         if item is None:
             if resumed and await self.find(target) is not None:
@@ -223,15 +228,20 @@ class S3Store:
         if not item.is_folder:
             await self._move_object(source, target, item.size)
             return
-        while contents := (
-            await self._call("list_objects_v2", Prefix=f"{source}/")
-        ).get("Contents"):
+        # Each object is deleted after its copy, so that a resumed move takes those that are left.
+        while contents := await self._inside(source):
             for entry in contents:
-                await self._move_object(
-                    entry["Key"], target + entry["Key"][len(source) :], entry["Size"]
-                )
+                key = entry["Key"]
+                moved = target + key.removeprefix(source)
+                await self._move_object(key, moved, entry["Size"])
+
+    async def _inside(self, folder: str) -> Any:
+        """Return a page of the objects of a folder."""
+        page = await self._call("list_objects_v2", Prefix=f"{folder}/")
+        return page.get("Contents")
 
     async def _move_object(self, source: str, target: str, size: int) -> None:
+        """Copy an object of ``size`` bytes, and delete the original."""
         origin = {"Bucket": self._bucket.name, "Key": source}
         if size <= COPY_PART:
             await self._call("copy_object", Key=target, CopySource=origin)
@@ -240,20 +250,20 @@ class S3Store:
         await self._call("delete_object", Key=source)
 
     async def _copy_parts(self, origin: dict[str, str], target: str, size: int) -> None:
+        """Copy an object that is too large for one call."""
         upload = (await self._call("create_multipart_upload", Key=target))["UploadId"]
         parts = []
         for number, start in enumerate(range(0, size, COPY_PART), 1):
-            span = f"bytes={start}-{min(size, start + COPY_PART) - 1}"
+            end = min(size, start + COPY_PART)
             options = {
                 "CopySource": origin,
-                "CopySourceRange": span,
+                "CopySourceRange": f"bytes={start}-{end - 1}",
                 "UploadId": upload,
                 "PartNumber": number,
             }
             copied = await self._call("upload_part_copy", Key=target, **options)
-            parts.append(
-                {"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]}
-            )
+            tag = copied["CopyPartResult"]["ETag"]
+            parts.append({"PartNumber": number, "ETag": tag})
         await self._call(
             "complete_multipart_upload",
             Key=target,
@@ -262,7 +272,7 @@ class S3Store:
         )
 
     async def tidy(self, before: datetime) -> None:
-        """See FileStore."""
+        """Abort incomplete uploads; see FileStore."""
         begun = await self._call("list_multipart_uploads")
         for upload in begun.get("Uploads", ()):
             if upload["Initiated"] < before:
@@ -273,12 +283,15 @@ class S3Store:
                 )
 
     async def close(self) -> None:
-        """See FileStore."""
+        """Close the client; see FileStore."""
         self._opened = None
         await self._stack.aclose()
 
     async def _require_place(self, key: str) -> None:
-        """Refuse a key below a file, or of a folder; raises AlreadyThere."""
+        """Check that a file can have a key.
+
+        :raises AlreadyThere: the key is below a file, or is that of a folder.
+        """
         names = key.rstrip("/").split("/")
         above = ["/".join(names[:depth]) for depth in range(2, len(names))]
         files = await asyncio.gather(*(self._file(parent) for parent in above))
@@ -290,6 +303,7 @@ class S3Store:
                 raise AlreadyThere
 
     async def _file(self, key: str) -> Item | None:
+        """Return the file of a key; None when there is none, or a folder."""
         try:
             head = await self._call("head_object", Key=key)
         except NotFound:
@@ -303,6 +317,7 @@ class S3Store:
 
     @staticmethod
     def _item(entry: Any) -> Item:
+        """Return an entry of a list as a file."""
         return Item(
             entry["Key"],
             is_folder=False,
@@ -311,6 +326,10 @@ class S3Store:
         )
 
     async def _conditional(self, operation: str, **options: object) -> None:
+        """Write an object under a condition of the store.
+
+        :raises AlreadyThere: the condition does not hold.
+        """
         try:
             await self._call(operation, **options)
         except self._error as error:
@@ -319,6 +338,10 @@ class S3Store:
             raise
 
     async def _call(self, operation: str, **options: object) -> Any:
+        """Call an operation of the store on the bucket.
+
+        :raises NotFound: there is no such key.
+        """
         client = await self._client()
         try:
             return await getattr(client, operation)(Bucket=self._bucket.name, **options)
@@ -328,6 +351,8 @@ class S3Store:
             raise
 
     async def _client(self) -> Any:
+        """Return the client, which is opened at its first use."""
+        # Locked, for two calls at once would open two clients, of which one would never be closed.
         async with self._lock:
             if self._opened is None:
                 context = self._session.create_client(
@@ -343,17 +368,20 @@ class S3Store:
 
 
 def _folders_of(keys: Sequence[str], prefix: str, after: str) -> list[str]:
-    """The folders above these keys that have not been listed before ``after``."""
+    """Return the folders above these keys that come after the position ``after``."""
     folders: dict[str, None] = {}
     for key in keys:
-        names = key[len(prefix) :].split("/")[:-1]
-        for depth in range(1, len(names) + 1):
-            folder = prefix + "/".join(names[:depth])
+        *above, _ = key[len(prefix) :].split("/")
+        folder = prefix.removesuffix("/")
+        for name in above:
+            folder = f"{folder}/{name}"
             if not after.startswith(f"{folder}/"):
                 folders[folder] = None
     return list(folders)
 
 
 def _code(error: Exception) -> str:
+    """Return the S3 error code of an exception; empty if it has none."""
     response: Any = getattr(error, "response", {})
-    return str(response.get("Error", {}).get("Code", ""))
+    details = response.get("Error", {})
+    return str(details.get("Code", ""))

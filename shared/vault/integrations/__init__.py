@@ -1,1 +1,1 @@
-"""Runs integrations: requests runs, follows what connectors report of them, and moves their time on."""
+"""Runs integrations: requests runs, stores the reports of connectors, and advances Last Successful Run Time."""

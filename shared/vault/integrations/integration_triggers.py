@@ -39,7 +39,7 @@ WHERE coalesce(i.copy_of__sys, i.integration_api_name__sys) = $1 AND i.status__v
 
 
 class IntegrationTrigger:
-    """Keeps *Last Successful Run Time* as the configuration guide describes it.
+    """Maintains *Last Successful Run Time* as the configuration guide describes it.
 
     It becomes now whenever an integration becomes active. Set back by hand, it makes an
     active integration run.
@@ -63,7 +63,7 @@ class IntegrationTrigger:
         caller: Caller,
         updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """Schedule integrations with another interval or status, and run those whose time was set back."""
+        """Schedule integrations whose interval or status has changed, and run those whose time was set back."""
         for stored, changes in updated:
             integration = stored["id"]
             if RUN_INTERVAL in changes or "status__v" in changes:

@@ -1,4 +1,4 @@
-"""Gives the rows of reference lookups their keys, so that a source key of a set has one row."""
+"""Sets the keys of reference lookup rows, so that a source key of a set has one row only."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _GENERIC_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*__[cv]")
 
 
 class ReferenceLookupTrigger:
-    """Gives each new row its key, and keeps the fields that the key is made of."""
+    """Sets the key of each new row, and refuses changes of the fields that the key consists of."""
 
     columns = (KEY, CONNECTION, NAME, TYPE, SOURCE, TARGET_OBJECT)
 
     async def before_create(
         self, connection: Connection, caller: Caller, rows: Sequence[NewRow]
     ) -> None:
-        """Set the Lookup Key; fail rows that name another one, or whose set is not named as its type asks."""
+        """Set the Lookup Key; fail rows with another key, or with fields that do not suit the type of their set."""
         del caller
         wanted = {row.values.get(CONNECTION) for row in rows} - {None}
         found = await connection.fetch(CONNECTIONS, list(wanted))
@@ -63,7 +63,7 @@ class ReferenceLookupTrigger:
     def before_update(
         self, caller: Caller, stored: Record, changes: dict[str, object]
     ) -> ApiError | None:
-        """Refuse to change what the key is made of; the key and the object in the target may change."""
+        """Refuse changes of the fields that the key consists of; the target's key and object may change."""
         del caller
         fixed = [name for name in FIXED if name in changes]
         if fixed:
@@ -81,7 +81,7 @@ class ReferenceLookupTrigger:
 
 
 def _problem(values: Mapping[str, object]) -> ApiError | None:
-    """Return the error of a row that lacks what the type of its set asks for."""
+    """Return the error of a row that lacks a field which the type of its set requires."""
     kind, name = values.get(TYPE), values.get(NAME)
     if kind == OF_OBJECTS and not values.get(TARGET_OBJECT):
         return ApiError(

@@ -1,4 +1,4 @@
-"""Runs integrations: sends the messages of a run, follows its reports, and moves its time on when nothing failed."""
+"""Runs integrations: sends the messages of a run, follows its reports, and advances its time when nothing failed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.spark.envelope import RunEvent
 from shared.vault.access.caller import SYSTEM
-from shared.vault.errors import VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.integrations import run_table as table
 from shared.vault.integrations.integration_triggers import LAST_RUN, OBJECT, is_active
-from shared.vault.integrations.run_model import JOB_TYPE, RUN_EVENT, Run
+from shared.vault.integrations.run_model import JOB_TYPE, Run
 from shared.vault.integrations.run_requests import schedule_next
 from shared.vault.jobs.job_model import (
     JobContext,
@@ -21,6 +22,7 @@ from shared.vault.jobs.job_model import (
     JobType,
     Parked,
     TaskState,
+    error_json,
 )
 from shared.vault.model.component_model import Queue, QueueType
 from shared.vault.queues.outbox import announce
@@ -48,7 +50,7 @@ CREATED = "SELECT date_trunc('milliseconds', created_date) FROM platform.job WHE
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a run is about: the integration, the queue for its messages, and the Vault to be read."""
+    """The subject of a run: the integration, the queue for its messages, and the Vault to be read."""
 
     integration: str
     queue: Queue
@@ -75,11 +77,11 @@ class IntegrationRunJobs:
         self._patience_minutes = patience_minutes
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {JOB_TYPE: JobType(self.run)}
 
     async def run(self, context: JobContext) -> JobResult | Parked:
-        """Begin the run, or look at how far it has come.
+        """Begin the run, or check its progress.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when the integration cannot run,
             INVALID_DATA when it was deleted.
@@ -143,7 +145,7 @@ class IntegrationRunJobs:
         await _send(context, connection, order)
 
     async def _order(self, connection: Connection, integration: str) -> Order:
-        """Return what the run is about.
+        """Return the order of the run.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when the integration cannot run.
         """
@@ -174,7 +176,7 @@ class IntegrationRunJobs:
             )
         if run.source_time is not None:
             await self._move_on(integration, run.found_time, run.source_time)
-        return JobResult(JobStatus.SUCCESS, {"counts": counts.as_json()})
+        return JobResult(JobStatus.SUCCESS, {"counts": counts.to_json()})
 
     async def _move_on(
         self,
@@ -182,7 +184,7 @@ class IntegrationRunJobs:
         found: datetime | None,
         to: datetime,
     ) -> None:
-        """Move Last Successful Run Time forward from ``found``, unless somebody has set it since."""
+        """Advance Last Successful Run Time from ``found``, unless somebody has changed it meanwhile."""
 
         async def work(connection: Connection) -> list[RowResult]:
             stored: datetime | None = await connection.fetchval(LOCK_TIME, integration)
@@ -216,7 +218,7 @@ def inbound_queue(registry: Registry, connection_name: str) -> Queue | None:
 async def _send(context: JobContext, connection: Connection, order: Order) -> None:
     """Queue the message that makes a connector read the next stage."""
     attributes: dict[str, JsonValue] = {
-        "event": RUN_EVENT,
+        "event": RunEvent.REQUEST,
         "integration": order.integration,
         "run": context.job_id,
         "source_vault_id": order.source_vault,
@@ -235,7 +237,7 @@ async def _report_progress(
         state = ended if run.stage_done else TaskState.RUNNING
         await context.progress(
             point,
-            counts.as_json(),
+            counts.to_json(),
             state=state,
             connection=connection,
         )
@@ -243,6 +245,6 @@ async def _report_progress(
 
 def _errors(run: Run, text: str) -> JobResult:
     """Return the result of a run that ended with an error."""
-    error = {"type": ErrorType.INVALID_DATA, "message": text}
-    results = {"counts": run.counts.as_json(), "error": error}
+    error = error_json(ApiError(ErrorType.INVALID_DATA, text))
+    results = {"counts": run.counts.to_json(), "error": error}
     return JobResult(JobStatus.ERRORS_ENCOUNTERED, results)

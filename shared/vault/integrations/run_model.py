@@ -1,4 +1,4 @@
-"""Defines what a run of an integration is made of, and how its counts add up."""
+"""Defines a run of an integration, its batches and counts, and how the counts add up."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_model import JobStatus
 
 JOB_TYPE = "integration_run"
-# The attribute ``event`` of the message that makes a connector read a stage of a run.
-RUN_EVENT = "run"
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Counts of a run's source records: ``read = skipped + written + failed``.
 
-    ``skipped`` are left out by a rule or an agreement. ``mapped`` have got their target
-    values; they were written, or failed then. ``written`` counts records whose values
-    were stored already as well.
+    ``skipped`` are left out by a rule or an agreement. ``mapped`` records have their
+    target values, and were then written or failed. ``written`` includes records whose
+    values were stored already.
     """
 
     read: int = 0
@@ -31,7 +29,7 @@ class Counts:
     failed: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        """Return the sums."""
+        """Return the sums of two counts."""
         return Counts(
             read=self.read + other.read,
             mapped=self.mapped + other.mapped,
@@ -52,13 +50,13 @@ class Counts:
             message = "Counts must add up: read = skipped + written + failed; written <= mapped <= written + failed"
             raise VaultFault(ErrorType.INVALID_DATA, message)
 
-    # A record may fail before or after it is mapped, hence not an equation.
+    # A record may fail before or after it is mapped, so this is not an equation.
     @property
     def most_mapped(self) -> int:
-        """Return how many records can have got their target values."""
+        """Return the upper bound of ``mapped``: a record fails before or after it is mapped."""
         return self.written + self.failed
 
-    def as_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, int]:
         """Return the counts by name."""
         return asdict(self)
 
@@ -74,7 +72,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """How far a stage is read: the batches of the run so far, and where the next one begins."""
+    """The progress of reading a stage: the batches of the run so far, and the position of the next one."""
 
     stage: int
     batches: int
@@ -87,8 +85,8 @@ class Paging:
 class Run:
     """One run as it is stored; times are None until they are known.
 
-    ``found_time`` is the integration's time when the run began, ``source_time`` the one
-    that it is moved on to. ``paged`` says that the stage is read, ``stalled`` that no
+    ``found_time`` is the integration's time when the run began, ``source_time`` the time
+    to which a successful run advances it. ``paged`` says that the stage is read, ``stalled`` that no
     connector has reported for too long.
     """
 

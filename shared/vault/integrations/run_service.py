@@ -1,4 +1,4 @@
-"""Requests and shows runs, and stores what connectors report of them."""
+"""Requests and shows runs, and stores the reports of connectors on them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.vault.integrations.integration_triggers import is_active
 from shared.vault.integrations.run_model import Batch, Paging, Run
 from shared.vault.integrations.run_requests import request_run
 from shared.vault.jobs.job_table import wake_job
-from shared.vault.storage.database import tell
+from shared.vault.storage.database import announced_moment
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -28,7 +28,7 @@ INTEGRATION = (
 
 
 class RunService:
-    """The runs of a Vault's integrations, by the integration's API name.
+    """Requests, shows and updates the runs of integrations, which are named by their API names.
 
     A run is stalled when no connector has reported on it for ``patience_minutes``.
     """
@@ -38,12 +38,12 @@ class RunService:
         self._patience = timedelta(minutes=patience_minutes)
 
     async def clock(self, caller: Caller) -> datetime:
-        """Return the moment for a caller who asks later what has changed since; no later change is dated before it.
+        """Return a moment from which a caller can later read changes; no later change is dated before it.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
         authorize(caller, Grant.COPY_RECORDS)
-        return await self._database.unit_of_work(tell)
+        return await self._database.unit_of_work(announced_moment)
 
     async def request(self, caller: Caller, integration: str) -> int:
         """Queue a run of an active integration, and return its job's id.
@@ -96,7 +96,7 @@ class RunService:
         job_id: int,
         source_time: datetime,
     ) -> Run:
-        """Store the source's clock from before anything was read; the first report stays.
+        """Store the source's clock before the reading; only the first report is stored.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
         """
@@ -113,7 +113,7 @@ class RunService:
         job_id: int,
         paging: Paging,
     ) -> Run:
-        """Store how far a stage is read; the returned run says from where to read on.
+        """Store the progress of a stage; the returned run has the position to continue from.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
         """
@@ -184,7 +184,7 @@ class RunService:
     async def _run(self, connection: Connection, integration: str, job_id: int) -> Run:
         """Return a run.
 
-        :raises VaultFault: INVALID_DATA when the integration has none of this id.
+        :raises VaultFault: INVALID_DATA when the integration has no run with this id.
         """
         record = await _record(connection, integration)
         run: Run | None = None
@@ -199,7 +199,7 @@ class RunService:
 async def _record(connection: Connection, integration: str) -> str:
     """Return the record id of an integration (API name).
 
-    :raises VaultFault: INVALID_DATA when there is none.
+    :raises VaultFault: INVALID_DATA for an unknown integration.
     """
     record: str | None = None
     # PostgreSQL takes no NUL character in a text.

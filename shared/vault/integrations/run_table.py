@@ -105,13 +105,13 @@ async def list_runs(
 
 
 async def under_way(connection: Connection, job_id: int) -> bool:
-    """Return whether a run has not ended, and lock it: it then ends after this transaction."""
+    """Lock a run, so that it cannot end during this transaction; return whether it has not ended."""
     found = await connection.fetchval(UNDER_WAY, job_id)
     return found is not None
 
 
 async def read_on(connection: Connection, job_id: int, paging: Paging) -> None:
-    """Store how far a stage is read, unless a later report is stored."""
+    """Store the progress of reading a stage, unless a later report is stored."""
     await connection.execute(
         READ_ON,
         job_id,
@@ -124,7 +124,7 @@ async def read_on(connection: Connection, job_id: int, paging: Paging) -> None:
 
 
 async def report(connection: Connection, job_id: int, batch: Batch) -> None:
-    """Store the counts of a batch, once."""
+    """Store the counts of a batch, unless they are stored already."""
     counts = batch.counts
     await connection.execute(
         REPORT,

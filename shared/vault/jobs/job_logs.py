@@ -1,4 +1,4 @@
-"""Writes the logs of jobs: lines in the transactions that they report on, files of the store at the end."""
+"""Writes the logs of jobs: lines in the transactions that they report on, and files of the store at the end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class JobLog:
     log: str
 
     async def append(self, connection: Connection, text: str) -> None:
-        """Add text in the transaction that it reports on; an empty text is no entry."""
+        """Add text in the transaction that it reports on; do nothing for an empty text."""
         if text:
             await connection.execute(APPEND, self.job_id, self.task_id, self.log, text)
 
@@ -58,7 +58,7 @@ class JobLog:
                 yield row["lines"].encode()
 
     async def publish(self, files: FileStore) -> StoredFile:
-        """Store the text so far as the file ``result_key``; it may be stored again until ``clear``."""
+        """Store the text so far as the file ``result_key``; a repeated call replaces the file, until ``clear``."""
         key = result_key(self.job_id, self.task_id, self.log)
         return await files.put(key, self.content())
 

@@ -1,4 +1,4 @@
-"""Defines what a job is made of, and the contract between a job's handler and its worker."""
+"""Defines jobs, their tasks and states, and the contract between a job's handler and its worker."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
+    from shared.vault.errors import ApiError
     from shared.vault.storage.database import Connection
 
 
@@ -98,15 +99,20 @@ class JobTask:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What a handler returns when the job has ended: its status, and its results (JSON values)."""
+    """Returned by a handler when the job has ended: its status, and its results (JSON values)."""
 
     status: JobStatus = JobStatus.SUCCESS
     results: Mapping[str, object] = field(default_factory=dict)
 
 
+def error_json(error: ApiError) -> dict[str, str]:
+    """Return an error as checkpoints and results store it."""
+    return {"type": error.type.value, "message": error.message}
+
+
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """What a handler returns when the work goes on elsewhere.
+    """Returned by a handler when the work continues elsewhere.
 
     The job stays RUNNING without a process, and is run again after ``seconds``, or as
     soon as it is woken.
@@ -140,11 +146,11 @@ class JobContext:
     run: JobRun
 
     def should_stop(self) -> bool:
-        """Return whether to end soon: the job was cancelled, or this process is shutting down."""
+        """Return whether the handler is to end soon: the job was cancelled, or this process is shutting down."""
         return self.run.stopping
 
     def raise_if_stopped(self) -> None:
-        """End here when asked to stop; what was saved stays.
+        """End the handler when it is asked to stop; saved checkpoints stay.
 
         :raises JobStopped: when the job was cancelled, or this process is shutting down.
         """
@@ -182,7 +188,7 @@ class JobContext:
 
 # A protocol, because the table that implements it stands above this module.
 class RunStore(Protocol):
-    """Stores what a run reports of itself, as long as its lease is valid."""
+    """Stores the reports of a run, as long as its lease is valid."""
 
     async def save_task(
         self,
@@ -210,11 +216,11 @@ class RunStore(Protocol):
 
 
 class JobRun(Protocol):
-    """What a run's context needs of the worker that runs it."""
+    """The part of a worker's run that the job's context uses."""
 
     @property
     def table(self) -> RunStore:
-        """Return where the run stores its tasks and its checkpoint."""
+        """Return the store of the run's tasks and checkpoint."""
 
     @property
     def lease(self) -> str:
@@ -222,7 +228,7 @@ class JobRun(Protocol):
 
     @property
     def stopping(self) -> bool:
-        """Return whether the handler is to end."""
+        """Return whether the handler was asked to end."""
 
 
 JobHandler = Callable[[JobContext], Awaitable[JobResult | Parked]]
@@ -230,7 +236,7 @@ JobHandler = Callable[[JobContext], Awaitable[JobResult | Parked]]
 
 @dataclass(frozen=True, slots=True)
 class JobType:
-    """How jobs of one type are run; ``timeout`` (seconds) bounds one run, and ends the job as TIMEOUT."""
+    """A type of job with its handler; ``timeout`` (seconds) bounds one run, and ends the job as TIMEOUT."""
 
     handler: JobHandler
     timeout: float = 3600.0  # a handler that hangs would occupy its worker for ever
@@ -238,7 +244,7 @@ class JobType:
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """Jobs of a page, and how many the whole list has."""
+    """A page of jobs, and the length of the whole list."""
 
     jobs: Sequence[Job]
     total: int

@@ -33,7 +33,7 @@ MAX_ID = 2**31 - 1  # of the column, an integer of PostgreSQL
 
 
 class JobService:
-    """The jobs of a Vault; callers see their own, and with ``Grant.MANAGE_JOBS`` all."""
+    """Submits, shows and cancels jobs; callers see their own jobs, and with ``Grant.MANAGE_JOBS`` all jobs."""
 
     def __init__(self, database: Database, *, poll_seconds: float = 10.0) -> None:
         self.table = JobTable(database)
@@ -73,8 +73,8 @@ class JobService:
     async def job(self, caller: Caller, job_id: int) -> Job:
         """Return a job.
 
-        :raises VaultFault: INVALID_DATA when there is none of this id,
-            INSUFFICIENT_ACCESS when it is another's.
+        :raises VaultFault: INVALID_DATA when there is no job with this id,
+            INSUFFICIENT_ACCESS when it is another user's.
         """
         # The database refuses a number that its column cannot have.
         found = await self.table.job(job_id) if 0 < job_id <= MAX_ID else None
@@ -121,7 +121,7 @@ class JobService:
         limit: int,
         offset: int,
     ) -> tuple[Sequence[JobTask], int]:
-        """Return a page of a job's tasks in the order in which they were reported first, and the number of all.
+        """Return a page of a job's tasks in the order of their first reports, and the number of all its tasks.
 
         :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS.
         """
@@ -129,7 +129,7 @@ class JobService:
         return await self.table.tasks(job_id, limit=limit, offset=offset)
 
     async def task_states(self, job_id: int) -> Mapping[TaskState, int]:
-        """Return how many tasks of a job are in each state; whether the caller may see it is checked before."""
+        """Return the number of a job's tasks in each state; the caller's access has been checked before."""
         return await self.table.task_states(job_id)
 
     async def histories(
@@ -192,5 +192,5 @@ class JobService:
 
     @staticmethod
     def _owner(caller: Caller) -> int | None:
-        """Return whose jobs the caller may see; None for everybody's."""
+        """Return the id of the user whose jobs the caller may see; None when all jobs."""
         return None if granted(caller, Grant.MANAGE_JOBS) else caller.user_id

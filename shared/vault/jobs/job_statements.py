@@ -1,4 +1,4 @@
-"""Holds the SQL on jobs and their tasks; each statement is safe beside those of other processes."""
+"""Contains the SQL on jobs and their tasks; other processes may run the statements at the same time."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class ClaimedJob:
 
 @dataclass(frozen=True, slots=True)
 class JobList:
-    """A list of jobs: their statuses, the date by which they are filtered, their order."""
+    """A list of jobs: their statuses, the date column that is filtered, and the order."""
 
     statuses: frozenset[JobStatus]
     dated_by: str
@@ -104,19 +104,19 @@ async def insert_job(connection: Connection, job: NewJob) -> int:
 
 
 async def wake_job(connection: Connection, job_id: int) -> None:
-    """Let a parked job run again when the transaction commits."""
+    """Wake a parked job, so that it runs again when the transaction commits."""
     await connection.execute(statements.WAKE, job_id)
     await connection.execute(NOTIFY, JOB)
 
 
 class JobTable:
-    """The jobs of one database."""
+    """Reads and writes the jobs of one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def job(self, job_id: int) -> Job | None:
-        """Return a job; None when there is none of this id."""
+        """Return the job with this id, or None."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(JOB_BY_ID, job_id)
         return None if row is None else _job(row)
@@ -153,7 +153,7 @@ class JobTable:
         return [_task(row) for row in rows], total
 
     async def task_states(self, job_id: int) -> Mapping[TaskState, int]:
-        """Return how many of a job's tasks are in each state."""
+        """Return the number of a job's tasks in each state."""
         finished = sorted(FINISHED)
         async with self._database.connection() as connection:
             rows = await connection.fetch(STATES_OF_TASKS, job_id, finished)
@@ -168,7 +168,7 @@ class JobTable:
         limit: int,
         offset: int,
     ) -> JobPage:
-        """Return a page of a list; only jobs of ``owner`` where one is named."""
+        """Return a page of a list; with ``owner`` (a user id), only that user's jobs."""
         statuses = jobs.statuses
         if wanted.statuses:
             statuses &= wanted.statuses
@@ -194,7 +194,7 @@ class JobTable:
         return await self._change_and_wake(statements.START_NOW, job_id, user_id)
 
     async def cancel(self, job_id: int, user_id: int) -> bool:
-        """Cancel a waiting job, ask a running one to stop; return whether it was either."""
+        """Cancel a waiting job, or ask a running one to stop; return False when the job has ended."""
         return await self._change_and_wake(statements.CANCEL, job_id, user_id)
 
     async def _change_and_wake(self, sql: str, job_id: int, user_id: int) -> bool:
@@ -232,19 +232,19 @@ class JobTable:
         leases: Collection[str],
         lease_time: timedelta,
     ) -> Mapping[str, bool]:
-        """Prolong leases; return those that are still valid, each with whether its job is to be cancelled."""
+        """Prolong leases; return the valid ones, each with whether its job is to be cancelled."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(statements.RENEW, list(leases), lease_time)
         return {str(row["lease"]): row["cancel_requested"] for row in rows}
 
     async def give_up(self, max_attempts: int) -> Sequence[int]:
-        """End the jobs that have lost their process too often, or were to be cancelled; return their ids."""
+        """End jobs whose leases ended after too many attempts, or that are to be cancelled; return their ids."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(statements.GIVE_UP, max_attempts)
         return [row["job_id"] for row in rows]
 
     async def finish(self, claimed: ClaimedJob, result: JobResult) -> bool:
-        """End a job; return False when its lease is another's by now."""
+        """End a job; return False when another process has its lease."""
         async with self._database.connection() as connection:
             finished = await connection.fetchval(
                 statements.FINISH,
@@ -256,7 +256,7 @@ class JobTable:
         return finished is not None
 
     async def park(self, claimed: ClaimedJob, pause: timedelta) -> bool:
-        """Leave a job running without a process for ``pause``; return False when its lease is another's by now."""
+        """Leave a job RUNNING without a process for ``pause``; return False when another process has its lease."""
         async with self._database.connection() as connection:
             parked = await connection.fetchval(
                 statements.PARK,
@@ -273,7 +273,7 @@ class JobTable:
         *,
         counted: bool,
     ) -> bool:
-        """Put a job back into the queue, to be run after ``pause``; return False when its lease is another's by now.
+        """Put a job back into the queue, to be run after ``pause``; return False when another process has its lease.
 
         ``counted`` says whether this run counts as one of its attempts.
         """
@@ -331,7 +331,7 @@ class JobTable:
         job_id: int,
         connection: Connection | None,
     ) -> AsyncIterator[Connection]:
-        """Open a transaction in which no other process can claim the job, or use that of ``connection``.
+        """Yield a connection in a transaction that keeps other processes from claiming the job; by default a new one.
 
         :raises LeaseLost: when another process has claimed it.
         """
@@ -348,7 +348,7 @@ class JobTable:
         yield connection
 
     async def expired(self, older_than: timedelta) -> Sequence[int]:
-        """Return the ids of up to a hundred jobs that ended longer ago."""
+        """Return the ids of up to a hundred jobs that ended longer ago than the time."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(statements.EXPIRED, older_than)
         return [row["job_id"] for row in rows]

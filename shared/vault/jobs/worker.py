@@ -24,6 +24,7 @@ from shared.vault.jobs.job_model import (
     JobStopped,
     JobType,
     Parked,
+    error_json,
 )
 from shared.vault.storage.database import RETRYABLE, UNREACHABLE
 
@@ -71,16 +72,16 @@ class Run:
 
     @property
     def lease(self) -> str:
-        """The token under which this run may write."""
+        """Return the token under which this run may write."""
         return self.claimed.lease
 
     def stop(self, *, cancelled: bool = False) -> None:
-        """Ask the handler to end; once cancelled, a job stays so."""
+        """Ask the handler to end; a cancelled job stays cancelled."""
         self.stopping = True
         self.cancelled = self.cancelled or cancelled
 
     def abandon(self) -> None:
-        """End the handler at once: another process may run the job by now."""
+        """Cancel the handler at once, since another process may already run the job."""
         self.lost = self.stopping = True
         if self.task is not None:
             self.task.cancel()
@@ -89,7 +90,7 @@ class Run:
 class JobWorker:
     """Runs the jobs of one Vault, in any number of processes.
 
-    ``caller_of`` returns the user of an id, as whom a job is run.
+    ``caller_of`` returns the caller for a user id: each job runs with the rights of the user who submitted it.
     """
 
     def __init__(
@@ -110,15 +111,15 @@ class JobWorker:
         self._renewed = time.monotonic()
 
     def wake(self) -> None:
-        """Look for due jobs now."""
+        """Look for due jobs at once, without waiting for the next poll."""
         self._wake.set()
 
     async def start(self) -> None:
-        """Run jobs until ``stop``."""
+        """Start running jobs, until ``stop``."""
         self._loop = asyncio.create_task(self._work(), name="jobs")
 
     async def stop(self) -> None:
-        """Take no more jobs, give running ones a moment to end, hand the others back to the queue."""
+        """Claim no more jobs, wait a moment for running ones, and put the others back into the queue."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
@@ -173,7 +174,7 @@ class JobWorker:
         runs = {run.lease: run for run in self._runs}
         valid = await self._table.renew(runs, self._lease) if runs else {}
         for lease, run in runs.items():
-            # A run that ended during the query has given its lease back.
+            # A run that ended during the query has no lease any more.
             if lease not in valid and run in self._runs:
                 run.abandon()
             elif valid.get(lease):
@@ -181,7 +182,7 @@ class JobWorker:
         self._renewed = begun
 
     def _abandon_if_silent(self) -> None:
-        """End the runs whose leases have ended, since they could not be renewed: others may run their jobs."""
+        """End the runs whose leases could not be renewed in time: other processes may run their jobs."""
         if time.monotonic() - self._renewed > self._options.lease:
             for run in self._runs:
                 run.abandon()
@@ -203,7 +204,7 @@ class JobWorker:
             self.wake()
 
     async def _outcome(self, run: Run) -> JobResult | Parked | timedelta:
-        """Run the handler; return the job's result, that it is parked, or the pause before it is run again."""
+        """Run the handler; return the job's result, its ``Parked``, or the pause before the next attempt."""
         try:
             return await self._handled(run)
         except (JobStopped, asyncio.CancelledError):
@@ -224,7 +225,7 @@ class JobWorker:
             return failed(ApiError(ErrorType.UNEXPECTED_ERROR, message))
 
     def _later(self, run: Run) -> JobResult | timedelta:
-        """Return the pause before the next attempt, twice the last one; a failure after the last attempt."""
+        """Return the pause before the next attempt, twice the last one; after the last attempt, a failure."""
         attempts = run.claimed.attempts
         if attempts < self._options.max_attempts:
             seconds = JOB.pause_before(attempts + 1)
@@ -250,7 +251,7 @@ class JobWorker:
             raise
 
     async def _settle(self, run: Run, outcome: JobResult | Parked | timedelta) -> None:
-        """Store how the run ended, also when the database is away for less than a lease."""
+        """Store the outcome of a run; try again while the database is away, for as long as the lease lasts."""
         job = run.claimed.job
         try:
             await wait_for(
@@ -295,5 +296,5 @@ class JobWorker:
 
 def failed(error: ApiError) -> JobResult:
     """Return the result of a job that ended with this error."""
-    results = {"error": {"type": error.type, "message": error.message}}
+    results = {"error": error_json(error)}
     return JobResult(JobStatus.ERRORS_ENCOUNTERED, results)

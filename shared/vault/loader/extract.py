@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import parse_qs, urlsplit
 
 from shared.vault.errors import VaultFault
@@ -14,8 +14,9 @@ from shared.vault.jobs.job_model import (
     JobStatus,
     JobType,
     TaskState,
+    error_json,
 )
-from shared.vault.loader.load_logs import RESULTS
+from shared.vault.loader.load_writing import RESULTS
 from shared.vault.loader.request import ExtractTask
 from shared.vault.loader.sheet import lines
 from shared.vault.model.component_model import FieldType
@@ -45,7 +46,7 @@ class ExtractJobs:
         self.files = files
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {EXTRACT: JobType(self.extract, timeout=TIMEOUT)}
 
     async def extract(self, context: JobContext) -> JobResult:
@@ -94,8 +95,7 @@ class _TaskRun:
             await self._services.files.put(key, self._content())
         except VaultFault as fault:
             await self._report(TaskState.ERRORS_ENCOUNTERED)
-            error = {"type": fault.error.type, "message": fault.error.message}
-            return {"rows": self._rows, "error": error}
+            return {"rows": self._rows, "error": error_json(fault.error)}
         await self._report(TaskState.SUCCESS)
         return {"rows": self._rows}
 
@@ -121,7 +121,12 @@ class _TaskRun:
 
     async def _pages(self, text: str) -> AsyncIterator[QueryPage]:
         queries, caller = self._services.queries, self._context.caller
-        page = await queries.run(caller, text, describe=False, version_path=VERSION)
+        page = await queries.run(
+            caller,
+            text,
+            describe=False,
+            version_path=VERSION,
+        )
         while True:
             yield page
             if page.next_page is None:
@@ -130,10 +135,19 @@ class _TaskRun:
             place = parse_qs(address.query)
             cursor = address.path.rpartition("/")[2]
             offset, size = int(place["pageoffset"][0]), int(place["pagesize"][0])
-            page = await queries.page(caller, cursor, size, offset, VERSION)
+            page = await queries.page(
+                caller,
+                cursor,
+                size,
+                offset,
+                VERSION,
+            )
 
 
-def statement(task: ExtractTask, target: VaultObject | None) -> str:
+def statement(
+    task: ExtractTask,
+    target: VaultObject | None,
+) -> str:
     """Return the query of a task, which reads long texts whole."""
     fields = target.fields if target is not None else {}
     selected = [
@@ -144,9 +158,24 @@ def statement(task: ExtractTask, target: VaultObject | None) -> str:
 
 
 def _whole(field: Field) -> str:
-    # A query yields the first 250 characters of a long text, unless a function asks for all.
-    if field.type is FieldType.LONG_TEXT:
-        return f"LONGTEXT({field.name})"
-    if field.type is FieldType.RICH_TEXT:
-        return f"RICHTEXT({field.name})"
-    return field.name
+    """Return what a query selects of a field so that its value is read whole."""
+    match field.type:
+        # A query yields the first 250 characters of a long text, unless a function asks for all.
+        case FieldType.LONG_TEXT:
+            return f"LONGTEXT({field.name})"
+        case FieldType.RICH_TEXT:
+            return f"RICHTEXT({field.name})"
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+        ):
+            return field.name
+        case _:
+            assert_never(field.type)

@@ -15,8 +15,7 @@ from shared.vault.jobs.job_model import (
     JobType,
     TaskState,
 )
-from shared.vault.loader.load_logs import TaskLog
-from shared.vault.loader.load_writing import write
+from shared.vault.loader.load_writing import TaskLog, write
 from shared.vault.loader.request import LoadTask
 from shared.vault.loader.sheet import LOG_COLUMNS, Batch, SheetReader
 from shared.vault.records.rows import MAX_ROWS, RowResult
@@ -77,7 +76,7 @@ class LoadJobs:
         self.attachment_fields = attachment_fields
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {LOAD: JobType(self.load, timeout=TIMEOUT)}
 
     async def load(self, context: JobContext) -> JobResult:
@@ -90,7 +89,12 @@ class LoadJobs:
         await _queue(context, tasks, progress)
         for task in tasks:
             if not progress[task.task_id].done:
-                await _TaskRun(self, context, task, progress).run()
+                await _TaskRun(
+                    self,
+                    context,
+                    task,
+                    progress,
+                ).run()
         states = {each.state for each in progress.values()}
         clean = states <= {TaskState.SUCCESS}
         status = JobStatus.SUCCESS if clean else JobStatus.ERRORS_ENCOUNTERED
@@ -152,6 +156,14 @@ class _TaskRun:
                 "The file has been changed or removed since the job was submitted",
             )
         reader = SheetReader(files.get(item.key), MAX_ROWS)
+        # A fault or a stop leaves the file in the middle, and open.
+        try:
+            await self._load_rows(reader)
+        finally:
+            await reader.close()
+        self._progress.read = True
+
+    async def _load_rows(self, reader: SheetReader) -> None:
         self._header = await reader.read_header()
         if not self._progress.begun:
             async with self._services.database.transaction() as connection:
@@ -160,7 +172,6 @@ class _TaskRun:
         async for batch in reader.batches():
             self._context.raise_if_stopped()
             await self._write(batch)
-        self._progress.read = True
 
     async def _begin(self, connection: Connection) -> None:
         await self._log.begin(connection, self._header)
@@ -172,7 +183,10 @@ class _TaskRun:
         rows = self._rows(batch)
         before = asdict(self._progress)
 
-        async def log(connection: Connection, outcome: object) -> None:
+        async def log(
+            connection: Connection,
+            outcome: object,
+        ) -> None:
             # The records may run a unit of work several times, and only the last one is
             # committed: its progress is counted from where the batch began.
             self._all[self._task.task_id] = self._progress = Progress(**before)
@@ -187,7 +201,12 @@ class _TaskRun:
                 rows,
             )
             with also_in_unit_of_work(log):
-                await write(services.records, caller, self._task, filled)
+                await write(
+                    services.records,
+                    caller,
+                    self._task,
+                    filled,
+                )
         except VaultFault as fault:
             refused = [RowResult(errors=(fault.error,)) for _ in rows]
             async with services.database.transaction() as connection:
@@ -207,7 +226,12 @@ class _TaskRun:
         batch: Batch,
         results: Sequence[RowResult],
     ) -> None:
-        failed = await self._log.add(connection, self._header, batch, results)
+        failed = await self._log.add(
+            connection,
+            self._header,
+            batch,
+            results,
+        )
         self._progress.failure += failed
         self._progress.rows += len(results)
         await self._save(connection)

@@ -12,8 +12,7 @@ from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
 from shared.vault.loader.extract import EXTRACT
 from shared.vault.loader.load import LOAD, version_of
-from shared.vault.loader.load_logs import RESULTS
-from shared.vault.loader.load_writing import require_writable
+from shared.vault.loader.load_writing import RESULTS, require_writable
 from shared.vault.loader.request import ExtractTask, LoadTask, extract_tasks, load_tasks
 
 if TYPE_CHECKING:
@@ -62,7 +61,12 @@ class LoaderService:
             "tasks": [task.to_json() for task in tasks],
             "send_notification": notify,
         }
-        job_id = await self._jobs.submit(caller, LOAD, "Load data files", parameters)
+        job_id = await self._jobs.submit(
+            caller,
+            LOAD,
+            "Load data files",
+            parameters,
+        )
         return job_id, tasks
 
     async def extract(

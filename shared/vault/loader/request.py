@@ -1,4 +1,4 @@
-"""What a call of the loader asks for: its tasks, checked as far as they can be without the database."""
+"""Reads the tasks that a call of the loader asks for, checked as far as they can be without the database."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class LoadTask:
     version: str = ""
 
     def to_json(self) -> dict[str, object]:
-        """The task as a job's parameter."""
+        """Return the task as a job's parameter."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, object]) -> LoadTask:
-        """The task of a job's parameters."""
+        """Return the task of a job's parameters."""
         return cls(**{**stored, "action": Action(str(stored["action"]))})  # type: ignore[arg-type]
 
 
@@ -62,12 +62,12 @@ class ExtractTask:
     criteria: str
 
     def to_json(self) -> dict[str, object]:
-        """The task as a job's parameter."""
+        """Return the task as a job's parameter."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, object]) -> ExtractTask:
-        """The task of a job's parameters."""
+        """Return the task of a job's parameters."""
         fields: Sequence[str] = stored["fields"]  # type: ignore[assignment]
         return cls(
             str(stored["task_id"]),
@@ -78,7 +78,7 @@ class ExtractTask:
 
 
 def load_tasks(rows: Sequence[Mapping[str, object]]) -> list[LoadTask]:
-    """The tasks of a load, in the order in which they are listed.
+    """Return the tasks of a load, in the order in which they are listed.
 
     :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
     """
@@ -88,7 +88,7 @@ def load_tasks(rows: Sequence[Mapping[str, object]]) -> list[LoadTask]:
 
 
 def extract_tasks(rows: Sequence[Mapping[str, object]]) -> list[ExtractTask]:
-    """The tasks of an extract.
+    """Return the tasks of an extract.
 
     :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
     """
@@ -97,12 +97,20 @@ def extract_tasks(rows: Sequence[Mapping[str, object]]) -> list[ExtractTask]:
     ]
 
 
-def _load_task(task_id: str, row: Mapping[str, object]) -> LoadTask:
+def _load_task(
+    task_id: str,
+    row: Mapping[str, object],
+) -> LoadTask:
     name = _object(task_id, row)
     action = _text(task_id, row, "action").lower()
     if action not in {choice.value for choice in Action}:
         raise _invalid(task_id, "action")
-    id_param = _text(task_id, row, "idparam", required=action == Action.UPSERT)
+    id_param = _text(
+        task_id,
+        row,
+        "idparam",
+        required=action == Action.UPSERT,
+    )
     order = row.get("order") or task_id
     if not str(order).isdigit() or len(str(order)) > 6:
         raise _invalid(task_id, "order")
@@ -118,7 +126,10 @@ def _load_task(task_id: str, row: Mapping[str, object]) -> LoadTask:
     )
 
 
-def _extract_task(task_id: str, row: Mapping[str, object]) -> ExtractTask:
+def _extract_task(
+    task_id: str,
+    row: Mapping[str, object],
+) -> ExtractTask:
     name = _object(task_id, row)
     listed = row.get("fields")
     fields = listed.split(",") if isinstance(listed, str) else listed
@@ -130,10 +141,20 @@ def _extract_task(task_id: str, row: Mapping[str, object]) -> ExtractTask:
     names = tuple(dict.fromkeys(str(field).strip() for field in fields))
     if len(names) > MAX_FIELDS or not all(FIELD.fullmatch(field) for field in names):
         raise _invalid(task_id, "fields")
-    criteria = _text(task_id, row, "vql_criteria__v", required=False)
+    criteria = _text(
+        task_id,
+        row,
+        "vql_criteria__v",
+        required=False,
+    )
     if len(criteria) > MAX_CRITERIA:
         raise _invalid(task_id, "vql_criteria__v")
-    return ExtractTask(task_id, name, names, clause(criteria))
+    return ExtractTask(
+        task_id,
+        name,
+        names,
+        clause(criteria),
+    )
 
 
 # What may follow FROM without WHERE.
@@ -153,7 +174,7 @@ CLAUSES = frozenset(
 
 
 def clause(criteria: str) -> str:
-    """The criteria of an extract as they stand in a query: WHERE is understood."""
+    """Return the criteria of an extract as they stand in a query, with WHERE where they lack a keyword."""
     text = criteria.strip()
     first = text.partition(" ")[0].upper()
     return f"WHERE {text}" if text and first not in CLAUSES else text
@@ -188,7 +209,11 @@ def _object(task_id: str, row: Mapping[str, object]) -> str:
 
 
 def _text(
-    task_id: str, row: Mapping[str, object], name: str, *, required: bool = True
+    task_id: str,
+    row: Mapping[str, object],
+    name: str,
+    *,
+    required: bool = True,
 ) -> str:
     value = row.get(name)
     if value is None or value == "":

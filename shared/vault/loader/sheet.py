@@ -1,4 +1,4 @@
-"""CSV as it streams by: rows read in batches from chunks of bytes, and lines written."""
+"""Reads CSV in batches of rows from a stream of bytes, and writes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Iterable,
+    Sequence,
+)
 from dataclasses import dataclass
 
 import orjson
@@ -32,17 +38,17 @@ class Batch:
 
 
 class _Starved(Exception):
-    """The lines at hand do not hold a whole row."""
+    """The lines at hand are not a whole row."""
 
 
 class _Lines:
-    """Complete lines of what has come so far, given to the CSV reader; those of an incomplete row are given again."""
+    """Yields complete lines of the text so far to the CSV reader, and those of an incomplete row again."""
 
     def __init__(self) -> None:
         self._ready: deque[str] = deque()
         self._taken: list[str] = []
         self._partial = ""
-        self._held = 0
+        self._size_of_lines = 0
         self.ended = False
 
     def add(self, text: str) -> None:
@@ -50,10 +56,10 @@ class _Lines:
         lines = (self._partial + text).split("\n")
         self._partial = lines.pop()
         self._ready.extend(f"{line}\n" for line in lines)
-        self._held += len(text)
+        self._size_of_lines += len(text)
 
     def end(self) -> None:
-        """There is no more."""
+        """Accept that nothing follows."""
         if self._partial:
             self._ready.append(self._partial)
         self._partial, self.ended = "", True
@@ -71,24 +77,31 @@ class _Lines:
         return line
 
     def accept(self) -> None:
-        """The lines taken made a row."""
-        self._held -= sum(map(len, self._taken))
+        """Accept the lines taken as a row."""
+        self._size_of_lines -= sum(map(len, self._taken))
         self._taken.clear()
 
     def give_back(self) -> None:
-        """The lines taken are the beginning of a row; raises VaultFault when it is too long to be one."""
+        """Return the lines taken to the queue: they are only the beginning of a row.
+
+        :raises VaultFault: INVALID_DATA when it is too long to be one.
+        """
         self._ready.extendleft(reversed(self._taken))
         self._taken.clear()
-        if self._held > MAX_RECORD:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, f"A row has more than {MAX_RECORD} characters"
-            )
+        # An open quote would otherwise collect the whole file in memory.
+        if self._size_of_lines > MAX_RECORD:
+            message = f"A row has more than {MAX_RECORD} characters"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
 
 
 class SheetReader:
-    """A CSV file: its header, then its rows in batches; never more of it in memory than a batch and a chunk."""
+    """Reads a CSV file: its header, then its rows in batches; a batch and a chunk of it are in memory at most."""
 
-    def __init__(self, content: AsyncIterable[bytes], batch_size: int) -> None:
+    def __init__(
+        self,
+        content: AsyncIterable[bytes],
+        batch_size: int,
+    ) -> None:
         self._content = aiter(content)
         self._size = batch_size
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
@@ -98,7 +111,10 @@ class SheetReader:
         self.header: list[str] = []
 
     async def read_header(self) -> list[str]:
-        """The column names; raises VaultFault ``INVALID_DATA`` when names are missing or repeated."""
+        """Return the column names.
+
+        :raises VaultFault: INVALID_DATA when names are missing or repeated.
+        """
         self.header = [name.strip() for name in await self._next() or []]
         if not self.header or not all(self.header):
             raise _invalid("its first line does not name every column")
@@ -106,24 +122,28 @@ class SheetReader:
             raise _invalid("a column name is repeated")
         return self.header
 
+    async def close(self) -> None:
+        """Close the stream of bytes, which a reader that ends early leaves open."""
+        if isinstance(self._content, AsyncGenerator):
+            await self._content.aclose()
+
     async def skip(self, rows: int) -> None:
         """Pass over rows that have been read before."""
         while self._row < rows and await self._next() is not None:
             self._row += 1
 
     async def batches(self) -> AsyncIterator[Batch]:
-        """The rows, each with as many cells as the header; empty lines are no rows.
+        """Yield the rows, each with as many cells as the header; empty lines are no rows.
 
-        :raises VaultFault: INVALID_DATA where the file is not CSV; the rows before have been given by then.
+        :raises VaultFault: INVALID_DATA where the file is not CSV; the rows before have been yielded by then.
         """
         rows: list[list[str]] = []
+        # A fault waits until the rows before it are out: they are valid, and are loaded.
         fault: VaultFault | None = None
         while True:
             try:
                 row = await self._next()
-                if row is not None and len(row) != len(self.header):
-                    message = f"row {self._row + 1} has {len(row)} cells; the header has {len(self.header)}"
-                    raise _invalid(message)
+                self._check_width(row)
             except VaultFault as error:
                 row, fault = None, error
             if row is not None:
@@ -137,8 +157,15 @@ class SheetReader:
             if row is None:
                 return
 
+    def _check_width(self, row: list[str] | None) -> None:
+        width = len(self.header)
+        if row is not None and len(row) != width:
+            number = self._row + 1
+            message = f"row {number} has {len(row)} cells; the header has {width}"
+            raise _invalid(message)
+
     async def _next(self) -> list[str] | None:
-        """The next row that is not empty, None at the end."""
+        """Return the next row that is not empty, None at the end."""
         while True:
             try:
                 row = next(self._reader)
@@ -169,16 +196,16 @@ class SheetReader:
 
 
 def lines(rows: Iterable[Sequence[object]]) -> str:
-    """Rows as CSV text."""
+    """Return rows as CSV text."""
     sheet = io.StringIO(newline="")
-    csv.writer(sheet, lineterminator="\r\n").writerows(
-        [cell(value) for value in row] for row in rows
-    )
+    writer = csv.writer(sheet, lineterminator="\r\n")
+    for row in rows:
+        writer.writerow([cell(value) for value in row])
     return sheet.getvalue()
 
 
 def cell(value: object) -> str:
-    """A value as the API writes it in CSV: lists joined by commas; no spreadsheet takes it for a formula."""
+    """Return a value as the API writes it in CSV: lists joined by commas; formulas marked as text."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -188,6 +215,7 @@ def cell(value: object) -> str:
     if isinstance(value, list | tuple):
         return ",".join(cell(item) for item in value)
     text = str(value)
+    # Spreadsheets run a cell that begins like a formula, unless an apostrophe is in front.
     return f"'{text}" if isinstance(value, str) and FORMULA.match(text) else text
 
 

@@ -1,4 +1,4 @@
-"""Holds the typed components that a Vault consists of: objects, picklists, lifecycles, queues, document types."""
+"""Defines the typed components of a Vault: objects, picklists, lifecycles, queues, document types."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class FieldType(StrEnum):
 
 
 class RelationshipType(StrEnum):
-    """What a reference makes of the record that it leads to."""
+    """The relation of a referenced record to the record that refers to it."""
 
     REFERENCE = "reference"
     PARENT = "parent"
 
 
 class RelationshipDeletion(StrEnum):
-    """What deleting the referenced record does to the record that refers to it."""
+    """The effect that the deletion of a referenced record has on the record that refers to it."""
 
     BLOCK = "block"
     SET_NULL = "setnull"
@@ -43,7 +43,7 @@ class RelationshipDeletion(StrEnum):
 
 
 class QueueType(StrEnum):
-    """What a queue carries: Spark messages in one direction, or jobs, which need no broker."""
+    """The types of queues: of Spark messages in one direction, or of jobs, which need no broker."""
 
     INBOUND = "inbound"
     OUTBOUND = "outbound"
@@ -55,8 +55,8 @@ class Field:
     """One field of an object; a platform field (``system``) is set by the Vault and exists on every object.
 
     ``relationship_outbound_name`` is the to-one name, e.g. ``account__vr``; ``relationship_inbound_name`` the to-many
-    name on the referenced object, e.g. ``addresses__vr``. ``shown_type`` is the type in metadata where that is none
-    of FieldType: documents have such. ``no_copy`` leaves the field out of copies of a record.
+    name on the referenced object, e.g. ``addresses__vr``. ``shown_type`` is the type in metadata where that is not
+    a FieldType, as for some fields of documents. ``no_copy`` leaves the field out of copies of a record.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Field:
 class ObjectType:
     """One object type of an object (component ``Objecttype.{object}.{name}``).
 
-    ``fields`` are those that records of the type have, with whether each is required.
+    ``fields`` maps the name of each field of the type's records to whether it is required.
     """
 
     name: str
@@ -170,7 +170,7 @@ class Picklist:
 
 @dataclass(frozen=True, slots=True)
 class EntryAction:
-    """What happens when a record enters a state: a named action with its parameters."""
+    """A named action, with its parameters, that runs when a record enters a state."""
 
     name: str
     action: str
@@ -180,9 +180,9 @@ class EntryAction:
 
 @dataclass(frozen=True, slots=True)
 class EntryCriterion:
-    """A condition that a record meets before it enters a state: criteria in VQL, and the message when it fails.
+    """A condition on records that enter a state: criteria in VQL, and the message for a record that fails them.
 
-    ``required_field`` is the field whose presence is all that the criteria ask for, if they are of that form.
+    ``required_field`` is set when the criteria only require that one field has a value: the name of that field.
     """
 
     name: str
@@ -194,7 +194,7 @@ class EntryCriterion:
 
 @dataclass(frozen=True, slots=True)
 class UserAction:
-    """What a user may run on a record in a state: ``change_state`` to ``next_state``, or a named action."""
+    """An action that a user may run on a record in a state: ``change_state`` to ``next_state``, or a named action."""
 
     name: str
     label: str
@@ -220,7 +220,7 @@ class LifecycleState:
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """The states a record moves through."""
+    """A lifecycle: the states of records, and the state in which new records start."""
 
     name: str
     label: str
@@ -231,7 +231,7 @@ class Lifecycle:
 
 @dataclass(frozen=True, slots=True)
 class QueueConnection:
-    """Where a queue delivers: the connection's API name and the queue in the remote Vault."""
+    """A destination of a queue: the connection's API name and the queue in the remote Vault."""
 
     name: str
     connection_name: str
@@ -281,8 +281,9 @@ class DocumentType:
 class DocumentModel:
     """The document types, lifecycles and fields of a Vault.
 
-    ``versions`` is the table of documents, a row a version, or None without document types. It is an object to code
-    that plans tables and reads rows, but no object of the API. ``renditions`` are rendition types and their labels.
+    ``versions`` is the table of documents, with a row for each version; None without document types. It is an object
+    for code that plans tables and reads rows, but not an object of the API. ``renditions`` are rendition types and
+    their labels.
     """
 
     versions: VaultObject | None = None
@@ -291,7 +292,7 @@ class DocumentModel:
     renditions: Mapping[str, str] = field(default_factory=dict)
 
     def lifecycles_of(self, name: str) -> tuple[str, ...]:
-        """Return the lifecycles that documents of a type may have: its own, or those of the nearest level above."""
+        """Return the lifecycles that documents of a type may have: its own, else those of the nearest level above."""
         while name:
             found = self.types.get(name)
             if found is not None and found.lifecycles:

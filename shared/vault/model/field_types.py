@@ -1,4 +1,4 @@
-"""Says what follows from a field's type; whoever adds a type answers every question here, or mypy fails."""
+"""Defines the traits of each field type; mypy fails until a type that is added has its traits here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.vault.model.component_model import Field, FieldType
 
 
 class ValueClass(StrEnum):
-    """What values of a field are: how a caller writes them, and what they are compared as."""
+    """The classes of values, which decide how callers write them and how they are compared."""
 
     TEXT = "text"  # also names of picklist values, ids and handles of files
     NUMBER = "number"
@@ -21,7 +21,7 @@ class ValueClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldTraits:
-    """What VQL may do with fields of one type.
+    """The operations of VQL on fields of one type.
 
     ``plain_text``: LIKE and CASEINSENSITIVE take it. ``long``: shortened unless a function asks for the whole.
     ``compared``: ``<`` and BETWEEN take it. ``sorted``: ORDER BY takes it. ``scoped``: SCOPE of FIND may name it.
@@ -80,7 +80,7 @@ def value_class(kind: FieldType) -> ValueClass:
 
 
 def traits(kind: FieldType) -> FieldTraits:
-    """Return what VQL may do with fields of a type."""
+    """Return the operations of VQL on fields of a type."""
     match kind:
         case FieldType.ID:
             found = _ID

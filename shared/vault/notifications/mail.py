@@ -52,14 +52,14 @@ WHERE notification_id = ANY($1::bigint[]) AND email = 'queued'
 
 
 class EmailState(StrEnum):
-    """How the e-mail of a notification to one recipient ended."""
+    """The states of the e-mail of a notification to one recipient."""
 
     SENT = "sent"
     FAILED = "failed"
 
 
 class SmtpSecurity(StrEnum):
-    """How the connection to the mail server is protected."""
+    """The ways in which the connection to the mail server is protected."""
 
     STARTTLS = "starttls"
     TLS = "tls"
@@ -101,7 +101,7 @@ class MailServer:
 
 
 class NotNow(Exception):
-    """Raised when the server accepts no e-mail at this time; what is queued stays so."""
+    """Raised when the server accepts no e-mail at this time; queued e-mail stays queued."""
 
 
 class EmailJobs:
@@ -118,11 +118,11 @@ class EmailJobs:
         self._server = server
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {EMAIL_JOB: JobType(self.send, timeout=TIMEOUT)}
 
     async def send(self, context: JobContext) -> JobResult:
-        """Send the queued e-mails of these notifications; leave to a later job what the server does not accept now."""
+        """Send the queued e-mails of these notifications; submit a later job for those that the server defers."""
         ids: list[int] = context.parameters["notifications"]  # type: ignore[assignment]
         attempt: int = context.parameters["attempt"]  # type: ignore[assignment]
         async with self._database.connection() as connection:
@@ -148,7 +148,7 @@ class EmailJobs:
         return JobResult(status, counts)
 
     async def _send_later(self, ids: Sequence[int], attempt: int) -> None:
-        """Submit the next attempt, behind a pause that doubles each time."""
+        """Submit the next attempt, after a pause that doubles each time."""
         run_at = datetime.now(UTC) + timedelta(seconds=EMAIL.pause_before(attempt + 1))
         parameters = {"notifications": list(ids), "attempt": attempt + 1}
         # By its key a run that is repeated submits no second job.
@@ -169,7 +169,7 @@ class EmailJobs:
         queued: Sequence[Record],
         counts: dict[str, int],
     ) -> None:
-        """Send each e-mail by itself over one connection, and count it in ``counts``.
+        """Send the e-mails one by one over one connection, and count each in ``counts``.
 
         :raises NotNow: when the server accepts no more of them.
         """
@@ -197,7 +197,7 @@ class EmailJobs:
 
 
 async def _accepted(client: aiosmtplib.SMTP, message: EmailMessage) -> bool:
-    """Hand in a message; return False when the server never accepts it: a reply 5xx, or no valid address.
+    """Send a message; return False when the server will never accept it: a reply 5xx, or no valid address.
 
     :raises aiosmtplib.SMTPException: when the server may accept it later.
     """

@@ -1,4 +1,4 @@
-"""Lists users their own notifications, marks them as read, and removes old ones."""
+"""Lists notifications to their users, marks them as read, and removes old ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class NotificationPage:
 
 
 class NotificationService:
-    """The notifications of a Vault; callers see only their own."""
+    """Lists and marks the notifications of a Vault; callers see only their own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

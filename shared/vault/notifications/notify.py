@@ -10,13 +10,13 @@ from shared.protocol.error_types import ErrorType
 from shared.vault import vql
 from shared.vault.access.caller import SYSTEM
 from shared.vault.components.component_errors import ComponentError
-from shared.vault.components.entry_action_definitions import MAX_SUBJECT
-from shared.vault.components.notification_templates import (
+from shared.vault.components.configured_queries import (
     rendered,
     token_paths,
     value_text,
     values_query,
 )
+from shared.vault.components.entry_action_definitions import MAX_SUBJECT
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.notifications.mail import EMAIL_JOB
 

@@ -1,9 +1,8 @@
-"""Packages that come in: validated, imported as records, deployed whole or not at all."""
+"""Imports packages as records, validates them, and deploys them whole or not at all."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,25 +12,28 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.errors import VaultFault
-from shared.vault.packages import package_files as files
-from shared.vault.packages.deployment import Deployment, DeploymentFailed, StepStatus
+from shared.vault.packages.deployment import Deployment, DeploymentFailed
 from shared.vault.packages.package_archive import PackageFault
 from shared.vault.packages.package_model import PACKAGE, Package, PackageStatus
 from shared.vault.packages.package_reading import read_package
-from shared.vault.packages.package_reports import (
-    data_log,
-    deployment_document,
-    deployment_log,
-    validation_document,
-    validation_log,
+from shared.vault.packages.package_reports import validation_document
+from shared.vault.packages.package_results import (
+    log_validation,
+    record_values,
+    status_after_deployment,
+    status_after_validation,
+    store_deployment,
 )
-from shared.vault.packages.package_table import PackageTable, StoredPackage
+from shared.vault.packages.package_table import (
+    PackageTable,
+    StoredPackage,
+    get_file,
+    put_file,
+)
 from shared.vault.packages.package_validation import Validation, validate
 from shared.vault.storage.database import OneTransaction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.files.file_store import FileStore
@@ -45,15 +47,10 @@ log = structlog.get_logger(__name__)
 
 IMPORT = "package_import"
 DEPLOY = "package_deploy"
-VALIDATION_LOG = "Validation.log"
-DEPLOYMENT_LOG = "Deployment.log"
-DATA_LOG = "Data.csv"
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class InboundPackages:
-    """The packages that a Vault has been given."""
+    """Imports, validates and deploys the packages that callers send to a Vault."""
 
     def __init__(
         self,
@@ -71,65 +68,116 @@ class InboundPackages:
         self._store = store
 
     def admit(self, caller: Caller) -> None:
-        """Refuse a caller who may not have packages; raises VaultFault."""
+        """Raise VaultFault unless the caller may manage packages.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
         authorize(caller, Grant.MANAGE_PACKAGES)
 
-    async def validate_file(self, caller: Caller, content: bytes) -> Document:
-        """``responseDetails`` of a package that is not imported; raises VaultFault when it is none."""
+    async def validate_file(
+        self,
+        caller: Caller,
+        content: bytes,
+    ) -> Document:
+        """Return ``responseDetails`` of a package that is not imported.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when it is no package.
+        """
         authorize(caller, Grant.MANAGE_PACKAGES)
         started = datetime.now(UTC)
         package = await _read(content)
-        return validation_document(package, await self._validated(package), started)
+        validation = await self._validated(package)
+        return validation_document(package, validation, started)
 
     async def submit_import(
-        self, caller: Caller, content: bytes, file_name: str
+        self,
+        caller: Caller,
+        content: bytes,
+        file_name: str,
     ) -> int:
-        """Keep the file and queue its import; the job's id. Raises VaultFault when it is no package."""
+        """Store the file and submit its import; return the job's id.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when it is no package.
+        """
         authorize(caller, Grant.MANAGE_PACKAGES)
+        # Before the job: its caller learns at once that a file is no package.
         package = await _read(content)
-        key = await files.put(self._store, content)
+        key = await put_file(self._store, content)
         parameters = {
             "file_key": key,
             "file_name": file_name[:200] or f"{package.name}.vpk",
         }
         return await self._jobs.submit(
-            caller, IMPORT, f"Import package {package.name}", parameters
+            caller,
+            IMPORT,
+            f"Import package {package.name}",
+            parameters,
         )
 
     async def import_file(self, context: JobContext) -> str:
-        """The import job: the record, its file and its first validation appear together; the record's id."""
+        """Carry out the import job, and return the record's id.
+
+        The record, its file and its first validation appear together.
+
+        :raises VaultFault: INVALID_DATA when the file is no package, or what refuses the record.
+        """
         if context.checkpoint:
+            # Done by a run that was cut off before it could end.
             return str(context.checkpoint["package_id"])
-        key, name = (
-            str(context.parameters["file_key"]),
-            str(context.parameters["file_name"]),
-        )
+        key = str(context.parameters["file_key"])
+        name = str(context.parameters["file_name"])
         try:
             package_id = await self._import(context, key, name)
         except VaultFault:
+            # A refused import is not tried again, so nothing else reads the file.
             await self._store.delete(key)
             raise
+        # Records of packages are deleted like any others: their files go with the next import.
         for abandoned in await self.table.remove_abandoned():
             await self._store.delete(abandoned)
         return package_id
 
-    async def _import(self, context: JobContext, key: str, name: str) -> str:
-        content = await files.get(self._store, key)
-        package, started = await _read(content), datetime.now(UTC)
+    async def _import(
+        self,
+        context: JobContext,
+        key: str,
+        name: str,
+    ) -> str:
+        content = await get_file(self._store, key)
+        package = await _read(content)
+        started = datetime.now(UTC)
         validation = await self._validated(package)
+        values = record_values(package, validation, name)
 
         async def work(connection: Connection) -> str:
-            (result,) = await self._within(connection).create(
-                context.caller, PACKAGE, [_record(package, validation, name)]
-            )
+            records = self._within(connection)
+            (result,) = await records.create(context.caller, PACKAGE, [values])
             if result.errors or result.id is None:
-                raise VaultFault(result.errors[0].type, result.errors[0].message)
-            document = validation_document(package, validation, started, result.id)
-            await self.table.store(
-                connection,
-                StoredPackage(result.id, key, name, len(content), document, None),
+                error = result.errors[0]
+                raise VaultFault(error.type, error.message)
+            document = validation_document(
+                package,
+                validation,
+                started,
+                result.id,
             )
-            await self._log_validation(connection, result.id, package, validation)
+            size = len(content)
+            stored = StoredPackage(
+                result.id,
+                key,
+                name,
+                size,
+                document,
+                None,
+            )
+            await self.table.store(connection, stored)
+            await log_validation(
+                self.table,
+                connection,
+                result.id,
+                package,
+                validation,
+            )
             await context.save({"package_id": result.id}, connection=connection)
             return result.id
 
@@ -142,27 +190,48 @@ class InboundPackages:
         )
         return package_id
 
-    async def validate(self, caller: Caller, package_id: str) -> Document:
-        """``responseDetails`` of an imported package, validated anew."""
+    async def validate(
+        self,
+        caller: Caller,
+        package_id: str,
+    ) -> Document:
+        """Validate an imported package again, and return its ``responseDetails``."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         stored, package = await self._package(package_id)
         started = datetime.now(UTC)
         validation = await self._validated(package)
-        document = validation_document(package, validation, started, package_id)
+        document = validation_document(
+            package,
+            validation,
+            started,
+            package_id,
+        )
 
         async def work(connection: Connection) -> None:
             await self.table.set_validation(connection, package_id, document)
-            await self._log_validation(connection, package_id, package, validation)
+            await log_validation(
+                self.table,
+                connection,
+                package_id,
+                package,
+                validation,
+            )
+            # A package that was deployed keeps the status of its deployment.
             if stored.deployment is None:
+                records = self._within(connection)
                 await _set_status(
-                    self._within(connection), package_id, _status(validation)
+                    records, package_id, status_after_validation(validation)
                 )
 
         await self._database.unit_of_work(work)
         return document
 
-    async def submit_deploy(self, caller: Caller, package_id: str) -> int:
-        """Queue the deployment of an imported package; the job's id."""
+    async def submit_deploy(
+        self,
+        caller: Caller,
+        package_id: str,
+    ) -> int:
+        """Submit the deployment of an imported package; return the job's id."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         stored, package = await self._package(package_id)
         parameters = {"package_id": stored.record_id}
@@ -172,12 +241,17 @@ class InboundPackages:
             DEPLOY,
             f"Deploy package {package.name}",
             parameters,
+            # Two deployments of one package would undo each other's results.
             singleton_key=key,
         )
 
     async def deploy(self, context: JobContext) -> PackageStatus:
-        """The deployment job: everything in one transaction, with the note that it is done."""
+        """Carry out the deployment job, and return the package's status.
+
+        Everything is one transaction, which also records that the job is done.
+        """
         if context.checkpoint:
+            # Done by a run that was cut off before it could end.
             return PackageStatus(str(context.checkpoint["status"]))
         package_id = str(context.parameters["package_id"])
         _, package = await self._package(package_id)
@@ -185,18 +259,32 @@ class InboundPackages:
         try:
             async with self._database.schema_transaction() as connection:
                 records = await self._carry_out(context, connection, deployment)
-                status = _outcome(deployment)
-                await self._conclude(context, connection, records, deployment, status)
+                status = status_after_deployment(deployment)
+                await self._conclude(
+                    context,
+                    connection,
+                    records,
+                    deployment,
+                    status,
+                )
         except DeploymentFailed:
             deployment.undone()
             status = PackageStatus.ERROR
-            await self._database.unit_of_work(
-                lambda own: self._conclude(
-                    context, own, self._within(own), deployment, status
+
+            # The first transaction is undone with all that it wrote: the results need one of their own.
+            async def work(connection: Connection) -> None:
+                records = self._within(connection)
+                await self._conclude(
+                    context,
+                    connection,
+                    records,
+                    deployment,
+                    status,
                 )
-            )
+
+            await self._database.unit_of_work(work)
         else:
-            # The notification tells the other processes; this one does not wait for it.
+            # Other processes load the components by a notification; this one does not wait for it.
             await self._components.load()
             await self._database.forget_statements()
         log.info(
@@ -207,15 +295,25 @@ class InboundPackages:
         )
         return status
 
-    async def results(self, caller: Caller, package_id: str) -> StoredPackage:
-        """What is known of an imported package; raises VaultFault when there is no such one."""
+    async def results(
+        self,
+        caller: Caller,
+        package_id: str,
+    ) -> StoredPackage:
+        """Return what is stored of an imported package.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such package.
+        """
         authorize(caller, Grant.MANAGE_PACKAGES)
         return await self._stored(package_id)
 
     async def _carry_out(
-        self, context: JobContext, connection: Connection, deployment: Deployment
+        self,
+        context: JobContext,
+        connection: Connection,
+        deployment: Deployment,
     ) -> RecordService:
-        """Deploy within the transaction; what then writes records there as the package has made them."""
+        """Deploy within the transaction; return what writes records in it, of objects as the package has left them."""
         transaction = OneTransaction(connection)
         components = await self._components.within(transaction)
         records = self._records.within(transaction, components)
@@ -233,46 +331,17 @@ class InboundPackages:
         deployment: Deployment,
         status: PackageStatus,
     ) -> None:
-        """Results, logs, the record's status and the job's checkpoint."""
+        """Store results, logs, the record's status and the job's checkpoint."""
         package_id = str(context.parameters["package_id"])
-        await self.table.set_deployment(
-            connection, package_id, deployment_document(deployment, package_id, status)
-        )
-        text = deployment_log(deployment, status)
-        await self.table.write_log(
+        await store_deployment(
+            self.table,
             connection,
             package_id,
-            _log_name(deployment.package, DEPLOYMENT_LOG),
-            "deployment",
-            text,
+            deployment,
+            status,
         )
-        rows = data_log(deployment.outcomes)
-        if rows is not None:
-            await self.table.write_log(
-                connection,
-                package_id,
-                _log_name(deployment.package, DATA_LOG),
-                "data",
-                rows,
-            )
         await _set_status(records, package_id, status)
         await context.save({"status": status}, connection=connection)
-
-    async def _log_validation(
-        self,
-        connection: Connection,
-        package_id: str,
-        package: Package,
-        validation: Validation,
-    ) -> None:
-        text = validation_log(package, validation)
-        await self.table.write_log(
-            connection,
-            package_id,
-            _log_name(package, VALIDATION_LOG),
-            "validation",
-            text,
-        )
 
     async def _validated(self, package: Package) -> Validation:
         return await asyncio.to_thread(validate, package, self._components.registry)
@@ -280,65 +349,31 @@ class InboundPackages:
     async def _stored(self, package_id: str) -> StoredPackage:
         stored = await self.table.find(package_id)
         if stored is None:
-            raise VaultFault(
-                ErrorType.INVALID_DATA,
-                f"The resource [{package_id[:100]}] does not exist",
-            )
+            message = f"The resource [{package_id[:100]}] does not exist"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
         return stored
 
     async def _package(self, package_id: str) -> tuple[StoredPackage, Package]:
         stored = await self._stored(package_id)
-        return stored, await _read(await files.get(self._store, stored.file_key))
+        content = await get_file(self._store, stored.file_key)
+        package = await _read(content)
+        return stored, package
 
 
 async def _set_status(
-    records: RecordService, package_id: str, status: PackageStatus
+    records: RecordService,
+    package_id: str,
+    status: PackageStatus,
 ) -> None:
-    """The status is the Vault's own finding, whoever asked for it."""
-    await records.update(
-        SYSTEM, PACKAGE, [{"id": package_id, "package_status__v": status}]
-    )
+    """Write the status as the Vault itself: the caller's permissions for the record do not matter."""
+    values = {"id": package_id, "package_status__v": status}
+    await records.update(SYSTEM, PACKAGE, [values])
 
 
 async def _read(content: bytes) -> Package:
+    # Unpacking and parsing can take seconds: in a thread, so that other requests go on.
     try:
         return await asyncio.to_thread(read_package, content)
     except PackageFault as fault:
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"The file is not a valid package: {fault}"
-        ) from fault
-
-
-def _record(
-    package: Package, validation: Validation, file_name: str
-) -> Mapping[str, object]:
-    return {
-        "name__v": package.name[:128],
-        "summary__v": package.summary,
-        "description__v": package.description,
-        "author__v": package.author[:255],
-        "source_vault__v": package.source_vault[:100],
-        "file_name__v": file_name,
-        "package_status__v": _status(validation),
-    }
-
-
-def _log_name(package: Package, kind: str) -> str:
-    """The file name of a log, of characters that need no care in a path."""
-    return f"{_UNSAFE.sub('_', package.name)[:100]}-{kind}"
-
-
-def _status(validation: Validation) -> PackageStatus:
-    return PackageStatus.BLOCKED if validation.blocked else PackageStatus.VERIFIED
-
-
-def _outcome(deployment: Deployment) -> PackageStatus:
-    warned = any(
-        outcome.status is StepStatus.DEPLOYED_WITH_WARNINGS
-        for outcome in deployment.outcomes
-    )
-    return (
-        PackageStatus.DEPLOYED_WITH_WARNINGS
-        if warned or deployment.package.code
-        else PackageStatus.DEPLOYED
-    )
+        message = f"The file is not a valid package: {fault}"
+        raise VaultFault(ErrorType.INVALID_DATA, message) from fault

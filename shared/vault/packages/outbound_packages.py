@@ -12,9 +12,8 @@ from shared.vault.access.permissions import Grant, authorize
 from shared.vault.components.registry import component_id
 from shared.vault.components.schema import table as table_of
 from shared.vault.errors import VaultFault
-from shared.vault.packages import package_files as files
 from shared.vault.packages.package_model import MEMBER, OUTBOUND
-from shared.vault.packages.package_table import PackageTable, StoredPackage
+from shared.vault.packages.package_table import PackageTable, StoredPackage, put_file
 from shared.vault.packages.package_writing import Header, missing_from, write_package
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ log = structlog.get_logger(__name__)
 EXPORT = "package_export"
 MAX_MEMBERS = 2_000
 
+# Names need not be unique: the newest package of a name counts.
 PACKAGE_BY = f"""
 SELECT id, name__v, summary__v, description__v, target_vault_id__v FROM {table_of(OUTBOUND)}
 WHERE id = $1 OR ($1 IS NULL AND name__v = $2) ORDER BY id DESC LIMIT 1
@@ -48,7 +48,7 @@ WHERE outbound_package__v = $1 AND status__v = 'active__v' ORDER BY id LIMIT $2
 
 
 class OutboundPackages:
-    """The packages that a Vault gives out."""
+    """Exports the packages that a Vault has assembled."""
 
     def __init__(
         self,
@@ -65,21 +65,36 @@ class OutboundPackages:
         self._store = store
         self._vault_id = vault_id
 
-    async def submit_export(self, caller: Caller, name: str) -> int:
-        """Queue the export of the package of this name; the job's id."""
+    async def submit_export(
+        self,
+        caller: Caller,
+        name: str,
+    ) -> int:
+        """Submit the export of the package of this name; return the job's id.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, INVALID_DATA, OPERATION_NOT_ALLOWED.
+        """
         authorize(caller, Grant.MANAGE_PACKAGES)
         if not name:
-            raise VaultFault(
-                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [packageName]"
-            )
+            message = "Missing required parameter [packageName]"
+            raise VaultFault(ErrorType.PARAMETER_REQUIRED, message)
         package = await self._package(None, name)
+        # Refused now rather than in the job, whose faults the caller would have to look for.
         await self._members(package["id"])
+        title = f"Export package {name}"
+        parameters = {"package_id": package["id"]}
         return await self._jobs.submit(
-            caller, EXPORT, f"Export package {name}", {"package_id": package["id"]}
+            caller,
+            EXPORT,
+            title,
+            parameters,
         )
 
     async def export(self, context: JobContext) -> str:
-        """The export job: the file as the components are now, in place of an earlier one; the package's id."""
+        """Carry out the export job: write the components as they are now in place of an earlier file.
+
+        Returns the package's id.
+        """
         package = await self._package(str(context.parameters["package_id"]), None)
         header = Header(
             name=package["name__v"],
@@ -90,15 +105,28 @@ class OutboundPackages:
         )
         registry = self._components.registry
         members = await self._members(package["id"])
-        content = await asyncio.to_thread(write_package, header, members, registry)
+        # Rendering thousands of components would hold up other requests.
+        content = await asyncio.to_thread(
+            write_package,
+            header,
+            members,
+            registry,
+        )
         earlier = await self.table.find(package["id"])
-        key = await files.put(self._store, content)
+        key = await put_file(self._store, content)
+        size = len(content)
         stored = StoredPackage(
-            package["id"], key, f"{header.name}.vpk", len(content), None, None
+            package["id"],
+            key,
+            f"{header.name}.vpk",
+            size,
+            None,
+            None,
         )
         await self._database.unit_of_work(
             lambda connection: self.table.store(connection, stored)
         )
+        # Only now: until the row is stored, the earlier file is the package's.
         if earlier is not None:
             await self._store.delete(earlier.file_key)
         log.info(
@@ -112,55 +140,58 @@ class OutboundPackages:
     async def dependencies(
         self, caller: Caller, package_id: str
     ) -> tuple[Document, list[Document]]:
-        """``responseDetails`` and ``package_dependencies``: what the package's components refer to and it lacks."""
+        """Return ``responseDetails`` and ``package_dependencies``: what components refer to and the package lacks."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         package = await self._package(package_id, None)
-        missing = missing_from(
-            await self._members(package_id), self._components.registry
-        )
-        target = package["target_vault_id__v"]
+        members = await self._members(package_id)
+        missing = missing_from(members, self._components.registry)
+        target = package["target_vault_id__v"] or ""
         details: Document = {
             "total_dependencies": len(missing),
-            "target_vault_id": int(target) if (target or "").isdecimal() else None,
+            "target_vault_id": int(target) if target.isdecimal() else None,
             "package_name": package["name__v"],
             "package_id": package_id,
             "package_summary": package["summary__v"],
             "package_description": package["description__v"],
         }
-        return details, [
-            _dependency(component, member) for component, member in missing
-        ]
+        dependencies = [_dependency(component, member) for component, member in missing]
+        return details, dependencies
 
-    async def _package(self, package_id: str | None, name: str | None) -> Record:
+    async def _package(
+        self,
+        package_id: str | None,
+        name: str | None,
+    ) -> Record:
         self._require_objects()
         async with self._database.connection() as connection:
             found = await connection.fetchrow(PACKAGE_BY, package_id, name)
         if found is None:
             shown = (package_id or name or "")[:100]
-            raise VaultFault(
-                ErrorType.INVALID_DATA, f"The resource [{shown}] does not exist"
-            )
+            message = f"The resource [{shown}] does not exist"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
         return found
 
     async def _members(self, package_id: str) -> Sequence[Component]:
-        """The components of a package; raises VaultFault for one that the Vault does not have."""
+        """Return the components of a package.
+
+        :raises VaultFault: OPERATION_NOT_ALLOWED for none or too many; INVALID_DATA for one that the Vault lacks.
+        """
         async with self._database.connection() as connection:
+            # One more than allowed shows that there are too many.
             rows = await connection.fetch(MEMBERS, package_id, MAX_MEMBERS + 1)
         if not rows:
-            raise VaultFault(
-                ErrorType.OPERATION_NOT_ALLOWED, "The package has no components"
-            )
+            message = "The package has no components"
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         if len(rows) > MAX_MEMBERS:
-            raise VaultFault(
-                ErrorType.OPERATION_NOT_ALLOWED,
-                f"The package has more than {MAX_MEMBERS} components",
-            )
+            message = f"The package has more than {MAX_MEMBERS} components"
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         known = _by_name(self._components.registry)
         members: dict[tuple[str, str], Component] = {}
         for row in rows:
-            component = known.get(row["vault_component__v"])
+            name = row["vault_component__v"]
+            component = known.get(name)
             if component is None:
-                message = f"The package has the component [{row['vault_component__v'][:100]}], which does not exist"
+                message = f"The package has the component [{name[:100]}], which does not exist"
                 raise VaultFault(ErrorType.INVALID_DATA, message)
             members[component.key] = component
         return list(members.values())
@@ -172,16 +203,18 @@ class OutboundPackages:
 
 
 def _by_name(registry: Registry) -> dict[str, Component]:
-    """Components by their id, and by ``Type.name``."""
-    by_id = {
-        component_id(*key): component for key, component in registry.components.items()
-    }
-    return by_id | {
-        component.full_name: component for component in registry.components.values()
-    }
+    """Return components by their id, and by ``Type.name``."""
+    by_name = {}
+    for key, component in registry.components.items():
+        by_name[component_id(*key)] = component
+        by_name[component.full_name] = component
+    return by_name
 
 
-def _dependency(component: Component, member: Component) -> Document:
+def _dependency(
+    component: Component,
+    member: Component,
+) -> Document:
     return {
         "id": component_id(*component.key),
         "name__v": component.text("label", component.name),

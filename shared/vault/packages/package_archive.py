@@ -1,4 +1,4 @@
-"""Zip files from outside, read within bounds: no bombs, no paths that lead elsewhere, nothing written to disk."""
+"""Reads and writes the formats of package files, zip and XML, within bounds and in memory alone."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType
+from xml.sax.saxutils import escape
 
 MAX_FILE_BYTES = 50 * 2**20
 MAX_ENTRIES = 5_000
 MAX_NAME = 300
 MAX_ENTRY_BYTES = 20 * 2**20
 MAX_UNPACKED_BYTES = 100 * 2**20
-MAX_RATIO = (
-    200  # of an entry's size to what it takes up in the file; text seldom passes 20
-)
+# Of an entry's size to what it takes up in the file; text seldom passes 20.
+MAX_RATIO = 200
 RATIO_FROM = 2**20  # bytes: what is smaller may be packed as tightly as it likes
 METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 SYMBOLIC_LINK = 0o120000
@@ -29,20 +31,25 @@ class PackageFault(Exception):
     """A file that is not a package, or one that this Vault will not open; the text says why."""
 
 
-def unpack(data: bytes, *, listed_only: str = "") -> dict[str, bytes]:
-    """The files of an archive by their paths; those below the folder ``listed_only`` without their content.
+def unpack(
+    data: bytes,
+    *,
+    listed_only: str = "",
+) -> dict[str, bytes]:
+    """Return the files of an archive by their paths; those below the folder ``listed_only`` without their content.
 
-    :raises PackageFault:
+    :raises PackageFault: when it is no archive, or exceeds a bound.
     """
     if len(data) > MAX_FILE_BYTES:
         raise PackageFault(f"The file is larger than {MAX_FILE_BYTES} bytes")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = _checked(archive.infolist())
-            return {
-                name: b"" if _below(name, listed_only) else archive.read(e)
-                for name, e in entries.items()
-            }
+            contents = {}
+            for name, entry in entries.items():
+                is_listed_only = _below(name, listed_only)
+                contents[name] = b"" if is_listed_only else archive.read(entry)
+            return contents
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -55,12 +62,13 @@ def unpack(data: bytes, *, listed_only: str = "") -> dict[str, bytes]:
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """An archive of these files, in their order."""
-    sheet = io.BytesIO()
-    with zipfile.ZipFile(sheet, "w", zipfile.ZIP_DEFLATED) as archive:
+    """Return an archive of these files, in their order."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name, DATE), content, zipfile.ZIP_DEFLATED)
-    return sheet.getvalue()
+            entry = zipfile.ZipInfo(name, DATE)
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
 
 
 def _checked(entries: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
@@ -77,21 +85,22 @@ def _checked(entries: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
             raise PackageFault("The archive has two entries of the same name")
         checked[path] = entry
     # What an entry says of its size is also the most that is ever read of it.
-    if sum(entry.file_size for entry in checked.values()) > MAX_UNPACKED_BYTES:
-        raise PackageFault(
-            f"The archive unpacks to more than {MAX_UNPACKED_BYTES} bytes"
-        )
+    total = sum(entry.file_size for entry in checked.values())
+    if total > MAX_UNPACKED_BYTES:
+        message = f"The archive unpacks to more than {MAX_UNPACKED_BYTES} bytes"
+        raise PackageFault(message)
     return checked
 
 
 def _names(entry: zipfile.ZipInfo) -> list[str]:
-    """The names in an entry's path, each of which stays below the one before."""
+    """Return the names in an entry's path; none of them may lead out of the archive."""
     path = entry.orig_filename
     names = path.removesuffix("/").split("/")
     if len(path) > MAX_NAME or not path.isprintable():
-        raise PackageFault(
+        message = (
             "An entry's name is too long, or has characters that cannot be printed"
         )
+        raise PackageFault(message)
     if "\\" in path or ":" in path or any(name in ("", ".", "..") for name in names):
         raise PackageFault("An entry's name leads out of the archive")
     return names
@@ -105,17 +114,110 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     if (entry.external_attr >> 16) & FILE_TYPE == SYMBOLIC_LINK:
         raise PackageFault("The archive has a symbolic link")
     if entry.file_size > MAX_ENTRY_BYTES:
-        raise PackageFault(
-            f"An entry of the archive is larger than {MAX_ENTRY_BYTES} bytes"
-        )
-    if (
-        entry.file_size > RATIO_FROM
-        and entry.file_size > MAX_RATIO * entry.compress_size
-    ):
-        raise PackageFault(
-            "An entry of the archive is packed more tightly than any real file"
-        )
+        message = f"An entry of the archive is larger than {MAX_ENTRY_BYTES} bytes"
+        raise PackageFault(message)
+    most = max(RATIO_FROM, MAX_RATIO * entry.compress_size)
+    if entry.file_size > most:
+        message = "An entry of the archive is packed more tightly than any real file"
+        raise PackageFault(message)
 
 
 def _below(path: str, folder: str) -> bool:
     return bool(folder) and folder in path.split("/")[:-1]
+
+
+MAX_BYTES = 2**20
+MAX_DEPTH = 20
+NAMESPACE = "https://veevavault.com/"
+
+
+def parse(text: bytes, name: str) -> Element:
+    """Return the root element, names without their namespaces; ``name`` is the file's, for messages.
+
+    :raises PackageFault: when it is not XML, or has what a package's XML never has.
+    """
+    if len(text) > MAX_BYTES:
+        raise PackageFault(f"{name} is larger than {MAX_BYTES} bytes")
+    parser = ParserCreate(namespace_separator=" ")
+    builder = TreeBuilder()
+    _Reader(parser, builder, name)
+    try:
+        parser.Parse(text, True)
+    except ExpatError as error:
+        place = f"line {error.lineno}, column {error.offset + 1}"
+        raise PackageFault(f"{name} is not XML: {place}") from error
+    return builder.close()
+
+
+def text_of(element: Element | None, path: str) -> str:
+    """Return the text of a descendant, without blanks around it; empty when there is none."""
+    if element is None:
+        return ""
+    text = element.findtext(path) or ""
+    return text.strip()
+
+
+def element(tag: str, *content: str, indent: str = "") -> str:
+    """Return an element of XML around elements, or empty."""
+    if not content:
+        return f"{indent}<{tag}/>\n"
+    # The closing tag has no attributes.
+    name = tag.partition(" ")[0]
+    inner = "".join(content)
+    return f"{indent}<{tag}>\n{inner}{indent}</{name}>\n"
+
+
+def leaf(
+    tag: str,
+    text: str,
+    indent: str = "",
+) -> str:
+    """Return an element of XML around text."""
+    if not text:
+        return f"{indent}<{tag}/>\n"
+    escaped = escape(text)
+    return f"{indent}<{tag}>{escaped}</{tag}>\n"
+
+
+class _Reader:
+    """Feeds what the parser meets to a tree, and ends at the first thing that has no place here."""
+
+    def __init__(
+        self,
+        parser: XMLParserType,
+        builder: TreeBuilder,
+        name: str,
+    ) -> None:
+        self._builder = builder
+        self._name = name
+        self._depth = 0
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = builder.data
+        # A document type comes before any entity or attribute default it could declare.
+        parser.StartDoctypeDeclHandler = self._refuse
+        parser.EntityDeclHandler = self._refuse
+        parser.ExternalEntityRefHandler = self._refuse
+
+    def _start(
+        self,
+        tag: str,
+        attributes: dict[str, str],
+    ) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise PackageFault(f"{self._name} is nested too deeply")
+        local = {_local(name): value for name, value in attributes.items()}
+        self._builder.start(_local(tag), local)
+
+    def _end(self, tag: str) -> None:
+        self._depth -= 1
+        self._builder.end(_local(tag))
+
+    def _refuse(self, *_: object) -> int:
+        raise PackageFault(f"{self._name} declares a document type or an entity")
+
+
+def _local(name: str) -> str:
+    return name.rpartition(" ")[2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, JobType
 from shared.vault.packages.inbound_packages import DEPLOY, IMPORT
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from shared.vault.packages.inbound_packages import InboundPackages
     from shared.vault.packages.outbound_packages import OutboundPackages
 
+# Member of a job's results: paths below ``/api/{version}`` that its status links to.
 ARTIFACTS = "artifacts"
-"""Member of a job's results: paths below ``/api/{version}`` that its status links to."""
 
 
 class PackageJobs:
@@ -30,7 +30,7 @@ class PackageJobs:
         self._outbound = outbound
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {
             IMPORT: JobType(self.import_file),
             DEPLOY: JobType(self.deploy),
@@ -48,15 +48,26 @@ class PackageJobs:
         status = await self._inbound.deploy(context)
         package_id = str(context.parameters["package_id"])
         path = f"/vobject/{PACKAGE}/{package_id}/actions/deploy/results"
-        # A deployment with errors has ended, and its results say which steps failed.
-        failed = status is PackageStatus.ERROR
-        ended = JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS
-        return _result(package_id, path, ended)
+        return _result(package_id, path, _job_status(status))
 
     async def export(self, context: JobContext) -> JobResult:
         """Export an outbound package as a file."""
         package_id = await self._outbound.export(context)
         return _result(package_id, f"/services/package/{package_id}/content")
+
+
+def _job_status(status: PackageStatus) -> JobStatus:
+    """Return how the job ends whose deployment leaves a package in a status."""
+    match status:
+        case PackageStatus.DEPLOYED | PackageStatus.DEPLOYED_WITH_WARNINGS:
+            return JobStatus.SUCCESS
+        case PackageStatus.ERROR:
+            # The job has done its work: its results say which steps failed.
+            return JobStatus.ERRORS_ENCOUNTERED
+        case PackageStatus.IMPORTED | PackageStatus.VERIFIED | PackageStatus.BLOCKED:
+            raise ValueError(f"A deployment does not end as {status}")
+        case _:
+            assert_never(status)
 
 
 def _result(

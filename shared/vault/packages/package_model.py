@@ -1,4 +1,4 @@
-"""What a package holds: its header and its steps, in the order in which they are deployed."""
+"""Defines what a package contains: its header and its steps, in the order in which they are deployed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.vault.components.dependencies import Dependency
 from shared.vault.components.statement import Statement
+from shared.vault.components.uses import Dependency
 
 PACKAGE = "vault_package__v"
 OUTBOUND = "outbound_package__v"
@@ -57,18 +57,18 @@ class ComponentStep:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Type and name of the component."""
+        """Return type and name of the component."""
         return self.type, self.name
 
     @property
     def label(self) -> str:
-        """The component's label, its name where the MDL gives none."""
+        """Return the component's label, or its name where the MDL has none."""
         component = self.statement.component if self.statement else None
         return component.text("label", self.name) if component else self.name
 
     @property
     def identity(self) -> str:
-        """What tells the step from the others of its package."""
+        """Return what distinguishes the step from the others of its package."""
         return f"{self.number}/{self.type}.{self.name}"
 
 
@@ -90,11 +90,15 @@ class DataStep:
 
     @property
     def identity(self) -> str:
-        """What tells the step from the others of its package."""
+        """Return what distinguishes the step from the others of its package."""
         return f"{self.number}/{self.name}"
 
-    def batch(self, start: int, count: int) -> list[dict[str, object]]:
-        """A batch of the rows, by field name."""
+    def batch(
+        self,
+        start: int,
+        count: int,
+    ) -> list[dict[str, object]]:
+        """Return ``count`` rows from ``start`` on, by field name."""
         return [
             dict(zip(self.header, row, strict=True))
             for row in self.rows[start : start + count]

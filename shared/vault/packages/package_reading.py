@@ -1,16 +1,259 @@
-"""A package file read: header, steps in order, and what is wrong with each."""
+"""Reads package files: header, steps in order, and what is wrong with each."""
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from xml.etree.ElementTree import Element
 
-from shared.vault.packages.markup import parse, text_of
-from shared.vault.packages.package_archive import PackageFault, unpack
-from shared.vault.packages.package_model import Package, Step
-from shared.vault.packages.steps import component_step, data_step
+from shared.vault.components.component_errors import MdlSyntaxError
+from shared.vault.components.mdl import parse as parse_mdl
+from shared.vault.components.statement import Statement
+from shared.vault.components.uses import Dependency
+from shared.vault.packages.package_archive import PackageFault, parse, text_of, unpack
+from shared.vault.packages.package_model import (
+    ComponentStep,
+    DataAction,
+    DataStep,
+    Declared,
+    Package,
+    Step,
+)
+
+MAX_ROWS = 100_000
+MAX_COLUMNS = 500
+MAX_DEPENDENCIES = 5_000
+BLOCK = "block__sys"
+IGNORE = "ignore__sys"
+
+DEPENDENCY_HEADER = (
+    "In Package", "Blocking Type", "Source Component Label", "Source Component Name", "Source Component Type",
+    "Target Component Label", "Target Component Name", "Target Component Type", "Target Sub Component Name",
+    "Target Sub Component Type",
+)  # fmt: skip
+
+
+class StepFault(Exception):
+    """What keeps one step from being deployed."""
+
+
+def component_step(
+    number: str,
+    stem: str,
+    files: Mapping[str, bytes],
+) -> ComponentStep:
+    """Return the step of the files ``{Type.name}.mdl``, ``.md5`` and ``.dep``."""
+    kind, _, name = stem.partition(".")
+    content = files.get("mdl", b"")
+    mdl, statement, error = "", None, ""
+    # A step that cannot be deployed is shown with the reason; it blocks the package, not its reading.
+    try:
+        if "mdl" not in files:
+            raise StepFault("The step is JSON, not MDL, and cannot be deployed here")
+        mdl = _text(content)
+        _check_md5(content, files.get("md5"), stem)
+        statement = _statement(mdl, kind, name)
+    except StepFault as fault:
+        error = str(fault)
+    declared = tuple(_declared(files["dep"])) if "dep" in files else ()
+    return ComponentStep(
+        number,
+        kind,
+        name,
+        mdl,
+        md5_of(content),
+        statement,
+        declared,
+        error,
+    )
+
+
+def data_step(
+    number: str,
+    stem: str,
+    header: Element,
+    content: bytes,
+) -> DataStep:
+    """Return the step of the files ``{stem}.xml`` (its root is ``header``) and ``{stem}.csv``."""
+    about = header.find("datastepheader")
+    action, error = DataAction.CREATE, ""
+    names: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    try:
+        action = _action(text_of(about, "action"))
+        if text_of(about, "datatype") not in ("", "Object"):
+            raise StepFault("The data are not records of an object")
+        _check_sum(content, text_of(header, "checksum"))
+        names, rows = _table(_text(content))
+        _check_count(len(rows), text_of(about, "recordcount"))
+    except StepFault as fault:
+        error = str(fault)
+    return DataStep(
+        number=number,
+        name=stem,
+        label=text_of(header, "label") or stem,
+        object_name=text_of(about, "object"),
+        action=action,
+        header=names,
+        rows=rows,
+        checksum=md5_of(content),
+        id_param=text_of(about, "idparam") or None,
+        migration_mode=text_of(about, "recordmigrationmode").lower() == "true",
+        error=error,
+    )
+
+
+def md5_of(content: bytes) -> str:
+    """Return the checksum of a file as packages carry it."""
+    # The format prescribes MD5: it finds damage, and is no protection.
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise StepFault("The file is not UTF-8 text") from error
+
+
+def _statement(
+    mdl: str,
+    kind: str,
+    name: str,
+) -> Statement:
+    """Return the one statement of a component step, which is about the component that the file is named after."""
+    try:
+        statements = parse_mdl(mdl)
+    except MdlSyntaxError as error:
+        raise StepFault(str(error)) from error
+    if len(statements) != 1:
+        raise StepFault(f"The file has {len(statements)} statements, not one")
+    statement = statements[0]
+    # Steps are ordered, and shown, by the name of the file.
+    if statement.key != (kind, name):
+        raise StepFault("The file is named after another component than the one in it")
+    return statement
+
+
+def _check_md5(
+    content: bytes,
+    md5: bytes | None,
+    stem: str,
+) -> None:
+    """Check the content against the ``.md5`` file, ``{md5} {Type.name}``, where there is one."""
+    if md5 is None:
+        return
+    words = _text(md5).split()
+    if len(words) != 2 or words[1] != stem:
+        raise StepFault("The file of the checksum is not the one of this component")
+    _check_sum(content, words[0])
+
+
+def _check_sum(content: bytes, expected: str) -> None:
+    if expected and expected.lower() != md5_of(content):
+        message = "The file does not have the checksum that the package has for it"
+        raise StepFault(message)
+
+
+def _check_count(found: int, expected: str) -> None:
+    if expected and (not expected.isdecimal() or int(expected) != found):
+        raise StepFault("The file does not have as many records as the package says")
+
+
+def _action(text: str) -> DataAction:
+    try:
+        return DataAction(text.capitalize())
+    except ValueError as error:
+        allowed = ", ".join(DataAction)
+        raise StepFault(f"The action is none of {allowed}") from error
+
+
+def _table(text: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Return field names and rows of a CSV text; empty lines are skipped."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = tuple(name.strip() for name in next(reader, []))
+        distinct = len(set(header)) == len(header)
+        named = bool(header) and all(header)
+        if not named or not distinct or len(header) > MAX_COLUMNS:
+            raise StepFault("The first line does not name the fields, each once")
+        return header, tuple(_rows(reader, len(header)))
+    except csv.Error as error:
+        raise StepFault(f"Line {reader.line_num} is not CSV: {error}") from error
+
+
+def _rows(
+    reader: Iterator[list[str]],
+    width: int,
+) -> Iterator[tuple[str, ...]]:
+    count = 0
+    for cells in reader:
+        if not cells:
+            continue
+        count += 1
+        if len(cells) != width:
+            message = (
+                f"Record {count} has {len(cells)} cells; the first line has {width}"
+            )
+            raise StepFault(message)
+        if count > MAX_ROWS:
+            raise StepFault(f"The file has more than {MAX_ROWS} records")
+        yield tuple(cells)
+
+
+def _declared(content: bytes) -> Iterator[Declared]:
+    """Return the lines of a ``.dep`` file that name what the component refers to.
+
+    :raises PackageFault: when it is not the CSV that it should be.
+    """
+    try:
+        reader = csv.DictReader(io.StringIO(_text(content), newline=""), strict=True)
+        for number, row in enumerate(reader):
+            if number == MAX_DEPENDENCIES:
+                raise PackageFault(
+                    f"A component has more than {MAX_DEPENDENCIES} dependencies"
+                )
+            kind, name, subname, subtype = (
+                (row.get(f"Target {column}") or "").strip()
+                for column in (
+                    "Component Type",
+                    "Component Name",
+                    "Sub Component Name",
+                    "Sub Component Type",
+                )
+            )
+            if kind and name:
+                blocking = (row.get("Blocking Type") or BLOCK).strip() != IGNORE
+                yield Declared(
+                    Dependency(
+                        kind,
+                        name,
+                        subtype,
+                        subname,
+                    ),
+                    blocking,
+                )
+    except (csv.Error, StepFault) as error:
+        raise PackageFault("A file of dependencies is not CSV") from error
+
+
+def _dependency(row: Mapping[str, str | None]) -> Dependency:
+    return Dependency(
+        type=_cell(row, "Target Component Type"),
+        name=_cell(row, "Target Component Name"),
+        subtype=_cell(row, "Target Sub Component Type"),
+        subname=_cell(row, "Target Sub Component Name"),
+    )
+
+
+def _cell(row: Mapping[str, str | None], column: str) -> str:
+    # A short line has None for the cells that it lacks.
+    return (row.get(column) or "").strip()
+
 
 MANIFEST = "vaultpackage.xml"
 COMPONENTS = "components"
@@ -24,7 +267,7 @@ Folder = Mapping[str, bytes]
 
 
 def read_package(data: bytes) -> Package:
-    """The package in a file. What is wrong with one step is that step's ``error``.
+    """Return the package in a file. What is wrong with one step is that step's ``error``.
 
     :raises PackageFault: when the file is no package.
     """
@@ -32,35 +275,41 @@ def read_package(data: bytes) -> Package:
     root = parse(files[MANIFEST], MANIFEST)
     if root.tag != "vaultpackage":
         raise PackageFault(f"{MANIFEST} is not the description of a package")
+    code = [name for name in files if name.startswith(f"{CODE}/")]
     return Package(
-        name=text_of(root, "name")[:MAX_TEXT] or DEFAULT_NAME,
-        summary=text_of(root, "summary")[:MAX_TEXT],
-        description=text_of(root, "description")[:MAX_TEXT],
-        author=text_of(root, "source/author")[:MAX_TEXT],
-        source_vault=text_of(root, "source/vault")[:MAX_TEXT],
+        name=_shortened(root, "name") or DEFAULT_NAME,
+        summary=_shortened(root, "summary"),
+        description=_shortened(root, "description"),
+        author=_shortened(root, "source/author"),
+        source_vault=_shortened(root, "source/vault"),
         steps=_steps(files),
-        code=tuple(sorted(name for name in files if name.startswith(f"{CODE}/"))),
+        code=tuple(sorted(code)),
     )
 
 
+def _shortened(root: Element, path: str) -> str:
+    # These are for people to read: a long one is cut rather than refused.
+    text = text_of(root, path)
+    return text[:MAX_TEXT]
+
+
 def _rooted(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    """The files by their paths from the folder of the manifest, which some tools wrap in one of its own."""
+    """Return the files by their paths from the folder of the manifest, which some tools wrap in one of its own."""
     if MANIFEST in files:
         return files
-    roots = [
-        name.removesuffix(MANIFEST) for name in files if name.endswith(f"/{MANIFEST}")
-    ]
-    if len(roots) != 1:
+    manifests = [name for name in files if name.endswith(f"/{MANIFEST}")]
+    if len(manifests) != 1:
         raise PackageFault(f"The archive has no {MANIFEST}")
+    root = manifests[0].removesuffix(MANIFEST)
     return {
-        name.removeprefix(roots[0]): data
+        name.removeprefix(root): data
         for name, data in files.items()
-        if name.startswith(roots[0])
+        if name.startswith(root)
     }
 
 
 def _steps(files: Mapping[str, bytes]) -> tuple[Step, ...]:
-    """The steps of the numbered folders, by number, within one by name."""
+    """Return the steps of the numbered folders, by number, within one by name."""
     folders: dict[str, dict[str, bytes]] = defaultdict(dict)
     for path, content in files.items():
         top, _, rest = path.partition("/")
@@ -68,36 +317,42 @@ def _steps(files: Mapping[str, bytes]) -> tuple[Step, ...]:
         if top != COMPONENTS:
             continue
         if not _NUMBER.fullmatch(number) or "/" in name or not name:
-            raise PackageFault(
-                f"{COMPONENTS} has something other than numbered folders of files"
-            )
+            message = f"{COMPONENTS} has something other than numbered folders of files"
+            raise PackageFault(message)
         folders[number][name] = content
-    steps = [
-        step
-        for number in sorted(folders, key=int)
-        for step in _folder_steps(number, folders[number])
-    ]
+    steps: list[Step] = []
+    for number in sorted(folders, key=int):
+        steps += _folder_steps(number, folders[number])
     if len(steps) > MAX_STEPS:
         raise PackageFault(f"The package has more than {MAX_STEPS} steps")
     return tuple(steps)
 
 
 def _folder_steps(number: str, folder: Folder) -> list[Step]:
-    """The steps of one folder: files of one stem belong together."""
+    """Return the steps of one folder: files of one stem belong together."""
     stems: dict[str, dict[str, bytes]] = defaultdict(dict)
     for name, content in folder.items():
         stem, _, ending = name.rpartition(".")
+        # Endings differ in capitals on some systems, and mean the same.
         if stems[stem].setdefault(ending.lower(), content) is not content:
             raise PackageFault(f"{COMPONENTS}/{number} has two files of the same name")
     return [_step(number, stem, stems[stem]) for stem in sorted(stems)]
 
 
-def _step(number: str, stem: str, files: Folder) -> Step:
+def _step(
+    number: str,
+    stem: str,
+    files: Folder,
+) -> Step:
     if "mdl" in files or "json" in files:
         return component_step(number, stem, files)
     if "csv" in files and "xml" in files:
         header: Element = parse(files["xml"], f"{stem}.xml")
-        return data_step(number, stem, header, files["csv"])
-    raise PackageFault(
-        f"{COMPONENTS}/{number} has neither MDL nor data with its description"
-    )
+        return data_step(
+            number,
+            stem,
+            header,
+            files["csv"],
+        )
+    message = f"{COMPONENTS}/{number} has neither MDL nor data with its description"
+    raise PackageFault(message)

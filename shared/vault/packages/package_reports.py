@@ -1,4 +1,4 @@
-"""Validation and deployment of a package as the API answers them, and as their logs tell them."""
+"""Reports validation and deployment of a package, as JSON of the API and as logs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def validation_document(
     started: datetime,
     package_id: str | None = None,
 ) -> Document:
-    """``responseDetails`` of a validation; steps have ids only when the package is imported."""
+    """Return ``responseDetails`` of a validation; steps have ids only when the package is imported."""
     blocked = validation.blocked
     count = (
         "total_steps_blocked" if package_id is None else "total_component_steps_blocked"
@@ -52,8 +52,11 @@ def validation_document(
     }
 
 
-def validation_log(package: Package, validation: Validation) -> str:
-    """The log of a validation, a few lines a step."""
+def validation_log(
+    package: Package,
+    validation: Validation,
+) -> str:
+    """Return the log of a validation, a few lines a step."""
     lines = [
         f"Package {package.name}: {len(package.steps)} steps, {validation.blocked} blocked"
     ]
@@ -71,15 +74,18 @@ def validation_log(package: Package, validation: Validation) -> str:
 
 
 def deployment_document(
-    deployment: Deployment, package_id: str, package_status: str
+    deployment: Deployment,
+    package_id: str,
+    package_status: str,
 ) -> Document:
-    """``responseDetails`` without the logs, and ``package_steps``, of a deployment's results."""
+    """Return ``responseDetails`` without the logs, and ``package_steps``, of a deployment's results."""
     package = deployment.package
     counts = Counter(outcome.status for outcome in deployment.outcomes)
     details: Document = {
         "total_steps": _total(package),
         "deployed": counts[StepStatus.DEPLOYED],
         "deployed_with_warnings": counts[StepStatus.DEPLOYED_WITH_WARNINGS],
+        # A step that fails undoes the package, so no step is deployed with failures or errors.
         "deployed_with_failures": 0,
         "deployed_with_error": 0,
         "failed": counts[StepStatus.FAILED],
@@ -93,8 +99,11 @@ def deployment_document(
     }
 
 
-def deployment_log(deployment: Deployment, package_status: str) -> str:
-    """The log of a deployment, a few lines a step."""
+def deployment_log(
+    deployment: Deployment,
+    package_status: str,
+) -> str:
+    """Return the log of a deployment, a few lines a step."""
     lines = [f"Package {deployment.package.name}: {package_status}"]
     for outcome in deployment.outcomes:
         lines.append(f"{_title(outcome.step)}: {outcome.status}")
@@ -107,7 +116,7 @@ def deployment_log(deployment: Deployment, package_status: str) -> str:
 
 
 def data_log(outcomes: Sequence[StepOutcome]) -> str | None:
-    """A CSV line for each row of the data steps, without the values; None when there are no data steps."""
+    """Return a CSV line for each row of the data steps, without the values; None when there are no data steps."""
     if not any(isinstance(outcome.step, DataStep) for outcome in outcomes):
         return None
     sheet = io.StringIO(newline="")
@@ -117,28 +126,38 @@ def data_log(outcomes: Sequence[StepOutcome]) -> str | None:
         for number, row in enumerate(outcome.rows, 1):
             errors = "\n".join(f"{error.type}|{error.message}" for error in row.errors)
             status = "FAILURE" if row.errors else "SUCCESS"
-            kept = outcome.status in (
-                StepStatus.DEPLOYED,
-                StepStatus.DEPLOYED_WITH_WARNINGS,
+            # The ids of records that were undone lead nowhere.
+            record_id = row.id if outcome.status.deployed else ""
+            line = (
+                outcome.step.identity,
+                number,
+                status,
+                record_id,
+                row.event or "",
+                errors,
             )
-            writer.writerow(
-                (
-                    outcome.step.identity,
-                    number,
-                    status,
-                    row.id if kept else "",
-                    row.event or "",
-                    errors,
-                )
-            )
+            writer.writerow(line)
     return sheet.getvalue()
 
 
-def _validated_step(validated: StepValidation, package_id: str | None) -> Document:
+def _validated_step(
+    validated: StepValidation,
+    package_id: str | None,
+) -> Document:
     step = validated.step
-    document: Document = (
-        {} if package_id is None else {"id": _step_id("0IS", package_id, step.identity)}
-    )
+    document: Document = {}
+    if package_id is not None:
+        document["id"] = _step_id("0IS", package_id, step.identity)
+    dependencies = [
+        {
+            "component_name": dependency.name,
+            "component_type": dependency.type,
+            "subcomponent_name": dependency.subname,
+            "subcomponent_type": dependency.subtype,
+            "status": status,
+        }
+        for dependency, status in validated.dependencies
+    ]
     return document | {
         "name__v": step.number,
         "step_type__v": _type(step),
@@ -147,20 +166,14 @@ def _validated_step(validated: StepValidation, package_id: str | None) -> Docume
         "type__v": _component_type(step),
         "deployment_status__v": "Blocked" if validated.blocked else "Verified",
         "deployment_action": validated.action,
-        "dependencies": [
-            {
-                "component_name": dependency.name,
-                "component_type": dependency.type,
-                "subcomponent_name": dependency.subname,
-                "subcomponent_type": dependency.subtype,
-                "status": status,
-            }
-            for dependency, status in validated.dependencies
-        ],
+        "dependencies": dependencies,
     }
 
 
-def _deployed_step(outcome: StepOutcome, package_id: str) -> Document:
+def _deployed_step(
+    outcome: StepOutcome,
+    package_id: str,
+) -> Document:
     step = outcome.step
     return {
         "id": _step_id("0IS", package_id, step.identity),
@@ -178,7 +191,10 @@ def _deployed_step(outcome: StepOutcome, package_id: str) -> Document:
     }
 
 
-def _component(step: ComponentStep, package_id: str) -> Document:
+def _component(
+    step: ComponentStep,
+    package_id: str,
+) -> Document:
     return {
         "id": _step_id("0PC", package_id, step.identity),
         "name__v": step.label,
@@ -202,7 +218,8 @@ def _data(step: DataStep, package_id: str) -> Document:
 
 
 def _total(package: Package) -> int:
-    """Steps of a package; its code is one, the last."""
+    """Return the number of a package's steps; all of its code is one, the last."""
+    # True counts as one.
     return len(package.steps) + bool(package.code)
 
 
@@ -218,18 +235,20 @@ def _code(package: Package) -> Document:
 
 
 def _validated_code(package: Package) -> list[Document]:
-    warning = "Code is not run here: the step is skipped when the package is deployed"
-    return (
-        [
-            _code(package)
-            | {"deployment_action": "Skip", "warning": warning, "dependencies": []}
-        ]
-        if package.code
-        else []
-    )
+    if not package.code:
+        return []
+    document = {
+        "deployment_action": "Skip",
+        "warning": "Code is not run here: the step is skipped when the package is deployed",
+        "dependencies": [],
+    }
+    return [_code(package) | document]
 
 
-def _deployed_code(package: Package, package_id: str) -> list[Document]:
+def _deployed_code(
+    package: Package,
+    package_id: str,
+) -> list[Document]:
     files = [
         {"id": _step_id("0PK", package_id, path), "name__v": path}
         for path in package.code
@@ -258,9 +277,12 @@ def _title(step: Step) -> str:
     return f"{step.number} {_component_type(step)} {_name(step)}"
 
 
-def _step_id(prefix: str, package_id: str, identity: str) -> str:
-    """Steps are no records; the same step of the same package always has the same id."""
-    return (
-        prefix
-        + hashlib.sha256(f"{package_id}/{identity}".encode()).hexdigest()[:12].upper()
-    )
+def _step_id(
+    prefix: str,
+    package_id: str,
+    identity: str,
+) -> str:
+    """Return the id of a step, which is no record: the same step of the same package always has the same id."""
+    name = f"{package_id}/{identity}"
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return prefix + digest[:12].upper()

@@ -1,19 +1,27 @@
-"""The tables beside package records: where the file is, what validation and deployment came to, their logs."""
+"""Stores the files of packages, and in tables beside package records the results of validation and deployment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import orjson
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.components.schema import quote
+from shared.vault.errors import VaultFault
+from shared.vault.files.file_store import NotFound
+from shared.vault.packages.package_archive import MAX_FILE_BYTES
 from shared.vault.packages.package_model import OUTBOUND, PACKAGE
 
 if TYPE_CHECKING:
+    from shared.vault.files.file_store import FileStore
     from shared.vault.storage.database import Connection, Database
+
+FOLDER = "packages"  # of the file store
 
 STORE = """
 INSERT INTO platform.package (record_id, file_key, file_name, size, validation) VALUES ($1, $2, $3, $4, $5)
@@ -24,6 +32,10 @@ LOG = """
 INSERT INTO platform.package_log (record_id, name, kind, content) VALUES ($1, $2, $3, $4)
 ON CONFLICT (record_id, name) DO UPDATE SET content = excluded.content, created_date = now()
 """
+LOGS = """
+SELECT name, kind, created_date FROM platform.package_log WHERE record_id = $1 ORDER BY created_date, name
+"""
+# Rows of this table stay when their record is deleted: they count as gone then.
 RECORD = f"""
 (EXISTS (SELECT FROM records.{quote(PACKAGE)} r WHERE r.id = p.record_id)
 OR EXISTS (SELECT FROM records.{quote(OUTBOUND)} r WHERE r.id = p.record_id))
@@ -57,45 +69,48 @@ class PackageLog:
 
 
 class PackageTable:
-    """The packages of one database."""
+    """Reads and writes what is stored beside the package records of one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def find(self, record_id: str) -> StoredPackage | None:
-        """What is stored for a record that is still there, or None."""
+        """Return what is stored for a record that is still there, or None."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(FIND, record_id)
         if row is None:
             return None
-        validation, deployment = (
-            None if row[c] is None else orjson.loads(row[c])
-            for c in ("validation", "deployment")
-        )
         return StoredPackage(
             row["record_id"],
             row["file_key"],
             row["file_name"],
             row["size"],
-            validation,
-            deployment,
+            _document(row["validation"]),
+            _document(row["deployment"]),
         )
 
     async def logs(self, record_id: str) -> Sequence[PackageLog]:
-        """The logs of a package, oldest first."""
-        sql = "SELECT name, kind, created_date FROM platform.package_log WHERE record_id = $1 ORDER BY created_date, name"
+        """Return the logs of a package, oldest first."""
         async with self._database.connection() as connection:
-            return [PackageLog(*row) for row in await connection.fetch(sql, record_id)]
+            rows = await connection.fetch(LOGS, record_id)
+        return [PackageLog(*row) for row in rows]
 
-    async def log(self, record_id: str, name: str) -> str | None:
-        """The text of one log, or None."""
+    async def log(
+        self,
+        record_id: str,
+        name: str,
+    ) -> str | None:
+        """Return the text of one log, or None."""
         sql = "SELECT content FROM platform.package_log WHERE record_id = $1 AND name = $2"
         async with self._database.connection() as connection:
             found: str | None = await connection.fetchval(sql, record_id, name)
         return found
 
     @staticmethod
-    async def store(connection: Connection, package: StoredPackage) -> None:
+    async def store(
+        connection: Connection,
+        package: StoredPackage,
+    ) -> None:
         """Store a package's file and validation, in place of those it had."""
         await connection.execute(
             STORE,
@@ -108,31 +123,46 @@ class PackageTable:
 
     @staticmethod
     async def set_validation(
-        connection: Connection, record_id: str, document: Mapping[str, object]
+        connection: Connection,
+        record_id: str,
+        document: Mapping[str, object],
     ) -> None:
-        """Replace what validation came to."""
+        """Replace the result of validation."""
         sql = "UPDATE platform.package SET validation = $2 WHERE record_id = $1"
         await connection.execute(sql, record_id, _json(document))
 
     @staticmethod
     async def set_deployment(
-        connection: Connection, record_id: str, document: Mapping[str, object]
+        connection: Connection,
+        record_id: str,
+        document: Mapping[str, object],
     ) -> None:
-        """Replace what deployment came to."""
+        """Replace the result of deployment."""
         sql = "UPDATE platform.package SET deployment = $2 WHERE record_id = $1"
         await connection.execute(sql, record_id, _json(document))
 
     @staticmethod
     async def write_log(
-        connection: Connection, record_id: str, name: str, kind: str, content: str
+        connection: Connection,
+        record_id: str,
+        name: str,
+        kind: str,
+        content: str,
     ) -> None:
         """Write a log, in place of the one of its name."""
-        await connection.execute(LOG, record_id, name, kind, content)
+        await connection.execute(
+            LOG,
+            record_id,
+            name,
+            kind,
+            content,
+        )
 
     async def remove_abandoned(self) -> Sequence[str]:
-        """Forget packages whose record is gone; the keys of their files."""
+        """Delete packages whose record is gone; return the keys of their files."""
         async with self._database.connection() as connection:
-            return [row["file_key"] for row in await connection.fetch(ABANDONED)]
+            rows = await connection.fetch(ABANDONED)
+        return [row["file_key"] for row in rows]
 
 
 def _json(document: Mapping[str, object] | None) -> str | None:
@@ -142,3 +172,29 @@ def _json(document: Mapping[str, object] | None) -> str | None:
 def _document(text: str | None) -> Mapping[str, object] | None:
     found: Mapping[str, object] | None = None if text is None else orjson.loads(text)
     return found
+
+
+async def put_file(files: FileStore, content: bytes) -> str:
+    """Store a file under a key of its own, and return the key."""
+    key = f"{FOLDER}/{uuid4()}.vpk"
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield content
+
+    await files.put(key, whole(), limit=MAX_FILE_BYTES)
+    return key
+
+
+async def get_file(files: FileStore, key: str) -> bytes:
+    """Return the file of a key.
+
+    :raises VaultFault: INVALID_DATA when it is not in the store any more.
+    """
+    content = bytearray()
+    try:
+        async for chunk in files.get(key):
+            content += chunk
+    except NotFound as error:
+        message = "The file of the package is not in the store any more"
+        raise VaultFault(ErrorType.INVALID_DATA, message) from error
+    return bytes(content)

@@ -1,21 +1,23 @@
-"""Whether a package can be deployed in a Vault as it is: every step tried on the components, none carried out."""
+"""Validates a package: tries every step on the components of a Vault, and carries none out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import assert_never
 
 from shared.vault.components import evolution
 from shared.vault.components.component_errors import ComponentError
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
-from shared.vault.components.dependencies import Dependency, dependencies_of
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.components.registry import Registry
 from shared.vault.components.statement import Command, Statement
 from shared.vault.components.types import COMPONENT_TYPES
+from shared.vault.components.uses import Dependency, dependencies_of
 from shared.vault.model.component_model import FieldType
-from shared.vault.packages.deployment_plan import Action, actions
+from shared.vault.packages.deployment import Action, actions
 from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,
@@ -27,7 +29,7 @@ from shared.vault.packages.package_model import (
 
 
 class DependencyStatus(StrEnum):
-    """Where what a step refers to is found."""
+    """Where the component that a step refers to is found."""
 
     IN_TARGET = "In Target"
     IN_PACKAGE = "In Package"
@@ -37,7 +39,7 @@ class DependencyStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepValidation:
-    """What one step came to; ``errors`` are what blocks it."""
+    """The result of one step; ``errors`` are what blocks it."""
 
     step: Step
     action: str
@@ -46,34 +48,34 @@ class StepValidation:
 
     @property
     def blocked(self) -> bool:
-        """Whether the step cannot be deployed."""
+        """Return whether the step cannot be deployed."""
         return bool(self.errors)
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What a package came to, step by step in the package's order."""
+    """The result of a package, step by step in the package's order."""
 
     steps: Sequence[StepValidation] = field(default_factory=tuple)
 
     @property
     def blocked(self) -> int:
-        """How many steps cannot be deployed."""
+        """Return how many steps cannot be deployed."""
         return sum(step.blocked for step in self.steps)
 
 
 def validate(package: Package, registry: Registry) -> Validation:
-    """Try the package on the components of a Vault."""
+    """Return the result of trying the package on the components of a Vault."""
     refusals = _Trial(registry).run(package)
-    inside = {
-        step.key: step for step in package.steps if isinstance(step, ComponentStep)
-    }
-    return Validation(
-        tuple(
-            _validated(step, registry, inside, refusals.get(step.identity))
-            for step in package.steps
-        )
-    )
+    inside: dict[tuple[str, str], ComponentStep] = {}
+    for step in package.steps:
+        if isinstance(step, ComponentStep):
+            inside[step.key] = step
+    validated = [
+        _validated(step, registry, inside, refusals.get(step.identity))
+        for step in package.steps
+    ]
+    return Validation(tuple(validated))
 
 
 def _validated(
@@ -82,19 +84,24 @@ def _validated(
     inside: Mapping[tuple[str, str], ComponentStep],
     refusal: str | None,
 ) -> StepValidation:
-    dependencies = [
-        (d.dependency, _status(d, registry, inside)) for d in _dependencies(step)
-    ]
+    dependencies = []
     errors = [step.error] if step.error else []
-    errors += [
-        f"{d.type} {d.name} is missing"
-        + (f" its {d.subtype} {d.subname}" if d.subname else "")
-        for d, status in dependencies
-        if status is DependencyStatus.MISSING_BLOCK
-    ]
+    for declared in _dependencies(step):
+        status = _status(declared, registry, inside)
+        dependencies.append((declared.dependency, status))
+        if status is DependencyStatus.MISSING_BLOCK:
+            errors.append(_missing(declared.dependency))
+    # What is missing explains the refusal better than the refusal does.
     if refusal and not errors:
         errors.append(refusal)
     return StepValidation(step, _action(step, registry), dependencies, errors)
+
+
+def _missing(dependency: Dependency) -> str:
+    text = f"{dependency.type} {dependency.name} is missing"
+    if not dependency.subname:
+        return text
+    return f"{text} its {dependency.subtype} {dependency.subname}"
 
 
 def _action(step: Step, registry: Registry) -> str:
@@ -106,25 +113,29 @@ def _action(step: Step, registry: Registry) -> str:
 
 
 def _dependencies(step: Step) -> list[Declared]:
-    """What the step's file of dependencies says, and what its MDL shows beside that."""
+    """Return what the step's file of dependencies says, and what its MDL shows beside that."""
     if isinstance(step, DataStep):
-        return [Declared(Dependency("Object", step.object_name), blocking=True)]
-    declared = {d.dependency: d for d in step.declared}
+        target = Dependency(ComponentKind.OBJECT, step.object_name)
+        return [Declared(target, blocking=True)]
+    declared = {each.dependency: each for each in step.declared}
     component = step.statement.component if step.statement else None
-    for dependency in dependencies_of(component) if component else ():
-        declared.setdefault(
-            dependency, Declared(dependency, blocking=_blocks(component, dependency))
-        )
+    if component is not None:
+        for dependency in dependencies_of(component):
+            # The file goes first: its writer may know that a dependency can be ignored.
+            found = Declared(dependency, blocking=_blocks(component, dependency))
+            declared.setdefault(dependency, found)
     return [declared[dependency] for dependency in sorted(declared)]
 
 
-def _blocks(component: Component | None, dependency: Dependency) -> bool:
-    """Whether the Vault would refuse the component without this; what it only keeps may name what is not there."""
-    types = [
-        COMPONENT_TYPES.get(name)
-        for name in (dependency.type, component.type if component else "")
-    ]
-    return all(kind is not None and not kind.kept for kind in types)
+def _blocks(component: Component, dependency: Dependency) -> bool:
+    """Return whether the Vault would refuse the component without this."""
+    # What a Vault keeps without acting on it may name what is not there.
+    return _is_acted_on(component.type) and _is_acted_on(dependency.type)
+
+
+def _is_acted_on(type_name: str) -> bool:
+    kind = COMPONENT_TYPES.get(type_name)
+    return kind is not None and not kind.kept
 
 
 def _status(
@@ -137,47 +148,50 @@ def _status(
         return DependencyStatus.IN_TARGET
     step = inside.get(dependency.key)
     component = step.statement.component if step and step.statement else None
-    if component and _has_part(component, dependency):
+    if component is not None and _has_part(component, dependency):
         return DependencyStatus.IN_PACKAGE
-    return (
-        DependencyStatus.MISSING_BLOCK
-        if declared.blocking
-        else DependencyStatus.MISSING_IGNORE
-    )
+    if declared.blocking:
+        return DependencyStatus.MISSING_BLOCK
+    return DependencyStatus.MISSING_IGNORE
 
 
 def _has_part(component: Component, dependency: Dependency) -> bool:
-    """Whether a component of the package will have this; every object gets fields of the platform that no MDL names."""
-    if not dependency.subname or component.child(
-        dependency.subtype, dependency.subname
-    ):
+    """Return whether a component of the package will have this part."""
+    if not dependency.subname:
         return True
-    return (
-        dependency.type == "Object"
-        and dependency.subtype == "Field"
-        and dependency.subname in PLATFORM_FIELD_TYPES
-    )
+    if component.child(dependency.subtype, dependency.subname) is not None:
+        return True
+    # Every object gets the platform's fields, which no MDL needs to name.
+    return _is_field(dependency) and dependency.subname in PLATFORM_FIELD_TYPES
+
+
+def _is_field(dependency: Dependency) -> bool:
+    kinds = (dependency.type, dependency.subtype)
+    return kinds == (ComponentKind.OBJECT, PartKind.FIELD)
 
 
 def exists(registry: Registry, dependency: Dependency) -> bool:
-    """Whether a Vault has a component, those included that the platform supplies."""
+    """Return whether a Vault has a component, including those that the platform supplies."""
     component = registry.components.get(dependency.key)
-    owner = (
-        registry.objects.get(dependency.name) if dependency.type == "Object" else None
-    )
     if component is None:
-        object_name, _, type_name = dependency.name.partition(".")
-        return (
-            dependency.type == "Picklist" and dependency.name in registry.picklists
-        ) or (
-            dependency.type == "Objecttype"
-            and (object_name, type_name) in registry.object_types
-        )
-    if not dependency.subname or (
-        dependency.subtype == "Field" and owner and dependency.subname in owner.fields
-    ):
+        return _is_supplied(registry, dependency)
+    if not dependency.subname:
         return True
+    if _is_field(dependency):
+        owner = registry.objects.get(dependency.name)
+        if owner is not None and dependency.subname in owner.fields:
+            return True
     return component.child(dependency.subtype, dependency.subname) is not None
+
+
+def _is_supplied(registry: Registry, dependency: Dependency) -> bool:
+    """Return whether the model has what no component declares: the platform's picklists, base types of objects."""
+    if dependency.type == ComponentKind.PICKLIST:
+        return dependency.name in registry.picklists
+    if dependency.type == ComponentKind.OBJECT_TYPE:
+        object_name, _, type_name = dependency.name.partition(".")
+        return (object_name, type_name) in registry.object_types
+    return False
 
 
 class _Trial:
@@ -187,7 +201,7 @@ class _Trial:
         self._registry = registry
 
     def run(self, package: Package) -> dict[str, str]:
-        """Why steps are refused, by the identity of the step."""
+        """Return why steps are refused, by the identity of the step."""
         refusals: dict[str, str] = {}
         for action in self._actions(package.steps):
             try:
@@ -207,23 +221,35 @@ class _Trial:
 
 
 def _check_data(step: DataStep, registry: Registry) -> None:
-    """Whether the object takes such rows; what is in them is seen when they are saved."""
+    """Check that the object accepts such rows; their values are checked when they are saved.
+
+    :raises ComponentError: INVALID_ATTRIBUTE.
+    """
     target = registry.objects.get(step.object_name)
     if target is None:
         raise ComponentError(f"There is no object {step.object_name[:100]}.")
-    key = step.id_param or (
-        "id" if step.action in (DataAction.UPDATE, DataAction.DELETE) else None
-    )
-    if key is None and step.action is DataAction.UPSERT:
-        raise ComponentError(
-            "The action Upsert needs the field that identifies a record."
-        )
+    key = _key_field(step)
     if key is None:
         return
-    named = target.fields.get(key)
-    if named is None or not (named.unique or named.type is FieldType.ID):
-        raise ComponentError(
-            f"{key[:100]} is not a unique field of {step.object_name}."
-        )
+    field = target.fields.get(key)
+    if field is None or not (field.unique or field.type is FieldType.ID):
+        message = f"{key[:100]} is not a unique field of {step.object_name}."
+        raise ComponentError(message)
     if key not in step.header:
         raise ComponentError(f"The data have no column {key[:100]}.")
+
+
+def _key_field(step: DataStep) -> str | None:
+    """Return the field by which rows find their records; None where they find none."""
+    if step.id_param:
+        return step.id_param
+    match step.action:
+        case DataAction.UPDATE | DataAction.DELETE:
+            return "id"
+        case DataAction.CREATE:
+            return None
+        case DataAction.UPSERT:
+            message = "The action Upsert needs the field that identifies a record."
+            raise ComponentError(message)
+        case _:
+            assert_never(step.action)

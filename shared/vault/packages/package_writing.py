@@ -1,4 +1,4 @@
-"""Components of a Vault written as a package file."""
+"""Writes components of a Vault as a package file."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shared.vault.components.component_tree import Component
-from shared.vault.components.dependencies import Dependency, dependencies_of
 from shared.vault.components.mdl import render
 from shared.vault.components.ordering import in_order
 from shared.vault.components.registry import Registry
-from shared.vault.packages.markup import NAMESPACE, element, leaf
-from shared.vault.packages.package_archive import pack
-from shared.vault.packages.package_reading import COMPONENTS, MANIFEST
-from shared.vault.packages.steps import BLOCK, DEPENDENCY_HEADER, md5_of
+from shared.vault.components.uses import Dependency, dependencies_of
+from shared.vault.packages.package_archive import NAMESPACE, element, leaf, pack
+from shared.vault.packages.package_reading import (
+    BLOCK,
+    COMPONENTS,
+    DEPENDENCY_HEADER,
+    MANIFEST,
+    md5_of,
+)
 
 STEP = 10
 INDENT = "    "
@@ -23,7 +27,7 @@ INDENT = "    "
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a package says of itself."""
+    """The description of a package in its manifest."""
 
     name: str
     summary: str
@@ -33,12 +37,14 @@ class Header:
 
 
 def write_package(
-    header: Header, components: Sequence[Component], registry: Registry
+    header: Header,
+    components: Sequence[Component],
+    registry: Registry,
 ) -> bytes:
-    """The file of a package with these components, each after those that it refers to."""
+    """Return the file of a package with these components, each after those that it refers to."""
     files = {MANIFEST: _manifest(header).encode()}
     inside = {component.key for component in components}
-    # A component that comes twice to break a circle comes once in a package: whoever deploys it breaks the circle.
+    # A component that comes twice to break a circle comes once in a package: its deployment breaks the circle.
     ordered = {component.key: component for component in in_order(components)}
     for number, key in enumerate(ordered, 1):
         component = registry.components[key]
@@ -53,11 +59,12 @@ def write_package(
 def missing_from(
     components: Sequence[Component], registry: Registry
 ) -> list[tuple[Component, Component]]:
-    """Components that others refer to and that are not among them, each with one that refers to it."""
+    """Return the components that others refer to and that are not among them, each with one that refers to it."""
     inside = {component.key for component in components}
     missing: dict[tuple[str, str], tuple[Component, Component]] = {}
     for component in components:
         for dependency in dependencies_of(component):
+            # What the Vault lacks cannot be added to its package.
             found = registry.components.get(dependency.key)
             if found is not None and dependency.key not in inside:
                 missing.setdefault(dependency.key, (found, component))
@@ -82,25 +89,36 @@ def _manifest(header: Header) -> str:
         leaf("description", header.description, INDENT),
         sdk,
     )
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + element(
-        f'vaultpackage xmlns="{NAMESPACE}"', *content
-    )
+    declaration = '<?xml version="1.0" encoding="UTF-8"?>\n'
+    return declaration + element(f'vaultpackage xmlns="{NAMESPACE}"', *content)
 
 
 def _dependencies(
-    component: Component, inside: Collection[tuple[str, str]], registry: Registry
+    component: Component,
+    inside: Collection[tuple[str, str]],
+    registry: Registry,
 ) -> str:
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet)
     writer.writerow(DEPENDENCY_HEADER)
     for dependency in dependencies_of(component):
         target = registry.components.get(dependency.key)
-        writer.writerow(_line(component, dependency, target, dependency.key in inside))
+        included = dependency.key in inside
+        line = _line(
+            component,
+            dependency,
+            target,
+            included,
+        )
+        writer.writerow(line)
     return sheet.getvalue()
 
 
 def _line(
-    source: Component, dependency: Dependency, target: Component | None, inside: bool
+    source: Component,
+    dependency: Dependency,
+    target: Component | None,
+    inside: bool,
 ) -> tuple[str, ...]:
     return (
         str(inside).lower(),
@@ -108,6 +126,7 @@ def _line(
         source.text("label", source.name),
         source.name,
         source.type,
+        # What the Vault itself lacks has no label here.
         target.text("label", target.name) if target else dependency.name,
         dependency.name,
         dependency.type,

@@ -1,4 +1,4 @@
-"""Attachments as VQL reads them: in sub-selects of the records that have them, as ``attachments__sysr``."""
+"""Makes the query target of attachments, read in sub-selects of the records that have them: ``attachments__sysr``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ NAME, RELATIONSHIP = "attachments__sys", "attachments__sysr"
 RECORD = "object_record_id__sys"
 
 _LATEST = "v.version = (SELECT max(l.version) FROM platform.attachment_version l WHERE l.attachment_id = a.id)"
+# The format is that of the file name, as it is where attachments are downloaded.
 _FORMATS = json.dumps(TYPES).replace("'", "''")
-# Of an attachment's version: the name in SQL, label, type.
+# The fields of the target, which has a row for each version: SQL, label, type.
 _FIELDS = {
     "object_name__sys": ("a.object", "Object", FieldType.STRING),
     "attachment_id__sys": ("a.id", "Attachment ID", FieldType.NUMBER),
@@ -46,9 +47,9 @@ _KEY = "version_key"
 
 
 def attachment_target(owner: VaultObject) -> vql.Target:
-    """What stands behind ``attachments__sysr`` of an object that allows attachments: a row an attachment.
+    """Return the target ``attachments__sysr`` of an object that allows attachments.
 
-    It has the latest version of each; with ALLVERSIONS, a row a version.
+    It has a row for each attachment with its latest version; with ALLVERSIONS, a row for each version.
     """
     record = Field(
         RECORD,
@@ -60,23 +61,16 @@ def attachment_target(owner: VaultObject) -> vql.Target:
         relationship_outbound_name="object_record__sysr",
         relationship_inbound_name=RELATIONSHIP,
     )
-    fields = [
-        record,
-        *(
-            Field(n, label, kind, editable=False)
-            for n, (_, label, kind) in _FIELDS.items()
-        ),
-    ]
-    name = f"{NAME}.{owner.name}"
+    fields = {record.name: record}
+    for name, (_, label, kind) in _FIELDS.items():
+        fields[name] = Field(name, label, kind, editable=False)
+    # One target an object: each has the permissions of its records' object.
+    shown = VaultObject(
+        f"{NAME}.{owner.name}", "Attachment", "Attachments", "", fields=fields
+    )
     every = _relation(owner)
     return vql.Target(
-        VaultObject(
-            name,
-            "Attachment",
-            "Attachments",
-            "",
-            fields={field.name: field for field in fields},
-        ),
+        shown,
         relation=f"({every} AND {_LATEST})",
         options={SourceOption.ALLVERSIONS: f"({every})"},
         key=_KEY,
@@ -85,12 +79,14 @@ def attachment_target(owner: VaultObject) -> vql.Target:
 
 
 def _relation(owner: VaultObject) -> str:
+    """Return the SELECT of every version of the attachments of an object's records, without parentheses."""
     columns = [f"concat(a.id, '_', v.version) AS {_KEY}", f"a.record_id AS {RECORD}"]
     columns += [f"{sql} AS {quote(name)}" for name, (sql, _, _) in _FIELDS.items()]
-    # A name that may be an identifier has no quotes.
+    selected = ", ".join(columns)
+    # Quoted as an identifier, and so checked to be one: in a string it needs no escapes.
     named = quote(owner.name).replace('"', "'")
     return (
-        f"SELECT {', '.join(columns)} FROM platform.attachment a "
+        f"SELECT {selected} FROM platform.attachment a "
         "JOIN platform.attachment_version v ON v.attachment_id = a.id JOIN platform.content c USING (sha256) "
         f"WHERE a.object = {named}"
     )

@@ -1,8 +1,8 @@
-"""Documents as VQL reads them: a row a document, its latest version; ALLVERSIONS, a row a version."""
+"""Makes the query target of documents: the latest version of each; with ALLVERSIONS, a row for each version."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from shared.vault import vql
@@ -17,6 +17,8 @@ from shared.vault.model.component_model import (
     DocumentModel,
     Field,
     FieldType,
+    Lifecycle,
+    LifecycleState,
     VaultObject,
 )
 from shared.vault.vql.syntax_tree import SourceOption, StateFunctionName
@@ -38,7 +40,7 @@ CONTENT = (
     f"WHERE f.version_id = {{key}} AND f.rendition = '{SOURCE_FILE}')"
 )
 
-# Of the file: the name in SQL, label, type.
+# The fields of a version's file, for which documents have no columns: SQL, label, type.
 _FILE = {
     "filename__v": ("f.filename", "File Name", FieldType.STRING),
     "format__v": ("f.format", "Format", FieldType.STRING),
@@ -48,46 +50,37 @@ _FILE = {
 
 
 def document_target(model: DocumentModel) -> vql.Target | None:
-    """The query target ``documents``, or None in a Vault without document types."""
+    """Return the query target ``documents``, or None in a Vault without document types."""
     versions = model.versions
     if versions is None:
         return None
+    hidden = ("id", DOCUMENT_ID, _LATEST)
     stored = {
-        name: field
-        for name, field in versions.fields.items()
-        if name not in ("id", DOCUMENT_ID, _LATEST)
+        name: field for name, field in versions.fields.items() if name not in hidden
     }
-    version_id = Field(
-        "version_id", "Version ID", FieldType.STRING, editable=False, system=True
-    )
+    # A row of the table is a version, with an id of its own; clients know the document by its number.
+    document_id = replace(versions.fields[DOCUMENT_ID], name="id")
+    version_id = _read_only("version_id", "Version ID", FieldType.STRING)
     of_file = [
-        Field(name, label, kind, editable=False, system=True)
-        for name, (_, label, kind) in _FILE.items()
+        _read_only(name, label, kind) for name, (_, label, kind) in _FILE.items()
     ]
-    shown = (
-        replace(versions.fields[DOCUMENT_ID], name="id"),
-        version_id,
-        *stored.values(),
-        *of_file,
-    )
+    shown = (document_id, version_id, *stored.values(), *of_file)
+    fields = {field.name: field for field in shown}
+    states = {
+        function: _states(model, kind) for function, kind in STATE_FUNCTIONS.items()
+    }
     every = _relation(list(stored))
+    latest = quote(_LATEST)
     return vql.Target(
-        VaultObject(
-            DOCUMENTS,
-            "Document",
-            "Documents",
-            "",
-            fields={field.name: field for field in shown},
-        ),
-        relation=f"({every} WHERE v.{quote(_LATEST)})",
+        VaultObject(DOCUMENTS, "Document", "Documents", "", fields=fields),
+        relation=f"({every} WHERE v.{latest})",
+        # LATESTVERSION chooses among all versions: the latest one that matches need not be the latest of all.
         options={
             SourceOption.ALLVERSIONS: f"({every})",
             SourceOption.LATESTVERSION: f"({every})",
         },
         documents=True,
-        states={
-            function: _states(model, kind) for function, kind in STATE_FUNCTIONS.items()
-        },
+        states=states,
         labels=labels_of(model),
         key=version_id.name,
         newest=_NEWEST,
@@ -96,42 +89,57 @@ def document_target(model: DocumentModel) -> vql.Target | None:
     )
 
 
+def _read_only(
+    name: str,
+    label: str,
+    kind: FieldType,
+) -> Field:
+    return Field(name, label, kind, editable=False, system=True)
+
+
 def labels_of(model: DocumentModel) -> Mapping[str, Mapping[str, str]]:
-    """What people see for the names in fields that hold components, by field."""
-    levels: list[dict[str, str]] = [{}, {}, {}]
+    """Return field → name → label for the fields whose values are names of components."""
+    types: dict[str, str] = {}
+    subtypes: dict[str, str] = {}
+    classifications: dict[str, str] = {}
+    levels = (types, subtypes, classifications)
     for kind in model.types.values():
-        levels[len(kind.path) - 1][kind.path[-1]] = kind.label
-    states = {
-        state.name: state.label
-        for lifecycle in model.lifecycles.values()
-        for state in lifecycle.states.values()
-    }
+        depth = len(kind.path) - 1
+        levels[depth][kind.path[-1]] = kind.label
+    lifecycles = model.lifecycles.values()
     return {
-        **dict(
-            zip(("type__v", "subtype__v", "classification__v"), levels, strict=True)
-        ),
-        "lifecycle__v": {
-            lifecycle.name: lifecycle.label for lifecycle in model.lifecycles.values()
-        },
-        "status__v": states,
+        "type__v": types,
+        "subtype__v": subtypes,
+        "classification__v": classifications,
+        "lifecycle__v": {each.name: each.label for each in lifecycles},
+        "status__v": {state.name: state.label for _, state in _every_state(model)},
     }
+
+
+def _every_state(model: DocumentModel) -> Iterator[tuple[Lifecycle, LifecycleState]]:
+    for lifecycle in model.lifecycles.values():
+        for state in lifecycle.states.values():
+            yield lifecycle, state
 
 
 def _relation(stored: list[str]) -> str:
+    """Return the SELECT of every version of documents, without parentheses."""
     columns = [f'v.{quote(DOCUMENT_ID)} AS "id"', 'v."id" AS "version_id"']
     columns += [f"v.{quote(name)}" for name in stored]
     columns += [f"{sql} AS {quote(name)}" for name, (sql, _, _) in _FILE.items()]
+    selected = ", ".join(columns)
+    # LEFT: a document may have no file.
     return (
-        f"SELECT {', '.join(columns)} FROM {table(VERSIONS)} v "
+        f"SELECT {selected} FROM {table(VERSIONS)} v "
         f"LEFT JOIN platform.document_file f ON f.version_id = v.id AND f.rendition = '{SOURCE_FILE}' "
         "LEFT JOIN platform.content c ON c.sha256 = f.sha256"
     )
 
 
-def _states(model: DocumentModel, kind: str) -> tuple[str, ...]:
+def _states(model: DocumentModel, state_type: str) -> tuple[str, ...]:
+    """Return the states of a type, each with its lifecycle, since state names are unique within a lifecycle only."""
     return tuple(
         f"{lifecycle.name}.{state.name}"
-        for lifecycle in model.lifecycles.values()
-        for state in lifecycle.states.values()
-        if state.state_type == kind
+        for lifecycle, state in _every_state(model)
+        if state.state_type == state_type
     )

@@ -1,4 +1,4 @@
-"""Reading lineage: of a record, field by field; and what a message has written."""
+"""Reads the lineage of a record, field by field, and the records that a message has written."""
 
 from __future__ import annotations
 
@@ -46,57 +46,74 @@ CHANGES = ("changed", "changed_by", "changed_by_name")
 
 @dataclass(frozen=True, slots=True)
 class MessagePage:
-    """Some of a message's writes, the earliest first, and how many there are in all."""
+    """A page of a message's writes, the earliest first, and the number of all its writes."""
 
     total: int
     rows: list[dict[str, object]] = field(default_factory=list)
 
 
 class LineageService:
-    """The lineage calls of the API."""
+    """Carries out the lineage calls of the API."""
 
     def __init__(self, database: Database, queries: QueryService) -> None:
         self._database = database
         self._queries = queries
 
     async def of_record(
-        self, caller: Caller, object_name: str, record_id: str
+        self,
+        caller: Caller,
+        object_name: str,
+        record_id: str,
     ) -> list[dict[str, object]]:
-        """Where each transferred field of a record comes from, by field name; for those who may read the record.
+        """Return the origin of each transferred field of a record, by field name.
 
-        ``changed_since`` says that somebody has set the field otherwise after that. By whom is for readers of the
-        audit trail. Raises VaultFault.
+        ``changed_since`` is the last change of the field after the transfer; its user is shown to callers who may
+        read the audit trail.
+
+        :raises VaultFault: there is no such record, or the caller may not read it.
         """
+        # Reading the record is the check that the caller may.
         await self._queries.record(caller, object_name, record_id)
         async with self._database.connection() as connection:
             rows = await connection.fetch(OF_RECORD, object_name, record_id)
-        return [
-            _shown(dict(row), with_user=granted(caller, Grant.READ_AUDIT))
-            for row in rows
-        ]
+        with_user = granted(caller, Grant.READ_AUDIT)
+        return [_shown(dict(row), with_user=with_user) for row in rows]
 
     async def of_message(
-        self, caller: Caller, message_id: str, *, limit: int, offset: int
+        self,
+        caller: Caller,
+        message_id: str,
+        *,
+        limit: int,
+        offset: int,
     ) -> MessagePage:
-        """The records and fields that a message has written; raises VaultFault ``INSUFFICIENT_ACCESS``."""
+        """Return the records and fields that a message has written, the earliest first.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, the caller may not read the audit trail.
+        """
         authorize(caller, Grant.READ_AUDIT)
         async with self._database.connection() as connection:
             total = int(await connection.fetchval(COUNT, message_id))
             rows = await connection.fetch(OF_MESSAGE, message_id, limit, offset)
-        return MessagePage(total, [_dated(dict(row)) for row in rows])
+        dated = [_dated(dict(row)) for row in rows]
+        return MessagePage(total, dated)
 
     async def purge(self) -> int:
-        """Remove what was overwritten 30 days ago and earlier; how many entries that were."""
+        """Delete the entries that were overwritten at least 30 days ago, and return their number."""
         return await purge_lineage(self._database)
 
 
 def _shown(row: dict[str, Any], *, with_user: bool) -> dict[str, object]:
-    changed, user, name = (row.pop(each) for each in CHANGES)
-    since = None if changed is None else {"date": date_time_text(changed)}
-    if since is not None and with_user:
-        since |= {"user_id": user, "user_name": name}
+    changed, user_id, user_name = (row.pop(name) for name in CHANGES)
+    if changed is None:
+        return {**_dated(row), "changed_since": None}
+    since = {"date": date_time_text(changed)}
+    if with_user:
+        since |= {"user_id": user_id, "user_name": user_name}
     return {**_dated(row), "changed_since": since}
 
 
 def _dated(row: Mapping[str, Any]) -> dict[str, object]:
-    return {**row, **{name: date_time_text(row[name]) for name in MOMENTS}}
+    """Return a row with its moments as the API writes them."""
+    moments = {name: date_time_text(row[name]) for name in MOMENTS}
+    return {**row, **moments}

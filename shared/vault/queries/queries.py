@@ -1,4 +1,4 @@
-"""Queries: VQL run for a caller, page by page; a cursor holds what later pages need."""
+"""Runs VQL for a caller, page by page, and limits how many queries of one user run at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from shared.protocol.error_types import ErrorType
 from shared.vault import vql
 from shared.vault.access.permissions import Operation, require
 from shared.vault.errors import VaultFault
-from shared.vault.model.component_model import FieldType
 from shared.vault.queries.query_pages import (
     Cursor,
     CursorStore,
@@ -32,60 +31,6 @@ from shared.vault.queries.query_pages import (
 )
 from shared.vault.queries.query_statements import Statements, fault_of
 
-MAX_WAITING = 500  # queries of one user
-
-
-@dataclass(frozen=True, slots=True)
-class QueryLimits:
-    """How many queries of a user run at once, how long another one waits, and how long one may take in seconds."""
-
-    concurrent: int = 5
-    wait_seconds: float = 30.0
-    timeout_seconds: float = 60.0  # of the database's statements; named in the error
-
-
-@dataclass(slots=True)
-class _Slots:
-    free: asyncio.Semaphore
-    users: int = 0  # queries that run or wait
-
-
-@dataclass(slots=True)
-class QuerySlots:
-    """The slots of every user who has a query now."""
-
-    limits: QueryLimits
-    _by_user: dict[int, _Slots] = field(default_factory=dict)
-
-    @asynccontextmanager
-    async def slot(self, user_id: int) -> AsyncIterator[None]:
-        """Hold one of the user's slots for the block; raises VaultFault API_LIMIT_EXCEEDED when none comes free."""
-        slots = self._by_user.setdefault(
-            user_id, _Slots(asyncio.Semaphore(self.limits.concurrent))
-        )
-        if slots.users >= self.limits.concurrent + MAX_WAITING:
-            raise self._exceeded()
-        slots.users += 1
-        try:
-            try:
-                async with asyncio.timeout(self.limits.wait_seconds):
-                    await slots.free.acquire()
-            except TimeoutError:
-                raise self._exceeded() from None
-            try:
-                yield
-            finally:
-                slots.free.release()
-        finally:
-            slots.users -= 1
-            if not slots.users:
-                self._by_user.pop(user_id, None)
-
-    def _exceeded(self) -> VaultFault:
-        message = f"At most {self.limits.concurrent} queries of a user run at once; try again when one has ended"
-        return VaultFault(ErrorType.API_LIMIT_EXCEEDED, message)
-
-
 if TYPE_CHECKING:
     from asyncpg import Record
 
@@ -95,17 +40,104 @@ if TYPE_CHECKING:
 
 __all__ = ["Extras", "QueryPage", "QueryService", "query_tokens"]
 
+MAX_WAITING = 500  # queries of one user
 RECORD_ID = re.compile(r"[A-Za-z0-9]{1,40}\Z")
-WHOLE = {FieldType.LONG_TEXT: "LONGTEXT", FieldType.RICH_TEXT: "RICHTEXT"}
 
 
-def query_tokens(vault_id: int, name: str, dns: str) -> Mapping[str, str | int]:
-    """The values of the Vault tokens that are the same for every caller."""
+@dataclass(frozen=True, slots=True)
+class QueryLimits:
+    """The limits of queries: how many of one user run at once, how long a further one waits, and how long one may run.
+
+    Times are in seconds. ``timeout_seconds`` is the statement timeout of the database; here only the error names it.
+    """
+
+    concurrent: int = 5
+    wait_seconds: float = 30.0
+    timeout_seconds: float = 60.0
+
+
+@dataclass(slots=True)
+class _Slots:
+    """The slots of one user; ``users`` counts the queries that run or wait."""
+
+    free: asyncio.Semaphore
+    users: int = 0
+
+
+@dataclass(slots=True)
+class QuerySlots:
+    """Limits the queries that run at once, by user, in this process."""
+
+    limits: QueryLimits
+    _by_user: dict[int, _Slots] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def slot(self, user_id: int) -> AsyncIterator[None]:
+        """Occupy one of the user's slots for the block.
+
+        :raises VaultFault: API_LIMIT_EXCEEDED when no slot becomes free in time, or too many queries wait already.
+        """
+        slots = self._slots_of(user_id)
+        # A waiting query costs memory and an open connection: their number has a bound too.
+        if slots.users >= self.limits.concurrent + MAX_WAITING:
+            raise self._exceeded()
+        slots.users += 1
+        try:
+            await self._acquire(slots)
+            try:
+                yield
+            finally:
+                slots.free.release()
+        finally:
+            slots.users -= 1
+            # Users come and go; only those with queries have an entry.
+            if not slots.users:
+                self._by_user.pop(user_id, None)
+
+    def _slots_of(self, user_id: int) -> _Slots:
+        slots = self._by_user.get(user_id)
+        if slots is None:
+            free = asyncio.Semaphore(self.limits.concurrent)
+            slots = _Slots(free)
+            self._by_user[user_id] = slots
+        return slots
+
+    async def _acquire(self, slots: _Slots) -> None:
+        try:
+            async with asyncio.timeout(self.limits.wait_seconds):
+                await slots.free.acquire()
+        except TimeoutError:
+            raise self._exceeded() from None
+
+    def _exceeded(self) -> VaultFault:
+        message = (
+            f"At most {self.limits.concurrent} queries of a user run at once;"
+            " try again when one has ended"
+        )
+        return VaultFault(ErrorType.API_LIMIT_EXCEEDED, message)
+
+
+def query_tokens(
+    vault_id: int,
+    name: str,
+    dns: str,
+) -> Mapping[str, str | int]:
+    """Return the values of the Vault tokens that are the same for every caller."""
     return {"vault.id": vault_id, "vault.name": name, "vault.dns": dns}
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One call's run of a statement; ``extras`` is the data that the caller requests beside the rows."""
+
+    caller: Caller
+    compiled: vql.CompiledQuery
+    execution: vql.Execution
+    extras: Extras
+
+
 class QueryService:
-    """The query calls of the API. ``tokens`` are those that are the same for every caller."""
+    """Carries out the query calls of the API; ``tokens`` are the Vault tokens that are the same for every caller."""
 
     def __init__(
         self,
@@ -117,9 +149,8 @@ class QueryService:
         self._database = database
         self._components = components
         self.cursors = CursorStore(database)
-        self._tokens = {name: kind() for name, kind in vql.TOKENS.items()} | dict(
-            tokens or {}
-        )
+        empty = {name: kind() for name, kind in vql.TOKENS.items()}
+        self._tokens: Mapping[str, str | int] = {**empty, **(tokens or {})}
         self._limits = limits or QueryLimits()
         self._slots = QuerySlots(self._limits)
         self._statements = Statements(components)
@@ -133,37 +164,40 @@ class QueryService:
         describe: bool = False,
         extras: Extras | None = None,
     ) -> QueryPage:
-        """The first page of a statement; raises VaultFault with the place of a fault in the text."""
-        asked = extras or Extras(describe=describe)
+        """Return the first page of a statement.
+
+        :raises VaultFault: with the position of a fault in the text; when no slot is free, or the query takes too long.
+        """
+        wanted = extras or Extras(describe=describe)
         async with self._slots.slot(caller.user_id):
             return await self._components.unless_changed(
-                lambda: self._first_page(caller, text, version_path, asked)
+                lambda: self._first_page(caller, text, version_path, wanted)
             )
 
     async def _first_page(
-        self, caller: Caller, text: str, version_path: str, asked: Extras
+        self,
+        caller: Caller,
+        text: str,
+        version_path: str,
+        extras: Extras,
     ) -> QueryPage:
         compiled = self._statements.statement(caller, text)
         if isinstance(compiled, vql.Show):
-            return self._statements.shown(caller, compiled, describe=asked.describe)
+            return self._statements.shown(caller, compiled, describe=extras.describe)
         cursor = Cursor(uuid4(), text, 0, datetime.now(UTC), {})
         execution = self._execution(caller, cursor, version_path)
-        rows = await self._fetch(
-            compiled, execution, compiled.pagesize, compiled.pageoffset, None
-        )
-        page = page_of(compiled, rows, compiled.pagesize, compiled.pageoffset)
-        page.total = await self._total(compiled, execution, page)
+        run = _Run(caller, compiled, execution, extras)
+        size, offset = compiled.pagesize, compiled.pageoffset
+        rows = await self._fetch(run, size, offset, None)
+        page = page_of(compiled, rows, size, offset)
+        page.total = await self._total(run, page)
         link(page, execution.address)
+        # Most results fit on one page: those leave no cursor behind.
         if page.next_page or page.previous_page or has_more_children(compiled, rows):
-            positions = (
-                {str(page.pageoffset + page.size): rows[-1][-1]}
-                if page.next_page
-                else {}
-            )
-            await self.cursors.open(
-                caller, Cursor(cursor.id, text, page.total, cursor.started, positions)
-            )
-        return await self._completed(caller, compiled, execution, page, rows, asked)
+            following = {} if page.next_page is None else _following(page, rows)
+            opened = Cursor(cursor.id, text, page.total, cursor.started, following)
+            await self.cursors.open(caller, opened)
+        return await self._completed(run, page, rows)
 
     async def page(
         self,
@@ -174,12 +208,15 @@ class QueryService:
         version_path: str,
         extras: Extras | None = None,
     ) -> QueryPage:
-        """A later page; stable while records change, unless the statement has an order of its own."""
-        asked = extras or Extras()
+        """Return a later page; without ORDER BY in the statement, pages stay stable while records change.
+
+        :raises VaultFault: INVALID_DATA when the address is not one of the caller's; and as ``run`` does.
+        """
+        wanted = extras or Extras()
         async with self._slots.slot(caller.user_id):
             return await self._components.unless_changed(
                 lambda: self._later_page(
-                    caller, address, pagesize, pageoffset, version_path, asked
+                    caller, address, pagesize, pageoffset, version_path, wanted
                 )
             )
 
@@ -190,152 +227,161 @@ class QueryService:
         pagesize: int | None,
         pageoffset: int,
         version_path: str,
-        asked: Extras,
+        extras: Extras,
     ) -> QueryPage:
         identifier, child = read_address(address)
         cursor = await self.cursors.find(caller, identifier)
-        execution = self._execution(caller, cursor, version_path)
+        # Compiled for the caller once more: permissions may have changed since the first page.
         compiled = self._statements.query(caller, cursor.query)
         if child is not None:
             compiled = self._statements.children(caller, compiled, child)
-        size = (
-            compiled.pagesize if pagesize is None else min(pagesize, compiled.pagesize)
-        )
-        after = (
-            cursor.positions.get(str(pageoffset))
-            if compiled.keyset and child is None
-            else None
-        )
-        rows = await self._fetch(compiled, execution, size, pageoffset, after)
+        execution = self._execution(caller, cursor, version_path)
+        run = _Run(caller, compiled, execution, extras)
+        size = compiled.pagesize
+        if pagesize is not None:
+            size = min(pagesize, size)
+        # The cursor has the places of its own pages only, not of those of children.
+        has_places = compiled.keyset and child is None
+        after = cursor.positions.get(str(pageoffset)) if has_places else None
+        rows = await self._fetch(run, size, pageoffset, after)
         page = page_of(compiled, rows, size, pageoffset)
         if child is None:
             page.total = max(cursor.total, pageoffset + page.size)
         else:
-            page.total = await self._total(compiled, execution, page)
+            page.total = await self._total(run, page)
         link(page, f"/api/{version_path}/query/{address}")
-        begins = (
-            (pageoffset + page.size, rows[-1][-1])
-            if page.next_page and child is None
-            else None
-        )
-        await self.cursors.keep(cursor, begins)
-        return await self._completed(caller, compiled, execution, page, rows, asked)
+        has_next = page.next_page is not None and child is None
+        await self.cursors.keep(cursor, _following(page, rows) if has_next else {})
+        return await self._completed(run, page, rows)
 
     async def record(
-        self, caller: Caller, object_name: str, record_id: str
+        self,
+        caller: Caller,
+        object_name: str,
+        record_id: str,
     ) -> dict[str, Any]:
-        """One record with all its fields, as ``GET /vobjects/{object}/{id}`` shows it; raises VaultFault."""
+        """Return one record with all its fields, as ``GET /vobjects/{object}/{id}`` shows it.
+
+        :raises VaultFault: INVALID_DATA for an unknown object or record; INSUFFICIENT_ACCESS when it may not be read.
+        """
         return await self._components.unless_changed(
             lambda: self._whole_record(caller, object_name, record_id)
         )
 
     async def _whole_record(
-        self, caller: Caller, object_name: str, record_id: str
+        self,
+        caller: Caller,
+        object_name: str,
+        record_id: str,
     ) -> dict[str, Any]:
         target = self._components.registry.objects.get(object_name)
         if target is None:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]"
-            )
+            message = f"There is no object [{object_name[:100]}]"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
         require(caller, object_name, Operation.READ)
-        active = [f for f in target.fields.values() if f.active]
-        fields = (
-            f"{WHOLE[f.type]}({f.name})" if f.type in WHOLE else f.name for f in active
-        )
+        active = (field for field in target.fields.values() if field.active)
+        selected = ", ".join(map(vql.whole_text, active))
         # An id of another form names no record; it must not reach the text.
         known = record_id if RECORD_ID.match(record_id) else ""
-        compiled = self._statements.query(
-            caller,
-            f"SELECT {', '.join(fields)} FROM {object_name} WHERE id = '{known}'",
-        )
-        rows = await self._fetch(compiled, None, 1, 0, None)
+        text = f"SELECT {selected} FROM {object_name} WHERE id = '{known}'"
+        compiled = self._statements.query(caller, text)
+        sql, parameters = compiled.page(1, 0)
+        rows = await self._rows(sql, parameters, None)
         if not rows:
-            raise VaultFault(
-                ErrorType.INVALID_DATA,
-                f"The resource [{record_id[:100]}] does not exist",
-            )
+            message = f"The resource [{record_id[:100]}] does not exist"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
         record = page_of(compiled, rows, 1, 0).rows[0]
         # Lists here, strings in query rows: clients rely on both (API reference, 2.2 and 3.2).
-        return record | {
-            name: [record[name]]
-            for name in ("state__v", "lifecycle__v")
-            if record.get(name)
-        }
+        for name in ("state__v", "lifecycle__v"):
+            if record.get(name):
+                record[name] = [record[name]]
+        return record
 
     def _execution(
-        self, caller: Caller, cursor: Cursor, version_path: str
+        self,
+        caller: Caller,
+        cursor: Cursor,
+        version_path: str,
     ) -> vql.Execution:
-        """One run: the moment is that of the first page, whichever page it is for."""
-        own = {
+        """Return the execution of a run; its moment is that of the first page, also for later pages."""
+        own: dict[str, str | int] = {
             "user.id": caller.user_id,
             "user.name": caller.username,
             "user.security_profile": caller.profile.name,
         }
-        return vql.Execution(
-            cursor.started, self._tokens | own, f"/api/{version_path}/query/{cursor.id}"
-        )
+        address = f"/api/{version_path}/query/{cursor.id}"
+        return vql.Execution(cursor.started, {**self._tokens, **own}, address)
 
     async def _fetch(
         self,
-        compiled: vql.CompiledQuery,
-        execution: vql.Execution | None,
+        run: _Run,
         pagesize: int,
         pageoffset: int,
         after: str | None,
     ) -> Sequence[Record]:
-        sql, parameters = compiled.page(pagesize, pageoffset, after)
-        return await self._rows(
-            sql, parameters, execution if compiled.deferred else None
-        )
+        sql, parameters = run.compiled.page(pagesize, pageoffset, after)
+        return await self._rows(sql, parameters, run)
 
     async def _rows(
-        self, sql: str, parameters: Sequence[object], execution: vql.Execution | None
+        self,
+        sql: str,
+        parameters: Sequence[object],
+        run: _Run | None,
     ) -> Sequence[Record]:
-        if execution is not None:
-            parameters = vql.resolve(parameters, execution)
+        """Return the rows of a statement, after resolving its deferred parameters for the run."""
+        if run is not None and run.compiled.deferred:
+            parameters = vql.resolve(parameters, run.execution)
         async with self._database.connection() as connection:
             try:
                 return await connection.fetch(sql, *parameters)
             except (asyncpg.QueryCanceledError, TimeoutError) as error:
-                message = f"The query was stopped after {self._limits.timeout_seconds:g} seconds [query timeout]"
+                seconds = f"{self._limits.timeout_seconds:g} seconds"
+                message = f"The query was stopped after {seconds} [query timeout]"
                 raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
 
-    async def _total(
-        self, compiled: vql.CompiledQuery, execution: vql.Execution, page: QueryPage
-    ) -> int:
-        """Rows of the whole result; counted only when the page does not tell."""
+    async def _total(self, run: _Run, page: QueryPage) -> int:
+        """Return the number of rows of the whole result."""
+        # A page that is not full is the last one, and counting would cost a second statement.
         if page.size < page.pagesize and (page.size or not page.pageoffset):
             return page.pageoffset + page.size
-        counted = execution if compiled.deferred else None
-        rows = await self._rows(compiled.count_sql, compiled.count_parameters, counted)
+        compiled = run.compiled
+        rows = await self._rows(compiled.count_sql, compiled.count_parameters, run)
         total: int = rows[0][0]
         return total
 
     async def _completed(
         self,
-        caller: Caller,
-        compiled: vql.CompiledQuery,
-        execution: vql.Execution,
+        run: _Run,
         page: QueryPage,
         rows: Sequence[Record],
-        asked: Extras,
     ) -> QueryPage:
-        """The page with what was asked for beside its rows."""
-        if asked.describe:
+        """Add the extras that the caller requests to the page."""
+        compiled, extras = run.compiled, run.extras
+        if extras.describe:
             page.describe = vql.describe(compiled)
-        if asked.properties is not None:
+        if extras.properties is not None:
             stored = self._statements.is_object(compiled.object_name)
             page.record_properties = record_properties(
-                caller, compiled, rows, asked.properties, stored=stored
+                run.caller, compiled, rows, extras.properties, stored=stored
             )
-        if asked.facets:
-            try:
-                facets = vql.facets_of(compiled, asked.facets)
-            except vql.VqlError as error:
-                raise fault_of(error) from error
-            counted = execution if compiled.deferred else None
-            page.facets = [
-                facet_json(f, await self._rows(f.sql, f.parameters, counted))
-                for f in facets
-            ]
+        if extras.facets:
+            page.facets = await self._facets(run)
         return page
+
+    async def _facets(self, run: _Run) -> list[dict[str, Any]]:
+        try:
+            facets = vql.facets_of(run.compiled, run.extras.facets)
+        except vql.VqlError as error:
+            raise fault_of(error) from error
+        shown = []
+        for facet in facets:
+            rows = await self._rows(facet.sql, facet.parameters, run)
+            shown.append(facet_json(facet, rows))
+        return shown
+
+
+def _following(page: QueryPage, rows: Sequence[Record]) -> Mapping[str, str]:
+    """Return the position of the next page: its offset → the id of this page's last record."""
+    offset = page.pageoffset + page.size
+    last_id: str = rows[-1][-1]
+    return {str(offset): last_id}

@@ -1,4 +1,4 @@
-"""One page of a query's answer: its rows ready for JSON, and the addresses of the pages beside it."""
+"""Makes the pages of a query's result: rows ready for JSON, the data beside them, and cursors for later pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 from uuid import UUID
 
 import orjson
@@ -20,19 +20,26 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
-if TYPE_CHECKING:
-    from shared.vault.access.caller import Caller
+    from shared.vault.model.component_model import VaultObject
     from shared.vault.storage.database import Database
 
-if TYPE_CHECKING:
-    from asyncpg import Record
+CURSOR_HOURS = 72  # from the query or the last page asked for
+MAX_POSITIONS = 1000  # pages whose place is stored; others are found by counting
+STARTED = "started"
 
-    from shared.vault.model.component_model import VaultObject
+
+class RecordProperties(StrEnum):
+    """The record properties that a caller can request."""
+
+    ALL = "all"
+    HIDDEN = "hidden"
+    REDACTED = "redacted"
+    WEBLINK = "weblink"
 
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a caller wants to know beside the rows."""
+    """The data that a caller requests beside the rows."""
 
     describe: bool = False
     properties: RecordProperties | None = None
@@ -41,7 +48,7 @@ class Extras:
 
 @dataclass(slots=True)
 class QueryPage:
-    """One page of rows, JSON-ready, with what ``responseDetails`` says about it."""
+    """One page of rows, JSON-ready, with the values of its ``responseDetails``."""
 
     rows: list[dict[str, Any]]
     pagesize: int
@@ -58,15 +65,20 @@ class QueryPage:
 
 
 def page_of(
-    compiled: vql.CompiledQuery, rows: Sequence[Record], pagesize: int, pageoffset: int
+    compiled: vql.CompiledQuery,
+    rows: Sequence[Record],
+    pagesize: int,
+    pageoffset: int,
 ) -> QueryPage:
-    """The page that these rows of a compiled statement make; its total is yet to be told."""
+    """Return the page of these rows of a compiled statement; its total counts this page only."""
     keys = compiled.keys
+    # A row has one column more than there are keys: the record's id, for the next page.
     data = [dict(zip(keys, row, strict=False)) for row in rows]
     for key in compiled.json_keys:
         for item in data:
-            if item[key] is not None:
-                item[key] = orjson.Fragment(item[key])
+            text = item[key]
+            # The database has made JSON of it already: it goes into the answer as it is.
+            item[key] = None if text is None else orjson.Fragment(text)
     return QueryPage(
         rows=data,
         pagesize=pagesize,
@@ -79,40 +91,126 @@ def page_of(
 
 
 def link(page: QueryPage, address: str) -> None:
-    """Say where the pages before and behind this one are."""
+    """Set the addresses of the previous and the next page."""
+    size = page.pagesize
     following = page.pageoffset + page.size
-    if page.size and page.size == page.pagesize and following < page.total:
-        page.next_page = f"{address}?pagesize={page.pagesize}&pageoffset={following}"
-    if page.pageoffset > 0 and page.pagesize:
-        before = max(0, page.pageoffset - page.pagesize)
-        page.previous_page = f"{address}?pagesize={page.pagesize}&pageoffset={before}"
+    is_full = page.size > 0 and page.size == size
+    if is_full and following < page.total:
+        page.next_page = _page_address(address, size, following)
+    if page.pageoffset > 0 and size:
+        before = max(0, page.pageoffset - size)
+        page.previous_page = _page_address(address, size, before)
+
+
+def _page_address(
+    address: str,
+    pagesize: int,
+    pageoffset: int,
+) -> str:
+    return f"{address}?pagesize={pagesize}&pageoffset={pageoffset}"
 
 
 def has_more_children(compiled: vql.CompiledQuery, rows: Sequence[Record]) -> bool:
-    """Whether a sub-select of any row names a page of its own, in the ``responseDetails`` that it begins with."""
-    for number, column in enumerate(compiled.columns):
-        if isinstance(column, vql.SubSelectColumn):
-            for row in rows:
-                text: str = row[number]
-                if text.find('"next_page"', 0, text.index("}")) >= 0:
-                    return True
-    return False
+    """Return whether a sub-select of any row has the address of a further page."""
+    numbers = [
+        number
+        for number, column in enumerate(compiled.columns)
+        if isinstance(column, vql.SubSelectColumn)
+    ]
+    return any(_names_next_page(row[number]) for number in numbers for row in rows)
 
 
-CURSOR_HOURS = 72  # from the query or the last page asked for
+def _names_next_page(text: str) -> bool:
+    """Return whether the JSON text of a sub-select's result has a next page."""
+    # It begins with responseDetails: behind the first brace stand records, whose values may say anything.
+    details_end = text.index("}")
+    found = text.find('"next_page"', 0, details_end)
+    return found >= 0
 
 
-MAX_POSITIONS = 1000  # pages whose place is kept; others are found by counting
+# What is said about records beside their values
 
 
-STARTED = "started"
+def record_properties(
+    caller: Caller,
+    compiled: vql.CompiledQuery,
+    rows: Sequence[Record],
+    properties: RecordProperties,
+    *,
+    stored: bool,
+) -> list[dict[str, Any]]:
+    """Return an entry for each row: the fields that the caller may edit, and the operations on the record.
+
+    ``stored`` is False for targets that are not objects, whose records may only be read.
+    """
+    operations = (Operation.EDIT, Operation.CREATE, Operation.DELETE)
+    name = compiled.object_name
+    permissions = {Operation.READ.value: True}
+    for operation in operations:
+        allowed = stored and may(caller, name, operation)
+        permissions[operation.value] = allowed
+    may_edit = permissions[Operation.EDIT.value]
+    editable = _editable(compiled) if may_edit else []
+    shared: dict[str, Any] = {
+        "field_properties": _field_properties(properties, editable),
+        "field_additional_data": {"web_link": []},
+    }
+    if properties is RecordProperties.ALL:
+        shared |= {"permissions": permissions, "subquery_properties": {}}
+    return [{"id": row[-1], **shared} for row in rows]
+
+
+def _field_properties(
+    properties: RecordProperties, editable: list[str]
+) -> dict[str, list[str]]:
+    """Return property → the fields that have it."""
+    # No field of a record is hidden from, or redacted for, a caller who may read its object, and none is a web link.
+    match properties:
+        case RecordProperties.ALL:
+            return {"hidden": [], "redacted": [], "edit": editable}
+        case RecordProperties.HIDDEN:
+            return {"hidden": []}
+        case RecordProperties.REDACTED:
+            return {"redacted": []}
+        case RecordProperties.WEBLINK:
+            return {}
+        case _:
+            assert_never(properties)
+
+
+def _editable(compiled: vql.CompiledQuery) -> list[str]:
+    """Return the selected fields of the object itself that callers may set, each once."""
+    columns = [each for each in compiled.columns if isinstance(each, vql.Column)]
+    fields = [column.field for column in columns if column.own]
+    settable = [field.name for field in fields if field.editable and not field.system]
+    return list(dict.fromkeys(settable))
+
+
+def facet_json(facet: vql.Facet, rows: Sequence[Record]) -> dict[str, Any]:
+    """Return one element of ``facets``, from the rows of its statement."""
+    count: int = rows[0]["count"] if rows else 0
+    return {
+        "label": facet.field.label,
+        "type": facet.field.type.value,
+        "name": facet.field.name,
+        "count": count,
+        "truncated_list": count > len(rows),
+        "values": [_facet_value(row) for row in rows],
+    }
+
+
+def _facet_value(row: Record) -> dict[str, Any]:
+    return {"value": row["value"], "result_count": row["result_count"]}
+
+
+# Cursors: what later pages need, in the database so that any process can serve them
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A query under way: its text, the rows of its result, when it was first run, and where its pages begin.
+    """A query whose pages are being read: its text, the size of its result, its first run, and the starts of its pages.
 
-    ``positions`` holds the last record id of each page served so far, by the offset that follows it.
+    ``positions`` maps the offset of a page to the last record id of the page before it, for the pages served so far.
     """
 
     id: UUID
@@ -124,19 +222,22 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ChildPage:
-    """Which children a page is of: those of one record, by the number of the sub-select that shows them."""
+    """The children on a page: those of one record, in the sub-select with this number."""
 
     number: int
     parent_id: str
 
 
 def no_such_page() -> VaultFault:
-    """The error about an address that no page gave."""
+    """Return the error for an address that belongs to no page."""
     return VaultFault(ErrorType.INVALID_DATA, "There is no such query page")
 
 
 def read_address(address: str) -> tuple[UUID, ChildPage | None]:
-    """A cursor's id, and the children it is followed by: ``{uuid}`` or ``{uuid}.{number}.{record id}``."""
+    """Return a cursor's id, and the children behind it: ``{uuid}`` or ``{uuid}.{number}.{record id}``.
+
+    :raises VaultFault: INVALID_DATA when the address has neither form.
+    """
     identifier, _, rest = address.partition(".")
     number, _, parent_id = rest.partition(".")
     try:
@@ -147,14 +248,14 @@ def read_address(address: str) -> tuple[UUID, ChildPage | None]:
 
 
 class CursorStore:
-    """The cursors of a Vault; each belongs to the user who ran the query."""
+    """Stores the cursors of a Vault; each belongs to the user who ran the query."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def open(self, caller: Caller, cursor: Cursor) -> None:
-        """Keep a new cursor."""
-        positions = {STARTED: cursor.started.isoformat(), **cursor.positions}
+        """Store a new cursor."""
+        positions = _positions_json(cursor, cursor.positions)
         async with self._database.connection() as connection:
             await connection.execute(
                 "INSERT INTO platform.query_cursor (id, user_id, query, total, positions)"
@@ -163,11 +264,11 @@ class CursorStore:
                 caller.user_id,
                 cursor.query,
                 cursor.total,
-                orjson.dumps(positions).decode(),
+                positions,
             )
 
     async def purge(self) -> None:
-        """Forget the cursors that are too old to be found."""
+        """Delete the cursors that are too old to be found."""
         async with self._database.connection() as connection:
             await connection.execute(
                 "DELETE FROM platform.query_cursor WHERE created_date < now() - $1 * interval '1 hour'",
@@ -175,7 +276,10 @@ class CursorStore:
             )
 
     async def find(self, caller: Caller, identifier: UUID) -> Cursor:
-        """The cursor with this id; raises VaultFault INVALID_DATA unless it is the caller's and not too old."""
+        """Return the cursor with this id.
+
+        :raises VaultFault: INVALID_DATA when the cursor is not the caller's, or has expired.
+        """
         async with self._database.connection() as connection:
             row = await connection.fetchrow(
                 "SELECT query, total, positions, created_date FROM platform.query_cursor"
@@ -188,97 +292,29 @@ class CursorStore:
             raise no_such_page()
         positions = orjson.loads(row["positions"])
         started = positions.pop(STARTED, None)
-        moment = (
-            row["created_date"] if started is None else datetime.fromisoformat(started)
-        )
+        # A cursor without a moment of its own began when it was stored.
+        moment = row["created_date"]
+        if started is not None:
+            moment = datetime.fromisoformat(started)
         return Cursor(identifier, row["query"], row["total"], moment, positions)
 
-    async def keep(self, cursor: Cursor, following: tuple[int, str] | None) -> None:
-        """Note that a page was served: its time starts anew, and the page behind it begins after an id."""
-        added = {} if following is None else {str(following[0]): following[1]}
-        kept = {} if len(cursor.positions) >= MAX_POSITIONS else cursor.positions
-        positions = {STARTED: cursor.started.isoformat(), **kept, **added}
+    async def keep(self, cursor: Cursor, following: Mapping[str, str]) -> None:
+        """Record that a page was served: restart the cursor's time, and store the positions of ``following`` pages."""
+        # Beyond the limit the places begin anew: the row stays small, and earlier pages are found by counting.
+        known = cursor.positions
+        if len(known) >= MAX_POSITIONS:
+            known = {}
+        every = {**known, **following}
+        positions = _positions_json(cursor, every)
         async with self._database.connection() as connection:
             await connection.execute(
                 "UPDATE platform.query_cursor SET created_date = now(), positions = $2::jsonb WHERE id = $1",
                 cursor.id,
-                orjson.dumps(positions).decode(),
+                positions,
             )
 
 
-class RecordProperties(StrEnum):
-    """Which record properties are asked for."""
-
-    ALL = "all"
-    HIDDEN = "hidden"
-    REDACTED = "redacted"
-    WEBLINK = "weblink"
-
-
-def record_properties(
-    caller: Caller,
-    compiled: vql.CompiledQuery,
-    rows: Sequence[Record],
-    asked: RecordProperties,
-    *,
-    stored: bool,
-) -> list[dict[str, Any]]:
-    """One entry a row: fields that the caller may edit, and what the caller may do with the record.
-
-    No field of a record is hidden from, or redacted for, a caller who may read its object, and none is a web link.
-    ``stored`` is False for targets that are no objects: those may be read only.
-    """
-    permissions = {
-        operation.value: stored and may(caller, compiled.object_name, operation)
-        for operation in (
-            Operation.READ,
-            Operation.EDIT,
-            Operation.CREATE,
-            Operation.DELETE,
-        )
-    }
-    permissions[Operation.READ.value] = True
-    fields: dict[str, list[str]] = {}
-    if asked in (RecordProperties.ALL, RecordProperties.HIDDEN):
-        fields["hidden"] = []
-    if asked in (RecordProperties.ALL, RecordProperties.REDACTED):
-        fields["redacted"] = []
-    if asked is RecordProperties.ALL:
-        fields["edit"] = (
-            _editable(compiled) if permissions[Operation.EDIT.value] else []
-        )
-    shared: dict[str, Any] = {
-        "field_properties": fields,
-        "field_additional_data": {"web_link": []},
-    }
-    if asked is RecordProperties.ALL:
-        shared |= {"permissions": permissions, "subquery_properties": {}}
-    return [{"id": row[-1], **shared} for row in rows]
-
-
-def _editable(compiled: vql.CompiledQuery) -> list[str]:
-    columns = [
-        column
-        for column in compiled.columns
-        if isinstance(column, vql.Column) and column.own
-    ]
-    return list(
-        dict.fromkeys(
-            c.field.name for c in columns if c.field.editable and not c.field.system
-        )
-    )
-
-
-def facet_json(facet: vql.Facet, rows: Sequence[Record]) -> dict[str, Any]:
-    """One element of ``facets``, from the rows of its statement."""
-    count: int = rows[0]["count"] if rows else 0
-    return {
-        "label": facet.field.label,
-        "type": facet.field.type.value,
-        "name": facet.field.name,
-        "count": count,
-        "truncated_list": count > len(rows),
-        "values": [
-            {"value": row["value"], "result_count": row["result_count"]} for row in rows
-        ],
-    }
+def _positions_json(cursor: Cursor, positions: Mapping[str, str]) -> str:
+    """Return the positions of pages as JSON, with the moment of the query, which has no column of its own."""
+    document = {STARTED: cursor.started.isoformat(), **positions}
+    return orjson.dumps(document).decode()

@@ -1,4 +1,4 @@
-"""Query targets that are no objects: component records, the older view of users, groups and their members."""
+"""Makes the query targets that are not objects: component records, the older view of users, groups and members."""
 
 from __future__ import annotations
 
@@ -23,19 +23,22 @@ from shared.vault.queries.document_target import document_target
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
+    from shared.vault.components.component_tree import Component
     from shared.vault.components.registry import Registry
-
-if TYPE_CHECKING:
     from shared.vault.vql.targets import Components
 
+COMPONENT = "vault_component__v"
+DEFINITIONS = {
+    "mdl_definition__v": "MDL Definition",
+    "json_definition__v": "JSON Definition",
+}
 USER = "user__sys"
 USERS = "users"
 GROUP = "group__sys"
 GROUPS = "groups"
 MEMBERSHIP = "group_membership__sys"
-MEMBERSHIPS = (
-    "group_membership__sysr"  # the to-many relationship of users and of groups
-)
+# The to-many relationship of users and of groups.
+MEMBERSHIPS = "group_membership__sysr"
 
 USER_FIELDS: Mapping[str, str] = {
     "user_name__v": "username__sys",
@@ -73,25 +76,23 @@ MEMBERSHIP_ROWS = """(SELECT group_id || '_' || user_id AS id, group_id::text AS
 
 
 def targets_of(registry: Components) -> dict[str, vql.Target]:
-    """The query targets that a Vault has beside the objects of its registry, by name."""
+    """Return the query targets that a Vault has beside the objects of its registry, by name."""
     found = vql.registry_targets(registry)
+    own = [_groups(), _older_groups()]
+    # Users are an object of the standard configuration: a Vault without it has no targets over it either.
     user = registry.objects.get(USER)
-    targets = [
-        _groups(),
-        _older_groups(),
-        *([] if user is None else [_users(user), _memberships()]),
-    ]
-    found |= {
-        target.object.name: target
-        for target in targets
-        if target.object.name not in registry.objects
-    }
-    attachments = [
-        attachment_target(each)
-        for each in registry.objects.values()
-        if each.allow_attachments
-    ]
-    found |= {target.object.name: target for target in attachments}
+    if user is not None:
+        own += [_users(user), _memberships()]
+    for target in own:
+        name = target.object.name
+        # An object of the configuration comes before a target of the same name.
+        if name not in registry.objects:
+            found[name] = target
+    for owner in registry.objects.values():
+        if owner.allow_attachments:
+            attachments = attachment_target(owner)
+            name = attachments.object.name
+            found[name] = attachments
     found |= audit_targets()
     documents = document_target(registry.documents)
     if documents is not None:
@@ -100,19 +101,19 @@ def targets_of(registry: Components) -> dict[str, vql.Target]:
 
 
 def _users(user: VaultObject) -> vql.Target:
-    fields = [
-        user.fields["id"],
-        Field("active__v", "Active", FieldType.BOOLEAN, editable=False),
-    ]
+    active = Field("active__v", "Active", FieldType.BOOLEAN, editable=False)
+    fields = [user.fields["id"], active]
     columns = ["id", "status__v = 'active__v' AS active__v"]
     for name, source in USER_FIELDS.items():
         shown = user.fields.get(source)
         if shown is not None:
-            fields.append(
-                replace(shown, name=name, editable=False, required=False, unique=False)
+            older = replace(
+                shown, name=name, editable=False, required=False, unique=False
             )
+            fields.append(older)
             columns.append(f'"{source}" AS "{name}"')
-    rows = f'(SELECT {", ".join(columns)} FROM records."{USER}")'
+    selected = ", ".join(columns)
+    rows = f'(SELECT {selected} FROM records."{USER}")'
     return vql.Target(_seen(USERS, "User", *fields), relation=rows)
 
 
@@ -158,32 +159,33 @@ def _older_groups() -> vql.Target:
 
 
 def _memberships() -> vql.Target:
-    references = (
-        ("user_id__sys", "User", USER, "user__sysr"),
-        ("group_id__sys", "Group", GROUP, "group__sysr"),
-    )
-    fields = [
-        Field(
-            name,
-            label,
-            FieldType.OBJECT,
-            editable=False,
-            object=target,
-            relationship_type=RelationshipType.PARENT,
-            relationship_outbound_name=outbound,
-            relationship_inbound_name=MEMBERSHIPS,
-        )
-        for name, label, target, outbound in references
-    ]
-    return vql.Target(
-        _seen(MEMBERSHIP, "Group Membership", _id(), *fields), relation=MEMBERSHIP_ROWS
+    user = _membership_of("user_id__sys", "User", USER, "user__sysr")
+    group = _membership_of("group_id__sys", "Group", GROUP, "group__sysr")
+    seen = _seen(MEMBERSHIP, "Group Membership", _id(), user, group)
+    return vql.Target(seen, relation=MEMBERSHIP_ROWS)
+
+
+def _membership_of(
+    name: str,
+    label: str,
+    target: str,
+    outbound: str,
+) -> Field:
+    return Field(
+        name,
+        label,
+        FieldType.OBJECT,
+        editable=False,
+        object=target,
+        relationship_type=RelationshipType.PARENT,
+        relationship_outbound_name=outbound,
+        relationship_inbound_name=MEMBERSHIPS,
     )
 
 
 def _seen(name: str, label: str, *fields: Field) -> VaultObject:
-    return VaultObject(
-        name, label, f"{label}s", "", fields={field.name: field for field in fields}
-    )
+    by_name = {field.name: field for field in fields}
+    return VaultObject(name, label, f"{label}s", "", fields=by_name)
 
 
 def _named() -> tuple[Field, ...]:
@@ -220,44 +222,36 @@ def _audit() -> tuple[Field, ...]:
     )
 
 
-TARGET = "vault_component__v"
-
-
-FIELDS = {
-    "mdl_definition__v": "MDL Definition",
-    "json_definition__v": "JSON Definition",
-}
-
-
-def wants_definitions(query: vql.Query) -> bool:
-    """Whether a statement selects from the target and names a definition."""
-    return query.select.source == TARGET and any(name in query.text for name in FIELDS)
+# Definitions of components: what each component is, as MDL and as JSON
 
 
 def with_definitions(
-    targets: vql.Targets, registry: Registry, caller: Caller
+    targets: vql.Targets,
+    registry: Registry,
+    caller: Caller,
 ) -> vql.Targets:
-    """The targets with the definitions; their rows are large, so that only statements that want them have them.
+    """Return the targets with definitions in the records of components.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS, the caller may not read the configuration.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the configuration.
     """
     authorize(caller, Grant.READ_CONFIGURATION)
-    target = targets[TARGET]
-    rows = [
-        {
-            **row,
-            "mdl_definition__v": render(component),
-            "json_definition__v": json.dumps(
-                configuration_json(component), ensure_ascii=False
-            ),
-        }
-        for row, component in zip(
-            json.loads(target.rows or "[]"), registry.components.values(), strict=True
-        )
-    ]
-    fields = {
-        name: Field(name, label, FieldType.STRING, editable=False)
-        for name, label in FIELDS.items()
+    target = targets[COMPONENT]
+    # The rows were made of these components, in this order.
+    known = json.loads(target.rows or "[]")
+    pairs = zip(known, registry.components.values(), strict=True)
+    rows = [{**row, **_definitions(component)} for row, component in pairs]
+    fields = dict(target.object.fields)
+    for name, label in DEFINITIONS.items():
+        fields[name] = Field(name, label, FieldType.STRING, editable=False)
+    shown = replace(target.object, fields=fields)
+    defined = replace(target, object=shown, rows=json.dumps(rows))
+    return {**targets, COMPONENT: defined}
+
+
+def _definitions(component: Component) -> dict[str, str]:
+    document = configuration_json(component)
+    text = json.dumps(document, ensure_ascii=False)
+    return {
+        "mdl_definition__v": render(component),
+        "json_definition__v": text,
     }
-    shown = replace(target.object, fields={**target.object.fields, **fields})
-    return {**targets, TARGET: replace(target, object=shown, rows=json.dumps(rows))}

@@ -35,7 +35,7 @@ UNREADABLE = "The message cannot be read, and came back to its queue until it wa
 
 
 class DeadLetters:
-    """Empties the dead-letter queue of one Vault, in any number of processes."""
+    """Consumes the dead-letter queue of one Vault, in any number of processes."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class DeadLetters:
         )
 
     async def start(self) -> None:
-        """Record dead letters until ``stop``."""
+        """Start recording dead letters, until ``stop``."""
         await self._consumer.start()
 
     async def stop(self) -> None:
@@ -66,7 +66,7 @@ class DeadLetters:
         await self._consumer.stop()
 
     async def _record(self, deliveries: Sequence[Delivery]) -> None:
-        """Record the messages; RabbitMQ delivers them again when this raises."""
+        """Record the messages as exceptions; after an error, RabbitMQ delivers them again."""
         failures = [self._failure(delivery) for delivery in deliveries]
 
         async def work(connection: Connection) -> list[RowResult]:
@@ -107,7 +107,7 @@ def _unreadable(
     queue: str,
     problem: MalformedMessage,
 ) -> MessageFailure:
-    """Return the exception of a body that is no message; without an id it has its digest as id."""
+    """Return the exception of a body that is not a message; its digest serves as message id."""
     digest = hashlib.sha256(delivery.body).hexdigest()
     body = delivery.body[:MAX_BODY].decode(errors="replace")
     return MessageFailure(
@@ -122,6 +122,6 @@ def _unreadable(
 
 
 async def _declare(broker: BrokerConnection) -> None:
-    """Declare the dead-letter queue: it may be read before any message was relayed."""
+    """Declare the dead-letter queue, which may be read before any message was relayed."""
     async with broker.short_channel() as channel:
         await declare_exchanges(channel)

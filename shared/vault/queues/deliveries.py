@@ -1,4 +1,4 @@
-"""Takes in the reports of connectors on their deliveries, and records the messages that were lost."""
+"""Stores the reports of connectors on their deliveries, and records the messages that were lost."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RESOLVED = {ERROR_STATUS: ErrorStatus.RESOLVED.value, ITEMS_FAILED: 0}
 
 
 class DeliveryReports:
-    """Takes in the reports on outbound queues."""
+    """Stores the reports of connectors on the deliveries of outbound queues."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class DeliveryReports:
         queue_name: str,
         rows: Sequence[Mapping[str, object]],
     ) -> None:
-        """Store a report, once or again.
+        """Store a report; a repeated report changes nothing more.
 
         A removed message becomes a User Exception Message here, in the source Vault, after
         the queue's delivery event handler has run; a delivered one ends its exception.
@@ -103,7 +103,7 @@ class DeliveryReports:
         queue: Queue,
         parts: Sequence[Delivery],
     ) -> MessageFailure:
-        """Run the delivery event handler for a message that was given up on these connections; return its exception."""
+        """Run the delivery event handler for a message that was removed undelivered; return the message's exception."""
         message_id, body = parts[0].message_id, parts[0].body or ""
         # Without repetitions, in the order of the connections.
         reasons = "; ".join(dict.fromkeys(part.error or "" for part in parts))

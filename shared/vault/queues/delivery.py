@@ -20,8 +20,8 @@ class Delivery:
     """The delivery of one message over one connection.
 
     ``connection`` is empty where the message failed before its connections were known.
-    ``error`` and ``body`` are set when the message was removed from the queue without
-    having been delivered.
+    ``error`` and ``body`` are set when the message was removed from the queue
+    undelivered.
     """
 
     message_id: str
@@ -34,7 +34,7 @@ class Delivery:
 
     @property
     def removed(self) -> bool:
-        """Return whether the message was given up."""
+        """Return whether the message was removed undelivered."""
         return self.error is not None
 
     @classmethod
@@ -63,7 +63,7 @@ def _text(
     *,
     required: bool = False,
 ) -> str:
-    """Return a text of at most ``limit`` characters; empty where none is required.
+    """Return the value as a text of at most ``limit`` characters; an optional text may be missing, and is empty then.
 
     :raises VaultFault: INVALID_DATA
     """
@@ -79,7 +79,7 @@ def _text(
 
 
 def _moment(row: Mapping[str, object], name: str) -> datetime:
-    """Return a moment, in UTC where it has no zone.
+    """Return the value as a moment, in UTC if it has no zone.
 
     :raises VaultFault: INVALID_DATA
     """
@@ -93,7 +93,7 @@ def _moment(row: Mapping[str, object], name: str) -> datetime:
 
 
 def _count(row: Mapping[str, object], name: str) -> int:
-    """Return a number from 1 to ``MAX_ATTEMPTS``.
+    """Return the value as a number from 1 to ``MAX_ATTEMPTS``.
 
     :raises VaultFault: INVALID_DATA
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.model.component_model import Queue
     from shared.vault.records.record_service import RecordService
-    from shared.vault.security.sign_in_service import SecurityService
+    from shared.vault.security.sign_in_service import SignInService
     from shared.vault.storage.database import Connection
 
 log = structlog.get_logger(__name__)
@@ -28,7 +28,7 @@ TYPE = "Messagedeliveryeventhandler."
 
 @dataclass(frozen=True, slots=True)
 class LostMessage:
-    """A message after its last attempt, and the connections over which it was not delivered."""
+    """A message after its last attempt, with the connections over which it was not delivered."""
 
     queue: Queue
     envelope: Envelope
@@ -47,7 +47,7 @@ class DeliveryEvent:
 
 
 DeliveryEventHandler = Callable[[DeliveryEvent], Awaitable[None]]
-"""Raises VaultFault when it cannot do its work; its changes are then rolled back."""
+"""A handler of delivery events; when it raises VaultFault, its changes are rolled back."""
 
 
 class DeliveryEvents:
@@ -57,7 +57,7 @@ class DeliveryEvents:
         self,
         components: ComponentService,
         records: RecordService,
-        security: SecurityService,
+        security: SignInService,
         handlers: Mapping[str, DeliveryEventHandler],
     ) -> None:
         self._components = components
@@ -66,7 +66,7 @@ class DeliveryEvents:
         self._handlers = handlers
 
     async def user_of(self, queue: Queue) -> Caller:
-        """Return the user as whom the queue's handler runs: the one it names, or the Vault itself."""
+        """Return the caller as whom the queue's handler runs: the user that the queue names, or the Vault itself."""
         name = queue.message_delivery_event_handler_user
         if not name:
             return SYSTEM

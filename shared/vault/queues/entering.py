@@ -29,7 +29,7 @@ async def send(
 ) -> None:
     """Queue messages about ``items`` (record ids), in the transaction of the records.
 
-    A message that an inactive queue does not take is recorded as an exception, to be
+    A message to an inactive queue is recorded as an exception, which can be
     retried when the queue is active again; a queue with ``rollback_on_error`` refuses
     the whole transaction instead.
 
@@ -55,7 +55,7 @@ async def send(
 
 
 def _failure(queue: Queue, message: Message, fault: VaultFault) -> MessageFailure:
-    """Return the exception of a message that its queue did not take, under a new message id."""
+    """Return the exception of a message that its queue refused, with a new message id."""
     now = datetime.now(UTC)
     envelope = Envelope(
         vault_name=UNNAMED,

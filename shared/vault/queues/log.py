@@ -1,4 +1,4 @@
-"""Keeps the queue log: removals always, every delivery of a queue while it is traced; each for 30 days."""
+"""Keeps the queue log for 30 days: all removals, and every delivery of a queue while it is traced."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ WHERE logged >= $1 AND logged < $2 AND entry > $3 AND ($4::text IS NULL OR queue
 
 @dataclass(frozen=True, slots=True)
 class LogDay:
-    """How many entries of each type a day has."""
+    """The number of a day's entries of each type."""
 
     day: date
     removals: int
@@ -76,7 +76,7 @@ class LogDay:
 
 
 class QueueLog:
-    """The queue log of one Vault, which connectors write by their reports."""
+    """Writes and reads the queue log of one Vault, whose entries come from the reports of connectors."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class QueueLog:
         )
 
     async def trace(self, caller: Caller, queue: str) -> datetime:
-        """Log every delivery of an outbound queue for 20 minutes (*Trace Queue Delivery*); return when it ends.
+        """Log every delivery of an outbound queue for 20 minutes (*Trace Queue Delivery*); return the time of the end.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA for an unknown queue,
             OPERATION_NOT_ALLOWED for one that is not outbound.
@@ -141,7 +141,7 @@ class QueueLog:
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         async with self._database.transaction() as connection:
             ends: datetime = await connection.fetchval(TRACE, queue, TRACED)
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 entries.SYSTEM,
@@ -169,7 +169,7 @@ class QueueLog:
         after: int = 0,
         limit: int = PAGE,
     ) -> list[LogEntry]:
-        """Return up to ``limit`` entries of a day (UTC) in order, beginning behind the entry number ``after``.
+        """Return up to ``limit`` entries of a day (UTC) in order, beginning after the entry number ``after``.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
@@ -204,7 +204,7 @@ class QueueLog:
             page = await self.page(caller, day, queue=queue, after=last)
 
     async def purge(self) -> int:
-        """Remove entries that are older than 30 days, and return how many."""
+        """Remove entries that are older than 30 days, and return their number."""
         async with self._database.connection() as connection:
             status: str = await connection.execute(EXPIRE, KEPT)
             await connection.execute(EXPIRE_TRACES)

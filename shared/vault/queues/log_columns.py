@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class EntryType(StrEnum):
-    """Why a delivery is logged: it was traced, or its message was given up."""
+    """The types of log entries: of traced deliveries, and of messages that were removed undelivered."""
 
     TRACE = "TRACE"
     REMOVAL = "REMOVAL"
 
 
 class CellKind(StrEnum):
-    """How pages show the values of a column."""
+    """The ways in which pages show the values of a column."""
 
     MOMENT = "moment"
     ENTRY_TYPE = "entry_type"
@@ -171,7 +171,7 @@ def _json(value: object) -> object:
 
 
 def insert_statement() -> str:
-    """Return the SQL that stores entries; its parameters are the values of ``REPORTED``, an array a column."""
+    """Return the SQL that stores entries; its parameters are the values of ``REPORTED``, an array for each column."""
     # Arrays, so that a report of any length is one statement that is prepared once.
     names = [str(column.stored_as) for column in REPORTED]
     arrays = [
@@ -188,6 +188,6 @@ def insert_values(logged: list[LoggedDelivery]) -> list[list[object]]:
 
 
 def selected_columns() -> str:
-    """Return what a SELECT of entries names: their number, and each stored column by its name."""
+    """Return the select list of entries: their number, and each stored column by its name."""
     columns = [f"{column.stored_as} AS {column.name}" for column in STORED]
     return ", ".join(["entry", *columns])

@@ -22,7 +22,7 @@ from shared.spark.envelope import (
 from shared.spark.topology import Direction
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Queue, QueueType
-from shared.vault.storage.channels import OUTBOX
+from shared.vault.storage.database import OUTBOX
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
@@ -41,7 +41,7 @@ IN_ORDER = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
 def direction_of(queue: Queue) -> Direction | None:
-    """Return which way a Spark queue carries messages; None for a queue of jobs, which carries none."""
+    """Return the direction of a Spark queue's messages; None for a queue of jobs, which has no messages."""
     match queue.type:
         case QueueType.INBOUND:
             return Direction.INBOUND
@@ -60,7 +60,7 @@ async def put(
     items: Sequence[str],
     message_id: str | None = None,
 ) -> None:
-    """Queue messages about ``items`` (record ids), at most 500 a message, to be sent after the commit.
+    """Queue messages about ``items`` (record ids, at most 500 in a message), to be sent after the commit.
 
     With ``message_id``, send a message again under its first id; its items must then fit
     one message.
@@ -115,7 +115,7 @@ async def _store(
 
 
 def _check_sendable(queue: Queue, message_id: str, message: Message) -> None:
-    """Refuse now what the relay could not publish: there it would hold up the messages behind it.
+    """Check that the relay can publish a message: one that it cannot publish would block the messages after it.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED
     """
@@ -147,7 +147,7 @@ def _refusal(reason: str) -> VaultFault:
 def open_queue(registry: Registry, name: str) -> Queue:
     """Return a queue that takes messages.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when it is inactive or no Spark queue.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when it is inactive, or not a Spark queue.
     """
     queue = spark_queue(registry, name)
     if not queue.active:
@@ -161,7 +161,7 @@ def open_queue(registry: Registry, name: str) -> Queue:
 def spark_queue(registry: Registry, name: str) -> Queue:
     """Return a Spark queue, active or not.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when there is none of this name.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when there is no Spark queue with this name.
     """
     queue = registry.queues.get(name)
     if queue is None:

@@ -44,7 +44,7 @@ SELECT connection, message_id, date_time, error FROM platform.queue_connection W
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """How many messages a queue holds; None while RabbitMQ does not reply."""
+    """The number of messages on a queue, in the outbox and at RabbitMQ; None while RabbitMQ does not reply."""
 
     queue: Queue
     messages: int | None
@@ -52,7 +52,7 @@ class QueueDepth:
 
 
 class QueueService:
-    """The queues of a Vault as its API administers them."""
+    """Carries out the queue calls of the API."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class QueueService:
         }
 
     async def depths(self, caller: Caller) -> Sequence[QueueDepth]:
-        """Return how many messages each queue holds, and since when the oldest waits for the broker.
+        """Return the number of messages of each queue, and since when the oldest one waits for the broker.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
@@ -123,7 +123,7 @@ class QueueService:
         return depths
 
     async def _at_broker(self, name: str) -> int:
-        """Return how many messages RabbitMQ holds of a queue.
+        """Return the number of a queue's messages at RabbitMQ.
 
         :raises BrokerUnavailable: when it does not reply.
         """
@@ -134,7 +134,7 @@ class QueueService:
         return messages
 
     async def enable_delivery(self, caller: Caller, name: str) -> None:
-        """Deliver again, beginning with the messages that have waited.
+        """Enable the delivery of a queue, beginning with the messages that have waited.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED.
         """
@@ -142,7 +142,7 @@ class QueueService:
         self._relay.wake()
 
     async def disable_delivery(self, caller: Caller, name: str) -> None:
-        """Take messages and send none until delivery is enabled.
+        """Disable the delivery of a queue: it takes messages, and sends none until delivery is enabled.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED.
         """
@@ -162,7 +162,7 @@ class QueueService:
                 if enabled
                 else entries.AuditAction.DISABLE_DELIVERY
             )
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 entries.SYSTEM,
@@ -183,7 +183,7 @@ class QueueService:
         # The broker inside the transaction: when it does not reply, nothing is deleted.
         async with self._database.transaction() as connection:
             await connection.execute(RESET, name)
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 entries.SYSTEM,
@@ -198,7 +198,7 @@ class QueueService:
     def _queue(self, name: str) -> Queue:
         """Return a queue.
 
-        :raises VaultFault: INVALID_DATA when there is none of this name.
+        :raises VaultFault: INVALID_DATA when there is no queue with this name.
         """
         queue = self._components.registry.queues.get(name)
         if queue is None:
@@ -216,7 +216,7 @@ def _summary(queue: Queue) -> dict[str, object]:
 
 
 def _last_delivery(name: str, failed: Mapping[str, Record]) -> dict[str, object]:
-    """Return how the latest message over a connection was delivered.
+    """Return the members that describe the latest delivery over a connection.
 
     Clients expect ``error`` to be an object, or to be absent.
     """

@@ -72,7 +72,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True, order=True)
 class DeclaredQueue:
-    """A Spark queue as RabbitMQ has it."""
+    """A Spark queue as it is declared at RabbitMQ."""
 
     name: str
     direction: Direction
@@ -100,17 +100,17 @@ class Relay:
         self.last_fault: str | None = None
 
     def wake(self) -> None:
-        """Look into the outbox now."""
+        """Publish the outbox at once, without waiting for the next poll."""
         self._wake.set()
 
     async def start(self) -> None:
-        """Relay until ``stop``."""
+        """Start publishing the outbox, until ``stop``."""
         self._task = asyncio.create_task(
             run_until_cancelled("relay", self._run), name="relay"
         )
 
     async def stop(self) -> None:
-        """End; a batch that is not confirmed stays in the outbox."""
+        """Stop publishing; a batch that is not confirmed stays in the outbox."""
         await end(self._task)
         for publisher in self._publishers.values():
             await publisher.close()
@@ -135,7 +135,7 @@ class Relay:
                 continue
 
     async def _publish_all(self) -> None:
-        """Publish whatever is in the outbox.
+        """Publish all messages in the outbox.
 
         :raises Exception: one of ``FAULTS``.
         """
@@ -148,7 +148,7 @@ class Relay:
         await self._count_waiting()
 
     def _suspend(self, error: Exception) -> None:
-        """Note why nothing is published, and log it the first time."""
+        """Record why nothing is published, and log it the first time."""
         # A broker that comes back may have lost its queues: they are declared again.
         self._declared.clear()
         reason = type(error).__name__
@@ -186,14 +186,14 @@ class Relay:
                 yield DeclaredQueue(queue.name, direction, queue.sequential)
 
     async def _unbind_sequential(self, queue: DeclaredQueue) -> None:
-        """Let no new message enter the sequential queue of a queue that no longer is one; its messages stay."""
+        """Unbind the sequential queue of a queue that is no longer sequential; its messages stay on it."""
         if await queue_state(self._broker, sequential_queue(queue.name)) is None:
             return
         async with self._broker.short_channel() as channel:
             await unbind_sequential(channel, queue.name, queue.direction)
 
     async def _publish_batch(self) -> bool:
-        """Publish up to a batch of the queues without a sequence; return whether there may be more.
+        """Publish up to a batch of messages of the queues that are not sequential; return whether there may be more.
 
         :raises Unroutable: when RabbitMQ returned some of them; the others are published.
         :raises BrokerUnavailable: when RabbitMQ does not reply; nothing is deleted then.
@@ -221,7 +221,7 @@ class Relay:
     async def _publish_in_sequence(self, queue: DeclaredQueue) -> bool:
         """Publish up to a batch of a sequential queue, each message confirmed before the next.
 
-        Returns whether there may be more.
+        The result says whether there may be more messages.
 
         :raises BrokerUnavailable: when RabbitMQ does not reply.
         :raises Unroutable: when it returned a message.

@@ -41,9 +41,9 @@ RETRYING = {ERROR_STATUS: ErrorStatus.RETRYING.value}
 
 
 async def retry_transfer(context: ActionContext) -> Mapping[str, ApiError]:
-    """Queue each message again with its unresolved items; with all its items when it has no item records.
+    """Queue each message again with its unresolved items; return an error for each message that cannot be sent.
 
-    Returns an error for each message that cannot be sent.
+    A message without item records is sent with all its items.
 
     :raises VaultFault: INSUFFICIENT_ACCESS for a caller who may not see the items.
     """
@@ -80,8 +80,8 @@ async def _send_again(
 ) -> None:
     """Queue a message under its first id, so that its outcome is written to the same exception.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when it is settled, unreadable, or its queue
-        takes no messages.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when it is resolved, ignored or unreadable,
+        or its queue takes no messages.
     """
     if row[ERROR_STATUS] in SETTLED:
         raise VaultFault(
@@ -102,7 +102,7 @@ async def _send_again(
 def _original(row: Record) -> Message:
     """Return the message as it was received.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when it was not readable.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when it was unreadable.
     """
     body = row["message_body_json__sys"] or ""
     try:

@@ -1,7 +1,7 @@
-"""Finds what a deletion takes with it, and keeps the list of deleted records, for 30 days.
+"""Finds the records that a deletion takes with it, and keeps the list of deleted records for 30 days.
 
-A record that goes is locked before those that refer to it are looked for. A call that is adding one of these holds a
-lock that the deletion waits for, and a later one waits for the deletion: so all are seen, and none is added meanwhile.
+A record is locked before the records that refer to it are read. A call that is adding such a record holds a lock that
+the deletion waits for, and a later call waits for the deletion: so all are found, and none is added meanwhile.
 """
 
 from __future__ import annotations
@@ -55,17 +55,18 @@ CHILDREN = "SELECT id, {column} FROM {table} WHERE {column} = ANY($1::text[]) OR
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What deleting some records of an object would take with it.
+    """The records that a deletion would delete, and those that block it.
 
-    ``blocked``: id of a record that must stay → ``object.field`` that blocks its deletion, or that of a record which
-    would go with it. ``going``: object → id of a record that would go → the one of those asked for that it goes with.
+    ``blocked``: id of a requested record that cannot be deleted → ``object.field`` that blocks
+    it, by a reference to it or to a record below it. ``going``: object → id of a record that would be deleted → id
+    of the requested record that it is or is below.
     """
 
     blocked: Mapping[str, str]
     going: Mapping[str, Mapping[str, str]]
 
     def gone(self) -> dict[str, list[str]]:
-        """Return the ids of the records that go when the blocked ones stay, by object."""
+        """Return by object the ids of the records to delete when the blocked ones are left out."""
         gone: dict[str, list[str]] = {}
         for name, roots in self.going.items():
             gone[name] = [i for i, root in roots.items() if root not in self.blocked]
@@ -78,10 +79,10 @@ async def reach_of(
     object_name: str,
     ids: Sequence[str],
 ) -> Reach:
-    """Return what deleting these records of an object would take with it; all that would go are locked."""
+    """Lock the records that a deletion of these records would delete, and return them."""
     await connection.execute(LOCK.format(table=table(object_name)), ids)
     blocked: dict[str, str] = {}
-    # Each record that would go → the one of those asked for that it goes with.
+    # Each record that would be deleted → the requested record that it is or is below.
     roots = dict(zip(ids, ids, strict=True))
     going: dict[str, dict[str, str]] = defaultdict(dict, {object_name: dict(roots)})
     level = {object_name: list(ids)}
@@ -124,9 +125,10 @@ async def _blocked(
     field: Field,
     ids: Sequence[str],
 ) -> list[str]:
-    """Return which of the records another one refers to; a record does not block itself."""
+    """Return the ids of the records that another record refers to; a record does not block itself."""
     sql = REFERRED.format(table=table(child), column=quote(field.name))
-    return [record[0] for record in await connection.fetch(sql, ids)]
+    records = await connection.fetch(sql, ids)
+    return [record[0] for record in records]
 
 
 async def _children(
@@ -135,16 +137,17 @@ async def _children(
     field: Field,
     ids: Sequence[str],
 ) -> list[tuple[str, str]]:
-    """Lock and return the records that go with these, each with the one it refers to."""
+    """Lock the child records that are deleted with these parents; return pairs of child id and parent id."""
     sql = CHILDREN.format(table=table(child), column=quote(field.name))
-    return [(record[0], record[1]) for record in await connection.fetch(sql, ids)]
+    records = await connection.fetch(sql, ids)
+    return [(record[0], record[1]) for record in records]
 
 
 async def note_deletions(
     connection: Connection,
     gone: Mapping[str, Iterable[str]],
 ) -> None:
-    """Add records, ids by object, to the list in the transaction that deletes them, and delete what is kept of them."""
+    """List records (ids by object) as deleted, in the transaction of the deletion, and delete their data elsewhere."""
     objects: list[str] = []
     ids: list[str] = []
     for name, record_ids in gone.items():
@@ -171,7 +174,7 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Part of the list of deletions: its time, and which of them to return."""
+    """A part of the list of deletions: a period, and a page within it."""
 
     start: datetime | None
     end: datetime | None
@@ -181,20 +184,20 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class DeletionPage:
-    """Some deletions, the earliest first, and the number of all in the span."""
+    """A page of deletions, the earliest first, and the number of all deletions in the span."""
 
     deletions: list[Deletion]
     total: int
 
 
 class DeletionService:
-    """The deletions call of the API."""
+    """Carries out the deletions calls of the API."""
 
     def __init__(self, database: Database, components: ComponentService) -> None:
         self._database = database
         self._components = components
 
-    async def listed(
+    async def page(
         self,
         caller: Caller,
         object_name: str,
@@ -224,7 +227,7 @@ class DeletionService:
         return DeletionPage(deletions, total)
 
     async def purge(self) -> int:
-        """Remove what is older than 30 days and return the number of rows."""
+        """Remove deletions from the list that are older than 30 days; return their number."""
         removed = 0
         while True:
             oldest = datetime.now(UTC) - KEPT

@@ -1,4 +1,4 @@
-"""Converts the values that callers send for fields to those that columns store: one function a field."""
+"""Converts the values that callers send for fields to those that columns store: one function for each field."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError
-from shared.vault.files.attachment_model import Handle, Unkept
+from shared.vault.files.attachment_model import Handle, UnkeptFile
 from shared.vault.model.component_model import Field, FieldType, Picklist
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ DATE_TIME = re.compile(
 
 
 class InvalidValue(Exception):
-    """A value that its field cannot hold; the text names the field, never the value, which may be personal data."""
+    """A value that its field cannot store; the text names the field, never the value, which may be personal data."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -37,7 +37,9 @@ class InvalidValue(Exception):
 
 
 def coercion(field: Field, registry: Registry) -> Coercion:
-    """Return the function that turns a caller's value for ``field`` into its column's; it raises InvalidValue.
+    """Return the function that converts a caller's value for ``field`` to the value of its column.
+
+    The function raises ``InvalidValue`` for a value that the field cannot store.
 
     JSON types and their text forms (CSV, form) are both accepted; ``None`` and ``""`` are null.
     """
@@ -149,7 +151,7 @@ def _number(field: Field) -> Coercion:
 def _decimal(field: Field, value: object) -> Decimal:
     """Return a value as a number of any scale.
 
-    :raises InvalidValue: when it is none, or too large.
+    :raises InvalidValue: when it is not a number, or too large.
     """
     text = str(value).strip()
     # The length is checked first: an exponent or a long number could take seconds to convert.
@@ -208,14 +210,15 @@ def _date_time(field: Field) -> Coercion:
 
 
 def in_milliseconds(moment: datetime) -> datetime:
-    """Return the time in UTC, cut to milliseconds as the API shows it; without a zone it is taken for UTC.
+    """Return the time in UTC, cut to milliseconds as the API shows it; a time without a zone is read as UTC.
 
     Cut this way, a value that is read back and sent again compares equal to the one stored.
     """
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    in_utc = aware.astimezone(UTC)
-    milliseconds = in_utc.microsecond // 1000
-    return in_utc.replace(microsecond=milliseconds * 1000)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    in_utc = moment.astimezone(UTC)
+    beyond = in_utc.microsecond % 1000
+    return in_utc.replace(microsecond=in_utc.microsecond - beyond)
 
 
 def _picklist(field: Field, picklist: Picklist) -> Coercion:
@@ -240,7 +243,7 @@ def _picklist(field: Field, picklist: Picklist) -> Coercion:
 
 
 def _names(value: object, *, multi_value: bool) -> list[object]:
-    """Return the names in a picklist's value: a list, or text, with commas between the names of several."""
+    """Return the names in a picklist's value, which is a list or text with commas between names."""
     if isinstance(value, list):
         return value
     if multi_value:
@@ -250,7 +253,7 @@ def _names(value: object, *, multi_value: bool) -> list[object]:
 
 def _file(field: Field) -> Coercion:
     def convert(value: object) -> str:
-        if isinstance(value, Unkept):
+        if isinstance(value, UnkeptFile):
             raise InvalidValue(f"Field [{field.name}]: {value.reason}")
         if not isinstance(value, Handle):
             raise InvalidValue(

@@ -1,4 +1,4 @@
-"""Keeps lineage, one row a write, in the transaction of the write; reads what callers send of it."""
+"""Stores lineage, a row for each written record, in the transaction of the write; reads the lineage of requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_ID = 255  # characters of a message id or of a source record's
 
 
 class RowLineage(NamedTuple):
-    """Where one row comes from: which of the call's origins, by which message, and from which source record."""
+    """The lineage of one row: its origin among those of the call, the message id and the source record id."""
 
     origin: int
     message_id: str
@@ -26,7 +26,7 @@ class RowLineage(NamedTuple):
 
 
 class LineageEntry(NamedTuple):
-    """A record that a row with lineage has written, and the fields that the row changed or set first."""
+    """A record that a row with lineage has written, and the fields that the row changed or set for the first time."""
 
     record_id: str
     lineage: RowLineage
@@ -35,7 +35,7 @@ class LineageEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What rows of a call have in common: source object and rule; ``own`` fields the integration point sets itself.
+    """The source object and rule that rows of a call share; the integration point sets the fields ``own`` itself.
 
     Without a rule it sets all of them itself.
     """
@@ -53,7 +53,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class CallLineage:
-    """Where the rows of a call come from; ``run`` is a job, ``time`` is by the caller's clock."""
+    """The lineage of a call: origins of its rows, the run (a job id), and the time by the caller's clock."""
 
     source_vault_id: int
     integration: str
@@ -64,12 +64,12 @@ class CallLineage:
 
 
 def read_row(value: object) -> RowLineage | None:
-    """Return the lineage of a row from ``[origin, message id, source record id or null]``; None for anything else.
+    """Return the lineage in ``[origin, message id, source record id or null]``; None for a value of another shape.
 
-    Whether the call has such an origin is checked later.
+    ``check_lineage`` checks later that the call has the origin.
     """
     match value:
-        # In Python true is an int, too.
+        # In Python, True is an int as well, but never the number of an origin.
         case [bool(), *_]:
             return None
         case [int(origin), str(message), None] if origin >= 0 and _is_id(message):
@@ -135,7 +135,7 @@ async def note_lineage(
     entries: Sequence[LineageEntry],
     call: CallLineage | None,
 ) -> None:
-    """Store where the fields of records come from that a call has changed, or set first; nothing without ``call``."""
+    """Store the lineage of fields that a call has changed or set for the first time; do nothing without ``call``."""
     if call is None or not entries:
         return
     origins: dict[tuple[int, frozenset[str]], tuple[object, ...]] = {}
@@ -161,7 +161,7 @@ def _origin(
     number: int,
     fields: frozenset[str],
 ) -> tuple[object, ...]:
-    """Return the id of an origin, its object and rule, and the fields of either kind, with commas.
+    """Return the row of an origin: its id, object and rule, and its two lists of fields as text with commas.
 
     The id is a digest of all of them: the same origin has the same id in every process, without asking the database.
     """
@@ -191,7 +191,7 @@ async def forget_lineage(
 async def purge_lineage(database: Database) -> int:
     """Remove entries that were overwritten 30 days ago and earlier, and return their number.
 
-    What overwrites is looked for among the entries that have become so old lately.
+    Only entries that have recently become that old are examined: earlier purges have examined the others.
     """
     until = datetime.now(UTC) - KEPT
     removed, last = 0, ""

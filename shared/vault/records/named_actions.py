@@ -1,4 +1,4 @@
-"""Runs named actions: what lifecycle states, user actions and other actions call by name, in one transaction."""
+"""Runs named actions, which lifecycle states and user actions call by name, in the transaction of the change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from shared.protocol.error_types import ErrorType
 from shared.vault import vql
-from shared.vault.components.criteria_definitions import satisfied_query
+from shared.vault.components.configured_queries import satisfied_query
 from shared.vault.components.entry_action_definitions import (
     CHANGE_STATE,
     LIFECYCLE_PREFIX,
@@ -44,7 +44,7 @@ RUN_ACTION = "run_action"
 
 
 class RecordChanges(Protocol):
-    """What named actions get of the record service: writes within the transaction that they run in."""
+    """The writes of the record service that named actions use, in the transaction that they run in."""
 
     async def change_in(
         self,
@@ -59,7 +59,7 @@ class RecordChanges(Protocol):
     ) -> list[RowResult]:
         """Set ``fields`` (as a caller sends them) and ``changes`` (column values, system fields too) on each record.
 
-        With ``state``, only on records that are in it; the others' rows get an error. All are locked.
+        With ``state``, records in another state are left unchanged and get an error. All records are locked.
         """
 
     async def upsert_in(
@@ -75,10 +75,10 @@ class RecordChanges(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ActionContext:
-    """What a named action works with: the records' transaction, their ids (all locked), its parameters.
+    """The arguments of a named action: the records' transaction, their ids (all locked), its parameters.
 
-    ``state`` is the one that the records have just entered, where an entry action runs; ``depth`` is how many
-    actions have led to this one.
+    ``state`` is set for an entry action: the state that the records have just entered. ``depth`` counts the actions
+    that have led to this one.
     """
 
     connection: Connection
@@ -113,7 +113,7 @@ ActionHandler = Callable[[ActionContext], Awaitable[Mapping[str, ApiError]]]
 
 
 class RowsRefused(Exception):
-    """Some records were refused after others had been changed: undo, and run again without them."""
+    """Raised when some records are refused after others were changed: the caller undoes all and runs without them."""
 
     def __init__(self, errors: Mapping[str, ApiError]) -> None:
         super().__init__()
@@ -121,9 +121,10 @@ class RowsRefused(Exception):
 
 
 class NamedActions:
-    """The named actions of a Vault, and what runs them: user actions, and the entry actions of states."""
+    """Runs the named actions of a Vault, as user actions and as entry actions of states."""
 
     def __init__(self, handlers: Mapping[str, ActionHandler]) -> None:
+        # Made here because it runs other actions of the same Vault.
         own = {RUN_ACTION: self._run_action}
         self._handlers = {**handlers, **own}
 
@@ -135,9 +136,10 @@ class NamedActions:
     ) -> list[RowResult]:
         """Run a user action by its full name; ``fields`` are its start prompts.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS where there is none of that name; as its action raises.
+        :raises VaultFault: INSUFFICIENT_ACCESS when no action has that name; whatever the action raises.
         :raises RowsRefused: when some of the records are refused.
         """
+        # {prefix}.{object}.{action}, with the lifecycle state before the action where it belongs to one.
         prefix, _, rest = name.partition(".")
         owner, _, rest = rest.partition(".")
         if owner == context.object.name and prefix == OBJECT_PREFIX:
@@ -159,7 +161,7 @@ class NamedActions:
     ) -> None:
         """Run the entry actions of a state on the context's records, which have entered it.
 
-        :raises VaultFault: as the actions raise.
+        :raises VaultFault: whatever the actions raise.
         :raises RowsRefused: when some of the records are refused.
         """
         for entry in state.entry_actions:
@@ -222,11 +224,13 @@ class NamedActions:
             context.ids,
         )
         if refused:
+            # The state is written already: only an exception undoes that.
             raise RowsRefused(refused)
         await self.run_entry_actions(context, state)
 
     async def _handle(self, context: ActionContext, name: str) -> None:
-        """Call a handler with the context's records; when it refuses some, all is undone and run without them."""
+        """Call a handler with the context's records; when it refuses some, undo all and call it again without them."""
+        # Looked up even when no records are left, so that a configuration without a handler is always reported.
         handler = self._handlers.get(name)
         if handler is None:
             raise VaultFault(
@@ -271,6 +275,7 @@ def _good(rows: Sequence[RowResult]) -> list[str]:
 
 def _refuse_unknown(fields: Mapping[str, object], prompts: Sequence[str]) -> None:
     for name in fields:
+        # Prompts are all that an action lets its caller set.
         if name not in prompts:
             raise VaultFault(
                 ErrorType.ATTRIBUTE_NOT_SUPPORTED,
@@ -284,7 +289,7 @@ def _state(context: ActionContext, name: str | None) -> LifecycleState:
 
 
 def _state_change(context: ActionContext, name: str | None) -> dict[str, object]:
-    """Return what entering a state sets: the state, and the record's status where the state has one."""
+    """Return the changes by which a record enters a state: the state and, where the state sets one, the status."""
     changes: dict[str, object] = {"state__v": name}
     state = _state(context, name)
     picklist = context.object.fields["status__v"].picklist or ""
@@ -301,9 +306,9 @@ async def unsatisfied(
     state: LifecycleState,
     ids: Sequence[str],
 ) -> Mapping[str, ApiError]:
-    """Return the records (of 500 at most) that fail an entry criterion of the state, each with the first that it fails.
+    """Return the records (of at most 500) that fail entry criteria of the state, each with its first failed criterion.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when a criterion is no condition on the object.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when a criterion is not a valid condition on the object.
     """
     refused: dict[str, ApiError] = {}
     for criterion in state.entry_criteria:
@@ -334,7 +339,9 @@ async def _satisfied(
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
     sql, parameters = compiled.page(len(ids), 0)
     if compiled.deferred:
+        # Times like now() are those of the moment at which the statement runs.
         execution = vql.Execution(datetime.now(UTC), {}, "")
         parameters = vql.resolve(parameters, execution)
+    # In the transaction of the change: criteria see what it has written so far.
     rows = await connection.fetch(sql, *parameters)
     return {row[0] for row in rows}

@@ -1,4 +1,4 @@
-"""Makes new records: their ids, the values that a copy begins with, what is required, and what the Vault fills in."""
+"""Makes new records: assigns ids, copies values, checks required fields, and sets the fields that the Vault fills."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.model.component_model import Field, VaultObject
-from shared.vault.records import write_statements as statements
+from shared.vault.records import record_statements as statements
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -37,16 +37,15 @@ Values = Mapping[str, object]
 
 def record_id(prefix: str, number: int) -> str:
     """Return the id of record ``number``, for example ``V4T000000000RS``; ids of one process sort by age."""
-    digits: list[str] = []
+    digits = ""
     while number:
-        number, digit = divmod(number, 36)
-        digits.append(DIGITS[digit])
-    text = "".join(reversed(digits))
-    return prefix + text.rjust(WIDTH, "0")
+        number, digit = divmod(number, len(DIGITS))
+        digits = DIGITS[digit] + digits
+    return prefix + digits.rjust(WIDTH, "0")
 
 
 class IdAllocator:
-    """Hands out ids without a round trip each; a restart leaves at most one block unused."""
+    """Allocates record ids in blocks, to save a round trip for each; a restart leaves at most one block unused."""
 
     def __init__(self) -> None:
         self._next = 0
@@ -58,7 +57,7 @@ class IdAllocator:
         target: VaultObject,
         count: int,
     ) -> list[str]:
-        """Return ``count`` ids that no process on this database has handed out before."""
+        """Return ``count`` ids that no process on this database has used before."""
         if target.name == USER:
             rows = await connection.fetch(
                 "SELECT nextval('platform.user_id') FROM generate_series(1, $1)", count
@@ -83,15 +82,18 @@ class IdAllocator:
 
 
 def copied_fields(target: VaultObject) -> list[Field]:
-    """Return the fields that a copy takes over: not unique, not ``no_copy``, not set by the Vault but for the type."""
+    """Return the fields that a copy takes over: the type, and all but unique, ``no_copy`` and system-set fields."""
     return [field for field in target.fields.values() if _is_copied(field)]
 
 
 def _is_copied(field: Field) -> bool:
     if field.name == TYPE:
         return True
-    own = field.system or field.unique or field.no_copy or field.name in OWN
-    return field.active and not own
+    if field.system or not field.active:
+        return False
+    # Two records cannot have the same of these.
+    own = field.unique or field.name in OWN
+    return not own and not field.no_copy
 
 
 async def stored_values(
@@ -100,7 +102,7 @@ async def stored_values(
     ids: Sequence[str],
     fields: Sequence[Field],
 ) -> dict[str, dict[str, object]]:
-    """Lock records and return their values as rows have them: id → field → value, without empty ones."""
+    """Lock records and return id → field → value, without empty values, in the form in which rows have values."""
     sql = statements.lock_statement(target, target.fields["id"], fields)
     records = await connection.fetch(sql, list(ids))
     found: dict[str, dict[str, object]] = {}
@@ -113,7 +115,7 @@ async def stored_values(
 def without_sources(
     rows: Sequence[Values],
 ) -> tuple[Sequence[Values], dict[int, object]]:
-    """Return the rows of a create without ``source_record_id``, and its values by the index of the row."""
+    """Return the rows of a create without ``source_record_id``, and the values of that column by row index."""
     if not any(SOURCE in row for row in rows):
         return rows, {}
     plain: list[Values] = []
@@ -133,7 +135,7 @@ async def copy_sources(
     rows: Sequence[ReadRow],
     sources: Mapping[int, object],
 ) -> list[ReadRow]:
-    """Return the rows, each with the values of the record that it is a copy of, where it has none of its own.
+    """Return the rows, each completed with the values of the record that it copies; the row's own values stay.
 
     :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may read the object.
     """
@@ -159,7 +161,7 @@ async def copy_sources(
     return copied
 
 
-# What a new record has to have, and what the Vault gives it.
+# Callers may not set the fields that the Vault fills, and have to set the required ones.
 
 
 def check_required(
@@ -167,7 +169,7 @@ def check_required(
     mode: WriteMode,
     rows: Sequence[NewRow],
 ) -> None:
-    """Fail new rows that set what the Vault sets, or lack a field that is required; each with the first such field."""
+    """Fail new rows that set a field of the Vault's, or lack a required one; each error names the first such field."""
     required = _required_names(target, mode)
     for row in rows:
         for name in row.guarded:
@@ -196,7 +198,7 @@ def _required_names(target: VaultObject, mode: WriteMode) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """What the records that one batch creates have in common: Vault, user id and time."""
+    """The values that all records created by one batch share: Vault, user id and time."""
 
     vault_id: int
     user_id: int
@@ -209,7 +211,7 @@ class Creation:
         target: VaultObject,
         registry: Registry,
     ) -> None:
-        """Set what the Vault sets on a new record: id, who and when, status, object type and lifecycle state."""
+        """Set the fields that the Vault fills in a new record: id, user, dates, status, object type and state."""
         values = row.values
         values["id"] = identifier
         values["global_id__sys"] = f"{self.vault_id}_{identifier}"

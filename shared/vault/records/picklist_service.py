@@ -1,4 +1,4 @@
-"""Carries out the picklist calls of the API: values read, added, relabelled, renamed, made inactive."""
+"""Carries out the picklist calls of the API, which read, add, relabel, rename and inactivate values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     )
 
 MAX_VALUES = 2000
+# A double underscore begins the suffix of a name.
 STEM = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+# With the suffix and without it, as callers of Vault write them.
 STATUSES = {
     "active": "true",
     "active__v": "true",
@@ -35,7 +37,7 @@ Value = dict[str, str]
 
 
 class PicklistService:
-    """The picklists of a Vault; every change is a change of the Picklist component."""
+    """Reads and changes the picklists of a Vault; every change is a change of the Picklist component."""
 
     def __init__(self, components: ComponentService) -> None:
         self._components = components
@@ -53,6 +55,7 @@ class PicklistService:
                 {
                     "name": picklist.name,
                     "label": picklist.label,
+                    # No picklist belongs to a single field.
                     "kind": "global",
                     "systemManaged": _is_system_managed(picklist.name),
                     "usedIn": fields,
@@ -104,7 +107,7 @@ class PicklistService:
         name: str,
         labels: Mapping[str, str],
     ) -> list[Value]:
-        """Give values, by name, new labels and return them; their names stay.
+        """Change the labels of values, which are named; return the names, which do not change.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, PARAMETER_REQUIRED, OPERATION_NOT_ALLOWED.
         """
@@ -113,6 +116,7 @@ class PicklistService:
             raise VaultFault(ErrorType.PARAMETER_REQUIRED, "The call has no new labels")
         changes: list[str] = []
         for value, label in labels.items():
+            # Raises for a value that does not exist, before anything is changed.
             _entry(picklist, value)
             changes.append(f"MODIFY Picklistentry {value} (label({_text(label)}))")
         await self._alter(caller, name, changes)
@@ -126,7 +130,7 @@ class PicklistService:
         new_name: str,
         status: str,
     ) -> str:
-        """Rename a value, in the records that have it too, or make it active or inactive; return its name.
+        """Rename a value (also in the records that have it), or make it active or inactive; return its name.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, PARAMETER_REQUIRED, OPERATION_NOT_ALLOWED.
         """
@@ -158,6 +162,7 @@ class PicklistService:
                 f"Another resource already exists with [name={renamed}]",
             )
         changes = [
+            # In this order: the second change names what the first has made.
             f"RENAME Picklistentry {value} TO {renamed}",
             f"MODIFY Picklistentry {renamed} (active({active}))",
         ]
@@ -185,7 +190,7 @@ class PicklistService:
         return picklist
 
     def _changeable(self, caller: Caller, name: str) -> Picklist:
-        """Return the picklist for a change of it by the caller."""
+        """Return a picklist after checking that the caller may change it."""
         authorize(caller, Grant.EXECUTE_MDL)
         picklist = self._picklist(name)
         if _is_system_managed(name):
@@ -208,7 +213,7 @@ class PicklistService:
             raise VaultFault(ErrorType.INVALID_DATA, script.failures[0].message)
 
     def _used_in(self) -> dict[str, list[tuple[VaultObject, Field]]]:
-        """Return by picklist the fields that use it, each with its object."""
+        """Return picklist name → the fields that use it, each with its object."""
         used: dict[str, list[tuple[VaultObject, Field]]] = {}
         for target in self._components.registry.objects.values():
             for field in target.fields.values():
@@ -229,7 +234,7 @@ def _entry(picklist: Picklist, value: str) -> PicklistEntry:
 
 
 def _value_name(name: str) -> str:
-    """Return the name under which a value is stored, ``__c`` at its end whether it was sent or not."""
+    """Return the stored name of a value: the sent name, with ``__c`` appended when it lacks the suffix."""
     stem = name.removesuffix("__c")
     if not STEM.fullmatch(stem):
         message = "[name] takes lower-case letters, digits and single underscores; the Vault adds __c"

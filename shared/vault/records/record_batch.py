@@ -1,4 +1,4 @@
-"""Writes a batch of rows to one object: insert, update, delete, each as one statement a table."""
+"""Inserts, updates or deletes a batch of rows of one object, with one statement for each table."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from shared.vault.components.schema import table
 from shared.vault.errors import ApiError
 from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.records import new_records as new
+from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
-from shared.vault.records import write_statements as statements
 from shared.vault.records.deletions import note_deletions, reach_of
-from shared.vault.records.record_references import resolve_references
+from shared.vault.records.record_statements import resolve_references
 from shared.vault.records.row_rules import CreationFollower, Follower, Preparer
 from shared.vault.records.rows import (
     NORMAL,
@@ -25,7 +25,6 @@ from shared.vault.records.rows import (
     NewRow,
     Outcome,
     ResolvedRow,
-    UnchangedFields,
     WriteMode,
     in_order,
 )
@@ -50,7 +49,7 @@ Write = tuple[str, dict[str, object]]
 
 
 class Batch:
-    """One call's rows on one object, inside one transaction."""
+    """Writes the rows of one call on one object, inside one transaction."""
 
     def __init__(
         self,
@@ -75,7 +74,7 @@ class Batch:
         self._moment: datetime | None = None
 
     async def resolve(self, rows: Sequence[ReadRow]) -> list[ResolvedRow]:
-        """Return the rows with ids in place of the keys by which they refer to records."""
+        """Return the rows with record ids in place of the keys of their references."""
         return await resolve_references(
             self.connection,
             self.registry,
@@ -89,12 +88,13 @@ class Batch:
     ) -> list[Outcome]:
         """Create records of rows without errors and return the outcomes; a row that breaks a unique field fails alone.
 
-        ``key`` is that of an upsert.
+        ``key`` is the key field of an upsert.
 
-        :raises RaceLost: when another transaction has stored a record with an upsert's key meanwhile, or removed the
+        :raises RaceLost: when another transaction has meanwhile stored a record with an upsert's key, or removed the
             value that kept a row out.
         """
         made = [NewRow.of(row) for row in rows]
+        # The object's own rules come first: they may set what is required.
         if isinstance(self._trigger, Preparer):
             await self._trigger.before_create(self.connection, self.caller, made)
         new.check_required(self.object, self.mode, made)
@@ -128,6 +128,7 @@ class Batch:
 
     async def _now(self) -> datetime:
         """Return the time at which this batch changes records, the same for all of them."""
+        # Asked for once, and only by a batch that writes.
         if self._moment is None:
             self._moment = await moment(self.connection)
         return self._moment
@@ -135,7 +136,7 @@ class Batch:
     async def lock(self, rows: Sequence[Row], key: Field) -> dict[object, Record]:
         """Lock the stored records that rows without errors name, and return them by key.
 
-        They have the columns that the rows are about to change, and those that rules read.
+        The records contain the columns that the rows are about to change, and those that rules read.
         """
         names: set[str] = set()
         keys: set[object] = set()
@@ -187,6 +188,7 @@ class Batch:
                 changes.append(change)
             else:
                 outcomes[row.index] = undone
+        # Their modified date stays as it is.
         await self._write(touched)
         await self._change(changes)
         for change in changes:
@@ -196,13 +198,13 @@ class Batch:
         return in_order(rows, outcomes)
 
     def _compare(self, row: ResolvedRow, record: Record) -> Change:
-        """Return what a row changes of its record; the row fails where it would change a guarded field."""
+        """Return the changes that a row makes to its record; fail the row when it would change a guarded field."""
         for name, value in row.guarded.items():
             if name not in record or record[name] != value:
                 row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
         values: dict[str, object] = {}
         changed: set[str] = set()
-        again = self.mode.unchanged is UnchangedFields.NEVER_IGNORE
+        again = self.mode.unchanged.written
         for name, value in row.values.items():
             # The key of an upsert is among the values, but not the columns: it is what the record was found by.
             if name not in record:
@@ -215,7 +217,7 @@ class Batch:
         return Change(row, record, values, frozenset(changed))
 
     def _left_out(self, change: Change) -> Outcome | None:
-        """Return the outcome of a row that is not to be written: refused, or of an older state; None for the others."""
+        """Return the outcome of a row that is refused or comes from an older state; None for a row to be written."""
         row = change.row
         if row.errors:
             return change.refused()
@@ -229,7 +231,7 @@ class Batch:
         return None
 
     def _refusal(self, change: Change) -> ApiError | None:
-        """Return why the object's rules refuse a change, None when they allow it; they may add to its values."""
+        """Return the error by which the object's rules refuse a change, else None; the rules may add to its values."""
         retyped = TYPE in change.values and change.stored.get(TYPE)
         if retyped and not self.mode.may_change_type:
             return ApiError(
@@ -241,7 +243,7 @@ class Batch:
         return self._trigger.before_update(self.caller, change.stored, change.values)
 
     async def _change(self, changes: Sequence[Change]) -> None:
-        """Write changes with their audit, and let the object's own rules follow; those with a taken value fail."""
+        """Write changes with audit entries and run the object's followers; fail changes whose unique value is taken."""
         connection, caller = self.connection, self.caller
         await rules.fail_taken(connection, self.object, changes)
         good = [change for change in changes if not change.row.errors]
@@ -271,9 +273,9 @@ class Batch:
         *,
         later: str | None = None,
     ) -> None:
-        """Set values of records: one statement for each set of fields; calls of one client have few.
+        """Set values of records with one statement for each distinct set of fields; calls of one client have few sets.
 
-        ``later`` is a date that grows with every write, also when the clock does not.
+        ``later`` is a date field that grows with every write, also when the clock does not.
         """
         groups: dict[frozenset[str], list[Write]] = defaultdict(list)
         for write in writes:
@@ -293,7 +295,7 @@ class Batch:
     ) -> list[Outcome]:
         """Delete records that ``lock`` returned and return the outcome of each row.
 
-        A record stays when another one that must not lose it refers to it.
+        A record is not deleted while a record refers to it by a field that blocks the deletion.
         """
         connection, name = self.connection, self.object.name
         ids: dict[int, str] = {}
@@ -313,7 +315,7 @@ class Batch:
         await entries.deleted(connection, self.registry, self.caller, name, going)
         sql = f"DELETE FROM {table(name)} WHERE id = ANY($1::text[])"
         await connection.execute(sql, going)
-        # After it: what was being added to a record that goes is there by now, and goes with it.
+        # After the lock: records that were being added below a deleted one are stored now, and are deleted with it.
         await note_deletions(connection, reach.gone())
         return [_deleted(row, ids.get(row.index)) for row in rows]
 
@@ -330,6 +332,8 @@ def _good(rows: Sequence[Row], ids: Mapping[int, str]) -> list[str]:
 
 
 def _deleted(row: Row, record_id: str | None) -> Outcome:
-    if row.errors or record_id is None:
+    if record_id is None:
+        return row.refused()
+    if row.errors:
         return row.refused(record_id)
     return Accepted(row.key, record_id)

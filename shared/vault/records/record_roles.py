@@ -1,4 +1,4 @@
-"""Keeps the roles on records: which users and groups are assigned by hand; read from rows, stored and audited."""
+"""Reads roles on records from rows, and stores and audits them: the users and groups that are assigned by hand."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.storage.database import Connection
 
+# Every Vault has these without a component.
 STANDARD_ROLES = frozenset({"owner__v", "editor__v", "viewer__v"})
 MAX_ASSIGNED = 1000  # users or groups in one column of a row
 MAX_DIGITS = 18
 
 
 class Holder(StrEnum):
-    """Who has a role; the end of a role's column in a row, ``{role}.users`` or ``{role}.groups``."""
+    """The two kinds that can have a role; the suffix of a role's column: ``{role}.users`` or ``{role}.groups``."""
 
     USERS = "users"
     GROUPS = "groups"
@@ -34,7 +35,7 @@ HOLDERS = frozenset(Holder)
 
 
 class RoleChange(StrEnum):
-    """How a call changes the users or groups of a role."""
+    """The ways in which a call changes the users or groups of a role."""
 
     ADD = "add"
     REMOVE = "remove"
@@ -42,7 +43,7 @@ class RoleChange(StrEnum):
 
 
 RoleColumns = Mapping[tuple[str, Holder], object]
-"""What a row has in its role columns, as it came, by role and holder."""
+"""The values of a row's role columns as they were sent, by role and holder."""
 
 Assignments = Mapping[tuple[str, Holder], frozenset[int]]
 """Ids of users or groups, by role and holder."""
@@ -52,6 +53,7 @@ SELECT record_id, role, array_agg(user_id ORDER BY user_id) FILTER (WHERE user_i
     array_agg(group_id ORDER BY group_id) FILTER (WHERE group_id IS NOT NULL) AS groups
 FROM platform.record_role WHERE object = $1 AND record_id = ANY($2::text[]) GROUP BY record_id, role ORDER BY role
 """
+# Users by their sign-ins: every record of a user has one.
 UNKNOWN = {
     Holder.USERS: "SELECT unnest($1::bigint[]) EXCEPT SELECT user_id FROM platform.credential",
     Holder.GROUPS: "SELECT unnest($1::bigint[]) EXCEPT SELECT id FROM platform.user_group",
@@ -88,13 +90,14 @@ def split_roles(
     rows: Sequence[Mapping[str, object]],
     roles: Collection[str],
 ) -> tuple[list[dict[str, object]], list[RoleColumns]]:
-    """Return the rows without their role columns, and the role columns of each as they came."""
+    """Return the rows without their role columns, and for each row its role columns as they were sent."""
     plain: list[dict[str, object]] = []
     columns: list[RoleColumns] = []
     for row in rows:
         fields: dict[str, object] = {}
         assigned: dict[tuple[str, Holder], object] = {}
         for name, value in row.items():
+            # The key of a reference by a unique field also contains a point.
             role, _, end = name.rpartition(".")
             if end in HOLDERS and role in roles:
                 assigned[role, Holder(end)] = value
@@ -106,9 +109,9 @@ def split_roles(
 
 
 def read_assignments(columns: RoleColumns) -> Assignments:
-    """Return the ids in a row's role columns, each a list or text with commas between; none for an empty one.
+    """Return the ids in a row's role columns, whose values are lists or text with commas between ids.
 
-    :raises InvalidValue: when they are anything else, or too many.
+    :raises InvalidValue: when a value has another form, or too many ids.
     """
     read: dict[tuple[str, Holder], frozenset[int]] = {}
     for assigned, value in columns.items():
@@ -158,7 +161,7 @@ class RoleRow:
 async def read_roles(
     connection: Connection, columns: Sequence[RoleColumns]
 ) -> list[RoleRow]:
-    """Return for the role columns of each row what they assign; users and groups that do not exist are errors."""
+    """Return the roles that each row assigns; a user or group that does not exist is an error of its row."""
     read = [_read(each) for each in columns]
     for holder in Holder:
         named: set[int] = set()
@@ -207,10 +210,11 @@ async def store_roles(
     assigned: Sequence[tuple[str, Assignments]],
     change: RoleChange,
 ) -> None:
-    """Change the roles of records, each an id and what is assigned to it, and write the change to the audit trail."""
+    """Change the roles of records, pairs of id and assignments, and write the change to the audit trail."""
     if not assigned:
         return
     ids = [record_id for record_id, _ in assigned]
+    # Read before and after, not worked out: ids that were there already are no change.
     before = await _columns(connection, object_name, ids)
     for holder in Holder:
         await _store(connection, object_name, assigned, holder, change)
@@ -234,9 +238,9 @@ async def replace_roles(
     outcomes: Sequence[Outcome],
     roles: Sequence[RoleRow],
 ) -> list[Outcome]:
-    """Put the roles of accepted rows in place of those stored; return the outcomes with that in mind.
+    """Replace the stored roles by those of accepted rows; return the outcomes.
 
-    A row whose fields are unchanged but which assigns roles loses the warning that it changed nothing.
+    A row with unchanged fields that assigns roles loses the warning that it changed nothing.
     """
     assigned: list[tuple[str, Assignments]] = []
     following: list[Outcome] = []
@@ -279,6 +283,7 @@ async def _store(
         case RoleChange.REMOVE:
             await _execute(connection, REMOVE, column, object_name, lines)
         case RoleChange.REPLACE:
+            # By role, also where no ids follow: an empty column takes away all of them.
             cleared = _arrays(named, 2)
             await connection.execute(CLEAR.format(column=column), object_name, *cleared)
             await _execute(connection, ADD, column, object_name, lines)
@@ -311,7 +316,7 @@ async def _columns(
     object_name: str,
     ids: Sequence[str],
 ) -> dict[str, dict[str, str]]:
-    """Return by record the role columns as the audit trail has them: ``{role}.users`` → ids with commas."""
+    """Return record id → ``{role}.users`` or ``{role}.groups`` → ids with commas, as the audit trail shows them."""
     found: dict[str, dict[str, str]] = {}
     for row in await connection.fetch(STORED, object_name, ids):
         columns = found.setdefault(row["record_id"], {})
@@ -323,7 +328,7 @@ async def _columns(
 
 
 def _arrays(lines: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:
-    """Return lines as ``width`` columns."""
+    """Return the columns of lines that have ``width`` values each; empty columns without lines."""
     columns: list[list[object]] = [[] for _ in range(width)]
     for line in lines:
         for column, value in zip(columns, line, strict=True):

@@ -1,4 +1,4 @@
-"""Carries out the record calls: create, update, upsert, delete, one write path for one row and for five hundred."""
+"""Carries out the record calls (create, update, upsert, delete) by one write path, for one row and for five hundred."""
 
 from __future__ import annotations
 
@@ -47,11 +47,12 @@ if TYPE_CHECKING:
     from shared.vault.records.row_rules import Trigger
     from shared.vault.storage.database import Connection, Database, OneTransaction
 
+# What is raised when another transaction has stored, or deleted, what this one has checked before.
 RACES = (RaceLost, asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError)
 
 
 class RecordService(RecordWrites):
-    """The record calls of the API, each in a transaction; faults of a call as a whole are raised."""
+    """Carries out the record calls of the API, each in a transaction; faults of a call as a whole are raised."""
 
     def __init__(
         self,
@@ -67,9 +68,10 @@ class RecordService(RecordWrites):
     def within(
         self, transaction: OneTransaction, components: ComponentService
     ) -> RecordService:
-        """Return the same service as a part of one transaction, with the components as that transaction sees them."""
+        """Return this service bound to one transaction, with the components as that transaction reads them."""
         own = copy.copy(self)
         own._database, own._components = transaction, components  # noqa: SLF001  a copy of itself
+        # Readers are made of the components as they are outside of the transaction.
         own._readers, own._readers_of = {}, None  # noqa: SLF001
         return own
 
@@ -82,7 +84,7 @@ class RecordService(RecordWrites):
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
     ) -> list[RowResult]:
-        """Create records; results in input order. ``lineage`` says where those rows come from that have one.
+        """Create records and return results in input order; ``lineage`` is that of the rows with a lineage.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -95,6 +97,7 @@ class RecordService(RecordWrites):
             rules.authorize_states(caller, read)
             rules.check_lineage(caller, read, lineage)
             if rules.rules_status(caller, target, mode):
+                # Before copying: a copy may take over any status of its source.
                 rules.refuse_inactive(read)
             batch = self.batch(connection, caller, target, mode)
             read = await copy_sources(connection, caller, target, read, sources)
@@ -116,7 +119,7 @@ class RecordService(RecordWrites):
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
     ) -> list[RowResult]:
-        """Update records named by ``id`` or by a unique field; a repeated name fails its repeats only.
+        """Update records named by ``id`` or by a unique field; of rows that name one record, all but the first fail.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -126,6 +129,7 @@ class RecordService(RecordWrites):
             target = self.target(caller, object_name, rows, Operation.EDIT)
             key = key_field(target, id_param)
             registry = self._components.registry
+            # The reader knows fields only: to it, role columns would be unknown ones.
             plain, columns = split_roles(rows, roles_of(registry))
             read = self.reader(target, mode).read(plain, key)
             rules.authorize_states(caller, read)
@@ -168,7 +172,7 @@ class RecordService(RecordWrites):
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
     ) -> list[RowResult]:
-        """Create or update by a unique field; the same key twice fails the whole call.
+        """Create or update records by a unique field; a key that occurs twice fails the whole call.
 
         :raises VaultFault: for the call as a whole, as ``target`` and ``upsert_in`` do; RACE_CONDITION.
         """
@@ -203,7 +207,7 @@ class RecordService(RecordWrites):
         *,
         mode: WriteMode = NORMAL,
     ) -> list[RowResult]:
-        """Delete records named by ``id`` or by a unique field; what else a row has is not read.
+        """Delete records named by ``id`` or by a unique field; other columns of a row are ignored.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -212,6 +216,7 @@ class RecordService(RecordWrites):
             authorize_mode(caller, mode)
             target = self.target(caller, object_name, rows, Operation.DELETE)
             key = key_field(target, id_param)
+            # A file of records may be sent as it is: other columns are no reason to refuse a deletion.
             named = [{k: v for k, v in row.items() if k == key.name} for row in rows]
             return await self.delete_rows(connection, caller, target, named, key, mode)
 
@@ -237,11 +242,11 @@ class RecordService(RecordWrites):
     async def carry_out(
         self, work: Callable[[Connection], Awaitable[list[RowResult]]]
     ) -> list[RowResult]:
-        """Run the unit of work in a transaction, with the components held as they are, and return its results.
+        """Run the unit of work in a transaction that keeps the components as they are, and return its results.
 
-        When another transaction won a race, or changed the components, it runs again and sees what was stored.
+        The unit runs again, on the newly stored data, when another transaction won a race or changed the components.
 
-        :raises VaultFault: RACE_CONDITION when it loses again and again; and what ``work`` raises.
+        :raises VaultFault: RACE_CONDITION when every attempt loses a race; and whatever ``work`` raises.
         """
 
         async def holding(connection: Connection) -> list[RowResult]:
@@ -253,6 +258,7 @@ class RecordService(RecordWrites):
                 return await self._database.unit_of_work(holding)
             except RACES:
                 continue
+            # What the call has read of them so far may no longer be true.
             except ComponentsChanged:
                 await self._components.load()
         raise VaultFault(

@@ -1,4 +1,4 @@
-"""Writes records within a transaction that has begun: creates them with their entry actions, changes, deletes."""
+"""Creates records with their entry actions, changes and deletes them, within a transaction that has begun."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ APART = ApiError(
 
 
 class RecordWrites:
-    """The writes that parts of the Vault combine in one transaction; errors of single rows are results."""
+    """Writes records in a transaction that other parts of the Vault have begun; errors of single rows are results."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class RecordWrites:
     def target(
         self, caller: Caller, object_name: str, rows: Source, *operations: Operation
     ) -> VaultObject:
-        """Return the object of a call with these rows.
+        """Check a call with these rows, and return its object.
 
         :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not make the call; INVALID_DATA and
             PARAMETER_REQUIRED for an unknown object, no rows, or too many.
@@ -97,8 +97,9 @@ class RecordWrites:
         return target
 
     def reader(self, target: VaultObject, mode: WriteMode = NORMAL) -> RowReader:
-        """Return what reads the rows of calls on an object, made once for each version of the components."""
+        """Return the reader for rows of an object, made once for each version of the components."""
         registry = self._components.registry
+        # A registry never changes, a new one takes its place: then all readers are made anew.
         if self._readers_of is not registry:
             self._readers, self._readers_of = {}, registry
         if (target.name, mode) not in self._readers:
@@ -113,6 +114,7 @@ class RecordWrites:
         mode: WriteMode = NORMAL,
     ) -> Batch:
         """Return a batch that writes rows of an object in the transaction of ``connection``."""
+        # Rules that protect the Vault itself also hold for calls without triggers.
         ruled = mode.triggers or target.name in ALWAYS_RULED
         return Batch(
             connection,
@@ -145,11 +147,12 @@ class RecordWrites:
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
     ) -> list[RowResult]:
-        """Upsert in a transaction that ``carry_out`` has begun; it is run again when a race for a key was lost.
+        """Upsert in a transaction that ``carry_out`` has begun, and repeats when a race for a key was lost.
 
         :raises VaultFault: INVALID_DATA for a field that cannot key an upsert, or a key that is repeated.
         """
         key = key_field(target, id_param)
+        # A record could not be created under such a key.
         if key.system or not key.editable:
             message = f"Field [{key.name}] is set by the Vault and cannot key an upsert"
             raise VaultFault(ErrorType.INVALID_DATA, message)
@@ -160,6 +163,7 @@ class RecordWrites:
         batch = self.batch(connection, caller, target, mode)
         resolved = await batch.resolve(read)
         stored = await batch.lock(resolved, key)
+        # Rows that have failed are in either list, and come back as refused.
         known = [row for row in resolved if row.key in stored]
         unknown = [row for row in resolved if row.key not in stored]
         if rules.rules_status(caller, target, mode):
@@ -188,7 +192,7 @@ class RecordWrites:
     ) -> list[RowResult]:
         """Set ``fields`` (as a caller sends them) and ``changes`` (column values, system fields too) on each record.
 
-        With ``state``, only on records that are in it; the others' rows get an error. All are locked.
+        With ``state``, records in another state are left unchanged and get an error. All records are locked.
         """
         key = target.fields["id"]
         rows = [{"id": record_id, **fields} for record_id in ids]
@@ -220,7 +224,7 @@ class RecordWrites:
         target: VaultObject,
         ids: Sequence[str],
     ) -> list[RowResult]:
-        """Delete records in a transaction that has begun; those that must stay get an error."""
+        """Delete records in a transaction that has begun; a record that is blocked from deletion gets an error."""
         named = [{"id": record_id} for record_id in ids]
         key = target.fields["id"]
         return await self.delete_rows(connection, caller, target, named, key, NORMAL)
@@ -234,7 +238,7 @@ class RecordWrites:
         key: Field,
         mode: WriteMode,
     ) -> list[RowResult]:
-        """Delete the records that rows name by ``key``; rows whose record must stay or does not exist get an error."""
+        """Delete the records that rows name by ``key``; add an error to a row whose record is blocked or missing."""
         read = self.reader(target, mode).read(named, key)
         batch = self.batch(connection, caller, target, mode)
         stored = await batch.lock(read, key)
@@ -262,9 +266,9 @@ async def create_rows(
     actions: NamedActions,
     records: RecordChanges,
 ) -> list[Outcome]:
-    """Create the rows without errors and return the outcome of each row; ``key`` is that of an upsert.
+    """Create the rows without errors and return the outcome of each row; ``key`` is the key field of an upsert.
 
-    A row that an entry action refuses fails alone: what was done is undone, and done again without it.
+    A row that an entry action refuses fails alone: the inserts are undone and repeated without it.
     """
     outcomes: dict[int, Outcome] = {}
     for row in rows:
@@ -275,6 +279,7 @@ async def create_rows(
     while left:
         if batch.object.raw:
             written, errors = await _insert_together(batch, left, key)
+        # Nothing can refuse the rows once they are inserted: there is no need of a savepoint.
         elif state is None:
             written, errors = await batch.insert(left, key), {}
         else:
@@ -310,6 +315,7 @@ def _decided(outcome: Outcome, errors: Errors) -> Outcome | None:
         case Accepted() if outcome.id in errors:
             return Refused(outcome.key, None, (errors[outcome.id],))
         case Accepted():
+            # Accepted, but undone with those that were not.
             return None if errors else outcome
 
 
@@ -321,7 +327,7 @@ async def _insert_into(
     context: ActionContext,
     state: LifecycleState,
 ) -> tuple[list[Outcome], Errors]:
-    """Insert rows whose state has entry actions; all is undone when these refuse some."""
+    """Insert rows whose state has entry actions; undo all inserts when the actions refuse some rows."""
     written: list[Outcome] = []
     try:
         async with batch.connection.transaction():
@@ -344,6 +350,7 @@ async def _insert_together(
         async with batch.connection.transaction():
             written = await batch.insert(rows, key)
             if any(_breaks_unique(outcome) for outcome in written):
+                # Leaves the savepoint, which undoes the rows that were inserted.
                 raise RowsRefused(dict.fromkeys(_ids(written), APART))
     except RowsRefused as refusal:
         return written, refusal.errors
@@ -362,7 +369,7 @@ def _breaks_unique(outcome: Outcome) -> bool:
 
 
 def _begins_in(batch: Batch) -> LifecycleState | None:
-    """Return the state in which new records begin, where it has entry actions; none of them run in migration mode."""
+    """Return the starting state if its entry actions have to run; None without any, and in migration mode."""
     lifecycle = batch.registry.lifecycles.get(batch.object.lifecycle or "")
     if lifecycle is None or batch.mode.migration:
         return None

@@ -1,4 +1,4 @@
-"""Carries out the role calls of the API: the roles of a record, users and groups added to them and removed."""
+"""Carries out the role calls of the API: reads the roles of a record, and adds and removes users and groups."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from shared.vault.access.permissions import Operation, require
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.records.record_roles import (
     STORED,
+    Assignments,
     RoleChange,
     RoleColumns,
     read_roles,
@@ -22,6 +23,7 @@ from shared.vault.records.record_roles import (
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.model.component_model import VaultObject
     from shared.vault.records.record_service import RecordService
     from shared.vault.records.record_writes import Source
     from shared.vault.records.rows import RowResult
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class RoleService:
-    """The role calls of the API."""
+    """Carries out the role calls of the API."""
 
     def __init__(
         self,
@@ -82,46 +84,43 @@ class RoleService:
 
         async def work(connection: Connection) -> list[RowResult]:
             target = self._records.target(caller, object_name, rows, Operation.EDIT)
-            registry = self._components.registry
-            plain, columns = split_roles(rows, roles_of(registry))
-            ids = [str(row.get("id") or "") for row in plain]
-            locked = await self._records.change_in(
-                connection,
-                caller,
-                target,
-                ids,
-                {},
-                {},
-            )
-            checked = [
-                _checked(*each) for each in zip(locked, plain, columns, strict=True)
-            ]
-            # A refused row assigns nothing, and whom it names is not looked up.
-            wanted = [
-                assigned if result.ok else {}
-                for result, assigned in zip(checked, columns, strict=True)
-            ]
-            roles = await read_roles(connection, wanted)
-            results = [
-                _with_errors(result, *row.errors)
-                for result, row in zip(checked, roles, strict=True)
-            ]
-            assigned = [
-                (str(result.id), row.assignments)
-                for result, row in zip(results, roles, strict=True)
-                if result.ok
-            ]
-            await store_roles(
-                connection,
-                registry,
-                caller,
-                object_name,
-                assigned,
-                change,
-            )
-            return results
+            return await self._change_in(connection, caller, target, rows, change)
 
         return await self._records.carry_out(work)
+
+    async def _change_in(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        rows: Source,
+        change: RoleChange,
+    ) -> list[RowResult]:
+        registry = self._components.registry
+        plain, columns = split_roles(rows, roles_of(registry))
+        # A row without an id names no record, and fails like one that names an unknown one.
+        ids = [str(row.get("id") or "") for row in plain]
+        # Changes nothing, but locks the records and finds out which of them exist.
+        locked = await self._records.change_in(connection, caller, target, ids, {}, {})
+        checked: list[RowResult] = []
+        wanted: list[RoleColumns] = []
+        for result, fields, assigned in zip(locked, plain, columns, strict=True):
+            row = _checked(result, fields, assigned)
+            checked.append(row)
+            # A refused row assigns nothing, and whom it names is not looked up.
+            wanted.append(assigned if row.ok else {})
+        roles = await read_roles(connection, wanted)
+        results: list[RowResult] = []
+        assignments: list[tuple[str, Assignments]] = []
+        for row, read in zip(checked, roles, strict=True):
+            result = _with_errors(row, *read.errors)
+            results.append(result)
+            if result.ok:
+                assignments.append((str(result.id), read.assignments))
+        await store_roles(
+            connection, registry, caller, target.name, assignments, change
+        )
+        return results
 
 
 def _checked(
@@ -129,7 +128,7 @@ def _checked(
     fields: Mapping[str, object],
     columns: RoleColumns,
 ) -> RowResult:
-    """Return the result of locking a row's record, refused where the row has other fields, or no roles."""
+    """Return the result of locking a row's record; refuse a row that has other fields, or no roles."""
     if fields.keys() - {"id"}:
         message = "A row takes id, {role}.users and {role}.groups"
         error = ApiError(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)

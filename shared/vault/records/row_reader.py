@@ -1,4 +1,4 @@
-"""Reads the rows of a record call: every key is checked against its object, every value becomes its column's."""
+"""Reads the rows of a record call: checks every key against the object, and converts every value for its column."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class RowReader:
         value: object,
         setter: Setter | None,
     ) -> None:
-        """Set one value of a row; what is wrong with it becomes an error of the row."""
+        """Set one value of a row; add an error to the row when the value is invalid."""
         if setter is None:
             row.fail(
                 ErrorType.ATTRIBUTE_NOT_SUPPORTED,
@@ -100,6 +100,7 @@ class RowReader:
         return setter
 
     def _make_setter(self, name: str) -> Setter | None:
+        # Some keys mean in migration mode what they do not mean otherwise.
         if self._mode.migration:
             migrated = migrated_field(name, self.object, self._registry)
             if migrated is not None:
@@ -116,12 +117,14 @@ class RowReader:
         return self._field_setter(target)
 
     def _field_setter(self, target: Field) -> Setter:
+        # A record that is migrated was created elsewhere: fields that are set once get the value they had there.
         by_vault = target.system or not (target.editable or self._mode.migration)
         if by_vault and target.name != SOURCE_MODIFIED.name:
             return self._guarded_setter(target)
         coerce = coercion(target, self._registry)
         if target.name == SOURCE_MODIFIED.name:
             return _source_modified_setter(coerce)
+        # Records of another system may lack what is required here, but for their name.
         if target.required and not (self._mode.migration and target.name != "name__v"):
             return _required_setter(target.name, coerce)
         # Every record has a status: an empty one leaves it as it is.
@@ -130,7 +133,7 @@ class RowReader:
         return _plain_setter(target.name, coerce)
 
     def _guarded_setter(self, target: Field) -> Setter:
-        """Return the setter of a field that callers do not set: one that refuses it, or leaves it as it is stored."""
+        """Return the setter of a field that callers may not set: it refuses any value, or any but the stored one."""
         match self._mode.unchanged:
             case UnchangedFields.ALWAYS_IGNORE:
                 return _guard(target.name, coercion(target, self._registry))
@@ -153,7 +156,7 @@ class RowReader:
         return set_key
 
     def _lookup_setter(self, name: str) -> Setter | None:
-        """Return the setter of ``rel__vr.unique_field``, by which a reference is found; None for other keys."""
+        """Return the setter of ``rel__vr.unique_field``, a reference by a unique field; None for other keys."""
         relationship, _, unique = name.partition(".")
         reference = self.object.outbound.get(relationship)
         if reference is None or not reference.editable:
@@ -268,7 +271,7 @@ def _set_once(
 ) -> None:
     """Set a field's value.
 
-    :raises InvalidValue: when it is set already: a reference or a type may be named in two ways, but not in both.
+    :raises InvalidValue: when it is set already: a row may name a reference or a type in one of two ways, not in both.
     """
     _refuse_twice(row, name)
     row.values[name] = value
@@ -291,9 +294,9 @@ def migrated_field(
     target: VaultObject,
     registry: Registry,
 ) -> tuple[str, Coercion] | None:
-    """Return the field that a key sets in migration mode only, and its conversion; None for every other key.
+    """Return the field that a key sets only in migration mode, and its conversion; None for every other key.
 
-    The conversion raises InvalidValue, and returns None where the Vault is to set the field itself.
+    The conversion raises ``InvalidValue``, and returns None for an empty value, so that the Vault sets the field.
     """
     if name in AUDIT_NAMES:
         return name, coercion(target.fields[name], registry)
@@ -309,6 +312,7 @@ def _state(
     registry: Registry,
     value: object,
 ) -> str | None:
+    # Callers may send a state as they get it, in a list of one.
     name = value[0] if isinstance(value, list) and len(value) == 1 else value
     if name is None or name == "":
         return None

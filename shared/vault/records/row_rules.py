@@ -1,4 +1,4 @@
-"""Holds rows against rules: source states, lineage, status and unique fields, and the rules of an object's own."""
+"""Checks rows against rules on source states, lineage, status and unique fields; defines the triggers of objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.vault.access.permissions import Grant, authorize, authorize_copying
 from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Field, VaultObject
-from shared.vault.records import write_statements as statements
+from shared.vault.records import record_statements as statements
 from shared.vault.records.lineage_entries import HEADER
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ ALWAYS_RULED = frozenset({"user__sys", "connection__sys"})
 
 
 class RaceLost(Exception):
-    """Another transaction stored the same unique value meanwhile: the unit of work starts again."""
+    """Raised when another transaction has stored the same unique value meanwhile: the unit of work starts again."""
 
 
 # Which record a row names.
@@ -61,7 +61,7 @@ def fail_unnamed(
 
 
 def refuse_repeated_keys(rows: Sequence[Row], key: Field) -> None:
-    """Check that no two rows of an upsert have the same key: which of them comes first would decide the outcome.
+    """Check that no two rows of an upsert have the same key, for their order would decide the outcome.
 
     :raises VaultFault: INVALID_DATA when two rows do.
     """
@@ -102,7 +102,7 @@ def check_lineage(
 
 
 def authorize_states(caller: Caller, rows: Sequence[Row]) -> None:
-    """Check that the caller may say which state of its source record a row comes from, where one does.
+    """Check that the caller may send source modified dates, if a row has one.
 
     :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may copy records.
     """
@@ -115,9 +115,9 @@ def newer_stored(
     stored: Record,
     changes: Mapping[str, object],
 ) -> datetime | None:
-    """Return the stored time when the row's changes may be those of an older state; None when they are newer.
+    """Return the stored source time unless the row's source time is later; None when it is.
 
-    The same time may be that of either.
+    A row with the same time counts as older: it may come from either state.
     """
     if row.source_modified is None or not changes:
         return None
@@ -126,10 +126,10 @@ def newer_stored(
 
 
 def advance(row: Row, stored: Record) -> dict[str, object]:
-    """Return the record's new time as a change; nothing for a row that names no state of its source.
+    """Return the record's new source time as a change; no change for a row without a source time.
 
-    A row that says what is stored already, without a later time, may come from a newer state that says the same
-    again. The time then grows by a step, so that what others have read in between does not pass for newer.
+    A row whose values are stored already, without a later time, may come from a newer state with the same values. The
+    time then grows by a step, so that a state that another connector has read in between does not count as newer.
     """
     known: datetime | None = stored.get(FIELD)
     if row.source_modified is None:
@@ -147,7 +147,7 @@ def rules_status(
     target: VaultObject,
     mode: WriteMode,
 ) -> bool:
-    """Return whether the status rules hold for a call: not in migration mode, on platform objects, or for the Vault."""
+    """Return whether status rules apply: not in migration mode, to platform objects, or to the Vault's own calls."""
     exempt = mode.migration or target.name.endswith(PLATFORM) or caller == SYSTEM
     return not exempt
 
@@ -155,7 +155,7 @@ def rules_status(
 def refuse_inactive(rows: Sequence[Row]) -> None:
     """Fail rows that would create a record that is not active."""
     for row in rows:
-        # A row with lineage repeats what is so already in another Vault.
+        # A row with lineage repeats a state that exists already in another Vault.
         if row.values.get(STATUS) not in (None, ACTIVE) and row.lineage is None:
             row.fail(
                 ErrorType.OPERATION_NOT_ALLOWED,
@@ -169,7 +169,7 @@ def refuse_bulk_status(
     rows: Sequence[Row],
     stored: Mapping[object, Record],
 ) -> None:
-    """Fail rows of a call of several that would change the status of a record whose object is a parent."""
+    """Fail rows that change the status of a record of a parent object, in a call with more than one row."""
     naming = [row for row in rows if STATUS in row.values and row.key in stored]
     naming = [row for row in naming if row.lineage is None]
     if len(rows) == 1 or not naming or not _is_parent(registry, target):
@@ -192,7 +192,7 @@ def _is_parent(registry: Registry, target: VaultObject) -> bool:
 
 
 def fail_repeats(target: VaultObject, rows: Sequence[NewRow]) -> None:
-    """Fail every new row with a unique value that an earlier good row has."""
+    """Fail every new row whose unique value an earlier row without errors has."""
     for field in statements.unique_fields(target):
         seen: set[object] = set()
         for row in rows:
@@ -205,9 +205,9 @@ def fail_repeats(target: VaultObject, rows: Sequence[NewRow]) -> None:
 
 
 def in_key_order(target: VaultObject, rows: Sequence[NewRow]) -> list[NewRow]:
-    """Return the rows in an order that every call uses.
+    """Return the rows in the order of their keys.
 
-    Of two calls that insert the same keys, one waits for the other then, and never each for the other.
+    Two calls that insert the same keys then cannot deadlock: the second one waits for the first.
     """
     names = [field.name for field in statements.unique_fields(target)]
 
@@ -244,9 +244,9 @@ async def explain_refused(
     rows: Sequence[NewRow],
     key: Field | None,
 ) -> None:
-    """Fail each row that was not inserted, with the unique field that kept it out.
+    """Fail each row that was not inserted, naming the unique field whose value is taken.
 
-    :raises RaceLost: the value has gone since, or it is the upsert's ``key`` and there is a record to update now.
+    :raises RaceLost: when the value is no longer taken, or is the upsert's ``key``, so that the row has to update.
     """
     for field in statements.unique_fields(target):
         values = [row.values.get(field.name) for row in rows]
@@ -273,7 +273,7 @@ def _taken(field: Field) -> str:
 
 
 class Trigger(Protocol):
-    """Checks one record before it is updated or deleted; ``columns`` are what it needs of the stored one."""
+    """Checks one record before it is updated or deleted; ``columns`` are the stored columns that it reads."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -293,7 +293,7 @@ class Trigger(Protocol):
 
 @runtime_checkable
 class Follower(Protocol):
-    """A trigger that also does something once records have been updated, in the same transaction."""
+    """A trigger that also acts after records have been updated, in the same transaction."""
 
     async def after_update(
         self,
@@ -301,12 +301,12 @@ class Follower(Protocol):
         caller: Caller,
         updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """Follow updates: each record as it was stored, and its changes."""
+        """Act on updates: pairs of a record as it was stored before, and its changes."""
 
 
 @runtime_checkable
 class CreationFollower(Protocol):
-    """A trigger that also does something once records have been created, in the same transaction."""
+    """A trigger that also acts after records have been created, in the same transaction."""
 
     async def after_create(
         self,
@@ -314,7 +314,7 @@ class CreationFollower(Protocol):
         caller: Caller,
         ids: Sequence[str],
     ) -> None:
-        """Follow the creation of these records."""
+        """Act on the creation of the records with these ids."""
 
 
 @runtime_checkable
@@ -327,4 +327,4 @@ class Preparer(Protocol):
         caller: Caller,
         rows: Sequence[NewRow],
     ) -> None:
-        """Add to the values of new records, or fail their rows."""
+        """Add values to new records, or fail their rows."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
 
+# As many as the record calls of Vault take.
 MAX_ROWS = 500
 CREATED = "created__sys"
 UPDATED = "updated__sys"
@@ -30,16 +31,30 @@ NEWER_STORED = "A state of the source record that is as new or newer is stored -
 
 
 class UnchangedFields(StrEnum):
-    """What to do with a field of an update whose value is stored already."""
+    """The treatment of a field in an update whose value is stored already."""
 
     ALWAYS_IGNORE = "AlwaysIgnore"  # also one that may not be set
     IGNORE_SET_ON_CREATE_ONLY = "IgnoreSetOnCreateOnly"  # also the object type
     NEVER_IGNORE = "NeverIgnore"  # written again
 
+    @property
+    def written(self) -> bool:
+        """Return whether a value that is stored already is written again."""
+        match self:
+            case UnchangedFields.NEVER_IGNORE:
+                return True
+            case (
+                UnchangedFields.ALWAYS_IGNORE
+                | UnchangedFields.IGNORE_SET_ON_CREATE_ONLY
+            ):
+                return False
+            case _:
+                assert_never(self)
+
 
 @dataclass(frozen=True, slots=True)
 class WriteMode:
-    """The mode of one record call; ``no_triggers`` counts in migration mode only."""
+    """The mode of one record call; ``no_triggers`` has an effect in migration mode only."""
 
     migration: bool = False
     no_triggers: bool = False
@@ -48,15 +63,16 @@ class WriteMode:
 
     @property
     def may_change_type(self) -> bool:
-        """Return whether a record may get another object type."""
+        """Return whether the call may change the object type of records."""
         return self.type_change or self.migration
 
     @property
     def triggers(self) -> bool:
-        """Return whether the object's own rules run."""
+        """Return whether the triggers of the object run."""
         return not (self.migration and self.no_triggers)
 
 
+# What a call without special headers gets.
 NORMAL = WriteMode()
 TYPE_CHANGE = WriteMode(type_change=True)
 
@@ -72,11 +88,11 @@ def authorize_mode(caller: Caller, mode: WriteMode) -> None:
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """What every stage knows of a row before it is written: what the caller sent, and the rules that it breaks.
+    """A row before it is written, at any stage: the caller's values, and the rules that it breaks.
 
     ``index`` is its position in the call. ``key`` is the value that names its record, None where the call creates
-    records. ``guarded`` are fields that may be named, but only with the value that is stored. ``source_modified`` says
-    which state of its source record the row comes from.
+    records. ``guarded`` are fields that may be named, but only with the value that is stored. ``source_modified`` is
+    the modified date of the source record when the row was read from it.
     """
 
     index: int
@@ -88,19 +104,22 @@ class Row:
     errors: list[ApiError] = field(default_factory=list)
 
     def fail(self, error_type: ErrorType, message: str) -> None:
-        """Add a rule that this row breaks."""
+        """Add the error of a rule that this row breaks."""
         error = ApiError(error_type, message)
         self.errors.append(error)
 
     def refused(self, record_id: str | None = None) -> Refused:
-        """Return the row as refused with its errors; ``record_id`` is its record's where that is known."""
-        errors = tuple(self.errors)
-        return Refused(self.key, record_id, errors)
+        """Return the row as refused with its errors; ``record_id`` is the id of its record, if known."""
+        return Refused(
+            self.key,
+            record_id,
+            tuple(self.errors),
+        )
 
 
 @dataclass(slots=True, kw_only=True)
 class ReadRow(Row):
-    """A row as it was read: values are checked against their fields, references by key are still to be resolved.
+    """A row after reading: its values are checked against their fields, its references by key are not yet resolved.
 
     ``lookups`` has, by the name of a reference field, the unique field of the referenced object and the value in it.
     """
@@ -110,14 +129,14 @@ class ReadRow(Row):
 
 @dataclass(slots=True, kw_only=True)
 class ResolvedRow(Row):
-    """A row whose references are ids of records that exist."""
+    """A row whose references are all ids of existing records."""
 
 
 @dataclass(slots=True, kw_only=True)
 class NewRow(Row):
     """A row about to be inserted; the object's rules and the Vault add to its ``values``.
 
-    ``sent`` are the fields that the caller set to something.
+    ``sent`` are the fields for which the caller sent a value that is not empty.
     """
 
     sent: frozenset[str]
@@ -129,6 +148,7 @@ class NewRow(Row):
         return cls(
             index=row.index,
             key=row.key,
+            # A copy: an attempt that is undone is made again with the values as they were resolved.
             values=dict(row.values),
             guarded=row.guarded,
             source_modified=row.source_modified,
@@ -138,7 +158,7 @@ class NewRow(Row):
         )
 
     def created(self) -> Accepted:
-        """Return the row as accepted, under the id among its values."""
+        """Return the row as accepted, with the id in its values."""
         record_id = str(self.values["id"])
         return Accepted(
             self.key,
@@ -151,10 +171,10 @@ class NewRow(Row):
 
 @dataclass(slots=True)
 class Change:
-    """A resolved row beside the stored record that it names, and the values to write.
+    """A resolved row with the stored record that it names, and the values to write.
 
-    ``values`` begins as what differs from the record; the object's rules may add to it. ``changed`` are the fields of
-    the row that differ.
+    ``changed`` are the fields of the row that differ from the record. ``values`` are their values at first; the
+    object's rules may add others.
     """
 
     row: ResolvedRow
@@ -169,7 +189,7 @@ class Change:
         return record_id
 
     def fail(self, error_type: ErrorType, message: str) -> None:
-        """Add a rule that the row breaks."""
+        """Add the error of a rule that the row breaks."""
         self.row.fail(error_type, message)
 
     def refused(self) -> Refused:
@@ -177,7 +197,7 @@ class Change:
         return self.row.refused(self.id)
 
     def written(self) -> Accepted:
-        """Return the row as accepted, its values having been written."""
+        """Return the row as accepted and written."""
         return Accepted(
             self.row.key,
             self.id,
@@ -187,17 +207,27 @@ class Change:
         )
 
     def left_out(self, newer: datetime) -> Accepted:
-        """Return the row as accepted but not written, ``newer`` being the source state that is stored."""
-        return Accepted(self.row.key, self.id, warning=NEWER_STORED, newer=newer)
+        """Return the row as accepted but not written; ``newer`` is the stored source time."""
+        return Accepted(
+            self.row.key,
+            self.id,
+            warning=NEWER_STORED,
+            newer=newer,
+        )
 
     def unchanged(self, warning: str | None) -> Accepted:
-        """Return the row as accepted, all its values having been stored before."""
-        return Accepted(self.row.key, self.id, event=UPDATED, warning=warning)
+        """Return the row as accepted; all its values were stored before."""
+        return Accepted(
+            self.row.key,
+            self.id,
+            event=UPDATED,
+            warning=warning,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A row that was carried out: the record's id, what happened to it, and the fields that the row has changed."""
+    """A row that was carried out: the record's id, the event, and the fields that the row has changed."""
 
     key: object
     id: str
@@ -220,7 +250,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A row that breaks rules, each an error; it changed nothing."""
+    """A row that breaks rules, with an error for each; it changed nothing."""
 
     key: object
     id: str | None
@@ -228,7 +258,11 @@ class Refused:
 
     def result(self) -> RowResult:
         """Return the row as the calls of the API return it."""
-        return RowResult(id=self.id, id_param_value=_text(self.key), errors=self.errors)
+        return RowResult(
+            id=self.id,
+            id_param_value=_text(self.key),
+            errors=self.errors,
+        )
 
 
 Outcome = Accepted | Refused
@@ -262,12 +296,12 @@ def results(outcomes: Iterable[Outcome]) -> list[RowResult]:
 
 
 def in_order(rows: Iterable[Row], outcomes: Mapping[int, Outcome]) -> list[Outcome]:
-    """Return the outcomes, which are by index, in the order of the rows."""
+    """Return outcomes by row index as a list in the order of the rows."""
     return [outcomes[row.index] for row in rows]
 
 
 def lineage_of(outcomes: Iterable[Outcome]) -> list[LineageEntry]:
-    """Return where the changed fields of accepted rows come from, for those that say so."""
+    """Return the lineage entries of accepted rows that have a lineage."""
     entries: list[LineageEntry] = []
     for outcome in outcomes:
         if isinstance(outcome, Refused) or outcome.lineage is None:
@@ -280,4 +314,6 @@ def lineage_of(outcomes: Iterable[Outcome]) -> list[LineageEntry]:
 
 
 def _text(key: object) -> str | None:
-    return None if key is None else str(key)
+    if key is None:
+        return None
+    return str(key)

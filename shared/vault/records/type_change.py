@@ -1,4 +1,4 @@
-"""Changes the object type of records and empties what the new type does not have."""
+"""Changes the object type of records, and empties the fields that the new type does not have."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def change_types(
     object_name: str,
     rows: Sequence[Mapping[str, object]],
 ) -> list[RowResult]:
-    """Give each record, named by ``id``, the object type of its row, by id or by name; results in input order.
+    """Change the type of each record (``id``) to that of its row, an id or a name; return results in input order.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED for an object without types; and as ``RecordService.target`` does.
     """

@@ -1,4 +1,4 @@
-"""Makes and checks API access tokens: what a program signs its calls with instead of a session."""
+"""Makes and checks API access tokens, by which a program signs in without a session."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shared.vault.security.sessions import digest, invalid_session
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Database
 
 TOKEN = "veeva-vault-"  # noqa: S105  how every token begins
@@ -58,7 +58,7 @@ LOCK = "SELECT security_profile FROM platform.credential WHERE user_id = $1 AND 
 
 
 class AccessTokens:
-    """The access tokens of a Vault's users."""
+    """Generates, lists, revokes and checks the access tokens of a Vault's users."""
 
     def __init__(self, database: Database, profiles: SecurityProfiles) -> None:
         self._database = database
@@ -71,17 +71,18 @@ class AccessTokens:
         name: str,
         expiry: str,
     ) -> dict[str, str]:
-        """Make a token and return it as ``{id, token__sys}``; nothing returns its value again.
+        """Make a token and return it as ``{id, token__sys}``; its value is returned only here.
 
-        ``expiry`` is a date or a date and time in UTC; empty for a token that does not expire.
+        ``expiry`` is a date, or a date and time in UTC; a token with an empty one does not expire.
 
         :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA, INSUFFICIENT_ACCESS, USER_NOT_FOUND;
-            OPERATION_NOT_ALLOWED for the 26th.
+            OPERATION_NOT_ALLOWED when the user has 25 tokens.
         """
         in_person(caller)
         require_own(caller, user_id, OBJECT, Operation.CREATE)
         _check_name(name)
         expires = _expiry(expiry)
+        # The prefix distinguishes a token from the id of a session.
         token = TOKEN + secrets.token_hex(32)
         async with self._database.transaction() as connection:
             # One at a time, so that the number of a user's tokens stays within its bound.
@@ -100,7 +101,7 @@ class AccessTokens:
                     ErrorType.OPERATION_NOT_ALLOWED,
                     f"A user has at most {MAX_TOKENS} active tokens",
                 )
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 AuditTrail.DOMAIN,
@@ -139,7 +140,7 @@ class AccessTokens:
                 removed = await connection.fetchval(REMOVE, token_id, user_id)
             if removed is None:
                 raise VaultFault(ErrorType.INVALID_DATA, "The user has no such token")
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 AuditTrail.DOMAIN,
@@ -149,7 +150,7 @@ class AccessTokens:
             )
 
     async def caller(self, token: str) -> Caller:
-        """Return the user whose token this is; that counts as use of it.
+        """Return the user of a token as the caller, and record that the token was used.
 
         :raises VaultFault: INVALID_SESSION_ID when there is no such token, or it has expired.
         """
@@ -178,7 +179,7 @@ def _check_name(name: str) -> None:
 def _expiry(text: str) -> datetime | None:
     """Return the time at which a token ends; a date alone means the last second of that day.
 
-    :raises VaultFault: INVALID_DATA when it is no date, or has passed.
+    :raises VaultFault: INVALID_DATA when it is not a date, or has passed.
     """
     if not text:
         return None
@@ -194,6 +195,7 @@ def _expiry(text: str) -> datetime | None:
 
 
 def _end(text: str) -> datetime:
+    # A date without a time.
     if len(text) == len("2026-12-31"):
         day = date.fromisoformat(text)
         return datetime.combine(day, time(23, 59, 59), UTC)

@@ -1,8 +1,8 @@
-"""Counts calls and sign-ins of users against limits, for all processes of a Vault together.
+"""Counts calls and sign-ins against limits, and keeps callers out while the Vault is being configured.
 
-A process counts calls in memory and adds its counts to the database once a second, which returns those of the others.
-So a limit is kept to within what the processes of a Vault answer in a second, and no call waits for it. Sign-ins are
-few, and each is counted in the database; a crash of the database forgets them.
+A process counts calls in memory; once a second it adds its counts to the database and reads those of the others. So
+no call waits for the count, and a limit may be exceeded by the calls of one second. Sign-ins are few, and each is
+counted in the database; a crash of the database loses their counts.
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import asyncpg
+import structlog
 
 from shared.protocol.error_types import ErrorType
 from shared.runtime.waiting import state_log
-from shared.vault.access.permissions import connects
+from shared.vault.access.permissions import Grant, authorize, connects, granted
 from shared.vault.errors import VaultFault
-from shared.vault.storage.database import UNREACHABLE
+from shared.vault.storage.database import COMPONENT_CHANGED, UNREACHABLE
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.storage.database import Database
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -43,7 +48,7 @@ FORGET_OLD = "DELETE FROM platform.api_usage WHERE burst_window < $1"
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How much of a limit a caller has used; ``delay`` is in seconds."""
+    """The part of a limit that a caller has used; ``delay`` is in seconds."""
 
     limit: int
     remaining: int
@@ -53,7 +58,7 @@ class Usage:
 
 @dataclass(slots=True)
 class Count:
-    """Calls of one user in the window: those that all processes had shared last, and those of this one since."""
+    """Calls of one user in the window: those that all processes last shared, and those of this process since then."""
 
     shared: int = 0
     own: int = 0
@@ -61,7 +66,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Most calls in a window: of users, and of connections' users, whose calls are the work itself."""
+    """The most calls in a window, for users and for connections' users, whose calls carry the transfers."""
 
     users: int
     connections: int
@@ -87,7 +92,7 @@ class BurstLimits:
         self._task: asyncio.Task[None] | None = None
 
     def count(self, caller: Caller) -> Usage:
-        """Count a call and return how much of the limit is used; above the limit the call is to be delayed."""
+        """Count a call and return the usage of the limit: beyond it as exceeded, with a delay."""
         window = int(self._clock() // BURST_WINDOW)
         if window != self._window:
             self._window, self._counts = window, {}
@@ -101,17 +106,17 @@ class BurstLimits:
         return Usage(limit, remaining, self._delay if exceeded else 0.0, exceeded)
 
     async def start(self) -> None:
-        """Share the counts until ``stop``."""
+        """Start sharing the counts, until ``stop``."""
         self._task = asyncio.create_task(self._keep_sharing(), name="burst")
 
     async def stop(self) -> None:
-        """Stop sharing; what was counted since the last time is lost."""
+        """Stop sharing counts; those since the last sharing are lost."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def share(self) -> None:
-        """Add what this process has counted to the database, and take over what the others have."""
+        """Add this process's counts to the database, and read the sums of all processes."""
         # Cleared before the counts are read: a call counted while this waits is shared the next time.
         self._counted.clear()
         window = self._window
@@ -145,6 +150,7 @@ class BurstLimits:
 MAX_FAILURES = 10
 
 
+# The window of calls does not begin anew at any count, as that of wrong passwords does.
 NEVER = 2**31 - 1
 
 
@@ -175,7 +181,7 @@ FORGET_FAILURES = "DELETE FROM platform.sign_in_window WHERE key = $1"
 
 
 class SignInLimits:
-    """Limits of the sign-in in a minute: ``calls`` by user name and DNS, ten wrong passwords by user name."""
+    """Limits the sign-ins of a minute: ``calls`` by user name and DNS, and ten wrong passwords by user name."""
 
     def __init__(
         self,
@@ -188,7 +194,7 @@ class SignInLimits:
         self._delay = delay
 
     async def count(self, username: str, dns: str) -> Usage:
-        """Count a call; from half of the limit on it is to be delayed, and beyond the limit refused."""
+        """Count a call and return the usage of the limit: above half of it with a delay, beyond it as exceeded."""
         key = _key("calls", username, dns)
         async with self._database.connection() as connection:
             await connection.execute(PURGE_ENDED)
@@ -213,16 +219,65 @@ class SignInLimits:
 
     async def failed(self, username: str) -> None:
         """Count a wrong password."""
+        key = _key("failures", username)
         async with self._database.connection() as connection:
-            await connection.execute(COUNT, _key("failures", username), MAX_FAILURES)
+            await connection.execute(COUNT, key, MAX_FAILURES)
 
     async def succeeded(self, username: str) -> None:
-        """Forget the failures of a user who has signed in."""
+        """Delete the count of failures of a user who has signed in."""
+        key = _key("failures", username)
         async with self._database.connection() as connection:
-            await connection.execute(FORGET_FAILURES, _key("failures", username))
+            await connection.execute(FORGET_FAILURES, key)
 
 
 def _key(*parts: str) -> bytes:
-    """Return a digest: what was typed as a user name may be a password."""
+    """Return the digest under which counts are stored, since a typed user name may be a password."""
     text = "\x00".join(parts)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    # Any text may be typed, also one that is not valid Unicode.
+    typed = text.encode("utf-8", "surrogatepass")
+    digest = hashlib.sha256(typed)
+    return digest.digest()
+
+
+log = structlog.get_logger(__name__)
+
+
+class ConfigurationMode:
+    """Caches whether the mode is on; a change is announced to all processes like a change of components."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.enabled = False
+
+    async def load(self) -> None:
+        """Read whether the mode is on; called at start, and whenever components or the mode have changed."""
+        async with self._database.connection() as connection:
+            self.enabled = await connection.fetchval(
+                "SELECT enabled FROM platform.configuration_mode"
+            )
+
+    async def switch(self, caller: Caller, *, enabled: bool) -> None:
+        """Switch the mode on or off, for all processes.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
+        authorize(caller, Grant.EXECUTE_MDL)
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                "UPDATE platform.configuration_mode SET enabled = $1", enabled
+            )
+            # Every process reads components and this mode again when it hears of it.
+            await connection.execute("SELECT pg_notify($1, '')", COMPONENT_CHANGED)
+        # At once in this process, which answers the call.
+        self.enabled = enabled
+        log.info("configuration_mode.switched", enabled=enabled, user_id=caller.user_id)
+
+    def admit(self, caller: Caller) -> None:
+        """Check that the caller may use the Vault now: administrators always, others unless the mode is on.
+
+        :raises VaultFault: CONFIGURATION_MODE_ENABLED when not.
+        """
+        if not self.enabled or granted(caller, Grant.EXECUTE_MDL):
+            return
+        message = "The Vault is in configuration mode; only administrators have access"
+        raise VaultFault(ErrorType.CONFIGURATION_MODE_ENABLED, message)

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
-    from shared.vault.security.security_profiles import SecurityProfiles
-    from shared.vault.security.sessions import Session, Sessions
+    from shared.vault.security.sessions import SecurityProfiles, Session, Sessions
     from shared.vault.storage.database import Connection, Database
 
 OBJECT = "delegated_access__sys"
@@ -63,7 +62,7 @@ AND NOT EXISTS (SELECT FROM platform.user_group_member m WHERE m.group_id = g.id
 
 
 class Delegations:
-    """Who may act for whom in this Vault."""
+    """Grants, lists and revokes the delegations of this Vault, and opens sessions by them."""
 
     def __init__(
         self,
@@ -95,7 +94,7 @@ class Delegations:
         return await self._sessions.open(delegator_user_id, caller.user_id)
 
     async def all(self, caller: Caller) -> list[dict[str, object]]:
-        """Return delegations by and to the caller; all of them to one who may read those of others."""
+        """Return the delegations by and to the caller, or all of them if the caller may read those of others."""
         everyone = may(caller, OBJECT, Operation.READ)
         async with self._database.connection() as connection:
             rows = await connection.fetch(LIST, caller.user_id, everyone)
@@ -109,7 +108,9 @@ class Delegations:
         start: datetime | None,
         end: datetime | None,
     ) -> int:
-        """Let ``delegate`` act for ``delegator`` from ``start`` (now) to ``end`` (revocation); return its id.
+        """Allow ``delegate`` to act for ``delegator``; return the delegation's id.
+
+        It begins at ``start``, by default now, and ends at ``end``, by default when it is revoked.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED, USER_NOT_FOUND.
         """
@@ -140,7 +141,7 @@ class Delegations:
                         ErrorType.OPERATION_NOT_ALLOWED,
                         f"A user has at most {MAX_DELEGATES} delegates",
                     )
-                await entries.noted(
+                await entries.record_entry(
                     connection,
                     caller,
                     AuditTrail.DOMAIN,
@@ -148,6 +149,7 @@ class Delegations:
                     f"Delegation.{added}",
                     after=f"{delegator} to {delegate}",
                 )
+        # The index decides: two calls may grant the same at once.
         except asyncpg.UniqueViolationError as error:
             message = "The user has granted delegate access to this user already"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
@@ -160,7 +162,7 @@ class Delegations:
         delegator: int,
         delegate: int,
     ) -> None:
-        """Check that both are active users, and that the caller and the delegator's groups allow the delegation.
+        """Check that both users are active, and that the caller and the delegator's groups allow the delegation.
 
         :raises VaultFault: USER_NOT_FOUND, INSUFFICIENT_ACCESS, OPERATION_NOT_ALLOWED.
         """
@@ -170,6 +172,7 @@ class Delegations:
             raise VaultFault(
                 ErrorType.USER_NOT_FOUND, "There is no active user with this id"
             )
+        # Who grants access to somebody else's account could grant it to themselves.
         if delegator != caller.user_id:
             require_all_of(caller, self._profiles.in_full(profiles[delegator]))
         if await connection.fetchval(CLOSED, delegator, delegate):
@@ -196,7 +199,7 @@ class Delegations:
                 raise VaultFault(ErrorType.INVALID_DATA, "There is no such delegation")
             await connection.execute(REMOVE, delegation_id)
             item = f"Delegation.{delegation_id}"
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 AuditTrail.DOMAIN,

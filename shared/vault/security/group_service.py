@@ -1,4 +1,4 @@
-"""Carries out the group calls: named lists of users, some by membership and some by their security profile."""
+"""Carries out the group calls; a group has users by membership or by their security profile."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ SELECT g.*, array(SELECT m.user_id FROM platform.user_group_member m WHERE m.gro
         WHERE c.active AND c.security_profile = ANY(g.security_profiles) ORDER BY 1) AS implied
 FROM platform.user_group g
 """
+# The whole group as one text: so the audit trail has it before and after a change.
 STATE = """
 SELECT (to_jsonb(g) || jsonb_build_object('members', array(
     SELECT m.user_id FROM platform.user_group_member m WHERE m.group_id = g.id ORDER BY 1)))::text
@@ -61,12 +62,13 @@ COLUMNS = {
     PROFILES_FIELD: "security_profiles",
 }
 MEMBERS_FIELD = "members__v"
+# Fields that are true or false; the others are text.
 FLAGS = frozenset({"active__v", "allow_delegation_among_members__v"})
 LENGTHS = {"label__v": MAX_LABEL, "group_description__v": MAX_DESCRIPTION}
 
 
 class MemberChange(StrEnum):
-    """How a call changes the members of a group."""
+    """The ways in which a call changes the members of a group."""
 
     SET = "set"
     ADD = "add"
@@ -74,7 +76,7 @@ class MemberChange(StrEnum):
 
 
 class Members(NamedTuple):
-    """A change of a group's members, and the ids of the users in it."""
+    """A change of a group's members, and the ids of the users that it concerns."""
 
     change: MemberChange
     users: list[int]
@@ -84,7 +86,7 @@ NO_MEMBERS = Members(MemberChange.SET, [])
 
 
 class GroupService:
-    """The groups of a Vault."""
+    """Carries out the group calls of the API."""
 
     def __init__(self, database: Database, components: ComponentService) -> None:
         self._database = database
@@ -135,6 +137,7 @@ class GroupService:
         values["name"] = name_of_label(str(values["label"]))
         values["created_by"] = caller.user_id
         values["modified_by"] = caller.user_id
+        # The names are those of a constant, never what a caller has sent.
         names = ", ".join(values)
         places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
         sql = (
@@ -157,13 +160,14 @@ class GroupService:
         group_id: int,
         fields: Mapping[str, str],
     ) -> None:
-        """Change a group; ``members__v`` replaces its members, or adds or deletes some.
+        """Change a group; ``members__v`` replaces, adds or deletes members, as ``read_members`` reads it.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, ATTRIBUTE_NOT_SUPPORTED, USER_NOT_FOUND,
-            OPERATION_NOT_ALLOWED for the members of a group of the system.
+            OPERATION_NOT_ALLOWED for the members of a system group.
         """
         require(caller, OBJECT, Operation.EDIT)
         values, members = self._read(fields)
+        # Left out, the label stays; empty, it is refused.
         if not values.get("label", "x"):
             raise VaultFault(
                 ErrorType.PARAMETER_REQUIRED, "Missing required parameter [label__v]"
@@ -171,7 +175,7 @@ class GroupService:
         sets = "".join(f", {name} = ${n}" for n, name in enumerate(values, 3))
         sql = f"UPDATE platform.user_group SET modified_by = $2, modified_date = now(){sets} WHERE id = $1"
         async with self._database.transaction() as connection:
-            # Delegation among its members may be allowed in a group of the system, too.
+            # Delegation among members is the one attribute of a system group that may be changed.
             await _open_group(
                 connection,
                 group_id,
@@ -185,12 +189,13 @@ class GroupService:
             await _note(connection, caller, group_id, AuditAction.EDIT, before)
 
     async def delete(self, caller: Caller, group_id: int) -> None:
-        """Remove a group that users have made.
+        """Delete a group that is not a system group.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED.
         """
         require(caller, OBJECT, Operation.DELETE)
         async with self._database.transaction() as connection:
+            # To delete is a change that a group of the system does not take.
             await _open_group(connection, group_id, changing={"id"}, members=None)
             before = await connection.fetchval(STATE, group_id)
             await connection.execute(
@@ -202,6 +207,7 @@ class GroupService:
         self, fields: Mapping[str, str]
     ) -> tuple[dict[str, object], Members | None]:
         values, members = _read(fields)
+        # The picklist has every security profile, those that components make among them.
         known = self._components.registry.picklists[SECURITY_PROFILES.name].entries
         named = values.get(COLUMNS[PROFILES_FIELD], [])
         if isinstance(named, list) and not set(named) <= set(known):
@@ -221,7 +227,7 @@ async def _note(
 ) -> None:
     """Write the entry of a change of a group to the audit trail, with its members."""
     after = await connection.fetchval(STATE, group_id)
-    await entries.noted(
+    await entries.record_entry(
         connection,
         caller,
         entries.DOMAIN,
@@ -241,8 +247,8 @@ async def _open_group(
 ) -> None:
     """Lock a group for a change of these columns and members.
 
-    :raises VaultFault: INVALID_DATA when there is no such group; OPERATION_NOT_ALLOWED for a group of the system,
-        unless nothing but delegation among its members changes.
+    :raises VaultFault: INVALID_DATA when there is no such group; OPERATION_NOT_ALLOWED for a change of a system group
+        other than of the delegation among its members.
     """
     system = await connection.fetchval(
         "SELECT system_group FROM platform.user_group WHERE id = $1 FOR UPDATE",
@@ -278,6 +284,7 @@ async def _add_members(
     group_id: int,
     users: list[int],
 ) -> None:
+    # Counted, so that one statement finds out whether all of them exist.
     known = await connection.fetchval(COUNT_USERS, users)
     if known != len(users):
         raise VaultFault(
@@ -289,7 +296,7 @@ async def _add_members(
 def _read(
     fields: Mapping[str, str],
 ) -> tuple[dict[str, object], Members | None]:
-    """Return the column values of a call's fields, and the change of members where it names some."""
+    """Return the column values of a call's fields, and the change of members, None when the call names no members."""
     values: dict[str, object] = {}
     members = None
     for name, text in fields.items():
@@ -323,7 +330,7 @@ def _value(name: str, text: str) -> object:
 def read_members(text: str) -> Members:
     """Return the change in a text: ``1,2`` replaces the members, ``add (1,2)`` and ``delete (1,2)`` change some.
 
-    :raises VaultFault: INVALID_DATA when it is anything else, or names too many users.
+    :raises VaultFault: INVALID_DATA when the text has another form, or names too many users.
     """
     match = MEMBERS.fullmatch(text)
     if match is None:

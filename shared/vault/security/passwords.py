@@ -24,7 +24,7 @@ class Passwords:
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._turn = asyncio.Semaphore(CONCURRENCY)
-        # Checked in place of a hash that there is not, so that the time taken does not say which users exist.
+        # Checked when there is no user, so that the time taken does not say which users exist.
         self._nobody = self._hasher.hash("no user has this password")
 
     async def hash(self, password: str) -> str:
@@ -45,11 +45,11 @@ class Passwords:
         *,
         before: Callable[[], Awaitable[None]] | None = None,
     ) -> bool:
-        """Return whether the password is the hash's own; without a hash the same work is done, and the result is False.
+        """Return whether the hash is that of the password; without a hash, do the same work and return False.
 
-        ``before`` runs when this call's turn has come, so that a limit counts what is waiting too.
+        ``before`` runs when this call's turn has come: a check in it sees the failures of the calls that waited before.
 
-        :raises VaultFault: UNEXPECTED_ERROR when too many sign-ins wait; and what ``before`` raises.
+        :raises VaultFault: UNEXPECTED_ERROR when too many sign-ins wait; and whatever ``before`` raises.
         """
         await self._take_turn(QUEUE_TIMEOUT)
         try:

@@ -1,20 +1,61 @@
-"""Opens, finds and ends sessions: opaque random ids, of which the database keeps only a digest."""
+"""Opens, finds and ends sessions, and resolves the security profiles of their users."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.caller import Caller
+from shared.vault.access.caller import SUPPLIED, Caller, SecurityProfile
 from shared.vault.audit.audit_entries import signed_in
+from shared.vault.components.permission_types import PROFILE
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
-    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.components.registry import Registry
+    from shared.vault.configuration.component_service import ComponentService
+from shared.vault.access.profiles import active_profiles, profile_of
+
+
+class SecurityProfiles:
+    """Resolves the security profiles of a Vault, once for each version of its components."""
+
+    def __init__(self, components: ComponentService) -> None:
+        self._components = components
+        self._registry: Registry | None = None
+        self._resolved: Mapping[str, SecurityProfile] = {}
+
+    def named(self, name: str) -> SecurityProfile:
+        """Return the active profile of a name; for an unknown name, a profile that allows nothing."""
+        registry = self._components.registry
+        # Each version of the components makes profiles of its own.
+        if registry is not self._registry:
+            self._resolved = active_profiles(registry.components)
+            self._registry = registry
+        profile = self._resolved.get(name)
+        if profile is None:
+            return SecurityProfile(name)
+        return profile
+
+    def in_full(self, name: str) -> SecurityProfile:
+        """Return a profile as if it and all its sets were active.
+
+        They may become active later, so a caller who assigns the profile grants all of that.
+        """
+        if name in SUPPLIED:
+            return SUPPLIED[name]
+        components = self._components.registry.components
+        component = components.get((PROFILE, name))
+        if component is None:
+            return SecurityProfile(name)
+        return profile_of(component, components)
+
+
+if TYPE_CHECKING:
     from shared.vault.storage.database import Connection, Database
 
 MAX_SESSION_ID_LENGTH = 200
@@ -51,14 +92,14 @@ END_OTHERS = "DELETE FROM platform.session WHERE $1 IN (user_id, delegate_user_i
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a sign-in returns: the id to send with every call, and the user whose session it is."""
+    """The result of a sign-in: the session id to send with every call, and its user."""
 
     session_id: str
     user_id: int
 
 
 class Sessions:
-    """The live sessions of a Vault; ``idle`` is how long one lasts without a call."""
+    """Opens, finds and ends the sessions of a Vault; one ends after the time ``idle`` without a call."""
 
     def __init__(
         self,
@@ -122,7 +163,7 @@ class Sessions:
         return session
 
     async def caller(self, session_id: str) -> Caller:
-        """Return the user whose session this is; that counts as use of it.
+        """Return the user of a session as the caller, and record that the session was used.
 
         :raises VaultFault: INVALID_SESSION_ID when there is no such session, or it has expired.
         """
@@ -147,14 +188,16 @@ class Sessions:
         )
 
     async def touch(self, session_id: str) -> None:
-        """Start the session's idle time again."""
+        """Restart the session's idle time."""
+        key = digest(session_id)
         async with self._database.connection() as connection:
-            await connection.execute(TOUCH, digest(session_id))
+            await connection.execute(TOUCH, key)
 
     async def end(self, session_id: str) -> None:
-        """End a session; ending it twice does no harm."""
+        """End a session; do nothing when it has ended."""
+        key = digest(session_id)
         async with self._database.connection() as connection:
-            await connection.execute(END, digest(session_id))
+            await connection.execute(END, key)
 
     async def end_others(
         self,
@@ -162,7 +205,7 @@ class Sessions:
         user_id: int,
         session_id: str | None,
     ) -> None:
-        """End a user's sessions but this one, within a transaction that does more."""
+        """End a user's sessions except this one, within a transaction that has begun."""
         await connection.execute(END_OTHERS, user_id, digest(session_id or ""))
 
 
@@ -172,7 +215,7 @@ def invalid_session() -> VaultFault:
 
 
 def digest(session_id: str) -> bytes:
-    """Return what is stored of a session id or an access token.
+    """Return the digest that is stored of a session id or an access token.
 
     They are random and long: unlike a password, one cannot be found from a fast digest.
     """

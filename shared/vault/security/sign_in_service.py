@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.security.call_limits import Usage
-    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
 MAX_USERNAME_LENGTH = 255
@@ -34,8 +34,8 @@ NAMED = "SELECT user_id, security_profile FROM platform.credential WHERE usernam
 STORE_HASH = "UPDATE platform.credential SET password_hash = $2, password_change_required = $3 WHERE user_id = $1"
 
 
-class SecurityService:
-    """The sign-ins of a Vault's users, and their sessions."""
+class SignInService:
+    """Signs in the users of a Vault, identifies callers, and stores passwords."""
 
     def __init__(
         self,
@@ -57,8 +57,9 @@ class SecurityService:
         self.tokens = AccessTokens(database, profiles)
 
     async def count_sign_in(self, username: str, dns: str) -> Usage:
-        """Count a call of the sign-in by user name and DNS, and return how much of the limit is used."""
-        return await self._limits.count(username[:MAX_USERNAME_LENGTH], dns)
+        """Count a call of the sign-in by user name and DNS, and return the usage of the limit."""
+        name = username[:MAX_USERNAME_LENGTH]
+        return await self._limits.count(name, dns)
 
     async def sign_in(self, username: str, password: str) -> Session:
         """Check a password and open a session.
@@ -67,6 +68,7 @@ class SecurityService:
             PASSWORD_CHANGE_REQUIRED.
         """
         user = await self._verified(username, password)
+        # Only after the password was checked: otherwise the error would reveal which users are new.
         if user["password_change_required"]:
             message = "The user must change their password before signing in."
             await self._keep_refusal(username, ErrorType.PASSWORD_CHANGE_REQUIRED)
@@ -74,7 +76,7 @@ class SecurityService:
         return await self.sessions.open(user["user_id"])
 
     async def _verified(self, username: str, password: str) -> Record:
-        """Return the active user whose name and password these are; a refusal is kept on the audit trail."""
+        """Return the active user with this name and password; write a refusal to the audit trail."""
         try:
             return await self._checked(username, password)
         except VaultFault as fault:
@@ -82,11 +84,13 @@ class SecurityService:
             raise
 
     async def _keep_refusal(self, username: str, reason: ErrorType) -> None:
+        name = username[:MAX_USERNAME_LENGTH]
         async with self._database.connection() as connection:
-            await sign_in_refused(connection, username[:MAX_USERNAME_LENGTH], reason)
+            # Not in a transaction that the refusal would undo.
+            await sign_in_refused(connection, name, reason)
 
     async def _checked(self, username: str, password: str) -> Record:
-        """Return the active user whose name and password these are; wrong ones are counted."""
+        """Return the active user with this name and password; count a wrong password."""
         if not password:
             raise VaultFault(
                 ErrorType.NO_PASSWORD_PROVIDED,
@@ -114,18 +118,19 @@ class SecurityService:
         return user
 
     async def caller(self, session_id: str | None) -> Caller:
-        """Return the user of a live session or access token, at the price of one statement.
+        """Return the user of a live session or access token as the caller, by one statement.
 
         :raises VaultFault: INVALID_SESSION_ID when there is no such session or token, or it has expired.
         """
         if session_id is None:
             raise invalid_session()
+        # Session ids are hexadecimal: none begins like a token.
         if session_id.startswith(TOKEN):
             return await self.tokens.caller(session_id)
         return await self.sessions.caller(session_id)
 
     async def caller_of(self, user_id: int) -> Caller:
-        """Return a user, for work that is done in their name without a session.
+        """Return the user with an id as the caller, for work in their name without a session.
 
         :raises VaultFault: INACTIVE_USER when there is no such active user.
         """
@@ -139,7 +144,7 @@ class SecurityService:
         return Caller(user_id, user["username"], profile)
 
     async def caller_named(self, username: str) -> Caller:
-        """Return a user by name, for work that the configuration says is done in their name.
+        """Return the user with a name as the caller, for work that the configuration runs in their name.
 
         :raises VaultFault: INACTIVE_USER when there is no such active user.
         """
@@ -152,7 +157,7 @@ class SecurityService:
         return Caller(user["user_id"], username, profile)
 
     async def keep_alive(self, caller: Caller) -> None:
-        """Start the idle time of the caller's session again."""
+        """Restart the idle time of the caller's session."""
         if caller.session_id is not None:
             await self.sessions.touch(caller.session_id)
 
@@ -168,12 +173,12 @@ class SecurityService:
         new: str,
         caller: Caller | None,
     ) -> None:
-        """Change a password for which the current one is known; the user's other sessions end.
+        """Change a user's password after checking the current one; end the user's other sessions.
 
         A user who must change it has no session, and so no ``caller``.
 
-        :raises VaultFault: as ``sign_in``, but for PASSWORD_CHANGE_REQUIRED; and INVALID_DATA for a new one that
-            is too short or the current one.
+        :raises VaultFault: as ``sign_in``, except PASSWORD_CHANGE_REQUIRED; INVALID_DATA for a new password that
+            is too short or the same as the current one.
         """
         if caller is not None:
             in_person(caller)
@@ -194,7 +199,7 @@ class SecurityService:
             await self.sessions.end_others(connection, user_id, kept_session)
 
     async def hash_new(self, password: str) -> str:
-        """Return the hash of a password that a user may have.
+        """Return the hash of a new password after checking its length.
 
         :raises VaultFault: INVALID_DATA when it is too short or too long.
         """
@@ -209,11 +214,11 @@ class SecurityService:
         *,
         change_required: bool = False,
     ) -> None:
-        """Store a password within a transaction that does more."""
+        """Store a password within a transaction that has begun."""
         await connection.execute(STORE_HASH, user_id, password_hash, change_required)
 
     async def ensure_password(self, user_id: int, password: str) -> None:
-        """Make this the user's password unless it is; a change ends their sessions.
+        """Set the user's password unless it is this one already; a change ends their sessions.
 
         :raises ValueError: when there is no such user, or the password is empty or too long.
         """
@@ -222,6 +227,7 @@ class SecurityService:
         if user is None or not 0 < len(password) <= MAX_PASSWORD_LENGTH:
             message = f"user {user_id} needs a password of at most {MAX_PASSWORD_LENGTH} characters"
             raise ValueError(message)
+        # A Vault that starts again must not end the sessions of its users.
         if await self.passwords.verify(user["password_hash"], password):
             return
         password_hash = await self.passwords.hash(password)

@@ -1,4 +1,4 @@
-"""Names the fields of a user as the user calls of the API have them, and where each is stored."""
+"""Maps the fields of a user in the user calls of the API to the columns that store them."""
 
 from __future__ import annotations
 
@@ -55,13 +55,14 @@ DEFAULTS = {
     PROFILE: BUSINESS_USER.name,
     LICENSE: "full__v",
 }
+# The only one there is, like the domain.
 SECURITY_POLICY = 1
 DOMAIN = 1
 
 
 @dataclass(slots=True)
 class UserRow:
-    """One user of a call: the fields of their record, and what concerns their sign-in."""
+    """One user of a call: the fields of their record, and those of their sign-in."""
 
     record: dict[str, object] = field(default_factory=dict)
     password: str | None = None
@@ -70,8 +71,9 @@ class UserRow:
     errors: list[ApiError] = field(default_factory=list)
 
     def fail(self, error_type: ErrorType, message: str) -> None:
-        """Add a reason why this user cannot be stored."""
-        self.errors.append(ApiError(error_type, message))
+        """Add an error for which this user cannot be stored."""
+        error = ApiError(error_type, message)
+        self.errors.append(error)
 
 
 def read_user(
@@ -82,7 +84,7 @@ def read_user(
 ) -> UserRow:
     """Return a user of a call with the errors of its fields.
 
-    With ``own``, callers change themselves, and only what is theirs to change.
+    With ``own``, the row is the caller's own user, of whom only some fields may be changed.
     """
     row = UserRow()
     for name, value in source.items():
@@ -102,7 +104,7 @@ def _set_special(
     value: object,
     vault_id: int,
 ) -> None:
-    """Set a field that is not simply a column of the record; an unknown one is an error."""
+    """Set a field that is not a column of the record; add an error for an unknown field."""
     if name == "id":
         row.record["id"] = None if value is None else str(value)
     elif name in ACTIVE:
@@ -110,6 +112,7 @@ def _set_special(
     elif name == MEMBERSHIP:
         _set_membership(row, value, vault_id)
     elif name == PASSWORD:
+        # An empty column of a CSV file sets no password.
         row.password = str(value) if value else None
     elif name == CHANGE_PASSWORD:
         row.change_required = _truth(row, name, value)
@@ -119,7 +122,7 @@ def _set_special(
 
 
 def complete(row: UserRow) -> None:
-    """Add defaults for what a new user's row leaves out; the row fails without what every user has."""
+    """Add defaults to the row of a new user; fail the row when a required field is missing."""
     for name in REQUIRED:
         if not row.record.get(TEXTS[name]):
             message = f"Missing required parameter [{name}]"
@@ -129,7 +132,7 @@ def complete(row: UserRow) -> None:
             row.record[name] = value
     first, last = row.record.get("first_name__sys"), row.record.get("last_name__sys")
     row.record["name__v"] = f"{first} {last}"
-    # The Vault gives new users their ids.
+    # The Vault assigns the ids of new users.
     row.record.pop("id", None)
 
 
@@ -148,10 +151,11 @@ def _set_membership(
     value: object,
     vault_id: int,
 ) -> None:
-    """Set what ``{vault id}:{active}:{security profile}:{license type}`` says; all after the id may be left out."""
+    """Set the fields in ``{vault id}:{active}:{security profile}:{license type}``; all but the id are optional."""
     if not value:
         return
     vault, *rest = str(value).split(":")
+    # Users are members of this Vault and of no other.
     if vault.strip() != str(vault_id) or len(rest) > 3:
         row.fail(
             ErrorType.INVALID_DATA,
@@ -170,11 +174,18 @@ def _truth(
     name: str,
     value: object,
 ) -> bool | None:
-    known = {"true": True, "false": False}
-    truth = known.get(str(value).strip().lower())
-    if truth is None and value not in (None, ""):
-        row.fail(ErrorType.INVALID_DATA, f"[{name}] takes true or false")
-    return truth
+    """Return a Boolean value, None for an empty one; fail the row for any other."""
+    if value is None or value == "":
+        return None
+    text = str(value).strip()
+    match text.lower():
+        case "true":
+            return True
+        case "false":
+            return False
+        case _:
+            row.fail(ErrorType.INVALID_DATA, f"[{name}] takes true or false")
+            return None
 
 
 def user_json(
@@ -184,7 +195,7 @@ def user_json(
     membership: bool = False,
     licensing: bool = False,
 ) -> dict[str, object]:
-    """Return a user as ``GET /objects/users/{id}`` has one (the value of ``user``)."""
+    """Return the member ``user`` of ``GET /objects/users/{id}``."""
     shown: dict[str, object] = {"id": user["user_id"]}
     for name, column in COLUMNS.items():
         # The user__sys that an administrator has made may lack some of these columns.

@@ -1,4 +1,4 @@
-"""Keeps users as records of ``user__sys``: the sign-in of each follows its record, and none is ever deleted."""
+"""Stores users as records of ``user__sys``: a user's sign-in follows the record, and no record is ever deleted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.records.rows import NewRow
-    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
 OBJECT = "user__sys"
@@ -41,7 +41,7 @@ CATCH_UP = "UPDATE records.user__sys SET id = id"
 
 
 async def follow_user_records(database: Database) -> None:
-    """Make the database trigger that keeps every user's sign-in as their record says, however that is written."""
+    """Create the database trigger that updates a user's sign-in after every write of their record."""
     async with database.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
         if await connection.fetchval(MISSING):
@@ -50,10 +50,10 @@ async def follow_user_records(database: Database) -> None:
 
 
 class UserTrigger:
-    """Users are made inactive, never deleted; the Vault's own user stays as it is.
+    """Refuses changes of users that callers may not make, deletions, and changes of the Vault's own user.
 
-    A caller who changes a user, or gives one a security profile, may do all that the user may. One active user, besides
-    the Vault's own, is always a System Admin.
+    A caller may change only users who may do no more than the caller, and assign only such security profiles. At least
+    one active user, besides the Vault's own, is always a System Admin.
     """
 
     columns = (STATUS, PROFILE)
@@ -67,7 +67,7 @@ class UserTrigger:
         caller: Caller,
         rows: Sequence[NewRow],
     ) -> None:
-        """Fail rows of users who would be allowed more than the caller is."""
+        """Fail rows of users who would have more permissions than the caller."""
         del connection
         for row in rows:
             refusal = self._refusal(caller, row.values.get(PROFILE))
@@ -80,7 +80,7 @@ class UserTrigger:
         stored: Record,
         changes: dict[str, object],
     ) -> ApiError | None:
-        """Refuse to change the Vault's own user or a mightier one, and to let callers lock themselves out."""
+        """Refuse changes of the Vault's own user, of a user with more permissions, or that lock the caller out."""
         own = stored["id"] == str(caller.user_id)
         if stored["id"] == str(SYSTEM.user_id):
             return ApiError(
@@ -109,9 +109,9 @@ class UserTrigger:
         caller: Caller,
         updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """Keep one active System Admin.
+        """Check that an active System Admin remains.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED, of the whole call, when there would be none.
+        :raises VaultFault: OPERATION_NOT_ALLOWED for the whole call when none would remain.
         """
         del caller
         if not any(_ends_administrator(*each) for each in updated):
@@ -139,7 +139,7 @@ class UserTrigger:
 
 
 def _ends_administrator(stored: Record, changes: Mapping[str, object]) -> bool:
-    """Return whether a change makes a System Admin inactive, or something else."""
+    """Return whether a change makes a System Admin inactive, or takes that profile away."""
     administrator = SYSTEM_ADMIN.name
     if stored[PROFILE] != administrator:
         return False

@@ -31,9 +31,10 @@ from shared.vault.storage.database import also_in_unit_of_work
 
 if TYPE_CHECKING:
     from shared.vault.records.record_service import RecordService
-    from shared.vault.security.sign_in_service import SecurityService
+    from shared.vault.security.sign_in_service import SignInService
     from shared.vault.storage.database import Connection, Database
 
+# A user is in a group by membership, or by the security profile.
 SELECT = """
 SELECT c.user_id, c.username, c.security_profile, c.active, c.password_change_required, c.last_login, u.*,
     array(SELECT g.id FROM platform.user_group g
@@ -56,13 +57,13 @@ Source = Sequence[Mapping[str, object]]
 
 
 class UserService:
-    """The user calls of the API; ``vault_id`` is of the only Vault that its users are members of."""
+    """Carries out the user calls of the API; ``vault_id`` is the one Vault that the users are members of."""
 
     def __init__(
         self,
         database: Database,
         records: RecordService,
-        security: SecurityService,
+        security: SignInService,
         vault_id: int,
     ) -> None:
         self._database = database
@@ -78,7 +79,7 @@ class UserService:
         membership: bool = False,
         licensing: bool = False,
     ) -> dict[str, object]:
-        """Return a user; in a delegated session the user's own has the delegate, too.
+        """Return a user; in a delegated session the caller's own user also has the delegate's id.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and USER_NOT_FOUND when there is no such user.
         """
@@ -113,10 +114,12 @@ class UserService:
         """
         require(caller, OBJECT, Operation.READ)
         name, _, direction = sort.strip().partition(" ")
+        # Nothing else gets into the text of the statement.
         if name not in SORTS or direction.strip().lower() not in ("", "asc", "desc"):
             raise VaultFault(
                 ErrorType.INVALID_DATA, "[sort] takes a field of a user and asc or desc"
             )
+        # The id comes last, so that pages do not overlap where values are equal.
         order = f"{SORTS[name]} {direction.strip() or 'asc'}, c.user_id"
         async with self._database.connection() as connection:
             rows = await connection.fetch(
@@ -150,7 +153,7 @@ class UserService:
         rows: Source,
         id_param: str,
     ) -> list[RowResult]:
-        """Create users or change those who exist; ``id_param`` is ``user_name__v``, or ``id`` of those who exist.
+        """Create users or change existing ones; ``id_param`` is ``user_name__v``, or ``id`` for existing users only.
 
         :raises VaultFault: for the call as a whole: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, INVALID_DATA.
         """
@@ -195,7 +198,7 @@ class UserService:
         user_id: int,
         fields: Mapping[str, object],
     ) -> RowResult:
-        """Change a user; callers may change of themselves what is theirs, whatever else they may do.
+        """Change a user; callers may always change some fields of their own user.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
@@ -226,10 +229,12 @@ class UserService:
         write: Write,
     ) -> list[RowResult]:
         """Write the records of the rows without errors, and in the same transaction their passwords."""
+        # Before the transaction: hashing takes its time, and a transaction holds a connection.
         await asyncio.gather(*(self._hash(row) for row in read))
         good = [row for row in read if not row.errors]
 
         async def keep_passwords(connection: Connection, stored: object) -> None:
+            # What the unit of work of the records returns: their results.
             if isinstance(stored, list):
                 await self._refuse_mightier(connection, caller, good, stored)
                 for row, record in zip(good, stored, strict=True):
@@ -243,6 +248,7 @@ class UserService:
         results: list[RowResult] = []
         for row in read:
             refused = RowResult(id=_id(row), errors=tuple(row.errors))
+            # Rows without errors have gone through the records, in their order.
             results.append(refused if row.errors else next(written))
         return results
 
@@ -261,7 +267,7 @@ class UserService:
         rows: list[UserRow],
         records: list[RowResult],
     ) -> None:
-        """Check that a call sets no sign-in of users who may do more than the caller: it would be a way to be them.
+        """Check that a call sets no sign-in of a user with more permissions, as whom the caller could then sign in.
 
         :raises VaultFault: INSUFFICIENT_ACCESS when it does.
         """
@@ -284,7 +290,7 @@ class UserService:
         row: UserRow,
         record: RowResult,
     ) -> None:
-        """Store the password of a row whose record has been written; the row has changed something then."""
+        """Store the password of a row whose record has been written, and mark the row as changed."""
         if record.errors or record.id is None:
             return
         user_id, required = int(record.id), row.change_required
@@ -296,6 +302,7 @@ class UserService:
                 change_required=bool(required),
             )
             await password_changed(connection, caller, user_id)
+            # Whoever has signed in with the old password has to do so again.
             await self._security.sessions.end_others(connection, user_id, None)
             record.warning = None
         elif required is not None:
@@ -312,4 +319,6 @@ class UserService:
 
 def _id(row: UserRow) -> str | None:
     record_id = row.record.get("id")
-    return None if record_id is None else str(record_id)
+    if record_id is None:
+        return None
+    return str(record_id)

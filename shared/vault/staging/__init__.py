@@ -1,1 +1,1 @@
-"""File staging: a store of files, and the part of it that users see."""
+"""Serves file staging: a store of files, and the part of it that users see."""

@@ -24,7 +24,7 @@ class StagingJobs:
         self._uploads = uploads
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {
             MOVE: JobType(self.move),
             DELETE: JobType(self.delete),
@@ -32,9 +32,9 @@ class StagingJobs:
         }
 
     async def move(self, context: JobContext) -> JobResult:
-        """Move an item; complete the move of a run that was cut off.
+        """Move an item, or complete the move of a run that was interrupted.
 
-        :raises VaultFault: when the target exists, or the source is gone.
+        :raises VaultFault: when the target exists, or the source no longer does.
         """
         source = str(context.parameters["source"])
         target = str(context.parameters["target"])
@@ -55,7 +55,7 @@ class StagingJobs:
     async def commit(self, context: JobContext) -> JobResult:
         """Join the parts of an upload session into its file, and remove the session.
 
-        :raises VaultFault: when the session is gone, or another file has taken the place.
+        :raises VaultFault: when the session no longer exists, or another file has the key.
         """
         session_id = str(context.parameters["session"])
         resumed = bool(context.checkpoint)
@@ -78,9 +78,9 @@ class StagingJobs:
         return JobResult()
 
     async def _store(self, session: UploadSession, *, resumed: bool) -> None:
-        """Store the session's file, unless the run before has stored it.
+        """Store the session's file, unless an earlier run has stored it.
 
-        :raises AlreadyThere: when another file is in its place.
+        :raises AlreadyThere: when another file has its key.
         """
         parts = await self._uploads.stored_parts(session.id)
         content = self._uploads.joined(parts)
@@ -100,7 +100,7 @@ class StagingJobs:
         session: UploadSession,
         parts: Sequence[UploadedPart],
     ) -> bool:
-        """Return whether the file in place has the content of the parts."""
+        """Return whether the stored file has the content of the parts."""
         there = await self._files.find(session.key)
         if there is None or there.is_folder or there.size != session.size:
             return False

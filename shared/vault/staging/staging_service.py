@@ -1,4 +1,4 @@
-"""The staging area as its users see it: their paths, what they may do there, and how much of it is theirs."""
+"""Serves the staging area as its users see it: with their paths, permissions and quotas."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ MOVE = "file_staging_move"
 DELETE = "file_staging_delete"
 MAX_UPLOAD = 50 * 2**20  # bytes in one call; larger files come in parts
 PAGE = 1000
-USAGE_KEPT = 30.0  # seconds
+USAGE_KEPT = 30.0  # seconds that a sum of sizes is used before it is added up again
+
+NO_ITEM = "There is no such file or folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +45,30 @@ class StagingLimits:
 
 
 class StagingService:
-    """Files and folders of the staging area; changes of many items at once are jobs."""
+    """Reads and writes the staging area; changes of many items at once are jobs."""
 
     def __init__(
-        self, files: FileStore, jobs: JobService, limits: StagingLimits
+        self,
+        files: FileStore,
+        jobs: JobService,
+        limits: StagingLimits,
     ) -> None:
         self._files = files
         self._jobs = jobs
         self.limits = limits
+        # When the sizes in a user's folder were added up, and the bytes they came to. In between a process counts
+        # its own uploads only: a user may exceed the limit by what other processes take in half a minute.
         self._usage: dict[str, tuple[float, int]] = {}
 
     def area(self, caller: Caller) -> StagingArea:
-        """The part of the staging area that the caller works in; raises VaultFault ``INSUFFICIENT_ACCESS``."""
+        """Return the part of the staging area that the caller sees.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
         authorize(caller, Grant.USE_STAGING)
-        return StagingArea(
-            user_folder(caller.user_id), granted(caller, Grant.MANAGE_STAGING)
-        )
+        folder = user_folder(caller.user_id)
+        everything = granted(caller, Grant.MANAGE_STAGING)
+        return StagingArea(folder, everything)
 
     async def list(
         self,
@@ -69,29 +79,51 @@ class StagingService:
         limit: int,
         cursor: str | None,
     ) -> tuple[Sequence[Item], str | None]:
-        """A page of a folder's items, or the file itself, and the cursor of the next page."""
+        """Return a page of a folder's items, or the file itself, and the cursor of the next page.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such item, or for a cursor of another
+            list.
+        """
         area = self.area(caller)
         key = area.key(path)
         after = None if cursor is None else _position(cursor, key)
+        # One more than is returned, to know whether there is a next page.
         items = await self._files.list(
             key, recursive=recursive, after=after, limit=limit + 1
         )
         if not items and after is None:
-            found = await self._files.find(key)
-            if found is None and key != area.root:
-                raise VaultFault(
-                    ErrorType.INVALID_DATA, "There is no such file or folder"
-                )
-            items = [found] if found is not None and not found.is_folder else []
+            items = await self._itself(area, key)
         following = _cursor(items[limit - 1]) if len(items) > limit else None
         return items[:limit], following
 
+    async def _itself(self, area: StagingArea, key: str) -> Sequence[Item]:
+        """Return the list of a key below which there are no items: the file itself, or nothing for an empty folder.
+
+        :raises VaultFault: INVALID_DATA when there is no such item.
+        """
+        found = await self._files.find(key)
+        # A user's folder is made with the first file in it.
+        if found is None and key != area.root:
+            raise VaultFault(ErrorType.INVALID_DATA, NO_ITEM)
+        if found is None or found.is_folder:
+            return ()
+        return (found,)
+
     async def file(self, caller: Caller, path: str) -> Item:
-        """The file at a path; raises VaultFault ``INVALID_DATA`` when there is none."""
-        return await self._file(self.area(caller).key(path))
+        """Return the file at a path.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such file.
+        """
+        area = self.area(caller)
+        return await self._file(area.key(path))
 
     async def file_to_load(self, caller: Caller, path: str) -> Item:
-        """The file that a job's parameters name; one who sees everything may name one in their own folder shortly."""
+        """Return the file that a job's parameters name.
+
+        A caller who sees the whole area may name a file in their own folder by its path in that folder.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such file.
+        """
         area = self.area(caller)
         try:
             return await self._file(area.key(path))
@@ -99,15 +131,22 @@ class StagingService:
             return await self._file(area.own_key(path))
 
     async def _file(self, key: str) -> Item:
+        """Return the file of a key.
+
+        :raises VaultFault: INVALID_DATA when there is no file with this key.
+        """
         item = await self._files.find(key)
         if item is None or item.is_folder:
             raise VaultFault(ErrorType.INVALID_DATA, "There is no such file")
         return item
 
     def content(
-        self, item: Item, start: int = 0, length: int | None = None
+        self,
+        item: Item,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
-        """The bytes of a file that the caller has been given."""
+        """Yield the bytes of a file that the caller may read: from ``start`` on, at most ``length``, in chunks."""
         return self._files.get(item.key, start, length)
 
     async def create_file(
@@ -119,36 +158,50 @@ class StagingService:
         overwrite: bool,
         md5: str | None,
     ) -> StoredFile:
-        """Store a file of at most 50 MB; raises VaultFault."""
+        """Store a file of at most 50 MB; ``md5`` (hex) is its expected checksum.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; PARAMETER_REQUIRED for an empty path; INVALID_DATA for one that is not
+            valid, or another checksum; EXCEEDS_FILE_MAX_SIZE; ITEM_NAME_EXISTS when there is a file and
+            ``overwrite`` is False.
+        """
         key = self._new_key(caller, path)
         await self.require_room(key, 0)
+        limit = self._upload_limit(key)
         with as_faults():
             stored = await self._files.put(
-                key,
-                content,
-                overwrite=overwrite,
-                limit=self._upload_limit(key),
-                md5=md5,
+                key, content, overwrite=overwrite, limit=limit, md5=md5
             )
         self._count(key, stored.size)
         return stored
 
     async def create_folder(self, caller: Caller, path: str) -> str:
-        """Make a folder, and return its key; raises VaultFault ``ITEM_NAME_EXISTS``."""
+        """Make a folder, and return its key.
+
+        :raises VaultFault: as ``create_file`` does.
+        """
         key = self._new_key(caller, path)
         with as_faults():
             await self._files.make_folder(key)
         return key
 
     def _new_key(self, caller: Caller, path: str) -> str:
+        """Return the key of a new item.
+
+        :raises VaultFault: PARAMETER_REQUIRED for an empty path; as ``_changeable`` does.
+        """
         if not split(path):
             raise VaultFault(
                 ErrorType.PARAMETER_REQUIRED, "Missing required parameter [path]"
             )
-        return self._changeable(self.area(caller), path)
+        area = self.area(caller)
+        return self._changeable(area, path)
 
     @staticmethod
     def _changeable(area: StagingArea, path: str) -> str:
+        """Return the key of an item that may be changed.
+
+        :raises VaultFault: OPERATION_NOT_ALLOWED for the root; INVALID_DATA for a path that is not valid.
+        """
         key = area.key(path)
         if key == area.root:
             raise VaultFault(
@@ -158,9 +211,17 @@ class StagingService:
         return key
 
     async def move(
-        self, caller: Caller, path: str, parent: str | None, name: str | None
+        self,
+        caller: Caller,
+        path: str,
+        parent: str | None,
+        name: str | None,
     ) -> int:
-        """Begin to move or rename an item, and return the job's id."""
+        """Submit a job that moves an item to another folder, renames it, or both, and return its id.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; PARAMETER_REQUIRED without either; INVALID_DATA when there is no such
+            item, or for a path that is not valid; OPERATION_NOT_ALLOWED for the root, and for a folder into itself.
+        """
         area = self.area(caller)
         source = self._changeable(area, path)
         if not parent and not name:
@@ -168,8 +229,11 @@ class StagingService:
                 ErrorType.PARAMETER_REQUIRED,
                 "Missing required parameter [parent] or [name]",
             )
-        folder = area.key(parent) if parent else source.rpartition("/")[0]
-        target = f"{folder}/{checked_name(name) if name else source.rpartition('/')[2]}"
+        source_folder, _, source_name = source.rpartition("/")
+        folder = area.key(parent) if parent else source_folder
+        new_name = checked_name(name) if name else source_name
+        target = f"{folder}/{new_name}"
+        # Both parts are valid by themselves, and may be too deep or too long together.
         split(target)
         if f"{target}/".startswith(f"{source}/"):
             raise VaultFault(
@@ -177,29 +241,39 @@ class StagingService:
                 "An item cannot be moved onto or into itself",
             )
         if await self._files.find(source) is None:
-            raise VaultFault(ErrorType.INVALID_DATA, "There is no such file or folder")
-        return await self._jobs.submit(
-            caller, MOVE, "Move file staging item", {"source": source, "target": target}
-        )
+            raise VaultFault(ErrorType.INVALID_DATA, NO_ITEM)
+        keys = {"source": source, "target": target}
+        return await self._jobs.submit(caller, MOVE, "Move file staging item", keys)
 
-    async def delete(self, caller: Caller, path: str, *, recursive: bool) -> int:
-        """Begin to delete a file or folder, and return the job's id."""
-        key = self._changeable(self.area(caller), path)
+    async def delete(
+        self,
+        caller: Caller,
+        path: str,
+        *,
+        recursive: bool,
+    ) -> int:
+        """Submit a job that deletes a file or folder, and return its id.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such item; OPERATION_NOT_ALLOWED for the
+            root, and for a folder with items unless ``recursive``.
+        """
+        area = self.area(caller)
+        key = self._changeable(area, path)
         item = await self._files.find(key)
         if item is None:
-            raise VaultFault(ErrorType.INVALID_DATA, "There is no such file or folder")
+            raise VaultFault(ErrorType.INVALID_DATA, NO_ITEM)
         if item.is_folder and not recursive and await self._files.list(key, limit=1):
             raise VaultFault(
                 ErrorType.OPERATION_NOT_ALLOWED,
                 "The folder is not empty; parameter [recursive] is not set",
             )
+        # Room becomes free: sizes are added up again.
         self._usage.clear()
-        return await self._jobs.submit(
-            caller, DELETE, "Delete file staging item", {"key": key}
-        )
+        title = "Delete file staging item"
+        return await self._jobs.submit(caller, DELETE, title, {"key": key})
 
     async def require_room(self, key: str, size: int) -> None:
-        """Refuse a file of ``size`` bytes that is too large, or for which its user's folder has no room.
+        """Check that a file of ``size`` bytes is small enough, and fits in the quota of its user's folder.
 
         :raises VaultFault: EXCEEDS_FILE_MAX_SIZE.
         """
@@ -209,25 +283,28 @@ class StagingService:
                 f"A file has at most {self.limits.file_bytes} bytes",
             )
         root = quota_root(key)
-        read, used = self._usage.get(root, (0.0, self.limits.user_bytes))
-        if (
-            time.monotonic() - read > USAGE_KEPT
-            or used + size >= self.limits.user_bytes
-        ):
+        bound = self.limits.user_bytes
+        read, used = self._usage.get(root, (0.0, bound))
+        outdated = time.monotonic() - read > USAGE_KEPT
+        # A sum that leaves no room is never relied on: something may have been deleted.
+        if outdated or used + size >= bound:
             used = await self._used(root)
-            self._usage = (
-                {**self._usage, root: (time.monotonic(), used)}
-                if len(self._usage) < PAGE
-                else {}
-            )
-        if used + size >= self.limits.user_bytes:
-            message = (
-                f"A user's files have at most {self.limits.user_bytes} bytes together"
-            )
+            self._note_usage(root, used)
+        if used + size >= bound:
+            message = f"A user's files have at most {bound} bytes together"
             raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, message)
 
+    def _note_usage(self, root: str, used: int) -> None:
+        """Cache the sum of sizes in a folder; drop all cached sums when there are too many."""
+        if len(self._usage) >= PAGE:
+            self._usage = {}
+            return
+        self._usage[root] = (time.monotonic(), used)
+
     async def _used(self, root: str) -> int:
-        used, after = 0, None
+        """Return the sum of the sizes of a folder's files, added up only until it exceeds the limit."""
+        used = 0
+        after: str | None = None
         while items := await self._files.list(
             root, recursive=True, after=after, limit=PAGE
         ):
@@ -238,10 +315,14 @@ class StagingService:
         return used
 
     def _upload_limit(self, key: str) -> int:
-        _, used = self._usage.get(quota_root(key), (0.0, 0))
-        return min(MAX_UPLOAD, self.limits.file_bytes, self.limits.user_bytes - used)
+        """Return the maximum size in bytes of a file that is sent in one call."""
+        root = quota_root(key)
+        _, used = self._usage.get(root, (0.0, 0))
+        room = self.limits.user_bytes - used
+        return min(MAX_UPLOAD, self.limits.file_bytes, room)
 
     def _count(self, key: str, size: int) -> None:
+        """Add a new file to the sum of sizes of its user's folder, if that is cached."""
         root = quota_root(key)
         if root in self._usage:
             read, used = self._usage[root]
@@ -249,17 +330,23 @@ class StagingService:
 
 
 def _cursor(item: Item) -> str:
-    return base64.urlsafe_b64encode(item.position.removeprefix(ROOT).encode()).decode()
+    """Return the cursor of the page after an item."""
+    position = item.position.removeprefix(ROOT)
+    return base64.urlsafe_b64encode(position.encode()).decode()
 
 
 def _position(cursor: str, folder: str) -> str:
-    """The position that a cursor holds; raises VaultFault when it is not one of this folder."""
+    """Return the position in a cursor.
+
+    :raises VaultFault: INVALID_DATA when the text is not a cursor, or one of another folder.
+    """
+    invalid = VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [cursor]")
     try:
-        position = ROOT + base64.urlsafe_b64decode(cursor.encode()).decode()
+        decoded = base64.urlsafe_b64decode(cursor.encode())
+        position = ROOT + decoded.decode()
     except (binascii.Error, ValueError) as error:
-        raise VaultFault(
-            ErrorType.INVALID_DATA, "Invalid value for parameter [cursor]"
-        ) from error
+        raise invalid from error
+    # A cursor is not signed: one that was made up must not lead out of the folder.
     if not position.startswith(f"{folder}/"):
-        raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [cursor]")
+        raise invalid
     return position

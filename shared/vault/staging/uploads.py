@@ -1,4 +1,4 @@
-"""Resumable uploads: sessions, their parts in the store, and the file that they are put together to."""
+"""Carries out resumable uploads: opens sessions, stores their parts, and joins the parts to files."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ MAX_PARTS = 2000
 MAX_PART = 50 * 2**20
 LIFETIME = timedelta(hours=72)
 
+# Upload sessions with what has been uploaded of each: one, and those that are open, of one owner or of all.
 SESSION = """
 SELECT s.*, count(p.part_number) AS uploaded_parts, coalesce(sum(p.size), 0)::bigint AS uploaded
 FROM platform.upload_session s LEFT JOIN platform.upload_part p ON p.session_id = s.id
@@ -40,11 +41,13 @@ ACTIVE = f"""
 {SESSION} WHERE s.expiration_date > now() AND ($1::bigint IS NULL OR s.owner = $1)
 GROUP BY s.id ORDER BY s.created_date, s.id LIMIT {MAX_SESSIONS}
 """
+# A new session, unless too many are open.
 CREATE = f"""
 INSERT INTO platform.upload_session (id, owner, path, size, overwrite, expiration_date)
 SELECT $1, $2, $3, $4, $5, now() + $6::interval
 WHERE (SELECT count(*) FROM platform.upload_session WHERE expiration_date > now()) < {MAX_SESSIONS} RETURNING id
 """
+# A part, new or in place of the one of its number, unless the session has been committed.
 PUT_PART = """
 WITH touched AS (UPDATE platform.upload_session SET last_uploaded_date = now()
     WHERE id = $1 AND job_id IS NULL RETURNING id)
@@ -52,20 +55,25 @@ INSERT INTO platform.upload_part (session_id, part_number, size, md5, stored_as)
 ON CONFLICT (session_id, part_number) DO UPDATE
 SET size = excluded.size, md5 = excluded.md5, stored_as = excluded.stored_as RETURNING part_number
 """
+# The parts of a session in their order.
 PARTS = "SELECT part_number, size, md5, stored_as FROM platform.upload_part WHERE session_id = $1 ORDER BY part_number"
-# The job has a day for it, whenever the session would have expired.
+# The job has a day to join the parts, whenever the session would have expired.
 COMMITTED = """
 UPDATE platform.upload_session SET job_id = $2, expiration_date = greatest(expiration_date, now() + interval '1 day')
 WHERE id = $1 AND job_id IS NULL RETURNING id
 """
+# A session that a job has not put in place, for another attempt; one that ends; those that have expired.
+REOPEN = "UPDATE platform.upload_session SET job_id = NULL WHERE id = $1"
+REMOVE = "DELETE FROM platform.upload_session WHERE id = $1"
 EXPIRED = (
     "DELETE FROM platform.upload_session WHERE expiration_date < now() RETURNING id"
 )
+ENDED = "The upload session has been committed or aborted"
 
 
 @dataclass(frozen=True, slots=True)
 class UploadSession:
-    """One upload; ``key`` is where its file goes, ``job_id`` the job that puts it there."""
+    """One upload: ``key`` is the place of its file, ``job_id`` the job that joins its parts there."""
 
     id: str
     owner: int
@@ -82,7 +90,7 @@ class UploadSession:
 
 @dataclass(frozen=True, slots=True)
 class UploadedPart:
-    """One part of an upload."""
+    """One part of an upload, with its key in the store."""
 
     part_number: int
     size: int
@@ -91,7 +99,7 @@ class UploadedPart:
 
 
 class UploadService:
-    """Uploads of a Vault; owners see theirs, who holds ``Grant.MANAGE_STAGING`` sees all."""
+    """Carries out the uploads of a Vault; owners see their uploads, callers with ``Grant.MANAGE_STAGING`` see all."""
 
     def __init__(
         self,
@@ -106,10 +114,21 @@ class UploadService:
         self._jobs = jobs
 
     async def create(
-        self, caller: Caller, path: str, size: int, *, overwrite: bool
+        self,
+        caller: Caller,
+        path: str,
+        size: int,
+        *,
+        overwrite: bool,
     ) -> UploadSession:
-        """Open a session for a file of ``size`` bytes; raises VaultFault."""
-        key = self._staging.area(caller).key(path)
+        """Open a session for a file of ``size`` bytes.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a path or size that is not valid;
+            EXCEEDS_FILE_MAX_SIZE; ITEM_NAME_EXISTS when there is an item and ``overwrite`` is False;
+            OPERATION_NOT_ALLOWED when too many sessions are open.
+        """
+        area = self._staging.area(caller)
+        key = area.key(path)
         if size < 1:
             raise VaultFault(
                 ErrorType.INVALID_DATA, "Invalid value for parameter [size]"
@@ -122,7 +141,13 @@ class UploadService:
         session_id = secrets.token_hex(16)
         async with self._database.connection() as connection:
             created = await connection.fetchval(
-                CREATE, session_id, caller.user_id, key, size, overwrite, LIFETIME
+                CREATE,
+                session_id,
+                caller.user_id,
+                key,
+                size,
+                overwrite,
+                LIFETIME,
             )
         if created is None:
             raise VaultFault(
@@ -131,8 +156,15 @@ class UploadService:
             )
         return await self.session(caller, session_id)
 
-    async def session(self, caller: Caller, session_id: str) -> UploadSession:
-        """One session; raises VaultFault ``INVALID_DATA``, ``INSUFFICIENT_ACCESS``."""
+    async def session(
+        self,
+        caller: Caller,
+        session_id: str,
+    ) -> UploadSession:
+        """Return one session.
+
+        :raises VaultFault: INVALID_DATA when there is no such session; INSUFFICIENT_ACCESS for another user's.
+        """
         self._staging.area(caller)
         async with self._database.connection() as connection:
             row = await connection.fetchrow(ONE, session_id)
@@ -142,11 +174,15 @@ class UploadService:
         return _session(row)
 
     async def sessions(self, caller: Caller) -> Sequence[UploadSession]:
-        """The open sessions that the caller may see."""
+        """Return the open sessions that the caller may see, the oldest first.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
         self._staging.area(caller)
         owner = None if granted(caller, Grant.MANAGE_STAGING) else caller.user_id
         async with self._database.connection() as connection:
-            return [_session(row) for row in await connection.fetch(ACTIVE, owner)]
+            rows = await connection.fetch(ACTIVE, owner)
+        return [_session(row) for row in rows]
 
     async def put_part(
         self,
@@ -156,9 +192,10 @@ class UploadService:
         content: AsyncIterable[bytes],
         md5: str | None,
     ) -> UploadedPart:
-        """Store a part; parts come in the order of their numbers, a part sent again takes the place of the first.
+        """Store a part of a session; a part that is sent again replaces the earlier one.
 
-        :raises VaultFault:
+        :raises VaultFault: as ``session`` does; INVALID_DATA for a part out of order, or a checksum other than
+            ``md5``; EXCEEDS_FILE_MAX_SIZE; OPERATION_NOT_ALLOWED when the session has been committed or aborted.
         """
         session = await self.session(caller, session_id)
         if not 1 <= number <= min(session.uploaded_parts + 1, MAX_PARTS):
@@ -166,55 +203,56 @@ class UploadService:
                 ErrorType.INVALID_DATA,
                 "Parts are numbered from 1 on, and come in that order",
             )
+        # A key of its own: a part that is sent twice at once is never written twice at one key.
         stored_as = f"{number:05d}-{uuid4()}"
-        key = f"{UPLOADS}/{session_id}/{stored_as}"
+        key = _part_key(session_id, stored_as)
+        limit = min(MAX_PART, session.size)
         with as_faults():
-            stored = await self._files.put(
-                key, content, limit=min(MAX_PART, session.size), md5=md5
-            )
-        parts = await self.stored_parts(session_id)
+            stored = await self._files.put(key, content, limit=limit, md5=md5)
+        before = await self.stored_parts(session_id)
         async with self._database.connection() as connection:
             kept = await connection.fetchval(
                 PUT_PART, session_id, number, stored.size, stored.md5, stored_as
             )
         if kept is None:
             await self._files.delete(key)
-            raise VaultFault(
-                ErrorType.OPERATION_NOT_ALLOWED,
-                "The upload session has been committed or aborted",
-            )
-        for replaced in parts:
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, ENDED)
+        for replaced in before:
             if replaced.part_number == number:
                 await self._files.delete(replaced.key)
         return UploadedPart(number, stored.size, stored.md5, key)
 
-    async def parts(self, caller: Caller, session_id: str) -> Sequence[UploadedPart]:
-        """The parts of a session so far; raises VaultFault."""
+    async def parts(
+        self,
+        caller: Caller,
+        session_id: str,
+    ) -> Sequence[UploadedPart]:
+        """Return the parts that a session has so far, in their order.
+
+        :raises VaultFault: as ``session`` does.
+        """
         await self.session(caller, session_id)
         return await self.stored_parts(session_id)
 
     async def stored_parts(self, session_id: str) -> Sequence[UploadedPart]:
-        """The parts, for whoever has been let in."""
+        """Return the stored parts of a session, without a check of access."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(PARTS, session_id)
-        return [
-            UploadedPart(
-                row["part_number"],
-                row["size"],
-                row["md5"],
-                f"{UPLOADS}/{session_id}/{row['stored_as']}",
-            )
-            for row in rows
-        ]
+        return [_part(session_id, row) for row in rows]
 
     async def commit(self, caller: Caller, session_id: str) -> int:
-        """Begin to put the parts together, and return the job's id; raises VaultFault when parts are missing."""
+        """Submit a job that joins the parts, and return its id; return the same id when called again.
+
+        :raises VaultFault: as ``session`` does; INVALID_DATA when parts are missing; OPERATION_NOT_ALLOWED when the
+            session ends meanwhile.
+        """
         session = await self.session(caller, session_id)
         if session.job_id is not None:
             return session.job_id
         if session.uploaded != session.size:
             message = f"{session.uploaded} bytes of {session.size} have been uploaded"
             raise VaultFault(ErrorType.INVALID_DATA, message)
+        # One transaction: of two commits at once, one submits its job and the other nothing.
         async with self._database.transaction() as connection:
             job_id = await self._jobs.submit(
                 caller,
@@ -224,14 +262,14 @@ class UploadService:
                 connection=connection,
             )
             if await connection.fetchval(COMMITTED, session_id, job_id) is None:
-                raise VaultFault(
-                    ErrorType.OPERATION_NOT_ALLOWED,
-                    "The upload session has been committed or aborted",
-                )
+                raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, ENDED)
         return job_id
 
     async def abort(self, caller: Caller, session_id: str) -> None:
-        """End a session and remove its parts; raises VaultFault."""
+        """End a session, and remove its parts.
+
+        :raises VaultFault: as ``session`` does; OPERATION_NOT_ALLOWED when it has been committed.
+        """
         session = await self.session(caller, session_id)
         if session.job_id is not None:
             raise VaultFault(
@@ -242,43 +280,50 @@ class UploadService:
     async def remove(self, session_id: str) -> None:
         """Remove a session and its parts."""
         async with self._database.connection() as connection:
-            await connection.execute(
-                "DELETE FROM platform.upload_session WHERE id = $1", session_id
-            )
+            await connection.execute(REMOVE, session_id)
         await delete_tree(self._files, f"{UPLOADS}/{session_id}")
 
     async def reopen(self, session_id: str) -> None:
-        """Let a session be committed again after its file could not be put in place."""
+        """Reopen a session after its file could not be stored, so that it can be committed again."""
         async with self._database.connection() as connection:
-            await connection.execute(
-                "UPDATE platform.upload_session SET job_id = NULL WHERE id = $1",
-                session_id,
-            )
+            await connection.execute(REOPEN, session_id)
 
     async def purge(self) -> int:
-        """Remove the sessions that have expired; how many."""
+        """Remove the sessions that have expired, and return their number."""
         async with self._database.connection() as connection:
-            expired = [row["id"] for row in await connection.fetch(EXPIRED)]
-        for session_id in expired:
-            await delete_tree(self._files, f"{UPLOADS}/{session_id}")
-        return len(expired)
+            rows = await connection.fetch(EXPIRED)
+        for row in rows:
+            await delete_tree(self._files, f"{UPLOADS}/{row['id']}")
+        return len(rows)
 
     async def joined(self, parts: Sequence[UploadedPart]) -> AsyncIterator[bytes]:
-        """The bytes of all parts in their order."""
+        """Yield the bytes of all parts in their order, in chunks."""
         for part in parts:
             async for chunk in self._files.get(part.key):
                 yield chunk
 
 
 async def md5_of(content: AsyncIterable[bytes]) -> str:
-    """The checksum of bytes that pass by."""
+    """Return the MD5 checksum of bytes, in hex."""
     digest = hashlib.md5(usedforsecurity=False)
     async for chunk in content:
         digest.update(chunk)
     return digest.hexdigest()
 
 
+def _part_key(session_id: str, stored_as: str) -> str:
+    """Return the key of a part in the store."""
+    return f"{UPLOADS}/{session_id}/{stored_as}"
+
+
+def _part(session_id: str, row: Record) -> UploadedPart:
+    """Return a row of PARTS as a part."""
+    key = _part_key(session_id, row["stored_as"])
+    return UploadedPart(row["part_number"], row["size"], row["md5"], key)
+
+
 def _session(row: Record) -> UploadSession:
+    """Return a row of SESSION as a session."""
     return UploadSession(
         id=row["id"],
         owner=row["owner"],

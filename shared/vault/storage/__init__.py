@@ -1,0 +1,1 @@
+"""Reaches the database: connections and transactions, the clock, notifications, migrations."""

@@ -1,4 +1,4 @@
-"""The one door to PostgreSQL: a bounded pool, transactions with timeouts, retry of a unit of work."""
+"""Reaches the Vault's database: a bounded pool, transactions, repeated units of work, the clock, notifications."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
-from shared.runtime.retry_policies import UNIT_OF_WORK
+from shared.runtime.process import end, run_until_cancelled
+from shared.runtime.retry_policies import UNIT_OF_WORK, VAULT_LOOP
 from shared.runtime.waiting import state_log
 
 if TYPE_CHECKING:
@@ -27,6 +28,21 @@ STATEMENT_TIMEOUT = 60.0
 CANCEL_TIME = 5.0  # that the server has to stop a statement by itself, before the driver gives it up
 CLOSE_TIMEOUT = 5.0
 
+
+# Channels of notifications.
+COMPONENT_CHANGED = "component_changed"
+OUTBOX = "outbox"
+LISTEN_TIMEOUT = 10.0
+
+# The current time in milliseconds, and never before one that was announced to a caller.
+NOW = """
+SELECT greatest(date_trunc('milliseconds', clock_timestamp()), (SELECT given FROM platform.clock))
+"""
+# The same, stored as announced.
+ANNOUNCE = """
+UPDATE platform.clock SET given = greatest(given, date_trunc('milliseconds', clock_timestamp())) RETURNING given
+"""
+
 # The whole unit of work is run again after these; each leaves nothing committed behind.
 RETRYABLE = (
     asyncpg.SerializationError,
@@ -34,10 +50,12 @@ RETRYABLE = (
     asyncpg.InvalidCachedStatementError,
     asyncpg.OutdatedSchemaCacheError,
 )
+# Those of the pool's prepared statements, whose tables have been changed since.
+STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 
 
 class DatabaseUnavailable(Exception):
-    """No connection could be had in time; nothing was done."""
+    """Raised when no connection was available in time; nothing was done."""
 
 
 UNREACHABLE = (
@@ -47,7 +65,7 @@ UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
 )
-"""Faults of a server that is away or starting; they pass."""
+"""Errors of a server that is away or starting; they pass."""
 
 SERVER_SETTINGS = {
     "application_name": "vault",
@@ -65,9 +83,9 @@ _addition: ContextVar[Addition | None] = ContextVar("addition", default=None)
 
 @contextmanager
 def also_in_unit_of_work(addition: Addition) -> Iterator[None]:
-    """Within the block, end every unit of work of this task with ``addition(connection, result)``, inside it.
+    """Extend every unit of work that this task runs in the block by ``addition(connection, result)``.
 
-    So a job notes how far it has come in the very transaction of the change that it asked a service for.
+    The addition runs last in the unit's transaction. So a job records its progress in the transaction of the change.
     """
     token = _addition.set(addition)
     try:
@@ -92,7 +110,10 @@ class Database:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
-        """Open the pool; raises OSError or asyncpg errors while the server cannot be reached."""
+        """Open the pool.
+
+        :raises OSError: the server cannot be reached; asyncpg raises errors of its own while the server starts.
+        """
         self._pool = await asyncpg.create_pool(
             self._dsn,
             min_size=1,
@@ -118,21 +139,26 @@ class Database:
             pool.terminate()
 
     async def forget_statements(self) -> None:
-        """Drop prepared statements after the tables' shape changed."""
+        """Drop prepared statements after tables were changed."""
         if self._pool is not None:
             await self._pool.expire_connections()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection outside a transaction, for single statements; raises DatabaseUnavailable."""
-        pool = self._pool  # a close meanwhile waits for what is given back to it
+        """Yield a connection outside a transaction, for single statements.
+
+        :raises DatabaseUnavailable: no connection is available in time.
+        """
+        # Kept here: a close meanwhile waits for the connections that are returned to it.
+        pool = self._pool
         if pool is None:
             message = "the database is not open"
             raise DatabaseUnavailable(message)
         try:
             connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT)
         except (*UNREACHABLE, asyncpg.InterfaceError) as error:
-            raise DatabaseUnavailable(str(error) or "no connection in time") from error
+            message = str(error) or "no connection in time"
+            raise DatabaseUnavailable(message) from error
         try:
             yield connection
         except asyncpg.InternalClientError as error:
@@ -144,13 +170,16 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection inside one transaction: committed at the end, undone by any exception."""
+        """Yield a connection inside one transaction, which is committed at the end, and undone by any exception."""
         async with self.connection() as connection, connection.transaction():
             yield connection
 
     @asynccontextmanager
     async def schema_transaction(self) -> AsyncIterator[Connection]:
-        """A transaction that may change tables and go on using them: its connection keeps no prepared statements."""
+        """Yield a connection inside a transaction that may change tables and go on using them.
+
+        The connection is not one of the pool, and caches no prepared statements.
+        """
         pool = asyncpg.create_pool(
             self._dsn,
             min_size=1,
@@ -165,44 +194,47 @@ class Database:
             yield connection
 
     async def unit_of_work(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run ``work`` in a transaction, again from its start after a deadlock or a changed table."""
+        """Run ``work`` in a transaction and return its result; run it again after a deadlock or a changed table."""
         for attempt in range(1, UNIT_OF_WORK.attempts + 1):
             try:
-                async with self.transaction() as connection:
-                    result = await work(connection)
-                    if (addition := _addition.get()) is not None:
-                        await addition(connection, result)
-                    return result
+                return await self._attempt(work)
             except RETRYABLE as error:
                 if attempt == UNIT_OF_WORK.attempts:
                     raise
-                if isinstance(
-                    error,
-                    asyncpg.InvalidCachedStatementError
-                    | asyncpg.OutdatedSchemaCacheError,
-                ):
+                if isinstance(error, STALE):
                     await self.forget_statements()
+                # Longer each time, for both sides of a deadlock not to meet again.
                 await asyncio.sleep(UNIT_OF_WORK.pause_before(attempt + 1))
         raise AssertionError  # the loop returns or raises
 
+    async def _attempt(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run ``work``, and the addition of this task, in one transaction."""
+        async with self.transaction() as connection:
+            result = await work(connection)
+            addition = _addition.get()
+            if addition is not None:
+                await addition(connection, result)
+            return result
+
 
 class OneTransaction(Database):
-    """A database whose every unit of work is part of one transaction, which somebody else commits or undoes."""
+    """A database whose units of work are all part of one transaction, which the caller ends."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__("")
         self._connection = connection
 
     async def forget_statements(self) -> None:
-        """Nothing to forget here: whoever commits tells the others."""
+        """Do nothing: the tables have not changed for the other connections."""
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """The transaction's connection."""
+        """Yield the transaction's connection."""
         yield self._connection
 
     async def unit_of_work(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run ``work`` once, undone alone when it fails; a deadlock undoes the transaction, so that is not for here."""
+        """Run ``work`` once, and return its result; undo it alone when it fails."""
+        # Not repeated: a deadlock undoes the whole transaction, which only its owner can begin again.
         async with self.transaction() as connection:
             return await work(connection)
 
@@ -210,7 +242,7 @@ class OneTransaction(Database):
 async def _give_back(
     pool: asyncpg.Pool[asyncpg.Record], connection: Connection
 ) -> None:
-    """Return a connection to its pool; one that is lost by now is replaced, and what was done on it stays done."""
+    """Return a connection to its pool, which replaces a lost connection; committed changes stay."""
     try:
         await pool.release(connection)
     except (*UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
@@ -220,9 +252,10 @@ async def _give_back(
 
 
 async def _keep_session(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Save the round trip of a reset: sessions of the pool have no settings, locks, cursors or listeners of their own.
+    """Skip the reset of a session, to save its round trip.
 
-    A transaction that is still open has been undone by the driver before.
+    Sessions of the pool have no settings, locks, cursors or listeners of their own, and the driver has rolled back
+    an open transaction.
     """
 
 
@@ -232,7 +265,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 async def _carry_every_date(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Store the first and the last day of the calendar as what they are; the driver makes infinities of them."""
+    """Register codecs that store the first and the last day of the calendar, which the driver converts to infinity."""
     await connection.set_type_codec(
         "date",
         schema="pg_catalog",
@@ -249,26 +282,82 @@ async def _carry_every_date(connection: asyncpg.Connection[asyncpg.Record]) -> N
     )
 
 
-NOW = """
-SELECT greatest(date_trunc('milliseconds', clock_timestamp()), (SELECT given FROM platform.clock))
-"""
-
-
-TELL = """
-UPDATE platform.clock SET given = greatest(given, date_trunc('milliseconds', clock_timestamp())) RETURNING given
-"""
-
-
 async def moment(connection: Connection) -> datetime:
-    """The moment with which a change made now is dated; one clock for all processes of the Vault."""
+    """Return the date of a change that is made now, by the one clock of all processes of the Vault."""
     now: datetime = await connection.fetchval(NOW)
     return now
 
 
-async def tell(connection: Connection) -> datetime:
-    """The moment for a caller who will ask what changed since it.
+async def announced_moment(connection: Connection) -> datetime:
+    """Return the time to announce to a client that will ask what has changed since then.
 
     No transaction that begins after this dates a change before it, also when the server's clock is set back.
     """
-    told: datetime = await connection.fetchval(TELL)
-    return told
+    now: datetime = await connection.fetchval(ANNOUNCE)
+    return now
+
+
+class Notifications:
+    """Calls back on every notification, and once after each reconnection."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._callbacks: dict[str, Callable[[], None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def on(self, channel: str, callback: Callable[[], None]) -> None:
+        """Register a ``callback`` for notifications of ``channel``; must be called before ``start``."""
+        self._callbacks[channel] = callback
+
+    async def start(self) -> None:
+        """Start listening, until ``stop``."""
+        # A connection of its own: one of the pool would be missing there for good.
+        listening = run_until_cancelled("notifications", self._listen)
+        self._task = asyncio.create_task(listening, name="notifications")
+
+    async def stop(self) -> None:
+        """End the listening connection."""
+        await end(self._task)
+
+    async def _listen(self) -> None:
+        """Connect and listen; connect again whenever the connection is lost."""
+        pauses = VAULT_LOOP.pauses()
+        while True:
+            try:
+                connection = await asyncpg.connect(self._dsn, timeout=LISTEN_TIMEOUT)
+            except UNREACHABLE as error:
+                state_log.failed("postgresql (notifications)", error)
+                await asyncio.sleep(next(pauses))
+                continue
+            state_log.succeeded("postgresql (notifications)")
+            pauses = VAULT_LOOP.pauses()
+            try:
+                await self._listen_on(connection)
+            finally:
+                connection.terminate()
+
+    async def _listen_on(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        """Listen on a connection until it is lost."""
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        try:
+            for channel in self._callbacks:
+                await connection.add_listener(channel, self._heard)
+            # Notifications that were sent while nobody listened are lost.
+            for callback in self._callbacks.values():
+                callback()
+            await lost.wait()
+        except (*UNREACHABLE, asyncpg.InterfaceError) as error:
+            state_log.failed("postgresql (notifications)", error)
+
+    def _heard(
+        self,
+        connection: asyncpg.Connection[asyncpg.Record]
+        | PoolConnectionProxy[asyncpg.Record],
+        pid: int,
+        channel: str,
+        payload: object,
+    ) -> None:
+        """Call the callback of a channel; the driver's other arguments are not used."""
+        del connection, pid, payload
+        self._callbacks[channel]()

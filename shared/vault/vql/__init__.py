@@ -1,4 +1,4 @@
-"""Turns VQL text into a syntax tree, and that into one parameterised SQL statement; pure."""
+"""Compiles VQL: parses text into a syntax tree, and turns the tree into one parameterised SQL statement; no I/O."""
 
 from shared.vault.vql.columns import Column, SubSelectColumn
 from shared.vault.vql.compiler import (

@@ -30,7 +30,7 @@ MAX_SUBSELECTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One output column: its key in a row, the field it shows, and how the statement names it.
+    """One output column: its key in a row, the field that it shows, and its SQL in the statement.
 
     ``own`` is False for fields behind a relationship.
     """
@@ -43,16 +43,18 @@ class Column:
 
     @property
     def is_decimal(self) -> bool:
-        """Whether it holds numbers with decimals."""
+        """Return whether the values are numbers with decimals."""
         # Their every digit counts: they travel as text, not as floating point numbers.
-        is_plain = self.function in (None, Function.TONAME)
-        is_number = self.field.type is FieldType.NUMBER
-        return is_plain and is_number and not is_integer(self.field)
+        unchanged = (None, Function.TONAME)
+        if self.function not in unchanged:
+            return False
+        field = self.field
+        return field.type is FieldType.NUMBER and not is_integer(field)
 
 
 @dataclass(frozen=True, slots=True)
 class SubSelectColumn:
-    """One output column that holds a to-many sub-select's answer as JSON text; its key is the relationship's name."""
+    """One output column with the result of a to-many sub-select as JSON text; its key is the relationship's name."""
 
     key: str
     source: VaultObject
@@ -60,9 +62,9 @@ class SubSelectColumn:
 
 
 def field_columns(scope: Scope, items: Sequence[Item]) -> list[tuple[str, Column]]:
-    """Return SQL and column of each selected field, a repeated one once.
+    """Return the SQL and the column of each selected field; a field that is selected twice has one column.
 
-    :raises VqlNameError: a name or function does not suit, or two fields would have one key.
+    :raises VqlNameError: a name or function cannot be selected, or two fields would have the same key.
     :raises VqlLimitError: there are more than ``MAX_ITEMS``.
     """
     if len(items) > MAX_ITEMS:
@@ -93,7 +95,11 @@ def _field_column(scope: Scope, item: Item) -> tuple[str, Column]:
     return sql, Column(key, field, item.function, has_alias, is_own)
 
 
-def order_sql(scope: Scope, order: Sequence[Order | Rank], find: Find | None) -> str:
+def order_sql(
+    scope: Scope,
+    order: Sequence[Order | Rank],
+    find: Find | None,
+) -> str:
     """Return the ORDER BY terms of a SELECT.
 
     :raises VqlNameError: a field cannot be sorted by.
@@ -103,10 +109,15 @@ def order_sql(scope: Scope, order: Sequence[Order | Rank], find: Find | None) ->
         order = (Rank(find.at),)
     terms = [_order_term(scope, term, find) for term in order]
     # The id last, so that the order is total and pages do not overlap.
-    return ", ".join([*terms, scope.key])
+    terms.append(scope.key)
+    return ", ".join(terms)
 
 
-def _order_term(scope: Scope, term: Order | Rank, find: Find | None) -> str:
+def _order_term(
+    scope: Scope,
+    term: Order | Rank,
+    find: Find | None,
+) -> str:
     if isinstance(term, Rank):
         if find is None:
             raise scope.statement.fault("ORDER BY RANK goes with FIND only", term.at)
@@ -139,7 +150,7 @@ def _sorted_by(scope: Scope, term: Order) -> str:
 
 
 def latest_sql(scope: Scope, where: str) -> str:
-    """Return the condition that keeps, of the rows of one id that meet ``where``, the newest version."""
+    """Return the condition that selects the newest version of each document among the rows that meet ``where``."""
     target = scope.statement.targets[scope.object.name]
     newest = ", ".join(f"{scope.alias}.{quoted(name)} DESC" for name in target.newest)
     identifier = f'{scope.alias}."id"'
@@ -152,12 +163,15 @@ def latest_sql(scope: Scope, where: str) -> str:
 
 
 def sub_select(
-    scope: Scope, select: Select, rows: int, number: int
+    scope: Scope,
+    select: Select,
+    rows: int,
+    number: int,
 ) -> tuple[str, SubSelectColumn]:
-    """Return a to-many sub-select as one correlated expression that yields its answer as JSON text.
+    """Return a to-many sub-select as one correlated SQL expression, whose value is the result as JSON text.
 
-    ``rows`` is the most rows it answers with, whatever its PAGESIZE says; ``number`` is the place of the sub-select
-    among its like, which the addresses of its further pages have.
+    ``rows`` is the maximum number of rows, also for a larger PAGESIZE; ``number`` counts the to-many sub-selects
+    of the statement from 0, for the addresses of further pages.
 
     :raises VqlNameError: the relationship or a name in the sub-select does not exist or may not be read.
     :raises VqlLimitError: its PAGESIZE is below 1.
@@ -193,9 +207,13 @@ def sub_select(
     return sql, SubSelectColumn(select.source, child, shown)
 
 
-def _page_size(statement: Statement, select: Select, rows: int) -> int:
-    asked = select.limits.pagesize
-    size = rows if asked is None else min(asked, rows)
+def _page_size(
+    statement: Statement,
+    select: Select,
+    rows: int,
+) -> int:
+    pagesize = select.limits.pagesize
+    size = rows if pagesize is None else min(pagesize, rows)
     if size < 1:
         where = statement.place(select.at)
         raise VqlLimitError(f"PAGESIZE of a sub-select is at least 1 ({where})")

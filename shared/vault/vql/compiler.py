@@ -1,4 +1,4 @@
-"""Compiles a VQL statement to one parameterised PostgreSQL statement, and what is asked of its result beside."""
+"""Compiles a VQL statement to one parameterised PostgreSQL statement, and those of its counts, facets and children."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from shared.vault.vql.columns import (
     sub_select,
 )
 from shared.vault.vql.conditions import matching_sql
-from shared.vault.vql.deferred import is_deferred
 from shared.vault.vql.resolve import Readable, Scope, Statement
 from shared.vault.vql.syntax_tree import (
     And,
@@ -47,7 +46,7 @@ _STATES = frozenset(("state__v", "lifecycle__v", "object_type__v"))
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Bounds of a query's answer, in rows; ``max_pagesize`` is also the page size without PAGESIZE."""
+    """Bounds of a query's result, in rows; ``max_pagesize`` is also the page size without PAGESIZE."""
 
     max_pagesize: int = 1000
     subselect_rows: int = 250
@@ -58,10 +57,10 @@ DEFAULT_OPTIONS = Options()
 
 @dataclass(frozen=True, slots=True)
 class CompiledQuery:
-    """A statement ready to be run page by page; it holds no connection and may be cached.
+    """A statement ready to be run page by page; it has no connection and may be cached.
 
     Every page is the same SQL text (``sql``). Its columns are ``keys`` in order and behind them the record's id, for
-    ``page(after=…)``; those in ``json_keys`` hold JSON text, the others values that JSON takes as they are.
+    ``page(after=…)``; those in ``json_keys`` have JSON text, the others values that JSON can encode as they are.
     ``matching`` is FROM and WHERE, for counts of the whole result. With ``keyset``, pages may continue after an id
     and stay stable while records change. ``joins`` counts to-one relationships. Where ``deferred``, parameters have
     to pass ``resolve`` before each run.
@@ -86,12 +85,12 @@ class CompiledQuery:
 
     @property
     def object_name(self) -> str:
-        """The API name of the object selected from."""
+        """Return the API name of the object selected from."""
         return self.source.name
 
     @property
     def find(self) -> str | None:
-        """The text of the statement's FIND."""
+        """Return the text of the statement's FIND."""
         find = self.query.select.find
         return None if find is None else find.text
 
@@ -101,16 +100,16 @@ class CompiledQuery:
 
     @property
     def count_sql(self) -> str:
-        """One bigint: rows of the whole result, MAXROWS and SKIP considered."""
+        """Return the statement that counts the whole result within MAXROWS and SKIP, as one bigint."""
         if not self._is_limited:
             return f"SELECT count(*){self.matching}"
         number = len(self.matching_parameters)
-        limits = f"LIMIT ${number + 1}::bigint OFFSET ${number + 2}::bigint"
+        limits = _limits_sql(number)
         return f"SELECT count(*) FROM (SELECT 1{self.matching} {limits}) counted"
 
     @property
     def count_parameters(self) -> tuple[object, ...]:
-        """The parameters of ``count_sql``."""
+        """Return the parameters of ``count_sql``."""
         if not self._is_limited:
             return self.matching_parameters
         return (*self.matching_parameters, self.maxrows, self.skip)
@@ -121,12 +120,12 @@ class CompiledQuery:
         pageoffset: int | None = None,
         after: str | None = None,
     ) -> tuple[str, tuple[object, ...]]:
-        """Return SQL and parameters of one page: ``pagesize`` rows behind the first ``pageoffset`` of the result.
+        """Return the SQL and parameters of one page: ``pagesize`` rows after the first ``pageoffset`` of the result.
 
-        With ``after``, the id of the record before the page, nothing is skipped by count; ``pageoffset`` then only
-        says how many rows MAXROWS has left.
+        With ``after``, the id of the record before the page, no rows are skipped by number; ``pageoffset`` then only
+        reduces the rows that MAXROWS allows.
 
-        :raises ValueError: there is an ``after``, and the statement has no ``keyset``.
+        :raises ValueError: ``after`` is set, and the statement has no ``keyset``.
         """
         offset = self.pageoffset if pageoffset is None else pageoffset
         size = self.pagesize if pagesize is None else min(pagesize, self.pagesize)
@@ -162,7 +161,7 @@ def compile_query(
     statement = Statement(registry, readable, query.text, targets)
     source = statement.object(select.source, select.at)
     scope = Scope(statement, source, select)
-    # The conditions are compiled first: what is asked of the whole result takes their joins and parameters only.
+    # The conditions are compiled first: counts of the whole result take their joins and parameters only.
     where = matching_sql(scope, select)
     if select.latest:
         where = latest_sql(scope, where)
@@ -192,7 +191,7 @@ def compile_query(
         skip=limits.skip or 0,
         keyset=keyset,
         joins=len(scope.joins),
-        deferred=is_deferred(statement.parameters),
+        deferred=statement.deferred,
     )
 
 
@@ -212,9 +211,11 @@ def check_criteria(
 
 
 def _columns(
-    scope: Scope, select: Select, options: Options
+    scope: Scope,
+    select: Select,
+    options: Options,
 ) -> list[tuple[str, Column | SubSelectColumn]]:
-    """Return SQL and column of each item, in the order of the statement."""
+    """Return the SQL and the column of each item, in the order of the statement."""
     items = [item for item in select.items if isinstance(item, Item)]
     subselects = [item for item in select.items if isinstance(item, Select)]
     if len(subselects) > MAX_SUBSELECTS:
@@ -248,13 +249,18 @@ def _as_json(sql: str, column: Column | SubSelectColumn) -> str:
 
 
 def _orders_by_id(scope: Scope) -> tuple[str, ...]:
-    """Return the ORDER BY terms that sort by id: none, and ``ORDER BY id`` in either form of nulls."""
+    """Return the ORDER BY clauses that sort by id alone, which differ in the order of nulls only."""
     key = scope.key
     return key, f"{key} ASC NULLS FIRST, {key}", f"{key} ASC NULLS LAST, {key}"
 
 
-def _page_sql(scope: Scope, selected: list[str], where: str, order: str | None) -> str:
-    """Return the statement of every page; without an order by id, so that a page may begin behind one."""
+def _page_sql(
+    scope: Scope,
+    selected: list[str],
+    where: str,
+    order: str | None,
+) -> str:
+    """Return the SQL of every page; without ORDER BY it sorts by id and has a parameter for the id before the page."""
     number = len(scope.statement.parameters)
     key = scope.key
     conditions = [where] if where else []
@@ -263,9 +269,15 @@ def _page_sql(scope: Scope, selected: list[str], where: str, order: str | None) 
         conditions.append(f"{key} > ${number}::text")
     condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     columns = ", ".join([*selected, key])
-    limits = f"LIMIT ${number + 1}::bigint OFFSET ${number + 2}::bigint"
+    limits = _limits_sql(number)
     source = f"SELECT {columns} FROM {scope.source()}{condition}"
     return f"{source} ORDER BY {order or key} {limits}"
+
+
+def _limits_sql(number: int) -> str:
+    """Return LIMIT and OFFSET with the two parameters that follow the first ``number``."""
+    size, offset = number + 1, number + 2
+    return f"LIMIT ${size}::bigint OFFSET ${offset}::bigint"
 
 
 # Facets: how many records of a result have which value of a field
@@ -326,7 +338,7 @@ def children_query(
     registry: Registry,
     targets: Targets = NO_TARGETS,
 ) -> Query:
-    """Return the statement that selects all children of a record, as sub-select ``number`` shows them.
+    """Return the statement that selects all children of a record with the fields of sub-select ``number``.
 
     :raises VqlNameError: the statement has no such sub-select, or its relationship no longer exists.
     """

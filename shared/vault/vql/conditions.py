@@ -44,28 +44,32 @@ Sources = set[tuple[str, ...]]
 def condition_sql(scope: Scope, expression: Expression) -> str:
     """Return the SQL of an expression.
 
-    :raises VqlNameError: a name or literal does not suit.
-    :raises VqlLimitError: it takes too many relationships or words.
+    :raises VqlNameError: a name does not exist, or a literal does not suit its field.
+    :raises VqlLimitError: the expression uses too many relationships or words.
     """
     sql, _ = _expression(scope, expression)
     return sql
 
 
-def matching_sql(scope: Scope, select: Select) -> str:
-    """Return the conditions of a SELECT, FIND and WHERE, as one; empty where there are none.
+def matching_sql(
+    scope: Scope,
+    select: Select,
+) -> str:
+    """Return FIND and WHERE of a SELECT as one condition; empty when it has neither.
 
     :raises VqlError: as ``condition_sql`` does.
     """
     terms = []
-    if select.find is not None:
-        terms.append(find_sql(scope, select.find))
-    if select.where is not None:
-        terms.append(condition_sql(scope, select.where))
+    find, where = select.find, select.where
+    if find is not None:
+        terms.append(find_sql(scope, find))
+    if where is not None:
+        terms.append(condition_sql(scope, where))
     return " AND ".join(terms)
 
 
 def _expression(scope: Scope, expression: Expression) -> tuple[str, Sources]:
-    """Return the SQL of an expression, and behind which relationships its fields lie."""
+    """Return the SQL of an expression, and the relationships that its fields are reached by."""
     if not isinstance(expression, And | Or):
         path, _ = scope.aliased(expression.operand.path, None)
         return _condition(scope, expression), {path.parts[:-1]}
@@ -85,7 +89,8 @@ def _expression(scope: Scope, expression: Expression) -> tuple[str, Sources]:
 def _first_at(expression: Expression) -> int:
     while isinstance(expression, And | Or):
         expression = expression.terms[0]
-    return expression.operand.path.at
+    operand = expression.operand
+    return operand.path.at
 
 
 def _condition(scope: Scope, condition: Condition) -> str:
@@ -152,8 +157,12 @@ def _compared(left: LeftSide, condition: Comparison) -> str:
             assert_never(operator)
 
 
-def _date_literal(left: LeftSide, condition: Comparison, literal: RelativeDate) -> str:
-    """Return a comparison with a span: below its begin, from its end on, within or outside of it."""
+def _date_literal(
+    left: LeftSide,
+    condition: Comparison,
+    literal: RelativeDate,
+) -> str:
+    """Return a comparison with the span of a date literal: before it, after it, within it or outside it."""
     if not left.is_date:
         raise left.unsuitable(DATES, condition.at)
     days = value_class(left.field.type) is ValueClass.DATE
@@ -182,7 +191,11 @@ def _date_literal(left: LeftSide, condition: Comparison, literal: RelativeDate) 
 # States
 
 
-def _in_states_of_type(left: LeftSide, condition: Comparison, value: StateType) -> str:
+def _in_states_of_type(
+    left: LeftSide,
+    condition: Comparison,
+    value: StateType,
+) -> str:
     if condition.operator not in _EQUALITY:
         raise left.unsuitable(_STATES_EQUAL, condition.at)
     registry = left.scope.statement.registry
@@ -197,7 +210,9 @@ def _in_states_of_type(left: LeftSide, condition: Comparison, value: StateType) 
 
 
 def _in_document_states(
-    scope: Scope, condition: Comparison, value: StateFunction
+    scope: Scope,
+    condition: Comparison,
+    value: StateFunction,
 ) -> str:
     operand = condition.operand
     path, function = scope.aliased(operand.path, operand.function)
@@ -219,7 +234,12 @@ def _in_document_states(
     return _among(scope, state, condition.operator, names)
 
 
-def _among(scope: Scope, sql: str, operator: Operator, names: list[str]) -> str:
+def _among(
+    scope: Scope,
+    sql: str,
+    operator: Operator,
+    names: list[str],
+) -> str:
     holder = scope.statement.bind(names, "text[]")
     found = f"{sql} = ANY({holder})"
     return found if operator is Operator.EQUAL else f"({found}) IS NOT TRUE"
@@ -266,7 +286,7 @@ def _like_text(segment: str) -> str:
 
 
 class _Join(NamedTuple):
-    """The way of a semi-join: the related object, its column to compare with, and what its sub-select may name."""
+    """The path of a semi-join: the related object, its column to compare, and the fields its sub-select may name."""
 
     target: VaultObject
     selected: str
@@ -276,8 +296,8 @@ class _Join(NamedTuple):
 def _semi_join(scope: Scope, condition: InSelect) -> str:
     """Return a semi-join through a relationship of the operand's object.
 
-    To-many, ``id IN (SELECT id FROM addresses__vr …)``: records with such a child; the reference field may stand
-    for ``id``. To-one, ``account__v IN (SELECT id FROM account__vr …)``: records that refer to such a record.
+    To-many, ``id IN (SELECT id FROM addresses__vr …)``: records with such a child; the sub-select may name the
+    reference field for ``id``. To-one, ``account__v IN (SELECT id FROM account__vr …)``: records that refer to one.
     """
     statement, select = scope.statement, condition.select
     operand = condition.operand
@@ -307,7 +327,11 @@ def _selects_one_of(select: Select, allowed: tuple[str, ...]) -> bool:
             return False
 
 
-def _joined(scope: Scope, condition: InSelect, column: FieldColumn) -> _Join:
+def _joined(
+    scope: Scope,
+    condition: InSelect,
+    column: FieldColumn,
+) -> _Join:
     statement, select = scope.statement, condition.select
     reference = outbound(column.owner, select.source)
     # A field with a cast is no reference column: it holds the id of a user as a number.

@@ -1,6 +1,6 @@
 """Computes the parameters that are known only when a statement runs: days, the caller, addresses of pages.
 
-A compiled statement is reused for as long as the configuration stays the same, by callers of one profile on any day.
+A compiled statement is reused until the configuration changes, by all callers of one profile and on any day.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ NAMES = frozenset(_LITERALS)
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One run of a statement: its moment in UTC, the values of TOKENS, the address of its pages.
+    """One run of a statement: its moment in UTC, the values of TOKENS, and the address of its pages.
 
     ``address`` is the path of this run's pages, without parameters.
     """
@@ -76,28 +76,31 @@ class TokenValue(Deferred):
         :raises KeyError: the run lacks one of TOKENS.
         """
         found = execution.tokens[self.name]
-        return str(found) if self.text else found
+        if self.text:
+            return str(found)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class ChildAddress(Deferred):
-    """The head of the address of further children of a record; the record's id follows it.
+    """The beginning of the address of further children of a record; the record's id follows it.
 
-    ``number`` is the place of the sub-select among its like, from 0.
+    ``number`` counts the to-many sub-selects of the statement from 0.
     """
 
     number: int
 
     def value(self, execution: Execution) -> object:
-        """Return ``/api/v25.1/query/{cursor}.0.``."""
-        return f"{execution.address}.{self.number}."
+        """Return the beginning of the address, such as ``/api/v25.1/query/{cursor}.0.``."""
+        address = execution.address
+        return f"{address}.{self.number}."
 
 
 @dataclass(frozen=True, slots=True)
 class Edge(Deferred):
-    """One end of a date literal: a moment, or with ``days`` a day for fields without a time.
+    """The beginning or end of a date literal's span: a moment, or with ``days`` a day, for fields without a time.
 
-    The end is the first moment, or the first day, behind the span.
+    The end is the first moment, or the first day, after the span.
     """
 
     literal: RelativeDate
@@ -117,11 +120,6 @@ class Edge(Deferred):
         return last_moment.date() + _ONE_DAY
 
 
-def is_deferred(parameters: Sequence[object]) -> bool:
-    """Return whether any of the parameters has to be resolved before the statement runs."""
-    return any(isinstance(parameter, Deferred) for parameter in parameters)
-
-
 def resolve(parameters: Sequence[object], execution: Execution) -> tuple[object, ...]:
     """Return the parameters as one run of the statement sends them."""
     return tuple(_resolved(parameter, execution) for parameter in parameters)
@@ -134,12 +132,12 @@ def _resolved(parameter: object, execution: Execution) -> object:
 
 
 def relative_date(name: str) -> RelativeDate | None:
-    """Return the date literal of this name, in upper case and without its ``:n``; None if there is none."""
+    """Return the date literal with this name, in upper case and without ``:n``; None if the name is not one."""
     return _LITERALS.get(name)
 
 
 def span(literal: RelativeDate, now: datetime) -> tuple[datetime, datetime]:
-    """Return the first moment of a date literal's span and the first one behind it, in UTC."""
+    """Return the first moment of a date literal's span, and the first moment after it, in UTC."""
     unit = literal.unit
     match unit:
         case Unit.DAYS:
@@ -154,8 +152,11 @@ def span(literal: RelativeDate, now: datetime) -> tuple[datetime, datetime]:
             assert_never(unit)
 
 
-def _days(literal: RelativeDate, now: datetime) -> tuple[datetime, datetime]:
-    """Return a span of days, which counts from today and includes it, except for ``DAYS_AGO``."""
+def _days(
+    literal: RelativeDate,
+    now: datetime,
+) -> tuple[datetime, datetime]:
+    """Return a span of days, counted from today; all but ``DAYS_AGO`` include today."""
     today = _midnight(now.date())
     tense, distance = literal.tense, timedelta(days=literal.count)
     match tense:
@@ -173,9 +174,11 @@ def _days(literal: RelativeDate, now: datetime) -> tuple[datetime, datetime]:
 
 
 def _months(
-    literal: RelativeDate, now: datetime, length: int
+    literal: RelativeDate,
+    now: datetime,
+    length: int,
 ) -> tuple[datetime, datetime]:
-    """Return a span of months, quarters or years, each of ``length`` months; only THIS has the current one."""
+    """Return a span of months, quarters or years, each of ``length`` months; only THIS includes the current one."""
     current = now.year * 12 + (now.month - 1) // length * length
     tense, distance = literal.tense, literal.count * length
     match tense:
@@ -195,9 +198,11 @@ def _months(
 def _first_of(month: int) -> datetime:
     """Return the first moment of a month, counted from the year 0."""
     year, number = divmod(month, 12)
-    return _midnight(date(year, number + 1, 1))
+    first_day = date(year, number + 1, 1)
+    return _midnight(first_day)
 
 
 def _midnight(day: date) -> datetime:
     # All of a Vault's moments are in UTC, and so are its days.
-    return datetime.combine(day, time(), UTC)
+    midnight = time()
+    return datetime.combine(day, midnight, UTC)

@@ -39,7 +39,10 @@ def describe(compiled: CompiledQuery) -> Json:
 
 def _sub_query(column: SubSelectColumn) -> Json:
     block = _block(column.source, column.columns)
-    return {"relationship": column.key, **block}
+    return {
+        "relationship": column.key,
+        **block,
+    }
 
 
 def _block(source: VaultObject, columns: Sequence[Column]) -> Json:
@@ -78,7 +81,7 @@ def _described_field(column: Column) -> Json:
 
 
 def _bounds(field: Field) -> Json:
-    """Return what limits a field's values, without the members that do not apply."""
+    """Return the members that bound a field's values, those that apply to its type."""
     bounds: Json = {
         "max_length": field.max_length,
         "min_value": field.min_value,
@@ -95,20 +98,31 @@ def _bounds(field: Field) -> Json:
 
 
 def show_rows(
-    show: Show, registry: Registry, readable: Readable, targets: Targets = NO_TARGETS
+    show: Show,
+    registry: Registry,
+    readable: Readable,
+    targets: Targets = NO_TARGETS,
 ) -> list[Json]:
     """Return the rows of a SHOW, sorted by name.
 
     :raises VqlNameError: its target does not exist, or the caller may not read it.
     """
     rows = _rows(show, registry, readable, targets)
-    if show.pattern is not None:
-        rows = [row for row in rows if _matches(str(row["name"]), show.pattern)]
-    return sorted(rows, key=lambda row: str(row["name"]))
+    pattern = show.pattern
+    if pattern is not None:
+        rows = [row for row in rows if _matches(_name(row), pattern)]
+    return sorted(rows, key=_name)
+
+
+def _name(row: Json) -> str:
+    return str(row["name"])
 
 
 def _rows(
-    show: Show, registry: Registry, readable: Readable, targets: Targets
+    show: Show,
+    registry: Registry,
+    readable: Readable,
+    targets: Targets,
 ) -> list[Json]:
     if show.source is None:
         return _shown_targets(registry, readable, targets)
@@ -128,7 +142,9 @@ def _rows(
 
 
 def describe_show(
-    show: Show, registry: Registry, targets: Targets = NO_TARGETS
+    show: Show,
+    registry: Registry,
+    targets: Targets = NO_TARGETS,
 ) -> Json:
     """Return the ``queryDescribe`` block of a SHOW."""
     shown: Json = {"name": None, "label": None, "label_plural": None}
@@ -137,44 +153,62 @@ def describe_show(
         source = registry.objects[show.source] if target is None else target.object
         shown = _described_object(source)
     kind = show.kind.lower()
-    return {"type": f"show_{kind}__sys", "object": shown, "fields": []}
+    return {
+        "type": f"show_{kind}__sys",
+        "object": shown,
+        "fields": [],
+    }
 
 
 def _shown_targets(
-    registry: Registry, readable: Readable, targets: Targets
+    registry: Registry,
+    readable: Readable,
+    targets: Targets,
 ) -> list[Json]:
     found = dict(registry.objects)
     for name, target in targets.items():
         # A part of an object is read within its records only.
         if not target.part_of:
             found[name] = target.object
-    shown = (source for source in found.values() if source.active)
-    return [_described_object(source) for source in shown if readable(source.name)]
+    active = (source for source in found.values() if source.active)
+    shown = [source for source in active if readable(source.name)]
+    return [_described_object(source) for source in shown]
 
 
 def _shown_field(field: Field) -> Json:
-    row: Json = {"name": field.name, "label": field.label, "type": query_type(field)}
+    row: Json = {
+        "name": field.name,
+        "label": field.label,
+        "type": query_type(field),
+    }
     if field.relationship_outbound_name is not None:
         row["relationship_name"] = field.relationship_outbound_name
     return row
 
 
 def _relationships(
-    source: VaultObject, registry: Registry, readable: Readable, targets: Targets
+    source: VaultObject,
+    registry: Registry,
+    readable: Readable,
+    targets: Targets,
 ) -> list[Json]:
-    own = [*_outbound(source, registry, targets)]
+    every = [*_outbound(source, registry, targets)]
     children = inbound(registry, targets, source.name)
-    own += [(name, child, _INBOUND) for name, (child, _) in children.items()]
-    return [
-        # The target of a part is named after its object; people know it by the first name alone.
-        {"name": name, "target": target.partition(".")[0], "type": kind}
-        for name, target, kind in own
-        if readable(readable_by(targets, target))
-    ]
+    every += [(name, child, _INBOUND) for name, (child, _) in children.items()]
+    rows: list[Json] = []
+    for name, target, kind in every:
+        decisive = readable_by(targets, target)
+        if readable(decisive):
+            # The target of a part is named after its object; people know it by the first name alone.
+            shown, _, _ = target.partition(".")
+            rows.append({"name": name, "target": shown, "type": kind})
+    return rows
 
 
 def _outbound(
-    source: VaultObject, registry: Registry, targets: Targets
+    source: VaultObject,
+    registry: Registry,
+    targets: Targets,
 ) -> Iterator[tuple[str, str, str]]:
     """Yield the name, object and kind of each to-one relationship."""
     for name in source.outbound:

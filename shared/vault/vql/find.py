@@ -1,4 +1,4 @@
-"""Compiles FIND: search phrases as regular expressions over text, and a rank for what they match."""
+"""Compiles FIND: turns search phrases into regular expressions over text, and ranks the matches."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ID = re.compile(r"(?=.*\d)(?=.*[^\W\d])|.*\w[^\w\s]+\w", re.DOTALL)
 def find_sql(scope: Scope, find: Find) -> str:
     """Return the condition of a FIND.
 
-    :raises VqlNameError: a scope is no text.
+    :raises VqlNameError: a scope is not a text field.
     :raises VqlLimitError: there are more than ``MAX_WORDS``.
     """
     words = list(_words(find.search))
@@ -49,7 +49,7 @@ def find_sql(scope: Scope, find: Find) -> str:
 
 
 def rank_sql(scope: Scope, find: Find) -> str:
-    """Return the SQL of how well a record matches: larger is better."""
+    """Return the SQL of the rank of a record: the larger, the better it matches."""
     phrases = list(_phrases(find.search))
     lexemes = [_lexeme(word) for phrase in phrases for word in _words(phrase.terms)]
     query = " | ".join(lexeme for lexeme in lexemes if lexeme)
@@ -75,7 +75,13 @@ def _search_sql(scope: Scope, search: Phrase | Search) -> str:
             assert_never(search)
 
 
-def _terms_sql(scope: Scope, term: SearchTerm, text: str, *, prefix: bool) -> str:
+def _terms_sql(
+    scope: Scope,
+    term: SearchTerm,
+    text: str,
+    *,
+    prefix: bool,
+) -> str:
     match term:
         case Word():
             pattern = _pattern(term, prefix=prefix)
@@ -105,7 +111,7 @@ def _connected(operator: Connective, parts: list[str]) -> str:
 
 
 def _pattern(word: Word, *, prefix: bool) -> str:
-    r"""Return a word as a regular expression of PostgreSQL: ``\m`` and ``\M`` are where words begin and end.
+    r"""Return a word as a regular expression of PostgreSQL, in which ``\m`` and ``\M`` match word boundaries.
 
     With ``prefix``, a single word is searched for as the beginning of one, as if it ended in a wildcard, unless it is
     an exact one, a single character, or looks like an identifier.
@@ -123,14 +129,15 @@ def _pattern(word: Word, *, prefix: bool) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text as a regular expression that any space fits where the text has some."""
+    """Return the regular expression of a text; each run of white space in it matches any white space."""
     words = _SPACE.split(text)
     escaped = [_PUNCTUATION.sub(r"\\\1", word) for word in words]
-    return r"\s+".join(escaped)
+    any_space = r"\s+"
+    return any_space.join(escaped)
 
 
 def _lexeme(word: Word) -> str:
-    """Return a word as a term of a text search query, quoted; of parts between wildcards the first."""
+    """Return a word up to its first wildcard as a prefix term of a text search query; empty without letters."""
     head = word.parts[0]
     # Without punctuation nothing in it can end the quotes or be an operator of the query.
     characters = [each if each.isalnum() else " " for each in head]
@@ -139,7 +146,7 @@ def _lexeme(word: Word) -> str:
 
 
 def _text_sql(scope: Scope, phrase: Phrase) -> str:
-    """Return the SQL of all text that a phrase is looked for in, as one."""
+    """Return the SQL of the text that a phrase is searched in, all scopes as one text."""
     # Phrases share their text: labels in it are parameters, which are bound once this way.
     scoped = phrase.scope, phrase.content, phrase.fields
     known = scope.searched.get(scoped)
@@ -157,7 +164,10 @@ def _text_sql(scope: Scope, phrase: Phrase) -> str:
 
 
 def _content(scope: Scope, phrase: Phrase) -> list[str]:
-    """Return the SQL of the text of a record's file; objects have none, which SCOPE ALL passes over."""
+    """Return the SQL of the text of a document's file; nothing for records of objects, where SCOPE ALL ignores content.
+
+    :raises VqlNameError: SCOPE CONTENT names the content of an object's records.
+    """
     target = scope.statement.targets.get(scope.object.name)
     if target is not None and target.content:
         return [target.content.format(key=scope.key)]
@@ -194,7 +204,7 @@ def _scoped(scope: Scope, operand: Operand) -> str:
 
 
 def _phrases(search: Phrase | Search) -> Iterator[Phrase]:
-    """Yield the phrases that are looked for, without those that must not be there."""
+    """Yield the phrases that must match, without the negated ones."""
     if isinstance(search, Phrase):
         yield search
         return

@@ -1,4 +1,4 @@
-"""Compiles the functions of VQL over fields: labels, whole texts, names and what is known of files."""
+"""Compiles the functions of VQL over fields: labels, whole texts, names, and the attributes of files."""
 
 from __future__ import annotations
 
@@ -50,23 +50,28 @@ _TAG = "'<[^>]*>'"
 
 
 def function_named(name: str) -> Function | None:
-    """Return the function of this name, in upper case; None if there is none."""
+    """Return the function with this name, in upper case; None if there is none."""
     return _BY_NAME.get(name)
 
 
 def whole_text(field: Field) -> str:
-    """Return how VQL selects a field's whole value, e.g. ``LONGTEXT(biography__v)``."""
-    if not traits(field.type).long:
+    """Return the VQL expression of a field's whole value, e.g. ``LONGTEXT(biography__v)``."""
+    kind = traits(field.type)
+    if not kind.long:
         return field.name
     is_rich = field.type is FieldType.RICH_TEXT
     function = Function.RICHTEXT if is_rich else Function.LONGTEXT
     return f"{function}({field.name})"
 
 
-def selected_sql(scope: Scope, path: Path, name: str | None) -> tuple[str, Field]:
+def selected_sql(
+    scope: Scope,
+    path: Path,
+    name: str | None,
+) -> tuple[str, Field]:
     """Return the SQL of a selected field or function of one, and the field.
 
-    :raises VqlNameError: there is no such field or function, or the one does not take the other.
+    :raises VqlNameError: there is no such field or function, or the function does not take the field.
     :raises VqlLimitError: the path leads over too many relationships.
     """
     column = scope.column(path)
@@ -106,8 +111,16 @@ def encoded(sql: str, field: Field) -> str:
             assert_never(kind)
 
 
-def _applied(scope: Scope, path: Path, name: str, column: FieldColumn) -> str:
-    """Return the SQL of a function of a column, or raise VqlNameError where SELECT has none such."""
+def _applied(
+    scope: Scope,
+    path: Path,
+    name: str,
+    column: FieldColumn,
+) -> str:
+    """Return the SQL of a function of a column.
+
+    :raises VqlNameError: SELECT does not have the function.
+    """
     function = function_named(name)
     sql, field = column.sql, column.field
     match function:
@@ -160,16 +173,26 @@ def _trimmed(sql: str, field: Field) -> str:
     return _each_value(sql, f"regexp_replace(v, {_SUFFIX}, '')")
 
 
-def _display_format(scope: Scope, path: Path, column: FieldColumn) -> str:
+def _display_format(
+    scope: Scope,
+    path: Path,
+    column: FieldColumn,
+) -> str:
     sql, kind = column.sql, column.field.type
-    takes = kind in (FieldType.STRING, FieldType.NUMBER)
+    accepted = (FieldType.STRING, FieldType.NUMBER)
+    is_number = kind is FieldType.NUMBER
+    takes = kind in accepted
     _require_type(scope, path, Function.TODISPLAYFORMAT, column, takes)
     # As people enter it: without the zeroes that fill a number's decimals up.
-    return f"trim_scale({sql})::text" if kind is FieldType.NUMBER else sql
+    return f"trim_scale({sql})::text" if is_number else sql
 
 
 def _require_type(
-    scope: Scope, path: Path, function: Function, column: FieldColumn, takes: bool
+    scope: Scope,
+    path: Path,
+    function: Function,
+    column: FieldColumn,
+    takes: bool,
 ) -> None:
     if not takes:
         shown = f"field [{column.field.name}] of object [{column.owner.name}]"
@@ -178,16 +201,27 @@ def _require_type(
 
 
 def require_documents(
-    scope: Scope, path: Path, owner: VaultObject, message: str
+    scope: Scope,
+    path: Path,
+    owner: VaultObject,
+    message: str,
 ) -> None:
-    """Raise VqlNameError with the message unless the owner of a field is the target of documents."""
+    """Check that the owner of a field is the target of documents.
+
+    :raises VqlNameError: with the message, when it is another object.
+    """
     target = scope.statement.targets.get(owner.name)
     if target is None or not target.documents:
         raise scope.statement.fault(message, path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
 
 
-def unavailable(scope: Scope, path: Path, name: str, clause: str) -> VqlNameError:
-    """Return the error about a function that a clause does not have."""
+def unavailable(
+    scope: Scope,
+    path: Path,
+    name: str,
+    clause: str,
+) -> VqlNameError:
+    """Return the error for a function that a clause does not allow."""
     message = f"function [{name[:40]}] is not available in {clause}"
     return scope.statement.fault(message, path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
 
@@ -196,14 +230,18 @@ def unavailable(scope: Scope, path: Path, name: str, clause: str) -> VqlNameErro
 
 
 def is_file_function(name: str | None) -> bool:
-    """Return whether a function is one of an attachment field's file."""
+    """Return whether a function is about the file of an attachment field."""
     return name in _FILE_FUNCTIONS
 
 
-def named_file(scope: Scope, path: Path, name: str) -> tuple[str, Field]:
-    """Return the SQL of a file's name for WHERE, ORDER BY and FIND, and the field that it is like.
+def named_file(
+    scope: Scope,
+    path: Path,
+    name: str,
+) -> tuple[str, Field]:
+    """Return the SQL of a file's name for WHERE, ORDER BY and FIND, and a field with the type of that SQL.
 
-    :raises VqlNameError: the field is no attachment field, or the function is one of SELECT only.
+    :raises VqlNameError: the field is not an attachment field, or only SELECT allows the function.
     """
     column = scope.column(path)
     function = Function(name)
@@ -216,15 +254,22 @@ def named_file(scope: Scope, path: Path, name: str) -> tuple[str, Field]:
     return _file_sql(function, column.sql), Field(field.name, field.label, kind)
 
 
-def _file_sql(function: Function, handle: str) -> str:
-    """Return the SQL of what a function says of the file with a handle; null without a file."""
+def _file_sql(
+    function: Function,
+    handle: str,
+) -> str:
+    """Return the SQL of a function of the file with a handle; null without a file."""
     column, _ = _FILE_FUNCTIONS[function]
+    condition = f"f.handle = {handle}"
     files = "platform.field_file f JOIN platform.content c USING (sha256)"
-    return f"(SELECT {column} FROM {files} WHERE f.handle = {handle})"
+    return f"(SELECT {column} FROM {files} WHERE {condition})"
 
 
 def _require_file(
-    scope: Scope, path: Path, function: Function, column: FieldColumn
+    scope: Scope,
+    path: Path,
+    function: Function,
+    column: FieldColumn,
 ) -> None:
     reason = ""
     owner = column.owner
@@ -241,9 +286,9 @@ def _require_file(
 
 
 def label_sql(scope: Scope, path: Path) -> FieldColumn:
-    """Return the label of a path's value, an array for multi-value picklists; its SQL stands for the column's.
+    """Return the column of a path with the SQL of its value's label, an array for multi-value picklists.
 
-    A value without a label, as that of a removed picklist entry, stands for itself.
+    A value without a label, such as a removed picklist entry, is its own label.
 
     :raises VqlNameError: the field has no labels.
     """
@@ -272,19 +317,25 @@ def searched_labels(statement: Statement, column: FieldColumn) -> str:
 
 
 def _mapped(
-    statement: Statement, sql: str, labels: Mapping[str, str], field: Field
+    statement: Statement,
+    sql: str,
+    labels: Mapping[str, str],
+    field: Field,
 ) -> str:
     # One parameter for all labels: the statement stays short, and names need no quoting.
-    holder = statement.bind(json.dumps(labels), "jsonb")
+    document = json.dumps(labels)
+    holder = statement.bind(document, "jsonb")
     if not field.multi_value:
         return f"coalesce({holder} ->> {sql}, {sql})"
     return _each_value(sql, f"coalesce({holder} ->> v, v)")
 
 
 def _labels(
-    statement: Statement, field: Field, owner: VaultObject
+    statement: Statement,
+    field: Field,
+    owner: VaultObject,
 ) -> Mapping[str, str] | None:
-    """Return the labels of the names that a field holds, None for a field without such."""
+    """Return name → label for the names that a field stores; None for a field whose values have no labels."""
     target = statement.targets.get(owner.name)
     if target is not None and field.name in target.labels:
         return target.labels[field.name]
@@ -312,7 +363,7 @@ def _as_array(sql: str) -> str:
 
 
 def _each_value(sql: str, value: str) -> str:
-    """Return the SQL of an array with an expression over each value ``v`` of another, in its order."""
+    """Return the SQL of the array that applies an expression to each value ``v`` of an array, in the same order."""
     each = f"SELECT {value} FROM unnest({sql}) WITH ORDINALITY AS u(v, n) ORDER BY n"
     return f"CASE WHEN {sql} IS NULL THEN NULL ELSE ARRAY({each}) END"
 

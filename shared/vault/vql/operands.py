@@ -49,7 +49,7 @@ _SCALARS = frozenset((str, int, Decimal, bool, type(None)))
 
 
 class LeftSide:
-    """The left side of a condition, found in the registry: a column, or a function of one."""
+    """The left side of a condition, resolved by the registry: a column, or a function of a column."""
 
     __slots__ = (
         "at",
@@ -80,27 +80,28 @@ class LeftSide:
 
     @property
     def is_text(self) -> bool:
-        """Whether the values are single texts, which LIKE can search."""
+        """Return whether the values are single texts, which LIKE can search."""
         if self.multi_value:
             return False
         return self.label or traits(self.field.type).plain_text
 
     @property
     def is_date(self) -> bool:
-        """Whether the values are dates, with or without a time."""
+        """Return whether the values are dates, with or without a time."""
         values = value_class(self.field.type)
         return values in (ValueClass.DATE, ValueClass.DATE_TIME)
 
     def bind(self, value: Literal, at: int) -> str:
-        """Return the place of one literal, bound as a parameter of the column's type."""
+        """Bind one literal as a parameter of the column's type, and return its placeholder."""
         if isinstance(value, Token):
             return self._bind_token(value, at)
         scalar = self._scalar(value, at)
         sql_type, values = self._typed((scalar,), at)
-        return self._bound(values[0], sql_type)
+        (parameter,) = values
+        return self._bound(parameter, sql_type)
 
     def bind_list(self, values: Sequence[Literal], at: int) -> str:
-        """Return the place of many literals, bound as one array."""
+        """Bind several literals as one array parameter, and return its placeholder."""
         # Lists of ids have thousands of values: one look at their types decides for all.
         if not _SCALARS.issuperset(map(type, values)):
             values = [self._scalar(value, at) for value in values]
@@ -109,7 +110,10 @@ class LeftSide:
         return self.scope.statement.bind(typed, f"{sql_type}[]")
 
     def require_order(self) -> None:
-        """Raise VqlNameError unless the values have an order."""
+        """Check that the values have an order.
+
+        :raises VqlNameError: they have none.
+        """
         if self.ignore_case:
             message = "CASEINSENSITIVE goes with =, !=, LIKE and CONTAINS only"
             raise self.unsuitable(message, self.at)
@@ -118,12 +122,12 @@ class LeftSide:
             raise self.unsuitable(message, self.at)
 
     def unsuitable(self, reason: str, at: int) -> VqlNameError:
-        """Return the error about a value or operator that does not suit the field."""
+        """Return the error for a value or operator that does not suit the field."""
         message = f"field [{self.field.name}] of object [{self.owner.name}]: {reason}"
         return self.scope.statement.fault(message, at)
 
     def _apply(self, name: str, *, aliased: bool) -> None:
-        """Apply a function; ``aliased`` when it comes from the SELECT whose alias the condition names."""
+        """Apply a function to the column; ``aliased`` when the condition names it by an alias of the SELECT."""
         function = function_named(name)
         match function:
             case Function.TOLABEL:
@@ -165,7 +169,10 @@ class LeftSide:
         return f"lower({holder})" if self.ignore_case else holder
 
     def _scalar(self, value: Literal, at: int) -> Scalar:
-        """Return a literal that is a value already, or raise VqlNameError for the others."""
+        """Return a literal that is a plain value.
+
+        :raises VqlNameError: the literal is a function, a date literal or a Vault token.
+        """
         match value:
             case RelativeDate():
                 raise self.unsuitable(DATES, at)
@@ -203,13 +210,13 @@ class LeftSide:
 
 
 class UnsuitableLiteral(Exception):
-    """A literal that is no value of the field's type; the text says what would be."""
+    """Raised for a literal that is not a value of the field's type; the text names the expected kind."""
 
 
 def parameters(field: Field, values: Sequence[Scalar]) -> tuple[str, list[object]]:
     """Return the SQL type of literals for a field, and the values to bind.
 
-    :raises UnsuitableLiteral: a literal is no value of the field's type; null is none of any.
+    :raises UnsuitableLiteral: a literal is not a value of the field's type; null is a value of no type.
     """
     kind = value_class(field.type)
     match kind:
@@ -232,7 +239,11 @@ def _texts(values: Sequence[Scalar]) -> list[object]:
     return _all_of(values, str, "text in single quotes")
 
 
-def _all_of(values: Sequence[Scalar], kind: type, expected: str) -> list[object]:
+def _all_of(
+    values: Sequence[Scalar],
+    kind: type,
+    expected: str,
+) -> list[object]:
     kinds = set(map(type, values))
     if kinds != {kind}:
         raise UnsuitableLiteral(expected)
@@ -251,7 +262,7 @@ def _number(field: Field, value: Scalar) -> int | Decimal:
     # A document's id is a number here; clients that know ids as text write it in quotes.
     if field.shown_type == "id" and isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
-    # In Python a Boolean is an int, in VQL it is none.
+    # In Python a Boolean is an int, in VQL it is not a number.
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise UnsuitableLiteral("a number")
     return value
@@ -262,7 +273,9 @@ def _is_bigint(number: int | Decimal) -> bool:
 
 
 def _dates(
-    values: Sequence[Scalar], read: Callable[[str], date], expected: str
+    values: Sequence[Scalar],
+    read: Callable[[str], date],
+    expected: str,
 ) -> list[object]:
     texts = _all_of(values, str, expected)
     try:

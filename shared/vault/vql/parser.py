@@ -53,7 +53,7 @@ _LIMITS = {
     "OFFSET": "offset",
 }
 _FROM_OPTIONS = frozenset(SourceOption) - {SourceOption.LATESTVERSION}
-_COMPARISONS = {operator.value: operator for operator in Operator}
+_OPERATORS = frozenset((*Operator, "CONTAINS", "BETWEEN", "LIKE", "IN"))
 _LITERALS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
 _STATE_FUNCTIONS = {function.value: function for function in StateFunctionName}
 
@@ -61,8 +61,8 @@ _STATE_FUNCTIONS = {function.value: function for function in StateFunctionName}
 def parse(text: str) -> Query:
     """Return one SELECT.
 
-    :raises VqlSyntaxError: the text is none.
-    :raises VqlLimitError: it is too long or too deep.
+    :raises VqlSyntaxError: the text is not a SELECT.
+    :raises VqlLimitError: the text is too long, or nested too deeply.
     """
     parser = _Parser(text)
     select = parser.select(nested=False)
@@ -76,7 +76,8 @@ def parse_statement(text: str) -> Query | Show:
     :raises VqlError: as ``parse`` does.
     """
     parser = _Parser(text)
-    statement = parser.show() or Query(parser.select(nested=False), text)
+    show = parser.show()
+    statement = show or Query(parser.select(nested=False), text)
     parser.end()
     return statement
 
@@ -93,7 +94,7 @@ def parse_criteria(text: str) -> Criteria:
 
 
 class _Parser(FindReader):
-    """Reads statements and expressions; a place in the text is the number of a token."""
+    """Reads statements and expressions; positions in the text are token numbers."""
 
     __slots__ = ("_nested",)
 
@@ -104,12 +105,12 @@ class _Parser(FindReader):
     # SELECT … FROM … FIND … WHERE … ORDER BY … limits
 
     def select(self, *, nested: bool) -> Select:
-        """Read one SELECT, from its keyword on; a sub-query holds no further one."""
+        """Read one SELECT, beginning with its keyword; a sub-query may have no sub-query of its own."""
         if nested and self._nested:
             self._refuse("sub-queries are one level deep")
         self._nested = nested
         self._expect("SELECT")
-        # A field may have this name too: it is the keyword only with a field behind it.
+        # A field may have this name as well: it is the keyword only when a field follows it.
         latest = self._is_before_word() and self._take_word(SourceOption.LATESTVERSION)
         items = self._items()
         self._expect("FROM")
@@ -119,17 +120,17 @@ class _Parser(FindReader):
         find = self._find() if self._take("FIND") else None
         where = self.expression() if self._take("WHERE") else None
         order = self._order() if self._take("ORDER") else ()
-        limits = self._limits() if self._tokens[self._next] in _LIMITS else NO_LIMITS
+        limits = self._limits() if self._token in _LIMITS else NO_LIMITS
         self._nested = False
         return Select(items, source, at, where, order, limits, find, option, latest)
 
     def _option(self) -> SourceOption | None:
-        token = self._tokens[self._next]
+        token = self._token
         word = token.upper()
         # An object may have an option's name: it is the option only with an object behind it.
         if word not in _FROM_OPTIONS or not self._is_before_word():
             return None
-        self._next += 1
+        self._advance()
         return SourceOption(word)
 
     def _items(self) -> tuple[Item | Select, ...]:
@@ -148,8 +149,8 @@ class _Parser(FindReader):
     def _sub_select(self) -> Select:
         select = self.select(nested=True)
         limits = select.limits
-        refused = (limits.maxrows, limits.skip, limits.pageoffset)
-        if refused != (None, None, None):
+        only_pagesize = Limits(pagesize=limits.pagesize)
+        if limits != only_pagesize:
             self._refuse("of the limits a sub-select takes PAGESIZE only", select.at)
         self._expect(")")
         return select
@@ -171,7 +172,8 @@ class _Parser(FindReader):
     def _order_term(self) -> Order | Rank:
         at = self._next
         path, function = self._function()
-        if function is None and path.text.upper() == "RANK":
+        word = path.text.upper()
+        if function is None and word == "RANK":
             return Rank(at)
         descending = self._take("DESC")
         if not descending:
@@ -180,21 +182,21 @@ class _Parser(FindReader):
 
     def _limits(self) -> Limits:
         found: dict[str, int] = {}
-        while name := _LIMITS.get(self._tokens[self._next]):
+        while name := _LIMITS.get(self._token):
             if name in found:
                 self._refuse(f"{name.upper()} stands twice")
             if name == "maxrows" and "pagesize" in found:
                 self._refuse("MAXROWS stands before PAGESIZE")
-            self._next += 1
+            self._advance()
             found[name] = self._rows()
-        # The legacy words LIMIT and OFFSET mean the same as the newer ones and give way to them.
+        # The legacy words LIMIT and OFFSET mean the same as the newer ones, which take precedence.
         size, offset = found.get("limit"), found.get("offset")
         if "pagesize" in found or "pageoffset" in found:
             size, offset = found.get("pagesize"), found.get("pageoffset")
         return Limits(found.get("maxrows"), found.get("skip"), size, offset)
 
     def _rows(self) -> int:
-        token = self._tokens[self._next]
+        token = self._token
         if not _is_whole(token):
             self._refuse_token("a number of rows")
         return min(int(self._value_of(lexical.number_value)), MAX_ROWS)
@@ -202,7 +204,7 @@ class _Parser(FindReader):
     # SHOW
 
     def show(self) -> Show | None:
-        """Read a whole SHOW, or return None where the text does not begin with one."""
+        """Read a whole SHOW; return None when the text does not begin with SHOW."""
         if not self._take("SHOW"):
             return None
         kind = next((kind for kind in ShowKind if self._take_word(kind)), None)
@@ -221,7 +223,7 @@ class _Parser(FindReader):
     def expression(self) -> Expression:
         """Read terms joined by OR, which binds weakest."""
         first = self._conjunction()
-        if self._tokens[self._next] != "OR":
+        if not self._is_at("OR"):
             return first
         terms = [first]
         while self._take("OR"):
@@ -230,7 +232,7 @@ class _Parser(FindReader):
 
     def _conjunction(self) -> Expression:
         first = self._term()
-        if self._tokens[self._next] != "AND":
+        if not self._is_at("AND"):
             return first
         terms = [first]
         while self._take("AND"):
@@ -247,18 +249,17 @@ class _Parser(FindReader):
         return expression
 
     def _condition(self) -> Expression:
-        if self._tokens[self._next] == "NOT":
+        if self._is_at("NOT"):
             self._refuse("NOT is no operator of WHERE; use != or another operator")
         operand = Operand(*self._function())
+        token = self._token
+        if token not in _OPERATORS:
+            self._refuse_token("an operator")
+        self._advance()
         at = self._next
-        token = self._tokens[at]
-        self._next = at + 1
-        operator = _COMPARISONS.get(token)
-        if operator is not None:
-            return Comparison(operand, operator, self._literal(), at + 1)
         match token:
             case "CONTAINS":
-                return Contains(operand, self._list(), at + 1)
+                return Contains(operand, self._list(), at)
             case "BETWEEN":
                 return self._between(operand)
             case "LIKE":
@@ -266,8 +267,8 @@ class _Parser(FindReader):
             case "IN":
                 return self._semi_join(operand)
             case _:
-                self._next = at
-                return self._refuse_token("an operator")
+                operator = Operator(token)
+                return Comparison(operand, operator, self._literal(), at)
 
     def _between(self, operand: Operand) -> Between:
         at = self._next
@@ -284,14 +285,14 @@ class _Parser(FindReader):
         return Like(operand, segments, at)
 
     def _pattern(self) -> tuple[str, ...]:
-        token = self._tokens[self._next]
+        token = self._token
         if not is_string(token):
             self._refuse("LIKE takes a string")
         return self._value_of(lexical.like_segments)
 
     def _semi_join(self, operand: Operand) -> InSelect:
         at = self._next
-        if is_list(self._tokens[at]):
+        if is_list(self._token):
             self._refuse("IN takes a sub-select; a list of values goes with CONTAINS")
         self._expect("(")
         select = self.select(nested=True)
@@ -303,7 +304,7 @@ class _Parser(FindReader):
         return InSelect(operand, select, at)
 
     def _list(self) -> tuple[Literal, ...]:
-        if is_list(self._tokens[self._next]):
+        if is_list(self._token):
             return self._value_of(lexical.list_values)
         # A list of strings or of numbers is one token; one of other literals, or of both, is read here.
         self._expect("(")
@@ -314,19 +315,19 @@ class _Parser(FindReader):
         return tuple(values)
 
     def _literal(self) -> Literal:
-        token = self._tokens[self._next]
+        token = self._token
         match kind_of(token):
             case TokenKind.STRING:
                 return self._value_of(lexical.string_value)
             case TokenKind.NUMBER:
                 return self._value_of(lexical.number_value)
             case TokenKind.VAULT_TOKEN:
-                self._next += 1
+                self._advance()
                 return Token(token[2:-1].lower())
             case TokenKind.OPEN_STRING:
                 return self._refuse("the string that begins here is not closed")
             case _ if token in _LITERALS:
-                self._next += 1
+                self._advance()
                 return _LITERALS[token]
             case _:
                 return self._named_literal(token.upper())
@@ -334,7 +335,7 @@ class _Parser(FindReader):
     def _named_literal(self, name: str) -> Literal:
         """Read a function of states or a date literal."""
         at = self._next
-        self._next = at + 1
+        self._advance()
         if name == "STATETYPE":
             return self._state_type()
         function = _STATE_FUNCTIONS.get(name)
@@ -353,7 +354,7 @@ class _Parser(FindReader):
     def _state_type(self) -> StateType:
         # The parenthesis with its one string is one token, as every list of strings is.
         at = self._next
-        has_list = is_list(self._tokens[at])
+        has_list = is_list(self._token)
         values = self._value_of(lexical.list_values) if has_list else ()
         match values:
             case (str(name),):
@@ -364,7 +365,7 @@ class _Parser(FindReader):
                 )
 
     def _counted(self, span: RelativeDate) -> RelativeDate:
-        """Read the ``:n`` of a date literal, and return the literal with it."""
+        """Read the ``:n`` of a date literal, and return the literal with that number."""
         is_this = span.tense is Tense.THIS
         if is_this and span.unit is Unit.DAYS:
             return span  # TODAY takes no number
@@ -373,17 +374,17 @@ class _Parser(FindReader):
             if not is_this:
                 self._refuse_token(":")
             return span
-        token = self._tokens[self._next]
+        token = self._token
         if not _is_whole(token):
             self._refuse_token("a whole number")
         count = self._value_of(lexical.number_value)
-        largest = LARGEST[span.unit]
-        if count > largest:
-            where = self._place(self._next - 1)
-            message = f"a date literal takes at most {largest} {span.unit}"
-            raise VqlLimitError(f"{message} ({where})")
+        if count > LARGEST[span.unit]:
+            message = f"a date literal takes at most {LARGEST[span.unit]} {span.unit}"
+            raise VqlLimitError(f"{message} ({self._place(self._next - 1)})")
         return RelativeDate(span.tense, span.unit, int(count))
 
 
 def _is_whole(token: str) -> bool:
-    return token.isascii() and token.isdecimal()
+    # Other scripts have digits too, which isdecimal takes.
+    is_ascii = token.isascii()
+    return is_ascii and token.isdecimal()

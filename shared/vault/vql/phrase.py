@@ -1,4 +1,4 @@
-"""Reads what stands behind FIND: phrases, their scopes, and the words, wildcards and operators within a phrase."""
+"""Reads the operand of FIND: phrases, their scopes, and the words, wildcards and operators within a phrase."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from shared.vault.vql.syntax_tree import (
 from shared.vault.vql.vql_errors import VqlLimitError
 from shared.vault.vql.vql_tokens import (
     TokenReader,
-    end_of,
     is_list,
     is_string,
     position_of,
@@ -40,7 +39,7 @@ _CLOSING = ("", ")")  # the end of a phrase, or of what stands in parentheses
 
 
 class FindReader(TokenReader):
-    """Reads ``('words' SCOPE name__v AND NOT 'others')``, what stands behind FIND."""
+    """Reads the operand of FIND: ``('words' SCOPE name__v AND NOT 'others')``."""
 
     __slots__ = ("_depth", "_phrases")
 
@@ -52,32 +51,34 @@ class FindReader(TokenReader):
     def _deeper(self) -> None:
         """Count one more open parenthesis or NOT.
 
-        :raises VqlLimitError: there are more than ``MAX_DEPTH`` within one another.
+        :raises VqlLimitError: more than ``MAX_DEPTH`` are nested.
         """
         # Far below Python's limit of recursion: parser and compiler call themselves for every level.
         self._depth += 1
         if self._depth > MAX_DEPTH:
+            message = f"parentheses go deeper than {MAX_DEPTH}"
             where = self._place(self._next)
-            raise VqlLimitError(f"parentheses go deeper than {MAX_DEPTH} ({where})")
+            raise VqlLimitError(f"{message} ({where})")
 
     def _find(self) -> Find:
         at = self._next
         start = position_of(self._text, at)
         search = self._only_phrase() or self._phrases_in_parentheses()
-        end = end_of(self._text, self._next - 1)
-        return Find(search, self._text[start:end], at)
+        end = position_of(self._text, self._next)
+        text = self._text[start:end].rstrip()
+        return Find(search, text, at)
 
     def _only_phrase(self) -> Phrase | None:
-        """Read ``('words')``, or return None where something else stands."""
+        """Read ``('words')``; return None when the next tokens are something else."""
         # A parenthesis with one string is one token, as every list of strings is.
         at = self._next
-        token = self._tokens[at]
+        token = self._token
         strings = strings_of(token) if is_list(token) else []
         if not strings:
             return None
         if len(strings) > 1:
             self._refuse("FIND takes one phrase, or phrases joined by AND and OR")
-        self._next += 1
+        self._advance()
         return self._phrase_of(strings[0], at)
 
     def _phrases_in_parentheses(self) -> Phrase | Search:
@@ -89,17 +90,21 @@ class FindReader(TokenReader):
         return search
 
     def _phrases_or(self) -> Phrase | Search:
-        terms = [self._phrases_and()]
+        first = self._phrases_and()
+        terms = [first]
         while self._take("OR"):
-            terms.append(self._phrases_and())
+            following = self._phrases_and()
+            terms.append(following)
         if len(terms) == 1:
             return terms[0]
         return Search(Connective.OR, tuple(terms))
 
     def _phrases_and(self) -> Phrase | Search:
-        terms = [self._phrase()]
+        first = self._phrase()
+        terms = [first]
         while self._take("AND"):
-            terms.append(self._phrase())
+            following = self._phrase()
+            terms.append(following)
         if len(terms) == 1:
             return terms[0]
         return Search(Connective.AND, tuple(terms))
@@ -113,13 +118,14 @@ class FindReader(TokenReader):
         only = self._only_phrase()
         if only is not None:
             return only
-        opening = self._tokens[self._next]
+        opening = self._token
         if opening == "(":
             return self._phrases_in_parentheses()
         if not is_string(opening):
             self._refuse_token("a search phrase in single quotes")
-        self._next += 1
-        phrase = self._phrase_of(opening, self._next - 1)
+        at = self._next
+        self._advance()
+        phrase = self._phrase_of(opening, at)
         return self._scoped(phrase) if self._take_word("SCOPE") else phrase
 
     def _phrase_of(self, token: str, at: int) -> Phrase:
@@ -138,7 +144,7 @@ class FindReader(TokenReader):
         return Phrase(terms, at)
 
     def _scoped(self, phrase: Phrase) -> Phrase:
-        """Read what stands behind SCOPE, and return the phrase with it."""
+        """Read the scope after SCOPE, and return the phrase with it."""
         # A phrase without a scope searches properties already; SCOPE ALL adds to them, SCOPE CONTENT replaces them.
         if self._take_word("PROPERTIES"):
             return phrase
@@ -156,18 +162,20 @@ class FindReader(TokenReader):
 
     def _searched(self) -> Operand:
         path, function = self._function()
-        if function not in (None, "FILENAME"):
-            self._refuse("of the functions SCOPE takes FILENAME only", path.at)
+        allowed = (None, "FILENAME")
+        if function not in allowed:
+            message = "of the functions SCOPE takes FILENAME only"
+            self._refuse(message, path.at)
         return Operand(path, function)
 
 
 def read_phrase(token: str) -> Word | Search:
-    """Return the terms of a phrase's string token, quotes included.
+    """Return the terms of a phrase, from its string token with the quotes.
 
-    Words without an operator between them must all match; where the phrase has an operator, those beside each
-    other are alternatives.
+    Words without an operator between them must all match; but in a phrase with an operator, words without one
+    between them are alternatives.
 
-    :raises ValueError: it is no phrase.
+    :raises ValueError: the token is not a valid phrase.
     :raises VqlLimitError: it is longer than ``MAX_PHRASE`` characters, or has too many wildcards or parentheses.
     """
     # The backslashes stay for the words, where they may stand in front of a wildcard.
@@ -207,29 +215,33 @@ class _PhraseReader:
         return term
 
     def _piece(self) -> str:
-        """Return the next piece, empty behind the last."""
+        """Return the next piece; an empty text after the last one."""
         return self._pieces[self._next] if self._next < len(self._pieces) else ""
 
     def _alternatives(self) -> Word | Search:
-        """Read terms joined by OR, which binds weakest, or by nothing."""
+        """Read terms joined by OR, which binds weakest, or without an operator between them."""
         terms = [self._conjunction()]
-        while (piece := self._piece()) not in _CLOSING:
+        while self._piece() not in _CLOSING:
+            piece = self._piece()
             if piece == Connective.OR:
                 self._next += 1
-            terms.append(self._conjunction())
+            term = self._conjunction()
+            terms.append(term)
         return _joined(Connective.OR, terms)
 
     def _conjunction(self) -> Word | Search:
-        """Read terms joined by AND, or by nothing in a phrase without operators."""
+        """Read terms joined by AND, or without an operator between them in a phrase that has no operators."""
         terms = [self._term()]
         while self._continues(self._piece()):
-            if self._piece() == Connective.AND:
+            piece = self._piece()
+            if piece == Connective.AND:
                 self._next += 1
-            terms.append(self._term())
+            term = self._term()
+            terms.append(term)
         return _joined(Connective.AND, terms)
 
     def _continues(self, piece: str) -> bool:
-        """Return whether a conjunction goes on with this piece."""
+        """Return whether this piece continues a conjunction."""
         if piece == Connective.AND:
             return True
         return self._implied is Connective.AND and piece not in _CLOSING
@@ -257,7 +269,7 @@ class _PhraseReader:
         return Search(Connective.NOT, (term,))
 
     def _group(self) -> Word | Search:
-        """Read what stands behind an opening parenthesis, and the closing one."""
+        """Read the terms after an opening parenthesis, and the closing one."""
         term = self._alternatives()
         if self._piece() != ")":
             raise ValueError("a parenthesis of the search phrase is not closed")
@@ -273,7 +285,7 @@ def _joined(connective: Connective, terms: list[Word | Search]) -> Word | Search
 
 
 def _word(piece: str) -> Word:
-    """Return the word of a piece, cut at its wildcards; an exact one in double quotes has none."""
+    """Return the word of a piece, cut at its wildcards; an exact word in double quotes has no wildcards."""
     if piece.startswith('"'):
         if len(piece) < 3 or not piece.endswith('"'):
             raise ValueError("an exact phrase is text between two double quotes")
@@ -288,7 +300,7 @@ def _word(piece: str) -> Word:
 
 
 def _cut_at_wildcards(piece: str) -> list[str]:
-    """Return the parts of a word between its ``*``; one behind a backslash stands for itself."""
+    """Return the parts of a word between its ``*``; an escaped one is a literal character."""
     parts = [""]
     escaped = False
     for character in piece:

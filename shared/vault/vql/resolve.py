@@ -8,7 +8,7 @@ from typing import NamedTuple, assert_never
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.model.field_types import traits
-from shared.vault.vql.deferred import TokenValue
+from shared.vault.vql.deferred import Deferred, TokenValue
 from shared.vault.vql.syntax_tree import Item, Operand, Path, Select, SourceOption
 from shared.vault.vql.targets import (
     ABSENT,
@@ -46,7 +46,10 @@ class FieldColumn(NamedTuple):
 
 
 class Statement:
-    """Collects what one SQL statement needs while it is compiled: parameters, table aliases, objects allowed."""
+    """Collects parameters, table aliases and allowed objects while one SQL statement is compiled.
+
+    ``deferred`` says that a parameter has to be resolved before each run.
+    """
 
     __slots__ = (
         "_aliases",
@@ -54,6 +57,7 @@ class Statement:
         "_readable",
         "_semi_joins",
         "_text",
+        "deferred",
         "parameters",
         "registry",
         "targets",
@@ -69,6 +73,7 @@ class Statement:
         self.registry = registry
         self.targets = targets
         self.parameters: list[object] = []
+        self.deferred = False
         self._readable = readable
         self._text = text
         self._aliases = 0
@@ -78,6 +83,8 @@ class Statement:
     def bind(self, value: object, sql_type: str) -> str:
         """Add a parameter, and return its place in the SQL."""
         self.parameters.append(value)
+        if isinstance(value, Deferred):
+            self.deferred = True
         number = len(self.parameters)
         # With a cast: otherwise PostgreSQL infers the type from the context, and not always the one that was bound.
         return f"${number}::{sql_type}"
@@ -89,7 +96,10 @@ class Statement:
         return alias
 
     def fault(
-        self, message: str, at: int, error: NameErrorType = ErrorType.INVALID_DATA
+        self,
+        message: str,
+        at: int,
+        error: NameErrorType = ErrorType.INVALID_DATA,
     ) -> VqlNameError:
         """Return the error about the token ``at``."""
         where = self.place(at)
@@ -116,19 +126,23 @@ class Statement:
         return found
 
     def _require_readable(self, name: str, at: int) -> None:
-        # A statement names an object many times; permissions are asked for once.
+        # A statement names an object many times; permissions are checked once.
         if name in self._allowed:
             return
         decisive = readable_by(self.targets, name)
-        if not self._readable(decisive):
+        may_read = self._readable(decisive)
+        if not may_read:
             message = f"no permission to read object [{name}]"
             raise self.fault(message, at, ErrorType.INSUFFICIENT_ACCESS)
         self._allowed.add(name)
 
     def relation(
-        self, source: VaultObject, alias: str, option: SourceOption | None = None
+        self,
+        source: VaultObject,
+        alias: str,
+        option: SourceOption | None = None,
     ) -> str:
-        """Return what stands in FROM for an object or target, the alias included."""
+        """Return the FROM item of an object or target, with its alias."""
         if option is SourceOption.FAVORITES or option is SourceOption.RECENT:
             rows = self._own_rows(source, option)
             return f"{rows} {alias}"
@@ -145,7 +159,7 @@ class Statement:
     def option(self, source: VaultObject, select: Select) -> SourceOption | None:
         """Return the option of a SELECT, if any.
 
-        :raises VqlNameError: the target has none such.
+        :raises VqlNameError: the target does not have this option.
         """
         option = SourceOption.LATESTVERSION if select.latest else select.option
         match option:
@@ -164,15 +178,16 @@ class Statement:
         return option
 
     def _changed(self, source: VaultObject) -> tuple[str, str] | None:
-        """Return the fields with the user and date of a record's last change, None where the source has none."""
+        """Return the fields with the user and the date of a record's last change; None for a source without them."""
         target = self.targets.get(source.name)
         if target is not None:
             return target.changed
-        has_both = all(name in source.fields for name in CHANGED)
+        fields = source.fields
+        has_both = all(name in fields for name in CHANGED)
         return CHANGED if has_both else None
 
     def _own_rows(self, source: VaultObject, option: SourceOption) -> str:
-        """Return the rows of FAVORITES or RECENT in parentheses; RECENT are those the caller has changed last."""
+        """Return the rows of FAVORITES or RECENT in parentheses; RECENT are the rows that the caller changed last."""
         target = self.targets.get(source.name)
         every = table(source.name) if target is None else target.relation
         changed = self._changed(source)
@@ -185,11 +200,14 @@ class Statement:
         return f"(SELECT * FROM {every} q WHERE q.{user} = {caller} {latest})"
 
     def child(
-        self, parent: VaultObject, relationship: str, at: int
+        self,
+        parent: VaultObject,
+        relationship: str,
+        at: int,
     ) -> tuple[VaultObject, Field]:
         """Return the child object of a to-many relationship and its referring field.
 
-        :raises VqlNameError: there is none of this name, or the caller may not read the object.
+        :raises VqlNameError: there is no such relationship, or the caller may not read the object.
         """
         found = inbound(self.registry, self.targets, parent.name).get(relationship)
         if found is None:
@@ -198,9 +216,12 @@ class Statement:
         return self.object(name, at), reference
 
     def unknown_relationship(
-        self, owner: VaultObject, relationship: str, at: int
+        self,
+        owner: VaultObject,
+        relationship: str,
+        at: int,
     ) -> VqlNameError:
-        """Return the error about a relationship that an object does not have."""
+        """Return the error for a relationship that an object does not have."""
         shown = _shown(relationship)
         message = f"unknown relationship [{shown}] of object [{owner.name}]"
         return self.fault(message, at)
@@ -213,13 +234,14 @@ class Statement:
         self._semi_joins += 1
         if self._semi_joins > MAX_SEMI_JOINS:
             message = f"a statement takes at most {MAX_SEMI_JOINS} sub-selects with IN"
-            raise VqlLimitError(f"{message} ({self.place(at)})")
+            where = self.place(at)
+            raise VqlLimitError(f"{message} ({where})")
 
 
 class Scope:
-    """The object of one SELECT and the to-one joins that its paths need, one join a path however often it is used.
+    """The object of one SELECT and the to-one joins that its paths need, one join for each path.
 
-    ``key`` is the SQL of what distinguishes its rows. ``searched`` caches the text that FIND looks through, by the
+    ``key`` is the SQL of the key of its rows. ``searched`` caches the text that FIND looks through, by the
     fields of a scope, and whether it takes content and all fields.
     """
 
@@ -236,7 +258,10 @@ class Scope:
     )
 
     def __init__(
-        self, statement: Statement, source: VaultObject, select: Select | None = None
+        self,
+        statement: Statement,
+        source: VaultObject,
+        select: Select | None = None,
     ) -> None:
         self.statement = statement
         self.object = source
@@ -253,12 +278,12 @@ class Scope:
         self._aliases = {} if select is None else _aliases(select)
 
     def source(self) -> str:
-        """Return the FROM list: the object's table and, so far, the joins."""
+        """Return the FROM list: the object's table and the joins made so far."""
         joins = "".join(self.joins)
         return f"{self._relation}{joins}"
 
     def aliased(self, path: Path, function: str | None) -> tuple[Path, str | None]:
-        """Return the field and function that a path names where it is an alias of the SELECT; others as they are."""
+        """Return the field and function of a path that is an alias of the SELECT; any other path unchanged."""
         item = self._aliases.get(path.text)
         # A field of the object comes before an alias of the same name.
         if item is None or path.text in self.object.fields:
@@ -288,20 +313,26 @@ class Scope:
         return FieldColumn(sql, self._field(target, "id", path.at), target)
 
     def shows_label(self, field: Field, owner: VaultObject) -> bool:
-        """Return whether a field shows and takes labels unless a function asks for the name."""
+        """Return whether a field returns and accepts labels unless a function asks for names."""
         target = self.statement.targets.get(owner.name)
         return target is not None and field.name in target.labels
 
     def text_fields(self) -> list[Field]:
-        """Return the object's own fields that FIND looks through where it names none: text and picklists."""
+        """Return the object's own fields that FIND searches without a SCOPE: text and picklists."""
         fields = self.object.fields.values()
         own = [field for field in fields if field.active and not field.system]
         return [field for field in own if traits(field.type).searched]
 
-    def _field(self, owner: VaultObject, name: str, at: int) -> Field:
+    def _field(
+        self,
+        owner: VaultObject,
+        name: str,
+        at: int,
+    ) -> Field:
         target = self.statement.targets.get(owner.name)
-        documents = target is not None and target.documents
-        field_name = "id" if documents and name == DOCUMENT_ID else name
+        of_documents = target is not None and target.documents
+        is_id = of_documents and name == DOCUMENT_ID
+        field_name = "id" if is_id else name
         field = owner.fields.get(field_name)
         if field is None:
             message = f"unknown field [{_shown(name)}] of object [{owner.name}]"
@@ -309,7 +340,10 @@ class Scope:
         return field
 
     def _reference(
-        self, owner: VaultObject, relationship: str, at: int
+        self,
+        owner: VaultObject,
+        relationship: str,
+        at: int,
     ) -> tuple[Reference, VaultObject]:
         found = outbound(owner, relationship)
         if found is None:
@@ -319,7 +353,7 @@ class Scope:
     def _at(
         self, relationships: tuple[str, ...], path: Path
     ) -> tuple[str, VaultObject]:
-        """Return the alias and object behind a chain of to-one relationships, joined when they are not yet."""
+        """Return alias and object at the end of a chain of to-one relationships; add the joins that are missing."""
         known = self._joined.get(relationships)
         if known is not None:
             return known

@@ -1,4 +1,4 @@
-"""Holds the nodes of a VQL statement's syntax tree; ``at`` is the number of the token that a node's name stands in."""
+"""Defines the nodes of a VQL statement's syntax tree; ``at`` is the number of the token with a node's name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Operator(StrEnum):
 
 
 class Connective(StrEnum):
-    """What joins search terms; NOT takes one term."""
+    """The operators that join search terms; NOT takes one term."""
 
     AND = "AND"
     OR = "OR"
@@ -30,7 +30,7 @@ class Connective(StrEnum):
 
 
 class Tense(StrEnum):
-    """Where the span of a date literal lies, seen from the day the statement runs."""
+    """The place of a date literal's span, relative to the day on which the statement runs."""
 
     THIS = "THIS"
     LAST = "LAST"
@@ -39,7 +39,7 @@ class Tense(StrEnum):
 
 
 class Unit(StrEnum):
-    """What a date literal counts."""
+    """The units of date literals."""
 
     DAYS = "DAYS"
     MONTHS = "MONTHS"
@@ -48,7 +48,7 @@ class Unit(StrEnum):
 
 
 class SourceOption(StrEnum):
-    """Which rows of its target a SELECT asks for, beside the usual ones."""
+    """The options of FROM, which select other rows of the target than the usual ones."""
 
     ALLVERSIONS = "ALLVERSIONS"
     LATESTVERSION = "LATESTVERSION"
@@ -66,7 +66,7 @@ class StateFunctionName(StrEnum):
 
 
 class ShowKind(StrEnum):
-    """What a SHOW lists."""
+    """The things that SHOW can list."""
 
     TARGETS = "TARGETS"
     FIELDS = "FIELDS"
@@ -84,21 +84,21 @@ class RelativeDate:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """``${Vault.id}``: a value that the Vault knows when the statement runs; the name in lower case."""
+    """A Vault token such as ``${Vault.id}``, whose value is known when the statement runs; the name in lower case."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class StateType:
-    """``STATETYPE('initial_state__sys')``: the lifecycle states of this type."""
+    """The lifecycle states of one type, as in ``STATETYPE('initial_state__sys')``."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class StateFunction:
-    """``STEADYSTATE()`` and its like: the lifecycle states of documents of one kind."""
+    """The lifecycle states of documents of one kind, as in ``STEADYSTATE()``."""
 
     name: StateFunctionName
 
@@ -145,7 +145,7 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``field = 'x'``."""
+    """A comparison, as in ``field = 'x'``."""
 
     operand: Operand
     operator: Operator
@@ -155,7 +155,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """``field CONTAINS ('a', 'b')``."""
+    """A condition that a field has one of some values, as in ``field CONTAINS ('a', 'b')``."""
 
     operand: Operand
     values: tuple[Literal, ...]
@@ -164,7 +164,7 @@ class Contains:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """``field BETWEEN low AND high``, both ends included."""
+    """A condition ``field BETWEEN low AND high``, both ends included."""
 
     operand: Operand
     low: Literal
@@ -174,7 +174,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """``field LIKE 'a%b'``: the literal parts between the wildcards, here ``("a", "b")``."""
+    """A condition ``field LIKE 'a%b'``, with the literal parts between the wildcards, here ``("a", "b")``."""
 
     operand: Operand
     segments: tuple[str, ...]
@@ -183,7 +183,7 @@ class Like:
 
 @dataclass(frozen=True, slots=True)
 class InSelect:
-    """``id IN (SELECT id FROM addresses__vr WHERE …)``."""
+    """A semi-join, as in ``id IN (SELECT id FROM addresses__vr WHERE …)``."""
 
     operand: Operand
     select: Select
@@ -192,14 +192,14 @@ class InSelect:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All of two or more terms."""
+    """A condition of two or more terms that must all hold."""
 
     terms: tuple[Expression, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """Any of two or more terms."""
+    """A condition of two or more terms of which one must hold."""
 
     terms: tuple[Expression, ...]
 
@@ -218,7 +218,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Terms of a search phrase, or phrases of a FIND, joined."""
+    """Terms of a search phrase, or phrases of a FIND, with the operator that joins them."""
 
     operator: Connective
     terms: tuple[SearchTerm, ...]
@@ -226,7 +226,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A search phrase and where it is looked for: without a scope in all text fields and picklists.
+    """A search phrase and its scope; without a scope, it is searched in all text fields and picklists.
 
     ``content`` (SCOPE CONTENT, SCOPE ALL) adds the files of documents; ``fields`` is False for SCOPE CONTENT only.
     """
@@ -243,7 +243,7 @@ SearchTerm = Word | Phrase | Search
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """``FIND ('words' SCOPE name__v)``, with its text for ``responseDetails``."""
+    """A FIND clause, as in ``FIND ('words' SCOPE name__v)``, with its text for ``responseDetails``."""
 
     search: Phrase | Search
     text: str
@@ -261,14 +261,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """``ORDER BY RANK``: the best matches of FIND come first."""
+    """The order ``ORDER BY RANK``, in which the best matches of FIND come first."""
 
     at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The part of the result that is asked for, in rows; None where the statement does not say."""
+    """The part of the result to return, in rows; None where the statement does not say."""
 
     maxrows: int | None = None
     skip: int | None = None
@@ -280,7 +280,7 @@ class Limits:
 class Select:
     """One SELECT: the statement's own, a to-many sub-select, or that of a semi-join.
 
-    ``option`` is the word behind FROM, if any; ``latest`` stands for SELECT LATESTVERSION, which keeps one
+    ``option`` is the word after FROM, if any; ``latest`` stands for SELECT LATESTVERSION, which keeps one
     version of each document that matches.
     """
 
@@ -297,7 +297,7 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A whole statement with its text, in which errors count places."""
+    """A whole statement with its text, to which the positions in errors refer."""
 
     select: Select
     text: str
@@ -305,9 +305,9 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """``SHOW TARGETS``, ``SHOW FIELDS FROM x``, ``SHOW RELATIONSHIPS FROM x``, each perhaps with LIKE.
+    """A SHOW: ``SHOW TARGETS``, ``SHOW FIELDS FROM x`` or ``SHOW RELATIONSHIPS FROM x``, each perhaps with LIKE.
 
-    ``pattern`` holds the literal parts between the wildcards of LIKE.
+    ``pattern`` contains the literal parts between the wildcards of LIKE.
     """
 
     kind: ShowKind
@@ -319,7 +319,7 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """A bare WHERE expression, as a filter clause holds it."""
+    """A bare WHERE expression, as in a filter clause."""
 
     expression: Expression
     text: str

@@ -1,4 +1,4 @@
-"""Says what can be queried: the tables and relationships of objects, and targets that are no objects."""
+"""Defines what can be queried: the tables and relationships of objects, and targets that are not objects."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ABSENT = frozenset(
 
 @dataclass(frozen=True)
 class Target:
-    """A query target that is no object of the registry: its fields, and where its rows come from.
+    """A query target that is not an object of the registry, with its fields and the source of its rows.
 
     All SQL here is the Vault's own. ``relation`` stands in FROM before an alias; ``options`` are those for
     ALLVERSIONS and LATESTVERSION. Rows that are known already are ``rows``, a JSON array, and travel as a parameter.
@@ -74,7 +74,7 @@ class Target:
 
 
 class ComponentRecord(Protocol):
-    """What a record of ``vault_component__v`` shows of one component.
+    """The attributes of a component that a record of ``vault_component__v`` shows.
 
     A component of ``shared.vault.components`` is one; VQL stands below that package and imports nothing from it.
     """
@@ -104,7 +104,7 @@ class ComponentRecord(Protocol):
 
 
 class Components(Protocol):
-    """What the targets need of the component registry."""
+    """The part of the component registry that query targets need."""
 
     @property
     def components(self) -> Mapping[tuple[str, str], ComponentRecord]:
@@ -127,12 +127,12 @@ class Components(Protocol):
         ...
 
     def object_type_id(self, object_name: str, type_name: str) -> str:
-        """Return the id of an object type, as ``object_type__v`` of a record holds it."""
+        """Return the id of an object type, which ``object_type__v`` of a record stores."""
         ...
 
 
 class Reference(NamedTuple):
-    """A to-one relationship: its field, the object behind it, and the cast that makes the field an id of it."""
+    """A to-one relationship: its field, the referenced object, and the cast of the field to the type of its ids."""
 
     field: str
     target: str
@@ -140,7 +140,7 @@ class Reference(NamedTuple):
 
 
 class Registry(Protocol):
-    """What VQL needs of the component registry."""
+    """The part of the component registry that VQL needs."""
 
     @property
     def objects(self) -> Mapping[str, VaultObject]:
@@ -177,25 +177,28 @@ def quoted(name: str) -> str:
 
 
 def table(name: str) -> str:
-    """Return the table that holds an object's records."""
+    """Return the name of the table with an object's records, quoted for SQL."""
     return f"records.{quoted(name)}"
 
 
 def outbound(owner: VaultObject, relationship: str) -> Reference | None:
-    """Return a to-one relationship of an object, None if it has none of this name."""
+    """Return the to-one relationship of an object with this name, or None."""
     field = owner.outbound.get(relationship)
     if field is not None and field.object is not None:
         return Reference(field.name, field.object)
-    found = _PLATFORM_RELATIONSHIPS.get(relationship)
-    if found is None or found.field not in owner.fields:
+    platform = _PLATFORM_RELATIONSHIPS.get(relationship)
+    if platform is None:
         return None
-    return found
+    # The platform's fields are not on every object, nor on targets.
+    return platform if platform.field in owner.fields else None
 
 
 def inbound(
-    registry: Registry, targets: Mapping[str, Target], object_name: str
+    registry: Registry,
+    targets: Mapping[str, Target],
+    object_name: str,
 ) -> Mapping[str, tuple[str, Field]]:
-    """Return the to-many relationships of an object, those from targets included, as the registry does its own."""
+    """Return the to-many relationships of an object by name, in the registry's form, including those to targets."""
     of_targets: dict[str, tuple[str, Field]] = {}
     for name, target in targets.items():
         for reference in target.object.outbound.values():
@@ -207,7 +210,7 @@ def inbound(
 
 
 def readable_by(targets: Mapping[str, Target], name: str) -> str:
-    """Return the object or target whose permissions decide who may read this one."""
+    """Return the object or target whose permissions decide whether a caller may read this one."""
     target = targets.get(name)
     if target is None:
         return name
@@ -276,7 +279,10 @@ def _status(active: bool) -> str:
 
 
 def _object(
-    name: str, label: str, prefix: str, names: Mapping[str, str]
+    name: str,
+    label: str,
+    prefix: str,
+    names: Mapping[str, str],
 ) -> VaultObject:
     fields = [
         Field(

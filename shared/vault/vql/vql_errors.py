@@ -1,4 +1,4 @@
-"""Defines the errors of VQL: each has an error type of the API and says where in the statement it lies."""
+"""Defines the errors of VQL, each with an error type of the API and the position in the statement."""
 
 from __future__ import annotations
 
@@ -14,35 +14,47 @@ NameErrorType = Literal[
 
 
 class VqlError(Exception):
-    """A statement that cannot be run.
+    """Raised for a statement that cannot be run.
 
     Messages name fields, objects and places, never the values that a statement compares with, which may be
     personal data.
     """
 
-    def __init__(self, type: ErrorType, message: str) -> None:
+    def __init__(
+        self,
+        type: ErrorType,
+        message: str,
+    ) -> None:
         super().__init__(message)
         self.type = type
         self.message = message
 
 
 class VqlSyntaxError(VqlError):
-    """Text that is not VQL; ``position`` is the offset in characters of the first token that does not fit."""
+    """Raised for text that is not VQL; ``position`` is the offset in characters of the first unexpected token."""
 
-    def __init__(self, message: str, position: int) -> None:
+    def __init__(
+        self,
+        message: str,
+        position: int,
+    ) -> None:
         super().__init__(ErrorType.INCORRECT_QUERY_SYNTAX_ERROR, message)
         self.position = position
 
 
 class VqlNameError(VqlError):
-    """A name that does not exist or may not be read, or a value that does not suit its field."""
+    """Raised for a name that does not exist or may not be read, and for a value that does not suit its field."""
 
-    def __init__(self, type: NameErrorType, message: str) -> None:
+    def __init__(
+        self,
+        type: NameErrorType,
+        message: str,
+    ) -> None:
         super().__init__(type, message)
 
 
 class VqlLimitError(VqlError):
-    """A statement that is larger or deeper than this Vault accepts."""
+    """Raised for a statement that is larger, or nested more deeply, than this Vault accepts."""
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorType.INVALID_DATA, message)

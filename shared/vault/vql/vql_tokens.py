@@ -1,4 +1,4 @@
-"""Cuts VQL text into tokens in linear time and reads them one by one; a whole list of literals is one token."""
+"""Splits VQL text into tokens in linear time, and reads them one by one; a whole list of literals is one token."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LONGEST_KEYWORD = max(map(len, KEYWORDS))
 
 
 class TokenKind(Enum):
-    """What a token is, by its first characters."""
+    """The kinds of tokens, which their first characters decide."""
 
     END = auto()
     KEYWORD = auto()
@@ -77,13 +77,13 @@ _NUMBER_START = frozenset("-0123456789")
 
 
 def tokenize(text: str) -> list[str]:
-    """Return the tokens of a text, keywords in upper case, closed by ``END``.
+    """Return the tokens of a text, with keywords in upper case and ``END`` as the last one.
 
-    Tokens are plain strings, known by their first character; a place in the text is a token's number,
-    which ``position_of`` turns into an offset when an error needs it.
+    Tokens are plain strings, whose first characters decide their kind. Positions are token numbers, which
+    ``position_of`` converts to an offset when an error needs it.
 
     :raises VqlLimitError: the text is longer than ``MAX_TEXT`` characters.
-    :raises VqlSyntaxError: a character is none that a value may hold.
+    :raises VqlSyntaxError: the text has a character that no value may contain.
     """
     if len(text) > MAX_TEXT:
         raise VqlLimitError(f"a query takes at most {MAX_TEXT} characters")
@@ -103,7 +103,10 @@ def _with_keyword(token: str) -> str:
 
 
 def _refuse_unstorable(text: str) -> None:
-    """Raise VqlSyntaxError for characters that PostgreSQL or UTF-8 cannot hold."""
+    """Check that PostgreSQL can store all characters of the text.
+
+    :raises VqlSyntaxError: the text has a null character or a lone surrogate.
+    """
     # PostgreSQL has no NUL in text, and UTF-8 has no lone surrogates.
     position = text.find("\0")
     if position < 0 and not text.isascii():
@@ -117,33 +120,27 @@ def _refuse_unstorable(text: str) -> None:
 
 
 def position_of(text: str, number: int) -> int:
-    """Return the offset in characters of the token with this number; the text's end for ``END``."""
+    """Return the offset in characters of the token with this number; for ``END``, the length of the text."""
     found = _token_at(text, number)
     return len(text.rstrip()) if found is None else found.start(1)
 
 
-def end_of(text: str, number: int) -> int:
-    """Return the offset behind the last character of the token with this number."""
-    found = _token_at(text, number)
-    return len(text.rstrip()) if found is None else found.end(1)
-
-
 def _token_at(text: str, number: int) -> re.Match[str] | None:
-    """Return the match of the token with this number, None behind the last."""
+    """Return the match of the token with this number; None after the last token."""
     # Tokens carry no offsets: only errors need them, and those cut the text a second time.
     matches = _TOKEN.finditer(text.rstrip())
     return next(islice(matches, number, None), None)
 
 
 def place(text: str, position: int) -> str:
-    """Return an offset as ``line 2, column 7``."""
+    """Return the offset ``position`` as text, such as ``line 2, column 7``."""
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
     return f"line {line}, column {column}"
 
 
 def is_word(token: str) -> bool:
-    """Return whether the token is a name or a path of names, and no keyword."""
+    """Return whether the token is a name or a path of names, not a keyword."""
     return token[:1] in _WORD_START and token not in KEYWORDS
 
 
@@ -181,7 +178,7 @@ _KINDS: Sequence[tuple[TokenKind, Callable[[str], bool]]] = (
 
 
 def kind_of(token: str) -> TokenKind:
-    """Return what a token is; a sign where it is nothing else."""
+    """Return the kind of a token; a token of no other kind is a sign."""
     kinds = (kind for kind, matches in _KINDS if matches(token))
     return next(kinds, TokenKind.SIGN)
 
@@ -195,7 +192,7 @@ def string_value(token: str) -> str:
 
 
 def literal(value: str) -> str:
-    """Return the string token that stands for a text, whatever its characters."""
+    """Return the string token of a text, with its characters escaped."""
     # The backslash first: the one in front of a quote must not be doubled.
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
@@ -227,7 +224,7 @@ def list_values(token: str) -> tuple[str | int | Decimal, ...]:
 
 
 def strings_of(token: str) -> list[str]:
-    """Return the string tokens of a list token; none of a list of numbers."""
+    """Return the string tokens of a list token; a list of numbers has none."""
     bodies = _STRING_BODY.findall(token)
     return [f"'{body}'" for body in bodies]
 
@@ -258,7 +255,7 @@ def _unescape(body: str) -> str:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    """Return the character that an escape, a doubled quote or a ``%`` stands for."""
+    """Return the character that an escape sequence, a doubled quote or a ``%`` represents."""
     character, wildcard = match[1], match[2]
     if wildcard:
         return "%"
@@ -271,102 +268,117 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 class TokenReader:
-    """Reads the tokens of a text one after the other, and refuses those that do not fit with their place."""
+    """Reads the tokens of a text one after the other; its errors contain the position of the unexpected token."""
 
-    __slots__ = ("_next", "_text", "_tokens")
+    __slots__ = ("_next", "_text", "_token", "_tokens")
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = tokenize(text)
+        # One END more: reading on from the last token must not fail before it is refused.
+        self._tokens = [*tokenize(text), END]
         self._next = 0
+        self._token = self._tokens[0]
 
     def end(self) -> None:
-        """Raise VqlSyntaxError unless all tokens have been read."""
-        if self._tokens[self._next] != END:
+        """Check that all tokens have been read.
+
+        :raises VqlSyntaxError: there is a further token.
+        """
+        if self._token != END:
             self._refuse_token("the end of the statement")
 
-    def _take(self, token: str) -> bool:
-        """Return whether the next token is this one, and read it."""
-        found = self._tokens[self._next]
-        if found != token:
-            return False
+    def _advance(self) -> None:
         self._next += 1
+        self._token = self._tokens[self._next]
+
+    def _is_at(self, token: str) -> bool:
+        return self._token == token
+
+    def _take(self, token: str) -> bool:
+        """Read the next token if it is this one; return whether it was."""
+        if self._token != token:
+            return False
+        self._advance()
         return True
 
     def _take_word(self, word: str) -> bool:
-        """Return whether the next token is this word in any case, and read it; it is a keyword only here."""
-        found = self._tokens[self._next]
-        if found.upper() != word:
+        """Read the next token if it is this word in any case, a keyword only here; return whether it was."""
+        if self._token.upper() != word:
             return False
-        self._next += 1
+        self._advance()
         return True
 
     def _is_before_word(self) -> bool:
-        """Return whether the next token is a word, and the one behind it too."""
-        token = self._tokens[self._next]
-        # There is a token behind a word: the last one of all is END.
-        return is_word(token) and is_word(self._tokens[self._next + 1])
+        """Return whether the next two tokens are both words."""
+        following = self._tokens[self._next + 1]
+        return is_word(self._token) and is_word(following)
 
     def _expect(self, token: str) -> None:
-        if self._tokens[self._next] != token:
+        if not self._take(token):
             self._refuse_token(token)
-        self._next += 1
 
     def _name(self, expected: str) -> str:
-        """Read one name; ``expected`` says in the error what it would be the name of."""
-        token = self._tokens[self._next]
+        """Read one name; ``expected`` describes the expected name in the error."""
+        token = self._token
         if not is_word(token) or "." in token:
             self._refuse_token(expected)
-        self._next += 1
+        self._advance()
         return token
 
     def _path(self) -> Path:
         """Read a field, or a field behind relationships."""
-        token = self._tokens[self._next]
+        token = self._token
         if not is_word(token):
             self._refuse_token("a field")
         names = token.split(".")
         path = Path(tuple(names), self._next)
-        self._next += 1
+        self._advance()
         return path
 
     def _function(self) -> tuple[Path, str | None]:
-        """Read a path, or a function of a path; return the path, and the function in upper case."""
+        """Read a path or a function of a path; return the path, and the function's name in upper case."""
         path = self._path()
         if not self._take("("):
             return path, None
         inner = self._path()
         self._expect(")")
-        return inner, path.text.upper()
+        function = path.text.upper()
+        return inner, function
 
     def _value_of(self, read: Callable[[str], T]) -> T:
-        """Read the next token's value by a function that raises ValueError for what is none."""
-        at = self._next
-        self._next = at + 1
-        token = self._tokens[at]
+        """Return the next token's value, converted by a function.
+
+        :raises VqlSyntaxError: with the position, when the function raises ValueError.
+        """
+        at, token = self._next, self._token
+        self._advance()
         try:
             return read(token)
         except ValueError as error:
             self._refuse(str(error), at)
 
     def _place(self, at: int) -> str:
-        position = position_of(self._text, at)
-        return place(self._text, position)
+        text = self._text
+        position = position_of(text, at)
+        return place(text, position)
 
     def _refuse(self, message: str, at: int | None = None) -> NoReturn:
-        """Raise VqlSyntaxError about the token ``at``, or about the next one."""
+        """Refuse the token ``at``, or the next one.
+
+        :raises VqlSyntaxError: always.
+        """
         number = self._next if at is None else at
         position = position_of(self._text, number)
         where = place(self._text, position)
         raise VqlSyntaxError(f"{message} ({where})", position)
 
     def _refuse_token(self, expected: str) -> NoReturn:
-        token = self._tokens[self._next]
+        token = self._token
         self._refuse(f"expected {expected}, found {_shown(token)}")
 
 
 def _shown(token: str) -> str:
-    """Return a token for a message."""
+    """Return a token as error messages show it."""
     kind = kind_of(token)
     # What may be a value is named by its kind only: values may be personal data.
     match kind:

@@ -26,7 +26,7 @@ from tests.service.spark.proxy import proxy_to
 from tests.service.spark.waiting import emptied, until
 
 INBOUND = Direction.INBOUND.exchange
-FAST = (0.001, 0.001)
+FAST = replace(REDELIVERY, first_pause=0.001, longest_pause=0.001)
 
 
 async def publish(
@@ -161,7 +161,7 @@ async def test_a_failed_batch_returns_and_each_is_given_alone(
         handled.extend(delivery.message_id for delivery in deliveries)
 
     async with consuming(
-        connection, queue, handler, concurrency=1, max_batch=20, pauses=FAST
+        connection, queue, handler, concurrency=1, max_batch=20, redelivery=FAST
     ):
         await until(lambda: len(set(handled)) >= 19)
         assert set(handled) >= set(ids) - {"m7"}
@@ -182,7 +182,7 @@ async def test_a_message_that_always_fails_ends_in_the_dead_letter_queue(
     (bad,) = await publish(publishing, queue, 1, f"bad{uuid4()}")
     dead = Recorder()
     async with (
-        consuming(connection, queue, handler, pauses=FAST),
+        consuming(connection, queue, handler, redelivery=FAST),
         consuming(connection, DEAD_LETTER, dead, watch_interval=0.5),
     ):
         await until(lambda: bad in dead.ids)
@@ -233,7 +233,7 @@ async def test_a_handler_cancelled_from_within_is_a_failure_and_no_end(
         if calls < 3:
             raise asyncio.CancelledError
 
-    async with consuming(connection, queue, handler, pauses=FAST):
+    async with consuming(connection, queue, handler, redelivery=FAST):
         await until(lambda: calls == 3)
     await emptied(publishing, queue)
 

@@ -60,7 +60,7 @@ async def finished(client: Api, job_id: int) -> Any:
 
 
 async def watchful(context: JobContext) -> JobResult:
-    """Runs until it is told to stop."""
+    """Runs until it is asked to stop."""
     await context.progress("1", {"done": 1})
     while True:
         context.raise_if_stopped()

@@ -193,22 +193,27 @@ async def test_an_object_goes_when_nothing_is_left_of_it(admin: Api) -> None:
 
 
 async def test_an_object_type_with_records_stays(admin: Api) -> None:
-    answer = await admin.post(
-        "/vobjects/kind__c",
-        json=[{"name__v": "k", "object_type__v.api_name__v": "better__c"}],
-    )
-    stored = await record(admin, "kind__c", answer.ids[0])
-    assert await refused(admin, "DROP Objecttype kind__c.better__c;") == "GEN-F-410"
-    await admin.delete("/vobjects/kind__c", json=[{"id": answer.ids[0]}])
     await changed(
         admin,
-        "DROP Objecttype kind__c.better__c; CREATE Objecttype kind__c.better__c ( label('B') );",
+        "RECREATE Object staying__c ( label('Staying'), allow_types(true) ); "
+        "RECREATE Objecttype staying__c.better__c ( label('Better') );",
+    )
+    answer = await admin.post(
+        "/vobjects/staying__c",
+        json=[{"name__v": "k", "object_type__v.api_name__v": "better__c"}],
+    )
+    stored = await record(admin, "staying__c", answer.ids[0])
+    assert await refused(admin, "DROP Objecttype staying__c.better__c;") == "GEN-F-410"
+    await admin.delete("/vobjects/staying__c", json=[{"id": answer.ids[0]}])
+    await changed(
+        admin,
+        "DROP Objecttype staying__c.better__c; CREATE Objecttype staying__c.better__c ( label('B') );",
     )
     again = await admin.post(
-        "/vobjects/kind__c",
+        "/vobjects/staying__c",
         json=[{"name__v": "k", "object_type__v": stored["object_type__v"]}],
     )
-    await admin.delete("/vobjects/kind__c", json=[{"id": again.ids[0]}])
+    await admin.delete("/vobjects/staying__c", json=[{"id": again.ids[0]}])
 
 
 async def test_a_script_stops_at_the_statement_that_is_refused(admin: Api) -> None:

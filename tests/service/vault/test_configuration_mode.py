@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.vault.assembly.vault import Vault
-from shared.vault.security.configuration_mode import ConfigurationMode
+from shared.vault.security.call_limits import ConfigurationMode
 from tests.service.vault.served import Api
 
 

@@ -321,6 +321,9 @@ async def test_an_extract_whose_query_is_refused(admin: Api) -> None:
         "fields": ["id"],
         "vql_criteria__v": "MAXROWS 1",
     }
+    assert (
+        await admin.post("/vobjects/thing__c", json=[{"name__v": "Extracted"}])
+    ).status == "SUCCESS"
     answer = await admin.post("/services/loader/extract", json=[bad, good])
     assert await ended(admin, answer) == "ERRORS_ENCOUNTERED"
     job_id = answer.body["job_id"]

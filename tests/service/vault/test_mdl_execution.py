@@ -228,15 +228,17 @@ async def test_exported_shapes_are_executed_and_read_back(admin: Api) -> None:
 async def test_object_types_as_configuration(admin: Api) -> None:
     await executed(
         admin,
-        """RECREATE Object typed__c (label('Typed'), allow_types(true));
-           RECREATE Objecttype typed__c.first__c (label('First'), label_plural('Firsts'), description('One'),
+        """RECREATE Object several_types__c (label('Typed'), allow_types(true));
+           RECREATE Objecttype several_types__c.first__c (label('First'), label_plural('Firsts'), description('One'),
              Typefield name__v (required(true)));""",
     )
     listed = (await admin.get("/configuration/Objecttype")).data
-    single = (await admin.get("/configuration/Objecttype.typed__c.first__c")).data
+    single = (
+        await admin.get("/configuration/Objecttype.several_types__c.first__c")
+    ).data
     assert single == {
         "name": "first__c",
-        "object": "typed__c",
+        "object": "several_types__c",
         "active": True,
         "label": "First",
         "label_plural": "Firsts",
@@ -245,12 +247,12 @@ async def test_object_types_as_configuration(admin: Api) -> None:
         "type_fields": [{"name": "name__v", "required": True, "source": "standard"}],
     }
     assert single in listed
-    base = (await admin.get("/configuration/Objecttype.typed__c.base__v")).data
+    base = (await admin.get("/configuration/Objecttype.several_types__c.base__v")).data
     assert {"name": "link__sys", "required": False, "source": "system"} in base[
         "type_fields"
     ]
     assert (
-        await admin.get("/configuration/Objecttype.typed__c.never__c")
+        await admin.get("/configuration/Objecttype.several_types__c.never__c")
     ).error == "INVALID_DATA"
 
 
@@ -333,7 +335,7 @@ async def test_a_job_is_not_begun_with_what_is_no_mdl(admin: Api, body: str) -> 
     ).error == "INVALID_DATA"
 
 
-async def test_results_of_other_jobs_are_not_told(admin: Api) -> None:
+async def test_results_of_other_jobs_are_not_shown(admin: Api) -> None:
     assert (
         await admin.get("/api/mdl/execute_async/999999/results")
     ).error == "INVALID_DATA"

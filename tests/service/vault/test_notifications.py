@@ -1,4 +1,4 @@
-"""Notifications, as an administrator sets them up by MDL: told in the Vault, sent by e-mail, checked beforehand."""
+"""Notifications, as an administrator sets them up by MDL: shown in the Vault, sent by e-mail, checked beforehand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.service.vault.people import as_user, new_user
 from tests.service.vault.post import SECRET, USERNAME, Post, post_office
 from tests.service.vault.served import MDL, Api, served, settings, started
 
-# What an administrator deploys to be told of User Exception Messages.
+# What an administrator deploys to be notified of User Exception Messages.
 LIFECYCLE = """
 RECREATE Objectlifecycle exceptions__c (
     label('Exceptions'), starting_state('open_state__c'),
@@ -136,8 +136,8 @@ async def user(api: Api) -> Api:
     return await api.signed_in("user")
 
 
-async def told(api: Api, record_id: str) -> list[dict[str, Any]]:
-    """What this user has been told of a record."""
+async def notified(api: Api, record_id: str) -> list[dict[str, Any]]:
+    """Return what this user was notified of a record."""
     answer = await api.get("/services/notifications")
     return [each for each in answer.data if each["record_id"] == record_id]
 
@@ -207,7 +207,7 @@ async def test_an_administrator_is_told_of_user_exceptions(
     subject = f"{stored['name__v']}: message_processing_error__sys"
     body = f"{stored['name__v']} of medical_crm_inbound_queue__v failed: [status__v] of [case__v] is refused"
     for name in (username, member):
-        (seen,) = await told(await as_user(api, name), record_id)
+        (seen,) = await notified(await as_user(api, name), record_id)
         assert (seen["subject"], seen["body"], seen["read"]) == (subject, body, False)
         assert seen["url"] == f"/api/v25.1/vobjects/exception_message__sys/{record_id}"
         await arrive(post, name)
@@ -217,15 +217,15 @@ async def test_an_administrator_is_told_of_user_exceptions(
             subject,
             body,
         )
-    assert await told(user, record_id) == []
-    assert await told(await as_user(api, username), earlier) == []
+    assert await notified(user, record_id) == []
+    assert await notified(await as_user(api, username), earlier) == []
 
-    # A later outcome of the same message is an update, and tells nobody again; Retry Transfer is still offered.
+    # A later outcome of the same message is an update, and notifies nobody again; Retry Transfer is still offered.
     again = await integration.post(
         "/vobjects/exception_message__sys?idParam=message_id__sys", json=[row]
     )
     assert again.data[0]["data"]["event"] == "updated__sys"
-    assert len(await told(await as_user(api, username), record_id)) == 1
+    assert len(await notified(await as_user(api, username), record_id)) == 1
     offered = (
         await admin.get(f"/vobjects/exception_message__sys/{record_id}/actions")
     ).data
@@ -309,22 +309,22 @@ async def test_whom_the_fields_of_a_record_name(
         email="false",
     )
     assert (await deploy(admin, written)).status == "SUCCESS"
-    with_teller, without = (
+    with_user, without = (
         await tale(user, teller__c=str(teller_id), told__c=True),
         await tale(user),
     )
-    as_teller = await as_user(api, teller)
+    as_named = await as_user(api, teller)
     (own,), (theirs,) = (
-        await told(user, with_teller),
-        await told(as_teller, with_teller),
+        await notified(user, with_user),
+        await notified(as_named, with_user),
     )
     assert (own["subject"], own["body"]) == (
         "By user@vault.example",
         f"{teller}, true.",
     )
     assert theirs["body"] == own["body"]
-    assert [each["body"] for each in await told(user, without)] == [", ."]
-    assert await told(as_teller, without) == []
+    assert [each["body"] for each in await notified(user, without)] == [", ."]
+    assert await notified(as_named, without) == []
 
 
 async def test_only_active_users_are_told_and_each_once(
@@ -345,8 +345,8 @@ async def test_only_active_users_are_told_and_each_once(
     )  # fmt: skip
     assert (await deploy(admin, written)).status == "SUCCESS"
     record_id = await tale(user)
-    assert len(await told(user, record_id)) == 1
-    assert await told(admin, record_id) == []
+    assert len(await notified(user, record_id)) == 1
+    assert await notified(admin, record_id) == []
 
 
 async def test_values_are_text_and_no_template(
@@ -362,7 +362,7 @@ async def test_values_are_text_and_no_template(
     assert (await deploy(admin, written)).status == "SUCCESS"
     name = "${key__c}\r\nBcc: other@vault.example ümlaut"
     record_id = await tale(user, name__v=name)
-    (seen,) = await told(await as_user(api, person), record_id)
+    (seen,) = await notified(await as_user(api, person), record_id)
     assert seen["body"] == name
     await arrive(post, person)
     (mail,) = post.to(person)
@@ -451,7 +451,7 @@ async def test_migration_mode_tells_nobody(admin: Api) -> None:
         "/vobjects/tale__c", json=rows, headers={"X-VaultAPI-MigrationMode": "true"}
     )
     assert answer.status == "SUCCESS"
-    assert await told(admin, answer.ids[0]) == []
+    assert await notified(admin, answer.ids[0]) == []
 
 
 async def test_reading_ones_notifications(api: Api, admin: Api, user: Api) -> None:
@@ -528,7 +528,7 @@ async def test_an_entry_action_runs_another_action(admin: Api, user: Api) -> Non
     record_id = await tale(user)
     record = (await user.get(f"/vobjects/tale__c/{record_id}")).data
     assert (record["state__v"], record["told__c"]) == (["ended_state__c"], True)
-    assert [each["subject"] for each in await told(user, record_id)] == ["Told"]
+    assert [each["subject"] for each in await notified(user, record_id)] == ["Told"]
 
 
 async def test_actions_that_run_each_other_without_end_are_refused(

@@ -70,7 +70,10 @@ async def test_a_message_is_read_item_by_item_and_retried(
     ):
         assert told.lower() in page.text.lower(), told
     page = await visitor.press(page, "Retry Transfer")
-    assert "Retry Transfer: done." in page.text and f"{name} Retrying" in page.text
+    assert (
+        "The action Retry Transfer was run." in page.text
+        and f"{name} Retrying" in page.text
+    )
     assert await shown(admin, message_id) == ("retrying", 2)
 
 
@@ -86,7 +89,7 @@ async def test_one_item_is_ignored_from_the_page_of_its_message(
     )
     page = await visitor.request("POST", form.action, data=form.fields)
     assert page.path == f"/ui/exceptions/{await record_id(admin, message_id)}"
-    assert "Ignore: done." in page.text and f"{name} Ignored" in page.text
+    assert "The action Ignore was run." in page.text and f"{name} Ignored" in page.text
     assert await shown(admin, message_id) == ("ignored", 0)
 
 
@@ -100,11 +103,11 @@ async def test_those_that_are_ticked_are_ignored_and_a_refusal_is_told(
     ids = [await record_id(admin, message_id) for message_id in messages]
     page = await visitor.open("/ui/exceptions")
     nothing = await visitor.press(page, "Ignore")
-    assert "PARAMETER_REQUIRED: Choose messages" in nothing.text
+    assert "PARAMETER_REQUIRED: Select messages" in nothing.text
     page = await visitor.press(
         page, "Ignore", **{f"id.{each}": "on" for each in ids[:2]}
     )
-    assert "Done with 2." in page.text
+    assert "The action was run on 2 messages." in page.text
     assert [(await shown(admin, each))[0] for each in messages] == [
         "ignored",
         "ignored",

@@ -51,7 +51,7 @@ async def test_a_record_is_created_edited_and_moved_on(
     assert "The Thing was saved." in page.text and "Colour Blue" in page.text
     record_id = page.path.rpartition("/")[2]
     page = await visitor.press(page, "Start", note__c="begun")
-    assert "Start: done." in page.text and f"{name} Started" in page.text
+    assert "The action Start was run." in page.text and f"{name} Started" in page.text
     stored = await record(user, "thing__c", record_id)
     assert (stored["note__c"], stored["amount__c"], stored["colour__c"]) == (
         "begun",

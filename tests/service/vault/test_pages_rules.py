@@ -51,7 +51,7 @@ async def test_field_rules_are_reviewed_as_the_guide_says(visitor: Browser) -> N
 async def execute(visitor: Browser, page: Page, mdl: str | None = None) -> Page:
     """Have a script reviewed, and carry it out."""
     page = await visitor.press(page, "Review", **({} if mdl is None else {"mdl": mdl}))
-    assert "Nothing has been carried out yet." in page.text, page.text
+    assert "Nothing has been executed yet." in page.text, page.text
     return await visitor.press(page, "Execute")
 
 
@@ -64,7 +64,7 @@ async def test_a_rule_is_written_changed_and_refused_statement_by_statement(
         await visitor.click(await visitor.open("/ui/rules"), "Create with MDL"),
         RULE.format(name=name),
     )
-    assert f"Carried out: RECREATE Integrationrule.{name}." in page.text
+    assert f"Executed: RECREATE Integrationrule.{name}." in page.text
     page = await visitor.click(await visitor.open("/ui/rules"), f"Rule of {name}")
     assert "Inactive" in page.text and "thing__v status__v = 'active__v'" in page.text
     page = await visitor.click(page, "Edit as MDL")
@@ -79,7 +79,7 @@ async def test_a_rule_is_written_changed_and_refused_statement_by_statement(
     )
     page = await execute(visitor, page, script)
     assert page.status == 400
-    assert f"1 1 ALTER Integrationrule.{name} Carried out" in page.text
+    assert f"1 1 ALTER Integrationrule.{name} Executed" in page.text
     assert (
         f"2 2 ALTER Integrationrule.{name} Refused GEN-" in page.text
         and "broken__c" in page.text
@@ -105,11 +105,11 @@ async def test_a_script_is_carried_out_as_it_was_reviewed_only(
     )
     assert (
         f"2 2 DROP Integrationrule.{name} Not there" in page.text
-        and "Carried out:" not in page.text
+        and "Executed:" not in page.text
     )
     page = await visitor.press(page, "Execute")
     assert (
-        f"Carried out: CREATE Integrationrule.{name}, DROP Integrationrule.{name}."
+        f"Executed: CREATE Integrationrule.{name}, DROP Integrationrule.{name}."
         in page.text
     )
 
@@ -138,7 +138,7 @@ async def test_a_user_action_is_added_to_a_lifecycle(visitor: Browser) -> None:
     page = await visitor.click(await visitor.click(page, "Object Lifecycles"), "Thing")
     assert "new_state__c" in page.form("Review").fields["mdl"]
     page = await execute(visitor, page)  # the same again
-    assert "Carried out: RECREATE Objectlifecycle.thing_lifecycle__c." in page.text
+    assert "Executed: RECREATE Objectlifecycle.thing_lifecycle__c." in page.text
     assert (await visitor.open("/ui/components/Nothing")).status == 400
     assert (await visitor.open("/ui/components/Object/nothing__c")).status == 400
 
@@ -157,7 +157,7 @@ async def a_rule(visitor: Browser, *, locked: bool = False) -> str:
         + f"ALTER Integrationrule {name} (ADD Fieldrule own__c {added});"
     )
     page = await execute(visitor, await visitor.open("/ui/components/mdl"), script)
-    assert "Carried out:" in page.text, page.text
+    assert "Executed:" in page.text, page.text
     return name
 
 
@@ -283,7 +283,7 @@ async def test_a_file_of_lookups_is_told_of_row_by_row(visitor: Browser) -> None
         f"{name},generic__sys,{source},target" for source in ("a__v", "b__v", "a__v")
     ]
     page = await upload(visitor, csv(*rows, f"{name},generic__sys,c__v,"))
-    assert "2 of 4 rows were taken; 2 were refused." in page.text
+    assert "2 of 4 rows were saved; 2 were refused." in page.text
     assert "1 a__v Created" in page.text and "2 b__v Created" in page.text
     assert (
         "3 a__v Refused OPERATION_NOT_ALLOWED" in page.text
@@ -322,7 +322,7 @@ async def test_a_file_with_lookup_keys_updates_rows(visitor: Browser) -> None:
     page = await upload(visitor, "\n".join((head, *rows)).encode())
     assert "1 a__v Updated" in page.text and "2 b__v Created" in page.text
     page = await upload(visitor, "\n".join((head, *rows)).encode())
-    assert "2 of 2 rows were taken." in page.text and "Refused" not in page.text
+    assert "2 of 2 rows were saved." in page.text and "Refused" not in page.text
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ async def test_faults_are_pages_with_their_type(api: Api) -> None:
     async with browser(api.url, "admin") as visitor:
         for path, status, told in (
             ("/ui/nothing", 404, "MALFORMED_URL There is no such page"),
-            ("/ui/sign-out", 405, "METHOD_NOT_SUPPORTED The page does not take GET"),
+            ("/ui/sign-out", 405, "METHOD_NOT_SUPPORTED The page does not support GET"),
             (
                 "/ui/objects/nothing__c",
                 400,

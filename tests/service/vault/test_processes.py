@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -201,7 +202,11 @@ async def test_each_job_and_schedule_runs_once(
     for n in range(9):
         api = admins[n % 3]
         csv = "name__v,note__c\n" + "".join(f"shared,{n}-{row}\n" for row in range(50))
-        item = {"kind": "file", "path": f"/shared/{n}.csv", "file": csv.encode()}
+        item = {
+            "kind": "file",
+            "path": f"/shared/{n}.csv",
+            "file": io.BytesIO(csv.encode()),
+        }
         assert (
             await api.post("/services/file_staging/items", data=item)
         ).status == "SUCCESS"
@@ -307,7 +312,7 @@ async def alone(processes: Fleet) -> Api:
 async def test_a_load_is_taken_over_from_a_killed_process(processes: Fleet) -> None:
     admin = await alone(processes)
     csv = "name__v,note__c\n" + "".join(f"killed,{n}\n" for n in range(ROWS))
-    item = {"kind": "file", "path": "/killed.csv", "file": csv.encode()}
+    item = {"kind": "file", "path": "/killed.csv", "file": io.BytesIO(csv.encode())}
     assert (
         await admin.post("/services/file_staging/items", data=item)
     ).status == "SUCCESS"

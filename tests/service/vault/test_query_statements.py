@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.servers import PostgresServer
-from shared.vault.components import schema
+from shared.vault.components import schema_changes
 from shared.vault.storage.database import Database
 from shared.vault.storage.migrate import migrate
 from shared.vault.vql import CompiledQuery, Execution, VqlError, facets_of, resolve
@@ -54,7 +54,7 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
             versions = REGISTRY.documents.versions
             assert versions is not None
             for vault_object in (*OBJECTS.values(), versions):
-                for statement in schema.plan(None, vault_object).statements:
+                for statement in schema_changes.plan(None, vault_object).statements:
                     await connection.execute(statement)
             await connection.execute(FILL, ROWS)
             await connection.execute("ANALYZE")
@@ -219,5 +219,6 @@ async def test_what_is_stored_in_an_odd_way_is_shown_all_the_same(
         assert row[1:4] == (["gone__c"], ["French", "gone__c"], ["fr", "gone"])
         assert (row[4], row[5]) == ("x" * 250, "x" * 300)
         await connection.execute(
-            "UPDATE records.account__v SET status__v = 'active__v' WHERE id = 'ACC1'"
+            "UPDATE records.account__v SET status__v = 'active__v', languages__v = ARRAY['fr__v'], notes__v = NULL"
+            " WHERE id = 'ACC1'"
         )

@@ -68,9 +68,9 @@ class Runs:
         await self.becomes(job_id, "RUNNING")
         return job_id
 
-    async def tell(self, job_id: int, **told: Any) -> dict[str, Any]:
+    async def progress(self, job_id: int, **members: Any) -> dict[str, Any]:
         data: dict[str, Any] = (
-            await self.connector.put(f"{RUNS}/{job_id}", json=told)
+            await self.connector.put(f"{RUNS}/{job_id}", json=members)
         ).data
         return data
 
@@ -81,10 +81,10 @@ class Runs:
     async def read(self, job_id: int, batches: int) -> str:
         """Read the source as a connector does, all batches published; the source's clock before that."""
         now: str = (await self.connector.get("/services/clock")).data["date_time"]
-        await self.tell(job_id, source_time=now)
+        await self.progress(job_id, source_time=now)
         for batch in range(1, batches + 1):
-            await self.tell(job_id, stage=0, batches=batch, position=str(batch))
-        await self.tell(job_id, stage=0, batches=batches, ended=True)
+            await self.progress(job_id, stage=0, batches=batch, position=str(batch))
+        await self.progress(job_id, stage=0, batches=batches, ended=True)
         return now
 
     async def finish(self, job_id: int) -> None:
@@ -177,26 +177,26 @@ async def test_who_reads_a_second_time_goes_on_where_the_first_one_was(
     runs: Runs,
 ) -> None:
     job_id = await runs.requested()
-    first = (await runs.tell(job_id, source_time="2026-01-31T12:00:00.000Z"))[
+    first = (await runs.progress(job_id, source_time="2026-01-31T12:00:00.000Z"))[
         "source_time"
     ]
-    assert (await runs.tell(job_id, source_time="2026-01-31T13:00:00.000Z"))[
+    assert (await runs.progress(job_id, source_time="2026-01-31T13:00:00.000Z"))[
         "source_time"
     ] == first
-    await runs.tell(job_id, stage=0, batches=1, position="1")
-    await runs.tell(job_id, stage=0, batches=2, position="2")
-    known = await runs.tell(job_id, stage=0, batches=1, position="another")
+    await runs.progress(job_id, stage=0, batches=1, position="1")
+    await runs.progress(job_id, stage=0, batches=2, position="2")
+    known = await runs.progress(job_id, stage=0, batches=1, position="another")
     assert (known["batches"], known["position"]) == (2, "2")
-    early = await runs.tell(job_id, stage=0, batches=1, ended=True)
+    early = await runs.progress(job_id, stage=0, batches=1, ended=True)
     assert not early["paged"], "who knows of fewer batches has not read to the end"
-    await runs.tell(job_id, error="The end of this test")
+    await runs.progress(job_id, error="The end of this test")
     await runs.becomes(job_id, "ERRORS_ENCOUNTERED")
 
 
 async def test_the_next_stage_begins_when_the_one_before_is_in(runs: Runs) -> None:
     job_id = await runs.requested()
-    await runs.tell(job_id, stage=0, batches=1, position="1")
-    await runs.tell(job_id, stage=0, batches=1, ended=True, more_stages=True)
+    await runs.progress(job_id, stage=0, batches=1, position="1")
+    await runs.progress(job_id, stage=0, batches=1, ended=True, more_stages=True)
     assert (await runs.run(job_id))["stage"] == 0
     await runs.report(job_id, 1)
 
@@ -209,7 +209,7 @@ async def test_the_next_stage_begins_when_the_one_before_is_in(runs: Runs) -> No
         )
 
     assert await answers_within(20, next_stage) is None
-    await runs.tell(job_id, stage=1, batches=1, ended=True)
+    await runs.progress(job_id, stage=1, batches=1, ended=True)
     await runs.becomes(job_id, "SUCCESS")
 
 
@@ -300,7 +300,7 @@ async def test_the_clock_never_goes_back(runs: Runs, vault: Vault) -> None:
         )
         record = (await runs.admin.get(f"/vobjects/thing__c/{created.ids[0]}")).data
         assert record["modified_date__v"] == "2999-01-31T12:00:00.000Z", (
-            "nothing is dated before what it has told"
+            "nothing is dated before a moment that was returned"
         )
     finally:
         async with vault.database.connection() as connection:

@@ -59,7 +59,7 @@ async def answer_to(error: BaseException, *, begun: bool = False) -> list[Messag
     return sent
 
 
-async def test_a_defect_is_told_without_its_text() -> None:
+async def test_a_defect_is_answered_without_its_text() -> None:
     start, content = await answer_to(ValueError("secret"))
     assert start["status"] == 200
     assert orjson.loads(content["body"]) == {

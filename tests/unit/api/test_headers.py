@@ -69,7 +69,7 @@ async def test_with_a_session() -> None:
     assert "x-vaultapi-responsedelay" not in headers
 
 
-async def test_a_delay_is_told() -> None:
+async def test_a_delay_is_reported() -> None:
     headers = await headers_of(
         request(), user_id=42, usage=Usage(10, 0, 0.5, exceeded=True)
     )
@@ -107,7 +107,7 @@ def test_the_client_id_of_a_call(
     assert client_id_of(asked.scope) == client_id
 
 
-async def test_a_call_of_a_connection_is_told_its_name() -> None:
+async def test_a_call_of_a_connection_is_answered_with_its_name() -> None:
     headers = await headers_of(
         request(headers={"X-VaultAPI-ClientID": "veeva-vault-medical_crm__v"})
     )

@@ -164,7 +164,7 @@ def test_what_mdl_says_of_order_and_kept_attributes(registry: Registry) -> None:
     assert "checkbox" not in amount and "subtype" not in amount
 
 
-def test_source_is_told_by_the_suffix() -> None:
+def test_the_source_is_read_from_the_suffix() -> None:
     assert [source(n) for n in ("a__v", "a__c", "a__sys", "id")] == [
         "standard",
         "custom",

@@ -1,4 +1,4 @@
-"""The OpenAPI document: every operation told in full, and schemas that its own examples satisfy."""
+"""The OpenAPI document: every operation described in full, and schemas that its own examples satisfy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STRING, NUMBER, NULL = {"type": "string"}, {"type": "number"}, {"type": "null"}
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_an_operation_is_told_in_full(label: str) -> None:
+def test_an_operation_is_described_in_full(label: str) -> None:
     operation = OPERATIONS[label]
     assert label in examples(), (
         f"shared/vault/api/openapi/examples has no answer of {label}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from shared.vault.components.component_errors import ComponentError
@@ -133,3 +134,11 @@ def test_metadata_lists_what_an_enumeration_allows() -> None:
 def test_unknown_type() -> None:
     with pytest.raises(ComponentError):
         type_metadata("Nothing")
+
+
+def test_configuration_is_encoded_as_it_is() -> None:
+    script = "CREATE Picklist c__c (label('C'), Picklistentry r__c (label('Red')));"
+    (statement,) = parse(script)
+    assert statement.component is not None
+    document = configuration_json(statement.component)
+    assert orjson.loads(orjson.dumps(document)) == document

@@ -9,7 +9,7 @@ from shared.vault.components.component_tree import Component
 from shared.vault.components.evolution import Renaming, steps
 from shared.vault.components.mdl import parse
 from shared.vault.components.registry import MAX_CUSTOM_OBJECTS, Registry
-from shared.vault.components.schema_renaming import rename_column, rename_table
+from shared.vault.components.schema_changes import rename_column, rename_table
 from tests.unit.components.builders import object_of, run
 
 BASE = """

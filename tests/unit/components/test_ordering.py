@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.vault.components.component_tree import Component
-from shared.vault.components.dependencies import Dependency, dependencies_of
 from shared.vault.components.ordering import in_order
+from shared.vault.components.uses import Dependency, dependencies_of
 
 
 def vault_object(name: str, *references: str, **attributes: str) -> Component:

@@ -12,7 +12,7 @@ from shared.vault.components.component_tree import Component, Embedded
 from shared.vault.components.mdl import parse, render
 from shared.vault.components.ordering import in_order
 from shared.vault.components.registry import Registry
-from shared.vault.components.schema import plan
+from shared.vault.components.schema_changes import plan
 from shared.vault.model.component_model import FieldType
 from tests.unit.components.builders import run
 

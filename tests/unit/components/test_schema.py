@@ -5,13 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.vault.components.component_errors import ComponentError
-from shared.vault.components.schema import (
-    SchemaChange,
-    name_sequence,
-    plan,
-    quote,
-    table,
-)
+from shared.vault.components.schema import name_sequence, quote, table
+from shared.vault.components.schema_changes import SchemaChange, plan
 from tests.unit.components.builders import object_of
 
 CONTEXT = """

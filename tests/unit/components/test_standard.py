@@ -16,7 +16,7 @@ from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl import parse, render
 from shared.vault.components.platform import BASE_TYPE
 from shared.vault.components.registry import Registry
-from shared.vault.components.schema import plan
+from shared.vault.components.schema_changes import plan
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.queries.document_target import DOCUMENTS
 from shared.vault.queries.query_targets import targets_of

@@ -11,7 +11,7 @@ from itertools import count
 from structlog.testing import capture_logs
 
 from services.connector.processing.inbox import Inbox, Slots
-from services.connector.vaults.faults import Patience
+from services.connector.vaults.vaults import Patience
 from shared.spark.consumer import Delivery
 from shared.spark.envelope import Envelope, JsonValue, Message
 from tests.unit.connector.example_records import INQUIRIES, INQUIRY

@@ -89,10 +89,10 @@ def app_of(vaults: Vaults | None, work: asking.Work | None = None) -> FastAPI:
     @app.post("/{vault}")
     async def route(request: Request, vault: str) -> Response:
         async def echo(_vaults: Vaults, own: ConnectedVault) -> Response:
-            asked = await bodies.read_asked(request, Wanted)
+            asked = await bodies.read_question(request, Wanted)
             return success({"number": asked.number, "vault": own.name})
 
-        return await answers.give(request, vault, work or echo)
+        return await answers.respond(request, vault, work or echo)
 
     return app
 

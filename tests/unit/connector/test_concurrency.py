@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.connector.vaults.faults import Interrupted, Patience
+from services.connector.vaults.vaults import Interrupted, Patience
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.runtime.waiting import FreshValue, KeyLocks, concurrently
 

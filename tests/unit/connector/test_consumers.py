@@ -10,8 +10,7 @@ import pytest
 
 from local.polling import holds_within
 from services.connector.consumers import ConsumedQueue, QueueConsumers
-from services.connector.vaults.faults import Patience
-from services.connector.vaults.vaults import ConnectedVault
+from services.connector.vaults.vaults import ConnectedVault, Patience
 from shared.client.errors import VaultUnavailable
 from shared.spark.consumer import Consumer
 from shared.spark.topology import Direction, sequential_queue

@@ -11,7 +11,7 @@ import pytest
 from services.connector.delivery import external
 from services.connector.delivery.external import Receivers, Unreachable
 from services.connector.delivery.outbound_queue import Attempts, Outbound
-from services.connector.vaults.faults import Patience
+from services.connector.vaults.vaults import Patience
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.spark.broker_errors import BrokerUnavailable, Unroutable
 from shared.spark.envelope import Envelope

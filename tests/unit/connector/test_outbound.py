@@ -10,8 +10,12 @@ from typing import Any, cast
 
 from services.connector.delivery.external import Receivers
 from services.connector.delivery.outbound_queue import Attempts, Outbound
-from services.connector.vaults.faults import Patience
-from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
+from services.connector.vaults.vaults import (
+    ConnectedVault,
+    KnownVault,
+    Patience,
+    Vaults,
+)
 from shared.client.results import QueryResult, Row
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.consumer import Delivery

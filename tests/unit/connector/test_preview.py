@@ -234,7 +234,7 @@ async def test_new_documents_are_noted(vaults: Pair) -> None:
     noted = NotedWrites(vaults.medical, {})
     results = await noted.create_documents([{"name__v": "A"}], "link__sys")
     assert results[0].id == "new_1"
-    assert noted.noted[0].answer()["event"] == "created"
+    assert noted.noted[0].to_json()["event"] == "created"
 
 
 # Dry runs.

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from services.connector.vaults.faults import Interrupted, Patience
+from services.connector.vaults.vaults import Interrupted, Patience
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.spark.broker_errors import BrokerUnavailable
 from tests.unit.connector.example_records import (

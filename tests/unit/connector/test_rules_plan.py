@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.connector.rules.query_plan import QueryPlan, plan, prefixed
-from services.connector.rules.rows import Selection
+from services.connector.rules.rows import MAX_STATEMENT, Selection, literal, statements
 from services.connector.rules.rule import RuleError, read_rule, read_rules
-from services.connector.rules.vql_text import MAX_STATEMENT, literal, statements
 from tests.unit.connector.examples import ACCOUNT, INQUIRY, field_rule, rule_json
 
 

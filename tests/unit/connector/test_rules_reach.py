@@ -7,9 +7,13 @@ import pytest
 from services.connector.rules.lookups import source_key
 from services.connector.rules.object_metadata import ObjectMetadata
 from services.connector.rules.query_plan import plan
-from services.connector.rules.rows import described_types
+from services.connector.rules.rows import (
+    MAX_KEYS,
+    MAX_STATEMENT,
+    described_types,
+    statements,
+)
 from services.connector.rules.rule import RuleError, read_rule
-from services.connector.rules.vql_text import MAX_KEYS, MAX_STATEMENT, statements
 from tests.unit.connector.examples import (
     Json,
     field,

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.connector.messages.units import RunEvent
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.spark.broker_errors import BrokerUnavailable
-from shared.spark.envelope import Envelope
+from shared.spark.envelope import Envelope, RunEvent
 from tests.unit.connector.example_records import (
     ACCOUNT,
     ACCOUNTS,

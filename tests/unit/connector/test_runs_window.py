@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.connector.points.point import Reading
-from services.connector.rules.vql_text import MODIFIED
+from services.connector.rules.rows import MODIFIED
 from services.connector.runs import window as module
 from services.connector.runs.window import (
     Cursor,

@@ -87,7 +87,7 @@ async def test_what_is_not_csv(data: bytes, reason: str) -> None:
     assert raised.value.error.type is ErrorType.INVALID_DATA
 
 
-async def test_the_rows_before_a_fault_are_given() -> None:
+async def test_the_rows_before_a_fault_are_read() -> None:
     reader = SheetReader(cut(b"a\n1\n2\n3\n4\n5\n\xff\n", 4), 3)
     await reader.read_header()
     seen: list[list[str]] = []

@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vault.packages.markup import element, leaf, parse, text_of
-from shared.vault.packages.package_archive import PackageFault
+from shared.vault.packages.package_archive import (
+    PackageFault,
+    element,
+    leaf,
+    parse,
+    text_of,
+)
 
 
 def test_elements_without_their_namespaces() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.vault.components.dependencies import Dependency
+from shared.vault.components.uses import Dependency
 from shared.vault.packages.package_archive import PackageFault
 from shared.vault.packages.package_model import ComponentStep, DataAction, DataStep
 from shared.vault.packages.package_reading import read_package

@@ -10,21 +10,23 @@ import pytest
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
 from shared.vault.files import file_store as store
-from shared.vault.files.file_store import as_faults, given_md5
+from shared.vault.files.file_store import as_faults, md5_of_header
 
 DIGEST = hashlib.md5(b"content", usedforsecurity=False)
 
 
 def test_a_checksum_in_either_form() -> None:
-    assert given_md5(DIGEST.hexdigest()) == DIGEST.hexdigest()
-    assert given_md5(base64.b64encode(DIGEST.digest()).decode()) == DIGEST.hexdigest()
-    assert given_md5(None) is given_md5("") is None
+    assert md5_of_header(DIGEST.hexdigest()) == DIGEST.hexdigest()
+    assert (
+        md5_of_header(base64.b64encode(DIGEST.digest()).decode()) == DIGEST.hexdigest()
+    )
+    assert md5_of_header(None) is md5_of_header("") is None
 
 
 @pytest.mark.parametrize("text", ["nothing", "zz" * 16, "ab" * 15, "YWJj", "é"])
 def test_no_checksum(text: str) -> None:
     with pytest.raises(VaultFault):
-        given_md5(text)
+        md5_of_header(text)
 
 
 @pytest.mark.parametrize(

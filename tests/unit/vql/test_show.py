@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.vault.vql import Show, describe_show, parse_statement, show_rows
+from shared.vault.vql.describe import _matches as matches
 from tests.unit.vql.sample import REGISTRY, TARGETS, readable
 
 
@@ -96,3 +101,14 @@ def test_descriptions() -> None:
         "label": "User",
         "label_plural": "Users",
     }
+
+
+@given(
+    st.text("ab_", max_size=8),
+    st.lists(st.text("ab_", max_size=2), min_size=1, max_size=5),
+)
+def test_like_finds_what_the_parts_in_their_order_fit(
+    name: str, parts: list[str]
+) -> None:
+    fits = re.fullmatch(".*".join(map(re.escape, parts)), name) is not None
+    assert matches(name, tuple(parts)) is fits

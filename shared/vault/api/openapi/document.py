@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api.openapi import header_parameters as headers
 from shared.vault.api.openapi import parameters
 from shared.vault.api.openapi.inference import schema_of
@@ -25,7 +26,10 @@ REFUSED = {
         "responseStatus": "FAILURE",
         "responseMessage": None,
         "errors": [
-            {"type": "INVALID_SESSION_ID", "message": "Invalid or expired session ID."}
+            {
+                "type": ErrorType.INVALID_SESSION_ID,
+                "message": "Invalid or expired session ID.",
+            }
         ],
     },
 }
@@ -59,7 +63,7 @@ def complete(
 
 @cache
 def examples() -> dict[str, dict[str, Any]]:
-    """Return what the example files say of each operation, by verb and path.
+    """Return the content of the example files for each operation, by verb and path.
 
     ``headers``: names of the request headers of its own; ``request``: an example by content type; ``answers``:
     content type → name → example; ``free``: members of the answer whose objects are records, with any fields.
@@ -82,7 +86,7 @@ def _complete_operation(operation: dict[str, Any], shown: Mapping[str, Any]) -> 
 
 
 def _add_requests(operation: dict[str, Any], request: Mapping[str, Any]) -> None:
-    """Add examples of the body; that of a form also to a multipart form and a JSON object."""
+    """Add examples of the body; add the example of a form to a multipart form and a JSON object as well."""
     if not request:
         return
     content = operation.setdefault("requestBody", {"content": {}})["content"]
@@ -116,7 +120,7 @@ def _answers(shown: Mapping[str, Any]) -> dict[str, Any]:
     answers = shown.get("answers", {})
     free = shown.get("free", ())
     content = {media: _content(media, named, free) for media, named in answers.items()}
-    # A refusal comes in JSON, whatever the call asked for.
+    # A refusal is JSON, also when the call accepts another type.
     refusals = content.setdefault(JSON, _content(JSON, {}))
     refusals["examples"]["refused"] = REFUSED
     references = {

@@ -17,7 +17,7 @@ TEXT = "text/plain"
 Body = dict[str, object]
 """The ``openapi_extra`` of an endpoint: its ``requestBody``."""
 
-# Objects have fields of their own, which the document cannot list.
+# Administrators define the fields of objects, so the document cannot list them.
 ANY_FIELDS: dict[str, object] = {"type": "object", "additionalProperties": True}
 # OpenAPI's way to describe a file in a body.
 FILE: dict[str, object] = {"type": "string", "format": "binary"}

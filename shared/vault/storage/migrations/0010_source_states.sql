@@ -1,4 +1,4 @@
--- Which state of its source record a record tells of (shared/vault/records/row_rules.py), on the tables that are
+-- Which state of its source record a record tells of (shared/vault/records/source_states.py), on the tables that are
 -- there already; new ones come with the column.
 DO $$
 DECLARE

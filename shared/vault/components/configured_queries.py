@@ -1,0 +1,166 @@
+"""Compiles the VQL that configuration contains: entry criteria of states, and tokens in templates of notifications."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from shared.vault import vql
+from shared.vault.components.component_errors import ComponentError
+from shared.vault.components.registry import Registry
+from shared.vault.model.component_model import (
+    EntryCriterion,
+    LifecycleState,
+    VaultObject,
+)
+
+__all__ = [
+    "ComponentError",
+    "check_criterion",
+    "check_entry_criteria",
+    "rendered",
+    "satisfied_query",
+    "token_paths",
+    "value_text",
+    "values_query",
+]
+
+_TOKEN = re.compile(r"\$\{([^{}]*)\}")
+_PATH = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")
+
+
+def token_paths(text: str) -> tuple[str, ...]:
+    """Return the fields that a template names, each once: ``name__v``, or ``owner__cr.name__v`` of another record.
+
+    :raises ComponentError: INVALID_ATTRIBUTE for a token that is not closed, or that names no field.
+    """
+    tokens = _TOKEN.findall(text)
+    paths = [token.strip() for token in tokens]
+    # An opening without a token is one that is not closed.
+    all_closed = text.count("${") == len(paths)
+    if not all_closed or not all(_PATH.fullmatch(path) for path in paths):
+        message = "a token is written ${field} or ${relationship.field}"
+        raise ComponentError(message)
+    return tuple(dict.fromkeys(paths))
+
+
+def values_query(
+    paths: Collection[str],
+    object_name: str,
+    registry: Registry,
+    ids: Sequence[str],
+) -> vql.CompiledQuery:
+    """Return the query for these fields of the records; its first column is the id.
+
+    :raises VqlError: if the object, or what it refers to, lacks one of them.
+    """
+    # A template may name the id as well, and a query names each field once.
+    columns = dict.fromkeys(["id", *paths])
+    selected = ", ".join(columns)
+    text = f"SELECT {selected} FROM {object_name} WHERE id CONTAINS ({_literals(ids)})"
+    return vql.compile_query(vql.parse(text), registry, _everything)
+
+
+def rendered(
+    template: str,
+    values: Mapping[str, str],
+) -> str:
+    """Return the template with each token replaced by its value; tokens within values stay as they are."""
+    return _TOKEN.sub(lambda match: values.get(match[1].strip(), ""), template)
+
+
+def value_text(value: object) -> str:
+    """Return a field's value as a reader sees it; an empty string for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M UTC")
+    if isinstance(value, list | tuple):
+        texts = [value_text(item) for item in value]
+        return ", ".join(texts)
+    return str(value)
+
+
+def check_entry_criteria(registry: Registry) -> None:
+    """Check every criterion against the fields of every object whose records enter its state.
+
+    :raises ComponentError: INVALID_ATTRIBUTE at the first that is not VQL, or names what the object does not have.
+    """
+    for vault_object in registry.objects.values():
+        lifecycle = registry.lifecycles.get(vault_object.lifecycle or "")
+        if lifecycle is None:
+            continue
+        for state in lifecycle.states.values():
+            path = f"Objectlifecycle.{lifecycle.name}: {state.name}"
+            _check_state_criteria(
+                state,
+                vault_object,
+                registry,
+                path,
+            )
+
+
+def check_criterion(
+    criterion: EntryCriterion,
+    object_name: str,
+    registry: Registry,
+) -> None:
+    """Check one criterion against an object's fields.
+
+    :raises VqlError: if it is not VQL, or names what the object does not have.
+    """
+    criteria = vql.parse_criteria(criterion.criteria)
+    vql.check_criteria(
+        criteria,
+        object_name,
+        registry,
+        _everything,
+    )
+
+
+def satisfied_query(
+    criterion: EntryCriterion,
+    object_name: str,
+    registry: Registry,
+    ids: Collection[str],
+) -> vql.CompiledQuery:
+    """Return the query for those of the records that meet the criterion; its one column is the id.
+
+    :raises VqlError: if it is not VQL, or names what the object does not have.
+    """
+    records = f"id CONTAINS ({_literals(ids)})"
+    # In parentheses, for the criterion may have an OR.
+    conditions = f"{records} AND ({criterion.criteria})"
+    text = f"SELECT id FROM {object_name} WHERE {conditions}"
+    return vql.compile_query(vql.parse(text), registry, _everything)
+
+
+def _check_state_criteria(
+    state: LifecycleState,
+    vault_object: VaultObject,
+    registry: Registry,
+    path: str,
+) -> None:
+    for criterion in state.entry_criteria:
+        try:
+            check_criterion(criterion, vault_object.name, registry)
+        except vql.VqlError as error:
+            where = f"{path}: {criterion.name}: for Object.{vault_object.name}"
+            raise ComponentError(f"{where}: {error}") from error
+
+
+def _literals(ids: Collection[str]) -> str:
+    """Return ids as VQL strings, joined by commas."""
+    literals = []
+    for identifier in ids:
+        escaped = identifier.replace("\\", "\\\\").replace("'", "\\'")
+        literals.append(f"'{escaped}'")
+    return ", ".join(literals)
+
+
+def _everything(_object_name: str) -> bool:
+    """Return True: the text is the configuration's, not the caller's, so it may look at any object."""
+    return True

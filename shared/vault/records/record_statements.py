@@ -1,0 +1,258 @@
+"""Makes the SQL that finds and writes the records of a batch: one statement for all rows, with values in arrays."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.permissions import Operation, may
+from shared.vault.components.schema import name_sequence, quote, table
+from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.records.field_values import column_type
+from shared.vault.records.rows import ReadRow, ResolvedRow
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.components.registry import Registry
+    from shared.vault.storage.database import Connection
+
+NAME_FORMAT = re.compile(r"(?P<head>[^{]*)\{(?P<digits>0+)\}(?P<tail>[^{]*)\Z")
+
+
+def _carried(field: Field, alias: str) -> str:
+    """Return the SQL of a value to store; multi-value picklists travel as names with commas."""
+    if field.multi_value:
+        return f"string_to_array({alias}, ',')"
+    return alias
+
+
+def _arrays(fields: Sequence[Field], first: int) -> list[str]:
+    """Return an array parameter for each field, numbered from ``first`` on."""
+    numbered = enumerate(fields, first)
+    return [f"${number}::{column_type(field)}[]" for number, field in numbered]
+
+
+def _aliases(fields: Sequence[Field], first: int) -> list[str]:
+    """Return the name of each parameter's values within the statement."""
+    numbers = range(first, first + len(fields))
+    return [f"c{number}" for number in numbers]
+
+
+def insert_statement(target: VaultObject, fields: Sequence[Field]) -> str:
+    """Return the INSERT of a batch, with an array parameter for each field (including ``id``); it returns stored ids.
+
+    A row that would break a unique index is left out, and its id is missing from the result.
+    """
+    arrays = ", ".join(_arrays(fields, 1))
+    aliases = _aliases(fields, 1)
+    source = f"unnest({arrays}) AS u({', '.join(aliases)})"
+    names = [quote(field.name) for field in fields]
+    values = [
+        _carried(field, f"u.{alias}")
+        for field, alias in zip(fields, aliases, strict=True)
+    ]
+    if target.fields["name__v"].system_managed_name:
+        names.append(quote("name__v"))
+        values.append(_managed_name(len(fields)))
+        # Drawn once a row, however often the name contains it.
+        drawn = f"nextval('{name_sequence(target.name)}')::text AS number"
+        source = f"(SELECT u.*, {drawn} FROM {source}) u"
+    into = f"INSERT INTO {table(target.name)} ({', '.join(names)})"
+    select = f"SELECT {', '.join(values)} FROM {source}"
+    return f"{into} {select} ON CONFLICT DO NOTHING RETURNING id"
+
+
+def _managed_name(last: int) -> str:
+    """Return the SQL of a system-managed name; its format (head, digits, tail) follows the arrays as parameters."""
+    head, digits, tail = (f"${last + n}" for n in (1, 2, 3))
+    # A number with more digits than the format has keeps all of them.
+    width = f"greatest({digits}::int, length(u.number))"
+    number = f"lpad(u.number, {width}, '0')"
+    return f"{head}::text || {number} || {tail}::text"
+
+
+def name_parameters(target: VaultObject) -> tuple[str, int, str] | tuple[()]:
+    """Return the parameters that a system-managed name adds to the INSERT; none for an object without such names."""
+    name = target.fields["name__v"]
+    if not name.system_managed_name:
+        return ()
+    match = NAME_FORMAT.match(name.value_format or "{000000}")
+    if match is None:
+        return ("", 6, "")
+    digits = len(match["digits"])
+    return match["head"], digits, match["tail"]
+
+
+def update_statement(
+    target: VaultObject,
+    fields: Sequence[Field],
+    *,
+    later: str | None = None,
+) -> str:
+    """Return the UPDATE of a batch by id; its parameters are the array of ids and an array for each field.
+
+    The date field ``later`` gets a date at least a millisecond after the stored one: two states of a record never
+    share a date, and the later state has the later date.
+    """
+    aliases = _aliases(fields, 2)
+    arrays = ", ".join(["$1::text[]", *_arrays(fields, 2)])
+    columns = ", ".join(["id", *aliases])
+    sets: list[str] = []
+    for field, alias in zip(fields, aliases, strict=True):
+        name, value = quote(field.name), _carried(field, f"u.{alias}")
+        if field.name == later:
+            value = f"greatest({value}, t.{name} + interval '1 ms')"
+        sets.append(f"{name} = {value}")
+    update = f"UPDATE {table(target.name)} t SET {', '.join(sets)}"
+    return f"{update} FROM unnest({arrays}) AS u({columns}) WHERE t.id = u.id"
+
+
+def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> str:
+    """Return the SELECT that locks the records of a batch by key, ordered by id so that batches cannot deadlock."""
+    name = quote(key.name)
+    stored = [_stored(field) for field in fields]
+    columns = ", ".join(["id", f"{name} AS key", *stored])
+    # Weaker than FOR UPDATE: records that refer to these may be added meanwhile.
+    return (
+        f"SELECT {columns} FROM {table(target.name)} "
+        f"WHERE {name} = ANY($1::{column_type(key)}[]) ORDER BY id FOR NO KEY UPDATE"
+    )
+
+
+def _stored(field: Field) -> str:
+    """Return the SQL that selects a stored value in the form of a row: a multi-value picklist as names with commas."""
+    name = quote(field.name)
+    if field.multi_value:
+        return f"array_to_string({name}, ',') AS {name}"
+    return name
+
+
+def taken_statement(target: VaultObject, field: Field) -> str:
+    """Return the SELECT of the values of a unique field that are stored, each with the id of its record."""
+    name = quote(field.name)
+    condition = f"{name} = ANY($1::{column_type(field)}[])"
+    return f"SELECT id, {name} AS key FROM {table(target.name)} WHERE {condition}"
+
+
+def unique_fields(target: VaultObject) -> list[Field]:
+    """Return the unique fields that callers set."""
+    return [field for field in target.fields.values() if _is_unique(field)]
+
+
+def _is_unique(field: Field) -> bool:
+    # Ids are unique by the way they are handed out.
+    if field.system or field.type is FieldType.ID:
+        return False
+    return field.unique
+
+
+Found = Mapping[tuple[str, str], Mapping[object, str]]
+"""By object and key field, the ids of records by their keys."""
+
+
+async def resolve_references(
+    connection: Connection,
+    registry: Registry,
+    target: VaultObject,
+    caller: Caller,
+    rows: Sequence[ReadRow],
+) -> list[ResolvedRow]:
+    """Return the rows with ids in place of keys; rows that refer to no record get an error.
+
+    A caller who may not read an object's records cannot refer to them by key: the result would reveal which keys exist.
+    """
+    for row in rows:
+        _refuse_unreadable(target, caller, row)
+    found: dict[tuple[str, str], dict[object, str]] = {}
+    for (object_name, key_field), keys in wanted_keys(target, rows).items():
+        referenced = registry.objects[object_name].fields[key_field]
+        name = quote(key_field)
+        sql = (
+            f"SELECT id, {name} AS key FROM {table(object_name)} "
+            f"WHERE {name} = ANY($1::{column_type(referenced)}[])"
+        )
+        records = await connection.fetch(sql, list(keys))
+        ids = {record["key"]: record["id"] for record in records}
+        found[object_name, key_field] = ids
+    return [resolved(target, row, found) for row in rows]
+
+
+def _refuse_unreadable(
+    target: VaultObject,
+    caller: Caller,
+    row: ReadRow,
+) -> None:
+    """Fail a row for each reference by key to records that the caller may not read, and drop that reference."""
+    for name in list(row.lookups):
+        if may(caller, target.fields[name].object or "", Operation.READ):
+            continue
+        del row.lookups[name]
+        row.fail(
+            ErrorType.INSUFFICIENT_ACCESS,
+            f"The records that field [{name}] refers to may not be read",
+        )
+
+
+def wanted_keys(
+    target: VaultObject, rows: Sequence[ReadRow]
+) -> dict[tuple[str, str], set[object]]:
+    """Return the keys that the rows refer to, by referenced object and key field; the key field may be ``id``."""
+    wanted: dict[tuple[str, str], set[object]] = defaultdict(set)
+    for field in target.fields.values():
+        if not _is_reference(field):
+            continue
+        for row in rows:
+            identifier = row.values.get(field.name)
+            # A field is set by id or by key; reading has refused rows that do both.
+            if identifier is not None:
+                wanted[field.object or "", "id"].add(identifier)
+            elif field.name in row.lookups:
+                unique, key = row.lookups[field.name]
+                wanted[field.object or "", unique].add(key)
+    return wanted
+
+
+def _is_reference(field: Field) -> bool:
+    if field.type is not FieldType.OBJECT:
+        return False
+    return bool(field.object)
+
+
+def resolved(
+    target: VaultObject,
+    row: ReadRow,
+    found: Found,
+) -> ResolvedRow:
+    """Return a row with the ids of the records that it refers to, and an error for each that was not found."""
+    following = ResolvedRow(
+        index=row.index,
+        key=row.key,
+        values=dict(row.values),
+        guarded=row.guarded,
+        source_modified=row.source_modified,
+        lineage=row.lineage,
+        errors=list(row.errors),
+    )
+    for name, value in row.values.items():
+        field = target.fields[name]
+        if field.type is not FieldType.OBJECT or value is None:
+            continue
+        # Checked here because a broken foreign key would fail the whole batch, not the row.
+        if value not in found[field.object or "", "id"]:
+            following.fail(
+                ErrorType.INVALID_DATA,
+                f"Field [{name}] refers to no record of [{field.object}]",
+            )
+    for name, (unique, key) in row.lookups.items():
+        field = target.fields[name]
+        identifier = found[field.object or "", unique].get(key)
+        if identifier is None:
+            relationship = f"{field.relationship_outbound_name}.{unique}"
+            message = f"Field [{relationship}] matches no record of [{field.object}]"
+            following.fail(ErrorType.INVALID_DATA, message)
+        else:
+            following.values[name] = identifier
+    return following

@@ -1,0 +1,153 @@
+"""The database's connections: the bounds of statements, the clock, notifications after a lost connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from shared.vault.storage.database import (
+    OUTBOX,
+    Database,
+    Notifications,
+    OneTransaction,
+    also_in_unit_of_work,
+    announced_moment,
+    moment,
+)
+from shared.vault.storage.migrate import alone, migrate
+
+BOUNDS = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
+# Ends the connections of others, as a restarted server does.
+TERMINATE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'
+"""
+
+
+@pytest.fixture
+async def database(postgres_dsn: str) -> AsyncIterator[Database]:
+    database = Database(postgres_dsn, max_size=1)
+    await database.open()
+    yield database
+    await database.close()
+
+
+async def test_a_migration_waits_longer_than_users_do(database: Database) -> None:
+    async with database.connection() as connection:
+        users = tuple(await connection.fetchrow(BOUNDS) or ())
+    async with alone(database) as connection:
+        migrating = tuple(await connection.fetchrow(BOUNDS) or ())
+    # The pool has one connection: this is the one that was used alone.
+    async with database.connection() as connection:
+        afterwards = tuple(await connection.fetchrow(BOUNDS) or ())
+    assert users == ("15s", "1min")
+    assert migrating == ("0", "0")
+    assert afterwards == users
+
+
+async def test_migrations_are_applied_once(database: Database) -> None:
+    await migrate(database)
+    await migrate(database)
+    names = "SELECT name FROM public.vault_migration ORDER BY name"
+    async with database.connection() as connection:
+        applied = [row["name"] for row in await connection.fetch(names)]
+    assert applied == sorted(set(applied))
+    assert applied[0].startswith("0001")
+
+
+async def test_no_change_is_dated_before_a_moment_that_was_told(
+    database: Database,
+) -> None:
+    await migrate(database)
+    ahead = (
+        "UPDATE platform.clock SET given = now() + interval '1 hour' RETURNING given"
+    )
+    async with database.connection() as connection:
+        # As after the server's clock was set back by an hour.
+        later = await connection.fetchval(ahead)
+        assert await moment(connection) == later
+        assert await announced_moment(connection) == later
+
+
+async def test_moments_are_whole_milliseconds(database: Database) -> None:
+    await migrate(database)
+    async with database.connection() as connection:
+        now = await moment(connection)
+    assert now.microsecond % 1000 == 0
+    assert now.utcoffset() == timedelta(0)
+
+
+async def test_a_unit_of_work_is_run_again_after_a_deadlock(database: Database) -> None:
+    attempts: list[int] = []
+
+    async def work(_: object) -> int:
+        attempts.append(len(attempts))
+        if len(attempts) < 3:
+            raise asyncpg.DeadlockDetectedError
+        return 7
+
+    assert await database.unit_of_work(work) == 7
+    assert len(attempts) == 3
+
+
+async def test_an_addition_is_part_of_the_unit_of_work(database: Database) -> None:
+    async def work(connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record]) -> int:
+        await connection.execute("CREATE TABLE made (n int)")
+        return 1
+
+    async def refuse(_: object, result: object) -> None:
+        assert result == 1
+        raise ValueError("refused")
+
+    with also_in_unit_of_work(refuse), pytest.raises(ValueError, match="refused"):
+        await database.unit_of_work(work)
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT to_regclass('made')") is None
+
+
+async def test_work_inside_one_transaction_is_undone_with_it(
+    database: Database,
+) -> None:
+    async def work(
+        connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record],
+    ) -> None:
+        await connection.execute("CREATE TABLE made (n int)")
+
+    async def outer() -> None:
+        async with database.transaction() as connection:
+            await OneTransaction(connection).unit_of_work(work)
+            raise ValueError("undone")
+
+    with pytest.raises(ValueError, match="undone"):
+        await outer()
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT to_regclass('made')") is None
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "2024-02-29"])
+async def test_every_day_comes_back(database: Database, day: str) -> None:
+    async with database.connection() as connection:
+        stored = await connection.fetchval("SELECT $1::text::date", day)
+    assert stored.isoformat() == day
+
+
+async def test_a_lost_listener_listens_again(
+    database: Database, postgres_dsn: str
+) -> None:
+    heard = asyncio.Event()
+    notifications = Notifications(postgres_dsn)
+    notifications.on(OUTBOX, heard.set)
+    await notifications.start()
+    try:
+        # The first call says that it listens, the second that it was notified.
+        for statement in ("SELECT 1", f"NOTIFY {OUTBOX}", TERMINATE):
+            async with database.connection() as connection:
+                await connection.execute(statement)
+            await asyncio.wait_for(heard.wait(), 20)
+            heard.clear()
+    finally:
+        await notifications.stop()

@@ -1,0 +1,190 @@
+"""Reading rows: what each key of a row becomes, in which mode, and what is wrong with it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.components.registry import object_type_id
+from shared.vault.records.lineage_entries import RowLineage
+from shared.vault.records.row_reader import RowReader
+from shared.vault.records.rows import NORMAL, ReadRow, UnchangedFields, WriteMode
+from tests.unit.records.shapes import REGISTRY, THING
+
+MIGRATION = WriteMode(migration=True)
+IGNORING = WriteMode(unchanged=UnchangedFields.ALWAYS_IGNORE)
+SMALL = object_type_id("thing__c", "small__c")
+
+
+def read(
+    source: dict[str, object], mode: WriteMode = NORMAL, key: str | None = None
+) -> ReadRow:
+    reader = RowReader(THING, REGISTRY, mode)
+    (row,) = reader.read([source], THING.fields[key] if key else None)
+    return row
+
+
+def types(row: ReadRow) -> list[ErrorType]:
+    return [error.type for error in row.errors]
+
+
+@pytest.mark.parametrize(
+    ("source", "values"),
+    [
+        ({"note__c": "a"}, {"note__c": "a"}),
+        ({"note__c": ""}, {"note__c": None}),
+        ({"note__c": None}, {"note__c": None}),
+        ({"count__c": "7"}, {"count__c": 7}),
+        ({"open__c": "TRUE"}, {"open__c": True}),
+        ({"colours__c": "red__c, blue__c"}, {"colours__c": "red__c,blue__c"}),
+        ({"account__c": "V0A1"}, {"account__c": "V0A1"}),
+        ({"object_type__v": SMALL}, {"object_type__v": SMALL}),
+        ({"object_type__v.api_name__v": "small__c"}, {"object_type__v": SMALL}),
+        ({"object_type__v": ""}, {}),
+        ({"status__v": ""}, {}),
+        ({"status__v": ["inactive__v"]}, {"status__v": "inactive__v"}),
+    ],
+)
+def test_values_become_those_of_columns(
+    source: dict[str, object], values: dict[str, object]
+) -> None:
+    row = read(source)
+
+    assert (row.values, row.errors) == (values, [])
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ({"nothing__c": "a"}, ErrorType.ATTRIBUTE_NOT_SUPPORTED),
+        ({"gone__c": "a"}, ErrorType.ATTRIBUTE_NOT_SUPPORTED),
+        ({"account__cr.city__c": "Rome"}, ErrorType.ATTRIBUTE_NOT_SUPPORTED),
+        ({"name__v": ""}, ErrorType.PARAMETER_REQUIRED),
+        ({"secret__c": "a"}, ErrorType.INVALID_DATA),
+        ({"created_by__v": 2}, ErrorType.INVALID_DATA),
+        ({"object_type__v": "OOT1"}, ErrorType.INVALID_DATA),
+        ({"object_type__v.api_name__v": "closed__c"}, ErrorType.INVALID_DATA),
+        ({"colour__c": "grey__c"}, ErrorType.INVALID_DATA),
+        ({"lineage__sys": [0, ""]}, ErrorType.INVALID_DATA),
+        (
+            {"account__c": "V0A1", "account__cr.key__c": "x"},
+            ErrorType.INVALID_DATA,
+        ),
+    ],
+)
+def test_what_a_field_does_not_take_is_an_error_of_the_row(
+    source: dict[str, object], error: ErrorType
+) -> None:
+    assert types(read(source)) == [error]
+
+
+def test_all_that_is_wrong_is_reported_in_the_order_of_the_keys() -> None:
+    row = read({"count__c": "x", "nothing__c": 1, "name__v": ""})
+
+    assert types(row) == [
+        ErrorType.INVALID_DATA,
+        ErrorType.ATTRIBUTE_NOT_SUPPORTED,
+        ErrorType.PARAMETER_REQUIRED,
+    ]
+
+
+def test_a_reference_by_a_unique_field_is_looked_up_later() -> None:
+    row = read({"account__cr.key__c": "x"})
+
+    assert row.lookups == {"account__c": ("key__c", "x")}
+    assert row.values == {}
+
+
+def test_a_reference_by_an_empty_key_is_emptied() -> None:
+    row = read({"account__cr.key__c": ""})
+
+    assert (row.lookups, row.values) == ({}, {"account__c": None})
+
+
+def test_a_key_is_read_apart_and_stored_unless_the_vault_sets_it() -> None:
+    by_id = read({"id": "V0A1", "note__c": "a"}, key="id")
+    by_key = read({"key__c": "x", "note__c": "a"}, key="key__c")
+
+    assert (by_id.key, by_id.values) == ("V0A1", {"note__c": "a"})
+    assert (by_key.key, by_key.values) == ("x", {"key__c": "x", "note__c": "a"})
+
+
+def test_a_row_without_its_key_is_refused() -> None:
+    assert types(read({"note__c": "a"}, key="id")) == [ErrorType.PARAMETER_REQUIRED]
+
+
+def test_the_state_of_the_source_and_lineage_are_no_values() -> None:
+    row = read(
+        {
+            "source_modified_date__sys": "2025-01-31T12:00:00Z",
+            "lineage__sys": [0, "m", None],
+        }
+    )
+
+    assert row.source_modified == datetime(2025, 1, 31, 12, tzinfo=UTC)
+    assert row.lineage == RowLineage(0, "m", None)
+    assert row.values == {}
+
+
+def test_fields_of_the_vault_may_be_named_where_the_call_ignores_them() -> None:
+    row = read({"secret__c": "a", "created_by__v": 2}, IGNORING)
+
+    assert row.guarded == {"secret__c": "a", "created_by__v": 2}
+    assert (row.values, row.errors) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("source", "values"),
+    [
+        ({"created_by__v": "2"}, {"created_by__v": 2}),
+        ({"created_by__v": ""}, {}),
+        ({"secret__c": "a"}, {"secret__c": "a"}),
+        ({"state__v": "done__c"}, {"state__v": "done__c"}),
+        ({"state__v": ["done__c"]}, {"state__v": "done__c"}),
+        (
+            {"state_label": "base:object_lifecycle:complete_state__sys"},
+            {"state__v": "done__c"},
+        ),
+        ({"state__v": ""}, {}),
+    ],
+)
+def test_migration_sets_what_the_vault_sets_otherwise(
+    source: dict[str, object], values: dict[str, object]
+) -> None:
+    row = read(source, MIGRATION)
+
+    assert (row.values, row.errors) == (values, [])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"state__v": "old__c"},
+        {"state__v": "none__c"},
+        {"state_label": "done__c"},
+        {"state_label": "base:object_lifecycle:other__sys"},
+    ],
+)
+def test_migration_takes_only_active_states_of_the_lifecycle(
+    source: dict[str, object],
+) -> None:
+    assert types(read(source, MIGRATION)) == [ErrorType.INVALID_DATA]
+
+
+KEYS = st.sampled_from([*THING.fields, "nothing__c", "account__cr.key__c", "state__v"])
+SENT = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.text())
+)
+
+
+@given(st.lists(st.dictionaries(KEYS, SENT)), st.sampled_from([NORMAL, MIGRATION]))
+def test_any_rows_are_read_one_for_one_and_without_a_fault(
+    sources: list[dict[str, object]], mode: WriteMode
+) -> None:
+    rows = RowReader(THING, REGISTRY, mode).read(sources)
+
+    assert [row.index for row in rows] == list(range(len(sources)))

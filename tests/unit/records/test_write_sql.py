@@ -1,0 +1,84 @@
+"""The SQL of the write path, as text: a change of a lock, a conflict or a cast shows here."""
+
+from __future__ import annotations
+
+from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.records import record_statements as statements
+from tests.unit.records.shapes import THING, shape, text
+
+NOTE, COLOURS = THING.fields["note__c"], THING.fields["colours__c"]
+ID, PRICE = THING.fields["id"], THING.fields["price__c"]
+
+
+def managed(value_format: str | None) -> VaultObject:
+    name = Field(
+        "name__v",
+        "Name",
+        FieldType.STRING,
+        system_managed_name=True,
+        value_format=value_format,
+    )
+    return shape("numbered__c", name)
+
+
+def test_an_insert_leaves_out_what_breaks_a_unique_index() -> None:
+    assert statements.insert_statement(THING, [ID, PRICE, COLOURS]) == (
+        'INSERT INTO records."thing__c" ("id", "price__c", "colours__c")'
+        " SELECT u.c1, u.c2, string_to_array(u.c3, ',')"
+        " FROM unnest($1::text[], $2::numeric[], $3::text[]) AS u(c1, c2, c3)"
+        " ON CONFLICT DO NOTHING RETURNING id"
+    )
+
+
+def test_an_update_is_by_id() -> None:
+    assert statements.update_statement(THING, [NOTE, COLOURS]) == (
+        'UPDATE records."thing__c" t SET "note__c" = u.c2,'
+        " \"colours__c\" = string_to_array(u.c3, ',')"
+        " FROM unnest($1::text[], $2::text[], $3::text[]) AS u(id, c2, c3)"
+        " WHERE t.id = u.id"
+    )
+
+
+def test_a_date_that_grows_is_at_least_a_millisecond_later() -> None:
+    date = THING.fields["modified_date__v"]
+
+    sql = statements.update_statement(THING, [date], later=date.name)
+
+    assert (
+        '"modified_date__v" = greatest(u.c2, t."modified_date__v" + interval \'1 ms\')'
+        in sql
+    )
+
+
+def test_records_are_locked_in_the_order_of_their_ids() -> None:
+    sql = statements.lock_statement(THING, THING.fields["key__c"], [NOTE, COLOURS])
+
+    assert sql.endswith("ORDER BY id FOR NO KEY UPDATE")
+    assert 'array_to_string("colours__c", \',\') AS "colours__c"' in sql
+
+
+def test_a_managed_name_is_head_digits_and_tail() -> None:
+    assert statements.name_parameters(managed("CR-{000}/x")) == ("CR-", 3, "/x")
+    assert statements.name_parameters(managed(None)) == ("", 6, "")
+    assert statements.name_parameters(managed("{0")) == ("", 6, "")
+    assert statements.name_parameters(THING) == ()
+
+
+def test_a_managed_name_is_drawn_once_a_row() -> None:
+    sql = statements.insert_statement(managed("N-{00}"), [ID])
+
+    assert sql.count("nextval") == 1
+    assert (
+        "$2::text || lpad(u.number, greatest($3::int, length(u.number)), '0') || $4::text"
+        in sql
+    )
+
+
+def test_unique_fields_are_those_that_callers_set() -> None:
+    target = shape(
+        "plain__c",
+        text("key__c", unique=True),
+        text("own__sys", unique=True, system=True),
+    )
+
+    assert [field.name for field in statements.unique_fields(target)] == ["key__c"]
