@@ -203,7 +203,10 @@ class RecordsContract(ResultsContract):
         (case,) = await tried.access.upsert(
             "case__v", [{"link__sys": key()}], "link__sys"
         )
-        rows = [{"link__sys": key()}, {"link__sys": key(), "case__v": case.id}]
+        rows: list[Row] = [
+            {"link__sys": key()},
+            {"link__sys": key(), "case__v": case.id},
+        ]
         results = await tried.access.upsert("case_request__v", rows, "link__sys")
         assert ok(results) == [False, True]
 
