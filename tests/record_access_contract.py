@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -17,7 +18,7 @@ from services.connector.vaults.record_access import RecordAccess
 from shared.client.errors import VaultRefused
 from shared.client.results import SOURCE_MODIFIED, Row, RowResult
 
-PERSON, SOURCE_DATA = "person__sys", "case_contact_source_data__v"
+PERSON = "person__sys"
 COUNTRY, DOCUMENTS = "country__v", "documents"
 KEY = "external_id__v"
 EARLIER, NOON, LATER = (f"2026-01-31T{hour}:00:00.000Z" for hour in (11, 12, 13))
@@ -199,14 +200,15 @@ class RecordsContract(ResultsContract):
     async def test_a_new_record_without_a_required_field_fails_alone(
         self, tried: Tried
     ) -> None:
+        (case,) = await tried.access.upsert(
+            "case__v", [{"link__sys": key()}], "link__sys"
+        )
         rows: list[Row] = [
-            {"country_code__v": None, "external_id": None},
-            {"country_code__v": None},
+            {"link__sys": key()},
+            {"link__sys": key(), "case__v": case.id},
         ]
-        link, another = key(), key()
-        rows = [{"link__sys": link}, {"link__sys": another}]
         results = await tried.access.upsert("case_request__v", rows, "link__sys")
-        assert ok(results) == [False, False]
+        assert ok(results) == [False, True]
 
     async def test_a_unique_value_is_of_one_record(self, tried: Tried) -> None:
         veeva_id = key()
@@ -254,15 +256,32 @@ class RecordsContract(ResultsContract):
         assert await stored(tried.access, external_id, path) == [None]
 
     async def test_a_sub_select_reads_related_records(self, tried: Tried) -> None:
-        external_id, link = key(), key()
-        record = await made(tried.access, external_id)
-        row = {"link__sys": link, "name__v": "Ann", "person__v": record}
-        await tried.access.upsert(SOURCE_DATA, [row], "link__sys")
-        statement = (
-            f"SELECT id, person__vr.{KEY} FROM {SOURCE_DATA} WHERE link__sys = '{link}'"
+        (case,) = await tried.access.upsert(
+            "case__v", [{"link__sys": key()}], "link__sys"
         )
+        links = sorted(key() for _ in range(2))
+        requests = [{"link__sys": link, "case__v": case.id} for link in links]
+        await tried.access.upsert("case_request__v", requests, "link__sys")
+        related = "(SELECT link__sys FROM case_requests__vr WHERE link__sys != null)"
+        statement = f"SELECT id, {related} FROM case__v WHERE id = '{case.id}'"
         (found,) = (await tried.access.query(statement)).rows
-        assert found[f"person__vr.{KEY}"] == external_id
+        data = cast("dict[str, list[Row]]", found["case_requests__vr"])["data"]
+        assert sorted(str(row["link__sys"]) for row in data) == links
+
+    async def test_a_semi_join_finds_records_with_a_related_one(
+        self, tried: Tried
+    ) -> None:
+        family, link = key(), key()
+        with_one = await made(tried.access, key(), last_name__sys=family)
+        await made(tried.access, key(), last_name__sys=family)
+        row = {"link__sys": link, "case_contact__v": with_one}
+        await tried.access.upsert("case__v", [row], "link__sys")
+        joined = f"id IN (SELECT id FROM cases__vr WHERE link__sys = '{link}')"
+        statement = (
+            f"SELECT id FROM {PERSON} WHERE last_name__sys = '{family}' AND {joined}"
+        )
+        rows = (await tried.access.query(statement)).rows
+        assert [row["id"] for row in rows] == [with_one]
 
     async def test_contains_finds_records_with_any_of_the_values(
         self, tried: Tried
