@@ -47,7 +47,7 @@ def converter(
     *,
     length: LengthCheck = LengthCheck.ERROR,
 ) -> Convert:
-    """Return the function that converts a non-empty value for ``field``; it raises ``Unfit`` for other values."""
+    """Return the function that converts a non-empty value for ``field``, or raises ``Unfit`` when it does not fit."""
     match field.type:
         case FieldType.NUMBER:
             return _number(field)

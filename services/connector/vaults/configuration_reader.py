@@ -70,7 +70,7 @@ class ConfigurationReader:
         component: Json,
         moment: datetime,
     ) -> tuple[Configuration, tuple[IntegrationRule, ...]]:
-        """Return the configuration at ``moment`` or later in which this rule replaces that of its name, and its parts.
+        """Return the configuration at ``moment`` or later in which this rule replaces the one with its name; its rules.
 
         :raises RuleError: the rule cannot be read.
         :raises ClientError: one of the calls fails.

@@ -97,7 +97,7 @@ class Shower:
         self.paths = reference_paths(target, caller, registry)
 
     def selection(self, columns: Iterable[str]) -> str:
-        """Return what a statement selects to show these fields: the id, the fields, and names behind references."""
+        """Return the select list for these fields: the id, the fields, and the names of referenced records."""
         wanted = list(columns)
         names = [path for name, path in self.paths.items() if name in wanted]
         return ", ".join(["id", *wanted, *names])
