@@ -31,9 +31,8 @@ from services.connector.vaults.vaults import (
 from shared.client.client import VaultClient
 from shared.runtime.health import Health
 from shared.runtime.logging import get_logger
-from shared.runtime.process import run_until_cancelled
 from shared.runtime.telemetry import measure_loop_lag, metrics
-from shared.runtime.waiting import concurrently
+from shared.runtime.waiting import concurrently, run_until_cancelled
 from shared.spark.connection import BrokerConnection
 from shared.spark.consumer import Consumer, Handler
 from shared.spark.publisher import Publisher

@@ -22,8 +22,15 @@ from shared.client.results import (
     rows_of,
 )
 from shared.client.services import ServiceCalls
-from shared.client.session import API, MAX_ROWS, Session, SignIn, path_part
-from shared.client.transport import Request, Transport
+from shared.client.transport import (
+    API,
+    MAX_ROWS,
+    Request,
+    Session,
+    SignIn,
+    Transport,
+    path_part,
+)
 from shared.protocol.error_types import ErrorType
 
 # A Vault whose pages always name a next one must not keep its reader forever.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from shared.client.results import Row, mapping, rows_of
-from shared.client.session import API, SignedInCalls, path_part
-from shared.client.transport import Request
+from shared.client.transport import API, Request, SignedInCalls, path_part
 
 
 class ComponentCalls(SignedInCalls):

@@ -10,8 +10,14 @@ import orjson
 
 from shared.client.errors import UnexpectedAnswer
 from shared.client.results import Row, mapping, rows_of, text_of, whole
-from shared.client.session import API, MAX_ROWS, SignedInCalls, SignIn, path_part
-from shared.client.transport import Request
+from shared.client.transport import (
+    API,
+    MAX_ROWS,
+    Request,
+    SignedInCalls,
+    SignIn,
+    path_part,
+)
 
 
 class ServiceCalls(SignedInCalls):

@@ -8,25 +8,21 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 from shared.runtime.health import stop_being_ready
 from shared.runtime.logging import get_logger
-from shared.runtime.retry_policies import BACKGROUND_WORK
 
 _log = get_logger(__name__)
 
 # Longer than any pooled client keeps an idle connection, so the server is never the one to close it.
 KEEP_ALIVE_SECONDS = 75
 HANDSHAKE_SECONDS = 15.0
-CANCEL_AGAIN_SECONDS = 0.5
 # New objects, and collections of each younger generation, before a generation is searched for garbage.
 COLLECT_AFTER = (50_000, 20, 20)
 
@@ -188,31 +184,3 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-
-
-async def run_until_cancelled(
-    name: str,
-    work: Callable[[], Coroutine[Any, Any, None]],
-) -> None:
-    """Run ``work`` again, after a growing pause, whenever it ends by itself or by an exception.
-
-    For background loops that have to live as long as the process: a fault in one is logged with its
-    trace and never ends it silently. Only cancellation ends it.
-    """
-    pauses = BACKGROUND_WORK.pauses()
-    while True:
-        try:
-            await work()
-            _log.warning("background work ended, starting it again", work=name)
-        except Exception:  # noqa: BLE001  whatever it was, the work has to go on
-            _log.exception("background work failed, starting it again", work=name)
-        await asyncio.sleep(next(pauses))
-
-
-async def end(task: asyncio.Task[None] | None) -> None:
-    """Cancel a task and return when it has ended, however it ended; None is a task that never began."""
-    # Drivers lose a cancellation that arrives in the instant at which a call of theirs is answered, and the task goes
-    # on: so it is cancelled until it has ended.
-    while task is not None and not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)

@@ -8,16 +8,17 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Coroutine,
     Hashable,
     Iterable,
 )
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from shared.runtime.logging import first_line, get_logger
-from shared.runtime.retry_policies import PEER_AWAY, RetryPolicy
+from shared.runtime.retry_policies import BACKGROUND_WORK, PEER_AWAY, RetryPolicy
 
 T = TypeVar("T")
 _log = get_logger(__name__)
@@ -185,3 +186,34 @@ class FreshValue(Generic[T]):
                 value = await self._load()
                 known = self._loaded = _Loaded(value, started)
         return known.value
+
+
+CANCEL_AGAIN_SECONDS = 0.5
+
+
+async def run_until_cancelled(
+    name: str,
+    work: Callable[[], Coroutine[Any, Any, None]],
+) -> None:
+    """Run ``work`` again, after a growing pause, whenever it ends by itself or by an exception.
+
+    For background loops that have to live as long as the process: a fault in one is logged with its
+    trace and never ends it silently. Only cancellation ends it.
+    """
+    pauses = BACKGROUND_WORK.pauses()
+    while True:
+        try:
+            await work()
+            _log.warning("background work ended, starting it again", work=name)
+        except Exception:  # noqa: BLE001  whatever it was, the work has to go on
+            _log.exception("background work failed, starting it again", work=name)
+        await asyncio.sleep(next(pauses))
+
+
+async def end(task: asyncio.Task[None] | None) -> None:
+    """Cancel a task and return when it has ended, however it ended; None is a task that never began."""
+    # Drivers lose a cancellation that arrives in the instant at which a call of theirs is answered, and the task goes
+    # on: so it is cancelled until it has ended.
+    while task is not None and not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from shared.runtime.process import end, run_until_cancelled
-from shared.runtime.waiting import wait_for
+from shared.runtime.waiting import end, run_until_cancelled, wait_for
 from shared.vault.assembly import housekeeping
 from shared.vault.assembly.sign_ins import SignIns
 from shared.vault.assembly.standard import load_standard

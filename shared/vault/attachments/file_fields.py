@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.attachments.attachment_archive import record_title
-from shared.vault.components.schema import quote, table
 from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_model import (
     FieldFile,
@@ -21,6 +20,7 @@ from shared.vault.files.attachment_model import (
 )
 from shared.vault.files.content_service import Content, unused_sql
 from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.model.field_types import quoted, table
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -219,7 +219,7 @@ class AttachmentFields:
 
         :raises VaultFault: INVALID_DATA when there is no such record.
         """
-        columns = "".join(f", {quote(field.name)}" for field in fields)
+        columns = "".join(f", {quoted(field.name)}" for field in fields)
         sql = f"SELECT id{columns} FROM {table(target.name)} WHERE id = $1"
         async with self._database.connection() as connection:
             possible = "\x00" not in record_id

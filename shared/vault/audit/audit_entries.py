@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import AuditTrail
 from shared.vault.components.mdl import render
-from shared.vault.components.schema import quote, table
 from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
+from shared.vault.model.field_types import quoted, table
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -313,7 +313,7 @@ async def deleted(
                 owner,
                 RelationshipDeletion.CASCADE,
             ):
-                sql = GOING.format(table=table(child), column=quote(field.name))
+                sql = GOING.format(table=table(child), column=quoted(field.name))
                 rows = await connection.fetch(sql, going, list(doomed[child]))
                 found = [row["id"] for row in rows]
                 doomed[child].update(found)
@@ -345,7 +345,7 @@ async def _write_emptied(
         for child, field in _referring(registry, owner, RelationshipDeletion.SET_NULL):
             if not gone or not is_audited(registry, child):
                 continue
-            sql = EMPTIED.format(table=table(child), column=quote(field.name))
+            sql = EMPTIED.format(table=table(child), column=quoted(field.name))
             also_gone = list(doomed.get(child, ()))
             values = (child, field.name, list(gone), also_gone)
             await connection.execute(sql, *author(caller), *values)

@@ -46,17 +46,6 @@ def table(object_name: str) -> str:
     return f"{SCHEMA}.{quote(object_name)}"
 
 
-def sequence_name(object_name: str) -> str:
-    """Return the unqualified name of the sequence that counts an object's names."""
-    return f"{object_name}_name_seq"
-
-
-def name_sequence(object_name: str) -> str:
-    """Return the sequence that counts an object's system-managed names, qualified and quoted."""
-    name = sequence_name(object_name)
-    return f"{SCHEMA}.{quote(name)}"
-
-
 def has_sequence(vault_object: VaultObject) -> bool:
     """Return whether a sequence counts the object's names."""
     return vault_object.fields["name__v"].system_managed_name

@@ -11,16 +11,14 @@ from shared.vault.components.schema import (
     create_unique_index,
     foreign_key,
     has_sequence,
-    name_sequence,
     needs_unique_index,
     quote,
     refers,
     schema_name,
-    sequence_name,
     table,
 )
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.model.field_types import column_type
+from shared.vault.model.field_types import column_type, name_sequence, sequence_name
 
 __all__ = ["Guard", "SchemaChange", "plan", "rename_column", "rename_table"]
 

@@ -1,12 +1,19 @@
-"""Defines the traits of each field type; mypy fails until a type that is added has its traits here."""
+"""Defines what follows from a field and from names of the model: traits by type, SQL names, the object referred to.
+
+Mypy fails until a field type that is added has its traits here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
-from shared.vault.model.component_model import Field, FieldType
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    VaultObject,
+)
 
 
 class ValueClass(StrEnum):
@@ -142,3 +149,59 @@ def query_type(field: Field) -> str:
     # The metadata of objects says Object instead, and so does queryDescribe.
     is_reference = field.type is FieldType.OBJECT
     return "ObjectReference" if is_reference else field.type.value
+
+
+OBJECT_TYPE = "object_type__v"
+
+
+USER_OBJECT = "user__sys"
+
+
+class Reference(NamedTuple):
+    """A to-one relationship: its field, the referenced object, and the cast of the field to the type of its ids."""
+
+    field: str
+    target: str
+    cast: str = ""
+
+
+# Platform fields that are no references and have relationships nevertheless. Users are numbers in them, text as ids.
+_PLATFORM_RELATIONSHIPS = {
+    "object_type__vr": Reference("object_type__v", OBJECT_TYPE),
+    "created_by__vr": Reference("created_by__v", USER_OBJECT, "::text"),
+    "modified_by__vr": Reference("modified_by__v", USER_OBJECT, "::text"),
+}
+
+
+def quoted(name: str) -> str:
+    """Return an identifier of the registry for SQL text."""
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def table(name: str) -> str:
+    """Return the name of the table with an object's records, quoted for SQL."""
+    return f"records.{quoted(name)}"
+
+
+def outbound(owner: VaultObject, relationship: str) -> Reference | None:
+    """Return the to-one relationship of an object with this name, or None."""
+    field = owner.outbound.get(relationship)
+    if field is not None and field.object is not None:
+        return Reference(field.name, field.object)
+    platform = _PLATFORM_RELATIONSHIPS.get(relationship)
+    if platform is None:
+        return None
+    # The platform's fields are not on every object, nor on targets.
+    return platform if platform.field in owner.fields else None
+
+
+def sequence_name(object_name: str) -> str:
+    """Return the unqualified name of the sequence that counts an object's names."""
+    return f"{object_name}_name_seq"
+
+
+def name_sequence(object_name: str) -> str:
+    """Return the sequence that counts an object's system-managed names, qualified and quoted."""
+    name = sequence_name(object_name)
+    return f"records.{quoted(name)}"

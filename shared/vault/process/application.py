@@ -12,8 +12,9 @@ from fastapi import FastAPI
 
 from shared.runtime.health import Health
 from shared.runtime.logging import configure_logging
-from shared.runtime.process import end, serve
+from shared.runtime.process import serve
 from shared.runtime.telemetry import metrics
+from shared.runtime.waiting import end
 from shared.vault.admin.admin_app import add_pages
 from shared.vault.api.api_app import create_api
 from shared.vault.assembly.vault import Vault

@@ -12,9 +12,9 @@ import asyncpg
 import orjson
 import structlog
 
-from shared.runtime.process import end, run_until_cancelled
 from shared.runtime.retry_policies import VAULT_LOOP
 from shared.runtime.telemetry import metrics
+from shared.runtime.waiting import end, run_until_cancelled
 from shared.spark.broker_errors import BrokerUnavailable, Unroutable
 from shared.spark.envelope import Envelope, Message
 from shared.spark.publisher import Outgoing, Publisher

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
-from shared.vault.components.schema import quote, table
 from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_table import forget
 from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
+from shared.vault.model.field_types import quoted, table
 from shared.vault.records.lineage_entries import forget_lineage
 from shared.vault.records.record_roles import forget_roles
 
@@ -126,7 +126,7 @@ async def _blocked(
     ids: Sequence[str],
 ) -> list[str]:
     """Return the ids of the records that another record refers to; a record does not block itself."""
-    sql = REFERRED.format(table=table(child), column=quote(field.name))
+    sql = REFERRED.format(table=table(child), column=quoted(field.name))
     records = await connection.fetch(sql, ids)
     return [record[0] for record in records]
 
@@ -138,7 +138,7 @@ async def _children(
     ids: Sequence[str],
 ) -> list[tuple[str, str]]:
     """Lock the child records that are deleted with these parents; return pairs of child id and parent id."""
-    sql = CHILDREN.format(table=table(child), column=quote(field.name))
+    sql = CHILDREN.format(table=table(child), column=quoted(field.name))
     records = await connection.fetch(sql, ids)
     return [(record[0], record[1]) for record in records]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.audit import audit_entries as entries
-from shared.vault.components.schema import table
 from shared.vault.errors import ApiError
 from shared.vault.model.component_model import Field, VaultObject
+from shared.vault.model.field_types import table
 from shared.vault.records import new_records as new
 from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules

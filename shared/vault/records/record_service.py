@@ -11,10 +11,10 @@ import asyncpg
 from shared.protocol.error_types import ErrorType
 from shared.runtime.retry_policies import UNIQUE_VALUE
 from shared.vault.access.permissions import Operation
-from shared.vault.components.schema import table
 from shared.vault.configuration.component_service import ComponentsChanged
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import VaultObject
+from shared.vault.model.field_types import table
 from shared.vault.records import row_rules as rules
 from shared.vault.records.lineage_entries import note_lineage
 from shared.vault.records.named_actions import NamedActions

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may
-from shared.vault.components.schema import name_sequence, quote, table
 from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.model.field_types import name_sequence, quoted, table
 from shared.vault.records.field_values import column_type
 from shared.vault.records.rows import ReadRow, ResolvedRow
 
@@ -49,13 +49,13 @@ def insert_statement(target: VaultObject, fields: Sequence[Field]) -> str:
     arrays = ", ".join(_arrays(fields, 1))
     aliases = _aliases(fields, 1)
     source = f"unnest({arrays}) AS u({', '.join(aliases)})"
-    names = [quote(field.name) for field in fields]
+    names = [quoted(field.name) for field in fields]
     values = [
         _carried(field, f"u.{alias}")
         for field, alias in zip(fields, aliases, strict=True)
     ]
     if target.fields["name__v"].system_managed_name:
-        names.append(quote("name__v"))
+        names.append(quoted("name__v"))
         values.append(_managed_name(len(fields)))
         # Drawn once a row, however often the name contains it.
         drawn = f"nextval('{name_sequence(target.name)}')::text AS number"
@@ -102,7 +102,7 @@ def update_statement(
     columns = ", ".join(["id", *aliases])
     sets: list[str] = []
     for field, alias in zip(fields, aliases, strict=True):
-        name, value = quote(field.name), _carried(field, f"u.{alias}")
+        name, value = quoted(field.name), _carried(field, f"u.{alias}")
         if field.name == later:
             value = f"greatest({value}, t.{name} + interval '1 ms')"
         sets.append(f"{name} = {value}")
@@ -112,7 +112,7 @@ def update_statement(
 
 def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> str:
     """Return the SELECT that locks the records of a batch by key, ordered by id so that batches cannot deadlock."""
-    name = quote(key.name)
+    name = quoted(key.name)
     stored = [_stored(field) for field in fields]
     columns = ", ".join(["id", f"{name} AS key", *stored])
     # Weaker than FOR UPDATE: records that refer to these may be added meanwhile.
@@ -124,7 +124,7 @@ def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> 
 
 def _stored(field: Field) -> str:
     """Return the SQL that selects a stored value in the form of a row: a multi-value picklist as names with commas."""
-    name = quote(field.name)
+    name = quoted(field.name)
     if field.multi_value:
         return f"array_to_string({name}, ',') AS {name}"
     return name
@@ -132,7 +132,7 @@ def _stored(field: Field) -> str:
 
 def taken_statement(target: VaultObject, field: Field) -> str:
     """Return the SELECT of the values of a unique field that are stored, each with the id of its record."""
-    name = quote(field.name)
+    name = quoted(field.name)
     condition = f"{name} = ANY($1::{column_type(field)}[])"
     return f"SELECT id, {name} AS key FROM {table(target.name)} WHERE {condition}"
 
@@ -169,7 +169,7 @@ async def resolve_references(
     found: dict[tuple[str, str], dict[object, str]] = {}
     for (object_name, key_field), keys in wanted_keys(target, rows).items():
         referenced = registry.objects[object_name].fields[key_field]
-        name = quote(key_field)
+        name = quoted(key_field)
         sql = (
             f"SELECT id, {name} AS key FROM {table(object_name)} "
             f"WHERE {name} = ANY($1::{column_type(referenced)}[])"

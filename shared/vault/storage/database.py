@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
-from shared.runtime.process import end, run_until_cancelled
 from shared.runtime.retry_policies import UNIT_OF_WORK, VAULT_LOOP
-from shared.runtime.waiting import state_log
+from shared.runtime.waiting import end, run_until_cancelled, state_log
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

@@ -15,6 +15,7 @@ from shared.vault.vql.compiler import (
 from shared.vault.vql.deferred import TOKENS, Execution, resolve
 from shared.vault.vql.describe import describe, describe_show, show_rows
 from shared.vault.vql.functions import whole_text
+from shared.vault.vql.operands import literal
 from shared.vault.vql.parser import parse, parse_criteria, parse_statement
 from shared.vault.vql.resolve import Readable
 from shared.vault.vql.syntax_tree import Criteria, Query, Show
@@ -25,7 +26,6 @@ from shared.vault.vql.vql_errors import (
     VqlNameError,
     VqlSyntaxError,
 )
-from shared.vault.vql.vql_tokens import literal
 
 __all__ = [
     "NO_TARGETS",

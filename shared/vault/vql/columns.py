@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.model.field_types import is_integer, traits
+from shared.vault.model.field_types import is_integer, quoted, traits
 from shared.vault.vql.conditions import matching_sql
 from shared.vault.vql.deferred import ChildAddress
 from shared.vault.vql.find import rank_sql
@@ -21,7 +21,6 @@ from shared.vault.vql.functions import (
 )
 from shared.vault.vql.resolve import DOCUMENT_ID, Scope, Statement
 from shared.vault.vql.syntax_tree import Find, Item, Order, Rank, Select
-from shared.vault.vql.targets import quoted
 from shared.vault.vql.vql_errors import VqlLimitError
 
 MAX_ITEMS = 500  # selected in one SELECT

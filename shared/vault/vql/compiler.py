@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, VaultObject
-from shared.vault.model.field_types import traits
+from shared.vault.model.field_types import quoted, traits
 from shared.vault.vql.columns import (
     MAX_SUBSELECTS,
     Column,
@@ -32,7 +32,7 @@ from shared.vault.vql.syntax_tree import (
     Query,
     Select,
 )
-from shared.vault.vql.targets import Registry, Target, inbound, quoted
+from shared.vault.vql.targets import Registry, Target, inbound
 from shared.vault.vql.vql_errors import VqlLimitError, VqlNameError
 
 MAX_FACETS = 20  # fields of one request

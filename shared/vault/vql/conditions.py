@@ -7,7 +7,7 @@ from typing import NamedTuple, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import VaultObject, state_type_name
-from shared.vault.model.field_types import ValueClass, value_class
+from shared.vault.model.field_types import ValueClass, outbound, quoted, value_class
 from shared.vault.vql.deferred import Edge
 from shared.vault.vql.find import find_sql
 from shared.vault.vql.functions import Function
@@ -32,7 +32,6 @@ from shared.vault.vql.syntax_tree import (
     StateType,
     Token,
 )
-from shared.vault.vql.targets import outbound, quoted
 
 _EQUALITY = frozenset((Operator.EQUAL, Operator.NOT_EQUAL))
 _STATES_EQUAL = "functions of states go with = and != only"

@@ -6,19 +6,17 @@ from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.model.field_types import query_type
-from shared.vault.vql.columns import Column, SubSelectColumn
-from shared.vault.vql.compiler import NO_TARGETS, CompiledQuery, Targets
-from shared.vault.vql.resolve import Readable, Statement
-from shared.vault.vql.syntax_tree import Show, ShowKind
-from shared.vault.vql.targets import (
+from shared.vault.model.field_types import (
     OBJECT_TYPE,
     USER_OBJECT,
-    Registry,
-    inbound,
     outbound,
-    readable_by,
+    query_type,
 )
+from shared.vault.vql.columns import Column, SubSelectColumn
+from shared.vault.vql.compiler import NO_TARGETS, CompiledQuery, Targets
+from shared.vault.vql.resolve import Readable, Statement, readable_by
+from shared.vault.vql.syntax_tree import Show, ShowKind
+from shared.vault.vql.targets import Registry, inbound
 
 Json = dict[str, object]
 

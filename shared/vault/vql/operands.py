@@ -299,3 +299,10 @@ def _date_time(text: str) -> date:
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC)
+
+
+def literal(value: str) -> str:
+    """Return the string token of a text, with its characters escaped."""
+    # The backslash first: the one in front of a quote must not be doubled.
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

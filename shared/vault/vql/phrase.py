@@ -22,7 +22,6 @@ from shared.vault.vql.vql_tokens import (
     strings_of,
 )
 
-MAX_DEPTH = 50  # parentheses within parentheses
 MAX_PHRASES = 20  # in one FIND
 MAX_SCOPE = 25  # fields
 MAX_PHRASE = 250  # characters, the documented limit of a search term
@@ -41,24 +40,8 @@ _CLOSING = ("", ")")  # the end of a phrase, or of what stands in parentheses
 class FindReader(TokenReader):
     """Reads the operand of FIND: ``('words' SCOPE name__v AND NOT 'others')``."""
 
-    __slots__ = ("_depth", "_phrases")
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._depth = 0
-        self._phrases = 0
-
-    def _deeper(self) -> None:
-        """Count one more open parenthesis or NOT.
-
-        :raises VqlLimitError: more than ``MAX_DEPTH`` are nested.
-        """
-        # Far below Python's limit of recursion: parser and compiler call themselves for every level.
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            message = f"parentheses go deeper than {MAX_DEPTH}"
-            where = self._place(self._next)
-            raise VqlLimitError(f"{message} ({where})")
+    # Phrases of this statement so far.
+    _phrases = 0
 
     def _find(self) -> Find:
         at = self._next

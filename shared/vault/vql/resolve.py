@@ -7,22 +7,17 @@ from typing import NamedTuple, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, VaultObject
-from shared.vault.model.field_types import traits
+from shared.vault.model.field_types import Reference, outbound, quoted, table, traits
 from shared.vault.vql.deferred import Deferred, TokenValue
 from shared.vault.vql.syntax_tree import Item, Operand, Path, Select, SourceOption
-from shared.vault.vql.targets import (
-    ABSENT,
-    Reference,
-    Registry,
-    Target,
-    inbound,
-    outbound,
-    quoted,
-    readable_by,
-    table,
+from shared.vault.vql.targets import ABSENT, Registry, Target, inbound
+from shared.vault.vql.vql_errors import (
+    NameErrorType,
+    VqlLimitError,
+    VqlNameError,
+    place,
 )
-from shared.vault.vql.vql_errors import NameErrorType, VqlLimitError, VqlNameError
-from shared.vault.vql.vql_tokens import place, position_of
+from shared.vault.vql.vql_tokens import position_of
 
 MAX_PATH = 10  # to-one relationships in one path
 MAX_JOINS = 64  # distinct to-one relationships in one SELECT
@@ -381,3 +376,11 @@ def _shown(name: str) -> str:
     if len(name) <= MAX_SHOWN_NAME:
         return name
     return name[:MAX_SHOWN_NAME] + "…"
+
+
+def readable_by(targets: Mapping[str, Target], name: str) -> str:
+    """Return the object or target whose permissions decide whether a caller may read this one."""
+    target = targets.get(name)
+    if target is None:
+        return name
+    return target.part_of or name

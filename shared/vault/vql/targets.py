@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from shared.vault.model.component_model import (
     DocumentModel,
@@ -17,12 +17,10 @@ from shared.vault.model.component_model import (
     Picklist,
     VaultObject,
 )
-from shared.vault.model.field_types import column_type
+from shared.vault.model.field_types import OBJECT_TYPE, column_type, quoted
 from shared.vault.vql.syntax_tree import SourceOption, StateFunctionName
 
-OBJECT_TYPE = "object_type__v"
 COMPONENT = "vault_component__v"
-USER_OBJECT = "user__sys"
 
 _WORKFLOWS = ("workflow", "workflow_item", "workflow_task", "workflow_task_item")
 ABSENT = frozenset(
@@ -131,14 +129,6 @@ class Components(Protocol):
         ...
 
 
-class Reference(NamedTuple):
-    """A to-one relationship: its field, the referenced object, and the cast of the field to the type of its ids."""
-
-    field: str
-    target: str
-    cast: str = ""
-
-
 class Registry(Protocol):
     """The part of the component registry that VQL needs."""
 
@@ -162,37 +152,6 @@ class Registry(Protocol):
         ...
 
 
-# Platform fields that are no references and have relationships nevertheless. Users are numbers in them, text as ids.
-_PLATFORM_RELATIONSHIPS = {
-    "object_type__vr": Reference("object_type__v", OBJECT_TYPE),
-    "created_by__vr": Reference("created_by__v", USER_OBJECT, "::text"),
-    "modified_by__vr": Reference("modified_by__v", USER_OBJECT, "::text"),
-}
-
-
-def quoted(name: str) -> str:
-    """Return an identifier of the registry for SQL text."""
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'
-
-
-def table(name: str) -> str:
-    """Return the name of the table with an object's records, quoted for SQL."""
-    return f"records.{quoted(name)}"
-
-
-def outbound(owner: VaultObject, relationship: str) -> Reference | None:
-    """Return the to-one relationship of an object with this name, or None."""
-    field = owner.outbound.get(relationship)
-    if field is not None and field.object is not None:
-        return Reference(field.name, field.object)
-    platform = _PLATFORM_RELATIONSHIPS.get(relationship)
-    if platform is None:
-        return None
-    # The platform's fields are not on every object, nor on targets.
-    return platform if platform.field in owner.fields else None
-
-
 def inbound(
     registry: Registry,
     targets: Mapping[str, Target],
@@ -207,14 +166,6 @@ def inbound(
                 of_targets[relationship] = name, reference
     own = registry.inbound(object_name)
     return {**of_targets, **own} if of_targets else own
-
-
-def readable_by(targets: Mapping[str, Target], name: str) -> str:
-    """Return the object or target whose permissions decide whether a caller may read this one."""
-    target = targets.get(name)
-    if target is None:
-        return name
-    return target.part_of or name
 
 
 def registry_targets(registry: Components) -> dict[str, Target]:

@@ -58,3 +58,10 @@ class VqlLimitError(VqlError):
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorType.INVALID_DATA, message)
+
+
+def place(text: str, position: int) -> str:
+    """Return the offset ``position`` as text, such as ``line 2, column 7``."""
+    line = text.count("\n", 0, position) + 1
+    column = position - text.rfind("\n", 0, position)
+    return f"line {line}, column {column}"

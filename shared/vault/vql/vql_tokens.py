@@ -10,12 +10,13 @@ from itertools import islice
 from typing import NoReturn, TypeVar, assert_never
 
 from shared.vault.vql.syntax_tree import Path
-from shared.vault.vql.vql_errors import VqlLimitError, VqlSyntaxError
+from shared.vault.vql.vql_errors import VqlLimitError, VqlSyntaxError, place
 
 T = TypeVar("T")
 
 MAX_TEXT = 50_000  # characters, the documented limit of a query
 MAX_DIGITS = 40  # characters of one number; beyond it no field has such values
+MAX_DEPTH = 50  # parentheses within parentheses
 MAX_SHOWN = 60  # characters of a token that an error repeats
 
 END = ""
@@ -132,13 +133,6 @@ def _token_at(text: str, number: int) -> re.Match[str] | None:
     return next(islice(matches, number, None), None)
 
 
-def place(text: str, position: int) -> str:
-    """Return the offset ``position`` as text, such as ``line 2, column 7``."""
-    line = text.count("\n", 0, position) + 1
-    column = position - text.rfind("\n", 0, position)
-    return f"line {line}, column {column}"
-
-
 def is_word(token: str) -> bool:
     """Return whether the token is a name or a path of names, not a keyword."""
     return token[:1] in _WORD_START and token not in KEYWORDS
@@ -189,13 +183,6 @@ def string_value(token: str) -> str:
     :raises ValueError: an escape does not exist.
     """
     return _unescape(token[1:-1])
-
-
-def literal(value: str) -> str:
-    """Return the string token of a text, with its characters escaped."""
-    # The backslash first: the one in front of a quote must not be doubled.
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def number_value(token: str) -> int | Decimal:
@@ -270,7 +257,7 @@ def _escaped(match: re.Match[str]) -> str:
 class TokenReader:
     """Reads the tokens of a text one after the other; its errors contain the position of the unexpected token."""
 
-    __slots__ = ("_next", "_text", "_token", "_tokens")
+    __slots__ = ("_depth", "_next", "_text", "_token", "_tokens")
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -278,6 +265,7 @@ class TokenReader:
         self._tokens = [*tokenize(text), END]
         self._next = 0
         self._token = self._tokens[0]
+        self._depth = 0
 
     def end(self) -> None:
         """Check that all tokens have been read.
@@ -358,9 +346,19 @@ class TokenReader:
             self._refuse(str(error), at)
 
     def _place(self, at: int) -> str:
-        text = self._text
-        position = position_of(text, at)
-        return place(text, position)
+        return place(self._text, position_of(self._text, at))
+
+    def _deeper(self) -> None:
+        """Count one more open parenthesis or NOT.
+
+        :raises VqlLimitError: more than ``MAX_DEPTH`` are nested.
+        """
+        # Far below Python's limit of recursion: parser and compiler call themselves for every level.
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            message = f"parentheses go deeper than {MAX_DEPTH}"
+            where = self._place(self._next)
+            raise VqlLimitError(f"{message} ({where})")
 
     def _refuse(self, message: str, at: int | None = None) -> NoReturn:
         """Refuse the token ``at``, or the next one.

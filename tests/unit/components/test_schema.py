@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from shared.vault.components.component_errors import ComponentError
-from shared.vault.components.schema import name_sequence, quote, table
+from shared.vault.components.schema import quote, table
 from shared.vault.components.schema_changes import SchemaChange, plan
+from shared.vault.model.field_types import name_sequence
 from tests.unit.components.builders import object_of
 
 CONTEXT = """

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from shared.vault import vql
 from shared.vault.components.registry import Registry
 from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.model.field_types import outbound
 from shared.vault.queries.query_targets import targets_of
 from shared.vault.vql.syntax_tree import (
     And,
@@ -34,7 +35,7 @@ from shared.vault.vql.syntax_tree import (
     StateFunction,
     Word,
 )
-from shared.vault.vql.targets import Target, inbound, outbound
+from shared.vault.vql.targets import Target, inbound
 
 Record = dict[str, object]
 

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from local.state import free_port
-from shared.runtime.process import end, run_until_cancelled
+from shared.runtime.waiting import end, run_until_cancelled
 
 PROGRAM = """
 import asyncio, sys

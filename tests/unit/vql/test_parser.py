@@ -16,7 +16,6 @@ from shared.vault.vql import (
     parse_criteria,
     parse_statement,
 )
-from shared.vault.vql.phrase import MAX_DEPTH
 from shared.vault.vql.syntax_tree import (
     And,
     Between,
@@ -31,6 +30,7 @@ from shared.vault.vql.syntax_tree import (
     Or,
     Path,
 )
+from shared.vault.vql.vql_tokens import MAX_DEPTH
 from tests.unit.vql.test_injection import STATEMENTS
 
 

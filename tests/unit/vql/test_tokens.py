@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vault.vql import VqlLimitError, VqlSyntaxError
-from shared.vault.vql import vql_tokens as tokens
+from shared.vault.vql import VqlLimitError, VqlSyntaxError, literal
+from shared.vault.vql.vql_errors import place
 from shared.vault.vql.vql_tokens import (
     END,
+    MAX_TEXT,
     like_segments,
     list_values,
-    literal,
     position_of,
     string_value,
     tokenize,
@@ -95,14 +95,14 @@ def test_unknown_escape(token: str) -> None:
 def test_position_counts_characters_of_the_text_as_given() -> None:
     text = "\n SELECT  id FROM\n  x "
     assert [position_of(text, number) for number in range(4)] == [2, 10, 13, 20]
-    assert tokens.place(text, 20) == "line 3, column 3"
+    assert place(text, 20) == "line 3, column 3"
     assert position_of(text, 99) == len(text.rstrip())
 
 
 def test_the_text_has_a_bound() -> None:
-    tokenize("a" * tokens.MAX_TEXT)
+    tokenize("a" * MAX_TEXT)
     with pytest.raises(VqlLimitError, match="50000"):
-        tokenize("a" * (tokens.MAX_TEXT + 1))
+        tokenize("a" * (MAX_TEXT + 1))
 
 
 @pytest.mark.parametrize("text", ["SELECT 'a\0'", "SELECT 'a\ud800'"])
