@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-
-from local.system import System
 from shared.client import VaultClient
 from shared.client.results import Row, rows_of
 from shared.client.transport import Request
-from tests.servers import private_system
-from tests.system.conditions import Connected, connected_to, eventually, new_run
+from tests.system import own
+from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import POINT, envelope, put_on_queue
 from tests.system.test_case_requests import ANSWER, agent_does, followed
 from tests.system.test_country import settings as settings_of
@@ -21,23 +17,9 @@ from tests.system.test_rules import RETRY, item_of
 from tests.system.test_runs import INTEGRATION, ended
 from tests.system.test_transfer import account, create, inquiry, one, transferred
 
+running, connected = own.running, own.connected
 LINEAGE = "/api/v25.1/services/lineage"
 SOURCE_DATA = "case_contact_source_data__v"
-
-
-@pytest.fixture(scope="module")
-async def running() -> AsyncIterator[System]:
-    """A system of the module's own: a run reads all that has changed, so also what tests elsewhere have left."""
-    async with private_system() as system:
-        await system.start()
-        yield system
-
-
-@pytest.fixture(scope="module")
-async def connected(running: System) -> AsyncIterator[Connected]:
-    """Clients of both Vaults of the module's own system."""
-    async with connected_to(running) as clients:
-        yield clients
 
 
 async def lineage(vault: VaultClient, object_name: str, record: str) -> dict[str, Row]:

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
 from local.system import System
 from shared.client import VaultClient
 from shared.client.results import Row
-from tests.servers import private_system
-from tests.system.conditions import Connected, connected_to, eventually, new_run
+from tests.system import own
+from tests.system.conditions import Connected, eventually, new_run
 from tests.system.test_crashes import quoted
 from tests.system.test_transfer import account, create, inquiry, one, transferred
 
+running, connected = own.running, own.connected
 INTEGRATION = "medical_inquiry_details__v"
 MANY = 1700
-
-
-@pytest.fixture(scope="module")
-async def running() -> AsyncIterator[System]:
-    """A system of the module's own: a run reads all that has changed, so also what tests elsewhere have left."""
-    async with private_system() as system:
-        await system.start()
-        yield system
-
-
-@pytest.fixture(scope="module")
-async def connected(running: System) -> AsyncIterator[Connected]:
-    """Clients of both Vaults of the module's own system."""
-    async with connected_to(running) as clients:
-        yield clients
 
 
 async def ended(
