@@ -42,9 +42,9 @@ class Floor:
 
 
 FLOORS = (
-    Floor("services/connector", _UNIT, 48, aim=85),
-    Floor("services/connector", _ALL, 1, aim=95),
-    Floor("shared/vault", _ALL, 1, aim=90),
+    Floor("services/connector", _UNIT, 47, aim=85),
+    Floor("services/connector", _ALL, 91, aim=95),
+    Floor("shared/vault", _ALL, 90, aim=90),
 )
 
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
+from local.system import System
 from shared.client import VaultClient, VaultUnavailable
 
 PATIENCE_SECONDS = 90.0
 POLL_SECONDS = 0.05
+INTEGRATION = {
+    "integration_api_name__sys": "medical_inquiry_details__v",
+    "status__v": "active__v",
+}
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,36 @@ class Connected:
     rep: VaultClient
     agent: VaultClient
     amqp_url: str
+
+
+@asynccontextmanager
+async def connected_to(running: System) -> AsyncIterator[Connected]:
+    """Clients of both Vaults of a running system, the integration activated in each."""
+    endpoints, sign_ins = running.endpoints(), running.sign_ins()
+    async with AsyncExitStack() as stack:
+
+        async def client(vault: str, role: str) -> VaultClient:
+            account = sign_ins[vault][role]
+            made = VaultClient(
+                endpoints[vault]["url"],
+                account["username"],
+                account["password"],
+                client_id="tests",
+            )
+            return await stack.enter_async_context(made)
+
+        clients = Connected(
+            crm=await client("crm_vault", "admin"),
+            medical=await client("medical_vault", "admin"),
+            rep=await client("crm_vault", "business"),
+            agent=await client("medical_vault", "business"),
+            amqp_url=endpoints["rabbitmq"]["amqp_url"],
+        )
+        for admin in (clients.crm, clients.medical):
+            await admin.update(
+                "integration__sys", [INTEGRATION], "integration_api_name__sys"
+            )
+        yield clients
 
 
 async def eventually(what: str, question: Callable[[], Awaitable[bool]]) -> None:

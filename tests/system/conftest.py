@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
 
 from local.system import System
-from shared.client import VaultClient
 from tests.servers import private_system
 from tests.system.asking import Asker
-from tests.system.conditions import Connected
-
-INTEGRATION = {
-    "integration_api_name__sys": "medical_inquiry_details__v",
-    "status__v": "active__v",
-}
+from tests.system.conditions import Connected, connected_to
 
 
 @pytest.fixture(scope="session")
@@ -31,30 +24,7 @@ async def running() -> AsyncIterator[System]:
 @pytest.fixture(scope="session")
 async def connected(running: System) -> AsyncIterator[Connected]:
     """Clients of both Vaults, the integration activated in each."""
-    endpoints, sign_ins = running.endpoints(), running.sign_ins()
-    async with AsyncExitStack() as stack:
-
-        async def client(vault: str, role: str) -> VaultClient:
-            account = sign_ins[vault][role]
-            made = VaultClient(
-                endpoints[vault]["url"],
-                account["username"],
-                account["password"],
-                client_id="tests",
-            )
-            return await stack.enter_async_context(made)
-
-        clients = Connected(
-            crm=await client("crm_vault", "admin"),
-            medical=await client("medical_vault", "admin"),
-            rep=await client("crm_vault", "business"),
-            agent=await client("medical_vault", "business"),
-            amqp_url=endpoints["rabbitmq"]["amqp_url"],
-        )
-        for admin in (clients.crm, clients.medical):
-            await admin.update(
-                "integration__sys", [INTEGRATION], "integration_api_name__sys"
-            )
+    async with connected_to(running) as clients:
         yield clients
 
 

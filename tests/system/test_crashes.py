@@ -10,8 +10,10 @@ import pytest
 from bench.data import TRANSFER, submitted_inquiries
 from local.system import System
 from shared.client import VaultClient
+from tests.system import own
 from tests.system.conditions import Connected, eventually, new_run
 
+running, connected = own.running, own.connected
 INQUIRIES = 500
 CALL = 10
 QUEUES = {

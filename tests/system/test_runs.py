@@ -9,10 +9,12 @@ import pytest
 from local.system import System
 from shared.client import VaultClient
 from shared.client.results import Row
+from tests.system import own
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.test_crashes import quoted
 from tests.system.test_transfer import account, create, inquiry, one, transferred
 
+running, connected = own.running, own.connected
 INTEGRATION = "medical_inquiry_details__v"
 MANY = 1700
 

@@ -11,8 +11,7 @@ import pytest
 from shared.client import VaultClient
 from shared.client.results import Row
 from tests.servers import private_system
-from tests.system.conditions import Connected, eventually, new_run
-from tests.system.conftest import INTEGRATION
+from tests.system.conditions import INTEGRATION, Connected, eventually, new_run
 from tests.system.test_transfer import account, inquiry, one
 
 COPY = "medical_crm_2__c"

@@ -80,7 +80,10 @@ async def test_configuration(integration: Api) -> None:
     listed = (await integration.get("/configuration/Picklist")).data
     single = (await integration.get("/configuration/Picklist.colour__c")).data
     assert single in listed
-    assert [entry["name"] for entry in single["Picklistentry"]] == ["red__c", "blue__c"]
+    assert [entry["name"] for entry in single["Picklistentry"]][:2] == [
+        "red__c",
+        "blue__c",
+    ]
     assert (
         await integration.get("/configuration/Picklist.nothing__c")
     ).error == "INVALID_DATA"

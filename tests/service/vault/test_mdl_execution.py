@@ -230,17 +230,15 @@ async def test_exported_shapes_are_executed_and_read_back(admin: Api) -> None:
 async def test_object_types_as_configuration(admin: Api) -> None:
     await executed(
         admin,
-        """RECREATE Object several_types__c (label('Typed'), allow_types(true));
-           RECREATE Objecttype several_types__c.first__c (label('First'), label_plural('Firsts'), description('One'),
+        """RECREATE Object sorted__c (label('Sorted'), allow_types(true));
+           RECREATE Objecttype sorted__c.first__c (label('First'), label_plural('Firsts'), description('One'),
              Typefield name__v (required(true)));""",
     )
     listed = (await admin.get("/configuration/Objecttype")).data
-    single = (
-        await admin.get("/configuration/Objecttype.several_types__c.first__c")
-    ).data
+    single = (await admin.get("/configuration/Objecttype.sorted__c.first__c")).data
     assert single == {
         "name": "first__c",
-        "object": "several_types__c",
+        "object": "sorted__c",
         "active": True,
         "label": "First",
         "label_plural": "Firsts",
@@ -249,12 +247,12 @@ async def test_object_types_as_configuration(admin: Api) -> None:
         "type_fields": [{"name": "name__v", "required": True, "source": "standard"}],
     }
     assert single in listed
-    base = (await admin.get("/configuration/Objecttype.several_types__c.base__v")).data
+    base = (await admin.get("/configuration/Objecttype.sorted__c.base__v")).data
     assert {"name": "link__sys", "required": False, "source": "system"} in base[
         "type_fields"
     ]
     assert (
-        await admin.get("/configuration/Objecttype.several_types__c.never__c")
+        await admin.get("/configuration/Objecttype.sorted__c.never__c")
     ).error == "INVALID_DATA"
 
 

@@ -34,6 +34,14 @@ RECREATE Object crate_item__c ( label('Crate Item'), prefix('ZCI'),
   Field key__c ( type('String'), label('Key'), unique(true), max_length(40) ),
   Field crate__c ( type('Object'), label('Crate'), object('Object.crate__c'), relationship_type('reference'),
     relationship_inbound_name('items__cr') ) );
+RECREATE Object parcel__c ( label('Parcel'), prefix('ZQP'),
+  Field key__c ( type('String'), label('Key'), unique(true), max_length(40) ),
+  Field weight__c ( type('Number'), label('Weight'), scale(3) ),
+  Field length__c ( type('Number'), label('Length'), scale(1) ) );
+RECREATE Object parcel_item__c ( label('Parcel Item'), prefix('ZQI'),
+  Field key__c ( type('String'), label('Key'), unique(true), max_length(40) ),
+  Field parcel__c ( type('Object'), label('Parcel'), object('Object.parcel__c'), relationship_type('reference'),
+    relationship_inbound_name('items__cr') ) );
 """
 NOW = datetime.now(UTC)
 TODAY = NOW.date()
@@ -47,6 +55,7 @@ def moment(**back: int) -> str:
     return (NOW - timedelta(**back)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
+# Records that tests add are parcels: what they count and list of crates are these.
 CRATES: list[dict[str, object]] = [
     {
         "key__c": "C-1",
@@ -485,26 +494,26 @@ async def test_facets_count_the_whole_result(integration: Api) -> None:
 async def test_what_the_caller_changed_last(integration: Api, admin: Api) -> None:
     mine = [{"key__c": f"own-{n}", "name__v": "Own"} for n in range(25)]
     assert (
-        await integration.post("/vobjects/crate__c?idParam=key__c", json=mine)
+        await integration.post("/vobjects/parcel__c?idParam=key__c", json=mine)
     ).status == "SUCCESS"
     await admin.post(
-        "/vobjects/crate__c?idParam=key__c",
+        "/vobjects/parcel__c?idParam=key__c",
         json=[{"key__c": "other", "name__v": "Other"}],
     )
     await integration.post(
-        "/vobjects/crate__c?idParam=key__c",
+        "/vobjects/parcel__c?idParam=key__c",
         json=[{"key__c": "own-0", "name__v": "Again"}],
     )
     recent = [
         row["key__c"]
-        for row in (await integration.query("SELECT key__c FROM RECENT crate__c")).data
+        for row in (await integration.query("SELECT key__c FROM RECENT parcel__c")).data
     ]
     assert len(recent) == 20 and "own-0" in recent and "other" not in recent
     theirs = await admin.query(
-        "SELECT key__c FROM RECENT crate__c WHERE key__c = 'other'"
+        "SELECT key__c FROM RECENT parcel__c WHERE key__c = 'other'"
     )
     assert [row["key__c"] for row in theirs.data] == ["other"]
-    assert (await admin.query("SELECT id FROM FAVORITES crate__c")).data == []
+    assert (await admin.query("SELECT id FROM FAVORITES parcel__c")).data == []
 
 
 @pytest.mark.usefixtures("crates_of_its_own")
@@ -512,19 +521,19 @@ async def test_what_the_caller_changed_last(integration: Api, admin: Api) -> Non
 async def test_numbers_have_all_their_decimals(integration: Api, given: str) -> None:
     """Exactly as given, and padded to the decimals of their field; a floating point number would hold 15 digits."""
     rows = [{"key__c": "exact", "name__v": "Exact", "weight__c": given}]
-    written = await integration.post("/vobjects/crate__c?idParam=key__c", json=rows)
+    written = await integration.post("/vobjects/parcel__c?idParam=key__c", json=rows)
     answer = await integration.query(
-        "SELECT id, weight__c, length__c FROM crate__c WHERE key__c = 'exact'"
+        "SELECT id, weight__c, length__c FROM parcel__c WHERE key__c = 'exact'"
     )
     assert f'"weight__c":{given}' in answer.text and '"length__c":null' in answer.text
-    read = await integration.get(f"/vobjects/crate__c/{written.data[0]['data']['id']}")
+    read = await integration.get(f"/vobjects/parcel__c/{written.data[0]['data']['id']}")
     assert f'"weight__c":{given}' in read.text
-    items = [{"key__c": "exact", "name__v": "Exact", "crate__cr.key__c": "exact"}]
-    await integration.post("/vobjects/crate_item__c?idParam=key__c", json=items)
+    items = [{"key__c": "exact", "name__v": "Exact", "parcel__cr.key__c": "exact"}]
+    await integration.post("/vobjects/parcel_item__c?idParam=key__c", json=items)
     above = await integration.query(
-        "SELECT crate__cr.weight__c FROM crate_item__c WHERE key__c = 'exact'"
+        "SELECT parcel__cr.weight__c FROM parcel_item__c WHERE key__c = 'exact'"
     )
-    assert f'"crate__cr.weight__c":{given}' in above.text
+    assert f'"parcel__cr.weight__c":{given}' in above.text
 
 
 @pytest.mark.parametrize(

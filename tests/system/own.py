@@ -1,0 +1,27 @@
+"""A system of one module alone, for modules that kill its parts or whose runs read all that has changed.
+
+What other modules have left unsettled would be read again by such a run. A module takes both fixtures by assignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from local.system import System
+from tests.servers import private_system
+from tests.system.conditions import Connected, connected_to
+
+
+@pytest.fixture(scope="module")
+async def running() -> AsyncIterator[System]:
+    async with private_system() as system:
+        await system.start()
+        yield system
+
+
+@pytest.fixture(scope="module")
+async def connected(running: System) -> AsyncIterator[Connected]:
+    async with connected_to(running) as clients:
+        yield clients
