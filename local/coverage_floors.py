@@ -42,8 +42,8 @@ class Floor:
 
 
 FLOORS = (
-    Floor("services/connector", _UNIT, 47, aim=85),
-    Floor("services/connector", _ALL, 91, aim=95),
+    Floor("services/connector", _UNIT, 95, aim=85),
+    Floor("services/connector", _ALL, 95, aim=95),
     Floor("shared/vault", _ALL, 90, aim=90),
 )
 
