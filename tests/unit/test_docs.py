@@ -285,3 +285,12 @@ def test_the_operations_page_lists_every_retry_policy() -> None:
         if line.startswith("| ")
     ]
     assert table[1:] == [documented(policy) for policy in POLICIES]
+
+
+SOURCE_PATH = re.compile(r"`((?:services|shared|local|medcrm|bench|tests)/[\w/.]*)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_of_the_project_lead_somewhere(page: Path) -> None:
+    paths = SOURCE_PATH.findall(prose(page))
+    assert [path for path in paths if not (PROJECT / path).exists()] == []
