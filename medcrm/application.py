@@ -1,4 +1,4 @@
-"""Carries a folder's configuration out in a Vault: in an order that works, up to the first refusal."""
+"""Applies a folder's configuration to a Vault, in dependency order, up to the first refusal."""
 
 from __future__ import annotations
 

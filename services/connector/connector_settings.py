@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.process import TlsListener
+from shared.runtime.retry_policies import DELIVERY
 from shared.runtime.settings import RuntimeSettings
 
 
@@ -48,8 +49,8 @@ class ConnectorSettings(RuntimeSettings):
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     prefetch: Annotated[int, Field(ge=1, le=2000)] = 200
     max_batch: Annotated[int, Field(ge=1, le=500)] = 100
-    delivery_attempts: Annotated[int, Field(ge=1, le=20)] = 5
-    delivery_first_pause: Annotated[float, Field(gt=0, le=60)] = 0.2
+    delivery_attempts: Annotated[int, Field(ge=1, le=20)] = DELIVERY.attempts
+    delivery_first_pause: Annotated[float, Field(gt=0, le=60)] = DELIVERY.first_pause
     queue_check_interval: Annotated[float, Field(gt=0, le=300)] = 5.0
     public_url: str | None = None
     tls_certificate: Path | None = None

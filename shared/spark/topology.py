@@ -10,11 +10,12 @@ from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelNotFoundEntity
 
+from shared.runtime.retry_policies import REDELIVERY
 from shared.spark.connection import BrokerConnection, bounded
 
 DEAD_LETTER = "spark.dead_letter"
 # With the pauses between, long enough for a fault that passes, and soon enough for a person to see the others.
-DELIVERY_LIMIT = 20
+DELIVERY_LIMIT = REDELIVERY.attempts - 1
 # The dead-letter queue is read by people; looking at its messages must never drop them.
 DEAD_LETTER_DELIVERY_LIMIT = 1_000_000
 

@@ -1,4 +1,4 @@
-"""Names the error that a caller of a Vault sees, and draws the tree of those that never reach a caller as they are.
+"""Defines the error that callers of a Vault see, and draws the tree of those that stay inside.
 
 * VaultFault: one entry of the API's error list; becomes a FAILURE envelope or an error page
 
@@ -26,6 +26,9 @@ Raised where the Vault's parts meet, and caught by the part that asked, which re
   - ChecksumMismatch
 
 * DatabaseUnavailable (``storage.database``): PostgreSQL is away; it will pass
+* StandardLoadFailed (``configuration.standard_items``): the start ends
+* NotNow (``notifications.mail``): the e-mail stays queued
+* UnsuitableLiteral (``vql.operands``), of which a VqlError is made
 * JobStopped (``jobs.job_model``)
 """
 

@@ -244,6 +244,8 @@ async def test_what_is_refused(
 
 async def test_a_message_for_it_writes_nothing(connected: Connected) -> None:
     account_id = await account(connected, new_run())
+    contacts = "SELECT id FROM person__sys"
+    before = (await connected.medical.query(contacts)).rows
     message = envelope([account_id], point=POINT, object_name="account__v")
     await put_on_queue(connected, message.encode())
     text = f"SELECT error_type__sys FROM exception_message__sys WHERE message_id__sys = '{message.message_id}'"
@@ -255,3 +257,4 @@ async def test_a_message_for_it_writes_nothing(connected: Connected) -> None:
         ]
 
     await eventually("the refusal", refused)
+    assert (await connected.medical.query(contacts)).rows == before

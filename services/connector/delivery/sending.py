@@ -1,4 +1,4 @@
-"""Tracks one message on its way out: where it has arrived, and why it has not elsewhere."""
+"""Tracks the delivery of one message: the destinations it has reached, and why it has not reached the others."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def _countries(
 
 @dataclass(frozen=True, slots=True)
 class Partitions:
-    """The inquiries under each Pull Accounts Rule, with the account of each inquiry."""
+    """Inquiries grouped by the Pull Accounts Rule of their country, with the account of each."""
 
     by_rule: Mapping[PullRule, tuple[str, ...]]
     account_of: Mapping[str, str]

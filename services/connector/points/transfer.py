@@ -39,9 +39,9 @@ class Result(StrEnum):
 
 @dataclass(slots=True)
 class Outcome:
-    """The ids of one work unit by result; an id has one result only.
+    """The ids of one work unit by result: done, skipped or failed.
 
-    ``warnings`` are about ids that are done, in which some field was left unset.
+    ``warnings`` are about ids that are done too, in which some field was left unset.
     """
 
     done: set[str] = field(default_factory=set)

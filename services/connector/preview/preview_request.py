@@ -1,4 +1,4 @@
-"""Defines the requests of previews, and the plan that it makes with the Vaults' configuration."""
+"""Defines preview requests, and plans a preview from a request and the Vaults' configuration."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def _answer(request: Request, page: AuditPage, shown: Paging) -> Response:
 
 
 def _csv(page: AuditPage) -> Response:
-    """Return a page as CSV, a column a field."""
+    """Return a page as CSV, with a column for each field."""
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet, lineterminator="\r\n")
     writer.writerow([f.name for f in page.trail.fields])

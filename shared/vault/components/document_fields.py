@@ -21,7 +21,7 @@ def _set(
     length: int | None = 255,
     shown: str | None = None,
 ) -> Field:
-    """Return a field that the Vault sets."""
+    """Return a field whose value the Vault sets itself."""
     # Only texts have a length.
     limit = length if kind is FieldType.STRING else None
     return Field(

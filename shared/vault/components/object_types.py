@@ -271,7 +271,7 @@ PLATFORM_TYPE_ALIASES: Mapping[str, str] = {
 
 
 def stored_type(field: Component) -> FieldType | None:
-    """Return the type as which records store a field that is not the platform's; None when they do not store it.
+    """Return the field type under which records store a declared field; None when they do not store it.
 
     What is computed or looked up from other fields has no values of its own, and neither have references to what is
     not an object's record here. Such fields are kept with their object, and read back with it.

@@ -26,7 +26,7 @@ _STORED = ("__v", "__c")
 
 
 def is_supplied(key: Key) -> bool:
-    """Return whether every Vault has this security profile, or the permission set of that name."""
+    """Return whether a key is that of a profile that every Vault has, or of the permission set that belongs to one."""
     kind, name = key
     return kind in (PROFILE, PERMISSION_SET) and name in SECURITY_PROFILES.entries
 

@@ -19,7 +19,7 @@ class Command(StrEnum):
 
 
 class Condition(StrEnum):
-    """On what a statement, or a change inside ALTER, depends; where it does not hold there is nothing to do."""
+    """The condition of a statement or of a change inside ALTER; if it does not hold, nothing is done."""
 
     NONE = ""
     IF_EXISTS = "IF EXISTS"

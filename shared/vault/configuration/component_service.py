@@ -260,7 +260,7 @@ class ComponentService:
         statement: Statement,
         step: Step,
     ) -> None:
-        """Carry out one step of a statement: the stored data, the components, their dates, the audit.
+        """Carry out one step of a statement: change data and components, date the change, and write its audit entries.
 
         :raises ComponentError: the step would lose data, or grant permissions that the caller does not have.
         """

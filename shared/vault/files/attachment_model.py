@@ -197,7 +197,7 @@ def _after(
     before: Known | None,
     new_ids: Iterator[int],
 ) -> Known:
-    """Return the attachment after an addition: a new one, or the one before with a new version."""
+    """Return the attachment as an addition leaves it: new, or the known one with one more version."""
     if before is None:
         attachment_id, number = next(new_ids), 1
         description = addition.description

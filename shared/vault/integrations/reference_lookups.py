@@ -1,4 +1,4 @@
-"""Sets the keys of reference lookup rows, so that a source key of a set has one row only."""
+"""Sets the keys of reference lookup rows, so that a lookup set has one row for each source key."""
 
 from __future__ import annotations
 

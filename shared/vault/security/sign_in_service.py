@@ -118,7 +118,7 @@ class SignInService:
         return user
 
     async def caller(self, session_id: str | None) -> Caller:
-        """Return the user of a live session or access token as the caller, by one statement.
+        """Return the caller to whom a live session or access token belongs, with one statement.
 
         :raises VaultFault: INVALID_SESSION_ID when there is no such session or token, or it has expired.
         """

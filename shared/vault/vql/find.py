@@ -146,7 +146,7 @@ def _lexeme(word: Word) -> str:
 
 
 def _text_sql(scope: Scope, phrase: Phrase) -> str:
-    """Return the SQL of the text that a phrase is searched in, all scopes as one text."""
+    """Return the SQL of the text to search for a phrase: the texts of all its scopes joined into one."""
     # Phrases share their text: labels in it are parameters, which are bound once this way.
     scoped = phrase.scope, phrase.content, phrase.fields
     known = scope.searched.get(scoped)

@@ -50,7 +50,7 @@ _TAG = "'<[^>]*>'"
 
 
 def function_named(name: str) -> Function | None:
-    """Return the function with this name, in upper case; None if there is none."""
+    """Return the function of this name, which is in upper case; None if there is none."""
     return _BY_NAME.get(name)
 
 

@@ -103,6 +103,8 @@ def test_versions_of_an_attachment_are_numbered_without_a_gap(
 def test_the_bytes_of_every_addition_are_the_latest_of_some_attachment_then(
     additions: list[Addition],
 ) -> None:
-    for step in plan(additions, [], iter(range(1, 99))):
+    steps = plan(additions, [], iter(range(1, 99)))
+    assert len(steps) == len(additions)
+    for step in steps:
         assert step.after.sha256 == step.addition.sha256
         assert step.after.record_id == step.addition.record_id
