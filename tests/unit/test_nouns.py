@@ -45,6 +45,8 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/admin/showing.py",
             "shared/vault/api/document_metadata.py",
             "shared/vault/components/build.py",
+            "shared/vault/components/consistency.py",
+            "shared/vault/components/schema.py",
             "shared/vault/loader/extract.py",
             "shared/vault/model/field_types.py",
             "shared/vault/records/field_values.py",
@@ -54,7 +56,10 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/model/component_model.py",
             "shared/vault/queues/outbox.py",
         },
-        "component_model.RelationshipDeletion": {"shared/vault/records/deletions.py"},
+        "component_model.RelationshipDeletion": {
+            "shared/vault/components/schema.py",
+            "shared/vault/records/deletions.py",
+        },
         "connection_file.Kind": {"shared/vault/connections/handshake.py"},
         "connection_rules.ConnectionType": {
             "shared/vault/connections/connection_rules.py"
@@ -128,7 +133,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
     }.items()
 }
 
-# Nobody decides by these, or code only compares one member: a new member needs no decision.
+# Code does not decide by all members of these: it writes them, reads them, or compares one.
 UNDECIDED = frozenset(
     {
         "action_service.ActionType",
