@@ -295,6 +295,15 @@ _ADDRESS = (
 )
 
 
+class InformationType(StrEnum):
+    """The types of Person Information that answer by one of the delivery methods."""
+
+    EMAIL = "email__v"
+    PHONE = "phone__v"
+    FAX = "fax__v"
+    ADDRESS = "address__v"
+
+
 class DeliveryMethod(StrEnum):
     """Delivery methods of an inquiry for which a Case has Preferred Contact Information."""
 
@@ -309,17 +318,17 @@ Detail = tuple[str, str]
 """Type of Person Information, and the value in the form in which two are compared."""
 
 
-def _parts(method: DeliveryMethod) -> tuple[str, tuple[str, ...]]:
+def _parts(method: DeliveryMethod) -> tuple[InformationType, tuple[str, ...]]:
     """Return the type of Person Information for a method, and the fields of an inquiry that contain its value."""
     match method:
         case DeliveryMethod.EMAIL:
-            return "email__v", ("email__v",)
+            return InformationType.EMAIL, ("email__v",)
         case DeliveryMethod.PHONE:
-            return "phone__v", ("phone_number__v",)
+            return InformationType.PHONE, ("phone_number__v",)
         case DeliveryMethod.FAX:
-            return "fax__v", ("fax_number__v",)
+            return InformationType.FAX, ("fax_number__v",)
         case DeliveryMethod.MAIL | DeliveryMethod.URGENT_MAIL:
-            return "address__v", _ADDRESS
+            return InformationType.ADDRESS, _ADDRESS
         case _:
             assert_never(method)
 
@@ -355,22 +364,25 @@ class PersonInformation:
             value = _comparable(kind, text(row, "value__v"))
             self._ids.setdefault((person, (kind, value)), text(row, "id"))
 
-    def find(
-        self,
-        person: str,
-        wanted: Detail,
-    ) -> str | None:
+    def find(self, person: str, wanted: Detail) -> str | None:
         """Return the id of the person's record with that detail, or None."""
         return self._ids.get((person, wanted))
 
 
-def _comparable(
-    kind: str,
-    value: str,
-) -> str:
-    # People write one number in many ways; only the digits and a leading plus make a difference.
-    if kind in ("phone__v", "fax__v"):
-        digits = "".join(character for character in value if character.isdecimal())
-        return f"+{digits}" if value.strip().startswith("+") else digits
-    # White space and case never make a difference.
-    return " ".join(value.split()).casefold()
+_INFORMATION_TYPES = {kind.value: kind for kind in InformationType}
+
+
+def _comparable(kind: str, value: str) -> str:
+    """Return a value of Person Information in the form in which two are compared."""
+    known = _INFORMATION_TYPES.get(kind)
+    match known:
+        case InformationType.PHONE | InformationType.FAX:
+            # People write one number in many ways; only the digits and a leading plus make a difference.
+            found = filter(str.isdecimal, value)
+            digits = "".join(found)
+            return f"+{digits}" if value.strip().startswith("+") else digits
+        case InformationType.EMAIL | InformationType.ADDRESS | None:
+            # White space and case never make a difference.
+            return " ".join(value.split()).casefold()
+        case _:
+            assert_never(known)

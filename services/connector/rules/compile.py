@@ -24,7 +24,6 @@ from services.connector.rules.conversion import (
 from services.connector.rules.lookups import (
     Lookups,
     LookupSet,
-    LookupType,
     translation,
 )
 from services.connector.rules.object_metadata import (
@@ -64,7 +63,7 @@ class _Compilation:
         field = self.part.target_field_lookup
         referenced = self.part.referenced_object or self.target.object
         lookup = self.lookup
-        by_lookup = lookup is not None and lookup.type is LookupType.OBJECT
+        by_lookup = lookup is not None and lookup.type.leads_to_records
         # A field rule's own target_field_lookup goes before what the lookup set says.
         if field is None and lookup is not None and by_lookup:
             # The target keys of such a set are record ids unless it names a key field.

@@ -28,6 +28,42 @@ class LookupType(StrEnum):
     UNTYPED = ""
     """That of a field rule that names a lookup and no type: no set is of this type."""
 
+    @property
+    def shows_keys(self) -> bool:
+        """Return whether error texts may show a source key of such a set."""
+        match self:
+            case (
+                LookupType.PICKLIST
+                | LookupType.OBJECT
+                | LookupType.OBJECT_STATE
+                | LookupType.DOCUMENT_STATE
+                | LookupType.DOCUMENT_TYPE
+                | LookupType.UNTYPED
+            ):
+                return True  # keys of picklists, types, states and objects are codes
+            case LookupType.GENERIC:
+                return False  # a generic lookup may read any text
+            case _:
+                assert_never(self)
+
+    @property
+    def leads_to_records(self) -> bool:
+        """Return whether the target keys of such a set are keys of records."""
+        match self:
+            case LookupType.OBJECT:
+                return True
+            case (
+                LookupType.PICKLIST
+                | LookupType.OBJECT_STATE
+                | LookupType.DOCUMENT_STATE
+                | LookupType.DOCUMENT_TYPE
+                | LookupType.GENERIC
+                | LookupType.UNTYPED
+            ):
+                return False
+            case _:
+                assert_never(self)
+
 
 LOOKUP_TYPES = tuple(kind for kind in LookupType if kind is not LookupType.UNTYPED)
 _DEPRECATED = {"lifecyclestate": LookupType.OBJECT_STATE}
@@ -144,11 +180,10 @@ def _missing(
             warning = True
         case _:
             assert_never(missing)
-    # Keys of picklists, states and objects are codes; a generic lookup may read any text, so its key is not shown.
-    if coded or lookup.type is not LookupType.GENERIC:
+    shown = "this record holds"
+    # The elements of a list are codes, whatever the lookup reads.
+    if coded or lookup.type.shows_keys:
         shown = ", ".join(key[:MAX_NAMED_KEY] for key in keys)
-    else:
-        shown = "this record holds"
     return UnknownKey(
         f"reference lookup {lookup.name} ({lookup.type}) has no active row for the source key {shown}; "
         "add one to the connection's Reference Lookups",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import ALL, NONE, READ
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.permission_types import (
     ALL_OBJECTS,
     BUSINESS_OBJECTS,
@@ -79,8 +80,8 @@ class AuditTrail(StrEnum):
 _TRAILS = frozenset(AuditTrail)
 
 _COMPONENTS: Mapping[str, Grant] = {
-    "Integrationrule": Grant.MANAGE_INTEGRATIONS,
-    "Queue": Grant.MANAGE_QUEUES,
+    ComponentKind.INTEGRATION_RULE: Grant.MANAGE_INTEGRATIONS,
+    ComponentKind.QUEUE: Grant.MANAGE_QUEUES,
 }
 """Component types that take a grant of their own to be changed, in place of EXECUTE_MDL."""
 

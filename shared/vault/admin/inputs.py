@@ -33,6 +33,23 @@ class InputKind(StrEnum):
     SELECT = "select"
     CHOICES = "choices"  # a checkbox for each value
 
+    @property
+    def has_length(self) -> bool:
+        """Return whether the browser limits the length of what is typed into such an input."""
+        match self:
+            case InputKind.TEXT | InputKind.TEXT_AREA:
+                return True
+            case (
+                InputKind.NUMBER
+                | InputKind.DATE
+                | InputKind.DATE_TIME
+                | InputKind.SELECT
+                | InputKind.CHOICES
+            ):
+                return False
+            case _:
+                assert_never(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -97,7 +114,6 @@ async def _input(visit: Visit, target: VaultObject, field: Field, value: Any) ->
     # A single choice may be left empty; of several, none is empty already.
     if kind is not InputKind.CHOICES:
         options = (BLANK, *options)
-    has_length = kind in (InputKind.TEXT, InputKind.TEXT_AREA)
     return Input(
         name=field.name,
         label=field.label,
@@ -106,7 +122,7 @@ async def _input(visit: Visit, target: VaultObject, field: Field, value: Any) ->
         chosen=tuple(value) if field.multi_value and isinstance(value, list) else (),
         options=options,
         required=field.required,
-        max_length=field.max_length if has_length else None,
+        max_length=field.max_length if kind.has_length else None,
         help="UTC" if kind is InputKind.DATE_TIME else "",
     )
 

@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.visit import Visiting
-from shared.vault.model.component_model import QueueType
 
 router = APIRouter(prefix="/processors")
 
@@ -23,7 +22,7 @@ async def processors(visit: Visiting) -> Response:
     for queue in visit.registry.queues.values():
         name, user = queue.message_processor, queue.message_processor_user
         # An inbound queue without a processor is listed as well: the connector processes its messages.
-        if name or queue.type is QueueType.INBOUND:
+        if name or queue.type.takes_deliveries:
             rows.append({"queue": queue, "kind": PROCESSOR, "name": name, "user": user})
         name = queue.message_delivery_event_handler
         user = queue.message_delivery_event_handler_user

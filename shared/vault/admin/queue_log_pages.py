@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from shared.vault.admin.listing import MAX_ROWS
 from shared.vault.admin.visit import Visiting
-from shared.vault.model.component_model import QueueType
 from shared.vault.queues.log_columns import SHOWN
 
 router = APIRouter(prefix="/queue-log")
@@ -42,9 +41,7 @@ async def of_day(
     more = lines[-1].number if len(lines) == MAX_ROWS else None
     # The log is about what leaves the Vault.
     queues = [
-        name
-        for name, each in visit.registry.queues.items()
-        if each.type is QueueType.OUTBOUND
+        name for name, each in visit.registry.queues.items() if each.type.delivers
     ]
     return visit.page(
         "queue_log_day.html",

@@ -18,7 +18,7 @@ from shared.vault.jobs.job_model import (
     JobResult,
     JobStatus,
     JobType,
-    TaskState,
+    ended_state,
     error_json,
 )
 from shared.vault.model.component_model import Field, FieldType, VaultObject
@@ -207,7 +207,7 @@ async def _save(
     done: Sequence[MergeSet],
 ) -> None:
     failed = sum(each["status"] == MergeStatus.FAILURE for each in done)
-    state = TaskState.ERRORS_ENCOUNTERED if failed else TaskState.SUCCESS
+    state = ended_state(failed=failed > 0)
     counts = {"success": len(done) - failed, "failure": failed}
     await context.progress(TASK, counts, state=state, connection=connection)
     await context.save({"merge_sets": done}, connection=connection)

@@ -17,7 +17,7 @@ from shared.vault.jobs.job_model import (
     JobResult,
     JobStatus,
     JobType,
-    TaskState,
+    ended_state,
     error_json,
 )
 from shared.vault.records.new_records import copied_fields, stored_values
@@ -205,7 +205,7 @@ class TreeJobs:
         for log in TreeLog:
             text = sheet([header, *lines.get(log, ())])
             await self._log(context, log).append(connection, text)
-        state = TaskState.ERRORS_ENCOUNTERED if error else TaskState.SUCCESS
+        state = ended_state(failed=error is not None)
         await context.progress(TASK, counts, state=state, connection=connection)
         checkpoint: dict[str, object] = {"done": True}
         if error:

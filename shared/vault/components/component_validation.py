@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_kinds import ComponentKind
@@ -21,24 +21,9 @@ from shared.vault.components.types import COMPONENT_TYPES
 
 _STEM = r"[a-z0-9]+(?:_[a-z0-9]+)*"
 _NAMESPACED = rf"{_STEM}__(?:v|c|sys)"
-_NAME_PATTERNS = {
-    NameRule.NAMESPACED: re.compile(_NAMESPACED),
-    NameRule.OPTIONAL_NAMESPACE: re.compile(rf"{_STEM}(?:__(?:v|c|sys))?"),
-    NameRule.OBJECT_TYPE: re.compile(rf"{_NAMESPACED}\.{_NAMESPACED}"),
-    NameRule.OBJECT_MEMBER: re.compile(rf"{_NAMESPACED}\.{_NAMESPACED}"),
-    NameRule.STATE_MEMBER: re.compile(rf"{_NAMESPACED}\.{_NAMESPACED}"),
-    NameRule.FREE: re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*"),
-}
-# The type within which a member has its short name; elsewhere it is named with its owner.
-_OWNERS = {NameRule.OBJECT_MEMBER: ComponentKind.OBJECT, NameRule.STATE_MEMBER: STATE}
-_NAME_HINTS = {
-    NameRule.NAMESPACED: "lower-case letters, digits and single underscores, ending in __v, __c or __sys",
-    NameRule.OPTIONAL_NAMESPACE: "lower-case letters, digits and single underscores",
-    NameRule.OBJECT_TYPE: "{object}.{type}, both ending in __v, __c or __sys",
-    NameRule.OBJECT_MEMBER: "{object}.{name}, both ending in __v, __c or __sys",
-    NameRule.STATE_MEMBER: "{state}.{name}, both ending in __v, __c or __sys",
-    NameRule.FREE: "letters, digits, underscores and dots",
-}
+_OPTIONAL_NAMESPACE = rf"{_STEM}(?:__(?:v|c|sys))?"
+_MEMBER = rf"{_NAMESPACED}\.{_NAMESPACED}"
+_FREE = r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*"
 _OPEN_ATTRIBUTE = re.compile(_STEM)
 _KEPT_ATTRIBUTE = re.compile(r"[A-Za-z0-9_]{1,100}")
 _BARE_REFERENCE = re.compile(r"[a-z0-9_]{1,100}")
@@ -47,6 +32,40 @@ _MAX_KEPT_VALUE = 1_000_000
 _MAX_TYPE_NAME = 60
 _MAX_PARAMETER_NAME = 50
 _MAX_INTEGER = 10**18
+
+
+class _NameForm(NamedTuple):
+    """What a rule for names allows: a regular expression, and the same in words.
+
+    ``owner`` is the type within which a member has its short name; elsewhere it is named with its owner.
+    """
+
+    pattern: str
+    hint: str
+    owner: str = ""
+
+
+def _name_form(rule: NameRule) -> _NameForm:
+    match rule:
+        case NameRule.NAMESPACED:
+            hint = "lower-case letters, digits and single underscores, ending in __v, __c or __sys"
+            return _NameForm(_NAMESPACED, hint)
+        case NameRule.OPTIONAL_NAMESPACE:
+            hint = "lower-case letters, digits and single underscores"
+            return _NameForm(_OPTIONAL_NAMESPACE, hint)
+        case NameRule.OBJECT_TYPE:
+            hint = "{object}.{type}, both ending in __v, __c or __sys"
+            return _NameForm(_MEMBER, hint)
+        case NameRule.OBJECT_MEMBER:
+            hint = "{object}.{name}, both ending in __v, __c or __sys"
+            return _NameForm(_MEMBER, hint, ComponentKind.OBJECT)
+        case NameRule.STATE_MEMBER:
+            hint = "{state}.{name}, both ending in __v, __c or __sys"
+            return _NameForm(_MEMBER, hint, STATE)
+        case NameRule.FREE:
+            return _NameForm(_FREE, "letters, digits, underscores and dots")
+        case _:
+            assert_never(rule)
 
 
 def check(component: Component) -> Component:
@@ -184,14 +203,14 @@ def _check_name(
     parent: str = "",
 ) -> None:
     name = component.name
-    rule = kind.name_rule
-    if parent and parent == _OWNERS.get(rule):
-        rule = NameRule.NAMESPACED
+    form = _name_form(kind.name_rule)
+    if parent and parent == form.owner:
+        form = _name_form(NameRule.NAMESPACED)
     if len(name) > kind.max_name_length:
         message = f"the name is longer than {kind.max_name_length} characters."
         raise ComponentError(f"{path}: {message}", Code.INVALID_NAME)
-    if name not in kind.redefinable and not _NAME_PATTERNS[rule].fullmatch(name):
-        message = f"the name must be {_NAME_HINTS[rule]}."
+    if name not in kind.redefinable and not re.fullmatch(form.pattern, name):
+        message = f"the name must be {form.hint}."
         raise ComponentError(f"{path}: {message}", Code.INVALID_NAME)
 
 

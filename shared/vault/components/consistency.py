@@ -35,22 +35,63 @@ _PREFIX = re.compile(r"[A-Z0-9]{3}")
 _RELATIONSHIP = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*__(?:vr|cr|sysr)")
 _VALUE_FORMAT = re.compile(r"[^{}]*\{(?:0{1,18}|#{1,18})\}[^{}]*")
 
-_TEXT = frozenset({FieldType.STRING, FieldType.LONG_TEXT, FieldType.RICH_TEXT})
+_STRING = ("unique", "max_length", "system_managed_name", "value_format")
+_LONG_TEXT = ("max_length",)
+_NUMBER = ("unique", "scale", "min_value", "max_value")
+_PICKLIST = ("picklist", "multi_value")
+_OBJECT = (
+    "object",
+    "relationship_type",
+    "relationship_deletion",
+    "relationship_outbound_name",
+    "relationship_inbound_name",
+)
+# In the order in which they are checked: only the first that does not fit is reported.
+_TYPED_ATTRIBUTES = (
+    "unique",
+    "max_length",
+    "scale",
+    "min_value",
+    "max_value",
+    *_PICKLIST,
+    *_OBJECT,
+    "system_managed_name",
+    "value_format",
+)
+
+
+def _attributes_of(field_type: FieldType) -> tuple[str, ...]:
+    """Return the attributes that fields of a type may have beyond those of all fields."""
+    match field_type:
+        case FieldType.STRING:
+            return _STRING
+        case FieldType.LONG_TEXT | FieldType.RICH_TEXT:
+            return _LONG_TEXT
+        case FieldType.NUMBER:
+            return _NUMBER
+        case FieldType.PICKLIST:
+            return _PICKLIST
+        case FieldType.OBJECT:
+            return _OBJECT
+        case (
+            FieldType.ID
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.ATTACHMENT
+        ):
+            return ()
+        case _:
+            assert_never(field_type)
+
+
+def _types_with(attribute: str) -> frozenset[FieldType]:
+    """Return the types of fields that may have an attribute."""
+    return frozenset(kind for kind in FieldType if attribute in _attributes_of(kind))
+
+
 _FIELD_ATTRIBUTE_TYPES: Mapping[str, frozenset[FieldType]] = {
-    "unique": frozenset({FieldType.STRING, FieldType.NUMBER}),
-    "max_length": _TEXT,
-    "scale": frozenset({FieldType.NUMBER}),
-    "min_value": frozenset({FieldType.NUMBER}),
-    "max_value": frozenset({FieldType.NUMBER}),
-    "picklist": frozenset({FieldType.PICKLIST}),
-    "multi_value": frozenset({FieldType.PICKLIST}),
-    "object": frozenset({FieldType.OBJECT}),
-    "relationship_type": frozenset({FieldType.OBJECT}),
-    "relationship_deletion": frozenset({FieldType.OBJECT}),
-    "relationship_outbound_name": frozenset({FieldType.OBJECT}),
-    "relationship_inbound_name": frozenset({FieldType.OBJECT}),
-    "system_managed_name": frozenset({FieldType.STRING}),
-    "value_format": frozenset({FieldType.STRING}),
+    attribute: _types_with(attribute) for attribute in _TYPED_ATTRIBUTES
 }
 
 

@@ -21,7 +21,11 @@ from shared.vault.components.specification import (
     text,
     xml,
 )
-from shared.vault.model.component_model import FieldType
+from shared.vault.model.component_model import (
+    FieldType,
+    RelationshipDeletion,
+    RelationshipType,
+)
 
 LABEL_LENGTH = 60
 NAME_LENGTH = (
@@ -98,8 +102,8 @@ FIELD = ComponentType(
         text("controlling_field", NAME_LENGTH),
         flag("multi_value"),
         component("object", ComponentKind.OBJECT, bare=True),
-        enum("relationship_type", ("reference", "parent")),
-        enum("relationship_deletion", ("block", "setnull", "cascade")),
+        enum("relationship_type", tuple(RelationshipType)),
+        enum("relationship_deletion", tuple(RelationshipDeletion)),
         text("relationship_outbound_name", NAME_LENGTH),
         text("relationship_inbound_name", NAME_LENGTH),
         text("relationship_inbound_label", 255),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import assert_never
 
-from shared.vault.components.component_kinds import ComponentKind, PartKind
+from shared.vault.components.component_kinds import ComponentKind, PartKind, kind_of
 from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.permission_types import OBJECT_PERMISSION, PERMISSION_SET
 from shared.vault.components.registry import Key, Registry
@@ -74,18 +75,47 @@ class _ComponentRenaming:
         # What belongs to a component has the owner's name in front of its own.
         if OWNERS.get(component.type) == kind:
             return _with_owner(changed, name, self._new_name)
-        owner = (ComponentKind.OBJECT, name.partition(".")[0])
-        if kind == ComponentKind.OBJECT_TYPE and component.key == owner:
-            return _rewritten(changed, _default_type_rewrite(name, self._new_name))
-        if kind == ComponentKind.OBJECT and component.type == PERMISSION_SET:
-            # Without the attribute object, a permission is for the object that it is named after.
-            return _with_renamed_children(
-                changed,
-                OBJECT_PERMISSION,
-                name,
-                self._new_name,
-            )
-        return changed
+        return self._with_bare_names(changed)
+
+    def _with_bare_names(self, component: Component) -> Component:
+        """Return a component that names the renamed one without its type, with the new name; any other as it is."""
+        type_name, name = self._key
+        kind = kind_of(type_name)
+        match kind:
+            case ComponentKind.OBJECT_TYPE:
+                owner = (ComponentKind.OBJECT, name.partition(".")[0])
+                if component.key != owner:
+                    return component
+                rewrite = _default_type_rewrite(name, self._new_name)
+                return _rewritten(component, rewrite)
+            case ComponentKind.OBJECT:
+                if component.type != PERMISSION_SET:
+                    return component
+                # Without the attribute object, a permission is for the object that it is named after.
+                return _with_renamed_children(
+                    component,
+                    OBJECT_PERMISSION,
+                    name,
+                    self._new_name,
+                )
+            case (
+                ComponentKind.OBJECT_ACTION
+                | ComponentKind.PICKLIST
+                | ComponentKind.LIFECYCLE
+                | ComponentKind.STATE_TYPE_ASSOCIATION
+                | ComponentKind.QUEUE
+                | ComponentKind.INTEGRATION_RULE
+                | ComponentKind.PERMISSION_SET
+                | ComponentKind.SECURITY_PROFILE
+                | ComponentKind.DOCUMENT_TYPE
+                | ComponentKind.DOCUMENT_FIELD
+                | ComponentKind.DOCUMENT_LIFECYCLE
+                | ComponentKind.RENDITION_TYPE
+                | None
+            ):
+                return component
+            case _:
+                assert_never(kind)
 
 
 def renamed_field(

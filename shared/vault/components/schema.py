@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import assert_never
 
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.model.component_model import (
@@ -19,11 +20,6 @@ FILES = "platform.field_file (handle)"  # what fields of type Attachment refer t
 _IDENTIFIER = re.compile(r"[a-z0-9_]{1,63}")
 _MAX_IDENTIFIER = 63  # bytes; PostgreSQL cuts off the rest without an error
 _DIGEST_LENGTH = 12
-_ON_DELETE = {
-    RelationshipDeletion.BLOCK: "NO ACTION",
-    RelationshipDeletion.SET_NULL: "SET NULL",
-    RelationshipDeletion.CASCADE: "CASCADE",
-}
 _INDEXED = frozenset(
     {"modified_date__v", "document_id__sys", "version_modified_date__v"}
 )
@@ -53,7 +49,24 @@ def has_sequence(vault_object: VaultObject) -> bool:
 
 def refers(field: Field) -> bool:
     """Return whether the field's column is a foreign key: to another object's records, or to files."""
-    return field.object is not None or field.type is FieldType.ATTACHMENT
+    match field.type:
+        case FieldType.ATTACHMENT:
+            return True
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+        ):
+            return field.object is not None
+        case _:
+            assert_never(field.type)
 
 
 def needs_unique_index(field: Field) -> bool:
@@ -86,6 +99,19 @@ def schema_name(
     return beginning + ending
 
 
+def _on_delete(deletion: RelationshipDeletion) -> str:
+    """Return what the constraint of a field does when the referenced record is deleted."""
+    match deletion:
+        case RelationshipDeletion.BLOCK:
+            return "NO ACTION"
+        case RelationshipDeletion.SET_NULL:
+            return "SET NULL"
+        case RelationshipDeletion.CASCADE:
+            return "CASCADE"
+        case _:
+            assert_never(deletion)
+
+
 def foreign_key(object_name: str, field: Field) -> str:
     """Return the constraint of a field that refers, as CREATE TABLE and ALTER TABLE … ADD take it."""
     constraint = quote(schema_name(object_name, field.name, "fkey"))
@@ -95,7 +121,7 @@ def foreign_key(object_name: str, field: Field) -> str:
         referenced, deletion = FILES, "NO ACTION"
     else:
         referenced = f"{table(field.object)} (id)"
-        deletion = _ON_DELETE[field.relationship_deletion]
+        deletion = _on_delete(field.relationship_deletion)
     return f"CONSTRAINT {constraint} FOREIGN KEY ({column}) REFERENCES {referenced} ON DELETE {deletion}"
 
 

@@ -18,11 +18,15 @@ from shared.vault.components.schema import (
     table,
 )
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.model.field_types import column_type, name_sequence, sequence_name
+from shared.vault.model.field_types import (
+    column_type,
+    is_text,
+    name_sequence,
+    sequence_name,
+)
 
 __all__ = ["Guard", "SchemaChange", "plan", "rename_column", "rename_table"]
 
-_TEXT_TYPES = frozenset({FieldType.STRING, FieldType.LONG_TEXT, FieldType.RICH_TEXT})
 _MAX_BIGINT = 9223372036854775807
 _NOT_NULL = frozenset(
     {
@@ -257,7 +261,7 @@ class _Alteration:
         """Return whether values of the old field can be none of the new one."""
         # Texts of all lengths have one type of column.
         if old.type is not new.type:
-            both_are_text = old.type in _TEXT_TYPES and new.type in _TEXT_TYPES
+            both_are_text = is_text(old.type) and is_text(new.type)
             return not both_are_text
         # The values name records of the former object, or entries of the former picklist.
         return old.object != new.object or old.picklist != new.picklist

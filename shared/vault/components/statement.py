@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from shared.vault.components.component_tree import Component, Scalar
 
@@ -27,7 +28,15 @@ class Condition(StrEnum):
 
     def holds(self, *, exists: bool) -> bool:
         """Return whether to go on; ``exists`` says whether the component named is there."""
-        return self is Condition.NONE or (self is Condition.IF_EXISTS) == exists
+        match self:
+            case Condition.NONE:
+                return True
+            case Condition.IF_EXISTS:
+                return exists
+            case Condition.IF_NOT_EXISTS:
+                return not exists
+            case _:
+                assert_never(self)
 
 
 @dataclass(frozen=True, slots=True)

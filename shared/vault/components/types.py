@@ -28,6 +28,7 @@ from shared.vault.components.specification import (
     number,
     text,
 )
+from shared.vault.model.component_model import QueueType
 
 __all__ = [
     "COMPONENT_TYPES",
@@ -105,7 +106,7 @@ _QUEUE = ComponentType(
         text("label", LABEL_LENGTH, required=True),
         flag("active"),
         text("description", 500),
-        enum("type", ("inbound", "outbound", "job"), required=True),
+        enum("type", tuple(QueueType), required=True),
         text("message_processor", 255),
         text("message_processor_user", 1500),
         text("message_delivery_event_handler", 255),

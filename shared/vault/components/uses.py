@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from shared.vault.components.component_kinds import ComponentKind, PartKind, kind_of
 from shared.vault.components.component_tree import Component, Embedded, Scalar
@@ -24,10 +25,36 @@ __all__ = [
 
 Key = tuple[str, str]
 
+
+def _owner_kind(kind: ComponentKind) -> ComponentKind | None:
+    """Return the type of the owner where components of a type are named ``{owner}.{name}``; None for other types."""
+    match kind:
+        case ComponentKind.OBJECT_TYPE | ComponentKind.OBJECT_ACTION:
+            return ComponentKind.OBJECT
+        case (
+            ComponentKind.OBJECT
+            | ComponentKind.PICKLIST
+            | ComponentKind.LIFECYCLE
+            | ComponentKind.STATE_TYPE_ASSOCIATION
+            | ComponentKind.QUEUE
+            | ComponentKind.INTEGRATION_RULE
+            | ComponentKind.PERMISSION_SET
+            | ComponentKind.SECURITY_PROFILE
+            | ComponentKind.DOCUMENT_TYPE
+            | ComponentKind.DOCUMENT_FIELD
+            | ComponentKind.DOCUMENT_LIFECYCLE
+            | ComponentKind.RENDITION_TYPE
+        ):
+            return None
+        case _:
+            assert_never(kind)
+
+
+_OWNERS_BY_KIND = {kind: _owner_kind(kind) for kind in ComponentKind}
 # Types whose components are named ``{owner}.{name}``, and the type of the owner.
-OWNERS = {
-    ComponentKind.OBJECT_TYPE: ComponentKind.OBJECT,
-    ComponentKind.OBJECT_ACTION: ComponentKind.OBJECT,
+OWNERS: Mapping[str, str] = {
+    **{kind: owner for kind, owner in _OWNERS_BY_KIND.items() if owner is not None},
+    # Of these types components are only stored and returned.
     "Objectvalidation": ComponentKind.OBJECT,
     "Searchablefield": ComponentKind.OBJECT,
     "Layoutrule": "Pagelayout",
@@ -79,15 +106,33 @@ def _possible_uses(component: Component) -> Iterator[Key]:
     if owner is not None:
         yield owner, component.name
     kind = kind_of(component.type)
-    if kind is ComponentKind.DOCUMENT_TYPE:
-        yield kind, component.name.rpartition(".")[0]
-    elif kind is ComponentKind.OBJECT:
-        default_type = component.text("default_type")
-        if default_type:
-            yield ComponentKind.OBJECT_TYPE, f"{component.name}.{default_type}"
-    elif kind is ComponentKind.PERMISSION_SET:
-        for entry in component.children_of(PartKind.OBJECT_PERMISSION):
-            yield ComponentKind.OBJECT, entry.name
+    match kind:
+        case ComponentKind.DOCUMENT_TYPE:
+            yield kind, component.name.rpartition(".")[0]
+        case ComponentKind.OBJECT:
+            default_type = component.text("default_type")
+            if default_type:
+                yield ComponentKind.OBJECT_TYPE, f"{component.name}.{default_type}"
+        case ComponentKind.PERMISSION_SET:
+            for entry in component.children_of(PartKind.OBJECT_PERMISSION):
+                yield ComponentKind.OBJECT, entry.name
+        case (
+            ComponentKind.OBJECT_TYPE
+            | ComponentKind.OBJECT_ACTION
+            | ComponentKind.PICKLIST
+            | ComponentKind.LIFECYCLE
+            | ComponentKind.STATE_TYPE_ASSOCIATION
+            | ComponentKind.QUEUE
+            | ComponentKind.INTEGRATION_RULE
+            | ComponentKind.SECURITY_PROFILE
+            | ComponentKind.DOCUMENT_FIELD
+            | ComponentKind.DOCUMENT_LIFECYCLE
+            | ComponentKind.RENDITION_TYPE
+            | None
+        ):
+            pass  # they refer to their owner and to what attributes name, no more
+        case _:
+            assert_never(kind)
     yield from _written_uses(component)
 
 
@@ -161,16 +206,35 @@ def _implied_dependencies(component: Component) -> Iterator[Dependency]:
     if component.type in OWNERS:
         yield Dependency(OWNERS[component.type], owner)
     kind = kind_of(component.type)
-    if kind is ComponentKind.DOCUMENT_TYPE:
-        above = component.name.rpartition(".")[0]
-        if above:
-            yield Dependency(kind, above)
-    elif kind is ComponentKind.OBJECT:
-        default_type = component.text("default_type")
-        # Every object with types has the base type without declaring it.
-        if default_type and default_type != BASE_TYPE:
-            name = f"{component.name}.{default_type}"
-            yield Dependency(ComponentKind.OBJECT_TYPE, name)
+    match kind:
+        case ComponentKind.DOCUMENT_TYPE:
+            above = component.name.rpartition(".")[0]
+            if above:
+                yield Dependency(kind, above)
+        case ComponentKind.OBJECT:
+            default_type = component.text("default_type")
+            # Every object with types has the base type without declaring it.
+            if default_type and default_type != BASE_TYPE:
+                name = f"{component.name}.{default_type}"
+                yield Dependency(ComponentKind.OBJECT_TYPE, name)
+        case (
+            ComponentKind.OBJECT_TYPE
+            | ComponentKind.OBJECT_ACTION
+            | ComponentKind.PICKLIST
+            | ComponentKind.LIFECYCLE
+            | ComponentKind.STATE_TYPE_ASSOCIATION
+            | ComponentKind.QUEUE
+            | ComponentKind.INTEGRATION_RULE
+            | ComponentKind.PERMISSION_SET
+            | ComponentKind.SECURITY_PROFILE
+            | ComponentKind.DOCUMENT_FIELD
+            | ComponentKind.DOCUMENT_LIFECYCLE
+            | ComponentKind.RENDITION_TYPE
+            | None
+        ):
+            pass  # they refer to their owner and to what attributes name, no more
+        case _:
+            assert_never(kind)
 
 
 def _written_dependencies(component: Component) -> Iterator[Dependency]:

@@ -19,6 +19,7 @@ from shared.vault.jobs.job_model import (
     JobStatus,
     JobType,
     TaskState,
+    ended_state,
 )
 from shared.vault.storage.database import also_in_unit_of_work
 
@@ -195,7 +196,7 @@ class RetryJobs:
             still = time.monotonic() - changed > STILL_SECONDS
             if still or ErrorStatus.RETRYING not in outcome:
                 resolved = outcome.get(ErrorStatus.RESOLVED, 0) == len(ids)
-                state = TaskState.SUCCESS if resolved else TaskState.ERRORS_ENCOUNTERED
+                state = ended_state(failed=not resolved)
                 await context.progress("outcome", _counts(outcome), state=state)
                 return outcome
             context.raise_if_stopped()

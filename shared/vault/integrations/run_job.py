@@ -22,9 +22,10 @@ from shared.vault.jobs.job_model import (
     JobType,
     Parked,
     TaskState,
+    ended_state,
     error_json,
 )
-from shared.vault.model.component_model import Queue, QueueType
+from shared.vault.model.component_model import Queue
 from shared.vault.queues.outbox import announce
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class IntegrationRunJobs:
 def inbound_queue(registry: Registry, connection_name: str) -> Queue | None:
     """Return the active inbound queue on which a connection's messages arrive."""
     for queue in registry.queues.values():
-        if queue.type is not QueueType.INBOUND or not queue.active:
+        if not queue.type.takes_deliveries or not queue.active:
             continue
         connected = {each.connection_name for each in queue.connections if each.active}
         if connection_name in connected:
@@ -233,7 +234,7 @@ async def _report_progress(
 ) -> None:
     """Store the counts of each point as a task of the job."""
     for point, counts in run.by_point.items():
-        ended = TaskState.ERRORS_ENCOUNTERED if counts.failed else TaskState.SUCCESS
+        ended = ended_state(failed=counts.failed > 0)
         state = ended if run.stage_done else TaskState.RUNNING
         await context.progress(
             point,

@@ -68,6 +68,27 @@ class TaskState(StrEnum):
     ERRORS_ENCOUNTERED = "ERRORS_ENCOUNTERED"
     CANCELLED = "CANCELLED"
 
+    @property
+    def succeeded(self) -> bool:
+        """Return whether a task in this state has ended without an error."""
+        match self:
+            case TaskState.SUCCESS:
+                return True
+            case (
+                TaskState.QUEUED
+                | TaskState.RUNNING
+                | TaskState.ERRORS_ENCOUNTERED
+                | TaskState.CANCELLED
+            ):
+                return False
+            case _:
+                assert_never(self)
+
+
+def ended_state(*, failed: bool) -> TaskState:
+    """Return the state of a task that has ended, of which parts failed or none."""
+    return TaskState.ERRORS_ENCOUNTERED if failed else TaskState.SUCCESS
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -14,6 +14,7 @@ from shared.vault.jobs.job_model import (
     JobStatus,
     JobType,
     TaskState,
+    ended_state,
 )
 from shared.vault.loader.load_writing import TaskLog, write
 from shared.vault.loader.request import LoadTask
@@ -56,8 +57,7 @@ class Progress:
         """Return the task's state."""
         if not self.done:
             return TaskState.RUNNING
-        failed = self.failure or self.faulty
-        return TaskState.ERRORS_ENCOUNTERED if failed else TaskState.SUCCESS
+        return ended_state(failed=self.failure > 0 or self.faulty)
 
 
 class LoadJobs:
@@ -95,8 +95,7 @@ class LoadJobs:
                     task,
                     progress,
                 ).run()
-        states = {each.state for each in progress.values()}
-        clean = states <= {TaskState.SUCCESS}
+        clean = all(each.state.succeeded for each in progress.values())
         status = JobStatus.SUCCESS if clean else JobStatus.ERRORS_ENCOUNTERED
         counts = {task_id: each.counts for task_id, each in progress.items()}
         return JobResult(status, {"tasks": counts})

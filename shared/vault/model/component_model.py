@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import assert_never
 
 Scalar = str | bool | int | float
 """One attribute value as MDL writes it; component references stay strings (``Object.account__v``)."""
@@ -48,6 +49,39 @@ class QueueType(StrEnum):
     INBOUND = "inbound"
     OUTBOUND = "outbound"
     JOB = "job"
+
+    @property
+    def takes_deliveries(self) -> bool:
+        """Return whether messages of other Vaults arrive in such a queue."""
+        match self:
+            case QueueType.INBOUND:
+                return True
+            case QueueType.OUTBOUND | QueueType.JOB:
+                return False
+            case _:
+                assert_never(self)
+
+    @property
+    def delivers(self) -> bool:
+        """Return whether messages leave the Vault from such a queue."""
+        match self:
+            case QueueType.OUTBOUND:
+                return True
+            case QueueType.INBOUND | QueueType.JOB:
+                return False
+            case _:
+                assert_never(self)
+
+    @property
+    def has_delivery_switch(self) -> bool:
+        """Return whether delivery from such a queue can be enabled and disabled."""
+        match self:
+            case QueueType.OUTBOUND | QueueType.JOB:
+                return True
+            case QueueType.INBOUND:
+                return False
+            case _:
+                assert_never(self)
 
 
 @dataclass(frozen=True, slots=True)

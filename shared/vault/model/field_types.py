@@ -86,6 +86,26 @@ def value_class(kind: FieldType) -> ValueClass:
             assert_never(kind)
 
 
+def is_text(kind: FieldType) -> bool:
+    """Return whether fields of a type have texts that people write."""
+    match kind:
+        case FieldType.STRING | FieldType.LONG_TEXT | FieldType.RICH_TEXT:
+            return True
+        case (
+            FieldType.ID
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+        ):
+            return False
+        case _:
+            assert_never(kind)
+
+
 def traits(kind: FieldType) -> FieldTraits:
     """Return the operations of VQL on fields of a type."""
     match kind:

@@ -22,7 +22,7 @@ from shared.vault.jobs.job_model import (
     JobResult,
     JobStatus,
     JobType,
-    TaskState,
+    ended_state,
 )
 
 if TYPE_CHECKING:
@@ -140,10 +140,9 @@ class EmailJobs:
                 await connection.execute(GIVE_UP, ids)
             counts["failed"] += counts["left"]
             counts["left"] = 0
-        if counts["failed"]:
-            state, status = TaskState.ERRORS_ENCOUNTERED, JobStatus.ERRORS_ENCOUNTERED
-        else:
-            state, status = TaskState.SUCCESS, JobStatus.SUCCESS
+        failed = counts["failed"] > 0
+        state = ended_state(failed=failed)
+        status = JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS
         await context.progress(TASK, counts, state=state)
         return JobResult(status, counts)
 

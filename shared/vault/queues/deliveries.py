@@ -20,7 +20,7 @@ from shared.vault.exceptions.exception_model import (
     MessageErrorType,
     MessageFailure,
 )
-from shared.vault.model.component_model import Queue, QueueType
+from shared.vault.model.component_model import Queue
 from shared.vault.queues.delivery import Delivery
 from shared.vault.queues.delivery_events import DeliveryEvents, LostMessage
 
@@ -91,7 +91,7 @@ class DeliveryReports:
 
     def _outbound_queue(self, name: str) -> Queue:
         queue = self._components.registry.queues.get(name)
-        if queue is None or queue.type is not QueueType.OUTBOUND:
+        if queue is None or not queue.type.delivers:
             message = f"There is no outbound queue [{name[:100]}]"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         return queue

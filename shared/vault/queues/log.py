@@ -11,7 +11,6 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit import audit_entries as entries
 from shared.vault.errors import VaultFault
-from shared.vault.model.component_model import QueueType
 from shared.vault.queues.log_columns import (
     STORED,
     VAULT_ID,
@@ -136,7 +135,7 @@ class QueueLog:
         if found is None:
             message = f"There is no queue [{queue[:100]}]"
             raise VaultFault(ErrorType.INVALID_DATA, message)
-        if found.type is not QueueType.OUTBOUND:
+        if not found.type.delivers:
             message = f"[{queue}] is no outbound queue"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         async with self._database.transaction() as connection:

@@ -14,7 +14,6 @@ from shared.spark.topology import purge_queue, queue_state, sequential_queue
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit import audit_entries as entries
 from shared.vault.errors import VaultFault
-from shared.vault.model.component_model import QueueType
 from shared.vault.queues.outbox import direction_of
 
 if TYPE_CHECKING:
@@ -150,7 +149,8 @@ class QueueService:
 
     async def _set_delivery(self, caller: Caller, name: str, *, enabled: bool) -> None:
         authorize(caller, Grant.MANAGE_QUEUES)
-        if self._queue(name).type is QueueType.INBOUND:
+        queue_type = self._queue(name).type
+        if not queue_type.has_delivery_switch:
             raise VaultFault(
                 ErrorType.OPERATION_NOT_ALLOWED,
                 f"Delivery of inbound queue [{name}] cannot be changed",

@@ -11,7 +11,7 @@ from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import Grant, authorize, authorize_copying
 from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.errors import VaultFault
-from shared.vault.model.component_model import Field, VaultObject
+from shared.vault.model.component_model import Field, RelationshipType, VaultObject
 from shared.vault.records import record_statements as statements
 from shared.vault.records.lineage_entries import HEADER
 
@@ -183,7 +183,8 @@ def refuse_bulk_status(
 def _is_parent(registry: Registry, target: VaultObject) -> bool:
     for child in registry.objects.values():
         for field in child.fields.values():
-            if field.object == target.name and field.relationship_type == "parent":
+            is_parent = field.relationship_type is RelationshipType.PARENT
+            if is_parent and field.object == target.name:
                 return True
     return False
 

@@ -85,3 +85,13 @@ def test_each_pull_accounts_rule_has_its_integration_rule() -> None:
         PullRule.WITH_INQUIRIES: "only_accounts_with_inquiries__v",
         PullRule.DO_NOT_PULL: "do_not_pull_from_accounts__v",
     }
+
+
+def test_only_keys_of_generic_lookups_are_not_shown() -> None:
+    hidden = {kind for kind in LookupType if not kind.shows_keys}
+    assert hidden == {LookupType.GENERIC}
+
+
+def test_only_lookups_of_objects_lead_to_records() -> None:
+    leading = {kind for kind in LookupType if kind.leads_to_records}
+    assert leading == {LookupType.OBJECT}

@@ -9,7 +9,13 @@ import pytest
 from shared.vault.api.jobs import _statuses
 from shared.vault.api.request_context import parse_moment
 from shared.vault.errors import VaultFault
-from shared.vault.jobs.job_model import FINISHED, UNFINISHED, JobStatus, TaskState
+from shared.vault.jobs.job_model import (
+    FINISHED,
+    UNFINISHED,
+    JobStatus,
+    TaskState,
+    ended_state,
+)
 
 
 def test_a_job_has_ended_or_not() -> None:
@@ -17,6 +23,17 @@ def test_a_job_has_ended_or_not() -> None:
     assert not FINISHED & UNFINISHED
     # A task ends as its job does where it has no end of its own.
     assert {TaskState.CANCELLED, TaskState.ERRORS_ENCOUNTERED} <= set(TaskState)
+
+
+@pytest.mark.parametrize(
+    ("failed", "state"),
+    [(True, TaskState.ERRORS_ENCOUNTERED), (False, TaskState.SUCCESS)],
+)
+def test_a_task_that_has_ended_has_succeeded_unless_a_part_failed(
+    failed: bool, state: TaskState
+) -> None:
+    assert ended_state(failed=failed) is state
+    assert state.succeeded is not failed
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import BUSINESS_USER, SYSTEM, SYSTEM_ADMIN, Caller
 from shared.vault.errors import VaultFault
+from shared.vault.model.component_model import RelationshipType
 from shared.vault.records import row_rules as rules
 from shared.vault.records.lineage_entries import CallLineage, Origin, RowLineage
 from shared.vault.records.rows import (
@@ -177,7 +178,12 @@ def test_records_are_created_active_unless_they_are_copies() -> None:
 
 PARENT = shape(
     "child__c",
-    reference("account__c", "account__v", "account__cr", relationship_type="parent"),
+    reference(
+        "account__c",
+        "account__v",
+        "account__cr",
+        relationship_type=RelationshipType.PARENT,
+    ),
 )
 
 
