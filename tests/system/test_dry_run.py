@@ -105,7 +105,8 @@ async def test_missing_lookups_are_listed_filled_in_and_loaded_back(
             item = await inquiry(connected, await account(connected, f"{run}{number}"))
             await transferred(connected, item, "failed__v")
             await item_of(connected, item)
-        assert of_set(await told(asker, MISSING), name) == {"email__v": 2}
+        # Exceptions that other tests left open meet the new rule, too.
+        assert of_set(await told(asker, MISSING), name)["email__v"] >= 2
         assert of_set(
             await told(asker, MISSING, integration=INTEGRATION, since=since), name
         ) == {"email__v": 2}
