@@ -1,8 +1,9 @@
 """Computes the window of a run, the statement that lists the next records in it, and the cursor after a page.
 
-The window includes its first moment. It begins at Last Successful Run Time where an earlier run has moved that to a
-moment until which the source's changes were complete, and otherwise before it by an overlap, so that changes are read
-that were committed late. It ends at the source's clock before the read: later changes are read by the next run. Records are in the order of dates and ids, and a page begins after the last record of the page before it.
+The window includes its first moment. It begins at Last Successful Run Time if an earlier run has moved that to a moment
+until which the source's changes were complete. Otherwise it begins before it by an overlap, so that changes are read
+that were committed late. It ends at the source's clock before the read: later changes are read by the next run. Records
+are in the order of dates and ids, and a page begins after the last record of the page before it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from services.connector.points.point import Reading
 from services.connector.rules.rows import MODIFIED, literal, select
 from shared.spark.envelope import MAX_ITEMS, format_moment
-
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 

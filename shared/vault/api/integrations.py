@@ -132,7 +132,7 @@ async def report_progress(
     integration: str,
     job_id: Number,
 ) -> Response:
-    """Takes `source_time` with `complete_until`, or `stage` with `batches`, `position`, `ended` and `more_stages`, or `error`.
+    """Takes `source_time` with `complete_until`, or `stage`, `batches`, `position`, `ended`, `more_stages`, or `error`.
 
     For connectors. `source_time` is the source Vault's clock when the reading begins, `complete_until` the moment until
     which its changes are complete (left out when it cannot tell), `position` where the reading goes on, and `error` why

@@ -25,8 +25,8 @@ VALUES ($1, $2, $3, EXISTS (
 """
 RUNS = f"""
 SELECT j.job_id, j.status, j.created_by, j.created_date, j.run_start_date, j.run_end_date, r.found_time,
-    r.changed_since, r.continues, r.source_time, r.complete_until, r.stage, r.position, r.batches, r.paged, r.more_stages,
-    r.error,
+    r.changed_since, r.continues, r.source_time, r.complete_until, r.stage, r.position, r.batches, r.paged,
+    r.more_stages, r.error,
     r.progress_date < now() - $1::interval AS stalled
 FROM platform.job j LEFT JOIN platform.integration_run r USING (job_id)
 WHERE j.job_type = '{JOB_TYPE}' AND j.parameters ->> 'integration' = $2
@@ -81,7 +81,7 @@ async def begin(
     job_id: int,
     found: datetime | None,
 ) -> None:
-    """Store a run of an integration (record id) that begins now; it reads from the time that it found, or everything."""
+    """Store a run of an integration (record id) that begins now; it reads everything when it has found no time."""
     since = BEGINNING if found is None else found
     await connection.execute(BEGIN, job_id, found, since, integration)
 

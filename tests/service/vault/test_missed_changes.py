@@ -38,8 +38,8 @@ READINGS = (
     Reading("deletions", "late__c", deleted=True),
     Reading("documents", "documents"),
 )
-# The entry action gives every new record one key, so that of two in one call it refuses the second: both are undone, and
-# the first is stored again.
+# The entry action gives every new record one key, and refuses the second one of a call: both are undone, and the first
+# is stored again.
 MDL = """
 RECREATE Object late__c ( label('Late'), prefix('ZLA') );
 RECREATE Objectlifecycle repeated_lifecycle__c ( label('Repeated'), starting_state('new_state__c'),
@@ -51,7 +51,8 @@ RECREATE Object repeated__c ( label('Repeated'), prefix('ZRE'), lifecycle('Objec
 DATES = {
     "records": "SELECT modified_date__v FROM records.late__c WHERE id = $1",
     "deletions": "SELECT date_deleted FROM platform.deletion WHERE object = 'late__c' AND record_id = $1",
-    "documents": "SELECT max(version_modified_date__v) FROM records.document_version__sys WHERE document_id__sys = $1::text::bigint",
+    "documents": """SELECT max(version_modified_date__v) FROM records.document_version__sys
+        WHERE document_id__sys = $1::text::bigint""",
 }
 
 Change = tuple[str, str]
@@ -80,7 +81,7 @@ class Run:
 
 @dataclass
 class Story:
-    """A source, its open transactions, and a target that reads from it; ``unread`` was committed and not listed since."""
+    """A source, its open transactions, and a target; ``unread`` was committed and has not been listed since."""
 
     vault: Vault
     client: VaultClient
@@ -100,15 +101,13 @@ class Story:
                 OneTransaction(connection), self.vault.components
             )
             documents = copy.copy(self.vault.documents)
-            documents._records = records  # noqa: SLF001  bound to the transaction, as records are
+            documents._records = records
             self.writers[number] = Writer(stack, connection, records, documents)
         return self.writers[number]
 
     def free(self, kind: str) -> str | None:
         """A committed record that no open transaction has changed: another one would wait for that."""
-        taken = {
-            record for each in self.writers.values() for _, record in each.changes
-        }
+        taken = {record for each in self.writers.values() for _, record in each.changes}
         return next(
             (
                 record
@@ -145,10 +144,10 @@ class Story:
                     await writer.documents.update(SYSTEM, Place(int(record)), values)
                     writer.changes.add(("documents", record))
             case "undone":
-                with pytest.raises(InterruptedError):
-                    async with writer.connection.transaction():
-                        await moment(writer.connection)
-                        raise InterruptedError
+                savepoint = writer.connection.transaction()
+                await savepoint.start()
+                await moment(writer.connection)
+                await savepoint.rollback()
 
     async def end(self, number: int, *, committed: bool) -> None:
         writer = self.writers.pop(number, None)
