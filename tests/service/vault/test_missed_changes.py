@@ -38,8 +38,8 @@ READINGS = (
     Reading("deletions", "late__c", deleted=True),
     Reading("documents", "documents"),
 )
-# The entry action gives every new record one key, and refuses the second one of a call: both are undone, and the first
-# is stored again.
+# The entry action gives every new record one key, and refuses the second record of a call: both are undone, and the
+# first is stored again.
 MDL = """
 RECREATE Object late__c ( label('Late'), prefix('ZLA') );
 RECREATE Objectlifecycle repeated_lifecycle__c ( label('Repeated'), starting_state('new_state__c'),
@@ -246,8 +246,11 @@ async def test_what_was_committed_arrives(
     documents: list[str],
     story: list[tuple[Any, ...]],
 ) -> None:
+    rows = [{"name__v": "late"}] * WRITERS
+    stored = await vault.records.create(SYSTEM, "late__c", rows)
+    steady = [("records", str(result.id)) for result in stored]
+    steady += [("documents", document) for document in documents]
     begun = datetime.fromisoformat((await reader.clock()).date_time)
-    steady = [("documents", document) for document in documents]
     told = Story(vault, reader, begun, steady)
     try:
         for event in story:
@@ -272,7 +275,8 @@ async def test_a_record_that_is_stored_again_after_a_savepoint_is_not_passed(
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(vault.database.transaction())
         own = vault.records.within(OneTransaction(connection), vault.components)
-        rows = [{"name__v": "first"}, {"name__v": "second"}]
+        # The entry action leaves the first one as it is, so that it keeps the date with which it was stored.
+        rows = [{"name__v": key, "key__c": key} for key in ("same", "other")]
         results = await own.create(SYSTEM, "repeated__c", rows)
         assert [result.ok for result in results] == [True, False], results
         sql = "SELECT modified_date__v FROM records.repeated__c"
