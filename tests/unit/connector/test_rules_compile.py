@@ -61,6 +61,10 @@ def value_of(
     )
 
 
+INACTIVE = (
+    "the product__v with external_id__v E-4 is inactive in the target Vault; "
+    "activate it or correct the source record"
+)
 OTHER = {"field_default": "other__v", "missing_lookup": "default"}
 CHANNEL = {"reference_lookup": "channel", "reference_lookup_type": "picklist"}
 
@@ -515,10 +519,7 @@ def test_pending_references_are_asked_once_a_key_and_settled_or_named() -> None:
         "E-3": [
             "several product__v records have external_id__v E-3; leave only one of them"
         ],
-        "E-4": [
-            "the product__v with external_id__v E-4 is inactive in the target Vault; "
-            + "activate it or correct the source record"
-        ],
+        "E-4": [INACTIVE],
         "E-5": "P7",
         None: None,
     }
