@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from services.connector.points.point import Reading
 from services.connector.runs.run_reading import next_page
 from services.connector.runs.window import Cursor, window
 from shared.client.client import VaultClient
 from shared.client.results import Clock
+from shared.spark.envelope import format_moment
 from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
 from shared.vault.documents.document_service import DocumentService
@@ -54,6 +56,12 @@ DATES = {
     "documents": """SELECT max(version_modified_date__v) FROM records.document_version__sys
         WHERE document_id__sys = $1::text::bigint""",
 }
+
+# The lock of a transaction that dated its first change at a moment.
+OPEN_SINCE = """
+SELECT pg_advisory_xact_lock_shared((ms / 86400000)::integer, (ms % 86400000)::integer), pg_backend_pid() AS pid
+FROM (SELECT (extract(epoch FROM $1::timestamptz) * 1000)::bigint AS ms) AS moment
+"""
 
 Change = tuple[str, str]
 """The reading that is to list a changed record, and the record's id."""
@@ -283,3 +291,20 @@ async def test_a_record_that_is_stored_again_after_a_savepoint_is_not_passed(
         dated = await connection.fetchval(sql)
         clock = await reader.clock()
         assert datetime.fromisoformat(clock.complete_until or "") <= dated
+
+
+@pytest.mark.parametrize(("minutes", "named"), [(4, False), (60, True)])
+async def test_a_transaction_that_stays_open_for_long_is_named(
+    vault: Vault, reader: VaultClient, minutes: int, named: bool
+) -> None:
+    async with vault.database.transaction() as connection:
+        since = await moment(connection) - timedelta(minutes=minutes)
+        lock = await connection.fetchrow(OPEN_SINCE, since)
+        with capture_logs() as lines:
+            clock = await reader.clock()
+    assert lock is not None
+    assert clock.complete_until == format_moment(since)
+    processes = [
+        line["process"] for line in lines if line["event"] == "changes.held_back"
+    ]
+    assert processes == ([lock["pid"]] if named else [])
