@@ -703,27 +703,35 @@ async def test_picklists(client: JavaClient) -> None:
         "picklists[].kind": str,
         "picklists[].usedIn": list,
     }
+    script = "RECREATE Picklist java_colour__c ( label('Colour'), Picklistentry red__c ( label('Red') ) );"
+    content = raw("text/plain", script)
+    types = {"Content_Type": JSON, "Accept": JSON}
+    succeeded(await client.send("POST", "/api/mdl/execute", content, **types))
     succeeded(await client.send("GET", "/objects/picklists"), every)
-    succeeded(await client.send("GET", "/objects/picklists/colour__c"), values)
+    succeeded(await client.send("GET", "/objects/picklists/java_colour__c"), values)
     made = await client.send(
-        "POST", "/objects/picklists/colour__c", form(value_1="Java Green")
+        "POST", "/objects/picklists/java_colour__c", form(value_1="Java Green")
     )
     assert succeeded(made, values).body["picklistValues"][0]["name"] == "java_green__c"
     succeeded(
         await client.send(
-            "PUT", "/objects/picklists/colour__c", form(java_green__c="Green of Java")
+            "PUT",
+            "/objects/picklists/java_colour__c",
+            form(java_green__c="Green of Java"),
         ),
         values,
     )
     succeeded(
         await client.send(
-            "PUT", "/objects/picklists/colour__c/java_green__c", form(name="java_moss")
+            "PUT",
+            "/objects/picklists/java_colour__c/java_green__c",
+            form(name="java_moss"),
         ),
         {"name": str},
     )
     succeeded(
         await client.send(
-            "DELETE", "/objects/picklists/colour__c/java_moss__c", Body()
+            "DELETE", "/objects/picklists/java_colour__c/java_moss__c", Body()
         ),
         {"name": str},
     )

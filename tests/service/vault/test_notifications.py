@@ -502,7 +502,8 @@ async def test_reading_ones_notifications(api: Api, admin: Api, user: Api) -> No
         ).error == error
 
 
-async def test_actions_of_an_object_are_its_components(user: Api) -> None:
+async def test_actions_of_an_object_are_its_components(admin: Api, user: Api) -> None:
+    assert (await deploy(admin, QUIET)).status == "SUCCESS"
     record_id = await tale(user)
     offered = (await user.get(f"/vobjects/tale__c/{record_id}/actions")).data
     assert [(a["name"], a["type"]) for a in offered] == [
