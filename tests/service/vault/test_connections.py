@@ -25,11 +25,8 @@ from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.handshake import Handshake
 from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost
-from tests.service.vault import own_vault
 from tests.service.vault.served import Answer, Api, served, settings, started
 
-vault, api, admin = own_vault.vault, own_vault.api, own_vault.admin
-integration, user = own_vault.integration, own_vault.user
 OBJECT = "/vobjects/connection__sys"
 ACTION = "Objectlifecyclestateuseraction.connection__sys"
 PENDING, APPROVAL, ACTIVE, INACTIVE = (
@@ -480,116 +477,3 @@ async def test_messages_to_an_external_connection_are_signed(
     )
     text = "\n".join([*lines, body["messages"][0], url])
     key.verify(signature, text.encode(), padding.PKCS1v15(), hashes.SHA256())
-
-
-async def rows(api: Api, text: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await api.query(text)).data
-    return found
-
-
-async def test_a_copy_of_the_connection_has_everything_of_its_own(
-    admin: Api, integration: Api
-) -> None:
-    name = f"copy_{next(_numbers)}__c"
-    path = "/services/connections/{}/actions/duplicate"
-    fields = {"name": "A Copy", "api_name": name, "remote_vault_id": "20203"}
-    assert (
-        await integration.post(path.format("medical_crm__v"), data=fields)
-    ).error == "INSUFFICIENT_ACCESS"
-    assert (await admin.post(path.format("nothing__v"), data=fields)).error == INVALID
-    assert (
-        await admin.post(
-            path.format("medical_crm__v"), data={**fields, "api_name": "copy"}
-        )
-    ).error == INVALID
-    made = await admin.post(path.format("medical_crm__v"), data=fields)
-    assert made.status == "SUCCESS", made.text
-    copied = await admin.get(f"{OBJECT}/{made.data['id']}")
-    assert (copied.data["state__v"], copied.data["remote_vault_id__sys"]) == (
-        [PENDING],
-        "20203",
-    )
-    assert (
-        copied.data["system_managed__sys"],
-        copied.data["remote_vault_name__sys"],
-    ) == (False, None)
-    assert (
-        await admin.post(path.format("medical_crm__v"), data=fields)
-    ).status == "FAILURE"  # the name is taken
-
-    counts = []
-    for connection in ("medical_crm__v", name):
-        above = f"integration__sysr.connection__sysr.api_name__sys = '{connection}'"
-        integrations = await rows(
-            admin,
-            "SELECT integration_api_name__sys, copy_of__sys, status__v, last_successful_run_time__sys, name__v "
-            f"FROM integration__sys WHERE connection__sysr.api_name__sys = '{connection}'",
-        )
-        points = await rows(
-            admin,
-            "SELECT integration_point_api_name__sys, copy_of__sys, direction__sys FROM integration_point__sys "
-            f"WHERE {above}",
-        )
-        lookups = await rows(
-            admin,
-            "SELECT lookup_key__sys, source_key__sys, target_key__sys, reference_lookup_name__sys "
-            f"FROM reference_lookup__sys WHERE connection__sysr.api_name__sys = '{connection}'",
-        )
-        counts.append((integrations, points, lookups))
-    (original, copy) = counts
-    assert [len(part) for part in copy] == [len(part) for part in original]
-    assert len(copy[0]) == 8
-    assert {row["copy_of__sys"] for row in copy[0]} == {
-        row["integration_api_name__sys"] for row in original[0]
-    }
-    assert {row["copy_of__sys"] for row in copy[1]} == {
-        row["integration_point_api_name__sys"] for row in original[1]
-    }
-    assert {tuple(row["status__v"]) for row in copy[0]} == {("inactive__v",)}
-    assert {row["last_successful_run_time__sys"] for row in copy[0]} == {None}
-    assert all(row["lookup_key__sys"].startswith(f"{name}:") for row in copy[2])
-
-    components = (await admin.get("/configuration/Integrationrule")).data
-    of = {
-        c: [rule for rule in components if rule["connection"] == c]
-        for c in ("medical_crm__v", name)
-    }
-    assert {rule["copy_of"] for rule in of[name]} == {
-        rule["name"] for rule in of["medical_crm__v"]
-    }
-    points = {
-        row["integration_point_api_name__sys"]: row["copy_of__sys"] for row in copy[1]
-    }
-    by_name = {rule["name"]: rule for rule in of["medical_crm__v"]}
-    for rule in of[name]:
-        copied_rule, point = by_name[rule["copy_of"]], rule.get("integration_point")
-        assert copied_rule.get("integration_point") == (
-            points[point] if point else point
-        )
-        assert len(rule["Fieldrule"]) == len(copied_rule["Fieldrule"])
-    for queue in ("medical_crm_outbound_queue__v", "medical_crm_inbound_queue__v"):
-        mdl = (await admin.get(f"/api/mdl/components/Queue.{queue}")).text
-        assert f"connection_name('{name}')" in mdl
-        drop = f"ALTER Queue {queue} ( DROP Queueconnection {name} );"
-        assert (await admin.post("/api/mdl/execute", data=drop)).status == "SUCCESS"
-    drops = "".join(f"DROP Integrationrule {rule['name']};" for rule in of[name])
-    assert (
-        await admin.post("/api/mdl/execute", data=drops)
-    ).status == "SUCCESS"  # the original has its own
-    assert len((await admin.get("/configuration/Integrationrule")).data) == len(
-        components
-    ) - len(of[name])
-    for object_name, by in (
-        ("reference_lookup__sys", "connection__sysr.api_name__sys"),
-        ("integration_point__sys", "integration__sysr.connection__sysr.api_name__sys"),
-        ("integration__sys", "connection__sysr.api_name__sys"),
-        ("connection__sys", "api_name__sys"),
-    ):
-        own = [
-            {"id": row["id"]}
-            for row in await rows(
-                admin, f"SELECT id FROM {object_name} WHERE {by} = '{name}'"
-            )
-        ]
-        deleted = await admin.delete(f"/vobjects/{object_name}", json=own)
-        assert {row["responseStatus"] for row in deleted.data} == {"SUCCESS"}
