@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -92,7 +93,12 @@ async def database(
         for _ in range(2):
             await prepared.make_owner()
             owned = alone.model_copy(update={"owner_dsn": SecretStr(prepared.owner)})
-            await work(Vault(MEDICAL_VAULT, owned))
+            vault = Vault(MEDICAL_VAULT, owned)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("VAULT_OWNER_DSN", prepared.owner)
+                await work(vault)
+                assert "VAULT_OWNER_DSN" not in os.environ
+            assert vault.settings.owner_dsn is None
     connection = await asyncpg.connect(prepared.service, timeout=30, command_timeout=30)
     yield connection
     await connection.close(timeout=30)
