@@ -125,6 +125,6 @@ async def _until_closed(reader: StreamReader) -> None:
         return
 
 
-def _expect(what: str, holds: bool) -> None:  # noqa: FBT001  what is expected comes first
+def _expect(what: str, holds: bool) -> None:
     if not holds:
         raise SystemFailed(f"the proxy does not keep this: {what}")

@@ -1,4 +1,4 @@
-"""Starts a Medical Vault process: ``python -m services.medical_vault``; with ``migrate`` it migrates the database and ends."""
+"""Starts a Medical Vault: ``python -m services.medical_vault``; with ``migrate`` it migrates the database and ends."""
 
 from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.process.vault_command import main

@@ -6,6 +6,7 @@ import pytest
 
 from local import password_check
 
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104  nothing listens there
 KNOWN = {
     "MEDICAL_ADMIN_PASSWORD": "medical-admin-for-the-laptop",
     "CRM_OWNER_PASSWORD": "crm-owner-for-the-laptop",
@@ -21,12 +22,12 @@ OWN = dict.fromkeys(KNOWN, "9f2c41d07a")
         ("127.0.0.1", KNOWN, 0),
         ("127.8.0.1", KNOWN, 0),
         ("[::1]", KNOWN, 0),
-        ("0.0.0.0", KNOWN, 2),
+        (EVERY_ADDRESS, KNOWN, 2),
         ("[::]", KNOWN, 2),
         ("", KNOWN, 2),
         ("192.168.1.7", KNOWN, 2),
         ("vault.example", KNOWN, 2),
-        ("0.0.0.0", OWN, 0),
+        (EVERY_ADDRESS, OWN, 0),
         ("192.168.1.7", OWN, 0),
     ],
 )
