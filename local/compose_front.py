@@ -13,6 +13,8 @@ from local.tls import HOST
 
 # Longer than the longest bound of deploy/proxy/haproxy.cfg, with time to spare on a machine that is busy.
 _PATIENCE = 90.0
+# Connections that are tried beyond the bound.
+_MORE = 10
 _STRICT = b"strict-transport-security: max-age=31536000"
 _SENT_BEFORE = "forged.example"
 _GET = "GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}Connection: close\r\n\r\n"
@@ -79,24 +81,15 @@ class ProxyPort:
         _expect("an idle connection is closed", answer.startswith(b"HTTP/1.1 200"))
 
     async def _bounds_the_connections_of_an_address(self) -> None:
-        more = 5
-        opened = [
-            await asyncio.open_connection(HOST, self.port)
-            for _ in range(self.connections_per_address + more)
-        ]
-        closed = [asyncio.create_task(_until_closed(reader)) for reader, _ in opened]
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await asyncio.gather(*closed[-more:])
-            # Those that do not speak are closed after a while, too: in the order in which they were opened.
-            first_end = any(task.done() for task in closed[:-more])
-            _expect("connections below the bound stay open", not first_end)
-        except TimeoutError:
-            raise SystemFailed("the proxy does not bound connections") from None
-        finally:
-            for _, writer in opened:
-                writer.close()
-            await asyncio.gather(*closed)
+        bound = self.connections_per_address
+        opening = [self._open() for _ in range(bound + _MORE)]
+        opened = await asyncio.gather(*opening, return_exceptions=True)
+        writers = [each[1] for each in opened if not isinstance(each, BaseException)]
+        for writer in writers:
+            writer.close()
+        # Not equal: on a busy machine the first may have been closed as silent before the last one came.
+        bounded = bound <= len(writers) < bound + _MORE
+        _expect("an address has so many connections and no more", bounded)
 
     async def _answer(self, path: str, more: str = "") -> bytes:
         host = f"{HOST}:{self.port}"
@@ -117,15 +110,6 @@ class ProxyPort:
 
     async def _open(self) -> tuple[StreamReader, StreamWriter]:
         return await asyncio.open_connection(HOST, self.port, ssl=self.trust)
-
-
-async def _until_closed(reader: StreamReader) -> None:
-    """Read until the other end, or this one, closes the connection."""
-    try:
-        await reader.read()
-    except ConnectionError:
-        # Closed with a reset, which is no less closed.
-        return
 
 
 def _expect(what: str, holds: bool) -> None:

@@ -1,4 +1,4 @@
-"""The threat model: each line names tests that exist, or says that none does; every risk of OWASP's list has its row."""
+"""The threat model: each line names tests that exist, or says that none does; each risk of OWASP has its row."""
 
 from __future__ import annotations
 
