@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
 
 from local.polling import answers_within
+from shared.spark.envelope import format_moment
 from shared.vault.assembly.vault import Vault
 from tests.service.vault.served import Answer, Api
 
@@ -136,34 +139,41 @@ async def test_a_run_without_errors_moves_the_time_to_the_sources_clock(
     ]
 
 
-SOURCE_TIME = "2999-01-31T12:30:00.000Z"
+FAR_AHEAD = datetime(2999, 1, 31, 12, 30, tzinfo=UTC)
+_years = count()
+
+
+def source_time() -> datetime:
+    """A time of the source's clock that no run of another test has come to."""
+    return FAR_AHEAD.replace(year=FAR_AHEAD.year + next(_years))
 
 
 @pytest.mark.parametrize(
-    ("complete_until", "moves_to", "continued", "notice"),
+    ("behind", "continued", "notice"),
     [
-        (SOURCE_TIME, SOURCE_TIME, True, None),
-        ("2999-01-31T12:25:00.000Z", "2999-01-31T12:25:00.000Z", True, None),
-        ("2999-01-31T12:00:00.000Z", "2999-01-31T12:00:00.000Z", True, "30 minutes"),
-        ("2020-01-31T12:30:00.000Z", None, False, "has been open"),
-        (None, SOURCE_TIME, False, "cannot tell"),
+        (timedelta(0), True, None),
+        (timedelta(minutes=5), True, None),
+        (timedelta(minutes=30), True, "30 minutes"),
+        (timedelta(days=366 * 1500), False, "has been open"),
+        (None, False, "cannot tell"),
     ],
     ids=["complete", "five minutes", "half an hour", "before the last run", "unknown"],
 )
 async def test_the_time_moves_to_where_the_sources_changes_are_complete(
     runs: Runs,
-    complete_until: str | None,
-    moves_to: str | None,
+    behind: timedelta | None,
     continued: bool,
     notice: str | None,
 ) -> None:
-    since = await runs.time()
-    clock = {"date_time": SOURCE_TIME}
-    if complete_until is not None:
-        clock["complete_until"] = complete_until
+    since, now = await runs.time(), source_time()
+    clock = {"date_time": format_moment(now)}
+    if behind is not None:
+        clock["complete_until"] = format_moment(now - behind)
     run = await runs.finish(await runs.requested(), **clock)
-    assert (run["source_time"], run["complete_until"]) == (SOURCE_TIME, complete_until)
-    assert await runs.time() == (moves_to or since)
+    assert run["source_time"] == clock["date_time"]
+    assert run["complete_until"] == clock.get("complete_until")
+    reached = clock.get("complete_until", clock["date_time"])
+    assert await runs.time() == max(reached, since), "it is never moved back"
     assert (notice or "") in run.get("notice", "")
     assert ("notice" in run) == (notice is not None)
     following = await runs.requested()
@@ -176,7 +186,7 @@ async def test_a_time_that_was_set_continues_no_run(runs: Runs) -> None:
     assert (await runs.run(job_id))["continues"] is False, "as it was activated"
     await runs.finish(job_id)
     reached = await runs.time()
-    await runs.set(last_successful_run_time__sys=SOURCE_TIME)
+    await runs.set(last_successful_run_time__sys=format_moment(source_time()))
     job_id = await runs.requested()
     assert (await runs.run(job_id))["continues"] is False
     await runs.finish(job_id)
@@ -188,13 +198,17 @@ async def test_a_time_that_was_set_continues_no_run(runs: Runs) -> None:
 
 @pytest.mark.parametrize(
     "complete_until",
-    ["2999-01-31T12:30:00.001Z", "yesterday", "9999-12-31T23:59:59.999-14:00"],
+    [
+        format_moment(FAR_AHEAD + timedelta(milliseconds=1)),
+        "yesterday",
+        "9999-12-31T23:59:59.999-14:00",
+    ],
 )
 async def test_a_moment_after_the_clock_is_refused(
     runs: Runs, complete_until: str
 ) -> None:
     job_id = await runs.requested()
-    body = {"source_time": SOURCE_TIME, "complete_until": complete_until}
+    body = {"source_time": format_moment(FAR_AHEAD), "complete_until": complete_until}
     answer = await runs.connector.put(f"{RUNS}/{job_id}", json=body)
     assert answer.error == "INVALID_DATA"
     assert "complete_until" in answer.message
