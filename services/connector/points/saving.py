@@ -24,7 +24,8 @@ Write = Callable[[Sequence[Values]], Awaitable[list[RowResult]]]
 
 MAX_REASON = 1000
 """Characters of an API error text that are recorded."""
-_SHOWN_VALUE = re.compile(r"\[(\w+)\s*=\s*[^\]]*\]")
+# What is not closed goes to the end: nothing is read twice, and no value is left over.
+_SHOWN_VALUE = re.compile(r"\[(\w++)\s*+=[^\]]*+\]?+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,8 @@ def _number(field: FieldMetadata) -> Convert:
     def convert(value: object) -> object:
         number = _parse_number(value)
         if whole and not isinstance(number, int):
-            if number % 1:
+            # Not the rest of a division by 1, which a Decimal of many digits refuses.
+            if number != int(number):
                 raise Unfit(
                     "the value is not a whole number, which the field takes only"
                 )
