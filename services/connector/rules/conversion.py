@@ -17,7 +17,7 @@ Convert = Callable[[object], object]
 _DATE_TIME = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})"
 )
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _NUMBER_LENGTH = 100
 """Characters of a text that is read as a number."""
 _DATE_LENGTH = len("2026-01-31")

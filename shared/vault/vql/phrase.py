@@ -25,9 +25,7 @@ MAX_WILDCARD_WORDS = 10  # in one phrase
 MAX_PARENTHESES = 20  # within one another
 
 # Possessive, as all of VQL is: a phrase is read once. An open double quote ends with the phrase.
-_PIECE = re.compile(
-    r"""\s*+([()]|"(?:[^"\\]|\\.)*+"?+|(?:[^\s()"\\]|\\.)++)""", re.DOTALL
-)
+_PIECE = re.compile(r"""[()]|"(?:[^"\\]|\\.)*+"?+|(?:[^\s()"\\]|\\.)++""", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _WILDCARD = "*"
 _CLOSING = ("", ")")  # the end of a phrase, or of what stands in parentheses

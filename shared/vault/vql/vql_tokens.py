@@ -51,7 +51,7 @@ _STRING = r"'(?:[^'\\]++|\\.|'')*+'"
 _OPEN_STRING = r"'.*+"
 _NUMBER = r"-?\d++(?:\.\d++)?+(?![\w.])"
 _TOKEN = re.compile(
-    rf"""\s*+(
+    rf"""
         [A-Za-z_]\w*+(?:\.[A-Za-z_]\w*+)*+               # a name, or a path of names
       | \(\s*+{_STRING}(?:\s*+,\s*+{_STRING})*+\s*+\)    # a whole list of strings
       | \(\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER})*+\s*+\)    # a whole list of numbers
@@ -62,10 +62,11 @@ _TOKEN = re.compile(
       | \$\{{[A-Za-z_]\w*+(?:\.[A-Za-z_]\w*+)*+\}}           # a Vault token
       | [<>!]= | [=<>(),]
       | \S                                               # anything else: the parser refuses it
-    )""",
+    """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
-_STRING_BODY = re.compile(r"'((?:[^'\\]++|\\.|'')*+)'", re.DOTALL)
+_CLOSED_STRING = re.compile(_STRING, re.DOTALL)
+_STRING_BODY = re.compile(r"'((?:[^'\\]++|\\.|'')*+)(?:'|\\?\Z)", re.DOTALL)
 _NUMBER_BODY = re.compile(r"-?\d++(?:\.\d++)?+", re.ASCII)
 _ESCAPE = re.compile(r"\\(.)|''|(%)", re.DOTALL)
 _SELF_ESCAPED = "\\'\"%*"
@@ -88,11 +89,10 @@ def tokenize(text: str) -> list[str]:
     if len(text) > MAX_TEXT:
         raise VqlLimitError(f"a query takes at most {MAX_TEXT} characters")
     _refuse_unstorable(text)
-    # Without trailing space every match ends in a token, and none is tried twice.
     tokens: list[str] = _TOKEN.findall(text.rstrip())
     last = tokens[-1] if tokens else END
     # A string that is not closed takes the rest, so that only the last token may be one.
-    if last.startswith(QUOTE) and not _STRING_BODY.fullmatch(last):
+    if last.startswith(QUOTE) and not _CLOSED_STRING.fullmatch(last):
         tokens[-1] = QUOTE
     return [*map(_with_keyword, tokens), END]
 
@@ -126,7 +126,7 @@ def _refuse_unstorable(text: str) -> None:
 def position_of(text: str, number: int) -> int:
     """Return the offset in characters of the token with this number; for ``END``, the length of the text."""
     found = _token_at(text, number)
-    return len(text.rstrip()) if found is None else found.start(1)
+    return len(text.rstrip()) if found is None else found.start()
 
 
 def _token_at(text: str, number: int) -> re.Match[str] | None:
