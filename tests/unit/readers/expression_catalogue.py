@@ -13,6 +13,7 @@ from shared.vault.components.component_tree import Embedded
 
 EXPRESSIONS: Mapping[str, Collection[str]] = {
     "services.connector.crm_lookup.account_search:_WORD": {"findall", "search"},
+    "services.connector.points.saving:_NAMED_FIELD": {"finditer"},
     "services.connector.points.saving:_SHOWN_VALUE": {"sub"},
     "services.connector.receiving.verification:CERTIFICATE_ID": {"fullmatch"},
     "services.connector.receiving.verification:VAULT_ID": {"fullmatch"},

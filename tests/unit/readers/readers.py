@@ -27,6 +27,7 @@ from shared.vault.components.change import altered, apply
 from shared.vault.components.component_errors import ComponentError, MdlSyntaxError
 from shared.vault.components.component_tree import Component
 from shared.vault.components.configured_queries import rendered, token_paths
+from shared.vault.components.naming import name_of_label
 from shared.vault.documents.texts import plain_text
 from shared.vault.errors import VaultFault
 from shared.vault.files.paths import split
@@ -268,6 +269,7 @@ READERS: Mapping[str, Reader] = {
             ("", "/", ""), ("", "a/", ""), ("", "../", ""), ("a", "\u0315\u0316", "")
         ),
     ),
+    "labels": Reader(name_of_label, texts(("a", "\u0315\u0316", ""), ("", "!", "a"))),
     "Accept": Reader(
         wants_csv, texts(("", ",", ""), ("", ";", ""), ("", "a/b;q=0,", ""))
     ),
