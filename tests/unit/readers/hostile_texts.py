@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import permutations
 from typing import Any, NamedTuple
 
-_PARSER: Any = re._parser  # type: ignore[attr-defined]
+_PARSER: Any = re._parser
 _ENDS = ("", "\x01", "\n")
 _FOREIGN = "é"
 MAX_ALPHABET = 9
@@ -133,7 +133,9 @@ def _sample_of(operator: str, argument: Any) -> str:
 def _one_of(operator: str, argument: Any) -> str:
     """Return a character that a single one, or a class, matches."""
     is_excluding = operator == "NOT_LITERAL"
-    named = {chr(argument)} if is_excluding or operator == "LITERAL" else set()
+    named: set[str] = set()
+    if is_excluding or operator == "LITERAL":
+        named = {chr(argument)}
     if operator == "IN":
         is_excluding = str(argument[0][0]) == "NEGATE"
         named = set(_members(argument))

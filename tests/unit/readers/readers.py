@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import orjson
 
@@ -28,6 +28,7 @@ from shared.vault.components.component_errors import ComponentError, MdlSyntaxEr
 from shared.vault.components.component_tree import Component
 from shared.vault.components.configured_queries import rendered, token_paths
 from shared.vault.components.naming import name_of_label
+from shared.vault.components.registry import Registry
 from shared.vault.documents.texts import plain_text
 from shared.vault.errors import VaultFault
 from shared.vault.files.paths import split
@@ -120,6 +121,8 @@ def texts(*hostile: tuple[str, str, str]) -> dict[str, Hostile]:
 
 WHERE = "SELECT id FROM account__v WHERE name__v = "
 CREATE = "RECREATE Picklist a__c (label("
+# Numbers and dates look nothing up in it.
+NO_REGISTRY = cast("Registry", None)
 NUMBER = Field(name="a__c", label="A", type=FieldType.NUMBER, scale=2)
 DATE = Field(name="a__c", label="A", type=FieldType.DATE)
 DATE_TIME = Field(name="a__c", label="A", type=FieldType.DATE_TIME)
@@ -274,9 +277,9 @@ READERS: Mapping[str, Reader] = {
         wants_csv, texts(("", ",", ""), ("", ";", ""), ("", "a/b;q=0,", ""))
     ),
     "moments": Reader(partial(parse_moment, "since"), texts(*DAYS, ("", " ", "x"))),
-    "numbers of records": Reader(coercion(NUMBER, REGISTRY), texts(*DIGITS)),
-    "dates of records": Reader(coercion(DATE, REGISTRY), texts(*DAYS)),
-    "moments of records": Reader(coercion(DATE_TIME, REGISTRY), texts(*DAYS)),
+    "numbers of records": Reader(coercion(NUMBER, NO_REGISTRY), texts(*DIGITS)),
+    "dates of records": Reader(coercion(DATE, NO_REGISTRY), texts(*DAYS)),
+    "moments of records": Reader(coercion(DATE_TIME, NO_REGISTRY), texts(*DAYS)),
     "numbers of rules": Reader(rule_value(RuleFieldType.NUMBER), texts(*DIGITS)),
     "dates of rules": Reader(rule_value(RuleFieldType.DATE), texts(*DAYS)),
     "moments of rules": Reader(rule_value(RuleFieldType.DATE_TIME), texts(*DAYS)),

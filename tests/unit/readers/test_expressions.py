@@ -56,7 +56,8 @@ def method(pattern: re.Pattern[str], mode: str) -> Apply:
         case "finditer":
             return lambda text: sum(1 for _ in pattern.finditer(text))
         case _:
-            return getattr(pattern, mode)
+            apply: Apply = getattr(pattern, mode)
+            return apply
 
 
 def constrained(pattern: str) -> Apply:
@@ -71,7 +72,9 @@ def constrained(pattern: str) -> Apply:
     return apply
 
 
-APPLICATIONS = {name: rest for name, *rest in applications()}
+APPLICATIONS = {
+    name: (pattern, flags, apply) for name, pattern, flags, apply in applications()
+}
 
 
 def test_every_expression_is_in_the_catalogue() -> None:
@@ -81,9 +84,9 @@ def test_every_expression_is_in_the_catalogue() -> None:
 def test_every_way_of_applying_an_expression_is_in_the_catalogue() -> None:
     found = {str(place): modes for place, modes in search.applied().items()}
     missing = {
-        name: found[name] - modes
+        name: found[name].difference(modes)
         for name, modes in EXPRESSIONS.items()
-        if name in found and not found[name] <= modes
+        if name in found and not found[name].issubset(modes)
     }
     assert not missing
 
