@@ -120,7 +120,8 @@ def _sample_of(operator: str, argument: Any) -> str:
             return _one_of(operator, argument)
         case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
             least, _, repeated = argument
-            return _sample(repeated) * max(1, least)
+            times: int = max(1, least)
+            return _sample(repeated) * times
         case "SUBPATTERN" | "ATOMIC_GROUP" | "BRANCH":
             return _sample(next(_inner(argument)))
         case "ASSERT" | "ASSERT_NOT" | "AT" | "GROUPREF" | "GROUPREF_EXISTS":
