@@ -130,8 +130,7 @@ def _number(field: FieldMetadata) -> Convert:
     def convert(value: object) -> object:
         number = _parse_number(value)
         if whole and not isinstance(number, int):
-            # Not the rest of a division by 1, which a Decimal of many digits refuses.
-            if number != int(number):
+            if not _is_whole(number):
                 raise Unfit(
                     "the value is not a whole number, which the field takes only"
                 )
@@ -142,6 +141,13 @@ def _number(field: FieldMetadata) -> Convert:
         return f"{number:f}" if isinstance(number, Decimal) else number
 
     return convert
+
+
+def _is_whole(number: float | Decimal) -> bool:
+    if isinstance(number, float):
+        return number.is_integer()
+    # Not the rest of a division by 1, which a Decimal of many digits refuses.
+    return number == number.to_integral_value()
 
 
 def _parse_number(value: object) -> int | float | Decimal:
