@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -25,6 +23,7 @@ from services.connector.preview.sweep import (
 from services.connector.rules.lookups import LookupSet
 from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_refusals
 from shared.client.errors import VaultRefused
+from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
 
 BEGINNING = "1970-01-01T00:00:00Z"
@@ -160,9 +159,7 @@ def _missing(tally: Tally) -> list[dict[str, object]]:
 
 
 def _csv(asked: Traffic, tally: Tally) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(COLUMNS)
+    lines: list[tuple[str, ...]] = [COLUMNS]
     for lookup, key, _ in tally.missing.listed():
         row = (
             asked.connection.api_name,
@@ -173,8 +170,8 @@ def _csv(asked: Traffic, tally: Tally) -> str:
             key,
             "",
         )
-        writer.writerow(row)
-    return file.getvalue()
+        lines.append(row)
+    return csv_text(lines)
 
 
 def _type(lookup: LookupSet) -> str:

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.bulk.merge import (
@@ -21,7 +22,6 @@ from shared.vault.bulk.tree_jobs import (
     DEEP_COPY,
     TASK,
     TreeLog,
-    sheet,
 )
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
@@ -178,7 +178,7 @@ class RecordJobs:
             lines.append((each[DUPLICATE], each[MAIN], each["status"], text))
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-            packed.writestr(f"merge-{job_id}.csv", sheet(lines))
+            packed.writestr(f"merge-{job_id}.csv", csv_text(lines))
         return archive.getvalue()
 
     async def _merge_job(self, caller: Caller, job_id: int) -> Job:
