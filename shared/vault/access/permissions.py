@@ -62,7 +62,7 @@ _GOVERNED: Mapping[str, Mapping[Grant, frozenset[Operation]]] = {
 class AuditTrail(StrEnum):
     """The audit trails, by their names in the API and in queries.
 
-    As query targets they take the grant READ_AUDIT, whatever a profile allows on objects.
+    As query targets they take the grant READ_AUDIT, and the right to read what they show values of.
     """
 
     DOCUMENT = "document_audit_trail"
@@ -78,6 +78,7 @@ class AuditTrail(StrEnum):
 
 
 _TRAILS = frozenset(AuditTrail)
+_DOCUMENTS = "documents"
 
 _COMPONENTS: Mapping[str, Grant] = {
     ComponentKind.INTEGRATION_RULE: Grant.MANAGE_INTEGRATIONS,
@@ -94,7 +95,8 @@ _REFUSAL = "User does not have sufficient privileges to perform the action"
 def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
     """Return the operations that a profile allows on the records of an object."""
     if object_name in _TRAILS:
-        return READ if Grant.READ_AUDIT in profile.grants else NONE
+        trail = AuditTrail(object_name)
+        return READ if _may_read_trail(profile, trail) else NONE
     operations = profile.operations(object_name)
     if object_name not in _GOVERNED:
         return operations
@@ -104,6 +106,22 @@ def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
         if grant in profile.grants:
             operations |= by_grant
     return operations
+
+
+def _may_read_trail(profile: SecurityProfile, trail: AuditTrail) -> bool:
+    """Return whether a profile lets the trail be read: an entry shows values, which have to be readable as well."""
+    if Grant.READ_AUDIT not in profile.grants:
+        return False
+    match trail:
+        case AuditTrail.DOCUMENT:
+            return Operation.READ in profile.operations(_DOCUMENTS)
+        case AuditTrail.SYSTEM:
+            return Grant.READ_CONFIGURATION in profile.grants
+        # Each entry of records is shown to those who may read its object.
+        case AuditTrail.OBJECT | AuditTrail.DOMAIN | AuditTrail.LOGIN:
+            return True
+        case _:
+            assert_never(trail)
 
 
 def may(

@@ -110,7 +110,7 @@ class VaultServices:
         self.channels = Notifications(dsn)
         self.components = ComponentService(self.database)
         self.component_files = ComponentFiles(self.database, self.components)
-        self.audit = AuditService(self.database)
+        self.audit = AuditService(self.database, lambda: self.components.registry)
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
         self.notifications = NotificationService(self.database)
         self.script_jobs = ScriptJobs(
@@ -204,7 +204,7 @@ class VaultServices:
             tokens,
             self.settings.query_limits,
         )
-        self.lineage = LineageService(self.database, self.queries)
+        self.lineage = LineageService(self.database, self.queries, self.components)
 
     def _add_queues(self) -> None:
         definition, settings = self.definition, self.settings
