@@ -35,6 +35,7 @@ __all__ = [
     "in_person",
     "may",
     "may_change",
+    "profile_reads",
     "readable",
     "require",
     "require_all_of",
@@ -143,7 +144,12 @@ def may(
 
 def readable(caller: Caller) -> Callable[[str], bool]:
     """Return a predicate on object names: whether the caller may read the object."""
-    return lambda object_name: Operation.READ in allowed(caller.profile, object_name)
+    return profile_reads(caller.profile)
+
+
+def profile_reads(profile: SecurityProfile) -> Callable[[str], bool]:
+    """Return a predicate on object names: whether users of the profile may read the object."""
+    return lambda object_name: Operation.READ in allowed(profile, object_name)
 
 
 def require(

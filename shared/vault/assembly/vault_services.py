@@ -182,7 +182,11 @@ class VaultServices:
     def _named_actions(self) -> Mapping[str, ActionHandler]:
         """Return the named actions of lifecycles by name; those of the definition replace the supplied ones."""
         # Without a mail server no e-mail is queued: it would wait for ever.
-        notifier = Notifier(self.jobs, emailing=self.settings.mail_server is not None)
+        notifier = Notifier(
+            self.jobs,
+            self.security.profiles.named,
+            emailing=self.settings.mail_server is not None,
+        )
         return {
             **entry_actions.ACTIONS,
             **connection_rules.ACTIONS,
@@ -300,6 +304,7 @@ class VaultServices:
             self.staging,
             self.files,
             self.components,
+            self.queries,
         )
         self.record_jobs = RecordJobs(self.records, self.jobs, self.files)
         self.inbound_packages = InboundPackages(

@@ -86,5 +86,3 @@ def test_results() -> None:
     ]
     assert response.headers["content-type"] == "text/csv;charset=UTF-8"
     assert response.headers["x-vaultapi-status"] == "WARNING"
-
-
