@@ -10,6 +10,7 @@ from typing import Annotated, assert_never
 from fastapi import APIRouter, Query, Request, Response
 
 from services.connector.asking.answers import Answers, csv_file, success
+from services.connector.asking.seen_reads import Asker
 from services.connector.asking.traffic import Traffic, traffic
 from services.connector.preview.record_preview import failure_json
 from services.connector.preview.sweep import (
@@ -58,11 +59,11 @@ def router(answers: Answers) -> APIRouter:
         since: str = BEGINNING,
     ) -> Response:
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
-            moment = _moment(since)
+            moment, asker = _moment(since), Asker.of(request)
             with passing_refusals():
                 asked = await traffic(vaults, own, integration=integration)
                 batches = of_integration(asked, integration, moment)
-                tally = await sweep(asked, batches)
+                tally = await sweep(asked, batches, asker)
             return success(_dry_run(tally))
 
         return await answers.respond(request, vault, work)
@@ -77,11 +78,11 @@ def router(answers: Answers) -> APIRouter:
         shape: Annotated[Shape, Query(alias="format")] = Shape.JSON,
     ) -> Response:
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
-            moment = _moment(since)
+            moment, asker = _moment(since), Asker.of(request)
             with passing_refusals():
                 asked = await traffic(vaults, own, connection=connection)
-                batches = _batches(asked, integration, moment)
-                tally = await sweep(asked, batches)
+                batches = _batches(asked, asker, integration, moment)
+                tally = await sweep(asked, batches, asker)
             return _missing_lookups(asked, tally, shape)
 
         return await answers.respond(request, vault, work)
@@ -91,13 +92,14 @@ def router(answers: Answers) -> APIRouter:
 
 def _batches(
     asked: Traffic,
+    asker: Asker,
     integration: str,
     since: datetime,
 ) -> AsyncGenerator[Batch, None]:
     """Return the records of an integration, or without one those that a missing lookup has failed already."""
     if integration:
         return of_integration(asked, integration, since)
-    return of_exceptions(asked)
+    return of_exceptions(asked, asker)
 
 
 def _moment(value: str) -> datetime:

@@ -8,11 +8,8 @@ from typing import Protocol
 from shared.client.results import QueryResult, RowResult
 
 
-class RecordAccess(Protocol):
-    """A ``VaultClient``, or a replacement that only records the writes.
-
-    Every call may raise ``ClientError``. Results are in the order of the rows.
-    """
+class RecordReads(Protocol):
+    """The reads of a Vault; every call may raise ``ClientError``."""
 
     @property
     def vault_id(self) -> int:
@@ -27,6 +24,13 @@ class RecordAccess(Protocol):
     ) -> QueryResult:
         """Run a query and return the rows of all its pages."""
         ...
+
+
+class RecordAccess(RecordReads, Protocol):
+    """A ``VaultClient``, or a replacement that only records the writes.
+
+    Every call may raise ``ClientError``. Results are in the order of the rows.
+    """
 
     async def update(
         self,
