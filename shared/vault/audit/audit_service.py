@@ -106,12 +106,7 @@ class AuditService:
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when no trail has this name.
         """
-        trail = self._readable_trail(caller, name)
-        listed = _Listed(trail)
-        if trail is OBJECT:
-            objects = self._registry().objects
-            operator, names = vql.readable_objects(objects, readable(caller))
-            listed = _Listed(trail, f"a.item {operator}(${{}}::text[])", names)
+        listed = self._listed(caller, name)
         return await self._page(listed, wanted, limit, offset)
 
     async def of_record(
@@ -126,10 +121,10 @@ class AuditService:
 
         :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the audit trail, or not the object.
         """
-        trail = self._readable_trail(caller, OBJECT.name)
+        listed = self._listed(caller, OBJECT.name)
         for object_name in wanted.objects:
             require(caller, object_name, Operation.READ)
-        return await self._page(_Listed(trail), wanted, limit, offset)
+        return await self._page(listed, wanted, limit, offset)
 
     async def of_document(
         self,
@@ -143,18 +138,22 @@ class AuditService:
 
         :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the audit trail, or not documents.
         """
-        trail = self._readable_trail(caller, DOCUMENT.name)
-        return await self._page(_Listed(trail), wanted, limit, offset)
+        listed = self._listed(caller, DOCUMENT.name)
+        return await self._page(listed, wanted, limit, offset)
 
-    def _readable_trail(self, caller: Caller, name: str) -> Trail:
-        """Return one trail to a caller who may read its entries.
+    def _listed(self, caller: Caller, name: str) -> _Listed:
+        """Return one trail, as far as the caller may read its entries.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when no trail has this name.
         """
         trail = self.trail(caller, name)
         # Here the permissions on what the trail tells of count as well.
         require(caller, trail.name, Operation.READ)
-        return trail
+        if trail is not OBJECT:
+            return _Listed(trail)
+        objects = self._registry().objects
+        operator, names = vql.readable_objects(objects, readable(caller))
+        return _Listed(trail, f"a.item {operator}(${{}}::text[])", names)
 
     async def _page(
         self,

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
-NO_OBJECT = ""
-"""The name of no object: it is readable where objects are that the permissions do not name."""
+from collections.abc import Callable, Collection
 
 
 def readable_objects(
-    names: Iterable[str],
+    names: Collection[str],
     readable: Callable[[str], bool],
 ) -> tuple[str, list[str]]:
     """Return operator and names of a condition on a column of object names, ``column {operator}(names)``.
 
-    ``names`` are the objects that there are. Entries about others, which have been dropped, are readable like objects
-    that the permissions do not name.
+    ``names`` are the objects that there are. Rows about others, which have been dropped or renamed, are readable to
+    those who may read all: what had been allowed on them is not known any more.
     """
-    of_others = readable(NO_OBJECT)
-    listed = [name for name in names if readable(name) is not of_others]
-    operator = "<> ALL" if of_others else "= ANY"
-    return operator, listed
+    listed = [name for name in names if readable(name)]
+    if len(listed) == len(names):
+        return "<> ALL", []
+    return "= ANY", listed
