@@ -7,9 +7,12 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
-# A number stays what it is: nothing of it is run. The wide forms are signs to spreadsheets of East Asia.
+# To spreadsheets of East Asia, the wide forms of signs are signs, too.
+_STARTS = "=@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH COMMERCIAL AT}"
+_SIGNS = "+\\-\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}"
+# A number stays what it is: nothing of it is run.
 _NUMBER = r"[\d.][\d.,\s]*\Z"
-FORMULA = re.compile(rf"[=@\t\r\n＝＠]|[+\-＋－](?!{_NUMBER})")
+FORMULA = re.compile(f"[{_STARTS}]|[{_SIGNS}](?!{_NUMBER})")
 MARK = "'"
 _MARKED = re.compile(rf"{MARK}+(?:{FORMULA.pattern})")
 

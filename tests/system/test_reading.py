@@ -84,7 +84,7 @@ def test_every_route_shows_values_by_a_door_or_says_why_it_shows_none() -> None:
         "password": SecretStr("p"),
         "amqp_url": "amqp://medical.example",
     }
-    settings = ConnectorSettings(vaults=(vault,), public_url="https://c.example")  # type: ignore[arg-type]
+    settings = ConnectorSettings(vaults=(vault,), public_url="https://c.example")
     routes = set(served_routes(create_app(settings).routes))
     assert routes == set(DOORS) | set(WITHOUT_VALUES)
 
@@ -194,7 +194,7 @@ async def test_who_may_not_read_one_of_the_ends_is_refused(
     if in_crm is not None:
         there = await with_profile(vaults["crm_vault"], set(), in_crm)
         source = {who: str(there.session_id)}
-    asking = replace(asker, sessions={who: own.session_id}, source_sessions=source)
+    asking = replace(asker, sessions={who: str(own.session_id)}, source_sessions=source)
     for door, text in (await answers(asking, planted, who)).items():
         assert planted.marker not in text, door
         answer = json.loads(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,7 +11,7 @@ from fastapi import Request
 
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
-from shared.client.results import QueryResult
+from shared.client.results import QueryResult, Row
 from shared.protocol.error_types import ErrorType
 
 SOURCE_SESSION = "X-Source-Authorization"
@@ -27,7 +29,7 @@ class NotReadable(Exception):
 
 
 class SeenReads:
-    """The queries of one Vault, each made by the asker first.
+    """The reads of one Vault, each made by the asker first.
 
     An answer is found with the rights of the connection's user, who transfers; it is shown to those whom the Vault
     lets read all that it is made of. Not only values count: what becomes of a record tells of them too.
@@ -48,14 +50,46 @@ class SeenReads:
 
         :raises NotReadable: the asker may not run it.
         """
-        try:
+        with self._refusals():
             await self._asker.query(vql)
+        return await self._vault.query(vql, describe=describe)
+
+    async def deletions(
+        self,
+        object: str,
+        start: str,
+        end: str,
+        *,
+        limit: int,
+        offset: int,
+    ) -> list[Row]:
+        """Return a page of an object's deletions between two moments, the earliest first.
+
+        :raises NotReadable: the asker may not list them.
+        """
+        with self._refusals():
+            await self._asker.deletions(object, start, end, limit=1, offset=0)
+        return await self._vault.deletions(
+            object,
+            start,
+            end,
+            limit=limit,
+            offset=offset,
+        )
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Convert refusals of a call that the asker may not make.
+
+        :raises NotReadable: the block raises such a refusal.
+        """
+        try:
+            yield
         except VaultRefused as refused:
             if refused.type not in _SHUT_OUT:
                 raise
             message = f"In Vault {self.vault_id} you may not read what this shows: {refused.message}"
             raise NotReadable(refused.type, message) from None
-        return await self._vault.query(vql, describe=describe)
 
 
 @dataclass(frozen=True, slots=True)

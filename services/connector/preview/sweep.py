@@ -81,9 +81,11 @@ async def of_integration(
     traffic: Traffic,
     integration: str,
     since: datetime,
+    asker: Asker,
 ) -> AsyncGenerator[Batch, None]:
     """Yield batches of the records that a run of the integration would read; it may still be inactive.
 
+    :raises NotReadable: the asker may not read what has changed, be there something or not.
     :raises ConfigurationFault: the configuration does not provide for the integration.
     :raises RuleError: a rule cannot be carried out.
     :raises ClientError: a Vault is away or refuses.
@@ -101,8 +103,9 @@ async def of_integration(
     end = datetime.now(UTC)
     window = Window(format_moment(since), format_moment(end))
     cursor = Cursor()
+    source = asker.source(traffic.source)
     while True:
-        page = await next_page(traffic.source, readings, window, cursor)
+        page = await next_page(source, readings, window, cursor)
         if page is None:
             return
         reading = page.reading

@@ -62,7 +62,7 @@ def router(answers: Answers) -> APIRouter:
             moment, asker = _moment(since), Asker.of(request)
             with passing_refusals():
                 asked = await traffic(vaults, own, integration=integration)
-                batches = of_integration(asked, integration, moment)
+                batches = of_integration(asked, integration, moment, asker)
                 tally = await sweep(asked, batches, asker)
             return success(_dry_run(tally))
 
@@ -98,7 +98,7 @@ def _batches(
 ) -> AsyncGenerator[Batch, None]:
     """Return the records of an integration, or without one those that a missing lookup has failed already."""
     if integration:
-        return of_integration(asked, integration, since)
+        return of_integration(asked, integration, since, asker)
     return of_exceptions(asked, asker)
 
 

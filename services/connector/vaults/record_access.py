@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from shared.client.results import QueryResult, RowResult
+from shared.client.results import QueryResult, Row, RowResult
 
 
 class RecordReads(Protocol):
@@ -23,6 +23,22 @@ class RecordReads(Protocol):
         describe: bool = False,
     ) -> QueryResult:
         """Run a query and return the rows of all its pages."""
+        ...
+
+
+class ChangeReads(RecordReads, Protocol):
+    """The reads of a Vault by which its changes are listed; every call may raise ``ClientError``."""
+
+    async def deletions(
+        self,
+        object: str,
+        start: str,
+        end: str,
+        *,
+        limit: int,
+        offset: int,
+    ) -> list[Row]:
+        """Return a page of an object's deletions between two moments, the earliest first."""
         ...
 
 

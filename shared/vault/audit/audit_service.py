@@ -21,9 +21,9 @@ from shared.vault.audit.trails import DOCUMENT, OBJECT, SOURCE, TRAILS, Trail
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
-    from asyncpg import Record
-
     from collections.abc import Callable
+
+    from asyncpg import Record
 
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry

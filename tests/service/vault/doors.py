@@ -1,4 +1,4 @@
-"""Every route of a Vault that shows values of records, and how it is asked for planted ones; the others, and why not."""
+"""Every route of a Vault that shows values of records, and how it is asked for planted ones."""
 
 from __future__ import annotations
 

@@ -187,5 +187,4 @@ async def body_of(api: Api, method: str, path: str, **options: Any) -> str:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             parts = [name.encode() + packed.read(name) for name in packed.namelist()]
         content = b"\n".join(parts)
-    shown = str(answer.headers) + content.decode(errors="replace")
-    return shown
+    return str(answer.headers) + content.decode(errors="replace")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.service.vault.test_api_roles import LIFECYCLE_ACTION, SUBTYPE
+
 WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
     "sessions, versions and addresses": (
         "POST /auth",
@@ -33,7 +35,7 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /metadata/objects/documents/types",
         "GET /metadata/objects/documents/types/{type_name}",
         "GET /metadata/objects/documents/types/{type_name}/subtypes/{subtype_name}",
-        "GET /metadata/objects/documents/types/{type_name}/subtypes/{subtype_name}/classifications/{classification_name}",
+        f"{SUBTYPE}/classifications/{{classification_name}}",
         "GET /metadata/vobjects",
         "GET /metadata/vobjects/{object_name}",
         "GET /metadata/vobjects/{object_name}/fields/{field_name}",
@@ -189,7 +191,7 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /objects/documents/{document_id}/versions/{major}/{minor}/renditions",
         "GET /objects/documents/{document_id}/versions",
         "GET /objects/documents/{document_id}/versions/{major}/{minor}/lifecycle_actions",
-        "GET /objects/documents/{document_id}/versions/{major}/{minor}/lifecycle_actions/{action_name}/entry_requirements",
+        f"GET {LIFECYCLE_ACTION}/entry_requirements",
         "GET /objects/deletions/vobjects/{object_name}/attachments",
         "GET /vobjects/{object_name}/{record_id}/actions",
         "GET /vobjects/{object_name}/{record_id}/actions/{action_name}",

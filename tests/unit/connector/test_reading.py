@@ -136,6 +136,17 @@ async def test_a_rule_in_the_request_is_no_way_to_guess_values(vaults: Pair) -> 
     assert MARKER not in reply.body.decode()
 
 
+@pytest.mark.parametrize("headers", [SESSION, BOTH_SESSIONS])
+async def test_that_nothing_has_changed_is_told_to_those_who_may_read(
+    vaults: Pair, headers: Mapping[str, str]
+) -> None:
+    """A moment in the request would else say when records have changed."""
+    vaults.crm.shut["another-session"] = {"account__v"}
+    path, query = f"/dry-runs/medical/{INTEGRATION}", "since=2099-01-01"
+    reply = await call(app_of(vaults), "GET", path, query=query, headers=headers)
+    assert reply.error[0] == DENIED
+
+
 async def test_exceptions_are_looked_through_by_those_who_may_read_them(
     vaults: Pair,
 ) -> None:

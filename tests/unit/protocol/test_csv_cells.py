@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from shared.protocol.csv_cells import csv_text, kept_cell, read_cell, safe_cell
 
 ROOT = Path(__file__).parents[3]
-STARTS = tuple("=+-@\t\r\n＝＋－＠")
+WIDE = ("\uff0b", "\uff0d", "\uff1d", "\uff20")
+STARTS = (*"=+-@\t\r\n", *WIDE)
+NUMBER = r"[+\-\uff0b\uff0d][\d.][\d.,\s]*"
 NUMBERS = ("-1", "+1.5", "-1,234.50", "-.5")
 WRITERS = {
     "shared/protocol/csv_cells.py": "writes safe cells",
@@ -31,7 +33,7 @@ texts = st.text(max_size=30) | st.builds(
 @given(texts)
 def test_no_cell_begins_a_formula(text: str) -> None:
     for cell in (safe_cell(text), kept_cell(text)):
-        assert not cell.startswith(STARTS) or re.match(r"[+\-＋－][\d.]", cell)
+        assert not cell.startswith(STARTS) or re.fullmatch(NUMBER, cell)
 
 
 @given(texts)
@@ -44,7 +46,7 @@ def test_numbers_stay_numbers(number: str) -> None:
     assert safe_cell(number) == number
 
 
-@pytest.mark.parametrize("text", ["=cmd|calc!A1", "-1+cmd|calc!A1", "@SUM(1)", "＝1"])
+@pytest.mark.parametrize("text", ["=cmd|calc!A1", "-1+cmd|calc!A1", "@SUM(1)", WIDE[2]])
 def test_rows_are_written_as_safe_cells(text: str) -> None:
     written = csv_text([["key", None], [text, 7]])
     rows = list(csv.reader(io.StringIO(written, newline="")))
