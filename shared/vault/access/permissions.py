@@ -136,7 +136,9 @@ def may(
             if caller.read_only:
                 return False
         case Operation.READ:
-            pass
+            # The grant may be the profile's and not the session's.
+            if object_name in _TRAILS and not granted(caller, Grant.READ_AUDIT):
+                return False
         case _:
             assert_never(operation)
     return operation in allowed(caller.profile, object_name)
@@ -144,7 +146,7 @@ def may(
 
 def readable(caller: Caller) -> Callable[[str], bool]:
     """Return a predicate on object names: whether the caller may read the object."""
-    return profile_reads(caller.profile)
+    return lambda object_name: may(caller, object_name, Operation.READ)
 
 
 def profile_reads(profile: SecurityProfile) -> Callable[[str], bool]:
