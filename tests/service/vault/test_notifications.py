@@ -213,12 +213,12 @@ async def test_an_administrator_is_told_of_user_exceptions(
 
     subject = f"{stored['name__v']}: message_processing_error__sys"
     body = f"{stored['name__v']} of medical_crm_inbound_queue__v failed: [status__v] of [case__v] is refused"
-    for name in (username, member):
-        (seen,) = await notified(await as_user(api, name), record_id)
+    for recipient in (username, member):
+        (seen,) = await notified(await as_user(api, recipient), record_id)
         assert (seen["subject"], seen["body"], seen["read"]) == (subject, body, False)
         assert seen["url"] == f"/api/v25.1/vobjects/exception_message__sys/{record_id}"
-        await arrive(post, name)
-        (mail,) = post.to(name)
+        await arrive(post, recipient)
+        (mail,) = post.to(recipient)
         assert (mail["From"], mail["Subject"], mail.get_content().strip()) == (
             "vault@medical.example",
             subject,
