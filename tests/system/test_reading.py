@@ -121,7 +121,7 @@ class Planted:
 @pytest.fixture
 async def planted(connected: Connected) -> Planted:
     run = new_run()
-    since = await connected.crm.clock()
+    since = (await connected.crm.clock()).date_time
     of = await account(connected, run)
     await connected.crm.update(
         "account__v", [{"id": of, "last_name_cda__v": f"zq{run}"}]
