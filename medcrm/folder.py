@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from medcrm.configuration import (
@@ -14,6 +14,7 @@ from medcrm.configuration import (
     Table,
     read_component,
 )
+from shared.protocol.csv_columns import CsvColumns, CsvColumnsFault, is_blank
 from shared.protocol.csv_cells import kept_cell, read_cell
 
 COMPONENTS = "components"
@@ -87,42 +88,35 @@ def _table(file: Path) -> Table:
         )
     # ``newline=""`` leaves line breaks inside of cells to the CSV reader.
     sheet = io.StringIO(_text(file), newline="")
-    reader = csv.DictReader(sheet, strict=True, restval=None)
+    reader = csv.reader(sheet, strict=True)
     try:
-        columns = tuple(reader.fieldnames or ())
-        is_distinct = len(set(columns)) == len(columns)
-        if key not in columns or not is_distinct or not all(columns):
-            raise ConfigurationFault(
-                f"{file}: the first line must name the fields, each once, {key} among them"
-            )
-        rows = _rows(file, key, reader)
-    except csv.Error as error:
+        columns = CsvColumns(next(reader, []))
+        if key not in columns.names:
+            raise CsvColumnsFault(f"has no column {key}")
+        rows = _rows(key, columns, reader)
+    except (csv.Error, CsvColumnsFault) as error:
         raise ConfigurationFault(f"{file}, line {reader.line_num}: {error}") from error
-    return Table(key, columns, rows)
+    return Table(key, tuple(columns.names), rows)
 
 
 def _rows(
-    file: Path,
     key: str,
-    reader: csv.DictReader[str],
+    columns: CsvColumns,
+    reader: Iterator[list[str]],
 ) -> dict[str, Mapping[str, str]]:
-    """Return the rows by their key.
+    """Return the rows by their key; empty lines and rows of commas only are skipped.
 
-    :raises ConfigurationFault: a row has too many or too few cells, no key, or the key of another row.
+    :raises CsvColumnsFault: a row does not fit the columns, or has no key or the key of another row.
     """
     rows: dict[str, Mapping[str, str]] = {}
     for cells in reader:
-        # The reader puts surplus cells under None, and None into missing ones.
-        is_ragged = None in cells or None in cells.values()
-        if is_ragged or not cells[key]:
-            raise ConfigurationFault(
-                f"{file}, line {reader.line_num}: not a cell for every field, or no {key}"
-            )
-        row = {name: read_cell(cell) for name, cell in cells.items()}
+        if is_blank(cells):
+            continue
+        row = dict(zip(columns.names, columns.cells(cells), strict=True))
+        if not row[key]:
+            raise CsvColumnsFault(f"has no {key}")
         if row[key] in rows:
-            raise ConfigurationFault(
-                f"{file}, line {reader.line_num}: {key} {row[key]} comes twice"
-            )
+            raise CsvColumnsFault(f"has the {key} {row[key]}, which another row has")
         rows[row[key]] = row
     return rows
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.vault.attachments.file_fields import AttachmentFields
     from shared.vault.files.file_store import FileStore, Item
     from shared.vault.records.record_service import RecordService
-    from shared.vault.storage.database import Connection, Database
+    from shared.vault.storage.database import Addition, Connection, Database
 
 LOAD = "loader_load"
 TIMEOUT = 12 * 3600.0  # seconds of one run; the next run goes on where it ended
@@ -163,7 +163,12 @@ class _TaskRun:
         self._progress.read = True
 
     async def _load_rows(self, reader: SheetReader) -> None:
-        self._header = await reader.read_header()
+        refusal: VaultFault | None = None
+        try:
+            self._header = await reader.read_header()
+        except VaultFault as fault:
+            # Its rows are read all the same: each is a failed one, and has its line in the log.
+            refusal = fault
         if not self._progress.begun:
             async with self._services.database.transaction() as connection:
                 await self._begin(connection)
@@ -171,6 +176,8 @@ class _TaskRun:
         async for batch in reader.batches():
             self._context.raise_if_stopped()
             await self._write(batch)
+        if refusal is not None and not self._progress.rows:
+            raise refusal
 
     async def _begin(self, connection: Connection) -> None:
         await self._log.begin(connection, self._header)
@@ -179,7 +186,6 @@ class _TaskRun:
 
     async def _write(self, batch: Batch) -> None:
         """Write a batch and log its results, both or neither; only log one that is refused as a whole."""
-        rows = self._rows(batch)
         before = asdict(self._progress)
 
         async def log(
@@ -189,8 +195,13 @@ class _TaskRun:
             # The records may run a unit of work several times, and only the last one is
             # committed: its progress is counted from where the batch began.
             self._all[self._task.task_id] = self._progress = Progress(**before)
-            await self._log_results(connection, batch, _results(outcome))
+            results = _with_faults(batch, _results(outcome))
+            await self._log_results(connection, batch, results)
 
+        rows = self._rows(batch)
+        if not rows:
+            await self._log_alone(log, [])
+            return
         caller = self._context.caller
         services = self._services
         try:
@@ -208,13 +219,23 @@ class _TaskRun:
                 )
         except VaultFault as fault:
             refused = [RowResult(errors=(fault.error,)) for _ in rows]
-            async with services.database.transaction() as connection:
-                await log(connection, refused)
+            await self._log_alone(log, refused)
+
+    async def _log_alone(
+        self,
+        log: Addition,
+        results: Sequence[RowResult],
+    ) -> None:
+        """Log the results of rows of which none is written."""
+        async with self._services.database.transaction() as connection:
+            await log(connection, results)
 
     def _rows(self, batch: Batch) -> list[dict[str, str]]:
-        """Return the rows of a batch by column name, without the columns of a log."""
+        """Return the rows of a batch that can be loaded, by column name, without the columns of a log."""
         rows = []
-        for cells in batch.rows:
+        for place, cells in enumerate(batch.rows):
+            if place in batch.faults:
+                continue
             named = zip(self._header, cells, strict=True)
             rows.append({name: c for name, c in named if name not in LOG_COLUMNS})
         return rows
@@ -268,6 +289,17 @@ def version_of(item: Item) -> str:
     """Return a text that differs when another file has taken the place of one."""
     modified = item.modified.isoformat() if item.modified else ""
     return f"{item.size}:{modified}"
+
+
+def _with_faults(batch: Batch, results: Sequence[RowResult]) -> list[RowResult]:
+    """Return a result for each row of a batch: those given, and between them those of rows that cannot be loaded."""
+    left = iter(results)
+    return [
+        RowResult(errors=(batch.faults[place],))
+        if place in batch.faults
+        else next(left)
+        for place in range(len(batch.rows))
+    ]
 
 
 def _results(outcome: object) -> list[RowResult]:

@@ -11,17 +11,20 @@ from collections.abc import (
     AsyncIterable,
     AsyncIterator,
     Iterable,
+    Mapping,
     Sequence,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
 from shared.protocol.csv_cells import safe_cell
+from shared.protocol.csv_columns import SAVE_AS, CsvColumns, CsvColumnsFault, is_blank
 from shared.protocol.error_types import ErrorType
-from shared.vault.errors import VaultFault
+from shared.vault.errors import ApiError, VaultFault
 
 MAX_RECORD = 4 * 2**20  # characters of one row
+TOO_LONG = f"it has more than {MAX_RECORD} characters"
 # A failure log that has been corrected may be loaded again as it is.
 LOG_COLUMNS = ("responseStatus", "errors")
 
@@ -30,10 +33,23 @@ csv.field_size_limit(MAX_RECORD)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive rows of a file; ``first`` is the number of the first of them, counted from 1."""
+    """Consecutive rows of a file, each with as many cells as the header has names.
+
+    ``first`` is the number of the first of them, counted from 1; ``faults`` are the errors of rows that cannot be
+    loaded, by their places among ``rows``.
+    """
 
     first: int
     rows: list[list[str]]
+    faults: Mapping[int, ApiError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """One row as it is in the file; ``fault`` says what is wrong with it, after "row 3"."""
+
+    cells: list[str]
+    fault: str | None = None
 
 
 class _Starved(Exception):
@@ -48,10 +64,14 @@ class _Lines:
         self._taken: list[str] = []
         self._partial: list[str] = []
         self._size_of_lines = 0
+        self._passing = False  # over the rest of a line that is too long
         self.ended = False
 
     def add(self, text: str) -> None:
         """Take in what comes next."""
+        if self._passing:
+            _, end, text = text.partition("\n")
+            self._passing = not end
         self._size_of_lines += len(text)
         first, *others = text.split("\n")
         # Joined when the line is whole: a long one that comes in small pieces is copied once.
@@ -88,17 +108,27 @@ class _Lines:
         """Return the lines taken to the queue: they are only the beginning of a row.
 
         Return how many characters to read before the row is tried again.
-
-        :raises VaultFault: INVALID_DATA when it is too long to be one.
         """
         self._ready.extendleft(reversed(self._taken))
         self._taken.clear()
-        # An open quote would otherwise collect the whole file in memory.
-        if self._size_of_lines > MAX_RECORD:
-            message = f"A row has more than {MAX_RECORD} characters"
-            raise VaultFault(ErrorType.INVALID_DATA, message)
         # As many again: however small the chunks are, a row is read about twice in all.
         return min(self._size_of_lines, MAX_RECORD + 1 - self._size_of_lines)
+
+    @property
+    def too_long(self) -> bool:
+        """Return whether the lines at hand are too long to be one row."""
+        # An open quote would otherwise collect the whole file in memory.
+        return self._size_of_lines > MAX_RECORD
+
+    def give_up(self) -> int:
+        """Pass over the lines taken, or over the one that has no end yet; return how many of them are not empty."""
+        passed = sum(bool(line.strip(",\r\n")) for line in self._taken)
+        if not self._taken:
+            self._size_of_lines -= sum(map(len, self._partial))
+            self._partial, self._passing = [], True
+            passed = 1
+        self.accept()
+        return passed
 
 
 class SheetReader:
@@ -111,23 +141,34 @@ class SheetReader:
     ) -> None:
         self._content = aiter(content)
         self._size = batch_size
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        # Bytes that are not UTF-8 become characters that no UTF-8 text has: only their rows fail.
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
         self._lines = _Lines()
         self._reader = csv.reader(self._lines, strict=True)
         self._row = 0
-        self.header: list[str] = []
+        # Of lines that could not be read: how many are still to be counted as rows, and why.
+        self._unread = 0
+        self._reason = ""
+        self._columns: CsvColumns | None = None
+        self._refusal: ApiError | None = None
 
     async def read_header(self) -> list[str]:
-        """Return the column names.
+        """Return the column names; columns without one are left out.
 
-        :raises VaultFault: INVALID_DATA when names are missing or repeated.
+        When it fails, every row of the file has the same error.
+
+        :raises VaultFault: INVALID_DATA when names are missing or repeated, or the file is not CSV in UTF-8.
         """
-        self.header = [name.strip() for name in await self._next() or []]
-        if not self.header or not all(self.header):
-            raise _invalid("its first line does not name every column")
-        if len(set(self.header)) != len(self.header):
-            raise _invalid("a column name is repeated")
-        return self.header
+        record = await self._next() or _Record([])
+        try:
+            if record.fault is not None:
+                raise CsvColumnsFault(record.fault)
+            self._columns = CsvColumns(record.cells)
+        except CsvColumnsFault as error:
+            message = f"The file {error}"
+            self._refusal = ApiError(ErrorType.INVALID_DATA, message)
+            raise VaultFault(self._refusal.type, message) from error
+        return self._columns.names
 
     async def close(self) -> None:
         """Close the stream of bytes, which a reader that ends early leaves open."""
@@ -140,72 +181,122 @@ class SheetReader:
             self._row += 1
 
     async def batches(self) -> AsyncIterator[Batch]:
-        """Yield the rows, each with as many cells as the header; empty lines are no rows.
-
-        :raises VaultFault: INVALID_DATA where the file is not CSV; the rows before have been yielded by then.
-        """
+        """Yield all rows, those that cannot be loaded among them; empty lines and rows of commas only are no rows."""
         rows: list[list[str]] = []
-        # A fault waits until the rows before it are out: they are valid, and are loaded.
-        fault: VaultFault | None = None
-        while True:
-            try:
-                row = await self._next()
-                self._check_width(row)
-            except VaultFault as error:
-                row, fault = None, error
-            if row is not None:
-                rows.append(row)
-                self._row += 1
-            if rows and (row is None or len(rows) == self._size):
-                yield Batch(self._row - len(rows) + 1, rows)
-                rows = []
+        faults: dict[int, ApiError] = {}
+        while record := await self._next():
+            self._row += 1
+            cells, fault = self._checked(record)
             if fault is not None:
-                raise fault
-            if row is None:
-                return
+                faults[len(rows)] = fault
+            rows.append(cells)
+            if len(rows) == self._size:
+                yield Batch(self._row - len(rows) + 1, rows, faults)
+                rows, faults = [], {}
+        if rows:
+            yield Batch(self._row - len(rows) + 1, rows, faults)
 
-    def _check_width(self, row: list[str] | None) -> None:
-        width = len(self.header)
-        if row is not None and len(row) != width:
-            number = self._row + 1
-            message = f"row {number} has {len(row)} cells; the header has {width}"
-            raise _invalid(message)
+    def _checked(self, record: _Record) -> tuple[list[str], ApiError | None]:
+        """Return the cells of the columns, and what is wrong with the row."""
+        if self._columns is None:
+            return [], self._refusal
+        try:
+            if record.fault is not None:
+                raise CsvColumnsFault(record.fault)
+            return self._columns.cells(record.cells), None
+        except CsvColumnsFault as error:
+            message = f"The file is not valid CSV: row {self._row} {error}"
+            fault = ApiError(ErrorType.INVALID_DATA, message)
+            return self._columns.present_cells(record.cells), fault
 
-    async def _next(self) -> list[str] | None:
+    async def _next(self) -> _Record | None:
         """Return the next row that is not empty, None at the end."""
         while True:
+            if self._unread:
+                self._unread -= 1
+                return _Record([], self._reason)
             try:
-                row = next(self._reader)
+                cells = next(self._reader)
             except _Starved:
-                wanted = self._lines.give_back()
-                # A reader that was interrupted within a row begins it anew.
-                self._reader = csv.reader(self._lines, strict=True)
-                await self._more(wanted)
+                await self._more()
                 continue
             except StopIteration:
                 return None
             except csv.Error as error:
-                raise _invalid(f"row {self._row + 1}: {error}") from error
+                self._give_up(_explained(error))
+                continue
             self._lines.accept()
-            if row:
-                return row
+            # A file in UTF-16 ends with half a character.
+            if not is_blank(cells) and cells != ["\x00"]:
+                return _written(cells)
 
-    async def _more(self, wanted: int) -> None:
+    def _give_up(self, reason: str) -> None:
+        """Make rows of their own of the lines of a row that cannot be read: where it ends is anybody's guess."""
+        self._unread = self._lines.give_up()
+        is_one = self._unread == 1 or self._columns is None
+        place = "" if is_one else f", in a text that begins in row {self._row + 1}"
+        self._reason = f"cannot be read: {reason}{place}"
+        self._reader = csv.reader(self._lines, strict=True)
+
+    async def _more(self) -> None:
+        """Read on in a row whose end is not at hand, unless it is too long."""
+        if self._lines.too_long:
+            self._give_up(TOO_LONG)
+            return
+        wanted = self._lines.give_back()
+        # A reader that was interrupted within a row begins it anew.
+        self._reader = csv.reader(self._lines, strict=True)
+        await self._read(wanted)
+
+    async def _read(self, wanted: int) -> None:
         """Read at least one chunk, and on until there are ``wanted`` characters more, or the end."""
-        try:
-            while True:
-                chunk = await anext(self._content, None)
-                if chunk is None:
-                    self._lines.add(self._decoder.decode(b"", final=True))
-                    self._lines.end()
-                    return
-                text = self._decoder.decode(chunk)
-                self._lines.add(text)
-                wanted -= len(text)
-                if wanted <= 0:
-                    return
-        except UnicodeDecodeError as error:
-            raise _invalid("it is not UTF-8 text") from error
+        while True:
+            chunk = await anext(self._content, None)
+            if chunk is None:
+                self._lines.add(self._decoder.decode(b"", final=True))
+                self._lines.end()
+                return
+            text = self._decoder.decode(chunk)
+            self._lines.add(text)
+            wanted -= len(text)
+            if wanted <= 0:
+                return
+
+
+def _explained(error: csv.Error) -> str:
+    """Return what the CSV reader says is wrong, in words for those who do not know the reader."""
+    text = str(error)
+    if text.startswith("unexpected end of data"):
+        return "a quote is opened and not closed"
+    if text.startswith("new-line character"):
+        return f"its line ends with a carriage return alone; {SAVE_AS}"
+    return TOO_LONG if text.startswith("field larger") else text
+
+
+def _written(cells: list[str]) -> _Record:
+    """Return a row, with a fault when it has characters that no value can have, which then are marked."""
+    text = "".join(cells)
+    if "\x00" in text:
+        fault = "has the NUL character"
+    elif not _is_unicode(text):
+        fault = "is not UTF-8 text"
+    else:
+        return _Record(cells)
+    return _Record([_marked(each) for each in cells], f"{fault}; {SAVE_AS}")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _marked(text: str) -> str:
+    """Return a text with the replacement character for each that cannot be stored."""
+    data = text.encode("utf-8", "surrogateescape")
+    return data.decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
 def lines(rows: Iterable[Sequence[object]]) -> str:
@@ -229,7 +320,3 @@ def cell(value: object) -> str:
         return ",".join(cell(item) for item in value)
     # A number may begin with a sign.
     return safe_cell(value) if isinstance(value, str) else str(value)
-
-
-def _invalid(reason: str) -> VaultFault:
-    return VaultFault(ErrorType.INVALID_DATA, f"The file is not valid CSV: {reason}")

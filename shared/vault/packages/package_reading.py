@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from xml.etree.ElementTree import Element  # reads no XML itself  # nosec B405
 
+from shared.protocol.csv_columns import CsvColumns, CsvColumnsFault, is_blank
 from shared.protocol.whole_numbers import whole_number
 from shared.vault.components.component_errors import MdlSyntaxError
 from shared.vault.components.mdl import parse as parse_mdl
@@ -174,36 +175,34 @@ def _action(text: str) -> DataAction:
 
 
 def _table(text: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Return field names and rows of a CSV text; empty lines are skipped."""
+    """Return field names and rows of a CSV text; empty lines and rows of commas only are skipped."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        header = tuple(name.strip() for name in next(reader, []))
-        distinct = len(set(header)) == len(header)
-        named = bool(header) and all(header)
-        if not named or not distinct or len(header) > MAX_COLUMNS:
-            raise StepFault("The first line does not name the fields, each once")
-        return header, tuple(_rows(reader, len(header)))
+        columns = CsvColumns(next(reader, []))
+        if len(columns.names) > MAX_COLUMNS:
+            raise StepFault(f"The first line has more than {MAX_COLUMNS} columns")
+        return tuple(columns.names), tuple(_rows(reader, columns))
     except csv.Error as error:
         raise StepFault(f"Line {reader.line_num} is not CSV: {error}") from error
+    except CsvColumnsFault as error:
+        raise StepFault(f"The file {error}") from error
 
 
 def _rows(
     reader: Iterator[list[str]],
-    width: int,
+    columns: CsvColumns,
 ) -> Iterator[tuple[str, ...]]:
     count = 0
     for cells in reader:
-        if not cells:
+        if is_blank(cells):
             continue
         count += 1
-        if len(cells) != width:
-            message = (
-                f"Record {count} has {len(cells)} cells; the first line has {width}"
-            )
-            raise StepFault(message)
         if count > MAX_ROWS:
             raise StepFault(f"The file has more than {MAX_ROWS} records")
-        yield tuple(cells)
+        try:
+            yield tuple(columns.cells(cells))
+        except CsvColumnsFault as error:
+            raise StepFault(f"Record {count} {error}") from error
 
 
 def _declared(content: bytes) -> Iterator[Declared]:

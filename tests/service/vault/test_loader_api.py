@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -195,22 +196,56 @@ async def test_a_batch_that_is_refused_as_a_whole_and_a_row_without_change(
     ] == ["WARNING"]
 
 
-async def test_a_file_that_ends_in_nonsense_is_loaded_up_to_there(admin: Api) -> None:
-    await stage(
-        admin,
-        "/broken.csv",
-        "key__c,name__v\nbroken-1,One\nbroken-2,Two\nbroken-3,Three,Four\nbroken-4,x\n",
-    )
-    job_id, status = await load(admin, task("create", "/broken.csv"))
-    assert status == "ERRORS_ENCOUNTERED"
-    assert [row["rowId"] for row in await rows(admin, job_id, "1", "successlog")] == [
-        "1",
-        "2",
+def file_with(number: int, line: bytes, rows: int = 7) -> bytes:
+    """A file of which one row is another line."""
+    body = [b"{key}-%d,One" % each for each in range(1, rows + 1)]
+    body[number - 1] = line
+    return b"key__c,name__v\n" + b"\n".join(body)
+
+
+@pytest.mark.parametrize(
+    ("content", "total", "failed", "reason"),
+    [
+        (file_with(3, b"{key}-3,Three,3", 700), 700, 1, "row 3 has 3 cells"),
+        (file_with(3, b"{key}-3"), 7, 1, "row 3 has 1 cells; the header has 2"),
+        (file_with(3, b'{key}-3,"One'), 7, 5, "a quote is opened and not closed"),
+        (file_with(3, b'{key}-3,"One"x'), 7, 1, "row 3 cannot be read"),
+        (file_with(3, b"{key}-3,O\x00ne"), 7, 1, "row 3 has the NUL character"),
+        (file_with(3, b"{key}-3,\xd6ne"), 7, 1, "row 3 is not UTF-8 text; save it as"),
+        (file_with(3, b"{key}-3," + b"x" * (4 * 2**20 + 9)), 7, 1, "more than 4194304"),
+        (file_with(3, b"{key}-3," + b"x" * 99_999), 7, 1, "name__v"),
+        (file_with(3, b",,,,"), 6, 0, ""),
+        (b"key__c,name__v,,\n{key}-1,One,,\n{key}-2,Two,,\n,,,\n", 2, 0, ""),
+        (b"key__c,,name__v\n{key}-1,x,One\n{key}-2,,Two", 2, 1, "in column 2"),
+        (b"key__c;name__v\n{key}-1;One\n", 1, 1, "semicolons; save it as CSV UTF-8"),
+        ("key__c,name__v\n{key}-1,One\n".encode("utf-16"), 1, 1, "save it as CSV"),
+        (b"key__c,key__c\n1,2\n3,4\n", 2, 2, "a column name that is repeated"),
+        (b"nothing__c,name__v\n1,2\n3,4,5\n", 2, 2, "nothing__c"),
+    ],
+)
+async def test_every_row_of_a_file_is_in_one_log(
+    admin: Api, content: bytes, total: int, failed: int, reason: str
+) -> None:
+    key = f"k{uuid4().hex[:8]}"
+    file = f"/{key}.csv"
+    content = content.replace(b"{key}", key.encode())
+    assert (await create(admin, file, content)).status == "SUCCESS"
+    job_id, status = await load(admin, task("create", file))
+    assert status == ("ERRORS_ENCOUNTERED" if failed else "SUCCESS")
+    assert await counts(admin, job_id) == [
+        (status, {"total": total, "success": total - failed, "failure": failed})
     ]
-    assert (
-        "row 3 has 3 cells"
-        in (await rows(admin, job_id, "1", "failurelog"))[0]["errors"]
-    )
+    succeeded = await rows(admin, job_id, "1", "successlog")
+    refused = await rows(admin, job_id, "1", "failurelog")
+    assert (len(succeeded), len(refused)) == (total - failed, failed)
+    if failed:
+        assert reason in refused[0]["errors"]
+    statement = f"SELECT id FROM thing__c WHERE key__c LIKE '{key}-%'"
+    found = await admin.query(statement)
+    assert found.body["responseDetails"]["total"] == total - failed
+
+
+async def test_a_file_without_rows_says_why_it_has_none(admin: Api) -> None:
     await stage(admin, "/headless.csv", "")
     job_id, status = await load(admin, task("create", "/headless.csv"))
     assert status == "ERRORS_ENCOUNTERED"

@@ -149,9 +149,11 @@ def test_a_data_step() -> None:
     ("rows", "action", "reason"),
     [
         ("key__c\nA\n", "Merge", "action"),
-        ("key__c,\nA,B\n", "Create", "name the fields"),
-        ("key__c,key__c\nA,B\n", "Create", "name the fields"),
-        ("", "Create", "name the fields"),
+        ("key__c,\nA,B\n", "Create", "Record 1 has 2 cells"),
+        ("key__c,,b\nA,B,C\n", "Create", "a value in column 2"),
+        ("key__c;b\nA;B\n", "Create", "save it as CSV UTF-8 (comma delimited)"),
+        ("key__c,key__c\nA,B\n", "Create", "repeated"),
+        ("", "Create", "no column names"),
         ("key__c\nA,B\n", "Create", "2 cells"),
         ('key__c\n"A\n', "Create", "not CSV"),
     ],
@@ -160,6 +162,13 @@ def test_what_can_be_wrong_with_a_data_step(
     rows: str, action: str, reason: str
 ) -> None:
     assert reason in data_step(data_files(10, "thing__c", action, rows)).error
+
+
+def test_columns_and_rows_that_a_spreadsheet_leaves_are_left_out() -> None:
+    rows = "key__c,name__v,,\nA,One,,\n,,,\n\nB,Two\n"
+    step = data_step(data_files(10, "thing__c", "Create", rows))
+    assert (step.error, step.header) == ("", ("key__c", "name__v"))
+    assert step.rows == (("A", "One"), ("B", "Two"))
 
 
 def test_data_that_are_not_what_their_description_says() -> None:
