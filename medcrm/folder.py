@@ -14,8 +14,8 @@ from medcrm.configuration import (
     Table,
     read_component,
 )
-from shared.protocol.csv_columns import CsvColumns, CsvColumnsFault, is_blank
 from shared.protocol.csv_cells import kept_cell, read_cell
+from shared.protocol.csv_columns import CsvColumns, CsvColumnsFault, is_blank
 
 COMPONENTS = "components"
 RECORDS = "records"
@@ -112,11 +112,12 @@ def _rows(
     for cells in reader:
         if is_blank(cells):
             continue
-        row = dict(zip(columns.names, columns.cells(cells), strict=True))
+        texts = [read_cell(cell) for cell in columns.cells(cells)]
+        row = dict(zip(columns.names, texts, strict=True))
         if not row[key]:
             raise CsvColumnsFault(f"has no {key}")
         if row[key] in rows:
-            raise CsvColumnsFault(f"has the {key} {row[key]}, which another row has")
+            raise CsvColumnsFault(f"repeats the {key} {row[key]}")
         rows[row[key]] = row
     return rows
 

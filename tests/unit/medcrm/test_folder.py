@@ -61,10 +61,16 @@ def test_writing_again_writes_nothing_and_removes_what_is_gone(tmp_path: Path) -
         ),
         ("components/Picklist.shape__c.mdl", TEXT, "another component"),
         ("records/case__v.csv", "id\n1\n", "not configuration"),
-        ("records/connection__sys.csv", "name__v\nA\n", "api_name__sys among them"),
+        ("records/connection__sys.csv", "name__v\nA\n", "no column api_name__sys"),
         ("records/connection__sys.csv", "api_name__sys,name__v\nA\n", "line 2"),
+        ("records/connection__sys.csv", "api_name__sys,,a\nA,b,c\n", "column 2"),
+        ("records/connection__sys.csv", "api_name__sys;a\nA;b\n", "save it as CSV"),
         ("records/connection__sys.csv", "api_name__sys,name__v\n,B\n", "line 2"),
-        ("records/connection__sys.csv", "api_name__sys\nA\nA\n", "comes twice"),
+        (
+            "records/connection__sys.csv",
+            "api_name__sys\nA\nA\n",
+            "line 3: repeats the api_name__sys A",
+        ),
         ("records/connection__sys.csv", 'api_name__sys\n"A\n', "unexpected end"),
         ("readme.txt", "", "neither"),
     ],
@@ -86,3 +92,14 @@ def test_text_that_is_no_text_and_a_folder_that_is_none(tmp_path: Path) -> None:
         read_folder(tmp_path)
     with pytest.raises(ConfigurationFault, match="not a folder"):
         read_folder(tmp_path / "nothing")
+
+
+def test_a_file_from_a_spreadsheet_may_have_columns_and_rows_that_are_empty(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "records" / "connection__sys.csv"
+    file.parent.mkdir()
+    file.write_text("api_name__sys,name__v,,\nb__v,B,,\n,,,\n\nc__v,C\n")
+    found = read_folder(tmp_path).tables["connection__sys"]
+    assert found.columns == ("api_name__sys", "name__v")
+    assert list(found.rows) == ["b__v", "c__v"]
