@@ -10,10 +10,11 @@ from typing import Annotated, TypeVar, assert_never
 
 import typer
 
-from medcrm.application import apply, statements
+from medcrm.application import apply
 from medcrm.configuration import Configuration, ConfigurationFault
 from medcrm.difference import Difference, Kind, compare
 from medcrm.folder import read_folder, write_folder
+from medcrm.statement_order import statements
 from medcrm.vault import read_vault
 from shared.client import VaultClient
 from shared.client.errors import ClientError

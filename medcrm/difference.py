@@ -68,6 +68,11 @@ def compare(wanted: Configuration, present: Configuration) -> Difference:
     return Difference(tuple(components), tuple(records))
 
 
+def is_same(new: Component, old: Component) -> bool:
+    """Return whether two versions of a component mean the same; the order of their parts does not matter."""
+    return not any(_changed(new, old, ""))
+
+
 def _components(
     wanted: Configuration,
     present: Configuration,

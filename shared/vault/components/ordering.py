@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from heapq import heappop, heappush
 
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.uses import dependencies_of
 
@@ -58,6 +59,11 @@ class _Ordering:
 
     def _enter(self, key: Key, component: Component) -> None:
         needed = {dependency.key for dependency in dependencies_of(component)}
+        # Packages do not count them as dependencies, but an object must be there before something is permitted on it.
+        needed |= {
+            (ComponentKind.OBJECT, permission.name)
+            for permission in component.children_of(PartKind.OBJECT_PERMISSION)
+        }
         # References to what is not being ordered are there already, or never will be.
         waits = needed & self._pending.keys()
         self._waits[key] = waits

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from medcrm.application import statements
 from medcrm.configuration import Configuration, Table, read_component
 from medcrm.difference import Kind, compare
+from medcrm.statement_order import statements
 
 COLOUR = "RECREATE Picklist colour__c ( label('Colour'), Picklistentry red__c ( label('Red'), order(1) ) );"
 THING = """RECREATE Object thing__c ( label('Thing'), prefix('ZTH'),
