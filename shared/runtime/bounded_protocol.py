@@ -275,11 +275,11 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refuse(BODY_UNREAD)
             elif body[1] - self._seen_body[1] < stall_bytes:
                 self._refuse(BODY_TOO_SLOW)
-        if answer and self._seen_answer and answer[0] == self._seen_answer[0]:
-            if self._seen_answer[1] - answer[1] < stall_bytes:
-                # Not closed, which would wait for the rest to be read.
-                self.transport.abort()
-                return
+        same_answer = answer and self._seen_answer and answer[0] == self._seen_answer[0]
+        if same_answer and self._seen_answer[1] - answer[1] < stall_bytes:
+            # Not closed, which would wait for the rest to be read.
+            self.transport.abort()
+            return
         self._seen_body, self._seen_answer = body, answer
         self._await_review()
 

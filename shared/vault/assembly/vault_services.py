@@ -105,7 +105,7 @@ class VaultServices:
         self.database = Database(
             dsn,
             max_size=settings.database_connections,
-            statement_timeout=settings.query_timeout_seconds,
+            limits=settings.query_limits,
         )
         self.channels = Notifications(dsn)
         self.components = ComponentService(self.database)
@@ -202,7 +202,6 @@ class VaultServices:
             self.database,
             self.components,
             tokens,
-            self.settings.query_limits,
         )
         self.lineage = LineageService(self.database, self.queries)
 

@@ -79,7 +79,7 @@ class AuditService:
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when no trail has this name.
         """
         trail = self.trail(caller, name)
-        return await self._page(trail, wanted, limit, offset)
+        return await self._page(caller, trail, wanted, limit, offset)
 
     async def of_record(
         self,
@@ -94,7 +94,7 @@ class AuditService:
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
         trail = self.trail(caller, OBJECT.name)
-        return await self._page(trail, wanted, limit, offset)
+        return await self._page(caller, trail, wanted, limit, offset)
 
     async def of_document(
         self,
@@ -109,10 +109,11 @@ class AuditService:
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
         trail = self.trail(caller, DOCUMENT.name)
-        return await self._page(trail, wanted, limit, offset)
+        return await self._page(caller, trail, wanted, limit, offset)
 
     async def _page(
         self,
+        caller: Caller,
         trail: Trail,
         wanted: AuditFilter,
         limit: int,
@@ -127,7 +128,7 @@ class AuditService:
             f"SELECT {trail.columns} FROM {SOURCE} WHERE {where}"
             f" ORDER BY a.happened DESC, a.id DESC LIMIT ${after + 1} OFFSET ${after + 2}"
         )
-        async with self._database.connection() as connection:
+        async with self._database.query_connection(caller.user_id) as connection:
             total = int(await connection.fetchval(count, *parameters))
             records = await connection.fetch(select, *parameters, limit, offset)
         rows = [_row(record) for record in records]

@@ -92,7 +92,7 @@ class LineageService:
         :raises VaultFault: INSUFFICIENT_ACCESS, the caller may not read the audit trail.
         """
         authorize(caller, Grant.READ_AUDIT)
-        async with self._database.connection() as connection:
+        async with self._database.query_connection(caller.user_id) as connection:
             total = int(await connection.fetchval(COUNT, message_id))
             rows = await connection.fetch(OF_MESSAGE, message_id, limit, offset)
         dated = [_dated(dict(row)) for row in rows]

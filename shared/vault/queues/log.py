@@ -155,7 +155,7 @@ class QueueLog:
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
         authorize(caller, Grant.READ_QUEUE_LOG)
-        async with self._database.connection() as connection:
+        async with self._database.query_connection(caller.user_id) as connection:
             rows = await connection.fetch(DAYS)
         return [LogDay(row["day"], row["removals"], row["traces"]) for row in rows]
 
@@ -175,7 +175,7 @@ class QueueLog:
         authorize(caller, Grant.READ_QUEUE_LOG)
         begin = datetime.combine(day, time.min, UTC)
         end = begin + timedelta(days=1)
-        async with self._database.connection() as connection:
+        async with self._database.query_connection(caller.user_id) as connection:
             rows = await connection.fetch(ENTRIES, begin, end, after, queue, limit)
         return [self._entry(row) for row in rows]
 

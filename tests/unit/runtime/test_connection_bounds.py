@@ -99,7 +99,9 @@ class Served:
 
     async def answers(self) -> bool:
         connection = await self.connect()
-        await connection.send(b"GET /ok HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        await connection.send(
+            b"GET /ok HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
         return (await connection.rest()).startswith(b"HTTP/1.1 200")
 
     @property
@@ -180,7 +182,10 @@ CHUNKED = b"POST /length HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r
 
 TOO_MUCH = {
     "a long url": (414, b"GET /" + b"a" * 4000 + b" HTTP/1.1\r\n" + HEAD + b"\r\n"),
-    "a long query": (414, b"GET /?q=" + b"a" * 4000 + b" HTTP/1.1\r\n" + HEAD + b"\r\n"),
+    "a long query": (
+        414,
+        b"GET /?q=" + b"a" * 4000 + b" HTTP/1.1\r\n" + HEAD + b"\r\n",
+    ),
     "a long field": (431, GET + fields(1, 8192) + b"\r\n"),
     "long fields": (431, GET + fields(9, 1024) + b"\r\n"),
     "many fields": (431, GET + fields(101, 1) + b"\r\n"),
@@ -226,7 +231,10 @@ async def test_what_is_within_the_bounds_is_answered() -> None:
             + b"1\r\nx\r\n" * 9_000
             + b"0\r\nX-Behind: 1\r\n\r\n",
             CHUNKED.replace(b"Host: x", b"Connection: close")
-            + b"20\r\n" + b"x" * 32 + b"\r\n" + b"0;why=because\r\n\r\n",
+            + b"20\r\n"
+            + b"x" * 32
+            + b"\r\n"
+            + b"0;why=because\r\n\r\n",
         ):
             connection = await process.connect()
             assert (await connection.pour(request, b"", 0)).startswith(b"HTTP/1.1 200")
