@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from local.polling import answers_within
 from local.servers import PostgresServer
 from shared.vault.assembly.vault import Vault
 from tests.service.vault.served import Answer, Api
@@ -81,16 +82,14 @@ async def test_a_small_call_is_answered_while_long_ones_run(
                 for session in sessions
             ]
 
-            async def all_run() -> bool:
+            async def all_run() -> str | None:
                 waiting = await observer.fetchval(WAITING, long.table)
-                return bool(waiting == long.running)
+                return None if waiting == long.running else f"{waiting} run"
 
-            async with asyncio.timeout(PATIENCE):
-                while not await all_run():
-                    await asyncio.sleep(0.02)
+            assert await answers_within(PATIENCE, all_run) is None
             small = await admin.get("/objects/users/me")
             assert small.status == "SUCCESS"
-            assert await all_run()
+            assert await all_run() is None
             assert not any(call.done() for call in calls)
     finally:
         await holder.close()
