@@ -222,7 +222,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """Return whether an answer now would be that of the request which is refused."""
         if self._in_body:
             return not self.pipeline and not self.cycle.response_started
-        return self.cycle is None or self.cycle.response_complete
+        return self._all_answered
+
+    @property
+    def _all_answered(self) -> bool:
+        """Return whether the latest request, and so each before it, has its whole answer."""
+        latest: RequestResponseCycle | None = self.cycle
+        return latest is None or latest.response_complete
 
     def _answer(self, refusal: Refusal) -> bytes:
         """Return the whole answer."""
@@ -270,13 +276,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """Close the connection if its body or its answer has hardly moved since the last review."""
         body, answer = self._body(), self._unread_answer()
         stall_bytes = self._bounds.stall_bytes
-        if body and self._seen_body and body[0] == self._seen_body[0]:
-            if self.cycle.response_complete:
-                self._refuse(BODY_UNREAD)
-            elif body[1] - self._seen_body[1] < stall_bytes:
-                self._refuse(BODY_TOO_SLOW)
-        same_answer = answer and self._seen_answer and answer[0] == self._seen_answer[0]
-        if same_answer and self._seen_answer[1] - answer[1] < stall_bytes:
+        received = _moved(self._seen_body, body)
+        if received is not None and self.cycle.response_complete:
+            self._refuse(BODY_UNREAD)
+        elif received is not None and received < stall_bytes:
+            self._refuse(BODY_TOO_SLOW)
+        read = _moved(self._seen_answer, answer)
+        if read is not None and read < stall_bytes:
             # Not closed, which would wait for the rest to be read.
             self.transport.abort()
             return
@@ -294,7 +300,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def _unread_answer(self) -> Seen | None:
         """Return which bytes the client has yet to read, when none are added to them, and how many they are."""
         unread = self.transport.get_write_buffer_size()
-        complete = self.cycle is None or self.cycle.response_complete
+        complete = self._all_answered
         if not unread or not (complete or self.flow.write_paused):
             return None
         return (self._messages, self._write_pauses, complete), unread
+
+
+def _moved(before: Seen | None, now: Seen | None) -> int | None:
+    """Return by how many bytes a body or an answer has moved; None when it is not the same one."""
+    if before is None or now is None or before[0] != now[0]:
+        return None
+    return abs(now[1] - before[1])

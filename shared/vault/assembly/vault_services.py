@@ -161,6 +161,7 @@ class VaultServices:
             self.records,
             self.security,
             self.identity,
+            self.settings.allowed_addresses,
         )
         self.runs = RunService(self.database, self.settings.run_patience_minutes)
         self.bulk_retries = BulkRetries(self.components, self.jobs)
@@ -168,7 +169,7 @@ class VaultServices:
     def _triggers(self) -> Mapping[str, Trigger]:
         """Return the triggers of the Vault by object."""
         connections = connection_rules.ConnectionTrigger(
-            self.settings.allowed_connection_urls,
+            self.settings.allowed_addresses,
             self.security.profiles,
         )
         users = user_records.UserTrigger(self.security.profiles)

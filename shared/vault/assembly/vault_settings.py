@@ -10,10 +10,17 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.process import TlsListener
 from shared.runtime.settings import RuntimeSettings
+from shared.vault.connections.allowed_addresses import AllowedAddresses
 from shared.vault.connections.connection_rules import DomainType
 from shared.vault.notifications.mail import MailServer, SmtpSecurity
 from shared.vault.security.call_limits import Limits
 from shared.vault.storage.query_slots import QueryLimits
+
+
+def _split(text: str | None) -> list[str]:
+    """Return the parts of a text between commas, without spaces around them, and none that is empty."""
+    parts = (part.strip() for part in (text or "").split(","))
+    return [part for part in parts if part]
 
 
 class VaultSettings(RuntimeSettings):
@@ -120,13 +127,15 @@ class VaultSettings(RuntimeSettings):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _plain_addresses(self) -> Self:
+        AllowedAddresses.listed(_split(self.connection_urls))
+        return self
+
     @property
-    def allowed_connection_urls(self) -> tuple[str, ...]:
-        """Return the prefixes that addresses of External connections may have."""
-        if self.connection_urls is None:
-            return ()
-        urls = [url.strip() for url in self.connection_urls.split(",")]
-        return tuple(url for url in urls if url)
+    def allowed_addresses(self) -> AllowedAddresses:
+        """Return the addresses that External connections may have."""
+        return AllowedAddresses.listed(_split(self.connection_urls))
 
     @property
     def burst_limits(self) -> Limits:

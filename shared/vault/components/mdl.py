@@ -78,6 +78,9 @@ def _literal(value: Scalar) -> str:
     return repr(value)
 
 
+# More than the largest number that is not infinite to Python.
+MAX_DIGITS = 400
+
 # A quote within a string is written with a backslash, or doubled.
 _ESCAPE = re.compile(r"\\(['\\])|''")
 
@@ -88,13 +91,12 @@ def _string(token: Token) -> str:
 
 
 def _number(token: Token) -> int | float:
-    value = float(token) if any(mark in token for mark in ".eE") else int(token)
-    # Python reads a number that is too large as infinity, which JSON cannot have.
-    if not isfinite(value):
+    # Python reads a number that is too large as infinity, which JSON cannot have, and refuses thousands of digits.
+    if len(token) > MAX_DIGITS or not isfinite(float(token)):
         raise MdlSyntaxError(
             "The number is too large.", token.line or 1, token.column or 1
         )
-    return value
+    return float(token) if any(mark in token for mark in ".eE") else int(token)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller, SecurityProfile
+    from shared.vault.connections.allowed_addresses import AllowedAddresses
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.record_service import RecordService
     from shared.vault.security.sessions import SecurityProfiles, Session, Sessions
@@ -49,6 +50,7 @@ class Connections:
         records: RecordService,
         security: SignInService,
         identity: Identity,
+        addresses: AllowedAddresses,
     ) -> None:
         self.signing = Signing(database, identity.vault_id)
         self.handshake = Handshake(
@@ -58,7 +60,9 @@ class Connections:
             database, security.sessions, security.profiles
         )
         self.duplication = Duplication(database, components, records)
-        self.messages = MessageSigning(database, self.signing, identity.vault_id)
+        self.messages = MessageSigning(
+            database, self.signing, identity.vault_id, addresses
+        )
 
 
 class ConnectionSessions:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
+    from shared.vault.connections.allowed_addresses import AllowedAddresses
     from shared.vault.storage.database import Database
 
 CERTIFICATE_ID = "00001"
@@ -142,10 +143,12 @@ class MessageSigning:
         database: Database,
         signing: Signing,
         vault_id: int,
+        addresses: AllowedAddresses,
     ) -> None:
         self._database = database
         self._signing = signing
         self._vault_id = vault_id
+        self._addresses = addresses
 
     async def sign(
         self,
@@ -156,7 +159,8 @@ class MessageSigning:
         """Sign messages that are about to be sent over an Active External connection.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection, too many messages, or a body
-            that is not a message; OPERATION_NOT_ALLOWED for a connection that is not External, or not Active.
+            that is not a message; OPERATION_NOT_ALLOWED for a connection that is not External, or not Active, or whose
+            address is not allowed (any more).
         """
         authorize(caller, Grant.SIGN_MESSAGES)
         if len(bodies) > MAX_MESSAGES:
@@ -165,6 +169,10 @@ class MessageSigning:
                 f"At most {MAX_MESSAGES} messages are signed at once",
             )
         url = await self._address(api_name)
+        # Of a connection from before the list was what it is now.
+        if not self._addresses.allow(url):
+            text = f"The address of connection [{api_name}] is not among those that are allowed"
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text)
         message_ids = [_message_id(body) for body in bodies]
         # 500 signatures take long enough to keep other requests waiting.
         return await asyncio.to_thread(self._signed, url, message_ids, bodies)

@@ -11,6 +11,7 @@ import asyncpg
 
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.audit.audit_entries import AuditAction
@@ -341,9 +342,9 @@ def read_members(text: str) -> Members:
     parts = (match[2] if match[1] else match[3]).split(",")
     # Two ids with a space and no comma between them are not one id.
     run_together = any(" " in part.strip() for part in parts)
-    users = sorted({int(part) for part in parts if part.strip().isdigit()})
-    too_large = bool(users) and users[-1] >= 2**63
-    if run_together or too_large or len(users) > MAX_MEMBERS:
+    ids = {whole_number(part.strip()) for part in parts if part.strip()}
+    users = sorted(user for user in ids if user is not None)
+    if run_together or len(users) < len(ids) or len(users) > MAX_MEMBERS:
         raise VaultFault(
             ErrorType.INVALID_DATA,
             f"[members__v] takes at most {MAX_MEMBERS} ids of users",

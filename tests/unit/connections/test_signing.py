@@ -18,6 +18,7 @@ from shared.protocol.error_types import ErrorType
 from shared.spark.envelope import Envelope, Message
 from shared.spark.signatures import SIGNATURE, signed_text
 from shared.vault.access.caller import SYSTEM
+from shared.vault.connections.allowed_addresses import AllowedAddresses
 from shared.vault.connections.connection_rules import ConnectionType
 from shared.vault.connections.signing import (
     ADDRESS,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 VAULT_ID = 10101
 URL = "https://shop.example/messages"
+ALLOWED = AllowedAddresses.listed(["https://shop.example"])
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
 EXTERNAL = {
     "object_type__v": ConnectionType.EXTERNAL.value,
@@ -69,7 +71,7 @@ async def started(stored: Stored) -> tuple[Signing, MessageSigning]:
     database = cast("Database", stored)
     signing = Signing(database, VAULT_ID)
     await signing.start()
-    return signing, MessageSigning(database, signing, VAULT_ID)
+    return signing, MessageSigning(database, signing, VAULT_ID, ALLOWED)
 
 
 def verify(certificate: str, signature: bytes, data: bytes) -> None:

@@ -263,7 +263,11 @@ async def test_what_has_no_end_is_closed_and_leaves_no_memory() -> None:
         assert await process.answers()
 
 
-QUICK = {"head_seconds": 0.3, "stall_seconds": 0.3, "bytes_per_second": 10_000}
+QUICK: dict[str, Any] = {
+    "head_seconds": 0.3,
+    "stall_seconds": 0.3,
+    "bytes_per_second": 10_000,
+}
 LATE = {
     "nothing at all": (b"", b""),
     "half a line": (b"GET /o", b"HTTP/1.1 408"),
@@ -359,7 +363,7 @@ async def test_connections_are_as_many_as_their_bounds_say() -> None:
 
 
 async def test_a_trusted_proxy_has_all_connections() -> None:
-    bounds = {"connections": 5, "address_connections": 3}
+    bounds: dict[str, Any] = {"connections": 5, "address_connections": 3}
     async with served(**bounds, trusted_proxies=["127.0.0.0/8"]) as process:
         entered = [await process.connect() for _ in range(5)]
         refused = await process.connect()
