@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller, SecurityProfile
-    from shared.vault.connections.allowed_addresses import AllowedAddresses
     from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.connections.allowed_addresses import AllowedAddresses
     from shared.vault.records.record_service import RecordService
     from shared.vault.security.sessions import SecurityProfiles, Session, Sessions
     from shared.vault.security.sign_in_service import SignInService
