@@ -21,6 +21,7 @@ from shared.runtime.bounded_protocol import BoundedProtocol
 from shared.runtime.connection_bounds import ConnectionBounds, ConnectionCount
 from shared.runtime.health import stop_being_ready
 from shared.runtime.logging import get_logger
+from shared.runtime.strict_transport import StrictTransport
 
 _log = get_logger(__name__)
 
@@ -162,7 +163,7 @@ def serve(
     count = ConnectionCount(bounds or ConnectionBounds())
     protocol = partial(BoundedProtocol, count=count)
     config = uvicorn.Config(
-        app,
+        StrictTransport(app),
         host=host,
         port=port,
         loop="uvloop",
