@@ -161,7 +161,6 @@ class VaultServices:
             self.records,
             self.security,
             self.identity,
-            self.settings.allowed_addresses,
         )
         self.runs = RunService(self.database, self.settings.run_patience_minutes)
         self.bulk_retries = BulkRetries(self.components, self.jobs)

@@ -18,7 +18,6 @@ from shared.protocol.error_types import ErrorType
 from shared.spark.envelope import Envelope, Message
 from shared.spark.signatures import SIGNATURE, signed_text
 from shared.vault.access.caller import SYSTEM
-from shared.vault.connections.allowed_addresses import AllowedAddresses
 from shared.vault.connections.connection_rules import ConnectionType
 from shared.vault.connections.signing import (
     ADDRESS,
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 VAULT_ID = 10101
 URL = "https://shop.example/messages"
-ALLOWED = AllowedAddresses.listed(["https://shop.example"])
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
 EXTERNAL = {
     "object_type__v": ConnectionType.EXTERNAL.value,
@@ -71,7 +69,7 @@ async def started(stored: Stored) -> tuple[Signing, MessageSigning]:
     database = cast("Database", stored)
     signing = Signing(database, VAULT_ID)
     await signing.start()
-    return signing, MessageSigning(database, signing, VAULT_ID, ALLOWED)
+    return signing, MessageSigning(database, signing, VAULT_ID)
 
 
 def verify(certificate: str, signature: bytes, data: bytes) -> None:
@@ -178,3 +176,15 @@ async def test_too_many_messages_are_refused() -> None:
     _, messages = await started(Stored(EXTERNAL))
     with pytest.raises(VaultFault, match="At most 500"):
         await messages.sign(SYSTEM, "shop__c", [b""] * (MAX_MESSAGES + 1))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://shop.example/a/../b", "https://shop.example/%2e%2e/b"]
+)
+async def test_nothing_is_signed_for_an_address_that_can_be_read_in_several_ways(
+    url: str,
+) -> None:
+    _, messages = await started(Stored({**EXTERNAL, "url__sys": url}))
+    with pytest.raises(VaultFault) as refused:
+        await messages.sign(SYSTEM, "shop__c", [])
+    assert refused.value.error.type is ErrorType.OPERATION_NOT_ALLOWED
