@@ -1,19 +1,18 @@
-"""Reads whole numbers that clients write as text."""
+"""Reads whole numbers from text of any length in one pass."""
 
 from __future__ import annotations
 
-BIGINT = 2**63 - 1
-"""The largest number that the database and the API's clients have."""
+LARGEST = 2**63 - 1
+"""The largest number that PostgreSQL's bigint holds."""
 
 
-def whole_number(text: str, most: int = BIGINT) -> int | None:
-    """Return the number of a text that is all digits, up to ``most``; None for any other text."""
-    # Other scripts have digits too, which Python would read and others would not.
-    if not text.isascii() or not text.isdigit():
+def whole_number(text: str, largest: int = LARGEST) -> int | None:
+    """Return the number from 0 to ``largest`` that ASCII digits stand for; None for any other text."""
+    # int() takes digits of every script, and raises an error for more than 4300 of them.
+    if not (text.isascii() and text.isdigit()):
         return None
     significant = text.lstrip("0") or "0"
-    # Python refuses to read a text of thousands of digits.
-    if len(significant) > len(str(most)):
+    if len(significant) > len(str(largest)):
         return None
     number = int(significant)
-    return number if number <= most else None
+    return number if number <= largest else None

@@ -31,7 +31,8 @@ MAX_LABEL = 255
 MAX_DESCRIPTION = 200
 MAX_MEMBERS = 10_000
 MEMBERS = re.compile(
-    r"\s*(?:(add|delete)\s*\(([\d\s,]*)\)|([\d\s,]*))\s*", re.IGNORECASE
+    r"\s*+(?:(add|delete)\s*+\(([\d\s,]*+)\)\s*+|([\d\s,]*+))",
+    re.IGNORECASE | re.ASCII,
 )
 
 SELECT = """
@@ -340,11 +341,11 @@ def read_members(text: str) -> Members:
             "[members__v] takes ids of users, or add (…) or delete (…) with them",
         )
     parts = (match[2] if match[1] else match[3]).split(",")
+    texts = [part.strip() for part in parts]
     # Two ids with a space and no comma between them are not one id.
-    run_together = any(" " in part.strip() for part in parts)
-    ids = {whole_number(part.strip()) for part in parts if part.strip()}
-    users = sorted(user for user in ids if user is not None)
-    if run_together or len(users) < len(ids) or len(users) > MAX_MEMBERS:
+    numbers = [whole_number(text) for text in texts if text]
+    users = sorted({number for number in numbers if number is not None})
+    if None in numbers or len(users) > MAX_MEMBERS:
         raise VaultFault(
             ErrorType.INVALID_DATA,
             f"[members__v] takes at most {MAX_MEMBERS} ids of users",

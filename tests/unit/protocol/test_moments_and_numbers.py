@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.protocol.moments import LAST, next_moment, read_moment
-from shared.protocol.whole_numbers import BIGINT, whole_number
+from shared.protocol.whole_numbers import LARGEST, whole_number
 
 
 @pytest.mark.parametrize(
@@ -16,8 +16,8 @@ from shared.protocol.whole_numbers import BIGINT, whole_number
         ("0", 0),
         ("007", 7),
         ("0" * 5000 + "7", 7),
-        (str(BIGINT), BIGINT),
-        (str(BIGINT + 1), None),
+        (str(LARGEST), LARGEST),
+        (str(LARGEST + 1), None),
         ("9" * 5000, None),
         ("", None),
         ("-1", None),
