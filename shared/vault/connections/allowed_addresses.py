@@ -10,8 +10,8 @@ from yarl import URL
 
 from shared.protocol.plain_paths import is_plain_path
 
-# A name of ASCII labels, an IPv4 or an IPv6 address; a name with a dot at its end would be another one to compare.
-HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]*:[0-9a-f:.]*")
+# A name in ASCII, or an address of IPv4 or IPv6.
+HOST = re.compile(r"[a-z0-9.:-]+")
 SCHEMES = ("https", "http")
 
 
@@ -57,7 +57,9 @@ def read_address(text: str) -> URL | None:
         return None
     if url.scheme not in SCHEMES or url.user is not None or url.password is not None:
         return None
-    plain_host = HOST.fullmatch(url.raw_host or "")
+    host = url.raw_host or ""
+    # With a dot at its end it would be another name to compare, and the same one to the resolver.
+    plain_host = HOST.fullmatch(host) and not host.endswith(".")
     return url if plain_host and "#" not in text and "@" not in path else None
 
 
