@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SUPPLIED, Caller, SecurityProfile
+from shared.vault.access.delegated_profile import delegated
+from shared.vault.access.profiles import active_profiles, profile_of
 from shared.vault.audit.audit_entries import signed_in
 from shared.vault.components.permission_types import PROFILE
 from shared.vault.errors import VaultFault
@@ -18,7 +20,7 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
-from shared.vault.access.profiles import active_profiles, profile_of
+    from shared.vault.storage.database import Connection, Database
 
 
 class SecurityProfiles:
@@ -28,15 +30,24 @@ class SecurityProfiles:
         self._components = components
         self._registry: Registry | None = None
         self._resolved: Mapping[str, SecurityProfile] = {}
+        self._delegated: Mapping[str, SecurityProfile] = {}
 
-    def named(self, name: str) -> SecurityProfile:
-        """Return the active profile of a name; for an unknown name, a profile that allows nothing."""
+    def named(
+        self, name: str, delegate_user_id: int | None = None
+    ) -> SecurityProfile:
+        """Return the active profile of a name; for an unknown name, a profile that allows nothing.
+
+        With a delegate, it is what of the profile a delegate may use.
+        """
         registry = self._components.registry
         # Each version of the components makes profiles of its own.
         if registry is not self._registry:
-            self._resolved = active_profiles(registry.components)
+            profiles = active_profiles(registry.components)
+            self._resolved = profiles
+            self._delegated = {each: delegated(profiles[each]) for each in profiles}
             self._registry = registry
-        profile = self._resolved.get(name)
+        resolved = self._resolved if delegate_user_id is None else self._delegated
+        profile = resolved.get(name)
         if profile is None:
             return SecurityProfile(name)
         return profile
@@ -54,9 +65,6 @@ class SecurityProfiles:
             return SecurityProfile(name)
         return profile_of(component, components)
 
-
-if TYPE_CHECKING:
-    from shared.vault.storage.database import Connection, Database
 
 MAX_SESSION_ID_LENGTH = 200
 MAXIMUM_AGE = timedelta(hours=48)
@@ -180,7 +188,7 @@ class Sessions:
         return Caller(
             row["user_id"],
             row["username"],
-            self._profiles.named(row["security_profile"]),
+            self._profiles.named(row["security_profile"], row["delegate_user_id"]),
             session_id,
             row["delegate_user_id"],
             row["connection_id"],

@@ -129,8 +129,10 @@ class SignInService:
             return await self.tokens.caller(session_id)
         return await self.sessions.caller(session_id)
 
-    async def caller_of(self, user_id: int) -> Caller:
-        """Return the user with an id as the caller, for work in their name without a session.
+    async def caller_of(
+        self, user_id: int, delegate_user_id: int | None = None
+    ) -> Caller:
+        """Return the user with an id as the caller, for work in their name without a session, or by their delegate.
 
         :raises VaultFault: INACTIVE_USER when there is no such active user.
         """
@@ -140,8 +142,9 @@ class SignInService:
             user = await connection.fetchrow(ACTIVE, user_id)
         if user is None:
             raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
-        profile = self.profiles.named(user["security_profile"])
-        return Caller(user_id, user["username"], profile)
+        profile = self.profiles.named(user["security_profile"], delegate_user_id)
+        username = user["username"]
+        return Caller(user_id, username, profile, delegate_user_id=delegate_user_id)
 
     async def caller_named(self, username: str) -> Caller:
         """Return the user with a name as the caller, for work that the configuration runs in their name.
