@@ -50,7 +50,6 @@ def _is_for_delegates(grant: Grant) -> bool:
             | Grant.USE_STAGING
             | Grant.USE_LOADER
             | Grant.RECORD_MIGRATION
-            | Grant.REQUEST_RUNS
             | Grant.LOOK_UP_ACCOUNTS
         ):
             return True
@@ -67,6 +66,7 @@ def _is_for_delegates(grant: Grant) -> bool:
             | Grant.SIGN_MESSAGES
             | Grant.REPORT_DELIVERIES
             | Grant.COPY_RECORDS
+            | Grant.REQUEST_RUNS
         ):
             return False
         case _:

@@ -32,9 +32,7 @@ class SecurityProfiles:
         self._resolved: Mapping[str, SecurityProfile] = {}
         self._delegated: Mapping[str, SecurityProfile] = {}
 
-    def named(
-        self, name: str, delegate_user_id: int | None = None
-    ) -> SecurityProfile:
+    def named(self, name: str, delegate_user_id: int | None = None) -> SecurityProfile:
         """Return the active profile of a name; for an unknown name, a profile that allows nothing.
 
         With a delegate, it is what of the profile a delegate may use.
