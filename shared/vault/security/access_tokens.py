@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.security.sessions import SecurityProfiles
-    from shared.vault.storage.database import Database
+    from shared.vault.storage.database import Connection, Database
 
 TOKEN = "veeva-vault-"  # noqa: S105  how every token begins
 MAX_TOKENS = 25
@@ -47,6 +47,7 @@ FROM platform.api_access_token WHERE user_id = $1 ORDER BY created_date, id
 REMOVE = (
     "DELETE FROM platform.api_access_token WHERE id = $1 AND user_id = $2 RETURNING id"
 )
+REMOVE_ALL = "DELETE FROM platform.api_access_token WHERE user_id = $1 RETURNING id"
 FIND = """
 SELECT t.id, c.user_id, c.username, c.security_profile,
     coalesce(t.last_used_date, '-infinity') <= now() - interval '1 minute' AS stale
@@ -140,14 +141,17 @@ class AccessTokens:
                 removed = await connection.fetchval(REMOVE, token_id, user_id)
             if removed is None:
                 raise VaultFault(ErrorType.INVALID_DATA, "The user has no such token")
-            await entries.record_entry(
-                connection,
-                caller,
-                AuditTrail.DOMAIN,
-                AuditAction.DELETE,
-                f"Token.{token_id}",
-                before=str(user_id),
-            )
+            await _record_removal(connection, caller, token_id, user_id)
+
+    async def remove_all(
+        self,
+        connection: Connection,
+        caller: Caller,
+        user_id: int,
+    ) -> None:
+        """Revoke all tokens of a user, within a transaction that has begun."""
+        for row in await connection.fetch(REMOVE_ALL, user_id):
+            await _record_removal(connection, caller, row["id"], user_id)
 
     async def caller(self, token: str) -> Caller:
         """Return the user of a token as the caller, and record that the token was used.
@@ -163,6 +167,19 @@ class AccessTokens:
                 await connection.execute(TOUCH, row["id"])
         profile = self._profiles.named(row["security_profile"])
         return Caller(row["user_id"], row["username"], profile)
+
+
+async def _record_removal(
+    connection: Connection, caller: Caller, token_id: str, user_id: int
+) -> None:
+    await entries.record_entry(
+        connection,
+        caller,
+        AuditTrail.DOMAIN,
+        AuditAction.DELETE,
+        f"Token.{token_id}",
+        before=str(user_id),
+    )
 
 
 def _check_name(name: str) -> None:

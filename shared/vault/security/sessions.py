@@ -79,6 +79,13 @@ WITH login AS (UPDATE platform.credential SET last_login = now() WHERE user_id =
 INSERT INTO platform.session (token_hash, user_id, delegate_user_id, connection_id, read_only)
 VALUES ($1, $2, $3, $4, $5)
 """
+# Of one user, one delegate or one connection, those that were used last stay; the update above has locked the user.
+END_OLDEST = """
+DELETE FROM platform.session WHERE token_hash IN (
+    SELECT token_hash FROM platform.session
+    WHERE user_id = $1 AND delegate_user_id IS NOT DISTINCT FROM $2 AND connection_id IS NOT DISTINCT FROM $3
+    ORDER BY used_date DESC, created_date DESC, token_hash OFFSET $4)
+"""
 # A session in another user's name lasts no longer than that user's delegation.
 FIND = """
 SELECT c.user_id, c.username, c.security_profile, s.delegate_user_id, s.connection_id, s.read_only,
@@ -105,17 +112,23 @@ class Session:
 
 
 class Sessions:
-    """Opens, finds and ends the sessions of a Vault; one ends after the time ``idle`` without a call."""
+    """Opens, finds and ends the sessions of a Vault; one ends after the time ``idle`` without a call.
+
+    A user has at most ``limit`` of them: a further one ends the one that was not used for the longest time. So have
+    each delegate of a user and each connection, apart from the user's own.
+    """
 
     def __init__(
         self,
         database: Database,
         profiles: SecurityProfiles,
         idle: timedelta,
+        limit: int,
     ) -> None:
         self._database = database
         self._profiles = profiles
         self._idle = idle
+        self._limit = limit
 
     async def open(self, user_id: int, delegate_user_id: int | None = None) -> Session:
         """Open a session for a user whose password has been checked, or for a delegate in the user's name."""
@@ -166,6 +179,8 @@ class Sessions:
         await connection.execute(PURGE, self._idle, MAXIMUM_AGE)
         values = (key, user_id, delegate_user_id, connection_id, read_only)
         await connection.execute(OPEN, *values)
+        owner = (user_id, delegate_user_id, connection_id)
+        await connection.execute(END_OLDEST, *owner, self._limit)
         return session
 
     async def caller(self, session_id: str) -> Caller:

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from shared.vault.assembly.vault import Vault
-from shared.vault.security.call_limits import MAX_FAILURES
+from shared.vault.security.sign_in_limits import MAX_FAILURES
 from tests.service.vault.served import PASSWORD, USERNAMES, Api
 
 ADMIN = {"username": USERNAMES["admin"], "password": PASSWORD}
