@@ -52,7 +52,7 @@ def create_app(vault: Vault) -> FastAPI:
     return app
 
 
-def _trust(app: FastAPI, proxies: str) -> None:
+def _trust(app: FastAPI, proxies: str | None) -> None:
     """Take a client's address and scheme from these proxies (by commas); from nobody where there are none."""
     if proxies:
         # The last one added is the outermost: all that is inside sees the client, not the proxy.

@@ -19,7 +19,7 @@ HERE = "127.0.0.1"
 @pytest.mark.parametrize(
     ("trusted", "said", "address"),
     [
-        ("", "192.0.2.7", HERE),
+        (None, "192.0.2.7", HERE),
         ("198.51.100.1", "192.0.2.7", HERE),
         (HERE, "192.0.2.7", "192.0.2.7"),
         ("198.51.100.1, 127.0.0.0/8", "192.0.2.7", "192.0.2.7"),
@@ -30,7 +30,7 @@ HERE = "127.0.0.1"
     ],
 )
 async def test_the_address_of_a_client(
-    tmp_path: Path, trusted: str, said: str, address: str
+    tmp_path: Path, trusted: str | None, said: str, address: str
 ) -> None:
     nowhere = settings(
         "postgresql://x@127.0.0.1:1/x", "amqp://x@127.0.0.1:1/", tmp_path

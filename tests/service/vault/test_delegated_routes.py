@@ -8,15 +8,12 @@ import pytest
 
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
+from tests.service.vault.delegated_calls import DENIED, UNDONE_BY, Calls, routes
 from tests.service.vault.delegated_routes import (
     AS_THE_DELEGATOR,
     BUSINESS_DATA,
-    DENIED,
     REFUSED,
-    UNDONE_BY,
-    Calls,
     entries,
-    routes,
 )
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.served import Api
