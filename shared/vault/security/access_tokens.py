@@ -19,7 +19,7 @@ from shared.vault.access.permissions import (
 from shared.vault.audit import audit_entries as entries
 from shared.vault.audit.audit_entries import AuditAction
 from shared.vault.errors import VaultFault
-from shared.vault.security.sessions import digest, invalid_session
+from shared.vault.security.sessions import digest, invalid_session, require_live
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -77,7 +77,7 @@ class AccessTokens:
         ``expiry`` is a date, or a date and time in UTC; a token with an empty one does not expire.
 
         :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA, INSUFFICIENT_ACCESS, USER_NOT_FOUND;
-            OPERATION_NOT_ALLOWED when the user has 25 tokens.
+            OPERATION_NOT_ALLOWED when the user has 25 tokens; INVALID_SESSION_ID when the session has ended meanwhile.
         """
         in_person(caller)
         require_own(caller, user_id, OBJECT, Operation.CREATE)
@@ -92,6 +92,9 @@ class AccessTokens:
                 raise VaultFault(
                     ErrorType.USER_NOT_FOUND, "There is no active user with this id"
                 )
+            # A new password ends sessions while it holds this lock: none of them makes a token afterwards.
+            if caller.session_id is not None:
+                await require_live(connection, caller.session_id)
             if user_id != caller.user_id:
                 # A token for somebody else is a way to be them.
                 require_all_of(caller, self._profiles.in_full(user["security_profile"]))

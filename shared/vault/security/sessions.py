@@ -98,6 +98,7 @@ AND (s.delegate_user_id IS NULL OR EXISTS (
     AND d.start_date <= now() AND (d.end_date IS NULL OR d.end_date > now())))
 """
 TOUCH = "UPDATE platform.session SET used_date = now() WHERE token_hash = $1"
+EXISTS = "SELECT EXISTS (SELECT FROM platform.session WHERE token_hash = $1)"
 END = "DELETE FROM platform.session WHERE token_hash = $1"
 # Also those that the user has opened in the names of others.
 END_OTHERS = "DELETE FROM platform.session WHERE $1 IN (user_id, delegate_user_id) AND token_hash <> $2"
@@ -228,6 +229,15 @@ class Sessions:
     ) -> None:
         """End a user's sessions except this one, within a transaction that has begun."""
         await connection.execute(END_OTHERS, user_id, digest(session_id or ""))
+
+
+async def require_live(connection: Connection, session_id: str) -> None:
+    """Check within a transaction that a session has not ended since the call began.
+
+    :raises VaultFault: INVALID_SESSION_ID when it has.
+    """
+    if not await connection.fetchval(EXISTS, digest(session_id)):
+        raise invalid_session()
 
 
 def invalid_session() -> VaultFault:

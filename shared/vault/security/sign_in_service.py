@@ -89,7 +89,18 @@ class SignInService:
             message = "The user must change their password before signing in."
             await self._keep_refusal(username, ErrorType.PASSWORD_CHANGE_REQUIRED)
             raise VaultFault(ErrorType.PASSWORD_CHANGE_REQUIRED, message)
-        return await self.sessions.open(user["user_id"])
+        session = await self.sessions.open(user["user_id"])
+        if not await self._still_has(user):
+            # The password was changed meanwhile: what was opened with the old one ends.
+            await self.sessions.end(session.session_id)
+            raise _incorrect()
+        return session
+
+    async def _still_has(self, user: Record) -> bool:
+        """Return whether a user has the password that was checked."""
+        async with self._database.connection() as connection:
+            stored = await connection.fetchrow(STORED, user["user_id"])
+        return stored is not None and stored["password_hash"] == user["password_hash"]
 
     async def _verified(self, username: str, password: str, host: str) -> Record:
         """Return the active user with this name and password; write a refusal to the audit trail."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from local.polling import answers_within
 from services.crm_vault.definition import CRM_VAULT
+from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
 from shared.vault.security.sessions import Sessions
 from tests.service.vault.people import as_user, new_user, person
@@ -63,6 +67,61 @@ async def test_a_new_password_ends_what_was_opened_with_the_old_one(
     trail = await admin.get("/audittrail/domain_audit_trail", params={"limit": "20"})
     entries = [each for each in trail.data if each["item"] == f"Token.{token_id}"]
     assert [each["action"] for each in entries] == ["Delete", "Create"]
+
+
+@asynccontextmanager
+async def changing(
+    vault: Vault, user_id: int
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """A new password that is stored when the block ends; yield a wait for a call that waits for it."""
+    password_hash = await vault.security.passwords.hash(STRONG, ())
+
+    async def waited_for() -> None:
+        async def reason() -> str | None:
+            async with vault.database.connection() as connection:
+                waits = await connection.fetchval(
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                    " AND datname = current_database() AND query LIKE '%platform.credential%'"
+                )
+            return None if waits else "nobody waits"
+
+        assert await answers_within(20, reason) is None
+
+    async with vault.database.transaction() as connection:
+        security = vault.security
+        await security.set_password(connection, SYSTEM, user_id, password_hash)
+        yield waited_for
+
+
+async def test_who_signs_in_while_the_password_changes_has_no_session(
+    admin: Api, api: Api, vault: Vault
+) -> None:
+    user_id, name = await new_user(admin)
+    fields = {"username": name, "password": PASSWORD}
+    async with changing(vault, user_id) as waited_for:
+        signing_in = asyncio.create_task(api.post("/auth", data=fields))
+        await waited_for()
+    assert (await signing_in).error == "USERNAME_OR_PASSWORD_INCORRECT"
+    assert await left(vault, "session", user_id) == 0
+
+
+async def test_a_session_that_ends_while_the_password_changes_makes_no_token(
+    admin: Api, api: Api, vault: Vault
+) -> None:
+    user_id, name = await new_user(admin)
+    session = await as_user(api, name)
+    path = "/objects/users/me/api_access_token__sys"
+    async with changing(vault, user_id) as waited_for:
+        making = asyncio.create_task(session.post(path, data={"name__v": "key"}))
+        await waited_for()
+    assert (await making).error == "INVALID_SESSION_ID"
+    assert await left(vault, "api_access_token", user_id) == 0
+
+
+async def left(vault: Vault, table: str, user_id: int) -> int:
+    async with vault.database.connection() as connection:
+        sql = f"SELECT count(*) FROM platform.{table} WHERE user_id = $1"
+        return int(await connection.fetchval(sql, user_id))
 
 
 @pytest.mark.parametrize("password", WEAK)
