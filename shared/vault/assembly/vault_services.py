@@ -110,7 +110,7 @@ class VaultServices:
         self.channels = Notifications(dsn)
         self.components = ComponentService(self.database)
         self.component_files = ComponentFiles(self.database, self.components)
-        self.audit = AuditService(self.database)
+        self.audit = AuditService(self.database, lambda: self.components.registry)
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
         self.notifications = NotificationService(self.database)
         self.script_jobs = ScriptJobs(
@@ -183,7 +183,11 @@ class VaultServices:
     def _named_actions(self) -> Mapping[str, ActionHandler]:
         """Return the named actions of lifecycles by name; those of the definition replace the supplied ones."""
         # Without a mail server no e-mail is queued: it would wait for ever.
-        notifier = Notifier(self.jobs, emailing=self.settings.mail_server is not None)
+        notifier = Notifier(
+            self.jobs,
+            self.security.profiles.named,
+            emailing=self.settings.mail_server is not None,
+        )
         return {
             **entry_actions.ACTIONS,
             **connection_rules.ACTIONS,
@@ -205,7 +209,7 @@ class VaultServices:
             tokens,
             self.settings.query_limits,
         )
-        self.lineage = LineageService(self.database, self.queries)
+        self.lineage = LineageService(self.database, self.queries, self.components)
 
     def _add_queues(self) -> None:
         definition, settings = self.definition, self.settings
@@ -301,6 +305,7 @@ class VaultServices:
             self.staging,
             self.files,
             self.components,
+            self.queries,
         )
         self.record_jobs = RecordJobs(self.records, self.jobs, self.files)
         self.inbound_packages = InboundPackages(

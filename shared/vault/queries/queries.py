@@ -174,6 +174,13 @@ class QueryService:
                 lambda: self._first_page(caller, text, version_path, wanted)
             )
 
+    def require_readable(self, caller: Caller, text: str) -> None:
+        """Check that the caller may run a statement: read all that its result shows and goes by.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; another one, with the position, for a fault in the text.
+        """
+        self._statements.statement(caller, text)
+
     async def _first_page(
         self,
         caller: Caller,
