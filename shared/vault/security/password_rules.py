@@ -59,6 +59,7 @@ def _guessed_first(names: Iterable[str]) -> list[str]:
 
 def _without(guessed: Iterable[str], password: str) -> str:
     """Return what is left of a password without names and separators."""
-    names = "|".join(map(re.escape, guessed))
-    rest = re.sub(names, "", password.lower()) if names else password
+    rest = password.lower()
+    for name in guessed:
+        rest = rest.replace(name, "")
     return SEPARATORS.sub("", rest)
