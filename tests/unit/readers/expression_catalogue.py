@@ -58,6 +58,7 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.vault.components.schema:_IDENTIFIER": {"fullmatch"},
     "shared.vault.components.uses:_QUALIFIED": {"fullmatch"},
     "shared.vault.components.uses:_REFERENCE": {"findall", "fullmatch"},
+    "shared.vault.connections.allowed_addresses:HOST": {"fullmatch"},
     "shared.vault.connections.connection_rules:API_NAME": {"fullmatch"},
     "shared.vault.connections.connection_rules:VAULT_ID": {"fullmatch"},
     "shared.vault.documents.texts:_ENDLESS_REFERENCE": {"sub"},
