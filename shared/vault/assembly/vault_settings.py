@@ -52,8 +52,6 @@ class VaultSettings(RuntimeSettings):
     session_idle_minutes: int = 60
     # Of a user; a further one ends the session that was not used for the longest time.
     sessions_per_user: Annotated[int, Field(ge=1)] = 50
-    # Addresses and networks of proxies, by commas, whose X-Forwarded-For says where a client is.
-    trusted_proxies: str | None = None
     # Calls in a minute by user name, DNS and address: delayed from half of it on, refused beyond it.
     sign_in_limit: int = 100
     # Calls of a user in five minutes, delayed beyond it. Those of the connection's user are the
