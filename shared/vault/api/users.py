@@ -23,6 +23,7 @@ from shared.vault.api.request_context import (
     PREFIX,
     PerhapsSignedIn,
     SignedIn,
+    address_of,
     vault_of,
     wants_csv,
 )
@@ -129,7 +130,7 @@ async def update(request: Request, caller: SignedIn) -> Response:
 
 @router.post("/me/password", summary="Change my password", openapi_extra=PASSWORD)
 async def change_password(request: Request, caller: PerhapsSignedIn) -> Response:
-    """Changes the caller's password and ends the user's other sessions.
+    """Changes the caller's password, and ends the user's other sessions and access tokens.
 
     A user who must change the password before signing in sends `username` instead of a session.
     """
@@ -141,7 +142,8 @@ async def change_password(request: Request, caller: PerhapsSignedIn) -> Response
         raise invalid_session()
     security = vault_of(request).security
     current, new = required(fields, "password__v", "new_password__v")
-    await security.change_password(username, current, new, caller)
+    address = address_of(request)
+    await security.change_password(username, current, new, address, caller)
     return envelope.success()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from shared.runtime.health import Health
 from shared.runtime.logging import configure_logging
@@ -47,7 +48,15 @@ def create_app(vault: Vault) -> FastAPI:
     app.include_router(health.router())
     app.include_router(metrics.router())
     add_pages(app, vault)
+    _trust(app, vault.settings.trusted_proxies)
     return app
+
+
+def _trust(app: FastAPI, proxies: str | None) -> None:
+    """Take a client's address and scheme from these proxies (by commas); from nobody where there are none."""
+    if proxies:
+        # The last one added is the outermost: all that is inside sees the client, not the proxy.
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
 
 
 def _end_on_failure(starting: asyncio.Task[None]) -> None:

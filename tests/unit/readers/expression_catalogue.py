@@ -77,6 +77,7 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.vault.records.picklist_service:STEM": {"fullmatch"},
     "shared.vault.records.record_statements:NAME_FORMAT": {"match"},
     "shared.vault.security.group_service:MEMBERS": {"fullmatch"},
+    "shared.vault.security.password_rules:SEPARATORS": {"split", "sub"},
     "shared.vault.vql.find:_ID": {"match"},
     "shared.vault.vql.find:_PUNCTUATION": {"sub"},
     "shared.vault.vql.find:_SPACE": {"split"},
