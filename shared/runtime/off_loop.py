@@ -1,0 +1,40 @@
+"""Runs work that would hold the event loop in a thread beside it, one piece at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+LARGE = 64 * 2**10
+"""Bytes of a text from which on it is read in the thread; a shorter one takes less time than the change of threads."""
+
+# One: several threads would share the interpreter with the event loop, and hold several large bodies in memory.
+_THREAD = ThreadPoolExecutor(1, thread_name_prefix="off_loop")
+
+
+async def off_loop(
+    function: Callable[Arguments, Result],
+    /,
+    *arguments: Arguments.args,
+    **named: Arguments.kwargs,
+) -> Result:
+    """Return the function's result; its steps in Python give way to the event loop, a single call into C does not."""
+    loop = asyncio.get_running_loop()
+    work = partial(function, *arguments, **named)
+    return await loop.run_in_executor(_THREAD, work)
+
+
+async def read_off_loop(
+    function: Callable[[bytes], Result],
+    text: bytes,
+) -> Result:
+    """Return what the function reads from a text, which is read at once when it is short."""
+    if len(text) < LARGE:
+        return function(text)
+    return await off_loop(function, text)

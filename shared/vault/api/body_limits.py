@@ -1,0 +1,22 @@
+"""Declares how large bodies of calls may be; docs/api.md lists these numbers."""
+
+from __future__ import annotations
+
+MAX_ROWS_BYTES = 50 * 2**20
+MAX_ROW_BYTES = 2 * 2**20
+MAX_MEMBERS = 1000
+"""Members of a row: columns of a CSV file, fields of a form."""
+MAX_ITEMS = 1000
+"""Items of a list that is a value."""
+MAX_VALUES = 250_000
+"""Values in a body, the items of lists among them."""
+MAX_TEXT = 256 * 2**10
+"""Characters of a value: as many as a message of a queue may have bytes."""
+MAX_EMPTY_LINES = 1000
+MAX_MDL_BYTES = 5 * 2**20
+# A query of 50,000 characters fits, each of them percent-encoded.
+MAX_FORM_BYTES = 2**20
+# Signing in and changing a password: short texts, and whoever sends them has no session yet.
+MAX_SIGN_IN_BYTES = 16 * 2**10
+MAX_SIGNED_BYTES = 32 * 2**20
+"""Of the messages that a connector has signed with one call: 50 of the longest, each quoted as JSON."""
