@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 MAX_ROWS_BYTES = 50 * 2**20
-MAX_ROW_BYTES = 2 * 2**20
+MAX_ROW_BYTES = 4 * 2**20
 MAX_MEMBERS = 1000
 """Members of a row: columns of a CSV file, fields of a form."""
 MAX_ITEMS = 1000
 """Items of a list that is a value."""
 MAX_VALUES = 250_000
 """Values in a body, the items of lists among them."""
-MAX_TEXT = 256 * 2**10
-"""Characters of a value: as many as a message of a queue may have bytes."""
+MAX_TEXT = 300_000
+"""Characters of a value: as many as the longest text of a field, and more than a message of a queue has."""
 MAX_EMPTY_LINES = 1000
+MAX_HEADER = 256 * 2**10
+"""Characters of the first line of a CSV body."""
 MAX_MDL_BYTES = 5 * 2**20
 # A query of 50,000 characters fits, each of them percent-encoded.
 MAX_FORM_BYTES = 2**20

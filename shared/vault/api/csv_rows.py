@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from shared.protocol.error_types import ErrorType
 from shared.vault.api.body_limits import (
     MAX_EMPTY_LINES,
+    MAX_HEADER,
     MAX_MEMBERS,
     MAX_ROW_BYTES,
     MAX_TEXT,
 )
 from shared.vault.errors import VaultFault
-
-MAX_HEADER = 256 * 2**10  # characters
 
 
 def parse_csv(body: bytes, max_rows: int) -> list[dict[str, object]]:
