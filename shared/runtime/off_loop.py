@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,8 +15,16 @@ Result = TypeVar("Result")
 LARGE = 64 * 2**10
 """Bytes of a text from which on it is read in the thread; a shorter one takes less time than the change of threads."""
 
+# Of the thread, whenever the event loop has something to do: an answer takes dozens of its steps.
+GIVE_WAY_SECONDS = 0.001
+
+
+def _give_way_often() -> None:
+    sys.setswitchinterval(GIVE_WAY_SECONDS)
+
+
 # One: several threads would share the interpreter with the event loop, and hold several large bodies in memory.
-_THREAD = ThreadPoolExecutor(1, thread_name_prefix="off_loop")
+_THREAD = ThreadPoolExecutor(1, "off_loop", _give_way_often)
 
 
 async def off_loop(

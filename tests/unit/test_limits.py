@@ -32,9 +32,10 @@ LIMITS = {
         f"{body_limits.MAX_VALUES:,}",
     ],
     "characters of a value in a row": [f"{body_limits.MAX_TEXT:,}"],
-    "empty lines of a CSV body; characters of its header": [
+    "empty lines of a CSV body; characters of its header; commas in a line": [
         f"{body_limits.MAX_EMPTY_LINES:,}",
         f"{body_limits.MAX_HEADER:,}",
+        f"{body_limits.MAX_COMMAS:,}",
     ],
     "form, of a record, query or action; of a sign-in or a change of password": [
         _mib(body_limits.MAX_FORM_BYTES),

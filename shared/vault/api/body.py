@@ -13,6 +13,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from shared.protocol.error_types import ErrorType
 from shared.runtime.off_loop import read_off_loop
+from shared.vault.api.arriving_body import collected
 from shared.vault.api.body_limits import (
     MAX_FORM_BYTES,
     MAX_MDL_BYTES,
@@ -109,23 +110,11 @@ async def read_body(request: Request, limit: int) -> bytes:
 
     :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when it does not arrive in time.
     """
-    chunks: list[bytes] = []
-    size = 0
     try:
-        async with asyncio.timeout(ARRIVAL_TIMEOUT):
-            # Counted as it comes: a Content-Length may be missing or wrong.
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    raise VaultFault(
-                        ErrorType.EXCEEDS_FILE_MAX_SIZE,
-                        f"A body here is at most {limit} bytes",
-                    )
-                chunks.append(chunk)
+        return await collected(request, limit, ARRIVAL_TIMEOUT)
     except TimeoutError as error:
         seconds = f"{ARRIVAL_TIMEOUT:.0f} seconds"
         raise unreadable(f"it did not arrive within {seconds}") from error
-    return b"".join(chunks)
 
 
 def media_type(headers: Headers) -> str:

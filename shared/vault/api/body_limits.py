@@ -15,6 +15,8 @@ MAX_TEXT = 300_000
 MAX_EMPTY_LINES = 1000
 MAX_HEADER = 256 * 2**10
 """Characters of the first line of a CSV body."""
+MAX_COMMAS = 100_000
+"""Commas in a line of a CSV body: more than its cells and their texts have."""
 MAX_MDL_BYTES = 5 * 2**20
 # A query of 50,000 characters fits, each of them percent-encoded.
 MAX_FORM_BYTES = 2**20

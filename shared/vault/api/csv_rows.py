@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api.body_limits import (
+    MAX_COMMAS,
     MAX_EMPTY_LINES,
     MAX_HEADER,
     MAX_MEMBERS,
@@ -65,6 +66,9 @@ class _Lines:
         self._left -= len(line)
         if self._left < 0:
             raise _not_csv(f"a line has more than {self._most} characters")
+        # Counted before the reader makes cells of them, all in one step.
+        if line.count(",") > MAX_COMMAS:
+            raise _not_csv(f"a line has more than {MAX_COMMAS} commas")
         if not line:
             raise StopIteration
         return line

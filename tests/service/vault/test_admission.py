@@ -26,7 +26,8 @@ WRITING = frozenset({"POST", "PUT", "DELETE"})
 ANY_USER = {
     "POST /api/v25.1/query": MAX_FORM_BYTES,
     "POST /api/v25.1/delegation/login": MAX_FORM_BYTES,
-    "POST /api/v25.1/objects/delegations": MAX_FORM_BYTES,
+    "POST /api/v25.1/services/delegations": MAX_FORM_BYTES,
+    "POST /api/v25.1/query/components": MAX_FORM_BYTES,
     "PUT /api/v25.1/services/notifications": MAX_FORM_BYTES,
     "POST /api/v25.1/objects/users/me/password": MAX_SIGN_IN_BYTES,
     "POST /api/v25.1/auth": MAX_SIGN_IN_BYTES,
