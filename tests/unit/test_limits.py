@@ -31,7 +31,10 @@ LIMITS = {
         f"{body_limits.MAX_ITEMS:,}",
         f"{body_limits.MAX_VALUES:,}",
     ],
-    "characters of a value in a row": [f"{body_limits.MAX_TEXT:,}"],
+    "characters of a value in a row; bytes of all texts in memory, up to four a character": [
+        f"{body_limits.MAX_TEXT:,}",
+        _mib(body_limits.MAX_TEXT_BYTES),
+    ],
     "empty lines of a CSV body; characters of its header; commas in a line": [
         f"{body_limits.MAX_EMPTY_LINES:,}",
         f"{body_limits.MAX_HEADER:,}",

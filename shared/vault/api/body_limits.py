@@ -12,6 +12,9 @@ MAX_VALUES = 250_000
 """Values in a body, the items of lists among them."""
 MAX_TEXT = 300_000
 """Characters of a value: as many as the longest text of a field, and more than a message of a queue has."""
+MAX_TEXT_BYTES = 150 * 2**20
+"""Bytes of all texts in memory: one, two or four a character, by the widest of a text."""
+MAX_DEPTH = 100
 MAX_EMPTY_LINES = 1000
 MAX_HEADER = 256 * 2**10
 """Characters of the first line of a CSV body."""

@@ -15,6 +15,7 @@ from shared.vault.api.body_limits import (
     MAX_ROW_BYTES,
     MAX_TEXT,
 )
+from shared.vault.api.row_tally import RowTally
 from shared.vault.errors import VaultFault
 
 
@@ -27,6 +28,7 @@ def parse_csv(body: bytes, max_rows: int) -> list[dict[str, object]]:
     lines = _Lines(body)
     reader = csv.reader(lines, strict=True)
     rows: list[dict[str, object]] = []
+    tally = RowTally()
     empty = 0
     try:
         header = _column_names(next(reader, []))
@@ -42,6 +44,7 @@ def parse_csv(body: bytes, max_rows: int) -> list[dict[str, object]]:
             if len(rows) == max_rows:
                 message = f"A call takes at most {max_rows} rows"
                 raise VaultFault(ErrorType.INVALID_DATA, message)
+            tally.add(cells)
             rows.append(dict(zip(header, cells, strict=True)))
     except csv.Error as error:
         raise _not_csv(f"line {reader.line_num}: {error}") from error

@@ -10,12 +10,14 @@ import orjson
 from shared.protocol import json_values as exact_json
 from shared.protocol.error_types import ErrorType
 from shared.vault.api.body_limits import (
+    MAX_DEPTH,
     MAX_ITEMS,
     MAX_MEMBERS,
     MAX_ROW_BYTES,
     MAX_TEXT,
     MAX_VALUES,
 )
+from shared.vault.api.row_tally import RowTally, too_many_values
 from shared.vault.errors import VaultFault
 from shared.vault.records.rows import MAX_ROWS
 
@@ -62,7 +64,7 @@ def parse_json_record(
     document = _document(text, limit)
     if not isinstance(document, dict):
         raise unreadable("it is not a JSON object")
-    _check_flat(document, 1)
+    _check_flat(document, 1, RowTally())
     return document
 
 
@@ -90,7 +92,7 @@ def _elements(text: bytes) -> Iterator[object]:
         if element or number > 1 or not is_last:
             values += commas + 1
             if values > MAX_VALUES:
-                raise _too_many_values()
+                raise too_many_values()
             yield _decoded(element, number)
         if text[end : end + 1] != b",":
             break
@@ -112,6 +114,8 @@ def _element(
         mark = text[at]
         if mark in _OPENING:
             depth += 1
+            if depth > MAX_DEPTH:
+                raise unreadable("it is nested too deeply")
         elif depth == 0 and (mark == _COMMA or mark in _CLOSING):
             return at, commas
         elif mark in _CLOSING:
@@ -119,7 +123,7 @@ def _element(
         elif mark == _COMMA:
             commas += 1
             if commas >= MAX_VALUES:
-                raise _too_many_values()
+                raise too_many_values()
     if len(text) > start + limit:
         message = f"Row {number} has more than {limit} bytes"
         raise VaultFault(ErrorType.INVALID_DATA, message)
@@ -137,25 +141,22 @@ def _decoded(element: bytes, number: int) -> object:
 def _checked(elements: Iterator[object] | list[object]) -> list[dict[str, object]]:
     """Return the rows when all are flat objects; the first that is not ends the reading."""
     rows: list[dict[str, object]] = []
-    values = 0
+    tally = RowTally()
     for number, element in enumerate(elements, 1):
         if number > MAX_ROWS:
             message = f"A call takes at most {MAX_ROWS} rows"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         if not isinstance(element, dict):
             raise unreadable(f"row {number} is not a JSON object")
-        values += _check_flat(element, number)
-        if values > MAX_VALUES:
-            raise _too_many_values()
+        _check_flat(element, number, tally)
         rows.append(element)
     return rows
 
 
-def _check_flat(row: dict[str, object], number: int) -> int:
-    """Check that the values of a row are single values or lists of them, and return their number."""
+def _check_flat(row: dict[str, object], number: int, tally: RowTally) -> None:
+    """Check that the values of a row are single values or lists of them, none too large, and count them."""
     if len(row) > MAX_MEMBERS:
         raise _too_large(number, f"has {len(row)} members; at most {MAX_MEMBERS}")
-    count = len(row)
     for name, value in row.items():
         items = value if type(value) is list else (value,)
         if not all(type(item) in SCALARS for item in items):
@@ -166,8 +167,7 @@ def _check_flat(row: dict[str, object], number: int) -> int:
         if any(type(item) is str and len(item) > MAX_TEXT for item in items):
             too_long = f"[{name[:100]}] has more than {MAX_TEXT} characters"
             raise _too_large(number, too_long)
-        count += len(items) - 1
-    return count
+        tally.add(items)
 
 
 def unreadable(reason: str) -> VaultFault:
@@ -177,8 +177,3 @@ def unreadable(reason: str) -> VaultFault:
 
 def _too_large(number: int, reason: str) -> VaultFault:
     return VaultFault(ErrorType.INVALID_DATA, f"Row {number}: {reason}")
-
-
-def _too_many_values() -> VaultFault:
-    message = f"A body has at most {MAX_VALUES} values"
-    return VaultFault(ErrorType.INVALID_DATA, message)
