@@ -52,7 +52,8 @@ def _of_json(records: str) -> Iterator[HostileBody]:
         ("1.5 million unknown keys", _keys_of_one_row, "INVALID_DATA"),
         ("as many unknown keys as are taken", _keys, None),
         ("as many list items as are taken", _items, None),
-        ("49 MB of text, four bytes a character", _texts, None),
+        ("36 MB of text, four bytes a character", _texts, None),
+        ("49 MB of text, four bytes a character", _more_texts, "INVALID_DATA"),
         ("40 MB of brackets", _brackets, "INVALID_DATA"),
     ):
         yield HostileBody(name, records, JSON, make, error)
@@ -98,10 +99,14 @@ def _items() -> bytes:
     return orjson.dumps([row] * 250)
 
 
-def _texts() -> bytes:
+def _texts(rows: int = 125) -> bytes:
     # One wide character makes each character of a text in memory as wide.
     text = "\N{GRINNING FACE}" + "x" * 290_000
-    return orjson.dumps([{"name__v": text}] * 165)
+    return orjson.dumps([{"name__v": text}] * rows)
+
+
+def _more_texts() -> bytes:
+    return _texts(165)
 
 
 def _brackets() -> bytes:

@@ -42,8 +42,9 @@ async def off_loop(
 async def read_off_loop(
     function: Callable[[bytes], Result],
     text: bytes,
+    large: int = LARGE,
 ) -> Result:
-    """Return what the function reads from a text, which is read at once when it is short."""
-    if len(text) < LARGE:
+    """Return what the function reads from a text, at once when it has fewer than ``large`` bytes."""
+    if len(text) < large:
         return function(text)
     return await off_loop(function, text)

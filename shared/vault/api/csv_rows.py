@@ -18,6 +18,9 @@ from shared.vault.api.body_limits import (
 from shared.vault.api.row_tally import RowTally
 from shared.vault.errors import VaultFault
 
+# A cell may be as long as its row; the reader would refuse it earlier, in words of its own.
+csv.field_size_limit(MAX_ROW_BYTES)
+
 
 def parse_csv(body: bytes, max_rows: int) -> list[dict[str, object]]:
     """Return the data rows of a CSV text (RFC 4180), by the names in its first line; cells are text.
