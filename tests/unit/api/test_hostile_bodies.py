@@ -154,7 +154,7 @@ async def test_large_bodies_are_in_memory_one_at_a_time() -> None:
         entered.set()
         await held.wait()
 
-    bodies = LargeBodies(app)  # type: ignore[arg-type]
+    bodies = LargeBodies(app)
     calls = [
         asyncio.create_task(bodies({"type": "http"}, _nothing, _nothing))  # type: ignore[arg-type]
         for _ in range(3)
