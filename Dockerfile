@@ -1,5 +1,6 @@
 # One image for both Vaults and the connector; the command says which.
-FROM python:3.13-slim
+ARG BASE_IMAGE=python:3.13-slim
+FROM ${BASE_IMAGE}
 
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /app
@@ -11,7 +12,7 @@ COPY local local
 COPY LICENSE ./
 
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin app \
- && install -d -o app -m 0700 /var/lib/vault
+ && install -d -o app -m 0700 /var/lib/vault /var/lib/tls
 USER app
 EXPOSE 8080
 STOPSIGNAL SIGTERM

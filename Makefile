@@ -6,7 +6,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup servers demo start stop status reset test test-compose bench rooms reference lint types check format lock check-lock hooks release clean
+.PHONY: help setup servers demo start stop status reset test test-compose bench rooms reference lint types audit check format lock check-lock hooks release clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | \
@@ -65,6 +65,9 @@ lint: $(STAMP) ## style and import rules
 
 types: $(STAMP) ## static types
 	@$(VENV)/bin/mypy
+
+audit: $(STAMP) ## known weaknesses: bandit over the code, pip-audit over the locked packages
+	@$(PYTHON) -m local.audit
 
 check: lint types test ## lint, types and tests
 

@@ -1,10 +1,11 @@
-"""Tests the Compose file: builds the image, starts the system, plays the story on it, and removes everything."""
+"""Tests the Compose file: builds the images, starts the system, tries its proxy, plays the story, removes it all."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import secrets
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local.broker import CRM_2, management_api
+from local.compose_front import ProxyPort
 from local.failure import SystemFailed
 from local.polling import answers_within
 from local.service import CRM_VAULT, MEDICAL_VAULT, PROJECT, SECOND_CRM_VAULT, VaultPlan
@@ -22,6 +24,7 @@ _UP_WAIT = 400
 _STORY_WAIT = 300
 _DOWN_WAIT = 180
 _JOIN_WAIT = 60.0
+_EVERY_ADDRESS = "0.0.0.0"  # noqa: S104  nothing is to listen there  # nosec B104
 
 
 def main() -> int:
@@ -62,8 +65,10 @@ def _play(compose: list[str], settings: dict[str, str], directory: Path) -> None
     play = [sys.executable, "-m", "local.story.demo", "--endpoints", str(endpoints)]
     wait = ["--detach", "--wait", "--wait-timeout", str(_UP_WAIT)]
     _run([*compose, "build", "--quiet"], settings, _BUILD_WAIT)
+    _refuses_known_passwords(compose, settings)
     # Compose's own limit ends first, and names the service that is not ready.
     _run([*compose, "up", *wait], settings, _UP_WAIT + 60)
+    asyncio.run(_proxy_port(compose, settings, directory).check())
     write_private(endpoints, _endpoints(settings))
     _run(play, settings, _STORY_WAIT)
     _run([*two, "up", "--detach", "--wait", "crm-vault-2"], settings, _UP_WAIT)
@@ -74,6 +79,50 @@ def _play(compose: list[str], settings: dict[str, str], directory: Path) -> None
     _run(play, settings, _STORY_WAIT)
 
 
+def _refuses_known_passwords(compose: list[str], settings: dict[str, str]) -> None:
+    """Try to publish the system with a known password.
+
+    :raises SystemFailed: it was published, or the reason was not given.
+    """
+    # An empty variable takes its default.
+    published = settings | {"BIND": _EVERY_ADDRESS, "CRM_OWNER_PASSWORD": ""}
+    up = [*compose, "up", "--detach", "postgres", "rabbitmq"]
+    code, _ = _outcome(up, published)
+    _, running = _outcome([*compose, "ps", "--quiet", "--status", "running"], published)
+    _, reason = _outcome([*compose, "logs", "--no-color", "password-check"], published)
+    if code == 0 or running or "Set CRM_OWNER_PASSWORD, or" not in reason:
+        raise SystemFailed(f"a known password was published: {reason}")
+
+
+def _outcome(command: list[str], settings: dict[str, str]) -> tuple[int, str]:
+    """Return the exit code of a command, and what it printed for programs."""
+    print(f"$ {' '.join(command)}", flush=True)
+    ended = subprocess.run(
+        command,
+        cwd=PROJECT,
+        env=settings,
+        check=False,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=_UP_WAIT,
+    )
+    return ended.returncode, ended.stdout
+
+
+def _proxy_port(
+    compose: list[str], settings: dict[str, str], directory: Path
+) -> ProxyPort:
+    """Return the proxy's port for the Medical Vault, trusted by the authority that the system made."""
+    ca_file = directory / "ca.pem"
+    copy = [*compose, "cp", "proxy:/var/lib/tls/ca.pem", str(ca_file)]
+    _run(copy, settings, _UP_WAIT)
+    return ProxyPort(
+        int(settings["MEDICAL_VAULT_TLS_PORT"]),
+        ssl.create_default_context(cafile=str(ca_file)),
+        int(settings["PROXY_CONNECTIONS_PER_ADDRESS"]),
+    )
+
+
 def _settings(state: State, name: str) -> dict[str, str]:
     """Return the environment of every command: free ports, generated passwords, an image tag of this run."""
     ports = ("AMQP_PORT", "RABBITMQ_MANAGEMENT_PORT", "POSTGRES_PORT")
@@ -82,6 +131,10 @@ def _settings(state: State, name: str) -> dict[str, str]:
         "CRM_VAULT_PORT",
         "CRM_VAULT_2_PORT",
         "CONNECTOR_PORT",
+        "MEDICAL_VAULT_TLS_PORT",
+        "CRM_VAULT_TLS_PORT",
+        "CRM_VAULT_2_TLS_PORT",
+        "CONNECTOR_TLS_PORT",
     )
     passwords = (
         *(
@@ -116,6 +169,8 @@ def _settings(state: State, name: str) -> dict[str, str]:
     chosen = {port: str(state.port(port)) for port in (*ports, *services)}
     chosen |= {password: state.secret(password) for password in passwords}
     chosen["IMAGE_TAG"] = name
+    chosen["FRONT_NETWORK"] = f"198.19.{secrets.randbelow(256)}"
+    chosen["PROXY_CONNECTIONS_PER_ADDRESS"] = "20"
     chosen["PYTHONPATH"] = str(PROJECT)
     return dict(os.environ) | chosen
 

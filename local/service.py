@@ -75,17 +75,9 @@ class Service:
         """Start its process unless it runs, and return before it is ready."""
         if self.running:
             return
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(_OURS)
-        }
-        # The project need not be installed, and lines of a process that is killed are in its log.
-        python = {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
-        environment = inherited | python | dict(self.settings)
         command = Command(
             [sys.executable, "-m", f"services.{self.service}"],
-            environment,
+            service_environment(self.settings),
             PROJECT,
             self._log,
         )
@@ -132,6 +124,16 @@ class Service:
             text = f"{self.name} ended while starting"
             raise SystemFailed(text, self._log)
         return await self.not_ready()
+
+
+def service_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the whole environment of a service's process: this one's, with ``settings`` for the service."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(_OURS)
+    }
+    # The project need not be installed, and lines of a process that is killed are in its log.
+    python = {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+    return inherited | python | dict(settings)
 
 
 def process_name(service: str, number: int) -> str:

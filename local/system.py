@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
@@ -27,6 +27,7 @@ from local.service import (
 )
 from local.state import exclusive, write_private
 from local.system_parts import SystemParts
+from local.vault_migration import migrate_database
 from shared.client import VaultClient
 
 DEFAULT_DIRECTORY = PROJECT / ".run"
@@ -93,15 +94,27 @@ class System(SystemParts):
             new = [name for name in names if name not in self._state.ports]
             if new:
                 await self._stop_connector()
-            for service in self._services():
+            services = self._services()
+            await self._migrate(services)
+            for service in services:
                 service.spawn()
-            waits = [service.wait_ready() for service in self._services()]
+            waits = [service.wait_ready() for service in services]
             await all_of(*waits)
             # Both Vaults are called in turn, so both have to be ready.
             await self._establish()
             write_private(self.sign_ins_file, self.sign_ins())
             # Last: its existence says that the system is ready.
             write_private(self.endpoints_file, self.endpoints())
+
+    async def _migrate(self, services: Sequence[Service]) -> None:
+        """Migrate the databases of the Vaults that do not run."""
+        vaults = [service for service in services if service.service != CONNECTOR]
+        steps = [
+            migrate_database(vault, self.owner_dsn(vault.name))
+            for vault in vaults
+            if not vault.running
+        ]
+        await all_of(*steps)
 
     async def _stop_connector(self) -> None:
         """Stop the connector, which learns of a new Vault by its settings at the next start."""

@@ -201,7 +201,6 @@ class SystemParts:
             sign_ins,
             files,
         )
-        settings["VAULT_OWNER_DSN"] = self.owner_dsn(plan.name)
         tls_port = self._state.ports.get(_tls_port(plan.name))
         # Systems of earlier versions have no port for HTTPS until their next start.
         if tls_port is not None:

@@ -1,7 +1,7 @@
-"""Starts a Vault CRM process: ``python -m services.crm_vault``."""
+"""Starts a Vault CRM: ``python -m services.crm_vault``; with ``migrate`` it migrates the database and ends."""
 
 from services.crm_vault.definition import CRM_VAULT
-from shared.vault.process.application import run
+from shared.vault.process.vault_command import main
 
 if __name__ == "__main__":
-    run(CRM_VAULT)
+    main(CRM_VAULT)

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from shared.runtime.health import stop_being_ready
 from shared.runtime.logging import get_logger
+from shared.runtime.strict_transport import StrictTransport
 
 _log = get_logger(__name__)
 
@@ -154,7 +155,7 @@ def serve(
     """
     _collect_seldom()
     config = uvicorn.Config(
-        app,
+        StrictTransport(app),
         host=host,
         port=port,
         loop="uvloop",

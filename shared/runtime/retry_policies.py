@@ -37,7 +37,7 @@ class RetryPolicy:
         pause = self.first_pause if first_pause is None else first_pause
         while True:
             # Spreading retries needs no unpredictable source.
-            spread = random.uniform(1 - self.spread, 1 + self.spread)  # noqa: S311
+            spread = random.uniform(1 - self.spread, 1 + self.spread)  # noqa: S311  # nosec B311
             spread_pause = pause * spread
             yield min(self.longest_pause, spread_pause)
             longer = pause * self.factor

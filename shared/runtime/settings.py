@@ -30,7 +30,7 @@ class RuntimeSettings(BaseSettings):
         extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    host: str = "0.0.0.0"  # noqa: S104  a service in a container serves all its interfaces
+    host: str = "0.0.0.0"  # noqa: S104  a service in a container serves all its interfaces  # nosec B104
     port: int = 8080
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"

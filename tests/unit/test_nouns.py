@@ -39,6 +39,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/configuration/stored_data.py",
         },
         "component_kinds.StateMember": {"shared/vault/components/lifecycles.py"},
+        "compiled.Unusable": {"services/connector/rules/compiled.py"},
         "component_model.FieldType": {
             "shared/vault/admin/inputs.py",
             "shared/vault/admin/record_pages.py",
@@ -65,6 +66,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/connections/connection_rules.py"
         },
         "conversion.DefaultType": {"services/connector/rules/compile.py"},
+        "conversion.EmptySource": {"services/connector/rules/compile.py"},
         "conversion.LengthCheck": {"services/connector/rules/conversion.py"},
         "deployment.StepStatus": {"shared/vault/packages/deployment.py"},
         "difference.Kind": {"medcrm/cli.py"},

@@ -25,6 +25,7 @@ SOURCE_DATA = "case_contact_source_data__v"
 LINK = "link__sys"
 VEEVA_ID = "veeva_id__v"
 EXTERNAL_ID = "external_id__v"
+_PERSON_LINK = f"person__vr.{LINK}"
 _CASE_CONTACT = {"object_type__v.api_name__v": "case_contact__v"}
 # A contact found by an identifier keeps its own link: it may be tied to another account as well.
 _SET_AT_CREATION = frozenset({LINK, *_CASE_CONTACT})
@@ -44,7 +45,7 @@ class Contact:
 
     item: str
     object: str
-    rule: str
+    rule: CompiledRule
     key: str
     link: str
     modified: str
@@ -67,7 +68,7 @@ class Contact:
         return cls(
             item,
             rule.plan.object,
-            rule.name,
+            rule,
             key,
             str(link),
             text(row, "modified_date__v"),
@@ -77,16 +78,20 @@ class Contact:
 
     def origin(self, ruled: Values) -> Origin:
         """Return the origin of a row made from this contact, of which the rule has filled these fields."""
-        return Origin(self.item, self.object, self.key, self.rule, ruled)
+        return Origin(self.item, self.object, self.key, self.rule.name, ruled)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Ids of existing contacts by Veeva ID, by External ID, and by the Link of their source data."""
+    """Holds ids of existing contacts by Veeva ID, by External ID, and by the Link of their source data.
+
+    ``links`` has the Link of each contact by its id: it names the account that the contact was made of.
+    """
 
     by_veeva_id: Mapping[str, str]
     by_external_id: Mapping[str, str]
     by_link: Mapping[str, str]
+    links: Mapping[str, str]
 
 
 class Ambiguous(Exception):
@@ -100,19 +105,22 @@ def read_candidates(
     """Index rows of ``person__sys`` and of ``case_contact_source_data__v``."""
     by_veeva_id: dict[str, str] = {}
     by_external_id: dict[str, str] = {}
+    links: dict[str, str] = {}
     for row in persons:
         record = str(row["id"])
+        links[record] = text(row, LINK)
         if row.get(VEEVA_ID):
             by_veeva_id[str(row[VEEVA_ID])] = record
         if row.get(EXTERNAL_ID):
             by_external_id[str(row[EXTERNAL_ID])] = record
     # Source data need not have a contact.
-    by_link = {
-        str(row[LINK]): str(row["person__v"])
-        for row in source_data
-        if row.get("person__v")
-    }
-    return Candidates(by_veeva_id, by_external_id, by_link)
+    by_link: dict[str, str] = {}
+    for row in source_data:
+        record = text(row, "person__v")
+        if record:
+            by_link[text(row, LINK)] = record
+            links[record] = text(row, _PERSON_LINK)
+    return Candidates(by_veeva_id, by_external_id, by_link, links)
 
 
 def match(
@@ -158,11 +166,11 @@ async def candidates_of(
             value = contact.person.get(name)
             if value:
                 values[str(value)] = None
-    head = f"SELECT id, {VEEVA_ID}, {EXTERNAL_ID} FROM {PERSON}"  # noqa: S608  VQL of names
+    head = f"SELECT id, {VEEVA_ID}, {EXTERNAL_ID}, {LINK} FROM {PERSON}"  # noqa: S608  VQL of names
     person_texts: list[str] = []
     for name, values in keys.items():
         person_texts += statements(head, name, values)
-    head = f"SELECT {LINK}, person__v FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
+    head = f"SELECT {LINK}, person__v, {_PERSON_LINK} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
     link_texts = statements(head, LINK, links)
     async with concurrently() as group:
         persons = group.create_task(query_all(target, person_texts))
@@ -205,12 +213,16 @@ class _Changes:
         self,
         contact: Contact,
         person: str,
+        link: str,
     ) -> None:
+        """Add the row of an existing Case Contact, whose Link is ``link``."""
         self.matched[contact.key] = person
+        # What one account lacks another one of the same person may have: only that of the contact empties fields.
+        empties = link == contact.link
         values = {
             name: value
             for name, value in contact.person.items()
-            if name not in _SET_AT_CREATION
+            if name not in _SET_AT_CREATION and (empties or value is not None)
         }
         origin = contact.origin(values)
         self.updates.add(person, values, contact.modified, origin)
@@ -228,12 +240,12 @@ async def _match_and_save(
         try:
             person = match(contact, candidates)
         except Ambiguous as problem:
-            saved[contact.key] = _ambiguous(problem, contact.rule)
+            saved[contact.key] = _ambiguous(problem, contact.rule.name)
             continue
         if person is None:
             changes.create(contact)
         else:
-            changes.update(contact, person)
+            changes.update(contact, person, candidates.links[person])
     # Updates go by id and creations by Link, so the two need a call each; they touch different records.
     async with concurrently() as group:
         updating = group.create_task(
@@ -265,7 +277,7 @@ async def _match_and_save(
 
 def _id_of(
     result: RowResult,
-    rule: str,
+    rule: CompiledRule,
 ) -> str | ItemFailure:
     if not result.ok:
         return not_saved(PERSON, rule, result)

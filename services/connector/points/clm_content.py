@@ -227,7 +227,7 @@ class _Content:
             if result.ok:
                 self.outcome.succeed([item])
             else:
-                failure = not_saved(self.object, self.rule.name, result)
+                failure = not_saved(self.object, self.rule, result)
                 self.outcome.fail(item, failure)
 
 

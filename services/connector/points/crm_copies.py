@@ -93,7 +93,7 @@ class Copies:
             if result.ok:
                 self.outcome.succeed([item])
             else:
-                failure = not_saved(self.object, self.rule.name, result)
+                failure = not_saved(self.object, self.rule, result)
                 self.outcome.fail(item, failure)
 
     async def made_from(self, items: Collection[str], *fields: str) -> list[Row]:

@@ -16,7 +16,6 @@ from services.connector.rules.compiled import (
     settle,
 )
 from services.connector.rules.item_failures import (
-    FieldError,
     ItemErrorType,
     ItemFailure,
 )
@@ -61,14 +60,15 @@ class Evaluation:
     warnings: dict[str, ItemFailure] = field(default_factory=dict)
     evaluated: dict[str, Evaluated] = field(default_factory=dict)
 
-    def fail(
-        self,
-        item: str,
-        errors: list[FieldError],
-    ) -> None:
-        """Record the errors of a record's fields, and remove its target values."""
-        self.targets.pop(item, None)
-        self.failures[item] = ItemFailure.of_fields(errors)
+    def note(self, item: str) -> None:
+        """Record the errors and warnings of a record's fields; remove the target values of one with errors."""
+        evaluated = self.evaluated[item]
+        if evaluated.errors:
+            self.targets.pop(item, None)
+            self.warnings.pop(item, None)
+            self.failures[item] = ItemFailure.of_fields(evaluated.errors)
+        elif evaluated.warnings:
+            self.warnings[item] = ItemFailure.of_fields(evaluated.warnings)
 
 
 async def query_all(
@@ -154,13 +154,8 @@ def evaluate(
         evaluated = rule.evaluate(row)
         evaluated.errors[:0] = mismatches
         evaluation.evaluated[item] = evaluated
-        if evaluated.errors:
-            evaluation.fail(item, evaluated.errors)
-            continue
         evaluation.targets[item] = evaluated.targets
-        if evaluated.warnings:
-            warning = ItemFailure.of_fields(evaluated.warnings)
-            evaluation.warnings[item] = warning
+        evaluation.note(item)
     return evaluation
 
 
@@ -188,11 +183,10 @@ async def settle_references(
         # Most rules refer to nothing by key.
         if not evaluation.rule.references:
             continue
-        for item, targets in list(evaluation.targets.items()):
-            errors = settle(evaluation.rule, targets, found)
-            if errors:
-                evaluation.evaluated[item].errors += errors
-                evaluation.fail(item, errors)
+        for item in list(evaluation.targets):
+            evaluated = evaluation.evaluated[item]
+            settle(evaluation.rule, evaluated, found)
+            evaluation.note(item)
 
 
 async def confirm(

@@ -205,7 +205,7 @@ class _Saving:
             else:
                 failure = not_saved(
                     object_name,
-                    self.evaluation.rule.name,
+                    self.evaluation.rule,
                     result,
                 )
                 self.outcome.fail(item, failure)

@@ -74,9 +74,9 @@ class Batch:
     hcp_of: dict[str, str] = field(default_factory=dict)
 
     @property
-    def rule(self) -> str:
-        """Return the name of the rule that makes Cases and Case Requests."""
-        return self.evaluation.rule.name
+    def rule(self) -> CompiledRule:
+        """Return the rule that makes Cases and Case Requests."""
+        return self.evaluation.rule
 
     def live(self) -> list[str]:
         """Return the ids of the inquiries that have not failed so far."""
@@ -105,7 +105,7 @@ class Batch:
         ruled: Values,
     ) -> Origin:
         """Return the origin of a row made from an inquiry, of which the rule has filled these fields."""
-        return Origin(item, INQUIRY, item, self.rule, ruled)
+        return Origin(item, INQUIRY, item, self.rule.name, ruled)
 
 
 async def transfer(unit: Transfer) -> Outcome:
@@ -270,7 +270,8 @@ async def _write_cases(
         case_result = case_results[link]
         # The Case Request needs the id of its Case, and is not made without the Source Data of its contact.
         if not data_result.ok:
-            batch.outcome.fail(item, not_saved(SOURCE_DATA, None, data_result))
+            failure = not_saved(SOURCE_DATA, contact.rule, data_result)
+            batch.outcome.fail(item, failure)
         elif not case_result.ok:
             batch.outcome.fail(item, not_saved(CASE, batch.rule, case_result))
         else:

@@ -84,7 +84,7 @@ async def _save(
     outcome: Outcome,
 ) -> None:
     """Save the inquiries, and set the Links of the Case Requests to them."""
-    rule = evaluation.rule.name
+    rule = evaluation.rule
     inquiries = KeyedRows()
     item_of: dict[str, str] = {}
     for item, targets in evaluation.targets.items():
@@ -92,7 +92,7 @@ async def _save(
         link = str(row[GLOBAL_ID])
         ruled = targets[INQUIRY]
         own = {"account__v": account_of[item], STATUS: TransferStatus.SUCCESS}
-        origin = Origin(item, unit.object, item, rule, ruled)
+        origin = Origin(item, unit.object, item, rule.name, ruled)
         inquiries.add(link, {**ruled, **own}, text(row, MODIFIED), origin)
         item_of[link] = item
     results = await save(unit, INQUIRY, inquiries, LINK)

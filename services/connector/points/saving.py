@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 from services.connector.points.document_rows import save_documents
 from services.connector.points.transfer import SourceStates, Transfer, UnitLineage
-from services.connector.rules.item_failures import ItemErrorType, ItemFailure
+from services.connector.rules.compiled import CompiledField, CompiledRule
+from services.connector.rules.item_failures import MAX_TEXT, ItemErrorType, ItemFailure
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import LINEAGE, SOURCE_MODIFIED, RowResult
@@ -24,6 +25,7 @@ Write = Callable[[Sequence[Values]], Awaitable[list[RowResult]]]
 
 MAX_REASON = 1000
 """Characters of an API error text that are recorded."""
+_NAMED_FIELD = re.compile(r"\[(?P<field>\w++)")
 _SHOWN_VALUE = re.compile(r"\[(\w+)\s*=\s*[^\]]*\]")
 
 
@@ -207,12 +209,56 @@ def _lost_race(result: RowResult) -> bool:
 
 def not_saved(
     object_name: str,
-    rule: str | None,
+    rule: CompiledRule | None,
     result: RowResult,
 ) -> ItemFailure:
-    """Return the failure of a source record whose row the target Vault refused."""
+    """Return the failure of a source record whose row the target Vault refused.
+
+    It names the field rule that has filled the field which the Vault's text names first.
+    """
     text = f"The target Vault did not save {object_name}: {_reasons(result)}"
-    return ItemFailure(ItemErrorType.SAVE, text, rule)
+    if rule is None:
+        return ItemFailure(ItemErrorType.SAVE, text)
+    filling = _filling(object_name, rule, result)
+    if filling is None:
+        return ItemFailure(ItemErrorType.SAVE, text, rule.name)
+    said = f"{text}. The value is of {_source_of(rule, filling)}"
+    return ItemFailure(
+        ItemErrorType.SAVE,
+        said[:MAX_TEXT],
+        rule.name,
+        filling.rule,
+        filling.target_field,
+    )
+
+
+def _filling(
+    object_name: str,
+    rule: CompiledRule,
+    result: RowResult,
+) -> CompiledField | None:
+    """Return the field rule of the first field that the errors name in brackets; None when they name none of them."""
+    fields = {
+        part.target_field: part
+        for part in rule.fields
+        if part.target_object == object_name
+    }
+    for error in result.errors:
+        for named in _NAMED_FIELD.finditer(error.message[:MAX_REASON]):
+            part = fields.get(named["field"])
+            if part is not None:
+                return part
+    return None
+
+
+def _source_of(rule: CompiledRule, part: CompiledField) -> str:
+    """Return where a field's value comes from, in the words of the configuration."""
+    words = f"integration rule {rule.name}, field rule {part.rule}"
+    if part.selection is not None:
+        words += f", source field {part.selection.key}"
+    if part.lookup is not None:
+        words += f", reference lookup {part.lookup.name}"
+    return words
 
 
 def no_key(

@@ -30,7 +30,10 @@ class WriteEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One row that would be written: ``id`` is None for a new record; ``changes`` are stored and new value by field."""
+    """Describes one row that would be written.
+
+    ``id`` is None for a new record. ``changes`` has the stored value and the new one of each field that changes.
+    """
 
     vault_id: int
     written: str

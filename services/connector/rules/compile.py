@@ -16,6 +16,7 @@ from services.connector.rules.conversion import (
     CODES,
     Convert,
     DefaultType,
+    EmptySource,
     Unfit,
     computed,
     constant,
@@ -24,6 +25,7 @@ from services.connector.rules.conversion import (
 from services.connector.rules.lookups import (
     Lookups,
     LookupSet,
+    MissingLookup,
     translation,
 )
 from services.connector.rules.object_metadata import (
@@ -67,11 +69,10 @@ class _Compilation:
         # A field rule's own target_field_lookup goes before what the lookup set says.
         if field is None and lookup is not None and by_lookup:
             # The target keys of such a set are record ids unless it names a key field.
-            if lookup.target_key_field in (None, "id"):
-                return None
-            field = lookup.target_key_field
+            field = lookup.target_key_field or "id"
             referenced = lookup.target_object or referenced
-        if field is None:
+        # An id in a field that refers to nothing is a text like another.
+        if field is None or (field == "id" and referenced is None):
             return None
         return self._to(referenced, field, "target_field_lookup")
 
@@ -184,6 +185,7 @@ def _field(
     if lookup is not None:
         fit = translation(lookup, fit, part.missing_lookup)
     selection = plan.selections.get(part.name)
+    owner = plan.related.get(part.name)
     refers = work.reference() is not None
     return CompiledField(
         rule=part.name,
@@ -198,7 +200,24 @@ def _field(
         default=work.default(),
         lookup=lookup,
         by_key=refers or part.field_default_type is DefaultType.REFERENCE,
+        owner=reader(owner) if owner else nothing,
+        clears=_clears(part, target),
+        warns=part.missing_lookup is MissingLookup.WARNING,
     )
+
+
+def _clears(part: FieldRule, target: FieldMetadata) -> bool:
+    """Return whether a source without a value empties the target field."""
+    # A record always has a type, and some fields are filled by the Vault alone.
+    if part.query_field is None or target.name in SENT_AS or not target.editable:
+        return False
+    match part.empty_source:
+        case EmptySource.CLEAR:
+            return True
+        case EmptySource.KEEP:
+            return False
+        case _:
+            assert_never(part.empty_source)
 
 
 def _target_field(

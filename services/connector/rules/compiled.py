@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from enum import Enum, auto
+from typing import NamedTuple, assert_never
 
 from services.connector.rules.conversion import Convert, Unfit, is_empty
 from services.connector.rules.item_failures import FieldError, ItemErrorType
@@ -14,6 +15,7 @@ from services.connector.rules.lookups import (
     UseDefault,
     source_key,
 )
+from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import (
     Describe,
@@ -22,20 +24,33 @@ from services.connector.rules.rows import (
     Selection,
     described_types,
     mismatch,
+    nothing,
     statements,
 )
 
 Values = dict[str, object]
 Targets = dict[str, Values]
-"""Target object → field → value; a field without a value is absent, never null."""
+"""Target object → field → value; None empties a field, and a field that is to keep its value is absent."""
 
 Unique = tuple[str, str]
 """(object, field by whose value its records are known)."""
 
-Found = Mapping[Unique, Mapping[str, str]]
-"""Record id by key; a key that several records have maps to AMBIGUOUS."""
 
-AMBIGUOUS = ""
+class Unusable(Enum):
+    """The reasons why a key leads to no record although records have it."""
+
+    AMBIGUOUS = auto()
+    INACTIVE = auto()
+
+
+Found = Mapping[Unique, Mapping[str, str | Unusable]]
+"""Record id by key, or why the records with the key cannot be referred to."""
+
+_STATUS = "status__v"
+# A picklist comes as a list.
+_INACTIVE = (["inactive__v"], "inactive__v")
+# The errors that a field rule may turn into warnings.
+_OF_KEYS = frozenset({ItemErrorType.LOOKUP, ItemErrorType.REFERENCE})
 MAX_SHOWN_KEY = 100
 """Characters of a key that an error text shows."""
 
@@ -71,12 +86,24 @@ def by_key(reference: Reference) -> Convert:
     return convert
 
 
+class BlankKey(Unfit):
+    """Raised for a related record that has no value in the field that identifies its target record."""
+
+    def __init__(self, selection: Selection | None) -> None:
+        field = selection.key if selection else "the query field"
+        super().__init__(
+            f"the related record exists and has no {field}, by which the target record is found; fill that field"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledField:
     """One field rule ready to run: reads the source value or the default, translates and converts it.
 
     ``sent_as`` is the target field's name in a row that is written. ``declared`` is the query field type with which the
-    source Vault's description has to agree, if any. With ``by_key`` the value may be a PendingReference.
+    source Vault's description has to agree, if any. With ``by_key`` the value may be a PendingReference. ``owner``
+    reads the id of the related record that ``source`` is a key of. ``clears`` says that a source without a value
+    empties the target field; ``warns`` that a record without a usable key is transferred with a warning.
     """
 
     rule: str
@@ -90,15 +117,22 @@ class CompiledField:
     default: Read
     lookup: LookupSet | None
     by_key: bool
+    owner: Read = nothing
+    clears: bool = False
+    warns: bool = False
 
     def value(self, row: Row) -> object:
         """Return the target value of a row; None for no value.
 
         :raises Unfit: the target field cannot take the row's value.
+        :raises BlankKey: a related record exists and has no key, for which there is no default either.
         """
         source = self.source(row)
         if is_empty(source):
-            return self.default(row)
+            default = self.default(row)
+            if default is None and not is_empty(self.owner(row)):
+                raise BlankKey(self.selection)
+            return default
         try:
             return self.fit(source)
         except UseDefault:
@@ -115,6 +149,12 @@ class Evaluated:
     targets: Targets
     errors: list[FieldError] = field(default_factory=list)
     warnings: list[FieldError] = field(default_factory=list)
+
+    def note(self, part: CompiledField, error: FieldError) -> None:
+        """Record the error of a field, as a warning if its rule says so of keys that lead nowhere."""
+        of_key = error.error_type in _OF_KEYS
+        noted = self.warnings if part.warns and of_key else self.errors
+        noted.append(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +179,14 @@ class CompiledRule:
             try:
                 value = part.value(row)
             except Unfit as problem:
-                error = self.error(part, problem)
-                warns = isinstance(problem, UnknownKey) and problem.warning
-                noted = evaluated.warnings if warns else evaluated.errors
-                noted.append(error)
+                evaluated.note(part, self.error(part, problem))
                 continue
-            # A field without a value is left out of the row, so that a transfer never empties a target field.
+            values = evaluated.targets[part.target_object]
             if value is not None:
-                evaluated.targets[part.target_object][part.sent_as] = value
+                values[part.sent_as] = value
+            # Another field rule may have filled the field: of several, one with a value decides.
+            elif part.clears:
+                values.setdefault(part.sent_as, None)
         return evaluated
 
     def mismatches(self, describe: Describe | None) -> list[FieldError]:
@@ -203,6 +243,8 @@ class CompiledRule:
 def _error_type(problem: Unfit) -> ItemErrorType:
     if isinstance(problem, UnknownKey):
         return ItemErrorType.LOOKUP
+    if isinstance(problem, BlankKey):
+        return ItemErrorType.REFERENCE
     return ItemErrorType.FIELD_VALUE
 
 
@@ -227,59 +269,76 @@ def key_statements(
 ) -> Iterator[str]:
     """Yield the VQL that finds the records of these keys in the target Vault."""
     name, field = unique
-    head = f"SELECT id, {field} FROM {name}"  # noqa: S608  VQL, literals quoted
+    # The status of a document is the state of its lifecycle, and decides nothing here.
+    columns = ("id", field) if name == DOCUMENTS else ("id", field, _STATUS)
+    names = ", ".join(dict.fromkeys(columns))
+    head = f"SELECT {names} FROM {name}"  # noqa: S608  VQL, literals quoted
     return statements(head, field, keys)
 
 
 def index(
     field: str,
     rows: Iterable[Row],
-) -> dict[str, str]:
-    """Return key → record ids, from rows of ``key_statements``."""
-    found: dict[str, str] = {}
+) -> dict[str, str | Unusable]:
+    """Return key → record id, or why no record can be referred to, from rows of ``key_statements``."""
+    found: dict[str, str | Unusable] = {}
     for row in rows:
         key = str(row.get(field))
+        known = found.get(key, Unusable.INACTIVE)
         record = str(row["id"])
+        # An inactive record does not stand in the way of an active one with its key.
+        if row.get(_STATUS) in _INACTIVE:
+            found[key] = known
         # The same record may be among the rows twice.
-        several = found.get(key, record) != record
-        found[key] = AMBIGUOUS if several else record
+        elif known in (Unusable.INACTIVE, record):
+            found[key] = record
+        else:
+            found[key] = Unusable.AMBIGUOUS
     return found
 
 
 def settle(
     compiled: CompiledRule,
-    targets: Targets,
+    evaluated: Evaluated,
     found: Found,
-) -> list[FieldError]:
-    """Replace a row's pending references by record ids; return the errors of keys without exactly one record."""
-    errors: list[FieldError] = []
+) -> None:
+    """Replace a row's pending references by record ids; note the keys that do not lead to one active record."""
     for part in compiled.references:
-        values = targets[part.target_object]
+        values = evaluated.targets[part.target_object]
         value = values.get(part.sent_as)
         if not isinstance(value, PendingReference):
             continue
         records = found.get((value.object, value.field), {})
         record = records.get(value.key)
-        if record:
+        if isinstance(record, str):
             values[part.sent_as] = record
             continue
-        problem = _several(value) if record == AMBIGUOUS else _none(value)
-        errors.append(compiled.error(part, problem, ItemErrorType.REFERENCE))
-    return errors
+        # What the field refers to now stays, as with any value that cannot be translated.
+        del values[part.sent_as]
+        problem = _unusable(value, record)
+        error = compiled.error(part, problem, ItemErrorType.REFERENCE)
+        evaluated.note(part, error)
 
 
-def _several(reference: PendingReference) -> Unfit:
+def _unusable(reference: PendingReference, reason: Unusable | None) -> Unfit:
+    """Return why a reference leads to no record; ``reason`` is None when no record has the key."""
     name, field, key = reference
-    return Unfit(
-        f"several {name} records have {field} {_shown(key)}; leave only one of them"
-    )
-
-
-def _none(reference: PendingReference) -> Unfit:
-    name, field, key = reference
-    return Unfit(
-        f"no {name} with {field} {_shown(key)} exists in the target Vault; add it or correct the source record"
-    )
+    record = f"{name} with {field} {_shown(key)}"
+    match reason:
+        case None:
+            return Unfit(
+                f"no {record} exists in the target Vault; add it or correct the source record"
+            )
+        case Unusable.AMBIGUOUS:
+            return Unfit(
+                f"several {name} records have {field} {_shown(key)}; leave only one of them"
+            )
+        case Unusable.INACTIVE:
+            return Unfit(
+                f"the {record} is inactive in the target Vault; activate it or correct the source record"
+            )
+        case _:
+            assert_never(reason)
 
 
 def _shown(key: str) -> str:

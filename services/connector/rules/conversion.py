@@ -34,6 +34,13 @@ class LengthCheck(StrEnum):
     TRUNCATE = "truncate"
 
 
+class EmptySource(StrEnum):
+    """What a source field without a value does to its target field."""
+
+    CLEAR = "clear"
+    KEEP = "keep"
+
+
 class DefaultType(StrEnum):
     """The kinds of ``field_default``: a value, the key of a record, or the name of a computed value."""
 

@@ -79,16 +79,7 @@ class MissingLookup(StrEnum):
 
 
 class UnknownKey(Unfit):
-    """Raised for a source key without a row in the lookup set; with ``warning`` the record is transferred anyway."""
-
-    def __init__(
-        self,
-        text: str,
-        *,
-        warning: bool,
-    ) -> None:
-        super().__init__(text)
-        self.warning = warning
+    """Raised for a source key without a row in the lookup set."""
 
 
 class UseDefault(Exception):
@@ -174,10 +165,8 @@ def _missing(
     match missing:
         case MissingLookup.DEFAULT:
             return UseDefault()
-        case MissingLookup.ERROR:
-            warning = False
-        case MissingLookup.WARNING:
-            warning = True
+        case MissingLookup.ERROR | MissingLookup.WARNING:
+            pass
         case _:
             assert_never(missing)
     shown = "this record holds"
@@ -186,8 +175,7 @@ def _missing(
         shown = ", ".join(key[:MAX_NAMED_KEY] for key in keys)
     return UnknownKey(
         f"reference lookup {lookup.name} ({lookup.type}) has no active row for the source key {shown}; "
-        "add one to the connection's Reference Lookups",
-        warning=warning,
+        "add one to the connection's Reference Lookups"
     )
 
 

@@ -32,13 +32,17 @@ _WHOLE_TEXT = ("LONGTEXT", "RICHTEXT")
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """The statement template of one rule and, by field rule, the place of each value in its rows."""
+    """Holds the statement template of one rule and, by field rule, the place of each value in its rows.
+
+    ``related`` has the place of the id of the related record whose field identifies a target record.
+    """
 
     rule: str
     object: str
     head: str
     conditions: str | None
     selections: Mapping[str, Selection]
+    related: Mapping[str, Selection]
 
     @property
     def filtered(self) -> bool:
@@ -77,6 +81,7 @@ def plan(
     own = _Columns(rule.name, {name: name for name in always})
     columns: dict[str | None, _Columns] = {None: own}
     selections: dict[str, Selection] = {}
+    related: dict[str, Selection] = {}
     for part in rule.field_rules:
         if part.query_field is None:
             continue
@@ -86,6 +91,9 @@ def plan(
         selected = columns.setdefault(place.child, _Columns(rule.name, {}))
         key = selected.select(part, place, primary)
         selections[part.name] = Selection(key, place.child)
+        owner = selected.select_owner(part, place)
+        if owner is not None:
+            related[part.name] = Selection(owner, place.child)
     # A condition on related records narrows which of them are read, not which primary records.
     conditions, child_conditions = _conditions(rule, primary)
     items = list(own.texts.values())
@@ -94,7 +102,7 @@ def plan(
             condition = child_conditions.get(child)
             items.append(_sub_select(child, selected, condition))
     head = select(", ".join(items), object_name)
-    return QueryPlan(rule.name, object_name, head, conditions, selections)
+    return QueryPlan(rule.name, object_name, head, conditions, selections, related)
 
 
 def _sub_select(
@@ -154,6 +162,24 @@ class _Columns:
         # Two rules may read a text and its whole: selecting the whole serves both.
         if known is None or "(" in expression:
             self.texts[name] = expression
+        return name
+
+    def select_owner(self, part: FieldRule, place: _Place) -> str | None:
+        """Select the id of the related record that a key is read from, and return its name in the result rows.
+
+        Return None for a value that is no key, and for a key of the primary record itself.
+        """
+        if part.query_field_select or not (
+            part.reference_lookup or part.target_field_lookup
+        ):
+            return None
+        path = place.prefix + (part.query_field or "")
+        relationship, _, _ = path.rpartition(".")
+        if not relationship and place.child is None:
+            return None
+        # Without it, a related record without the key could not be told from no related record.
+        name = f"{relationship}.id" if relationship else "id"
+        self.texts.setdefault(name, name)
         return name
 
     def _name(

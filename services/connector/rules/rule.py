@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from services.connector.rules.conversion import DefaultType, LengthCheck
+from services.connector.rules.conversion import DefaultType, EmptySource, LengthCheck
 from services.connector.rules.lookups import (
     LOOKUP_TYPES,
     LookupType,
@@ -64,6 +64,7 @@ class FieldRule:
     field_default: str | None = None
     field_default_type: DefaultType = DefaultType.TEXT
     length_check: LengthCheck = LengthCheck.ERROR
+    empty_source: EmptySource = EmptySource.CLEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,7 @@ def _field_rule(
         field_default=_text(entry, "field_default"),
         field_default_type=attributes.choice("field_default_type", DefaultType.TEXT),
         length_check=attributes.choice("evaluate_field_length", LengthCheck.ERROR),
+        empty_source=attributes.choice("empty_source", EmptySource.CLEAR),
     )
 
 

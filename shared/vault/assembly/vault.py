@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 import structlog
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from shared.vault.assembly.vault_settings import VaultSettings
 
 log = structlog.get_logger(__name__)
+
+OWNER_VARIABLE = "VAULT_OWNER_DSN"
 
 
 class Vault(VaultServices):
@@ -67,6 +70,8 @@ class Vault(VaultServices):
         self._stack.push_async_callback(self.files.close)
         owner = self.settings.owner_dsn
         await migrate(self.database, owner.get_secret_value() if owner else None)
+        if owner is not None:
+            self._forget_owner()
         await load_standard(
             self.database,
             self.components,
@@ -74,6 +79,16 @@ class Vault(VaultServices):
             self.definition.standard,
             example_data=self.settings.load_example_data,
         )
+
+    def _forget_owner(self) -> None:
+        """Remove the owner's password from this process, which a fault in it could otherwise reveal."""
+        self.settings = self.settings.model_copy(update={"owner_dsn": None})
+        # Names of settings are not case-sensitive.
+        for name in list(os.environ):
+            if name.upper() == OWNER_VARIABLE:
+                del os.environ[name]
+        # What /proc shows of a process is the environment that it was started with.
+        log.warning("vault.owner_forgotten", variable=OWNER_VARIABLE, use="migrate")
 
     async def _start_security(self) -> None:
         sign_ins = SignIns(

@@ -108,10 +108,27 @@ def _check_lookup(rule: Component, path: str) -> None:
     if lookup and not rule.text("query_field"):
         message = "reference_lookup needs query_field, whose value it translates."
         raise ComponentError(f"{path}: {message}")
+    _check_missing(rule, path)
+    if rule.text("empty_source") and not rule.text("query_field"):
+        raise ComponentError(f"{path}: empty_source needs query_field.")
+
+
+def _check_missing(rule: Component, path: str) -> None:
     missing = rule.text("missing_lookup")
-    if missing and not lookup:
-        raise ComponentError(f"{path}: missing_lookup needs reference_lookup.")
-    if missing == "default" and not rule.text("field_default"):
+    if not missing:
+        return
+    translated = bool(rule.text("reference_lookup"))
+    if not translated and not rule.text("target_field_lookup"):
+        message = "missing_lookup needs reference_lookup or target_field_lookup."
+        raise ComponentError(f"{path}: {message}")
+    if missing != "default":
+        return
+    # A default in place of a record that does not exist could lack a record itself.
+    if not translated:
+        raise ComponentError(
+            f"{path}: missing_lookup('default') needs reference_lookup."
+        )
+    if not rule.text("field_default"):
         raise ComponentError(f"{path}: missing_lookup('default') needs field_default.")
 
 

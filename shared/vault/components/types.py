@@ -150,8 +150,10 @@ _FIELD_RULE = ComponentType(
         text("target_field_lookup", 100),
         enum("reference_lookup_type", REFERENCE_LOOKUP_TYPES),
         text("reference_lookup", 45),
-        # Of our own: what a source key without a lookup row comes to.
+        # Of our own: what a source key without a lookup row, or without a usable record, comes to.
         enum("missing_lookup", ("error", "default", "warning")),
+        # Of our own, too: what a source field without a value does to its target field.
+        enum("empty_source", ("clear", "keep")),
         text("field_default", 1500),
         enum("field_default_type", ("text", "reference", "code")),
         enum("evaluate_field_length", ("error", "truncate")),

@@ -8,7 +8,7 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element  # reads no XML itself  # nosec B405
 
 from shared.vault.components.component_errors import MdlSyntaxError
 from shared.vault.components.mdl import parse as parse_mdl

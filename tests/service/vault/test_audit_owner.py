@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from local.databases import Passwords, owner_of, prepare_databases
 from local.servers import PostgresServer, RabbitServer
@@ -92,7 +94,17 @@ async def database(
         for _ in range(2):
             await prepared.make_owner()
             owned = alone.model_copy(update={"owner_dsn": SecretStr(prepared.owner)})
-            await work(Vault(MEDICAL_VAULT, owned))
+            vault = Vault(MEDICAL_VAULT, owned)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("VAULT_OWNER_DSN", prepared.owner)
+                with capture_logs() as logs:
+                    await work(vault)
+                assert "VAULT_OWNER_DSN" not in os.environ
+            (said,) = [
+                line for line in logs if line["event"] == "vault.owner_forgotten"
+            ]
+            assert prepared.owner not in str(said)
+            assert vault.settings.owner_dsn is None
     connection = await asyncpg.connect(prepared.service, timeout=30, command_timeout=30)
     yield connection
     await connection.close(timeout=30)

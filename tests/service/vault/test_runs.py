@@ -305,3 +305,5 @@ async def test_the_clock_never_goes_back(runs: Runs, vault: Vault) -> None:
     finally:
         async with vault.database.connection() as connection:
             await connection.execute("UPDATE platform.clock SET given = $1", before)
+    deleted = await runs.admin.delete(f"/vobjects/thing__c/{created.ids[0]}")
+    assert deleted.status == "SUCCESS", "nothing else is the latest for ever"

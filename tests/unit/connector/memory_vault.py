@@ -109,10 +109,12 @@ class MemoryVault:
         object_name: str,
         error: str = ErrorType.INVALID_DATA,
         times: int = 1_000,
+        message: str = "",
         **values: object,
     ) -> None:
         """Refuse rows that have these values, so many times."""
-        fault = ApiError(error, f"[name__v=a secret] is no {object_name}")
+        said = message or f"[name__v=a secret] is no {object_name}"
+        fault = ApiError(error, said)
         self._row_faults.append(_RowFault(object_name, values, fault, times))
 
     def fail_calls(self, call: str, *errors: Exception) -> None:

@@ -13,7 +13,13 @@ from services.connector.points.case_contacts import (
 )
 from services.connector.points.hcp import PullRule, account_rule, read_pull_rules
 from services.connector.points.saving import KeyedRows, Origin, without_values
+from tests.unit.connector.example_records import ACCOUNT
+from tests.unit.connector.examples import compiled, field_rule
 
+RULE = compiled(
+    field_rule("person__sys.first_name__sys", "first_name_cda__v", ACCOUNT),
+    primary=ACCOUNT,
+)
 CANDIDATES = read_candidates(
     [
         {"id": "N1", "veeva_id__v": "V-1", "external_id__v": None},
@@ -29,7 +35,7 @@ def contact(
 ) -> Contact:
     values = {"veeva_id__v": veeva_id, "external_id__v": external_id}
     person = {name: value for name, value in values.items() if value}
-    return Contact("A1", "account__v", "pull_accounts__v", "A1", link, "", person, {})
+    return Contact("A1", "account__v", RULE, "A1", link, "", person, {})
 
 
 @pytest.mark.parametrize(
@@ -56,7 +62,7 @@ def test_identifiers_of_two_contacts_are_no_match() -> None:
 
 
 def test_no_identifier_never_matches_a_record_without_one() -> None:
-    assert match(contact(None, None), Candidates({}, {"None": "N7"}, {})) is None
+    assert match(contact(None, None), Candidates({}, {"None": "N7"}, {}, {})) is None
 
 
 def test_the_most_restrictive_rule_holds_where_nothing_is_said() -> None:

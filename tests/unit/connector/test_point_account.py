@@ -30,7 +30,7 @@ from tests.unit.connector.example_records import (
     inquiry,
     reason,
 )
-from tests.unit.connector.standard_vaults import CRM_ID, Pair, pair
+from tests.unit.connector.standard_vaults import CRM_ID, Pair, id_of, pair
 
 
 @pytest.fixture
@@ -131,6 +131,56 @@ async def test_an_account_that_a_filter_leaves_out_is_skipped() -> None:
     other = account(vaults.crm)
     outcome = await accounts(vaults, doctor, other)
     assert (outcome.done, outcome.skipped) == ({doctor}, {other})
+
+
+async def test_what_was_emptied_in_an_account_is_empty_in_its_contact(
+    vaults: Pair,
+) -> None:
+    of = account(vaults.crm, email_cda__v="ann@example.org", veevaid__v="V-1")
+    await accounts(vaults, of)
+    vaults.crm.change(ACCOUNT, of, email_cda__v=None, veevaid__v=None)
+    await accounts(vaults, of)
+    assert vaults.medical.rows(PERSON, "email__sys", "veeva_id__v") == [
+        {"email__sys": None, "veeva_id__v": None}
+    ]
+    assert vaults.medical.rows(SOURCE_DATA, "email__v") == [{"email__v": None}]
+
+
+async def test_a_contact_of_two_accounts_loses_nothing_that_one_of_them_lacks(
+    vaults: Pair,
+) -> None:
+    first = account(vaults.crm, email_cda__v="ann@example.org", veevaid__v="V-1")
+    await accounts(vaults, first)
+    second = account(vaults.crm, veevaid__v="V-1")
+    await accounts(vaults, second)
+    assert vaults.medical.rows(PERSON, "email__sys") == [
+        {"email__sys": "ann@example.org"}
+    ]
+
+
+async def test_a_field_rule_may_keep_what_the_source_lacks() -> None:
+    keeping = """ALTER Integrationrule account__v (
+        MODIFY Fieldrule person_email__v (empty_source('keep')));"""
+    vaults = pair(keeping)
+    of = account(vaults.crm)
+    await accounts(vaults, of)
+    (person,) = vaults.medical.rows(PERSON, "id")
+    vaults.medical.change(PERSON, str(person["id"]), email__sys="ann@example.org")
+    await accounts(vaults, of)
+    assert vaults.medical.rows(PERSON, "email__sys") == [
+        {"email__sys": "ann@example.org"}
+    ]
+
+
+async def test_an_inactive_record_is_not_referred_to(vaults: Pair) -> None:
+    right = account(vaults.crm, specialty_1__v="dermatology__v")
+    wrong = account(vaults.crm, specialty_1__v="cardiology__v")
+    cardiology = id_of(vaults.medical, "specialty__v", specialty_code__v="CARD")
+    vaults.medical.change("specialty__v", cardiology, status__v="inactive__v")
+    outcome = await accounts(vaults, right, wrong)
+    assert (outcome.done, set(outcome.failures)) == ({right}, {wrong})
+    assert outcome.failures[wrong].error_type is ItemErrorType.REFERENCE
+    assert "is inactive in the target Vault" in reason(outcome, wrong)
 
 
 async def test_a_missing_lookup_fails_that_account_only(vaults: Pair) -> None:

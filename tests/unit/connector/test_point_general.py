@@ -67,6 +67,21 @@ async def test_the_response_returns_whole() -> None:
     assert vaults.crm.get(INQUIRY, item)["response__v"] == notes
 
 
+async def test_what_was_emptied_in_an_answer_is_empty_in_crm() -> None:
+    vaults = pair()
+    item = inquiry(vaults.crm, None)
+    link = "https://packages.example/1"
+    made = request(
+        vaults, item, response_notes__v="One.", response_package_link__v=link
+    )
+    await returned(vaults, made)
+    corrected = {"response_notes__v": "Two.", "response_package_link__v": None}
+    vaults.medical.change(REQUEST, made, **corrected)
+    await returned(vaults, made)
+    stored = vaults.crm.get(INQUIRY, item)
+    assert (stored["response__v"], stored["response_package_link__v"]) == ("Two.", None)
+
+
 async def test_a_request_of_no_inquiry_is_skipped() -> None:
     vaults = pair()
     made = request(vaults, None)

@@ -61,6 +61,10 @@ def value_of(
     )
 
 
+INACTIVE = (
+    "the product__v with external_id__v E-4 is inactive in the target Vault; "
+    "activate it or correct the source record"
+)
 OTHER = {"field_default": "other__v", "missing_lookup": "default"}
 CHANNEL = {"reference_lookup": "channel", "reference_lookup_type": "picklist"}
 
@@ -69,7 +73,13 @@ CHANNEL = {"reference_lookup": "channel", "reference_lookup_type": "picklist"}
     ("target", "source", "more", "expected"),
     [
         ("case__v.priority__v", ["x__v"], {}, "x__v"),
-        ("case__v.priority__v", None, {}, "unset"),
+        ("case__v.priority__v", None, {}, None),
+        ("case__v.priority__v", "", {}, None),
+        ("case__v.priority__v", [], {}, None),
+        ("case__v.priority__v", None, {"empty_source": "clear"}, None),
+        ("case__v.priority__v", None, {"empty_source": "keep"}, "unset"),
+        ("person__sys.object_type__v", None, {}, "unset"),
+        ("person__sys.global_id__sys", None, {}, "unset"),
         ("case__v.priority__v", [], {"field_default": "low__v"}, "low__v"),
         ("case__v.priority__v", "x__v", {"field_default": "low__v"}, "x__v"),
         ("case__v.origination_channel__v", ["email__v"], CHANNEL, "by_email__v"),
@@ -389,9 +399,9 @@ def test_children_give_their_first_record_and_none_is_no_error() -> None:
     }
     assert rule.evaluate(row) == Evaluated({"person__sys": {"city__v": "Basel"}})
     assert rule.evaluate({"addresses__vr": {"data": []}}) == Evaluated(
-        {"person__sys": {}}
+        {"person__sys": {"city__v": None}}
     )
-    assert rule.evaluate({}) == Evaluated({"person__sys": {}})
+    assert rule.evaluate({}) == Evaluated({"person__sys": {"city__v": None}})
 
 
 def test_a_row_reports_all_its_fields_and_keeps_the_good_ones() -> None:
@@ -472,34 +482,113 @@ def test_pending_references_are_asked_once_a_key_and_settled_or_named() -> None:
             target_field_lookup="external_id__v",
         )
     )
-    rows = [
-        rule.evaluate({"group_identifier__v": key}).targets
-        for key in ("E-1", "E-2", "E-1", "E-3", None)
-    ]
-    keys = pending_keys(rule, rows)
+    rows = {
+        key: rule.evaluate({"group_identifier__v": key})
+        for key in ("E-1", "E-2", "E-3", "E-4", "E-5", None)
+    }
+    keys = pending_keys(rule, [row.targets for row in rows.values()])
     assert {unique: list(found) for unique, found in keys.items()} == {
-        ("product__v", "external_id__v"): ["E-1", "E-2", "E-3"]
+        ("product__v", "external_id__v"): ["E-1", "E-2", "E-3", "E-4", "E-5"]
     }
     assert list(key_statements(("product__v", "external_id__v"), ["E-1"])) == [
-        "SELECT id, external_id__v FROM product__v WHERE external_id__v CONTAINS ('E-1')"
+        "SELECT id, external_id__v, status__v FROM product__v WHERE external_id__v CONTAINS ('E-1')"
     ]
     answer = [
-        {"id": "P1", "external_id__v": "E-1"},
-        {"id": "P3", "external_id__v": "E-3"},
-        {"id": "P4", "external_id__v": "E-3"},
+        {"id": record, "external_id__v": key, "status__v": [f"{status}__v"]}
+        for record, key, status in (
+            ("P1", "E-1", "active"),
+            ("P3", "E-3", "active"),
+            ("P4", "E-3", "active"),
+            ("P5", "E-4", "inactive"),
+            ("P6", "E-5", "inactive"),
+            ("P7", "E-5", "active"),
+            ("P8", "E-5", "inactive"),
+        )
     ]
     found = {("product__v", "external_id__v"): index("external_id__v", answer)}
-    outcomes = [settle(rule, targets, found) for targets in rows]
-    assert [
-        targets["case_request__v"].get("product__v")
-        for targets in (rows[0], rows[2], rows[4])
-    ] == [
-        "P1",
-        "P1",
-        None,
-    ]
-    assert "no product__v with external_id__v E-2 exists" in outcomes[1][0].message
-    assert "several product__v records" in outcomes[3][0].message
+    said = {}
+    for key, row in rows.items():
+        settle(rule, row, found)
+        errors = [error.message.rpartition(": ")[2] for error in row.errors]
+        said[key] = errors or row.targets["case_request__v"]["product__v"]
+    assert said == {
+        "E-1": "P1",
+        "E-2": [
+            "no product__v with external_id__v E-2 exists in the target Vault; add it or correct the source record"
+        ],
+        "E-3": [
+            "several product__v records have external_id__v E-3; leave only one of them"
+        ],
+        "E-4": [INACTIVE],
+        "E-5": "P7",
+        None: None,
+    }
+
+
+@pytest.mark.parametrize("usable", [{}, {"status__v": ["inactive__v"]}])
+def test_a_record_without_a_usable_key_is_a_warning_where_the_rule_says_so(
+    usable: dict[str, object],
+) -> None:
+    rule = compiled(
+        field_rule(
+            "case_request__v.product__v",
+            "group_identifier__v",
+            target_field_lookup="external_id__v",
+            missing_lookup="warning",
+        )
+    )
+    evaluated = rule.evaluate({"group_identifier__v": "E-1"})
+    rows = [{"id": "P1", "external_id__v": "E-1"} | usable] if usable else []
+    found = {("product__v", "external_id__v"): index("external_id__v", rows)}
+    settle(rule, evaluated, found)
+    assert (len(evaluated.errors), len(evaluated.warnings)) == (0, 1)
+    assert evaluated.targets["case_request__v"] == {}
+
+
+@pytest.mark.parametrize(
+    ("query_object", "query", "row"),
+    [
+        ("product__v", "external_id__v", {"product__vr.id": "P1"}),
+        ("medical_inquiry__v", "product__vr.external_id__v", {"product__vr.id": "P1"}),
+        (
+            "product__v",
+            "brand__vr.external_id__v",
+            {"product__vr.brand__vr.id": "B1"},
+        ),
+    ],
+)
+def test_a_related_record_without_its_key_is_no_missing_record(
+    query_object: str, query: str, row: dict[str, object]
+) -> None:
+    def ruled(**more: str) -> Evaluated:
+        part = field_rule(
+            "case_request__v.product__v",
+            query,
+            query_object,
+            target_field_lookup="external_id__v",
+            **more,
+        )
+        return compiled(part).evaluate(row)
+
+    (error,) = ruled().errors
+    assert error.error_type is ItemErrorType.REFERENCE
+    assert "the related record exists and has no" in error.message
+    (warning,) = ruled(missing_lookup="warning").warnings
+    assert warning.message == error.message
+    assert not ruled(field_default="E-0").errors
+
+
+def test_of_several_rules_for_one_field_one_with_a_value_decides() -> None:
+    rule = compiled(
+        field_rule("case__v.priority__v", "delivery_method__v"),
+        field_rule("case__v.priority__v", "transfer_status__v", name="other__v"),
+    )
+    for row, expected in (
+        ({"delivery_method__v": "a__v"}, "a__v"),
+        ({"transfer_status__v": "b__v"}, "b__v"),
+        ({}, None),
+    ):
+        assert rule.evaluate(row).targets == {"case__v": {"priority__v": expected}}
 
 
 def test_lookups_keep_types_apart_and_leave_out_what_is_inactive() -> None:
@@ -538,9 +627,10 @@ def test_any_source_value_ends_as_a_fitting_value_or_an_error(value: object) -> 
     values, errors = evaluated.targets["case_request__v"], evaluated.errors
     assert values.keys().isdisjoint(error.target_field for error in errors)
     if value is None or value in ("", []):
-        assert not values and not errors
+        assert values == dict.fromkeys(FIELDS) and not errors
     else:
         assert len(values) + len(errors) == len(FIELDS)
+    values = {name: each for name, each in values.items() if each is not None}
     assert len(str(values.get("question__v", ""))) <= 40
     quantity = values.get("quantity__v", 0)
     assert type(quantity) is int

@@ -121,6 +121,20 @@ async def test_both_ports_serve_the_application_that_started_once(
     assert await served.child.wait() == 0
 
 
+@pytest.mark.parametrize("path", ["/scheme", "/nothing"])
+async def test_clients_are_bound_to_https_by_answers_over_https_alone(
+    served: Served, path: str
+) -> None:
+    await served.answers()
+    async with aiohttp.ClientSession() as client:
+        async with client.get(f"http://127.0.0.1:{served.http}{path}") as answer:
+            assert "Strict-Transport-Security" not in answer.headers
+        async with client.get(
+            f"https://localhost:{served.https}{path}", ssl=served.trust
+        ) as answer:
+            assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
 async def test_a_client_that_does_not_trust_the_authority_is_not_served(
     served: Served,
 ) -> None:

@@ -1,0 +1,32 @@
+"""Tells clients that came by HTTPS to come by nothing else (HSTS, RFC 6797)."""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADER = "Strict-Transport-Security"
+ONE_YEAR = "max-age=31536000"
+
+
+class StrictTransport:
+    """ASGI middleware that adds the header to each answer over HTTPS, and to none over HTTP, where it has no meaning.
+
+    Whether the client came by HTTPS is the scheme of the request: of the connection, or as a trusted proxy states it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and its answer back with the header."""
+        if scope.get("scheme") != "https":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_strictly(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[HEADER] = ONE_YEAR
+            await send(message)
+
+        await self._app(scope, receive, send_strictly)
