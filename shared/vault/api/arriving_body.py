@@ -85,4 +85,6 @@ async def collected(request: Request, limit: int, seconds: float) -> bytes:
         if size > LARGE:
             await request.state.place.take()
         spool.seek(0)
-        return spool.read()
+        if size <= SPOOLED:
+            return spool.read()
+        return await asyncio.to_thread(spool.read)

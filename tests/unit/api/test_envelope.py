@@ -145,4 +145,5 @@ def test_an_answer_names_some_of_the_errors_of_a_row_and_counts_the_others() -> 
     (row,) = body(envelope.batch([result], URL))["data"]
     assert len(row["errors"]) == MAX_ERRORS + 1
     assert row["errors"][-1]["message"] == "There are at least 7 more errors"
-    assert envelope.results_csv([result]).body.count(b"INVALID_DATA|") == MAX_ERRORS + 1
+    text = bytes(envelope.results_csv([result]).body)
+    assert text.count(b"INVALID_DATA|") == MAX_ERRORS + 1
