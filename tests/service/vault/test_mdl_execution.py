@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -382,7 +383,7 @@ async def test_a_script_has_at_most_a_thousand_statements(
     admin: Api, count: int
 ) -> None:
     script = "DROP Object IF EXISTS gone__c;\n" * count
-    answer = await admin.post("/api/mdl/execute", data=script.encode())
+    answer = await admin.post("/api/mdl/execute", data=io.BytesIO(script.encode()))
     if count == MAX_STATEMENTS:
         assert answer.status == "SUCCESS"
     else:
