@@ -30,10 +30,7 @@ class WriteEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Describes one row that would be written.
-
-    ``id`` is None for a new record. ``changes`` has the stored value and the new one of each field that changes.
-    """
+    """One row that would be written: ``id`` is None for a new record; ``changes`` are stored and new value by field."""
 
     vault_id: int
     written: str

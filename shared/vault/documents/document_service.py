@@ -36,7 +36,7 @@ from shared.vault.queries.document_target import DOCUMENTS, SOURCE_FILE
 from shared.vault.records.deletions import note_deletions
 from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.records.rows import UPDATED, RowResult
-from shared.vault.storage.database import moment
+from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
     from asyncpg import Record

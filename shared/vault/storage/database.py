@@ -1,4 +1,4 @@
-"""Reaches the Vault's database: a bounded pool, transactions, repeated units of work, the clock, notifications."""
+"""Reaches the Vault's database: a bounded pool, transactions, repeated units of work, notifications."""
 
 from __future__ import annotations
 
@@ -32,15 +32,6 @@ CLOSE_TIMEOUT = 5.0
 COMPONENT_CHANGED = "component_changed"
 OUTBOX = "outbox"
 LISTEN_TIMEOUT = 10.0
-
-# The current time in milliseconds, and never before one that was announced to a caller.
-NOW = """
-SELECT greatest(date_trunc('milliseconds', clock_timestamp()), (SELECT given FROM platform.clock))
-"""
-# The same, stored as announced.
-ANNOUNCE = """
-UPDATE platform.clock SET given = greatest(given, date_trunc('milliseconds', clock_timestamp())) RETURNING given
-"""
 
 # The whole unit of work is run again after these; each leaves nothing committed behind.
 RETRYABLE = (
@@ -279,21 +270,6 @@ async def _carry_every_date(connection: asyncpg.Connection[asyncpg.Record]) -> N
         encoder=lambda moment: ((moment - EPOCH) // MICROSECOND,),
         decoder=lambda parts: EPOCH + parts[0] * MICROSECOND,
     )
-
-
-async def moment(connection: Connection) -> datetime:
-    """Return the date of a change that is made now, by the one clock of all processes of the Vault."""
-    now: datetime = await connection.fetchval(NOW)
-    return now
-
-
-async def announced_moment(connection: Connection) -> datetime:
-    """Return the time to announce to a client that will ask what has changed since then.
-
-    No transaction that begins after this dates a change before it, also when the server's clock is set back.
-    """
-    now: datetime = await connection.fetchval(ANNOUNCE)
-    return now
 
 
 class Notifications:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
-from shared.client.results import Row
+from shared.client.results import Clock, Row
 from shared.protocol.error_types import ErrorType
 from shared.spark.envelope import format_moment
 from shared.spark.publisher import Outgoing
@@ -53,6 +53,7 @@ class MemoryClient(MemoryVault):
     batches: list[tuple[int, str, Mapping[str, int]]] = field(default_factory=list)
     reported: list[Mapping[str, object]] = field(default_factory=list)
     deleted: dict[str, list[Row]] = field(default_factory=dict)
+    tells_completeness: bool = True
     queue_rows: dict[str, Row] = field(default_factory=dict)
     users: dict[str, Row] = field(default_factory=dict)
     certificates: dict[str, str] = field(default_factory=dict)
@@ -150,10 +151,11 @@ class MemoryClient(MemoryVault):
 
     # Runs
 
-    async def clock(self) -> str:
-        """The time here."""
+    async def clock(self) -> Clock:
+        """The time here; every change is complete at once, unless this Vault cannot tell."""
         await self._begin("clock")
-        return format_moment(self._now)
+        now = format_moment(self._now)
+        return Clock(now, now if self.tells_completeness else None)
 
     async def run(self, integration: str, job: int) -> Row:
         """A run."""
