@@ -134,7 +134,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "syntax_tree.Unit": {"shared/vault/vql/deferred.py"},
         "topology.Direction": {"services/connector/app.py"},
         "transfer.Result": {"services/connector/points/transfer.py"},
-        "vql_tokens.TokenKind": {"shared/vault/vql/vql_tokens.py"},
+        "vql_tokens.TokenKind": {"shared/vault/vql/token_reader.py"},
     }.items()
 }
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.openapi.request_bodies import form_documentation
@@ -108,10 +109,10 @@ def _number(fields: dict[str, str], name: str) -> int:
     text = fields.get(name, "").strip()
     if not text:
         raise missing(name)
-    # isdigit() also takes digits of other scripts; PostgreSQL takes no number above 63 bits.
-    if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
+    number = whole_number(text)
+    if number is None:
         raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] is not an id")
-    return int(text)
+    return number
 
 
 def _moment(fields: dict[str, str], name: str) -> datetime | None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.whole_numbers import whole_number
 from shared.spark.envelope import RunEvent
 from shared.vault.access.caller import SYSTEM
 from shared.vault.errors import ApiError, VaultFault
@@ -151,8 +152,8 @@ class IntegrationRunJobs:
                 ErrorType.OPERATION_NOT_ALLOWED,
                 "The integration or its connection is not active",
             )
-        remote = row["remote_vault"] or ""
-        if not remote.isdecimal():
+        remote = whole_number(row["remote_vault"] or "")
+        if remote is None:
             raise VaultFault(
                 ErrorType.OPERATION_NOT_ALLOWED,
                 "The connection has no Remote Vault ID",
@@ -161,7 +162,7 @@ class IntegrationRunJobs:
         if queue is None:
             text = f"No active inbound queue has the connection [{row['connection']}]"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text)
-        return Order(row["name"], queue, int(remote), row["last_run"])
+        return Order(row["name"], queue, remote, row["last_run"])
 
     async def _finish(self, integration: str, run: Run) -> JobResult:
         counts = run.counts

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shared.vault.components.component_tree import Component
-from shared.vault.components.mdl import render
+from shared.vault.components.mdl_writing import render
 from shared.vault.components.ordering import in_order
 from shared.vault.components.registry import Registry
 from shared.vault.components.uses import Dependency, dependencies_of
