@@ -128,9 +128,10 @@ class SheetReader:
 
         :raises VaultFault: INVALID_DATA when names are missing or repeated, or too many.
         """
-        self.header = [name.strip() for name in await self._next() or []]
-        if len(self.header) > MAX_COLUMNS:
+        names = await self._next() or []
+        if len(names) > MAX_COLUMNS:
             raise _invalid(f"it has more than {MAX_COLUMNS} columns")
+        self.header = [name.strip() for name in names]
         if not self.header or not all(self.header):
             raise _invalid("its first line does not name every column")
         if len(set(self.header)) != len(self.header):
