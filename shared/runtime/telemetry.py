@@ -47,6 +47,12 @@ class _RequestMetrics:
             ["client"],
             registry=registry,
         )
+        self.connections_refused = Counter(
+            "connections_refused",
+            "Connections closed for exceeding a bound, by the status of the answer.",
+            ["status"],
+            registry=registry,
+        )
         self.loop_lag = Histogram(
             "event_loop_lag_seconds",
             "Delays of the event loop, measured ten times a second.",

@@ -105,7 +105,10 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/access/permissions.py",
         },
         "permission_types.Operation": {"shared/vault/access/permissions.py"},
-        "permissions.AuditTrail": {"shared/vault/audit/trails.py"},
+        "permissions.AuditTrail": {
+            "shared/vault/access/permissions.py",
+            "shared/vault/audit/trails.py",
+        },
         "query_pages.RecordProperties": {"shared/vault/queries/query_pages.py"},
         "record_roles.RoleChange": {"shared/vault/records/record_roles.py"},
         "request.Action": {"shared/vault/loader/load_writing.py"},

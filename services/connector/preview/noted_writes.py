@@ -15,7 +15,7 @@ from services.connector.rules.object_metadata import (
     ObjectMetadata,
 )
 from services.connector.rules.rows import statements
-from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import RecordReads
 from shared.client.results import SOURCE_MODIFIED, ApiError, QueryResult, Row, RowResult
 from shared.protocol.error_types import ErrorType
 
@@ -62,7 +62,7 @@ class NotedWrites:
 
     def __init__(
         self,
-        vault: RecordAccess,
+        vault: RecordReads,
         objects: Mapping[str, ObjectMetadata],
     ) -> None:
         """Take the Vault to read, and the metadata of its objects by name."""

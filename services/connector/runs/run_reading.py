@@ -12,6 +12,7 @@ from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import Scope, Stage, stages
 from services.connector.runs.window import Cursor, Window, page_statement, window
 from services.connector.vaults.configuration import ConfigurationFault
+from services.connector.vaults.record_access import ChangeReads
 from services.connector.vaults.vaults import (
     ConnectedVault,
     KnownVault,
@@ -222,7 +223,7 @@ class RunReading:
 
 
 async def next_page(
-    client: VaultClient,
+    client: ChangeReads,
     stage: Stage,
     part: Window,
     cursor: Cursor,
@@ -243,7 +244,7 @@ async def next_page(
 
 
 async def _listed(
-    client: VaultClient,
+    client: ChangeReads,
     reading: Reading,
     part: Window,
     cursor: Cursor,

@@ -6,7 +6,6 @@ import asyncio
 import codecs
 import csv
 import io
-import re
 from collections import deque
 from collections.abc import (
     AsyncGenerator,
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from shared.protocol.csv_cells import safe_cell
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
 
@@ -27,7 +27,6 @@ MAX_COLUMNS = 1000
 # Between them the event loop does other work: files are read in the background of calls.
 STEP_BYTES = 2**18
 STEP_LINES = 1000
-FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d.][\d.,\s]*\Z)")
 # A failure log that has been corrected may be loaded again as it is.
 LOG_COLUMNS = ("responseStatus", "errors")
 
@@ -249,9 +248,8 @@ def cell(value: object) -> str:
         return orjson.dumps(value).decode()
     if isinstance(value, list | tuple):
         return ",".join(cell(item) for item in value)
-    text = str(value)
-    # Spreadsheets run a cell that begins like a formula, unless an apostrophe is in front.
-    return f"'{text}" if isinstance(value, str) and FORMULA.match(text) else text
+    # A number may begin with a sign.
+    return safe_cell(value) if isinstance(value, str) else str(value)
 
 
 def _invalid(reason: str) -> VaultFault:

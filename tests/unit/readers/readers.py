@@ -251,7 +251,7 @@ READERS: Mapping[str, Reader] = {
         texts(("", "[a=", ""), ("[a=", " ", ""), ("[", "a", ""), ("", "[a", "")),
     ),
     "tokens of templates": Reader(
-        lambda text: (token_paths(text), rendered(text, {})),
+        lambda text: (token_paths(text), rendered(text, {}, ())),
         texts(("", "${", ""), ("${", "a", ""), ("", "${a}", ""), ("${", "a.", "}")),
     ),
     "markup": Reader(
