@@ -14,7 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from shared.runtime.health import Health
 from shared.runtime.logging import configure_logging
 from shared.runtime.process import serve
-from shared.runtime.telemetry import metrics
+from shared.runtime.telemetry import measure_loop_lag, metrics
 from shared.runtime.waiting import end
 from shared.vault.admin.admin_app import add_pages
 from shared.vault.api.api_app import create_api
@@ -36,9 +36,11 @@ def create_app(vault: Vault) -> FastAPI:
         # Not awaited: the server answers while the Vault starts, so that ``/readyz`` can say what it waits for.
         starting = asyncio.create_task(vault.start(), name="start")
         starting.add_done_callback(_end_on_failure)
+        lag = asyncio.create_task(measure_loop_lag(), name="loop_lag")
         try:
             yield
         finally:
+            await end(lag)
             await end(starting)
             await vault.stop()
 
