@@ -10,7 +10,7 @@ SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 
 class CsvColumnsFault(Exception):
-    """A first line that names no columns, or a row that does not fit them; the text goes on after "it" or "row 3"."""
+    """A first line that names no columns, or a row that does not fit them; the text goes on after "the file" or "row 3"."""
 
 
 class CsvColumns:
@@ -27,6 +27,9 @@ class CsvColumns:
         self.names = [stripped[place] for place in self._places]
         if not self.names:
             raise CsvColumnsFault("has no column names in its first line")
+        # Text in UTF-16 has NUL in every name.
+        if any("\x00" in name for name in self.names):
+            raise CsvColumnsFault(f"is not UTF-8 text; {SAVE_AS}")
         for separator, described in SEPARATORS.items():
             if any(separator in name for name in self.names):
                 raise CsvColumnsFault(

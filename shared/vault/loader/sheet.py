@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import csv
 import io
@@ -25,6 +26,10 @@ from shared.vault.errors import ApiError, VaultFault
 
 MAX_RECORD = 4 * 2**20  # characters of one row
 TOO_LONG = f"it has more than {MAX_RECORD} characters"
+MAX_COLUMNS = 1000
+# Between them the event loop does other work: files are read in the background of calls.
+STEP_BYTES = 2**18
+STEP_LINES = 1000
 # A failure log that has been corrected may be loaded again as it is.
 LOG_COLUMNS = ("responseStatus", "errors")
 
@@ -139,13 +144,13 @@ class SheetReader:
         content: AsyncIterable[bytes],
         batch_size: int,
     ) -> None:
-        self._content = aiter(content)
+        self._content = _in_steps(content)
         self._size = batch_size
         # Bytes that are not UTF-8 become characters that no UTF-8 text has: only their rows fail.
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
         self._lines = _Lines()
         self._reader = csv.reader(self._lines, strict=True)
-        self._row = 0
+        self._row = self._line = 0
         # Of lines that could not be read: how many are still to be counted as rows, and why.
         self._unread = 0
         self._reason = ""
@@ -163,6 +168,8 @@ class SheetReader:
         try:
             if record.fault is not None:
                 raise CsvColumnsFault(record.fault)
+            if len(record.cells) > MAX_COLUMNS:
+                raise CsvColumnsFault(f"has more than {MAX_COLUMNS} columns")
             self._columns = CsvColumns(record.cells)
         except CsvColumnsFault as error:
             message = f"The file {error}"
@@ -172,8 +179,7 @@ class SheetReader:
 
     async def close(self) -> None:
         """Close the stream of bytes, which a reader that ends early leaves open."""
-        if isinstance(self._content, AsyncGenerator):
-            await self._content.aclose()
+        await self._content.aclose()
 
     async def skip(self, rows: int) -> None:
         """Pass over rows that have been read before."""
@@ -212,6 +218,9 @@ class SheetReader:
     async def _next(self) -> _Record | None:
         """Return the next row that is not empty, None at the end."""
         while True:
+            self._line += 1
+            if self._line % STEP_LINES == 0:
+                await asyncio.sleep(0)
             if self._unread:
                 self._unread -= 1
                 return _Record([], self._reason)
@@ -297,6 +306,17 @@ def _marked(text: str) -> str:
     """Return a text with the replacement character for each that cannot be stored."""
     data = text.encode("utf-8", "surrogateescape")
     return data.decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+
+async def _in_steps(content: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes in chunks that take little time to read, and close their stream at the end."""
+    try:
+        async for chunk in content:
+            for start in range(0, len(chunk), STEP_BYTES):
+                yield chunk[start : start + STEP_BYTES]
+    finally:
+        if isinstance(content, AsyncGenerator):
+            await content.aclose()
 
 
 def lines(rows: Iterable[Sequence[object]]) -> str:

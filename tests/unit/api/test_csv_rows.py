@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.protocol.csv_columns import SAVE_AS
 from shared.protocol.error_types import ErrorType
-from shared.vault.api.body import parse_csv
+from shared.vault.api.csv_rows import parse_csv
 from shared.vault.api.response_envelope import results_csv
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.records.rows import CREATED, RowResult
@@ -29,14 +30,14 @@ def test_what_a_csv_writer_wrote_is_read_back(data: st.DataObject) -> None:
     )
     sheet = io.StringIO(newline="")
     csv.writer(sheet, quoting=csv.QUOTE_ALL).writerows([names, *rows])
-    assert parse_csv(sheet.getvalue(), 500) == [
-        dict(zip(names, row, strict=True)) for row in rows
+    assert parse_csv(sheet.getvalue().encode(), 500) == [
+        dict(zip(names, row, strict=True)) for row in rows if any(row)
     ]
 
 
 def test_quotes_line_breaks_and_empty_lines() -> None:
     text = 'id,note__v\r\n1,"a ""b"",\r\nc"\r\n\r\n2,\r\n'
-    assert parse_csv(text, 500) == [
+    assert parse_csv(text.encode(), 500) == [
         {"id": "1", "note__v": 'a "b",\r\nc'},
         {"id": "2", "note__v": ""},
     ]
@@ -45,8 +46,13 @@ def test_quotes_line_breaks_and_empty_lines() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("id,,x\n1,2,3\n", "a column has no name"),
-        ("id,id\n1,2\n", "a column name is repeated"),
+        ("id,,x\n1,2,3\n", "line 2 has a value in column 2, which has no name"),
+        (",,\n1,2,3\n", "no column names"),
+        ("\nid,x\n1,2\n", "no column names"),
+        ("id;x\n1;2\n", SAVE_AS),
+        ("id\tx\n1\t2\n", SAVE_AS),
+        ("i\0d\0,\0x\0\n\0", SAVE_AS),
+        ("id,id\n1,2\n", "a column name that is repeated"),
         ("id,x\n1\n", "line 2 has 1 cells; the header has 2"),
         ("id,x\n1,2,3\n", "line 2 has 3 cells"),
         ('id\n"open\n', "unexpected end of data"),
@@ -55,14 +61,26 @@ def test_quotes_line_breaks_and_empty_lines() -> None:
     ],
 )
 def test_malformed_csv_is_refused(text: str, reason: str) -> None:
-    with pytest.raises(VaultFault, match=reason) as refused:
-        parse_csv(text, 3)
+    with pytest.raises(VaultFault) as refused:
+        parse_csv(text.encode(), 3)
+    assert reason in refused.value.error.message
     assert refused.value.error.type is ErrorType.INVALID_DATA
 
 
+def test_what_spreadsheets_leave_behind_is_left_out() -> None:
+    text = "id,x,,\n1,2,,\n,,,\n\n3,\n"
+    assert parse_csv(text.encode(), 2) == [{"id": "1", "x": "2"}, {"id": "3", "x": ""}]
+
+
+def test_text_that_is_not_utf_8_says_what_to_save() -> None:
+    with pytest.raises(VaultFault) as refused:
+        parse_csv("id\ngröße\n".encode("cp1252"), 3)
+    assert SAVE_AS in refused.value.error.message
+
+
 def test_no_rows() -> None:
-    assert parse_csv("", 3) == []
-    assert parse_csv("id,x\n", 3) == []
+    assert parse_csv(b"", 3) == []
+    assert parse_csv(b"id,x\n", 3) == []
 
 
 def test_results() -> None:
