@@ -255,6 +255,30 @@ async def test_what_only_the_vault_has_goes_when_it_is_pruned(
     assert (await medcrm("diff", medical, copied)).output == "No differences\n"
 
 
+async def test_a_rule_goes_before_the_field_that_it_fills(
+    exported: Path, tmp_path: Path, medical: Api
+) -> None:
+    folder = tmp_path / "before"
+    assert (await medcrm("export", medical, folder)).exit_code == 0
+    admin = await medical.signed_in("admin")
+    mdl = """ALTER Object case_request__v (
+      label('Request'), ADD Field fax2__c ( type('String'), label('Second Fax') ) );
+    ALTER Integrationrule medical_inquiries__v ( ADD Fieldrule fax2__c (
+      target_object('Object.case_request__v'), target_object_field('Field.fax2__c'), field_default('none') ) );
+    RECREATE Object fax_log__c ( label('Log'), prefix('ZFL'), Field request__c ( type('Object'), label('R'),
+      object('Object.case_request__v'), relationship_outbound_name('request__cr'), relationship_inbound_name('fax_logs__cr') ) );
+    ALTER Object case_request__v ( ADD Field log__c ( type('Object'), label('Log'),
+      object('Object.fax_log__c'), relationship_outbound_name('log__cr'), relationship_inbound_name('requests__cr') ) );"""
+    assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
+    after = tmp_path / "after"
+    assert (await medcrm("export", medical, after)).exit_code == 0
+    for wanted in (folder, after, folder):
+        applied = await medcrm("apply", medical, wanted, "--yes", "--prune")
+        assert applied.exit_code == 0, applied.output
+        same = await medcrm("diff", medical, wanted)
+        assert same.output == "No differences\n"
+
+
 async def test_the_first_failure_stops(copied: Path, medical: Api) -> None:
     (copied / "components/Picklist.first__c.mdl").write_text(
         "RECREATE Picklist first__c ( label('First') );"
