@@ -10,7 +10,7 @@ SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 
 class CsvColumnsFault(Exception):
-    """A first line that names no columns, or a row that does not fit them; the text goes on after "the file" or "row 3"."""
+    """A first line that names no columns, or a row that does not fit; the text goes on after "the file" or "row 3"."""
 
 
 class CsvColumns:

@@ -266,9 +266,11 @@ async def test_a_rule_goes_before_the_field_that_it_fills(
     ALTER Integrationrule medical_inquiries__v ( ADD Fieldrule fax2__c (
       target_object('Object.case_request__v'), target_object_field('Field.fax2__c'), field_default('none') ) );
     RECREATE Object fax_log__c ( label('Log'), prefix('ZFL'), Field request__c ( type('Object'), label('R'),
-      object('Object.case_request__v'), relationship_outbound_name('request__cr'), relationship_inbound_name('fax_logs__cr') ) );
+      object('Object.case_request__v'), relationship_outbound_name('request__cr'),
+      relationship_inbound_name('fax_logs__cr') ) );
     ALTER Object case_request__v ( ADD Field log__c ( type('Object'), label('Log'),
-      object('Object.fax_log__c'), relationship_outbound_name('log__cr'), relationship_inbound_name('requests__cr') ) );"""
+      object('Object.fax_log__c'), relationship_outbound_name('log__cr'),
+      relationship_inbound_name('requests__cr') ) );"""
     assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
     after = tmp_path / "after"
     assert (await medcrm("export", medical, after)).exit_code == 0

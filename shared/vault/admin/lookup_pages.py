@@ -20,11 +20,12 @@ from shared.vault.admin.viewing import object_of
 from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.body_limits import MAX_ROWS_BYTES
 from shared.vault.api.csv_rows import parse_csv
+from shared.vault.api.lookup_sheets import sheet_response, template_response
 from shared.vault.api.response_envelope import results_csv
 from shared.vault.errors import ApiError, VaultFault
+from shared.vault.integrations.lookup_files import LookupFiles
 from shared.vault.integrations.reference_lookups import (
     CONNECTION,
-    KEY,
     NAME,
     OBJECT,
     SOURCE,
@@ -42,7 +43,6 @@ router = APIRouter(prefix="/lookups")
 
 # What a list shows; a list of one connection leaves the connection out.
 COLUMNS = ("name__v", NAME, TYPE, SOURCE, "target_key__sys", CONNECTION, "status__v")
-CONNECTION_NAMES = (CONNECTION, "connection__sysr.api_name__sys")
 
 Connection = Annotated[str, Query(max_length=40)]
 
@@ -92,30 +92,35 @@ WithFile = Annotated[Visit, Depends(visiting(MAX_ROWS_BYTES, _may_create))]
 
 @router.post("/upload")
 async def upload(visit: WithFile) -> Response:
-    """Create a row for each line of a CSV file, or upsert it when the file has Lookup Keys, and show the results."""
+    """Create or update a row for each line of a CSV file, and show the results."""
     connection = visit.form.fields.get("connection", "")
     object_of(visit, OBJECT, Operation.CREATE)
     try:
         read = partial(parse_csv, max_rows=MAX_ROWS)
-        sent = await read_off_loop(read, await visit.form.whole())
-        rows = [_of(connection, row) for row in sent]
-        service = visit.vault.records
-        keyed = bool(rows) and KEY in rows[0]
-        if keyed:
-            results = await service.upsert(visit.caller, OBJECT, rows, KEY)
-        else:
-            results = await service.create(visit.caller, OBJECT, rows)
+        rows = await read_off_loop(read, await visit.form.whole())
+        results = await _files(visit).upload(visit.caller, rows, connection)
     except VaultFault as fault:
         return await _form(visit, connection, fault.error)
     return _outcome(visit, connection, rows, results)
 
 
-def _of(connection: str, row: dict[str, object]) -> dict[str, object]:
-    """Return a row with the chosen connection, unless it names one itself."""
-    named = any(name in row for name in CONNECTION_NAMES)
-    if named or not connection:
-        return row
-    return {**row, CONNECTION: connection}
+@router.get("/download")
+async def download(visit: Visiting, connection: Connection = "") -> Response:
+    """Download the rows of a connection or of all."""
+    object_of(visit, OBJECT)
+    sheet = _files(visit).download(visit.caller, connection, CONNECTION)
+    return await sheet_response(sheet)
+
+
+@router.get("/template")
+async def empty_file(visit: Visiting) -> Response:
+    """Download a file that has the names of the columns only."""
+    object_of(visit, OBJECT, Operation.CREATE)
+    return template_response()
+
+
+def _files(visit: Visit) -> LookupFiles:
+    return LookupFiles(visit.vault.records, visit.vault.queries)
 
 
 def _outcome(

@@ -21,6 +21,7 @@ from shared.vault.access.permissions import (
 )
 from shared.vault.api.request_context import SignedIn, vault_of
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
+from shared.vault.integrations.reference_lookups import OBJECT as LOOKUP
 from shared.vault.security.group_service import OBJECT as GROUP
 from shared.vault.security.user_records import OBJECT as USER
 
@@ -165,6 +166,7 @@ UsesStaging = Annotated[Caller, Depends(holding(Grant.USE_STAGING))]
 ReportsDeliveries = Annotated[Caller, Depends(holding(Grant.REPORT_DELIVERIES))]
 ReportsRuns = Annotated[Caller, Depends(holding(Grant.COPY_RECORDS))]
 SignsMessages = Annotated[Caller, Depends(holding(Grant.SIGN_MESSAGES))]
+UploadsLookups = Annotated[Caller, Depends(allowed_on(LOOKUP, Operation.CREATE))]
 RetriesExceptions = Annotated[Caller, Depends(_retrying_exceptions)]
 EstablishesConnections = Annotated[
     Caller,

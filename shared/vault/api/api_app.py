@@ -35,6 +35,7 @@ from shared.vault.api import (
     jobs,
     lineage,
     loader,
+    lookup_sheets,
     metadata,
     notifications,
     packages,
@@ -94,6 +95,7 @@ CHAPTERS = (
     packages,
     audit,
     integrations,
+    lookup_sheets,
     lineage,
     document_batch,  # before the documents: `batch` is no document's id
     documents,

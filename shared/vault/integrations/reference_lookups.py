@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OBJECT = "reference_lookup__sys"
 KEY = "lookup_key__sys"
 CONNECTION = "connection__sys"
+CONNECTION_API_NAME = "connection__sysr.api_name__sys"
 NAME = "reference_lookup_name__sys"
 TYPE = "reference_lookup_type__sys"
 SOURCE = "source_key__sys"
@@ -50,7 +51,8 @@ class ReferenceLookupTrigger:
             values = row.values
             # A part may be missing: its field is required, and reported as missing later.
             connected = names.get(values.get(CONNECTION), "")
-            key = f"{connected}:{values.get(NAME) or ''}:{values.get(SOURCE) or ''}"
+            name, source = values.get(NAME) or "", values.get(SOURCE) or ""
+            key = lookup_key(connected, str(name), str(source))
             if values.setdefault(KEY, key) != key:
                 row.fail(
                     ErrorType.INVALID_DATA,
@@ -78,6 +80,11 @@ class ReferenceLookupTrigger:
         """Allow the deletion."""
         del caller, stored
         return None
+
+
+def lookup_key(connection: str, name: str, source: str) -> str:
+    """Return the key of a row: of its connection's API name, its set and its source key."""
+    return f"{connection}:{name}:{source}"
 
 
 def _problem(values: Mapping[str, object]) -> ApiError | None:

@@ -22,6 +22,7 @@ from shared.vault.loader.sheet import lines
 from shared.vault.model.component_model import FieldType
 
 if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.files.file_store import FileStore
     from shared.vault.model.component_model import Field, VaultObject
@@ -107,7 +108,8 @@ class _TaskRun:
         objects = self._services.components.registry.objects
         target = objects.get(self._task.object_name)
         text = statement(self._task, target)
-        async for page in self._pages(text):
+        queries, caller = self._services.queries, self._context.caller
+        async for page in pages(queries, caller, text):
             self._context.raise_if_stopped()
             # Once, on the first page; an extract without records has a header all the same.
             if not self._rows:
@@ -119,29 +121,37 @@ class _TaskRun:
             self._rows += page.size
             await self._report(TaskState.RUNNING)
 
-    async def _pages(self, text: str) -> AsyncIterator[QueryPage]:
-        queries, caller = self._services.queries, self._context.caller
-        page = await queries.run(
+
+async def pages(
+    queries: QueryService,
+    caller: Caller,
+    text: str,
+) -> AsyncIterator[QueryPage]:
+    """Yield all pages of a query.
+
+    :raises VaultFault: as ``QueryService.run`` and ``page`` do.
+    """
+    page = await queries.run(
+        caller,
+        text,
+        describe=False,
+        version_path=VERSION,
+    )
+    while True:
+        yield page
+        if page.next_page is None:
+            return
+        address = urlsplit(page.next_page)
+        place = parse_qs(address.query)
+        cursor = address.path.rpartition("/")[2]
+        offset, size = int(place["pageoffset"][0]), int(place["pagesize"][0])
+        page = await queries.page(
             caller,
-            text,
-            describe=False,
-            version_path=VERSION,
+            cursor,
+            size,
+            offset,
+            VERSION,
         )
-        while True:
-            yield page
-            if page.next_page is None:
-                return
-            address = urlsplit(page.next_page)
-            place = parse_qs(address.query)
-            cursor = address.path.rpartition("/")[2]
-            offset, size = int(place["pageoffset"][0]), int(place["pagesize"][0])
-            page = await queries.page(
-                caller,
-                cursor,
-                size,
-                offset,
-                VERSION,
-            )
 
 
 def statement(

@@ -75,6 +75,8 @@ POST /ui/connections/{record_id}/duplicate
 POST /ui/integrations/{record_id}
 GET /ui/lookups/upload
 POST /ui/lookups/upload
+GET /ui/lookups/template
+POST /api/{version}/services/reference_lookups
 GET /ui/rules/{name}/edit
 POST /ui/rules/{name}/edit
 GET /ui/rules/{name}/{kind}
@@ -207,6 +209,8 @@ GET /api/{version}/services/queues
 GET /api/{version}/services/queues/{queue_name}
 GET /api/{version}/services/queue_logs
 GET /api/{version}/services/queue_logs/{log_date}
+GET /api/{version}/services/reference_lookups
+GET /api/{version}/services/reference_lookups/template
 POST /api/{version}/services/exceptions/actions/retry
 GET /api/{version}/services/jobs/histories
 GET /api/{version}/services/jobs/monitors
@@ -286,6 +290,7 @@ GET /ui/connections
 GET /ui/connections/{record_id}
 GET /ui/integrations/{record_id}
 GET /ui/lookups
+GET /ui/lookups/download
 GET /ui/rules
 GET /ui/rules/{name}
 GET /ui/components

@@ -38,6 +38,8 @@ PAGES = {
     "GET /lookups": CONNECTION,
     "GET /lookups/upload": ADMIN,
     "POST /lookups/upload": ADMIN,
+    "GET /lookups/download": CONNECTION,
+    "GET /lookups/template": ADMIN,
     "GET /rules": CONNECTION,
     "GET /rules/{name}": CONNECTION,
     "GET /rules/{name}/edit": ADMIN,

@@ -311,18 +311,34 @@ async def test_a_file_of_lookups_is_told_of_row_by_row(visitor: Browser) -> None
     assert "Target Key another" in page.text
 
 
-async def test_a_file_with_lookup_keys_updates_rows(visitor: Browser) -> None:
+async def test_a_file_updates_the_rows_that_are_there(visitor: Browser) -> None:
     name = f"set_{api_name()}"
     await upload(visitor, csv(f"{name},generic__sys,a__v,old"))
-    head = "lookup_key__sys,reference_lookup_name__sys,reference_lookup_type__sys,source_key__sys,target_key__sys"
-    rows = [
-        f"medical_crm__v:{name}:{source},{name},generic__sys,{source},new"
-        for source in ("a__v", "b__v")
-    ]
-    page = await upload(visitor, "\n".join((head, *rows)).encode())
+    rows = [f"{name},generic__sys,{source},new" for source in ("a__v", "b__v")]
+    page = await upload(visitor, csv(*rows))
     assert "1 a__v Updated" in page.text and "2 b__v Created" in page.text
-    page = await upload(visitor, "\n".join((head, *rows)).encode())
+    page = await upload(visitor, csv(*rows))
     assert "2 of 2 rows were saved." in page.text and "Refused" not in page.text
+    head = "lookup_key__sys,reference_lookup_name__sys,reference_lookup_type__sys,source_key__sys,target_key__sys"
+    keyed = f"medical_crm__v:{name}:a__v,{name},generic__sys,a__v,newest"
+    page = await upload(visitor, f"{head}\n{keyed}".encode())
+    assert "1 a__v Updated" in page.text
+
+
+async def test_a_downloaded_file_is_uploaded_again_as_it_is(visitor: Browser) -> None:
+    name = f"set_{api_name()}"
+    await upload(visitor, csv(f"{name},generic__sys,a__v,=1+1"))
+    page = await visitor.click(await visitor.open("/ui/"), "Reference Lookups")
+    page = await visitor.press(page, "Search", connection="Medical-CRM Connection")
+    file = (await visitor.open(page.links["Download CSV"])).html
+    (line,) = [each for each in file.splitlines() if f":{name}:" in each]
+    # Spreadsheets run no cell of it, and the upload reads it as it was.
+    assert f"{name},generic__sys,a__v,'=1+1," in line
+    head = file.splitlines()[0]
+    page = await upload(visitor, f"{head}\r\n{line}\r\n".encode())
+    assert "1 of 1 rows were saved." in page.text and "Unchanged" in page.text
+    empty = (await visitor.open("/ui/lookups/template")).html
+    assert empty.strip() == head.partition(",")[2]
 
 
 @pytest.mark.parametrize(

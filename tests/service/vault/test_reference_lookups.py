@@ -141,3 +141,52 @@ async def test_a_target_object_is_not_taken_from_a_set_of_objects(admin: Api) ->
         ROWS, json=[{"id": identifier, "target_key_field__sys": "specialty_code__v"}]
     )
     assert outcomes(kept) == ["SUCCESS"]
+
+
+FILES = "/services/reference_lookups"
+
+
+async def test_a_file_is_uploaded_changed_and_downloaded(admin: Api) -> None:
+    name = new_set()
+
+    async def send(*targets: tuple[str, str]) -> list[str]:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, row(name))
+        writer.writeheader()
+        for source, target in targets:
+            writer.writerow(row(name, source, target_key__sys=target))
+        headers = {"Content-Type": "text/csv"}
+        content = text.getvalue().encode()
+        return outcomes(await admin.post(FILES, data=content, headers=headers))
+
+    assert await send(("a__v", "one"), ("b__v", "=1+1")) == ["SUCCESS", "SUCCESS"]
+    assert await send(
+        ("a__v", "two"), ("c__v", "three"), ("a__v", "four"), ("", "five")
+    ) == ["SUCCESS", "SUCCESS", "OPERATION_NOT_ALLOWED", "PARAMETER_REQUIRED"]
+    answer = await admin.get(f"{FILES}?connection=medical_crm__v")
+    found = [
+        each
+        for each in csv.DictReader(io.StringIO(answer.text, newline=""))
+        if each["reference_lookup_name__sys"] == name
+    ]
+    assert [(each["source_key__sys"], each["target_key__sys"]) for each in found] == [
+        ("a__v", "two"),
+        ("b__v", "'=1+1"),
+        ("c__v", "three"),
+    ]
+    again = await admin.post(
+        FILES, data=answer.text.encode(), headers={"Content-Type": "text/csv"}
+    )
+    assert set(outcomes(again)) == {"SUCCESS"} | set(outcomes(again)) & {"WARNING"}
+    kept = await admin.query(
+        f"SELECT target_key__sys FROM {OBJECT} WHERE lookup_key__sys = 'medical_crm__v:{name}:b__v'"
+    )
+    assert kept.data == [{"target_key__sys": "=1+1"}]
+
+
+async def test_files_of_connections_that_are_not_there(admin: Api) -> None:
+    answer = await admin.get(f"{FILES}?connection=nothing__c")
+    empty = await admin.get(f"{FILES}/template")
+    assert answer.text.partition(",")[2] == empty.text
+    unknown = row(new_set()) | {"connection__sysr.api_name__sys": "nothing__c"}
+    assert outcomes(await admin.post(FILES, json=[unknown])) != ["SUCCESS"]
