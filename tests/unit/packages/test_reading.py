@@ -167,7 +167,9 @@ def test_what_can_be_wrong_with_a_data_step(
 def test_columns_and_rows_that_a_spreadsheet_leaves_are_left_out() -> None:
     rows = "key__c,name__v,,\nA,One,,\n,,,\n\nB,Two\n"
     files = data_files(10, "thing__c", "Create", rows)
-    counted = {name: str(text).replace(">4<", ">2<") for name, text in files.items()}
+    counted: dict[str, bytes | str] = {
+        name: str(text).replace(">4<", ">2<") for name, text in files.items()
+    }
     step = data_step(counted)
     assert (step.error, step.header) == ("", ("key__c", "name__v"))
     assert step.rows == (("A", "One"), ("B", "Two"))
