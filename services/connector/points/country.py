@@ -15,6 +15,7 @@ from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.rows import MODIFIED
 from services.connector.rules.rule import RuleError
+from services.connector.rules.rule_findings import PointShare
 from shared.client.results import text
 
 COUNTRY, FEATURE = "country__v", "feature__v"
@@ -185,4 +186,13 @@ async def _take_out(
     copies.outcome.skipped.update(missing - settled)
 
 
-POINT = Point("country_inbound__v", transfer, flags_deletions=True)
+POINT = Point(
+    "country_inbound__v",
+    transfer,
+    flags_deletions=True,
+    share=PointShare(
+        keys=True,
+        fills=frozenset({CRM_ORG, CRM_ID, DELETED}),
+        requires=(LINK, COUNTRY, FEATURE),
+    ),
+)

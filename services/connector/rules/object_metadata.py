@@ -35,7 +35,10 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldMetadata:
-    """One field of an object; ``max_length`` counts characters, ``object`` is the referenced object's name."""
+    """One field of an object; ``max_length`` counts characters.
+
+    ``object`` and ``picklist`` are the names of the object or picklist that a value is of.
+    """
 
     name: str
     type: FieldType
@@ -50,6 +53,7 @@ class FieldMetadata:
     object: str | None = None
     relationship_type: str | None = None
     outbound: str | None = None
+    picklist: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,7 @@ def _property(entry: object) -> FieldMetadata:
         max_value=_number(entry, "maxValue"),
         object=_name(entry.get("objectType")),
         outbound=_text(entry, "relationshipName"),
+        picklist=_text(entry, "picklist"),
     )
 
 
@@ -142,6 +147,7 @@ def _field(entry: object) -> FieldMetadata:
         object=_name(entry.get("object")),
         relationship_type=_text(entry, "relationship_type"),
         outbound=_text(entry, "relationship_outbound_name"),
+        picklist=_text(entry, "picklist"),
     )
 
 
