@@ -39,7 +39,10 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/configuration/stored_data.py",
         },
         "component_kinds.StateMember": {"shared/vault/components/lifecycles.py"},
-        "compiled.Unusable": {"services/connector/rules/compiled.py"},
+        "compiled.Unusable": {
+            "services/connector/rules/compiled.py",
+            "services/connector/rules/mapped_values.py",
+        },
         "component_model.FieldType": {
             "shared/vault/admin/inputs.py",
             "shared/vault/admin/record_pages.py",

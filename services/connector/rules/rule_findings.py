@@ -123,6 +123,16 @@ class PointShare:
             name for name in rule.target_objects if writes is None or name in writes
         )
 
+    def without_key(
+        self,
+        rule: IntegrationRule,
+        compiled: CompiledRule,
+    ) -> tuple[str, ...]:
+        """Return the target objects that neither the point nor the rule gives a key."""
+        if self.keys:
+            return ()
+        return tuple(name for name in self.written(rule) if name not in compiled.keys)
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedRule:
@@ -130,6 +140,15 @@ class CheckedRule:
 
     name: str
     parts: tuple[tuple[IntegrationRule, CompiledRule], ...]
+
+    def unread(self, share: PointShare) -> frozenset[str]:
+        """Return the query objects without a key for a target object, in a component in which another has its keys."""
+        lacking = frozenset(
+            rule.primary_query_object
+            for rule, compiled in self.parts
+            if share.without_key(rule, compiled)
+        )
+        return lacking if len(lacking) < len(self.parts) else frozenset()
 
 
 def rule_findings(
@@ -164,42 +183,40 @@ def _unwritable(
     others: Sequence[IntegrationRule],
 ) -> Iterator[RuleFinding]:
     """Yield what keeps the rows of a rule from being written, or some of their fields."""
+    unread = checked.unread(share)
     for rule, compiled in checked.parts:
         yield from _unwritten(rule, share)
-        yield from _required(rule, compiled, share, targets, others)
         yield from _set_by_vault(rule, compiled, share, targets)
+        # Nothing can be required of rows that are not written.
+        if rule.primary_query_object not in unread:
+            yield from _required(rule, compiled, share, targets, others)
 
 
 def _without_key(checked: CheckedRule, share: PointShare) -> Iterator[RuleFinding]:
     """Yield the objects that nothing gives a key, and the field rules that only such an evaluation would read."""
-    if share.keys:
-        return
-    lacking = [
-        tuple(name for name in share.written(rule) if name not in compiled.keys)
-        for rule, compiled in checked.parts
-    ]
-    all_lack = all(lacking)
-    keyed = [
+    unread = checked.unread(share)
+    read = [
         rule.primary_query_object
-        for (rule, _), names in zip(checked.parts, lacking, strict=True)
-        if not names
+        for rule, _ in checked.parts
+        if rule.primary_query_object not in unread
     ]
-    for (rule, _), names in zip(checked.parts, lacking, strict=True):
-        for name in names:
-            if all_lack:
-                text = (
-                    f"no field rule gives {name} a key for {rule.primary_query_object}; map the source id, "
-                    "global_id__sys or link__sys onto a unique field"
-                )
-                yield RuleFinding.of_target(rule.name, name, None, text, prevents=True)
-            else:
-                yield from _unread(rule, name, keyed)
+    for rule, compiled in checked.parts:
+        own = rule.primary_query_object
+        for name in share.without_key(rule, compiled):
+            if own in unread:
+                yield from _unread(rule, name, read)
+                continue
+            text = (
+                f"no field rule gives {name} a key for {own}; map the source id, global_id__sys or link__sys onto a "
+                "unique field"
+            )
+            yield RuleFinding.of_target(rule.name, name, None, text, prevents=True)
 
 
 def _unread(
     rule: IntegrationRule,
     object_name: str,
-    keyed: Sequence[str],
+    read: Sequence[str],
 ) -> Iterator[RuleFinding]:
     """Yield the field rules of a query object that has no key, in a component that reads others with one."""
     own = rule.primary_query_object
@@ -207,7 +224,7 @@ def _unread(
         if part.target_object != object_name or part.query_object is None:
             continue
         text = (
-            f"it is never evaluated for {', '.join(keyed)}, only for messages about {own}, for which no field rule "
+            f"it is never evaluated for {', '.join(read)}, only for messages about {own}, for which no field rule "
             f"gives {object_name} a key; set primary_query_object, so that {own} is read by its relationship, or map "
             f"a key of {own}"
         )

@@ -149,5 +149,11 @@ def _picklist(component: Row) -> PicklistValues:
     entries = component.get("Picklistentry")
     listed = entries if isinstance(entries, list) else []
     active = {text(entry, "name"): entry.get("active") is not False for entry in listed}
-    names = {text(entry, "label"): text(entry, "name") for entry in listed}
+    # MDL calls the label of a value its value, too.
+    names = {
+        text(entry, shown): text(entry, "name")
+        for entry in listed
+        for shown in ("value", "label")
+        if text(entry, shown)
+    }
     return PicklistValues(active, names)
