@@ -9,12 +9,11 @@ from shared.vault.components.component_kinds import PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
 from shared.vault.model.component_model import Field
+from shared.vault.model.field_types import OBJECT_TYPE
 
 # Fields of the source by which a record is known, and from which a key of the target can be filled.
 _KEY_SOURCES = frozenset({"id", "global_id__sys", "link__sys"})
 _GLOBAL_ID = "global_id__sys"
-# Named by whoever creates a record, although the Vault stores its id.
-_OBJECT_TYPE = "object_type__v"
 # Points that are delivered may find records by keys of their own; of others the rule says all.
 _DELIVERED = "__v"
 
@@ -48,7 +47,8 @@ def _of_field(
 ) -> Iterator[str]:
     path = f"Fieldrule {part.name}, target field {target.name}"
     by_vault = target.system or not target.editable
-    if by_vault and target.name != _OBJECT_TYPE and not _is_key(part, target):
+    # The object type is named by whoever creates a record.
+    if by_vault and target.name != OBJECT_TYPE and not _is_key(part, target):
         yield f"{path}: the Vault sets this field itself; map onto another field."
     default = part.text("field_default")
     picklist = registry.picklists.get(target.picklist or "")

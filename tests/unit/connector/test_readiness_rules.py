@@ -18,12 +18,20 @@ from tests.unit.connector.asgi import application, call
 from tests.unit.connector.example_records import ACCOUNT, account, inquiry
 from tests.unit.connector.standard_vaults import (
     CONNECTION,
+    CRM_ID,
     MEDICAL_ID,
     Pair,
     add_delivered_countries,
+    pair,
 )
 from tests.unit.connector.test_asking import BOTH_SESSIONS, signed_in
-from tests.unit.connector.test_point_general import CUSTOM, LINKED, custom, rule
+from tests.unit.connector.test_point_general import (
+    CUSTOM,
+    DOCUMENT,
+    LINKED,
+    custom,
+    rule,
+)
 
 SAMPLE = "sample__c"
 PICKLIST = """RECREATE Picklist grade__c (label('Grade'),
@@ -258,6 +266,15 @@ async def test_query_objects_of_a_rule_without_a_primary_one_may_share_targets()
     assert await of_rules(vaults_with(mdl)) == []
 
 
+async def test_a_rule_that_fills_documents_needs_what_a_document_needs() -> None:
+    assert await of_rules(vaults_with(rule(*DOCUMENT))) == []
+    without_name = [part for part in DOCUMENT if "name__v')," not in part]
+    assert_found(
+        await of_rules(vaults_with(rule(*without_name))),
+        [(None, "name__v", True, "required")],
+    )
+
+
 async def test_rows_that_are_linked_by_the_connector_need_no_field_rule() -> None:
     assert await of_rules(vaults_with(rule(*LINKED))) == []
 
@@ -282,18 +299,24 @@ POINTS = [
         "ALTER Integrationrule crm_product__v (MODIFY Fieldrule name__v (active(false)));",
         (None, "name__v", True, "required"),
     ),
-    (
-        "ALTER Integrationrule inquiries__v (MODIFY Fieldrule inquiry__v (active(false)));",
-        (None, None, True, "gives medical_inquiry__v a key"),
-    ),
 ]
 
 
-@pytest.mark.parametrize(("mdl", "expected"), POINTS[:3])
+@pytest.mark.parametrize(("mdl", "expected"), POINTS)
 async def test_points_with_code_of_their_own_have_needs_of_their_own(
     mdl: str, expected: Expected
 ) -> None:
     assert_found(await of_rules(vaults_with(mdl)), [expected])
+
+
+async def test_rules_of_the_other_end_are_checked_too() -> None:
+    vaults = pair(
+        crm="ALTER Integrationrule inquiries__v (MODIFY Fieldrule inquiry__v (active(false)));"
+    )
+    add_delivered_countries(vaults.medical)
+    (finding,) = await listed(vaults)
+    assert (finding.vault_id, finding.name) == (CRM_ID, "inquiries__v")
+    assert "gives medical_inquiry__v a key" in finding.message
 
 
 async def test_a_rule_that_its_point_does_not_use_is_found() -> None:
