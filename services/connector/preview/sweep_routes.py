@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, assert_never
 
@@ -26,6 +26,7 @@ from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_ref
 from shared.client.errors import VaultRefused
 from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
+from shared.protocol.moments import read_moment
 
 BEGINNING = "1970-01-01T00:00:00Z"
 # The columns that the loader takes for records of ``reference_lookup__sys``; a person fills in the last one.
@@ -108,13 +109,10 @@ def _moment(value: str) -> datetime:
     :raises VaultRefused: INVALID_DATA when it is no moment.
     """
     try:
-        moment = datetime.fromisoformat(value)
+        return read_moment(value)
     except ValueError:
         message = "[since] is a moment such as 2026-01-31T00:00:00Z"
         raise VaultRefused(ErrorType.INVALID_DATA, message) from None
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)
 
 
 def _dry_run(tally: Tally) -> dict[str, object]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.moments import read_moment
 from shared.protocol.whole_numbers import whole_number
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import missing, read_fields
@@ -124,9 +125,7 @@ def _moment(fields: dict[str, str], name: str) -> datetime | None:
     if not text:
         return None
     try:
-        parsed = datetime.fromisoformat(text)
-        zoned = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-        return zoned.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+        return read_moment(text)
+    except ValueError as error:
         message = f"[{name}] takes a date and time as YYYY-MM-DDTHH:MM:SSZ"
         raise VaultFault(ErrorType.INVALID_DATA, message) from error

@@ -105,7 +105,7 @@ class VaultServices:
         self.database = Database(
             dsn,
             max_size=settings.database_connections,
-            statement_timeout=settings.query_timeout_seconds,
+            limits=settings.query_limits,
         )
         self.channels = Notifications(dsn)
         self.components = ComponentService(self.database)
@@ -130,6 +130,7 @@ class VaultServices:
             settings.session_idle_minutes,
             settings.sign_in_limit,
             delay,
+            settings.sessions_per_user,
         )
         self.burst = BurstLimits(self.database, settings.burst_limits, delay)
         self.delegations = Delegations(self.database, self.security.sessions, profiles)
@@ -168,7 +169,7 @@ class VaultServices:
     def _triggers(self) -> Mapping[str, Trigger]:
         """Return the triggers of the Vault by object."""
         connections = connection_rules.ConnectionTrigger(
-            self.settings.allowed_connection_urls,
+            self.settings.allowed_addresses,
             self.security.profiles,
         )
         users = user_records.UserTrigger(self.security.profiles)
@@ -206,7 +207,6 @@ class VaultServices:
             self.database,
             self.components,
             tokens,
-            self.settings.query_limits,
         )
         self.lineage = LineageService(self.database, self.queries, self.components)
 

@@ -107,7 +107,7 @@ class AuditService:
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when no trail has this name.
         """
         listed = self._listed(caller, name)
-        return await self._page(listed, wanted, limit, offset)
+        return await self._page(caller, listed, wanted, limit, offset)
 
     async def of_record(
         self,
@@ -124,7 +124,7 @@ class AuditService:
         listed = self._listed(caller, OBJECT.name)
         for object_name in wanted.objects:
             require(caller, object_name, Operation.READ)
-        return await self._page(listed, wanted, limit, offset)
+        return await self._page(caller, listed, wanted, limit, offset)
 
     async def of_document(
         self,
@@ -139,7 +139,7 @@ class AuditService:
         :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the audit trail, or not documents.
         """
         listed = self._listed(caller, DOCUMENT.name)
-        return await self._page(listed, wanted, limit, offset)
+        return await self._page(caller, listed, wanted, limit, offset)
 
     def _listed(self, caller: Caller, name: str) -> _Listed:
         """Return one trail, as far as the caller may read its entries.
@@ -157,6 +157,7 @@ class AuditService:
 
     async def _page(
         self,
+        caller: Caller,
         listed: _Listed,
         wanted: AuditFilter,
         limit: int,
@@ -172,7 +173,7 @@ class AuditService:
             f"SELECT {trail.columns} FROM {SOURCE} WHERE {where}"
             f" ORDER BY a.happened DESC, a.id DESC LIMIT ${after + 1} OFFSET ${after + 2}"
         )
-        async with self._database.connection() as connection:
+        async with self._database.query_connection(caller.user_id) as connection:
             total = int(await connection.fetchval(count, *parameters))
             records = await connection.fetch(select, *parameters, limit, offset)
         rows = [_row(record) for record in records]

@@ -107,7 +107,7 @@ class LineageService:
         shown = f"l.object {operator}($2::text[])"
         count = COUNT.format(readable=shown)
         page = OF_MESSAGE.format(readable=shown)
-        async with self._database.connection() as connection:
+        async with self._database.query_connection(caller.user_id) as connection:
             total = int(await connection.fetchval(count, message_id, names))
             rows = await connection.fetch(page, message_id, names, limit, offset)
         dated = [_dated(dict(row)) for row in rows]

@@ -224,7 +224,7 @@ class DeletionService:
         oldest = now - KEPT
         start = max(span.start or oldest, oldest)
         listed = (object_name, start, span.end or now, attachments)
-        async with self._database.connection() as connection:
+        async with self._database.query_connection(caller.user_id) as connection:
             total = await connection.fetchval(COUNT, *listed)
             rows = await connection.fetch(PAGE, *listed, span.limit, span.offset)
         deletions = [Deletion(**row) for row in rows]

@@ -13,6 +13,7 @@ import asyncpg
 
 from shared.runtime.retry_policies import UNIT_OF_WORK, VAULT_LOOP
 from shared.runtime.waiting import end, run_until_cancelled, state_log
+from shared.vault.storage.query_slots import QueryLimits, QuerySlots
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -85,18 +86,20 @@ def also_in_unit_of_work(addition: Addition) -> Iterator[None]:
 
 
 class Database:
-    """Connections to one Vault's database."""
+    """Connections to one Vault's database; queries get at most half of them, and so leave some to the small calls."""
 
     def __init__(
         self,
         dsn: str,
         *,
         max_size: int = 12,
-        statement_timeout: float = STATEMENT_TIMEOUT,
+        limits: QueryLimits | None = None,
     ) -> None:
+        limits = limits or QueryLimits()
         self._dsn = dsn
         self._max_size = max_size
-        self._statement_timeout = statement_timeout
+        self._statement_timeout = limits.timeout_seconds
+        self.query_slots = QuerySlots(limits, max(1, max_size // 2))
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
@@ -157,6 +160,17 @@ class Database:
             raise asyncpg.ConnectionDoesNotExistError(message) from error
         finally:
             await _give_back(pool, connection)
+
+    @asynccontextmanager
+    async def query_connection(self, user_id: int) -> AsyncIterator[Connection]:
+        """Yield a connection for statements that may take long, in a slot of the user's queries.
+
+        :raises VaultFault: API_LIMIT_EXCEEDED without a slot in time; OPERATION_NOT_ALLOWED, a statement took too long.
+        :raises DatabaseUnavailable: no connection is available in time.
+        """
+        async with self.query_slots.slot(user_id), self.connection() as connection:
+            with self.query_slots.timed():
+                yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
