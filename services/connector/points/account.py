@@ -37,9 +37,9 @@ from services.connector.points.point import FIRST, Point, Reading
 from services.connector.points.saving import KeyedRows, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemFailure
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import statements
 from services.connector.rules.rule import IntegrationRule
-from services.connector.rules.rule_findings import PointShare
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text

@@ -26,8 +26,8 @@ from services.connector.points.saving import KeyedRows, Origin, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.object_metadata import DOCUMENTS
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED, literal, statements
-from services.connector.rules.rule_findings import PointShare
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently

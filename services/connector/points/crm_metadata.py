@@ -23,8 +23,8 @@ from services.connector.points.point import FIRST, SECOND, Point
 from services.connector.points.saving import KeyedRows, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED, statements
-from services.connector.rules.rule_findings import PointShare
 from shared.client.results import text
 
 GONE: Mapping[str, object] = {DELETED: True, SOURCE_STATUS: "inactive__v"}

@@ -41,9 +41,9 @@ from services.connector.points.saving import (
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED, contains, statements
 from services.connector.rules.rule import IntegrationRule
-from services.connector.rules.rule_findings import PointShare
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text

@@ -32,8 +32,8 @@ from services.connector.points.saving import (
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED, statements
-from services.connector.rules.rule_findings import PointShare
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.connector.points.point import Point
 from services.connector.points.transfer import Outcome, Transfer
-from services.connector.rules.rule_findings import PointShare
+from services.connector.rules.point_share import PointShare
 from services.connector.vaults.configuration import ConfigurationFault
 
 CRM_LOOKUP = "crm_lookup__v"

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import modified_field
-from services.connector.rules.rule_findings import PointShare
 from services.connector.vaults.record_access import RecordAccess
 
 FIRST, SECOND, LAST = 0, 1, 100

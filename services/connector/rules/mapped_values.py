@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from services.connector.rules.compile import SENT_AS
 from services.connector.rules.compiled import (
     CompiledField,
     CompiledRule,
@@ -14,7 +15,7 @@ from services.connector.rules.compiled import (
     Unusable,
 )
 from services.connector.rules.conversion import Unfit
-from services.connector.rules.object_metadata import FieldMetadata, ObjectMetadata
+from services.connector.rules.object_metadata import ObjectMetadata
 from services.connector.rules.rule import FieldRule, IntegrationRule
 from services.connector.rules.rule_findings import RuleFinding
 
@@ -74,8 +75,8 @@ def value_findings(
 ) -> Iterator[RuleFinding]:
     """Yield the lookup rows and defaults whose value its target field does not take, up to 20 for a field rule."""
     for part, ready in zip(rule.field_rules, compiled.fields, strict=True):
-        target = targets[part.target_object].fields[part.target_field]
-        found = list(_of_part(rule.name, part, ready, target, values))
+        choices = _choices(targets[part.target_object], part.target_field, values)
+        found = list(_of_part(rule.name, part, ready, choices, values))
         yield from found[:MAX_FINDINGS]
         left = len(found) - MAX_FINDINGS
         if left > 0:
@@ -87,11 +88,11 @@ def _of_part(
     rule: str,
     part: FieldRule,
     ready: CompiledField,
-    target: FieldMetadata,
+    choices: _Choices | None,
     values: TargetValues,
 ) -> Iterator[RuleFinding]:
     for mapped in _mapped(ready):
-        problem = _problem(mapped.value, target, values)
+        problem = _problem(mapped.value, choices, values)
         if problem is None:
             continue
         # Where nothing is read, the default is the value of every record.
@@ -125,9 +126,47 @@ def _fitted(part: CompiledField, source: str) -> object:
         return problem
 
 
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """The values that a field takes: those of a picklist or the object types, named by ``source``."""
+
+    source: str
+    values: PicklistValues
+
+    def problem(self, name: str) -> str | None:
+        """Return why a value is none of the choices, None when it is."""
+        active = self.values.active.get(name)
+        if active:
+            return None
+        shown = name[:MAX_SHOWN]
+        if active is False:
+            return f"the value {shown} of {self.source} is inactive; activate it or name another one"
+        of_label = self.values.names.get(name)
+        if of_label:
+            return f"{shown} is a label of {self.source}; give the name of the value, {of_label}"
+        return (
+            f"{self.source} has no value {shown}; give the name of a value, or add it"
+        )
+
+
+def _choices(
+    owner: ObjectMetadata,
+    field_name: str,
+    values: TargetValues,
+) -> _Choices | None:
+    """Return the choices of a field, None for one that takes any value of its type."""
+    if field_name in SENT_AS:
+        # An object that allows no types has none to choose from.
+        types = PicklistValues(owner.types, {})
+        return _Choices("the list of object types", types) if owner.types else None
+    name = owner.fields[field_name].picklist
+    picklist = values.picklists.get(name or "")
+    return _Choices(f"picklist {name}", picklist) if picklist else None
+
+
 def _problem(
     value: object,
-    target: FieldMetadata,
+    choices: _Choices | None,
     values: TargetValues,
 ) -> str | None:
     """Return why a target field does not take a value, None when it does."""
@@ -135,28 +174,11 @@ def _problem(
         return str(value)
     if isinstance(value, PendingReference):
         return _no_record(value, values)
-    picklist = values.picklists.get(target.picklist or "")
-    if picklist is None:
+    if choices is None:
         return None
     names = value if isinstance(value, list) else [value]
-    problems = (_no_value(str(name), target, picklist) for name in names)
+    problems = (choices.problem(str(name)) for name in names)
     return next((problem for problem in problems if problem), None)
-
-
-def _no_value(
-    name: str,
-    target: FieldMetadata,
-    picklist: PicklistValues,
-) -> str | None:
-    active = picklist.active.get(name)
-    if active:
-        return None
-    if active is False:
-        return f"the value {name} of picklist {target.picklist} is inactive; activate it or name another one"
-    of_label = picklist.names.get(name)
-    if of_label:
-        return f"{name} is a label of picklist {target.picklist}; give the name of the value, {of_label}"
-    return f"picklist {target.picklist} has no value {name[:MAX_SHOWN]}; give the name of a value, or add it"
 
 
 def _no_record(reference: PendingReference, values: TargetValues) -> str | None:

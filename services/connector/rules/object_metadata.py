@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 Json = Mapping[str, object]
@@ -66,12 +66,16 @@ class ChildRelationship:
 
 @dataclass(frozen=True, slots=True)
 class ObjectMetadata:
-    """One object: its fields by name, its to-many relationships, and whether its Vault stores lineage."""
+    """One object: its fields by name, its to-many relationships, and whether its Vault stores lineage.
+
+    ``types`` says of each object type, by name, whether it is active.
+    """
 
     name: str
     fields: Mapping[str, FieldMetadata]
     children: tuple[ChildRelationship, ...] = ()
     keeps_lineage: bool = False
+    types: Mapping[str, bool] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, answer: Json) -> ObjectMetadata:
@@ -101,7 +105,16 @@ class ObjectMetadata:
         # A Vault that keeps lineage says so by the address at which it is read.
         keeps_lineage = isinstance(urls, Mapping) and "lineage" in urls
         name = _text(body, "name") or ""
-        return cls(name, fields, children, keeps_lineage)
+        return cls(name, fields, children, keeps_lineage, _types(body))
+
+
+def _types(body: Json) -> dict[str, bool]:
+    listed = body.get("object_types")
+    return {
+        _text(entry, "name") or "": entry.get("status") != ["inactive__v"]
+        for entry in (listed if isinstance(listed, list) else ())
+        if isinstance(entry, Mapping)
+    }
 
 
 def _child(entry: Json) -> ChildRelationship:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import assert_never
 
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.conversion import EmptySource
 from services.connector.rules.lookups import MissingLookup
 from services.connector.rules.object_metadata import DOCUMENTS, ObjectMetadata
 from services.connector.rules.order import write_order
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rule import FieldRule, IntegrationRule, RuleError
 
 Objects = Mapping[str, ObjectMetadata]
@@ -91,47 +93,6 @@ class RuleFinding:
     def to_json(self) -> dict[str, object]:
         """Return the finding as JSON."""
         return asdict(self)
-
-
-def _every_rule(_rule: IntegrationRule) -> bool:
-    """Return True: most points evaluate all their rules."""
-    return True
-
-
-@dataclass(frozen=True, slots=True)
-class PointShare:
-    """What an integration point does itself with the records that its rules fill.
-
-    * ``keys``: it finds records by keys of its own; without, each target object needs a field rule for its key.
-    * ``fills`` are the fields that it fills itself, ``requires`` those that a field rule has to fill for it.
-    * ``writes`` are the objects that it writes, of all that its rules name; None for all of them.
-    * ``evaluates`` says whether it uses a rule at all.
-    * ``only_shows`` says that it writes nothing, so that nothing is missing in a record.
-    """
-
-    keys: bool = False
-    fills: frozenset[str] = frozenset()
-    requires: tuple[str, ...] = ()
-    writes: frozenset[str] | None = None
-    evaluates: Callable[[IntegrationRule], bool] = _every_rule
-    only_shows: bool = False
-
-    def written(self, rule: IntegrationRule) -> tuple[str, ...]:
-        """Return the target objects of a rule that the point writes."""
-        writes = self.writes
-        return tuple(
-            name for name in rule.target_objects if writes is None or name in writes
-        )
-
-    def without_key(
-        self,
-        rule: IntegrationRule,
-        compiled: CompiledRule,
-    ) -> tuple[str, ...]:
-        """Return the target objects that neither the point nor the rule gives a key."""
-        if self.keys:
-            return ()
-        return tuple(name for name in self.written(rule) if name not in compiled.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +299,7 @@ def _several(rule: IntegrationRule) -> Iterator[RuleFinding]:
             )
             yield RuleFinding.of_field(rule.name, part, text, prevents=False)
         for part in parts[last + 1 :]:
-            if part.empty_source is EmptySource.KEEP:
+            if _names_fallback(part.empty_source):
                 continue
             text = (
                 f"the field rule {parts[last].name} fills the field, too, and the last one with a value decides; "
@@ -361,5 +322,27 @@ def _without_rows(
             f"reference lookup {lookup.name} ({kind}) has no active row; add rows to the connection's Reference "
             "Lookups, or correct reference_lookup and reference_lookup_type"
         )
-        fails = part.missing_lookup is MissingLookup.ERROR
+        fails = _fails(part.missing_lookup)
         yield RuleFinding.of_field(rule.name, part, text, prevents=fails)
+
+
+def _names_fallback(empty: EmptySource) -> bool:
+    """Return whether a field rule without a value says that the value of an earlier one stays."""
+    match empty:
+        case EmptySource.KEEP:
+            return True
+        case EmptySource.CLEAR:
+            return False
+        case _:
+            assert_never(empty)
+
+
+def _fails(missing: MissingLookup) -> bool:
+    """Return whether records with a source key that has no row are not transferred."""
+    match missing:
+        case MissingLookup.ERROR:
+            return True
+        case MissingLookup.DEFAULT | MissingLookup.WARNING:
+            return False
+        case _:
+            assert_never(missing)

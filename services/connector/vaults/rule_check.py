@@ -18,10 +18,10 @@ from services.connector.rules.mapped_values import (
     value_findings,
     wanted_keys,
 )
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rule import IntegrationRule, RuleError
 from services.connector.rules.rule_findings import (
     CheckedRule,
-    PointShare,
     RuleFinding,
     rule_findings,
 )

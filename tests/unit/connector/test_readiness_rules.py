@@ -37,7 +37,7 @@ SAMPLE = "sample__c"
 PICKLIST = """RECREATE Picklist grade__c (label('Grade'),
     Picklistentry high__c (value('High')), Picklistentry low__c (value('Low')),
     Picklistentry old__c (value('Old'), active(false)));"""
-OBJECT = """RECREATE Object sample__c (label('Sample'), prefix('ZQS'),
+OBJECT = """RECREATE Object sample__c (label('Sample'), prefix('ZQS'), allow_types(true),
     Field link__sys (unique(true)),
     Field code__c (label('Code'), type('String'), max_length(40), required(true)),
     Field lot__c (label('Lot'), type('String'), max_length(4)),
@@ -45,7 +45,8 @@ OBJECT = """RECREATE Object sample__c (label('Sample'), prefix('ZQS'),
     Field kept__c (label('Kept'), type('String'), max_length(40), editable(false)),
     Field amount__c (label('Amount'), type('Number')),
     Field product__c (label('Product'), type('Object'), object('Object.product__v')),
-    Field warranty__c (label('Warranty'), type('String'), max_length(40)));"""
+    Field warranty__c (label('Warranty'), type('String'), max_length(40)));
+RECREATE Objecttype sample__c.small__c (label('Small'));"""
 
 Expected = tuple[str | None, str | None, bool, str]
 """Field rule, target field, whether transfers are prevented, and words of the message."""
@@ -161,6 +162,11 @@ def assert_found(found: Sequence[RuleFinding], expected: Sequence[Expected]) -> 
             [("f3__c", "grade__c", False, "has no value odd__c")],
         ),
         ((*WHOLE, onto("grade__c", more=default("low__c"))), []),
+        ((*WHOLE, onto("object_type__v", more=default("small__c"))), []),
+        (
+            (*WHOLE, onto("object_type__v", more=default("tiny__c"))),
+            [("f3__c", "object_type__v", True, "the list of object types has no value tiny__c")],
+        ),
         (
             (
                 *WHOLE,
