@@ -104,7 +104,7 @@ async def test_a_rule_that_cannot_work_is_told_when_it_is_written_and_by_readine
     connected: Connected, asker: Asker
 ) -> None:
     medical, name = connected.medical, f"graded_{new_run()}__c"
-    written = await medical.execute_mdl(TARGET.format(name=name, prefix="ZGR"))
+    written: Any = await medical.execute_mdl(TARGET.format(name=name, prefix="ZGR"))
     (*_, of_rule) = written["statement_execution"]
     assert "gives " + name + " a key" in of_rule["warnings"][0]["message"]
     point = {
@@ -133,7 +133,7 @@ async def test_a_rule_that_cannot_work_is_told_when_it_is_written_and_by_readine
     places = ("field_rule", "reference_lookup", "source_key", "target_key")
     assert [label[place] for place in places] == ["grade__c", name, "cardiology__v", "High"]  # fmt: skip
     assert "give the name of the value, high__c" in label["message"]
-    keyed = await medical.execute_mdl(KEYED.format(name=name))
+    keyed: Any = await medical.execute_mdl(KEYED.format(name=name))
     assert keyed["script_execution"]["warnings"] == 0
     assert await about_rule() == (True, [label])
     right = {"id": row, "target_key__sys": "high__c"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -270,6 +271,12 @@ async def test_query_objects_of_a_rule_without_a_primary_one_may_share_targets()
     )
     mdl = rule(*fields).replace(PRIMARY, "")
     assert await of_rules(vaults_with(mdl)) == []
+    # A field rule without a query object is evaluated with each of them, and found once.
+    odd = onto("grade__c", more=default("odd__c"))
+    mdl = rule(*fields, odd).replace(PRIMARY, "")
+    words = "has no value odd__c"
+    expected = [("f6__c", "grade__c", True, words)]
+    assert_found(await of_rules(vaults_with(mdl)), expected)
 
 
 async def test_a_rule_that_fills_documents_needs_what_a_document_needs() -> None:
@@ -289,6 +296,18 @@ async def test_a_record_that_another_rule_makes_may_lack_what_that_rule_fills() 
     more = rule(KEY, NAME).replace("custom__c (label", "more__c (label")
     found = await of_rules(vaults_with(rule(*WHOLE) + more))
     assert_found(found, [(None, "code__c", False, "required")])
+
+
+async def test_a_rule_that_makes_no_record_needs_none_of_its_required_fields() -> None:
+    fields = (onto("global_id__sys", "link__sys"), onto("lot__c", "name__v"))
+    assert await of_rules(vaults_with(rule(*fields))) == []
+
+
+async def test_what_a_point_itself_needs_no_other_rule_can_give() -> None:
+    of_country = rule(KEY, NAME).replace("sample__c", "connection_country__v")
+    without = "ALTER Integrationrule connection_country__v (MODIFY Fieldrule link__v (active(false)));"
+    found = await of_rules(vaults_with(of_country + without))
+    assert [each.prevents_transfer for each in found if each.target_field == "link__sys"] == [True]  # fmt: skip
 
 
 POINTS = [
@@ -353,7 +372,7 @@ async def test_a_preview_shows_the_findings_of_its_rules() -> None:
     assert shown["findings"] == []
 
 
-async def previewed(vaults: Pair, name: str, item: str) -> list[dict[str, object]]:
+async def previewed(vaults: Pair, name: str, item: str) -> list[dict[str, Any]]:
     app = application(preview_routes.router(Answers(lambda: vaults.vaults)))
     reply = await call(
         app,
@@ -362,5 +381,5 @@ async def previewed(vaults: Pair, name: str, item: str) -> list[dict[str, object
         headers=BOTH_SESSIONS,
         body=json.dumps({"rule": name, "ids": [item]}).encode(),
     )
-    data: list[dict[str, object]] = reply.json["data"]
+    data: list[dict[str, Any]] = reply.json["data"]
     return data
