@@ -347,13 +347,15 @@ async def test_a_downloaded_file_is_uploaded_again_as_it_is(visitor: Browser) ->
     await upload(visitor, csv(f"{name},generic__sys,a__v,=1+1"))
     page = await visitor.click(await visitor.open("/ui/"), "Reference Lookups")
     page = await visitor.press(page, "Search", connection="Medical-CRM Connection")
-    file = await read(visitor, page.links["Download CSV"])
+    download = page.links["Download CSV"]
+    file = await read(visitor, download)
     (line,) = [each for each in file.splitlines() if f":{name}:" in each]
     # Spreadsheets run no cell of it, and the upload reads it as it was.
     assert f"{name},generic__sys,a__v,'=1+1," in line
     head = file.splitlines()[0]
     page = await upload(visitor, f"{head}\r\n{line}\r\n".encode())
-    assert "1 of 1 rows were saved." in page.text and "Unchanged" in page.text
+    assert "1 of 1 rows were saved." in page.text and "1 a__v Updated" in page.text
+    assert line in await read(visitor, download)
     empty = await read(visitor, "/ui/lookups/template")
     assert empty.strip() == head.partition(",")[2]
 
