@@ -25,6 +25,7 @@ from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.records.rows import RowResult
 from shared.vault.storage.database import DatabaseUnavailable
+from shared.vault.storage.server_faults import SERVER_FAULTS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -41,9 +42,8 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 # No connection was available, or the server undid the transaction itself: sending the call again is safe.
 PASSING = (
     DatabaseUnavailable,
+    *SERVER_FAULTS,
     asyncpg.TransactionRollbackError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
     asyncpg.LockNotAvailableError,
     asyncpg.InvalidCachedStatementError,
 )

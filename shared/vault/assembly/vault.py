@@ -19,6 +19,7 @@ from shared.vault.jobs.job_table import JOB
 from shared.vault.jobs.worker import JobWorker, WorkerOptions
 from shared.vault.storage.database import (
     COMPONENT_CHANGED,
+    OUTAGES,
     OUTBOX,
     UNREACHABLE,
 )
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 OWNER_VARIABLE = "VAULT_OWNER_DSN"
+# Also false on a standby.
+TAKES_WRITES = "SELECT current_setting('transaction_read_only') = 'off'"
 
 
 class Vault(VaultServices):
@@ -143,8 +146,8 @@ class Vault(VaultServices):
         if not self.started:
             return "starting"
         async with self.database.connection() as connection:
-            await connection.fetchval("SELECT 1")
-        return None
+            takes_writes = await connection.fetchval(TAKES_WRITES)
+        return None if takes_writes else "the database is read-only"
 
     async def _keep_current(self) -> None:
         """Read the components again whenever a process on this database has changed them."""
@@ -153,9 +156,9 @@ class Vault(VaultServices):
         while True:
             await self._stale.wait()
             self._stale.clear()
-            await wait_for("postgresql", self.components.load, retry_on=UNREACHABLE)
+            await wait_for("postgresql", self.components.load, retry_on=OUTAGES)
             await wait_for(
-                "postgresql", self.configuration_mode.load, retry_on=UNREACHABLE
+                "postgresql", self.configuration_mode.load, retry_on=OUTAGES
             )
             # A new queue is declared at the broker without waiting for its first message.
             self.relay.wake()

@@ -334,7 +334,8 @@ class QueryService:
         async with self._database.connection() as connection:
             try:
                 return await connection.fetch(sql, *parameters)
-            except (asyncpg.QueryCanceledError, TimeoutError) as error:
+            # The server answers in time, or is away: the driver's own TimeoutError says nothing of the query.
+            except asyncpg.QueryCanceledError as error:
                 seconds = f"{self._limits.timeout_seconds:g} seconds"
                 message = f"The query was stopped after {seconds} [query timeout]"
                 raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error

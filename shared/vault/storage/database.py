@@ -13,6 +13,7 @@ import asyncpg
 
 from shared.runtime.retry_policies import UNIT_OF_WORK, VAULT_LOOP
 from shared.runtime.waiting import end, run_until_cancelled, state_log
+from shared.vault.storage.server_faults import SERVER_FAULTS
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -64,7 +65,9 @@ UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
 )
-"""Errors of a server that is away or starting; they pass."""
+"""Errors of a server that is away or starting; a process that starts waits for it."""
+OUTAGES = (*UNREACHABLE, *SERVER_FAULTS)
+"""Errors of a server that is away or cannot do its work; they pass."""
 
 SERVER_SETTINGS = {
     "application_name": "vault",
@@ -155,7 +158,7 @@ class Database:
             raise DatabaseUnavailable(message)
         try:
             connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT)
-        except (*UNREACHABLE, asyncpg.InterfaceError) as error:
+        except (*OUTAGES, asyncpg.InterfaceError) as error:
             message = str(error) or "no connection in time"
             raise DatabaseUnavailable(message) from error
         try:
@@ -244,7 +247,7 @@ async def _give_back(
     """Return a connection to its pool, which replaces a lost connection; committed changes stay."""
     try:
         await pool.release(connection)
-    except (*UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+    except (*OUTAGES, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         state_log.failed("postgresql (pool)", error)
     else:
         state_log.succeeded("postgresql (pool)")
@@ -324,7 +327,7 @@ class Notifications:
         while True:
             try:
                 connection = await asyncpg.connect(self._dsn, timeout=LISTEN_TIMEOUT)
-            except UNREACHABLE as error:
+            except OUTAGES as error:
                 state_log.failed("postgresql (notifications)", error)
                 await asyncio.sleep(next(pauses))
                 continue
@@ -346,7 +349,7 @@ class Notifications:
             for callback in self._callbacks.values():
                 callback()
             await lost.wait()
-        except (*UNREACHABLE, asyncpg.InterfaceError) as error:
+        except (*OUTAGES, asyncpg.InterfaceError) as error:
             state_log.failed("postgresql (notifications)", error)
 
     def _heard(
