@@ -1,12 +1,13 @@
-"""Runs one work unit: finds its route, transfers it, and records and resolves its failures."""
+"""Runs one work unit: finds its route, transfers it, records and resolves its failures, and tells them to the source."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from services.connector.messages.units import WorkUnit
-from services.connector.points.point import MarkRefused
-from services.connector.points.points import mark_refused, transfer
+from services.connector.points.points import mark_failed, mark_refused, transfer
 from services.connector.points.saving import without_values
 from services.connector.points.transfer import (
     Outcome,
@@ -39,14 +40,19 @@ from shared.protocol.error_types import ErrorType
 from shared.runtime.logging import get_logger
 from shared.runtime.retry_policies import UNEXPECTED_ERROR
 from shared.runtime.telemetry import metrics
-from shared.runtime.waiting import KeyLocks, concurrently
+from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import Envelope
 
 _log = get_logger(__name__)
 
+Telling = Callable[[], Awaitable[Mapping[str, ItemFailure]]]
+
 
 class UnitExecution:
-    """Runs one unit, which may be run again from the start after a Vault was away."""
+    """Runs one unit, which may be run again from the start after a Vault was away.
+
+    ``telling`` is what the source Vault is still to be told when ``run`` has returned: that records have failed.
+    """
 
     def __init__(
         self,
@@ -69,9 +75,13 @@ class UnitExecution:
         # Until the configuration is known, nothing may be written into the source Vault.
         self._may_write_back = False
         self._lineage_back: UnitLineage | None = None
+        self._transferred: Transfer | None = None
+        self.telling: Telling | None = None
 
     async def run(self) -> Outcome | None:
         """Transfer the unit and record its exceptions; return the outcome, None when it failed as a whole.
+
+        What is recorded is told to the source Vault afterwards, by ``tell``.
 
         :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
         :raises BrokerUnavailable: the broker is away, with the same consequence.
@@ -103,6 +113,21 @@ class UnitExecution:
             await self._keep(outcome)
             return outcome
         return None
+
+    async def tell(self) -> None:
+        """Mark the failed records in the source Vault; their exceptions are recorded already.
+
+        :raises VaultUnavailable: the source Vault is away or does not take the marks, and has to be told again.
+        """
+        if self.telling is None:
+            return
+        # Whatever the reason: somebody who looks there would else wait for a transfer that has ended.
+        try:
+            refused = await self.telling()
+        except VaultRefused as error:
+            raise VaultUnavailable(f"mark refused: {error.type}") from error
+        if refused:
+            raise VaultUnavailable(f"{len(refused)} records do not take their mark")
 
     def _repeat_unexpected(self, refused: VaultRefused) -> None:
         """Convert the first few unexpected errors inside a Vault, so that the unit is run again.
@@ -146,6 +171,7 @@ class UnitExecution:
             lineage=lineage if keeps else None,
             lineage_back=self._lineage_back,
         )
+        self._transferred = unit
         return await transfer(unit)
 
     async def _configuration(self) -> tuple[Configuration, KnownVault]:
@@ -207,26 +233,14 @@ class UnitExecution:
                 source,
             )
             failures.append(replace(failure, failed=len(items)))
-        async with concurrently() as group:
-            group.create_task(self._exceptions.record(failures))
-            mark = mark_refused(self._unit.key.object)
-            if mark and self._source is not None and self._may_write_back:
-                group.create_task(self._mark(mark, self._source))
+        await self._exceptions.record(failures)
+        mark = mark_refused(self._unit.key.object)
+        if mark and self._source is not None and self._may_write_back:
+            ids = tuple(self._unit.ids)
+            client = self._source.client
+            self.telling = partial(mark, client, ids, self._lineage_back)
         exceptions = metrics.exceptions.labels(self._queue, error_type.value)
         exceptions.inc(len(failures))
-
-    async def _mark(
-        self,
-        mark: MarkRefused,
-        source: KnownVault,
-    ) -> None:
-        try:
-            await mark(source.client, self._unit.ids, self._lineage_back)
-        except VaultRefused as refused:
-            # The exception record has the reason; that the status could not be set as well is for the log.
-            _log.warning(
-                "transfer status not set", vault=source.name, error_type=refused.type
-            )
 
     async def _keep(self, outcome: Outcome) -> None:
         """Record the new failures, then resolve earlier failures of items that have now succeeded."""
@@ -239,6 +253,7 @@ class UnitExecution:
             await self._exceptions.record(failed.values())
             kind = MessageErrorType.PROCESSING.value
             metrics.exceptions.labels(self._queue, kind).inc(len(failed))
+        self._note_telling(outcome)
         messages = {message.envelope.message_id for message in self._unit.messages}
         route = self._route
         await self._exceptions.resolve(
@@ -246,6 +261,15 @@ class UnitExecution:
             route.point.id if route else None,
             outcome.settled,
         )
+
+    def _note_telling(self, outcome: Outcome) -> None:
+        unit = self._transferred
+        if unit is None or not outcome.failures:
+            return
+        mark = mark_failed(unit)
+        if mark is not None:
+            failed = tuple(outcome.failures)
+            self.telling = partial(mark, unit.source, failed, self._lineage_back)
 
     def _failed_messages(self, outcome: Outcome) -> dict[str, MessageFailure]:
         """Return the failures of messages with failed or warned items, by message id."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -164,8 +164,26 @@ class Inbox:
                 )
 
             await self._patiently(executed)
+        if execution.telling is not None:
+            await self._tell(execution, unit, ids)
 
-    async def _patiently(self, attempt: Attempt) -> None:
+    async def _tell(
+        self,
+        execution: UnitExecution,
+        unit: WorkUnit,
+        ids: Sequence[Hashable],
+    ) -> None:
+        """Tell the source Vault which records have failed, until it has taken that."""
+
+        async def told() -> None:
+            # Locked for each attempt only: a retry need not wait until this is told, and makes it needless.
+            async with self._slots.records.hold(ids):
+                await execution.tell()
+
+        first = unit.messages[0].envelope.message_id
+        await self._patiently(told, f"Source Vault told of message {first}")
+
+    async def _patiently(self, attempt: Attempt, name: str | None = None) -> None:
         """Call ``attempt`` in one of the places; repeat it while a Vault or broker is away."""
 
         async def bounded() -> None:
@@ -174,8 +192,8 @@ class Inbox:
                 self._slots.patience.proceed()
                 await attempt()
 
-        name = f"Vaults of queue {self._queue} ({self._own.name})"
-        await self._slots.patience.wait_for(name, bounded)
+        peers = name or f"Vaults of queue {self._queue} ({self._own.name})"
+        await self._slots.patience.wait_for(peers, bounded)
 
 
 def _whole(value: object) -> int | None:
