@@ -95,11 +95,12 @@ DELIVERY = RetryPolicy(
     longest_pause=15.0,
     finally_="a User Exception Message of type *Message Delivery Error*",
 )
-# A Vault answers so for faults of its own, some of which pass; the records of the others must not stay behind for long.
+# A Vault answers so for faults of its own, most of which pass within minutes; a record that provokes one must not hold
+# back the others of its unit for longer.
 UNEXPECTED_ERROR = RetryPolicy(
     tries="a unit of messages",
     after="a Vault answers with UNEXPECTED_ERROR",
-    attempts=6,
+    attempts=12,
     first_pause=0.1,
     longest_pause=15.0,
     finally_="a User Exception Message of type *Message Processing Error*",

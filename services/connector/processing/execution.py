@@ -1,4 +1,4 @@
-"""Runs one work unit: finds its route, transfers it, records and resolves its failures, and tells them to the source."""
+"""Runs one work unit: finds its route, transfers it, records and resolves failures, and tells them to the source."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from services.connector.messages.units import WorkUnit
-from services.connector.points.points import mark_failed, mark_refused, transfer
-from services.connector.points.saving import without_values
+from services.connector.points.points import mark_failed, mark_refused
 from services.connector.points.transfer import (
     Outcome,
     Result,
@@ -21,6 +20,7 @@ from services.connector.processing.exception_records import (
     MessageErrorType,
     MessageFailure,
 )
+from services.connector.processing.isolation import failure_text, transfer_apart
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import (
@@ -97,8 +97,7 @@ class UnitExecution:
             await self._refuse(MessageErrorType.CONFIGURATION, str(fault))
         except VaultRefused as refused:
             self._repeat_unexpected(refused)
-            reason = without_values(refused.message)
-            text = f"A Vault refused the call: {refused.type}: {reason}"
+            text = failure_text(refused)
             await self._refuse(MessageErrorType.PROCESSING, text)
         except Exception as error:  # noqa: BLE001  whatever it is, this message must not come back for ever
             _log.exception(
@@ -106,8 +105,7 @@ class UnitExecution:
                 queue=self._queue,
                 integration_point=self._unit.key.integration_point,
             )
-            kind = type(error).__qualname__
-            text = f"The message could not be processed ({kind}); the connector's log has the details"
+            text = failure_text(error)
             await self._refuse(MessageErrorType.PROCESSING, text)
         else:
             await self._keep(outcome)
@@ -137,10 +135,15 @@ class UnitExecution:
         # Such a fault often passes, but one that a message provokes comes every time.
         if refused.type != ErrorType.UNEXPECTED_ERROR:
             return
-        if self._unexpected < UNEXPECTED_ERROR.attempts - 1:
+        if not self._is_last:
             self._unexpected += 1
             text = f"unexpected error, time {self._unexpected}"
             raise VaultUnavailable(text) from refused
+
+    @property
+    def _is_last(self) -> bool:
+        """Return whether an unexpected error now counts as the unit's own."""
+        return self._unexpected >= UNEXPECTED_ERROR.attempts - 1
 
     async def _transfer(self) -> Outcome:
         key = self._unit.key
@@ -172,7 +175,10 @@ class UnitExecution:
             lineage_back=self._lineage_back,
         )
         self._transferred = unit
-        return await transfer(unit)
+        if not unit.ids:
+            return Outcome()
+        messages = self._unit.ids_by_message
+        return await transfer_apart(unit, messages, last=self._is_last)
 
     async def _configuration(self) -> tuple[Configuration, KnownVault]:
         """Return the configuration of this traffic and its source Vault.

@@ -101,9 +101,11 @@ class Inbox:
             try:
                 envelope = Envelope.parse(delivery.body)
             except MalformedMessage as problem:
-                message_id = delivery.message_id or None
                 failure = malformed(
-                    delivery.body, message_id, self._queue, problem.reason
+                    delivery.body,
+                    delivery.message_id,
+                    self._queue,
+                    problem.reason,
                 )
                 unreadable.append(failure)
             else:

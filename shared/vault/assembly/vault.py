@@ -157,9 +157,7 @@ class Vault(VaultServices):
             await self._stale.wait()
             self._stale.clear()
             await wait_for("postgresql", self.components.load, retry_on=OUTAGES)
-            await wait_for(
-                "postgresql", self.configuration_mode.load, retry_on=OUTAGES
-            )
+            await wait_for("postgresql", self.configuration_mode.load, retry_on=OUTAGES)
             # A new queue is declared at the broker without waiting for its first message.
             self.relay.wake()
 

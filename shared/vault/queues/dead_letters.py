@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.consumer import Consumer, Delivery
-from shared.spark.envelope import Envelope
+from shared.spark.envelope import Envelope, known_id
 from shared.spark.topology import DEAD_LETTER, DELIVERY_LIMIT, declare_exchanges
 from shared.vault.access.caller import SYSTEM
 from shared.vault.exceptions import recording
@@ -107,11 +106,10 @@ def _unreadable(
     queue: str,
     problem: MalformedMessage,
 ) -> MessageFailure:
-    """Return the exception of a body that is not a message; its digest serves as message id."""
-    digest = hashlib.sha256(delivery.body).hexdigest()
+    """Return the exception of a body that is not a message."""
     body = delivery.body[:MAX_BODY].decode(errors="replace")
     return MessageFailure(
-        message_id=delivery.message_id or digest,
+        message_id=known_id(delivery.message_id, delivery.body),
         queue=queue,
         error_type=MessageErrorType.MALFORMED,
         text=UNREADABLE.format(problem),

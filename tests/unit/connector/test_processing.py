@@ -9,6 +9,7 @@ import pytest
 
 from services.connector.vaults.vaults import Interrupted, Patience
 from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.runtime.retry_policies import UNEXPECTED_ERROR
 from shared.spark.broker_errors import BrokerUnavailable
 from tests.unit.connector.example_records import (
     ACCOUNT,
@@ -290,7 +291,8 @@ async def test_unexpected_errors_of_a_vault_are_bounded(
     vaults: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asyncio, "timeout", _at_once)
-    errors = [VaultRefused("UNEXPECTED_ERROR", "oops") for _ in range(6)]
+    times = UNEXPECTED_ERROR.attempts
+    errors = [VaultRefused("UNEXPECTED_ERROR", "oops") for _ in range(times)]
     vaults.medical.fail_calls("upsert case__v", *errors)
     await handle(vaults, envelope(an_inquiry(vaults)))
     (found,) = exceptions(vaults, "error_message")
