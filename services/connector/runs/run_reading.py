@@ -22,6 +22,7 @@ from shared.client.client import VaultClient
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import Row, text, whole
 from shared.runtime.logging import get_logger
+from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import (
     MAX_ITEMS,
     SOURCE_ATTRIBUTE,
@@ -71,6 +72,8 @@ class RunReading:
             reason = without_values(refused.message)
             text = f"A Vault refused the call: {refused.type}: {reason}"
             await self._give_up(text)
+        except MalformedMessage as problem:
+            await self._give_up(f"A page of records makes no message: {problem}")
 
     async def _give_up(self, reason: str) -> None:
         batch = self.batch
