@@ -171,7 +171,18 @@ REDELIVERY = RetryPolicy(
     attempts=21,
     first_pause=0.5,
     longest_pause=60.0,
-    finally_="the dead letter queue, of which the Vault makes a User Exception Message",
+    finally_="the dead letter queue, from which the Vault puts it back",
+)
+
+# Of a connector's messages that were put back, one begins at a time, so that one that ends the process is found alone.
+SUSPECT = RetryPolicy(
+    tries="a message that was put back",
+    after="a connector ended after its processing had begun with all Vaults reachable",
+    attempts=21,
+    first_pause=1.0,
+    longest_pause=1.0,
+    finally_="a User Exception Message of type *Message Processing Error*",
+    spread=0.0,
 )
 
 POLICIES = (
@@ -189,4 +200,5 @@ POLICIES = (
     JOB,
     EMAIL,
     REDELIVERY,
+    SUSPECT,
 )

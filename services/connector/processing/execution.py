@@ -48,6 +48,10 @@ _log = get_logger(__name__)
 Telling = Callable[[], Awaitable[Mapping[str, ItemFailure]]]
 
 
+class GivenUp(Exception):
+    """Raised in place of the transfer of a unit that is not to be processed; the text says why."""
+
+
 class UnitExecution:
     """Runs one unit, which may be run again from the start after a Vault was away.
 
@@ -62,13 +66,16 @@ class UnitExecution:
         unit: WorkUnit,
         locks: KeyLocks,
         exceptions: ExceptionRecords,
+        given_up: str | None = None,
     ) -> None:
+        """Take the unit; with ``given_up``, the reason, it is recorded as failed without being processed."""
         self._vaults = vaults
         self._own = own
         self._queue = queue
         self._unit = unit
         self._locks = locks
         self._exceptions = exceptions
+        self._given_up = given_up
         self._unexpected = 0
         self._route: Route | None = None
         self._source: KnownVault | None = vaults.get(unit.key.source)
@@ -95,6 +102,8 @@ class UnitExecution:
             raise
         except (ConfigurationFault, RuleError) as fault:
             await self._refuse(MessageErrorType.CONFIGURATION, str(fault))
+        except GivenUp as reason:
+            await self._refuse(MessageErrorType.PROCESSING, str(reason))
         except VaultRefused as refused:
             self._repeat_unexpected(refused)
             text = failure_text(refused)
@@ -150,6 +159,8 @@ class UnitExecution:
         configuration, source = await self._configuration()
         self._source = source
         self._may_write_back = configuration.may_write_back(source.vault_id)
+        if self._given_up is not None:
+            raise GivenUp(self._given_up)
         route = configuration.route(key.integration_point, source.vault_id)
         self._route = route
         lineage = UnitLineage(

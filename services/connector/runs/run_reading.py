@@ -67,15 +67,19 @@ class RunReading:
             with passing_refusals():
                 await self._read()
         except (ConfigurationFault, RuleError) as fault:
-            await self._give_up(str(fault))
+            await self.give_up(str(fault))
         except VaultRefused as refused:
             reason = without_values(refused.message)
             text = f"A Vault refused the call: {refused.type}: {reason}"
-            await self._give_up(text)
+            await self.give_up(text)
         except MalformedMessage as problem:
-            await self._give_up(f"A page of records makes no message: {problem}")
+            await self.give_up(f"A page of records makes no message: {problem}")
 
-    async def _give_up(self, reason: str) -> None:
+    async def give_up(self, reason: str) -> None:
+        """End the run with a reason.
+
+        :raises VaultUnavailable: the Vault is away.
+        """
         batch = self.batch
         _log.warning(
             "run not read",
