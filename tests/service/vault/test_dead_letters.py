@@ -146,8 +146,9 @@ async def test_what_came_back_too_often_is_put_back(
     for _ in range(rounds):
         await came_back(vault)
     delivery = await taken(vault, message_id)
-    assert (delivery.begun, delivery.returns) == (MAX_BEGUN - 1, 0)
-    assert delivery.rounds >= rounds
+    # The broker counts anew; the consumer above may have had it once more before it was stopped.
+    assert delivery.returns < DELIVERY_LIMIT
+    assert (delivery.begun, delivery.rounds >= rounds) == (MAX_BEGUN - 1, True)
     assert Envelope.parse(delivery.body).message_id == message_id
     assert delivery.headers["vault_id"] == SENDER
     query = (
