@@ -24,6 +24,7 @@ from shared.vault.storage.database import (
     UNREACHABLE,
 )
 from shared.vault.storage.migrate import migrate
+from shared.vault.storage.pulse import Pulse
 
 if TYPE_CHECKING:
     from shared.vault.assembly.vault_definition import VaultDefinition
@@ -70,6 +71,10 @@ class Vault(VaultServices):
         """Wait for the database, migrate it, and load the standard configuration as far as it is new."""
         await wait_for("postgresql", self.database.open, retry_on=UNREACHABLE)
         self._stack.push_async_callback(self.database.close)
+        dsn = self.settings.database_dsn.get_secret_value()
+        pulse = Pulse(dsn, self.database.end_waiting)
+        await pulse.start()
+        self._stack.push_async_callback(pulse.stop)
         self._stack.push_async_callback(self.files.close)
         owner = self.settings.owner_dsn
         await migrate(self.database, owner.get_secret_value() if owner else None)

@@ -110,6 +110,7 @@ class Database:
         self._max_size = max_size
         self._statement_timeout = statement_timeout
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._in_use: set[Connection] = set()
 
     async def open(self) -> None:
         """Open the pool.
@@ -161,14 +162,21 @@ class Database:
         except (*OUTAGES, asyncpg.InterfaceError) as error:
             message = str(error) or "no connection in time"
             raise DatabaseUnavailable(message) from error
+        self._in_use.add(connection)
         try:
             yield connection
-        except asyncpg.InternalClientError as error:
+        except (asyncpg.InternalClientError, asyncpg.InterfaceError) as error:
             # What the driver makes of a connection that went away between two statements.
             message = "the connection was lost"
             raise asyncpg.ConnectionDoesNotExistError(message) from error
         finally:
+            self._in_use.discard(connection)
             await _give_back(pool, connection)
+
+    def end_waiting(self) -> None:
+        """Break the connections that are in use, for a server that answers nobody; statements on them fail at once."""
+        for connection in tuple(self._in_use):
+            connection.terminate()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
