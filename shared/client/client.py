@@ -63,7 +63,9 @@ class VaultClient(ServiceCalls, ComponentCalls):
         """Take address and user; ``timeout`` bounds one request in seconds, ``concurrency`` how many are under way."""
         self._transport = Transport(url, client_id, timeout, concurrency)
         form = {"username": username, "password": password}
-        request = Request("sign_in", "POST", f"{API}/auth", form=form)
+        request = Request(
+            "sign_in", "POST", f"{API}/auth", form=form, repeatable=True
+        )
         self._sign_in = SignIn(lambda: self._transport.send(request, None))
 
     async def __aenter__(self) -> Self:
@@ -169,6 +171,7 @@ class VaultClient(ServiceCalls, ComponentCalls):
             f"{API}/query",
             form={"q": vql},
             headers=headers,
+            repeatable=True,
         )
         bounds = QueryBounds()
         page = await self._page(request, bounds)
@@ -310,6 +313,8 @@ class VaultClient(ServiceCalls, ComponentCalls):
                 json=part,
                 headers=headers,
                 params=params,
+                # Found by its key, a record that was created is updated the second time.
+                repeatable=call == "upsert",
             )
             answer = await self._call(request)
             results += read_row_results(answer, len(part))

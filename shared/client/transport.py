@@ -16,12 +16,14 @@ from yarl import URL
 from shared.client.answer_reading import Answer, read_body, read_envelope, read_text
 from shared.client.errors import (
     ClientError,
+    LinkLost,
     UnexpectedAnswer,
     VaultRefused,
     VaultUnavailable,
 )
 from shared.client.results import Row, text_of, whole
 from shared.protocol.error_types import ErrorType
+from shared.runtime.retry_policies import LOST_CALL
 from shared.runtime.telemetry import metrics
 
 T = TypeVar("T")
@@ -30,14 +32,18 @@ API = "/api/v25.1"
 # The most rows that the API takes in one call.
 MAX_ROWS = 500
 MAX_SESSION_ID_LENGTH = 4096
-CONNECT_SECONDS = 5.0
+_REPEATABLE = ("GET", "PUT")
+CONNECT_SECONDS = 10.0
 # Shorter than servers keep an idle connection, so that a request never meets one being closed.
 KEEP_ALIVE_SECONDS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call: ``call`` names it in metrics; at most one of ``json``, ``form`` and ``text`` is the body."""
+    """One call: ``call`` names it in metrics; at most one of ``json``, ``form`` and ``text`` is the body.
+
+    ``repeatable``: made twice, it has the effect and the answer of once, as GET and PUT always have.
+    """
 
     call: str
     method: str
@@ -47,6 +53,7 @@ class Request:
     text: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = False
 
 
 class Transport:
@@ -112,7 +119,7 @@ class Transport:
         outcome = "ok"
         try:
             async with self._places:
-                answer = await self._exchange(request, session_id)
+                answer = await self._exchanged(request, session_id)
             return read(answer)
         except ClientError as error:
             outcome = error.type if isinstance(error, VaultRefused) else "unavailable"
@@ -150,6 +157,18 @@ class Transport:
         if session is not None:
             await session.close()
 
+    async def _exchanged(self, request: Request, session_id: str | None) -> Answer:
+        """Exchange once, or a few times when the connection is lost and the request may be repeated."""
+        may_repeat = request.repeatable or request.method in _REPEATABLE
+        pauses = LOST_CALL.pauses()
+        for _ in range(LOST_CALL.attempts - 1 if may_repeat else 0):
+            try:
+                return await self._exchange(request, session_id)
+            except LinkLost:
+                pause = next(pauses)
+            await asyncio.sleep(pause)
+        return await self._exchange(request, session_id)
+
     async def _exchange(self, request: Request, session_id: str | None) -> Answer:
         session = self._open()
         try:
@@ -171,7 +190,7 @@ class Transport:
             late = f"{request.call}: no answer within {self._timeout:g} s"
             raise VaultUnavailable(late) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise VaultUnavailable(f"{request.call}: {type(error).__name__}") from error
+            raise LinkLost(f"{request.call}: {type(error).__name__}") from error
 
     def _target(self, path: str) -> URL:
         return URL(str(self.origin) + path, encoded=True)

@@ -184,6 +184,24 @@ SUSPECT = RetryPolicy(
     finally_="a User Exception Message of type *Message Processing Error*",
     spread=0.0,
 )
+# Together longer than a link that flaps is down at a time: a unit of many calls would else begin anew each time.
+LOST_CALL = RetryPolicy(
+    tries="one call of a Vault, or one publish, that may be repeated",
+    after="its connection was refused or lost",
+    attempts=6,
+    first_pause=0.1,
+    longest_pause=1.0,
+    finally_="waiting as for a Vault or broker that is away",
+)
+# A part that cannot run at all is looked at by a person, whom its log must not drown.
+SUPERVISION = RetryPolicy(
+    tries="a part of the system of `make start`",
+    after="its process ended, or three probes in a row had no answer",
+    attempts=UNBOUNDED,
+    first_pause=1.0,
+    longest_pause=60.0,
+    finally_="`make stop`",
+)
 
 POLICIES = (
     PEER_AWAY,
@@ -201,4 +219,6 @@ POLICIES = (
     EMAIL,
     REDELIVERY,
     SUSPECT,
+    LOST_CALL,
+    SUPERVISION,
 )

@@ -15,7 +15,7 @@ from pamqp.commands import Basic
 from shared.spark.connection import BrokerConnection, bounded, close_channel
 from shared.spark.topology import BEGUN_HEADER, ROUNDS_HEADER
 
-SETTLE_TIMEOUT = 5.0
+SETTLE_TIMEOUT = 20.0
 # A handler may hold its delivery for as long as a peer is away; the broker's 30 minutes would count
 # each half hour as a failed delivery. Brokers before 3.12 ignore the argument.
 CONSUMER_TIMEOUT_MILLISECONDS = 24 * 3600 * 1000

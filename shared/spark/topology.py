@@ -59,7 +59,7 @@ class QueueState:
     consumers: int
 
 
-async def declare_exchanges(channel: AbstractChannel, timeout: float = 10.0) -> None:
+async def declare_exchanges(channel: AbstractChannel, timeout: float = 30.0) -> None:
     """Declare the exchanges and the dead-letter queue; repeating it changes nothing.
 
     :raises BrokerUnavailable: the broker is away, or something else was declared by these names.
@@ -103,7 +103,7 @@ async def declare_queue(
     channel: AbstractChannel,
     name: str,
     direction: Direction | str,
-    timeout: float = 10.0,
+    timeout: float = 30.0,
     *,
     sequential: bool = False,
 ) -> None:
