@@ -63,9 +63,7 @@ class VaultClient(ServiceCalls, ComponentCalls):
         """Take address and user; ``timeout`` bounds one request in seconds, ``concurrency`` how many are under way."""
         self._transport = Transport(url, client_id, timeout, concurrency)
         form = {"username": username, "password": password}
-        request = Request(
-            "sign_in", "POST", f"{API}/auth", form=form, repeatable=True
-        )
+        request = Request("sign_in", "POST", f"{API}/auth", form=form, repeatable=True)
         self._sign_in = SignIn(lambda: self._transport.send(request, None))
 
     async def __aenter__(self) -> Self:

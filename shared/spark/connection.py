@@ -174,9 +174,7 @@ class BrokerConnection:
                 return self._connection
             await self.reset()
             async with bounded("connect", CONNECT_TIMEOUT):
-                connection = await aio_pika.connect(
-                    self._url, timeout=CONNECT_TIMEOUT
-                )
+                connection = await aio_pika.connect(self._url, timeout=CONNECT_TIMEOUT)
             self._connection = connection
             state_log.succeeded(f"broker ({self.name})")
             return connection
