@@ -10,6 +10,9 @@ from shared.client.results import Page
 # Above the largest page of a query: 500 records with long texts. What is larger would fill the memory of a process
 # that serves many.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+# Of any answer: a page has a thousand rows of five hundred fields at most. They are counted before the text is decoded,
+# which is one step for all of them.
+MAX_ANSWER_COMMAS = 2**21
 # A Vault whose pages always name a next one must not keep its reader forever.
 MAX_PAGES = 1_000
 MAX_ROWS_READ = 200_000

@@ -8,7 +8,7 @@ from http import HTTPStatus
 import aiohttp
 import orjson
 
-from shared.client.answer_bounds import MAX_ANSWER_BYTES
+from shared.client.answer_bounds import MAX_ANSWER_BYTES, MAX_ANSWER_COMMAS
 from shared.client.errors import UnexpectedAnswer, VaultUnavailable
 from shared.client.results import Row, check_envelope, is_envelope
 from shared.protocol import json_values as exact_json
@@ -47,6 +47,8 @@ def read_envelope(answer: Answer) -> Row:
     :raises VaultUnavailable: it is none of the API.
     :raises VaultRefused: with the first error of a FAILURE or EXCEPTION.
     """
+    if answer.body.count(b",") > MAX_ANSWER_COMMAS:
+        raise UnexpectedAnswer("answer has too many values")
     # A server in between answers in its own words while the Vault is away, in JSON or not, so that this will pass.
     try:
         document = exact_json.loads(answer.body)

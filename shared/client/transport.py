@@ -23,6 +23,7 @@ from shared.client.errors import (
 )
 from shared.client.results import Row, text_of, whole
 from shared.protocol.error_types import ErrorType
+from shared.runtime.off_loop import off_loop
 from shared.runtime.retry_policies import LOST_CALL
 from shared.runtime.telemetry import metrics
 
@@ -33,6 +34,8 @@ API = "/api/v25.1"
 MAX_ROWS = 500
 MAX_SESSION_ID_LENGTH = 4096
 _REPEATABLE = ("GET", "PUT")
+# Most answers are shorter, and decoded in a moment.
+LARGE_ANSWER_BYTES = 1024 * 1024
 CONNECT_SECONDS = 10.0
 # Shorter than servers keep an idle connection, so that a request never meets one being closed.
 KEEP_ALIVE_SECONDS = 4.0
@@ -120,7 +123,9 @@ class Transport:
         try:
             async with self._places:
                 answer = await self._exchanged(request, session_id)
-            return read(answer)
+            if len(answer.body) < LARGE_ANSWER_BYTES:
+                return read(answer)
+            return await off_loop(read, answer)
         except ClientError as error:
             outcome = error.type if isinstance(error, VaultRefused) else "unavailable"
             raise

@@ -111,8 +111,8 @@ async def declare_queue(
 
     The queue is replicated and durable. A delivery that comes back more than ``DELIVERY_LIMIT`` times
     moves to the dead-letter queue with the at-least-once strategy, hence never lost on the way, and its Vault puts it
-    back. With ``sequential`` the messages go to a second queue instead, which delivers to one consumer at a time; the
-    first one keeps the messages that it has.
+    back. A sequential one delivers its messages to one consumer at a time. Of the two kinds of a name one is bound,
+    and the other keeps what it has.
 
     :raises BrokerUnavailable: the broker is away, or the queue exists with other arguments.
     """

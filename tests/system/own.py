@@ -1,6 +1,7 @@
-"""A system of one module alone, for modules that kill its parts or whose runs read all that has changed.
+"""A system of one module alone, for modules that kill its parts, or that ask about all that is in it.
 
-What other modules have left unsettled would be read again by such a run. A module takes both fixtures by assignment.
+A run reads all that has changed, so also what other modules have left unsettled; missing lookups, readiness and the
+demo look at the whole connection. A module takes both fixtures by assignment.
 """
 
 from __future__ import annotations

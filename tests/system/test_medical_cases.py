@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 
 from shared.client.results import Row
+from tests.system import own
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue
 from tests.system.test_case_requests import ANSWER, agent_does, followed
@@ -14,6 +15,7 @@ from tests.system.test_crashes import assert_queues_empty
 from tests.system.test_runs import INTEGRATION, ended
 from tests.system.test_transfer import account, create, inquiry, one, transferred
 
+running, connected = own.running, own.connected
 CASES = "medical_case__v"
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from local.system import System
 from tests.servers import private_system
+from tests.system import own
 from tests.system.conditions import Connected
 
+running, connected = own.running, own.connected
 LIMIT_SECONDS = 120.0
 
 

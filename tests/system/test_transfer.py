@@ -347,10 +347,15 @@ async def test_what_cannot_be_delivered_is_an_exception_in_the_source_and_in_the
         await connected.crm.execute_mdl(
             change.format(QUEUE, "medical_crm_inbound_queue__v")
         )
-    exception = await one(
-        connected.crm,
-        "SELECT id, message_id__sys, error_type__sys FROM exception_message__sys WHERE error_status__sys = 'open__sys'",
+    text = (
+        "SELECT id, message_id__sys, error_type__sys, LONGTEXT(message_body_json__sys) "
+        "FROM exception_message__sys WHERE error_status__sys = 'open__sys'"
     )
+    (exception,) = [
+        row
+        for row in (await connected.crm.query(text)).rows
+        if inquiry_id in str(row["message_body_json__sys"])
+    ]
     assert exception["error_type__sys"] == ["message_delivery_error__sys"]
     today = datetime.now(UTC).date().isoformat()
     log = await connected.crm.call(

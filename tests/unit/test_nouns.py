@@ -102,10 +102,14 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "package_model.PackageStatus": {"shared/vault/packages/package_jobs.py"},
         "permission_types.Grant": {
             "shared/vault/access/caller.py",
+            "shared/vault/access/delegated_profile.py",
             "shared/vault/access/permissions.py",
         },
         "permission_types.Operation": {"shared/vault/access/permissions.py"},
-        "permissions.AuditTrail": {"shared/vault/audit/trails.py"},
+        "permissions.AuditTrail": {
+            "shared/vault/access/permissions.py",
+            "shared/vault/audit/trails.py",
+        },
         "query_pages.RecordProperties": {"shared/vault/queries/query_pages.py"},
         "record_roles.RoleChange": {"shared/vault/records/record_roles.py"},
         "request.Action": {"shared/vault/loader/load_writing.py"},
@@ -135,7 +139,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "syntax_tree.Unit": {"shared/vault/vql/deferred.py"},
         "topology.Direction": {"services/connector/app.py"},
         "transfer.Result": {"services/connector/points/transfer.py"},
-        "vql_tokens.TokenKind": {"shared/vault/vql/vql_tokens.py"},
+        "vql_tokens.TokenKind": {"shared/vault/vql/token_reader.py"},
     }.items()
 }
 

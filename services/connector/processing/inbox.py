@@ -31,6 +31,7 @@ from services.connector.vaults.vaults import (
     Patience,
     Vaults,
 )
+from shared.protocol.whole_numbers import whole_number
 from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import KeyLocks, each_to_its_end
 from shared.spark.broker_errors import MalformedMessage
@@ -250,6 +251,4 @@ def _whole(value: object) -> int | None:
     # AMQP clients send a number as such, or as a text.
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    return None
+    return whole_number(value) if isinstance(value, str) else None

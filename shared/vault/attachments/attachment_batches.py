@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation
 from shared.vault.attachments.attachment_writing import AttachmentWriter
-from shared.vault.errors import ApiError, VaultFault
+from shared.vault.errors import MAX_ERRORS, ApiError, VaultFault
 from shared.vault.files import attachment_table as table
 from shared.vault.files.attachment_model import (
     MAX_DESCRIPTION,
@@ -269,7 +271,8 @@ def _checked(
 ) -> BatchRow:
     """Return a row, with an error for each column that is unknown, missing or not valid."""
     row = BatchRow(values)
-    for name in values.keys() - known:
+    # The answer names no more.
+    for name in islice(values.keys() - known, MAX_ERRORS + 1):
         row.fail(
             ErrorType.ATTRIBUTE_NOT_SUPPORTED,
             f"A row here has no column [{name[:100]}]",
@@ -338,12 +341,7 @@ def _read_named(rows: Source, id_param: str | None, *required: str) -> list[Batc
 
 def _attachment_id(text: str) -> int | None:
     """Return the attachment id in a text; None for a text that is not one."""
-    if not text.isascii() or not text.isdigit():
-        return None
-    # Eleven digits are beyond the largest id; int() refuses a text of thousands of them.
-    significant = text.lstrip("0")[:11] or "0"
-    attachment_id = int(significant)
-    return attachment_id if attachment_id <= MAX_ID else None
+    return whole_number(text, MAX_ID)
 
 
 async def _found(

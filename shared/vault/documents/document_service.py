@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.moments import next_moment
 from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID
@@ -36,7 +36,7 @@ from shared.vault.queries.document_target import DOCUMENTS, SOURCE_FILE
 from shared.vault.records.deletions import note_deletions
 from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.records.rows import UPDATED, RowResult
-from shared.vault.storage.database import moment
+from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-STEP = timedelta(milliseconds=1)  # the API's resolution
 NOT_COPIED = frozenset({"id", "global_version_id__sys", "version_link__sys"})
 MODIFIED = "version_modified_date__v"
 
@@ -135,8 +134,6 @@ class DocumentService:
         """
 
         async def work(connection: Connection) -> Number:
-            # The model is read below: it must be that of the tables until the transaction ends.
-            await self._components.hold(connection)
             model, versions = self.model(caller, Operation.EDIT)
             before = await store.locked(connection, versions, Place(document_id))
             number = await self._insert_draft(
@@ -153,7 +150,7 @@ class DocumentService:
             )
             return number
 
-        return await self._database.unit_of_work(work)
+        return await self._records.carry_out(work)
 
     async def _insert_draft(
         self,
@@ -209,7 +206,6 @@ class DocumentService:
         """
 
         async def work(connection: Connection) -> None:
-            await self._components.hold(connection)
             _, versions = self.model(caller, Operation.DELETE)
             found = await store.locked(connection, versions, place)
             rows = await connection.fetch(store.IDS, place.document_id)
@@ -234,7 +230,7 @@ class DocumentService:
                 connection, caller, entries.DELETE, place.document_id, lines
             )
 
-        await self._database.unit_of_work(work)
+        await self._records.carry_out(work)
 
     async def state(
         self,
@@ -264,7 +260,6 @@ class DocumentService:
         """
 
         async def work(connection: Connection) -> None:
-            await self._components.hold(connection)
             model, versions = self.model(caller, Operation.EDIT)
             before = await store.locked(connection, versions, place)
             lifecycle, state = state_of(model, before)
@@ -278,7 +273,7 @@ class DocumentService:
                 )
             await self._enter(connection, caller, following, place.document_id)
 
-        await self._database.unit_of_work(work)
+        await self._records.carry_out(work)
 
     async def _enter(
         self,
@@ -339,7 +334,7 @@ class DocumentService:
             if not different:
                 continue
             # The later one of two states of a version has the later date, also within a millisecond.
-            dated = max(now, before[MODIFIED] + STEP)
+            dated = max(now, next_moment(before[MODIFIED]))
             stamp = {"last_modified_by__v": caller.user_id, MODIFIED: dated}
             rows = alike.setdefault(frozenset(different), {})
             rows[before["id"]] = {**different, **stamp}

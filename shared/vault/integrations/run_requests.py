@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.vault.integrations.run_model import JOB_TYPE
 from shared.vault.jobs.job_table import NewJob, insert_job
-from shared.vault.storage.database import moment
+from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -40,6 +40,7 @@ async def request_run(
         user_id=caller.user_id,
         run_at=run_at,
         singleton_key=_key(integration),
+        delegate_user_id=caller.delegate_user_id,
     )
     return await insert_job(connection, job)
 

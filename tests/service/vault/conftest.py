@@ -10,22 +10,10 @@ import pytest
 from veevatools.veevavault import VaultClient
 
 from local.servers import PostgresServer, RabbitServer
-from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.assembly.vault import Vault
-from shared.vault.process.application import create_app
 from tests.public_client import client_of
-from tests.servers import fresh_database, fresh_vhost
-from tests.service.vault import objects
-from tests.service.vault.remote_end import establish
-from tests.service.vault.served import (
-    MDL,
-    PASSWORD,
-    USERNAMES,
-    Api,
-    served,
-    settings,
-    started,
-)
+from tests.service.vault.own_vault import medical_vault, with_objects
+from tests.service.vault.served import PASSWORD, USERNAMES, Api
 
 Call = Callable[..., Any]
 
@@ -37,25 +25,15 @@ async def vault(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Vault]:
     """A Vault with the standard configuration of the Medical Vault; started by the application that serves it."""
-    async with (
-        fresh_database(postgres_server) as dsn,
-        fresh_vhost(rabbitmq_server) as vhost,
-    ):
-        yield Vault(
-            MEDICAL_VAULT,
-            settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files")),
-        )
+    files = tmp_path_factory.mktemp("files")
+    async with medical_vault(postgres_server, rabbitmq_server, files) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
 async def api(vault: Vault) -> AsyncIterator[Api]:
     """The Vault's API, without a session; it has ``thing__c`` and the objects of ``objects``, and is connected."""
-    async with served(create_app(vault)) as client:
-        await started(vault)
-        administrator = await client.signed_in("admin")
-        answer = await administrator.post("/api/mdl/execute", data=MDL + objects.MDL)
-        assert answer.status == "SUCCESS", answer.text
-        await establish(administrator)
+    async with with_objects(vault) as client:
         yield client
 
 

@@ -7,7 +7,19 @@ import pytest
 from shared.vault.assembly.vault import Vault
 from tests.service.vault.served import Api
 
-QUEUE = "medical_crm_outbound_queue__v"
+QUEUE = "counted_out__c"
+
+
+@pytest.fixture
+async def queue(admin: Api) -> str:
+    """A queue that no other module sends messages to."""
+    connection = "Queueconnection medical_crm__v ( connection_name('medical_crm__v'), deliver_to_queue('in__c') )"
+    mdl = (
+        f"RECREATE Queue {QUEUE} ( label('Counted'), type('outbound'), {connection} );"
+    )
+    answer = await admin.post("/api/mdl/execute", data=mdl)
+    assert answer.status == "SUCCESS", answer.text
+    return QUEUE
 
 
 async def test_objects(admin: Api, user: Api) -> None:
@@ -76,14 +88,15 @@ async def test_component_types(integration: Api) -> None:
     ).error == "INVALID_DATA"
 
 
-async def test_configuration(integration: Api) -> None:
+async def test_configuration(integration: Api, admin: Api) -> None:
+    entries = "Picklistentry warm__c ( label('Warm') ), Picklistentry cold__c ( label('Cold') )"
+    mdl = f"RECREATE Picklist shade__c ( label('Shade'), {entries} );"
+    assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
     listed = (await integration.get("/configuration/Picklist")).data
-    single = (await integration.get("/configuration/Picklist.colour__c")).data
+    single = (await integration.get("/configuration/Picklist.shade__c")).data
     assert single in listed
-    assert [entry["name"] for entry in single["Picklistentry"]][:2] == [
-        "red__c",
-        "blue__c",
-    ]
+    names = [entry["name"] for entry in single["Picklistentry"]]
+    assert names == ["warm__c", "cold__c"]
     assert (
         await integration.get("/configuration/Picklist.nothing__c")
     ).error == "INVALID_DATA"
@@ -144,15 +157,14 @@ async def test_an_mdl_script_above_five_megabytes(admin: Api) -> None:
     ).error == "EXCEEDS_FILE_MAX_SIZE"
 
 
-async def test_queues(integration: Api) -> None:
+async def test_queues(integration: Api, queue: str) -> None:
     queues = {q["name"]: q for q in (await integration.get("/services/queues")).data}
-    assert (queues[QUEUE]["status"], queues[QUEUE]["type"]) == ("active", "outbound")
-    assert (
-        queues[QUEUE]["url"] == f"{integration.url}/api/v25.1/services/queues/{QUEUE}"
-    )
-    (queue,) = (await integration.get(f"/services/queues/{QUEUE}")).data
-    assert (queue["delivery"], queue["messages_in_queue"]) == ("enabled", 0)
-    assert queue["connections"] == [
+    listed = queues[queue]
+    assert (listed["status"], listed["type"]) == ("active", "outbound")
+    assert listed["url"] == f"{integration.url}/api/v25.1/services/queues/{queue}"
+    (shown,) = (await integration.get(f"/services/queues/{queue}")).data
+    assert (shown["delivery"], shown["messages_in_queue"]) == ("enabled", 0)
+    assert shown["connections"] == [
         {"name": "medical_crm__v", "last_message_delivered": "ok"}
     ]
     assert (
@@ -160,8 +172,8 @@ async def test_queues(integration: Api) -> None:
     ).error == "INVALID_DATA"
 
 
-async def test_delivery_and_reset(admin: Api, vault: Vault) -> None:
-    path = f"/services/queues/{QUEUE}"
+async def test_delivery_and_reset(admin: Api, vault: Vault, queue: str) -> None:
+    path = f"/services/queues/{queue}"
     headers = {"Content-Type": "application/json"}
     assert (
         await admin.put(f"{path}/actions/disable_delivery", headers=headers)
@@ -171,7 +183,7 @@ async def test_delivery_and_reset(admin: Api, vault: Vault) -> None:
         await connection.execute(
             "INSERT INTO platform.outbox (queue, direction, message_id, message)"
             " VALUES ($1, 'outbound', gen_random_uuid(), '{}')",
-            QUEUE,
+            queue,
         )
     assert (await admin.get(path)).data[0]["messages_in_queue"] == 1
     reset = await admin.put(f"{path}/actions/reset")

@@ -23,7 +23,10 @@ SUBMIT = f"Objectlifecyclestateuseraction.{OBJECT}.saved_state__v.submit__v"
 TRANSFER = (
     f"Objectlifecyclestateuseraction.{OBJECT}.submitted_state__v.transfer_to_medical__v"
 )
-RUNS = "SELECT last_successful_run_time__sys, modified_date__v FROM integration__sys"
+RUNS = (
+    "SELECT last_successful_run_time__sys, modified_date__v FROM integration__sys "
+    "WHERE integration_api_name__sys = 'medical_inquiry_details__v'"
+)
 LOCKED = "OPERATION_NOT_ALLOWED"
 
 

@@ -9,11 +9,11 @@ import pytest
 from tests.service.vault.served import Api
 
 MDL = """
-RECREATE Object shelf__c ( label('Shelf'), prefix('ZSF'), order(12),
+RECREATE Object ledge__c ( label('Ledge'), prefix('ZLD'), order(12),
   Field width__c ( type('Number'), label('Width') ),
   Field note__c ( type('String'), label('Note'), max_length(40), no_copy(true), order(30) ) );
 """
-METADATA = "/metadata/vobjects/shelf__c"
+METADATA = "/metadata/vobjects/ledge__c"
 STAMPS = ("created_by", "created_date", "modified_by", "modified_date")
 
 
@@ -33,7 +33,7 @@ async def stamps(api: Api) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(autouse=True)
-async def shelf(admin: Api) -> None:
+async def ledge(admin: Api) -> None:
     await execute(admin, MDL)
 
 
@@ -47,7 +47,7 @@ async def test_each_field_has_its_own_dates(admin: Api) -> None:
         == first[""]["created_date"]
     )
     await execute(
-        admin, "ALTER Object shelf__c ( MODIFY Field width__c ( label('Breadth') ) );"
+        admin, "ALTER Object ledge__c ( MODIFY Field width__c ( label('Breadth') ) );"
     )
     second = await stamps(admin)
     assert second["note__c"] == first["note__c"]
@@ -60,22 +60,22 @@ async def test_each_field_has_its_own_dates(admin: Api) -> None:
 async def test_dates_follow_names(admin: Api) -> None:
     first = await stamps(admin)
     await execute(
-        admin, "ALTER Object shelf__c ( RENAME Field width__c TO breadth__c );"
+        admin, "ALTER Object ledge__c ( RENAME Field width__c TO breadth__c );"
     )
     second = await stamps(admin)
     assert "width__c" not in second
     assert second["breadth__c"]["created_date"] == first["width__c"]["created_date"]
     assert second["breadth__c"]["modified_date"] > first["width__c"]["modified_date"]
-    await execute(admin, "RENAME Object shelf__c TO rack__c;")
-    document = (await admin.get("/metadata/vobjects/rack__c/fields/breadth__c")).body[
+    await execute(admin, "RENAME Object ledge__c TO ledger__c;")
+    document = (await admin.get("/metadata/vobjects/ledger__c/fields/breadth__c")).body[
         "field"
     ]
     assert {name: document[name] for name in STAMPS} == second["breadth__c"]
-    await execute(admin, "RENAME Object rack__c TO shelf__c;")
-    await execute(admin, "ALTER Object shelf__c ( DROP Field breadth__c );")
+    await execute(admin, "RENAME Object ledger__c TO ledge__c;")
+    await execute(admin, "ALTER Object ledge__c ( DROP Field breadth__c );")
     await execute(
         admin,
-        "ALTER Object shelf__c ( ADD Field breadth__c ( type('Number'), label('Breadth') ) );",
+        "ALTER Object ledge__c ( ADD Field breadth__c ( type('Number'), label('Breadth') ) );",
     )
     third = await stamps(admin)
     assert third["breadth__c"]["created_date"] > second["breadth__c"]["modified_date"]
@@ -83,20 +83,20 @@ async def test_dates_follow_names(admin: Api) -> None:
 
 async def test_the_order_is_that_of_the_mdl(admin: Api) -> None:
     listed = (await admin.get("/metadata/vobjects")).body["objects"]
-    assert [each["order"] for each in listed if each["name"] == "shelf__c"] == [12]
+    assert [each["order"] for each in listed if each["name"] == "ledge__c"] == [12]
     document = (await admin.get(METADATA)).body["object"]
     assert document["order"] == 12
     assert [f["order"] for f in document["fields"] if f["name"] == "note__c"] == [30]
 
 
 async def test_a_copy_leaves_out_what_is_not_copied(admin: Api) -> None:
-    path = "/vobjects/shelf__c"
-    row = {"name__v": "shelf", "width__c": 3, "note__c": "mine"}
+    path = "/vobjects/ledge__c"
+    row = {"name__v": "ledge", "width__c": 3, "note__c": "mine"}
     (original,) = (await admin.post(path, json=[row])).ids
     (copy,) = (await admin.post(path, json=[{"source_record_id": original}])).ids
     stored = (await admin.get(f"{path}/{copy}")).data
     assert (stored["name__v"], stored["width__c"], stored["note__c"]) == (
-        "shelf",
+        "ledge",
         3,
         None,
     )
