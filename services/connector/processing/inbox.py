@@ -16,10 +16,10 @@ from services.connector.messages.units import (
 )
 from services.connector.processing.exception_records import (
     ExceptionRecords,
-    MessageFailure,
     malformed,
 )
 from services.connector.processing.execution import UnitExecution
+from services.connector.processing.message_failure import MessageFailure
 from services.connector.runs.run_reading import RunReading
 from services.connector.runs.run_reports import counts, report
 from services.connector.vaults.vaults import ConnectedVault, Patience, Vaults
@@ -154,7 +154,7 @@ class Inbox:
                 # Only batches of runs are counted; a message belongs to no job.
                 if key.batch is None:
                     return
-                counted = counts(outcome, len(unit.ids))
+                counted = counts(outcome, len(unit.ids), execution.ignored)
                 client = self._own.client
                 await report(
                     client,
