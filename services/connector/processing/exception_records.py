@@ -257,9 +257,9 @@ class ExceptionRecords:
         await self._resolve_messages(touched)
 
     async def _resolve_messages(self, records: Collection[str]) -> None:
-        """Resolve the messages among these records that have no unresolved items."""
+        """Resolve the messages among these records whose items are all resolved."""
         # A message is resolved when its last item is.
-        left = set(records) - await self._with_items(records, _IS_UNRESOLVED)
+        left = set(records) - await self._with_items(records, _IS_UNSETTLED)
         resolved: list[Row] = [{"id": record} for record in sorted(left)]
         await self._set_status(
             MESSAGE, resolved, ErrorStatus.RESOLVED, message_items_failed__sys=0
