@@ -11,7 +11,7 @@ from shared.client import VaultClient
 from shared.client.errors import ClientError
 from shared.client.results import RowResult
 from shared.vault.components.component_tree import Component
-from shared.vault.components.mdl import render
+from shared.vault.components.mdl_writing import render
 from shared.vault.components.ordering import in_order
 
 # Components that others refer to come first; this order holds where nothing in the text of the others says so.

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from shared.vault.components.component_errors import MdlSyntaxError
 from shared.vault.components.component_tree import Component
-from shared.vault.components.mdl import parse, render
+from shared.vault.components.mdl import parse
+from shared.vault.components.mdl_writing import render
 from shared.vault.components.statement import Command
 from shared.vault.components.types import COMPONENT_TYPES
 

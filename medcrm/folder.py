@@ -14,6 +14,7 @@ from medcrm.configuration import (
     Table,
     read_component,
 )
+from shared.protocol.csv_cells import kept_cell, read_cell
 
 COMPONENTS = "components"
 RECORDS = "records"
@@ -110,13 +111,14 @@ def _rows(
     :raises ConfigurationFault: a row has too many or too few cells, no key, or the key of another row.
     """
     rows: dict[str, Mapping[str, str]] = {}
-    for row in reader:
+    for cells in reader:
         # The reader puts surplus cells under None, and None into missing ones.
-        is_ragged = None in row or None in row.values()
-        if is_ragged or not row[key]:
+        is_ragged = None in cells or None in cells.values()
+        if is_ragged or not cells[key]:
             raise ConfigurationFault(
                 f"{file}, line {reader.line_num}: not a cell for every field, or no {key}"
             )
+        row = {name: read_cell(cell) for name, cell in cells.items()}
         if row[key] in rows:
             raise ConfigurationFault(
                 f"{file}, line {reader.line_num}: {key} {row[key]} comes twice"
@@ -131,5 +133,6 @@ def _csv(table: Table) -> str:
     writer.writeheader()
     # In the order of the keys, so that two exports of one configuration are the same file.
     for key in sorted(table.rows):
-        writer.writerow(table.rows[key])
+        row = table.rows[key]
+        writer.writerow({name: kept_cell(cell) for name, cell in row.items()})
     return sheet.getvalue()

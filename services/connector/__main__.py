@@ -12,7 +12,13 @@ def main() -> None:
     """Read the settings and serve until the process is stopped."""
     settings = ConnectorSettings()
     configure_logging(settings, "connector")
-    serve(create_app(settings), settings.host, settings.port, tls=settings.tls)
+    serve(
+        create_app(settings),
+        settings.host,
+        settings.port,
+        bounds=settings.connection_bounds,
+        tls=settings.tls,
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from copy import copy
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -130,6 +131,26 @@ class VaultClient(ServiceCalls, ComponentCalls):
             )
         answer = await self._transport.send(_USERS_ME, session_id)
         return _user(answer)
+
+    def for_session(self, session_id: str) -> Self:
+        """Return a client of this Vault in a session of it that another process has sent along.
+
+        It shares this client's network connections, and ends with it. When the session is over, or none of this
+        Vault, calls raise VaultRefused: INVALID_SESSION_ID.
+        """
+
+        async def ask() -> Row:
+            user = await self.user_of(session_id)
+            return {
+                "sessionId": session_id,
+                "userId": user.get("id"),
+                "vaultId": self.vault_id,
+            }
+
+        # A copy shares the transport, and with it the bound on requests that are under way.
+        client = copy(self)
+        client._sign_in = SignIn(ask)  # noqa: SLF001  of this class
+        return client
 
     # Queries
 

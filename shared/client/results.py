@@ -44,6 +44,17 @@ class RowResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Clock:
+    """A Vault's clock: its time, and the moment from which on all changes are dated that it commits later.
+
+    ``complete_until`` is None when the Vault cannot tell.
+    """
+
+    date_time: str
+    complete_until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page of a query; ``total`` counts the rows of all pages, ``describe`` is there if the query asked for it."""
 

@@ -9,7 +9,7 @@ from typing import Self
 import orjson
 
 from shared.client.errors import UnexpectedAnswer
-from shared.client.results import Row, mapping, rows_of, text_of, whole
+from shared.client.results import Clock, Row, mapping, rows_of, text_of, whole
 from shared.client.transport import (
     API,
     MAX_ROWS,
@@ -74,12 +74,16 @@ class ServiceCalls(SignedInCalls):
 
     # Runs of integrations
 
-    async def clock(self) -> str:
-        """Return a moment before which the Vault will date no change that is made from now on."""
+    async def clock(self) -> Clock:
+        """Return the Vault's time, and until when its changes are complete, where it can tell."""
         request = Request("clock", "GET", f"{API}/services/clock")
         answer = await self._call(request)
         data = mapping(answer.get("data"), "data")
-        return text_of(data.get("date_time"), "date_time")
+        date_time = text_of(data.get("date_time"), "date_time")
+        complete_until = data.get("complete_until")
+        if complete_until is None:
+            return Clock(date_time)
+        return Clock(date_time, text_of(complete_until, "complete_until"))
 
     async def run(self, integration: str, job: int) -> Row:
         """Return a run of an integration: status, counts, and how far the reading has come."""

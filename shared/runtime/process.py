@@ -9,12 +9,16 @@ import socket
 import ssl
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
 
+from shared.runtime.bounded_protocol import BoundedProtocol
+from shared.runtime.connection_bounds import ConnectionBounds, ConnectionCount
 from shared.runtime.health import stop_being_ready
 from shared.runtime.logging import get_logger
 from shared.runtime.strict_transport import StrictTransport
@@ -139,6 +143,7 @@ def serve(
     host: str,
     port: int,
     *,
+    bounds: ConnectionBounds | None = None,
     tls: TlsListener | None = None,
     grace: float = 25.0,
     drain: float = 0.0,
@@ -148,18 +153,22 @@ def serve(
     For ``drain`` seconds it then still serves, reports that it is not ready, and closes each connection with its next
     answer. Requests under way get half of ``grace`` (seconds) to finish; the application's lifespan then has
     the rest to stop what it started. A process still alive after both is ended with status 1.
+    Connections of both ports share ``bounds``, by default those of ``ConnectionBounds``.
     Requests are not logged; they are counted by the telemetry.
 
     :raises SystemExit: the application did not start or an address is in use.
     :raises OSError: certificate or key cannot be used.
     """
     _collect_seldom()
+    count = ConnectionCount(bounds or ConnectionBounds())
+    protocol = partial(BoundedProtocol, count=count)
     config = uvicorn.Config(
         StrictTransport(app),
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        # Called as the class would be.
+        http=cast("type[asyncio.Protocol]", protocol),
         ws="none",
         lifespan="on",
         log_config=None,

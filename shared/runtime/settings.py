@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator, Field
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -13,7 +15,24 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from shared.runtime.connection_bounds import ConnectionBounds, Network
+
 DEFAULT_SECRETS_DIRECTORY = "/run/secrets"
+
+
+def _networks(text: str | None) -> tuple[Network, ...]:
+    """Return the networks of a list with commas; an address alone is a network of one.
+
+    :raises ValueError: one of them is neither.
+    """
+    names = (name.strip() for name in (text or "").split(","))
+    return tuple(ip_network(name) for name in names if name)
+
+
+def _listed_networks(text: str | None) -> str | None:
+    """Return the list as it is, once it is known to be one."""
+    _networks(text)
+    return text
 
 
 class RuntimeSettings(BaseSettings):
@@ -34,6 +53,28 @@ class RuntimeSettings(BaseSettings):
     port: int = 8080
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
+    # What connections may cost: ``ConnectionBounds`` says it of each.
+    http_connections: Annotated[int, Field(ge=1)] = 800
+    http_address_connections: Annotated[int, Field(ge=1)] = 200
+    http_head_bytes: Annotated[int, Field(ge=1024)] = 65_536
+    http_head_seconds: Annotated[float, Field(gt=0)] = 20.0
+    http_stall_seconds: Annotated[float, Field(gt=0)] = 30.0
+    http_bytes_per_second: Annotated[int, Field(ge=0)] = 1024
+    # Addresses and networks, by commas.
+    trusted_proxies: Annotated[str | None, AfterValidator(_listed_networks)] = None
+
+    @property
+    def connection_bounds(self) -> ConnectionBounds:
+        """Return what the connections of this process may cost."""
+        return ConnectionBounds(
+            self.http_connections,
+            self.http_address_connections,
+            _networks(self.trusted_proxies),
+            self.http_head_bytes,
+            self.http_head_seconds,
+            self.http_stall_seconds,
+            self.http_bytes_per_second,
+        )
 
     @classmethod
     def settings_customise_sources(

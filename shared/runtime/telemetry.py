@@ -45,6 +45,12 @@ class _RequestMetrics:
             ["client"],
             registry=registry,
         )
+        self.connections_refused = Counter(
+            "connections_refused",
+            "Connections closed for exceeding a bound, by the status of the answer.",
+            ["status"],
+            registry=registry,
+        )
         self.loop_lag = Gauge(
             "event_loop_lag_seconds",
             "Latest delay of the event loop.",

@@ -96,9 +96,9 @@ async def declare_queue(
     """Declare the Spark queue ``name`` behind the exchange of ``direction``; needs the exchanges.
 
     The queue is replicated and durable. A delivery that comes back more than ``DELIVERY_LIMIT`` times
-    moves to the dead-letter queue with the at-least-once strategy, hence never lost on the way. With ``sequential`` the
-    messages go to a second queue instead, which delivers to one consumer at a time; the first one keeps the messages
-    that it has.
+    moves to the dead-letter queue with the at-least-once strategy, hence never lost on the way. A sequential
+    one delivers its messages to one consumer at a time. Of the two kinds of a name one is bound, and the other keeps
+    what it has.
 
     :raises BrokerUnavailable: the broker is away, or the queue exists with other arguments.
     """

@@ -12,11 +12,12 @@ import aiohttp
 
 @dataclass(frozen=True)
 class Asker:
-    """``sessions`` are those of the Medical Vault at ``vault_url``, by role."""
+    """``sessions`` are those of the Medical Vault at ``vault_url`` by role, ``source_sessions`` those of Vault CRM."""
 
     url: str
     vault_url: str
     sessions: Mapping[str, str]
+    source_sessions: Mapping[str, str]
 
     async def ask(
         self, method: str, path: str, who: str = "admin", **asked: Any
@@ -30,6 +31,8 @@ class Asker:
     ) -> str:
         """The body of the answer."""
         headers = {"Authorization": self.sessions.get(who, "none")}
+        if who in self.source_sessions:
+            headers["X-Source-Authorization"] = self.source_sessions[who]
         async with (
             aiohttp.ClientSession(headers=headers) as http,
             http.request(method, f"{self.url}/{path}", **asked) as answer,

@@ -30,8 +30,20 @@ async def connected(running: System) -> AsyncIterator[Connected]:
 
 @pytest.fixture
 async def asker(running: System, connected: Connected) -> Asker:
-    """Questions to the connector about the Medical Vault, by those who have signed in there."""
-    endpoints, sign_ins = running.endpoints(), running.sign_ins()["medical_vault"]
+    """Questions to the connector about the Medical Vault, by those who have signed in at both Vaults."""
+    endpoints = running.endpoints()
+    return Asker(
+        endpoints["connector"]["url"],
+        endpoints["medical_vault"]["url"],
+        await _sessions(running, "medical_vault"),
+        await _sessions(running, "crm_vault"),
+    )
+
+
+async def _sessions(running: System, vault: str) -> dict[str, str]:
+    """Sessions of a Vault by role."""
+    sign_ins = running.sign_ins()[vault]
+    url = f"{running.endpoints()[vault]['url']}/api/v25.1/auth"
     sessions = {}
     async with aiohttp.ClientSession() as http:
         for who in ("admin", "business"):
@@ -39,10 +51,6 @@ async def asker(running: System, connected: Connected) -> Asker:
                 "username": sign_ins[who]["username"],
                 "password": sign_ins[who]["password"],
             }
-            async with http.post(
-                f"{endpoints['medical_vault']['url']}/api/v25.1/auth", data=form
-            ) as answer:
+            async with http.post(url, data=form) as answer:
                 sessions[who] = (await answer.json())["sessionId"]
-    return Asker(
-        endpoints["connector"]["url"], endpoints["medical_vault"]["url"], sessions
-    )
+    return sessions

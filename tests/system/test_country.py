@@ -135,7 +135,7 @@ async def test_inactive_or_deleted_settings_lead_nowhere(routing: Connected) -> 
 async def test_an_unknown_country_holds_its_settings_back_until_it_is_known(
     routing: Connected, asker: Asker
 ) -> None:
-    run, since = new_run(), await routing.crm.clock()
+    run, since = new_run(), (await routing.crm.clock()).date_time
     code = f"x{run}"
     await routing.crm.execute_mdl(
         f"ALTER Picklist country_cda__v ( ADD Picklistentry {code}__c ( label('{code}'), order(90) ) );"

@@ -56,7 +56,7 @@ async def test_a_dry_run_counts_what_a_run_would_do(
     connected: Connected, asker: Asker
 ) -> None:
     run = new_run()
-    since = await connected.crm.clock()
+    since = (await connected.crm.clock()).date_time
     new, hidden = (
         await account(connected, run),
         await account(connected, f"{run}2", "CH"),
@@ -81,7 +81,7 @@ async def test_an_integration_is_tried_before_it_is_active(
     connected: Connected, asker: Asker
 ) -> None:
     run = new_run()
-    since = await connected.crm.clock()
+    since = (await connected.crm.clock()).date_time
     await create(connected.crm, "directory__v", {"name__v": run, "external_id__v": run})
     integration = "crm_metadata_sync_directory__v"
     state = await one(
@@ -97,7 +97,7 @@ async def test_missing_lookups_are_listed_filled_in_and_loaded_back(
     connected: Connected, asker: Asker
 ) -> None:
     run = new_run()
-    since, name = await connected.crm.clock(), f"none_{run}__c"
+    since, name = (await connected.crm.clock()).date_time, f"none_{run}__c"
     rules = {
         "lost": f"{CHANNEL}, reference_lookup('{name}'), reference_lookup_type('generic')"
     }

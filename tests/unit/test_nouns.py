@@ -105,7 +105,10 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/access/permissions.py",
         },
         "permission_types.Operation": {"shared/vault/access/permissions.py"},
-        "permissions.AuditTrail": {"shared/vault/audit/trails.py"},
+        "permissions.AuditTrail": {
+            "shared/vault/access/permissions.py",
+            "shared/vault/audit/trails.py",
+        },
         "query_pages.RecordProperties": {"shared/vault/queries/query_pages.py"},
         "record_roles.RoleChange": {"shared/vault/records/record_roles.py"},
         "request.Action": {"shared/vault/loader/load_writing.py"},
@@ -134,7 +137,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "syntax_tree.Unit": {"shared/vault/vql/deferred.py"},
         "topology.Direction": {"services/connector/app.py"},
         "transfer.Result": {"services/connector/points/transfer.py"},
-        "vql_tokens.TokenKind": {"shared/vault/vql/vql_tokens.py"},
+        "vql_tokens.TokenKind": {"shared/vault/vql/token_reader.py"},
     }.items()
 }
 

@@ -10,6 +10,7 @@ import orjson
 from fastapi import Request, Response
 
 from services.connector.asking.access import MANAGE_INTEGRATIONS, require_permission
+from services.connector.asking.seen_reads import NotReadable
 from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.vaults import ConnectedVault, Vaults
@@ -26,7 +27,7 @@ CSV = "text/csv;charset=UTF-8"
 _UNCACHED = {"Cache-Control": "no-store"}
 
 Work = Callable[[Vaults, ConnectedVault], Awaitable[Response]]
-"""Finds an answer; raises VaultRefused, ConfigurationFault or RuleError with a message for the asker."""
+"""Finds an answer; raises VaultRefused, NotReadable, ConfigurationFault or RuleError with a message for the asker."""
 
 
 class Answers:
@@ -51,6 +52,8 @@ class Answers:
                 return await self._work(request, name, work, permission)
         except VaultRefused as refused:
             return _failure(refused.type, refused.message)
+        except NotReadable as refusal:
+            return _failure(refusal.type, str(refusal))
         except (ConfigurationFault, RuleError) as fault:
             return _failure(ErrorType.INVALID_DATA, str(fault))
         except VaultUnavailable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from services.connector.asking.seen_reads import Asker
 from services.connector.asking.traffic import Traffic
 from services.connector.crm_lookup.account_search import NAME, AccountSearch, statement
 from services.connector.points.case_contacts import (
@@ -32,11 +33,13 @@ class Found:
     complete: bool
 
 
-async def search(asked: AccountSearch, traffic: Traffic) -> Found:
+async def search(asked: AccountSearch, traffic: Traffic, asker: Asker) -> Found:
     """Search the accounts that may be seen over a connection, by queries of the Authorized Connection User.
 
-    The texts of all errors are free of what was searched for.
+    What of Vault CRM is shown is that connection's to decide, by its rule and the countries' agreements; the Case
+    Contacts here are the asker's to read. The texts of all errors are free of what was searched for.
 
+    :raises NotReadable: the asker may not read Case Contacts.
     :raises ConfigurationFault: the configuration does not provide for the search.
     :raises RuleError: the rule cannot be carried out, or shows too little.
     :raises ClientError: a Vault is away or refuses.
@@ -54,7 +57,7 @@ async def search(asked: AccountSearch, traffic: Traffic) -> Found:
     rows.sort(key=lambda row: (text(row, NAME), text(row, "id")))
     shown = rows[: asked.limit]
     contacts = [_contact(row, rule) for row in shown]
-    candidates = await candidates_of(traffic.own.client, contacts)
+    candidates = await candidates_of(asker.own(traffic.own.client), contacts)
     accounts = [
         _account(rule, row, contact, candidates)
         for row, contact in zip(shown, contacts, strict=True)

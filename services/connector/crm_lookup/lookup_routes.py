@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from services.connector.asking.access import LOOK_UP_ACCOUNTS
 from services.connector.asking.answers import Answers, success
 from services.connector.asking.bodies import read_question
+from services.connector.asking.seen_reads import Asker
 from services.connector.asking.traffic import traffic
 from services.connector.crm_lookup.account_search import AccountSearch
 from services.connector.crm_lookup.found_accounts import search
@@ -24,7 +25,7 @@ def router(answers: Answers) -> APIRouter:
             asked = await read_question(request, AccountSearch)
             with passing_refusals():
                 over = await traffic(vaults, own, connection=connection)
-                found = await search(asked, over)
+                found = await search(asked, over, Asker.of(request))
             data = {"accounts": found.accounts, "complete": found.complete}
             return success(data)
 

@@ -13,7 +13,7 @@ from services.connector.points.transfer import Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.rows import statements
-from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import RecordReads
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
 
@@ -150,7 +150,7 @@ def _find(
 
 
 async def candidates_of(
-    target: RecordAccess,
+    target: RecordReads,
     contacts: Iterable[Contact],
 ) -> Candidates:
     """Return the existing Case Contacts with an identifier of any of these HCPs.

@@ -21,7 +21,7 @@ from services.connector.rules.item_failures import (
 )
 from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import MODIFIED, Describe, modified_field, statements
-from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import RecordAccess, RecordReads
 from shared.client.results import QueryResult
 from shared.runtime.waiting import concurrently
 
@@ -72,7 +72,7 @@ class Evaluation:
 
 
 async def query_all(
-    client: RecordAccess,
+    client: RecordReads,
     statements: Iterable[str],
 ) -> list[Row]:
     """Run several statements at once and return their rows, in the statements' order.
@@ -84,7 +84,7 @@ async def query_all(
 
 
 async def _answers(
-    client: RecordAccess,
+    client: RecordReads,
     statements: Iterable[str],
     *,
     describe: bool = False,

@@ -26,7 +26,8 @@ Write = Callable[[Sequence[Values]], Awaitable[list[RowResult]]]
 MAX_REASON = 1000
 """Characters of an API error text that are recorded."""
 _NAMED_FIELD = re.compile(r"\[(?P<field>\w++)")
-_SHOWN_VALUE = re.compile(r"\[(\w+)\s*=\s*[^\]]*\]")
+# What is not closed goes to the end: nothing is read twice, and no value is left over.
+_SHOWN_VALUE = re.compile(r"\[(\w++)\s*+=[^\]]*+\]?+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
@@ -21,11 +20,9 @@ from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult
+from shared.protocol.moments import next_moment, read_moment
 from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import format_moment
-
-STEP = timedelta(milliseconds=1)
-"""The resolution of moments in the API."""
 
 
 class Result(StrEnum):
@@ -123,7 +120,7 @@ class SourceStates:
         # Moments of one format compare as texts.
         if met is None or modified > met:
             return modified
-        later = datetime.fromisoformat(met) + STEP
+        later = next_moment(read_moment(met))
         return format_moment(later)
 
     def check(

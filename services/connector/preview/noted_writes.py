@@ -15,7 +15,7 @@ from services.connector.rules.object_metadata import (
     ObjectMetadata,
 )
 from services.connector.rules.rows import statements
-from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import RecordReads
 from shared.client.results import SOURCE_MODIFIED, ApiError, QueryResult, Row, RowResult
 from shared.protocol.error_types import ErrorType
 
@@ -30,10 +30,7 @@ class WriteEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Describes one row that would be written.
-
-    ``id`` is None for a new record. ``changes`` has the stored value and the new one of each field that changes.
-    """
+    """One row that would be written: ``id`` is None for a new record; ``changes`` are stored and new value by field."""
 
     vault_id: int
     written: str
@@ -65,7 +62,7 @@ class NotedWrites:
 
     def __init__(
         self,
-        vault: RecordAccess,
+        vault: RecordReads,
         objects: Mapping[str, ObjectMetadata],
     ) -> None:
         """Take the Vault to read, and the metadata of its objects by name."""

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.connector.asking.seen_reads import Asker
 from services.connector.preview.record_preview import Plan
 from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import (
@@ -41,9 +42,15 @@ class PreviewRequest(BaseModel):
     source: int | None = None
 
 
-async def plan_of(request: PreviewRequest, vaults: Vaults, own: KnownVault) -> Plan:
+async def plan_of(
+    request: PreviewRequest,
+    vaults: Vaults,
+    own: KnownVault,
+    asker: Asker,
+) -> Plan:
     """Return the plan of a request to the Vault ``own``.
 
+    :raises NotReadable: the asker has no session of the source Vault.
     :raises ConfigurationFault: the configuration does not provide for it.
     :raises RuleError: the rule cannot be carried out.
     :raises ClientError: a Vault is away or refuses.
@@ -66,7 +73,13 @@ async def plan_of(request: PreviewRequest, vaults: Vaults, own: KnownVault) -> P
         objects = _objects(configuration, route, rules)
         name = request.object or _only("object", objects)
         reading = await vaults.source(source, route.connection)
-        return Plan(reading, own.client, configuration, route, name)
+        return Plan(
+            asker.source(reading),
+            asker.own(own.client),
+            configuration,
+            route,
+            name,
+        )
     raise fault
 
 

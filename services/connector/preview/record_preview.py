@@ -14,7 +14,7 @@ from services.connector.preview.noted_writes import NotedWrites, Write, WriteEve
 from services.connector.rules.compiled import CompiledField, Evaluated, PendingReference
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.vaults.configuration import Configuration, Route
-from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import RecordReads
 from shared.runtime.waiting import KeyLocks, concurrently
 
 
@@ -32,8 +32,8 @@ class PreviewResult(StrEnum):
 class Plan:
     """What is to be previewed: records of an object at an integration point, under a configuration."""
 
-    source: RecordAccess
-    target: RecordAccess
+    source: RecordReads
+    target: RecordReads
     configuration: Configuration
     route: Route
     object: str

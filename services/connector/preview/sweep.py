@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import orjson
 
+from services.connector.asking.seen_reads import Asker
 from services.connector.asking.traffic import Traffic
 from services.connector.points.evaluation import Evaluation
 from services.connector.points.points import transfer
@@ -80,9 +81,11 @@ async def of_integration(
     traffic: Traffic,
     integration: str,
     since: datetime,
+    asker: Asker,
 ) -> AsyncGenerator[Batch, None]:
     """Yield batches of the records that a run of the integration would read; it may still be inactive.
 
+    :raises NotReadable: the asker may not read what has changed, be there something or not.
     :raises ConfigurationFault: the configuration does not provide for the integration.
     :raises RuleError: a rule cannot be carried out.
     :raises ClientError: a Vault is away or refuses.
@@ -100,8 +103,9 @@ async def of_integration(
     end = datetime.now(UTC)
     window = Window(format_moment(since), format_moment(end))
     cursor = Cursor()
+    source = asker.source(traffic.source)
     while True:
-        page = await next_page(traffic.source, readings, window, cursor)
+        page = await next_page(source, readings, window, cursor)
         if page is None:
             return
         reading = page.reading
@@ -109,12 +113,16 @@ async def of_integration(
         cursor = page.following
 
 
-async def of_exceptions(traffic: Traffic) -> AsyncGenerator[Batch, None]:
+async def of_exceptions(
+    traffic: Traffic,
+    asker: Asker,
+) -> AsyncGenerator[Batch, None]:
     """Yield batches of the records that a missing lookup has lately kept from the Vault, of the connection's points.
 
+    :raises NotReadable: the asker may not read the exceptions.
     :raises ClientError: the Vault is away or refuses.
     """
-    result = await traffic.own.client.query(LOOKUP_FAILURES)
+    result = await asker.own(traffic.own.client).query(LOOKUP_FAILURES)
     points = _points(traffic)
     batches: dict[tuple[str, str], dict[str, None]] = {}
     for row in result.rows:
@@ -154,9 +162,14 @@ def _object(row: Row) -> str:
     return str(data.get("object") or "")
 
 
-async def sweep(traffic: Traffic, batches: AsyncGenerator[Batch, None]) -> Tally:
+async def sweep(
+    traffic: Traffic,
+    batches: AsyncGenerator[Batch, None],
+    asker: Asker,
+) -> Tally:
     """Take the batches through their points, up to 2,000 records, and return the counts.
 
+    :raises NotReadable: the asker may not read what the counts tell of.
     :raises ConfigurationFault: the configuration does not provide for a batch.
     :raises RuleError: a rule cannot be carried out.
     :raises ClientError: a Vault is away or refuses.
@@ -164,8 +177,8 @@ async def sweep(traffic: Traffic, batches: AsyncGenerator[Batch, None]) -> Tally
     tally = Tally()
     configuration = traffic.configuration
     # One for all batches, so that a record that an earlier batch makes counts as made for the later ones.
-    source = NotedWrites(traffic.source, configuration.sources)
-    target = NotedWrites(traffic.own.client, configuration.targets)
+    source = NotedWrites(asker.source(traffic.source), configuration.sources)
+    target = NotedWrites(asker.own(traffic.own.client), configuration.targets)
     async with aclosing(_bounded(batches, tally)) as bounded:
         async for batch in bounded:
             route = configuration.planned_route(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, assert_never
 
 from fastapi import APIRouter, Query, Request, Response
 
 from services.connector.asking.answers import Answers, csv_file, success
+from services.connector.asking.seen_reads import Asker
 from services.connector.asking.traffic import Traffic, traffic
 from services.connector.preview.record_preview import failure_json
 from services.connector.preview.sweep import (
@@ -25,7 +24,9 @@ from services.connector.preview.sweep import (
 from services.connector.rules.lookups import LookupSet
 from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_refusals
 from shared.client.errors import VaultRefused
+from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
+from shared.protocol.moments import read_moment
 
 BEGINNING = "1970-01-01T00:00:00Z"
 # The columns that the loader takes for records of ``reference_lookup__sys``; a person fills in the last one.
@@ -59,11 +60,11 @@ def router(answers: Answers) -> APIRouter:
         since: str = BEGINNING,
     ) -> Response:
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
-            moment = _moment(since)
+            moment, asker = _moment(since), Asker.of(request)
             with passing_refusals():
                 asked = await traffic(vaults, own, integration=integration)
-                batches = of_integration(asked, integration, moment)
-                tally = await sweep(asked, batches)
+                batches = of_integration(asked, integration, moment, asker)
+                tally = await sweep(asked, batches, asker)
             return success(_dry_run(tally))
 
         return await answers.respond(request, vault, work)
@@ -78,11 +79,11 @@ def router(answers: Answers) -> APIRouter:
         shape: Annotated[Shape, Query(alias="format")] = Shape.JSON,
     ) -> Response:
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
-            moment = _moment(since)
+            moment, asker = _moment(since), Asker.of(request)
             with passing_refusals():
                 asked = await traffic(vaults, own, connection=connection)
-                batches = _batches(asked, integration, moment)
-                tally = await sweep(asked, batches)
+                batches = _batches(asked, asker, integration, moment)
+                tally = await sweep(asked, batches, asker)
             return _missing_lookups(asked, tally, shape)
 
         return await answers.respond(request, vault, work)
@@ -92,13 +93,14 @@ def router(answers: Answers) -> APIRouter:
 
 def _batches(
     asked: Traffic,
+    asker: Asker,
     integration: str,
     since: datetime,
 ) -> AsyncGenerator[Batch, None]:
     """Return the records of an integration, or without one those that a missing lookup has failed already."""
     if integration:
-        return of_integration(asked, integration, since)
-    return of_exceptions(asked)
+        return of_integration(asked, integration, since, asker)
+    return of_exceptions(asked, asker)
 
 
 def _moment(value: str) -> datetime:
@@ -107,13 +109,10 @@ def _moment(value: str) -> datetime:
     :raises VaultRefused: INVALID_DATA when it is no moment.
     """
     try:
-        moment = datetime.fromisoformat(value)
+        return read_moment(value)
     except ValueError:
         message = "[since] is a moment such as 2026-01-31T00:00:00Z"
         raise VaultRefused(ErrorType.INVALID_DATA, message) from None
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)
 
 
 def _dry_run(tally: Tally) -> dict[str, object]:
@@ -160,9 +159,7 @@ def _missing(tally: Tally) -> list[dict[str, object]]:
 
 
 def _csv(asked: Traffic, tally: Tally) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(COLUMNS)
+    lines: list[tuple[str, ...]] = [COLUMNS]
     for lookup, key, _ in tally.missing.listed():
         row = (
             asked.connection.api_name,
@@ -173,8 +170,8 @@ def _csv(asked: Traffic, tally: Tally) -> str:
             key,
             "",
         )
-        writer.writerow(row)
-    return file.getvalue()
+        lines.append(row)
+    return csv_text(lines)
 
 
 def _type(lookup: LookupSet) -> str:

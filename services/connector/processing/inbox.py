@@ -23,6 +23,7 @@ from services.connector.processing.message_failure import MessageFailure
 from services.connector.runs.run_reading import RunReading
 from services.connector.runs.run_reports import counts, report
 from services.connector.vaults.vaults import ConnectedVault, Patience, Vaults
+from shared.protocol.whole_numbers import whole_number
 from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import KeyLocks, each_to_its_end
 from shared.spark.broker_errors import MalformedMessage
@@ -182,6 +183,4 @@ def _whole(value: object) -> int | None:
     # AMQP clients send a number as such, or as a text.
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    return None
+    return whole_number(value) if isinstance(value, str) else None

@@ -17,7 +17,7 @@ Convert = Callable[[object], object]
 _DATE_TIME = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})"
 )
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _NUMBER_LENGTH = 100
 """Characters of a text that is read as a number."""
 _DATE_LENGTH = len("2026-01-31")
@@ -130,7 +130,7 @@ def _number(field: FieldMetadata) -> Convert:
     def convert(value: object) -> object:
         number = _parse_number(value)
         if whole and not isinstance(number, int):
-            if number % 1:
+            if not _is_whole(number):
                 raise Unfit(
                     "the value is not a whole number, which the field takes only"
                 )
@@ -141,6 +141,13 @@ def _number(field: FieldMetadata) -> Convert:
         return f"{number:f}" if isinstance(number, Decimal) else number
 
     return convert
+
+
+def _is_whole(number: float | Decimal) -> bool:
+    if isinstance(number, float):
+        return number.is_integer()
+    # Not the rest of a division by 1, which a Decimal of many digits refuses.
+    return number == number.to_integral_value()
 
 
 def _parse_number(value: object) -> int | float | Decimal:

@@ -20,8 +20,10 @@ from services.connector.rules.rule import FieldRule, IntegrationRule, RuleError
 
 ALWAYS = ("id", "global_id__sys")
 
+# A string that is not closed goes to the end: nothing is read twice.
 _TOKEN = re.compile(
-    r"'(?:\\.|''|[^'\\])*'|[A-Za-z_][A-Za-z0-9_.]*(?:\s*\()?|.", re.DOTALL
+    r"'(?:[^'\\]++|\\.|'')*+(?:'|\\?\Z)|[A-Za-z_][A-Za-z0-9_.]*+(?:\s*+\()?+|.",
+    re.DOTALL,
 )
 _SELECT = re.compile(
     r"(?:(?P<path>[\w.]+)|(?P<function>[A-Za-z]\w*)\(\s*(?P<argument>[\w.]+)\s*\))"

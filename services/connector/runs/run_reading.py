@@ -12,6 +12,7 @@ from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import Scope, Stage, stages
 from services.connector.runs.window import Cursor, Window, page_statement, window
 from services.connector.vaults.configuration import ConfigurationFault
+from services.connector.vaults.record_access import ChangeReads
 from services.connector.vaults.vaults import (
     ConnectedVault,
     KnownVault,
@@ -108,8 +109,7 @@ class RunReading:
         source = self._source()
         # The end of the window is fixed once, for all stages and however often the message is carried out.
         if not run.get("source_time"):
-            now = await source.client.clock()
-            run = await self._update({"source_time": now})
+            run = await self._fix_end(source)
         reader = self.vaults.configuration(source, own)
         configuration = await reader.since(datetime.now(UTC))
         scope = Scope(configuration, own.client)
@@ -120,6 +120,34 @@ class RunReading:
         connection = configuration.connection_of(integration, source.vault_id)
         client = await self.vaults.source(source, connection)
         await self._page(client, run, stage, more=number + 1 < len(planned))
+
+    async def _fix_end(self, source: KnownVault) -> Row:
+        """Report the source's clock, at which the window ends, and return the updated run."""
+        clock = await source.client.clock()
+        progress: dict[str, object] = {"source_time": clock.date_time}
+        if clock.complete_until is not None:
+            progress["complete_until"] = clock.complete_until
+        return await self._update(progress)
+
+    def _window(self, run: Row) -> Window:
+        """Return the run's window; it begins before the run's time unless the run continues an earlier one."""
+        # Whoever continues a run begins where that one knew the source's changes to be complete.
+        overlap = timedelta(0) if run.get("continues") is True else self.overlap
+        part = window(
+            _moment(run, "changed_since"),
+            _moment(run, "source_time"),
+            overlap,
+        )
+        _log.info(
+            "run window",
+            run=self.batch.run,
+            integration=self.batch.integration,
+            since=part.since,
+            until=part.until,
+            overlap_seconds=overlap.total_seconds(),
+            complete_until=run.get("complete_until"),
+        )
+        return part
 
     def _source(self) -> KnownVault:
         vault_id = self.message.source(self.own.vault_id)
@@ -140,12 +168,7 @@ class RunReading:
     ) -> None:
         """Publish batches until the stage is at its end."""
         number = run["stage"]
-        changed_since = _moment(run, "changed_since")
-        part = window(
-            changed_since,
-            _moment(run, "source_time"),
-            self.overlap,
-        )
+        part = self._window(run)
         # Another connector may read the same stage; the Vault then answers with the position of the one that is ahead.
         while _goes_on(run) and run["stage"] == number:
             batches = whole(run.get("batches"), "batches")
@@ -200,7 +223,7 @@ class RunReading:
 
 
 async def next_page(
-    client: VaultClient,
+    client: ChangeReads,
     stage: Stage,
     part: Window,
     cursor: Cursor,
@@ -221,7 +244,7 @@ async def next_page(
 
 
 async def _listed(
-    client: VaultClient,
+    client: ChangeReads,
     reading: Reading,
     part: Window,
     cursor: Cursor,

@@ -1,19 +1,22 @@
 """Computes the window of a run, the statement that lists the next records in it, and the cursor after a page.
 
-The window includes its first moment and begins before Last Successful Run Time, so that changes are read that were
-committed late or in the same millisecond. It ends at the source's clock before the read: later changes are read by the
-next run. Records are in the order of dates and ids, and a page begins after the last record of the page before it.
+The window includes its first moment. It begins at Last Successful Run Time if an earlier run has moved that to a moment
+until which the source's changes were complete. Otherwise it begins before it by an overlap, so that changes are read
+that were committed late. It ends at the source's clock before the read: later changes are read by the next run. Records
+are in the order of dates and ids, and a page begins after the last record of the page before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from services.connector.points.point import Reading
 from services.connector.rules.rows import MODIFIED, literal, select
 from shared.spark.envelope import MAX_ITEMS, format_moment
+
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,9 @@ def window(
 ) -> Window:
     """Return the window of a run that ends at the source's clock."""
     # A Last Successful Run Time that somebody has set ahead of the clock counts as the clock.
-    since = min(changed_since, source_time) - overlap
+    since = min(changed_since, source_time)
+    # The calendar has no day before that of a run that reads everything.
+    since -= min(overlap, since - BEGINNING)
     return Window(format_moment(since), format_moment(source_time))
 
 

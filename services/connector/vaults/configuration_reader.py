@@ -18,6 +18,7 @@ from services.connector.vaults.configuration import (
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Json, Row, text
+from shared.protocol.whole_numbers import whole_number
 from shared.runtime.waiting import FreshValue, concurrently
 
 CONNECTIONS = (
@@ -197,7 +198,7 @@ def _connection(row: Json) -> Connection:
     return Connection(
         id=str(row["id"]),
         api_name=text(row, "api_name__sys"),
-        remote_vault_id=int(remote) if remote.isdecimal() else None,
+        remote_vault_id=whole_number(remote),
         active=_is_active(row) and state == ACTIVE_STATE,
         remote_name=text(row, "remote_connection__sys"),
         pending=state == PENDING_STATE,

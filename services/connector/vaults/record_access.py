@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from shared.client.results import QueryResult, RowResult
+from shared.client.results import QueryResult, Row, RowResult
 
 
-class RecordAccess(Protocol):
-    """A ``VaultClient``, or a replacement that only records the writes.
-
-    Every call may raise ``ClientError``. Results are in the order of the rows.
-    """
+class RecordReads(Protocol):
+    """The reads of a Vault; every call may raise ``ClientError``."""
 
     @property
     def vault_id(self) -> int:
@@ -27,6 +24,29 @@ class RecordAccess(Protocol):
     ) -> QueryResult:
         """Run a query and return the rows of all its pages."""
         ...
+
+
+class ChangeReads(RecordReads, Protocol):
+    """The reads of a Vault by which its changes are listed; every call may raise ``ClientError``."""
+
+    async def deletions(
+        self,
+        object: str,
+        start: str,
+        end: str,
+        *,
+        limit: int,
+        offset: int,
+    ) -> list[Row]:
+        """Return a page of an object's deletions between two moments, the earliest first."""
+        ...
+
+
+class RecordAccess(RecordReads, Protocol):
+    """A ``VaultClient``, or a replacement that only records the writes.
+
+    Every call may raise ``ClientError``. Results are in the order of the rows.
+    """
 
     async def update(
         self,

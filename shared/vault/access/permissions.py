@@ -35,6 +35,7 @@ __all__ = [
     "in_person",
     "may",
     "may_change",
+    "profile_reads",
     "readable",
     "require",
     "require_all_of",
@@ -62,7 +63,7 @@ _GOVERNED: Mapping[str, Mapping[Grant, frozenset[Operation]]] = {
 class AuditTrail(StrEnum):
     """The audit trails, by their names in the API and in queries.
 
-    As query targets they take the grant READ_AUDIT, whatever a profile allows on objects.
+    As query targets they take the grant READ_AUDIT, and the right to read what they show values of.
     """
 
     DOCUMENT = "document_audit_trail"
@@ -78,6 +79,7 @@ class AuditTrail(StrEnum):
 
 
 _TRAILS = frozenset(AuditTrail)
+_DOCUMENTS = "documents"
 
 _COMPONENTS: Mapping[str, Grant] = {
     ComponentKind.INTEGRATION_RULE: Grant.MANAGE_INTEGRATIONS,
@@ -94,7 +96,8 @@ _REFUSAL = "User does not have sufficient privileges to perform the action"
 def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
     """Return the operations that a profile allows on the records of an object."""
     if object_name in _TRAILS:
-        return READ if Grant.READ_AUDIT in profile.grants else NONE
+        trail = AuditTrail(object_name)
+        return READ if _may_read_trail(profile, trail) else NONE
     operations = profile.operations(object_name)
     if object_name not in _GOVERNED:
         return operations
@@ -104,6 +107,22 @@ def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
         if grant in profile.grants:
             operations |= by_grant
     return operations
+
+
+def _may_read_trail(profile: SecurityProfile, trail: AuditTrail) -> bool:
+    """Return whether a profile lets the trail be read: an entry shows values, which have to be readable as well."""
+    if Grant.READ_AUDIT not in profile.grants:
+        return False
+    match trail:
+        case AuditTrail.DOCUMENT:
+            return Operation.READ in profile.operations(_DOCUMENTS)
+        case AuditTrail.SYSTEM:
+            return Grant.READ_CONFIGURATION in profile.grants
+        # Each entry of records is shown to those who may read its object.
+        case AuditTrail.OBJECT | AuditTrail.DOMAIN | AuditTrail.LOGIN:
+            return True
+        case _:
+            assert_never(trail)
 
 
 def may(
@@ -117,7 +136,9 @@ def may(
             if caller.read_only:
                 return False
         case Operation.READ:
-            pass
+            # The grant may be the profile's and not the session's.
+            if object_name in _TRAILS and not granted(caller, Grant.READ_AUDIT):
+                return False
         case _:
             assert_never(operation)
     return operation in allowed(caller.profile, object_name)
@@ -125,7 +146,12 @@ def may(
 
 def readable(caller: Caller) -> Callable[[str], bool]:
     """Return a predicate on object names: whether the caller may read the object."""
-    return lambda object_name: Operation.READ in allowed(caller.profile, object_name)
+    return lambda object_name: may(caller, object_name, Operation.READ)
+
+
+def profile_reads(profile: SecurityProfile) -> Callable[[str], bool]:
+    """Return a predicate on object names: whether users of the profile may read the object."""
+    return lambda object_name: Operation.READ in allowed(profile, object_name)
 
 
 def require(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +16,6 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
     from shared.vault.model.component_model import VaultObject
-
-RECORD_ID = re.compile(r"[A-Za-z0-9]{1,40}")
-OBJECT_NAME = re.compile(r"[a-z0-9_]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.plain_paths import is_plain_path
 from shared.vault.access.permissions import Grant, Operation, granted, may, may_change
 from shared.vault.admin import cookies
 from shared.vault.admin.navigation import menu_of
@@ -163,6 +164,7 @@ def safe_target(address: str) -> str:
         and parts.path.startswith(HOME)
         # Browsers take a backslash for a slash: what follows two of them is a host.
         and "\\" not in address
+        and is_plain_path(parts.path)
     )
     printable = address.isascii() and address.isprintable()
     return address if own and printable else HOME

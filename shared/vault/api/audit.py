@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -12,6 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
+from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.request_context import (
@@ -21,7 +20,7 @@ from shared.vault.api.request_context import (
     parse_moment,
     vault_of,
 )
-from shared.vault.api.response_envelope import CSV, STATUS_HEADER, Status, safe_cell
+from shared.vault.api.response_envelope import CSV, STATUS_HEADER, Status
 from shared.vault.audit.audit_service import AuditFilter, AuditPage
 from shared.vault.audit.trails import Trail
 from shared.vault.errors import VaultFault
@@ -214,14 +213,10 @@ def _answer(request: Request, page: AuditPage, shown: Paging) -> Response:
 
 def _csv(page: AuditPage) -> Response:
     """Return a page as CSV, with a column for each field."""
-    sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet, lineterminator="\r\n")
-    writer.writerow([f.name for f in page.trail.fields])
-    for row in page.rows:
-        cells = ["" if value is None else str(value) for value in row.values()]
-        writer.writerow([safe_cell(cell) for cell in cells])
+    header = [f.name for f in page.trail.fields]
+    content = csv_text([header, *(tuple(row.values()) for row in page.rows)])
     headers = {STATUS_HEADER: Status.SUCCESS}
-    return Response(sheet.getvalue().encode(), 200, headers, CSV)
+    return Response(content.encode(), 200, headers, CSV)
 
 
 def _reference(request: Request, trail: Trail) -> dict[str, str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.moments import read_moment
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.openapi.request_bodies import form_documentation
@@ -108,10 +110,10 @@ def _number(fields: dict[str, str], name: str) -> int:
     text = fields.get(name, "").strip()
     if not text:
         raise missing(name)
-    # isdigit() also takes digits of other scripts; PostgreSQL takes no number above 63 bits.
-    if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
+    number = whole_number(text)
+    if number is None:
         raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] is not an id")
-    return int(text)
+    return number
 
 
 def _moment(fields: dict[str, str], name: str) -> datetime | None:
@@ -123,9 +125,7 @@ def _moment(fields: dict[str, str], name: str) -> datetime | None:
     if not text:
         return None
     try:
-        parsed = datetime.fromisoformat(text)
-        zoned = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-        return zoned.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+        return read_moment(text)
+    except ValueError as error:
         message = f"[{name}] takes a date and time as YYYY-MM-DDTHH:MM:SSZ"
         raise VaultFault(ErrorType.INVALID_DATA, message) from error

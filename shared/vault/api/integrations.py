@@ -43,6 +43,7 @@ class _Progress(_Body):
     """The progress of a run: the source's clock, or the position of the reading, or the error that ends it."""
 
     source_time: AwareDatetime | None = None
+    complete_until: AwareDatetime | None = None
     stage: Annotated[int, Field(ge=0, le=1000, strict=True)] | None = None
     batches: Annotated[int, Field(ge=0, le=10**9, strict=True)] = 0
     position: Annotated[str, Field(max_length=500)] = ""
@@ -64,9 +65,17 @@ class _Report(_Body):
 
 @router.get("/clock", summary="The Vault's clock")
 async def clock(request: Request, caller: SignedIn) -> Response:
-    """Returns a moment no later than the dates of all changes from now on, also when the server's clock is set back."""
-    now = await vault_of(request).runs.clock(caller)
-    return envelope.success(data={"date_time": date_time_text(now)})
+    """Returns the time, and in `complete_until` the moment from which on all changes are dated that commit later.
+
+    So who has read what is committed, and reads from `complete_until` on the next time, misses no change, however long
+    its transaction lasts; also when the server's clock is set back.
+    """
+    reading = await vault_of(request).runs.clock(caller)
+    data = {
+        "date_time": date_time_text(reading.date_time),
+        "complete_until": date_time_text(reading.complete_until),
+    }
+    return envelope.success(data=data)
 
 
 @router.post(RUNS, summary="Run an integration now")
@@ -123,10 +132,11 @@ async def report_progress(
     integration: str,
     job_id: Number,
 ) -> Response:
-    """Takes `source_time`, or `stage` with `batches`, `position`, `ended` and `more_stages`, or `error`.
+    """Takes `source_time` with `complete_until`, or `stage`, `batches`, `position`, `ended`, `more_stages`, or `error`.
 
-    For connectors. `source_time` is the source Vault's clock when the reading begins, `position` where it goes on, and
-    `error` why the run ends without having read everything.
+    For connectors. `source_time` is the source Vault's clock when the reading begins, `complete_until` the moment until
+    which its changes are complete (left out when it cannot tell), `position` where the reading goes on, and `error` why
+    the run ends without having read everything.
     """
     runs = vault_of(request).runs
     progress = _parsed(_Progress, await read_record(request))
@@ -135,8 +145,13 @@ async def report_progress(
         error = _text(progress.error)
         run = await runs.give_up(caller, integration, job_id, error)
     elif progress.source_time is not None:
-        source_time = _milliseconds(progress.source_time)
-        run = await runs.begin_reading(caller, integration, job_id, source_time)
+        source_time = _milliseconds("source_time", progress.source_time)
+        complete_until = None
+        if progress.complete_until is not None:
+            complete_until = _milliseconds("complete_until", progress.complete_until)
+        run = await runs.begin_reading(
+            caller, integration, job_id, source_time, complete_until
+        )
     elif progress.stage is not None:
         paging = Paging(
             progress.stage,
@@ -195,7 +210,7 @@ def _text(value: str) -> str:
     return value.replace("\x00", "")
 
 
-def _milliseconds(value: datetime) -> datetime:
+def _milliseconds(name: str, value: datetime) -> datetime:
     """Return the moment in whole milliseconds, as the API writes moments.
 
     :raises VaultFault: INVALID_DATA when it is outside the calendar.
@@ -203,9 +218,8 @@ def _milliseconds(value: datetime) -> datetime:
     try:
         return value.replace(microsecond=value.microsecond // 1000 * 1000)
     except OverflowError:
-        raise VaultFault(
-            ErrorType.INVALID_DATA, "Invalid value for parameter [source_time]"
-        ) from None
+        message = f"Invalid value for parameter [{name}]"
+        raise VaultFault(ErrorType.INVALID_DATA, message) from None
 
 
 def _run_json(run: Run) -> dict[str, object]:
@@ -219,7 +233,9 @@ def _run_json(run: Run) -> dict[str, object]:
         "run_start_date": date_time_text(run.run_start_date),
         "run_end_date": date_time_text(run.run_end_date),
         "changed_since": date_time_text(run.changed_since),
+        "continues": run.continues,
         "source_time": date_time_text(run.source_time),
+        "complete_until": date_time_text(run.complete_until),
         "stage": run.stage,
         "position": run.position,
         "batches": run.batches,
@@ -229,6 +245,8 @@ def _run_json(run: Run) -> dict[str, object]:
         "counts": run.counts.to_json(),
         "integration_points": by_point,
     }
+    if run.notice is not None:
+        document["notice"] = run.notice
     if run.error is not None:
         document["error"] = run.error
     return document

@@ -186,7 +186,7 @@ async def content_of(
 ) -> Response:
     """Returns the file of an imported package, or the last export of an outbound one."""
     vault = vault_of(request)
-    stored = await vault.inbound_packages.results(caller, package_id)
+    stored = await vault.inbound_packages.file(caller, package_id)
     content = vault.files.get(stored.file_key)
     return file_response(content, stored.file_name, stored.size)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import Annotated
@@ -11,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
@@ -23,7 +22,7 @@ from shared.vault.api.request_context import (
     vault_of,
     wants_csv,
 )
-from shared.vault.api.response_envelope import CSV, STATUS_HEADER, Status, safe_cell
+from shared.vault.api.response_envelope import CSV, STATUS_HEADER, Status
 from shared.vault.errors import VaultFault
 from shared.vault.queues.log import PAGE
 from shared.vault.queues.log_columns import COLUMNS, LogEntry
@@ -130,16 +129,6 @@ def _day(text: str) -> date:
 
 async def _lines(pages: AsyncIterator[Sequence[LogEntry]]) -> AsyncIterator[str]:
     """Yield a day as CSV, page by page, so that no day has to fit in memory."""
-    sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet, lineterminator="\r\n")
-    writer.writerow([column.title for column in COLUMNS])
+    yield csv_text([[column.title for column in COLUMNS]])
     async for page in pages:
-        for entry in page:
-            cells = entry.to_json().values()
-            texts = ["" if cell is None else str(cell) for cell in cells]
-            writer.writerow([safe_cell(text) for text in texts])
-        yield sheet.getvalue()
-        # The same buffer for each page: only its text is sent.
-        sheet.seek(0)
-        sheet.truncate()
-    yield sheet.getvalue()
+        yield csv_text(tuple(entry.to_json().values()) for entry in page)

@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.moments import read_moment
 from shared.runtime.telemetry import metrics
 from shared.vault.access.caller import Caller
 from shared.vault.errors import VaultFault
@@ -141,10 +142,8 @@ def parse_moment(name: str, text: str | None) -> datetime | None:
         if len(text) == DATE_LENGTH:
             day = date.fromisoformat(text)
             return datetime.combine(day, time.min, UTC)
-        parsed = datetime.fromisoformat(text.strip())
-        # In the first and last years of the calendar, changing to UTC may leave it.
-        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
+        return read_moment(text.strip())
+    except ValueError as error:
         raise VaultFault(
             ErrorType.INVALID_DATA, f"Invalid value for parameter [{name}]"
         ) from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from http import HTTPStatus
@@ -17,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
+from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.spark.broker_errors import BrokerUnavailable
@@ -36,7 +35,6 @@ AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
 
 RESULT_COLUMNS = ("responseStatus", "id", "event", "id_param_value", "errors")
 # Spreadsheets run a cell that begins so; a value that somebody has stored must not be run by who opens the file.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 # No connection was available, or the server undid the transaction itself: sending the call again is safe.
 PASSING = (
@@ -236,9 +234,7 @@ def _status(result: RowResult) -> Status:
 
 def results_csv(results: Sequence[RowResult]) -> Response:
     """Return row results as CSV (RFC 4180); a row's errors share one cell, each ``TYPE|message``."""
-    sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet, lineterminator="\r\n")
-    writer.writerow(RESULT_COLUMNS)
+    lines: list[Sequence[object]] = [RESULT_COLUMNS]
     for result in results:
         errors = [f"{error.type}|{error.message}" for error in result.errors]
         cells = (
@@ -248,15 +244,11 @@ def results_csv(results: Sequence[RowResult]) -> Response:
             result.id_param_value,
             "\n".join(errors),
         )
-        writer.writerow([safe_cell(cell or "") for cell in cells])
+        lines.append(cells)
     warned = any(result.warning for result in results)
     status = Status.WARNING if warned else Status.SUCCESS
-    return Response(sheet.getvalue().encode(), 200, {STATUS_HEADER: status}, CSV)
-
-
-def safe_cell(text: str) -> str:
-    """Return the text of a cell in a form that no spreadsheet runs as a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    content = csv_text(lines).encode()
+    return Response(content, 200, {STATUS_HEADER: status}, CSV)
 
 
 def status_of(error: Exception, method: str) -> int:

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 STORE_USER = """
 INSERT INTO records.user__sys AS u (id, global_id__sys, name__v, status__v, username__sys, first_name__sys,
     last_name__sys, email__sys, security_profile__sys, created_by__v, created_date__v, modified_by__v, modified_date__v)
-VALUES ($1, $2, $3, 'active__v', $3, $4, $5, $3, $6, 1, date_trunc('milliseconds', now()), 1,
-    date_trunc('milliseconds', now()))
+SELECT $1, $2, $3, 'active__v', $3, $4, $5, $3, $6, 1, now, 1, now FROM platform.change_date() AS now
 ON CONFLICT (id) DO UPDATE SET status__v = 'active__v', name__v = excluded.name__v,
     username__sys = excluded.username__sys, security_profile__sys = excluded.security_profile__sys, modified_by__v = 1,
     modified_date__v = excluded.modified_date__v

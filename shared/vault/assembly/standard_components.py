@@ -6,7 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from shared.vault.access.caller import SYSTEM
-from shared.vault.components.mdl import parse, render
+from shared.vault.components.mdl import parse
+from shared.vault.components.mdl_writing import render
 from shared.vault.components.merging import MergeConflict, merge
 from shared.vault.components.ordering import in_order
 from shared.vault.components.statement import Command, Statement

@@ -105,12 +105,12 @@ class VaultServices:
         self.database = Database(
             dsn,
             max_size=settings.database_connections,
-            statement_timeout=settings.query_timeout_seconds,
+            limits=settings.query_limits,
         )
         self.channels = Notifications(dsn)
         self.components = ComponentService(self.database)
         self.component_files = ComponentFiles(self.database, self.components)
-        self.audit = AuditService(self.database)
+        self.audit = AuditService(self.database, lambda: self.components.registry)
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
         self.notifications = NotificationService(self.database)
         self.script_jobs = ScriptJobs(
@@ -168,7 +168,7 @@ class VaultServices:
     def _triggers(self) -> Mapping[str, Trigger]:
         """Return the triggers of the Vault by object."""
         connections = connection_rules.ConnectionTrigger(
-            self.settings.allowed_connection_urls,
+            self.settings.allowed_addresses,
             self.security.profiles,
         )
         users = user_records.UserTrigger(self.security.profiles)
@@ -182,7 +182,11 @@ class VaultServices:
     def _named_actions(self) -> Mapping[str, ActionHandler]:
         """Return the named actions of lifecycles by name; those of the definition replace the supplied ones."""
         # Without a mail server no e-mail is queued: it would wait for ever.
-        notifier = Notifier(self.jobs, emailing=self.settings.mail_server is not None)
+        notifier = Notifier(
+            self.jobs,
+            self.security.profiles.named,
+            emailing=self.settings.mail_server is not None,
+        )
         return {
             **entry_actions.ACTIONS,
             **connection_rules.ACTIONS,
@@ -202,9 +206,8 @@ class VaultServices:
             self.database,
             self.components,
             tokens,
-            self.settings.query_limits,
         )
-        self.lineage = LineageService(self.database, self.queries)
+        self.lineage = LineageService(self.database, self.queries, self.components)
 
     def _add_queues(self) -> None:
         definition, settings = self.definition, self.settings
@@ -300,6 +303,7 @@ class VaultServices:
             self.staging,
             self.files,
             self.components,
+            self.queries,
         )
         self.record_jobs = RecordJobs(self.records, self.jobs, self.files)
         self.inbound_packages = InboundPackages(

@@ -10,10 +10,17 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.process import TlsListener
 from shared.runtime.settings import RuntimeSettings
+from shared.vault.connections.allowed_addresses import AllowedAddresses
 from shared.vault.connections.connection_rules import DomainType
 from shared.vault.notifications.mail import MailServer, SmtpSecurity
-from shared.vault.queries.queries import QueryLimits
 from shared.vault.security.call_limits import Limits
+from shared.vault.storage.query_slots import QueryLimits
+
+
+def _split(text: str | None) -> list[str]:
+    """Return the parts of a text between commas, without spaces around them, and none that is empty."""
+    parts = (part.strip() for part in (text or "").split(","))
+    return [part for part in parts if part]
 
 
 class VaultSettings(RuntimeSettings):
@@ -28,6 +35,7 @@ class VaultSettings(RuntimeSettings):
     # The definition's own when not set; of the Vault at the other end of medical_crm__v likewise.
     vault_id: int | None = None
     remote_vault_id: int | None = None
+    # Half of them are for queries at most, and one for each job.
     database_connections: int = 12
     load_example_data: bool = True
 
@@ -67,7 +75,7 @@ class VaultSettings(RuntimeSettings):
     connection_urls: str | None = None
 
     # Queries of a user that run at once; the next one waits for so long before it is refused.
-    query_concurrency: int = 5
+    query_concurrency: Annotated[int, Field(ge=1)] = 3
     query_wait_seconds: float = 30.0
     query_timeout_seconds: float = 60.0  # of one statement of the database
 
@@ -108,13 +116,26 @@ class VaultSettings(RuntimeSettings):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _connections_for_small_calls(self) -> Self:
+        queries = self.database_connections // 2
+        if self.database_connections <= queries + self.job_workers:
+            message = (
+                "VAULT_DATABASE_CONNECTIONS leaves none to small calls: queries may have half of them,"
+                " and each of VAULT_JOB_WORKERS has one"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _plain_addresses(self) -> Self:
+        AllowedAddresses.listed(_split(self.connection_urls))
+        return self
+
     @property
-    def allowed_connection_urls(self) -> tuple[str, ...]:
-        """Return the prefixes that addresses of External connections may have."""
-        if self.connection_urls is None:
-            return ()
-        urls = [url.strip() for url in self.connection_urls.split(",")]
-        return tuple(url for url in urls if url)
+    def allowed_addresses(self) -> AllowedAddresses:
+        """Return the addresses that External connections may have."""
+        return AllowedAddresses.listed(_split(self.connection_urls))
 
     @property
     def burst_limits(self) -> Limits:

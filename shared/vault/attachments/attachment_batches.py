@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation
 from shared.vault.attachments.attachment_writing import AttachmentWriter
 from shared.vault.errors import ApiError, VaultFault
@@ -338,12 +339,7 @@ def _read_named(rows: Source, id_param: str | None, *required: str) -> list[Batc
 
 def _attachment_id(text: str) -> int | None:
     """Return the attachment id in a text; None for a text that is not one."""
-    if not text.isascii() or not text.isdigit():
-        return None
-    # Eleven digits are beyond the largest id; int() refuses a text of thousands of them.
-    significant = text.lstrip("0")[:11] or "0"
-    attachment_id = int(significant)
-    return attachment_id if attachment_id <= MAX_ID else None
+    return whole_number(text, MAX_ID)
 
 
 async def _found(

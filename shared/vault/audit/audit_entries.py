@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import AuditTrail
-from shared.vault.components.mdl import render
+from shared.vault.components.mdl_writing import render
 from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
 from shared.vault.model.field_types import quoted, table
 

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
-from shared.vault.access.permissions import Grant, authorize
+from shared.vault import vql
+from shared.vault.access.permissions import (
+    Grant,
+    Operation,
+    authorize,
+    readable,
+    require,
+)
 from shared.vault.audit.trails import DOCUMENT, OBJECT, SOURCE, TRAILS, Trail
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
+    from shared.vault.components.registry import Registry
     from shared.vault.storage.database import Database
 
 
@@ -31,6 +42,15 @@ class AuditFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class _Listed:
+    """A trail, and the condition on its entries that the caller's permissions make; ``names`` are its parameter."""
+
+    trail: Trail
+    condition: str = ""
+    names: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AuditPage:
     """A page of entries, the latest first, and the number of all that match."""
 
@@ -40,10 +60,18 @@ class AuditPage:
 
 
 class AuditService:
-    """Returns the audit trails to callers who may read them."""
+    """Returns the audit trails to callers who may read them, and what they tell of.
 
-    def __init__(self, database: Database) -> None:
+    ``registry`` returns the components as they are now.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Callable[[], Registry],
+    ) -> None:
         self._database = database
+        self._registry = registry
 
     def trails(self, caller: Caller) -> list[Trail]:
         """Return all trails.
@@ -74,12 +102,12 @@ class AuditService:
         limit: int,
         offset: int,
     ) -> AuditPage:
-        """Return entries of a trail.
+        """Return entries of a trail; of those of records, the ones of objects that the caller may read.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when no trail has this name.
         """
-        trail = self.trail(caller, name)
-        return await self._page(trail, wanted, limit, offset)
+        listed = self._listed(caller, name)
+        return await self._page(caller, listed, wanted, limit, offset)
 
     async def of_record(
         self,
@@ -89,12 +117,14 @@ class AuditService:
         limit: int,
         offset: int,
     ) -> AuditPage:
-        """Return the entries of the record that ``wanted`` names.
+        """Return the entries of the record that ``wanted`` names, which has one object.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the audit trail, or not the object.
         """
-        trail = self.trail(caller, OBJECT.name)
-        return await self._page(trail, wanted, limit, offset)
+        listed = self._listed(caller, OBJECT.name)
+        for object_name in wanted.objects:
+            require(caller, object_name, Operation.READ)
+        return await self._page(caller, listed, wanted, limit, offset)
 
     async def of_document(
         self,
@@ -106,19 +136,35 @@ class AuditService:
     ) -> AuditPage:
         """Return the entries of the document that ``wanted`` names.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the audit trail, or not documents.
         """
-        trail = self.trail(caller, DOCUMENT.name)
-        return await self._page(trail, wanted, limit, offset)
+        listed = self._listed(caller, DOCUMENT.name)
+        return await self._page(caller, listed, wanted, limit, offset)
+
+    def _listed(self, caller: Caller, name: str) -> _Listed:
+        """Return one trail, as far as the caller may read its entries.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when no trail has this name.
+        """
+        trail = self.trail(caller, name)
+        # Here the permissions on what the trail tells of count as well.
+        require(caller, trail.name, Operation.READ)
+        if trail is not OBJECT:
+            return _Listed(trail)
+        objects = self._registry().objects
+        operator, names = vql.readable_objects(objects, readable(caller))
+        return _Listed(trail, f"a.item {operator}(${{}}::text[])", names)
 
     async def _page(
         self,
-        trail: Trail,
+        caller: Caller,
+        listed: _Listed,
         wanted: AuditFilter,
         limit: int,
         offset: int,
     ) -> AuditPage:
-        where, parameters = _conditions(trail, wanted)
+        trail = listed.trail
+        where, parameters = _conditions(listed, wanted)
         # Without the joins, which leave the number as it is.
         count = f"SELECT count(*) FROM platform.audit_entry a WHERE {where}"
         after = len(parameters)
@@ -127,7 +173,7 @@ class AuditService:
             f"SELECT {trail.columns} FROM {SOURCE} WHERE {where}"
             f" ORDER BY a.happened DESC, a.id DESC LIMIT ${after + 1} OFFSET ${after + 2}"
         )
-        async with self._database.connection() as connection:
+        async with self._database.query_connection(caller.user_id) as connection:
             total = int(await connection.fetchval(count, *parameters))
             records = await connection.fetch(select, *parameters, limit, offset)
         rows = [_row(record) for record in records]
@@ -140,7 +186,7 @@ def _row(record: Record) -> dict[str, object]:
     return row
 
 
-def _conditions(trail: Trail, wanted: AuditFilter) -> tuple[str, list[object]]:
+def _conditions(listed: _Listed, wanted: AuditFilter) -> tuple[str, list[object]]:
     """Return the WHERE of a page, and its parameters."""
     actions = [action.lower() for action in wanted.actions]
     asked: tuple[tuple[str, object], ...] = (
@@ -151,7 +197,10 @@ def _conditions(trail: Trail, wanted: AuditFilter) -> tuple[str, list[object]]:
         ("a.record_id = ${}", wanted.record_id),
     )
     conditions = ["a.trail = $1"]
-    values: list[object] = [trail.key]
+    values: list[object] = [listed.trail.key]
+    if listed.condition:
+        values.append(listed.names)
+        conditions.append(listed.condition.format(len(values)))
     for condition, value in asked:
         # What is not asked for is no condition.
         if value not in (None, []):

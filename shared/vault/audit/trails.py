@@ -121,5 +121,6 @@ def query_targets() -> dict[str, vql.Target]:
             fields[each.name] = Field(each.name, each.label, each.type, editable=False)
         plural = f"{trail.label}s"
         seen = VaultObject(trail.name, trail.label, plural, "", fields=fields)
-        found[trail.name] = vql.Target(seen, relation=trail.relation)
+        about = "object_name" if trail is OBJECT else ""
+        found[trail.name] = vql.Target(seen, relation=trail.relation, about=about)
     return found

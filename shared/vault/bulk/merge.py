@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import on_behalf_of
-from shared.vault.access.permissions import Operation
+from shared.vault.access.permissions import Operation, may
 from shared.vault.bulk.tree_jobs import parts
 from shared.vault.components.schema import quote, table
 from shared.vault.errors import VaultFault
@@ -25,7 +25,6 @@ from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.records.rows import RowResult
 
 if TYPE_CHECKING:
-    from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.record_service import RecordService
@@ -159,12 +158,9 @@ class MergeJobs:
             Operation.DELETE,
         )
         await _lock(connection, name, duplicate, main)
-        # Who may merge need not be allowed to edit the records that refer to the duplicate:
-        # keeping references whole is the Vault's own work.
-        caller = on_behalf_of(context.caller)
         for child, reference in _references(self._components.registry, name):
             await self._redirect(
-                connection, caller, (child, reference), duplicate, main
+                context, connection, (child, reference), duplicate, main
             )
         await move(connection, name, duplicate, main)
         deleted = await self._records.delete_in(
@@ -177,14 +173,17 @@ class MergeJobs:
 
     async def _redirect(
         self,
+        context: JobContext,
         connection: Connection,
-        caller: Caller,
         reference: tuple[VaultObject, Field],
         duplicate: str,
         main: str,
     ) -> None:
         """Set a reference field of every record that names the duplicate to the main record."""
         child, field = reference
+        # Who may merge need not be allowed to edit the records that refer to the duplicate:
+        # keeping references whole is the Vault's own work.
+        caller = on_behalf_of(context.caller)
         # The duplicate may refer to itself, and is deleted anyway.
         sql = f"SELECT id FROM {table(child.name)} WHERE {quote(field.name)} = $1 AND id <> $2 ORDER BY id"
         ids = [row["id"] for row in await connection.fetch(sql, duplicate, duplicate)]
@@ -198,7 +197,8 @@ class MergeJobs:
                 {},
                 changes,
             )
-            _raise_first(rows, child.name)
+            named = may(context.caller, child.name, Operation.READ)
+            _raise_first(rows, child.name, named=named)
 
 
 async def _save(
@@ -243,12 +243,18 @@ def _references(
                 yield other, field
 
 
-def _raise_first(rows: Sequence[RowResult], object_name: str) -> None:
-    """Raise the first error of the rows.
+def _raise_first(
+    rows: Sequence[RowResult],
+    object_name: str,
+    *,
+    named: bool = True,
+) -> None:
+    """Raise the first error of the rows, without the record's id unless it is ``named``.
 
     :raises VaultFault: when a row has one.
     """
     for row in rows:
         for error in row.errors:
-            message = f"[{object_name}] {row.id or row.id_param_value}: {error.message}"
+            record = f" {row.id or row.id_param_value}" if named else ""
+            message = f"[{object_name}]{record}: {error.message}"
             raise VaultFault(error.type, message)

@@ -7,8 +7,9 @@ import zipfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permissions import Operation
+from shared.vault.access.permissions import Operation, require
 from shared.vault.bulk.merge import (
     DUPLICATE,
     MAIN,
@@ -21,7 +22,6 @@ from shared.vault.bulk.tree_jobs import (
     DEEP_COPY,
     TASK,
     TreeLog,
-    sheet,
 )
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
@@ -130,6 +130,8 @@ class RecordJobs:
     ) -> tuple[Item, AsyncIterator[bytes]]:
         """Return a CSV file, ``success`` or ``failure``, of a cascade delete or deep copy that has ended.
 
+        The caller has to be allowed to read the object, whose records it names.
+
         :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS, OPERATION_NOT_ALLOWED while
             the job has not ended.
         """
@@ -138,6 +140,7 @@ class RecordJobs:
         # The outcome becomes part of a key of the store, and comes from an address.
         known = outcome in tuple(TreeLog)
         own = job.results.get("object") == object_name
+        require(caller, object_name, Operation.READ)
         item = await self._files.find(key) if known and own else None
         if item is None:
             message = f"The job [{job_id}] has no such results"
@@ -162,6 +165,7 @@ class RecordJobs:
             the job has not ended.
         """
         job = await self._jobs.finished_job(caller, job_id, MERGE)
+        require(caller, str(job.parameters["object"]), Operation.READ)
         # A merge that was cancelled has no results.
         sets = job.results.get("merge_sets")
         return list(sets) if isinstance(sets, list) else []
@@ -178,7 +182,7 @@ class RecordJobs:
             lines.append((each[DUPLICATE], each[MAIN], each["status"], text))
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-            packed.writestr(f"merge-{job_id}.csv", sheet(lines))
+            packed.writestr(f"merge-{job_id}.csv", csv_text(lines))
         return archive.getvalue()
 
     async def _merge_job(self, caller: Caller, job_id: int) -> Job:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from shared.protocol.csv_cells import csv_text
 from shared.vault.access.permissions import Operation, require
 from shared.vault.bulk.trees import parent_fields, tree_of
 from shared.vault.errors import ApiError, VaultFault
@@ -203,7 +202,7 @@ class TreeJobs:
     ) -> None:
         counts = {log.value: len(lines.get(log, ())) for log in TreeLog}
         for log in TreeLog:
-            text = sheet([header, *lines.get(log, ())])
+            text = csv_text([header, *lines.get(log, ())])
             await self._log(context, log).append(connection, text)
         state = ended_state(failed=error is not None)
         await context.progress(TASK, counts, state=state, connection=connection)
@@ -311,14 +310,6 @@ class _Copy:
             lines.append((number, target.name, outcome.key, error))
         if refused:
             raise TreeRefused(refused[0].errors[0], lines)
-
-
-def sheet(lines: Lines) -> str:
-    """Return lines as CSV."""
-    # RFC 4180 ends lines with CRLF; ``newline`` keeps them on every platform.
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\r\n").writerows(lines)
-    return text.getvalue()
 
 
 def parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:

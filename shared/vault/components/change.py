@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import assert_never
 
@@ -75,7 +76,7 @@ def altered(
     :raises ComponentError: EXISTS or NOT_FOUND if a change does not fit what is there.
     """
     path = f"{component.type} {component.name}"
-    return _changed(component, changes, path)
+    return _altered(component, changes, path)
 
 
 def _created(statement: Statement) -> Component:
@@ -92,121 +93,122 @@ def _required(
     return existing
 
 
-def _changed(
+def _altered(
     component: Component,
     changes: tuple[Change, ...],
     path: str,
 ) -> Component:
+    under_way = _Alteration(component, path)
     for change in changes:
-        component = _apply_one(component, change, path)
-    return component
+        under_way.carry_out(change)
+    return under_way.result()
 
 
-def _apply_one(
-    component: Component,
-    change: Change,
-    path: str,
-) -> Component:
-    match change:
-        case SetAttribute() | AddValues() | DropValues() | DropAttribute():
-            attributes = _attributes(component, change, path)
-            return replace(component, attributes=attributes)
-        case AddChild():
-            return _with_child(component, change, path)
-        case ModifyChild() | RenameChild() | DropChild():
-            existing = component.child(change.type, change.name)
-            if not change.condition.holds(exists=existing is not None):
-                return component
-            return _with_child_changed(component, change, path)
-        case _:
-            assert_never(change)
+class _Alteration:
+    """A component while an ALTER is carried out on it: each change costs what it says, not what the component has."""
 
+    def __init__(self, component: Component, path: str) -> None:
+        self._component = component
+        self._path = path
+        self._values: dict[str, Iterable[Scalar]] = dict(component.attributes)
+        # A changed child stays in its place: the order of children is the order of values and rules.
+        self._children: list[Component | None] = [*component.children]
+        self._places = {
+            child.key: place for place, child in enumerate(component.children)
+        }
 
-def _with_child(
-    component: Component,
-    change: AddChild,
-    path: str,
-) -> Component:
-    child = change.child
-    exists = component.child(child.type, child.name) is not None
-    if not change.condition.holds(exists=exists):
-        return component
-    if exists:
-        message = f"{path} already has {child.type} {child.name}; use MODIFY."
-        raise ComponentError(message, Code.EXISTS)
-    return replace(component, children=(*component.children, child))
+    def result(self) -> Component:
+        """Return the component as it is after the changes so far."""
+        attributes = {name: tuple(values) for name, values in self._values.items()}
+        children = tuple(child for child in self._children if child is not None)
+        return replace(self._component, attributes=attributes, children=children)
 
+    def carry_out(self, change: Change) -> None:
+        """Carry out one change.
 
-def _with_child_changed(
-    component: Component,
-    change: ModifyChild | RenameChild | DropChild,
-    path: str,
-) -> Component:
-    child = _existing_child(
-        component,
-        change.type,
-        change.name,
-        path,
-    )
-    match change:
-        case DropChild():
-            changed: tuple[Component, ...] = ()
-        case ModifyChild():
-            where = f"{path}: {change.type} {change.name}"
-            changed = (_changed(child, change.changes, where),)
-        case RenameChild():
-            if component.child(change.type, change.new_name) is not None:
-                message = f"{path} already has {change.type} {change.new_name}."
-                raise ComponentError(message, Code.EXISTS)
-            changed = (replace(child, name=change.new_name),)
-        case _:
-            assert_never(change)
-    # A changed child stays in its place: the order of children is the order of values and rules.
-    position = component.children.index(child)
-    before = component.children[:position]
-    behind = component.children[position + 1 :]
-    return replace(component, children=(*before, *changed, *behind))
+        :raises ComponentError: EXISTS or NOT_FOUND if it does not fit what is there.
+        """
+        match change:
+            case SetAttribute():
+                self._set(change)
+            case AddValues(name, values):
+                # Values of an attribute are a set that has an order.
+                self._distinct(name).update(dict.fromkeys(values))
+            case DropValues():
+                self._drop_values(change)
+            case DropAttribute(name):
+                if name not in self._values:
+                    message = f"{self._path} has no attribute {name} to drop."
+                    raise ComponentError(message, Code.NOT_FOUND)
+                del self._values[name]
+            case AddChild():
+                self._add_child(change)
+            case ModifyChild() | RenameChild() | DropChild():
+                exists = (change.type, change.name) in self._places
+                if change.condition.holds(exists=exists):
+                    self._change_child(change)
+            case _:
+                assert_never(change)
 
+    def _set(self, change: SetAttribute) -> None:
+        self._values[change.name] = change.values
+        is_entry = self._component.type == PartKind.PICKLIST_ENTRY
+        if is_entry and change.name in _ENTRY_LABELS:
+            self._values.pop(_ENTRY_LABELS[change.name], None)
 
-def _attributes(
-    component: Component,
-    change: SetAttribute | AddValues | DropValues | DropAttribute,
-    path: str,
-) -> dict[str, tuple[Scalar, ...]]:
-    attributes = dict(component.attributes)
-    former = attributes.get(change.name, ())
-    match change:
-        case SetAttribute(name, values):
-            attributes[name] = values
-            if component.type == PartKind.PICKLIST_ENTRY and name in _ENTRY_LABELS:
-                attributes.pop(_ENTRY_LABELS[name], None)
-        case AddValues(name, values):
-            # Values of an attribute are a set that has an order.
-            added = [value for value in values if value not in former]
-            attributes[name] = (*former, *added)
-        case DropValues(name, values):
-            if not set(values) <= set(former):
-                message = f"{path}: {name} does not have all of the values to drop."
-                raise ComponentError(message, Code.NOT_FOUND)
-            left = [value for value in former if value not in values]
-            attributes[name] = tuple(left)
-        case DropAttribute(name):
-            if name not in attributes:
-                message = f"{path} has no attribute {name} to drop."
-                raise ComponentError(message, Code.NOT_FOUND)
-            del attributes[name]
-        case _:
-            assert_never(change)
-    return attributes
+    def _distinct(self, name: str) -> dict[Scalar, None]:
+        """Return the attribute's values as the keys of a dictionary that stands for them from here on."""
+        values = self._values.get(name, ())
+        if isinstance(values, dict):
+            return values
+        distinct = dict.fromkeys(values)
+        self._values[name] = distinct
+        return distinct
 
+    def _drop_values(self, change: DropValues) -> None:
+        left = self._distinct(change.name)
+        if not all(value in left for value in change.values):
+            message = (
+                f"{self._path}: {change.name} does not have all of the values to drop."
+            )
+            raise ComponentError(message, Code.NOT_FOUND)
+        for value in change.values:
+            left.pop(value, None)
 
-def _existing_child(
-    component: Component,
-    type_name: str,
-    name: str,
-    path: str,
-) -> Component:
-    child = component.child(type_name, name)
-    if child is None:
-        raise ComponentError(f"{path} has no {type_name} {name}.", Code.NOT_FOUND)
-    return child
+    def _add_child(self, change: AddChild) -> None:
+        child = change.child
+        exists = child.key in self._places
+        if not change.condition.holds(exists=exists):
+            return
+        if exists:
+            message = f"{self._path} already has {child.type} {child.name}; use MODIFY."
+            raise ComponentError(message, Code.EXISTS)
+        self._places[child.key] = len(self._children)
+        self._children.append(child)
+
+    def _change_child(self, change: ModifyChild | RenameChild | DropChild) -> None:
+        key = (change.type, change.name)
+        place = self._places.get(key)
+        child = None if place is None else self._children[place]
+        if place is None or child is None:
+            message = f"{self._path} has no {change.type} {change.name}."
+            raise ComponentError(message, Code.NOT_FOUND)
+        match change:
+            case DropChild():
+                del self._places[key]
+                self._children[place] = None
+            case ModifyChild():
+                where = f"{self._path}: {change.type} {change.name}"
+                self._children[place] = _altered(child, change.changes, where)
+            case RenameChild():
+                renamed = replace(child, name=change.new_name)
+                if renamed.key in self._places:
+                    message = (
+                        f"{self._path} already has {change.type} {change.new_name}."
+                    )
+                    raise ComponentError(message, Code.EXISTS)
+                del self._places[key]
+                self._places[renamed.key] = place
+                self._children[place] = renamed
+            case _:
+                assert_never(change)

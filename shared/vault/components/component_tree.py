@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.model.component_model import Scalar
@@ -37,6 +38,13 @@ class Embedded(str):
         return self[1:-1]
 
 
+class _Places(NamedTuple):
+    """The sub-components of one component, by their keys, and by the owner that their names begin with."""
+
+    by_key: Mapping[tuple[str, str], Component]
+    by_owner: Mapping[str, Sequence[Component]]
+
+
 @dataclass(frozen=True, slots=True)
 class Component:
     """One component or sub-component; an attribute's value is always a tuple, of length 1 unless multi-valued."""
@@ -45,6 +53,13 @@ class Component:
     name: str
     attributes: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     children: tuple[Component, ...] = ()
+    # Made at the first search: a component is searched as often as it has children.
+    _places: _Places | None = field(
+        default=None,
+        init=False,
+        repr=False,
+        compare=False,
+    )
 
     @property
     def key(self) -> tuple[str, str]:
@@ -115,10 +130,25 @@ class Component:
         name: str,
     ) -> Component | None:
         """Return one sub-component, or None."""
-        for child in self.children_of(type_name):
-            if child.name == name:
-                return child
-        return None
+        return self._found().by_key.get((type_name, name))
+
+    def children_beside(self, owner: str) -> Sequence[Component]:
+        """Return the sub-components whose names begin with that of another one: ``{owner}.{name}``."""
+        return self._found().by_owner.get(owner, ())
+
+    def _found(self) -> _Places:
+        if self._places is not None:
+            return self._places
+        by_key: dict[tuple[str, str], Component] = {}
+        by_owner: dict[str, list[Component]] = {}
+        for child in self.children:
+            by_key.setdefault(child.key, child)
+            owner, dot, _ = child.name.partition(".")
+            if dot:
+                by_owner.setdefault(owner, []).append(child)
+        places = _Places(by_key, by_owner)
+        object.__setattr__(self, "_places", places)
+        return places
 
     def to_json(self) -> dict[str, object]:
         """Return ``{type, name, attributes: {name: [values]}, children: […]}``, ready for JSON."""

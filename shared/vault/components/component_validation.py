@@ -20,10 +20,11 @@ from shared.vault.components.specification import (
 from shared.vault.components.types import COMPONENT_TYPES
 
 _STEM = r"[a-z0-9]+(?:_[a-z0-9]+)*"
-_NAMESPACED = rf"{_STEM}__(?:v|c|sys)"
-_OPTIONAL_NAMESPACE = rf"{_STEM}(?:__(?:v|c|sys))?"
-_MEMBER = rf"{_NAMESPACED}\.{_NAMESPACED}"
-_FREE = r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*"
+_SUFFIXED = rf"{_STEM}__(?:v|c|sys)"
+_NAMESPACED = re.compile(_SUFFIXED)
+_OPTIONAL_NAMESPACE = re.compile(rf"{_STEM}(?:__(?:v|c|sys))?")
+_MEMBER = re.compile(rf"{_SUFFIXED}\.{_SUFFIXED}")
+_FREE = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
 _OPEN_ATTRIBUTE = re.compile(_STEM)
 _KEPT_ATTRIBUTE = re.compile(r"[A-Za-z0-9_]{1,100}")
 _BARE_REFERENCE = re.compile(r"[a-z0-9_]{1,100}")
@@ -40,7 +41,7 @@ class _NameForm(NamedTuple):
     ``owner`` is the type within which a member has its short name; elsewhere it is named with its owner.
     """
 
-    pattern: str
+    pattern: re.Pattern[str]
     hint: str
     owner: str = ""
 
@@ -209,7 +210,7 @@ def _check_name(
     if len(name) > kind.max_name_length:
         message = f"the name is longer than {kind.max_name_length} characters."
         raise ComponentError(f"{path}: {message}", Code.INVALID_NAME)
-    if name not in kind.redefinable and not re.fullmatch(form.pattern, name):
+    if name not in kind.redefinable and not form.pattern.fullmatch(name):
         message = f"the name must be {form.hint}."
         raise ComponentError(f"{path}: {message}", Code.INVALID_NAME)
 

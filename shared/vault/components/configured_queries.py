@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from shared.protocol.error_types import ErrorType
 from shared.vault import vql
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.registry import Registry
@@ -19,12 +20,16 @@ __all__ = [
     "ComponentError",
     "check_criterion",
     "check_entry_criteria",
+    "readable_paths",
     "rendered",
     "satisfied_query",
     "token_paths",
     "value_text",
     "values_query",
 ]
+
+HIDDEN = "—"
+"""What stands in a text for a value that its reader may not read."""
 
 _TOKEN = re.compile(r"\$\{([^{}]*)\}")
 _PATH = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")
@@ -62,12 +67,44 @@ def values_query(
     return vql.compile_query(vql.parse(text), registry, _everything)
 
 
+def readable_paths(
+    paths: Collection[str],
+    object_name: str,
+    registry: Registry,
+    readable: vql.Readable,
+) -> frozenset[str]:
+    """Return those of the fields that a reader of these objects may see: their object, and each one on the way to it.
+
+    :raises VqlError: if the object, or what it refers to, lacks one of them.
+    """
+    shown: set[str] = set()
+    for path in paths:
+        query = vql.parse(f"SELECT {path} FROM {object_name}")
+        try:
+            vql.compile_query(query, registry, readable)
+        except vql.VqlNameError as error:
+            if error.type is not ErrorType.INSUFFICIENT_ACCESS:
+                raise
+        else:
+            shown.add(path)
+    return frozenset(shown)
+
+
 def rendered(
     template: str,
     values: Mapping[str, str],
+    shown: Collection[str],
 ) -> str:
-    """Return the template with each token replaced by its value; tokens within values stay as they are."""
-    return _TOKEN.sub(lambda match: values.get(match[1].strip(), ""), template)
+    """Return the template with each token replaced by its value, by a dash unless ``shown`` has its field.
+
+    Tokens within values stay as they are.
+    """
+
+    def text(match: re.Match[str]) -> str:
+        path = match[1].strip()
+        return values[path] if path in shown else HIDDEN
+
+    return _TOKEN.sub(text, template)
 
 
 def value_text(value: object) -> str:

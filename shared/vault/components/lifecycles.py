@@ -145,10 +145,9 @@ def _members(
     owner = lifecycle.child(PartKind.STATE, state)
     if owner is not None:
         yield from owner.children_of(kind)
-    for member in lifecycle.children_of(kind):
-        head, _, name = member.name.partition(".")
-        if head == state:
-            yield replace(member, name=name)
+    for member in lifecycle.children_beside(state):
+        if member.type == kind:
+            yield replace(member, name=member.name.partition(".")[2])
 
 
 def _state(

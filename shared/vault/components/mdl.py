@@ -1,4 +1,4 @@
-"""MDL text to statements, and components back to MDL text."""
+"""Reads MDL text into statements."""
 
 from __future__ import annotations
 
@@ -28,13 +28,17 @@ from shared.vault.components.statement import (
     Statement,
 )
 
-__all__ = ["MdlSyntaxError", "Statement", "parse", "render"]
+__all__ = ["MdlSyntaxError", "Statement", "parse"]
+
+
+MAX_DEPTH = 20  # sub-components within sub-components; no type has so many
 
 
 def parse(text: str) -> list[Statement]:
     """Read an MDL script; a script of only blanks and comments has no statements.
 
-    :raises MdlSyntaxError: at the first place that is not MDL, or repeats an attribute or sub-component.
+    :raises MdlSyntaxError: at the first place that is not MDL, that repeats an attribute or sub-component, or that
+        is nested too deeply.
     """
     try:
         return cast("list[Statement]", _PARSER.parse(text))
@@ -45,37 +49,6 @@ def parse(text: str) -> list[Statement]:
         if isinstance(error.orig_exc, MdlSyntaxError):
             raise error.orig_exc from None
         raise
-
-
-def render(component: Component) -> str:
-    """Return the ``RECREATE`` statement that parses back to the same component."""
-    return f"RECREATE {_render(component, indent='')};\n"
-
-
-def _render(component: Component, indent: str) -> str:
-    inner = indent + "    "
-    lines = [
-        f"{name}({', '.join(map(_literal, values))})"
-        for name, values in component.attributes.items()
-    ]
-    lines += [_render(child, inner) for child in component.children]
-    head = f"{component.type} {component.name}"
-    if not lines:
-        return f"{head} ()"
-    body = ",\n".join(inner + line for line in lines)
-    return f"{head} (\n{body}\n{indent})"
-
-
-def _literal(value: Scalar) -> str:
-    # A Boolean is an integer in Python as well, and an embedded value a string: both go first.
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Embedded):
-        return str(value)
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-        return f"'{escaped}'"
-    return repr(value)
 
 
 # A quote within a string is written with a backslash, or doubled.
@@ -107,6 +80,21 @@ class _Attribute:
 class _Subcomponent:
     token: Token
     component: Component
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """The changes in one pair of parentheses; ``depth`` counts those around the innermost changes."""
+
+    changes: tuple[Change, ...]
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Modification:
+    change: ModifyChild
+    depth: int
 
 
 _Item = _Attribute | _Subcomponent
@@ -147,14 +135,14 @@ class _Builder(Transformer[Token, list[Statement]]):
         type_: Token,
         condition: Condition | None,
         name: Token,
-        changes: tuple[Change, ...],
+        body: _Changes,
     ) -> Statement:
         return Statement(
             Command.ALTER,
             str(type_),
             str(name),
             _line(command),
-            changes=changes,
+            changes=body.changes,
             condition=condition or Condition.NONE,
         )
 
@@ -199,8 +187,16 @@ class _Builder(Transformer[Token, list[Statement]]):
     def body(self, items: list[_Item | None]) -> list[_Item]:
         return [item for item in items if item is not None]
 
-    def changes(self, changes: list[Change | None]) -> tuple[Change, ...]:
-        return tuple(change for change in changes if change is not None)
+    def changes(self, read: list[Change | _Modification | None]) -> _Changes:
+        changes: list[Change] = []
+        depth = 0
+        for change in read:
+            if isinstance(change, _Modification):
+                depth = max(depth, change.depth)
+                changes.append(change.change)
+            elif change is not None:
+                changes.append(change)
+        return _Changes(tuple(changes), depth + 1)
 
     @v_args(inline=True)
     def attribute(self, token: Token, *values: Scalar | None) -> _Attribute:
@@ -213,7 +209,9 @@ class _Builder(Transformer[Token, list[Statement]]):
         name: Token,
         items: list[_Item],
     ) -> _Subcomponent:
-        return _Subcomponent(type_, _component(type_, name, items))
+        inner = [item.depth for item in items if isinstance(item, _Subcomponent)]
+        depth = _checked_depth(1 + max(inner, default=0), type_)
+        return _Subcomponent(type_, _component(type_, name, items), depth)
 
     @v_args(inline=True)
     def set_attribute(self, attribute: _Attribute) -> SetAttribute:
@@ -257,14 +255,15 @@ class _Builder(Transformer[Token, list[Statement]]):
         type_: Token,
         condition: Condition | None,
         name: Token,
-        changes: tuple[Change, ...],
-    ) -> ModifyChild:
-        return ModifyChild(
+        body: _Changes,
+    ) -> _Modification:
+        change = ModifyChild(
             str(type_),
             str(name),
-            changes,
+            body.changes,
             condition or Condition.NONE,
         )
+        return _Modification(change, _checked_depth(body.depth, type_))
 
     @v_args(inline=True)
     def rename_child(
@@ -338,6 +337,17 @@ def _component(
         attributes,
         tuple(children.values()),
     )
+
+
+def _checked_depth(depth: int, at: Token) -> int:
+    """Return the depth of what begins at a token.
+
+    :raises MdlSyntaxError: when it is nested too deeply for those who go through components level by level.
+    """
+    if depth <= MAX_DEPTH:
+        return depth
+    message = f"Sub-components are nested deeper than {MAX_DEPTH} levels."
+    raise MdlSyntaxError(message, at.line or 1, at.column or 1)
 
 
 def _repeated(

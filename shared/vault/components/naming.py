@@ -15,6 +15,7 @@ from shared.vault.components.component_tree import Component
 __all__ = ["name_of_label", "with_prefix"]
 
 MAX_STEM = 40
+MAX_LABEL = 500  # characters of a label that its name is made of
 _APART = re.compile(r"[^a-z0-9]+")
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PREFIXES = len(_DIGITS) ** 3
@@ -26,7 +27,8 @@ def name_of_label(label: str) -> str:
 
     ``North America`` → ``north_america__c``; without Latin letters or digits it is made of a digest of the label.
     """
-    decomposed = unicodedata.normalize("NFKD", label)
+    # Of the beginning alone: to order the accents of one letter takes the square of their number.
+    decomposed = unicodedata.normalize("NFKD", label[:MAX_LABEL])
     plain = decomposed.encode("ascii", "ignore").decode()
     words = _APART.sub("_", plain.lower()).strip("_")
     # Cutting off can leave an underscore at the end, which a name may not have.

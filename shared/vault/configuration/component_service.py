@@ -21,7 +21,8 @@ from shared.vault.components.component_errors import ComponentError, MdlSyntaxEr
 from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.description import configuration_json, object_type_json
-from shared.vault.components.mdl import parse, render
+from shared.vault.components.mdl import parse
+from shared.vault.components.mdl_writing import render
 from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
 from shared.vault.components.registry import Registry
 from shared.vault.configuration.component_table import (

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
+    from shared.vault.connections.allowed_addresses import AllowedAddresses
     from shared.vault.records.named_actions import ActionContext
     from shared.vault.records.rows import NewRow
     from shared.vault.security.sessions import SecurityProfiles
@@ -102,11 +103,11 @@ class ConnectionTrigger:
 
     def __init__(
         self,
-        allowed_urls: Sequence[str],
+        addresses: AllowedAddresses,
         profiles: SecurityProfiles,
     ) -> None:
-        """Take ``allowed_urls``, the prefixes that addresses of External connections may have."""
-        self._allowed = tuple(allowed_urls)
+        """Take the ``addresses`` that External connections may have."""
+        self._addresses = addresses
         self._profiles = profiles
 
     async def before_create(
@@ -234,19 +235,10 @@ class ConnectionTrigger:
             text = "[remote_vault_id__sys] is the number of a Vault"
             return ApiError(ErrorType.INVALID_DATA, text)
         url = values.get("url__sys")
-        if url is not None and not self._allows(str(url)):
+        if url is not None and not self._addresses.allow(str(url)):
             text = "[url__sys] is not among the addresses that are allowed"
             return ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
         return None
-
-    def _allows(self, url: str) -> bool:
-        """Return whether an address is one of the allowed ones, or below one."""
-        for allowed in self._allowed:
-            # With a slash, so that a host whose name begins with an allowed one is another host.
-            below = f"{allowed.rstrip('/')}/"
-            if url == allowed or url.startswith(below):
-                return True
-        return False
 
 
 def connection_type(stored: object) -> ConnectionType | None:

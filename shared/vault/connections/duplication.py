@@ -10,7 +10,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
-from shared.vault.components.mdl import render
+from shared.vault.components.mdl_writing import render
 from shared.vault.connections.connection_rules import OBJECT
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Scalar

@@ -20,6 +20,7 @@ from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import Envelope
 from shared.spark.signatures import SIGNATURE, signature_headers, signed_text
 from shared.vault.access.permissions import Grant, authorize
+from shared.vault.connections.allowed_addresses import read_address
 from shared.vault.connections.connection_rules import OBJECT, ConnectionType, State
 from shared.vault.errors import VaultFault
 
@@ -156,7 +157,8 @@ class MessageSigning:
         """Sign messages that are about to be sent over an Active External connection.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection, too many messages, or a body
-            that is not a message; OPERATION_NOT_ALLOWED for a connection that is not External, or not Active.
+            that is not a message; OPERATION_NOT_ALLOWED for a connection that is not External, or not Active, or whose
+            address is not a plain one.
         """
         authorize(caller, Grant.SIGN_MESSAGES)
         if len(bodies) > MAX_MESSAGES:
@@ -165,6 +167,12 @@ class MessageSigning:
                 f"At most {MAX_MESSAGES} messages are signed at once",
             )
         url = await self._address(api_name)
+        # Of a connection from before addresses were checked for this.
+        if read_address(url) is None:
+            text = (
+                f"The address of connection [{api_name}] could be read in several ways"
+            )
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text)
         message_ids = [_message_id(body) for body in bodies]
         # 500 signatures take long enough to keep other requests waiting.
         return await asyncio.to_thread(self._signed, url, message_ids, bodies)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
 from shared.vault.components.schema import quote, table
 from shared.vault.documents import document_store as store
@@ -49,12 +50,7 @@ async def named(
 
 def _document_id(text: str) -> int | None:
     """Return the document id in a text; None for a text that is not one."""
-    if not text.isascii() or not text.isdecimal():
-        return None
-    # Eleven digits are beyond the largest id; int() refuses a text of thousands of them.
-    significant = text.lstrip("0")[:11] or "0"
-    document_id = int(significant)
-    return document_id if document_id <= MAX_ID else None
+    return whole_number(text, MAX_ID)
 
 
 def _only(ids: Sequence[int]) -> int | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.moments import next_moment
 from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID
@@ -36,7 +36,7 @@ from shared.vault.queries.document_target import DOCUMENTS, SOURCE_FILE
 from shared.vault.records.deletions import note_deletions
 from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.records.rows import UPDATED, RowResult
-from shared.vault.storage.database import moment
+from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-STEP = timedelta(milliseconds=1)  # the API's resolution
 NOT_COPIED = frozenset({"id", "global_version_id__sys", "version_link__sys"})
 MODIFIED = "version_modified_date__v"
 
@@ -339,7 +338,7 @@ class DocumentService:
             if not different:
                 continue
             # The later one of two states of a version has the later date, also within a millisecond.
-            dated = max(now, before[MODIFIED] + STEP)
+            dated = max(now, next_moment(before[MODIFIED]))
             stamp = {"last_modified_by__v": caller.user_id, MODIFIED: dated}
             rows = alike.setdefault(frozenset(different), {})
             rows[before["id"]] = {**different, **stamp}

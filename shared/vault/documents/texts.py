@@ -33,7 +33,9 @@ _TAGS = re.compile(
     r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*+>|\Z)|<!\[CDATA\[|\]\]>|</?[a-z!?][^<>]*+>?",
     re.DOTALL | re.IGNORECASE,
 )
-_SPACE = re.compile(r"\s+")
+# Of more digits than any character has; html.unescape() would fail with the error of an endless number.
+_ENDLESS_REFERENCE = re.compile(r"&#[0-9]{20,}+;?+")
+_SPACE = re.compile(r"\s++")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -112,7 +114,8 @@ def plain_text(data: bytes, media_type: str) -> str:
     text = _decoded(data[:MAX_BYTES]).replace("\x00", " ")
     if media_type in _MARKUP:
         untagged = _TAGS.sub(" ", text)
-        text = html.unescape(untagged).replace("\x00", " ")
+        readable = _ENDLESS_REFERENCE.sub(" ", untagged)
+        text = html.unescape(readable).replace("\x00", " ")
     words = _SPACE.sub(" ", text).strip()
     return words[:MAX_TEXT]
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.components.document_model import DOCUMENT_ID
 from shared.vault.errors import VaultFault
 
@@ -107,23 +108,13 @@ def first_number(fields: Mapping[str, str]) -> Number:
     texts = [fields.get(name) or "" for name in NUMBERS]
     if not any(texts):
         return FIRST
-    if not all(map(_is_number, texts)):
+    major, minor = (whole_number(text, MAX_NUMBER) for text in texts)
+    if major is None or minor is None:
         raise VaultFault(
             ErrorType.INVALID_DATA,
             f"[{MAJOR}] and [{MINOR}] are whole numbers, both given",
         )
-    major, minor = (int(text.lstrip("0") or "0") for text in texts)
     return Number(major, minor)
-
-
-def _is_number(text: str) -> bool:
-    """Return whether a text is a whole number that a version may have."""
-    # Python's int() takes digits of every script.
-    if not text.isascii() or not text.isdigit():
-        return False
-    # Four digits are enough to compare; int() refuses a text of thousands of them.
-    significant = text.lstrip("0")
-    return len(significant) <= len(str(MAX_NUMBER))
 
 
 def version_id(document_id: int, number: Number) -> str:

@@ -1,1 +1,1 @@
-"""Records User Exception Messages of the Vault itself, and ignores or retries them for administrators."""
+"""Records User Exception Messages of the Vault itself, and carries out the administrators' actions on them."""

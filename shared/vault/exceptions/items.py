@@ -37,7 +37,7 @@ WITH counted AS (
 )
 UPDATE records.exception_message__sys m
 SET message_items_failed__sys = summed.failed, error_status__sys = summed.status,
-    modified_by__v = $2, modified_date__v = greatest(date_trunc('milliseconds', clock_timestamp()), m.modified_date__v)
+    modified_by__v = $2, modified_date__v = greatest(platform.change_date(), m.modified_date__v)
 FROM summed WHERE m.id = summed.id
 AND (m.message_items_failed__sys, m.error_status__sys) IS DISTINCT FROM (summed.failed, summed.status)
 """

@@ -14,7 +14,7 @@ from shared.vault.files.attachment_model import (
     Version,
 )
 from shared.vault.files.content_service import Content
-from shared.vault.storage.database import moment
+from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -11,6 +11,7 @@ from shared.vault.errors import VaultFault
 ROOT = "staging"
 MAX_DEPTH = 32
 MAX_NAME_BYTES = 255  # what common file systems allow
+MAX_DECOMPOSED = 3  # times the bytes of a text in UTF-8 when its letters are decomposed
 MAX_PATH_BYTES = 900  # an S3 key holds 1024, the store's own prefix included
 
 
@@ -87,6 +88,9 @@ def checked_name(name: str) -> str:
 
     :raises VaultFault: INVALID_DATA for a name that could lead to another place, or that a store could not use.
     """
+    # Looked at before it is composed: to order the accents of one letter takes the square of their number.
+    if _is_longer(name, MAX_NAME_BYTES * MAX_DECOMPOSED):
+        raise _too_long()
     # Clients write the same letters composed or decomposed: one name is one key.
     composed = unicodedata.normalize("NFC", name)
     if not composed or composed != composed.strip() or composed.startswith("."):
@@ -96,8 +100,17 @@ def checked_name(name: str) -> str:
     if any(map(_is_forbidden, composed)):
         raise _invalid("a name has a slash, a backslash or a control character")
     if _bytes(composed) > MAX_NAME_BYTES:
-        raise _invalid(f"a name is longer than {MAX_NAME_BYTES} bytes")
+        raise _too_long()
     return composed
+
+
+def _is_longer(name: str, limit: int) -> bool:
+    """Return whether a name has more bytes than this; a lone surrogate, refused later, counts as one character."""
+    return len(name.encode(errors="replace")) > limit
+
+
+def _too_long() -> VaultFault:
+    return _invalid(f"a name is longer than {MAX_NAME_BYTES} bytes")
 
 
 def _is_forbidden(character: str) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.whole_numbers import whole_number
 from shared.spark.envelope import RunEvent
 from shared.vault.access.caller import SYSTEM
 from shared.vault.errors import ApiError, VaultFault
@@ -46,7 +47,6 @@ FROM records.{OBJECT} i JOIN records.connection__sys c ON c.id = i.connection__s
 """
 # NO KEY: other rows may refer to the integration while it is locked.
 LOCK_TIME = f"SELECT {LAST_RUN} FROM records.{OBJECT} WHERE id = $1 FOR NO KEY UPDATE"
-CREATED = "SELECT date_trunc('milliseconds', created_date) FROM platform.job WHERE job_id = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +126,7 @@ class IntegrationRunJobs:
         )
         async with self._database.transaction() as connection:
             order = await self._order(connection, integration)
-            # Without a last run, only what has changed since the request is read.
-            since = order.last_run
-            if since is None:
-                since = await connection.fetchval(CREATED, context.job_id)
-            await table.begin(connection, context.job_id, order.last_run, since)
+            await table.begin(connection, integration, context.job_id, order.last_run)
             await _send(context, connection, order)
             await context.save({"begun": True}, connection=connection)
         return Parked(LOOK_SECONDS)
@@ -156,8 +152,8 @@ class IntegrationRunJobs:
                 ErrorType.OPERATION_NOT_ALLOWED,
                 "The integration or its connection is not active",
             )
-        remote = row["remote_vault"] or ""
-        if not remote.isdecimal():
+        remote = whole_number(row["remote_vault"] or "")
+        if remote is None:
             raise VaultFault(
                 ErrorType.OPERATION_NOT_ALLOWED,
                 "The connection has no Remote Vault ID",
@@ -166,7 +162,7 @@ class IntegrationRunJobs:
         if queue is None:
             text = f"No active inbound queue has the connection [{row['connection']}]"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text)
-        return Order(row["name"], queue, int(remote), row["last_run"])
+        return Order(row["name"], queue, remote, row["last_run"])
 
     async def _finish(self, integration: str, run: Run) -> JobResult:
         counts = run.counts
@@ -175,8 +171,8 @@ class IntegrationRunJobs:
                 run,
                 f"{counts.failed} of {counts.read} records failed; see User Exception Messages",
             )
-        if run.source_time is not None:
-            await self._move_on(integration, run.found_time, run.source_time)
+        if run.moves_to is not None:
+            await self._move_on(integration, run.found_time, run.moves_to)
         return JobResult(JobStatus.SUCCESS, {"counts": counts.to_json()})
 
     async def _move_on(

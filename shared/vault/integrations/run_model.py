@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_model import JobStatus
 
 JOB_TYPE = "integration_run"
+# A run says so when open transactions of the source hold Last Successful Run Time back for longer.
+HELD_BACK = timedelta(minutes=5)
+CANNOT_TELL = (
+    "The source cannot tell until when its changes are complete. The next run begins earlier than this one has read, by"
+    " the connector's overlap; a change is missed if its transaction lasts longer than that"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +91,10 @@ class Paging:
 class Run:
     """One run as it is stored; times are None until they are known.
 
-    ``found_time`` is the integration's time when the run began, ``source_time`` the time
-    to which a successful run advances it. ``paged`` says that the stage is read, ``stalled`` that no
-    connector has reported for too long.
+    ``found_time`` is the integration's time when the run began, ``source_time`` the source's clock when the reading
+    began, ``complete_until`` the moment from which changes may still have been uncommitted then; None when the source
+    cannot tell. With ``continues``, an earlier run has read until such a moment, and the window begins there.
+    ``paged`` says that the stage is read, ``stalled`` that no connector has reported for too long.
     """
 
     job_id: int
@@ -98,7 +105,9 @@ class Run:
     run_end_date: datetime | None
     found_time: datetime | None
     changed_since: datetime | None
+    continues: bool
     source_time: datetime | None
+    complete_until: datetime | None
     stage: int
     position: str
     batches: int
@@ -113,6 +122,27 @@ class Run:
     def counts(self) -> Counts:
         """Return the counts of all points together."""
         return sum(self.by_point.values(), Counts())
+
+    @property
+    def moves_to(self) -> datetime | None:
+        """Return the time to which a run without failures moves Last Successful Run Time; None until it is known."""
+        return self.complete_until or self.source_time
+
+    @property
+    def notice(self) -> str | None:
+        """Return what an administrator should know of the window; None when nothing is out of the ordinary."""
+        if self.source_time is None:
+            return None
+        if self.complete_until is None:
+            return CANNOT_TELL
+        behind = self.source_time - self.complete_until
+        if behind <= HELD_BACK:
+            return None
+        minutes = behind // timedelta(minutes=1)
+        return (
+            f"A transaction that changes data in the source has been open for {minutes} minutes. All that was committed"
+            " is read, but Last Successful Run Time moves to the beginning of that transaction only"
+        )
 
     @property
     def stage_done(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.vault.integrations.run_model import JOB_TYPE
 from shared.vault.jobs.job_table import NewJob, insert_job
-from shared.vault.storage.database import moment
+from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller

@@ -7,18 +7,21 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.runtime.logging import get_logger
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.errors import VaultFault
 from shared.vault.integrations import run_table as table
 from shared.vault.integrations.integration_triggers import is_active
-from shared.vault.integrations.run_model import Batch, Paging, Run
+from shared.vault.integrations.run_model import HELD_BACK, Batch, Paging, Run
 from shared.vault.integrations.run_requests import request_run
 from shared.vault.jobs.job_table import wake_job
-from shared.vault.storage.database import announced_moment
+from shared.vault.storage.clock import ClockReading, read_clock
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.storage.database import Connection, Database
+
+log = get_logger(__name__)
 
 MAX_ERROR = 1500  # characters
 MAX_ID = 2**31 - 1  # of the column, an integer of PostgreSQL
@@ -37,13 +40,20 @@ class RunService:
         self._database = database
         self._patience = timedelta(minutes=patience_minutes)
 
-    async def clock(self, caller: Caller) -> datetime:
-        """Return a moment from which a caller can later read changes; no later change is dated before it.
+    async def clock(self, caller: Caller) -> ClockReading:
+        """Return the time, and the moment from which a caller can later read what is not committed yet.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
         authorize(caller, Grant.COPY_RECORDS)
-        return await self._database.unit_of_work(announced_moment)
+        reading = await read_clock(self._database)
+        if reading.date_time - reading.complete_until > HELD_BACK:
+            log.warning(
+                "changes.held_back",
+                since=reading.complete_until.isoformat(),
+                process=reading.oldest_process,
+            )
+        return reading
 
     async def request(self, caller: Caller, integration: str) -> int:
         """Queue a run of an active integration, and return its job's id.
@@ -95,14 +105,20 @@ class RunService:
         integration: str,
         job_id: int,
         source_time: datetime,
+        complete_until: datetime | None,
     ) -> Run:
         """Store the source's clock before the reading; only the first report is stored.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
+        ``complete_until`` is the moment until which the source's changes are complete; None when it cannot tell.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA, also when ``complete_until`` is after the clock.
         """
+        if complete_until is not None and complete_until > source_time:
+            message = "[complete_until] must not be after [source_time]"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
 
         async def work(connection: Connection) -> None:
-            await connection.execute(table.SET_SOURCE_TIME, job_id, source_time)
+            await table.set_source_time(connection, job_id, source_time, complete_until)
 
         return await self._update(caller, integration, job_id, work)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.vault.integrations.run_model import JOB_TYPE, Batch, Counts, Paging, Run
@@ -14,10 +14,19 @@ if TYPE_CHECKING:
 
     from shared.vault.storage.database import Connection
 
-BEGIN = "INSERT INTO platform.integration_run (job_id, found_time, changed_since) VALUES ($1, $2, $3)"
+# The window continues an earlier run when it begins where the source's changes were complete at that run.
+BEGINNING = datetime.min.replace(tzinfo=UTC)  # of a run that reads everything
+BEGIN = f"""
+INSERT INTO platform.integration_run (job_id, found_time, changed_since, continues)
+VALUES ($1, $2, $3, EXISTS (
+    SELECT FROM platform.integration_run r JOIN platform.job j USING (job_id)
+    WHERE j.job_type = '{JOB_TYPE}' AND j.parameters ->> 'integration' = $4 AND j.status = 'SUCCESS'
+        AND r.complete_until = $2))
+"""
 RUNS = f"""
 SELECT j.job_id, j.status, j.created_by, j.created_date, j.run_start_date, j.run_end_date, r.found_time,
-    r.changed_since, r.source_time, r.stage, r.position, r.batches, r.paged, r.more_stages, r.error,
+    r.changed_since, r.continues, r.source_time, r.complete_until, r.stage, r.position, r.batches, r.paged,
+    r.more_stages, r.error,
     r.progress_date < now() - $1::interval AS stalled
 FROM platform.job j LEFT JOIN platform.integration_run r USING (job_id)
 WHERE j.job_type = '{JOB_TYPE}' AND j.parameters ->> 'integration' = $2
@@ -35,7 +44,10 @@ SELECT r.job_id FROM platform.integration_run r JOIN platform.job j USING (job_i
 WHERE job_id = $1 AND j.status = 'RUNNING' FOR UPDATE OF r
 """
 SET_SOURCE_TIME = """
-UPDATE platform.integration_run SET source_time = coalesce(source_time, $2), progress_date = now() WHERE job_id = $1
+UPDATE platform.integration_run
+SET source_time = coalesce(source_time, $2), progress_date = now(),
+    complete_until = CASE WHEN source_time IS NULL THEN $3 ELSE complete_until END
+WHERE job_id = $1
 """
 SET_ERROR = "UPDATE platform.integration_run SET error = $2, progress_date = now() WHERE job_id = $1"
 # A connector that reads a stage a second time reports what is stored already: a report counts only
@@ -65,12 +77,23 @@ WHERE job_id = $1 RETURNING stage
 
 async def begin(
     connection: Connection,
+    integration: str,
     job_id: int,
     found: datetime | None,
-    changed_since: datetime,
 ) -> None:
-    """Store a run that begins now."""
-    await connection.execute(BEGIN, job_id, found, changed_since)
+    """Store a run of an integration (record id) that begins now; it reads everything when it has found no time."""
+    since = BEGINNING if found is None else found
+    await connection.execute(BEGIN, job_id, found, since, integration)
+
+
+async def set_source_time(
+    connection: Connection,
+    job_id: int,
+    source_time: datetime,
+    complete_until: datetime | None,
+) -> None:
+    """Store the source's clock, and until when its changes were complete, unless both are stored already."""
+    await connection.execute(SET_SOURCE_TIME, job_id, source_time, complete_until)
 
 
 async def read_run(
@@ -165,7 +188,9 @@ def _run(row: Record, points: Sequence[Record]) -> Run:
         run_end_date=row["run_end_date"],
         found_time=row["found_time"],
         changed_since=row["changed_since"],
+        continues=bool(row["continues"]),
         source_time=row["source_time"],
+        complete_until=row["complete_until"],
         stage=row["stage"] or 0,
         position=row["position"] or "",
         batches=row["batches"] or 0,

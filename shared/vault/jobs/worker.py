@@ -27,6 +27,7 @@ from shared.vault.jobs.job_model import (
     error_json,
 )
 from shared.vault.storage.database import RETRYABLE, UNREACHABLE
+from shared.vault.storage.query_slots import in_job
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -243,7 +244,8 @@ class JobWorker:
         bound = asyncio.timeout(job_type.timeout)
         try:
             async with bound:
-                return await job_type.handler(context)
+                with in_job():
+                    return await job_type.handler(context)
         except TimeoutError:
             if bound.expired():
                 return JobResult(JobStatus.TIMEOUT)

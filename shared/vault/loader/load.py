@@ -271,9 +271,9 @@ def version_of(item: Item) -> str:
 
 
 def _results(outcome: object) -> list[RowResult]:
-    """Return ``outcome`` as the results of rows.
+    """Return the results of a unit of work of the records.
 
-    :raises TypeError: when the unit of work has returned anything else.
+    :raises TypeError: when it is another unit of work.
     """
     if not isinstance(outcome, list):
         message = "a unit of work of the records yields results of rows"

@@ -10,7 +10,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
-from shared.vault.loader.extract import EXTRACT
+from shared.vault.loader.extract import EXTRACT, statement
 from shared.vault.loader.load import LOAD, version_of
 from shared.vault.loader.load_writing import RESULTS, require_writable
 from shared.vault.loader.request import ExtractTask, LoadTask, extract_tasks, load_tasks
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.files.file_store import FileStore, Item
+    from shared.vault.jobs.job_model import Job
     from shared.vault.jobs.job_service import JobService
+    from shared.vault.queries.queries import QueryService
     from shared.vault.staging.staging_service import StagingService
 
 
@@ -32,8 +34,10 @@ class LoaderService:
         staging: StagingService,
         files: FileStore,
         components: ComponentService,
+        queries: QueryService,
     ) -> None:
         self._jobs = jobs
+        self._queries = queries
         self._staging = staging
         self._files = files
         self._components = components
@@ -110,14 +114,15 @@ class LoaderService:
         task_id: str,
         log: str,
     ) -> tuple[Item, AsyncIterator[bytes]]:
-        """Return the results or a log of a task of a job that has ended.
+        """Return the results or a log of a task of a job that has ended, to callers who may read what they show.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED while
             the job has not ended.
         """
         authorize(caller, Grant.USE_LOADER)
         job_type = EXTRACT if log == RESULTS else LOAD
-        await self._jobs.finished_job(caller, job_id, job_type)
+        job = await self._jobs.finished_job(caller, job_id, job_type)
+        self._require_readable(caller, job, task_id)
         key = result_key(job_id, task_id, log)
         # The task's id becomes part of a key of the store, and comes from an address.
         valid = task_id.isascii() and task_id.isdigit()
@@ -126,3 +131,19 @@ class LoaderService:
             message = f"The job [{job_id}] has no such results"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         return item, self._files.get(key)
+
+    def _require_readable(self, caller: Caller, job: Job, task_id: str) -> None:
+        """Check that the caller may read the records of a job's task, which may be another user's.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when the query of an extract is none any more.
+        """
+        stored: Sequence[Mapping[str, object]] = job.parameters["tasks"]  # type: ignore[assignment]
+        for task in stored:
+            if task["task_id"] != task_id:
+                continue
+            require(caller, str(task["object_name"]), Operation.READ)
+            if job.job_type == EXTRACT:
+                extracted = ExtractTask.from_json(task)
+                target = self._components.registry.objects.get(extracted.object_name)
+                # Its fields may be those of other objects, to which the records refer.
+                self._queries.require_readable(caller, statement(extracted, target))

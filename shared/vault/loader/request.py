@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.errors import VaultFault
 
 MAX_TASKS = 10
+MAX_ORDER = 999_999
 MAX_FIELDS = 500
 MAX_CRITERIA = 40_000  # characters; a query has 50,000
 NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
@@ -111,15 +113,15 @@ def _load_task(
         "idparam",
         required=action == Action.UPSERT,
     )
-    order = row.get("order") or task_id
-    if not str(order).isdigit() or len(str(order)) > 6:
+    order = whole_number(str(row.get("order") or task_id), MAX_ORDER)
+    if order is None:
         raise _invalid(task_id, "order")
     return LoadTask(
         task_id=task_id,
         object_name=name,
         action=Action(action),
         file=_text(task_id, row, "file"),
-        order=int(str(order)),
+        order=order,
         id_param=id_param or None,
         migration_mode=_flag(row.get("recordmigrationmode")),
         no_triggers=_flag(row.get("notriggers")),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import re
 from collections import deque
 from collections.abc import (
     AsyncGenerator,
@@ -18,11 +17,11 @@ from dataclasses import dataclass
 
 import orjson
 
+from shared.protocol.csv_cells import safe_cell
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
 
 MAX_RECORD = 4 * 2**20  # characters of one row
-FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d.][\d.,\s]*\Z)")
 # A failure log that has been corrected may be loaded again as it is.
 LOG_COLUMNS = ("responseStatus", "errors")
 
@@ -47,22 +46,26 @@ class _Lines:
     def __init__(self) -> None:
         self._ready: deque[str] = deque()
         self._taken: list[str] = []
-        self._partial = ""
+        self._partial: list[str] = []
         self._size_of_lines = 0
         self.ended = False
 
     def add(self, text: str) -> None:
         """Take in what comes next."""
-        lines = (self._partial + text).split("\n")
-        self._partial = lines.pop()
-        self._ready.extend(f"{line}\n" for line in lines)
         self._size_of_lines += len(text)
+        first, *others = text.split("\n")
+        # Joined when the line is whole: a long one that comes in small pieces is copied once.
+        self._partial.append(first)
+        for line in others:
+            self._ready.append("".join(self._partial) + "\n")
+            self._partial = [line]
 
     def end(self) -> None:
         """Accept that nothing follows."""
-        if self._partial:
-            self._ready.append(self._partial)
-        self._partial, self.ended = "", True
+        rest = "".join(self._partial)
+        if rest:
+            self._ready.append(rest)
+        self._partial, self.ended = [], True
 
     def __iter__(self) -> _Lines:
         return self
@@ -81,8 +84,10 @@ class _Lines:
         self._size_of_lines -= sum(map(len, self._taken))
         self._taken.clear()
 
-    def give_back(self) -> None:
+    def give_back(self) -> int:
         """Return the lines taken to the queue: they are only the beginning of a row.
+
+        Return how many characters to read before the row is tried again.
 
         :raises VaultFault: INVALID_DATA when it is too long to be one.
         """
@@ -92,6 +97,8 @@ class _Lines:
         if self._size_of_lines > MAX_RECORD:
             message = f"A row has more than {MAX_RECORD} characters"
             raise VaultFault(ErrorType.INVALID_DATA, message)
+        # As many again: however small the chunks are, a row is read about twice in all.
+        return min(self._size_of_lines, MAX_RECORD + 1 - self._size_of_lines)
 
 
 class SheetReader:
@@ -170,10 +177,10 @@ class SheetReader:
             try:
                 row = next(self._reader)
             except _Starved:
-                self._lines.give_back()
+                wanted = self._lines.give_back()
                 # A reader that was interrupted within a row begins it anew.
                 self._reader = csv.reader(self._lines, strict=True)
-                await self._more()
+                await self._more(wanted)
                 continue
             except StopIteration:
                 return None
@@ -183,14 +190,20 @@ class SheetReader:
             if row:
                 return row
 
-    async def _more(self) -> None:
-        chunk = await anext(self._content, None)
+    async def _more(self, wanted: int) -> None:
+        """Read at least one chunk, and on until there are ``wanted`` characters more, or the end."""
         try:
-            if chunk is None:
-                self._lines.add(self._decoder.decode(b"", final=True))
-                self._lines.end()
-            else:
-                self._lines.add(self._decoder.decode(chunk))
+            while True:
+                chunk = await anext(self._content, None)
+                if chunk is None:
+                    self._lines.add(self._decoder.decode(b"", final=True))
+                    self._lines.end()
+                    return
+                text = self._decoder.decode(chunk)
+                self._lines.add(text)
+                wanted -= len(text)
+                if wanted <= 0:
+                    return
         except UnicodeDecodeError as error:
             raise _invalid("it is not UTF-8 text") from error
 
@@ -214,9 +227,8 @@ def cell(value: object) -> str:
         return orjson.dumps(value).decode()
     if isinstance(value, list | tuple):
         return ",".join(cell(item) for item in value)
-    text = str(value)
-    # Spreadsheets run a cell that begins like a formula, unless an apostrophe is in front.
-    return f"'{text}" if isinstance(value, str) and FORMULA.match(text) else text
+    # A number may begin with a sign.
+    return safe_cell(value) if isinstance(value, str) else str(value)
 
 
 def _invalid(reason: str) -> VaultFault:

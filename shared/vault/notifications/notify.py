@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault import vql
 from shared.vault.access.caller import SYSTEM
+from shared.vault.access.permissions import profile_reads
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.configured_queries import (
+    readable_paths,
     rendered,
     token_paths,
     value_text,
@@ -21,6 +24,7 @@ from shared.vault.errors import ApiError, VaultFault
 from shared.vault.notifications.mail import EMAIL_JOB
 
 if TYPE_CHECKING:
+    from shared.vault.access.caller import SecurityProfile
     from shared.vault.jobs.job_service import JobService
     from shared.vault.records.named_actions import ActionContext
 
@@ -35,6 +39,10 @@ SELECT c.user_id FROM platform.user_group g JOIN platform.credential c ON c.acti
     OR EXISTS (SELECT FROM platform.user_group_member m WHERE m.group_id = g.id AND m.user_id = c.user_id))
 WHERE g.active AND (g.name = ANY($2::text[]) OR g.id::text = ANY($2::text[]))
 ORDER BY 1
+"""
+PROFILES = """
+SELECT user_id::text AS user_id, security_profile FROM platform.credential
+WHERE active AND user_id::text = ANY($1::text[])
 """
 # DISTINCT: a user may be named by a group and by a field of the record.
 STORE = """
@@ -54,19 +62,32 @@ SELECT DISTINCT notification_id FROM recipients ORDER BY 1
 Values = Mapping[str, Mapping[str, str]]
 """Values of records as text, by record id and field path."""
 
+Recipients = Sequence[tuple[str, str]]
+"""Pairs of a record's id and a user's id, each once."""
+
 
 class Notifier:
-    """Writes notifications; ``emailing`` says whether this Vault has a mail server."""
+    """Writes notifications, each with what its recipient may read of the record.
 
-    def __init__(self, jobs: JobService, *, emailing: bool) -> None:
+    ``profile`` returns the security profile of a name; ``emailing`` says whether this Vault has a mail server.
+    """
+
+    def __init__(
+        self,
+        jobs: JobService,
+        profile: Callable[[str], SecurityProfile],
+        *,
+        emailing: bool,
+    ) -> None:
         self._jobs = jobs
+        self._profile = profile
         self._emailing = emailing
 
     async def notify(self, context: ActionContext) -> Mapping[str, ApiError]:
         """Notify ``users``, ``groups``, and the users that ``fields`` of each record name.
 
-        Inactive and unknown users are left out. Unless ``email`` is false, an e-mail is
-        queued as well.
+        Inactive and unknown users are left out. A field that a recipient may not read is
+        a dash in their text. Unless ``email`` is false, an e-mail is queued as well.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when the configuration does not suit the
             object, or there are too many notifications to write.
@@ -80,21 +101,41 @@ class Notifier:
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         asked = context.parameters.get("email", (True,))[0] is not False
         emailing = self._emailing and asked
-        subjects = [_line(rendered(subject, values[each])) for each in context.ids]
-        bodies = [rendered(body, values[each]) for each in context.ids]
-        stored = await context.connection.fetch(
-            STORE,
-            context.object.name,
-            list(context.ids),
-            subjects,
-            bodies,
-            [record_id for record_id, _ in recipients],
-            [user for _, user in recipients],
-            emailing,
-        )
+        paths = (*token_paths(subject), *token_paths(body))
+        by_sight = await self._by_sight(context, paths, recipients)
+        stored: list[int] = []
+        for shown, of_sight in by_sight.items():
+            ids = list(dict.fromkeys(record_id for record_id, _ in of_sight))
+            subjects = [_line(rendered(subject, values[each], shown)) for each in ids]
+            bodies = [rendered(body, values[each], shown) for each in ids]
+            texts = (ids, subjects, bodies)
+            stored += await _store(context, texts, of_sight, emailing=emailing)
         if stored and emailing:
-            await self._queue_email(context, [row["notification_id"] for row in stored])
+            await self._queue_email(context, stored)
         return {}
+
+    async def _by_sight(
+        self,
+        context: ActionContext,
+        paths: Collection[str],
+        recipients: Recipients,
+    ) -> Mapping[frozenset[str], Recipients]:
+        """Return the active recipients by those of the fields that they may read."""
+        users = list({user for _, user in recipients})
+        rows = await context.connection.fetch(PROFILES, users)
+        name_of = {row["user_id"]: row["security_profile"] for row in rows}
+        sights: dict[str, frozenset[str]] = {}
+        # Users are many, profiles few.
+        for name in set(name_of.values()):
+            reads = profile_reads(self._profile(name))
+            sights[name] = readable_paths(
+                paths, context.object.name, context.registry, reads
+            )
+        found: dict[frozenset[str], list[tuple[str, str]]] = defaultdict(list)
+        for record_id, user in recipients:
+            if user in name_of:
+                found[sights[name_of[user]]].append((record_id, user))
+        return found
 
     @staticmethod
     async def _recipients(
@@ -123,6 +164,25 @@ class Notifier:
             {"notifications": ids, "attempt": 1},
             connection=context.connection,
         )
+
+
+async def _store(
+    context: ActionContext,
+    texts: tuple[list[str], list[str], list[str]],
+    recipients: Recipients,
+    *,
+    emailing: bool,
+) -> list[int]:
+    """Store notifications, of records' ids with their subjects and bodies; return the ids of those with recipients."""
+    rows = await context.connection.fetch(
+        STORE,
+        context.object.name,
+        *texts,
+        [record_id for record_id, _ in recipients],
+        [user for _, user in recipients],
+        emailing,
+    )
+    return [row["notification_id"] for row in rows]
 
 
 def _line(text: str) -> str:

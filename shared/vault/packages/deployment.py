@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn, assert_never
 
-from shared.vault.components.mdl import render
+from shared.vault.components.mdl_writing import render
 from shared.vault.components.ordering import in_order
 from shared.vault.components.statement import Command, Statement
 from shared.vault.errors import VaultFault

@@ -10,11 +10,16 @@ import structlog
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
-from shared.vault.access.permissions import Grant, authorize
+from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.errors import VaultFault
 from shared.vault.packages.deployment import Deployment, DeploymentFailed
 from shared.vault.packages.package_archive import PackageFault
-from shared.vault.packages.package_model import PACKAGE, Package, PackageStatus
+from shared.vault.packages.package_model import (
+    PACKAGE,
+    DataStep,
+    Package,
+    PackageStatus,
+)
 from shared.vault.packages.package_reading import read_package
 from shared.vault.packages.package_reports import validation_document
 from shared.vault.packages.package_results import (
@@ -306,6 +311,18 @@ class InboundPackages:
         """
         authorize(caller, Grant.MANAGE_PACKAGES)
         return await self._stored(package_id)
+
+    async def file(self, caller: Caller, package_id: str) -> StoredPackage:
+        """Return what is stored of a package whose file the caller may read: its data are values of records.
+
+        :raises VaultFault: as ``results`` does; INSUFFICIENT_ACCESS when the caller may not read an object with data.
+        """
+        stored = await self.results(caller, package_id)
+        _, package = await self._package(package_id)
+        for step in package.steps:
+            if isinstance(step, DataStep):
+                require(caller, step.object_name, Operation.READ)
+        return stored
 
     async def _carry_out(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.components.registry import component_id
 from shared.vault.components.schema import table as table_of
@@ -148,7 +149,7 @@ class OutboundPackages:
         target = package["target_vault_id__v"] or ""
         details: Document = {
             "total_dependencies": len(missing),
-            "target_vault_id": int(target) if target.isdecimal() else None,
+            "target_vault_id": whole_number(target),
             "package_name": package["name__v"],
             "package_id": package_id,
             "package_summary": package["summary__v"],

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from xml.etree.ElementTree import Element  # reads no XML itself  # nosec B405
 
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.components.component_errors import MdlSyntaxError
 from shared.vault.components.mdl import parse as parse_mdl
 from shared.vault.components.statement import Statement
@@ -160,7 +161,7 @@ def _check_sum(content: bytes, expected: str) -> None:
 
 
 def _check_count(found: int, expected: str) -> None:
-    if expected and (not expected.isdecimal() or int(expected) != found):
+    if expected and whole_number(expected) != found:
         raise StepFault("The file does not have as many records as the package says")
 
 

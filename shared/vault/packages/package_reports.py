@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from shared.protocol.csv_cells import csv_text
 from shared.vault.packages.deployment import Deployment, StepOutcome, StepStatus
 from shared.vault.packages.package_model import ComponentStep, DataStep, Package, Step
 from shared.vault.packages.package_validation import StepValidation, Validation
@@ -119,9 +118,7 @@ def data_log(outcomes: Sequence[StepOutcome]) -> str | None:
     """Return a CSV line for each row of the data steps, without the values; None when there are no data steps."""
     if not any(isinstance(outcome.step, DataStep) for outcome in outcomes):
         return None
-    sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet)
-    writer.writerow(DATA_LOG_COLUMNS)
+    lines: list[Sequence[object]] = [DATA_LOG_COLUMNS]
     for outcome in outcomes:
         for number, row in enumerate(outcome.rows, 1):
             errors = "\n".join(f"{error.type}|{error.message}" for error in row.errors)
@@ -136,8 +133,8 @@ def data_log(outcomes: Sequence[StepOutcome]) -> str | None:
                 row.event or "",
                 errors,
             )
-            writer.writerow(line)
-    return sheet.getvalue()
+            lines.append(line)
+    return csv_text(lines)
 
 
 def _validated_step(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from shared.protocol.csv_cells import csv_text
 from shared.vault.components.component_tree import Component
-from shared.vault.components.mdl import render
+from shared.vault.components.mdl_writing import render
 from shared.vault.components.ordering import in_order
 from shared.vault.components.registry import Registry
 from shared.vault.components.uses import Dependency, dependencies_of
@@ -98,9 +97,7 @@ def _dependencies(
     inside: Collection[tuple[str, str]],
     registry: Registry,
 ) -> str:
-    sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet)
-    writer.writerow(DEPENDENCY_HEADER)
+    lines: list[Sequence[object]] = [DEPENDENCY_HEADER]
     for dependency in dependencies_of(component):
         target = registry.components.get(dependency.key)
         included = dependency.key in inside
@@ -110,8 +107,8 @@ def _dependencies(
             target,
             included,
         )
-        writer.writerow(line)
-    return sheet.getvalue()
+        lines.append(line)
+    return csv_text(lines)
 
 
 def _line(

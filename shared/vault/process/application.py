@@ -70,6 +70,7 @@ def run(definition: VaultDefinition) -> None:
         app,
         settings.host,
         settings.port,
+        bounds=settings.connection_bounds,
         tls=settings.tls,
         drain=settings.drain_seconds,
     )

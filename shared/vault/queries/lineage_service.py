@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shared.protocol.json_values import date_time_text
-from shared.vault.access.permissions import Grant, authorize, granted
+from shared.vault import vql
+from shared.vault.access.permissions import Grant, authorize, granted, readable
 from shared.vault.records.lineage_entries import purge_lineage
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
+    from shared.vault.configuration.component_service import ComponentService
     from shared.vault.queries.queries import QueryService
     from shared.vault.storage.database import Database
 
@@ -33,12 +35,12 @@ LEFT JOIN LATERAL (
 WHERE l.object = $1 AND l.record_id = $2
 ORDER BY f.name, l.id DESC
 """
-COUNT = "SELECT count(*) FROM platform.lineage WHERE message_id = $1"
+COUNT = "SELECT count(*) FROM platform.lineage l WHERE message_id = $1 AND {readable}"
 OF_MESSAGE = f"""
 SELECT l.object AS object_name, l.record_id, o.rule AS integration_rule, {ORIGIN}, o.ruled AS fields_by_rule,
     o.own AS fields_by_integration_point
 FROM platform.lineage l JOIN platform.lineage_origin o ON o.id = l.origin
-WHERE l.message_id = $1 ORDER BY l.id LIMIT $2 OFFSET $3
+WHERE l.message_id = $1 AND {{readable}} ORDER BY l.id LIMIT $3 OFFSET $4
 """
 MOMENTS = ("connector_time", "date")
 CHANGES = ("changed", "changed_by", "changed_by_name")
@@ -55,9 +57,15 @@ class MessagePage:
 class LineageService:
     """Carries out the lineage calls of the API."""
 
-    def __init__(self, database: Database, queries: QueryService) -> None:
+    def __init__(
+        self,
+        database: Database,
+        queries: QueryService,
+        components: ComponentService,
+    ) -> None:
         self._database = database
         self._queries = queries
+        self._components = components
 
     async def of_record(
         self,
@@ -89,12 +97,19 @@ class LineageService:
     ) -> MessagePage:
         """Return the records and fields that a message has written, the earliest first.
 
+        They are those of objects that the caller may read.
+
         :raises VaultFault: INSUFFICIENT_ACCESS, the caller may not read the audit trail.
         """
         authorize(caller, Grant.READ_AUDIT)
-        async with self._database.connection() as connection:
-            total = int(await connection.fetchval(COUNT, message_id))
-            rows = await connection.fetch(OF_MESSAGE, message_id, limit, offset)
+        objects = self._components.registry.objects
+        operator, names = vql.readable_objects(objects, readable(caller))
+        shown = f"l.object {operator}($2::text[])"
+        count = COUNT.format(readable=shown)
+        page = OF_MESSAGE.format(readable=shown)
+        async with self._database.query_connection(caller.user_id) as connection:
+            total = int(await connection.fetchval(count, message_id, names))
+            rows = await connection.fetch(page, message_id, names, limit, offset)
         dated = [_dated(dict(row)) for row in rows]
         return MessagePage(total, dated)
 

@@ -1,17 +1,13 @@
-"""Runs VQL for a caller, page by page, and limits how many queries of one user run at once."""
+"""Runs VQL for a caller, page by page."""
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
-
-import asyncpg
 
 from shared.protocol.error_types import ErrorType
 from shared.vault import vql
@@ -40,81 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Extras", "QueryPage", "QueryService", "query_tokens"]
 
-MAX_WAITING = 500  # queries of one user
 RECORD_ID = re.compile(r"[A-Za-z0-9]{1,40}\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class QueryLimits:
-    """The limits of queries: how many of one user run at once, how long a further one waits, and how long one may run.
-
-    Times are in seconds. ``timeout_seconds`` is the statement timeout of the database; here only the error names it.
-    """
-
-    concurrent: int = 5
-    wait_seconds: float = 30.0
-    timeout_seconds: float = 60.0
-
-
-@dataclass(slots=True)
-class _Slots:
-    """The slots of one user; ``users`` counts the queries that run or wait."""
-
-    free: asyncio.Semaphore
-    users: int = 0
-
-
-@dataclass(slots=True)
-class QuerySlots:
-    """Limits the queries that run at once, by user, in this process."""
-
-    limits: QueryLimits
-    _by_user: dict[int, _Slots] = field(default_factory=dict)
-
-    @asynccontextmanager
-    async def slot(self, user_id: int) -> AsyncIterator[None]:
-        """Occupy one of the user's slots for the block.
-
-        :raises VaultFault: API_LIMIT_EXCEEDED when no slot becomes free in time, or too many queries wait already.
-        """
-        slots = self._slots_of(user_id)
-        # A waiting query costs memory and an open connection: their number has a bound too.
-        if slots.users >= self.limits.concurrent + MAX_WAITING:
-            raise self._exceeded()
-        slots.users += 1
-        try:
-            await self._acquire(slots)
-            try:
-                yield
-            finally:
-                slots.free.release()
-        finally:
-            slots.users -= 1
-            # Users come and go; only those with queries have an entry.
-            if not slots.users:
-                self._by_user.pop(user_id, None)
-
-    def _slots_of(self, user_id: int) -> _Slots:
-        slots = self._by_user.get(user_id)
-        if slots is None:
-            free = asyncio.Semaphore(self.limits.concurrent)
-            slots = _Slots(free)
-            self._by_user[user_id] = slots
-        return slots
-
-    async def _acquire(self, slots: _Slots) -> None:
-        try:
-            async with asyncio.timeout(self.limits.wait_seconds):
-                await slots.free.acquire()
-        except TimeoutError:
-            raise self._exceeded() from None
-
-    def _exceeded(self) -> VaultFault:
-        message = (
-            f"At most {self.limits.concurrent} queries of a user run at once;"
-            " try again when one has ended"
-        )
-        return VaultFault(ErrorType.API_LIMIT_EXCEEDED, message)
 
 
 def query_tokens(
@@ -144,15 +66,13 @@ class QueryService:
         database: Database,
         components: ComponentService,
         tokens: Mapping[str, str | int] | None = None,
-        limits: QueryLimits | None = None,
     ) -> None:
         self._database = database
         self._components = components
         self.cursors = CursorStore(database)
         empty = {name: kind() for name, kind in vql.TOKENS.items()}
         self._tokens: Mapping[str, str | int] = {**empty, **(tokens or {})}
-        self._limits = limits or QueryLimits()
-        self._slots = QuerySlots(self._limits)
+        self._slots = database.query_slots
         self._statements = Statements(components)
 
     async def run(
@@ -173,6 +93,13 @@ class QueryService:
             return await self._components.unless_changed(
                 lambda: self._first_page(caller, text, version_path, wanted)
             )
+
+    def require_readable(self, caller: Caller, text: str) -> None:
+        """Check that the caller may run a statement: read all that its result shows and goes by.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; another one, with the position, for a fault in the text.
+        """
+        self._statements.statement(caller, text)
 
     async def _first_page(
         self,
@@ -332,12 +259,8 @@ class QueryService:
         if run is not None and run.compiled.deferred:
             parameters = vql.resolve(parameters, run.execution)
         async with self._database.connection() as connection:
-            try:
+            with self._slots.timed():
                 return await connection.fetch(sql, *parameters)
-            except (asyncpg.QueryCanceledError, TimeoutError) as error:
-                seconds = f"{self._limits.timeout_seconds:g} seconds"
-                message = f"The query was stopped after {seconds} [query timeout]"
-                raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
 
     async def _total(self, run: _Run, page: QueryPage) -> int:
         """Return the number of rows of the whole result."""

@@ -35,7 +35,7 @@ class _Cache:
 
     registry: Registry
     targets: vql.Targets
-    queries: OrderedDict[tuple[SecurityProfile, str], vql.CompiledQuery] = field(
+    queries: OrderedDict[tuple[SecurityProfile, bool, str], vql.CompiledQuery] = field(
         default_factory=OrderedDict
     )
 
@@ -74,7 +74,7 @@ class Statements:
         """
         cache = self._current()
         # Profiles are compared by identity: each reading of the components makes new ones, with their permissions.
-        key = (caller.profile, text)
+        key = (caller.profile, caller.read_only, text)
         cached = cache.queries.get(key)
         if cached is not None:
             cache.queries.move_to_end(key)

@@ -11,7 +11,7 @@ from shared.vault import vql
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit.trails import query_targets as audit_targets
 from shared.vault.components.description import configuration_json
-from shared.vault.components.mdl import render
+from shared.vault.components.mdl_writing import render
 from shared.vault.model.component_model import (
     Field,
     FieldType,

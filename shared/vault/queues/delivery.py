@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.moments import read_moment
 from shared.spark.envelope import MAX_NAME_LENGTH
 from shared.vault.errors import VaultFault
 
@@ -85,11 +86,10 @@ def _moment(row: Mapping[str, object], name: str) -> datetime:
     """
     text = str(row.get(name))
     try:
-        moment = datetime.fromisoformat(text)
+        return read_moment(text)
     except ValueError as error:
         message = f"[{name}] of a delivery is no date and time"
         raise VaultFault(ErrorType.INVALID_DATA, message) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _count(row: Mapping[str, object], name: str) -> int:

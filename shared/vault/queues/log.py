@@ -61,7 +61,8 @@ EXPIRE = "DELETE FROM platform.queue_log WHERE logged < now() - $1::interval"
 EXPIRE_TRACES = "DELETE FROM platform.queue_trace WHERE ends < now()"
 ENTRIES = f"""
 SELECT {selected_columns()} FROM platform.queue_log
-WHERE logged >= $1 AND logged < $2 AND entry > $3 AND ($4::text IS NULL OR queue = $4) ORDER BY entry LIMIT $5
+WHERE logged >= $1 AND logged < $1 + interval '1 day' AND entry > $2 AND ($3::text IS NULL OR queue = $3)
+ORDER BY entry LIMIT $4
 """
 
 
@@ -155,7 +156,7 @@ class QueueLog:
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
         authorize(caller, Grant.READ_QUEUE_LOG)
-        async with self._database.connection() as connection:
+        async with self._database.query_connection(caller.user_id) as connection:
             rows = await connection.fetch(DAYS)
         return [LogDay(row["day"], row["removals"], row["traces"]) for row in rows]
 
@@ -174,9 +175,8 @@ class QueueLog:
         """
         authorize(caller, Grant.READ_QUEUE_LOG)
         begin = datetime.combine(day, time.min, UTC)
-        end = begin + timedelta(days=1)
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(ENTRIES, begin, end, after, queue, limit)
+        async with self._database.query_connection(caller.user_id) as connection:
+            rows = await connection.fetch(ENTRIES, begin, after, queue, limit)
         return [self._entry(row) for row in rows]
 
     def _entry(self, row: Record) -> LogEntry:

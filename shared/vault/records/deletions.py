@@ -31,7 +31,11 @@ KEPT = timedelta(days=30)
 DOCUMENTS = "documents"  # listed by their own ids, one version of several by its id
 PURGE = 5000  # rows of one statement
 
-NOTE = "INSERT INTO platform.deletion (object, record_id) SELECT * FROM unnest($1::text[], $2::text[])"
+NOTE = """
+INSERT INTO platform.deletion (object, record_id, date_deleted)
+SELECT object, record_id, now
+FROM unnest($1::text[], $2::text[]) AS gone (object, record_id), platform.change_date() AS now
+"""
 LISTED = """
 FROM platform.deletion
 WHERE object = $1 AND date_deleted >= $2 AND date_deleted <= $3 AND (attachment_id IS NOT NULL) = $4
@@ -220,7 +224,7 @@ class DeletionService:
         oldest = now - KEPT
         start = max(span.start or oldest, oldest)
         listed = (object_name, start, span.end or now, attachments)
-        async with self._database.connection() as connection:
+        async with self._database.query_connection(caller.user_id) as connection:
             total = await connection.fetchval(COUNT, *listed)
             rows = await connection.fetch(PAGE, *listed, span.limit, span.offset)
         deletions = [Deletion(**row) for row in rows]

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 Coercion = Callable[[object], object]
 
 BIGINT = 2**63
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+NUMBER = re.compile(
+    r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]{1,4})?"
+)
 MAX_NUMBER_TEXT = 100  # characters
 EXACT = Context(prec=100)  # digits; more than a number of this size and scale can have
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
@@ -28,7 +27,7 @@ from shared.vault.records.rows import (
     WriteMode,
     in_order,
 )
-from shared.vault.storage.database import moment
+from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -71,7 +70,6 @@ class Batch:
         self._vault_id = vault_id
         self._ids = ids
         self._trigger = trigger
-        self._moment: datetime | None = None
 
     async def resolve(self, rows: Sequence[ReadRow]) -> list[ResolvedRow]:
         """Return the rows with record ids in place of the keys of their references."""
@@ -107,7 +105,7 @@ class Batch:
     async def _insert(self, rows: Sequence[NewRow], key: Field | None) -> None:
         connection, target = self.connection, self.object
         identifiers = await self._ids.take(connection, target, len(rows))
-        now = await self._now()
+        now = await moment(connection)
         creation = new.Creation(self._vault_id, self.caller.user_id, now)
         for row, identifier in zip(rows, identifiers, strict=True):
             creation.fill(row, identifier, target, self.registry)
@@ -125,13 +123,6 @@ class Batch:
         await entries.created(connection, self.registry, self.caller, target.name, ids)
         if ids and isinstance(self._trigger, CreationFollower):
             await self._trigger.after_create(connection, self.caller, ids)
-
-    async def _now(self) -> datetime:
-        """Return the time at which this batch changes records, the same for all of them."""
-        # Asked for once, and only by a batch that writes.
-        if self._moment is None:
-            self._moment = await moment(self.connection)
-        return self._moment
 
     async def lock(self, rows: Sequence[Row], key: Field) -> dict[object, Record]:
         """Lock the stored records that rows without errors name, and return them by key.
@@ -260,7 +251,7 @@ class Batch:
             group.append((change.id, values))
         await self._write(dated)
         if undated:
-            now = await self._now()
+            now = await moment(connection)
             for _, values in undated:
                 values[MODIFIED_DATE] = now
             await self._write(undated, later=MODIFIED_DATE)

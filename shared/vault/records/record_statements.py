@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.moments import LAST
 from shared.vault.access.permissions import Operation, may
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import name_sequence, quoted, table
@@ -104,7 +105,8 @@ def update_statement(
     for field, alias in zip(fields, aliases, strict=True):
         name, value = quoted(field.name), _carried(field, f"u.{alias}")
         if field.name == later:
-            value = f"greatest({value}, t.{name} + interval '1 ms')"
+            # The last moment of the calendar has none behind it.
+            value = f"least(greatest({value}, t.{name} + interval '1 ms'), '{LAST.isoformat()}')"
         sets.append(f"{name} = {value}")
     update = f"UPDATE {table(target.name)} t SET {', '.join(sets)}"
     return f"{update} FROM unnest({arrays}) AS u({columns}) WHERE t.id = u.id"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.moments import next_moment
 from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import Grant, authorize, authorize_copying
 from shared.vault.components.platform import SOURCE_MODIFIED
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 FIELD = SOURCE_MODIFIED.name
-STEP = timedelta(milliseconds=1)  # the API's resolution
 STATUS, ACTIVE = "status__v", "active__v"
 PLATFORM = "__sys"
 
@@ -135,7 +134,7 @@ def advance(row: Row, stored: Record) -> dict[str, object]:
     if row.source_modified is None:
         return {}
     if known is not None and row.source_modified <= known:
-        return {FIELD: known + STEP}
+        return {FIELD: next_moment(known)}
     return {FIELD: row.source_modified}
 
 

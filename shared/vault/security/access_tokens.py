@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
+from shared.protocol.moments import read_moment
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import (
     AuditTrail,
@@ -185,7 +186,7 @@ def _expiry(text: str) -> datetime | None:
         return None
     try:
         expires = _end(text)
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         form = "YYYY-MM-DDTHH:MM:SSZ"
         message = f"[expiry_date__v] takes a date and time as {form}"
         raise VaultFault(ErrorType.INVALID_DATA, message) from error
@@ -199,9 +200,7 @@ def _end(text: str) -> datetime:
     if len(text) == len("2026-12-31"):
         day = date.fromisoformat(text)
         return datetime.combine(day, time(23, 59, 59), UTC)
-    end = datetime.fromisoformat(text)
-    aware = end if end.tzinfo else end.replace(tzinfo=UTC)
-    return aware.astimezone(UTC)
+    return read_moment(text)
 
 
 def _json(row: Record) -> dict[str, object]:

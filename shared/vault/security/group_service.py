@@ -11,6 +11,7 @@ import asyncpg
 
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.audit.audit_entries import AuditAction
@@ -30,7 +31,8 @@ MAX_LABEL = 255
 MAX_DESCRIPTION = 200
 MAX_MEMBERS = 10_000
 MEMBERS = re.compile(
-    r"\s*(?:(add|delete)\s*\(([\d\s,]*)\)|([\d\s,]*))\s*", re.IGNORECASE
+    r"\s*+(?:(add|delete)\s*+\(([\d\s,]*+)\)\s*+|([\d\s,]*+))",
+    re.IGNORECASE | re.ASCII,
 )
 
 SELECT = """
@@ -339,11 +341,11 @@ def read_members(text: str) -> Members:
             "[members__v] takes ids of users, or add (…) or delete (…) with them",
         )
     parts = (match[2] if match[1] else match[3]).split(",")
+    texts = [part.strip() for part in parts]
     # Two ids with a space and no comma between them are not one id.
-    run_together = any(" " in part.strip() for part in parts)
-    users = sorted({int(part) for part in parts if part.strip().isdigit()})
-    too_large = bool(users) and users[-1] >= 2**63
-    if run_together or too_large or len(users) > MAX_MEMBERS:
+    numbers = [whole_number(text) for text in texts if text]
+    users = sorted({number for number in numbers if number is not None})
+    if None in numbers or len(users) > MAX_MEMBERS:
         raise VaultFault(
             ErrorType.INVALID_DATA,
             f"[members__v] takes at most {MAX_MEMBERS} ids of users",

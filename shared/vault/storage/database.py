@@ -1,4 +1,4 @@
-"""Reaches the Vault's database: a bounded pool, transactions, repeated units of work, the clock, notifications."""
+"""Reaches the Vault's database: a bounded pool, transactions, repeated units of work, notifications."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import asyncpg
 
 from shared.runtime.retry_policies import UNIT_OF_WORK, VAULT_LOOP
 from shared.runtime.waiting import end, run_until_cancelled, state_log
+from shared.vault.storage.query_slots import QueryLimits, QuerySlots
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -32,15 +33,6 @@ CLOSE_TIMEOUT = 5.0
 COMPONENT_CHANGED = "component_changed"
 OUTBOX = "outbox"
 LISTEN_TIMEOUT = 10.0
-
-# The current time in milliseconds, and never before one that was announced to a caller.
-NOW = """
-SELECT greatest(date_trunc('milliseconds', clock_timestamp()), (SELECT given FROM platform.clock))
-"""
-# The same, stored as announced.
-ANNOUNCE = """
-UPDATE platform.clock SET given = greatest(given, date_trunc('milliseconds', clock_timestamp())) RETURNING given
-"""
 
 # The whole unit of work is run again after these; each leaves nothing committed behind.
 RETRYABLE = (
@@ -94,18 +86,20 @@ def also_in_unit_of_work(addition: Addition) -> Iterator[None]:
 
 
 class Database:
-    """Connections to one Vault's database."""
+    """Connections to one Vault's database; queries get at most half of them, and so leave some to the small calls."""
 
     def __init__(
         self,
         dsn: str,
         *,
         max_size: int = 12,
-        statement_timeout: float = STATEMENT_TIMEOUT,
+        limits: QueryLimits | None = None,
     ) -> None:
+        limits = limits or QueryLimits()
         self._dsn = dsn
         self._max_size = max_size
-        self._statement_timeout = statement_timeout
+        self._statement_timeout = limits.timeout_seconds
+        self.query_slots = QuerySlots(limits, max(1, max_size // 2))
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
@@ -166,6 +160,17 @@ class Database:
             raise asyncpg.ConnectionDoesNotExistError(message) from error
         finally:
             await _give_back(pool, connection)
+
+    @asynccontextmanager
+    async def query_connection(self, user_id: int) -> AsyncIterator[Connection]:
+        """Yield a connection for statements that may take long, in a slot of the user's queries.
+
+        :raises VaultFault: API_LIMIT_EXCEEDED without a slot in time; OPERATION_NOT_ALLOWED, a statement took too long.
+        :raises DatabaseUnavailable: no connection is available in time.
+        """
+        async with self.query_slots.slot(user_id), self.connection() as connection:
+            with self.query_slots.timed():
+                yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -279,21 +284,6 @@ async def _carry_every_date(connection: asyncpg.Connection[asyncpg.Record]) -> N
         encoder=lambda moment: ((moment - EPOCH) // MICROSECOND,),
         decoder=lambda parts: EPOCH + parts[0] * MICROSECOND,
     )
-
-
-async def moment(connection: Connection) -> datetime:
-    """Return the date of a change that is made now, by the one clock of all processes of the Vault."""
-    now: datetime = await connection.fetchval(NOW)
-    return now
-
-
-async def announced_moment(connection: Connection) -> datetime:
-    """Return the time to announce to a client that will ask what has changed since then.
-
-    No transaction that begins after this dates a change before it, also when the server's clock is set back.
-    """
-    now: datetime = await connection.fetchval(ANNOUNCE)
-    return now
 
 
 class Notifications:

@@ -17,6 +17,7 @@ from shared.vault.vql.describe import describe, describe_show, show_rows
 from shared.vault.vql.functions import whole_text
 from shared.vault.vql.operands import literal
 from shared.vault.vql.parser import parse, parse_criteria, parse_statement
+from shared.vault.vql.readable_objects import readable_objects
 from shared.vault.vql.resolve import Readable
 from shared.vault.vql.syntax_tree import Criteria, Query, Show
 from shared.vault.vql.targets import Registry, Target, registry_targets
@@ -57,6 +58,7 @@ __all__ = [
     "parse",
     "parse_criteria",
     "parse_statement",
+    "readable_objects",
     "registry_targets",
     "resolve",
     "show_rows",

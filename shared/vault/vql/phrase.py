@@ -13,14 +13,9 @@ from shared.vault.vql.syntax_tree import (
     SearchTerm,
     Word,
 )
+from shared.vault.vql.token_reader import TokenReader
 from shared.vault.vql.vql_errors import VqlLimitError
-from shared.vault.vql.vql_tokens import (
-    TokenReader,
-    is_list,
-    is_string,
-    position_of,
-    strings_of,
-)
+from shared.vault.vql.vql_tokens import is_list, is_string, position_of, strings_of
 
 MAX_PHRASES = 20  # in one FIND
 MAX_SCOPE = 25  # fields
@@ -30,9 +25,8 @@ MAX_WILDCARD_WORDS = 10  # in one phrase
 MAX_PARENTHESES = 20  # within one another
 
 # Possessive, as all of VQL is: a phrase is read once. An open double quote ends with the phrase.
-_PIECE = re.compile(
-    r"""\s*+([()]|"(?:[^"\\]|\\.)*+"?+|(?:[^\s()"\\]|\\.)++)""", re.DOTALL
-)
+_PIECE = re.compile(r"""[()]|"(?:[^"\\]|\\.)*+"?+|(?:[^\s()"\\]|\\.)++""", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _WILDCARD = "*"
 _CLOSING = ("", ")")  # the end of a phrase, or of what stands in parentheses
 
@@ -284,18 +278,18 @@ def _word(piece: str) -> Word:
 
 def _cut_at_wildcards(piece: str) -> list[str]:
     """Return the parts of a word between its ``*``; an escaped one is a literal character."""
-    parts = [""]
+    parts: list[list[str]] = [[]]
     escaped = False
     for character in piece:
         if escaped or character not in "\\*":
-            parts[-1] += character
+            parts[-1].append(character)
             escaped = False
         elif character == "\\":
             escaped = True
         else:
-            parts.append("")
-    return parts
+            parts.append([])
+    return ["".join(characters) for characters in parts]
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+    return _ESCAPED.sub(r"\1", text)

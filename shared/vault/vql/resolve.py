@@ -9,6 +9,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.model.field_types import Reference, outbound, quoted, table, traits
 from shared.vault.vql.deferred import Deferred, TokenValue
+from shared.vault.vql.readable_objects import readable_objects
 from shared.vault.vql.syntax_tree import Item, Operand, Path, Select, SourceOption
 from shared.vault.vql.targets import ABSENT, Registry, Target, inbound
 from shared.vault.vql.vql_errors import (
@@ -149,7 +150,15 @@ class Statement:
             columns = target.recordset()
             return f"jsonb_to_recordset({holder}) AS {alias}({columns})"
         rows = target.relation if option is None else target.options[option]
+        if target.about:
+            rows = self._about_readable(rows, target.about)
         return f"{rows} {alias}"
+
+    def _about_readable(self, rows: str, about: str) -> str:
+        """Return the rows about objects that the caller may read, in parentheses."""
+        operator, names = readable_objects(self.registry.objects, self._readable)
+        held = self.bind(names, "text[]")
+        return f"(SELECT * FROM {rows} q WHERE q.{quoted(about)} {operator}({held}))"
 
     def option(self, source: VaultObject, select: Select) -> SourceOption | None:
         """Return the option of a SELECT, if any.

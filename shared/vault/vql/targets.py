@@ -48,7 +48,8 @@ class Target:
     ``newest`` are those by which LATESTVERSION chooses among rows of one id, ``changed`` those with the user and date
     of a row's last change, which RECENT goes by. ``content`` is the SQL of a row's file as text, with ``{key}`` for
     that field. A target that is ``part_of`` an object is read in sub-selects of its records only, by callers who may
-    read these.
+    read these. ``about`` is the field with the object that a row is about: callers see the rows about objects that
+    they may read.
     """
 
     object: VaultObject
@@ -63,6 +64,7 @@ class Target:
     changed: tuple[str, str] | None = None
     content: str = ""
     part_of: str = ""
+    about: str = ""
 
     def recordset(self) -> str:
         """Return the column definitions of ``rows`` for ``jsonb_to_recordset``."""

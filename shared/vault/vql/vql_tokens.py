@@ -1,4 +1,4 @@
-"""Splits VQL text into tokens in linear time, and reads them one by one; a whole list of literals is one token."""
+"""Splits VQL text into tokens in linear time; a whole list of literals is one token."""
 
 from __future__ import annotations
 
@@ -7,23 +7,17 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import Enum, auto
 from itertools import islice
-from typing import NoReturn, TypeVar, assert_never
 
-from shared.vault.vql.syntax_tree import Path
 from shared.vault.vql.vql_errors import VqlLimitError, VqlSyntaxError, place
-
-T = TypeVar("T")
 
 MAX_TEXT = 50_000  # characters, the documented limit of a query
 MAX_DIGITS = 40  # characters of one number; beyond it no field has such values
-MAX_DEPTH = 50  # parentheses within parentheses
-MAX_SHOWN = 60  # characters of a token that an error repeats
 
 END = ""
 """The token behind the last one."""
 
 QUOTE = "'"
-"""As a token of its own: the quote of a string that is not closed."""
+"""As a token of its own: a string that is not closed, which takes the rest of the text."""
 
 KEYWORDS = frozenset(
     (
@@ -45,28 +39,34 @@ class TokenKind(Enum):
     STRING = auto()
     OPEN_STRING = auto()
     NUMBER = auto()
+    MALFORMED_NUMBER = auto()
     LIST = auto()
     VAULT_TOKEN = auto()
     SIGN = auto()
 
 
-# Possessive throughout: no text makes the tokenizer go back over what it has read.
+# Possessive throughout, and what is not closed, or runs into letters, is one token as well: no text makes the
+# tokenizer go back over what it has read.
 _STRING = r"'(?:[^'\\]++|\\.|'')*+'"
+_OPEN_STRING = r"'.*+"
 _NUMBER = r"-?\d++(?:\.\d++)?+(?![\w.])"
 _TOKEN = re.compile(
-    rf"""\s*+(
+    rf"""
         [A-Za-z_]\w*+(?:\.[A-Za-z_]\w*+)*+               # a name, or a path of names
       | \(\s*+{_STRING}(?:\s*+,\s*+{_STRING})*+\s*+\)    # a whole list of strings
       | \(\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER})*+\s*+\)    # a whole list of numbers
       | {_STRING}
+      | {_OPEN_STRING}
       | {_NUMBER}
+      | -?\d[\w.]*+                                       # digits that run into letters
       | \$\{{[A-Za-z_]\w*+(?:\.[A-Za-z_]\w*+)*+\}}           # a Vault token
       | [<>!]= | [=<>(),]
       | \S                                               # anything else: the parser refuses it
-    )""",
+    """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
-_STRING_BODY = re.compile(r"'((?:[^'\\]++|\\.|'')*+)'", re.DOTALL)
+_CLOSED_STRING = re.compile(_STRING, re.DOTALL)
+_STRING_BODY = re.compile(r"'((?:[^'\\]++|\\.|'')*+)(?:'|\\?\Z)", re.DOTALL)
 _NUMBER_BODY = re.compile(r"-?\d++(?:\.\d++)?+", re.ASCII)
 _ESCAPE = re.compile(r"\\(.)|''|(%)", re.DOTALL)
 _SELF_ESCAPED = "\\'\"%*"
@@ -89,8 +89,11 @@ def tokenize(text: str) -> list[str]:
     if len(text) > MAX_TEXT:
         raise VqlLimitError(f"a query takes at most {MAX_TEXT} characters")
     _refuse_unstorable(text)
-    # Without trailing space every match ends in a token, and none is tried twice.
     tokens: list[str] = _TOKEN.findall(text.rstrip())
+    last = tokens[-1] if tokens else END
+    # A string that is not closed takes the rest, so that only the last token may be one.
+    if last.startswith(QUOTE) and not _CLOSED_STRING.fullmatch(last):
+        tokens[-1] = QUOTE
     return [*map(_with_keyword, tokens), END]
 
 
@@ -123,7 +126,7 @@ def _refuse_unstorable(text: str) -> None:
 def position_of(text: str, number: int) -> int:
     """Return the offset in characters of the token with this number; for ``END``, the length of the text."""
     found = _token_at(text, number)
-    return len(text.rstrip()) if found is None else found.start(1)
+    return len(text.rstrip()) if found is None else found.start()
 
 
 def _token_at(text: str, number: int) -> re.Match[str] | None:
@@ -145,7 +148,12 @@ def is_string(token: str) -> bool:
 
 def is_number(token: str) -> bool:
     """Return whether the token is a number."""
-    return token[:1] in _NUMBER_START and token[-1:] != "-"
+    return token[:1] in _NUMBER_START and bool(_NUMBER_BODY.fullmatch(token))
+
+
+def is_malformed_number(token: str) -> bool:
+    """Return whether the token begins as a number and goes on as something else."""
+    return token[:1] in _NUMBER_START and len(token) > 1 and not is_number(token)
 
 
 def is_list(token: str) -> bool:
@@ -168,6 +176,7 @@ _KINDS: Sequence[tuple[TokenKind, Callable[[str], bool]]] = (
     (TokenKind.WORD, is_word),
     (TokenKind.END, END.__eq__),
     (TokenKind.OPEN_STRING, QUOTE.__eq__),
+    (TokenKind.MALFORMED_NUMBER, is_malformed_number),
 )
 
 
@@ -222,17 +231,17 @@ def like_segments(token: str) -> tuple[str, ...]:
     :raises ValueError: an escape does not exist.
     """
     body = token[1:-1]
-    segments = [""]
+    segments: list[list[str]] = [[]]
     end = 0
     for match in _ESCAPE.finditer(body):
-        segments[-1] += body[end : match.start()]
+        segments[-1].append(body[end : match.start()])
         end = match.end()
         if match[2]:
-            segments.append("")
+            segments.append([])
         else:
-            segments[-1] += _escaped(match)
-    segments[-1] += body[end:]
-    return tuple(segments)
+            segments[-1].append(_escaped(match))
+    segments[-1].append(body[end:])
+    return tuple("".join(parts) for parts in segments)
 
 
 def _unescape(body: str) -> str:
@@ -252,149 +261,3 @@ def _escaped(match: re.Match[str]) -> str:
         return _ESCAPED[character]
     except KeyError:
         raise ValueError("an escape that does not exist") from None
-
-
-class TokenReader:
-    """Reads the tokens of a text one after the other; its errors contain the position of the unexpected token."""
-
-    __slots__ = ("_depth", "_next", "_text", "_token", "_tokens")
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        # One END more: reading on from the last token must not fail before it is refused.
-        self._tokens = [*tokenize(text), END]
-        self._next = 0
-        self._token = self._tokens[0]
-        self._depth = 0
-
-    def end(self) -> None:
-        """Check that all tokens have been read.
-
-        :raises VqlSyntaxError: there is a further token.
-        """
-        if self._token != END:
-            self._refuse_token("the end of the statement")
-
-    def _advance(self) -> None:
-        self._next += 1
-        self._token = self._tokens[self._next]
-
-    def _is_at(self, token: str) -> bool:
-        return self._token == token
-
-    def _take(self, token: str) -> bool:
-        """Read the next token if it is this one; return whether it was."""
-        if self._token != token:
-            return False
-        self._advance()
-        return True
-
-    def _take_word(self, word: str) -> bool:
-        """Read the next token if it is this word in any case, a keyword only here; return whether it was."""
-        if self._token.upper() != word:
-            return False
-        self._advance()
-        return True
-
-    def _is_before_word(self) -> bool:
-        """Return whether the next two tokens are both words."""
-        following = self._tokens[self._next + 1]
-        return is_word(self._token) and is_word(following)
-
-    def _expect(self, token: str) -> None:
-        if not self._take(token):
-            self._refuse_token(token)
-
-    def _name(self, expected: str) -> str:
-        """Read one name; ``expected`` describes the expected name in the error."""
-        token = self._token
-        if not is_word(token) or "." in token:
-            self._refuse_token(expected)
-        self._advance()
-        return token
-
-    def _path(self) -> Path:
-        """Read a field, or a field behind relationships."""
-        token = self._token
-        if not is_word(token):
-            self._refuse_token("a field")
-        names = token.split(".")
-        path = Path(tuple(names), self._next)
-        self._advance()
-        return path
-
-    def _function(self) -> tuple[Path, str | None]:
-        """Read a path or a function of a path; return the path, and the function's name in upper case."""
-        path = self._path()
-        if not self._take("("):
-            return path, None
-        inner = self._path()
-        self._expect(")")
-        function = path.text.upper()
-        return inner, function
-
-    def _value_of(self, read: Callable[[str], T]) -> T:
-        """Return the next token's value, converted by a function.
-
-        :raises VqlSyntaxError: with the position, when the function raises ValueError.
-        """
-        at, token = self._next, self._token
-        self._advance()
-        try:
-            return read(token)
-        except ValueError as error:
-            self._refuse(str(error), at)
-
-    def _place(self, at: int) -> str:
-        return place(self._text, position_of(self._text, at))
-
-    def _deeper(self) -> None:
-        """Count one more open parenthesis or NOT.
-
-        :raises VqlLimitError: more than ``MAX_DEPTH`` are nested.
-        """
-        # Far below Python's limit of recursion: parser and compiler call themselves for every level.
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            message = f"parentheses go deeper than {MAX_DEPTH}"
-            where = self._place(self._next)
-            raise VqlLimitError(f"{message} ({where})")
-
-    def _refuse(self, message: str, at: int | None = None) -> NoReturn:
-        """Refuse the token ``at``, or the next one.
-
-        :raises VqlSyntaxError: always.
-        """
-        number = self._next if at is None else at
-        position = position_of(self._text, number)
-        where = place(self._text, position)
-        raise VqlSyntaxError(f"{message} ({where})", position)
-
-    def _refuse_token(self, expected: str) -> NoReturn:
-        token = self._token
-        self._refuse(f"expected {expected}, found {_shown(token)}")
-
-
-def _shown(token: str) -> str:
-    """Return a token as error messages show it."""
-    kind = kind_of(token)
-    # What may be a value is named by its kind only: values may be personal data.
-    match kind:
-        case TokenKind.END:
-            shown = "the end of the statement"
-        case TokenKind.STRING:
-            shown = "a string"
-        case TokenKind.LIST:
-            shown = "a list of values"
-        case TokenKind.NUMBER:
-            shown = "a number"
-        # A name of the configuration has a name space; a word without one may be a value.
-        case TokenKind.WORD:
-            shown = token[:MAX_SHOWN] if "__" in token else "a word"
-        case TokenKind.KEYWORD | TokenKind.VAULT_TOKEN:
-            shown = token[:MAX_SHOWN]
-        case TokenKind.SIGN | TokenKind.OPEN_STRING:
-            shown = token if len(token) > 1 else f"[{token}]"
-        case _:
-            assert_never(kind)
-    return shown

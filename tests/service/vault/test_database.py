@@ -9,14 +9,13 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
+from shared.vault.storage.clock import announced_moment, moment
 from shared.vault.storage.database import (
     OUTBOX,
     Database,
     Notifications,
     OneTransaction,
     also_in_unit_of_work,
-    announced_moment,
-    moment,
 )
 from shared.vault.storage.migrate import alone, migrate
 

@@ -18,6 +18,12 @@ from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.post import SECRET, USERNAME, Post, post_office
+from tests.service.vault.profiles import (
+    execute,
+    name,
+    permission_set,
+    security_profile,
+)
 from tests.service.vault.served import MDL, Api, served, settings, started
 
 # What an administrator deploys to be notified of User Exception Messages.
@@ -162,8 +168,9 @@ async def test_an_administrator_is_told_of_user_exceptions(
     api: Api, admin: Api, integration: Api, user: Api, post: Post
 ) -> None:
     """The story of docs/administration.md: a lifecycle on User Exception Message that notifies a user and a group."""
-    _, username = await new_user(admin)
-    member_id, member = await new_user(admin)
+    administrator = {"security_profile__v": "system_admin__v"}
+    _, username = await new_user(admin, **administrator)
+    member_id, member = await new_user(admin, **administrator)
     group = await admin.post(
         "/objects/groups", data={"label__v": "Support", "members__v": str(member_id)}
     )
@@ -206,12 +213,12 @@ async def test_an_administrator_is_told_of_user_exceptions(
 
     subject = f"{stored['name__v']}: message_processing_error__sys"
     body = f"{stored['name__v']} of medical_crm_inbound_queue__v failed: [status__v] of [case__v] is refused"
-    for name in (username, member):
-        (seen,) = await notified(await as_user(api, name), record_id)
+    for recipient in (username, member):
+        (seen,) = await notified(await as_user(api, recipient), record_id)
         assert (seen["subject"], seen["body"], seen["read"]) == (subject, body, False)
         assert seen["url"] == f"/api/v25.1/vobjects/exception_message__sys/{record_id}"
-        await arrive(post, name)
-        (mail,) = post.to(name)
+        await arrive(post, recipient)
+        (mail,) = post.to(recipient)
         assert (mail["From"], mail["Subject"], mail.get_content().strip()) == (
             "vault@medical.example",
             subject,
@@ -234,6 +241,43 @@ async def test_an_administrator_is_told_of_user_exceptions(
         "ignore__sys",
         "look_into__c",
     ]
+
+
+async def test_each_recipient_is_told_what_they_may_read(
+    api: Api, admin: Api, post: Post
+) -> None:
+    """Of the record itself, and of the one that it refers to; in the Vault and by e-mail."""
+    told = {}
+    for entries in ({}, {"tale__c": "r"}, {"tale__c": "r", "thing__c": "r"}):
+        own = name()
+        script = permission_set(own, {"execute_mdl"}, entries)
+        made = await execute(admin, script + security_profile(own, own))
+        assert made.status == "SUCCESS", made.text
+        _, username = await new_user(admin, security_profile__v=own)
+        told[username] = entries
+    written = entry(
+        action="'notify'",
+        users=", ".join(f"'{username}'" for username in told),
+        subject="'${thing__cr.name__v}'",
+        body="'${ name__v } of ${thing__cr.name__v}, ${thing__cr.note__c}'",
+    )
+    assert (await deploy(admin, written)).status == "SUCCESS"
+    row = {"name__v": "The thing", "note__c": "noted"}
+    (thing,) = (await admin.post("/vobjects/thing__c", json=[row])).ids
+    record_id = await tale(admin, name__v="Once", thing__c=thing)
+    expected = iter(
+        [
+            ("—", "— of —, —"),
+            ("—", "Once of —, —"),
+            ("The thing", "Once of The thing, noted"),
+        ]
+    )
+    for username in told:
+        (seen,) = await notified(await as_user(api, username), record_id)
+        await arrive(post, username)
+        (mail,) = post.to(username)
+        texts = (mail["Subject"], mail.get_content().strip())
+        assert (seen["subject"], seen["body"]) == texts == next(expected)
 
 
 def _lines(text: str) -> list[str]:
@@ -300,7 +344,7 @@ async def test_what_a_notification_says_is_checked_when_it_is_configured(
 async def test_whom_the_fields_of_a_record_name(
     api: Api, admin: Api, user: Api
 ) -> None:
-    teller_id, teller = await new_user(admin)
+    teller_id, teller = await new_user(admin, security_profile__v="system_admin__v")
     written = entry(
         action="'notify'",
         fields="'created_by__v', 'teller__c'",
@@ -318,12 +362,13 @@ async def test_whom_the_fields_of_a_record_name(
         await notified(user, with_user),
         await notified(as_named, with_user),
     )
-    assert (own["subject"], own["body"]) == (
+    assert (theirs["subject"], theirs["body"]) == (
         "By user@vault.example",
         f"{teller}, true.",
     )
-    assert theirs["body"] == own["body"]
-    assert [each["body"] for each in await notified(user, without)] == [", ."]
+    # Business users may not read users.
+    assert (own["subject"], own["body"]) == ("By —", "—, true.")
+    assert [each["body"] for each in await notified(user, without)] == ["—, ."]
     assert await notified(as_named, without) == []
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from local.polling import answers_within
 from shared.vault.assembly.vault import Vault
 from tests.service.vault.browsing import Browser, Page, browser
 from tests.service.vault.objects import key
@@ -224,6 +225,16 @@ async def test_the_time_set_back_makes_a_run(visitor: Browser, admin: Api) -> No
         f"Run {runs[0]['job_id']}" in page.text
         and "Batches reported 0 of 0" in page.text
     )
+    run = f"/services/integrations/clm__v/runs/{runs[0]['job_id']}"
+
+    async def begun() -> str | None:
+        status = (await admin.get(run)).data["status"]
+        return None if status == "RUNNING" else f"the run is {status}"
+
+    assert await answers_within(20, begun) is None
+    await admin.put(run, json={"source_time": "2020-01-02T03:05:00.000Z"})
+    page = await visitor.open(page.path)
+    assert "cannot tell until when its changes are complete" in page.text
     assert str(runs[0]["job_id"]) in (await visitor.click(page, "Runs")).links
     page = await visitor.press(
         await visitor.open(page.path.partition("/runs")[0]), "Run now"

@@ -16,8 +16,9 @@ from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
 from shared.vault.errors import VaultFault
 from shared.vault.process.application import create_app
-from shared.vault.queries.queries import QueryLimits, QueryService
+from shared.vault.queries.queries import QueryService
 from shared.vault.storage.database import Database
+from shared.vault.storage.query_slots import QueryLimits
 from tests.service.vault.served import Answer, Api, served
 
 MDL = r"""
@@ -190,10 +191,10 @@ async def started_again(api: Api) -> None:
 async def impatient(vault: Vault, integration: Api) -> AsyncIterator[QueryService]:
     """The queries of the Vault in a process whose statements may take a fifth of a second."""
     database = Database(
-        vault.settings.database_dsn.get_secret_value(), statement_timeout=0.2
+        vault.settings.database_dsn.get_secret_value(), limits=QueryLimits(1, 0, 0.2)
     )
     await database.open()
-    yield QueryService(database, vault.components, limits=QueryLimits(1, 0, 0.2))
+    yield QueryService(database, vault.components)
     await database.close()
 
 

@@ -16,6 +16,7 @@ from local.servers import PostgresServer
 from shared.vault.components import schema_changes
 from shared.vault.storage.database import Database
 from shared.vault.storage.migrate import migrate
+from shared.vault.storage.query_slots import QueryLimits
 from shared.vault.vql import CompiledQuery, Execution, VqlError, facets_of, resolve
 from shared.vault.vql.deferred import TOKENS
 from tests.servers import fresh_database
@@ -47,7 +48,7 @@ FROM generate_series(1, $1) n
 async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
     """The sample objects as tables with records."""
     async with fresh_database(postgres_server) as dsn:
-        database = Database(dsn, statement_timeout=20)
+        database = Database(dsn, limits=QueryLimits(timeout_seconds=20))
         await database.open()
         await migrate(database)
         async with database.connection() as connection:

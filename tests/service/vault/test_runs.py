@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
 
 from local.polling import answers_within
+from shared.spark.envelope import format_moment
 from shared.vault.assembly.vault import Vault
 from tests.service.vault.served import Answer, Api
 
@@ -78,19 +81,23 @@ class Runs:
         body = {"integration_point": "account_inbound__v", **COUNTS, **counts}
         return await self.connector.put(f"{RUNS}/{job_id}/batches/{batch}", json=body)
 
-    async def read(self, job_id: int, batches: int) -> str:
+    async def read(self, job_id: int, batches: int, **clock: str) -> str:
         """Read the source as a connector does, all batches published; the source's clock before that."""
-        now: str = (await self.connector.get("/services/clock")).data["date_time"]
-        await self.progress(job_id, source_time=now)
+        clock = clock or (await self.connector.get("/services/clock")).data
+        await self.progress(
+            job_id,
+            source_time=clock["date_time"],
+            complete_until=clock.get("complete_until"),
+        )
         for batch in range(1, batches + 1):
             await self.progress(job_id, stage=0, batches=batch, position=str(batch))
         await self.progress(job_id, stage=0, batches=batches, ended=True)
-        return now
+        return clock["date_time"]
 
-    async def finish(self, job_id: int) -> None:
+    async def finish(self, job_id: int, **clock: str) -> dict[str, Any]:
         """End a run that has nothing to do."""
-        await self.read(job_id, 0)
-        await self.becomes(job_id, "SUCCESS")
+        await self.read(job_id, 0, **clock)
+        return await self.becomes(job_id, "SUCCESS")
 
 
 @pytest.fixture
@@ -130,6 +137,95 @@ async def test_a_run_without_errors_moves_the_time_to_the_sources_clock(
     assert tasks == [
         {"id": "account_inbound__v", "state": "SUCCESS", "counts": run["counts"]}
     ]
+
+
+FAR_AHEAD = datetime(2999, 1, 31, 12, 30, tzinfo=UTC)
+_years = count()
+
+
+def source_time() -> datetime:
+    """A time of the source's clock that no run of another test has come to."""
+    return FAR_AHEAD.replace(year=FAR_AHEAD.year + next(_years))
+
+
+@pytest.mark.parametrize(
+    ("behind", "continued", "notice"),
+    [
+        (timedelta(0), True, None),
+        (timedelta(minutes=5), True, None),
+        (timedelta(minutes=30), True, "30 minutes"),
+        (timedelta(days=366 * 1500), False, "has been open"),
+        (None, False, "cannot tell"),
+    ],
+    ids=["complete", "five minutes", "half an hour", "before the last run", "unknown"],
+)
+async def test_the_time_moves_to_where_the_sources_changes_are_complete(
+    runs: Runs,
+    behind: timedelta | None,
+    continued: bool,
+    notice: str | None,
+) -> None:
+    since, now = await runs.time(), source_time()
+    clock = {"date_time": format_moment(now)}
+    if behind is not None:
+        clock["complete_until"] = format_moment(now - behind)
+    run = await runs.finish(await runs.requested(), **clock)
+    assert run["source_time"] == clock["date_time"]
+    assert run["complete_until"] == clock.get("complete_until")
+    reached = clock.get("complete_until", clock["date_time"])
+    assert await runs.time() == max(reached, since), "it is never moved back"
+    assert (notice or "") in run.get("notice", "")
+    assert ("notice" in run) == (notice is not None)
+    following = await runs.requested()
+    assert (await runs.run(following))["continues"] is continued
+    await runs.finish(following, **clock)
+
+
+async def test_a_time_that_was_set_continues_no_run(runs: Runs) -> None:
+    job_id = await runs.requested()
+    assert (await runs.run(job_id))["continues"] is False, "as it was activated"
+    await runs.finish(job_id)
+    reached = await runs.time()
+    await runs.set(last_successful_run_time__sys=format_moment(source_time()))
+    job_id = await runs.requested()
+    assert (await runs.run(job_id))["continues"] is False
+    await runs.finish(job_id)
+    await runs.set(last_successful_run_time__sys=reached)
+    (run,) = await runs.listed("QUEUED", "RUNNING")
+    await runs.becomes(run["job_id"], "RUNNING")
+    assert (await runs.run(run["job_id"]))["continues"] is True, "all before was read"
+
+
+@pytest.mark.parametrize(
+    "complete_until",
+    [
+        format_moment(FAR_AHEAD + timedelta(milliseconds=1)),
+        "yesterday",
+        "9999-12-31T23:59:59.999-14:00",
+    ],
+)
+async def test_a_moment_after_the_clock_is_refused(
+    runs: Runs, complete_until: str
+) -> None:
+    job_id = await runs.requested()
+    body = {"source_time": format_moment(FAR_AHEAD), "complete_until": complete_until}
+    answer = await runs.connector.put(f"{RUNS}/{job_id}", json=body)
+    assert answer.error == "INVALID_DATA"
+    assert "complete_until" in answer.message
+
+
+async def test_a_blank_time_reads_everything(runs: Runs) -> None:
+    await runs.set(last_successful_run_time__sys=None)
+    assert await runs.listed("QUEUED", "RUNNING", "SCHEDULED") == []
+    job_id = await runs.requested()
+    since = (await runs.run(job_id))["changed_since"]
+    assert since == "0001-01-01T00:00:00.000Z"
+    everything = "SELECT id FROM integration__sys WHERE modified_date__v >="
+    found = (await runs.admin.query(f"{everything} '{since}'")).data
+    assert found == (await runs.admin.query("SELECT id FROM integration__sys")).data
+    until = await runs.read(job_id, 0)
+    await runs.becomes(job_id, "SUCCESS")
+    assert await runs.time() == until
 
 
 async def test_a_failure_leaves_the_time_where_it_is(runs: Runs) -> None:
@@ -292,9 +388,10 @@ async def test_the_clock_never_goes_back(runs: Runs, vault: Vault) -> None:
             "UPDATE platform.clock SET given = $1::text::timestamptz", ahead
         )
     try:
-        assert (await runs.connector.get("/services/clock")).data[
-            "date_time"
-        ] == "2999-01-31T12:00:00.000Z"
+        clock = (await runs.connector.get("/services/clock")).data
+        assert clock == dict.fromkeys(
+            ("date_time", "complete_until"), "2999-01-31T12:00:00.000Z"
+        )
         created = await runs.admin.post(
             "/vobjects/thing__c", json=[{"name__v": "thing"}]
         )

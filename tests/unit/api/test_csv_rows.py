@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api.body import parse_csv
-from shared.vault.api.response_envelope import FORMULA_STARTS, results_csv, safe_cell
+from shared.vault.api.response_envelope import results_csv
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.records.rows import CREATED, RowResult
 
@@ -86,10 +86,3 @@ def test_results() -> None:
     ]
     assert response.headers["content-type"] == "text/csv;charset=UTF-8"
     assert response.headers["x-vaultapi-status"] == "WARNING"
-
-
-@given(st.text(max_size=30))
-def test_no_cell_begins_a_formula(text: str) -> None:
-    safe = safe_cell(text)
-    assert not safe.startswith(FORMULA_STARTS)
-    assert safe in (text, f"'{text}")

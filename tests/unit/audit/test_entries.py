@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from shared.vault.access.caller import (
     BUSINESS_USER,
     SUPPLIED,
     SYSTEM_ADMIN,
     Caller,
+    PermissionSet,
     SecurityProfile,
 )
-from shared.vault.access.permissions import Grant, Operation, granted, may
+from shared.vault.access.permissions import (
+    Grant,
+    Operation,
+    granted,
+    may,
+    readable,
+)
 from shared.vault.audit.audit_entries import author, is_audited
 from shared.vault.audit.trails import TRAILS
 from shared.vault.components.component_tree import Component
@@ -49,3 +60,36 @@ def test_only_administrators_read_the_trails() -> None:
             may(caller(profile), name, Operation.READ) is admin for name in TRAILS
         )
         assert not any(may(caller(profile), name, Operation.DELETE) for name in TRAILS)
+
+
+READ = frozenset({Operation.READ})
+
+
+@pytest.mark.parametrize(
+    ("grants", "objects", "expected"),
+    [
+        (set(), {"documents": READ}, set()),
+        ({Grant.READ_AUDIT}, {}, {"object", "domain", "login"}),
+        (
+            {Grant.READ_AUDIT},
+            {"documents": READ},
+            {"object", "domain", "login", "document"},
+        ),
+        (
+            {Grant.READ_AUDIT, Grant.READ_CONFIGURATION},
+            {},
+            {"object", "domain", "login", "system"},
+        ),
+    ],
+)
+def test_a_trail_takes_sight_of_what_it_tells_of(
+    grants: set[Grant], objects: dict[str, frozenset[Operation]], expected: set[str]
+) -> None:
+    profile = SecurityProfile("own__c", (PermissionSet(frozenset(grants), objects),))
+    own = caller(profile)
+    assert {
+        t.key for t in TRAILS.values() if may(own, t.name, Operation.READ)
+    } == expected
+    # A remote Vault that may write nothing reads none of them, by queries neither.
+    remote = replace(own, connection_id="V0B1", read_only=True)
+    assert not any(readable(remote)(name) for name in TRAILS)

@@ -133,3 +133,23 @@ async def test_a_session_of_another_shape_is_refused(
     monkeypatch.setattr(vault, "_auth", auth)
     with pytest.raises(UnexpectedAnswer):
         await client.sign_in()
+
+
+async def test_a_client_of_another_session_calls_in_it_and_ends_with_it(
+    vault: FaultyVault, client: VaultClient
+) -> None:
+    async def me(_request: web.Request) -> web.StreamResponse:
+        return success(users=[{"user": {"id": 9}}])
+
+    vault.on(RECORD, record)
+    vault.on("/api/v25.1/objects/users/me", me)
+    await client.sign_in()
+    vault.valid_sessions.add("another")
+    other = client.for_session("another")
+    assert await other.record("account__v", "V1") == {"id": "V1"}
+    assert (other.user_id, client.user_id, vault.sign_ins) == (9, 7, 1)
+    vault.valid_sessions.discard("another")
+    with pytest.raises(VaultRefused) as caught:
+        await other.record("account__v", "V1")
+    assert caught.value.type == "INVALID_SESSION_ID"
+    assert vault.sign_ins == 1

@@ -7,7 +7,8 @@ import pytest
 from shared.vault.components.change import apply
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_tree import Component
-from shared.vault.components.mdl import parse, render
+from shared.vault.components.mdl import parse
+from shared.vault.components.mdl_writing import render
 
 PICKLIST = (
     "RECREATE Picklist color__c (label('Color'), Picklistentry red__c (label('Red')));"

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.vault.components.component_tree import Component, Scalar
-from shared.vault.components.mdl import MdlSyntaxError, parse, render
+from shared.vault.components.mdl import MdlSyntaxError, parse
+from shared.vault.components.mdl_writing import render
 from shared.vault.components.statement import (
     AddChild,
     Command,

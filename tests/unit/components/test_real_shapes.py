@@ -9,7 +9,8 @@ import pytest
 
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_tree import Component, Embedded
-from shared.vault.components.mdl import parse, render
+from shared.vault.components.mdl import parse
+from shared.vault.components.mdl_writing import render
 from shared.vault.components.ordering import in_order
 from shared.vault.components.registry import Registry
 from shared.vault.components.schema_changes import plan

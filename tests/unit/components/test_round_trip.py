@@ -10,7 +10,8 @@ from shared.vault.components.change import apply
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.component_validation import check
-from shared.vault.components.mdl import parse, render
+from shared.vault.components.mdl import parse
+from shared.vault.components.mdl_writing import render
 from shared.vault.components.specification import (
     Attribute,
     ComponentType,

@@ -13,7 +13,8 @@ import pytest
 import services.crm_vault
 import services.medical_vault
 from shared.vault.components.component_tree import Component
-from shared.vault.components.mdl import parse, render
+from shared.vault.components.mdl import parse
+from shared.vault.components.mdl_writing import render
 from shared.vault.components.platform import BASE_TYPE
 from shared.vault.components.registry import Registry
 from shared.vault.components.schema_changes import plan

@@ -176,3 +176,15 @@ async def test_too_many_messages_are_refused() -> None:
     _, messages = await started(Stored(EXTERNAL))
     with pytest.raises(VaultFault, match="At most 500"):
         await messages.sign(SYSTEM, "shop__c", [b""] * (MAX_MESSAGES + 1))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://shop.example/a/../b", "https://shop.example/%2e%2e/b"]
+)
+async def test_nothing_is_signed_for_an_address_that_can_be_read_in_several_ways(
+    url: str,
+) -> None:
+    _, messages = await started(Stored({**EXTERNAL, "url__sys": url}))
+    with pytest.raises(VaultFault) as refused:
+        await messages.sign(SYSTEM, "shop__c", [])
+    assert refused.value.error.type is ErrorType.OPERATION_NOT_ALLOWED

@@ -9,6 +9,7 @@ from asyncpg import Record
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM, Caller
+from shared.vault.connections.allowed_addresses import AllowedAddresses
 from shared.vault.connections.connection_rules import (
     UNESTABLISHED,
     ConnectionTrigger,
@@ -20,7 +21,8 @@ from shared.vault.security.sessions import SecurityProfiles
 ADA = cast("Caller", object())
 PROFILES = cast("SecurityProfiles", object())
 TRIGGER = ConnectionTrigger(
-    ["https://shop.example", "https://api.example/v1/"], PROFILES
+    AllowedAddresses.listed(["https://shop.example", "https://api.example/v1/"]),
+    PROFILES,
 )
 
 

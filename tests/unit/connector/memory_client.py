@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
-from shared.client.results import Row
+from shared.client.results import Clock, QueryResult, Row
 from shared.protocol.error_types import ErrorType
 from shared.spark.envelope import format_moment
 from shared.spark.publisher import Outgoing
@@ -40,12 +40,29 @@ def metadata_of(registry: Registry, name: str) -> Row:
     return object_document(registry.objects[name], registry, "/api/v25.1", _DATES)
 
 
+@dataclass(frozen=True)
+class MemorySession:
+    """A user's session of a Vault in memory: it reads what the user may."""
+
+    vault: MemoryClient
+    session_id: str
+
+    async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
+        """Run a query."""
+        await self.vault.user_of(self.session_id)
+        for name in self.vault.shut.get(self.session_id, ()):
+            if name in vql:
+                message = f"no permission to read object [{name}]"
+                raise VaultRefused(ErrorType.INSUFFICIENT_ACCESS, message)
+        return await self.vault.query(vql, describe=describe)
+
+
 @dataclass(repr=False, eq=False)
 class MemoryClient(MemoryVault):
     """What a VaultClient is to the connector, without the HTTP.
 
     ``runs`` are runs by (integration, id), ``batches`` what was reported of their batches; ``reported`` are the rows
-    of delivery reports; ``users`` are rows of users by session.
+    of delivery reports; ``users`` are rows of users by session, ``shut`` the objects that they may not read.
     """
 
     components: dict[str, list[Row]] = field(default_factory=dict)
@@ -53,8 +70,10 @@ class MemoryClient(MemoryVault):
     batches: list[tuple[int, str, Mapping[str, int]]] = field(default_factory=list)
     reported: list[Mapping[str, object]] = field(default_factory=list)
     deleted: dict[str, list[Row]] = field(default_factory=dict)
+    tells_completeness: bool = True
     queue_rows: dict[str, Row] = field(default_factory=dict)
     users: dict[str, Row] = field(default_factory=dict)
+    shut: dict[str, set[str]] = field(default_factory=dict)
     certificates: dict[str, str] = field(default_factory=dict)
     receivers: dict[str, str] = field(default_factory=dict)
     sessions: list[str] = field(default_factory=list)
@@ -72,6 +91,10 @@ class MemoryClient(MemoryVault):
         """The same Vault, as the Vault at the other end of a connection may use it."""
         self.sessions.append(api_name)
         return self.as_client
+
+    def for_session(self, session_id: str) -> VaultClient:
+        """The same Vault, as the user of a session reads it."""
+        return cast("VaultClient", MemorySession(self, session_id))
 
     async def user_of(self, session_id: str) -> Row:
         """The user of a session."""
@@ -150,10 +173,11 @@ class MemoryClient(MemoryVault):
 
     # Runs
 
-    async def clock(self) -> str:
-        """The time here."""
+    async def clock(self) -> Clock:
+        """The time here; every change is complete at once, unless this Vault cannot tell."""
         await self._begin("clock")
-        return format_moment(self._now)
+        now = format_moment(self._now)
+        return Clock(now, now if self.tells_completeness else None)
 
     async def run(self, integration: str, job: int) -> Row:
         """A run."""

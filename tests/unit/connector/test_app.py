@@ -16,6 +16,7 @@ from services.connector import app as connector_app
 from services.connector.app import Connector, create_app
 from services.connector.connector_settings import ConnectorSettings
 from shared.client.errors import VaultUnavailable
+from shared.runtime.connection_bounds import ConnectionBounds
 from tests.unit.connector.asgi import call
 from tests.unit.connector.brokers import MemoryBroker, MemoryConsumer
 from tests.unit.connector.memory_client import MemoryClient, MemoryPublisher
@@ -206,10 +207,13 @@ def test_the_process_serves_what_its_settings_say(
     served: list[tuple[Any, ...]] = []
     monkeypatch.setenv("CONNECTOR_VAULTS", f"[{_json(MEDICAL)}]")
     monkeypatch.setattr(main, "configure_logging", lambda *_: None)
-    monkeypatch.setattr(main, "serve", lambda *of, tls: served.append((*of, tls)))
+    monkeypatch.setattr(
+        main, "serve", lambda *of, bounds, tls: served.append((*of, bounds, tls))
+    )
     main.main()
-    ((_, host, port, tls),) = served
+    ((_, host, port, bounds, tls),) = served
     assert (host, port, tls) == ("0.0.0.0", 8090, None)  # noqa: S104
+    assert bounds == ConnectionBounds()
 
 
 def _json(vault: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ from tests.unit.connector.memory_client import MemoryClient
 from tests.unit.connector.standard_vaults import CONNECTION, CRM_ID, Pair, pair
 
 SESSION = {"Authorization": "a-session"}
+BOTH_SESSIONS = {**SESSION, "X-Source-Authorization": "another-session"}
 
 
 @pytest.fixture

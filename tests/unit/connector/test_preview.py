@@ -30,7 +30,7 @@ from tests.unit.connector.example_records import (
 )
 from tests.unit.connector.messages import envelope, handle
 from tests.unit.connector.standard_vaults import CONNECTION, CRM_ID, Pair, pair, product
-from tests.unit.connector.test_asking import SESSION, signed_in
+from tests.unit.connector.test_asking import BOTH_SESSIONS, signed_in
 
 INTEGRATION = "medical_inquiry_details__v"
 
@@ -39,6 +39,7 @@ INTEGRATION = "medical_inquiry_details__v"
 def vaults() -> Pair:
     made = pair()
     signed_in(made.medical, MANAGE_INTEGRATIONS)
+    made.crm.users["another-session"] = {"security_profile__v": "business__c"}
     return made
 
 
@@ -54,13 +55,13 @@ async def previewed(vaults: Pair, *ids: str, **asked: Any) -> Reply:
         app_of(vaults),
         "POST",
         "/previews/medical",
-        headers=SESSION,
+        headers=BOTH_SESSIONS,
         body=json.dumps(named).encode(),
     )
 
 
 async def got(vaults: Pair, path: str, query: str = "") -> Reply:
-    return await call(app_of(vaults), "GET", path, query=query, headers=SESSION)
+    return await call(app_of(vaults), "GET", path, query=query, headers=BOTH_SESSIONS)
 
 
 # Previews.

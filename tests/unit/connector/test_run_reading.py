@@ -123,7 +123,40 @@ async def test_the_window_ends_at_the_sources_clock_and_is_kept(vaults: Pair) ->
     begun(vaults)
     clock = await vaults.crm.clock()
     run = await read(vaults)
-    assert run["source_time"] == clock
+    assert run["source_time"] == clock.date_time
+    assert run["complete_until"] == clock.complete_until
+
+
+@pytest.mark.parametrize(
+    ("continues", "since"),
+    [
+        (True, "2026-06-01T12:00:00.000Z"),
+        (False, "2026-06-01T11:58:00.000Z"),
+        (None, "2026-06-01T11:58:00.000Z"),
+    ],
+    ids=["continues a run", "begins anew", "a Vault that does not say"],
+)
+async def test_the_overlap_is_for_runs_that_continue_none(
+    vaults: Pair, continues: bool | None, since: str
+) -> None:
+    begun(
+        vaults,
+        changed_since="2026-06-01T12:00:00.000Z",
+        source_time="2026-12-31T00:00:00.000Z",
+        continues=continues,
+    )
+    await read(vaults)
+    asked = [each for each in vaults.crm.asked if "modified_date__v >=" in each]
+    assert asked
+    assert all(f"modified_date__v >= '{since}'" in each for each in asked)
+
+
+async def test_a_source_that_cannot_tell_reports_its_clock_alone(vaults: Pair) -> None:
+    vaults.crm.tells_completeness = False
+    begun(vaults)
+    run = await read(vaults)
+    assert run["source_time"]
+    assert "complete_until" not in run
 
 
 async def test_pages_follow_each_other_to_the_end(vaults: Pair) -> None:

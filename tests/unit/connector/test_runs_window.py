@@ -34,14 +34,20 @@ def at(milliseconds: int) -> datetime:
 @dataclass
 class Transaction:
     record: str
+    begun: int
     date: int
     budget: int = OVERLAP  # how far the clock may still move before it is committed
 
 
 @dataclass
 class Source:
-    """A Vault: dates are never before a moment that it has told, and grow with each change of a record."""
+    """A Vault: dates are never before a moment that it has told, and grow with each change of a record.
 
+    If it tells until when its changes are complete, transactions last as long as they like; else no longer than the
+    overlap.
+    """
+
+    tells_completeness: bool = False
     clock: int = 0
     told: int = 0  # when the run before this story began to read
     dates: dict[str, int] = field(default_factory=dict)
@@ -49,15 +55,17 @@ class Source:
 
     def change(self, record: str) -> None:
         if record not in self.open:  # else it waits for the other one
-            date = max(self.clock, self.told, self.dates.get(record, -(10**9)) + 1)
-            self.open[record] = Transaction(record, date)
+            begun = max(self.clock, self.told)
+            date = max(begun, self.dates.get(record, -(10**9)) + 1)
+            self.open[record] = Transaction(record, begun, date)
 
     def commit(self, record: str) -> None:
         if record in self.open:
             self.dates[record] = self.open.pop(record).date
 
     def move_clock(self, by: int) -> None:
-        for transaction in list(self.open.values()):
+        passing = [] if self.tells_completeness else list(self.open.values())
+        for transaction in passing:
             transaction.budget -= max(by, 0)
             if transaction.budget < 0:
                 self.commit(transaction.record)
@@ -66,6 +74,13 @@ class Source:
     def tell(self) -> int:
         self.told = max(self.told, self.clock)
         return self.told
+
+    @property
+    def complete_until(self) -> int:
+        """The moment from which on all changes are dated that are not committed yet."""
+        if not self.tells_completeness:
+            return self.told
+        return min([self.told, *(each.begun for each in self.open.values())])
 
     def page(self, part: Window, cursor: Cursor) -> list[dict[str, Any]]:
         """What the statement of this page selects."""
@@ -86,7 +101,7 @@ class Run:
     """Reads page by page; the source may change between two pages."""
 
     part: Window
-    until: int
+    moves_to: int
     cursor: Cursor = field(default_factory=Cursor)
 
 
@@ -104,15 +119,16 @@ class Target:
         """Begin a run, read a page of it, or end it at its last one."""
         if self.run is None:
             until = self.source.tell()
-            part = window(at(self.last_run), at(until), timedelta(milliseconds=OVERLAP))
-            self.run = Run(part, until)
+            overlap = 0 if self.source.tells_completeness else OVERLAP
+            part = window(at(self.last_run), at(until), timedelta(milliseconds=overlap))
+            self.run = Run(part, self.source.complete_until)
             return
         rows = self.source.page(self.run.part, self.run.cursor)
         self.seen |= {row["id"]: self.source.dates[row["id"]] for row in rows}
         self.run.cursor = Cursor.decode(self.run.cursor.after(READING, rows).encode())
         if self.run.cursor.reading:
             self.last_run = (
-                self.last_run if fails else max(self.last_run, self.run.until)
+                self.last_run if fails else max(self.last_run, self.run.moves_to)
             )
             self.run = None
 
@@ -141,11 +157,13 @@ events = st.one_of(
 )
 
 
-@given(st.lists(events, max_size=80))
-def test_no_change_is_missed(story: list[tuple[str, Any]]) -> None:
+@given(st.booleans(), st.lists(events, max_size=80))
+def test_no_change_is_missed(
+    tells_completeness: bool, story: list[tuple[str, Any]]
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MAX_ITEMS", PAGE)
-        source = Source()
+        source = Source(tells_completeness)
         target = Target(source)
         for event, value in story:
             match event:
@@ -196,6 +214,13 @@ def test_the_window_begins_before_the_last_run_and_ends_with_the_clock() -> None
     )
     ahead = window(at(10_000), at(5), overlap)
     assert ahead == Window("2026-01-31T11:59:00.005Z", "2026-01-31T12:00:00.005Z")
+
+
+def test_a_run_that_reads_everything_begins_with_the_calendar() -> None:
+    first = datetime.min.replace(tzinfo=UTC)
+    for since in (first, first + timedelta(seconds=59)):
+        part = window(since, at(0), timedelta(seconds=60))
+        assert part.since == "0001-01-01T00:00:00.000Z"
 
 
 PART = Window("2026-01-31T12:00:00.000Z", "2026-01-31T13:00:00.000Z")

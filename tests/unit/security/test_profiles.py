@@ -22,7 +22,8 @@ from shared.vault.access.profiles import (
     supplied_components,
 )
 from shared.vault.components import evolution
-from shared.vault.components.mdl import parse, render
+from shared.vault.components.mdl import parse
+from shared.vault.components.mdl_writing import render
 from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.components.registry import ComponentError, Registry
 

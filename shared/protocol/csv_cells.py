@@ -1,0 +1,44 @@
+"""Keeps spreadsheets from running what stands in a cell of CSV: marks text that would begin a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+# To spreadsheets of East Asia, the wide forms of signs are signs, too.
+_STARTS = "=@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH COMMERCIAL AT}"
+_SIGNS = "+\\-\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}"
+# A number stays what it is: nothing of it is run.
+_NUMBER = r"[\d.][\d.,\s]*\Z"
+FORMULA = re.compile(f"[{_STARTS}]|[{_SIGNS}](?!{_NUMBER})")
+MARK = "'"
+_MARKED = re.compile(rf"{MARK}+(?:{FORMULA.pattern})")
+
+
+def safe_cell(text: str) -> str:
+    """Return the text of a cell in a form that no spreadsheet runs: with an apostrophe before a formula."""
+    return f"{MARK}{text}" if FORMULA.match(text) else text
+
+
+def kept_cell(text: str) -> str:
+    """Return the text of a cell as ``safe_cell`` does, in a form of which ``read_cell`` makes the text again."""
+    marked = FORMULA.match(text) or _MARKED.match(text)
+    return f"{MARK}{text}" if marked else text
+
+
+def read_cell(cell: str) -> str:
+    """Return the text of which ``kept_cell`` has made the cell."""
+    return cell.removeprefix(MARK) if _MARKED.match(cell) else cell
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as CSV (RFC 4180) of safe cells; None is an empty one."""
+    # RFC 4180 ends lines with CRLF; ``newline`` keeps them on every platform.
+    sheet = io.StringIO(newline="")
+    writer = csv.writer(sheet, lineterminator="\r\n")
+    for row in rows:
+        texts = ["" if cell is None else str(cell) for cell in row]
+        writer.writerow([safe_cell(text) for text in texts])
+    return sheet.getvalue()

@@ -1,0 +1,313 @@
+"""Speaks HTTP on one connection as uvicorn does, and closes it where it exceeds the bounds of connections."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import (
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from shared.runtime.connection_bounds import ConnectionBounds, ConnectionCount, Refusal
+from shared.runtime.telemetry import metrics
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+MAX_HEADER_FIELDS = 100
+# Requests that wait for the answer of an earlier one on the same connection.
+MAX_PIPELINED = 8
+# A body may have so many chunks whatever their length, and further ones of this length on the average.
+FREE_CHUNKS = 10_000
+LEAST_CHUNK = 16
+
+URL_TOO_LONG = Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long.")
+HEAD_TOO_LARGE = Refusal(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The header fields are too large."
+)
+HEAD_TOO_SLOW = Refusal(
+    HTTPStatus.REQUEST_TIMEOUT, "The header did not arrive in time."
+)
+BODY_TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "The body arrived too slowly.")
+BODY_UNREAD = Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request has been answered.")
+WASTEFUL_CHUNKS = Refusal(
+    HTTPStatus.BAD_REQUEST, "The chunks of the body are too small, or say too much."
+)
+TOO_MANY_PIPELINED = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests at once.")
+
+# What a review has seen of a body or an answer: which one, and its bytes.
+Seen = tuple[object, int]
+
+
+class _Refused(Exception):
+    """Ends the parser's work on a request."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.text)
+        self.refusal = refusal
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol within ``bounds``; ``count`` is shared by the connections of a process."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        count: ConnectionCount,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._count = count
+        self._bounds: ConnectionBounds = count.bounds
+        self._counted = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._review_timer: asyncio.TimerHandle | None = None
+        self._refusal: Refusal | None = None
+        # Of the message that is arriving; ``_bare_bytes`` came without any part of a body between them.
+        self._messages = 0
+        self._in_body = False
+        self._head_bytes = 0
+        self._header_fields = 0
+        self._body_bytes = 0
+        self._bare_bytes = 0
+        self._chunks = 0
+        self._answered: RequestResponseCycle | None = None
+        self._write_pauses = 0
+        self._seen_body: Seen | None = None
+        self._seen_answer: Seen | None = None
+
+    @property
+    def _address(self) -> str | None:
+        return None if self.client is None else self.client[0]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count the connection and begin to wait for its first request; close one too many."""
+        super().connection_made(transport)
+        refusal = self._count.enter(self._address)
+        if refusal is not None:
+            self._refuse(refusal)
+            return
+        self._counted = True
+        self._await_head()
+        self._await_review()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop counting and watching the connection."""
+        if self._counted:
+            self._counted = False
+            self._count.leave(self._address)
+        self._head_arrived()
+        if self._review_timer is not None:
+            self._review_timer.cancel()
+        self._disconnect()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has arrived, and count what is neither a body nor a whole header field."""
+        if self.transport.is_closing():
+            return
+        if not self._in_body:
+            self._await_head()
+        before = self._messages, self._body_bytes
+        super().data_received(data)
+        # Counted here as well as by field: the parser keeps a field to itself until it is whole.
+        if (self._messages, self._body_bytes) != before:
+            self._bare_bytes = 0
+            return
+        self._bare_bytes += len(data)
+        if self._bare_bytes > self._bounds.head_bytes:
+            self._refuse(WASTEFUL_CHUNKS if self._in_body else HEAD_TOO_LARGE)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be parsed, or what a bound has kept from being parsed."""
+        self._refuse(self._refusal or Refusal(HTTPStatus.BAD_REQUEST, msg))
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Begin to count a request."""
+        super().on_message_begin()
+        self._messages += 1
+        self._head_bytes = self._header_fields = 0
+        self._body_bytes = self._chunks = 0
+        self._await_head()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the URL."""
+        super().on_url(url)
+        self._head_bytes += len(url)
+        if len(self.url) > self._bounds.url_bytes:
+            self._stop(URL_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header field; one behind a body is counted and passed over, since the headers have been judged."""
+        self._head_bytes += len(name) + len(value)
+        self._header_fields += 1
+        too_many = self._header_fields > MAX_HEADER_FIELDS
+        if too_many or self._head_bytes > self._bounds.head_bytes:
+            self._stop(HEAD_TOO_LARGE)
+        if not self._in_body:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer the request, or to keep it for later."""
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._stop(TOO_MANY_PIPELINED)
+        self._head_arrived()
+        super().on_headers_complete()
+        self._in_body = True
+
+    def on_chunk_header(self) -> None:
+        """Count the chunks of a body, each of which costs as much as a long one."""
+        self._chunks += 1
+        if self._chunks > FREE_CHUNKS + self._body_bytes // LEAST_CHUNK:
+            self._stop(WASTEFUL_CHUNKS)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the request."""
+        super().on_message_complete()
+        self._in_body = False
+
+    def _start_asgi_task(
+        self, cycle: RequestResponseCycle, app: ASGI3Application
+    ) -> None:
+        """Begin to answer a request; further ones may be waiting already."""
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def pause_writing(self) -> None:
+        """Note that nothing more is written until the client has read."""
+        self._write_pauses += 1
+        super().pause_writing()
+
+    # What ends a connection.
+
+    def _stop(self, refusal: Refusal) -> None:
+        """Have the parser stop, which calls ``send_400_response``."""
+        self._refusal = refusal
+        raise _Refused(refusal)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Close the connection, with an answer where the client expects one."""
+        if self.transport.is_closing():
+            return
+        metrics.connections_refused.labels(str(refusal.status.value)).inc()
+        answers = self._may_answer()
+        self._disconnect()
+        if answers:
+            self.transport.write(self._answer(refusal))
+        self.transport.close()
+
+    def _disconnect(self) -> None:
+        """Have the application write nothing more, and not wait for more of a body."""
+        cycle = self._answered
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def _may_answer(self) -> bool:
+        """Return whether an answer now would be that of the request which is refused."""
+        if self._in_body:
+            return not self.pipeline and not self.cycle.response_started
+        return self._all_answered
+
+    @property
+    def _all_answered(self) -> bool:
+        """Return whether the latest request, and so each before it, has its whole answer."""
+        latest: RequestResponseCycle | None = self.cycle
+        return latest is None or latest.response_complete
+
+    def _answer(self, refusal: Refusal) -> bytes:
+        """Return the whole answer."""
+        text = refusal.text.encode()
+        status = refusal.status
+        lines = (
+            f"HTTP/1.1 {status.value} {status.phrase}",
+            "content-type: text/plain; charset=utf-8",
+            f"content-length: {len(text)}",
+            "connection: close",
+            "",
+            "",
+        )
+        return "\r\n".join(lines).encode() + text
+
+    # What passes with time.
+
+    def _await_head(self) -> None:
+        """Begin the time that a head has to arrive, unless it has begun."""
+        if self._head_timer is None:
+            seconds = self._bounds.head_seconds
+            self._head_timer = self.loop.call_later(seconds, self._head_is_late)
+
+    def _head_arrived(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        """Close the connection, silently when it never began a request."""
+        self._head_timer = None
+        # What is missing may have arrived, and wait for the answers to earlier requests.
+        if self.flow.read_paused:
+            self._await_head()
+        elif self._messages:
+            self._refuse(HEAD_TOO_SLOW)
+        else:
+            self.transport.close()
+
+    def _await_review(self) -> None:
+        seconds = self._bounds.stall_seconds
+        self._review_timer = self.loop.call_later(seconds, self._review)
+
+    def _review(self) -> None:
+        """Close the connection if its body or its answer has hardly moved since the last review."""
+        body, answer = self._body(), self._unread_answer()
+        stall_bytes = self._bounds.stall_bytes
+        received = _moved(self._seen_body, body)
+        if received is not None and self.cycle.response_complete:
+            self._refuse(BODY_UNREAD)
+        elif received is not None and received < stall_bytes:
+            self._refuse(BODY_TOO_SLOW)
+        read = _moved(self._seen_answer, answer)
+        if read is not None and read < stall_bytes:
+            # Not closed, which would wait for the rest to be read.
+            self.transport.abort()
+            return
+        self._seen_body, self._seen_answer = body, answer
+        self._await_review()
+
+    def _body(self) -> Seen | None:
+        """Return the message whose body the client could go on sending, and how much has arrived."""
+        if not self._in_body or self.flow.read_paused:
+            return None
+        if self.cycle.waiting_for_100_continue:
+            return None
+        return (self._messages, self.cycle.response_complete), self._body_bytes
+
+    def _unread_answer(self) -> Seen | None:
+        """Return which bytes the client has yet to read, when none are added to them, and how many they are."""
+        unread = self.transport.get_write_buffer_size()
+        complete = self._all_answered
+        if not unread or not (complete or self.flow.write_paused):
+            return None
+        return (self._messages, self._write_pauses, complete), unread
+
+
+def _moved(before: Seen | None, now: Seen | None) -> int | None:
+    """Return by how many bytes a body or an answer has moved; None when it is not the same one."""
+    if before is None or now is None or before[0] != now[0]:
+        return None
+    return abs(now[1] - before[1])

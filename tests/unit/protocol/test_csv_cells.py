@@ -1,0 +1,64 @@
+"""Cells of CSV: no spreadsheet runs what stands in them, whoever writes the file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.protocol.csv_cells import csv_text, kept_cell, read_cell, safe_cell
+
+ROOT = Path(__file__).parents[3]
+WIDE = ("\uff0b", "\uff0d", "\uff1d", "\uff20")
+STARTS = (*"=+-@\t\r\n", *WIDE)
+NUMBER = r"[+\-\uff0b\uff0d][\d.][\d.,\s]*"
+NUMBERS = ("-1", "+1.5", "-1,234.50", "-.5")
+WRITERS = {
+    "shared/protocol/csv_cells.py": "writes safe cells",
+    "shared/vault/loader/sheet.py": "makes values of records safe cells",
+    "medcrm/folder.py": "writes cells that it reads again as they were",
+}
+"""Who writes CSV, and by what its cells are safe; everybody else calls ``csv_text``."""
+
+texts = st.text(max_size=30) | st.builds(
+    str.__add__, st.sampled_from(["'", "'=", "''=", *STARTS]), st.text(max_size=9)
+)
+
+
+@given(texts)
+def test_no_cell_begins_a_formula(text: str) -> None:
+    for cell in (safe_cell(text), kept_cell(text)):
+        assert not cell.startswith(STARTS) or re.fullmatch(NUMBER, cell)
+
+
+@given(texts)
+def test_a_kept_cell_is_read_as_it_was(text: str) -> None:
+    assert read_cell(kept_cell(text)) == text
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_numbers_stay_numbers(number: str) -> None:
+    assert safe_cell(number) == number
+
+
+@pytest.mark.parametrize("text", ["=cmd|calc!A1", "-1+cmd|calc!A1", "@SUM(1)", WIDE[2]])
+def test_rows_are_written_as_safe_cells(text: str) -> None:
+    written = csv_text([["key", None], [text, 7]])
+    rows = list(csv.reader(io.StringIO(written, newline="")))
+    assert rows == [["key", ""], [f"'{text}", "7"]]
+
+
+def test_nobody_else_writes_csv() -> None:
+    folders = ("shared", "services", "medcrm", "local")
+    writing = {
+        str(file.relative_to(ROOT))
+        for folder in folders
+        for file in (ROOT / folder).rglob("*.py")
+        if re.search(r"csv\.(writer|DictWriter)\b", file.read_text())
+    }
+    assert writing == set(WRITERS)

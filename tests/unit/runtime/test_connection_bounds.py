@@ -1,0 +1,372 @@
+"""A process closes connections that cost more than their bounds, and goes on answering others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.state import free_port
+from local.tls import LocalTls
+
+PROGRAM = """
+import asyncio, json, sys
+from ipaddress import ip_network
+from pathlib import Path
+from fastapi import FastAPI, Request
+from fastapi.responses import StreamingResponse
+from shared.runtime.connection_bounds import ConnectionBounds
+from shared.runtime.process import TlsListener, serve
+from shared.runtime.telemetry import metrics
+
+options = json.loads(sys.argv[1])
+networks = tuple(map(ip_network, options["bounds"].pop("trusted_proxies", ())))
+app = FastAPI()
+app.include_router(metrics.router())
+never = asyncio.Event()
+went = asyncio.Event()
+
+@app.get("/ok")
+async def ok():
+    return "ok"
+
+@app.post("/length")
+async def length(request: Request):
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+    return size
+
+@app.post("/early")
+async def early():
+    return "answered"
+
+@app.get("/large")
+async def large():
+    async def parts():
+        try:
+            while True:
+                yield bytes(65536)
+                # An endless one that never waits could not be told that its client has gone.
+                await asyncio.sleep(0)
+        finally:
+            went.set()
+    return StreamingResponse(parts())
+
+@app.get("/went")
+async def wait_until_large_went():
+    await went.wait()
+    return "went"
+
+@app.get("/never")
+async def wait_for_ever():
+    await never.wait()
+
+tls = options["tls"]
+listener = TlsListener(tls[0], Path(tls[1]), Path(tls[2])) if tls else None
+bounds = ConnectionBounds(**options["bounds"], trusted_proxies=networks)
+serve(app, "127.0.0.1", options["port"], bounds=bounds, tls=listener, grace=2)
+"""
+
+HEAD = b"Host: x\r\n"
+# Longer than anything here takes; what does not close is found out by it.
+PATIENCE = 60.0
+
+
+@dataclass
+class Served:
+    port: int
+    child: asyncio.subprocess.Process
+    trust: ssl.SSLContext | None = None
+
+    async def connect(self) -> Connection:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1",
+            self.port,
+            ssl=self.trust,
+            server_hostname="localhost" if self.trust else None,
+        )
+        return Connection(reader, writer)
+
+    async def answers(self) -> bool:
+        connection = await self.connect()
+        await connection.send(
+            b"GET /ok HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        return (await connection.rest()).startswith(b"HTTP/1.1 200")
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that the process occupies."""
+        pages = Path(f"/proc/{self.child.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass
+class Connection:
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def rest(self) -> bytes:
+        """All that the server sends until it closes the connection."""
+        received = b""
+        async with asyncio.timeout(PATIENCE):
+            with suppress(ConnectionError):
+                while part := await self.reader.read(65536):
+                    received += part
+        self.writer.close()
+        return received
+
+    async def pour(self, begin: bytes, part: bytes, most: int) -> bytes:
+        """Send ``part`` up to ``most`` bytes, unless the server closes before; return what the server sends."""
+        answer = asyncio.create_task(self.rest())
+        sent = 0
+        with suppress(ConnectionError):
+            await self.send(begin)
+            while sent < most and not answer.done():
+                await self.send(part)
+                sent += len(part)
+                await asyncio.sleep(0)
+        return await answer
+
+
+@asynccontextmanager
+async def served(tls: LocalTls | None = None, **bounds: Any) -> AsyncIterator[Served]:
+    """A process within bounds that are those of the tests where they are not given."""
+    port, tls_port = free_port(), free_port()
+    files = [tls_port, str(tls.certificate), str(tls.key)] if tls else None
+    options = {"port": port, "bounds": bounds, "tls": files}
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        PROGRAM,
+        json.dumps(options),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    trust = ssl.create_default_context(cafile=tls.ca_file) if tls else None
+    try:
+        process = Served(tls_port if tls else port, child, trust)
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with suppress(OSError):
+                    assert await process.answers()
+                    break
+                await asyncio.sleep(0.02)
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+
+def fields(count: int, length: int) -> bytes:
+    """Header fields of so many bytes each."""
+    return b"".join(b"X-%d: %s\r\n" % (each, b"a" * length) for each in range(count))
+
+
+GET = b"GET /ok HTTP/1.1\r\n" + HEAD
+CHUNKED = b"POST /length HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+TOO_MUCH = {
+    "a long url": (414, b"GET /" + b"a" * 4000 + b" HTTP/1.1\r\n" + HEAD + b"\r\n"),
+    "a long query": (
+        414,
+        b"GET /?q=" + b"a" * 4000 + b" HTTP/1.1\r\n" + HEAD + b"\r\n",
+    ),
+    "a long field": (431, GET + fields(1, 8192) + b"\r\n"),
+    "long fields": (431, GET + fields(9, 1024) + b"\r\n"),
+    "many fields": (431, GET + fields(101, 1) + b"\r\n"),
+    "a field without end": (431, GET + b"X: " + b"a" * 300_000),
+    "a name without end": (431, GET + b"a" * 300_000),
+    "many fields behind a body": (
+        431,
+        CHUNKED + b"0\r\n" + fields(101, 1) + b"\r\n",
+    ),
+    "small chunks": (400, CHUNKED + b"1\r\nx\r\n" * 11_000),
+    "no http": (400, b"\x16\x03\x01\x02\x00\r\n\r\n"),
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> LocalTls:
+    made = LocalTls(tmp_path_factory.mktemp("tls") / "tls")
+    made.ensure()
+    return made
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+async def test_too_much_is_refused_and_the_connection_closed(
+    files: LocalTls, secure: bool
+) -> None:
+    async with served(files if secure else None, head_bytes=8192 - 1024) as process:
+        for name, (status, request) in TOO_MUCH.items():
+            connection = await process.connect()
+            answer = await connection.pour(request, b"", 0)
+            # A client that is still sending may lose the answer with its connection.
+            if answer or len(request) < 64_000:
+                assert answer.startswith(b"HTTP/1.1 %d " % status), name
+                assert b"connection: close" in answer, name
+        assert await process.answers()
+
+
+async def test_what_is_within_the_bounds_is_answered() -> None:
+    async with served(head_bytes=65_536) as process:
+        for request in (
+            b"GET /ok?q=" + b"a" * 30_000 + b" HTTP/1.1\r\nConnection: close\r\n\r\n",
+            GET + b"Connection: close\r\n" + fields(90, 500) + b"\r\n",
+            CHUNKED.replace(b"Host: x", b"Connection: close")
+            + b"1\r\nx\r\n" * 9_000
+            + b"0\r\nX-Behind: 1\r\n\r\n",
+            CHUNKED.replace(b"Host: x", b"Connection: close")
+            + b"20\r\n"
+            + b"x" * 32
+            + b"\r\n"
+            + b"0;why=because\r\n\r\n",
+        ):
+            connection = await process.connect()
+            assert (await connection.pour(request, b"", 0)).startswith(b"HTTP/1.1 200")
+
+
+ENDLESS = {
+    "header field": (GET + b"X: ", b"a" * 65_536),
+    "header fields": (GET, fields(60, 1024)),
+    "url": (b"GET /", b"a" * 65_536),
+    "lines before a request": (b"", b"\r\n" * 32_768),
+    "chunk extension": (CHUNKED + b"1;a=", b"a" * 65_536),
+    "field behind a body": (CHUNKED + b"0\r\nX: ", b"a" * 65_536),
+    "fields behind a body": (CHUNKED + b"0\r\n", fields(60, 1024)),
+    "chunks of a byte": (CHUNKED, b"1\r\nx\r\n" * 10_000),
+    "requests without reading the answers": (b"", (GET + b"\r\n") * 2_000),
+}
+
+
+async def test_what_has_no_end_is_closed_and_leaves_no_memory() -> None:
+    async with served() as process:
+        for name, (begin, part) in ENDLESS.items():
+            before = process.memory
+            connection = await process.connect()
+            await connection.pour(begin, part, 200 * 2**20)
+            assert process.memory - before < 16 * 2**20, name
+        assert await process.answers()
+
+
+QUICK: dict[str, Any] = {
+    "head_seconds": 0.3,
+    "stall_seconds": 0.3,
+    "bytes_per_second": 10_000,
+}
+LATE = {
+    "nothing at all": (b"", b""),
+    "half a line": (b"GET /o", b"HTTP/1.1 408"),
+    "half a head": (GET, b"HTTP/1.1 408"),
+    "a body that does not come": (
+        b"POST /length HTTP/1.1\r\nContent-Length: 10\r\n\r\n",
+        b"HTTP/1.1 408",
+    ),
+    "a body that stops": (
+        b"POST /length HTTP/1.1\r\nContent-Length: 1000\r\n\r\nabc",
+        b"HTTP/1.1 408",
+    ),
+    "a chunk that does not come": (CHUNKED + b"5\r\n", b"HTTP/1.1 408"),
+    "the rest of a request that has been answered": (
+        b"POST /early HTTP/1.1\r\nContent-Length: 1000\r\n\r\nabc",
+        b"HTTP/1.1 200",
+    ),
+    "half a head after a request": (GET + b"\r\n" + GET, b"HTTP/1.1 200"),
+}
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+async def test_what_does_not_come_in_time_is_not_waited_for(
+    files: LocalTls, secure: bool
+) -> None:
+    async with served(files if secure else None, **QUICK) as process:
+        connections = [await process.connect() for _ in LATE]
+        for connection, (begin, _) in zip(connections, LATE.values(), strict=True):
+            await connection.send(begin)
+        answers = await asyncio.gather(*(each.rest() for each in connections))
+        for answer, (name, (_, expected)) in zip(answers, LATE.items(), strict=True):
+            assert answer.startswith(expected), name
+            assert bool(answer) == bool(expected), name
+        assert await process.answers()
+
+
+async def test_a_head_that_trickles_is_not_waited_for() -> None:
+    async with served(**QUICK) as process:
+        connection = await process.connect()
+        answer = await connection.pour(GET + b"X: ", b"a", 60_000)
+        assert not answer or answer.startswith(b"HTTP/1.1 408")
+
+
+async def test_a_slow_answer_and_a_pause_between_requests_are_no_faults() -> None:
+    async with served(**QUICK) as process:
+        waiting = await process.connect()
+        await waiting.send(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n")
+        resting = await process.connect()
+        await resting.send(GET + b"\r\n")
+        assert (await resting.reader.readuntil(b'"ok"')).startswith(b"HTTP/1.1 200")
+        # Closed later than the others would be.
+        silent = await process.connect()
+        await silent.send(GET)
+        assert (await silent.rest()).startswith(b"HTTP/1.1 408")
+        assert not waiting.reader.at_eof()
+        await resting.send(GET + b"Connection: close\r\n\r\n")
+        assert (await resting.rest()).startswith(b"HTTP/1.1 200")
+        waiting.writer.close()
+
+
+async def test_an_answer_that_nobody_reads_is_given_up() -> None:
+    async with served(**QUICK) as process:
+        deaf = await process.connect()
+        await deaf.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        other = await process.connect()
+        # Answered when the answer to the first has come to its end.
+        await other.send(b"GET /went HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert (await other.rest()).startswith(b"HTTP/1.1 200")
+        deaf.writer.close()
+
+
+async def test_an_answer_that_is_read_goes_on() -> None:
+    async with served(**QUICK) as process:
+        reading = await process.connect()
+        await reading.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        silent = await process.connect()
+        closed = asyncio.create_task(silent.rest())
+        while not closed.done():
+            assert await reading.reader.read(65536)
+        reading.writer.close()
+
+
+async def test_connections_are_as_many_as_their_bounds_say() -> None:
+    async with served(connections=5, address_connections=3) as process:
+        entered = [await process.connect() for _ in range(3)]
+        refused = await process.connect()
+        assert (await refused.rest()).startswith(b"HTTP/1.1 429")
+        for each in entered:
+            await each.send(GET + b"Connection: close\r\n\r\n")
+            assert (await each.rest()).startswith(b"HTTP/1.1 200")
+        # Those that have left make room.
+        assert await process.answers()
+
+
+async def test_a_trusted_proxy_has_all_connections() -> None:
+    bounds: dict[str, Any] = {"connections": 5, "address_connections": 3}
+    async with served(**bounds, trusted_proxies=["127.0.0.0/8"]) as process:
+        entered = [await process.connect() for _ in range(5)]
+        refused = await process.connect()
+        assert (await refused.rest()).startswith(b"HTTP/1.1 503")
+        for each in entered:
+            each.writer.close()
