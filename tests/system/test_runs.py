@@ -190,7 +190,7 @@ async def notified(vault: VaultClient) -> int:
     """How many notifications the administrator has."""
     path = f"{API}/services/notifications"
     answer = await vault.call(Request("notifications", "GET", path))
-    total: int = answer["responseDetails"]["total"]
+    total: int = answer["responseDetails"]["total"]  # type: ignore[index]
     return total
 
 
@@ -217,7 +217,7 @@ async def test_one_cause_is_one_exception_until_it_is_mended_and_retried(
     await medical.execute_mdl(NOTIFYING)
     key = f"P-{new_run()}"
     inquiries = await ask_about(connected, key, 30)
-    before = await notified(medical)
+    before, record = await notified(medical), ""
     for _ in range(2):
         job = await medical.request_run(INTEGRATION)
         counts = await ended(medical, job, "ERRORS_ENCOUNTERED")

@@ -6,9 +6,22 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import orjson
-
 from services.connector.points.evaluation import query_all
+from services.connector.processing.exception_rows import (
+    ITEM,
+    ITEM_KEY,
+    MESSAGE,
+    MESSAGE_KEY,
+    POINT_OF_ITEM,
+    STATUS,
+    STATUS_OF_MESSAGE,
+    item_rows,
+    message_row,
+    refreshed_item,
+    refreshed_message,
+    same_cause,
+    stored_item,
+)
 from services.connector.processing.message_failure import (
     ErrorStatus,
     MessageErrorType,
@@ -19,29 +32,18 @@ from services.connector.processing.work_list import (
     StoredMessage,
     work_list,
 )
-from services.connector.rules.item_failures import MAX_TEXT, ItemFailure
 from services.connector.rules.rows import MAX_STATEMENT, contains, literal, statements
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, RowResult, text
 from shared.protocol.error_types import ErrorType
 
-MESSAGE = "exception_message__sys"
-ITEM = "exception_item__sys"
 MAX_BODY = 32_000
 """Characters of a message body that its record has room for."""
-_MESSAGE_KEY = "message_id__sys"
-_ITEM_KEY = "item_key__sys"
-_STATUS = "error_status__sys"
-
-
 _UNRESOLVED = (ErrorStatus.OPEN, ErrorStatus.RETRYING, ErrorStatus.WARNING)
-_IS_UNRESOLVED = contains(_STATUS, _UNRESOLVED)
-_IS_UNSETTLED = contains(_STATUS, (*_UNRESOLVED, ErrorStatus.IGNORED))
+_IS_UNRESOLVED = contains(STATUS, _UNRESOLVED)
+_IS_UNSETTLED = contains(STATUS, (*_UNRESOLVED, ErrorStatus.IGNORED))
 """The condition of an item whose record was not transferred since."""
-_POINT_OF_ITEM = "exception_message__sysr.integration_point__sys"
-_STATUS_OF_MESSAGE = "exception_message__sysr.error_status__sys"
-_MESSAGE_OF_ITEM = "exception_message__sysr.message_id__sys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class ExceptionRecords:
         if not by_id:
             return Recorded()
         existing = await self._existing(by_id)
-        dropped = await self._ignored_whole(existing)
+        dropped = await self._ignored_whole(by_id, existing)
         ignored = {item for name in dropped for item in by_id.pop(name).items}
         known = await self._known_items(by_id.values())
         found = work_list(by_id.values(), existing, known)
@@ -113,20 +115,19 @@ class ExceptionRecords:
 
     async def _existing(self, message_ids: Iterable[str]) -> dict[str, StoredMessage]:
         """Return the messages that have a record, by message id."""
-        head = f"SELECT id, {_MESSAGE_KEY}, {_STATUS} FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
-        rows = await query_all(
-            self._client, statements(head, _MESSAGE_KEY, message_ids)
-        )
+        head = f"SELECT id, {MESSAGE_KEY}, {STATUS} FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
+        rows = await query_all(self._client, statements(head, MESSAGE_KEY, message_ids))
         return {
-            str(row[_MESSAGE_KEY]): StoredMessage(str(row["id"]), text(row, _STATUS))
+            str(row[MESSAGE_KEY]): StoredMessage(str(row["id"]), text(row, STATUS))
             for row in rows
         }
 
     async def _ignored_whole(
         self,
+        by_id: Mapping[str, MessageFailure],
         existing: Mapping[str, StoredMessage],
     ) -> set[str]:
-        """Return the message ids of those that are ignored and have no items, which would say what is ignored."""
+        """Return the message ids of those that are ignored whatever they fail in: no item says what is ignored."""
         # A second copy of a message does not undo an administrator's decision.
         ignored = {
             stored.id: message_id
@@ -134,25 +135,29 @@ class ExceptionRecords:
             if stored.status == ErrorStatus.IGNORED
         }
         with_items = await self._with_items(ignored, None)
-        return {name for record, name in ignored.items() if record not in with_items}
+        return {
+            message_id
+            for record, message_id in ignored.items()
+            if by_id[message_id].whole or record not in with_items
+        }
 
     async def _known_items(
         self,
         failures: Iterable[MessageFailure],
     ) -> dict[str, StoredItem]:
         """Return the items of these failures that have an exception already, by item id."""
-        places: dict[str, dict[str, None]] = {}
+        places: dict[str, set[str]] = {}
         for failure in failures:
-            names = (*failure.items, *failure.warnings)
-            places.setdefault(_place(failure), {}).update(dict.fromkeys(names))
-        head = f"SELECT id, item__sys, {MESSAGE}, {_STATUS}, {_STATUS_OF_MESSAGE} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
+            found = places.setdefault(same_cause(failure), set())
+            found.update(failure.items, failure.warnings)
+        head = f"SELECT id, item__sys, {MESSAGE}, {STATUS}, {STATUS_OF_MESSAGE} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
         known: dict[str, StoredItem] = {}
         for place, names in places.items():
             condition = f"{_IS_UNSETTLED} AND {place}"
             texts = statements(head, "item__sys", names, conditions=condition)
             for row in await query_all(self._client, texts):
                 item = str(row["item__sys"])
-                stored = _stored_item(row)
+                stored = stored_item(row)
                 # Former versions recorded an item with each message: one that is not ignored decides.
                 if item not in known or not stored.ignored:
                     known[item] = stored
@@ -166,7 +171,7 @@ class ExceptionRecords:
         """Write the records of messages, and return their ids by message id."""
         rows = []
         for failure in failures:
-            row = _message_row(failure)
+            row = message_row(failure)
             # A retry names only what was left, so the first record of a message keeps its body and its count.
             if failure.message_id not in existing:
                 row["message_body_json__sys"] = failure.body
@@ -177,11 +182,11 @@ class ExceptionRecords:
         results = await self._client.upsert(
             MESSAGE,
             rows,
-            id_param=_MESSAGE_KEY,
+            id_param=MESSAGE_KEY,
         )
         _require(results)
         written = zip(rows, results, strict=True)
-        return {str(row[_MESSAGE_KEY]): str(result.id) for row, result in written}
+        return {str(row[MESSAGE_KEY]): str(result.id) for row, result in written}
 
     async def _refresh_messages(
         self,
@@ -190,12 +195,7 @@ class ExceptionRecords:
         """Write why the items of other messages have failed again; their statuses follow from their items."""
         # By record: two messages may name items of the same one.
         rows = {
-            record: {
-                "id": record,
-                "error_type__sys": failure.error_type,
-                "error_message__sys": failure.summary[:MAX_TEXT],
-            }
-            for record, failure in refreshed
+            record: refreshed_message(failure, record) for record, failure in refreshed
         }
         if rows:
             _require(await self._client.update(MESSAGE, list(rows.values())))
@@ -209,22 +209,22 @@ class ExceptionRecords:
         rows = [
             (item, row)
             for record, failure in failures
-            for item, row in _item_rows(failure, record).items()
+            for item, row in item_rows(failure, record).items()
         ]
-        old = [_refreshed(row, known[item]) for item, row in rows if item in known]
+        old = [refreshed_item(row, known[item]) for item, row in rows if item in known]
         new = [row for item, row in rows if item not in known]
         if old:
             _require(await self._client.update(ITEM, old))
         if new:
             # By key: of two connectors that find the same record failing, one creates its item.
-            _require(await self._client.upsert(ITEM, new, id_param=_ITEM_KEY))
+            _require(await self._client.upsert(ITEM, new, id_param=ITEM_KEY))
 
     async def _open_again(self, records: Sequence[str]) -> None:
         """Reopen the items that were being retried, of messages that failed before any item was processed."""
         if not records:
             return
         head = f"SELECT id FROM {ITEM}"  # noqa: S608  VQL, literals quoted
-        condition = f"{_STATUS} = {literal(ErrorStatus.RETRYING)}"
+        condition = f"{STATUS} = {literal(ErrorStatus.RETRYING)}"
         texts = statements(head, MESSAGE, records, conditions=condition)
         rows = await query_all(self._client, texts)
         await self._set_status(ITEM, rows, ErrorStatus.OPEN)
@@ -246,7 +246,7 @@ class ExceptionRecords:
         head = f"SELECT id FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
         texts = statements(
             head,
-            _MESSAGE_KEY,
+            MESSAGE_KEY,
             message_ids,
             conditions=_IS_UNRESOLVED,
         )
@@ -272,13 +272,13 @@ class ExceptionRecords:
     ) -> set[str]:
         """Resolve the items at an integration point, and return the messages that they belong to."""
         # What was ignored, too: when the record fails another time, nobody has seen why.
-        condition = f"{_IS_UNSETTLED} AND {_POINT_OF_ITEM} = {literal(point)}"
+        condition = f"{_IS_UNSETTLED} AND {POINT_OF_ITEM} = {literal(point)}"
         head = f"SELECT id, item__sys, {MESSAGE} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
         texts = statements(head, "item__sys", items, conditions=condition)
         rows = await query_all(self._client, texts)
         # The key is left to the item of a later failure.
         resolved = [
-            {"id": row["id"], _ITEM_KEY: f"{point}:{row['item__sys']}:{row['id']}"}
+            {"id": row["id"], ITEM_KEY: f"{point}:{row['item__sys']}:{row['id']}"}
             for row in rows
         ]
         await self._set_status(ITEM, resolved, ErrorStatus.RESOLVED)
@@ -310,7 +310,7 @@ class ExceptionRecords:
         either = [] if point is None else [f"integration_point__sys = {literal(point)}"]
         # Messages recorded before their integration point was known are found by their id only.
         if message_ids:
-            either.append(contains(_MESSAGE_KEY, message_ids))
+            either.append(contains(MESSAGE_KEY, message_ids))
         if not either:
             return False
         condition = f"({' OR '.join(either)}) AND {_IS_UNSETTLED}"
@@ -329,91 +329,10 @@ class ExceptionRecords:
     ) -> None:
         if not records:
             return
-        changes = {_STATUS: status, **fields}
+        changes = {STATUS: status, **fields}
         rows = [{**record, **changes} for record in records]
         results = await self._client.update(object_name, rows)
         _require(results)
-
-
-def _message_row(failure: MessageFailure) -> Row:
-    row: Row = {
-        _MESSAGE_KEY: failure.message_id,
-        "queue__sys": failure.queue,
-        "error_type__sys": failure.error_type,
-        "error_message__sys": failure.summary[:MAX_TEXT],
-        _STATUS: failure.status,
-        "message_items_failed__sys": failure.failed,
-    }
-    if failure.integration:
-        row["integration__sys"] = failure.integration
-    if failure.integration_point:
-        row["integration_point__sys"] = failure.integration_point
-    return row
-
-
-def _place(failure: MessageFailure) -> str:
-    """Return the condition of the items with which those of this failure share a cause."""
-    if failure.integration_point is not None:
-        return f"{_POINT_OF_ITEM} = {literal(failure.integration_point)}"
-    return f"{_MESSAGE_OF_ITEM} = {literal(failure.message_id)}"
-
-
-def _stored_item(row: Row) -> StoredItem:
-    statuses = (text(row, _STATUS), text(row, _STATUS_OF_MESSAGE))
-    return StoredItem(
-        id=str(row["id"]),
-        message=str(row[MESSAGE]),
-        ignored=ErrorStatus.IGNORED in statuses,
-    )
-
-
-def _item_rows(
-    failure: MessageFailure,
-    record: str,
-) -> dict[str, Row]:
-    """Return the rows of failed and warned items of the message with this record, by item id."""
-    rows: dict[str, Row] = {}
-    for item, reason in failure.items.items():
-        row = _item_row(failure, record, item, reason)
-        rows[item] = {**row, _STATUS: ErrorStatus.OPEN}
-    for item, reason in failure.warnings.items():
-        row = _item_row(failure, record, item, reason)
-        rows[item] = {**row, _STATUS: ErrorStatus.WARNING}
-    return rows
-
-
-def _item_row(
-    failure: MessageFailure,
-    record: str,
-    item: str,
-    reason: ItemFailure,
-) -> Row:
-    # The record is named, not shown: its values may be personal and stay in the source Vault.
-    data = orjson.dumps({"object": failure.object, "id": item})
-    return {
-        # One for each record at a point; an id is unique among all objects of a Vault, and a point reads one Vault.
-        _ITEM_KEY: f"{failure.integration_point or failure.message_id}:{item}",
-        MESSAGE: record,
-        "item__sys": item,
-        "error_type__sys": reason.error_type,
-        "error_message__sys": reason.message[:MAX_TEXT],
-        "item_data__sys": data.decode(),
-        # Empty, not absent: an item that fails again may fail elsewhere than before.
-        "integration_rule__sys": reason.rule or "",
-        "field_rule__sys": reason.field_rule or "",
-        "target_field__sys": reason.target_field or "",
-    }
-
-
-def _refreshed(
-    row: Row,
-    known: StoredItem,
-) -> Row:
-    """Return the row that updates a known item; its key and its message stay."""
-    changes = {
-        name: value for name, value in row.items() if name not in (_ITEM_KEY, MESSAGE)
-    }
-    return {"id": known.id, **changes}
 
 
 def _require(results: Iterable[RowResult]) -> None:

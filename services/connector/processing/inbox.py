@@ -32,7 +32,7 @@ from shared.spark.envelope import Envelope
 
 VAULT_ID_HEADER = "vault_id"
 
-Attempt = Callable[[], Awaitable[None]]
+Attempt = Callable[[], Awaitable[object]]
 
 
 @dataclass

@@ -13,6 +13,9 @@ import pytest
 from local.polling import answers_within
 from services.connector.processing.exception_records import (
     ExceptionRecords,
+    Recorded,
+)
+from services.connector.processing.message_failure import (
     MessageErrorType,
     MessageFailure,
 )
@@ -279,7 +282,7 @@ async def test_a_message_of_which_one_item_is_ignored_is_ignored_when_the_rest_i
     assert await statuses(admin, message_id) == {one: "ignored", other: "resolved"}
     assert await shown(admin, message_id) == ("ignored", 0)
     recorded = await connector.record([failure(key(), {one: REASON}, **ids)])
-    assert (recorded.messages, recorded.ignored) == (0, {one})
+    assert recorded == Recorded(0, frozenset([one]))
     assert await statuses(admin, message_id) == {one: "ignored", other: "resolved"}
     await connector.resolve((), at["integration_point"], [one])
     assert await shown(admin, message_id) == ("resolved", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -64,12 +65,11 @@ def batch(run: int, *ids: str) -> Envelope:
     return envelope(*ids, message_id=f"{MEDICAL_ID}-run-{run}-1", **attributes)
 
 
-async def run_over(vaults: Pair, run: int, *ids: str) -> dict[str, int]:
+async def run_over(vaults: Pair, run: int, *ids: str) -> Mapping[str, int]:
     """Let a run read these records, and return its counts."""
     with logged():
         await inbox(vaults).handle([delivery(batch(run, *ids), MEDICAL_ID)])
-    counted: dict[str, int] = vaults.medical.batches[-1][2]
-    return counted
+    return vaults.medical.batches[-1][2]
 
 
 def set_status(vaults: Pair, object_name: str, status: str) -> None:
@@ -190,6 +190,17 @@ async def test_what_fails_after_a_success_is_a_new_exception(
     assert statuses(vaults) == ([RESOLVED, OPEN], [RESOLVED, OPEN])
     held = [row[0] for row in items(vaults, "exception_message")]
     assert held == [row["id"] for row in vaults.medical.rows(MESSAGE, "id")]
+
+
+async def test_an_ignored_message_that_then_fails_as_a_whole_stays_ignored(
+    vaults: Pair,
+) -> None:
+    message = envelope(failing(vaults))
+    await handle(vaults, message)
+    ignore(vaults)
+    unread = envelope(*message.message.items, point="", message_id=message.message_id)
+    await handle(vaults, unread)
+    assert statuses(vaults) == ([IGNORED], [IGNORED])
 
 
 async def test_two_messages_about_one_record_are_one_exception(vaults: Pair) -> None:
