@@ -22,6 +22,7 @@ from shared.client.errors import (
 from shared.client.results import Row, check_envelope, text_of, whole
 from shared.protocol import json_values as exact_json
 from shared.protocol.error_types import ErrorType
+from shared.runtime.off_loop import read_off_loop
 from shared.runtime.telemetry import metrics
 
 T = TypeVar("T")
@@ -32,6 +33,11 @@ API = "/api/v25.1"
 MAX_ROWS = 500
 MAX_SESSION_ID_LENGTH = 4096
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+# Most answers are shorter, and decoded in a moment.
+LARGE_ANSWER_BYTES = 1024 * 1024
+# Of any answer: a page has a thousand rows of five hundred fields at most. They are counted before the text is decoded,
+# which is one step for all of them.
+MAX_ANSWER_COMMAS = 2**21
 CONNECT_SECONDS = 5.0
 # Shorter than servers keep an idle connection, so that a request never meets one being closed.
 KEEP_ALIVE_SECONDS = 4.0
@@ -104,7 +110,7 @@ class Transport:
         try:
             async with self._places:
                 body = await self._exchange(request, session_id)
-            return read(body)
+            return await read_off_loop(read, body, LARGE_ANSWER_BYTES)
         except ClientError as error:
             outcome = error.type if isinstance(error, VaultRefused) else "unavailable"
             raise
@@ -234,6 +240,8 @@ def _envelope(body: bytes) -> Row:
 
 
 def _decode(body: bytes) -> object:
+    if body.count(b",") > MAX_ANSWER_COMMAS:
+        raise UnexpectedAnswer("answer has too many values")
     # A server in between answers with its own pages while the Vault is away, so that this will pass.
     try:
         return exact_json.loads(body)

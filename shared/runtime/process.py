@@ -174,6 +174,8 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        # Anyone may send these headers; an application that has proxies to trust reads them itself.
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, int(grace / 2)),
     )

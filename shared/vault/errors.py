@@ -34,6 +34,7 @@ Raised where the Vault's parts meet, and caught by the part that asked, which re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.protocol.error_types import ErrorType
@@ -45,6 +46,19 @@ class ApiError:
 
     type: ErrorType
     message: str
+
+
+MAX_ERRORS = 20
+"""Errors of one row or call that an answer names: who sends a row chooses its members, and each may be wrong."""
+
+
+def bounded_errors(errors: Sequence[ApiError]) -> list[ApiError]:
+    """Return the errors; of more than 20 the first ones, and one that counts the others, as far as they are known."""
+    named = list(errors[:MAX_ERRORS])
+    left = len(errors) - len(named)
+    if left:
+        named.append(ApiError(named[-1].type, f"There are at least {left} more errors"))
+    return named
 
 
 class VaultFault(Exception):

@@ -102,6 +102,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "package_model.PackageStatus": {"shared/vault/packages/package_jobs.py"},
         "permission_types.Grant": {
             "shared/vault/access/caller.py",
+            "shared/vault/access/delegated_profile.py",
             "shared/vault/access/permissions.py",
         },
         "permission_types.Operation": {"shared/vault/access/permissions.py"},

@@ -24,6 +24,11 @@ from shared.spark.envelope import MAX_BODY_BYTES
 
 _log = get_logger(__name__)
 
+
+class TooLarge(Exception):
+    """A body that is larger than a message may be."""
+
+
 # The senders are programs: the status is all they act upon, and a text would say more to strangers than they need.
 STATUSES: dict[type[Exception], HTTPStatus] = {
     UnknownAddress: HTTPStatus.NOT_FOUND,
@@ -32,6 +37,7 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
     Replayed: HTTPStatus.CONFLICT,
     MalformedMessage: HTTPStatus.BAD_REQUEST,
     TimeoutError: HTTPStatus.REQUEST_TIMEOUT,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Full: HTTPStatus.SERVICE_UNAVAILABLE,
     BrokerUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     VaultUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -52,11 +58,15 @@ def router(messages: SignedMessages, vaults: Callable[[], Vaults | None]) -> API
         connected = vaults()
         if connected is None:
             return HTTPStatus.SERVICE_UNAVAILABLE
-        try:
+
+        async def read() -> bytes:
             body = await read_body(request, MAX_BODY_BYTES)
             if body is None:
-                return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-            await messages.take(connected, vault, queue, request.headers, body)
+                raise TooLarge
+            return body
+
+        try:
+            await messages.take(connected, vault, queue, request.headers, read)
         except tuple(STATUSES) as problem:
             # Not logged: anybody can send such requests, as many as they like. The metrics count them.
             return _status(problem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -44,9 +44,11 @@ class SignedMessages:
         target: str,
         queue: str,
         headers: Mapping[str, str],
-        body: bytes,
+        read: Callable[[], Awaitable[bytes]],
     ) -> None:
         """Put a message on the inbound queue ``queue`` of the Vault that the settings name ``target``.
+
+        ``read`` reads its body, and is called once the headers are those of a known Vault's message.
 
         :raises UnknownAddress: this connector has no such Vault.
         :raises NotVerified: the message is not what a known Vault has signed for this address and moment.
@@ -64,6 +66,7 @@ class SignedMessages:
         address = f"{self._public_url}/messages/{target}/{queue}"
         claim = Claim.read(headers, address, now)
         certificate = await self._certificate(vaults, own, claim)
+        body = await read()
         verify(claim, headers, body, certificate)
         # Parsed once it is verified: bodies of strangers are not read at all.
         envelope = Envelope.parse(body)

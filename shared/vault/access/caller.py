@@ -161,7 +161,8 @@ class Caller:
     """A user with a live session or an access token.
 
     ``profile`` is the security profile as it was when the call began. ``session_id`` is None for the Vault acting by
-    itself, and for an access token. ``delegate_user_id`` is the user who has opened the session in this user's name.
+    itself, and for an access token. ``delegate_user_id`` is the user who has opened the session in this user's name;
+    ``profile`` then is only what a delegate may use of it.
     ``connection_id`` is the connection whose remote Vault works in the session; a ``read_only`` session writes nothing.
     """
 

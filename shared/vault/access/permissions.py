@@ -164,8 +164,17 @@ def require(
     :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
     if not may(caller, object_name, operation):
-        message = f"{_REFUSAL} [{operation}] on [{object_name[:100]}]"
+        message = f"{_REFUSAL} [{operation}] on [{object_name[:100]}]{_where(caller)}"
         raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
+
+
+def _where(caller: Caller) -> str:
+    """Return the end of a refusal, which says in what session the user may do less than their profile allows."""
+    if caller.delegate_user_id is not None:
+        return " in a delegated session"
+    if caller.connection_id is not None:
+        return " in a connection's session"
+    return ""
 
 
 def granted(caller: Caller, grant: Grant) -> bool:
@@ -220,7 +229,8 @@ def authorize(caller: Caller, grant: Grant) -> None:
     :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
     if not granted(caller, grant):
-        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} [{grant}]")
+        message = f"{_REFUSAL} [{grant}]{_where(caller)}"
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
 
 def authorize_copying(caller: Caller) -> None:
@@ -309,7 +319,9 @@ def require_own(
 
     :raises VaultFault: INSUFFICIENT_ACCESS when neither.
     """
-    if caller.user_id != owner:
+    # What is the delegator's own is not the delegate's: in a delegated session it is only read.
+    own = caller.delegate_user_id is None or operation is Operation.READ
+    if caller.user_id != owner or not own:
         require(caller, object_name, operation)
 
 
@@ -318,9 +330,6 @@ def in_person(caller: Caller) -> None:
 
     :raises VaultFault: INSUFFICIENT_ACCESS in the session of a delegate or a connection.
     """
-    if caller.delegate_user_id is not None:
-        message = f"{_REFUSAL} in a delegated session"
-        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
-    if caller.connection_id is not None:
-        message = f"{_REFUSAL} in a connection's session"
-        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
+    where = _where(caller)
+    if where:
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL}{where}")

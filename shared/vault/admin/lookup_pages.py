@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from shared.vault.access.permissions import Operation
+from shared.runtime.off_loop import read_off_loop
+from shared.vault.access.caller import Caller
+from shared.vault.access.permissions import Operation, require
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.listing import MAX_ROWS as SHOWN
 from shared.vault.admin.listing import Page, Search, find, listed, selected
 from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import object_of
-from shared.vault.admin.visit import Visit, Visiting
-from shared.vault.api.body import decoded, parse_csv
+from shared.vault.admin.visit import Visit, Visiting, visiting
+from shared.vault.api.body_limits import MAX_ROWS_BYTES
+from shared.vault.api.csv_rows import parse_csv
 from shared.vault.api.response_envelope import results_csv
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.integrations.reference_lookups import (
@@ -79,14 +83,22 @@ async def upload_form(
     return await _form(visit, connection, None)
 
 
+def _may_create(caller: Caller) -> None:
+    require(caller, OBJECT, Operation.CREATE)
+
+
+WithFile = Annotated[Visit, Depends(visiting(MAX_ROWS_BYTES, _may_create))]
+
+
 @router.post("/upload")
-async def upload(visit: Visiting) -> Response:
+async def upload(visit: WithFile) -> Response:
     """Create a row for each line of a CSV file, or upsert it when the file has Lookup Keys, and show the results."""
     connection = visit.form.fields.get("connection", "")
     object_of(visit, OBJECT, Operation.CREATE)
     try:
-        text = decoded(await visit.form.whole())
-        rows = [_of(connection, row) for row in parse_csv(text, MAX_ROWS)]
+        read = partial(parse_csv, max_rows=MAX_ROWS)
+        sent = await read_off_loop(read, await visit.form.whole())
+        rows = [_of(connection, row) for row in sent]
         service = visit.vault.records
         keyed = bool(rows) and KEY in rows[0]
         if keyed:

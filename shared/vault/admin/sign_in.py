@@ -89,9 +89,9 @@ async def _change(request: Request, form: UploadForm) -> None:
             ErrorType.INVALID_DATA, "The new password and its repetition differ"
         )
     security = session.vault_of(request).security
-    await security.change_password(
-        fields.get("username", ""), fields.get("password", ""), new, None
-    )
+    username, current = fields.get("username", ""), fields.get("password", "")
+    address = session.address_of(request)
+    await security.change_password(username, current, new, address, None)
 
 
 @router.post("/sign-out")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import quote, urlsplit
@@ -12,17 +12,16 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
 from shared.protocol.plain_paths import is_plain_path
+from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Grant, Operation, granted, may, may_change
 from shared.vault.admin import cookies
 from shared.vault.admin.navigation import menu_of
 from shared.vault.admin.rendering import render
-from shared.vault.api.body import MAX_ROWS_BYTES
 from shared.vault.api.file_body import UploadForm, upload_form
 from shared.vault.api.request_context import admitted, vault_of
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
-    from shared.vault.access.caller import Caller
     from shared.vault.assembly.vault import Vault
     from shared.vault.components.registry import Registry
     from shared.vault.records.rows import RowResult
@@ -114,28 +113,39 @@ class Visit:
         return f"{url.path}?{url.query}" if url.query else url.path
 
 
-async def visit(request: Request) -> AsyncIterator[Visit]:
-    """Yield the visit of a request.
+def visiting(
+    file_bytes: int = 0,
+    admit: Callable[[Caller], None] = lambda _: None,
+) -> Callable[[Request], AsyncIterator[Visit]]:
+    """Return a dependency that yields the visit of a request, with a form that may have a file of so many bytes.
 
-    :raises VaultFault: INVALID_SESSION_ID without a live session; OPERATION_NOT_ALLOWED for a form that does not
-        come from a page of this session.
+    ``admit`` refuses callers who may not send the form, before it is read.
     """
-    vault = vault_of(request)
-    secret = request.cookies.get(cookies.session_cookie(vault.vault_id), "")
-    caller = await admitted(request, secret or None)
-    made = Visit(request, vault, caller, secret)
-    request.state.visit = made
-    if request.method in READING:
-        yield made
-        return
-    # Large enough for files of lookups, which pages take besides small forms.
-    async with upload_form(request, MAX_ROWS_BYTES) as form:
-        require_form_token(secret, form)
-        made.form = form
-        yield made
+
+    async def visit(request: Request) -> AsyncIterator[Visit]:
+        """Yield the visit.
+
+        :raises VaultFault: INVALID_SESSION_ID without a live session; OPERATION_NOT_ALLOWED for a form that does not
+            come from a page of this session.
+        """
+        vault = vault_of(request)
+        secret = request.cookies.get(cookies.session_cookie(vault.vault_id), "")
+        caller = await admitted(request, secret or None)
+        made = Visit(request, vault, caller, secret)
+        request.state.visit = made
+        if request.method in READING:
+            yield made
+            return
+        admit(caller)
+        async with upload_form(request, file_bytes) as form:
+            require_form_token(secret, form)
+            made.form = form
+            yield made
+
+    return visit
 
 
-Visiting = Annotated[Visit, Depends(visit)]
+Visiting = Annotated[Visit, Depends(visiting())]
 
 
 def require_form_token(secret: str, form: UploadForm) -> None:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.actions.action_service import AvailableAction
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import EditsRecords
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.openapi.request_bodies import (
     RECORD_DOCUMENTATION,
@@ -63,7 +64,7 @@ async def metadata(
 )
 async def run(
     request: Request,
-    caller: SignedIn,
+    caller: EditsRecords,
     object_name: str,
     record_id: str,
     action_name: str,
@@ -87,7 +88,7 @@ BULK = form_documentation({"ids": "Record ids, separated by commas"})
 )
 async def run_bulk(
     request: Request,
-    caller: SignedIn,
+    caller: EditsRecords,
     object_name: str,
     action_name: str,
 ) -> Response:

@@ -49,6 +49,7 @@ from shared.vault.api import (
     users,
 )
 from shared.vault.api import mdl_scripts as mdl
+from shared.vault.api.arriving_body import LargeBodies
 from shared.vault.api.envelope_schemas import ENVELOPE_SCHEMAS
 from shared.vault.api.openapi.document import complete
 from shared.vault.api.request_context import ApiHeaders, VersionConvertor
@@ -231,6 +232,7 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     app.add_middleware(
         ApiHeaders, vault_id=vault.vault_id, burst_limit=vault.settings.burst_limit
     )
+    app.add_middleware(LargeBodies)
     app.add_middleware(RequestMetrics)
     return app
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import ChangesAttachments
 from shared.vault.api.body import missing, read_fields, read_rows
 from shared.vault.api.file_body import (
     RangeHeader,
@@ -124,9 +125,10 @@ async def describe(
     attachment_id: AttachmentId,
 ) -> Response:
     """Changes the description of the latest version; an empty description removes it."""
-    fields = await read_fields(request)
     service = vault_of(request).attachments
+    # Before the form is read, as with files.
     await service.require_record(of)
+    fields = await read_fields(request)
     # Not `required`, which would refuse an empty text.
     if "description__v" not in fields:
         raise missing("description__v")
@@ -231,7 +233,7 @@ async def version_file(
 @router.post(BATCH, summary="Attach files to records", openapi_extra=ROWS_DOCUMENTATION)
 async def create_many(
     request: Request,
-    caller: SignedIn,
+    caller: ChangesAttachments,
     object_name: str,
     id_param: IdParam = None,
 ) -> Response:
@@ -252,7 +254,7 @@ async def create_many(
 )
 async def describe_many(
     request: Request,
-    caller: SignedIn,
+    caller: ChangesAttachments,
     object_name: str,
     id_param: IdParam = None,
 ) -> Response:
@@ -272,7 +274,7 @@ async def describe_many(
 )
 async def delete_many(
     request: Request,
-    caller: SignedIn,
+    caller: ChangesAttachments,
     object_name: str,
     id_param: IdParam = None,
 ) -> Response:

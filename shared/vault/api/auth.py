@@ -9,6 +9,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.api import request_context as session_of
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import missing, read_fields
+from shared.vault.api.body_limits import MAX_SIGN_IN_BYTES
 from shared.vault.api.openapi.request_bodies import form_documentation
 from shared.vault.api.request_context import (
     PREFIX,
@@ -36,7 +37,7 @@ SIGN_IN = form_documentation(
 async def sign_in(request: Request) -> Response:
     """Opens a session for `username` and `password`; the answer has its `sessionId`."""
     vault = vault_of(request)
-    fields = await read_fields(request)
+    fields = await read_fields(request, MAX_SIGN_IN_BYTES)
     dns = fields.get("vaultDNS")
     username = fields.get("username", "")
     password = fields.get("password", "")
@@ -57,7 +58,7 @@ async def sign_in(request: Request) -> Response:
 @router.post("/auth/discovery", summary="How a user signs in")
 async def discovery(request: Request, username: str = "") -> Response:
     """Returns how a user signs in: every user of this Vault with a password."""
-    fields = {} if username else await read_fields(request)
+    fields = {} if username else await read_fields(request, MAX_SIGN_IN_BYTES)
     if not (username or fields.get("username")):
         raise missing("username")
     # The same for names of no user: who has not signed in must not learn which users exist.

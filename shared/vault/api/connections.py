@@ -8,7 +8,13 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import (
+    DuplicatesConnections,
+    EstablishesConnections,
+    SignsMessages,
+)
 from shared.vault.api.body import missing, read_fields, read_record, required
+from shared.vault.api.body_limits import MAX_SIGNED_BYTES
 from shared.vault.api.file_body import upload_form
 from shared.vault.api.openapi.request_bodies import JSON, body_of, form_documentation
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
@@ -49,7 +55,7 @@ DUPLICATE = form_documentation(
 )
 async def duplicate(
     request: Request,
-    caller: SignedIn,
+    caller: DuplicatesConnections,
     api_name: str,
 ) -> Response:
     """Copies a connection with its integrations, points, rules, lookups and queue connections; the copy is Pending."""
@@ -75,7 +81,7 @@ UPLOAD = form_documentation(
     summary="Upload a connection file",
     openapi_extra=UPLOAD,
 )
-async def upload(request: Request, caller: SignedIn) -> Response:
+async def upload(request: Request, caller: EstablishesConnections) -> Response:
     """Establishes a connection from the other Vault's connection file, or from the acceptance of this Vault's own.
 
     The answer to a connection file has an `acceptance`: upload it in the Vault that issued the file. Answers may be
@@ -137,14 +143,14 @@ MESSAGES = body_of(
 )
 async def signatures(
     request: Request,
-    caller: SignedIn,
+    caller: SignsMessages,
     api_name: str,
 ) -> Response:
     """Returns the address of an External connection's messages, and the signed headers of up to 500 `messages`.
 
     For connectors, which have no key of their own.
     """
-    record = await read_record(request)
+    record = await read_record(request, MAX_SIGNED_BYTES)
     texts = record.get("messages")
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise VaultFault(

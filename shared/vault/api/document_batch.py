@@ -9,9 +9,14 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import (
+    CreatesDocuments,
+    DeletesDocuments,
+    EditsDocuments,
+)
 from shared.vault.api.body import read_rows
 from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
-from shared.vault.api.request_context import PREFIX, SignedIn, vault_of, wants_csv
+from shared.vault.api.request_context import PREFIX, vault_of, wants_csv
 from shared.vault.api.response_envelope import Status, results_csv
 from shared.vault.records.rows import RowResult
 
@@ -29,7 +34,7 @@ IdParam = Annotated[
 @router.post("", summary="Create documents", openapi_extra=ROWS_DOCUMENTATION)
 async def create(
     request: Request,
-    caller: SignedIn,
+    caller: CreatesDocuments,
     id_param: IdParam = None,
 ) -> Response:
     """Creates up to 500 documents from rows in JSON or CSV; `file` is the path of a file on the staging area.
@@ -45,7 +50,7 @@ async def create(
 @router.put("", summary="Update documents", openapi_extra=ROWS_DOCUMENTATION)
 async def update(
     request: Request,
-    caller: SignedIn,
+    caller: EditsDocuments,
     id_param: IdParam = None,
 ) -> Response:
     """Changes fields of latest versions; rows name their document by `id`, or by the `idParam` field."""
@@ -58,7 +63,7 @@ async def update(
 @router.delete("", summary="Delete documents", openapi_extra=ROWS_DOCUMENTATION)
 async def delete(
     request: Request,
-    caller: SignedIn,
+    caller: DeletesDocuments,
     id_param: IdParam = None,
 ) -> Response:
     """Deletes documents; rows name them by `id`, or by the `idParam` field.

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import EditsDocuments
 from shared.vault.api.documents import (
     LATEST,
     VERSION,
@@ -106,7 +107,7 @@ async def version_rendition(
 )
 async def add(
     request: Request,
-    caller: SignedIn,
+    caller: EditsDocuments,
     place: Latest,
     rendition_type: str,
 ) -> Response:
@@ -121,7 +122,7 @@ async def add(
 )
 async def add_to_version(
     request: Request,
-    caller: SignedIn,
+    caller: EditsDocuments,
     place: Version,
     rendition_type: str,
 ) -> Response:
@@ -134,7 +135,7 @@ async def add_to_version(
 )
 async def replace(
     request: Request,
-    caller: SignedIn,
+    caller: EditsDocuments,
     place: Latest,
     rendition_type: str,
 ) -> Response:
@@ -149,7 +150,7 @@ async def replace(
 )
 async def replace_of_version(
     request: Request,
-    caller: SignedIn,
+    caller: EditsDocuments,
     place: Version,
     rendition_type: str,
 ) -> Response:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import CreatesDocuments, EditsDocuments
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.file_body import sent_document
 from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM, RECORD_DOCUMENTATION
@@ -123,7 +124,7 @@ async def listed(
 
 
 @router.post("", summary="Create a document", openapi_extra=DOCUMENT_FORM)
-async def create(request: Request, caller: SignedIn) -> Response:
+async def create(request: Request, caller: CreatesDocuments) -> Response:
     """Creates a document, as version 0.1, from the fields of a form and, optionally, its `file`."""
     async with sent_document(request) as (fields, file):
         result = await vault_of(request).documents.create(caller, fields, file)
@@ -156,7 +157,7 @@ async def document(
 @router.post(LATEST, summary="Create a version", openapi_extra=DOCUMENT_FORM)
 async def new_version(
     request: Request,
-    caller: SignedIn,
+    caller: EditsDocuments,
     place: Latest,
 ) -> Response:
     """Creates a draft after the latest version, with the `file` of the form or with the file of the latest version.
@@ -182,7 +183,7 @@ async def new_version(
 @router.put(LATEST, summary="Update a document", openapi_extra=RECORD_DOCUMENTATION)
 async def update(
     request: Request,
-    caller: SignedIn,
+    caller: EditsDocuments,
     place: Latest,
 ) -> Response:
     """Changes fields of the latest version; they come as a form or a JSON object."""
@@ -234,7 +235,7 @@ async def version(
 @router.put(VERSION, summary="Update a version", openapi_extra=RECORD_DOCUMENTATION)
 async def update_version(
     request: Request,
-    caller: SignedIn,
+    caller: EditsDocuments,
     place: Version,
 ) -> Response:
     """Changes fields of one version; they come as a form or a JSON object."""
@@ -293,7 +294,7 @@ async def entry_requirements(
 )
 async def run_action(
     request: Request,
-    caller: SignedIn,
+    caller: EditsDocuments,
     place: Version,
     action_name: str,
 ) -> Response:

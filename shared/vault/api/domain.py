@@ -16,7 +16,7 @@ from shared.vault.api.request_context import (
     vault_of,
 )
 from shared.vault.errors import VaultFault
-from shared.vault.security.sign_in_service import MIN_PASSWORD_LENGTH
+from shared.vault.security.password_rules import MIN_PASSWORD_LENGTH
 from shared.vault.security.user_fields import SECURITY_POLICY
 from shared.vault.security.user_records import OBJECT
 
@@ -83,7 +83,7 @@ async def policy(caller: SignedIn, security_policy_name: str) -> Response:
         "label__v": POLICY_LABEL,
         "is_active__v": True,
     }
-    # The documented settings; this Vault checks the length of a password and nothing else of it.
+    # The documented settings. This Vault asks for no kinds of characters; it refuses what is easily guessed.
     settings = {
         "authentication_type__v": PASSWORD,
         "passwords_require_number__v": False,

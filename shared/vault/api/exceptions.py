@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from shared.vault.api.admission import RetriesExceptions
 from shared.vault.api.body import read_fields
 from shared.vault.api.jobs import submitted
 from shared.vault.api.openapi.request_bodies import form_documentation
-from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
+from shared.vault.api.request_context import PREFIX, vault_of
 
 router = APIRouter(prefix=f"{PREFIX}/services/exceptions", tags=["User exceptions"])
 
@@ -23,7 +24,7 @@ router = APIRouter(prefix=f"{PREFIX}/services/exceptions", tags=["User exception
         }
     ),
 )
-async def retry(request: Request, caller: SignedIn) -> Response:
+async def retry(request: Request, caller: RetriesExceptions) -> Response:
     """Starts a job that runs Retry Transfer on every open exception, or on those of one connection or integration.
 
     Its task `retry` counts the messages that were queued again or refused; its task `outcome` counts how their

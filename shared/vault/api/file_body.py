@@ -16,7 +16,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import StreamingResponse
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.api.body import MAX_FORM_FIELDS, media_type, missing, read_fields
+from shared.vault.api.body import media_type, missing, read_fields
+from shared.vault.api.body_limits import MAX_MEMBERS
 from shared.vault.api.openapi.request_bodies import MULTIPART
 from shared.vault.api.request_context import vault_of
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
@@ -85,7 +86,7 @@ async def upload_form(
         request.headers,
         bounded_stream(request, limit + ENVELOPE_BYTES),
         max_files=1,
-        max_fields=MAX_FORM_FIELDS,
+        max_fields=MAX_MEMBERS,
         max_part_size=ENVELOPE_BYTES,
     )
     try:

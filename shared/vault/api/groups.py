@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Operation, require
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import CreatesGroups, EditsGroups
 from shared.vault.api.body import read_fields
 from shared.vault.api.openapi.request_bodies import form_documentation
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
@@ -79,7 +80,7 @@ async def one_group(
 
 
 @router.post(GROUPS, summary="Create a group", openapi_extra=GROUP)
-async def create(request: Request, caller: SignedIn) -> Response:
+async def create(request: Request, caller: CreatesGroups) -> Response:
     """Creates a group; ids of groups may be larger than 32 bits."""
     fields = await read_fields(request)
     group_id = await vault_of(request).groups.create(caller, fields)
@@ -89,7 +90,7 @@ async def create(request: Request, caller: SignedIn) -> Response:
 @router.put(f"{GROUPS}/{{group_id}}", summary="Update a group", openapi_extra=GROUP)
 async def update(
     request: Request,
-    caller: SignedIn,
+    caller: EditsGroups,
     group_id: GroupId,
 ) -> Response:
     """Changes the fields that the form has."""

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import ReportsRuns
 from shared.vault.api.body import missing, read_record
 from shared.vault.api.jobs import submitted
 from shared.vault.api.openapi.request_bodies import OBJECT_DOCUMENTATION
@@ -128,7 +129,7 @@ async def one_run(
 )
 async def report_progress(
     request: Request,
-    caller: SignedIn,
+    caller: ReportsRuns,
     integration: str,
     job_id: Number,
 ) -> Response:
@@ -174,7 +175,7 @@ async def report_progress(
 )
 async def report(
     request: Request,
-    caller: SignedIn,
+    caller: ReportsRuns,
     integration: str,
     job_id: Number,
     batch: Number,

@@ -8,9 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from shared.vault.api.body import MAX_FORM_BYTES, parse_json_rows, read_body
+from shared.runtime.off_loop import read_off_loop
+from shared.vault.api.admission import UsesLoader
+from shared.vault.api.body import read_body
+from shared.vault.api.body_limits import MAX_FORM_BYTES
 from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import submitted
+from shared.vault.api.json_rows import parse_json_rows
 from shared.vault.api.openapi.request_bodies import array_documentation
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.loader.load_writing import FAILURE_LOG, RESULTS, SUCCESS_LOG
@@ -27,11 +31,11 @@ TASKS = array_documentation(10)
 @router.post("/load", summary="Load files", openapi_extra=TASKS)
 async def load(
     request: Request,
-    caller: SignedIn,
+    caller: UsesLoader,
     notify: Notify = False,
 ) -> Response:
     """Starts a job that loads up to ten CSV files from the staging area, in their `order`."""
-    rows = parse_json_rows(await read_body(request, MAX_FORM_BYTES))
+    rows = await _tasks(request)
     job_id, tasks = await vault_of(request).loader.load(caller, rows, notify=notify)
     task_ids = [task.task_id for task in tasks]
     return submitted(request, job_id, tasks=_echoes(task_ids, rows))
@@ -40,11 +44,11 @@ async def load(
 @router.post("/extract", summary="Extract records", openapi_extra=TASKS)
 async def extract(
     request: Request,
-    caller: SignedIn,
+    caller: UsesLoader,
     notify: Notify = False,
 ) -> Response:
     """Starts a job that extracts the records of up to ten objects to CSV files."""
-    rows = parse_json_rows(await read_body(request, MAX_FORM_BYTES))
+    rows = await _tasks(request)
     job_id, tasks = await vault_of(request).loader.extract(caller, rows, notify=notify)
     task_ids = [task.task_id for task in tasks]
     return submitted(request, job_id, tasks=_echoes(task_ids, rows))
@@ -107,3 +111,9 @@ def _echoes(
         asked = {name: value for name, value in row.items() if name not in replaced}
         echoes.append({"task_id": task_id, **asked})
     return echoes
+
+
+async def _tasks(request: Request) -> list[dict[str, object]]:
+    """Return the tasks of the body: a JSON array of objects."""
+    body = await read_body(request, MAX_FORM_BYTES)
+    return await read_off_loop(parse_json_rows, body)

@@ -12,6 +12,7 @@ from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import ChangesComponents, ExecutesMdl
 from shared.vault.api.body import read_text
 from shared.vault.api.file_body import download_headers, upload_form
 from shared.vault.api.jobs import submitted
@@ -29,7 +30,7 @@ router = APIRouter(tags=["Components"])
 
 @router.post("/api/mdl/execute", summary="Execute MDL", openapi_extra=MDL_DOCUMENTATION)
 @router.post(f"{PREFIX}/api/mdl/execute", include_in_schema=False)
-async def execute(request: Request, caller: SignedIn) -> Response:
+async def execute(request: Request, caller: ChangesComponents) -> Response:
     """Executes the MDL text of the body; each statement is carried out whole or not at all."""
     vault = vault_of(request)
     text = await read_text(request)
@@ -46,7 +47,7 @@ async def execute(request: Request, caller: SignedIn) -> Response:
 @router.post(
     "/api/mdl/execute_asyc", include_in_schema=False
 )  # as the Java client spells it
-async def execute_async(request: Request, caller: SignedIn) -> Response:
+async def execute_async(request: Request, caller: ChangesComponents) -> Response:
     """Starts a job that executes the MDL text of the body; text that is not MDL is refused at once."""
     text = await read_text(request)
     job_id, statements = await vault_of(request).script_jobs.submit(caller, text)
@@ -111,7 +112,7 @@ async def component_mdl(
 @router.post("/api/mdl/files", summary="Upload a content file", openapi_extra=FILE_FORM)
 @router.post(f"{PREFIX}/api/mdl/files", include_in_schema=False)
 @router.post("/api/api/mdl/files", include_in_schema=False)  # the Java client's path
-async def upload_file(request: Request, caller: SignedIn) -> Response:
+async def upload_file(request: Request, caller: ExecutesMdl) -> Response:
     """Stores a file of up to 10 MB; components refer to it by the `name__v` of the answer."""
     # Before the file is read, so that only those who may use it can send it.
     authorize(caller, Grant.EXECUTE_MDL)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import ManagesPackages
 from shared.vault.api.body import read_fields
 from shared.vault.api.file_body import disposition, file_response, upload_form
 from shared.vault.api.jobs import submitted
@@ -43,7 +44,7 @@ NAME = form_documentation(
 
 
 @router.post("/services/package", summary="Export a package", openapi_extra=NAME)
-async def export_package(request: Request, caller: SignedIn) -> Response:
+async def export_package(request: Request, caller: ManagesPackages) -> Response:
     """Starts a job that exports the outbound package `packageName` to a file, to which the job's status has a link."""
     fields = await read_fields(request)
     name = fields.get("packageName", "").strip()
@@ -52,7 +53,7 @@ async def export_package(request: Request, caller: SignedIn) -> Response:
 
 
 @router.put("/services/package", summary="Import a package", openapi_extra=FILE_FORM)
-async def import_package(request: Request, caller: SignedIn) -> Response:
+async def import_package(request: Request, caller: ManagesPackages) -> Response:
     """Starts a job that imports the package in form field `file` as a `vault_package__v` record, and validates it."""
     content, name = await _file(request, caller)
     packages = vault_of(request).inbound_packages
@@ -65,7 +66,7 @@ async def import_package(request: Request, caller: SignedIn) -> Response:
     summary="Validate a package",
     openapi_extra=FILE_FORM,
 )
-async def validate_package(request: Request, caller: SignedIn) -> Response:
+async def validate_package(request: Request, caller: ManagesPackages) -> Response:
     """Checks the package in form field `file` against the Vault's components, without importing it."""
     content, _ = await _file(request, caller)
     packages = vault_of(request).inbound_packages

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import ExecutesMdl
 from shared.vault.api.body import read_fields
 from shared.vault.api.openapi.request_bodies import form_documentation
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
@@ -46,7 +47,7 @@ async def values(
 )
 async def add(
     request: Request,
-    caller: SignedIn,
+    caller: ExecutesMdl,
     picklist_name: str,
 ) -> Response:
     """Adds values; their names are made from the labels: `North America` becomes `north_america__c`."""
@@ -65,7 +66,7 @@ async def add(
 )
 async def relabel(
     request: Request,
-    caller: SignedIn,
+    caller: ExecutesMdl,
     picklist_name: str,
 ) -> Response:
     """Changes labels: each form field has the name of a value and its new label."""
@@ -87,7 +88,7 @@ async def relabel(
 )
 async def change(
     request: Request,
-    caller: SignedIn,
+    caller: ExecutesMdl,
     picklist_name: str,
     value_name: str,
 ) -> Response:

@@ -13,6 +13,7 @@ from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import ReportsDeliveries
 from shared.vault.api.body import read_rows
 from shared.vault.api.openapi.request_bodies import array_documentation
 from shared.vault.api.request_context import (
@@ -40,7 +41,7 @@ DELIVERIES = array_documentation(MAX_ROWS)
 )
 async def report(
     request: Request,
-    caller: SignedIn,
+    caller: ReportsDeliveries,
     queue_name: str,
 ) -> Response:
     """Takes the deliveries of messages; for connectors.

@@ -13,6 +13,7 @@ from shared.protocol.json_values import date_time_text
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Operation
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import CopiesRecord, EditsRecords, MergesRecords
 from shared.vault.api.body import read_rows
 from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import MAX_OFFSET, When, submitted
@@ -97,7 +98,7 @@ Wanted = Annotated[WantedDeletions, Depends(_wanted)]
 )
 async def change_type(
     request: Request,
-    caller: SignedIn,
+    caller: EditsRecords,
     object_name: str,
 ) -> Response:
     """Changes the object types of records: rows have `id`, and `object_type__v` or `object_type__v.api_name__v`."""
@@ -152,7 +153,7 @@ async def cascade_delete_results(
 )
 async def deep_copy(
     request: Request,
-    caller: SignedIn,
+    caller: CopiesRecord,
     object_name: str,
     record_id: str,
 ) -> Response:
@@ -185,7 +186,7 @@ async def deep_copy_results(
 )
 async def merge(
     request: Request,
-    caller: SignedIn,
+    caller: MergesRecords,
     object_name: str,
 ) -> Response:
     """Starts a job that merges up to ten pairs of records; rows have `duplicate_record_id` and `main_record_id`."""

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import CreatesRecords, DeletesRecords, EditsRecords
 from shared.vault.api.body import Rows, read_record, read_rows
 from shared.vault.api.object_json import object_reference
 from shared.vault.api.openapi.request_bodies import (
@@ -145,7 +146,7 @@ async def collection(
 )
 async def create(
     request: Request,
-    caller: SignedIn,
+    caller: CreatesRecords,
     object_name: str,
     id_param: IdParam = None,
     alias: IdParamAlias = None,
@@ -172,7 +173,7 @@ async def create(
 )
 async def update(
     request: Request,
-    caller: SignedIn,
+    caller: EditsRecords,
     object_name: str,
     id_param: IdParam = None,
     alias: IdParamAlias = None,
@@ -194,7 +195,7 @@ async def update(
 )
 async def delete(
     request: Request,
-    caller: SignedIn,
+    caller: DeletesRecords,
     object_name: str,
     id_param: IdParam = None,
     alias: IdParamAlias = None,
@@ -238,7 +239,7 @@ async def read(
 )
 async def update_one(
     request: Request,
-    caller: SignedIn,
+    caller: EditsRecords,
     object_name: str,
     record_id: str,
 ) -> Response:

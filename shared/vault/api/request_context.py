@@ -190,27 +190,33 @@ async def admitted(request: Request, session_id: str | None) -> Caller:
     return caller
 
 
+def address_of(request: Request) -> str:
+    """Return the client's address: of the connection, or what a trusted proxy says; empty without either."""
+    return request.client.host if request.client else ""
+
+
 async def sign_in(
     request: Request,
     username: str,
     password: str,
     dns: str | None = None,
 ) -> Session:
-    """Open a session for a user name and its password; limit sign-ins by user name and DNS.
+    """Open a session for a user name and its password; limit sign-ins by user name, DNS and address.
 
     :raises VaultFault: API_LIMIT_EXCEEDED, and as ``SignInService.sign_in``.
     """
     security = vault_of(request).security
     host = dns or request.headers.get("host", "")
     # Counted before the password is looked at: guessing is what the limit is against.
-    usage = await security.count_sign_in(username, host)
+    address = address_of(request)
+    usage = await security.count_sign_in(username, host, address)
     request.state.usage = usage
     await asyncio.sleep(usage.delay)
     if usage.exceeded:
         raise VaultFault(
             ErrorType.API_LIMIT_EXCEEDED, "Too many sign-ins of this user in a minute"
         )
-    session = await security.sign_in(username, password)
+    session = await security.sign_in(username, password, address)
     remember(request, session.user_id, session.session_id)
     return session
 

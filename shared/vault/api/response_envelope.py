@@ -21,7 +21,7 @@ from shared.protocol.json_values import date_time_text
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.vault.api.request_context import is_api
 from shared.vault.components.platform import SOURCE_MODIFIED
-from shared.vault.errors import ApiError, VaultFault
+from shared.vault.errors import ApiError, VaultFault, bounded_errors
 from shared.vault.records.rows import RowResult
 from shared.vault.storage.database import DatabaseUnavailable
 
@@ -123,7 +123,8 @@ def exception(error: ApiError, http_status: int) -> Response:
 
 def errors_json(errors: Sequence[ApiError]) -> list[dict[str, str]]:
     """Return the ``errors`` of an envelope or of one row."""
-    return [{"type": error.type, "message": error.message} for error in errors]
+    named = bounded_errors(errors)
+    return [{"type": error.type, "message": error.message} for error in named]
 
 
 def batch(results: Sequence[RowResult], records_url: str | None) -> Response:
@@ -236,7 +237,8 @@ def results_csv(results: Sequence[RowResult]) -> Response:
     """Return row results as CSV (RFC 4180); a row's errors share one cell, each ``TYPE|message``."""
     lines: list[Sequence[object]] = [RESULT_COLUMNS]
     for result in results:
-        errors = [f"{error.type}|{error.message}" for error in result.errors]
+        named = bounded_errors(result.errors)
+        errors = [f"{error.type}|{error.message}" for error in named]
         cells = (
             _status(result),
             result.id,

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import EditsRecords
 from shared.vault.api.body import read_rows
 from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
@@ -55,7 +56,7 @@ async def one_role(
 )
 async def assign(
     request: Request,
-    caller: SignedIn,
+    caller: EditsRecords,
     object_name: str,
 ) -> Response:
     """Assigns roles: rows have `id`, `{role}.users` and `{role}.groups`; users and groups with the role keep it."""
@@ -73,7 +74,7 @@ async def assign(
 )
 async def remove(
     request: Request,
-    caller: SignedIn,
+    caller: EditsRecords,
     object_name: str,
 ) -> Response:
     """Removes roles: rows have `id`, `{role}.users` and `{role}.groups`."""

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import UsesStaging
 from shared.vault.api.body import missing, read_fields, required
 from shared.vault.api.file_body import (
     RangeHeader,
@@ -131,7 +132,7 @@ async def items(
 @router.post("/items", summary="Create a folder or file", openapi_extra=ITEM_FILE_FORM)
 async def create(
     request: Request,
-    caller: SignedIn,
+    caller: UsesStaging,
     content_md5: Md5 = None,
 ) -> Response:
     """Creates a folder, or a file of up to 50 MB; larger files are uploaded in parts."""
@@ -195,7 +196,7 @@ ITEM_FORM = form_documentation(
 )
 async def update(
     request: Request,
-    caller: SignedIn,
+    caller: UsesStaging,
     item: str,
 ) -> Response:
     """Starts a job that moves or renames a file or folder."""
@@ -228,7 +229,7 @@ UPLOAD_FORM = form_documentation(
 
 
 @router.post("/upload", summary="Open an upload session", openapi_extra=UPLOAD_FORM)
-async def open_upload(request: Request, caller: SignedIn) -> Response:
+async def open_upload(request: Request, caller: UsesStaging) -> Response:
     """Opens a session, for 72 hours, to upload a file in parts of up to 50 MB."""
     vault = vault_of(request)
     # Refuses callers who may not use the staging area.
@@ -289,7 +290,7 @@ async def parts(
 )
 async def put_part(
     request: Request,
-    caller: SignedIn,
+    caller: UsesStaging,
     upload_session_id: str,
     number: Annotated[int, Header(alias="X-VaultAPI-FilePartNumber")],
     content_md5: Md5 = None,

@@ -13,7 +13,9 @@ from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Operation, require_own
 from shared.vault.access.profiles import permissions_json
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import CreatesToken, CreatesUsers, EditsUser, EditsUsers
 from shared.vault.api.body import read_fields, read_record, read_rows, required
+from shared.vault.api.body_limits import MAX_SIGN_IN_BYTES
 from shared.vault.api.openapi.request_bodies import (
     RECORD_DOCUMENTATION,
     ROWS_DOCUMENTATION,
@@ -23,6 +25,7 @@ from shared.vault.api.request_context import (
     PREFIX,
     PerhapsSignedIn,
     SignedIn,
+    address_of,
     vault_of,
     wants_csv,
 )
@@ -97,7 +100,7 @@ async def all_users(
 @router.post("", summary="Create users", openapi_extra=ROWS_DOCUMENTATION)
 async def create(
     request: Request,
-    caller: SignedIn,
+    caller: CreatesUsers,
     operation: str = "",
     id_param: Annotated[str, Query(alias="idParam")] = "",
 ) -> Response:
@@ -120,7 +123,7 @@ async def create(
 
 
 @router.put("", summary="Update users", openapi_extra=ROWS_DOCUMENTATION)
-async def update(request: Request, caller: SignedIn) -> Response:
+async def update(request: Request, caller: EditsUsers) -> Response:
     """Updates up to 500 users from JSON or CSV; rows name them by `id`."""
     rows = await read_rows(request)
     results = await vault_of(request).users.update(caller, rows.rows)
@@ -129,11 +132,11 @@ async def update(request: Request, caller: SignedIn) -> Response:
 
 @router.post("/me/password", summary="Change my password", openapi_extra=PASSWORD)
 async def change_password(request: Request, caller: PerhapsSignedIn) -> Response:
-    """Changes the caller's password and ends the user's other sessions.
+    """Changes the caller's password, and ends the user's other sessions and access tokens.
 
     A user who must change the password before signing in sends `username` instead of a session.
     """
-    fields = await read_fields(request)
+    fields = await read_fields(request, MAX_SIGN_IN_BYTES)
     # A session decides: with one, `username` cannot name somebody else.
     username = caller.username if caller else fields.get("username", "")
     if not username:
@@ -141,7 +144,8 @@ async def change_password(request: Request, caller: PerhapsSignedIn) -> Response
         raise invalid_session()
     security = vault_of(request).security
     current, new = required(fields, "password__v", "new_password__v")
-    await security.change_password(username, current, new, caller)
+    address = address_of(request)
+    await security.change_password(username, current, new, address, caller)
     return envelope.success()
 
 
@@ -166,7 +170,7 @@ async def one_user(
 @router.put("/{user_id}", summary="Update a user", openapi_extra=RECORD_DOCUMENTATION)
 async def update_one(
     request: Request,
-    caller: SignedIn,
+    caller: EditsUser,
     user_id: UserId,
 ) -> Response:
     """Changes fields of a user; they come as a form or a JSON object.
@@ -198,7 +202,7 @@ async def disable(
 )
 async def update_membership(
     request: Request,
-    caller: SignedIn,
+    caller: EditsUsers,
     user_id: UserId,
     vault_id: str,
 ) -> Response:
@@ -256,7 +260,7 @@ async def tokens(
 )
 async def generate_token(
     request: Request,
-    caller: SignedIn,
+    caller: CreatesToken,
     user_id: UserId,
 ) -> Response:
     """Makes an access token, `token__sys`, for later calls (`Authorization: Bearer …`); only this answer shows it."""

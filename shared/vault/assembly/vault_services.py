@@ -130,6 +130,7 @@ class VaultServices:
             settings.session_idle_minutes,
             settings.sign_in_limit,
             delay,
+            settings.sessions_per_user,
         )
         self.burst = BurstLimits(self.database, settings.burst_limits, delay)
         self.delegations = Delegations(self.database, self.security.sessions, profiles)

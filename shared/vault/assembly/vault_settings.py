@@ -50,7 +50,9 @@ class VaultSettings(RuntimeSettings):
     drain_seconds: float = 2.0
 
     session_idle_minutes: int = 60
-    # Calls in a minute by user name and DNS: delayed from half of it on, refused beyond it.
+    # Of a user; a further one ends the session that was not used for the longest time.
+    sessions_per_user: Annotated[int, Field(ge=1)] = 50
+    # Calls in a minute by user name, DNS and address: delayed from half of it on, refused beyond it.
     sign_in_limit: int = 100
     # Calls of a user in five minutes, delayed beyond it. Those of the connection's user are the
     # transfer itself, and must not be slowed down.

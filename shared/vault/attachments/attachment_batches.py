@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation
 from shared.vault.attachments.attachment_writing import AttachmentWriter
-from shared.vault.errors import ApiError, VaultFault
+from shared.vault.errors import MAX_ERRORS, ApiError, VaultFault
 from shared.vault.files import attachment_table as table
 from shared.vault.files.attachment_model import (
     MAX_DESCRIPTION,
@@ -270,7 +271,8 @@ def _checked(
 ) -> BatchRow:
     """Return a row, with an error for each column that is unknown, missing or not valid."""
     row = BatchRow(values)
-    for name in values.keys() - known:
+    # The answer names no more.
+    for name in islice(values.keys() - known, MAX_ERRORS + 1):
         row.fail(
             ErrorType.ATTRIBUTE_NOT_SUPPORTED,
             f"A row here has no column [{name[:100]}]",

@@ -55,6 +55,9 @@ TABLE_TYPES = frozenset(
     {ComponentKind.OBJECT, ComponentKind.DOCUMENT_FIELD, ComponentKind.DOCUMENT_TYPE}
 )
 MAX_SCRIPT = 5_000_000  # characters
+MAX_STATEMENTS = 1000
+# Each ends a statement, or separates changes in one: counted before the text is read.
+MAX_SEMICOLONS = 20 * MAX_STATEMENTS
 
 # An advisory lock: exclusive to change components, shared to write records.
 LOCK = 7_214_002
@@ -186,11 +189,15 @@ class ComponentService:
                 ErrorType.EXCEEDS_FILE_MAX_SIZE,
                 f"A script holds at most {MAX_SCRIPT} characters",
             )
+        if text.count(";") > MAX_SEMICOLONS:
+            raise _too_many_statements()
         try:
             # A long script takes long enough to keep other requests waiting.
             statements = await asyncio.to_thread(parse, text)
         except MdlSyntaxError as error:
             raise VaultFault(ErrorType.INVALID_DATA, str(error)) from error
+        if len(statements) > MAX_STATEMENTS:
+            raise _too_many_statements()
         types = {statement.type for statement in statements}
         authorize_components(caller, types)
         return statements
@@ -339,3 +346,8 @@ class ComponentService:
             for component in components.values()
             if component.type == component_type
         ]
+
+
+def _too_many_statements() -> VaultFault:
+    message = f"A script has at most {MAX_STATEMENTS} statements"
+    return VaultFault(ErrorType.INVALID_DATA, message)

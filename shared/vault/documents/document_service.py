@@ -134,8 +134,6 @@ class DocumentService:
         """
 
         async def work(connection: Connection) -> Number:
-            # The model is read below: it must be that of the tables until the transaction ends.
-            await self._components.hold(connection)
             model, versions = self.model(caller, Operation.EDIT)
             before = await store.locked(connection, versions, Place(document_id))
             number = await self._insert_draft(
@@ -152,7 +150,7 @@ class DocumentService:
             )
             return number
 
-        return await self._database.unit_of_work(work)
+        return await self._records.carry_out(work)
 
     async def _insert_draft(
         self,
@@ -208,7 +206,6 @@ class DocumentService:
         """
 
         async def work(connection: Connection) -> None:
-            await self._components.hold(connection)
             _, versions = self.model(caller, Operation.DELETE)
             found = await store.locked(connection, versions, place)
             rows = await connection.fetch(store.IDS, place.document_id)
@@ -233,7 +230,7 @@ class DocumentService:
                 connection, caller, entries.DELETE, place.document_id, lines
             )
 
-        await self._database.unit_of_work(work)
+        await self._records.carry_out(work)
 
     async def state(
         self,
@@ -263,7 +260,6 @@ class DocumentService:
         """
 
         async def work(connection: Connection) -> None:
-            await self._components.hold(connection)
             model, versions = self.model(caller, Operation.EDIT)
             before = await store.locked(connection, versions, place)
             lifecycle, state = state_of(model, before)
@@ -277,7 +273,7 @@ class DocumentService:
                 )
             await self._enter(connection, caller, following, place.document_id)
 
-        await self._database.unit_of_work(work)
+        await self._records.carry_out(work)
 
     async def _enter(
         self,

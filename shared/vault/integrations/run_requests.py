@@ -40,6 +40,7 @@ async def request_run(
         user_id=caller.user_id,
         run_at=run_at,
         singleton_key=_key(integration),
+        delegate_user_id=caller.delegate_user_id,
     )
     return await insert_job(connection, job)
 

@@ -107,6 +107,7 @@ class Job:
     run_start_date: datetime | None
     run_end_date: datetime | None
     results: Mapping[str, object]
+    delegate_user_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

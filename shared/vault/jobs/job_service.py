@@ -51,7 +51,7 @@ class JobService:
         singleton_key: str | None = None,
         connection: Connection | None = None,
     ) -> int:
-        """Queue a job that runs with the caller's rights, and return its id.
+        """Queue a job that runs with the caller's rights, as a delegate's too, and return its id.
 
         It runs as soon as a process is free, but not before ``run_at``, nor before the
         transaction of ``connection`` commits. ``parameters`` are JSON values. Of one
@@ -65,6 +65,7 @@ class JobService:
             caller.user_id,
             run_at,
             singleton_key,
+            caller.delegate_user_id,
         )
         if connection is not None:
             return await insert_job(connection, job)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 COLUMNS = (
     "job_id, job_type, title, status, parameters, created_by, created_date, modified_by, modified_date,"
-    " run_at, run_start_date, run_end_date, results"
+    " run_at, run_start_date, run_end_date, results, delegate_user_id"
 )
 # A job of the same key that waits for its first run is returned instead of a new one, and
 # brought forward. The index of this conflict target leaves out jobs that are or were running.
 INSERT = """
-INSERT INTO platform.job AS j (job_type, title, status, parameters, created_by, modified_by, run_at, singleton_key)
+INSERT INTO platform.job AS j (job_type, title, status, parameters, created_by, modified_by, run_at, singleton_key,
+    delegate_user_id)
 VALUES ($1, $2, CASE WHEN $5::timestamptz > now() THEN 'SCHEDULED' ELSE 'QUEUED' END, $3, $4, $4,
-    coalesce($5, now()), $6)
+    coalesce($5, now()), $6, $7)
 ON CONFLICT (singleton_key) WHERE status IN ('SCHEDULED', 'QUEUED') AND run_start_date IS NULL DO UPDATE
 SET run_at = least(j.run_at, excluded.run_at), modified_date = now(),
     status = CASE WHEN least(j.run_at, excluded.run_at) > now() THEN 'SCHEDULED' ELSE 'QUEUED' END

@@ -47,7 +47,10 @@ REMOVE = "DELETE FROM platform.job WHERE job_id = ANY($1::integer[])"
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be stored; ``run_at`` is now where it is None."""
+    """A job to be stored; ``run_at`` is now where it is None.
+
+    ``delegate_user_id`` is the delegate who submits it in the user's name.
+    """
 
     job_type: str
     title: str
@@ -55,6 +58,7 @@ class NewJob:
     user_id: int
     run_at: datetime | None
     singleton_key: str | None
+    delegate_user_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ async def insert_job(connection: Connection, job: NewJob) -> int:
         job.user_id,
         job.run_at,
         job.singleton_key,
+        job.delegate_user_id,
     )
     await connection.execute(NOTIFY, JOB)
     return job_id
@@ -383,4 +388,5 @@ def _job(row: asyncpg.Record) -> Job:
         run_start_date=row["run_start_date"],
         run_end_date=row["run_end_date"],
         results=orjson.loads(row["results"]),
+        delegate_user_id=row["delegate_user_id"],
     )

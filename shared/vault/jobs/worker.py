@@ -91,14 +91,15 @@ class Run:
 class JobWorker:
     """Runs the jobs of one Vault, in any number of processes.
 
-    ``caller_of`` returns the caller for a user id: each job runs with the rights of the user who submitted it.
+    ``caller_of`` returns the caller for the ids of a user and of their delegate: each job runs with the rights of the
+    session that it was submitted in.
     """
 
     def __init__(
         self,
         table: JobTable,
         types: Mapping[str, JobType],
-        caller_of: Callable[[int], Awaitable[Caller]],
+        caller_of: Callable[[int, int | None], Awaitable[Caller]],
         options: WorkerOptions | None = None,
     ) -> None:
         self._table = table
@@ -237,7 +238,7 @@ class JobWorker:
     async def _handled(self, run: Run) -> JobResult | Parked:
         job = run.claimed.job
         job_type = self._types[job.job_type]
-        caller = await self._caller_of(job.created_by)
+        caller = await self._caller_of(job.created_by, job.delegate_user_id)
         context = JobContext(
             job.job_id, caller, job.parameters, run.claimed.checkpoint, run
         )

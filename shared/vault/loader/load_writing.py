@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
-from shared.vault.errors import VaultFault
+from shared.vault.errors import VaultFault, bounded_errors
 from shared.vault.jobs.job_logs import JobLog
 from shared.vault.loader.request import Action, LoadTask
 from shared.vault.loader.sheet import LOG_COLUMNS, Batch, lines
@@ -134,7 +134,9 @@ def _failure_line(
     row: dict[str, str],
     result: RowResult,
 ) -> Sequence[object]:
-    errors = "\n".join(f"{error.type}|{error.message}" for error in result.errors)
+    errors = "\n".join(
+        f"{error.type}|{error.message}" for error in bounded_errors(result.errors)
+    )
     return ("FAILURE", errors, *(row[name] for name in _columns(row)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import csv
 import io
@@ -22,6 +23,10 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
 
 MAX_RECORD = 4 * 2**20  # characters of one row
+MAX_COLUMNS = 1000
+# Between them the event loop does other work: files are read in the background of calls.
+STEP_BYTES = 2**18
+STEP_LINES = 1000
 # A failure log that has been corrected may be loaded again as it is.
 LOG_COLUMNS = ("responseStatus", "errors")
 
@@ -109,20 +114,23 @@ class SheetReader:
         content: AsyncIterable[bytes],
         batch_size: int,
     ) -> None:
-        self._content = aiter(content)
+        self._content = _in_steps(content)
         self._size = batch_size
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._lines = _Lines()
         self._reader = csv.reader(self._lines, strict=True)
-        self._row = 0
+        self._row = self._line = 0
         self.header: list[str] = []
 
     async def read_header(self) -> list[str]:
         """Return the column names.
 
-        :raises VaultFault: INVALID_DATA when names are missing or repeated.
+        :raises VaultFault: INVALID_DATA when names are missing or repeated, or too many.
         """
-        self.header = [name.strip() for name in await self._next() or []]
+        names = await self._next() or []
+        if len(names) > MAX_COLUMNS:
+            raise _invalid(f"it has more than {MAX_COLUMNS} columns")
+        self.header = [name.strip() for name in names]
         if not self.header or not all(self.header):
             raise _invalid("its first line does not name every column")
         if len(set(self.header)) != len(self.header):
@@ -131,8 +139,7 @@ class SheetReader:
 
     async def close(self) -> None:
         """Close the stream of bytes, which a reader that ends early leaves open."""
-        if isinstance(self._content, AsyncGenerator):
-            await self._content.aclose()
+        await self._content.aclose()
 
     async def skip(self, rows: int) -> None:
         """Pass over rows that have been read before."""
@@ -174,6 +181,9 @@ class SheetReader:
     async def _next(self) -> list[str] | None:
         """Return the next row that is not empty, None at the end."""
         while True:
+            self._line += 1
+            if self._line % STEP_LINES == 0:
+                await asyncio.sleep(0)
             try:
                 row = next(self._reader)
             except _Starved:
@@ -206,6 +216,17 @@ class SheetReader:
                     return
         except UnicodeDecodeError as error:
             raise _invalid("it is not UTF-8 text") from error
+
+
+async def _in_steps(content: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes in chunks that take little time to read, and close their stream at the end."""
+    try:
+        async for chunk in content:
+            for start in range(0, len(chunk), STEP_BYTES):
+                yield chunk[start : start + STEP_BYTES]
+    finally:
+        if isinstance(content, AsyncGenerator):
+            await content.aclose()
 
 
 def lines(rows: Iterable[Sequence[object]]) -> str:

@@ -24,6 +24,7 @@ from shared.vault.jobs.job_model import (
     JobType,
     ended_state,
 )
+from shared.vault.records.email_addresses import is_one_address
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -176,7 +177,7 @@ class EmailJobs:
             async with server.session() as client:
                 for row in queued:
                     context.raise_if_stopped()
-                    accepted = await _accepted(client, _message(server, row))
+                    accepted = await _accepted(client, server, row)
                     state = EmailState.SENT if accepted else EmailState.FAILED
                     await self._save_state(row, state)
                     counts[state] += 1
@@ -195,13 +196,16 @@ class EmailJobs:
             )
 
 
-async def _accepted(client: aiosmtplib.SMTP, message: EmailMessage) -> bool:
-    """Send a message; return False when the server will never accept it: a reply 5xx, or no valid address.
+async def _accepted(client: aiosmtplib.SMTP, server: MailServer, row: Record) -> bool:
+    """Send an e-mail; return False when the server will never accept it: a reply 5xx, or not one valid address.
 
     :raises aiosmtplib.SMTPException: when the server may accept it later.
     """
+    # A user may be older than the rule for e-mails, and one without an e-mail has a user name that is none.
+    if not is_one_address(row["address"]):
+        return False
     try:
-        await client.send_message(message)
+        await client.send_message(_message(server, row))
     except aiosmtplib.SMTPRecipientsRefused as refused:
         if any(each.code < 500 for each in refused.recipients):
             raise
@@ -218,7 +222,7 @@ async def _accepted(client: aiosmtplib.SMTP, message: EmailMessage) -> bool:
 def _message(server: MailServer, row: Record) -> EmailMessage:
     message = EmailMessage()
     message["From"] = server.sender
-    message["To"] = _header(row["address"])
+    message["To"] = row["address"]
     message["Subject"] = _header(row["subject"])
     message["Date"] = format_datetime(row["created_date"])
     domain = server.sender.rpartition("@")[2]

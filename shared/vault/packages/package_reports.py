@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from shared.protocol.csv_cells import csv_text
+from shared.vault.errors import bounded_errors
 from shared.vault.packages.deployment import Deployment, StepOutcome, StepStatus
 from shared.vault.packages.package_model import ComponentStep, DataStep, Package, Step
 from shared.vault.packages.package_validation import StepValidation, Validation
@@ -121,7 +122,9 @@ def data_log(outcomes: Sequence[StepOutcome]) -> str | None:
     lines: list[Sequence[object]] = [DATA_LOG_COLUMNS]
     for outcome in outcomes:
         for number, row in enumerate(outcome.rows, 1):
-            errors = "\n".join(f"{error.type}|{error.message}" for error in row.errors)
+            errors = "\n".join(
+                f"{error.type}|{error.message}" for error in bounded_errors(row.errors)
+            )
             status = "FAILURE" if row.errors else "SUCCESS"
             # The ids of records that were undone lead nowhere.
             record_id = row.id if outcome.status.deployed else ""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from shared.runtime.health import Health
 from shared.runtime.logging import configure_logging
 from shared.runtime.process import serve
-from shared.runtime.telemetry import metrics
+from shared.runtime.telemetry import measure_loop_lag, metrics
 from shared.runtime.waiting import end
 from shared.vault.admin.admin_app import add_pages
 from shared.vault.api.api_app import create_api
@@ -35,9 +36,11 @@ def create_app(vault: Vault) -> FastAPI:
         # Not awaited: the server answers while the Vault starts, so that ``/readyz`` can say what it waits for.
         starting = asyncio.create_task(vault.start(), name="start")
         starting.add_done_callback(_end_on_failure)
+        lag = asyncio.create_task(measure_loop_lag(), name="loop_lag")
         try:
             yield
         finally:
+            await end(lag)
             await end(starting)
             await vault.stop()
 
@@ -47,7 +50,15 @@ def create_app(vault: Vault) -> FastAPI:
     app.include_router(health.router())
     app.include_router(metrics.router())
     add_pages(app, vault)
+    _trust(app, vault.settings.trusted_proxies)
     return app
+
+
+def _trust(app: FastAPI, proxies: str | None) -> None:
+    """Take a client's address and scheme from these proxies (by commas); from nobody where there are none."""
+    if proxies:
+        # The last one added is the outermost: all that is inside sees the client, not the proxy.
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
 
 
 def _end_on_failure(starting: asyncio.Task[None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from shared.vault.records.lineage_entries import CallLineage
     from shared.vault.records.row_rules import Trigger
     from shared.vault.storage.database import Connection, Database, OneTransaction
+
+T = TypeVar("T")
 
 # What is raised when another transaction has stored, or deleted, what this one has checked before.
 RACES = (RaceLost, asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError)
@@ -239,17 +241,16 @@ class RecordService(RecordWrites):
         found: str | None = record["state"]
         return found
 
-    async def carry_out(
-        self, work: Callable[[Connection], Awaitable[list[RowResult]]]
-    ) -> list[RowResult]:
-        """Run the unit of work in a transaction that keeps the components as they are, and return its results.
+    async def carry_out(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run the unit of work in a transaction that keeps the components as they are, and return its result.
 
-        The unit runs again, on the newly stored data, when another transaction won a race or changed the components.
+        The unit, which reads the components itself, runs again on the newly stored data when another transaction won a
+        race or changed the components.
 
         :raises VaultFault: RACE_CONDITION when every attempt loses a race; and whatever ``work`` raises.
         """
 
-        async def holding(connection: Connection) -> list[RowResult]:
+        async def holding(connection: Connection) -> T:
             await self._components.hold(connection)
             return await work(connection)
 

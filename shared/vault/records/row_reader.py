@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never, cast
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import AUDIT, SOURCE_MODIFIED
+from shared.vault.errors import MAX_ERRORS
 from shared.vault.model.component_model import (
     Field,
     FieldType,
@@ -61,6 +62,9 @@ class RowReader:
         for index, source in enumerate(rows):
             row = ReadRow(index=index)
             for name, value in source.items():
+                # The answer names no more.
+                if len(row.errors) > MAX_ERRORS:
+                    break
                 is_key = key_field is not None and name == key_field.name
                 setter = key_setter if is_key else self._setter_of(name)
                 self._set(row, name, value, setter)

@@ -20,13 +20,13 @@ from shared.vault.access.permissions import (
 from shared.vault.audit import audit_entries as entries
 from shared.vault.audit.audit_entries import AuditAction
 from shared.vault.errors import VaultFault
-from shared.vault.security.sessions import digest, invalid_session
+from shared.vault.security.sessions import digest, invalid_session, require_live
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.security.sessions import SecurityProfiles
-    from shared.vault.storage.database import Database
+    from shared.vault.storage.database import Connection, Database
 
 TOKEN = "veeva-vault-"  # noqa: S105  how every token begins
 MAX_TOKENS = 25
@@ -48,6 +48,7 @@ FROM platform.api_access_token WHERE user_id = $1 ORDER BY created_date, id
 REMOVE = (
     "DELETE FROM platform.api_access_token WHERE id = $1 AND user_id = $2 RETURNING id"
 )
+REMOVE_ALL = "DELETE FROM platform.api_access_token WHERE user_id = $1 RETURNING id"
 FIND = """
 SELECT t.id, c.user_id, c.username, c.security_profile,
     coalesce(t.last_used_date, '-infinity') <= now() - interval '1 minute' AS stale
@@ -77,7 +78,7 @@ class AccessTokens:
         ``expiry`` is a date, or a date and time in UTC; a token with an empty one does not expire.
 
         :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA, INSUFFICIENT_ACCESS, USER_NOT_FOUND;
-            OPERATION_NOT_ALLOWED when the user has 25 tokens.
+            OPERATION_NOT_ALLOWED when the user has 25 tokens; INVALID_SESSION_ID when the session has ended meanwhile.
         """
         in_person(caller)
         require_own(caller, user_id, OBJECT, Operation.CREATE)
@@ -92,6 +93,9 @@ class AccessTokens:
                 raise VaultFault(
                     ErrorType.USER_NOT_FOUND, "There is no active user with this id"
                 )
+            # A new password ends sessions while it holds this lock: none of them makes a token afterwards.
+            if caller.session_id is not None:
+                await require_live(connection, caller.session_id)
             if user_id != caller.user_id:
                 # A token for somebody else is a way to be them.
                 require_all_of(caller, self._profiles.in_full(user["security_profile"]))
@@ -141,14 +145,17 @@ class AccessTokens:
                 removed = await connection.fetchval(REMOVE, token_id, user_id)
             if removed is None:
                 raise VaultFault(ErrorType.INVALID_DATA, "The user has no such token")
-            await entries.record_entry(
-                connection,
-                caller,
-                AuditTrail.DOMAIN,
-                AuditAction.DELETE,
-                f"Token.{token_id}",
-                before=str(user_id),
-            )
+            await _record_removal(connection, caller, token_id, user_id)
+
+    async def remove_all(
+        self,
+        connection: Connection,
+        caller: Caller,
+        user_id: int,
+    ) -> None:
+        """Revoke all tokens of a user, within a transaction that has begun."""
+        for row in await connection.fetch(REMOVE_ALL, user_id):
+            await _record_removal(connection, caller, row["id"], user_id)
 
     async def caller(self, token: str) -> Caller:
         """Return the user of a token as the caller, and record that the token was used.
@@ -164,6 +171,19 @@ class AccessTokens:
                 await connection.execute(TOUCH, row["id"])
         profile = self._profiles.named(row["security_profile"])
         return Caller(row["user_id"], row["username"], profile)
+
+
+async def _record_removal(
+    connection: Connection, caller: Caller, token_id: str, user_id: int
+) -> None:
+    await entries.record_entry(
+        connection,
+        caller,
+        AuditTrail.DOMAIN,
+        AuditAction.DELETE,
+        f"Token.{token_id}",
+        before=str(user_id),
+    )
 
 
 def _check_name(name: str) -> None:

@@ -1,14 +1,12 @@
-"""Counts calls and sign-ins against limits, and keeps callers out while the Vault is being configured.
+"""Counts calls against limits, and keeps callers out while the Vault is being configured.
 
 A process counts calls in memory; once a second it adds its counts to the database and reads those of the others. So
-no call waits for the count, and a limit may be exceeded by the calls of one second. Sign-ins are few, and each is
-counted in the database; a crash of the database loses their counts.
+no call waits for the count, and a limit may be exceeded by the calls of one second.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,10 +20,6 @@ from shared.runtime.waiting import state_log
 from shared.vault.access.permissions import Grant, authorize, connects, granted
 from shared.vault.errors import VaultFault
 from shared.vault.storage.database import COMPONENT_CHANGED, UNREACHABLE
-
-if TYPE_CHECKING:
-    from shared.vault.access.caller import Caller
-    from shared.vault.storage.database import Database
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -145,98 +139,6 @@ class BurstLimits:
                 state_log.failed(NAME, error)
             else:
                 state_log.succeeded(NAME)
-
-
-MAX_FAILURES = 10
-
-
-# The window of calls does not begin anew at any count, as that of wrong passwords does.
-NEVER = 2**31 - 1
-
-
-# $2: the count at which the window begins anew, so that who is locked out stays so for a whole one.
-COUNT = """
-INSERT INTO platform.sign_in_window AS w (key, attempts) VALUES ($1, 1)
-ON CONFLICT (key) DO UPDATE SET
-    attempts = CASE WHEN w.window_start <= now() - interval '1 minute' THEN 1 ELSE w.attempts + 1 END,
-    window_start = CASE WHEN w.window_start <= now() - interval '1 minute' OR w.attempts + 1 >= $2
-        THEN now() ELSE w.window_start END
-RETURNING attempts
-"""
-
-
-PURGE_ENDED = """
-DELETE FROM platform.sign_in_window WHERE key IN (
-    SELECT key FROM platform.sign_in_window WHERE window_start <= now() - interval '1 minute'
-    LIMIT 100 FOR UPDATE SKIP LOCKED)
-"""
-
-
-FAILURES = """
-SELECT attempts FROM platform.sign_in_window WHERE key = $1 AND window_start > now() - interval '1 minute'
-"""
-
-
-FORGET_FAILURES = "DELETE FROM platform.sign_in_window WHERE key = $1"
-
-
-class SignInLimits:
-    """Limits the sign-ins of a minute: ``calls`` by user name and DNS, and ten wrong passwords by user name."""
-
-    def __init__(
-        self,
-        database: Database,
-        calls: int,
-        delay: float,
-    ) -> None:
-        self._database = database
-        self._calls = calls
-        self._delay = delay
-
-    async def count(self, username: str, dns: str) -> Usage:
-        """Count a call and return the usage of the limit: above half of it with a delay, beyond it as exceeded."""
-        key = _key("calls", username, dns)
-        async with self._database.connection() as connection:
-            await connection.execute(PURGE_ENDED)
-            attempts = int(await connection.fetchval(COUNT, key, NEVER))
-        remaining = max(0, self._calls - attempts)
-        delay = self._delay if attempts > self._calls / 2 else 0.0
-        exceeded = attempts > self._calls
-        return Usage(self._calls, remaining, delay, exceeded)
-
-    async def check(self, username: str) -> None:
-        """Check that a user name is not locked out now.
-
-        :raises VaultFault: USER_LOCKED_OUT when it is.
-        """
-        async with self._database.connection() as connection:
-            failures = await connection.fetchval(FAILURES, _key("failures", username))
-        if failures is not None and failures >= MAX_FAILURES:
-            raise VaultFault(
-                ErrorType.USER_LOCKED_OUT,
-                "Too many failed sign-ins; try again in a minute",
-            )
-
-    async def failed(self, username: str) -> None:
-        """Count a wrong password."""
-        key = _key("failures", username)
-        async with self._database.connection() as connection:
-            await connection.execute(COUNT, key, MAX_FAILURES)
-
-    async def succeeded(self, username: str) -> None:
-        """Delete the count of failures of a user who has signed in."""
-        key = _key("failures", username)
-        async with self._database.connection() as connection:
-            await connection.execute(FORGET_FAILURES, key)
-
-
-def _key(*parts: str) -> bytes:
-    """Return the digest under which counts are stored, since a typed user name may be a password."""
-    text = "\x00".join(parts)
-    # Any text may be typed, also one that is not valid Unicode.
-    typed = text.encode("utf-8", "surrogatepass")
-    digest = hashlib.sha256(typed)
-    return digest.digest()
 
 
 log = structlog.get_logger(__name__)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
+from shared.vault.security.password_rules import MAX_PASSWORD_LENGTH, check_password
 
 CONCURRENCY = 2  # each takes a processor and 19 MiB while it runs
 QUEUE_TIMEOUT = 10.0  # seconds a sign-in waits for its turn
 # A password to be stored waits longer: a call may bring 500.
 BATCH_TIMEOUT = 60.0
-MAX_PASSWORD_LENGTH = 1024
 
 
 class Passwords:
@@ -27,16 +27,20 @@ class Passwords:
         # Checked when there is no user, so that the time taken does not say which users exist.
         self._nobody = self._hasher.hash("no user has this password")
 
-    async def hash(self, password: str) -> str:
-        """Return the salted hash to store.
+    async def hash(self, password: str, names: Iterable[str]) -> str:
+        """Return the salted hash to store of a new password, after checking it with the ``names`` of its user.
 
-        :raises VaultFault: UNEXPECTED_ERROR when too many wait.
+        :raises VaultFault: INVALID_DATA as ``check_password``; UNEXPECTED_ERROR when too many wait.
         """
         await self._take_turn(BATCH_TIMEOUT)
         try:
-            return await asyncio.to_thread(self._hasher.hash, password)
+            return await asyncio.to_thread(self._checked_hash, password, names)
         finally:
             self._turn.release()
+
+    def _checked_hash(self, password: str, names: Iterable[str]) -> str:
+        check_password(password, names)
+        return self._hasher.hash(password)
 
     async def verify(
         self,

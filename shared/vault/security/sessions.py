@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SUPPLIED, Caller, SecurityProfile
+from shared.vault.access.delegated_profile import delegated
+from shared.vault.access.profiles import active_profiles, profile_of
 from shared.vault.audit.audit_entries import signed_in
 from shared.vault.components.permission_types import PROFILE
 from shared.vault.errors import VaultFault
@@ -18,7 +20,7 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
-from shared.vault.access.profiles import active_profiles, profile_of
+    from shared.vault.storage.database import Connection, Database
 
 
 class SecurityProfiles:
@@ -28,15 +30,22 @@ class SecurityProfiles:
         self._components = components
         self._registry: Registry | None = None
         self._resolved: Mapping[str, SecurityProfile] = {}
+        self._delegated: Mapping[str, SecurityProfile] = {}
 
-    def named(self, name: str) -> SecurityProfile:
-        """Return the active profile of a name; for an unknown name, a profile that allows nothing."""
+    def named(self, name: str, delegate_user_id: int | None = None) -> SecurityProfile:
+        """Return the active profile of a name; for an unknown name, a profile that allows nothing.
+
+        With a delegate, it is what of the profile a delegate may use.
+        """
         registry = self._components.registry
         # Each version of the components makes profiles of its own.
         if registry is not self._registry:
-            self._resolved = active_profiles(registry.components)
+            profiles = active_profiles(registry.components)
+            self._resolved = profiles
+            self._delegated = {each: delegated(profiles[each]) for each in profiles}
             self._registry = registry
-        profile = self._resolved.get(name)
+        resolved = self._resolved if delegate_user_id is None else self._delegated
+        profile = resolved.get(name)
         if profile is None:
             return SecurityProfile(name)
         return profile
@@ -55,9 +64,6 @@ class SecurityProfiles:
         return profile_of(component, components)
 
 
-if TYPE_CHECKING:
-    from shared.vault.storage.database import Connection, Database
-
 MAX_SESSION_ID_LENGTH = 200
 MAXIMUM_AGE = timedelta(hours=48)
 
@@ -73,6 +79,13 @@ WITH login AS (UPDATE platform.credential SET last_login = now() WHERE user_id =
 INSERT INTO platform.session (token_hash, user_id, delegate_user_id, connection_id, read_only)
 VALUES ($1, $2, $3, $4, $5)
 """
+# Of one user, one delegate or one connection, those that were used last stay; the update above has locked the user.
+END_OLDEST = """
+DELETE FROM platform.session WHERE token_hash IN (
+    SELECT token_hash FROM platform.session
+    WHERE user_id = $1 AND delegate_user_id IS NOT DISTINCT FROM $2 AND connection_id IS NOT DISTINCT FROM $3
+    ORDER BY used_date DESC, created_date DESC, token_hash OFFSET $4)
+"""
 # A session in another user's name lasts no longer than that user's delegation.
 FIND = """
 SELECT c.user_id, c.username, c.security_profile, s.delegate_user_id, s.connection_id, s.read_only,
@@ -85,6 +98,7 @@ AND (s.delegate_user_id IS NULL OR EXISTS (
     AND d.start_date <= now() AND (d.end_date IS NULL OR d.end_date > now())))
 """
 TOUCH = "UPDATE platform.session SET used_date = now() WHERE token_hash = $1"
+EXISTS = "SELECT EXISTS (SELECT FROM platform.session WHERE token_hash = $1)"
 END = "DELETE FROM platform.session WHERE token_hash = $1"
 # Also those that the user has opened in the names of others.
 END_OTHERS = "DELETE FROM platform.session WHERE $1 IN (user_id, delegate_user_id) AND token_hash <> $2"
@@ -99,17 +113,23 @@ class Session:
 
 
 class Sessions:
-    """Opens, finds and ends the sessions of a Vault; one ends after the time ``idle`` without a call."""
+    """Opens, finds and ends the sessions of a Vault; one ends after the time ``idle`` without a call.
+
+    A user has at most ``limit`` of them: a further one ends the one that was not used for the longest time. So have
+    each delegate of a user and each connection, apart from the user's own.
+    """
 
     def __init__(
         self,
         database: Database,
         profiles: SecurityProfiles,
         idle: timedelta,
+        limit: int,
     ) -> None:
         self._database = database
         self._profiles = profiles
         self._idle = idle
+        self._limit = limit
 
     async def open(self, user_id: int, delegate_user_id: int | None = None) -> Session:
         """Open a session for a user whose password has been checked, or for a delegate in the user's name."""
@@ -160,6 +180,8 @@ class Sessions:
         await connection.execute(PURGE, self._idle, MAXIMUM_AGE)
         values = (key, user_id, delegate_user_id, connection_id, read_only)
         await connection.execute(OPEN, *values)
+        owner = (user_id, delegate_user_id, connection_id)
+        await connection.execute(END_OLDEST, *owner, self._limit)
         return session
 
     async def caller(self, session_id: str) -> Caller:
@@ -180,7 +202,7 @@ class Sessions:
         return Caller(
             row["user_id"],
             row["username"],
-            self._profiles.named(row["security_profile"]),
+            self._profiles.named(row["security_profile"], row["delegate_user_id"]),
             session_id,
             row["delegate_user_id"],
             row["connection_id"],
@@ -207,6 +229,15 @@ class Sessions:
     ) -> None:
         """End a user's sessions except this one, within a transaction that has begun."""
         await connection.execute(END_OTHERS, user_id, digest(session_id or ""))
+
+
+async def require_live(connection: Connection, session_id: str) -> None:
+    """Check within a transaction that a session has not ended since the call began.
+
+    :raises VaultFault: INVALID_SESSION_ID when it has.
+    """
+    if not await connection.fetchval(EXISTS, digest(session_id)):
+        raise invalid_session()
 
 
 def invalid_session() -> VaultFault:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,9 +13,15 @@ from shared.vault.access.permissions import in_person
 from shared.vault.audit.audit_entries import password_changed, sign_in_refused
 from shared.vault.errors import VaultFault
 from shared.vault.security.access_tokens import TOKEN, AccessTokens
-from shared.vault.security.call_limits import SignInLimits
-from shared.vault.security.passwords import MAX_PASSWORD_LENGTH, Passwords
+from shared.vault.security.password_rules import MAX_PASSWORD_LENGTH, check_password
+from shared.vault.security.passwords import Passwords
 from shared.vault.security.sessions import Session, Sessions, invalid_session
+from shared.vault.security.sign_in_limits import (
+    Attempt,
+    SignInLimits,
+    address_digest,
+    network_of,
+)
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -23,12 +31,18 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection, Database
 
 MAX_USERNAME_LENGTH = 255
-MIN_PASSWORD_LENGTH = 8
 
+# With whether the user has signed in from an address before.
 CREDENTIAL = """
-SELECT user_id, password_hash, active, password_change_required FROM platform.credential WHERE username = $1
+SELECT c.user_id, c.password_hash, c.active, c.password_change_required, EXISTS (
+    SELECT FROM platform.sign_in_address a
+    WHERE a.user_id = c.user_id AND a.address = $2 AND a.used_date > now() - interval '90 days') AS known
+FROM platform.credential c WHERE c.username = $1
 """
 STORED = "SELECT username, password_hash FROM platform.credential WHERE user_id = $1"
+USERS = "SELECT * FROM records.user__sys WHERE id = ANY($1::text[])"
+# What users are called, by which their passwords could be guessed.
+NAMES = ("username__sys", "first_name__sys", "last_name__sys", "email__sys")
 ACTIVE = "SELECT username, security_profile FROM platform.credential WHERE user_id = $1 AND active"
 NAMED = "SELECT user_id, security_profile FROM platform.credential WHERE username = $1 AND active"
 STORE_HASH = "UPDATE platform.credential SET password_hash = $2, password_change_required = $3 WHERE user_id = $1"
@@ -44,6 +58,7 @@ class SignInService:
         session_idle_minutes: int = 60,
         sign_in_limit: int = 100,
         delay: float = 0.5,
+        session_limit: int = 50,
     ) -> None:
         self._database = database
         self.profiles = profiles
@@ -53,32 +68,44 @@ class SignInService:
             database,
             profiles,
             timedelta(minutes=session_idle_minutes),
+            session_limit,
         )
         self.tokens = AccessTokens(database, profiles)
 
-    async def count_sign_in(self, username: str, dns: str) -> Usage:
-        """Count a call of the sign-in by user name and DNS, and return the usage of the limit."""
+    async def count_sign_in(self, username: str, dns: str, host: str) -> Usage:
+        """Count a call of the sign-in by user name, DNS and the client's address; return the usage of the limit."""
         name = username[:MAX_USERNAME_LENGTH]
-        return await self._limits.count(name, dns)
+        return await self._limits.count(name, dns, network_of(host))
 
-    async def sign_in(self, username: str, password: str) -> Session:
-        """Check a password and open a session.
+    async def sign_in(self, username: str, password: str, host: str) -> Session:
+        """Check a password and open a session; ``host`` is the client's address.
 
         :raises VaultFault: NO_PASSWORD_PROVIDED, USERNAME_OR_PASSWORD_INCORRECT, USER_LOCKED_OUT, INACTIVE_USER,
-            PASSWORD_CHANGE_REQUIRED.
+            PASSWORD_CHANGE_REQUIRED; API_LIMIT_EXCEEDED after too many wrong passwords at the address.
         """
-        user = await self._verified(username, password)
+        user = await self._verified(username, password, host)
         # Only after the password was checked: otherwise the error would reveal which users are new.
         if user["password_change_required"]:
             message = "The user must change their password before signing in."
             await self._keep_refusal(username, ErrorType.PASSWORD_CHANGE_REQUIRED)
             raise VaultFault(ErrorType.PASSWORD_CHANGE_REQUIRED, message)
-        return await self.sessions.open(user["user_id"])
+        session = await self.sessions.open(user["user_id"])
+        if not await self._still_has(user):
+            # The password was changed meanwhile: what was opened with the old one ends.
+            await self.sessions.end(session.session_id)
+            raise _incorrect()
+        return session
 
-    async def _verified(self, username: str, password: str) -> Record:
+    async def _still_has(self, user: Record) -> bool:
+        """Return whether a user has the password that was checked."""
+        async with self._database.connection() as connection:
+            stored = await connection.fetchrow(STORED, user["user_id"])
+        return stored is not None and stored["password_hash"] == user["password_hash"]
+
+    async def _verified(self, username: str, password: str, host: str) -> Record:
         """Return the active user with this name and password; write a refusal to the audit trail."""
         try:
-            return await self._checked(username, password)
+            return await self._checked(username, password, network_of(host))
         except VaultFault as fault:
             await self._keep_refusal(username, fault.error.type)
             raise
@@ -89,7 +116,7 @@ class SignInService:
             # Not in a transaction that the refusal would undo.
             await sign_in_refused(connection, name, reason)
 
-    async def _checked(self, username: str, password: str) -> Record:
+    async def _checked(self, username: str, password: str, address: str) -> Record:
         """Return the active user with this name and password; count a wrong password."""
         if not password:
             raise VaultFault(
@@ -98,20 +125,23 @@ class SignInService:
             )
         if not 0 < len(username) <= MAX_USERNAME_LENGTH or "\x00" in username:
             raise _incorrect()
-        await self._limits.check(username)
+        digest = address_digest(address)
         async with self._database.connection() as connection:
-            user = await connection.fetchrow(CREDENTIAL, username)
+            user = await connection.fetchrow(CREDENTIAL, username, digest)
+        known = user is not None and user["known"]
+        attempt = Attempt(username, address, known)
+        await self._limits.check(attempt)
         password_hash = user["password_hash"] if user else None
         # Checked once more when its turn comes: of many that wait, no more are tried than the limit allows.
         verified = await self.passwords.verify(
             password_hash,
             password,
-            before=lambda: self._limits.check(username),
+            before=lambda: self._limits.check(attempt),
         )
         if user is None or not verified or len(password) > MAX_PASSWORD_LENGTH:
-            await self._limits.failed(username)
+            await self._limits.failed(attempt)
             raise _incorrect()
-        await self._limits.succeeded(username)
+        await self._limits.succeeded(attempt, user["user_id"])
         # Only to one who knows the password.
         if not user["active"]:
             raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
@@ -129,8 +159,10 @@ class SignInService:
             return await self.tokens.caller(session_id)
         return await self.sessions.caller(session_id)
 
-    async def caller_of(self, user_id: int) -> Caller:
-        """Return the user with an id as the caller, for work in their name without a session.
+    async def caller_of(
+        self, user_id: int, delegate_user_id: int | None = None
+    ) -> Caller:
+        """Return the user with an id as the caller, for work in their name without a session, or by their delegate.
 
         :raises VaultFault: INACTIVE_USER when there is no such active user.
         """
@@ -140,8 +172,9 @@ class SignInService:
             user = await connection.fetchrow(ACTIVE, user_id)
         if user is None:
             raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
-        profile = self.profiles.named(user["security_profile"])
-        return Caller(user_id, user["username"], profile)
+        profile = self.profiles.named(user["security_profile"], delegate_user_id)
+        username = user["username"]
+        return Caller(user_id, username, profile, delegate_user_id=delegate_user_id)
 
     async def caller_named(self, username: str) -> Caller:
         """Return the user with a name as the caller, for work that the configuration runs in their name.
@@ -171,75 +204,86 @@ class SignInService:
         username: str,
         current: str,
         new: str,
+        host: str,
         caller: Caller | None,
     ) -> None:
-        """Change a user's password after checking the current one; end the user's other sessions.
+        """Change a user's password after checking the current one; end the user's other sessions, and their tokens.
 
-        A user who must change it has no session, and so no ``caller``.
+        A user who must change it has no session, and so no ``caller``. ``host`` is the client's address.
 
         :raises VaultFault: as ``sign_in``, except PASSWORD_CHANGE_REQUIRED; INVALID_DATA for a new password that
-            is too short or the same as the current one.
+            is too short, easily guessed, or the same as the current one.
         """
         if caller is not None:
             in_person(caller)
-        _check_new(new)
         if new == current:
             raise VaultFault(
                 ErrorType.INVALID_DATA,
                 "The new password must differ from the current one",
             )
-        user = await self._verified(username, current)
-        # Before the transaction: hashing takes its time, and a transaction holds a connection.
-        password_hash = await self.passwords.hash(new)
+        user = await self._verified(username, current, host)
         user_id = user["user_id"]
-        kept_session = caller.session_id if caller else None
+        names = await self.names_of([user_id])
+        # Before the transaction: hashing takes its time, and a transaction holds a connection.
+        password_hash = await self.passwords.hash(new, names[user_id])
+        by = caller or await self.caller_of(user_id)
         async with self._database.transaction() as connection:
-            await self.set_password(connection, user_id, password_hash)
-            await password_changed(connection, caller, user_id)
-            await self.sessions.end_others(connection, user_id, kept_session)
+            await self.set_password(
+                connection, by, user_id, password_hash, kept_session=by.session_id
+            )
 
-    async def hash_new(self, password: str) -> str:
-        """Return the hash of a new password after checking its length.
-
-        :raises VaultFault: INVALID_DATA when it is too short or too long.
-        """
-        _check_new(password)
-        return await self.passwords.hash(password)
+    async def names_of(self, user_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+        """Return what users are called, by id: user name, first and last name, e-mail."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(USERS, [str(each) for each in user_ids])
+        named: dict[int, tuple[str, ...]] = {}
+        for row in rows:
+            # The user__sys that an administrator has made may lack some of these columns.
+            names = (row.get(column) for column in NAMES)
+            named[int(row["id"])] = tuple(name for name in names if name)
+        return named
 
     async def set_password(
         self,
         connection: Connection,
+        caller: Caller,
         user_id: int,
         password_hash: str,
         *,
         change_required: bool = False,
+        kept_session: str | None = None,
     ) -> None:
-        """Store a password within a transaction that has begun."""
+        """Store a password within a transaction that has begun, and end what was opened with the old one.
+
+        These are the user's sessions, except the one that is kept, and access tokens.
+        """
         await connection.execute(STORE_HASH, user_id, password_hash, change_required)
+        await password_changed(connection, caller, user_id)
+        await self.sessions.end_others(connection, user_id, kept_session)
+        await self.tokens.remove_all(connection, caller, user_id)
 
     async def ensure_password(self, user_id: int, password: str) -> None:
-        """Set the user's password unless it is this one already; a change ends their sessions.
+        """Set the user's password unless it is this one already.
 
-        :raises ValueError: when there is no such user, or the password is empty or too long.
+        :raises ValueError: when there is no such user, or the password is none that a user may have.
         """
         async with self._database.connection() as connection:
             user = await connection.fetchrow(STORED, user_id)
-        if user is None or not 0 < len(password) <= MAX_PASSWORD_LENGTH:
-            message = f"user {user_id} needs a password of at most {MAX_PASSWORD_LENGTH} characters"
+        if user is None:
+            message = f"there is no user {user_id}"
             raise ValueError(message)
+        names = (await self.names_of([user_id]))[user_id]
+        try:
+            await asyncio.to_thread(check_password, password, names)
+        except VaultFault as fault:
+            message = f"the password of [{user['username']}] in the settings cannot be used: {fault}"
+            raise ValueError(message) from fault
         # A Vault that starts again must not end the sessions of its users.
         if await self.passwords.verify(user["password_hash"], password):
             return
-        password_hash = await self.passwords.hash(password)
+        password_hash = await self.passwords.hash(password, names)
         async with self._database.transaction() as connection:
-            await self.set_password(connection, user_id, password_hash)
-            await self.sessions.end_others(connection, user_id, None)
-
-
-def _check_new(password: str) -> None:
-    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
-        message = f"A password has from {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"
-        raise VaultFault(ErrorType.INVALID_DATA, message)
+            await self.set_password(connection, SYSTEM, user_id, password_hash)
 
 
 def _incorrect() -> VaultFault:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.vault.access.caller import BUSINESS_USER, SYSTEM_ADMIN
-from shared.vault.errors import ApiError
+from shared.vault.errors import MAX_ERRORS, ApiError
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -88,6 +88,9 @@ def read_user(
     """
     row = UserRow()
     for name, value in source.items():
+        # The answer names no more.
+        if len(row.errors) > MAX_ERRORS:
+            break
         if own and name not in OWN:
             message = f"Users may not change [{name[:100]}] of themselves"
             row.fail(ErrorType.INSUFFICIENT_ACCESS, message)

@@ -9,6 +9,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM, SYSTEM_ADMIN
 from shared.vault.access.permissions import holds_all_of
 from shared.vault.errors import ApiError, VaultFault
+from shared.vault.records.email_addresses import is_one_address
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -23,6 +24,7 @@ LOCK = 7_214_003  # advisory lock: the trigger is made by one process
 ADMIN_LOCK = 7_214_004  # advisory lock: System Admins are taken away by one transaction at a time
 PROFILE = "security_profile__sys"
 STATUS = "status__v"
+EMAIL = "email__sys"
 ACTIVE = "active__v"
 
 MISSING = """
@@ -67,10 +69,11 @@ class UserTrigger:
         caller: Caller,
         rows: Sequence[NewRow],
     ) -> None:
-        """Fail rows of users who would have more permissions than the caller."""
+        """Fail rows of users who would have more permissions than the caller, or an e-mail that is not one address."""
         del connection
         for row in rows:
             refusal = self._refusal(caller, row.values.get(PROFILE))
+            refusal = refusal or _invalid_email(row.values.get(EMAIL))
             if refusal is not None:
                 row.errors.append(refusal)
 
@@ -80,7 +83,10 @@ class UserTrigger:
         stored: Record,
         changes: dict[str, object],
     ) -> ApiError | None:
-        """Refuse changes of the Vault's own user, of a user with more permissions, or that lock the caller out."""
+        """Refuse changes of the Vault's own user, of a user with more permissions, or that lock the caller out.
+
+        An e-mail is one address.
+        """
         own = stored["id"] == str(caller.user_id)
         if stored["id"] == str(SYSTEM.user_id):
             return ApiError(
@@ -93,7 +99,8 @@ class UserTrigger:
             )
         # Users may do all that their own profile allows: of themselves only a new one is checked.
         mightier = None if own else self._refusal(caller, stored[PROFILE])
-        return mightier or self._refusal(caller, changes.get(PROFILE))
+        refusal = mightier or self._refusal(caller, changes.get(PROFILE))
+        return refusal or _invalid_email(changes.get(EMAIL))
 
     def _refusal(self, caller: Caller, profile: object) -> ApiError | None:
         if profile is None:
@@ -136,6 +143,13 @@ class UserTrigger:
             ErrorType.OPERATION_NOT_ALLOWED,
             "Users cannot be deleted, only made inactive",
         )
+
+
+def _invalid_email(value: object) -> ApiError | None:
+    """Return the error of an e-mail that is not exactly one address; a text that is no address is not repeated."""
+    if value is None or is_one_address(str(value)):
+        return None
+    return ApiError(ErrorType.INVALID_DATA, f"[{EMAIL}] is not one e-mail address")
 
 
 def _ends_administrator(stored: Record, changes: Mapping[str, object]) -> bool:

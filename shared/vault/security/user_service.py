@@ -16,10 +16,10 @@ from shared.vault.access.permissions import (
     require_all_of,
     require_own,
 )
-from shared.vault.audit.audit_entries import password_changed
 from shared.vault.errors import VaultFault
 from shared.vault.records.rows import MAX_ROWS, RowResult
 from shared.vault.security.user_fields import (
+    REQUIRED,
     TEXTS,
     UserRow,
     complete,
@@ -230,7 +230,7 @@ class UserService:
     ) -> list[RowResult]:
         """Write the records of the rows without errors, and in the same transaction their passwords."""
         # Before the transaction: hashing takes its time, and a transaction holds a connection.
-        await asyncio.gather(*(self._hash(row) for row in read))
+        await self._hash_all(read)
         good = [row for row in read if not row.errors]
 
         async def keep_passwords(connection: Connection, stored: object) -> None:
@@ -252,11 +252,22 @@ class UserService:
             results.append(refused if row.errors else next(written))
         return results
 
-    async def _hash(self, row: UserRow) -> None:
-        if row.password is None or row.errors:
-            return
+    async def _hash_all(self, read: list[UserRow]) -> None:
+        """Hash the passwords of rows; fail the rows of those that their users may not have."""
+        wanted = [row for row in read if row.password is not None and not row.errors]
+        ids = [number for row in wanted if (number := _number(row)) is not None]
+        stored = await self._security.names_of(ids) if ids else {}
+        hashing = []
+        for row in wanted:
+            sent = tuple(str(row.record.get(TEXTS[name]) or "") for name in REQUIRED)
+            known = stored.get(_number(row) or 0, ())
+            hashing.append(self._hash(row, (*sent, *known)))
+        await asyncio.gather(*hashing)
+
+    async def _hash(self, row: UserRow, names: Sequence[str]) -> None:
+        password = row.password or ""
         try:
-            row.password_hash = await self._security.hash_new(row.password)
+            row.password_hash = await self._security.passwords.hash(password, names)
         except VaultFault as fault:
             row.errors.append(fault.error)
 
@@ -297,13 +308,11 @@ class UserService:
         if row.password_hash is not None:
             await self._security.set_password(
                 connection,
+                caller,
                 user_id,
                 row.password_hash,
                 change_required=bool(required),
             )
-            await password_changed(connection, caller, user_id)
-            # Whoever has signed in with the old password has to do so again.
-            await self._security.sessions.end_others(connection, user_id, None)
             record.warning = None
         elif required is not None:
             await connection.execute(MUST_CHANGE, user_id, required)
@@ -315,6 +324,13 @@ class UserService:
         async with self._database.connection() as connection:
             rows = await connection.fetch(USERNAMES, known)
         return {row["username"] for row in rows}
+
+
+def _number(row: UserRow) -> int | None:
+    """Return the user's id in a row as a number; None when it has none."""
+    text = _id(row) or ""
+    # Ids of users have no more digits than a bigint.
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _id(row: UserRow) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from local.polling import answers_within
@@ -20,10 +20,10 @@ from tests.service.vault.served import Api
 FAST = WorkerOptions(concurrency=4, lease=20, poll=0.05, max_attempts=3, grace=5)
 
 
-async def known_caller(user_id: int) -> Caller:
-    """Know one user, the Vault itself."""
+async def known_caller(user_id: int, delegate_user_id: int | None) -> Caller:
+    """Know one user, the Vault itself, and their delegates."""
     assert user_id == SYSTEM.user_id
-    return SYSTEM
+    return replace(SYSTEM, delegate_user_id=delegate_user_id)
 
 
 @dataclass

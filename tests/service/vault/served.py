@@ -139,6 +139,9 @@ def settings(dsn: str, amqp_url: str, files: Path) -> VaultSettings:
         staging_folder=files,
         job_poll_seconds=0,
         sign_in_limit=100_000,
+        sessions_per_user=10_000,
+        # The tests themselves, so that one may come from many addresses.
+        trusted_proxies="127.0.0.1",
         burst_limit=1_000_000,
         connection_urls="https://partner.example",
     )
@@ -150,6 +153,7 @@ async def served(app: FastAPI) -> AsyncIterator[Api]:
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="on"
     )
+    config.proxy_headers = False
     # As a Vault does it: the server is never the one to close a connection that the client is about to use again.
     config.timeout_keep_alive = KEEP_ALIVE_SECONDS
     server = uvicorn.Server(config)

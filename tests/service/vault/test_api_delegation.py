@@ -9,6 +9,7 @@ import pytest
 from shared.vault.assembly.vault import Vault
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.served import Api
+from tests.service.vault.test_loader_api import load, stage, task
 
 GRANTS = "/services/delegations"
 
@@ -78,6 +79,58 @@ async def test_what_a_delegate_may_not_do(admin: Api, api: Api, vault: Vault) ->
         ),
     ):
         assert answer.error == "INSUFFICIENT_ACCESS"
+
+
+async def test_what_a_delegate_of_an_administrator_may_not_leave_behind(
+    admin: Api, api: Api, vault: Vault
+) -> None:
+    delegator, name = await new_user(admin, security_profile__v="system_admin__v")
+    granting = await as_user(api, name)
+    delegate, delegate_name = await new_user(admin)
+    session = await as_user(api, delegate_name)
+    await granting.post(GRANTS, data={"delegate_userid": str(delegate)})
+    acting = await login(session, vault, delegator)
+
+    taken = {"password__v": "nineteen lemon ladders"}
+    raised = {"security_profile__v": "system_admin__v"}
+    record = {"id": str(delegate), "security_profile__sys": "system_admin__v"}
+    await stage(acting, "users.csv", f"id,security_profile__sys\n{delegate},x\n")
+    for answer in (
+        await acting.put("/objects/users/me", data=taken),
+        await acting.put(f"/objects/users/{delegator}", json=taken),
+        await acting.put(f"/objects/users/{delegate}", data=raised),
+        await acting.put("/objects/users", json=[{"id": delegate, **raised}]),
+        await acting.put("/vobjects/user__sys", json=[record]),
+        await acting.post(
+            "/services/loader/load",
+            json=[task("update", "users.csv", object="user__sys")],
+        ),
+    ):
+        assert answer.error == "INSUFFICIENT_ACCESS", answer.text
+        assert "in a delegated session" in answer.message
+    # Both are as they were: the one signs in with the password, the other is no administrator.
+    assert (await as_user(api, name)).session_id
+    (me,) = (await session.get("/objects/users/me")).body["users"]
+    assert me["user"]["security_profile__v"] == "business_user__v"
+
+
+async def test_a_load_of_a_delegate_is_the_delegates_work(
+    admin: Api, api: Api, vault: Vault
+) -> None:
+    delegator, name = await new_user(admin, security_profile__v="system_admin__v")
+    granting = await as_user(api, name)
+    delegate, delegate_name = await new_user(admin)
+    await granting.post(GRANTS, data={"delegate_userid": str(delegate)})
+    acting = await login(await as_user(api, delegate_name), vault, delegator)
+    await stage(acting, "things.csv", f"name__v,key__c\nLoaded,DL-{delegator}\n")
+    _, status = await load(acting, task("create", "things.csv"))
+    assert status == "SUCCESS"
+    found = await admin.query(
+        f"SELECT id FROM thing__c WHERE key__c = 'DL-{delegator}'"
+    )
+    path = f"/vobjects/thing__c/{found.data[0]['id']}/audittrail"
+    (entry,) = (await admin.get(path)).data
+    assert (entry["user_id"], entry["on_behalf_of"]) == (str(delegate), name)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.api.api_app import create_api
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
-from shared.vault.security.call_limits import MAX_FAILURES
+from shared.vault.security.sign_in_limits import MAX_FAILURES
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault.served import (
     PASSWORD,

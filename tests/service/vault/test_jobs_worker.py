@@ -40,6 +40,20 @@ async def jobs(postgres_dsn: str) -> AsyncIterator[Jobs]:
     await database.close()
 
 
+async def test_a_job_of_a_delegate_runs_as_that_of_a_delegate(jobs: Jobs) -> None:
+    seen: list[int | None] = []
+
+    async def handle(context: JobContext) -> JobResult:
+        seen.append(context.caller.delegate_user_id)
+        return JobResult()
+
+    submitting = replace(SYSTEM, delegate_user_id=7)
+    job_id = await jobs.service.submit(submitting, "test", "A delegate's", {})
+    async with jobs.working(jobs.worker({"test": handle})):
+        await jobs.becomes(job_id, "SUCCESS")
+    assert seen == [7]
+
+
 async def tasks_of(jobs: Jobs, job_id: int) -> list[JobTask]:
     return list((await jobs.service.tasks(SYSTEM, job_id, limit=50, offset=0))[0])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
 from shared.vault.components.registry import MAX_CUSTOM_OBJECTS
 from shared.vault.configuration import component_jobs
+from shared.vault.configuration.component_service import MAX_STATEMENTS
 from shared.vault.configuration.scripts import StatementResult
 from shared.vault.jobs.job_model import JobContext, JobRun, JobStatus
 from tests.service.vault.served import Answer, Api
@@ -374,3 +376,15 @@ async def test_a_deployment_is_cancelled_while_it_waits(
         "OPERATION_NOT_ALLOWED",
         True,
     )
+
+
+@pytest.mark.parametrize("count", [MAX_STATEMENTS, MAX_STATEMENTS + 1, 100_000])
+async def test_a_script_has_at_most_a_thousand_statements(
+    admin: Api, count: int
+) -> None:
+    script = "DROP Object IF EXISTS gone__c;\n" * count
+    answer = await admin.post("/api/mdl/execute", data=io.BytesIO(script.encode()))
+    if count == MAX_STATEMENTS:
+        assert answer.status == "SUCCESS"
+    else:
+        assert answer.message == "A script has at most 1000 statements"

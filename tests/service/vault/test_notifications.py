@@ -441,6 +441,37 @@ async def test_a_server_that_takes_nothing_now_is_asked_again(
     assert post.to(refused) == []
 
 
+async def test_no_email_is_sent_to_two_addresses(
+    api: Api, admin: Api, user: Api, post: Post, vault: Vault
+) -> None:
+    _, asked = await new_user(admin)
+    user_id, doubled = await new_user(admin)
+    # As it was stored before e-mails were checked.
+    async with vault.database.connection() as connection:
+        await connection.execute(
+            "UPDATE records.user__sys SET email__sys = $2 WHERE id = $1",
+            str(user_id),
+            f"{doubled}, also.{doubled}",
+        )
+    written = entry(
+        action="'notify'", users=f"'{doubled}', '{asked}'", subject="'x'", body="'x'"
+    )
+    assert (await deploy(admin, written)).status == "SUCCESS"
+    await tale(user)
+    await arrive(post, asked)
+
+    async def reason() -> str | None:
+        async with vault.database.connection() as connection:
+            state = await connection.fetchval(
+                "SELECT email FROM platform.notification_recipient WHERE user_id = $1",
+                user_id,
+            )
+        return None if state == "failed" else str(state)
+
+    assert await answers_within(20, reason) is None
+    assert not [mail for mail in post.received if doubled in str(mail["To"])]
+
+
 async def scheduled(admin: Api, title: str) -> int:
     """The job that waits under this title."""
     found: list[int] = []

@@ -127,16 +127,18 @@ async def test_a_password_that_has_to_be_changed_is_changed_first(
         words = {
             "username": username,
             "password": PASSWORD,
-            "new_password": "another word",
+            "new_password": "nineteen lemon ladders",
             "repeated": "other word",
         }
         page = await visitor.press(page, "Change the password", **words)
         assert "INVALID_DATA The new password and its repetition differ" in page.text
         page = await visitor.press(
-            page, "Change the password", **{**words, "repeated": "another word"}
+            page,
+            "Change the password",
+            **{**words, "repeated": "nineteen lemon ladders"},
         )
         page = await visitor.press(
-            page, "Sign in", username=username, password="another word"
+            page, "Sign in", username=username, password="nineteen lemon ladders"
         )
         assert (page.status, page.path) == (200, "/ui/")
 

@@ -15,13 +15,13 @@ from shared.vault.api import body as module
 from shared.vault.api.body import (
     decoded,
     parse_form,
-    parse_json_rows,
     read_body,
     read_fields,
     read_record,
     read_rows,
     read_text,
 )
+from shared.vault.api.json_rows import parse_json_rows
 from shared.vault.api.openapi.request_bodies import FORM
 from shared.vault.errors import VaultFault
 from shared.vault.records.rows import MAX_ROWS

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.api.body import parse_csv
+from shared.vault.api.csv_rows import parse_csv
 from shared.vault.api.response_envelope import results_csv
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.records.rows import CREATED, RowResult
@@ -29,14 +29,14 @@ def test_what_a_csv_writer_wrote_is_read_back(data: st.DataObject) -> None:
     )
     sheet = io.StringIO(newline="")
     csv.writer(sheet, quoting=csv.QUOTE_ALL).writerows([names, *rows])
-    assert parse_csv(sheet.getvalue(), 500) == [
+    assert parse_csv(sheet.getvalue().encode(), 500) == [
         dict(zip(names, row, strict=True)) for row in rows
     ]
 
 
 def test_quotes_line_breaks_and_empty_lines() -> None:
     text = 'id,note__v\r\n1,"a ""b"",\r\nc"\r\n\r\n2,\r\n'
-    assert parse_csv(text, 500) == [
+    assert parse_csv(text.encode(), 500) == [
         {"id": "1", "note__v": 'a "b",\r\nc'},
         {"id": "2", "note__v": ""},
     ]
@@ -56,13 +56,13 @@ def test_quotes_line_breaks_and_empty_lines() -> None:
 )
 def test_malformed_csv_is_refused(text: str, reason: str) -> None:
     with pytest.raises(VaultFault, match=reason) as refused:
-        parse_csv(text, 3)
+        parse_csv(text.encode(), 3)
     assert refused.value.error.type is ErrorType.INVALID_DATA
 
 
 def test_no_rows() -> None:
-    assert parse_csv("", 3) == []
-    assert parse_csv("id,x\n", 3) == []
+    assert parse_csv(b"", 3) == []
+    assert parse_csv(b"id,x\n", 3) == []
 
 
 def test_results() -> None:

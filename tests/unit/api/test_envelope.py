@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.errors import ApiError
+from shared.vault.errors import MAX_ERRORS, ApiError
 from shared.vault.records.rows import CREATED, UPDATED, RowResult
 
 URL = "/api/v25.1/vobjects/product__v"
@@ -137,3 +137,13 @@ def test_bulk_action_rows_carry_the_id_beside_the_status() -> None:
             "errors": [{"type": "INVALID_DATA", "message": "Invalid id"}],
         },
     ]
+
+
+def test_an_answer_names_some_of_the_errors_of_a_row_and_counts_the_others() -> None:
+    errors = tuple([INVALID] * (MAX_ERRORS + 7))
+    result = RowResult(errors=errors)
+    (row,) = body(envelope.batch([result], URL))["data"]
+    assert len(row["errors"]) == MAX_ERRORS + 1
+    assert row["errors"][-1]["message"] == "There are at least 7 more errors"
+    text = bytes(envelope.results_csv([result]).body)
+    assert text.count(b"INVALID_DATA|") == MAX_ERRORS + 1

@@ -129,6 +129,16 @@ async def test_too_large_an_answer_is_not_read(
             await client.record("account__v", "V1")
 
 
+async def test_an_answer_of_too_many_values_is_not_decoded(
+    vault: FaultyVault, client: VaultClient
+) -> None:
+    # As many values as make the decoding of one answer, which nothing interrupts, a long step.
+    values = b"0," * transport.MAX_ANSWER_COMMAS
+    vault.on(RECORD, answering(200, b'{"data":[' + values + b"0,0]}"))
+    with pytest.raises(UnexpectedAnswer, match="too many values"):
+        await client.record("account__v", "V1")
+
+
 @pytest.mark.parametrize("status", ["FAILURE", "EXCEPTION"])
 async def test_an_error_of_the_api_is_handed_on(
     vault: FaultyVault, client: VaultClient, status: str

@@ -46,8 +46,9 @@ async def call(
     query: str = "",
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
+    readable: bool = True,
 ) -> Reply:
-    """Call a route."""
+    """Call a route; a body that is not ``readable`` fails the test when it is read."""
     sent: list[Message] = []
     scope = {
         "type": "http",
@@ -68,6 +69,7 @@ async def call(
     }
 
     async def receive() -> Message:
+        assert readable, "the body was read"
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:

@@ -161,7 +161,22 @@ async def test_a_signed_body_that_is_no_message_is_refused(receiver: Receiver) -
 
 
 async def test_a_body_that_is_too_long_is_refused(receiver: Receiver) -> None:
-    assert await receiver.post(b" " * (MAX_BODY_BYTES + 1), {}) == 413
+    assert await receiver.post(b" " * (MAX_BODY_BYTES + 1)) == 413
+
+
+@pytest.mark.parametrize(
+    ("headers", "path", "status"),
+    [
+        ({}, f"/messages/medical/{QUEUE}", 401),
+        (signed(b"", sender=99), f"/messages/medical/{QUEUE}", 401),
+        (signed(b""), f"/messages/odd/{QUEUE}", 404),
+    ],
+)
+async def test_the_body_of_a_stranger_is_not_read(
+    receiver: Receiver, headers: dict[str, str], path: str, status: int
+) -> None:
+    reply = await call(receiver.app, "POST", path, headers=headers, readable=False)
+    assert reply.status == status
 
 
 @pytest.mark.parametrize(

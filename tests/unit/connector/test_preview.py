@@ -67,6 +67,13 @@ async def got(vaults: Pair, path: str, query: str = "") -> Reply:
 # Previews.
 
 
+async def test_the_question_of_nobody_is_not_read(vaults: Pair) -> None:
+    reply = await call(
+        app_of(vaults), "POST", "/previews/medical", headers={}, readable=False
+    )
+    assert reply.error[0] == "INVALID_SESSION_ID"
+
+
 async def test_a_preview_says_what_would_be_written_and_writes_nothing(
     vaults: Pair,
 ) -> None:

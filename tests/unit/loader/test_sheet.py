@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import tracemalloc
@@ -178,3 +179,27 @@ def test_cells(value: object, text: str) -> None:
 
 def test_lines_are_rfc_4180() -> None:
     assert lines([("a", "b"), ('x,"y"', ["p", "q"])]) == 'a,b\r\n"x,""y""","p,q"\r\n'
+
+
+async def test_too_many_columns_are_no_header() -> None:
+    header = ",".join(f"c{number}" for number in range(sheet.MAX_COLUMNS + 1))
+    with pytest.raises(VaultFault, match="more than 1000 columns"):
+        await read(header.encode(), size=4096)
+
+
+async def test_other_work_is_done_while_a_file_of_empty_lines_is_read() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    # One chunk, as the store gives it: nothing is waited for while it is read.
+    data = b"a\n" + b"\n" * 100_000
+    _, batches = await read(data, size=len(data))
+    counting.cancel()
+    assert batches == []
+    assert turns >= 100_000 // sheet.STEP_LINES

@@ -20,7 +20,9 @@ from shared.protocol.whole_numbers import whole_number
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import Envelope
 from shared.vault import vql
-from shared.vault.api.body import parse_csv, parse_form, parse_json_rows
+from shared.vault.api.body import parse_form
+from shared.vault.api.csv_rows import parse_csv
+from shared.vault.api.json_rows import parse_json_rows
 from shared.vault.api.request_context import parse_moment, wants_csv
 from shared.vault.components import mdl
 from shared.vault.components.change import altered, apply
@@ -213,7 +215,7 @@ READERS: Mapping[str, Reader] = {
         texts(("", "[", ""), ('{"message":{"attributes":', '{"a":', "")),
     ),
     "CSV": Reader(
-        partial(parse_csv, max_rows=500),
+        lambda text: parse_csv(text.encode(), max_rows=500),
         texts(
             ('a\n"', '""', ""), ('a\n"', "\n", ""), ("", "a,", ""), ("a\n", '"a"', "")
         ),

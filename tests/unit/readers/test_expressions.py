@@ -35,7 +35,7 @@ def applications() -> Iterator[tuple[str, str, int, Apply]]:
     """Yield name, expression, flags and application of everything in the catalogue."""
     for name, modes in EXPRESSIONS.items():
         module, _, attribute = name.partition(":")
-        pattern: re.Pattern[str] = getattr(importlib.import_module(module), attribute)
+        pattern = as_text(getattr(importlib.import_module(module), attribute))
         for mode in sorted(modes):
             apply = method(pattern, mode)
             yield f"{name} {mode}", pattern.pattern, pattern.flags, apply
@@ -47,6 +47,13 @@ def applications() -> Iterator[tuple[str, str, int, Apply]]:
         yield f"MDL {terminal.name}", pattern.pattern, pattern.flags, pattern.match
     for place, text in search.constraints().items():
         yield f"{place} pydantic", text, 0, constrained(text)
+
+
+def as_text(pattern: re.Pattern[str] | re.Pattern[bytes]) -> re.Pattern[str]:
+    """An expression of bytes as the same one of text, of whose characters each is one byte."""
+    if isinstance(pattern.pattern, str):
+        return re.compile(pattern.pattern, pattern.flags)
+    return re.compile(pattern.pattern.decode("latin-1"), pattern.flags | re.ASCII)
 
 
 def method(pattern: re.Pattern[str], mode: str) -> Apply:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.components.registry import object_type_id
+from shared.vault.errors import MAX_ERRORS
 from shared.vault.records.lineage_entries import RowLineage
 from shared.vault.records.row_reader import RowReader
 from shared.vault.records.rows import NORMAL, ReadRow, UnchangedFields, WriteMode
@@ -188,3 +189,8 @@ def test_any_rows_are_read_one_for_one_and_without_a_fault(
     rows = RowReader(THING, REGISTRY, mode).read(sources)
 
     assert [row.index for row in rows] == list(range(len(sources)))
+
+
+def test_a_row_of_unknown_keys_is_given_up_once_an_answer_would_name_no_more() -> None:
+    row = read({f"unknown_{number}__c": 1 for number in range(1000)})
+    assert types(row) == [ErrorType.ATTRIBUTE_NOT_SUPPORTED] * (MAX_ERRORS + 1)

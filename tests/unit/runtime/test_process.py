@@ -17,7 +17,7 @@ from shared.runtime.waiting import end, run_until_cancelled
 PROGRAM = """
 import asyncio, sys
 from contextlib import asynccontextmanager
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from shared.runtime.process import serve
 
 mode, port, grace = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
@@ -41,6 +41,10 @@ async def slow():
     print("asked", flush=True)
     await asyncio.sleep(0.3)
     return "done"
+
+@app.get("/client")
+async def client(request: Request):
+    return [request.client.host, request.url.scheme]
 
 serve(app, "127.0.0.1", port, grace=grace)
 print("returned", flush=True)
@@ -98,6 +102,15 @@ async def test_a_signal_ends_it_after_the_requests_under_way(
         await process.said("stopped")
         await process.said("returned")
         assert await process.child.wait() == 0
+
+
+async def test_a_client_cannot_say_where_it_is() -> None:
+    headers = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
+    async with Process("plain") as process, aiohttp.ClientSession() as http:
+        await process.answered()
+        url = f"http://127.0.0.1:{process.port}/client"
+        async with http.get(url, headers=headers) as answer:
+            assert await answer.json() == ["127.0.0.1", "http"]
 
 
 @pytest.mark.parametrize("mode", ["stuck-start", "stuck-stop"])

@@ -14,11 +14,11 @@ from shared.vault.security.passwords import Passwords
 
 async def test_a_password_matches_its_own_hash_only() -> None:
     passwords = Passwords()
-    stored = await passwords.hash("correct horse")
+    stored = await passwords.hash("nineteen lemon ladders", ())
     assert stored.startswith("$argon2id$")
-    assert await passwords.verify(stored, "correct horse")
-    assert not await passwords.verify(stored, "correct horse ")
-    assert stored != await passwords.hash("correct horse")
+    assert await passwords.verify(stored, "nineteen lemon ladders")
+    assert not await passwords.verify(stored, "nineteen lemon ladders ")
+    assert stored != await passwords.hash("nineteen lemon ladders", ())
 
 
 async def test_without_a_hash_nothing_matches() -> None:

@@ -1,0 +1,73 @@
+"""Decides what a delegated session may do: what of the delegator's security profile their delegate may use.
+
+A delegate does the delegator's business and reads what they read. Who may do what is not changed in the session, nor
+is the Vault configured: what a delegate changed there would outlive the delegation.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from shared.vault.access.caller import READ, SecurityProfile, is_business
+from shared.vault.components.permission_types import Grant, Operation
+
+# Platform objects that hold the work of business users.
+_WORKED_ON = frozenset({"exception_message__sys", "exception_item__sys"})
+
+
+class DelegatedProfile(SecurityProfile):
+    """A security profile as a delegate may use it; it refuses what it does not name."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        """Gather the grants of all sets, without those that no delegate may use."""
+        super().__post_init__()
+        usable = frozenset(filter(_is_for_delegates, self.grants))
+        object.__setattr__(self, "grants", usable)
+
+    def operations(self, object_name: str) -> frozenset[Operation]:
+        """Return the operations on an object that any of the sets allows; only reading unless it is business data."""
+        operations = super().operations(object_name)
+        if is_business(object_name) or object_name in _WORKED_ON:
+            return operations
+        return operations & READ
+
+
+def delegated(profile: SecurityProfile) -> DelegatedProfile:
+    """Return what of a user's security profile their delegate may use."""
+    return DelegatedProfile(profile.name, profile.sets)
+
+
+def _is_for_delegates(grant: Grant) -> bool:
+    """Return whether a delegate may use a grant of the delegator."""
+    match grant:
+        case (
+            Grant.READ_CONFIGURATION
+            | Grant.READ_QUEUES
+            | Grant.READ_QUEUE_LOG
+            | Grant.READ_AUDIT
+            | Grant.USE_STAGING
+            | Grant.USE_LOADER
+            | Grant.RECORD_MIGRATION
+            | Grant.LOOK_UP_ACCOUNTS
+        ):
+            return True
+        # Configuration, the administration of what is others', and what programs need who transfer records.
+        case (
+            Grant.EXECUTE_MDL
+            | Grant.MANAGE_QUEUES
+            | Grant.MANAGE_CONNECTIONS
+            | Grant.MANAGE_INTEGRATIONS
+            | Grant.MANAGE_PACKAGES
+            | Grant.MANAGE_JOBS
+            | Grant.MANAGE_STAGING
+            | Grant.OPEN_CONNECTION_SESSIONS
+            | Grant.SIGN_MESSAGES
+            | Grant.REPORT_DELIVERIES
+            | Grant.COPY_RECORDS
+            | Grant.REQUEST_RUNS
+        ):
+            return False
+        case _:
+            assert_never(grant)

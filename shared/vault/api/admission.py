@@ -1,0 +1,184 @@
+"""Refuses calls before their body is read: dependencies that find the caller and ask for the right that a call needs.
+
+What a caller may do with single records is decided by the services, which ask again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from shared.vault.access.caller import Caller
+from shared.vault.access.permissions import (
+    Grant,
+    Operation,
+    authorize,
+    authorize_components,
+    require,
+    require_own,
+)
+from shared.vault.api.request_context import SignedIn, vault_of
+from shared.vault.exceptions.exception_model import ITEM, MESSAGE
+from shared.vault.security.group_service import OBJECT as GROUP
+from shared.vault.security.user_records import OBJECT as USER
+
+Admission = Callable[..., Awaitable[Caller]]
+
+UPSERT_KEYS = ("idParam", "id_param")
+CONNECTION = "connection__sys"
+
+
+def holding(*grants: Grant) -> Admission:
+    """Return a dependency that admits callers who hold all of the grants."""
+
+    async def admit(caller: SignedIn) -> Caller:
+        for grant in grants:
+            authorize(caller, grant)
+        return caller
+
+    return admit
+
+
+def allowed_in_path(*operations: Operation) -> Admission:
+    """Return a dependency that admits callers who may do all of this with the object that the path names."""
+
+    async def admit(request: Request, caller: SignedIn, object_name: str) -> Caller:
+        _admit(request, caller, object_name, *operations)
+        return caller
+
+    return admit
+
+
+def allowed_on(object_name: str, operation: Operation, *grants: Grant) -> Admission:
+    """Return a dependency that admits callers who hold the grants and may do this with an object's records."""
+
+    async def admit(caller: SignedIn) -> Caller:
+        for grant in grants:
+            authorize(caller, grant)
+        require(caller, object_name, operation)
+        return caller
+
+    return admit
+
+
+def allowed_with_documents(operation: Operation) -> Admission:
+    """Return a dependency that admits callers who may do this with documents."""
+
+    async def admit(request: Request, caller: SignedIn) -> Caller:
+        vault_of(request).documents.model(caller, operation)
+        return caller
+
+    return admit
+
+
+async def _creating_records(
+    request: Request, caller: SignedIn, object_name: str
+) -> Caller:
+    """Admit callers who may create records, and edit them where the call is an upsert."""
+    operations = [Operation.CREATE]
+    if any(name in request.query_params for name in UPSERT_KEYS):
+        operations.append(Operation.EDIT)
+    _admit(request, caller, object_name, *operations)
+    return caller
+
+
+async def _changing_attachments(
+    request: Request, caller: SignedIn, object_name: str
+) -> Caller:
+    """Admit callers who may change the attachments of an object's records."""
+    vault_of(request).attachments.target(caller, object_name, Operation.EDIT)
+    return caller
+
+
+async def _changing_components(caller: SignedIn) -> Caller:
+    """Admit callers who may change components of some type."""
+    authorize_components(caller)
+    return caller
+
+
+async def _creating_users(request: Request, caller: SignedIn) -> Caller:
+    """Admit callers who may create users; or edit them, where the call names existing ones only."""
+    existing = request.query_params.get("idParam") == "id"
+    require(caller, USER, Operation.EDIT if existing else Operation.CREATE)
+    return caller
+
+
+async def _retrying_exceptions(caller: SignedIn) -> Caller:
+    """Admit callers who may retry transfers."""
+    require(caller, MESSAGE, Operation.EDIT)
+    require(caller, ITEM, Operation.READ)
+    return caller
+
+
+def own_or_allowed(operation: Operation) -> Admission:
+    """Return a dependency that admits callers about themselves, and those who may do this with the path's user."""
+
+    async def admit(caller: SignedIn, user_id: str) -> Caller:
+        # `me` stands for the caller; what is no number is refused as a parameter.
+        owner = int(user_id) if user_id.isdecimal() else caller.user_id
+        require_own(caller, owner, USER, operation)
+        return caller
+
+    return admit
+
+
+def _admit(
+    request: Request,
+    caller: Caller,
+    object_name: str,
+    *operations: Operation,
+) -> None:
+    # One row stands for those that have not been read.
+    records = vault_of(request).records
+    records.target(caller, object_name, [{}], *operations)
+
+
+CreatesRecords = Annotated[Caller, Depends(_creating_records)]
+EditsRecords = Annotated[Caller, Depends(allowed_in_path(Operation.EDIT))]
+DeletesRecords = Annotated[Caller, Depends(allowed_in_path(Operation.DELETE))]
+CopiesRecord = Annotated[
+    Caller, Depends(allowed_in_path(Operation.READ, Operation.CREATE))
+]
+MergesRecords = Annotated[
+    Caller, Depends(allowed_in_path(Operation.EDIT, Operation.DELETE))
+]
+ChangesAttachments = Annotated[Caller, Depends(_changing_attachments)]
+
+CreatesDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.CREATE))]
+EditsDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.EDIT))]
+DeletesDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.DELETE))]
+
+CreatesUsers = Annotated[Caller, Depends(_creating_users)]
+EditsUsers = Annotated[Caller, Depends(allowed_on(USER, Operation.EDIT))]
+EditsUser = Annotated[Caller, Depends(own_or_allowed(Operation.EDIT))]
+CreatesToken = Annotated[Caller, Depends(own_or_allowed(Operation.CREATE))]
+CreatesGroups = Annotated[Caller, Depends(allowed_on(GROUP, Operation.CREATE))]
+EditsGroups = Annotated[Caller, Depends(allowed_on(GROUP, Operation.EDIT))]
+
+ChangesComponents = Annotated[Caller, Depends(_changing_components)]
+ExecutesMdl = Annotated[Caller, Depends(holding(Grant.EXECUTE_MDL))]
+ManagesPackages = Annotated[Caller, Depends(holding(Grant.MANAGE_PACKAGES))]
+UsesLoader = Annotated[Caller, Depends(holding(Grant.USE_LOADER))]
+UsesStaging = Annotated[Caller, Depends(holding(Grant.USE_STAGING))]
+ReportsDeliveries = Annotated[Caller, Depends(holding(Grant.REPORT_DELIVERIES))]
+ReportsRuns = Annotated[Caller, Depends(holding(Grant.COPY_RECORDS))]
+SignsMessages = Annotated[Caller, Depends(holding(Grant.SIGN_MESSAGES))]
+RetriesExceptions = Annotated[Caller, Depends(_retrying_exceptions)]
+EstablishesConnections = Annotated[
+    Caller,
+    Depends(allowed_on(CONNECTION, Operation.EDIT, Grant.MANAGE_CONNECTIONS)),
+]
+DuplicatesConnections = Annotated[
+    Caller,
+    Depends(
+        allowed_on(
+            CONNECTION,
+            Operation.CREATE,
+            Grant.MANAGE_CONNECTIONS,
+            Grant.MANAGE_INTEGRATIONS,
+            Grant.MANAGE_QUEUES,
+        )
+    ),
+]

@@ -1,0 +1,120 @@
+"""Reads CSV bodies as rows within bounds, decoding them line by line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.api.body_limits import (
+    MAX_COMMAS,
+    MAX_EMPTY_LINES,
+    MAX_HEADER,
+    MAX_MEMBERS,
+    MAX_ROW_BYTES,
+    MAX_TEXT,
+)
+from shared.vault.api.row_tally import RowTally
+from shared.vault.errors import VaultFault
+
+# A cell may be as long as its row; the reader would refuse it earlier, in words of its own.
+csv.field_size_limit(MAX_ROW_BYTES)
+
+
+def parse_csv(body: bytes, max_rows: int) -> list[dict[str, object]]:
+    """Return the data rows of a CSV text (RFC 4180), by the names in its first line; cells are text.
+
+    :raises VaultFault: INVALID_DATA when it is not CSV in UTF-8, names are missing or repeated, or rows, columns,
+        empty lines or characters are too many.
+    """
+    lines = _Lines(body)
+    reader = csv.reader(lines, strict=True)
+    rows: list[dict[str, object]] = []
+    tally = RowTally()
+    empty = 0
+    try:
+        header = _column_names(next(reader, []))
+        for cells in _records(reader, lines):
+            # Spreadsheets end files with empty lines.
+            if not cells:
+                empty += 1
+                if empty > MAX_EMPTY_LINES:
+                    raise _not_csv(f"it has more than {MAX_EMPTY_LINES} empty lines")
+                continue
+            _check_cells(cells, len(header), reader.line_num)
+            # Stopped at the first row too many, before the rest of a large file is read.
+            if len(rows) == max_rows:
+                message = f"A call takes at most {max_rows} rows"
+                raise VaultFault(ErrorType.INVALID_DATA, message)
+            tally.add(cells)
+            rows.append(dict(zip(header, cells, strict=True)))
+    except csv.Error as error:
+        raise _not_csv(f"line {reader.line_num}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise _not_csv("it is not UTF-8 text") from error
+    return rows
+
+
+class _Lines:
+    """Yields the lines of a body to the CSV reader, and no more characters to one record than it may have."""
+
+    def __init__(self, body: bytes) -> None:
+        self._text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
+        # A header has names only.
+        self._most = self._left = MAX_HEADER
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(self._left + 1)
+        self._left -= len(line)
+        if self._left < 0:
+            raise _not_csv(f"a line has more than {self._most} characters")
+        # Counted before the reader makes cells of them, all in one step.
+        if line.count(",") > MAX_COMMAS:
+            raise _not_csv(f"a line has more than {MAX_COMMAS} commas")
+        if not line:
+            raise StopIteration
+        return line
+
+    def end_record(self) -> None:
+        """Let the next record have as many characters as any."""
+        self._most = self._left = MAX_ROW_BYTES
+
+
+def _records(reader: Iterator[list[str]], lines: _Lines) -> Iterator[list[str]]:
+    """Yield the records after the header."""
+    lines.end_record()
+    for cells in reader:
+        lines.end_record()
+        yield cells
+
+
+def _check_cells(cells: Sequence[str], width: int, line: int) -> None:
+    """Check that a record has a cell for each column, none of them too long."""
+    if len(cells) != width:
+        counts = f"{len(cells)} cells; the header has {width}"
+        raise _not_csv(f"line {line} has {counts}")
+    if any(len(cell) > MAX_TEXT for cell in cells):
+        raise _not_csv(f"line {line} has a cell of more than {MAX_TEXT} characters")
+
+
+def _column_names(names: Sequence[str]) -> list[str]:
+    """Return the names of a header line without the blanks around them.
+
+    :raises VaultFault: INVALID_DATA when a name is missing or repeated, or there are too many.
+    """
+    if len(names) > MAX_MEMBERS:
+        raise _not_csv(f"it has more than {MAX_MEMBERS} columns")
+    header = [name.strip() for name in names]
+    if not all(header):
+        raise _not_csv("a column has no name")
+    if len(set(header)) != len(header):
+        raise _not_csv("a column name is repeated")
+    return header
+
+
+def _not_csv(reason: str) -> VaultFault:
+    return VaultFault(ErrorType.INVALID_DATA, f"The body is not valid CSV: {reason}")

@@ -1,0 +1,179 @@
+"""Reads JSON bodies as flat rows within bounds; a large body a row at a time, so that no step of it is long."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import orjson
+
+from shared.protocol import json_values as exact_json
+from shared.protocol.error_types import ErrorType
+from shared.vault.api.body_limits import (
+    MAX_DEPTH,
+    MAX_ITEMS,
+    MAX_MEMBERS,
+    MAX_ROW_BYTES,
+    MAX_TEXT,
+    MAX_VALUES,
+)
+from shared.vault.api.row_tally import RowTally, too_many_values
+from shared.vault.errors import VaultFault
+from shared.vault.records.rows import MAX_ROWS
+
+WHOLE_BYTES = 2**20  # decoded in one step of some 20 ms at most, whatever it holds
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+SCALARS = frozenset({str, bool, int, float, type(None)})
+
+# Strings whole, so that no mark within one counts; an unterminated one ends where the text ends.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+|[][{},]', re.DOTALL)
+_COMMA, _OPENING, _CLOSING = b","[0], frozenset(b"[{"), frozenset(b"]}")
+
+
+def parse_json_rows(body: bytes) -> list[dict[str, object]]:
+    """Return the rows of a JSON array of flat objects; an object alone is one row.
+
+    :raises VaultFault: INVALID_DATA when it is anything else, or has too many rows, members or values.
+    """
+    text = body.removeprefix(BYTE_ORDER_MARK).strip()
+    if not text:
+        return []
+    if len(text) > WHOLE_BYTES and text.startswith(b"["):
+        return _checked(_elements(text))
+    document = _document(text, MAX_ROW_BYTES)
+    rows = [document] if isinstance(document, dict) else document
+    if not isinstance(rows, list):
+        raise unreadable("it is not a JSON array of records")
+    if len(rows) > MAX_ROWS:
+        message = f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    return _checked(rows)
+
+
+def parse_json_record(
+    body: bytes,
+    limit: int = MAX_ROW_BYTES,
+) -> dict[str, object]:
+    """Return the members of a flat JSON object of at most ``limit`` bytes; none for an empty body.
+
+    :raises VaultFault: INVALID_DATA when it is anything else, or has too many members or values.
+    """
+    text = body.removeprefix(BYTE_ORDER_MARK).strip()
+    if not text:
+        return {}
+    document = _document(text, limit)
+    if not isinstance(document, dict):
+        raise unreadable("it is not a JSON object")
+    _check_flat(document, 1, RowTally())
+    return document
+
+
+def _document(text: bytes, limit: int) -> object:
+    """Return a document that is decoded in one step, which is short as its values are counted before."""
+    if len(text) > WHOLE_BYTES:
+        _element(text, 0, limit, number=1)
+    try:
+        return exact_json.loads(text)
+    except orjson.JSONDecodeError as error:
+        # The decoder's message quotes the text, which may be personal data; the place alone says enough.
+        place = f"line {error.lineno}, column {error.colno}"
+        raise unreadable(f"it is not JSON at {place}") from error
+    except RecursionError as error:
+        raise unreadable("it is nested too deeply") from error
+
+
+def _elements(text: bytes) -> Iterator[object]:
+    """Yield the elements of a JSON array, each decoded by itself."""
+    start, values, number = 1, 0, 1
+    while True:
+        end, commas = _element(text, start, MAX_ROW_BYTES, number)
+        element = text[start:end].strip()
+        is_last = text[end : end + 1] == b"]"
+        if element or number > 1 or not is_last:
+            values += commas + 1
+            if values > MAX_VALUES:
+                raise too_many_values()
+            yield _decoded(element, number)
+        if text[end : end + 1] != b",":
+            break
+        start, number = end + 1, number + 1
+    if not is_last or text[end + 1 :]:
+        raise unreadable(f"it is not JSON after row {number}")
+
+
+def _element(
+    text: bytes,
+    start: int,
+    limit: int,
+    number: int,
+) -> tuple[int, int]:
+    """Return where the element that begins at ``start`` ends, and how many commas it has."""
+    depth = commas = 0
+    for token in _TOKEN.finditer(text, start, start + limit):
+        at = token.start()
+        mark = text[at]
+        if mark in _OPENING:
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise unreadable("it is nested too deeply")
+        elif depth == 0 and (mark == _COMMA or mark in _CLOSING):
+            return at, commas
+        elif mark in _CLOSING:
+            depth -= 1
+        elif mark == _COMMA:
+            commas += 1
+            if commas >= MAX_VALUES:
+                raise too_many_values()
+    if len(text) > start + limit:
+        message = f"Row {number} has more than {limit} bytes"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    return len(text), commas
+
+
+def _decoded(element: bytes, number: int) -> object:
+    """Return one element of an array."""
+    try:
+        return exact_json.loads(element)
+    except (orjson.JSONDecodeError, RecursionError) as error:
+        raise unreadable(f"row {number} is not JSON") from error
+
+
+def _checked(elements: Iterator[object] | list[object]) -> list[dict[str, object]]:
+    """Return the rows when all are flat objects; the first that is not ends the reading."""
+    rows: list[dict[str, object]] = []
+    tally = RowTally()
+    for number, element in enumerate(elements, 1):
+        if number > MAX_ROWS:
+            message = f"A call takes at most {MAX_ROWS} rows"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        if not isinstance(element, dict):
+            raise unreadable(f"row {number} is not a JSON object")
+        _check_flat(element, number, tally)
+        rows.append(element)
+    return rows
+
+
+def _check_flat(row: dict[str, object], number: int, tally: RowTally) -> None:
+    """Check that the values of a row are single values or lists of them, none too large, and count them."""
+    if len(row) > MAX_MEMBERS:
+        raise _too_large(number, f"has {len(row)} members; at most {MAX_MEMBERS}")
+    for name, value in row.items():
+        items = value if type(value) is list else (value,)
+        if not all(type(item) in SCALARS for item in items):
+            problem = "is neither a single value nor a list of them"
+            raise unreadable(f"row {number}: [{name[:100]}] {problem}")
+        if len(items) > MAX_ITEMS:
+            raise _too_large(number, f"[{name[:100]}] has more than {MAX_ITEMS} items")
+        if any(type(item) is str and len(item) > MAX_TEXT for item in items):
+            too_long = f"[{name[:100]}] has more than {MAX_TEXT} characters"
+            raise _too_large(number, too_long)
+        tally.add(items)
+
+
+def unreadable(reason: str) -> VaultFault:
+    """Return the fault of a body that is not what the call takes."""
+    return VaultFault(ErrorType.INVALID_DATA, f"The body cannot be read: {reason}")
+
+
+def _too_large(number: int, reason: str) -> VaultFault:
+    return VaultFault(ErrorType.INVALID_DATA, f"Row {number}: {reason}")
