@@ -24,15 +24,13 @@ def counts(
 
     Without an outcome all of them have failed. Those with ``ignored`` exceptions count as skipped.
     """
-    passed = len(ignored)
     if outcome is None:
-        failed = read - passed
         return {
             "read": read,
             "mapped": 0,
-            "skipped": passed,
+            "skipped": len(ignored),
             "written": 0,
-            "failed": failed,
+            "failed": read - len(ignored),
         }
     written = len(outcome.done)
     kinds = [
@@ -40,7 +38,7 @@ def counts(
         for item, failure in outcome.failures.items()
         if item not in ignored
     ]
-    skipped = len(outcome.skipped) + passed
+    skipped = len(outcome.skipped) + len(outcome.failures) - len(kinds)
     return {
         "read": written + len(kinds) + skipped,
         "mapped": written + sum(map(_was_mapped, kinds)),
