@@ -18,7 +18,9 @@ from shared.spark.broker_errors import BrokerUnavailable
 
 # A broker that vanished without a word is noticed within two heartbeats that stay out.
 HEARTBEAT_SECONDS = 15
-OPEN_TIMEOUT = 10.0
+# Connecting takes up to eight exchanges, one after the other, of which each may take seconds.
+CONNECT_TIMEOUT = 40.0
+OPEN_TIMEOUT = 15.0
 CLOSE_TIMEOUT = 5.0
 
 
@@ -171,8 +173,8 @@ class BrokerConnection:
             if self._connection is not None and self._connection.connected.is_set():
                 return self._connection
             await self.reset()
-            async with bounded("connect", OPEN_TIMEOUT):
-                connection = await aio_pika.connect(self._url, timeout=OPEN_TIMEOUT)
+            async with bounded("connect", CONNECT_TIMEOUT):
+                connection = await aio_pika.connect(self._url, timeout=CONNECT_TIMEOUT)
             self._connection = connection
             state_log.succeeded(f"broker ({self.name})")
             return connection

@@ -108,6 +108,24 @@ class Patience:
             raise Interrupted("the process stops")
 
 
+class Impatience(Patience):
+    """Waits for nobody: what is away is told to the caller at once."""
+
+    async def wait_for(
+        self,
+        name: str,
+        attempt: Callable[[], Awaitable[T]],
+    ) -> T:
+        """Call ``attempt`` once; ``name`` is not used.
+
+        :raises VaultUnavailable: a Vault is away, or refuses for a reason that will pass.
+        :raises BrokerUnavailable: likewise the broker.
+        """
+        del name
+        with passing_refusals():
+            return await attempt()
+
+
 @dataclass(frozen=True, slots=True)
 class KnownVault:
     """One Vault after sign-in; its queues may be at another broker, which this connector does not use."""
