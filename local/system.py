@@ -76,9 +76,10 @@ class System(SystemParts):
 
     def supervise(self) -> None:
         """Start the process that starts again, until ``stop``, every part that ended or hangs; unless it runs."""
+        self._state.reload()
+        if self.supervised:
+            return
         with self._changing():
-            if self.supervised:
-                return
             command = Command(
                 [sys.executable, "-m", "local.supervision", self.directory],
                 service_environment({}),

@@ -105,6 +105,15 @@ UNEXPECTED_ERROR = RetryPolicy(
     longest_pause=15.0,
     finally_="a User Exception Message of type *Message Processing Error*",
 )
+# A minute of it holds a place among the handlers, and the acknowledgement of the messages that came together.
+MARK_FAILED = RetryPolicy(
+    tries="telling a source Vault that records have failed",
+    after="it refuses that",
+    attempts=10,
+    first_pause=0.2,
+    longest_pause=15.0,
+    finally_="the message returns to its queue, and is begun anew",
+)
 # Without pauses: the newer state is stored already, and the next read finds it.
 OUTDATED_READ = RetryPolicy(
     tries="a unit of records, read again",
@@ -210,6 +219,7 @@ POLICIES = (
     SUBSCRIPTION,
     DELIVERY,
     UNEXPECTED_ERROR,
+    MARK_FAILED,
     OUTDATED_READ,
     LOST_RACE,
     UNIQUE_VALUE,

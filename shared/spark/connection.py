@@ -14,7 +14,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
 from yarl import URL
 
 from shared.runtime.waiting import state_log, wait_for
-from shared.spark.broker_errors import BrokerUnavailable
+from shared.spark.broker_errors import BrokerSilent, BrokerUnavailable
 
 # A broker that vanished without a word is noticed within two heartbeats that stay out.
 HEARTBEAT_SECONDS = 15
@@ -39,7 +39,7 @@ async def bounded(doing: str, timeout: float) -> AsyncIterator[None]:
         async with asyncio.timeout(timeout):
             yield
     except TimeoutError as error:
-        raise BrokerUnavailable(f"{doing}: no answer within {timeout:g} s") from error
+        raise BrokerSilent(f"{doing}: no answer within {timeout:g} s") from error
     except asyncio.CancelledError as error:
         if task is None or task.cancelling():
             raise

@@ -12,7 +12,7 @@ from aio_pika.exceptions import DeliveryError, PublishError
 
 from shared.runtime.retry_policies import LOST_CALL
 from shared.runtime.telemetry import metrics
-from shared.spark.broker_errors import BrokerUnavailable, Unroutable
+from shared.spark.broker_errors import BrokerSilent, BrokerUnavailable, Unroutable
 from shared.spark.connection import BrokerConnection, bounded, close_channel
 
 
@@ -72,6 +72,8 @@ class Publisher:
         for _ in range(LOST_CALL.attempts - 1):
             try:
                 return await self._publish_once(messages)
+            except BrokerSilent:
+                raise
             except BrokerUnavailable:
                 pause = next(pauses)
             await asyncio.sleep(pause)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
 from services.connector.rules.item_failures import ItemFailure
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import modified_field
 from services.connector.vaults.record_access import RecordAccess
 
@@ -71,6 +72,7 @@ class Point:
     * ``flags_deletions``: a run also reads which records the source no longer has.
     * ``fills_documents``: its rules may fill fields of documents.
     * ``on_demand``: its records are read when somebody asks for them, and by no run.
+    * ``share`` is what it does itself with the records that its rules fill.
     * ``mark_failed`` has, by source object, the function that marks the records that were not transferred.
     """
 
@@ -81,4 +83,5 @@ class Point:
     flags_deletions: bool = False
     fills_documents: bool = False
     on_demand: bool = False
+    share: PointShare = field(default_factory=PointShare)
     mark_failed: Mapping[str, MarkFailed] = field(default_factory=dict)

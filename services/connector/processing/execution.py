@@ -126,17 +126,15 @@ class UnitExecution:
     async def tell(self) -> None:
         """Mark the failed records in the source Vault; their exceptions are recorded already.
 
-        :raises VaultUnavailable: the source Vault is away or does not take the marks, and has to be told again.
+        :raises VaultUnavailable: the source Vault is away.
+        :raises VaultRefused: it does not take the marks, and has to be told again.
         """
         if self.telling is None:
             return
-        # Whatever the reason: somebody who looks there would else wait for a transfer that has ended.
-        try:
+        with passing_refusals():
             refused = await self.telling()
-        except VaultRefused as error:
-            raise VaultUnavailable(f"mark refused: {error.type}") from error
-        if refused:
-            raise VaultUnavailable(f"{len(refused)} records do not take their mark")
+        for failure in refused.values():
+            raise VaultRefused(failure.error_type, "records do not take their mark")
 
     def _repeat_unexpected(self, refused: VaultRefused) -> None:
         """Convert the first few unexpected errors inside a Vault, so that the unit is run again.

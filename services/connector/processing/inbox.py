@@ -31,9 +31,11 @@ from services.connector.vaults.vaults import (
     Patience,
     Vaults,
 )
+from shared.client.errors import VaultRefused
 from shared.protocol.whole_numbers import whole_number
+from shared.runtime.retry_policies import MARK_FAILED
 from shared.runtime.telemetry import metrics
-from shared.runtime.waiting import KeyLocks, each_to_its_end
+from shared.runtime.waiting import KeyLocks, each_to_its_end, state_log
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.consumer import Delivery
 from shared.spark.envelope import Envelope
@@ -224,7 +226,11 @@ class Inbox:
         unit: WorkUnit,
         ids: Sequence[Hashable],
     ) -> None:
-        """Tell the source Vault which records have failed, until it has taken that."""
+        """Tell the source Vault which records have failed, until it has taken that.
+
+        :raises VaultRefused: it has refused for too long to wait here; the message returns to its queue, and all of
+            this is done again.
+        """
 
         async def told() -> None:
             # Locked for each attempt only: a retry need not wait until this is told, and makes it needless.
@@ -232,7 +238,18 @@ class Inbox:
                 await execution.tell()
 
         first = unit.messages[0].envelope.message_id
-        await self._patiently(told, f"Source Vault told of message {first}")
+        name = f"source Vault told of message {first}"
+        pauses = MARK_FAILED.pauses()
+        for _ in range(MARK_FAILED.attempts - 1):
+            try:
+                await self._patiently(told, name)
+            except VaultRefused as refused:
+                state_log.failed(name, refused)
+            else:
+                state_log.succeeded(name)
+                return
+            await self._slots.patience.pause(next(pauses))
+        await self._patiently(told, name)
 
     async def _patiently(self, attempt: Attempt, name: str | None = None) -> None:
         """Call ``attempt`` in one of the places; repeat it while a Vault or broker is away."""

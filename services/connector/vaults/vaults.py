@@ -91,13 +91,21 @@ class Patience:
             else:
                 state_log.succeeded(name)
                 return result
-            # A plain sleep would hold up the process's stop until the pause is over.
-            try:
-                async with asyncio.timeout(pause):
-                    await self._ending.wait()
-            except TimeoutError:
-                continue
-        raise Interrupted(f"stopped waiting for {name}")
+            await self.pause(pause)
+        raise AssertionError  # the pauses have no end
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, and no longer than until the process stops.
+
+        :raises Interrupted: it stops.
+        """
+        # A plain sleep would hold up the process's stop until the pause is over.
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+        except TimeoutError:
+            return
+        raise Interrupted("the process stops")
 
     def proceed(self) -> None:
         """Check that the process is not stopping.

@@ -72,7 +72,9 @@ class Pulse:
         while True:
             # The driver's own timeout would ask the server to cancel the statement, and wait for that.
             asking = asyncio.ensure_future(connection.fetchval("SELECT 1"))
-            done, _ = await asyncio.wait([asking], timeout=self._silence)
+            await asyncio.wait([asking], timeout=self._silence)
+            # An event loop that was held up itself sees the answer only now.
+            done, _ = await asyncio.wait([asking], timeout=1.0)
             if not done:
                 connection.terminate()
                 await asyncio.gather(asking, return_exceptions=True)

@@ -9,7 +9,7 @@ import pytest
 
 from services.connector.vaults.vaults import Interrupted, Patience
 from shared.client.errors import VaultRefused, VaultUnavailable
-from shared.runtime.retry_policies import UNEXPECTED_ERROR
+from shared.runtime.retry_policies import MARK_FAILED, UNEXPECTED_ERROR
 from shared.spark.broker_errors import BrokerUnavailable
 from tests.unit.connector.example_records import (
     ACCOUNT,
@@ -218,11 +218,29 @@ async def test_failed_is_told_until_it_is_taken(
     monkeypatch.setattr(asyncio, "timeout", _at_once)
     vaults, item = failing(broken)
     if refusal == "row":
-        vaults.crm.refuse_rows(INQUIRY, times=30)
+        vaults.crm.refuse_rows(INQUIRY, times=MARK_FAILED.attempts - 1)
     else:
-        refusals = [VaultRefused(refusal, "no") for _ in range(30)]
+        times = MARK_FAILED.attempts - 1
+        refusals = [VaultRefused(refusal, "no") for _ in range(times)]
         vaults.crm.fail_calls(f"update {INQUIRY}", *refusals)
     await handle(vaults, envelope(item))
+    assert status(vaults.crm, item) == "failed__v"
+    assert len(exceptions(vaults, "message_id")) == 1
+
+
+async def test_one_that_does_not_take_it_for_long_returns_to_its_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asyncio, "timeout", _at_once)
+    vaults, item = failing("an item")
+    neighbour = an_inquiry(vaults)
+    messages = [delivery(envelope(item)), delivery(envelope(neighbour))]
+    vaults.crm.refuse_rows(INQUIRY, times=MARK_FAILED.attempts, transfer_status__v="failed__v")  # fmt: skip
+    with pytest.raises(VaultRefused):
+        await inbox(vaults).handle(messages)
+    statuses = [status(vaults.crm, each) for each in (item, neighbour)]
+    assert statuses == ["pending__v", "success__v"]
+    await inbox(vaults).handle(messages[:1])
     assert status(vaults.crm, item) == "failed__v"
     assert len(exceptions(vaults, "message_id")) == 1
 
