@@ -84,9 +84,9 @@ def ignore(vaults: Pair) -> None:
 
 
 def refuse_all(vaults: Pair) -> None:
-    """Let every call about the records of CRM be refused."""
+    """Let every look for products in the Medical Vault be refused, so that a message fails as a whole."""
     refusals = [VaultRefused("INSUFFICIENT_ACCESS", "no")] * 1000
-    vaults.crm.fail_calls(f"query {INQUIRY}", *refusals)
+    vaults.medical.fail_calls("query product__v", *refusals)
 
 
 def statuses(vaults: Pair) -> tuple[list[object], list[object]]:
