@@ -298,6 +298,7 @@ async def test_a_rule_fills_documents(connected: Connected, asker: Asker) -> Non
     await connected.crm.update(source, [{"id": record, "lot__c": f"{run} B"}])
     asked = {"rule": custom.names["target"], "ids": [record]}
     (shown,) = (await asker.ask("POST", "previews/medical", json=asked))["data"]
+    assert shown["findings"] == []
     assert [
         (write["object"], write["event"], write["changes"]) for write in shown["writes"]
     ] == [

@@ -79,6 +79,69 @@ async def test_what_is_wrong_at_either_end_is_told_in_the_order_to_mend_it(
     assert found(await readiness(asker)) == []
 
 
+TARGET = """RECREATE Picklist {name} (label('Grade'), Picklistentry high__c (value('High')));
+RECREATE Object {name} (label('Graded'), prefix('{prefix}'),
+    Field link__sys (unique(true)),
+    Field grade__c (label('Grade'), type('Picklist'), picklist('Picklist.{name}')));
+RECREATE Integrationrule {name} (
+    label('Graded'), connection('medical_crm__v'), integration_point('{name}'), primary_query_object('account__v'),
+    Fieldrule name__c (
+        target_object('Object.{name}'), target_object_field('Field.name__v'),
+        query_object('account__v'), query_field('name__v')
+    ),
+    Fieldrule grade__c (
+        target_object('Object.{name}'), target_object_field('Field.grade__c'),
+        query_object('account__v'), query_field('specialty_1__v'),
+        reference_lookup_type('picklist'), reference_lookup('{name}'), missing_lookup('warning')
+    )
+);"""
+KEYED = """ALTER Integrationrule {name} (ADD Fieldrule key__c (
+    target_object('Object.{name}'), target_object_field('Field.link__sys'),
+    query_object('account__v'), query_field('global_id__sys')));"""
+
+
+async def test_a_rule_that_cannot_work_is_told_when_it_is_written_and_by_readiness(
+    connected: Connected, asker: Asker
+) -> None:
+    medical, name = connected.medical, f"graded_{new_run()}__c"
+    written: Any = await medical.execute_mdl(TARGET.format(name=name, prefix="ZGR"))
+    (*_, of_rule) = written["statement_execution"]
+    assert "gives " + name + " a key" in of_rule["warnings"][0]["message"]
+    point = {
+        "integration_point_api_name__sys": name,
+        "name__v": name,
+        "integration__sysr.integration_api_name__sys": INTEGRATION,
+        "direction__sys": "inbound__sys",
+    }
+    await create(medical, "integration_point__sys", point)
+    lookup = {
+        "connection__sysr.api_name__sys": "medical_crm__v",
+        "reference_lookup_name__sys": name,
+        "reference_lookup_type__sys": "picklist__sys",
+        "source_key__sys": "cardiology__v",
+        "target_key__sys": "High",
+    }
+    row = await create(medical, "reference_lookup__sys", lookup)
+
+    async def about_rule() -> tuple[bool, list[Any]]:
+        answer = await readiness(asker)
+        assert {each["name"] for each in answer["findings"]} <= {name}
+        return answer["ready"], answer["findings"]
+
+    ready, (without_key, label) = await about_rule()
+    assert (ready, without_key["prevents_transfer"]) == (False, True)
+    places = ("field_rule", "reference_lookup", "source_key", "target_key")
+    assert [label[place] for place in places] == ["grade__c", name, "cardiology__v", "High"]  # fmt: skip
+    assert "give the name of the value, high__c" in label["message"]
+    keyed: Any = await medical.execute_mdl(KEYED.format(name=name))
+    assert keyed["script_execution"]["warnings"] == 0
+    assert await about_rule() == (True, [label])
+    right = {"id": row, "target_key__sys": "high__c"}
+    (result,) = await medical.update("reference_lookup__sys", [right])
+    assert result.ok, result.errors
+    assert await about_rule() == (True, [])
+
+
 async def test_an_unestablished_connection_is_the_first_thing_to_mend(
     connected: Connected, asker: Asker
 ) -> None:

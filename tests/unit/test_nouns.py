@@ -39,7 +39,10 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/configuration/stored_data.py",
         },
         "component_kinds.StateMember": {"shared/vault/components/lifecycles.py"},
-        "compiled.Unusable": {"services/connector/rules/compiled.py"},
+        "compiled.Unusable": {
+            "services/connector/rules/compiled.py",
+            "services/connector/rules/mapped_values.py",
+        },
         "component_model.FieldType": {
             "shared/vault/admin/inputs.py",
             "shared/vault/admin/record_pages.py",
@@ -66,7 +69,10 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/connections/connection_rules.py"
         },
         "conversion.DefaultType": {"services/connector/rules/compile.py"},
-        "conversion.EmptySource": {"services/connector/rules/compile.py"},
+        "conversion.EmptySource": {
+            "services/connector/rules/compile.py",
+            "services/connector/rules/rule_findings.py",
+        },
         "conversion.LengthCheck": {"services/connector/rules/conversion.py"},
         "deployment.StepStatus": {"shared/vault/packages/deployment.py"},
         "difference.Kind": {"medcrm/cli.py"},
@@ -87,7 +93,10 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "job_model.JobStatus": {"shared/vault/jobs/job_model.py"},
         "job_model.TaskState": {"shared/vault/jobs/job_model.py"},
         "lookups.LookupType": {"services/connector/rules/lookups.py"},
-        "lookups.MissingLookup": {"services/connector/rules/lookups.py"},
+        "lookups.MissingLookup": {
+            "services/connector/rules/lookups.py",
+            "services/connector/rules/rule_findings.py",
+        },
         "noted_writes.WriteEvent": {"services/connector/preview/record_preview.py"},
         "object_json.RelationshipKind": {"shared/vault/api/object_json.py"},
         "object_metadata.FieldType": {

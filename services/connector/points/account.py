@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from services.connector.points.case_contacts import (
     LINK,
+    PERSON,
     SOURCE_DATA,
     Contact,
     save_contacts,
@@ -30,12 +31,15 @@ from services.connector.points.hcp import (
     read_heads,
     read_pull_rules,
     readable,
+    rule_name,
 )
 from services.connector.points.point import FIRST, Point, Reading
 from services.connector.points.saving import KeyedRows, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemFailure
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import statements
+from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text
@@ -195,4 +199,20 @@ async def _readable(
     return None if condition is None else replace(reading, condition=condition)
 
 
-POINT = Point(ACCOUNT_POINT, transfer, order=FIRST, narrow=_readable)
+def _evaluates(rule: IntegrationRule) -> bool:
+    """Return whether a Pull Accounts Rule asks for an integration rule."""
+    return rule.role in map(rule_name, PullRule)
+
+
+POINT = Point(
+    ACCOUNT_POINT,
+    transfer,
+    order=FIRST,
+    narrow=_readable,
+    share=PointShare(
+        keys=True,
+        fills=frozenset({LINK, "person__v"}),
+        writes=frozenset({PERSON, SOURCE_DATA}),
+        evaluates=_evaluates,
+    ),
+)

@@ -26,6 +26,7 @@ from services.connector.points.saving import KeyedRows, Origin, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.object_metadata import DOCUMENTS
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED, literal, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.results import RowResult, text
@@ -260,4 +261,9 @@ def _link(row: Row) -> str:
     return str(row["global_id__sys"])
 
 
-POINT = Point("clm_inbound__v", transfer, flags_deletions=True)
+POINT = Point(
+    "clm_inbound__v",
+    transfer,
+    flags_deletions=True,
+    share=PointShare(keys=True, fills=frozenset({LINK})),
+)

@@ -13,6 +13,7 @@ from services.connector.points.point import Point
 from services.connector.points.saving import KeyedRows, no_key, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule, Values
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED
 from services.connector.rules.rule import RuleError
 from shared.client.results import text
@@ -185,4 +186,13 @@ async def _take_out(
     copies.outcome.skipped.update(missing - settled)
 
 
-POINT = Point("country_inbound__v", transfer, flags_deletions=True)
+POINT = Point(
+    "country_inbound__v",
+    transfer,
+    flags_deletions=True,
+    share=PointShare(
+        keys=True,
+        fills=frozenset({CRM_ORG, CRM_ID, DELETED}),
+        requires=(LINK, COUNTRY, FEATURE),
+    ),
+)

@@ -23,6 +23,7 @@ from services.connector.points.point import FIRST, SECOND, Point
 from services.connector.points.saving import KeyedRows, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED, statements
 from shared.client.results import text
 
@@ -155,7 +156,12 @@ _ORDER: Mapping[str, int] = {
     "crm_event_configuration_inbound__v": FIRST,
     "crm_event_topic_inbound__v": SECOND,
 }
+_SHARE = PointShare(
+    keys=True,
+    fills=frozenset({CRM_ORG, CRM_ID, DELETED}),
+    requires=(LINK,),
+)
 POINTS = tuple(
-    Point(name, transfer, order=order, flags_deletions=True)
+    Point(name, transfer, order=order, flags_deletions=True, share=_SHARE)
     for name, order in _ORDER.items()
 )

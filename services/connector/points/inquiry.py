@@ -41,7 +41,9 @@ from services.connector.points.saving import (
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED, contains, statements
+from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
@@ -366,10 +368,22 @@ async def _open(
     return replace(reading, condition=contains(STATUS, wanted))
 
 
+def _evaluates(rule: IntegrationRule) -> bool:
+    """Return whether a rule makes Case Requests of inquiries."""
+    reads_inquiries = rule.primary_query_object == INQUIRY
+    return reads_inquiries and CASE_REQUEST in rule.target_objects
+
+
 POINT = Point(
     "medical_inquiry_details_inbound__v",
     transfer,
     order=SECOND,
     narrow=_open,
+    share=PointShare(
+        keys=True,
+        fills=frozenset({LINK, "case_contact__v", "case__v"}),
+        writes=frozenset({CASE, CASE_REQUEST}),
+        evaluates=_evaluates,
+    ),
     mark_refused={INQUIRY: fail_all},
 )

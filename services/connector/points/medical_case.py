@@ -32,6 +32,7 @@ from services.connector.points.saving import (
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
@@ -187,4 +188,9 @@ async def _started(
     return replace(reading, condition=STARTED)
 
 
-POINT = Point("case_inbound__v", transfer, narrow=_started)
+POINT = Point(
+    "case_inbound__v",
+    transfer,
+    narrow=_started,
+    share=PointShare(keys=True, fills=frozenset({LINK, "account__v", STATUS})),
+)

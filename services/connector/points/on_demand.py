@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.connector.points.point import Point
 from services.connector.points.transfer import Outcome, Transfer
+from services.connector.rules.point_share import PointShare
 from services.connector.vaults.configuration import ConfigurationFault
 
 CRM_LOOKUP = "crm_lookup__v"
@@ -20,4 +21,9 @@ async def transfer(unit: Transfer) -> Outcome:
     )
 
 
-POINT = Point(CRM_LOOKUP, transfer, on_demand=True)
+POINT = Point(
+    CRM_LOOKUP,
+    transfer,
+    on_demand=True,
+    share=PointShare(only_shows=True),
+)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
+from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import modified_field
 from services.connector.vaults.record_access import RecordAccess
 
@@ -67,6 +68,7 @@ class Point:
     * ``flags_deletions``: a run also reads which records the source no longer has.
     * ``fills_documents``: its rules may fill fields of documents.
     * ``on_demand``: its records are read when somebody asks for them, and by no run.
+    * ``share`` is what it does itself with the records that its rules fill.
     * ``mark_refused`` has, by source object, the function that marks the records of a message refused as a whole.
     """
 
@@ -77,4 +79,5 @@ class Point:
     flags_deletions: bool = False
     fills_documents: bool = False
     on_demand: bool = False
+    share: PointShare = field(default_factory=PointShare)
     mark_refused: Mapping[str, MarkRefused] = field(default_factory=dict)

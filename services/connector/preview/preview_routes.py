@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from services.connector.asking.answers import Answers, success
 from services.connector.asking.bodies import read_question
 from services.connector.asking.seen_reads import Asker
+from services.connector.preview.plan_findings import plan_findings
 from services.connector.preview.preview_request import PreviewRequest, plan_of
 from services.connector.preview.record_preview import preview
 from services.connector.vaults.vaults import KnownVault, Vaults, passing_refusals
@@ -26,7 +27,8 @@ def router(answers: Answers) -> APIRouter:
                 # Each record once, however often the request names it.
                 ids = tuple(dict.fromkeys(question.ids))
                 shown = await preview(plan, ids)
-            return success([record.to_json(own.vault_id) for record in shown])
+                found = await plan_findings(plan, own.client)
+            return success([record.to_json(own.vault_id, found) for record in shown])
 
         return await answers.respond(request, vault, work)
 

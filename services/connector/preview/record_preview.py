@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import assert_never
@@ -13,6 +13,7 @@ from services.connector.points.transfer import Outcome, Transfer
 from services.connector.preview.noted_writes import NotedWrites, Write, WriteEvent
 from services.connector.rules.compiled import CompiledField, Evaluated, PendingReference
 from services.connector.rules.item_failures import ItemFailure
+from services.connector.rules.rule_findings import RuleFinding
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import RecordReads
 from shared.runtime.waiting import KeyLocks, concurrently
@@ -48,8 +49,15 @@ class RecordPreview:
     evaluations: list[Evaluation] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
 
-    def to_json(self, target: int) -> dict[str, object]:
-        """Return the preview as JSON; the writes to the Vault with the id ``target`` decide its result."""
+    def to_json(
+        self,
+        target: int,
+        findings: Sequence[RuleFinding],
+    ) -> dict[str, object]:
+        """Return the preview as JSON; the writes to the Vault with the id ``target`` decide its result.
+
+        ``findings`` are about the rules that the record goes through.
+        """
         failure = self.outcome.failures.get(self.id)
         warning = self.outcome.warnings.get(self.id)
         rules = [row for evaluation in self.evaluations for row in _rows(evaluation)]
@@ -59,6 +67,7 @@ class RecordPreview:
             "error": failure_json(failure) if failure else None,
             "warning": failure_json(warning) if warning else None,
             "rules": rules,
+            "findings": [finding.to_json() for finding in findings],
             "writes": [write.to_json() for write in self.writes],
         }
 

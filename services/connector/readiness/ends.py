@@ -15,9 +15,11 @@ from services.connector.readiness.findings import (
     of_connection,
     of_ends,
 )
-from services.connector.rules.rule import IntegrationRule, RuleError
+from services.connector.rules.rule import IntegrationRule
+from services.connector.rules.rule_findings import RuleFinding
 from services.connector.vaults.configuration import Configuration, Connection
 from services.connector.vaults.configuration_reader import CONNECTIONS, read_connections
+from services.connector.vaults.rule_check import PointRules, check_rules
 from services.connector.vaults.vaults import KnownVault, Vaults
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
@@ -94,19 +96,24 @@ async def _end(
     )
     ids = {integration.id for integration in integrations}
     points = (point for point in configuration.points if point.integration in ids)
-    broken: tuple[RuleError, ...] = ()
+    of_rules: list[RuleFinding] = []
     refused: tuple[tuple[str, str], ...] = ()
     if other is not vault:
         rules = _rules(from_other.result(), connection.remote_name)
         objects = {rule.primary_query_object for rule in rules}
         refused = await _refused(vaults, vault, connection, objects)
-        broken = tuple(_broken(configuration, connection, other.vault_id))
+        of_rules = await _of_rules(
+            vault.client,
+            configuration,
+            connection,
+            other.vault_id,
+        )
     return EndFacts(
         vault_id=vault.vault_id,
         connection=connection,
         integrations=integrations,
         points=tuple(points),
-        broken_rules=broken,
+        rules=tuple(of_rules),
         queues=queues.result(),
         refused=refused,
         exceptions=len(exceptions.result().rows),
@@ -117,26 +124,31 @@ def _rules(configuration: Configuration, connection: str) -> list[IntegrationRul
     return [rule for rule in configuration.rules if rule.connection == connection]
 
 
-def _broken(
+async def _of_rules(
+    target: VaultClient,
     configuration: Configuration,
     connection: Connection,
     other: int,
-) -> Iterator[RuleError]:
-    """Yield the faults of the connection's rules at points that are to work, which are active."""
+) -> list[RuleFinding]:
+    """Return what is to be mended of the connection's rules at points that are to work, which are active."""
     points = _active_points(configuration, connection)
-    for broken in configuration.broken:
-        if broken.integration_point in points:
-            yield broken.error
+    found = [
+        RuleFinding.of_error(broken.error)
+        for broken in configuration.broken
+        if broken.integration_point in points
+    ]
+    by_point: dict[str, list[IntegrationRule]] = {}
     for rule in _rules(configuration, connection.api_name):
-        if rule.integration_point not in points:
-            continue
-        # Whether a rule fits the objects of both Vaults shows only when it is compiled.
-        try:
-            route = configuration.route(rule.integration_point, other)
-            point = point_of(route)
-            configuration.compiled(route, rule, documents=point.fills_documents)
-        except RuleError as error:
-            yield error
+        if rule.integration_point in points:
+            by_point.setdefault(rule.integration_point, []).append(rule)
+    checked = []
+    for name, rules in by_point.items():
+        route = configuration.route(name, other)
+        point = point_of(route)
+        part = PointRules(route, point.share, point.fills_documents, tuple(rules))
+        checked.append(part)
+    found += await check_rules(target, configuration, checked)
+    return found
 
 
 def _active_points(configuration: Configuration, connection: Connection) -> set[str]:

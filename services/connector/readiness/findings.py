@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from services.connector.rules.rule import RuleError
+from services.connector.rules.rule_findings import RuleFinding
 from services.connector.vaults.configuration import (
     Connection,
     Integration,
@@ -31,12 +31,13 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing to mend: in which Vault, which component or record, and what to do."""
+    """One thing to mend: in which Vault, which component or record, and what to do; of a rule also where in it."""
 
     step: Step
     vault_id: int
     name: str
     message: str
+    of_rule: RuleFinding | None = None
 
     @property
     def prevents_transfer(self) -> bool:
@@ -45,13 +46,14 @@ class Finding:
             # Open exceptions are about messages of the past; they keep no other message from being transferred.
             case Step.EXCEPTIONS:
                 return False
+            case Step.RULES:
+                return self.of_rule is None or self.of_rule.prevents_transfer
             case (
                 Step.CONNECTION
                 | Step.REMOTE_VAULT
                 | Step.USER_RIGHTS
                 | Step.INTEGRATIONS
                 | Step.POINTS
-                | Step.RULES
                 | Step.QUEUES
                 | Step.CONSUMERS
             ):
@@ -61,11 +63,14 @@ class Finding:
 
     def to_json(self) -> dict[str, object]:
         """Return the finding as JSON."""
+        place = self.of_rule.to_json() if self.of_rule else {}
         return {
+            **place,
             "step": self.step,
             "vault_id": self.vault_id,
             "name": self.name,
             "message": self.message,
+            "prevents_transfer": self.prevents_transfer,
         }
 
 
@@ -91,7 +96,7 @@ class EndFacts:
     connection: Connection
     integrations: tuple[Integration, ...]
     points: tuple[IntegrationPoint, ...]
-    broken_rules: tuple[RuleError, ...]
+    rules: tuple[RuleFinding, ...]
     queues: tuple[QueueFacts, ...]
     refused: tuple[tuple[str, str], ...]
     exceptions: int
@@ -162,8 +167,8 @@ def _of_end(end: EndFacts) -> Iterator[Finding]:
         if point.integration in active and not point.active:
             message = "The integration is active and this integration point of it is not; activate it"
             yield Finding(Step.POINTS, vault_id, point.api_name, message)
-    for error in end.broken_rules:
-        yield Finding(Step.RULES, vault_id, error.rule, str(error))
+    for found in end.rules:
+        yield Finding(Step.RULES, vault_id, found.rule, found.message, found)
     yield from _of_queues(end)
     if end.exceptions:
         message = f"{end.exceptions} User Exception Messages are open; correct what they name and run Retry Transfer"

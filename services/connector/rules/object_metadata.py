@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 Json = Mapping[str, object]
@@ -35,7 +35,10 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldMetadata:
-    """One field of an object; ``max_length`` counts characters, ``object`` is the referenced object's name."""
+    """One field of an object; ``max_length`` counts characters.
+
+    ``object`` and ``picklist`` are the names of the object or picklist that a value is of.
+    """
 
     name: str
     type: FieldType
@@ -50,6 +53,7 @@ class FieldMetadata:
     object: str | None = None
     relationship_type: str | None = None
     outbound: str | None = None
+    picklist: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,16 @@ class ChildRelationship:
 
 @dataclass(frozen=True, slots=True)
 class ObjectMetadata:
-    """One object: its fields by name, its to-many relationships, and whether its Vault stores lineage."""
+    """One object: its fields by name, its to-many relationships, and whether its Vault stores lineage.
+
+    ``types`` says of each object type, by name, whether it is active.
+    """
 
     name: str
     fields: Mapping[str, FieldMetadata]
     children: tuple[ChildRelationship, ...] = ()
     keeps_lineage: bool = False
+    types: Mapping[str, bool] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, answer: Json) -> ObjectMetadata:
@@ -97,7 +105,16 @@ class ObjectMetadata:
         # A Vault that keeps lineage says so by the address at which it is read.
         keeps_lineage = isinstance(urls, Mapping) and "lineage" in urls
         name = _text(body, "name") or ""
-        return cls(name, fields, children, keeps_lineage)
+        return cls(name, fields, children, keeps_lineage, _types(body))
+
+
+def _types(body: Json) -> dict[str, bool]:
+    listed = body.get("object_types")
+    return {
+        _text(entry, "name") or "": entry.get("status") != ["inactive__v"]
+        for entry in (listed if isinstance(listed, list) else ())
+        if isinstance(entry, Mapping)
+    }
 
 
 def _child(entry: Json) -> ChildRelationship:
@@ -122,6 +139,7 @@ def _property(entry: object) -> FieldMetadata:
         max_value=_number(entry, "maxValue"),
         object=_name(entry.get("objectType")),
         outbound=_text(entry, "relationshipName"),
+        picklist=_text(entry, "picklist"),
     )
 
 
@@ -142,6 +160,7 @@ def _field(entry: object) -> FieldMetadata:
         object=_name(entry.get("object")),
         relationship_type=_text(entry, "relationship_type"),
         outbound=_text(entry, "relationship_outbound_name"),
+        picklist=_text(entry, "picklist"),
     )
 
 

@@ -13,6 +13,7 @@ from shared.vault.admin.attributes import label_of
 from shared.vault.admin.showing import named
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.rule_changes import RULE
+from shared.vault.components.rule_warnings import rule_warnings
 
 if TYPE_CHECKING:
     from shared.vault.components.component_tree import Component
@@ -62,6 +63,7 @@ async def one_rule(
     return visit.page(
         "rule.html",
         rule=rule,
+        warnings=rule_warnings(rule, visit.registry),
         further=further,
         label_of=label_of,
         connection=connection,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
@@ -25,6 +25,7 @@ from shared.vault.components.mdl import parse
 from shared.vault.components.mdl_writing import render
 from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
 from shared.vault.components.registry import Registry
+from shared.vault.components.rule_warnings import rule_warnings
 from shared.vault.configuration.component_table import (
     NEXT_REVISION,
     REVISION,
@@ -237,7 +238,12 @@ class ComponentService:
             user_id=caller.user_id,
         )
         return StatementResult(
-            number, statement.command, name, statement.line, affected=affected
+            number,
+            statement.command,
+            name,
+            statement.line,
+            affected=affected,
+            warnings=_warnings(statement, current[1]),
         )
 
     async def _change(
@@ -346,6 +352,14 @@ class ComponentService:
             for component in components.values()
             if component.type == component_type
         ]
+
+
+def _warnings(statement: Statement, registry: Registry) -> Sequence[str]:
+    """Return what can hardly be meant in the component that a statement has left."""
+    if statement.type != ComponentKind.INTEGRATION_RULE:
+        return ()
+    rule = registry.components.get(statement.key)
+    return rule_warnings(rule, registry) if rule is not None else ()
 
 
 def _too_many_statements() -> VaultFault:

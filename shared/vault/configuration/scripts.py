@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ SUCCESS_CODE = "GEN-S-0"
 class StatementResult:
     """The result of one MDL statement: ``code`` is empty when it was executed.
 
-    ``affected`` is False when there was nothing to change.
+    ``affected`` is False when there was nothing to change; ``warnings`` say what can hardly be meant.
     """
 
     number: int
@@ -25,6 +26,7 @@ class StatementResult:
     code: str = ""
     message: str = ""
     affected: bool = True
+    warnings: Sequence[str] = ()
 
     @property
     def ok(self) -> bool:
@@ -60,7 +62,7 @@ class ScriptExecution:
         return {
             "code": failures[0].code if failures else SUCCESS_CODE,
             "message": failures[0].message if failures else "OK",
-            "warnings": 0,
+            "warnings": sum(len(each.warnings) for each in self.statements),
             "failures": len(failures),
             "exceptions": 0,
             "components_affected": len(affected),
@@ -82,6 +84,9 @@ def _statement_json(result: StatementResult, vault_name: str) -> dict[str, objec
         "message": message if result.affected else f"{message}: nothing to do",
         "response": response,
     }
+    # Of our own, and only where there are any.
+    if result.warnings:
+        body["warnings"] = [{"message": warning} for warning in result.warnings]
     if not result.ok:
         error = {
             "line": result.line,

@@ -196,6 +196,7 @@ class Deployment:
             script = await components.execute(caller, _text(action))
         except VaultFault as fault:
             self._fail(outcome, fault.error.message)
+        warnings: list[str] = []
         for result in script.statements:
             shown = f"{result.command} {result.component}"
             if not result.ok:
@@ -203,8 +204,11 @@ class Deployment:
             # A component that waits for later steps is begun here, and completed after them.
             begun = f"{shown}, without what refers to later steps"
             outcome.lines.append(shown if action.last else begun)
+            warnings += result.warnings
         if action.last:
-            outcome.status = StepStatus.DEPLOYED
+            outcome.lines += [f"Warning: {warning}" for warning in warnings]
+            warned = StepStatus.DEPLOYED_WITH_WARNINGS
+            outcome.status = warned if warnings else StepStatus.DEPLOYED
 
     async def _save(
         self,

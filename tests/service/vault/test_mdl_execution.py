@@ -300,6 +300,35 @@ async def finished(api: Api, job_id: int) -> Answer:
     return await api.get(f"/api/mdl/execute_async/{job_id}/results")
 
 
+TWICE = """RECREATE Integrationrule twice__c (label('Twice'), connection('medical_crm__v'),
+  integration_point('twice__c'), primary_query_object('thing__v'),
+  Fieldrule a__c ( target_object('Object.thing__c'), target_object_field('Field.note__c'),
+    query_object('thing__v'), query_field('text__v') ),
+  Fieldrule b__c ( target_object('Object.thing__c'), target_object_field('Field.note__c'),
+    query_object('thing__v'), query_field('other__v') ));
+"""
+
+
+async def test_what_a_rule_can_hardly_mean_is_a_warning_of_its_statement(
+    admin: Api,
+) -> None:
+    for execute in (executed, as_job):
+        answer = await execute(admin, TWICE)
+        assert answer.body["script_execution"]["warnings"] == 2
+        (statement,) = answer.body["statement_execution"]
+        assert statement["response"] == "SUCCESS"
+        several, key = (each["message"] for each in statement["warnings"])
+        assert "Fieldrule b__c: Fieldrule a__c fills the same field" in several
+        assert "no field rule gives thing__c a key" in key
+    await executed(admin, "DROP Integrationrule twice__c;")
+
+
+async def as_job(api: Api, text: str) -> Answer:
+    """Execute a script as a job, and return its results."""
+    begun = await api.post("/api/mdl/execute_async", data=text)
+    return await finished(api, begun.body["job_id"])
+
+
 async def test_a_script_as_a_job(admin: Api, integration: Api, vault: Vault) -> None:
     script = "CREATE Picklist later__c (label('L')); CREATE Picklist later__c (label('M')); DROP Picklist later__c;"
     answer = await admin.post(

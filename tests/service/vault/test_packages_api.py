@@ -168,6 +168,28 @@ async def test_a_package_with_components_data_and_code(admin: Api) -> None:
     assert all("SUCCESS" in line for line in lines[1:])
 
 
+WARNED = """RECREATE Integrationrule pkg_keyless__c (label('Keyless'), connection('medical_crm__v'),
+  integration_point('pkg_keyless__c'), primary_query_object('thing__v'),
+  Fieldrule note__c ( target_object('Object.thing__c'), target_object_field('Field.note__c'),
+    query_object('thing__v'), query_field('text__v') ));"""
+
+
+async def test_a_rule_that_can_hardly_be_meant_is_deployed_with_a_warning(
+    admin: Api,
+) -> None:
+    content = vpk(component_files(10, "Integrationrule.pkg_keyless__c", WARNED))
+    ended, results = await deployed(admin, await imported(admin, content))
+    details = results["responseDetails"]
+    assert (ended, details["deployed"], details["deployed_with_warnings"]) == (
+        "SUCCESS",
+        0,
+        1,
+    )
+    assert details["package_status__v"] == "deployed_with_warnings__v"
+    (step,) = results["package_steps"]
+    assert step["deployment_status__v"] == "deployed_with_warnings__v"
+
+
 async def test_deploying_again_changes_nothing(admin: Api) -> None:
     content = vpk(
         component_files(

@@ -67,6 +67,7 @@ async def test_a_rule_is_written_changed_and_refused_statement_by_statement(
     assert f"Executed: RECREATE Integrationrule.{name}." in page.text
     page = await visitor.click(await visitor.open("/ui/rules"), f"Rule of {name}")
     assert "Inactive" in page.text and "thing__v status__v = 'active__v'" in page.text
+    assert "Mend these" not in page.text
     page = await visitor.click(page, "Edit as MDL")
     text = page.form("Review").fields["mdl"]
     page = await execute(visitor, page, text.replace("text__v", "other__v"))
@@ -87,6 +88,15 @@ async def test_a_rule_is_written_changed_and_refused_statement_by_statement(
     assert f"3 4 DROP Integrationrule.{name}" not in page.text
     assert page.form("Review").fields["mdl"] == script
     assert "Renamed" in (await visitor.open("/ui/rules")).links
+
+
+async def test_a_rule_shows_what_can_hardly_be_meant(visitor: Browser) -> None:
+    name = api_name()
+    keyless = RULE.format(name=name).replace("account_inbound__v", name)
+    page = await visitor.click(await visitor.open("/ui/rules"), "Create with MDL")
+    await execute(visitor, page, keyless)
+    page = await visitor.open(f"/ui/rules/{name}")
+    assert "no field rule gives thing__c a key" in page.text
 
 
 async def test_a_script_is_carried_out_as_it_was_reviewed_only(

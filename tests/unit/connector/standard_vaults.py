@@ -179,6 +179,14 @@ def pair(medical: str = "", crm: str = "") -> Pair:
     return Pair(medical_vault(medical), crm_vault(crm))
 
 
+def add_delivered_countries(medical: MemoryClient) -> None:
+    """Add the countries that a Medical Vault is delivered with and most tests do without."""
+    with (MEDICAL / "data" / "10_country__v.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["country_code__v"] not in COUNTRIES:
+                medical.add("country__v", **row)
+
+
 def country(vault: MemoryClient, code: str) -> str:
     """The id of a country."""
     return id_of(vault, "country__v", country_code__v=code)

@@ -17,6 +17,7 @@ from tests.unit.connector.standard_vaults import (
     CRM_ID,
     MEDICAL_ID,
     Pair,
+    add_delivered_countries,
     id_of,
     pair,
 )
@@ -28,7 +29,14 @@ Found = list[tuple[Step, int, str]]
 
 @pytest.fixture
 def vaults() -> Pair:
-    return pair()
+    return delivered()
+
+
+def delivered(medical: str = "") -> Pair:
+    """Vaults with all that they are delivered with, and further MDL in the Medical Vault."""
+    made = pair(medical)
+    add_delivered_countries(made.medical)
+    return made
 
 
 async def _consumed() -> str | None:
@@ -127,7 +135,7 @@ async def test_an_inactive_point_of_an_active_integration_is_found(
 async def test_rules_that_cannot_be_carried_out_are_found() -> None:
     broken = """ALTER Integrationrule medical_inquiries__v (
         MODIFY Fieldrule request_email__v (query_field('no_such__c')));"""
-    assert await found(pair(broken)) == [
+    assert await found(delivered(broken)) == [
         (Step.RULES, MEDICAL_ID, "medical_inquiries__v")
     ]
 

@@ -1,0 +1,50 @@
+"""Describes what an integration point does itself with the records that its rules fill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.connector.rules.compiled import CompiledRule
+from services.connector.rules.rule import IntegrationRule
+
+
+def _every_rule(_rule: IntegrationRule) -> bool:
+    """Return True: most points evaluate all their rules."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class PointShare:
+    """What an integration point does itself with the records that its rules fill.
+
+    * ``keys``: it finds records by keys of its own; without, each target object needs a field rule for its key.
+    * ``fills`` are the fields that it fills itself, ``requires`` those that a field rule has to fill for it.
+    * ``writes`` are the objects that it writes, of all that its rules name; None for all of them.
+    * ``evaluates`` says whether it uses a rule at all.
+    * ``only_shows`` says that it writes nothing, so that nothing is missing in a record.
+    """
+
+    keys: bool = False
+    fills: frozenset[str] = frozenset()
+    requires: tuple[str, ...] = ()
+    writes: frozenset[str] | None = None
+    evaluates: Callable[[IntegrationRule], bool] = _every_rule
+    only_shows: bool = False
+
+    def written(self, rule: IntegrationRule) -> tuple[str, ...]:
+        """Return the target objects of a rule that the point writes."""
+        writes = self.writes
+        return tuple(
+            name for name in rule.target_objects if writes is None or name in writes
+        )
+
+    def without_key(
+        self,
+        rule: IntegrationRule,
+        compiled: CompiledRule,
+    ) -> tuple[str, ...]:
+        """Return the target objects that neither the point nor the rule gives a key."""
+        if self.keys:
+            return ()
+        return tuple(name for name in self.written(rule) if name not in compiled.keys)
