@@ -11,7 +11,12 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from shared.runtime.connection_bounds import ConnectionBounds, ConnectionCount, Refusal
+from shared.runtime.connection_bounds import (
+    TOO_MANY,
+    ConnectionBounds,
+    ConnectionCount,
+    Refusal,
+)
 from shared.runtime.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -67,7 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._count = count
         self._bounds: ConnectionBounds = count.bounds
-        self._counted = False
+        self._first_byte_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._review_timer: asyncio.TimerHandle | None = None
         self._refusal: Refusal | None = None
@@ -91,19 +96,18 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection and begin to wait for its first request; close one too many."""
         super().connection_made(transport)
-        refusal = self._count.enter(self._address)
+        refusal = self._count.enter(self, self._address)
         if refusal is not None:
             self._refuse(refusal)
             return
-        self._counted = True
+        self._await_first_byte()
         self._await_head()
         self._await_review()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop counting and watching the connection."""
-        if self._counted:
-            self._counted = False
-            self._count.leave(self._address)
+        self._count.leave(self)
+        self._first_byte_arrived()
         self._head_arrived()
         if self._review_timer is not None:
             self._review_timer.cancel()
@@ -114,6 +118,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Parse what has arrived, and count what is neither a body nor a whole header field."""
         if self.transport.is_closing():
             return
+        self._first_byte_arrived()
         if not self._in_body:
             self._await_head()
         before = self._messages, self._body_bytes
@@ -193,6 +198,31 @@ class BoundedProtocol(HttpToolsProtocol):
         self._write_pauses += 1
         super().pause_writing()
 
+    # What makes room for another client.
+
+    @property
+    def awaits_request(self) -> bool:
+        """Return whether nothing is being answered, and no head has arrived since."""
+        return not self._in_body and self._all_answered and self._all_written
+
+    @property
+    def awaits_body(self) -> bool:
+        """Return whether a body could go on arriving, of whose answer nothing is being sent."""
+        if self._body() is None or self.pipeline:
+            return False
+        started = self.cycle.response_started and not self.cycle.response_complete
+        return not started and self._all_written
+
+    def displace(self) -> None:
+        """Close the connection, silently when no request has begun."""
+        in_head = self._messages and self._head_timer is not None
+        if in_head or self._in_body:
+            self._refuse(TOO_MANY)
+            return
+        metrics.connections_refused.labels(str(TOO_MANY.status.value)).inc()
+        # By TLS, closing would wait for the client.
+        self.transport.abort()
+
     # What ends a connection.
 
     def _stop(self, refusal: Refusal) -> None:
@@ -230,6 +260,11 @@ class BoundedProtocol(HttpToolsProtocol):
         latest: RequestResponseCycle | None = self.cycle
         return latest is None or latest.response_complete
 
+    @property
+    def _all_written(self) -> bool:
+        """Return whether the client, or at least its network, has read what was answered."""
+        return not self.transport.get_write_buffer_size()
+
     def _answer(self, refusal: Refusal) -> bytes:
         """Return the whole answer."""
         text = refusal.text.encode()
@@ -245,6 +280,22 @@ class BoundedProtocol(HttpToolsProtocol):
         return "\r\n".join(lines).encode() + text
 
     # What passes with time.
+
+    def _await_first_byte(self) -> None:
+        seconds = self._bounds.first_byte_seconds
+        self._first_byte_timer = self.loop.call_later(seconds, self._first_byte_is_late)
+
+    def _first_byte_arrived(self) -> None:
+        if self._first_byte_timer is not None:
+            self._first_byte_timer.cancel()
+            self._first_byte_timer = None
+
+    def _first_byte_is_late(self) -> None:
+        """Close a connection on which nothing has come, once others need its place."""
+        if self._count.crowded:
+            self.transport.abort()
+        else:
+            self._await_first_byte()
 
     def _await_head(self) -> None:
         """Begin the time that a head has to arrive, unless it has begun."""

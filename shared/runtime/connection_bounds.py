@@ -1,4 +1,4 @@
-"""Says how much the connections of one process may cost, and counts them by the address of the client."""
+"""Says how much the connections of one process may cost, and shares them among the addresses of clients."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Protocol
 
 Network = IPv4Network | IPv6Network
 
 # Of an IPv6 address: what a provider gives to one customer.
 CUSTOMER_BITS = 64
+# Of all connections: those behind which places are shared out, and those of an address that still gets one then.
+CROWDED_SHARE = 3 / 4
+FEW_SHARE = 1 / 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +23,9 @@ class ConnectionBounds:
 
     ``connections`` of all clients, and ``address_connections`` of one address that is not in ``trusted_proxies``, are
     open at once. The head of a request (its line and header fields) has at most ``head_bytes``, half of which its URL
-    may take, and has arrived ``head_seconds`` after the connection was opened or its first byte. Within each
-    ``stall_seconds``, a body that is still arriving and an answer that is being read move by ``bytes_per_second``.
+    may take, and has arrived ``head_seconds`` after the connection was opened or its first byte. While the connections
+    are crowded, the first byte of one arrives within ``first_byte_seconds``. Within each ``stall_seconds``, a body
+    that is still arriving and an answer that is being read move by ``bytes_per_second``.
     """
 
     connections: int = 800
@@ -28,6 +33,7 @@ class ConnectionBounds:
     trusted_proxies: tuple[Network, ...] = ()
     head_bytes: int = 65_536
     head_seconds: float = 20.0
+    first_byte_seconds: float = 5.0
     stall_seconds: float = 30.0
     bytes_per_second: int = 1024
 
@@ -35,6 +41,16 @@ class ConnectionBounds:
     def url_bytes(self) -> int:
         """Return the longest URL of a request."""
         return self.head_bytes // 2
+
+    @property
+    def crowded_connections(self) -> float:
+        """Return how many connections are a crowd, in which an address with many makes room for one with few."""
+        return self.connections * CROWDED_SHARE
+
+    @property
+    def few_connections(self) -> float:
+        """Return with how many connections an address gets no further one in a crowd, unless others make room."""
+        return max(1, self.connections * FEW_SHARE)
 
     @property
     def stall_bytes(self) -> float:
@@ -56,36 +72,87 @@ TOO_MANY_OF_ADDRESS = Refusal(
 )
 
 
+class CountedConnection(Protocol):
+    """A connection as far as its place can be given to another client; not while its request is being answered."""
+
+    @property
+    def awaits_request(self) -> bool:
+        """Whether the client has yet to send the whole head of a request, and everything before is answered."""
+
+    @property
+    def awaits_body(self) -> bool:
+        """Whether the client has yet to send the rest of a body, and nothing of an answer is being sent."""
+
+    def displace(self) -> None:
+        """Close the connection, which is no longer counted."""
+
+
 @dataclass(slots=True)
 class ConnectionCount:
     """The open connections of one process, over all its ports."""
 
     bounds: ConnectionBounds
+    # By the client, or None; the oldest first.
+    _clients: dict[CountedConnection, str | None] = field(default_factory=dict)
     _by_client: Counter[str] = field(default_factory=Counter)
-    _total: int = 0
 
-    def enter(self, address: str | None) -> Refusal | None:
-        """Count a new connection from an address; return the refusal when there are too many, which counts nothing."""
-        if self._total >= self.bounds.connections:
-            return TOO_MANY
+    @property
+    def crowded(self) -> bool:
+        """Return whether the places of all clients are nearly taken."""
+        return len(self._clients) >= self.bounds.crowded_connections
+
+    def enter(
+        self, connection: CountedConnection, address: str | None
+    ) -> Refusal | None:
+        """Count a new connection from an address; return the refusal when there are too many, which counts nothing.
+
+        In a crowd it displaces one of the address that has the most, so that a few addresses never shut out others.
+        """
         client = self._client(address)
-        if client is not None:
-            if self._by_client[client] >= self.bounds.address_connections:
+        held = 0 if client is None else self._by_client[client]
+        bounds = self.bounds
+        if held >= bounds.address_connections:
+            return TOO_MANY_OF_ADDRESS
+        if self.crowded and not self._make_room(held):
+            # What is left is kept for addresses with few: none of the others awaits anything.
+            if held >= bounds.few_connections:
                 return TOO_MANY_OF_ADDRESS
+            if len(self._clients) >= bounds.connections:
+                return TOO_MANY
+        self._clients[connection] = client
+        if client is not None:
             self._by_client[client] += 1
-        self._total += 1
         return None
 
-    def leave(self, address: str | None) -> None:
-        """Count a connection that has been closed."""
-        self._total -= 1
-        client = self._client(address)
+    def leave(self, connection: CountedConnection) -> None:
+        """Count a connection no longer, if it is counted."""
+        client = self._clients.pop(connection, None)
         if client is None:
             return
         self._by_client[client] -= 1
         # Addresses come and go; only those with connections have an entry.
         if not self._by_client[client]:
             del self._by_client[client]
+
+    def _make_room(self, held: int) -> bool:
+        """Close a connection for a client that has ``held``; return False when none can be."""
+        candidates = [
+            (connection, self._by_client[client])
+            for connection, client in self._clients.items()
+            # With one more and one less they would only change places.
+            if client is not None and self._by_client[client] > held + 1
+        ]
+        requests = [each for each in candidates if each[0].awaits_request]
+        bodies = [each for each in candidates if each[0].awaits_body]
+        # The first of the greatest, and so the oldest; a body only where there is no such connection without.
+        displaced, _ = max(
+            requests + bodies, key=lambda each: each[1], default=(None, 0)
+        )
+        if displaced is None:
+            return False
+        self.leave(displaced)
+        displaced.displace()
+        return True
 
     def _client(self, address: str | None) -> str | None:
         """Return whom an address belongs to; None for a trusted proxy, behind which there are many."""

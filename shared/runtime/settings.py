@@ -58,6 +58,7 @@ class RuntimeSettings(BaseSettings):
     http_address_connections: Annotated[int, Field(ge=1)] = 200
     http_head_bytes: Annotated[int, Field(ge=1024)] = 65_536
     http_head_seconds: Annotated[float, Field(gt=0)] = 20.0
+    http_first_byte_seconds: Annotated[float, Field(gt=0)] = 5.0
     http_stall_seconds: Annotated[float, Field(gt=0)] = 30.0
     http_bytes_per_second: Annotated[int, Field(ge=0)] = 1024
     # Addresses and networks, by commas.
@@ -72,6 +73,7 @@ class RuntimeSettings(BaseSettings):
             _networks(self.trusted_proxies),
             self.http_head_bytes,
             self.http_head_seconds,
+            self.http_first_byte_seconds,
             self.http_stall_seconds,
             self.http_bytes_per_second,
         )

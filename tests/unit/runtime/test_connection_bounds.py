@@ -17,6 +17,7 @@ import pytest
 
 from local.state import free_port
 from local.tls import LocalTls
+from shared.runtime.connection_bounds import ConnectionBounds, ConnectionCount
 
 PROGRAM = """
 import asyncio, json, sys
@@ -33,6 +34,7 @@ networks = tuple(map(ip_network, options["bounds"].pop("trusted_proxies", ())))
 app = FastAPI()
 app.include_router(metrics.router())
 never = asyncio.Event()
+released = asyncio.Event()
 went = asyncio.Event()
 
 @app.get("/ok")
@@ -71,6 +73,15 @@ async def wait_until_large_went():
 async def wait_for_ever():
     await never.wait()
 
+@app.get("/released")
+async def wait_until_released():
+    await released.wait()
+    return "released"
+
+@app.get("/release")
+async def release():
+    released.set()
+
 tls = options["tls"]
 listener = TlsListener(tls[0], Path(tls[1]), Path(tls[2])) if tls else None
 bounds = ConnectionBounds(**options["bounds"], trusted_proxies=networks)
@@ -88,17 +99,18 @@ class Served:
     child: asyncio.subprocess.Process
     trust: ssl.SSLContext | None = None
 
-    async def connect(self) -> Connection:
+    async def connect(self, address: str = "127.0.0.1") -> Connection:
         reader, writer = await asyncio.open_connection(
             "127.0.0.1",
             self.port,
+            local_addr=(address, 0),
             ssl=self.trust,
             server_hostname="localhost" if self.trust else None,
         )
         return Connection(reader, writer)
 
-    async def answers(self) -> bool:
-        connection = await self.connect()
+    async def answers(self, address: str = "127.0.0.1") -> bool:
+        connection = await self.connect(address)
         await connection.send(
             b"GET /ok HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         )
@@ -370,3 +382,141 @@ async def test_a_trusted_proxy_has_all_connections() -> None:
         assert (await refused.rest()).startswith(b"HTTP/1.1 503")
         for each in entered:
             each.writer.close()
+
+
+# Each address may have a quarter of all places.
+SHARED: dict[str, Any] = {"connections": 16, "address_connections": 4}
+# Longer than the patience of the tests: it is not time that makes room.
+ENDURING: dict[str, Any] = {"head_seconds": 600, "stall_seconds": 600}
+CROWD = ["127.0.7.1", "127.0.7.2", "127.0.7.3", "127.0.7.4"]
+NEWCOMER = "127.0.7.5"
+
+# What is sent, and whether it is answered before the connection is left as it is.
+HOLDING = {
+    "nothing at all": (b"", False),
+    "half a line": (b"GET /o", False),
+    "half a head": (GET, False),
+    "half a body": (CHUNKED + b"5\r\n", False),
+    "a body that is not sent": (
+        b"POST /length HTTP/1.1\r\nContent-Length: 10\r\n\r\n",
+        False,
+    ),
+    "the rest of a request that has been answered": (
+        b"POST /early HTTP/1.1\r\nContent-Length: 1000\r\n\r\nabc",
+        True,
+    ),
+    "a pause between requests": (GET + b"\r\n", True),
+    "half a head after a request": (GET + b"\r\n" + GET, True),
+    "a request that is being answered": (b"GET /released HTTP/1.1\r\n\r\n", False),
+}
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("name", HOLDING)
+async def test_a_few_addresses_never_shut_out_others(
+    files: LocalTls, name: str, secure: bool
+) -> None:
+    begin, answered = HOLDING[name]
+    async with served(files if secure else None, **SHARED, **ENDURING) as process:
+        opened = []
+        for _ in range(3):
+            for address in CROWD * SHARED["address_connections"]:
+                # One that is refused at once has not taken a place.
+                with suppress(ConnectionError):
+                    connection = await process.connect(address)
+                    opened.append(connection)
+                    await connection.send(begin)
+                    if answered:
+                        await connection.reader.read(1)
+            assert await process.answers(NEWCOMER)
+        for each in opened:
+            each.writer.close()
+
+
+async def test_requests_that_are_being_answered_keep_their_connections() -> None:
+    async with served(**SHARED, **ENDURING) as process:
+        waiting = [await process.connect(CROWD[0]) for _ in range(3)]
+        for each in waiting:
+            await each.send(b"GET /released HTTP/1.1\r\nConnection: close\r\n\r\n")
+        silent = [await process.connect(address) for address in CROWD * 4]
+        for _ in silent:
+            assert await process.answers(NEWCOMER)
+        releasing = await process.connect(NEWCOMER)
+        await releasing.send(b"GET /release HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert (await releasing.rest()).startswith(b"HTTP/1.1 200")
+        for each in waiting:
+            assert (await each.rest()).endswith(b'"released"')
+        for each in silent:
+            each.writer.close()
+
+
+async def test_a_request_that_makes_room_is_refused() -> None:
+    async with served(**SHARED, **ENDURING) as process:
+        connections = [await process.connect(each) for each in CROWD[:3] * 4]
+        for each in connections:
+            await each.send(GET)
+        assert await process.answers(NEWCOMER)
+        # The oldest of those that have the most.
+        assert (await connections[0].rest()).startswith(b"HTTP/1.1 503")
+        for each in connections[1:]:
+            each.writer.close()
+
+
+async def test_in_a_crowd_a_first_byte_is_not_waited_for_long() -> None:
+    async with served(**SHARED, **ENDURING, first_byte_seconds=0.05) as process:
+        crowd = [await process.connect(each) for each in CROWD[:3] * 4]
+        for each in crowd[1:]:
+            await each.send(b"POST /length HTTP/1.1\r\nContent-Length: 10\r\n\r\n")
+        assert await crowd[0].rest() == b""
+        for each in crowd[1:]:
+            each.writer.close()
+
+
+async def test_without_a_crowd_a_first_byte_may_come_later() -> None:
+    bounds = {**QUICK, "head_seconds": 600, "first_byte_seconds": 0.05}
+    async with served(**bounds) as process:
+        silent = await process.connect()
+        slow = await process.connect()
+        await slow.send(CHUNKED + b"5\r\n")
+        # Closed later than the other would be.
+        assert (await slow.rest()).startswith(b"HTTP/1.1 408")
+        await silent.send(GET + b"Connection: close\r\n\r\n")
+        assert (await silent.rest()).startswith(b"HTTP/1.1 200")
+
+
+@dataclass(eq=False)
+class Place:
+    """A connection that is only counted."""
+
+    awaits_request: bool = False
+    awaits_body: bool = False
+    displaced: bool = False
+
+    def displace(self) -> None:
+        self.displaced = True
+
+
+@pytest.mark.parametrize(
+    "state", [(True, False), (False, True), (False, False)], ids=str
+)
+def test_by_default_four_addresses_leave_places_for_others(
+    state: tuple[bool, bool],
+) -> None:
+    count = ConnectionCount(ConnectionBounds())
+    crowd = [Place(*state) for _ in range(4 * 200)]
+    for number, place in enumerate(crowd):
+        count.enter(place, CROWD[number // 200])
+    for number in range(100):
+        assert count.enter(Place(), f"127.0.8.{number}") is None
+    answered = not any(state)
+    assert answered or any(place.displaced for place in crowd)
+    assert not (answered and any(place.displaced for place in crowd))
+
+
+def test_what_has_begun_is_displaced_after_what_has_not() -> None:
+    count = ConnectionCount(ConnectionBounds(connections=4, address_connections=4))
+    body, request = Place(awaits_body=True), Place(awaits_request=True)
+    for place in (body, Place(), request):
+        assert count.enter(place, CROWD[0]) is None
+    assert count.enter(Place(), NEWCOMER) is None
+    assert (body.displaced, request.displaced) == (False, True)
