@@ -38,6 +38,8 @@ async def _run(command: str, system: System, console: Console) -> int:
     else:
         parts = await system.status()
         console.print(_table(parts))
+        if not system.supervised:
+            console.print("Parts that end are not started again: no supervisor runs.")
         # Scripts wait for the system by this exit code.
         return 0 if all(part.up for part in parts) else 1
     return 0
@@ -45,6 +47,8 @@ async def _run(command: str, system: System, console: Console) -> int:
 
 async def _start(system: System, console: Console) -> None:
     started = await system.start()
+    # Only here: whoever starts a system by code decides what happens to its parts.
+    system.supervise()
     parts = await system.status()
     console.print(_table(parts))
     if started:

@@ -180,6 +180,10 @@ class PrivateRabbit:
             "default_user_tags.administrator = true",
             "loopback_users = none",
             "log.console.level = info",
+            # For clients behind a slow link, whose handshake takes several exchanges.
+            "handshake_timeout = 60000",
+            # Four times what a message may have; what is larger need not be held by anybody.
+            "max_message_size = 1048576",
         ]
         self._write("rabbitmq.conf", "\n".join(lines) + "\n")
         self._write("enabled_plugins", "[rabbitmq_management].\n")

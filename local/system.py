@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from local.connections import CLIENT_ID, STANDARD, End, establish, have_copy
 from local.databases import Passwords, owner_of, prepare_databases
 from local.failure import SystemFailed
 from local.polling import all_of
+from local.processes import Command
 from local.servers import Server
 from local.service import (
     ADMIN,
@@ -24,6 +26,7 @@ from local.service import (
     SECOND_CRM_VAULT,
     Service,
     VaultPlan,
+    service_environment,
 )
 from local.state import exclusive, write_private
 from local.system_parts import SystemParts
@@ -31,6 +34,9 @@ from local.vault_migration import migrate_database
 from shared.client import VaultClient
 
 DEFAULT_DIRECTORY = PROJECT / ".run"
+SUPERVISOR = "supervisor"
+# More than a start that is under way needs to be broken off.
+SUPERVISOR_GRACE = 5.0
 COPY = "medical_crm_2__c"
 """The connection of the Medical Vault with the second Vault CRM."""
 
@@ -55,10 +61,32 @@ class System(SystemParts):
         """Return whether the process of every part runs."""
         services = self._known_services()
         # No known services: the system was never started.
-        if not services:
-            return False
-        parts: list[Server] = [self.postgres, self.rabbitmq, *services]
-        return all(part.running for part in parts)
+        return bool(services) and all(part.running for part in self.parts)
+
+    @property
+    def parts(self) -> list[Server]:
+        """Return every part that was started before, servers first."""
+        services = self._known_services()
+        return [self.postgres, self.rabbitmq, *services] if services else []
+
+    @property
+    def supervised(self) -> bool:
+        """Return whether a process runs that starts parts again."""
+        return self._state.process(SUPERVISOR) is not None
+
+    def supervise(self) -> None:
+        """Start the process that starts again, until ``stop``, every part that ended or hangs; unless it runs."""
+        self._state.reload()
+        if self.supervised:
+            return
+        with self._changing():
+            command = Command(
+                [sys.executable, "-m", "local.supervision", self.directory],
+                service_environment({}),
+                PROJECT,
+                self.logs / f"{SUPERVISOR}.log",
+            )
+            self._state.started(SUPERVISOR, command.spawn())
 
     async def start(self) -> bool:
         """Start every part that is not running, wait until all are ready, and return whether anything was started.
@@ -127,7 +155,13 @@ class System(SystemParts):
 
         :raises SystemFailed: a process could not be ended.
         """
+        # Before anything else: it would start again what is ended here, and may be doing so.
+        self._state.reload()
+        supervisor = self._state.process(SUPERVISOR)
+        if supervisor is not None:
+            await supervisor.end(grace=SUPERVISOR_GRACE)
         with self._changing():
+            self._state.ended(SUPERVISOR)
             # First, as its existence says that the system is ready.
             self.endpoints_file.unlink(missing_ok=True)
             services = self._known_services()
@@ -160,6 +194,20 @@ class System(SystemParts):
         """End one part at once, as a crash would."""
         with self._changing():
             await self._part(name).kill()
+
+    async def revive(self, name: str) -> None:
+        """End one part if it still runs, without waiting for it, and start it; a service is not waited for.
+
+        :raises SystemFailed: a server did not start, or another process is changing the system.
+        """
+        with self._changing():
+            part = self._part(name)
+            await part.kill()
+            # A service is ready when the other parts are, which may have to be started after it.
+            if isinstance(part, Service):
+                part.spawn()
+            else:
+                await part.start()
 
     async def restart(self, name: str) -> None:
         """Stop one part if it runs, start it, and return when it is ready.

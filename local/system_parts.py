@@ -116,7 +116,7 @@ class SystemParts:
         }
 
     def process_ids(self) -> dict[str, int]:
-        """Return the process id of every part that runs here; a part's children are its own."""
+        """Return the id of every process that runs here, the supervisor's too; a part's children are its own."""
         return {
             name: process.pid
             for name, process in self._state.processes.items()

@@ -29,6 +29,7 @@ from services.connector.vaults.vaults import (
     Vaults,
 )
 from shared.client.client import VaultClient
+from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.runtime.health import Health
 from shared.runtime.logging import get_logger
 from shared.runtime.telemetry import measure_loop_lag, metrics
@@ -39,6 +40,9 @@ from shared.spark.publisher import Publisher
 from shared.spark.topology import Direction
 
 _log = get_logger(__name__)
+
+# Within the time of a probe, which then names the Vault.
+ANSWER_SECONDS = 1.2
 
 
 class Connector:
@@ -118,10 +122,13 @@ class Connector:
                 group.create_task(consumers.stop())
 
     async def check(self) -> str | None:
-        """Return why the connector is not ready; None when all queues are subscribed to."""
-        if not self._consumers:
+        """Return why the connector is not ready; None when all queues are subscribed to and all Vaults answer."""
+        if self.vaults is None or not self._consumers:
             return "waiting for the Vaults and their brokers"
+        known = self.vaults.by_id.values()
+        asked = [_answers(vault) for vault in known]
         reasons = [await consumers.check() for consumers in self._consumers]
+        reasons += await asyncio.gather(*asked)
         return "; ".join(reason for reason in reasons if reason) or None
 
     async def _connect(
@@ -205,6 +212,19 @@ class Connector:
             settings.queue_check_interval,
             settings.stop_grace,
         )
+
+
+async def _answers(vault: KnownVault) -> str | None:
+    """Return that a Vault cannot be used now; None when it can."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            # Told by a write, so that a Vault that takes none does not answer.
+            await vault.client.clock()
+    except (TimeoutError, VaultUnavailable):
+        return f"{vault.name} does not answer"
+    except VaultRefused as refused:
+        return f"{vault.name} refuses: {refused.type}"
+    return None
 
 
 def create_app(settings: ConnectorSettings) -> FastAPI:

@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+from shared.client.answer_bounds import QUERY_SECONDS, QueryBounds
 from shared.client.component_calls import ComponentCalls
-from shared.client.errors import UnexpectedAnswer, VaultRefused
+from shared.client.errors import UnexpectedAnswer, VaultRefused, VaultUnavailable
 from shared.client.results import (
     Page,
     QueryResult,
@@ -34,8 +35,6 @@ from shared.client.transport import (
 )
 from shared.protocol.error_types import ErrorType
 
-# A Vault whose pages always name a next one must not keep its reader forever.
-MAX_PAGES = 100_000
 # The deletions of documents have an address of their own, as if they were an object of this name.
 DOCUMENTS = "documents"
 
@@ -65,7 +64,7 @@ class VaultClient(ServiceCalls, ComponentCalls):
         """Take address and user; ``timeout`` bounds one request in seconds, ``concurrency`` how many are under way."""
         self._transport = Transport(url, client_id, timeout, concurrency)
         form = {"username": username, "password": password}
-        request = Request("sign_in", "POST", f"{API}/auth", form=form)
+        request = Request("sign_in", "POST", f"{API}/auth", form=form, repeatable=True)
         self._sign_in = SignIn(lambda: self._transport.send(request, None))
 
     async def __aenter__(self) -> Self:
@@ -155,13 +154,23 @@ class VaultClient(ServiceCalls, ComponentCalls):
     # Queries
 
     async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
-        """Run a query and return the rows of all its pages."""
+        """Run a query and return the rows of all its pages.
+
+        :raises UnexpectedAnswer: it has more pages, rows or bytes than the bounds allow.
+        """
         rows: list[Row] = []
         description: Row | None = None
-        async with aclosing(self.query_pages(vql, describe=describe)) as pages:
-            async for page in pages:
-                rows += page.rows
-                description = description or page.describe
+        try:
+            async with (
+                asyncio.timeout(QUERY_SECONDS),
+                aclosing(self.query_pages(vql, describe=describe)) as pages,
+            ):
+                async for page in pages:
+                    rows += page.rows
+                    description = description or page.describe
+        except TimeoutError as error:
+            late = f"query: not at its end within {QUERY_SECONDS:g} s"
+            raise VaultUnavailable(late) from error
         return QueryResult(rows, description)
 
     async def query_pages(
@@ -181,14 +190,14 @@ class VaultClient(ServiceCalls, ComponentCalls):
             f"{API}/query",
             form={"q": vql},
             headers=headers,
+            repeatable=True,
         )
-        answer = await self._call(request)
-        page = read_page(answer)
-        for _ in range(MAX_PAGES):
-            if page.next_page is None:
-                yield page
-                return
-            following = asyncio.create_task(self._page(page.next_page))
+        bounds = QueryBounds()
+        page = await self._page(request, bounds)
+        while page.next_page is not None:
+            path = self._transport.local(page.next_page)
+            request = Request("query_page", "GET", path)
+            following = asyncio.create_task(self._page(request, bounds))
             try:
                 yield page
                 page = await following
@@ -196,13 +205,13 @@ class VaultClient(ServiceCalls, ComponentCalls):
                 following.cancel()
                 # Its error is raised above, or nobody wants the page; here it only has to end.
                 await asyncio.gather(following, return_exceptions=True)
-        raise UnexpectedAnswer("a query without an end")
+        yield page
 
-    async def _page(self, address: str) -> Page:
-        path = self._transport.local(address)
-        request = Request("query_page", "GET", path)
-        answer = await self._call(request)
-        return read_page(answer)
+    async def _page(self, request: Request, bounds: QueryBounds) -> Page:
+        answer, size = await self._call_measured(request)
+        page = read_page(answer)
+        bounds.count(page, size)
+        return page
 
     # Records
 
@@ -323,6 +332,8 @@ class VaultClient(ServiceCalls, ComponentCalls):
                 json=part,
                 headers=headers,
                 params=params,
+                # Found by its key, a record that was created is updated the second time.
+                repeatable=call == "upsert",
             )
             answer = await self._call(request)
             results += read_row_results(answer, len(part))

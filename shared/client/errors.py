@@ -3,6 +3,9 @@
 * ClientError
 
   - VaultUnavailable: will pass; the call may be repeated when it is idempotent
+
+    * LinkLost: the connection was refused or lost, which may pass at once
+
   - VaultRefused: will not pass by waiting; carries the error type of the API
 
     * UnexpectedAnswer: JSON of another shape than the API has
@@ -23,6 +26,10 @@ class VaultUnavailable(ClientError):
 
     Whether a write was carried out is unknown; repeat it only if it is idempotent.
     """
+
+
+class LinkLost(VaultUnavailable):
+    """The connection was refused, or lost before the answer."""
 
 
 class VaultRefused(ClientError):

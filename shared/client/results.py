@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypeGuard, cast
 
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.protocol.error_types import ErrorType
@@ -18,6 +18,11 @@ SOURCE_MODIFIED = "source_modified_date__sys"
 """In a row: when the record that it was copied from was last modified; in a result: the state that is stored."""
 LINEAGE = "lineage__sys"
 """In a row: number of its origin in the call's lineage, message id, and the source record's id or None."""
+
+
+# A warning accompanies what was done all the same.
+_DONE = ("SUCCESS", "WARNING")
+_STATUSES = (*_DONE, "FAILURE", "EXCEPTION")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +92,19 @@ def _error(value: Row) -> ApiError:
     return ApiError(str(type_name), message[:MAX_MESSAGE_LENGTH])
 
 
-def check_envelope(answer: object) -> Row:
+def is_envelope(answer: object) -> TypeGuard[Row]:
+    """Return whether an answer is an envelope of the API, and not the JSON of a server in between."""
+    return isinstance(answer, dict) and answer.get("responseStatus") in _STATUSES
+
+
+def check_envelope(envelope: Row) -> Row:
     """Return a successful envelope.
 
     :raises VaultRefused: with the first error of a FAILURE or EXCEPTION.
-    :raises UnexpectedAnswer: it is no envelope.
     """
-    envelope = mapping(answer, "answer")
     status = envelope.get("responseStatus")
-    # A warning accompanies what was done all the same.
-    if status in ("SUCCESS", "WARNING"):
+    if status in _DONE:
         return envelope
-    if status not in ("FAILURE", "EXCEPTION"):
-        raise UnexpectedAnswer("answer without a responseStatus")
     errors = read_errors(envelope)
     if errors:
         raise VaultRefused(errors[0].type, errors[0].message)

@@ -63,7 +63,9 @@ class ServiceCalls(SignedInCalls):
         path = f"{API}/services/queues/{path_part(name)}/deliveries"
         for start in range(0, len(rows), MAX_ROWS):
             part = [dict(row) for row in rows[start : start + MAX_ROWS]]
-            request = Request("report_deliveries", "POST", path, json=part)
+            request = Request(
+                "report_deliveries", "POST", path, json=part, repeatable=True
+            )
             await self._call(request)
 
     async def reset_queue(self, name: str) -> None:
@@ -139,7 +141,7 @@ class ServiceCalls(SignedInCalls):
         It shares this client's network connections, and ends with it.
         """
         path = f"{API}/services/connections/{path_part(api_name)}/session"
-        request = Request("connection_session", "POST", path)
+        request = Request("connection_session", "POST", path, repeatable=True)
         # A copy shares the transport, and with it the bound on requests that are under way.
         client = copy(self)
         client._sign_in = SignIn(lambda: self._call(request))  # noqa: SLF001  of this class
@@ -185,7 +187,7 @@ class ServiceCalls(SignedInCalls):
         """Return the address of an External connection, and the headers of each message, at most 500, in order."""
         path = f"{API}/services/connections/{path_part(connection)}/signatures"
         body = {"messages": list(messages)}
-        request = Request("sign_messages", "POST", path, json=body)
+        request = Request("sign_messages", "POST", path, json=body, repeatable=True)
         answer = await self._call(request)
         data = mapping(answer.get("data"), "data")
         headers = rows_of(data.get("headers"), "headers")

@@ -13,40 +13,40 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from shared.client.answer_reading import Answer, read_body, read_envelope, read_text
 from shared.client.errors import (
     ClientError,
+    LinkLost,
     UnexpectedAnswer,
     VaultRefused,
     VaultUnavailable,
 )
-from shared.client.results import Row, check_envelope, text_of, whole
-from shared.protocol import json_values as exact_json
+from shared.client.results import Row, text_of, whole
 from shared.protocol.error_types import ErrorType
-from shared.runtime.off_loop import read_off_loop
+from shared.runtime.off_loop import off_loop
+from shared.runtime.retry_policies import LOST_CALL
 from shared.runtime.telemetry import metrics
 
 T = TypeVar("T")
 
-# Above the largest page of a query; what is larger would fill the memory of a process that serves many.
 API = "/api/v25.1"
 # The most rows that the API takes in one call.
 MAX_ROWS = 500
 MAX_SESSION_ID_LENGTH = 4096
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
+_REPEATABLE = ("GET", "PUT")
 # Most answers are shorter, and decoded in a moment.
 LARGE_ANSWER_BYTES = 1024 * 1024
-# Of any answer: a page has a thousand rows of five hundred fields at most. They are counted before the text is decoded,
-# which is one step for all of them.
-MAX_ANSWER_COMMAS = 2**21
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 10.0
 # Shorter than servers keep an idle connection, so that a request never meets one being closed.
 KEEP_ALIVE_SECONDS = 4.0
-CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call: ``call`` names it in metrics; at most one of ``json``, ``form`` and ``text`` is the body."""
+    """One call: ``call`` names it in metrics; at most one of ``json``, ``form`` and ``text`` is the body.
+
+    ``repeatable``: made twice, it has the effect and the answer of once, as GET and PUT always have.
+    """
 
     call: str
     method: str
@@ -56,6 +56,7 @@ class Request:
     text: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = False
 
 
 class Transport:
@@ -85,10 +86,22 @@ class Transport:
     async def send(self, request: Request, session_id: str | None) -> Row:
         """Send a request and return the envelope of its answer.
 
-        :raises VaultUnavailable: refused, timed out, 5xx, or no JSON.
+        :raises VaultUnavailable: refused, timed out, 5xx, or no envelope of the API.
         :raises VaultRefused: the Vault answered with an error.
         """
-        return await self._measured(request, session_id, _envelope)
+        return await self._measured(request, session_id, read_envelope)
+
+    async def send_measured(
+        self,
+        request: Request,
+        session_id: str | None,
+    ) -> tuple[Row, int]:
+        """Send a request as ``send`` does, and return the envelope with its size in bytes."""
+
+        def read(answer: Answer) -> tuple[Row, int]:
+            return read_envelope(answer), len(answer.body)
+
+        return await self._measured(request, session_id, read)
 
     async def send_for_text(self, request: Request, session_id: str | None) -> str:
         """Send a request that is answered with plain text; an envelope in its place is an error's.
@@ -96,21 +109,23 @@ class Transport:
         :raises VaultUnavailable: refused, timed out, 5xx, or no text.
         :raises VaultRefused: the Vault answered with an error.
         """
-        return await self._measured(request, session_id, _text)
+        return await self._measured(request, session_id, read_text)
 
     async def _measured(
         self,
         request: Request,
         session_id: str | None,
-        read: Callable[[bytes], T],
+        read: Callable[[Answer], T],
     ) -> T:
         """Send a request, return its answer as ``read`` reads it, and count call and time."""
         started = time.perf_counter()
         outcome = "ok"
         try:
             async with self._places:
-                body = await self._exchange(request, session_id)
-            return await read_off_loop(read, body, LARGE_ANSWER_BYTES)
+                answer = await self._exchanged(request, session_id)
+            if len(answer.body) < LARGE_ANSWER_BYTES:
+                return read(answer)
+            return await off_loop(read, answer)
         except ClientError as error:
             outcome = error.type if isinstance(error, VaultRefused) else "unavailable"
             raise
@@ -147,7 +162,19 @@ class Transport:
         if session is not None:
             await session.close()
 
-    async def _exchange(self, request: Request, session_id: str | None) -> bytes:
+    async def _exchanged(self, request: Request, session_id: str | None) -> Answer:
+        """Exchange once, or a few times when the connection is lost and the request may be repeated."""
+        may_repeat = request.repeatable or request.method in _REPEATABLE
+        pauses = LOST_CALL.pauses()
+        for _ in range(LOST_CALL.attempts - 1 if may_repeat else 0):
+            try:
+                return await self._exchange(request, session_id)
+            except LinkLost:
+                pause = next(pauses)
+            await asyncio.sleep(pause)
+        return await self._exchange(request, session_id)
+
+    async def _exchange(self, request: Request, session_id: str | None) -> Answer:
         session = self._open()
         try:
             async with session.request(
@@ -159,16 +186,16 @@ class Transport:
                 # The session must not follow a redirect to another server.
                 allow_redirects=False,
             ) as response:
-                body = await _read(response)
+                body = await read_body(response)
                 # Errors of the API are answered by 200 or 4xx with an envelope; a redirect is another server's.
                 if response.status >= 500 or 300 <= response.status < 400:
                     raise VaultUnavailable(f"{request.call}: status {response.status}")
-                return body
+                return Answer(response.status, body)
         except TimeoutError as error:
             late = f"{request.call}: no answer within {self._timeout:g} s"
             raise VaultUnavailable(late) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise VaultUnavailable(f"{request.call}: {type(error).__name__}") from error
+            raise LinkLost(f"{request.call}: {type(error).__name__}") from error
 
     def _target(self, path: str) -> URL:
         return URL(str(self.origin) + path, encoded=True)
@@ -187,6 +214,8 @@ class Transport:
         )
         headers = {
             "Accept": "application/json",
+            # A few compressed bytes may stand for any number of others.
+            "Accept-Encoding": "identity",
             "X-VaultAPI-ClientID": self._client_id,
         }
         self._session = aiohttp.ClientSession(
@@ -194,6 +223,7 @@ class Transport:
             timeout=timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
+            auto_decompress=False,
             trust_env=False,
         )
         return self._session
@@ -218,46 +248,6 @@ def _body(request: Request) -> bytes | aiohttp.FormData | None:
     if request.form is not None:
         return aiohttp.FormData(dict(request.form))
     return None
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read a body up to the cap, counted after decompression."""
-    if (response.content_length or 0) > MAX_ANSWER_BYTES:
-        response.close()
-        raise UnexpectedAnswer("answer is too large")
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            response.close()
-            raise UnexpectedAnswer("answer is too large")
-    return bytes(body)
-
-
-def _envelope(body: bytes) -> Row:
-    answer = _decode(body)
-    return check_envelope(answer)
-
-
-def _decode(body: bytes) -> object:
-    if body.count(b",") > MAX_ANSWER_COMMAS:
-        raise UnexpectedAnswer("answer has too many values")
-    # A server in between answers with its own pages while the Vault is away, so that this will pass.
-    try:
-        return exact_json.loads(body)
-    except (orjson.JSONDecodeError, RecursionError):
-        raise VaultUnavailable("answer is not JSON") from None
-
-
-def _text(body: bytes) -> str:
-    # Neither MDL nor PEM begins with a brace.
-    if body.lstrip().startswith(b"{"):
-        check_envelope(_decode(body))
-        raise UnexpectedAnswer("an envelope where a text was expected")
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise VaultUnavailable("answer is not text") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +323,11 @@ class SignedInCalls:
     async def _call(self, request: Request) -> Row:
         return await self._replayed(
             lambda session: self._transport.send(request, session.id)
+        )
+
+    async def _call_measured(self, request: Request) -> tuple[Row, int]:
+        return await self._replayed(
+            lambda session: self._transport.send_measured(request, session.id)
         )
 
     async def _call_for_text(self, request: Request) -> str:

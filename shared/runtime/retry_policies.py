@@ -95,14 +95,24 @@ DELIVERY = RetryPolicy(
     longest_pause=15.0,
     finally_="a User Exception Message of type *Message Delivery Error*",
 )
-# A Vault answers so for faults of its own, some of which pass; the records of the others must not stay behind for long.
+# A Vault answers so for faults of its own, most of which pass within minutes; a record that provokes one must not hold
+# back the others of its unit for longer.
 UNEXPECTED_ERROR = RetryPolicy(
     tries="a unit of messages",
     after="a Vault answers with UNEXPECTED_ERROR",
-    attempts=6,
+    attempts=12,
     first_pause=0.1,
     longest_pause=15.0,
     finally_="a User Exception Message of type *Message Processing Error*",
+)
+# A minute of it holds a place among the handlers, and the acknowledgement of the messages that came together.
+MARK_FAILED = RetryPolicy(
+    tries="telling a source Vault that records have failed",
+    after="it refuses that",
+    attempts=10,
+    first_pause=0.2,
+    longest_pause=15.0,
+    finally_="the message returns to its queue, and is begun anew",
 )
 # Without pauses: the newer state is stored already, and the next read finds it.
 OUTDATED_READ = RetryPolicy(
@@ -170,7 +180,36 @@ REDELIVERY = RetryPolicy(
     attempts=21,
     first_pause=0.5,
     longest_pause=60.0,
-    finally_="the dead letter queue, of which the Vault makes a User Exception Message",
+    finally_="the dead letter queue, from which the Vault puts it back",
+)
+
+# Of a connector's messages that were put back, one begins at a time, so that one that ends the process is found alone.
+SUSPECT = RetryPolicy(
+    tries="a message that was put back",
+    after="a connector ended after its processing had begun with all Vaults reachable",
+    attempts=21,
+    first_pause=1.0,
+    longest_pause=1.0,
+    finally_="a User Exception Message of type *Message Processing Error*",
+    spread=0.0,
+)
+# Together longer than a link that flaps is down at a time: a unit of many calls would else begin anew each time.
+LOST_CALL = RetryPolicy(
+    tries="one call of a Vault, or one publish, that may be repeated",
+    after="its connection was refused or lost",
+    attempts=6,
+    first_pause=0.1,
+    longest_pause=1.0,
+    finally_="waiting as for a Vault or broker that is away",
+)
+# A part that cannot run at all is looked at by a person, whom its log must not drown.
+SUPERVISION = RetryPolicy(
+    tries="a part of the system of `make start`",
+    after="its process ended, or three probes in a row had no answer",
+    attempts=UNBOUNDED,
+    first_pause=1.0,
+    longest_pause=60.0,
+    finally_="`make stop`",
 )
 
 POLICIES = (
@@ -180,6 +219,7 @@ POLICIES = (
     SUBSCRIPTION,
     DELIVERY,
     UNEXPECTED_ERROR,
+    MARK_FAILED,
     OUTDATED_READ,
     LOST_RACE,
     UNIQUE_VALUE,
@@ -188,4 +228,7 @@ POLICIES = (
     JOB,
     EMAIL,
     REDELIVERY,
+    SUSPECT,
+    LOST_CALL,
+    SUPERVISION,
 )

@@ -4,6 +4,9 @@
 
   - MalformedMessage: the body is no Spark message
   - BrokerUnavailable: will pass; a publish may or may not have arrived
+
+    * BrokerSilent: it did not answer in time
+
   - Unroutable: no queue is bound behind the exchange; a person has to correct the configuration
 """
 
@@ -27,6 +30,10 @@ class BrokerUnavailable(SparkError):
 
     After a publish the outcome is unknown: the message may or may not be on its queue.
     """
+
+
+class BrokerSilent(BrokerUnavailable):
+    """The broker did not answer in time, for which the caller has waited already."""
 
 
 class Unroutable(SparkError):

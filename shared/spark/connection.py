@@ -14,11 +14,13 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
 from yarl import URL
 
 from shared.runtime.waiting import state_log, wait_for
-from shared.spark.broker_errors import BrokerUnavailable
+from shared.spark.broker_errors import BrokerSilent, BrokerUnavailable
 
 # A broker that vanished without a word is noticed within two heartbeats that stay out.
 HEARTBEAT_SECONDS = 15
-OPEN_TIMEOUT = 10.0
+# Connecting takes up to eight exchanges, one after the other, of which each may take seconds.
+CONNECT_TIMEOUT = 40.0
+OPEN_TIMEOUT = 15.0
 CLOSE_TIMEOUT = 5.0
 
 
@@ -37,7 +39,7 @@ async def bounded(doing: str, timeout: float) -> AsyncIterator[None]:
         async with asyncio.timeout(timeout):
             yield
     except TimeoutError as error:
-        raise BrokerUnavailable(f"{doing}: no answer within {timeout:g} s") from error
+        raise BrokerSilent(f"{doing}: no answer within {timeout:g} s") from error
     except asyncio.CancelledError as error:
         if task is None or task.cancelling():
             raise
@@ -171,8 +173,8 @@ class BrokerConnection:
             if self._connection is not None and self._connection.connected.is_set():
                 return self._connection
             await self.reset()
-            async with bounded("connect", OPEN_TIMEOUT):
-                connection = await aio_pika.connect(self._url, timeout=OPEN_TIMEOUT)
+            async with bounded("connect", CONNECT_TIMEOUT):
+                connection = await aio_pika.connect(self._url, timeout=CONNECT_TIMEOUT)
             self._connection = connection
             state_log.succeeded(f"broker ({self.name})")
             return connection

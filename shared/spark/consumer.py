@@ -17,6 +17,7 @@ from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import state_log
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.connection import BrokerConnection
+from shared.spark.handled import Handled
 from shared.spark.subscription import Delivery, Subscription, Unsettled
 from shared.spark.topology import DELIVERY_LIMIT, is_sequential, queue_state
 
@@ -82,6 +83,7 @@ class Consumer:
         self._prepare = prepare
         self._stands_by = is_sequential(queue)  # another consumer may be the active one
         self._failures = Failures(queue, redelivery)
+        self._handled = Handled()
         self._name = f"queue {queue} ({connection.name})"
         self._subscription: Subscription | None = None
         self._subscribed = asyncio.Event()
@@ -193,7 +195,9 @@ class Consumer:
             self._lose_subscription()
             if lost is not None:
                 await lost.close()
-            if time.monotonic() - opened > STEADY_SECONDS:
+            # What came over it is progress, however short it lasted.
+            progress = lost is not None and lost.arrivals > 0
+            if progress or time.monotonic() - opened > STEADY_SECONDS:
                 pauses = SUBSCRIPTION.pauses()
             await asyncio.sleep(next(pauses))
 
@@ -251,9 +255,14 @@ class Consumer:
 
     async def _handle(self, subscription: Subscription, batch: list[Unsettled]) -> None:
         deliveries = [each.delivery for each in batch]
+        # Whatever comes again is alone.
+        if await self._handled.is_done(deliveries[0]):
+            await self._settle("acked", batch, subscription.ack(batch))
+            return
         started = time.perf_counter()
         try:
-            await self._handler(deliveries)
+            with self._handled.in_hand(deliveries):
+                await self._handler(deliveries)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():

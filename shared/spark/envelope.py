@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +28,8 @@ MAX_ATTRIBUTES = 100
 MAX_DEPTH = 8
 # Counts are stored in columns of 32 bits.
 MAX_COUNT = 2**31 - 1
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 SOURCE_ATTRIBUTE = "source_vault_id"
 """Attribute that a recorded message carries, so that a retry from the target Vault still names its source."""
@@ -133,6 +137,20 @@ class Envelope:
         return orjson.dumps(value).decode()
 
 
+def known_id(message_id: str, body: bytes) -> str:
+    """Return the id by which a body is known: ``message_id``, or the body's digest when no record could hold that."""
+    # By its digest, a body that comes again without an id is the same message.
+    fits = 0 < len(message_id) <= MAX_NAME_LENGTH
+    if fits and is_storable(message_id):
+        return message_id
+    return hashlib.sha256(body).hexdigest()
+
+
+def is_storable(text: str) -> bool:
+    """Return whether a record's text can hold ``text``: it has no NUL and no half of a surrogate pair."""
+    return _UNSTORABLE.search(text) is None
+
+
 def format_moment(moment: datetime) -> str:
     """Write an aware datetime as UTC with milliseconds and ``Z``."""
     utc = moment.astimezone(UTC)
@@ -164,6 +182,8 @@ def _text(members: Mapping[str, JsonValue], name: str) -> str:
     value = _member(members, name)
     if not isinstance(value, str) or not value.strip():
         raise MalformedMessage(f"{name} is not a text")
+    if not is_storable(value):
+        raise MalformedMessage(f"{name} has a character that no text can hold")
     if len(value.encode()) > MAX_NAME_LENGTH:
         raise MalformedMessage(f"{name} is longer than {MAX_NAME_LENGTH} bytes")
     return value
@@ -208,7 +228,21 @@ def _attributes(message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         )
     if _deeper_than(attributes, MAX_DEPTH):
         raise MalformedMessage(f"message.attributes is nested deeper than {MAX_DEPTH}")
+    if not _all_storable(attributes):
+        raise MalformedMessage(
+            "message.attributes has a character that no text can hold"
+        )
     return attributes
+
+
+def _all_storable(value: JsonValue) -> bool:
+    if isinstance(value, str):
+        return is_storable(value)
+    if isinstance(value, dict):
+        return all(is_storable(name) and _all_storable(value[name]) for name in value)
+    if isinstance(value, list):
+        return all(_all_storable(part) for part in value)
+    return True
 
 
 def _deeper_than(value: JsonValue, depth: int) -> bool:
@@ -239,6 +273,10 @@ def _items(value: JsonValue) -> tuple[str, ...]:
         if len(item) > MAX_ITEM_LENGTH:
             raise MalformedMessage(
                 f"message.items[{position}] is longer than {MAX_ITEM_LENGTH} characters"
+            )
+        if not is_storable(item):
+            raise MalformedMessage(
+                f"message.items[{position}] has a character that no text can hold"
             )
         items.append(item)
     return tuple(items)

@@ -10,8 +10,9 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractExchange, HeadersType
 from aio_pika.exceptions import DeliveryError, PublishError
 
+from shared.runtime.retry_policies import LOST_CALL
 from shared.runtime.telemetry import metrics
-from shared.spark.broker_errors import BrokerUnavailable, Unroutable
+from shared.spark.broker_errors import BrokerSilent, BrokerUnavailable, Unroutable
 from shared.spark.connection import BrokerConnection, bounded, close_channel
 
 
@@ -43,7 +44,7 @@ class Publisher:
         exchange: str,
         *,
         in_flight: int = 100,
-        timeout: float = 5.0,
+        timeout: float = 15.0,
     ) -> None:
         """Take the connection and the exchange; a message waits ``timeout`` seconds at most for its confirm."""
         self._connection = connection
@@ -67,6 +68,18 @@ class Publisher:
             the same ids, because some may have.
         :raises Unroutable: the named messages have no queue; all others are confirmed.
         """
+        pauses = LOST_CALL.pauses()
+        for _ in range(LOST_CALL.attempts - 1):
+            try:
+                return await self._publish_once(messages)
+            except BrokerSilent:
+                raise
+            except BrokerUnavailable:
+                pause = next(pauses)
+            await asyncio.sleep(pause)
+        return await self._publish_once(messages)
+
+    async def _publish_once(self, messages: Sequence[Outgoing]) -> None:
         if not messages:
             return
         exchange = await self._open()

@@ -13,8 +13,9 @@ from aiormq.abc import ArgumentsType, DeliveredMessage
 from pamqp.commands import Basic
 
 from shared.spark.connection import BrokerConnection, bounded, close_channel
+from shared.spark.topology import BEGUN_HEADER, ROUNDS_HEADER
 
-SETTLE_TIMEOUT = 5.0
+SETTLE_TIMEOUT = 20.0
 # A handler may hold its delivery for as long as a peer is away; the broker's 30 minutes would count
 # each half hour as a failed delivery. Brokers before 3.12 ignore the argument.
 CONSUMER_TIMEOUT_MILLISECONDS = 24 * 3600 * 1000
@@ -37,8 +38,27 @@ class Delivery:
     @property
     def returns(self) -> int:
         """Return how often the broker took it back, as far as the broker counts that."""
-        count = self.headers.get("x-delivery-count", 0)
-        return count if isinstance(count, int) else 0
+        return self._count("x-delivery-count")
+
+    @property
+    def rounds(self) -> int:
+        """Return how often it reached the delivery limit and was put back."""
+        return self._count(ROUNDS_HEADER)
+
+    @property
+    def begun(self) -> int:
+        """Return how often its processing has begun since it was first put back."""
+        return self._count(BEGUN_HEADER)
+
+    @property
+    def alone(self) -> bool:
+        """Return whether it is to be handled alone: it may be the one that broke its batch the last time."""
+        return self.redelivered or self.rounds > 0
+
+    def _count(self, header: str) -> int:
+        # Anybody who may publish here sets headers.
+        count = self.headers.get(header, 0)
+        return count if isinstance(count, int) and count > 0 else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +135,15 @@ class Subscription:
     def take(self, limit: int) -> list[Unsettled]:
         """Take 1..``limit`` of the waiting deliveries, or none when none wait.
 
-        A redelivered one is taken alone: if it is the one that broke its batch the last time, it must
+        One that came back is taken alone: if it is the one that broke its batch the last time, it must
         not take the others with it again.
         """
         batch: list[Unsettled] = []
         while self._waiting and len(batch) < limit:
-            if batch and self._waiting[0].delivery.redelivered:
+            if batch and self._waiting[0].delivery.alone:
                 break
             batch.append(self._waiting.popleft())
-            if batch[0].delivery.redelivered:
+            if batch[0].delivery.alone:
                 break
         return batch
 

@@ -10,14 +10,23 @@ from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from shared.runtime.retry_policies import REDELIVERY
+from shared.runtime.retry_policies import REDELIVERY, SUSPECT
 from shared.spark.connection import BrokerConnection, bounded
 
 DEAD_LETTER = "spark.dead_letter"
-# With the pauses between, long enough for a fault that passes, and soon enough for a person to see the others.
+# Then its Vault puts the message back: an outage returns messages any number of times.
 DELIVERY_LIMIT = REDELIVERY.attempts - 1
 # The dead-letter queue is read by people; looking at its messages must never drop them.
 DEAD_LETTER_DELIVERY_LIMIT = 1_000_000
+
+ROUNDS_HEADER = "x-rounds"
+"""AMQP header of a message that its Vault has put back: how often it reached the delivery limit."""
+BEGUN_HEADER = "x-begun"
+"""AMQP header of a message that was put back: how often its processing has begun, all its Vaults being reachable."""
+KEPT_HEADERS = ("vault_id", "x-attempt", ROUNDS_HEADER, BEGUN_HEADER)
+"""AMQP headers of a copy: those that senders set, and none that the broker has set."""
+MAX_BEGUN = SUSPECT.attempts - 1
+"""A message that has begun so often, and never came to an end, is taken for one that ends its connector."""
 
 SEQUENTIAL = ".sequential"
 # RabbitMQ moves a message at least once only together with ``reject-publish``; quorum queues alone count deliveries.
@@ -50,7 +59,7 @@ class QueueState:
     consumers: int
 
 
-async def declare_exchanges(channel: AbstractChannel, timeout: float = 10.0) -> None:
+async def declare_exchanges(channel: AbstractChannel, timeout: float = 30.0) -> None:
     """Declare the exchanges and the dead-letter queue; repeating it changes nothing.
 
     :raises BrokerUnavailable: the broker is away, or something else was declared by these names.
@@ -80,6 +89,11 @@ def sequential_queue(name: str) -> str:
     return f"{name}{SEQUENTIAL}"
 
 
+def spark_queue(broker_queue: str) -> str:
+    """Return the name of the Spark queue whose messages a queue of the broker has."""
+    return broker_queue.removesuffix(SEQUENTIAL)
+
+
 def is_sequential(broker_queue: str) -> bool:
     """Return whether this is the broker's queue of a sequential Spark queue."""
     return broker_queue.endswith(SEQUENTIAL)
@@ -89,16 +103,16 @@ async def declare_queue(
     channel: AbstractChannel,
     name: str,
     direction: Direction | str,
-    timeout: float = 10.0,
+    timeout: float = 30.0,
     *,
     sequential: bool = False,
 ) -> None:
     """Declare the Spark queue ``name`` behind the exchange of ``direction``; needs the exchanges.
 
     The queue is replicated and durable. A delivery that comes back more than ``DELIVERY_LIMIT`` times
-    moves to the dead-letter queue with the at-least-once strategy, hence never lost on the way. A sequential
-    one delivers its messages to one consumer at a time. Of the two kinds of a name one is bound, and the other keeps
-    what it has.
+    moves to the dead-letter queue with the at-least-once strategy, hence never lost on the way, and its Vault puts it
+    back. A sequential one delivers its messages to one consumer at a time. Of the two kinds of a name one is bound,
+    and the other keeps what it has.
 
     :raises BrokerUnavailable: the broker is away, or the queue exists with other arguments.
     """

@@ -89,6 +89,8 @@ MALFORMED = {
     "no message": altered(message=None),
     "items that are no list": altered_message(items="V4T000000000001"),
     "an item that is no text": altered_message(items=[1]),
+    "an item that no text holds": altered_message(items=["V4T\x00"]),
+    "an attribute that no text holds": altered_message(attributes={"object": "\x00"}),
     "an item too long": altered_message(items=["x" * 101]),
     "too many items": altered_message(items=[f"V4T{n:012d}" for n in range(501)]),
     "too large": altered_message(attributes={"object": "x" * 300_000}),
@@ -178,7 +180,11 @@ async def test_value_too_long_names_rule_and_field(connected: Connected) -> None
     assert "practice.example" not in str(item["error_message__sys"]), (
         "the value may be personal"
     )
-    assert await status_of(connected, inquiry) == ["failed__v"]
+
+    async def failed() -> bool:
+        return await status_of(connected, inquiry) == ["failed__v"]
+
+    await eventually("Failed, which is told after the exception", failed)
     await connected.medical.execute_mdl(
         f"ALTER Integrationrule medical_inquiries__v ( DROP Fieldrule {name} );"
     )

@@ -138,6 +138,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "staging.ItemKind": {"shared/vault/api/staging.py"},
         "statement.Command": {"shared/vault/components/change.py"},
         "statement.Condition": {"shared/vault/components/statement.py"},
+        "suspects.Step": {"services/connector/processing/inbox.py"},
         "sweep_routes.Shape": {"services/connector/preview/sweep_routes.py"},
         "syntax_tree.Connective": {"shared/vault/vql/find.py"},
         "syntax_tree.Operator": {"shared/vault/vql/conditions.py"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import each_to_its_end
 from shared.spark.broker_errors import MalformedMessage, Unroutable
 from shared.spark.consumer import Delivery
-from shared.spark.envelope import Envelope
+from shared.spark.envelope import Envelope, known_id
 from shared.spark.publisher import Outgoing
 
 # Of the metric of User Exception Messages, which the Vault makes of what is reported as not delivered.
@@ -67,9 +66,7 @@ class Outbound:
             try:
                 envelope = Envelope.parse(delivery.body)
             except MalformedMessage as problem:
-                # Without an id of its own, the same body has the same one each time that it is reported.
-                digest = hashlib.sha256(delivery.body).hexdigest()
-                message_id = delivery.message_id or digest
+                message_id = known_id(delivery.message_id, delivery.body)
                 row = unreadable(delivery.body, message_id, problem.reason)
                 report.append(row)
             else:

@@ -125,6 +125,20 @@ class WorkUnit:
         return found
 
     @property
+    def ids_by_message(self) -> tuple[tuple[str, ...], ...]:
+        """Return the ids of each message without those that an earlier one names; no part is empty."""
+        left = dict(self.ids)
+        parts = []
+        for message in self.messages:
+            items = dict.fromkeys(message.envelope.message.items)
+            own = tuple(item for item in items if item in left)
+            for item in own:
+                del left[item]
+            if own:
+                parts.append(own)
+        return tuple(parts)
+
+    @property
     def whole_messages(self) -> dict[str, Envelope]:
         """Return message id → the message, with the item ids that any of its copies names."""
         whole: dict[str, Envelope] = {}

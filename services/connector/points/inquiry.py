@@ -111,7 +111,7 @@ class Batch:
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Transfer the unit's inquiries and set their Transfer Status in CRM; a repetition creates no duplicates.
+    """Transfer the unit's inquiries and set Success on them in CRM; a repetition creates no duplicates.
 
     :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
@@ -311,18 +311,16 @@ async def _report(
     outcome: Outcome,
     items: Iterable[str],
 ) -> None:
-    """Set the Transfer Status of inquiries that exist; one that cannot be set is a failure."""
+    """Set Success on inquiries that have been transferred; one that does not take it is a failure."""
     # From a sandbox nothing is written into a production CRM; its inquiries keep their status.
     if not unit.configuration.may_write_back(unit.source.vault_id):
         return
-    statuses = {item: _status(failed=item in outcome.failures) for item in items}
+    # Failed is told by ``fail_all``, after the exception that says why is recorded.
+    transferred = [item for item in items if item not in outcome.failures]
+    statuses = dict.fromkeys(transferred, TransferStatus.SUCCESS)
     refused = await set_status(unit.source, statuses, unit.lineage_back)
     for item, failure in refused.items():
         outcome.fail(item, failure)
-
-
-def _status(*, failed: bool) -> TransferStatus:
-    return TransferStatus.FAILED if failed else TransferStatus.SUCCESS
 
 
 async def set_status(
@@ -343,8 +341,10 @@ async def fail_all(
     source: RecordAccess,
     ids: Collection[str],
     unit: UnitLineage | None,
-) -> None:
-    """Set Failed on inquiries of a message that could not be processed; inquiries with Success keep that status.
+) -> dict[str, ItemFailure]:
+    """Set Failed on inquiries that were not transferred, and return the failures of those that did not take it.
+
+    Inquiries with Success keep that status.
 
     :raises ClientError: one of the calls fails.
     """
@@ -356,7 +356,7 @@ async def fail_all(
         for row in rows
         if text(row, STATUS) not in settled
     }
-    await set_status(source, failed, unit)
+    return await set_status(source, failed, unit)
 
 
 async def _open(
@@ -385,5 +385,5 @@ POINT = Point(
         writes=frozenset({CASE, CASE_REQUEST}),
         evaluates=_evaluates,
     ),
-    mark_refused={INQUIRY: fail_all},
+    mark_failed={INQUIRY: fail_all},
 )

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
+from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import modified_field
 from services.connector.vaults.record_access import RecordAccess
@@ -44,11 +45,14 @@ can be judged.
 Narrow = Callable[[RecordAccess, Reading], Awaitable[Reading | None]]
 """Narrows what a run reads of an object for the Vault that the records are for; returns None when it reads nothing."""
 
-MarkRefused = Callable[
+MarkFailed = Callable[
     [RecordAccess, Collection[str], UnitLineage | None],
-    Awaitable[None],
+    Awaitable[Mapping[str, ItemFailure]],
 ]
-"""Marks records in the source Vault whose message could not be processed; it may raise ClientError."""
+"""Marks records in the source Vault that were not transferred, and returns those that did not take it.
+
+It may raise ClientError. It is called when their exceptions are recorded.
+"""
 
 
 async def everything(
@@ -69,7 +73,7 @@ class Point:
     * ``fills_documents``: its rules may fill fields of documents.
     * ``on_demand``: its records are read when somebody asks for them, and by no run.
     * ``share`` is what it does itself with the records that its rules fill.
-    * ``mark_refused`` has, by source object, the function that marks the records of a message refused as a whole.
+    * ``mark_failed`` has, by source object, the function that marks the records that were not transferred.
     """
 
     name: str
@@ -80,4 +84,4 @@ class Point:
     fills_documents: bool = False
     on_demand: bool = False
     share: PointShare = field(default_factory=PointShare)
-    mark_refused: Mapping[str, MarkRefused] = field(default_factory=dict)
+    mark_failed: Mapping[str, MarkFailed] = field(default_factory=dict)

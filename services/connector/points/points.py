@@ -14,7 +14,7 @@ from services.connector.points import (
     on_demand,
 )
 from services.connector.points.evaluation import OutdatedRead
-from services.connector.points.point import MarkRefused, Point
+from services.connector.points.point import MarkFailed, Point
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.vaults.configuration import Route
 from shared.client.errors import VaultUnavailable
@@ -43,13 +43,21 @@ def point_of(route: Route) -> Point:
     return POINTS.get(role) or general.point(role)
 
 
-def mark_refused(object_name: str) -> MarkRefused | None:
+def mark_refused(object_name: str) -> MarkFailed | None:
     """Return the function that marks records of an object whose message is refused as a whole, or None."""
     # By the object, not by the point: a message may be refused because its point does not exist.
     for point in POINTS.values():
-        if object_name in point.mark_refused:
-            return point.mark_refused[object_name]
+        if object_name in point.mark_failed:
+            return point.mark_failed[object_name]
     return None
+
+
+def mark_failed(unit: Transfer) -> MarkFailed | None:
+    """Return the function that marks records of a unit that were not transferred; None where there is none."""
+    # From a sandbox nothing is written into a production CRM.
+    if not unit.configuration.may_write_back(unit.source.vault_id):
+        return None
+    return point_of(unit.route).mark_failed.get(unit.object)
 
 
 async def transfer(unit: Transfer) -> Outcome:

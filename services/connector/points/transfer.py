@@ -77,6 +77,13 @@ class Outcome:
             self.fail(item, failure)
         self.warn(evaluation.warnings)
 
+    def add(self, other: Outcome) -> None:
+        """Add the results of other records."""
+        self.done |= other.done
+        self.skipped |= other.skipped
+        self.failures |= other.failures
+        self.warnings |= other.warnings
+
     def count(self, result: Result) -> int:
         """Return the number of records with this result."""
         match result:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from services.connector.points.evaluation import Evaluation
-from services.connector.points.points import transfer
+from services.connector.points.points import mark_failed, transfer
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.preview.noted_writes import NotedWrites, Write, WriteEvent
 from services.connector.rules.compiled import CompiledField, Evaluated, PendingReference
@@ -126,6 +126,9 @@ async def _one(plan: Plan, item: str) -> RecordPreview:
         observe=shown.evaluations.append,
     )
     shown.outcome = await transfer(unit)
+    mark = mark_failed(unit)
+    if mark is not None and shown.outcome.failures:
+        await mark(source, tuple(shown.outcome.failures), None)
     shown.writes = [*target.noted, *source.noted]
     return shown
 

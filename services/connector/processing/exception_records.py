@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +15,7 @@ from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, RowResult, text
 from shared.protocol.error_types import ErrorType
+from shared.spark.envelope import known_id
 
 MESSAGE = "exception_message__sys"
 ITEM = "exception_item__sys"
@@ -83,17 +83,15 @@ class MessageFailure:
 
 def malformed(
     body: bytes,
-    message_id: str | None,
+    message_id: str,
     queue: str,
     reason: str,
 ) -> MessageFailure:
     """Return the failure of a body that is not a message."""
-    # Without an id it is known by its digest, so that a body that comes again is the same exception.
-    digest = hashlib.sha256(body).hexdigest()
     # PostgreSQL stores no NUL in a text.
     shown = body[:MAX_BODY].decode(errors="replace").replace("\x00", "")
     return MessageFailure(
-        message_id=message_id or digest,
+        message_id=known_id(message_id, body),
         queue=queue,
         error_type=MessageErrorType.MALFORMED,
         text=f"The message cannot be read: {reason}. Correct its sender; it cannot be sent again from here",

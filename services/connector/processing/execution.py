@@ -1,13 +1,13 @@
-"""Runs one work unit: finds its route, transfers it, and records and resolves its failures."""
+"""Runs one work unit: finds its route, transfers it, records and resolves failures, and tells them to the source."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from services.connector.messages.units import WorkUnit
-from services.connector.points.point import MarkRefused
-from services.connector.points.points import mark_refused, transfer
-from services.connector.points.saving import without_values
+from services.connector.points.points import mark_failed, mark_refused
 from services.connector.points.transfer import (
     Outcome,
     Result,
@@ -20,6 +20,7 @@ from services.connector.processing.exception_records import (
     MessageErrorType,
     MessageFailure,
 )
+from services.connector.processing.isolation import failure_text, transfer_apart
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import (
@@ -39,14 +40,23 @@ from shared.protocol.error_types import ErrorType
 from shared.runtime.logging import get_logger
 from shared.runtime.retry_policies import UNEXPECTED_ERROR
 from shared.runtime.telemetry import metrics
-from shared.runtime.waiting import KeyLocks, concurrently
+from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import Envelope
 
 _log = get_logger(__name__)
 
+Telling = Callable[[], Awaitable[Mapping[str, ItemFailure]]]
+
+
+class GivenUp(Exception):
+    """Raised in place of the transfer of a unit that is not to be processed; the text says why."""
+
 
 class UnitExecution:
-    """Runs one unit, which may be run again from the start after a Vault was away."""
+    """Runs one unit, which may be run again from the start after a Vault was away.
+
+    ``telling`` is what the source Vault is still to be told when ``run`` has returned: that records have failed.
+    """
 
     def __init__(
         self,
@@ -56,22 +66,29 @@ class UnitExecution:
         unit: WorkUnit,
         locks: KeyLocks,
         exceptions: ExceptionRecords,
+        given_up: str | None = None,
     ) -> None:
+        """Take the unit; with ``given_up``, the reason, it is recorded as failed without being processed."""
         self._vaults = vaults
         self._own = own
         self._queue = queue
         self._unit = unit
         self._locks = locks
         self._exceptions = exceptions
+        self._given_up = given_up
         self._unexpected = 0
         self._route: Route | None = None
         self._source: KnownVault | None = vaults.get(unit.key.source)
         # Until the configuration is known, nothing may be written into the source Vault.
         self._may_write_back = False
         self._lineage_back: UnitLineage | None = None
+        self._transferred: Transfer | None = None
+        self.telling: Telling | None = None
 
     async def run(self) -> Outcome | None:
         """Transfer the unit and record its exceptions; return the outcome, None when it failed as a whole.
+
+        What is recorded is told to the source Vault afterwards, by ``tell``.
 
         :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
         :raises BrokerUnavailable: the broker is away, with the same consequence.
@@ -85,10 +102,11 @@ class UnitExecution:
             raise
         except (ConfigurationFault, RuleError) as fault:
             await self._refuse(MessageErrorType.CONFIGURATION, str(fault))
+        except GivenUp as reason:
+            await self._refuse(MessageErrorType.PROCESSING, str(reason))
         except VaultRefused as refused:
             self._repeat_unexpected(refused)
-            reason = without_values(refused.message)
-            text = f"A Vault refused the call: {refused.type}: {reason}"
+            text = failure_text(refused)
             await self._refuse(MessageErrorType.PROCESSING, text)
         except Exception as error:  # noqa: BLE001  whatever it is, this message must not come back for ever
             _log.exception(
@@ -96,13 +114,25 @@ class UnitExecution:
                 queue=self._queue,
                 integration_point=self._unit.key.integration_point,
             )
-            kind = type(error).__qualname__
-            text = f"The message could not be processed ({kind}); the connector's log has the details"
+            text = failure_text(error)
             await self._refuse(MessageErrorType.PROCESSING, text)
         else:
             await self._keep(outcome)
             return outcome
         return None
+
+    async def tell(self) -> None:
+        """Mark the failed records in the source Vault; their exceptions are recorded already.
+
+        :raises VaultUnavailable: the source Vault is away.
+        :raises VaultRefused: it does not take the marks, and has to be told again.
+        """
+        if self.telling is None:
+            return
+        with passing_refusals():
+            refused = await self.telling()
+        for failure in refused.values():
+            raise VaultRefused(failure.error_type, "records do not take their mark")
 
     def _repeat_unexpected(self, refused: VaultRefused) -> None:
         """Convert the first few unexpected errors inside a Vault, so that the unit is run again.
@@ -112,16 +142,23 @@ class UnitExecution:
         # Such a fault often passes, but one that a message provokes comes every time.
         if refused.type != ErrorType.UNEXPECTED_ERROR:
             return
-        if self._unexpected < UNEXPECTED_ERROR.attempts - 1:
+        if not self._is_last:
             self._unexpected += 1
             text = f"unexpected error, time {self._unexpected}"
             raise VaultUnavailable(text) from refused
+
+    @property
+    def _is_last(self) -> bool:
+        """Return whether an unexpected error now counts as the unit's own."""
+        return self._unexpected >= UNEXPECTED_ERROR.attempts - 1
 
     async def _transfer(self) -> Outcome:
         key = self._unit.key
         configuration, source = await self._configuration()
         self._source = source
         self._may_write_back = configuration.may_write_back(source.vault_id)
+        if self._given_up is not None:
+            raise GivenUp(self._given_up)
         route = configuration.route(key.integration_point, source.vault_id)
         self._route = route
         lineage = UnitLineage(
@@ -146,7 +183,11 @@ class UnitExecution:
             lineage=lineage if keeps else None,
             lineage_back=self._lineage_back,
         )
-        return await transfer(unit)
+        self._transferred = unit
+        if not unit.ids:
+            return Outcome()
+        messages = self._unit.ids_by_message
+        return await transfer_apart(unit, messages, last=self._is_last)
 
     async def _configuration(self) -> tuple[Configuration, KnownVault]:
         """Return the configuration of this traffic and its source Vault.
@@ -207,26 +248,14 @@ class UnitExecution:
                 source,
             )
             failures.append(replace(failure, failed=len(items)))
-        async with concurrently() as group:
-            group.create_task(self._exceptions.record(failures))
-            mark = mark_refused(self._unit.key.object)
-            if mark and self._source is not None and self._may_write_back:
-                group.create_task(self._mark(mark, self._source))
+        await self._exceptions.record(failures)
+        mark = mark_refused(self._unit.key.object)
+        if mark and self._source is not None and self._may_write_back:
+            ids = tuple(self._unit.ids)
+            client = self._source.client
+            self.telling = partial(mark, client, ids, self._lineage_back)
         exceptions = metrics.exceptions.labels(self._queue, error_type.value)
         exceptions.inc(len(failures))
-
-    async def _mark(
-        self,
-        mark: MarkRefused,
-        source: KnownVault,
-    ) -> None:
-        try:
-            await mark(source.client, self._unit.ids, self._lineage_back)
-        except VaultRefused as refused:
-            # The exception record has the reason; that the status could not be set as well is for the log.
-            _log.warning(
-                "transfer status not set", vault=source.name, error_type=refused.type
-            )
 
     async def _keep(self, outcome: Outcome) -> None:
         """Record the new failures, then resolve earlier failures of items that have now succeeded."""
@@ -239,6 +268,7 @@ class UnitExecution:
             await self._exceptions.record(failed.values())
             kind = MessageErrorType.PROCESSING.value
             metrics.exceptions.labels(self._queue, kind).inc(len(failed))
+        self._note_telling(outcome)
         messages = {message.envelope.message_id for message in self._unit.messages}
         route = self._route
         await self._exceptions.resolve(
@@ -246,6 +276,15 @@ class UnitExecution:
             route.point.id if route else None,
             outcome.settled,
         )
+
+    def _note_telling(self, outcome: Outcome) -> None:
+        unit = self._transferred
+        if unit is None or not outcome.failures:
+            return
+        mark = mark_failed(unit)
+        if mark is not None:
+            failed = tuple(outcome.failures)
+            self.telling = partial(mark, unit.source, failed, self._lineage_back)
 
     def _failed_messages(self, outcome: Outcome) -> dict[str, MessageFailure]:
         """Return the failures of messages with failed or warned items, by message id."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import assert_never
 
 from services.connector.messages.units import (
     Inbound,
@@ -20,12 +21,21 @@ from services.connector.processing.exception_records import (
     malformed,
 )
 from services.connector.processing.execution import UnitExecution
+from services.connector.processing.suspects import GIVEN_UP, Step, Suspects, step
 from services.connector.runs.run_reading import RunReading
 from services.connector.runs.run_reports import counts, report
-from services.connector.vaults.vaults import ConnectedVault, Patience, Vaults
+from services.connector.vaults.vaults import (
+    PASSING,
+    ConnectedVault,
+    Impatience,
+    Patience,
+    Vaults,
+)
+from shared.client.errors import VaultRefused
 from shared.protocol.whole_numbers import whole_number
+from shared.runtime.retry_policies import MARK_FAILED
 from shared.runtime.telemetry import metrics
-from shared.runtime.waiting import KeyLocks, each_to_its_end
+from shared.runtime.waiting import KeyLocks, each_to_its_end, state_log
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.consumer import Delivery
 from shared.spark.envelope import Envelope
@@ -39,13 +49,15 @@ Attempt = Callable[[], Awaitable[None]]
 class Slots:
     """The resources that all inbound queues of this process share: places for running units, record locks, patience.
 
-    ``run_overlap`` is the time before Last Successful Run Time at which a run begins to read.
+    ``run_overlap`` is the time before Last Successful Run Time at which a run begins to read; ``turn`` is held by the
+    message put back that begins.
     """
 
     places: asyncio.Semaphore
     patience: Patience
     run_overlap: timedelta
     records: KeyLocks = field(default_factory=KeyLocks)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Inbox:
@@ -57,21 +69,54 @@ class Inbox:
         own: ConnectedVault,
         queue: str,
         slots: Slots,
+        given_up: str | None = None,
     ) -> None:
+        """Take the queue and what it shares with others; with ``given_up``, the reason, nothing is transferred."""
         self._vaults = vaults
         self._own = own
         self._queue = queue
         self._slots = slots
+        self._given_up = given_up
         self._exceptions = ExceptionRecords(own.client)
+        self._suspects = Suspects(vaults, own, queue, slots.patience, slots.turn)
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
         """Process deliveries: each is transferred, or recorded as an exception, when the call returns.
 
-        It waits for a Vault or broker that is away.
+        It waits for a Vault or broker that is away. A message that was put back comes alone, and may be replaced by a
+        copy of itself.
 
         :raises VaultRefused: the target Vault refuses an exception record; the broker then keeps the deliveries.
         :raises Interrupted: the process stops first.
         """
+        first = deliveries[0]
+        following = step(first)
+        match following:
+            case Step.PROCESS:
+                await self.process(deliveries)
+            case Step.PROCESS_COUNTED:
+                await self._handle_counted(first)
+            case Step.MARK:
+                await self._suspects.mark(first)
+            case Step.GIVE_UP:
+                inbox = self._with(self._slots, GIVEN_UP)
+                await inbox.process([first])
+            case _:
+                assert_never(following)
+
+    async def _handle_counted(self, delivery: Delivery) -> None:
+        # Held through an outage it would come back, and count as begun without an end.
+        inbox = self._with(replace(self._slots, patience=Impatience()), None)
+        try:
+            await inbox.process([delivery])
+        except PASSING:
+            await self._suspects.set_back(delivery)
+
+    def _with(self, slots: Slots, given_up: str | None) -> Inbox:
+        return Inbox(self._vaults, self._own, self._queue, slots, given_up)
+
+    async def process(self, deliveries: Sequence[Delivery]) -> None:
+        """Process deliveries, whether they were put back or not; errors as ``handle``."""
         messages, unreadable = self._read(deliveries)
         # By message id: a request to read that is delivered twice is read once.
         runs: dict[str, tuple[Inbound, RunBatch]] = {}
@@ -102,9 +147,11 @@ class Inbox:
             try:
                 envelope = Envelope.parse(delivery.body)
             except MalformedMessage as problem:
-                message_id = delivery.message_id or None
                 failure = malformed(
-                    delivery.body, message_id, self._queue, problem.reason
+                    delivery.body,
+                    delivery.message_id,
+                    self._queue,
+                    problem.reason,
                 )
                 unreadable.append(failure)
             else:
@@ -133,7 +180,11 @@ class Inbox:
             message=message,
             batch=batch,
         )
-        await self._patiently(reading.run)
+        given_up = self._given_up
+        if given_up is None:
+            await self._patiently(reading.run)
+        else:
+            await self._patiently(lambda: reading.give_up(given_up))
 
     async def _process(self, unit: WorkUnit) -> None:
         key = unit.key
@@ -148,6 +199,7 @@ class Inbox:
                 unit,
                 records,
                 self._exceptions,
+                self._given_up,
             )
 
             async def executed() -> None:
@@ -165,8 +217,41 @@ class Inbox:
                 )
 
             await self._patiently(executed)
+        if execution.telling is not None:
+            await self._tell(execution, unit, ids)
 
-    async def _patiently(self, attempt: Attempt) -> None:
+    async def _tell(
+        self,
+        execution: UnitExecution,
+        unit: WorkUnit,
+        ids: Sequence[Hashable],
+    ) -> None:
+        """Tell the source Vault which records have failed, until it has taken that.
+
+        :raises VaultRefused: it has refused for too long to wait here; the message returns to its queue, and all of
+            this is done again.
+        """
+
+        async def told() -> None:
+            # Locked for each attempt only: a retry need not wait until this is told, and makes it needless.
+            async with self._slots.records.hold(ids):
+                await execution.tell()
+
+        first = unit.messages[0].envelope.message_id
+        name = f"source Vault told of message {first}"
+        pauses = MARK_FAILED.pauses()
+        for _ in range(MARK_FAILED.attempts - 1):
+            try:
+                await self._patiently(told, name)
+            except VaultRefused as refused:
+                state_log.failed(name, refused)
+            else:
+                state_log.succeeded(name)
+                return
+            await self._slots.patience.pause(next(pauses))
+        await self._patiently(told, name)
+
+    async def _patiently(self, attempt: Attempt, name: str | None = None) -> None:
         """Call ``attempt`` in one of the places; repeat it while a Vault or broker is away."""
 
         async def bounded() -> None:
@@ -175,8 +260,8 @@ class Inbox:
                 self._slots.patience.proceed()
                 await attempt()
 
-        name = f"Vaults of queue {self._queue} ({self._own.name})"
-        await self._slots.patience.wait_for(name, bounded)
+        peers = name or f"Vaults of queue {self._queue} ({self._own.name})"
+        await self._slots.patience.wait_for(peers, bounded)
 
 
 def _whole(value: object) -> int | None:

@@ -23,6 +23,7 @@ from shared.client.client import VaultClient
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import Row, text, whole
 from shared.runtime.logging import get_logger
+from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import (
     MAX_ITEMS,
     SOURCE_ATTRIBUTE,
@@ -67,13 +68,19 @@ class RunReading:
             with passing_refusals():
                 await self._read()
         except (ConfigurationFault, RuleError) as fault:
-            await self._give_up(str(fault))
+            await self.give_up(str(fault))
         except VaultRefused as refused:
             reason = without_values(refused.message)
             text = f"A Vault refused the call: {refused.type}: {reason}"
-            await self._give_up(text)
+            await self.give_up(text)
+        except MalformedMessage as problem:
+            await self.give_up(f"A page of records makes no message: {problem}")
 
-    async def _give_up(self, reason: str) -> None:
+    async def give_up(self, reason: str) -> None:
+        """End the run with a reason.
+
+        :raises VaultUnavailable: the Vault is away.
+        """
         batch = self.batch
         _log.warning(
             "run not read",

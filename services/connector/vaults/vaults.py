@@ -91,13 +91,21 @@ class Patience:
             else:
                 state_log.succeeded(name)
                 return result
-            # A plain sleep would hold up the process's stop until the pause is over.
-            try:
-                async with asyncio.timeout(pause):
-                    await self._ending.wait()
-            except TimeoutError:
-                continue
-        raise Interrupted(f"stopped waiting for {name}")
+            await self.pause(pause)
+        raise AssertionError  # the pauses have no end
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, and no longer than until the process stops.
+
+        :raises Interrupted: it stops.
+        """
+        # A plain sleep would hold up the process's stop until the pause is over.
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+        except TimeoutError:
+            return
+        raise Interrupted("the process stops")
 
     def proceed(self) -> None:
         """Check that the process is not stopping.
@@ -106,6 +114,24 @@ class Patience:
         """
         if self._ending.is_set():
             raise Interrupted("the process stops")
+
+
+class Impatience(Patience):
+    """Waits for nobody: what is away is told to the caller at once."""
+
+    async def wait_for(
+        self,
+        name: str,
+        attempt: Callable[[], Awaitable[T]],
+    ) -> T:
+        """Call ``attempt`` once; ``name`` is not used.
+
+        :raises VaultUnavailable: a Vault is away, or refuses for a reason that will pass.
+        :raises BrokerUnavailable: likewise the broker.
+        """
+        del name
+        with passing_refusals():
+            return await attempt()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.errors import ApiError, VaultFault, bounded_errors
 from shared.vault.records.rows import RowResult
 from shared.vault.storage.database import DatabaseUnavailable
+from shared.vault.storage.server_faults import SERVER_FAULTS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,9 +40,8 @@ RESULT_COLUMNS = ("responseStatus", "id", "event", "id_param_value", "errors")
 # No connection was available, or the server undid the transaction itself: sending the call again is safe.
 PASSING = (
     DatabaseUnavailable,
+    *SERVER_FAULTS,
     asyncpg.TransactionRollbackError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
     asyncpg.LockNotAvailableError,
     asyncpg.InvalidCachedStatementError,
 )

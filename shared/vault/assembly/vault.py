@@ -19,10 +19,12 @@ from shared.vault.jobs.job_table import JOB
 from shared.vault.jobs.worker import JobWorker, WorkerOptions
 from shared.vault.storage.database import (
     COMPONENT_CHANGED,
+    OUTAGES,
     OUTBOX,
     UNREACHABLE,
 )
 from shared.vault.storage.migrate import migrate
+from shared.vault.storage.pulse import Pulse
 
 if TYPE_CHECKING:
     from shared.vault.assembly.vault_definition import VaultDefinition
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 OWNER_VARIABLE = "VAULT_OWNER_DSN"
+# Also false on a standby.
+TAKES_WRITES = "SELECT current_setting('transaction_read_only') = 'off'"
 
 
 class Vault(VaultServices):
@@ -67,6 +71,10 @@ class Vault(VaultServices):
         """Wait for the database, migrate it, and load the standard configuration as far as it is new."""
         await wait_for("postgresql", self.database.open, retry_on=UNREACHABLE)
         self._stack.push_async_callback(self.database.close)
+        dsn = self.settings.database_dsn.get_secret_value()
+        pulse = Pulse(dsn, self.database.end_waiting)
+        await pulse.start()
+        self._stack.push_async_callback(pulse.stop)
         self._stack.push_async_callback(self.files.close)
         owner = self.settings.owner_dsn
         await migrate(self.database, owner.get_secret_value() if owner else None)
@@ -143,8 +151,8 @@ class Vault(VaultServices):
         if not self.started:
             return "starting"
         async with self.database.connection() as connection:
-            await connection.fetchval("SELECT 1")
-        return None
+            takes_writes = await connection.fetchval(TAKES_WRITES)
+        return None if takes_writes else "the database is read-only"
 
     async def _keep_current(self) -> None:
         """Read the components again whenever a process on this database has changed them."""
@@ -153,10 +161,8 @@ class Vault(VaultServices):
         while True:
             await self._stale.wait()
             self._stale.clear()
-            await wait_for("postgresql", self.components.load, retry_on=UNREACHABLE)
-            await wait_for(
-                "postgresql", self.configuration_mode.load, retry_on=UNREACHABLE
-            )
+            await wait_for("postgresql", self.components.load, retry_on=OUTAGES)
+            await wait_for("postgresql", self.configuration_mode.load, retry_on=OUTAGES)
             # A new queue is declared at the broker without waiting for its first message.
             self.relay.wake()
 

@@ -221,6 +221,7 @@ class VaultServices:
         self.relay = Relay(self.database, self.broker, self.components, sender)
         self.dead_letters = DeadLetters(
             self.consuming,
+            self.broker,
             self.components,
             self.records,
             self.vault_id,

@@ -41,6 +41,7 @@ from shared.vault.configuration.scripts import ScriptExecution, StatementResult,
 from shared.vault.configuration.stored_data import carry_over, follow
 from shared.vault.errors import VaultFault
 from shared.vault.storage.database import COMPONENT_CHANGED, DatabaseUnavailable
+from shared.vault.storage.server_faults import SERVER_FAULTS
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -77,9 +78,9 @@ TABLES_CHANGED = (
 # The statement was undone; those before it stay, so the caller must learn which one it was.
 BUSY = (
     DatabaseUnavailable,
+    *SERVER_FAULTS,
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
 )
 SUPPLIED = supplied_components()  # those that every Vault has and none stores
 

@@ -26,7 +26,7 @@ from shared.vault.jobs.job_model import (
     Parked,
     error_json,
 )
-from shared.vault.storage.database import RETRYABLE, UNREACHABLE
+from shared.vault.storage.database import OUTAGES, RETRYABLE
 from shared.vault.storage.query_slots import in_job
 
 if TYPE_CHECKING:
@@ -40,10 +40,9 @@ log = structlog.get_logger(__name__)
 
 # Faults that the job did not cause: the same run may succeed later.
 PASSING = (
-    *UNREACHABLE,
+    *OUTAGES,
     *RETRYABLE,
     asyncpg.InterfaceError,
-    asyncpg.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,
     BrokerUnavailable,
 )

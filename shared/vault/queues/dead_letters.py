@@ -1,15 +1,25 @@
-"""Records dead letters as User Exception Messages, and takes them off the broker."""
+"""Puts dead letters back on the queue that gave them up, and records the others as User Exception Messages."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from shared.spark.broker_errors import MalformedMessage
+import structlog
+
+from shared.spark.broker_errors import MalformedMessage, Unroutable
 from shared.spark.consumer import Consumer, Delivery
-from shared.spark.envelope import Envelope
-from shared.spark.topology import DEAD_LETTER, DELIVERY_LIMIT, declare_exchanges
+from shared.spark.envelope import Envelope, known_id
+from shared.spark.publisher import Outgoing, Publisher
+from shared.spark.topology import (
+    DEAD_LETTER,
+    KEPT_HEADERS,
+    MAX_BEGUN,
+    ROUNDS_HEADER,
+    Direction,
+    declare_exchanges,
+    spark_queue,
+)
 from shared.vault.access.caller import SYSTEM
 from shared.vault.exceptions import recording
 from shared.vault.exceptions.exception_model import MessageErrorType, MessageFailure
@@ -21,25 +31,37 @@ if TYPE_CHECKING:
     from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection
 
+log = structlog.get_logger(__name__)
+
 BATCH = 20
 MAX_BODY = 32_000  # characters stored of a body that is no message
-# A header that RabbitMQ sets: the queue that the message was first taken off.
+# Headers that RabbitMQ sets: from where the message was first taken off, and why.
 LEFT_QUEUE = "x-first-death-queue"
+LEFT_EXCHANGE = "x-first-death-exchange"
+LEFT_REASON = "x-first-death-reason"
+# Whoever returned it: a connector that waited longer than the broker lets it, or a broker that was started again.
+CAME_BACK = "delivery_limit"
 VAULT_ID = "vault_id"
 
 GIVEN_UP = (
-    f"The message came back to its queue {DELIVERY_LIMIT} times and was taken off it. The log of the connector says "
-    "why; correct the cause, then run Retry Transfer"
+    "The message was taken off its queue before it was processed. The log of the connector says why; correct the "
+    "cause, then run Retry Transfer"
 )
-UNREADABLE = "The message cannot be read, and came back to its queue until it was taken off: {}. Correct its sender"
+UNREADABLE = (
+    "The message cannot be read, and was taken off its queue: {}. Correct its sender"
+)
 
 
 class DeadLetters:
-    """Consumes the dead-letter queue of one Vault, in any number of processes."""
+    """Consumes the dead-letter queue of one Vault, in any number of processes.
+
+    ``publishing`` is a connection of its own, as of everything that publishes.
+    """
 
     def __init__(
         self,
         broker: BrokerConnection,
+        publishing: BrokerConnection,
         components: ComponentService,
         records: RecordService,
         vault_id: int,
@@ -47,10 +69,14 @@ class DeadLetters:
         self._components = components
         self._records = records
         self._vault_id = vault_id
+        self._publishers = {
+            direction.exchange: Publisher(publishing, direction.exchange)
+            for direction in Direction
+        }
         self._consumer = Consumer(
             broker,
             DEAD_LETTER,
-            self._record,
+            self._handle,
             prefetch=BATCH,
             concurrency=1,
             max_batch=BATCH,
@@ -64,9 +90,44 @@ class DeadLetters:
     async def stop(self) -> None:
         """End; dead letters that are not recorded yet stay on the queue."""
         await self._consumer.stop()
+        for publisher in self._publishers.values():
+            await publisher.close()
+
+    async def _handle(self, deliveries: Sequence[Delivery]) -> None:
+        """Put back or record each message; after an error, RabbitMQ delivers them again."""
+        unsettled = [each for each in deliveries if not await self._put_back(each)]
+        if unsettled:
+            await self._record(unsettled)
+
+    async def _put_back(self, delivery: Delivery) -> bool:
+        """Put a message that only came back too often on its queue again, and return whether that was done.
+
+        :raises BrokerUnavailable: the broker is away.
+        """
+        headers = delivery.headers
+        publisher = self._publishers.get(str(headers.get(LEFT_EXCHANGE)))
+        if headers.get(LEFT_REASON) != CAME_BACK or publisher is None:
+            return False
+        # It was begun so often without an end, with all Vaults reachable, that it is itself to blame.
+        if delivery.begun >= MAX_BEGUN:
+            return False
+        # Without the headers of its death: the broker counts anew.
+        kept = {
+            name: value
+            for name, value in headers.items()
+            if name in KEPT_HEADERS and isinstance(value, str | int)
+        }
+        again = {**kept, ROUNDS_HEADER: delivery.rounds + 1}
+        queue = spark_queue(str(headers.get(LEFT_QUEUE)))
+        outgoing = Outgoing(queue, delivery.body, delivery.message_id, again)
+        try:
+            await publisher.publish(outgoing)
+        except Unroutable:
+            return False
+        log.warning("queue.put_back", queue=queue, rounds=delivery.rounds + 1)
+        return True
 
     async def _record(self, deliveries: Sequence[Delivery]) -> None:
-        """Record the messages as exceptions; after an error, RabbitMQ delivers them again."""
         failures = [self._failure(delivery) for delivery in deliveries]
 
         async def work(connection: Connection) -> list[RowResult]:
@@ -81,7 +142,7 @@ class DeadLetters:
         await self._records.carry_out(work)
 
     def _failure(self, delivery: Delivery) -> MessageFailure:
-        queue = str(delivery.headers.get(LEFT_QUEUE) or DEAD_LETTER)
+        queue = spark_queue(str(delivery.headers.get(LEFT_QUEUE) or DEAD_LETTER))
         try:
             envelope = Envelope.parse(delivery.body)
         except MalformedMessage as problem:
@@ -107,11 +168,10 @@ def _unreadable(
     queue: str,
     problem: MalformedMessage,
 ) -> MessageFailure:
-    """Return the exception of a body that is not a message; its digest serves as message id."""
-    digest = hashlib.sha256(delivery.body).hexdigest()
+    """Return the exception of a body that is not a message."""
     body = delivery.body[:MAX_BODY].decode(errors="replace")
     return MessageFailure(
-        message_id=delivery.message_id or digest,
+        message_id=known_id(delivery.message_id, delivery.body),
         queue=queue,
         error_type=MessageErrorType.MALFORMED,
         text=UNREADABLE.format(problem),

@@ -14,6 +14,7 @@ import asyncpg
 from shared.runtime.retry_policies import UNIT_OF_WORK, VAULT_LOOP
 from shared.runtime.waiting import end, run_until_cancelled, state_log
 from shared.vault.storage.query_slots import QueryLimits, QuerySlots
+from shared.vault.storage.server_faults import SERVER_FAULTS
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -56,7 +57,9 @@ UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
 )
-"""Errors of a server that is away or starting; they pass."""
+"""Errors of a server that is away or starting; a process that starts waits for it."""
+OUTAGES = (*UNREACHABLE, *SERVER_FAULTS)
+"""Errors of a server that is away or cannot do its work; they pass."""
 
 SERVER_SETTINGS = {
     "application_name": "vault",
@@ -101,6 +104,7 @@ class Database:
         self._statement_timeout = limits.timeout_seconds
         self.query_slots = QuerySlots(limits, max(1, max_size // 2))
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._in_use: set[Connection] = set()
 
     async def open(self) -> None:
         """Open the pool.
@@ -149,17 +153,24 @@ class Database:
             raise DatabaseUnavailable(message)
         try:
             connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT)
-        except (*UNREACHABLE, asyncpg.InterfaceError) as error:
+        except (*OUTAGES, asyncpg.InterfaceError) as error:
             message = str(error) or "no connection in time"
             raise DatabaseUnavailable(message) from error
+        self._in_use.add(connection)
         try:
             yield connection
-        except asyncpg.InternalClientError as error:
+        except (asyncpg.InternalClientError, asyncpg.InterfaceError) as error:
             # What the driver makes of a connection that went away between two statements.
             message = "the connection was lost"
             raise asyncpg.ConnectionDoesNotExistError(message) from error
         finally:
+            self._in_use.discard(connection)
             await _give_back(pool, connection)
+
+    def end_waiting(self) -> None:
+        """Break the connections that are in use, for a server that answers nobody; statements on them fail at once."""
+        for connection in tuple(self._in_use):
+            connection.terminate()
 
     @asynccontextmanager
     async def query_connection(self, user_id: int) -> AsyncIterator[Connection]:
@@ -249,7 +260,7 @@ async def _give_back(
     """Return a connection to its pool, which replaces a lost connection; committed changes stay."""
     try:
         await pool.release(connection)
-    except (*UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+    except (*OUTAGES, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         state_log.failed("postgresql (pool)", error)
     else:
         state_log.succeeded("postgresql (pool)")
@@ -314,7 +325,7 @@ class Notifications:
         while True:
             try:
                 connection = await asyncpg.connect(self._dsn, timeout=LISTEN_TIMEOUT)
-            except UNREACHABLE as error:
+            except OUTAGES as error:
                 state_log.failed("postgresql (notifications)", error)
                 await asyncio.sleep(next(pauses))
                 continue
@@ -336,7 +347,7 @@ class Notifications:
             for callback in self._callbacks.values():
                 callback()
             await lost.wait()
-        except (*UNREACHABLE, asyncpg.InterfaceError) as error:
+        except (*OUTAGES, asyncpg.InterfaceError) as error:
             state_log.failed("postgresql (notifications)", error)
 
     def _heard(

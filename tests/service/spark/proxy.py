@@ -1,4 +1,4 @@
-"""A TCP way to the broker that can be cut, frozen and restored."""
+"""A TCP way to a server that can be cut, frozen, slowed down and restored, or that flaps."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Proxy:
         self._accepting = True
         self._writers: set[asyncio.StreamWriter] = set()
         self.accepted = 0
+        self.latency = 0.0
         self.url = ""
 
     async def start(self) -> asyncio.Server:
@@ -39,6 +40,25 @@ class Proxy:
         self._accepting = True
         self._flowing.set()
 
+    @asynccontextmanager
+    async def flapping(self, seconds: float) -> AsyncIterator[None]:
+        """Break all connections again and again, ``seconds`` after the way is open, and keep it closed as long."""
+
+        async def flap() -> None:
+            while True:
+                await asyncio.sleep(seconds)
+                self.cut()
+                await asyncio.sleep(seconds)
+                self.restore()
+
+        task = asyncio.create_task(flap())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            self.restore()
+
     async def _accept(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -59,8 +79,15 @@ class Proxy:
         with suppress(OSError):
             while data := await reader.read(65536):
                 await self._flowing.wait()
-                writer.write(data)
-                await writer.drain()
+                if not self.latency:
+                    writer.write(data)
+                    await writer.drain()
+                else:
+                    # In order, as all wait equally long; what comes behind does not wait for it.
+                    loop = asyncio.get_running_loop()
+                    loop.call_later(self.latency, writer.write, data)
+        if self.latency:
+            await asyncio.sleep(self.latency)
         writer.close()
 
 

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import asyncpg
+
+from local.polling import answers_within
+from local.servers import PostgresServer, RabbitServer
 from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.api.api_app import create_api
 from shared.vault.assembly.vault import Vault
-from tests.service.vault.served import PASSWORD, USERNAMES, served, settings
+from shared.vault.process.application import create_app
+from tests.servers import fresh_database, fresh_vhost
+from tests.service.vault.served import (
+    MDL,
+    PASSWORD,
+    USERNAMES,
+    served,
+    settings,
+    started,
+)
 
 
 async def test_before_the_database_is_there(tmp_path: Path) -> None:
@@ -30,3 +43,60 @@ async def test_before_the_database_is_there(tmp_path: Path) -> None:
             )
             assert answer.headers["X-VaultAPI-ExecutionId"]
         assert (await api.get("/api/")).status == "SUCCESS"
+
+
+READ_ONLY = "ALTER DATABASE {} SET default_transaction_read_only = {}"
+END_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+async def test_a_database_that_takes_no_writes_is_an_outage(
+    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path: Path
+) -> None:
+    async with (
+        fresh_database(postgres_server) as dsn,
+        fresh_vhost(rabbitmq_server) as vhost,
+    ):
+        vault = Vault(MEDICAL_VAULT, settings(dsn, vhost.amqp_url, tmp_path))
+        async with served(create_app(vault)) as api:
+            await started(vault)
+            admin = await api.signed_in("admin")
+            assert (await admin.post("/api/mdl/execute", data=MDL)).status == "SUCCESS"
+            await take_writes(dsn, "off")
+            row = [{"name__v": "one"}]
+            signing_in = {"username": USERNAMES["user"], "password": PASSWORD}
+            for answer in (
+                # The first one meets a session that was ended.
+                await admin.post("/vobjects/thing__c", json=row),
+                await admin.post("/vobjects/thing__c", json=row),
+                await api.post("/auth", data=signing_in),
+            ):
+                assert answer.http_status in (503, 504)
+                assert answer.status == "EXCEPTION"
+            assert answer.http_status == 503
+            reason = await vault.ready()
+            assert reason is not None
+            assert "read-only" in reason
+            await take_writes(dsn, "on")
+
+            async def written() -> str | None:
+                answer = await admin.post("/vobjects/thing__c", json=row)
+                return None if answer.status == "SUCCESS" else answer.text
+
+            assert await answers_within(30, written) is None
+            assert await vault.ready() is None
+
+
+async def take_writes(dsn: str, switch: str) -> None:
+    """Let the database take writes (``on``) or none (``off``), as an administrator does."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("SET default_transaction_read_only = off")
+        name = await connection.fetchval("SELECT quote_ident(current_database())")
+        read_only = "off" if switch == "on" else "on"
+        await connection.execute(READ_ONLY.format(name, read_only))
+        await connection.execute(END_SESSIONS)
+    finally:
+        await connection.close()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
+import tracemalloc
+from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp import web
@@ -13,11 +16,17 @@ from shared.client import (
     VaultClient,
     VaultRefused,
     VaultUnavailable,
-    transport,
+    answer_bounds,
+    answer_reading,
 )
 from tests.unit.client.fake_vault import FaultyVault, Handler, success
 
 RECORD = "/api/v25.1/vobjects/account__v/V1"
+COMPONENT = "/api/mdl/components/Object.account__v"
+ASK: dict[str, Callable[[VaultClient], Awaitable[object]]] = {
+    RECORD: lambda client: client.record("account__v", "V1"),
+    COMPONENT: lambda client: client.component_mdl("Object.account__v"),
+}
 
 
 async def test_a_refused_connection_will_pass() -> None:
@@ -101,21 +110,53 @@ async def test_a_redirect_is_not_followed(
         b'"text"',
         b"{}",
         b'{"responseStatus":"MAYBE"}',
-        b'{"responseStatus":"SUCCESS","data":[]}',
+        b'{"responseStatus":["SUCCESS"]}',
+        b'{"error":"forbidden"}',
+        b"<html>forbidden</html>",
+        b"forbidden",
+        b"[" * 100_000,
+        gzip.compress(b'{"responseStatus":"SUCCESS","data":{}}'),
     ],
 )
-async def test_json_of_another_shape_will_not_pass(
-    vault: FaultyVault, client: VaultClient, body: bytes
+@pytest.mark.parametrize("status", [200, 401, 403, 404, 407, 429, 451, 502])
+@pytest.mark.parametrize("path", [RECORD, COMPONENT])
+async def test_what_is_no_envelope_is_not_the_vaults_and_will_pass(
+    vault: FaultyVault, client: VaultClient, path: str, body: bytes, status: int
 ) -> None:
-    vault.on(RECORD, answering(200, body))
+    vault.on(path, answering(status, body))
+    # What is no envelope may be the text that was asked for.
+    if path == COMPONENT and status == 200 and not body.startswith((b"<", b"{")):
+        return
+    with pytest.raises(VaultUnavailable):
+        await ASK[path](client)
+
+
+async def test_an_envelope_of_another_shape_will_not_pass(
+    vault: FaultyVault, client: VaultClient
+) -> None:
+    vault.on(RECORD, answering(200, b'{"responseStatus":"SUCCESS","data":[]}'))
     with pytest.raises(UnexpectedAnswer):
         await client.record("account__v", "V1")
+
+
+async def test_a_compressed_answer_is_not_expanded(
+    vault: FaultyVault, client: VaultClient
+) -> None:
+    bomb = gzip.compress(b" " * (100_000_000))
+    vault.on(RECORD, answering(200, bomb, {"Content-Encoding": "gzip"}))
+    tracemalloc.start()
+    with pytest.raises(VaultUnavailable):
+        await client.record("account__v", "V1")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10 * len(bomb)
+    assert vault.requests[-1].headers["Accept-Encoding"] == "identity"
 
 
 async def test_too_large_an_answer_is_not_read(
     vault: FaultyVault, client: VaultClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 100_000)
+    monkeypatch.setattr(answer_reading, "MAX_ANSWER_BYTES", 100_000)
 
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -129,11 +170,43 @@ async def test_too_large_an_answer_is_not_read(
             await client.record("account__v", "V1")
 
 
+@pytest.mark.parametrize(
+    ("row", "rows", "bound"),
+    [
+        ("x" * 1024, 1000, "bytes"),
+        ("x", 1000, "rows"),
+        ("x", 1, "pages"),
+        ("x", 0, "pages"),
+    ],
+)
+async def test_a_query_without_an_end_is_left(
+    vault: FaultyVault,
+    client: VaultClient,
+    monkeypatch: pytest.MonkeyPatch,
+    row: str,
+    rows: int,
+    bound: str,
+) -> None:
+    monkeypatch.setattr(answer_bounds, "MAX_ANSWER_BYTES", 8 * 1024 * 1024)
+    monkeypatch.setattr(answer_bounds, "MAX_ROWS_READ", 20_000)
+    monkeypatch.setattr(answer_bounds, "MAX_PAGES", 30)
+
+    async def page(_request: web.Request) -> web.StreamResponse:
+        following = {"next_page": "/api/v25.1/query/next"}
+        return success(data=[{"name__v": row}] * rows, responseDetails=following)
+
+    vault.on("/api/v25.1/query", page)
+    vault.on("/api/v25.1/query/next", page)
+    with pytest.raises(UnexpectedAnswer, match=f"a query of more than .* {bound}"):
+        await client.query("SELECT name__v FROM account__v")
+    assert len(vault.calls) < 40
+
+
 async def test_an_answer_of_too_many_values_is_not_decoded(
     vault: FaultyVault, client: VaultClient
 ) -> None:
     # As many values as make the decoding of one answer, which nothing interrupts, a long step.
-    values = b"0," * transport.MAX_ANSWER_COMMAS
+    values = b"0," * answer_bounds.MAX_ANSWER_COMMAS
     vault.on(RECORD, answering(200, b'{"data":[' + values + b"0,0]}"))
     with pytest.raises(UnexpectedAnswer, match="too many values"):
         await client.record("account__v", "V1")

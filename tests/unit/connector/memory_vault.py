@@ -79,6 +79,7 @@ class MemoryVault:
         self._row_faults: list[_RowFault] = []
         self._call_faults: dict[str, list[Exception]] = {}
         self._hooks: dict[str, list[Hook]] = {}
+        self._poisons: list[tuple[str, str, Exception]] = []
 
     # What a test says of the Vault.
 
@@ -120,6 +121,10 @@ class MemoryVault:
     def fail_calls(self, call: str, *errors: Exception) -> None:
         """Raise these errors, one a call, before the next calls of this name do anything."""
         self._call_faults.setdefault(call, []).extend(errors)
+
+    def poison(self, object_name: str, text: str, error: Exception) -> None:
+        """Fail every call that writes a row of this object in which a text stands, as a whole."""
+        self._poisons.append((object_name, text, error))
 
     def before(self, call: str, hook: Hook) -> None:
         """Let something happen before the next call of this name: another connector at work."""
@@ -239,6 +244,9 @@ class MemoryVault:
         lineage: str | None,
     ) -> list[RowResult]:
         owner = object_of(self.registry, object_name)
+        for poisoned, text, error in self._poisons:
+            if poisoned == object_name and text in json.dumps(list(rows), default=str):
+                raise error
         common = None if lineage is None else json.loads(lineage)
         results = []
         for row in rows:

@@ -167,11 +167,15 @@ class Pair:
         of_run: bool = False,
         lineage: bool = False,
     ) -> Outcome:
-        """Transfer records by an integration point of a Vault."""
+        """Transfer records by an integration point of a Vault, and mark those that failed."""
         unit = await self.unit(
             target, point, object_name, *ids, of_run=of_run, lineage=lineage
         )
-        return await points.transfer(unit)
+        outcome = await points.transfer(unit)
+        mark = points.mark_failed(unit)
+        if mark is not None:
+            await mark(unit.source, tuple(outcome.failures), unit.lineage_back)
+        return outcome
 
 
 def pair(medical: str = "", crm: str = "") -> Pair:

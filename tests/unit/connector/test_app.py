@@ -15,7 +15,7 @@ from services.connector import __main__ as main
 from services.connector import app as connector_app
 from services.connector.app import Connector, create_app
 from services.connector.connector_settings import ConnectorSettings
-from shared.client.errors import VaultUnavailable
+from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.runtime.connection_bounds import ConnectionBounds
 from tests.unit.connector.asgi import call
 from tests.unit.connector.brokers import MemoryBroker, MemoryConsumer
@@ -193,6 +193,27 @@ async def test_the_process_is_ready_when_all_queues_are_subscribed_to(
         posted = await call(app, "POST", "/messages/medical/in__v")
         assert posted.status == 401
     assert all(each.stopped for each in world.consumers)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (VaultUnavailable("away"), "crm does not answer"),
+        (TimeoutError(), "crm does not answer"),
+        (VaultRefused("API_LIMIT_EXCEEDED", "no"), "crm refuses: API_LIMIT_EXCEEDED"),
+    ],
+)
+async def test_a_vault_that_goes_away_is_told(
+    world: World, fault: Exception, reason: str
+) -> None:
+    connector = Connector(settings(MEDICAL, CRM))
+    running = asyncio.create_task(connector.run())
+    await ready(connector)
+    world.clients[str(CRM["url"])].fail_calls("clock", fault)
+    assert await connector.check() == reason
+    assert await connector.check() is None
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_without_a_public_address_no_messages_are_taken(world: World) -> None:

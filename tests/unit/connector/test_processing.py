@@ -9,10 +9,12 @@ import pytest
 
 from services.connector.vaults.vaults import Interrupted, Patience
 from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.runtime.retry_policies import MARK_FAILED, UNEXPECTED_ERROR
 from shared.spark.broker_errors import BrokerUnavailable
 from tests.unit.connector.example_records import (
     ACCOUNT,
     CASE,
+    INQUIRY,
     PERSON,
     REQUEST,
     account,
@@ -190,13 +192,66 @@ async def test_inquiries_of_a_refused_message_are_failed(vaults: Pair) -> None:
     assert len(exceptions(vaults, "message_id")) == 1
 
 
-async def test_a_status_that_cannot_be_set_keeps_no_exception_from_being_recorded(
-    vaults: Pair,
+NO_RULE = "ALTER Integrationrule medical_inquiries__v (active(false));"
+
+
+@pytest.mark.parametrize("broken", ["the message", "an item"])
+async def test_failed_is_told_after_its_exception_is_recorded(broken: str) -> None:
+    vaults, item = failing(broken)
+    recorded: list[int] = []
+
+    async def look() -> None:
+        recorded.append(len(exceptions(vaults, "message_id")))
+
+    vaults.crm.before(f"update {INQUIRY}", look)
+    await handle(vaults, envelope(item))
+    assert recorded == [1]
+    assert status(vaults.crm, item) == "failed__v"
+
+
+@pytest.mark.parametrize("broken", ["the message", "an item"])
+@pytest.mark.parametrize("refusal", ["INSUFFICIENT_ACCESS", "UNEXPECTED_ERROR", "row"])
+async def test_failed_is_told_until_it_is_taken(
+    monkeypatch: pytest.MonkeyPatch, broken: str, refusal: str
 ) -> None:
-    vaults = pair("ALTER Integrationrule medical_inquiries__v (active(false));")
-    vaults.crm.fail_calls("update", VaultRefused("INSUFFICIENT_ACCESS", "no"))
-    await handle(vaults, envelope(an_inquiry(vaults)))
+    monkeypatch.setattr(asyncio, "timeout", _at_once)
+    vaults, item = failing(broken)
+    if refusal == "row":
+        vaults.crm.refuse_rows(INQUIRY, times=MARK_FAILED.attempts - 1)
+    else:
+        times = MARK_FAILED.attempts - 1
+        refusals = [VaultRefused(refusal, "no") for _ in range(times)]
+        vaults.crm.fail_calls(f"update {INQUIRY}", *refusals)
+    await handle(vaults, envelope(item))
+    assert status(vaults.crm, item) == "failed__v"
     assert len(exceptions(vaults, "message_id")) == 1
+
+
+async def test_one_that_does_not_take_it_for_long_returns_to_its_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asyncio, "timeout", _at_once)
+    vaults, item = failing("an item")
+    neighbour = an_inquiry(vaults)
+    messages = [delivery(envelope(item)), delivery(envelope(neighbour))]
+    vaults.crm.refuse_rows(INQUIRY, times=MARK_FAILED.attempts, transfer_status__v="failed__v")  # fmt: skip
+    with pytest.raises(VaultRefused):
+        await inbox(vaults).handle(messages)
+    statuses = [status(vaults.crm, each) for each in (item, neighbour)]
+    assert statuses == ["pending__v", "success__v"]
+    await inbox(vaults).handle(messages[:1])
+    assert status(vaults.crm, item) == "failed__v"
+    assert len(exceptions(vaults, "message_id")) == 1
+
+
+def failing(broken: str) -> tuple[Pair, str]:
+    """Vaults with an inquiry that fails, as a whole message or as an item of it."""
+    if broken == "the message":
+        vaults = pair(NO_RULE)
+        return vaults, an_inquiry(vaults)
+    vaults = pair()
+    odd = vaults.crm.add("product__v", external_id__v="P-9", name__v="P-9")
+    return vaults, inquiry(vaults.crm, account(vaults.crm), product__v=odd)
 
 
 async def test_a_refused_call_is_recorded_without_the_values_of_its_text(
@@ -254,7 +309,8 @@ async def test_unexpected_errors_of_a_vault_are_bounded(
     vaults: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asyncio, "timeout", _at_once)
-    errors = [VaultRefused("UNEXPECTED_ERROR", "oops") for _ in range(6)]
+    times = UNEXPECTED_ERROR.attempts
+    errors = [VaultRefused("UNEXPECTED_ERROR", "oops") for _ in range(times)]
     vaults.medical.fail_calls("upsert case__v", *errors)
     await handle(vaults, envelope(an_inquiry(vaults)))
     (found,) = exceptions(vaults, "error_message")

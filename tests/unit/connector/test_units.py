@@ -108,9 +108,10 @@ def test_a_retry_names_its_source_in_an_attribute() -> None:
     assert inbound("a", sender=OTHER, source_vault_id=5).source(OWN) == OTHER
 
 
-def test_a_body_without_an_id_is_known_by_its_digest() -> None:
+@pytest.mark.parametrize("unusable", ["", "a\x00b", "\ud800", "m" * 256])
+def test_a_body_without_a_usable_id_is_known_by_its_digest(unusable: str) -> None:
     first, second = (
-        malformed(b"\xff\x00{", None, "q__v", "body is not JSON") for _ in range(2)
+        malformed(b"\xff\x00{", unusable, "q__v", "body is not JSON") for _ in range(2)
     )
     assert first == second
     assert len(first.message_id) == 64

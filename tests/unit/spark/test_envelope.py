@@ -40,7 +40,8 @@ VALID: dict[str, Any] = {
     },
 }
 
-texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60).filter(str.strip)
+storable = st.characters(codec="utf-8", exclude_characters="\x00")
+texts = st.text(storable, min_size=1, max_size=60).filter(str.strip)
 scalars = (
     st.none()
     | st.booleans()
@@ -48,10 +49,10 @@ scalars = (
     | st.floats(allow_nan=False, allow_infinity=False)
 )
 values: st.SearchStrategy[JsonValue] = st.recursive(
-    scalars | st.text(st.characters(codec="utf-8"), max_size=20),
+    scalars | st.text(storable, max_size=20),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+        | st.dictionaries(st.text(storable, max_size=5), inner, max_size=3)
     ),
     max_leaves=6,
 ).filter(lambda value: depth(value) <= 7)
@@ -69,12 +70,10 @@ envelopes = st.builds(
     message_id=texts,
     message=st.builds(
         Message,
-        attributes=st.dictionaries(
-            st.text(st.characters(codec="utf-8"), max_size=20), values, max_size=4
+        attributes=st.dictionaries(st.text(storable, max_size=20), values, max_size=4),
+        items=st.lists(st.text(storable, min_size=1, max_size=100), max_size=6).map(
+            tuple
         ),
-        items=st.lists(
-            st.text(st.characters(codec="utf-8"), min_size=1, max_size=100), max_size=6
-        ).map(tuple),
     ),
 )
 
@@ -209,6 +208,25 @@ MALFORMED = [
     (message(items=["a", None]), "message.items[1] is not a text"),
     (message(items=["a", ""]), "message.items[1] is empty"),
     (message(items=["a" * 101]), "message.items[0] is longer than 100 characters"),
+    (
+        message(items=["a", "b\x00"]),
+        "message.items[1] has a character that no text can hold",
+    ),
+    (
+        orjson.dumps(message(items=["a", "?"])).replace(b"?", rb"\ud800"),
+        "body is not JSON",
+    ),
+    *[
+        (
+            message(attributes=attributes),
+            "message.attributes has a character that no text can hold",
+        )
+        for attributes in ({"object": "\x00"}, {"\x00": 1}, {"a": [{"b": "\x00"}]})
+    ],
+    (
+        VALID | {"message_id": "m\x00"},
+        "message_id has a character that no text can hold",
+    ),
 ]
 
 

@@ -1,0 +1,133 @@
+"""Transfers a unit, and divides one that fails as a whole until the records to blame are alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import TypeVar
+
+from services.connector.points.points import transfer
+from services.connector.points.saving import without_values
+from services.connector.points.transfer import Outcome, Transfer
+from services.connector.rules.item_failures import ItemErrorType, ItemFailure
+from services.connector.rules.rule import RuleError
+from services.connector.vaults.configuration import ConfigurationFault
+from services.connector.vaults.vaults import PASSING, passing_refusals
+from shared.client.errors import VaultRefused
+from shared.protocol.error_types import ErrorType
+from shared.runtime.logging import get_logger
+
+MAX_ALONE = 8
+"""Records of a message that fail alone while none of its others goes through; the rest of it then fails untried."""
+
+_log = get_logger(__name__)
+
+T = TypeVar("T")
+Ids = tuple[str, ...]
+
+
+def failure_text(error: Exception) -> str:
+    """Return why a transfer failed, without values that may be personal."""
+    if isinstance(error, VaultRefused):
+        text = without_values(error.message)
+        return f"A Vault refused the call: {error.type}: {text}"
+    kind = type(error).__qualname__
+    return f"The message could not be processed ({kind}); the connector's log has the details"
+
+
+async def transfer_apart(
+    unit: Transfer,
+    messages: tuple[Ids, ...],
+    *,
+    last: bool,
+) -> Outcome:
+    """Transfer a unit; of one that fails as a whole, only those records fail that fail alone, too.
+
+    ``messages`` are the unit's ids by message, each id once. Unless it is the ``last`` time, a unit is not divided for
+    an UNEXPECTED_ERROR, which often passes.
+
+    :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
+    :raises ConfigurationFault: the configuration does not provide for the unit.
+    :raises RuleError: a rule of the point cannot be carried out.
+    :raises Exception: what the transfer raises, when no record at all goes through.
+    """
+    apart = _Apart(unit, last)
+    fault = await apart.try_(unit.ids)
+    if fault is None:
+        return apart.outcome
+    if len(unit.ids) > 1:
+        await apart.divide(messages)
+    if not apart.gone_through:
+        raise fault
+    return apart.outcome
+
+
+@dataclass(slots=True)
+class _Apart:
+    """The parts of a unit, and the outcome of those that are settled."""
+
+    unit: Transfer
+    last: bool
+    outcome: Outcome = field(default_factory=Outcome)
+    gone_through: bool = False
+
+    async def divide(self, messages: tuple[Ids, ...]) -> None:
+        """Settle messages that have failed together: the halves that fail again are divided further."""
+        if len(messages) == 1:
+            await self._divide_message(messages[0])
+            return
+        for half in _halves(messages):
+            ids = tuple(chain.from_iterable(half))
+            if await self.try_(ids) is not None:
+                await self.divide(half)
+
+    async def _divide_message(self, ids: Ids) -> None:
+        """Settle the records of one message that has failed as a whole."""
+        failed: list[tuple[Ids, Exception]] = []
+        alone, some_go_through = 0, False
+        parts = [ids]
+        while parts:
+            part = parts.pop()
+            error = await self.try_(part)
+            if error is None:
+                some_go_through = True
+            elif len(part) == 1:
+                alone += 1
+                failed.append((part, error))
+            elif alone >= MAX_ALONE and not some_go_through:
+                failed.append((part, error))
+            else:
+                parts += _halves(part)
+        for part, error in failed:
+            self._fail(part, error)
+
+    async def try_(self, ids: Ids) -> Exception | None:
+        """Transfer some of the ids, and return what they fail with as a whole; None when they do not."""
+        try:
+            with passing_refusals():
+                part = replace(self.unit, ids=ids)
+                outcome = await transfer(part)
+        except (*PASSING, ConfigurationFault, RuleError):
+            raise
+        except VaultRefused as refused:
+            if refused.type == ErrorType.UNEXPECTED_ERROR and not self.last:
+                raise
+            return refused
+        except Exception as error:  # noqa: BLE001  whatever it is, it must not harm the other records
+            return error
+        self.gone_through = True
+        self.outcome.add(outcome)
+        return None
+
+    def _fail(self, ids: Ids, error: Exception) -> None:
+        failure = ItemFailure(ItemErrorType.PROCESSING, failure_text(error))
+        for item in ids:
+            self.outcome.fail(item, failure)
+        if not isinstance(error, VaultRefused):
+            point = self.unit.route.point.api_name
+            _log.error("record failed", integration_point=point, exc_info=error)
+
+
+def _halves(parts: tuple[T, ...]) -> tuple[tuple[T, ...], tuple[T, ...]]:
+    middle = len(parts) // 2
+    return parts[:middle], parts[middle:]
