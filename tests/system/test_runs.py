@@ -9,6 +9,7 @@ import pytest
 from local.system import System
 from shared.client import VaultClient
 from shared.client.results import Row
+from shared.client.transport import API, Request
 from tests.system import own
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.test_crashes import quoted
@@ -153,6 +154,110 @@ async def test_set_back_it_loads_history_and_failures_are_read_again(
     assert (await one(connected.medical, text))["error_status__sys"] == [
         "resolved__sys"
     ]
+
+
+NOTIFYING = """
+RECREATE Objectlifecycle work_list__c (
+    label('Work list'), starting_state('open_state__c'),
+    Objectlifecyclestate open_state__c (
+        label('Open'),
+        Objectlifecyclestateentryaction notify__c (
+            action('notify'), order(1), users('admin@medical.example'), email(false),
+            subject('${name__v}'), body('${error_message__sys}')
+        )
+    )
+);
+ALTER Object exception_message__sys (lifecycle('Objectlifecycle.work_list__c'));
+"""
+IGNORE = "Objectaction.exception_message__sys.ignore__sys"
+RETRY = "Objectaction.exception_message__sys.retry_transfer__sys"
+
+
+async def exceptions_of(
+    vault: VaultClient, inquiries: list[str]
+) -> dict[str, list[object]]:
+    """Error Statuses of the items of these inquiries, by the record of their message."""
+    text = "SELECT exception_message__sys, error_status__sys FROM exception_item__sys"
+    rows = await vault.query(f"{text} WHERE item__sys CONTAINS ({quoted(inquiries)})")
+    found: dict[str, list[object]] = {}
+    for row in rows.rows:
+        statuses = found.setdefault(str(row["exception_message__sys"]), [])
+        statuses += row["error_status__sys"]  # type: ignore[arg-type]
+    return found
+
+
+async def notified(vault: VaultClient) -> int:
+    """How many notifications the administrator has."""
+    path = f"{API}/services/notifications"
+    answer = await vault.call(Request("notifications", "GET", path))
+    total: int = answer["responseDetails"]["total"]  # type: ignore[index]
+    return total
+
+
+async def ask_about(connected: Connected, key: str, number: int) -> list[str]:
+    """Inquiries about a product, which a run finds; no message names them."""
+    run = new_run()
+    known = await account(connected, run)
+    product = {"name__v": key, "external_id__v": key}
+    (made,) = await connected.crm.upsert("product__v", [product], "external_id__v")
+    assert made.ok
+    row = {"product__vr.external_id__v": key}
+    ids = [await inquiry(connected, known, **row) for _ in range(number)]
+    pending = [{"id": each, "transfer_status__v": "pending__v"} for each in ids]
+    assert all(
+        row.ok for row in await connected.crm.update("medical_inquiry__v", pending)
+    )
+    return ids
+
+
+async def test_one_cause_is_one_exception_until_it_is_mended_and_retried(
+    connected: Connected,
+) -> None:
+    medical = connected.medical
+    await medical.execute_mdl(NOTIFYING)
+    key = f"P-{new_run()}"
+    inquiries = await ask_about(connected, key, 30)
+    before, record = await notified(medical), ""
+    for _ in range(2):
+        job = await medical.request_run(INTEGRATION)
+        counts = await ended(medical, job, "ERRORS_ENCOUNTERED")
+        assert counts["failed"] == 30
+        ((record, statuses),) = (await exceptions_of(medical, inquiries)).items()
+        assert statuses == ["open__sys"] * 30
+        assert await notified(medical) == before + 1
+    product = {"name__v": key, "external_id__v": key}
+    await create(medical, "product__v", product)
+    await medical.run_action("exception_message__sys", record, RETRY)
+
+    async def resolved() -> bool:
+        row = await medical.record("exception_message__sys", record)
+        return row["error_status__sys"] == ["resolved__sys"]
+
+    await eventually("the exception is resolved", resolved)
+    found = await exceptions_of(medical, inquiries)
+    assert found == {record: ["resolved__sys"] * 30}
+    await ended(medical, await medical.request_run(INTEGRATION))
+
+
+async def test_what_is_ignored_does_not_come_back_with_the_next_run(
+    connected: Connected,
+) -> None:
+    medical = connected.medical
+    await medical.execute_mdl(NOTIFYING)
+    inquiries = await ask_about(connected, f"P-{new_run()}", 2)
+    job = await medical.request_run(INTEGRATION)
+    await ended(medical, job, "ERRORS_ENCOUNTERED")
+    (record,) = await exceptions_of(medical, inquiries)
+    await medical.run_action("exception_message__sys", record, IGNORE)
+    before, last = await notified(medical), await last_run(medical)
+    for _ in range(2):
+        await ended(medical, await medical.request_run(INTEGRATION))
+        found = await exceptions_of(medical, inquiries)
+        assert found == {record: ["ignored__sys"] * 2}
+        moved = await last_run(medical)
+        assert moved > last
+        last = moved
+    assert await notified(medical) == before
 
 
 async def test_the_way_back_by_run(connected: Connected) -> None:

@@ -1,15 +1,36 @@
-"""Records User Exception Messages and Items, once for each message and item, and resolves them."""
+"""Records User Exception Messages and Items, one item for each record that fails at a point, and resolves them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-
-import orjson
+from dataclasses import dataclass
 
 from services.connector.points.evaluation import query_all
-from services.connector.rules.item_failures import MAX_TEXT, ItemFailure
+from services.connector.processing.exception_rows import (
+    ITEM,
+    ITEM_KEY,
+    MESSAGE,
+    MESSAGE_KEY,
+    POINT_OF_ITEM,
+    STATUS,
+    STATUS_OF_MESSAGE,
+    item_rows,
+    message_row,
+    refreshed_item,
+    refreshed_message,
+    same_cause,
+    stored_item,
+)
+from services.connector.processing.message_failure import (
+    ErrorStatus,
+    MessageErrorType,
+    MessageFailure,
+)
+from services.connector.processing.work_list import (
+    StoredItem,
+    StoredMessage,
+    work_list,
+)
 from services.connector.rules.rows import MAX_STATEMENT, contains, literal, statements
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
@@ -17,68 +38,20 @@ from shared.client.results import Row, RowResult, text
 from shared.protocol.error_types import ErrorType
 from shared.spark.envelope import known_id
 
-MESSAGE = "exception_message__sys"
-ITEM = "exception_item__sys"
 MAX_BODY = 32_000
 """Characters of a message body that its record has room for."""
-_MESSAGE_KEY = "message_id__sys"
-_ITEM_KEY = "item_key__sys"
-_STATUS = "error_status__sys"
-
-
-class ErrorStatus(StrEnum):
-    """The values of Error Status of an exception record."""
-
-    OPEN = "open__sys"
-    RETRYING = "retrying__sys"
-    WARNING = "warning__sys"
-    RESOLVED = "resolved__sys"
-    IGNORED = "ignored__sys"
-
-
 _UNRESOLVED = (ErrorStatus.OPEN, ErrorStatus.RETRYING, ErrorStatus.WARNING)
-_IS_UNRESOLVED = contains(_STATUS, _UNRESOLVED)
-
-
-class MessageErrorType(StrEnum):
-    """Error types of a User Exception Message."""
-
-    PROCESSING = "message_processing_error__sys"
-    MALFORMED = "malformed_message__sys"
-    CONFIGURATION = "configuration_error__sys"
+_IS_UNRESOLVED = contains(STATUS, _UNRESOLVED)
+_IS_UNSETTLED = contains(STATUS, (*_UNRESOLVED, ErrorStatus.IGNORED))
+"""The condition of an item whose record was not transferred since."""
 
 
 @dataclass(frozen=True, slots=True)
-class MessageFailure:
-    """One message that could not be processed or delivered, as a whole or in some of its items.
+class Recorded:
+    """What came of recording: the number of messages written, and the items that an administrator ignores."""
 
-    ``integration`` and ``integration_point`` are record ids, if known. ``warnings`` are about items that were
-    transferred nevertheless.
-    """
-
-    message_id: str
-    queue: str
-    error_type: MessageErrorType
-    text: str
-    body: str
-    received: int
-    failed: int
-    object: str = ""
-    integration: str | None = None
-    integration_point: str | None = None
-    items: Mapping[str, ItemFailure] = field(default_factory=dict)
-    warnings: Mapping[str, ItemFailure] = field(default_factory=dict)
-
-    @property
-    def status(self) -> ErrorStatus:
-        """Return the Error Status of the message's record; a message with warnings only is not open."""
-        warns_only = self.warnings and not self.failed
-        return ErrorStatus.WARNING if warns_only else ErrorStatus.OPEN
-
-    @property
-    def whole(self) -> bool:
-        """Return whether the message failed before any of its items was processed."""
-        return not self.items and not self.warnings
+    messages: int = 0
+    ignored: frozenset[str] = frozenset()
 
 
 def malformed(
@@ -107,86 +80,149 @@ class ExceptionRecords:
     def __init__(self, client: VaultClient) -> None:
         self._client = client
 
-    async def record(self, failures: Iterable[MessageFailure]) -> None:
-        """Create or reopen the records of these failures.
+    async def record(self, failures: Iterable[MessageFailure]) -> Recorded:
+        """Create the records of these failures, or refresh those of the same causes; what is ignored stays as it is.
+
+        The cause is a record's failure at an integration point, whatever message names the record.
 
         :raises VaultUnavailable: the Vault is away.
         :raises VaultRefused: the Vault refuses an exception record.
         """
         by_id = {failure.message_id: failure for failure in failures}
         if not by_id:
-            return
-        existing = await self._statuses(by_id)
-        for message_id, status in existing.items():
-            # A second copy of a message does not undo an administrator's decision.
-            if status == ErrorStatus.IGNORED:
-                del by_id[message_id]
-        if not by_id:
-            return
-        records = await self._record_messages(by_id, existing)
+            return Recorded()
+        existing = await self._existing(by_id)
+        dropped = await self._ignored_whole(by_id, existing)
+        ignored = {item for name in dropped for item in by_id.pop(name).items}
+        known = await self._known_items(by_id.values())
+        found = work_list(by_id.values(), existing, known)
+        records = await self._record_messages(found.own, existing)
+        await self._refresh_messages(found.refreshed)
         # After their messages, whose record ids they need.
-        items = _item_rows(by_id.values(), records)
-        # Only a message that has a record can have items that are ignored.
-        if existing and items:
-            items = await self._not_ignored(items)
-        if items:
-            results = await self._client.upsert(
-                ITEM,
-                items,
-                id_param=_ITEM_KEY,
-            )
-            _require(results)
-        if existing:
-            whole = [failure for failure in by_id.values() if failure.whole]
-            await self._open_again([records[each.message_id] for each in whole])
+        own = [(records[failure.message_id], failure) for failure in found.own]
+        await self._record_items([*own, *found.refreshed], known)
+        reopened = [
+            records[failure.message_id]
+            for failure in found.own
+            if failure.whole and failure.message_id in existing
+        ]
+        await self._open_again(reopened)
+        await self._resolve_messages(found.emptied)
+        written = len(found.own) + len(found.refreshed)
+        return Recorded(written, frozenset(ignored | found.ignored))
 
-    async def _statuses(self, message_ids: Iterable[str]) -> dict[str, str]:
-        """Return the Error Status of the messages that have a record, by message id."""
-        head = f"SELECT id, {_MESSAGE_KEY}, {_STATUS} FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
-        rows = await query_all(
-            self._client, statements(head, _MESSAGE_KEY, message_ids)
-        )
-        return {str(row[_MESSAGE_KEY]): text(row, _STATUS) for row in rows}
+    async def _existing(self, message_ids: Iterable[str]) -> dict[str, StoredMessage]:
+        """Return the messages that have a record, by message id."""
+        head = f"SELECT id, {MESSAGE_KEY}, {STATUS} FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
+        rows = await query_all(self._client, statements(head, MESSAGE_KEY, message_ids))
+        return {
+            str(row[MESSAGE_KEY]): StoredMessage(str(row["id"]), text(row, STATUS))
+            for row in rows
+        }
+
+    async def _ignored_whole(
+        self,
+        by_id: Mapping[str, MessageFailure],
+        existing: Mapping[str, StoredMessage],
+    ) -> set[str]:
+        """Return the message ids of those that are ignored whatever they fail in: no item says what is ignored."""
+        # A second copy of a message does not undo an administrator's decision.
+        ignored = {
+            stored.id: message_id
+            for message_id, stored in existing.items()
+            if stored.status == ErrorStatus.IGNORED
+        }
+        with_items = await self._with_items(ignored, None)
+        return {
+            message_id
+            for record, message_id in ignored.items()
+            if by_id[message_id].whole or record not in with_items
+        }
+
+    async def _known_items(
+        self,
+        failures: Iterable[MessageFailure],
+    ) -> dict[str, StoredItem]:
+        """Return the items of these failures that have an exception already, by item id."""
+        places: dict[str, set[str]] = {}
+        for failure in failures:
+            found = places.setdefault(same_cause(failure), set())
+            found.update(failure.items, failure.warnings)
+        head = f"SELECT id, item__sys, {MESSAGE}, {STATUS}, {STATUS_OF_MESSAGE} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
+        known: dict[str, StoredItem] = {}
+        for place, names in places.items():
+            condition = f"{_IS_UNSETTLED} AND {place}"
+            texts = statements(head, "item__sys", names, conditions=condition)
+            for row in await query_all(self._client, texts):
+                item = str(row["item__sys"])
+                stored = stored_item(row)
+                # Former versions recorded an item with each message: one that is not ignored decides.
+                if item not in known or not stored.ignored:
+                    known[item] = stored
+        return known
 
     async def _record_messages(
         self,
-        by_id: Mapping[str, MessageFailure],
+        failures: Iterable[MessageFailure],
         existing: Collection[str],
     ) -> dict[str, str]:
         """Write the records of messages, and return their ids by message id."""
         rows = []
-        for message_id, failure in by_id.items():
-            row = _message_row(failure)
+        for failure in failures:
+            row = message_row(failure)
             # A retry names only what was left, so the first record of a message keeps its body and its count.
-            if message_id not in existing:
+            if failure.message_id not in existing:
                 row["message_body_json__sys"] = failure.body
                 row["message_items_received__sys"] = failure.received
             rows.append(row)
+        if not rows:
+            return {}
         results = await self._client.upsert(
             MESSAGE,
             rows,
-            id_param=_MESSAGE_KEY,
+            id_param=MESSAGE_KEY,
         )
         _require(results)
-        written = zip(by_id, results, strict=True)
-        return {message_id: str(result.id) for message_id, result in written}
+        written = zip(rows, results, strict=True)
+        return {str(row[MESSAGE_KEY]): str(result.id) for row, result in written}
 
-    async def _not_ignored(self, items: list[Row]) -> list[Row]:
-        """Return the items without those that an administrator ignores."""
-        head = f"SELECT id, {_ITEM_KEY} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
-        keys = [str(item[_ITEM_KEY]) for item in items]
-        condition = f"{_STATUS} = {literal(ErrorStatus.IGNORED)}"
-        texts = statements(head, _ITEM_KEY, keys, conditions=condition)
-        rows = await query_all(self._client, texts)
-        ignored = {row[_ITEM_KEY] for row in rows}
-        return [item for item in items if item[_ITEM_KEY] not in ignored]
+    async def _refresh_messages(
+        self,
+        refreshed: Sequence[tuple[str, MessageFailure]],
+    ) -> None:
+        """Write why the items of other messages have failed again; their statuses follow from their items."""
+        # By record: two messages may name items of the same one.
+        rows = {
+            record: refreshed_message(failure, record) for record, failure in refreshed
+        }
+        if rows:
+            _require(await self._client.update(MESSAGE, list(rows.values())))
+
+    async def _record_items(
+        self,
+        failures: Sequence[tuple[str, MessageFailure]],
+        known: Mapping[str, StoredItem],
+    ) -> None:
+        """Write failed and warned items, each with the record of its message: known ones by id, new ones by key."""
+        rows = [
+            (item, row)
+            for record, failure in failures
+            for item, row in item_rows(failure, record).items()
+        ]
+        old = [refreshed_item(row, known[item]) for item, row in rows if item in known]
+        new = [row for item, row in rows if item not in known]
+        if old:
+            _require(await self._client.update(ITEM, old))
+        if new:
+            # By key: of two connectors that find the same record failing, one creates its item.
+            _require(await self._client.upsert(ITEM, new, id_param=ITEM_KEY))
 
     async def _open_again(self, records: Sequence[str]) -> None:
         """Reopen the items that were being retried, of messages that failed before any item was processed."""
         if not records:
             return
         head = f"SELECT id FROM {ITEM}"  # noqa: S608  VQL, literals quoted
-        condition = f"{_STATUS} = {literal(ErrorStatus.RETRYING)}"
+        condition = f"{STATUS} = {literal(ErrorStatus.RETRYING)}"
         texts = statements(head, MESSAGE, records, conditions=condition)
         rows = await query_all(self._client, texts)
         await self._set_status(ITEM, rows, ErrorStatus.OPEN)
@@ -208,7 +244,7 @@ class ExceptionRecords:
         head = f"SELECT id FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
         texts = statements(
             head,
-            _MESSAGE_KEY,
+            MESSAGE_KEY,
             message_ids,
             conditions=_IS_UNRESOLVED,
         )
@@ -216,10 +252,13 @@ class ExceptionRecords:
         touched = {str(row["id"]) for row in own}
         if items and point is not None:
             touched |= await self._resolve_items(point, items)
+        await self._resolve_messages(touched)
+
+    async def _resolve_messages(self, records: Collection[str]) -> None:
+        """Resolve the messages among these records whose items are all resolved."""
         # A message is resolved when its last item is.
-        if touched:
-            touched -= await self._with_items(touched)
-        resolved: list[Row] = [{"id": record} for record in sorted(touched)]
+        left = set(records) - await self._with_items(records, _IS_UNSETTLED)
+        resolved: list[Row] = [{"id": record} for record in sorted(left)]
         await self._set_status(
             MESSAGE, resolved, ErrorStatus.RESOLVED, message_items_failed__sys=0
         )
@@ -230,22 +269,31 @@ class ExceptionRecords:
         items: Collection[str],
     ) -> set[str]:
         """Resolve the items at an integration point, and return the messages that they belong to."""
-        at_point = f"exception_message__sysr.integration_point__sys = {literal(point)}"
-        condition = f"{_IS_UNRESOLVED} AND {at_point}"
-        head = f"SELECT id, {MESSAGE} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
+        # What was ignored, too: when the record fails another time, nobody has seen why.
+        condition = f"{_IS_UNSETTLED} AND {POINT_OF_ITEM} = {literal(point)}"
+        head = f"SELECT id, item__sys, {MESSAGE} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
         texts = statements(head, "item__sys", items, conditions=condition)
         rows = await query_all(self._client, texts)
-        await self._set_status(ITEM, rows, ErrorStatus.RESOLVED)
+        # The key is left to the item of a later failure.
+        resolved = [
+            {"id": row["id"], ITEM_KEY: f"{point}:{row['item__sys']}:{row['id']}"}
+            for row in rows
+        ]
+        await self._set_status(ITEM, resolved, ErrorStatus.RESOLVED)
         return {str(row[MESSAGE]) for row in rows}
 
-    async def _with_items(self, messages: Collection[str]) -> set[str]:
-        """Return the messages among these that have unresolved items."""
+    async def _with_items(
+        self,
+        messages: Collection[str],
+        condition: str | None,
+    ) -> set[str]:
+        """Return the messages among these records that have items, with this condition."""
         head = f"SELECT id, {MESSAGE} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
         texts = statements(
             head,
             MESSAGE,
             messages,
-            conditions=_IS_UNRESOLVED,
+            conditions=condition,
         )
         rows = await query_all(self._client, texts)
         return {str(row[MESSAGE]) for row in rows}
@@ -260,10 +308,10 @@ class ExceptionRecords:
         either = [] if point is None else [f"integration_point__sys = {literal(point)}"]
         # Messages recorded before their integration point was known are found by their id only.
         if message_ids:
-            either.append(contains(_MESSAGE_KEY, message_ids))
+            either.append(contains(MESSAGE_KEY, message_ids))
         if not either:
             return False
-        condition = f"({' OR '.join(either)}) AND {_IS_UNRESOLVED}"
+        condition = f"({' OR '.join(either)}) AND {_IS_UNSETTLED}"
         statement = f"SELECT id FROM {MESSAGE} WHERE {condition} MAXROWS 1"  # noqa: S608  VQL, literals quoted
         if len(statement) > MAX_STATEMENT:
             return True
@@ -279,65 +327,10 @@ class ExceptionRecords:
     ) -> None:
         if not records:
             return
-        changes = {_STATUS: status, **fields}
-        rows = [{"id": str(record["id"]), **changes} for record in records]
+        changes = {STATUS: status, **fields}
+        rows = [{**record, **changes} for record in records]
         results = await self._client.update(object_name, rows)
         _require(results)
-
-
-def _message_row(failure: MessageFailure) -> Row:
-    row: Row = {
-        _MESSAGE_KEY: failure.message_id,
-        "queue__sys": failure.queue,
-        "error_type__sys": failure.error_type,
-        "error_message__sys": failure.text[:MAX_TEXT],
-        _STATUS: failure.status,
-        "message_items_failed__sys": failure.failed,
-    }
-    if failure.integration:
-        row["integration__sys"] = failure.integration
-    if failure.integration_point:
-        row["integration_point__sys"] = failure.integration_point
-    return row
-
-
-def _item_rows(
-    failures: Iterable[MessageFailure],
-    records: Mapping[str, str],
-) -> list[Row]:
-    """Return the rows of failed and warned items; ``records`` are ids of message records by message id."""
-    rows = []
-    for failure in failures:
-        record = records[failure.message_id]
-        for item, reason in failure.items.items():
-            row = _item_row(failure, record, item, reason)
-            rows.append({**row, _STATUS: ErrorStatus.OPEN})
-        for item, reason in failure.warnings.items():
-            row = _item_row(failure, record, item, reason)
-            rows.append({**row, _STATUS: ErrorStatus.WARNING})
-    return rows
-
-
-def _item_row(
-    failure: MessageFailure,
-    record: str,
-    item: str,
-    reason: ItemFailure,
-) -> Row:
-    # The record is named, not shown: its values may be personal and stay in the source Vault.
-    data = orjson.dumps({"object": failure.object, "id": item})
-    return {
-        _ITEM_KEY: f"{failure.message_id}:{item}",
-        MESSAGE: record,
-        "item__sys": item,
-        "error_type__sys": reason.error_type,
-        "error_message__sys": reason.message[:MAX_TEXT],
-        "item_data__sys": data.decode(),
-        # Empty, not absent: an item that fails again may fail elsewhere than before.
-        "integration_rule__sys": reason.rule or "",
-        "field_rule__sys": reason.field_rule or "",
-        "target_field__sys": reason.target_field or "",
-    }
 
 
 def _require(results: Iterable[RowResult]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -15,13 +15,13 @@ from services.connector.points.transfer import (
     UnitLineage,
     keeps_lineage,
 )
-from services.connector.processing.exception_records import (
-    ExceptionRecords,
+from services.connector.processing.exception_records import ExceptionRecords
+from services.connector.processing.isolation import failure_text, transfer_apart
+from services.connector.processing.message_failure import (
     MessageErrorType,
     MessageFailure,
 )
-from services.connector.processing.isolation import failure_text, transfer_apart
-from services.connector.rules.item_failures import ItemFailure
+from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import (
     Configuration,
@@ -56,6 +56,7 @@ class UnitExecution:
     """Runs one unit, which may be run again from the start after a Vault was away.
 
     ``telling`` is what the source Vault is still to be told when ``run`` has returned: that records have failed.
+    ``ignored`` are the records that have failed, and whose exceptions an administrator ignores.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class UnitExecution:
         self._lineage_back: UnitLineage | None = None
         self._transferred: Transfer | None = None
         self.telling: Telling | None = None
+        self.ignored: frozenset[str] = frozenset()
 
     async def run(self) -> Outcome | None:
         """Transfer the unit and record its exceptions; return the outcome, None when it failed as a whole.
@@ -235,7 +237,7 @@ class UnitExecution:
         error_type: MessageErrorType,
         text: str,
     ) -> None:
-        """Record that each message failed as a whole, with all its ids in the body."""
+        """Record that each message failed as a whole: all its records, once it is known where."""
         source = self._source.vault_id if self._source else self._unit.key.source
         failures = []
         for message_id, envelope in self._unit.whole_messages.items():
@@ -247,15 +249,28 @@ class UnitExecution:
                 text,
                 source,
             )
-            failures.append(replace(failure, failed=len(items)))
-        await self._exceptions.record(failures)
+            failed = replace(failure, failed=len(items))
+            # Without a point, a record's exception could not be found again.
+            if self._route is not None:
+                reason = ItemFailure(ItemErrorType.PROCESSING, text)
+                failed = replace(failed, items=dict.fromkeys(items, reason))
+            failures.append(failed)
+        await self._record(failures, error_type)
         mark = mark_refused(self._unit.key.object)
         if mark and self._source is not None and self._may_write_back:
             ids = tuple(self._unit.ids)
             client = self._source.client
             self.telling = partial(mark, client, ids, self._lineage_back)
+
+    async def _record(
+        self,
+        failures: Collection[MessageFailure],
+        error_type: MessageErrorType,
+    ) -> None:
+        recorded = await self._exceptions.record(failures)
+        self.ignored = recorded.ignored
         exceptions = metrics.exceptions.labels(self._queue, error_type.value)
-        exceptions.inc(len(failures))
+        exceptions.inc(recorded.messages)
 
     async def _keep(self, outcome: Outcome) -> None:
         """Record the new failures, then resolve earlier failures of items that have now succeeded."""
@@ -265,9 +280,7 @@ class UnitExecution:
         # Recorded before anything is resolved: a stop in between leaves an exception too many rather than none.
         failed = self._failed_messages(outcome)
         if failed:
-            await self._exceptions.record(failed.values())
-            kind = MessageErrorType.PROCESSING.value
-            metrics.exceptions.labels(self._queue, kind).inc(len(failed))
+            await self._record(failed.values(), MessageErrorType.PROCESSING)
         self._note_telling(outcome)
         messages = {message.envelope.message_id for message in self._unit.messages}
         route = self._route
@@ -296,15 +309,8 @@ class UnitExecution:
             warnings = _of_items(outcome.warnings, items)
             if not (failures or warnings) or self._route is None:
                 continue
-            if failures:
-                what = f"{len(failures)} of {len(items)} items failed"
-            else:
-                what = f"{len(warnings)} items with warnings"
-            first = next(iter((failures or warnings).values()))
-            point = self._route.point.api_name
-            text = f"{what} at integration point {point}; see the items. The first: {first.message}"
             kind = MessageErrorType.PROCESSING
-            failure = self._failure(message_id, envelope, kind, text, source)
+            failure = self._failure(message_id, envelope, kind, "", source)
             failed[message_id] = replace(
                 failure,
                 failed=len(failures),
@@ -335,6 +341,7 @@ class UnitExecution:
             object=self._unit.key.object,
             integration=route.integration.id if route else None,
             integration_point=route.point.id if route else None,
+            place=route.point.api_name if route else "",
         )
 
 

@@ -17,10 +17,10 @@ from services.connector.messages.units import (
 )
 from services.connector.processing.exception_records import (
     ExceptionRecords,
-    MessageFailure,
     malformed,
 )
 from services.connector.processing.execution import UnitExecution
+from services.connector.processing.message_failure import MessageFailure
 from services.connector.processing.suspects import GIVEN_UP, Step, Suspects, step
 from services.connector.runs.run_reading import RunReading
 from services.connector.runs.run_reports import counts, report
@@ -42,7 +42,7 @@ from shared.spark.envelope import Envelope
 
 VAULT_ID_HEADER = "vault_id"
 
-Attempt = Callable[[], Awaitable[None]]
+Attempt = Callable[[], Awaitable[object]]
 
 
 @dataclass
@@ -207,7 +207,7 @@ class Inbox:
                 # Only batches of runs are counted; a message belongs to no job.
                 if key.batch is None:
                     return
-                counted = counts(outcome, len(unit.ids))
+                counted = counts(outcome, len(unit.ids), execution.ignored)
                 client = self._own.client
                 await report(
                     client,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import assert_never
 
 from services.connector.messages.units import RunBatch
@@ -17,23 +18,33 @@ _log = get_logger(__name__)
 def counts(
     outcome: Outcome | None,
     read: int,
+    ignored: Collection[str] = (),
 ) -> dict[str, int]:
     """Return the results of ``read`` records: ``read = skipped + written + failed``.
 
-    Without an outcome all of them have failed.
+    Without an outcome all of them have failed. Those with ``ignored`` exceptions count as skipped.
     """
     if outcome is None:
-        return {"read": read, "mapped": 0, "skipped": 0, "written": 0, "failed": read}
+        return {
+            "read": read,
+            "mapped": 0,
+            "skipped": len(ignored),
+            "written": 0,
+            "failed": read - len(ignored),
+        }
     written = len(outcome.done)
-    failed = len(outcome.failures)
-    skipped = len(outcome.skipped)
-    kinds = [failure.error_type for failure in outcome.failures.values()]
+    kinds = [
+        failure.error_type
+        for item, failure in outcome.failures.items()
+        if item not in ignored
+    ]
+    skipped = len(outcome.skipped) + len(outcome.failures) - len(kinds)
     return {
-        "read": written + failed + skipped,
+        "read": written + len(kinds) + skipped,
         "mapped": written + sum(map(_was_mapped, kinds)),
         "skipped": skipped,
         "written": written,
-        "failed": failed,
+        "failed": len(kinds),
     }
 
 

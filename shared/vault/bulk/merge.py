@@ -22,7 +22,7 @@ from shared.vault.jobs.job_model import (
     error_json,
 )
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.records.rows import RowResult
+from shared.vault.records.rows import REDIRECTING, RowResult
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
@@ -196,6 +196,7 @@ class MergeJobs:
                 part,
                 {},
                 changes,
+                mode=REDIRECTING,
             )
             named = may(context.caller, child.name, Operation.READ)
             _raise_first(rows, child.name, named=named)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.vault.exceptions.exception_model import MESSAGE
+
 if TYPE_CHECKING:
     from asyncpg import Record
 
@@ -15,17 +17,19 @@ if TYPE_CHECKING:
 # Locked in a statement of its own: the statement that counts then begins after the lock, and
 # sees the items that another connector has just committed.
 LOCK_MESSAGES = """
-SELECT id FROM records.exception_message__sys WHERE id IN
+SELECT id FROM records.exception_message__sys WHERE id = ANY($2::text[]) OR id IN
 (SELECT exception_message__sys FROM records.exception_item__sys WHERE id = ANY($1::text[])) ORDER BY id FOR UPDATE
 """
+# A message whose items have all gone to another one counts none of each, and is resolved.
 COUNT = """
 WITH counted AS (
-    SELECT exception_message__sys AS id,
+    SELECT message.id,
         count(*) FILTER (WHERE error_status__sys = 'open__sys') AS open,
         count(*) FILTER (WHERE error_status__sys = 'retrying__sys') AS retrying,
         bool_or(error_status__sys = 'warning__sys') AS warning,
-        bool_and(error_status__sys = 'ignored__sys') AS ignored
-    FROM records.exception_item__sys WHERE exception_message__sys = ANY($1::text[]) GROUP BY 1
+        bool_or(error_status__sys = 'ignored__sys') AS ignored
+    FROM unnest($1::text[]) AS message(id)
+    LEFT JOIN records.exception_item__sys i ON i.exception_message__sys = message.id GROUP BY 1
 ), summed AS (
     SELECT id, open + retrying AS failed, CASE WHEN open > 0 THEN 'open__sys' WHEN retrying > 0 THEN 'retrying__sys'
         WHEN warning THEN 'warning__sys' WHEN ignored THEN 'ignored__sys' ELSE 'resolved__sys' END AS status
@@ -42,7 +46,7 @@ AND (m.message_items_failed__sys, m.error_status__sys) IS DISTINCT FROM (summed.
 class ItemTrigger:
     """Counts the items of a message after every write; open and retried items count as failed."""
 
-    columns = ()
+    columns = (MESSAGE,)
 
     def before_update(
         self, caller: Caller, stored: Record, changes: dict[str, object]
@@ -60,9 +64,7 @@ class ItemTrigger:
         self, connection: Connection, caller: Caller, ids: Sequence[str]
     ) -> None:
         """Count the items of the messages of these items."""
-        rows = await connection.fetch(LOCK_MESSAGES, ids)
-        messages = [row["id"] for row in rows]
-        await connection.execute(COUNT, messages, caller.user_id)
+        await _count(connection, caller, ids, ())
 
     async def after_update(
         self,
@@ -70,6 +72,18 @@ class ItemTrigger:
         caller: Caller,
         updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """Count the items of the messages of these items."""
+        """Count the items of the messages of these items, and of the messages that they belonged to before."""
         ids = [stored["id"] for stored, _ in updated]
-        await self.after_create(connection, caller, ids)
+        former = [stored[MESSAGE] for stored, _ in updated]
+        await _count(connection, caller, ids, former)
+
+
+async def _count(
+    connection: Connection,
+    caller: Caller,
+    items: Sequence[str],
+    messages: Sequence[str],
+) -> None:
+    rows = await connection.fetch(LOCK_MESSAGES, items, messages)
+    found = [row["id"] for row in rows]
+    await connection.execute(COUNT, found, caller.user_id)

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 KEY = "message_id__sys"
 MAX_TEXT = 1500  # characters of the field Error Message
 
-KNOWN = "SELECT message_id__sys FROM records.exception_message__sys WHERE message_id__sys = ANY($1::text[])"
+KNOWN = """
+SELECT message_id__sys, error_status__sys FROM records.exception_message__sys WHERE message_id__sys = ANY($1::text[])
+"""
 
 RETRIED_ITEMS = """
 SELECT id FROM records.exception_item__sys
@@ -42,11 +44,16 @@ async def record(
 ) -> list[RowResult]:
     """Create or reopen one exception for each message id, in a transaction that ``RecordService.carry_out`` runs.
 
+    One that is ignored stays ignored, and has no result.
+
     :raises VaultFault: when a record is refused.
     """
     by_id = {failure.message_id: failure for failure in failures}
     rows = await connection.fetch(KNOWN, list(by_id))
-    known = {row[KEY] for row in rows}
+    known = {row[KEY]: row[ERROR_STATUS] for row in rows}
+    for message_id, status in known.items():
+        if status == ErrorStatus.IGNORED:
+            del by_id[message_id]
     new = [
         _row(failure) | _origin(failure)
         for message_id, failure in by_id.items()

@@ -229,7 +229,9 @@ class Batch:
                 ErrorType.OPERATION_NOT_ALLOWED,
                 "The type of a record cannot be changed by an update",
             )
-        if self._trigger is None:
+        # Platform objects are the Vault's own: their rules are not about what users may edit.
+        platform = self.object.name.endswith(rules.PLATFORM)
+        if self._trigger is None or (self.mode.redirecting and not platform):
             return None
         return self._trigger.before_update(self.caller, change.stored, change.values)
 

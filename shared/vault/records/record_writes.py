@@ -189,6 +189,7 @@ class RecordWrites:
         changes: Mapping[str, object],
         *,
         state: str | None = None,
+        mode: WriteMode = NORMAL,
     ) -> list[RowResult]:
         """Set ``fields`` (as a caller sends them) and ``changes`` (column values, system fields too) on each record.
 
@@ -196,11 +197,11 @@ class RecordWrites:
         """
         key = target.fields["id"]
         rows = [{"id": record_id, **fields} for record_id in ids]
-        read = self.reader(target).read(rows, key)
+        read = self.reader(target, mode).read(rows, key)
         # Locking reads the state even where it does not change.
         before = {"state__v": state, **changes} if state else dict(changes)
         read = [replace(row, values={**row.values, **before}) for row in read]
-        batch = self.batch(connection, caller, target)
+        batch = self.batch(connection, caller, target, mode)
         resolved = await batch.resolve(read)
         stored = await batch.lock(resolved, key)
         rules.fail_unnamed(resolved, stored, key)

@@ -54,12 +54,16 @@ class UnchangedFields(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WriteMode:
-    """The mode of one record call; ``no_triggers`` has an effect in migration mode only."""
+    """The mode of one record call; ``no_triggers`` has an effect in migration mode only.
+
+    ``redirecting`` is the Vault's own keeping of references, to which what objects refuse their users does not apply.
+    """
 
     migration: bool = False
     no_triggers: bool = False
     unchanged: UnchangedFields = UnchangedFields.IGNORE_SET_ON_CREATE_ONLY
     type_change: bool = False
+    redirecting: bool = False
 
     @property
     def may_change_type(self) -> bool:
@@ -75,6 +79,7 @@ class WriteMode:
 # What a call without special headers gets.
 NORMAL = WriteMode()
 TYPE_CHANGE = WriteMode(type_change=True)
+REDIRECTING = WriteMode(redirecting=True)
 
 
 def authorize_mode(caller: Caller, mode: WriteMode) -> None:

@@ -118,6 +118,26 @@ async def test_each_connection_shows_its_latest_delivery(
     assert [c["last_message_delivered"] for c in shown["connections"]] == ["ok", "ok"]
 
 
+async def test_a_lost_message_that_is_ignored_stays_ignored(
+    integration: Api, admin: Api
+) -> None:
+    queue, message_id, other = await new_queue(admin, "a__c"), key(), key()
+    await report(integration, queue, lost(message_id, "a__c"))
+    (exception,) = await exceptions(admin, message_id)
+    action = "Objectaction.exception_message__sys.ignore__sys"
+    path = f"/vobjects/exception_message__sys/{exception['id']}/actions/{action}"
+    assert (await admin.post(path)).status == "SUCCESS"
+    again = [lost(message_id, "a__c", seconds=1), lost(other, "a__c", seconds=1)]
+    await report(integration, queue, *again)
+    (ignored,), (new,) = (
+        await exceptions(admin, message_id),
+        await exceptions(admin, other),
+    )
+    assert ignored["error_status__sys"] == ["ignored__sys"]
+    assert ignored["message_items_failed__sys"] == 0
+    assert new["error_status__sys"] == ["open__sys"]
+
+
 async def test_a_lost_message_is_one_exception_until_it_is_delivered(
     integration: Api, admin: Api
 ) -> None:

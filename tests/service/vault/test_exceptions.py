@@ -13,6 +13,9 @@ import pytest
 from local.polling import answers_within
 from services.connector.processing.exception_records import (
     ExceptionRecords,
+    Recorded,
+)
+from services.connector.processing.message_failure import (
     MessageErrorType,
     MessageFailure,
 )
@@ -233,6 +236,59 @@ async def test_what_is_ignored_stays_ignored(
     await connector.record([failed])
     assert await shown(admin, message_id) == ("ignored", 0)
     assert await run(admin, MESSAGES, record_id, RETRY) == "OPERATION_NOT_ALLOWED"
+
+
+async def test_several_connectors_find_one_record_failing_in_one_exception(
+    connectors: list[ExceptionRecords], admin: Api
+) -> None:
+    at, names = await point(admin), [f"V4T{key()}{n}" for n in range(20)]
+    ids = {"integration_point": at["integration_point"]}
+    messages = [key() for _ in connectors]
+    failed = dict.fromkeys(names, REASON)
+    recording = (
+        connector.record([failure(message_id, failed, **ids)])
+        for connector, message_id in zip(connectors, messages, strict=True)
+    )
+    await asyncio.gather(*recording)
+    query = (
+        "SELECT item__sys, exception_message__sys FROM exception_item__sys WHERE error_status__sys = 'open__sys' "
+        f"AND exception_message__sysr.integration_point__sys = '{at['integration_point']}'"
+    )
+    rows = (await admin.query(query)).data
+    assert sorted(row["item__sys"] for row in rows) == sorted(names)
+    query = (
+        "SELECT id, message_items_failed__sys FROM exception_message__sys WHERE error_status__sys = 'open__sys' "
+        f"AND integration_point__sys = '{at['integration_point']}'"
+    )
+    messages_open = (await admin.query(query)).data
+    # A message whose items have all gone to another one is none.
+    assert {row["id"] for row in messages_open} == {
+        row["exception_message__sys"] for row in rows
+    }
+    assert sum(row["message_items_failed__sys"] for row in messages_open) == 20
+
+
+async def test_a_message_of_which_one_item_is_ignored_is_ignored_when_the_rest_is_resolved(
+    connectors: list[ExceptionRecords], admin: Api
+) -> None:
+    connector, message_id, at = connectors[0], key(), await point(admin)
+    ids = {"integration_point": at["integration_point"]}
+    one, other = f"V4T{key()}", f"V4T{key()}"
+    failed = failure(message_id, {one: REASON, other: REASON}, **ids)
+    await connector.record([failed])
+    by_item = await items(admin, message_id)
+    assert await run(admin, ITEMS, by_item[one][0], IGNORE_ITEM) == "SUCCESS"
+    await connector.resolve((), at["integration_point"], [other])
+    assert await statuses(admin, message_id) == {one: "ignored", other: "resolved"}
+    assert await shown(admin, message_id) == ("ignored", 0)
+    recorded = await connector.record([failure(key(), {one: REASON}, **ids)])
+    assert recorded == Recorded(0, frozenset([one]))
+    assert await statuses(admin, message_id) == {one: "ignored", other: "resolved"}
+    await connector.resolve((), at["integration_point"], [one])
+    assert await shown(admin, message_id) == ("resolved", 0)
+    await connector.record([failure(again := key(), {one: REASON}, **ids)])
+    assert await statuses(admin, again) == {one: "open"}
+    assert await shown(admin, message_id) == ("resolved", 0)
 
 
 async def test_what_is_resolved_cannot_be_ignored(

@@ -12,7 +12,8 @@ from services.crm_vault.definition import CRM_VAULT
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost
-from tests.service.vault.objects import outcomes, record
+from tests.service.vault.jobbing import finished
+from tests.service.vault.objects import key, outcomes, record
 from tests.service.vault.remote_end import establish
 from tests.service.vault.served import Api, served, settings, started
 
@@ -155,6 +156,76 @@ async def test_a_transferred_inquiry_changes_through_the_connection_only(
     row = {"id": record_id, "inquiry_status__v": None, "response__v": "answered"}
     assert outcomes(await crm.integration.put(INQUIRIES, json=[row])) == ["SUCCESS"]
     assert (await record(crm.rep, OBJECT, record_id))["response__v"] == "answered"
+
+
+ACCOUNTS, PRODUCTS, COUNTRIES = (
+    "/vobjects/account__v",
+    "/vobjects/product__v",
+    "/vobjects/country__v",
+)
+MERGED = [
+    pytest.param(ACCOUNTS, "account__v", {"last_name_cda__v": "Lee"}, id="accounts"),
+    pytest.param(PRODUCTS, "product__v", {}, id="products"),
+    pytest.param(COUNTRIES, "country__v", {}, id="countries"),
+]
+
+
+@pytest.mark.parametrize(("path", "field", "values"), MERGED)
+async def test_a_merge_moves_the_references_of_transferred_inquiries(
+    crm: Crm, path: str, field: str, values: dict[str, str]
+) -> None:
+    rows = [{"name__v": key(), **_identifiers(path), **values} for _ in range(2)]
+    duplicate, main = (await crm.admin.post(path, json=rows)).ids
+    inquiries = await crm.submitted(2)
+    references = [{"id": each, field: duplicate} for each in inquiries]
+    assert outcomes(await crm.rep.put(INQUIRIES, json=references)) == ["SUCCESS"] * 2
+    await crm.succeed(inquiries[0])
+    pairs = [{"duplicate_record_id": duplicate, "main_record_id": main}]
+    answer = await crm.admin.post(f"{path}/actions/merge", json=pairs)
+    await finished(crm.admin, answer.data["job_id"])
+    results = f"/vobjects/merges/{answer.data['job_id']}/results"
+    (merged,) = (await crm.admin.get(results)).data["merge_sets"]
+    assert merged["status"] == "SUCCESS", merged
+    for each in inquiries:
+        assert (await record(crm.admin, OBJECT, each))[field] == main
+    # The lock on what people write is as it was.
+    row = {"id": inquiries[0], field: main, "email__v": "a@example.org"}
+    assert outcomes(await crm.admin.put(INQUIRIES, json=[row])) == [LOCKED]
+
+
+def _identifiers(path: str) -> dict[str, str]:
+    return {"country_code__v": key()} if path == COUNTRIES else {}
+
+
+COPIED = {
+    "inquiry_text__v": "Is there a pediatric dose?",
+    "email__v": "a@example.org",
+    "group_identifier__v": "G",
+}
+"""What an inquiry asks."""
+NOT_COPIED = {
+    "link__sys": "V_1",
+    "transfer_status__v": "success__v",
+    "inquiry_status__v": "closed__v",
+    "response__v": "answered",
+    "response_package_link__v": "https://medical.example/1",
+    "closed_date__v": "2026-01-31T12:00:00.000Z",
+}
+"""What has become of it."""
+
+
+async def test_a_copy_of_a_transferred_inquiry_is_a_new_question(crm: Crm) -> None:
+    (record_id,) = await crm.submitted(1)
+    rows = [{"id": record_id, **COPIED}]
+    assert outcomes(await crm.rep.put(INQUIRIES, json=rows)) == ["SUCCESS"]
+    rows = [{"id": record_id, **NOT_COPIED, "link__sys": f"V_{record_id}"}]
+    assert outcomes(await crm.integration.put(INQUIRIES, json=rows)) == ["SUCCESS"]
+    answer = await crm.rep.post(INQUIRIES, json=[{"source_record_id": record_id}])
+    (copy_id,) = answer.ids
+    copy = await record(crm.rep, OBJECT, copy_id)
+    assert {name: copy[name] for name in COPIED} == COPIED
+    assert {name: copy.get(name) for name in NOT_COPIED} == dict.fromkeys(NOT_COPIED)
+    assert copy["state__v"] == ["saved_state__v"]
 
 
 async def test_a_session_is_of_one_vault_only(crm: Crm, api: Api) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -258,3 +259,41 @@ async def test_a_connection_from_before_its_lifecycle_is_there_to_be_established
             "system_managed__sys": True,
         }
         assert await withheld(admin) == {}
+
+
+async def test_a_vault_from_before_copies_of_inquiries_left_out_their_answers(
+    installation: Installation,
+) -> None:
+    objects = installation.folder / "components" / "50_objects.mdl"
+    shipped = objects.read_text(encoding="utf-8")
+    objects.write_text(re.sub(r",\s*no_copy\(true\)", "", shipped), "utf-8")
+    async with installation.running() as admin:
+        assert await not_copied(admin) == set()
+        mdl = """
+        ALTER Object medical_inquiry__v (
+            ADD Field own__c ( type('String'), label('Own'), max_length(5) ),
+            MODIFY Field response__v ( label('Answer') ) );
+        """
+        assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
+    objects.write_text(shipped, "utf-8")
+    async with installation.running() as admin:
+        assert await not_copied(admin) == {
+            "transfer_status__v",
+            "inquiry_status__v",
+            "response__v",
+            "response_package_link__v",
+            "closed_date__v",
+        }
+        stored = (await admin.get("/api/mdl/components/Object.medical_inquiry__v")).text
+        assert "label('Answer')" in stored
+        assert "own__c" in stored
+        assert await withheld(admin) == {}
+
+
+async def not_copied(admin: Api) -> set[str]:
+    """The fields that a copy of an inquiry leaves out, except unique ones."""
+    answer = await admin.get("/metadata/vobjects/medical_inquiry__v")
+    fields = answer.body["object"]["fields"]
+    return {
+        field["name"] for field in fields if field["no_copy"] and not field["unique"]
+    }

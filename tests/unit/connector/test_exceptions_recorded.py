@@ -33,6 +33,13 @@ def an_inquiry(vaults: Pair) -> str:
     return inquiry(vaults.crm, account(vaults.crm))
 
 
+def point_id(vaults: Pair) -> str:
+    """The record id of the integration point for inquiries."""
+    name = "integration_point_api_name__sys"
+    rows = vaults.medical.rows("integration_point__sys", "id", name)
+    return next(str(row["id"]) for row in rows if row[name] == INQUIRIES)
+
+
 async def test_a_message_with_failed_items_is_recorded_with_them(vaults: Pair) -> None:
     right, wrong = an_inquiry(vaults), an_inquiry(vaults)
     vaults.medical.refuse_rows(CASE, link__sys=f"{CRM_ID}_{wrong}")
@@ -58,7 +65,7 @@ async def test_a_message_with_failed_items_is_recorded_with_them(vaults: Pair) -
         vaults, "item_key", "item", "error_type", "error_status", "integration_rule"
     ) == [
         (
-            f"{message.message_id}:{wrong}",
+            f"{point_id(vaults)}:{wrong}",
             wrong,
             "save_error__sys",
             "open__sys",
@@ -72,9 +79,10 @@ async def test_a_message_with_failed_items_is_recorded_with_them(vaults: Pair) -
 async def test_each_message_has_its_own_items(vaults: Pair) -> None:
     messages = [envelope("V4T8"), envelope("V4T9")]
     await handle(vaults, *messages)
-    assert [row[0] for row in items(vaults, "item_key")] == [
-        f"{messages[0].message_id}:V4T8",
-        f"{messages[1].message_id}:V4T9",
+    records = [row["id"] for row in vaults.medical.rows("exception_message__sys", "id")]
+    assert items(vaults, "exception_message", "item") == [
+        (records[0], "V4T8"),
+        (records[1], "V4T9"),
     ]
 
 

@@ -16,23 +16,32 @@ from shared.vault.integrations.run_model import Counts
 fates = st.one_of(st.sampled_from(["done", "skipped"]), st.sampled_from(ItemErrorType))
 
 
-@given(st.lists(fates, max_size=30))
-def test_counts_of_any_outcome_add_up(story: list[str | ItemErrorType]) -> None:
+@given(st.lists(fates, max_size=30), st.sets(st.integers(0, 29)))
+def test_counts_of_any_outcome_add_up(
+    story: list[str | ItemErrorType], ignored: set[int]
+) -> None:
     outcome = Outcome()
     for number, fate in enumerate(story):
         if isinstance(fate, ItemErrorType):
             outcome.fail(str(number), ItemFailure(fate, "a reason"))
         else:
             (outcome.done if fate == "done" else outcome.skipped).add(str(number))
-    made = Counts(**counts(outcome, len(story)))
+    # An item that only warns may be ignored, too, although its record is written.
+    named = {str(number) for number in ignored if number < len(story)}
+    made = Counts(**counts(outcome, len(story), named))
     made.check()
     assert made.read == len(story)
+    assert made.failed == len(outcome.failures.keys() - named)
+    assert made.written == len(outcome.done)
 
 
 def test_a_unit_that_failed_as_a_whole_has_failed_in_each_record() -> None:
     made = Counts(**counts(None, 7))
     made.check()
     assert (made.read, made.failed, made.mapped) == (7, 7, 0)
+    made = Counts(**counts(None, 7, {"a", "b"}))
+    made.check()
+    assert (made.read, made.failed, made.skipped) == (7, 5, 2)
 
 
 @pytest.mark.parametrize(
