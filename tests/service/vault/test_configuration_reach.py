@@ -19,7 +19,7 @@ RECREATE Object seen__c (label('Seen'), label_plural('Seen'), prefix('RSE'),
 RECREATE Object alone__c (label('Alone'), label_plural('Alone'), prefix('RAL'));
 """
 CRITERION = """ALTER Objectlifecycle reach__c (MODIFY Objectlifecyclestate second__c (
-  ADD Objectlifecyclestateentrycriterion guess__c (criteria('{0}'), message('No'), order(1))));"""
+  ADD Objectlifecyclestateentrycriterion {0} (criteria('{1}'), message('No'), order(1))));"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,7 +37,7 @@ async def author(admin: Api) -> Api:
 @pytest.mark.parametrize(
     "text",
     [
-        CRITERION.format("hidden__cr.secret__c LIKE ''a%''"),
+        CRITERION.format("guess__c", "hidden__cr.secret__c LIKE ''a%''"),
         "RENAME Object hidden__c TO away__c;",
         "DROP Object alone__c;",
     ],
@@ -51,7 +51,7 @@ async def test_nobody_configures_what_shows_records_that_they_may_not_read(
 
 
 async def test_what_one_may_read_one_may_configure(author: Api, admin: Api) -> None:
-    own = CRITERION.format("name__v LIKE ''a%''")
+    own = CRITERION.format("own__c", "name__v LIKE ''a%''")
     assert (await execute(author, own)).status == "SUCCESS"
     assert (await execute(author, "RENAME Object seen__c TO shown__c;")).status == (
         "SUCCESS"
