@@ -114,7 +114,7 @@ class ConnectionCount:
         if held >= bounds.address_connections:
             return TOO_MANY_OF_ADDRESS
         if self.crowded and not self._make_room(held):
-            # What is left is kept for addresses with few: none of the others awaits anything.
+            # What is left is kept for addresses with few, whatever the others are doing.
             if held >= bounds.few_connections:
                 return TOO_MANY_OF_ADDRESS
             if len(self._clients) >= bounds.connections:
@@ -144,7 +144,7 @@ class ConnectionCount:
         ]
         requests = [each for each in candidates if each[0].awaits_request]
         bodies = [each for each in candidates if each[0].awaits_body]
-        # The first of the greatest, and so the oldest; a body only where there is no such connection without.
+        # The first of the greatest, and so the oldest; one with a body only where its address has no other.
         displaced, _ = max(
             requests + bodies, key=lambda each: each[1], default=(None, 0)
         )
