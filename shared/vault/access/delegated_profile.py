@@ -49,7 +49,6 @@ def _is_for_delegates(grant: Grant) -> bool:
             | Grant.READ_AUDIT
             | Grant.USE_STAGING
             | Grant.USE_LOADER
-            | Grant.RECORD_MIGRATION
             | Grant.LOOK_UP_ACCOUNTS
         ):
             return True
@@ -66,6 +65,7 @@ def _is_for_delegates(grant: Grant) -> bool:
             | Grant.SIGN_MESSAGES
             | Grant.REPORT_DELIVERIES
             | Grant.COPY_RECORDS
+            | Grant.RECORD_MIGRATION
             | Grant.REQUEST_RUNS
         ):
             return False

@@ -87,9 +87,6 @@ _COMPONENTS: Mapping[str, Grant] = {
 }
 """Component types that take a grant of their own to be changed, in place of EXECUTE_MDL."""
 
-_NEVER_REMOTE = frozenset({Grant.EXECUTE_MDL})
-"""What no remote Vault may do, whatever the user in whose name it works has become since."""
-
 _REFUSAL = "User does not have sufficient privileges to perform the action"
 
 
@@ -179,11 +176,41 @@ def _where(caller: Caller) -> str:
 
 def granted(caller: Caller, grant: Grant) -> bool:
     """Return whether the caller's profile has the grant, and the session does not exclude it."""
-    if caller.connection_id is not None and grant in _NEVER_REMOTE:
+    if caller.connection_id is not None and not _is_for_remotes(grant):
         return False
     if caller.read_only and not _reads_only(grant):
         return False
     return grant in caller.profile.grants
+
+
+def _is_for_remotes(grant: Grant) -> bool:
+    """Return whether a remote Vault may use a grant in its connection's session, whoever the session's user is."""
+    match grant:
+        # A remote Vault reads and writes records, and reads how they are made.
+        case Grant.READ_CONFIGURATION | Grant.READ_QUEUES | Grant.COPY_RECORDS:
+            return True
+        case (
+            Grant.EXECUTE_MDL
+            | Grant.MANAGE_QUEUES
+            | Grant.REPORT_DELIVERIES
+            | Grant.READ_QUEUE_LOG
+            | Grant.MANAGE_CONNECTIONS
+            | Grant.OPEN_CONNECTION_SESSIONS
+            | Grant.SIGN_MESSAGES
+            | Grant.MANAGE_JOBS
+            | Grant.USE_STAGING
+            | Grant.MANAGE_STAGING
+            | Grant.USE_LOADER
+            | Grant.MANAGE_PACKAGES
+            | Grant.READ_AUDIT
+            | Grant.RECORD_MIGRATION
+            | Grant.REQUEST_RUNS
+            | Grant.MANAGE_INTEGRATIONS
+            | Grant.LOOK_UP_ACCOUNTS
+        ):
+            return False
+        case _:
+            assert_never(grant)
 
 
 def _reads_only(grant: Grant) -> bool:

@@ -20,6 +20,7 @@ from shared.vault.admin.rendering import render
 from shared.vault.api.file_body import UploadForm, upload_form
 from shared.vault.api.request_context import admitted, vault_of
 from shared.vault.errors import VaultFault
+from shared.vault.security.sessions import invalid_session
 
 if TYPE_CHECKING:
     from shared.vault.assembly.vault import Vault
@@ -131,6 +132,9 @@ def visiting(
         vault = vault_of(request)
         secret = request.cookies.get(cookies.session_cookie(vault.vault_id), "")
         caller = await admitted(request, secret or None)
+        # Pages are for people; a remote Vault has its session for calls.
+        if caller.connection_id is not None:
+            raise invalid_session()
         made = Visit(request, vault, caller, secret)
         request.state.visit = made
         if request.method in READING:

@@ -144,17 +144,18 @@ def check_criterion(
     criterion: EntryCriterion,
     object_name: str,
     registry: Registry,
+    readable: vql.Readable | None = None,
 ) -> None:
-    """Check one criterion against an object's fields.
+    """Check one criterion against an object's fields, and where ``readable`` is given, against what a user may read.
 
-    :raises VqlError: if it is not VQL, or names what the object does not have.
+    :raises VqlError: if it is not VQL, or names what the object does not have or the user may not read.
     """
     criteria = vql.parse_criteria(criterion.criteria)
     vql.check_criteria(
         criteria,
         object_name,
         registry,
-        _everything,
+        readable or _everything,
     )
 
 

@@ -13,6 +13,7 @@ import structlog
 
 from shared.protocol.error_types import ErrorType
 from shared.runtime.retry_policies import TABLE_CHANGED
+from shared.vault.access.configuration_reach import check_reach
 from shared.vault.access.permissions import Grant, authorize, authorize_components
 from shared.vault.access.profiles import check_change, supplied_components
 from shared.vault.audit.audit_entries import component_changed
@@ -277,10 +278,12 @@ class ComponentService:
     ) -> None:
         """Carry out one step of a statement: change data and components, date the change, and write its audit entries.
 
-        :raises ComponentError: the step would lose data, or grant permissions that the caller does not have.
+        :raises ComponentError: the step would lose data, or grant permissions or show values that the caller does not
+            have.
         """
         if statement.type in (PERMISSION_SET, PROFILE):
             check_change(caller, step)
+        check_reach(caller, step)
         if step.renaming is not None:
             await follow(connection, step.before, step.renaming)
         else:

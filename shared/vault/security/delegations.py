@@ -9,6 +9,7 @@ import asyncpg
 
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
+from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import (
     AuditTrail,
     Operation,
@@ -116,6 +117,11 @@ class Delegations:
         """
         in_person(caller)
         require_own(caller, delegator, OBJECT, Operation.CREATE)
+        # The Vault itself lets nobody act for it.
+        if SYSTEM.user_id in (delegator, delegate):
+            raise VaultFault(
+                ErrorType.USER_NOT_FOUND, "There is no active user with this id"
+            )
         if delegator == delegate:
             raise VaultFault(
                 ErrorType.INVALID_DATA, "A user cannot be their own delegate"

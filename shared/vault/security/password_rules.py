@@ -21,6 +21,8 @@ MIN_REST = 8
 LOOKED_AT = 72
 # Shorter parts of a name stand in many good passwords.
 MIN_PART_LENGTH = 3
+# What stands on the pages that ask for the password.
+OWN_WORDS = ("medical", "vault", "veeva", "crm", "connection", "medinquiry", "inquiry")
 SEPARATORS = re.compile(r"[\W_]+")
 
 
@@ -35,7 +37,7 @@ def check_password(password: str, names: Iterable[str]) -> None:
         message = f"A password has from {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"
         raise VaultFault(ErrorType.INVALID_DATA, message)
     guessed = _guessed_first(names)
-    strength = zxcvbn(password[:LOOKED_AT], user_inputs=guessed)
+    strength = zxcvbn(password[:LOOKED_AT], user_inputs=[*guessed, *OWN_WORDS])
     weak = cast("int", strength["score"]) < MIN_SCORE
     if weak or len(_without(guessed, password)) < MIN_REST:
         message = (

@@ -53,11 +53,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class SubSelectColumn:
-    """One output column with the result of a to-many sub-select as JSON text; its key is the relationship's name."""
+    """One output column with the result of a to-many sub-select as JSON text; its key is the relationship's name.
+
+    ``rows`` is the largest number of its rows.
+    """
 
     key: str
     source: VaultObject
     columns: tuple[Column, ...]
+    rows: int
 
 
 def field_columns(scope: Scope, items: Sequence[Item]) -> list[tuple[str, Column]]:
@@ -203,7 +207,7 @@ def sub_select(
         f" FROM {source} WHERE {where} ORDER BY {order} LIMIT {limit}) {page})"
     )
     shown = tuple(column for _, column in columns)
-    return sql, SubSelectColumn(select.source, child, shown)
+    return sql, SubSelectColumn(select.source, child, shown, size)
 
 
 def _page_size(

@@ -19,6 +19,7 @@ from shared.vault.vql.columns import (
     sub_select,
 )
 from shared.vault.vql.conditions import matching_sql
+from shared.vault.vql.page_size import bounded_rows
 from shared.vault.vql.resolve import Readable, Scope, Statement
 from shared.vault.vql.syntax_tree import (
     And,
@@ -174,7 +175,8 @@ def compile_query(
     texts = [_as_json(sql, column) for sql, column in selected]
     columns = tuple(column for _, column in selected)
     limits = select.limits
-    pagesize = options.max_pagesize if limits.pagesize is None else limits.pagesize
+    wanted = options.max_pagesize if limits.pagesize is None else limits.pagesize
+    most = bounded_rows(columns, options.max_pagesize)
     return CompiledQuery(
         query=query,
         source=source,
@@ -185,7 +187,7 @@ def compile_query(
         parameters=tuple(statement.parameters),
         matching=matching,
         matching_parameters=matching_parameters,
-        pagesize=min(pagesize, options.max_pagesize),
+        pagesize=min(wanted, most),
         pageoffset=limits.pageoffset or 0,
         maxrows=limits.maxrows,
         skip=limits.skip or 0,

@@ -26,6 +26,7 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.protocol.csv_cells:_MARKED": {"match"},
     "shared.protocol.json_values:_LONG_RUN": {"finditer"},
     "shared.protocol.json_values:_STRING": {"match"},
+    "shared.spark.envelope:_UNSTORABLE": {"search"},
     "shared.vault.admin.listing:WORD": {"findall"},
     "shared.vault.admin.record_pages:NUMBER": {"fullmatch"},
     "shared.vault.admin.rendering:NAME_BREAK": {"sub"},

@@ -30,7 +30,6 @@ USABLE = {
     Grant.READ_AUDIT,
     Grant.USE_STAGING,
     Grant.USE_LOADER,
-    Grant.RECORD_MIGRATION,
     Grant.LOOK_UP_ACCOUNTS,
 }
 # object → the first letters of the operations that a System Admin's delegate may do

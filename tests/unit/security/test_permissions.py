@@ -137,10 +137,12 @@ def test_a_remote_vault_is_not_the_user() -> None:
         in_person(Caller(7, "someone", BUSINESS, "session", connection_id="V0B1"))
 
 
-def test_no_remote_vault_executes_mdl() -> None:
+def test_a_remote_vault_serves_records_alone() -> None:
     remote = Caller(7, "someone", ADMIN, "session", connection_id="V0B1")
-    assert {grant for grant in Grant if not granted(remote, grant)} == {
-        Grant.EXECUTE_MDL
+    assert {grant for grant in Grant if granted(remote, grant)} == {
+        Grant.READ_CONFIGURATION,
+        Grant.READ_QUEUES,
+        Grant.COPY_RECORDS,
     }
 
 
