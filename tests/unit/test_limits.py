@@ -1,4 +1,4 @@
-"""The limits of bodies: the documentation names those of the code."""
+"""The limits of bodies and queries: the documentation names those of the code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from shared.vault.configuration import component_service
 from shared.vault.errors import MAX_ERRORS
 from shared.vault.loader import sheet
 from shared.vault.records.rows import MAX_ROWS
+from shared.vault.vql import token_reader, vql_tokens
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -59,11 +60,15 @@ LIMITS = {
         f"{sheet.MAX_RECORD:,}",
         "500",
     ],
+    "query text": [f"{vql_tokens.MAX_TEXT:,} characters"],
+    "conditions of a statement, those of its sub-selects among them; a list of values is one": [
+        f"{token_reader.MAX_CONDITIONS:,}"
+    ],
 }
-"""Limits of bodies by what docs/api.md calls them; those in one row are separated there by semicolons."""
+"""Limits of bodies and queries by what docs/api.md calls them; those in one row are separated there by semicolons."""
 
 
-def test_the_api_page_lists_the_limits_of_bodies() -> None:
+def test_the_api_page_lists_the_limits_of_bodies_and_queries() -> None:
     page = (DOCS / "api.md").read_text(encoding="utf-8")
     section = page.partition("\n## Limits\n")[2].partition("\n## ")[0]
     limits = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", section, re.MULTILINE))

@@ -26,9 +26,9 @@ from shared.vault.documents.document_content import DocumentFiles
 from shared.vault.documents.document_reading import DocumentReader
 from shared.vault.documents.document_service import DocumentService
 from shared.vault.documents.texts import DocumentTexts
-from shared.vault.exceptions import ignoring, items
+from shared.vault.exceptions import ignoring, items, recorders
 from shared.vault.exceptions.bulk_retry import BulkRetries
-from shared.vault.exceptions.exception_model import ITEM
+from shared.vault.exceptions.exception_model import ITEM, MESSAGE
 from shared.vault.files.content_service import ContentService
 from shared.vault.integrations import integration_triggers as integrations
 from shared.vault.integrations import reference_lookups
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
 TRIGGERS: Mapping[str, Trigger] = {
     integrations.OBJECT: integrations.IntegrationTrigger(),
     ITEM: items.ItemTrigger(),
+    MESSAGE: recorders.MessageTrigger(),
     reference_lookups.OBJECT: reference_lookups.ReferenceLookupTrigger(),
 }
 

@@ -10,7 +10,6 @@ from shared.vault.errors import ApiError
 from shared.vault.exceptions.exception_model import (
     ERROR_STATUS,
     ITEM,
-    ITEMS_FAILED,
     MESSAGE,
     ErrorStatus,
 )
@@ -41,9 +40,7 @@ async def ignore(context: ActionContext) -> Mapping[str, ApiError]:
         return {row["id"]: error for row in resolved}
     records, caller = context.records, context.caller
     if target.name == MESSAGE:
-        # A message without items has no item trigger to count them down.
-        change = {**IGNORED, ITEMS_FAILED: 0}
-        await records.change_in(connection, caller, target, ids, {}, change)
+        await records.change_in(connection, caller, target, ids, {}, IGNORED)
     rows = await connection.fetch(UNRESOLVED_ITEMS, ids)
     items = [row["id"] for row in rows]
     item = context.registry.objects[ITEM]

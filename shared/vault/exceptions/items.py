@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.vault.exceptions import recorders
 from shared.vault.exceptions.exception_model import MESSAGE
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.errors import ApiError
+    from shared.vault.records.rows import NewRow
     from shared.vault.storage.database import Connection
 
 # Locked in a statement of its own: the statement that counts then begins after the lock, and
@@ -44,16 +46,28 @@ AND (m.message_items_failed__sys, m.error_status__sys) IS DISTINCT FROM (summed.
 
 
 class ItemTrigger:
-    """Counts the items of a message after every write; open and retried items count as failed."""
+    """Counts the items of a message after every write; open and retried items count as failed.
+
+    Only those who record failures write what an item says.
+    """
 
     columns = (MESSAGE,)
+
+    async def before_create(
+        self,
+        connection: Connection,
+        caller: Caller,
+        rows: Sequence[NewRow],
+    ) -> None:
+        """Fail new items of callers who do not record failures."""
+        del connection
+        recorders.fail_new(caller, rows)
 
     def before_update(
         self, caller: Caller, stored: Record, changes: dict[str, object]
     ) -> ApiError | None:
-        """Allow the update."""
-        del caller, stored, changes
-        return None
+        """Refuse changes of what was recorded."""
+        return recorders.refusal(caller, stored, changes)
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
         """Allow the deletion."""

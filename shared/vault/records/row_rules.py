@@ -31,7 +31,9 @@ FIELD = SOURCE_MODIFIED.name
 STATUS, ACTIVE = "status__v", "active__v"
 PLATFORM = "__sys"
 
-ALWAYS_RULED = frozenset({"user__sys", "connection__sys"})
+ALWAYS_RULED = frozenset(
+    {"user__sys", "connection__sys", "exception_message__sys", "exception_item__sys"}
+)
 """Objects whose rules protect the Vault itself: they hold for calls without triggers too."""
 
 

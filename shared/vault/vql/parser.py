@@ -40,6 +40,7 @@ from shared.vault.vql.vql_errors import VqlLimitError
 from shared.vault.vql.vql_tokens import TokenKind, is_list, is_string, kind_of
 
 MAX_ALIAS = 40  # characters
+MAX_ORDER = 100  # terms of ORDER BY
 MAX_ROWS = 2**31 - 1  # the largest number a limit may name
 
 NO_LIMITS = Limits()
@@ -62,7 +63,7 @@ def parse(text: str) -> Query:
     """Return one SELECT.
 
     :raises VqlSyntaxError: the text is not a SELECT.
-    :raises VqlLimitError: the text is too long, or nested too deeply.
+    :raises VqlLimitError: the text is too long or nested too deeply, or has too many conditions or fields of ORDER BY.
     """
     parser = _Parser(text)
     select = parser.select(nested=False)
@@ -167,6 +168,8 @@ class _Parser(FindReader):
         terms = [self._order_term()]
         while self._take(","):
             terms.append(self._order_term())
+        if len(terms) > MAX_ORDER:
+            raise VqlLimitError(f"ORDER BY takes at most {MAX_ORDER} fields")
         return tuple(terms)
 
     def _order_term(self) -> Order | Rank:
@@ -251,6 +254,7 @@ class _Parser(FindReader):
     def _condition(self) -> Expression:
         if self._is_at("NOT"):
             self._refuse("NOT is no operator of WHERE; use != or another operator")
+        self._one_more_condition()
         operand = Operand(*self._function())
         token = self._token
         if token not in _OPERATORS:

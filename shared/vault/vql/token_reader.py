@@ -18,6 +18,7 @@ from shared.vault.vql.vql_tokens import (
 
 T = TypeVar("T")
 
+MAX_CONDITIONS = 1_000  # of a statement; a list of values is one
 MAX_DEPTH = 50  # parentheses within parentheses
 MAX_SHOWN = 60  # characters of a token that an error repeats
 
@@ -25,7 +26,7 @@ MAX_SHOWN = 60  # characters of a token that an error repeats
 class TokenReader:
     """Reads the tokens of a text one after the other; its errors contain the position of the unexpected token."""
 
-    __slots__ = ("_depth", "_next", "_text", "_token", "_tokens")
+    __slots__ = ("_conditions", "_depth", "_next", "_text", "_token", "_tokens")
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -34,6 +35,7 @@ class TokenReader:
         self._next = 0
         self._token = self._tokens[0]
         self._depth = 0
+        self._conditions = 0
 
     def end(self) -> None:
         """Check that all tokens have been read.
@@ -125,6 +127,18 @@ class TokenReader:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             message = f"parentheses go deeper than {MAX_DEPTH}"
+            where = self._place(self._next)
+            raise VqlLimitError(f"{message} ({where})")
+
+    def _one_more_condition(self) -> None:
+        """Count one more condition of the statement.
+
+        :raises VqlLimitError: there are more than ``MAX_CONDITIONS``.
+        """
+        # A statement is compiled in one go: while that lasts, the process answers nobody else.
+        self._conditions += 1
+        if self._conditions > MAX_CONDITIONS:
+            message = f"a statement takes at most {MAX_CONDITIONS:,} conditions"
             where = self._place(self._next)
             raise VqlLimitError(f"{message} ({where})")
 

@@ -51,10 +51,20 @@ def steps_of(text: str) -> int:
 
 
 HOSTILE = {
-    "conditions": ("SELECT id FROM account__v WHERE id = 'x'", " OR id = 'x'", ""),
+    # So long that all of them are within the bound of a statement.
+    "conditions": (
+        "SELECT id FROM account__v WHERE id = 'x'",
+        f" OR id = '{'x' * 40}'",
+        "",
+    ),
     "conjunctions": (
         "SELECT id FROM account__v WHERE id = 'x'",
-        " AND beds__v > 1",
+        f" AND beds__v > {'1' * 30}",
+        "",
+    ),
+    "conditions without end": (
+        "SELECT id FROM account__v WHERE id = 'x'",
+        " OR id = 'x'",
         "",
     ),
     "ids": ("SELECT id FROM account__v WHERE id CONTAINS ('x'", ",'x'", ")"),
@@ -93,7 +103,7 @@ HOSTILE = {
     "tokens not closed": ("SELECT id FROM account__v WHERE id = ", "${a.", ""),
     "date literals": (
         "SELECT id FROM account__v WHERE id = 'x'",
-        " AND birth_date__v != LAST_DAYS:3",
+        " AND birth_date__v    !=    LAST_DAYS:30000",
         "",
     ),
     "spaces": ("SELECT id FROM account__v", " ", ""),

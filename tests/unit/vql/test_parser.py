@@ -16,6 +16,7 @@ from shared.vault.vql import (
     parse_criteria,
     parse_statement,
 )
+from shared.vault.vql.parser import MAX_ORDER
 from shared.vault.vql.syntax_tree import (
     And,
     Between,
@@ -30,7 +31,7 @@ from shared.vault.vql.syntax_tree import (
     Or,
     Path,
 )
-from shared.vault.vql.token_reader import MAX_DEPTH
+from shared.vault.vql.token_reader import MAX_CONDITIONS, MAX_DEPTH
 from tests.unit.vql.test_injection import STATEMENTS
 
 
@@ -158,6 +159,59 @@ def test_depth_has_a_bound() -> None:
     with pytest.raises(VqlLimitError):
         parse_criteria("(" * 40_000)
     parse_criteria(" OR ".join([nested(MAX_DEPTH)] * 100))
+
+
+CONDITIONS = {
+    "=": "a__v = 1",
+    "!= beside =": "a__v != 1",
+    "in parentheses": "((a__v = 1))",
+    "BETWEEN": "a__v BETWEEN 1 AND 2",
+    "LIKE": "a__v LIKE 'b%'",
+    "a list of one": "a__v CONTAINS (1)",
+    "in a semi-join": "id IN (SELECT id FROM b__v WHERE a__v = 1)",
+}
+STATEMENT = {
+    "of a query": "SELECT id FROM a__v WHERE {}",
+    "of a sub-select": "SELECT id, (SELECT id FROM b__vr WHERE {}) FROM a__v",
+    "of a semi-join": "SELECT id FROM a__v WHERE id IN (SELECT id FROM b__v WHERE {})",
+    "shared by both": "SELECT id, (SELECT id FROM b__vr WHERE c__v = 1) FROM a__v WHERE {}",
+}
+
+
+@pytest.mark.parametrize("statement", STATEMENT)
+@pytest.mark.parametrize("joined", [" OR ", " AND "])
+def test_conditions_of_a_statement_have_a_bound(statement: str, joined: str) -> None:
+    text = STATEMENT[statement]
+    taken = 0 if statement in ("of a query", "of a sub-select") else 1
+
+    def conditions(number: int) -> str:
+        return text.format(joined.join(["a__v = 1"] * number))
+
+    parse(conditions(MAX_CONDITIONS - taken))
+    with pytest.raises(VqlLimitError, match=r"at most 1,000 conditions \(line 1"):
+        parse(conditions(MAX_CONDITIONS - taken + 1))
+
+
+@pytest.mark.parametrize("kind", CONDITIONS)
+def test_every_kind_of_condition_counts(kind: str) -> None:
+    condition = CONDITIONS[kind]
+    counted = 2 if kind == "in a semi-join" else 1
+    most = MAX_CONDITIONS // counted
+    parse_criteria(" OR ".join([condition] * most))
+    with pytest.raises(VqlLimitError):
+        parse_criteria(" OR ".join([condition] * (most + 1)))
+
+
+def test_a_list_is_one_condition_however_long() -> None:
+    listed = ",".join(["'x'"] * (10 * MAX_CONDITIONS))
+    parse_criteria(f"a__v CONTAINS ({listed})")
+
+
+def test_fields_of_order_have_a_bound() -> None:
+    head = "SELECT id FROM a__v ORDER BY "
+    parse(head + ", ".join(["id"] * MAX_ORDER))
+    with pytest.raises(VqlLimitError, match=f"at most {MAX_ORDER} fields"):
+        parse(head + ", ".join(["id"] * (MAX_ORDER + 1)))
 
 
 def test_criteria_are_an_expression_and_nothing_else() -> None:
