@@ -115,7 +115,7 @@ async def test_a_redirect_is_not_followed(
         b"<html>forbidden</html>",
         b"forbidden",
         b"[" * 100_000,
-        gzip.compress(b'{"responseStatus":"SUCCESS","data":{}}'),
+        gzip.compress(b'{"responseStatus":"SUCCESS","data":{}}', mtime=0),
     ],
 )
 @pytest.mark.parametrize("status", [200, 401, 403, 404, 407, 429, 451, 502])
@@ -142,7 +142,7 @@ async def test_an_envelope_of_another_shape_will_not_pass(
 async def test_a_compressed_answer_is_not_expanded(
     vault: FaultyVault, client: VaultClient
 ) -> None:
-    bomb = gzip.compress(b" " * (100_000_000))
+    bomb = gzip.compress(b" " * (100_000_000), mtime=0)
     vault.on(RECORD, answering(200, bomb, {"Content-Encoding": "gzip"}))
     tracemalloc.start()
     with pytest.raises(VaultUnavailable):
