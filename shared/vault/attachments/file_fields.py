@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permissions import Operation
+from shared.vault.access.permissions import Operation, may
 from shared.vault.attachments.attachment_archive import record_title
 from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_model import (
@@ -104,19 +104,33 @@ class AttachmentFields:
         # Before any file is copied for a caller who may not write at all.
         self._records.target(caller, object_name, rows)
         handles = [text for text in texts if HANDLE.fullmatch(text)]
-        known = await self._touched(handles)
+        known = await self._touched(caller, handles)
         files: dict[str, Handle | UnkeptFile] = {}
         for text in sorted(texts):
             # A text that looks like a handle, but is not a known one, may be a path.
             files[text] = known.get(text) or await self._staged(caller, text)
         return [_replaced(row, names, files) for row in rows]
 
-    async def _touched(self, handles: Sequence[str]) -> dict[str, Handle]:
-        """Return the known handles by their texts, and protect them from the sweep for a day."""
-        if not handles:
+    async def _touched(
+        self,
+        caller: Caller,
+        handles: Sequence[str],
+    ) -> dict[str, Handle]:
+        """Return the handles by their texts, and protect them from the sweep for a day.
+
+        Left out are those that are in no record which the caller may read: to know a handle is no right to its file.
+        """
+        fields = [
+            f"SELECT {quoted(field.name)} FROM {table(target.name)} WHERE {quoted(field.name)} = ANY($1::text[])"
+            for target in self._components.registry.objects.values()
+            if may(caller, target.name, Operation.READ)
+            for field in _fields(target)
+        ]
+        if not handles or not fields:
             return {}
         async with self._database.connection() as connection:
-            rows = await connection.fetch(TOUCH, handles)
+            held = await connection.fetch(" UNION ".join(fields), handles)
+            rows = await connection.fetch(TOUCH, [record[0] for record in held])
         return {row["handle"]: Handle(row["handle"]) for row in rows}
 
     async def _staged(self, caller: Caller, path: str) -> Handle | UnkeptFile:

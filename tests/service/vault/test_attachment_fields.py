@@ -19,6 +19,7 @@ from shared.vault.components.schema import schema_name
 from shared.vault.storage.migrate import FOLDER
 from tests.servers import fresh_database
 from tests.service.vault.jobbing import finished
+from tests.service.vault.profiles import with_profile
 from tests.service.vault.served import Answer, Api
 from tests.service.vault.test_attachments import content, staged
 
@@ -30,6 +31,7 @@ RECREATE Object dossier__c ( label('Dossier'), prefix('ZDS'),
   Field sealed__c ( type('Attachment'), label('Sealed'), editable(false) ),
   Field parent__c ( type('Object'), label('Parent'), object('Object.dossier__c'), relationship_type('parent'),
     relationship_deletion('cascade') ) );
+RECREATE Object folder__c ( label('Folder'), prefix('ZFO'), Field file__c ( type('Attachment'), label('File') ) );
 """
 DOSSIERS = "/vobjects/dossier__c"
 SCAN = b"%PDF-1.4 a scan"
@@ -278,6 +280,22 @@ async def test_what_is_refused(
     answer = await admin.put(DOSSIERS, json=[{"id": record_id, "scan__c": path}])
     assert answer.data[0]["errors"][0]["type"] == "INVALID_DATA"
     assert (await record(user, record_id))["scan__c"] is None
+
+
+async def test_to_know_a_handle_is_no_right_to_its_file(admin: Api) -> None:
+    hidden = await dossier(admin)
+    await put(admin, hidden, b"for readers of dossiers")
+    handle = (await record(admin, hidden))["scan__c"]
+    outsider = await with_profile(admin, set(), {"folder__c": "rced"})
+    made = await outsider.post(
+        "/vobjects/folder__c", json=[{"name__v": "mine", "file__c": handle}]
+    )
+    assert made.data[0]["errors"][0]["type"] == "INVALID_DATA", made.text
+    reader = await with_profile(admin, set(), {"folder__c": "rced", "dossier__c": "r"})
+    made = await reader.post(
+        "/vobjects/folder__c", json=[{"name__v": "theirs", "file__c": handle}]
+    )
+    assert made.status == "SUCCESS", made.text
 
 
 async def test_copies_share_a_file_and_it_is_swept_after_the_last(
