@@ -36,7 +36,9 @@ router = APIRouter(prefix=f"{PREFIX}/services", tags=["Integrations"])
 async def download(
     request: Request,
     caller: SignedIn,
-    connection: Annotated[str, Query(max_length=100)] = "",
+    connection: Annotated[
+        str, Query(max_length=100, description="API name; all connections without it.")
+    ] = "",
 ) -> Response:
     """Returns the lookups of a connection (its API name), or of all, as CSV that can be changed and uploaded."""
     vault = vault_of(request)

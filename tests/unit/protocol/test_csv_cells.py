@@ -20,6 +20,7 @@ NUMBER = r"[+\-\uff0b\uff0d][\d.][\d.,\s]*"
 NUMBERS = ("-1", "+1.5", "-1,234.50", "-.5")
 WRITERS = {
     "shared/protocol/csv_cells.py": "writes safe cells",
+    "shared/vault/integrations/lookup_files.py": "writes cells that it reads again as they were",
     "shared/vault/loader/sheet.py": "makes values of records safe cells",
     "medcrm/folder.py": "writes cells that it reads again as they were",
 }
