@@ -97,7 +97,8 @@ async def test_a_vault_declares_its_queues_and_a_connector_uses_them(
         await declare_queue(channel, QUEUE, "inbound")
         theirs = await connector.channel(on_return_raises=True)
         inbound = await theirs.get_exchange("spark.inbound", ensure=False)
-        await inbound.publish(aio_pika.Message(b"{}"), QUEUE, timeout=10)
+        # A new queue first elects its leader, which on a busy machine takes a while.
+        await inbound.publish(aio_pika.Message(b"{}"), QUEUE, timeout=60)
         queue = await theirs.get_queue(QUEUE, ensure=False)
         message = await queue.get(timeout=10)
         assert message is not None

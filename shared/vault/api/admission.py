@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import (
     Grant,
@@ -117,9 +118,10 @@ def own_or_allowed(operation: Operation) -> Admission:
     """Return a dependency that admits callers about themselves, and those who may do this with the path's user."""
 
     async def admit(caller: SignedIn, user_id: str) -> Caller:
-        # `me` stands for the caller; what is no number is refused as a parameter.
-        owner = int(user_id) if user_id.isdecimal() else caller.user_id
-        require_own(caller, owner, USER, operation)
+        # `me` stands for the caller; what is no id is refused as a parameter.
+        owner = whole_number(user_id)
+        own_id = caller.user_id if owner is None else owner
+        require_own(caller, own_id, USER, operation)
         return caller
 
     return admit

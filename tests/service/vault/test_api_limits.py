@@ -51,6 +51,13 @@ async def two(
                 yield one, first, other, second
 
 
+@pytest.fixture(autouse=True)
+async def counts(two: tuple[Vault, Api, Vault, Api]) -> None:
+    """Begin each test without sign-ins and wrong passwords of others, which count by address as well."""
+    async with two[0].database.connection() as connection:
+        await connection.execute("DELETE FROM platform.sign_in_window")
+
+
 async def remaining(api: Api) -> tuple[int, str | None]:
     answer = await api.post("/keep-alive")
     assert answer.status == "SUCCESS"
