@@ -31,7 +31,7 @@ RECREATE Object dossier__c ( label('Dossier'), prefix('ZDS'),
   Field sealed__c ( type('Attachment'), label('Sealed'), editable(false) ),
   Field parent__c ( type('Object'), label('Parent'), object('Object.dossier__c'), relationship_type('parent'),
     relationship_deletion('cascade') ) );
-RECREATE Object folder__c ( label('Folder'), prefix('ZFO'), Field file__c ( type('Attachment'), label('File') ) );
+RECREATE Object sleeve__c ( label('Sleeve'), prefix('ZSL'), Field file__c ( type('Attachment'), label('File') ) );
 """
 DOSSIERS = "/vobjects/dossier__c"
 SCAN = b"%PDF-1.4 a scan"
@@ -286,14 +286,14 @@ async def test_to_know_a_handle_is_no_right_to_its_file(admin: Api) -> None:
     hidden = await dossier(admin)
     await put(admin, hidden, b"for readers of dossiers")
     handle = (await record(admin, hidden))["scan__c"]
-    outsider = await with_profile(admin, set(), {"folder__c": "rced"})
+    outsider = await with_profile(admin, set(), {"sleeve__c": "rced"})
     made = await outsider.post(
-        "/vobjects/folder__c", json=[{"name__v": "mine", "file__c": handle}]
+        "/vobjects/sleeve__c", json=[{"name__v": "mine", "file__c": handle}]
     )
     assert made.data[0]["errors"][0]["type"] == "INVALID_DATA", made.text
-    reader = await with_profile(admin, set(), {"folder__c": "rced", "dossier__c": "r"})
+    reader = await with_profile(admin, set(), {"sleeve__c": "rced", "dossier__c": "r"})
     made = await reader.post(
-        "/vobjects/folder__c", json=[{"name__v": "theirs", "file__c": handle}]
+        "/vobjects/sleeve__c", json=[{"name__v": "theirs", "file__c": handle}]
     )
     assert made.status == "SUCCESS", made.text
 
