@@ -88,13 +88,16 @@ class _Ordering:
 
     def _break_circle(self) -> None:
         """Emit a component that needs only what is there in some form, else the beginning of a new one."""
+        # What only waits behind a circle may need what the circle's components are yet to get.
         for key in self._pending:
-            if self._waits[key] <= self._present:
+            if self._waits[key] <= self._present and self._is_circular(key):
                 self._emit(key)
                 return
         for key, component in self._pending.items():
+            if key in self._present or not self._is_circular(key):
+                continue
             begun = _without(component, self._waits[key] - self._present)
-            if key not in self._present and begun != component:
+            if begun != component:
                 self._ordered.append(begun)
                 self._present.add(key)
                 self._release(key)
@@ -102,6 +105,17 @@ class _Ordering:
         # Nothing can be left out: the Vault will say what is missing.
         first = next(iter(self._pending))
         self._emit(first)
+
+    def _is_circular(self, key: Key) -> bool:
+        """Return whether a component waits for one that waits for it, directly or by others."""
+        reached: set[Key] = set()
+        following = list(self._waits[key])
+        while following:
+            other = following.pop()
+            if other not in reached:
+                reached.add(other)
+                following += self._waits.get(other, ())
+        return key in reached
 
 
 def _without(
