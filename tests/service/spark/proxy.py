@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 
 from yarl import URL
+
+from tests.service.spark.waiting import until
+
+T = TypeVar("T")
 
 
 class Proxy:
@@ -17,6 +22,7 @@ class Proxy:
         self._accepting = True
         self._writers: set[asyncio.StreamWriter] = set()
         self.accepted = 0
+        self.arrived = 0  # chunks of bytes, from either side
         self.latency = 0.0
         self.url = ""
 
@@ -59,6 +65,21 @@ class Proxy:
             await asyncio.gather(task, return_exceptions=True)
             self.restore()
 
+    async def interrupted(self, work: Coroutine[object, object, T]) -> T:
+        """Cut the connection of the work once it has sent something, refuse the next one, and return its result.
+
+        The steps follow what the work does and not a clock, so that a slow machine sees the same faults.
+        """
+        self.freeze()
+        arrived = self.arrived
+        task = asyncio.create_task(work)
+        await until(lambda: self.arrived > arrived)
+        self.cut()
+        accepted = self.accepted
+        await until(lambda: self.accepted > accepted)
+        self.restore()
+        return await task
+
     async def _accept(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -78,6 +99,7 @@ class Proxy:
     ) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
+                self.arrived += 1
                 await self._flowing.wait()
                 if not self.latency:
                     writer.write(data)
