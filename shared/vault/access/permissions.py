@@ -207,6 +207,7 @@ def _is_for_remotes(grant: Grant) -> bool:
             | Grant.REQUEST_RUNS
             | Grant.MANAGE_INTEGRATIONS
             | Grant.LOOK_UP_ACCOUNTS
+            | Grant.REHEARSE_FAULTS
         ):
             return False
         case _:
@@ -237,6 +238,7 @@ def _reads_only(grant: Grant) -> bool:
             | Grant.REQUEST_RUNS
             | Grant.MANAGE_INTEGRATIONS
             | Grant.LOOK_UP_ACCOUNTS
+            | Grant.REHEARSE_FAULTS
         ):
             return False
         case _:

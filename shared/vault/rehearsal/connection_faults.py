@@ -1,0 +1,129 @@
+"""Faults of the way between a client and its Vault: late, silent, slow and broken answers."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from shared.vault.rehearsal.fault import CallFault, StruckCall
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive
+
+# A large answer is slow as well, but it does not take a task of its own for each byte.
+SLOW_PIECES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BurstDelay(CallFault):
+    """The caller is above the burst limit: the call is delayed, and the answer says by how much."""
+
+    async def strike(self, call: StruckCall) -> None:
+        """Wait, and have the call carried out."""
+        await asyncio.sleep(call.seconds)
+        delay = str(round(call.seconds * 1000)).encode()
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [
+                    (name, b"0" if name == b"x-vaultapi-burstlimitremaining" else value)
+                    for name, value in message.get("headers", ())
+                ]
+                headers.append((b"x-vaultapi-responsedelay", delay))
+                message["headers"] = headers
+            await call.send(message)
+
+        await call.carry_out(send)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence(CallFault):
+    """No answer comes: the call is carried out or not, the connection stays open, and is cut in the end."""
+
+    carried_out: bool
+
+    async def strike(self, call: StruckCall) -> None:
+        """Keep the connection open until the client gives up, at most for the fault's seconds, and cut it."""
+        if self.carried_out:
+            await call.carry_out(_to_nobody)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(call.seconds):
+                await _disconnected(call.receive)
+                return
+        await _cut(call)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutAnswer(CallFault):
+    """The call is carried out, and its connection breaks in the middle of the answer."""
+
+    async def strike(self, call: StruckCall) -> None:
+        """Send half of the answer's body, and cut the connection."""
+        answer = await _collected(call)
+        half = len(answer.body) // 2
+        await call.send(answer.start)
+        sent = answer.body[:half]
+        # Never said to be the last: the server closes a connection whose answer does not come to its end.
+        await call.send({"type": "http.response.body", "body": sent, "more_body": True})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowBytes(CallFault):
+    """The call is carried out, and its answer comes a few bytes at a time."""
+
+    async def strike(self, call: StruckCall) -> None:
+        """Send the answer in pieces that take the fault's seconds together."""
+        answer = await _collected(call)
+        await call.send(answer.start)
+        size = max(1, -(-len(answer.body) // SLOW_PIECES))
+        starts = range(0, len(answer.body), size)
+        for start in starts:
+            await asyncio.sleep(call.seconds / len(starts))
+            piece = answer.body[start : start + size]
+            await call.send(
+                {"type": "http.response.body", "body": piece, "more_body": True}
+            )
+        await call.send({"type": "http.response.body", "body": b""})
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A whole answer: the message that begins it, and its body."""
+
+    start: Message
+    body: bytes
+
+
+async def _collected(call: StruckCall) -> _Answer:
+    """Have the call carried out, and return its answer."""
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    await call.carry_out(send)
+    start, *parts = messages
+    body = b"".join(part.get("body", b"") for part in parts)
+    return _Answer(start, body)
+
+
+async def _to_nobody(_message: Message) -> None:
+    """Take an answer that nobody is sent."""
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Return when the client has gone, having read what it still sends."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _cut(call: StruckCall) -> None:
+    """Begin an answer whose end never comes: servers close the connection of such a one."""
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    headers = [(b"content-length", b"1")]
+    await call.send(
+        {"type": "http.response.start", "status": status, "headers": headers}
+    )
