@@ -68,11 +68,12 @@ class FaultLayer:
         header = Headers(scope=arriving.scope).get("authorization")
         session_id = session_id_in(header)
         try:
+            # First: a sign-in is its user's, whatever session is sent along.
+            if arriving.scope["path"].endswith(SIGN_IN):
+                return await arriving.signing_in()
             if session_id is not None:
                 caller = await self._vault.security.caller(session_id)
                 return caller.username
-            if arriving.scope["path"].endswith(SIGN_IN):
-                return await arriving.signing_in()
         # What is wrong with it the call itself is told, by the Vault that nothing strikes.
         except (VaultFault, ClientDisconnect, *PASSING, *LOST):
             return None

@@ -49,11 +49,8 @@ class Silence(CallFault):
         """Keep the connection open until the client gives up, at most for the fault's seconds, and cut it."""
         if self.carried_out:
             await call.carry_out(_to_nobody)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(call.seconds):
-                await _disconnected(call.receive)
-                return
-        await _cut(call)
+        if not await _gone_within(call.receive, call.seconds):
+            await _cut(call)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +78,8 @@ class SlowBytes(CallFault):
         size = max(1, -(-len(answer.body) // SLOW_PIECES))
         starts = range(0, len(answer.body), size)
         for start in starts:
-            await asyncio.sleep(call.seconds / len(starts))
+            if await _gone_within(call.receive, call.seconds / len(starts)):
+                return
             piece = answer.body[start : start + size]
             await call.send(
                 {"type": "http.response.body", "body": piece, "more_body": True}
@@ -114,10 +112,14 @@ async def _to_nobody(_message: Message) -> None:
     """Take an answer that nobody is sent."""
 
 
-async def _disconnected(receive: Receive) -> None:
-    """Return when the client has gone, having read what it still sends."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+async def _gone_within(receive: Receive, seconds: float) -> bool:
+    """Wait, and return whether the client has gone meanwhile; what it still sends is read."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        return True
+    return False
 
 
 async def _cut(call: StruckCall) -> None:

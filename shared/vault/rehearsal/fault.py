@@ -69,7 +69,7 @@ class Treatment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault(ABC):  # noqa: B024  its kinds have what is abstract
+class Fault(ABC):
     """One kind of fault; ``seconds`` is how long it lasts unless its switch says so, 0 for one that takes no time."""
 
     name: str

@@ -95,6 +95,8 @@ class Switch:
                 return False
             self._gathered -= WHOLE
         self.struck += 1
+        if self.used_up:
+            metrics.fault_switches.dec()
         metrics.faults_struck.labels(self.fault.name).inc()
         return True
 
@@ -140,7 +142,7 @@ class Switches:
         now = self.now
         overdue = [each for each in self._known.values() if each.until <= now]
         for switch in overdue:
-            del self._known[switch.switch_id]
+            self._forget(switch)
         return list(self._known.values())
 
     def on(self) -> list[Switch]:
@@ -151,19 +153,27 @@ class Switches:
         """Add a switch; return False, without it, when there are too many that still strike."""
         if len(self.on()) >= MAX_SWITCHES:
             return False
-        used_up = [each.switch_id for each in self.known() if each.used_up]
+        used_up = [each for each in self.known() if each.used_up]
         # What is used up is shown for as long as there is room for it.
-        for switch_id in used_up[: len(self._known) - MAX_SWITCHES + 1]:
-            del self._known[switch_id]
+        too_many = max(0, len(self._known) + 1 - MAX_SWITCHES)
+        for former in used_up[:too_many]:
+            self._forget(former)
         self._known[switch.switch_id] = switch
+        metrics.fault_switches.inc()
         return True
 
     def remove(self, switch_id: str | None) -> list[Switch]:
         """End one switch, or with None all; return those that there were."""
         ended = [s for s in self.known() if switch_id in (None, s.switch_id)]
         for switch in ended:
-            del self._known[switch.switch_id]
+            self._forget(switch)
         return ended
+
+    def _forget(self, switch: Switch) -> None:
+        del self._known[switch.switch_id]
+        # What is used up was taken off the count by its last strike.
+        if not switch.used_up:
+            metrics.fault_switches.dec()
 
     def has(self, switch_id: str) -> bool:
         """Return whether a switch has not ended."""
@@ -171,9 +181,10 @@ class Switches:
 
     def for_call(self, method: str, path: str, client_id: str) -> Iterator[Switch]:
         """Yield the switches that may strike a call, whoever its user is; it is counted with :meth:`Switch.strikes`."""
+        on = self.on()
         if _matched(NEVER_STRUCK, path):
             return
-        for switch in self.on():
+        for switch in on:
             if not isinstance(switch.fault, CallFault):
                 continue
             if switch.target.may_strike(method, path, client_id):

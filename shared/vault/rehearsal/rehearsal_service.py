@@ -11,7 +11,6 @@ import orjson
 import structlog
 
 from shared.protocol.error_types import ErrorType
-from shared.runtime.telemetry import metrics
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit import audit_entries as entries
 from shared.vault.errors import VaultFault
@@ -46,7 +45,6 @@ class RehearsalService:
         self.switches = Switches()
         # Each process hears what it has announced itself, too.
         self._process = uuid4().hex
-        metrics.fault_switches.set_function(lambda: len(self.switches.on()))
 
     def list(self, caller: Caller) -> Sequence[Switch]:
         """Return the switches of this process that have not ended, those that are used up among them.
@@ -87,7 +85,9 @@ class RehearsalService:
         log.warning("fault.switched_on", fault=switch.fault.name, id=switch.switch_id)
         return switch
 
-    async def switch_off(self, caller: Caller, switch_id: str | None) -> Sequence[Switch]:
+    async def switch_off(
+        self, caller: Caller, switch_id: str | None
+    ) -> Sequence[Switch]:
         """End one switch in all processes, or with None all; return those that this process had.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a switch that is not on.
