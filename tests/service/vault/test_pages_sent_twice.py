@@ -22,7 +22,8 @@ async def visitor(api: Api) -> AsyncIterator[Browser]:
 
 async def named(user: Api, name: str) -> list[object]:
     statement = f"SELECT id FROM thing__c WHERE name__v = '{name}'"
-    return (await user.query(statement)).data
+    found: list[object] = (await user.query(statement)).data
+    return found
 
 
 async def test_a_form_that_is_sent_many_times_at_once_makes_one_record(
