@@ -15,6 +15,7 @@ from shared.vault.rehearsal.switch_request import METHODS, SwitchRequest
 router = APIRouter(prefix="/rehearsal")
 
 HERE = "/ui/rehearsal"
+FORM_ID = "form_id"
 FIRST = SwitchRequest(calls="1", minutes="60")
 
 
@@ -29,12 +30,17 @@ async def switch_on(visit: Visiting) -> Response:
     """Switch a fault on."""
     authorize(visit.caller, Grant.REHEARSE_FAULTS)
     wanted = FIRST
+
+    async def carry_out() -> str:
+        await visit.vault.rehearsal.switch_on(visit.caller, wanted)
+        return HERE
+
     try:
-        wanted = SwitchRequest.read(visit.form.fields)
-        switch = await visit.vault.rehearsal.switch_on(visit.caller, wanted)
+        wanted = SwitchRequest.read(_entered(visit))
+        path = await visit.once(carry_out)
     except VaultFault as fault:
         return _page(visit, wanted, fault.error)
-    return visit.go(HERE, f"{switch.fault.label} is switched on.")
+    return visit.go(path, "The fault is switched on.")
 
 
 @router.post("/end")
@@ -47,8 +53,19 @@ async def end_all(visit: Visiting) -> Response:
 @router.post("/{switch_id}/end")
 async def end_one(visit: Visiting, switch_id: str) -> Response:
     """End one switch."""
-    await visit.vault.rehearsal.switch_off(visit.caller, switch_id)
-    return visit.go(HERE, "The fault is switched off.")
+
+    async def carry_out() -> str:
+        await visit.vault.rehearsal.switch_off(visit.caller, switch_id)
+        return HERE
+
+    path = await visit.once(carry_out)
+    return visit.go(path, "The fault is switched off.")
+
+
+def _entered(visit: Visit) -> dict[str, str]:
+    """Return the fields that people fill in."""
+    sent = visit.form.fields.items()
+    return {name: value for name, value in sent if name != FORM_ID}
 
 
 def _page(visit: Visit, wanted: SwitchRequest, error: ApiError | None) -> Response:

@@ -452,7 +452,7 @@ async def test_every_page_says_so(admin: Api) -> None:
         page = await person.press(
             page, "Switch on", fault="HTTP 502 in HTML", calls="2", share=""
         )
-        assert "HTTP 502 in HTML is switched on." in page.text
+        assert "The fault is switched on." in page.text
         assert "status_502_html: the next 2 calls, every method /api/**" in page.text
         said = "this Vault misbehaves on purpose (HTTP 502 in HTML)"
         async with browser(admin.url) as visitor:
