@@ -124,7 +124,7 @@ async def what_is_seen(
         return type(error).__name__
 
 
-SEEN = {
+SEEN: dict[str, tuple[str, dict[str, object]]] = {
     "burst_delay": ("200 json SUCCESS, delayed by 50 ms", {"seconds": 0.05}),
     "api_limit_exceeded": ("200 json FAILURE API_LIMIT_EXCEEDED", {}),
     "too_many_requests": (
