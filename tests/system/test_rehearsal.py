@@ -83,7 +83,7 @@ async def test_a_night_of_maintenance(running: System, connected: Connected) -> 
     crm, medical = connected.crm, connected.medical
     inquiries = await submitted_inquiries(crm, medical, 40, new_run())
     account = running.sign_ins()["crm_vault"]["admin"]
-    options = ("--client-id", CONNECTOR, "--stage-seconds", "4", "--patience", "60")
+    options = ("--client-id", CONNECTOR, "--stage-seconds", "2", "--patience", "60")
     night = asyncio.create_task(
         run(
             "rehearse",
