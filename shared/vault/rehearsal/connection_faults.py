@@ -13,7 +13,7 @@ from shared.vault.rehearsal.fault import CallFault, StruckCall
 if TYPE_CHECKING:
     from starlette.types import Message, Receive
 
-# A large answer is slow as well, but it does not take a task of its own for each byte.
+BODY = "http.response.body"
 SLOW_PIECES = 20
 
 
@@ -58,13 +58,22 @@ class CutAnswer(CallFault):
     """The call is carried out, and its connection breaks in the middle of the answer."""
 
     async def strike(self, call: StruckCall) -> None:
-        """Send half of the answer's body, and cut the connection."""
-        answer = await _collected(call)
-        half = len(answer.body) // 2
-        await call.send(answer.start)
-        sent = answer.body[:half]
-        # Never said to be the last: the server closes a connection whose answer does not come to its end.
-        await call.send({"type": "http.response.body", "body": sent, "more_body": True})
+        """Send half of the first part of the answer's body, and cut the connection."""
+        cut = False
+
+        async def send(message: Message) -> None:
+            nonlocal cut
+            if cut:
+                return
+            if message["type"] == BODY:
+                cut = True
+                body = message.get("body", b"")
+                half = body[: len(body) // 2]
+                # Never said to be the last: the server closes a connection whose answer does not come to its end.
+                message = {"type": BODY, "body": half, "more_body": True}
+            await call.send(message)
+
+        await call.carry_out(send)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,40 +81,25 @@ class SlowBytes(CallFault):
     """The call is carried out, and its answer comes a few bytes at a time."""
 
     async def strike(self, call: StruckCall) -> None:
-        """Send the answer in pieces that take the fault's seconds together."""
-        answer = await _collected(call)
-        await call.send(answer.start)
-        size = max(1, -(-len(answer.body) // SLOW_PIECES))
-        starts = range(0, len(answer.body), size)
-        for start in starts:
-            if await _gone_within(call.receive, call.seconds / len(starts)):
+        """Send the answer in pieces, until it has taken the fault's seconds; what is left then is sent at once."""
+        pauses = SLOW_PIECES
+
+        async def send(message: Message) -> None:
+            nonlocal pauses
+            if message["type"] != BODY:
+                await call.send(message)
                 return
-            piece = answer.body[start : start + size]
-            await call.send(
-                {"type": "http.response.body", "body": piece, "more_body": True}
-            )
-        await call.send({"type": "http.response.body", "body": b""})
+            body = message.get("body", b"")
+            size = max(1, -(-len(body) // SLOW_PIECES))
+            while body and pauses:
+                pauses -= 1
+                if await _gone_within(call.receive, call.seconds / SLOW_PIECES):
+                    pauses = 0
+                piece, body = body[:size], body[size:]
+                await call.send({"type": BODY, "body": piece, "more_body": True})
+            await call.send({**message, "body": body})
 
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A whole answer: the message that begins it, and its body."""
-
-    start: Message
-    body: bytes
-
-
-async def _collected(call: StruckCall) -> _Answer:
-    """Have the call carried out, and return its answer."""
-    messages: list[Message] = []
-
-    async def send(message: Message) -> None:
-        messages.append(message)
-
-    await call.carry_out(send)
-    start, *parts = messages
-    body = b"".join(part.get("body", b"") for part in parts)
-    return _Answer(start, body)
+        await call.carry_out(send)
 
 
 async def _to_nobody(_message: Message) -> None:

@@ -52,11 +52,6 @@ class SwitchRequest:
             raise _invalid(f"There is no parameter [{unknown[0][:40]}]; take {names}")
         return cls(**{name: value.strip() for name, value in sent.items()})
 
-    @classmethod
-    def from_json(cls, members: Mapping[str, str]) -> SwitchRequest:
-        """Return the request that another process has announced."""
-        return cls(**members)
-
     def to_json(self) -> dict[str, str]:
         """Return the fields for other processes."""
         return asdict(self)
