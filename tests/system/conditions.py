@@ -22,7 +22,7 @@ INTEGRATION = {
 
 @dataclass(frozen=True)
 class Connected:
-    """Both Vaults' administrators, and their business users, with the connection active; CRM's user of the connection."""
+    """Both Vaults' administrators and business users, and CRM's user of the connection, which is active."""
 
     crm: VaultClient
     medical: VaultClient
