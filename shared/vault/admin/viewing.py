@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may, require
 from shared.vault.admin.inputs import Input, inputs
+from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import plain, selected
 from shared.vault.admin.showing import Shower, Shown, record_path
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from shared.vault.model.component_model import VaultObject
 
 
+# The beginnings of names of actions that end something.
+ENDING = ("cancel", "reject", "inactivate", "delete")
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """A user action that the record offers, with the inputs of its start prompts."""
@@ -26,15 +31,25 @@ class Action:
     label: str
     inputs: list[Input]
 
+    @property
+    def asks(self) -> bool:
+        """Return whether the page asks before it runs: what it ends is not begun again by itself."""
+        name = self.name.rpartition(".")[2]
+        return name.startswith(ENDING)
+
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """One record; ``children`` are labels and addresses of lists of the records that refer to it."""
+    """One record.
+
+    ``leading`` are the values at its head, ``children`` labels and addresses of lists of the records that refer to it.
+    """
 
     target: VaultObject
     id: str
     name: str
     values: dict[str, Any]
+    leading: list[Shown]
     details: list[Shown]
     system: list[Shown]
     actions: list[Action]
@@ -54,6 +69,17 @@ class RecordView:
     def standing(self) -> Shown:
         """Return its lifecycle state, or its status when it has no lifecycle."""
         return self.shown("state__v" if self.target.lifecycle else "status__v")
+
+    @property
+    def remaining(self) -> list[Shown]:
+        """Return the details that have a value and do not lead the page."""
+        leading = {each.name for each in self.leading}
+        return [each for each in self.details if each.text and each.name not in leading]
+
+    @property
+    def blank(self) -> list[str]:
+        """Return the labels of the details without a value."""
+        return [each.label for each in self.details if not each.text]
 
     def shown(self, name: str) -> Shown:
         """Return one of its fields."""
@@ -117,6 +143,7 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
         record["id"],
         name,
         record,
+        await leading(visit, target, record),
         own,
         system,
         actions,
