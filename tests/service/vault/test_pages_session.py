@@ -164,7 +164,7 @@ async def test_every_answer_forbids_inline_scripts_and_other_hosts(
         for part in page.headers["Content-Security-Policy"].split("; ")
     )
     assert policy["default-src"] == "'none'"
-        assert policy["script-src"] == policy["connect-src"] == "'self'"
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
     assert (
         policy["frame-ancestors"] == policy["base-uri"] == "'none'"
         and policy["form-action"] == "'self'"
