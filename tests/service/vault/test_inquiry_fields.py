@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from services.crm_vault.definition import CRM_VAULT
 from tests.service.vault import inquiring
 from tests.service.vault.browsing import browser
 from tests.service.vault.inquiring import INQUIRIES, LOCKED, OBJECT, WHOLE, Crm
+from tests.service.vault.jobbing import finished
 from tests.service.vault.objects import key, outcomes, record
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.profiles import execute, permission_set, security_profile
@@ -120,14 +122,33 @@ NOT_COPIED = {
 """What has become of it."""
 
 
-async def test_a_copy_of_a_transferred_inquiry_is_a_new_question(crm: Crm) -> None:
+async def copied(crm: Crm, record_id: str) -> str:
+    rows = [{"source_record_id": record_id}]
+    return (await crm.rep.post(INQUIRIES, json=rows)).ids[0]
+
+
+async def deeply_copied(crm: Crm, record_id: str) -> str:
+    text = key()
+    over = [{"group_identifier__v": text}]
+    path = f"{INQUIRIES}/{record_id}/actions/deepcopy"
+    answer = await crm.rep.post(path, json=over)
+    await finished(crm.rep, answer.body["job_id"])
+    found = f"SELECT id FROM {OBJECT} WHERE group_identifier__v = '{text}'"
+    (row,) = (await crm.rep.query(found)).data
+    await crm.rep.put(INQUIRIES, json=[{"id": row["id"], "group_identifier__v": "G"}])
+    return str(row["id"])
+
+
+@pytest.mark.parametrize("copying", [copied, deeply_copied])
+async def test_a_copy_of_a_transferred_inquiry_is_a_new_question(
+    crm: Crm, copying: Callable[[Crm, str], Awaitable[str]]
+) -> None:
     (record_id,) = await crm.submitted(1)
     rows = [{"id": record_id, **COPIED}]
     assert outcomes(await crm.rep.put(INQUIRIES, json=rows)) == ["SUCCESS"]
     rows = [{"id": record_id, **NOT_COPIED, "link__sys": f"V_{record_id}"}]
     assert outcomes(await crm.integration.put(INQUIRIES, json=rows)) == ["SUCCESS"]
-    answer = await crm.rep.post(INQUIRIES, json=[{"source_record_id": record_id}])
-    (copy_id,) = answer.ids
+    copy_id = await copying(crm, record_id)
     copy = await record(crm.rep, OBJECT, copy_id)
     assert {name: copy[name] for name in COPIED} == COPIED
     assert {name: copy.get(name) for name in NOT_COPIED} == dict.fromkeys(NOT_COPIED)
