@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, assert_never
 
 from fastapi import APIRouter
@@ -10,7 +9,6 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.listing import (
-    MAX_PAGE,
     MAX_SEARCH,
     PAGE_SIZE,
     Listing,
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/objects")
 
 MAX_COLUMNS = 6
-NUMBER = re.compile(rf"[0-9]{{1,{len(str(MAX_PAGE))}}}")
 AUDIT_COLUMNS = frozenset(
     {"timestamp", "user_name", "action", "field_name", "old_value", "new_value"}
 )
@@ -61,8 +58,10 @@ async def records(
     object_name: str,
     page: Page = 1,
 ) -> Response:
-    """List the records of an object: all, or those with the values that the address has for fields."""
-    return await _records(visit, object_name, page, "")
+    """List the records of an object: all, or those that the address selects by fields, a list or a search."""
+    search = visit.request.query_params.get("search", "")
+    q = await visit.vault.searches.words(visit.caller.user_id, search) if search else ""
+    return await _records(visit, object_name, page, q)
 
 
 @router.post("/{object_name}")
@@ -70,13 +69,14 @@ async def search(
     visit: Visiting,
     object_name: str,
 ) -> Response:
-    """List the records that have all words of a search."""
-    # By POST, since the words may be names of people, which must not stand in addresses and logs.
-    form = visit.form.fields
-    number = form.get("page", "1")
-    page = int(number) if NUMBER.fullmatch(number) else 1
-    q = form.get("q", "")[:MAX_SEARCH]
-    return await _records(visit, object_name, max(1, page), q)
+    """Go to the list of the records that have all words of a search."""
+    object_of(visit, object_name)
+    # By POST, and by an id from then on: words may be names of people, which must not stand in addresses and logs.
+    words = visit.form.fields.get("q", "").replace("\x00", "")[:MAX_SEARCH].strip()
+    if not words:
+        return visit.go(visit.address(search=None, page=None))
+    search_id = await visit.vault.searches.save(visit.caller.user_id, words)
+    return visit.go(visit.address(search=search_id, page=None))
 
 
 async def _records(visit: Visit, object_name: str, page: int, q: str) -> Response:

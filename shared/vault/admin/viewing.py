@@ -12,11 +12,13 @@ from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import plain, selected
 from shared.vault.admin.showing import Shower, Shown, record_path
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
+from shared.vault.connections import connection_rules
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
     from shared.vault.model.component_model import VaultObject
+    from shared.vault.records.record_service import Refusals
 
 
 # The beginnings of names of actions that end something.
@@ -53,6 +55,7 @@ class RecordView:
     details: list[Shown]
     system: list[Shown]
     actions: list[Action]
+    refusals: Refusals
     children: list[tuple[str, str]]
 
     @property
@@ -135,8 +138,9 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     own = [each for each in shown if each.name not in system_names]
     system = [each for each in shown if each.name in system_names]
     name = str(record.get("name__v") or record["id"])
+    refusals = await visit.vault.records.refusals(visit.caller, target, record["id"])
     actions: list[Action] = []
-    if may(visit.caller, object_name, Operation.EDIT):
+    if may(visit.caller, object_name, Operation.EDIT) and refusals.update is None:
         actions = await _actions(visit, target, record)
     return RecordView(
         target,
@@ -147,6 +151,7 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
         own,
         system,
         actions,
+        refusals,
         _children(visit, target, record["id"]),
     )
 
@@ -161,6 +166,9 @@ async def _actions(
     offered = await service.available(visit.caller, target.name, record["id"])
     actions = []
     for action in offered:
+        refused = connection_rules.REFUSED.get(action.runs)
+        if refused is not None and refused(record):
+            continue
         # A prompt may name a field that the object has lost since.
         known = [name for name in action.prompts if name in target.fields]
         fields = [target.fields[name] for name in known]
