@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from services.connector.points import case_contacts as preferred_contact
+from services.connector.points import preferred_contact
 from services.connector.points.case_contacts import (
     LINK,
     SOURCE_DATA,

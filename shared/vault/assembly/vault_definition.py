@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from shared.vault.bulk.record_merge import MergeHandler
     from shared.vault.queues.delivery_events import DeliveryEventHandler
     from shared.vault.records.named_actions import ActionHandler
     from shared.vault.records.row_rules import Trigger
@@ -19,7 +20,7 @@ class VaultDefinition:
 
     ``purpose`` describes its use in a sentence, ``first_objects`` are the objects whose
     records people work with. ``actions`` by the name that lifecycles use, ``triggers`` by
-    object, ``delivery_handlers`` by the name that queues use.
+    object, ``delivery_handlers`` by the name that queues use, ``merge_handlers`` by object.
     """
 
     name: str
@@ -31,3 +32,4 @@ class VaultDefinition:
     actions: Mapping[str, ActionHandler] = field(default_factory=dict)
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
     delivery_handlers: Mapping[str, DeliveryEventHandler] = field(default_factory=dict)
+    merge_handlers: Mapping[str, MergeHandler] = field(default_factory=dict)
