@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.connector.points.evaluation import query_all
+from services.connector.points.merged_accounts import main_links
 from services.connector.points.saving import KeyedRows, Origin, not_saved, save
 from services.connector.points.transfer import Transfer
 from services.connector.rules.compiled import CompiledRule
@@ -23,13 +24,21 @@ SOURCE_DATA = "case_contact_source_data__v"
 LINK = "link__sys"
 VEEVA_ID = "veeva_id__v"
 EXTERNAL_ID = "external_id__v"
-_PERSON_LINK = f"person__vr.{LINK}"
+_PERSON_LINK, _PERSON_VEEVA_ID = f"person__vr.{LINK}", f"person__vr.{VEEVA_ID}"
 _CASE_CONTACT = {"object_type__v.api_name__v": "case_contact__v"}
 # A contact found by an identifier keeps its own link: it may be tied to another account as well.
 _SET_AT_CREATION = frozenset({LINK, *_CASE_CONTACT})
+# Who a contact is says the account that its Link names; of two accounts by turns each would undo the other.
+_IDENTITY = frozenset(
+    {"name__v", "first_name__sys", "last_name__sys", VEEVA_ID, EXTERNAL_ID}
+)
+_IDS = f"{VEEVA_ID}, {EXTERNAL_ID}"
 
 Saved = dict[str, str | ItemFailure]
 """Contact key → id of its Case Contact, or why it has none."""
+
+Warnings = dict[str, ItemFailure]
+"""Contact key → what its Case Contact has not taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class Contact:
 
     ``key`` is the source record's id, ``object`` its object, ``link`` its Global ID, ``modified`` its modified date,
     ``person`` and ``source_data`` the fields as ``rule`` evaluates them. ``item`` is the id in the message that names
-    it.
+    it. ``main`` is the Link of the account that it has been merged into.
     """
 
     item: str
@@ -49,6 +58,12 @@ class Contact:
     modified: str
     person: Values
     source_data: Values
+    main: str = ""
+
+    @property
+    def owner(self) -> str:
+        """Return the Link of the account that its Case Contact belongs to."""
+        return self.main or self.link
 
     @classmethod
     def of(
@@ -83,13 +98,15 @@ class Contact:
 class Candidates:
     """Holds ids of existing contacts by Veeva ID, by External ID, and by the Link of their source data.
 
-    ``links`` has the Link of each contact by its id: it names the account that the contact was made of.
+    ``links`` has the Link of each contact by its id: it names the account that the contact belongs to. ``veeva_ids``
+    has its Veeva ID.
     """
 
     by_veeva_id: Mapping[str, str]
     by_external_id: Mapping[str, str]
     by_link: Mapping[str, str]
     links: Mapping[str, str]
+    veeva_ids: Mapping[str, str] = field(default_factory=dict)
 
 
 class Ambiguous(Exception):
@@ -104,9 +121,11 @@ def read_candidates(
     by_veeva_id: dict[str, str] = {}
     by_external_id: dict[str, str] = {}
     links: dict[str, str] = {}
+    veeva_ids: dict[str, str] = {}
     for row in persons:
         record = str(row["id"])
         links[record] = text(row, LINK)
+        veeva_ids[record] = text(row, VEEVA_ID)
         if row.get(VEEVA_ID):
             by_veeva_id[str(row[VEEVA_ID])] = record
         if row.get(EXTERNAL_ID):
@@ -118,7 +137,8 @@ def read_candidates(
         if record:
             by_link[text(row, LINK)] = record
             links[record] = text(row, _PERSON_LINK)
-    return Candidates(by_veeva_id, by_external_id, by_link, links)
+            veeva_ids[record] = text(row, _PERSON_VEEVA_ID)
+    return Candidates(by_veeva_id, by_external_id, by_link, links, veeva_ids)
 
 
 def match(
@@ -137,7 +157,9 @@ def match(
             "merge the two or correct the account's identifiers"
         )
     # The Link comes last: it identifies an account, the other two a person.
-    return by_veeva_id or by_external_id or candidates.by_link.get(contact.link)
+    by_link = candidates.by_link.get(contact.link)
+    by_main = candidates.by_link.get(contact.owner)
+    return by_veeva_id or by_external_id or by_link or by_main
 
 
 def _find(
@@ -160,15 +182,17 @@ async def candidates_of(
     links: dict[str, None] = {}
     for contact in contacts:
         links[contact.link] = None
+        links[contact.owner] = None
         for name, values in keys.items():
             value = contact.person.get(name)
             if value:
                 values[str(value)] = None
-    head = f"SELECT id, {VEEVA_ID}, {EXTERNAL_ID}, {LINK} FROM {PERSON}"  # noqa: S608  VQL of names
+    head = f"SELECT id, {_IDS}, {LINK} FROM {PERSON}"  # noqa: S608  VQL of names
     person_texts: list[str] = []
     for name, values in keys.items():
         person_texts += statements(head, name, values)
-    head = f"SELECT {LINK}, person__v, {_PERSON_LINK} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
+    names = f"{LINK}, person__v, {_PERSON_LINK}, {_PERSON_VEEVA_ID}"
+    head = f"SELECT {names} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
     link_texts = statements(head, LINK, links)
     async with concurrently() as group:
         persons = group.create_task(query_all(target, person_texts))
@@ -179,19 +203,31 @@ async def candidates_of(
 async def save_contacts(
     unit: Transfer,
     contacts: Sequence[Contact],
-) -> Saved:
+) -> tuple[Saved, Warnings]:
     """Update or create the Case Contact of each HCP.
+
+    A contact belongs to the account that its Link names: another account of the same person changes what it says of
+    itself, but not who it is.
 
     :raises OutdatedRead: rows may be older than the stored records.
     :raises ClientError: one of the calls fails.
     """
-    saved, refused = await _match_and_save(unit, contacts)
+    first = await _match_and_save(unit, contacts)
     # Another unit or connector may have created the same HCP since it was looked for: then it is found now.
-    again = [contact for contact in contacts if contact.key in refused]
-    if again:
-        more, _ = await _match_and_save(unit, again)
-        saved |= more
-    return saved
+    again = [contact for contact in contacts if contact.key in first.refused]
+    if not again:
+        return first.saved, first.warnings
+    more = await _match_and_save(unit, again)
+    return first.saved | more.saved, first.warnings | more.warnings
+
+
+@dataclass(slots=True)
+class _Results:
+    """Results by contact key; ``refused`` are the keys of contacts whose creation was refused."""
+
+    saved: Saved = field(default_factory=dict)
+    warnings: Warnings = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -205,7 +241,7 @@ class _Changes:
     def create(self, contact: Contact) -> None:
         values = {**_CASE_CONTACT, **contact.person}
         origin = contact.origin(contact.person)
-        self.creations.add(contact.link, values, contact.modified, origin)
+        self.creations.add(contact.owner, values, contact.modified, origin)
 
     def update(
         self,
@@ -216,11 +252,12 @@ class _Changes:
         """Add the row of an existing Case Contact, whose Link is ``link``."""
         self.matched[contact.key] = person
         # What one account lacks another one of the same person may have: only that of the contact empties fields.
-        empties = link == contact.link
+        own = link == contact.owner
+        kept = _SET_AT_CREATION if own or not link else _SET_AT_CREATION | _IDENTITY
         values = {
             name: value
             for name, value in contact.person.items()
-            if name not in _SET_AT_CREATION and (empties or value is not None)
+            if name not in kept and (own or value is not None)
         }
         origin = contact.origin(values)
         self.updates.add(person, values, contact.modified, origin)
@@ -229,10 +266,11 @@ class _Changes:
 async def _match_and_save(
     unit: Transfer,
     contacts: Sequence[Contact],
-) -> tuple[Saved, set[str]]:
-    """Match and save once; return the results, and the keys of contacts whose creation was refused."""
-    candidates = await candidates_of(unit.target, contacts)
-    saved: Saved = {}
+) -> _Results:
+    """Match and save once."""
+    contacts, candidates = await _read(unit, contacts)
+    found = _Results()
+    saved = found.saved
     changes = _Changes()
     for contact in contacts:
         try:
@@ -242,8 +280,11 @@ async def _match_and_save(
             continue
         if person is None:
             changes.create(contact)
-        else:
-            changes.update(contact, person, candidates.links[person])
+            continue
+        changes.update(contact, person, candidates.links[person])
+        warning = _other_person(contact, person, candidates)
+        if warning is not None:
+            found.warnings[contact.key] = warning
     # Updates go by id and creations by Link, so the two need a call each; they touch different records.
     async with concurrently() as group:
         updating = group.create_task(
@@ -257,7 +298,6 @@ async def _match_and_save(
                 LINK,
             )
         )
-    refused: set[str] = set()
     for contact in contacts:
         if contact.key in saved:
             continue
@@ -265,12 +305,55 @@ async def _match_and_save(
         if person is not None:
             result = updating.result()[person]
         else:
-            result = creating.result()[contact.link]
+            result = creating.result()[contact.owner]
             # A creation that is refused may be one that another connector has just made.
             if not result.ok:
-                refused.add(contact.key)
+                found.refused.add(contact.key)
         saved[contact.key] = _id_of(result, contact.rule)
-    return saved, refused
+    return found
+
+
+async def _read(
+    unit: Transfer,
+    contacts: Sequence[Contact],
+) -> tuple[Sequence[Contact], Candidates]:
+    """Return the contacts with the accounts that theirs were merged into, and the candidates for them.
+
+    :raises ClientError: one of the calls fails.
+    """
+    links = dict.fromkeys(contact.link for contact in contacts)
+    async with concurrently() as group:
+        finding = group.create_task(candidates_of(unit.target, contacts))
+        merging = group.create_task(main_links(unit, links))
+    mains = merging.result()
+    if not mains:
+        return contacts, finding.result()
+    # Seldom: the duplicate was read before the merge, and comes after it.
+    merged = [
+        replace(contact, main=mains.get(contact.link, "")) for contact in contacts
+    ]
+    return merged, await candidates_of(unit.target, merged)
+
+
+def _other_person(
+    contact: Contact,
+    person: str,
+    candidates: Candidates,
+) -> ItemFailure | None:
+    """Return a warning when the contact belongs to another account and has another Veeva ID than this one."""
+    owner = candidates.links[person]
+    known = candidates.veeva_ids.get(person)
+    veeva_id = contact.person.get(VEEVA_ID)
+    differs = bool(known and veeva_id) and known != str(veeva_id)
+    if not differs or owner in ("", contact.owner):
+        return None
+    return ItemFailure(
+        ItemErrorType.MATCH,
+        f"Integration rule {contact.rule.name}: Case Contact {person} belongs to another account, as its Link "
+        "says, and keeps the Veeva ID of that one; merge the two accounts in Vault CRM or correct their Veeva IDs",
+        contact.rule.name,
+        target_field=VEEVA_ID,
+    )
 
 
 def _id_of(

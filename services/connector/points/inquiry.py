@@ -198,9 +198,12 @@ async def _write(
             contacts[contact.key] = contact
             batch.hcp_of[item] = contact.key
     # Several inquiries of one account share its contact, so the contacts are by key.
-    persons = await save_contacts(unit, list(contacts.values()))
+    persons, warnings = await save_contacts(unit, list(contacts.values()))
     for item in batch.live():
-        person = persons[batch.hcp_of[item]]
+        key = batch.hcp_of[item]
+        if key in warnings:
+            batch.outcome.warn({item: warnings[key]})
+        person = persons[key]
         if isinstance(person, ItemFailure):
             batch.outcome.fail(item, person)
     preferred = await _preferred(unit, batch, persons)

@@ -208,12 +208,12 @@ async def test_a_known_contact_is_found_by_its_identifiers(
     vaults: Pair, known: dict[str, object], of: dict[str, object]
 ) -> None:
     person = contact(vaults.medical, link__sys="own", **known)
-    item = inquiry(vaults.crm, account(vaults.crm, first_name_cda__v="Eva", **of))
+    item = inquiry(vaults.crm, account(vaults.crm, email_cda__v="eva@a.example", **of))
     await inquiries(vaults, item)
-    fields = ("id", "first_name__sys", "link__sys")
+    fields = ("id", "email__sys", "link__sys")
     # A contact that is found by an identifier keeps its own Link.
     assert vaults.medical.rows(PERSON, *fields) == [
-        {"id": person, "first_name__sys": "Eva", "link__sys": "own"}
+        {"id": person, "email__sys": "eva@a.example", "link__sys": "own"}
     ]
 
 
