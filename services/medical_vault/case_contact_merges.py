@@ -49,9 +49,10 @@ OWNED = """
 SELECT id FROM records.person__sys WHERE id = $1 AND link__sys = $2
     AND NOT EXISTS (SELECT FROM records.person__sys WHERE link__sys = $3) FOR UPDATE
 """
-# The Links of a contact, the oldest first.
+# The Links of a contact, the oldest first, and whether no contact has it as its own.
 LINKS = """
-SELECT link__sys FROM records.case_contact_source_data__v WHERE person__v = $1 AND link__sys IS NOT NULL
+SELECT link__sys, NOT EXISTS (SELECT FROM records.person__sys p WHERE p.link__sys = d.link__sys) AS free
+FROM records.case_contact_source_data__v d WHERE person__v = $1 AND link__sys IS NOT NULL
 ORDER BY created_date__v, id
 """
 
@@ -138,7 +139,7 @@ async def _settle(context: ActionContext, duplicate: str, main: str) -> None:
     # The merge happened in Vault CRM: whoever brings it here need not be allowed to delete contacts.
     caller = on_behalf_of(context.caller)
     ties = Ties(connection, caller, context.registry, context.records)
-    found = await connection.fetchrow(CONTACTS, duplicate, main)
+    (found,) = await connection.fetch(CONTACTS, duplicate, main)
     contact = found["main"] or found["duplicate"]
     if found["main"] and found["duplicate"] not in (None, contact):
         merge = await RecordMerge.begin(
@@ -172,8 +173,8 @@ async def keep_links(merge: RecordMerge) -> None:
             await ties.lead_to(contact, [link])
     if merge.main[LINK] is not None:
         return
-    links = [row[LINK] for row in await merge.connection.fetch(LINKS, contact)]
+    links = await merge.connection.fetch(LINKS, contact)
+    free = [row[LINK] for row in links if row["free"]]
     # A contact that people have made may stay without a Link while only one account fills it.
-    if len(links) > 1:
-        owner = link if link in links else links[0]
-        await ties.change(PERSON, [contact], {LINK: owner})
+    if len(links) > 1 and free:
+        await ties.change(PERSON, [contact], {LINK: free[0]})

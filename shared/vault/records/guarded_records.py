@@ -25,7 +25,7 @@ class GuardedRecords:
     With ``connected``, the users of connections write them as well.
     """
 
-    object: str
+    object_name: str
     connected: bool = False
     columns: tuple[str, ...] = ()
 
@@ -59,9 +59,9 @@ class GuardedRecords:
 
     def _refusal(self, caller: Caller) -> ApiError | None:
         # Who may delete such records answers for them; the Vault acts with all rights.
-        if may(caller, self.object, Operation.DELETE):
+        if may(caller, self.object_name, Operation.DELETE):
             return None
         if self.connected and connects(caller):
             return None
-        message = f"Records of [{self.object}] are kept by the Vault"
+        message = f"Records of [{self.object_name}] are kept by the Vault"
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
