@@ -173,7 +173,7 @@ UNDECIDED = frozenset(
         "envelope.RunEvent",
         "error_types.ErrorType",
         "exception_model.MessageErrorType",
-        "inquiry.TransferStatus",
+        "transfer_status.TransferStatus",
         "log_columns.CellKind",
         "log_columns.EntryType",
         "mail.EmailState",

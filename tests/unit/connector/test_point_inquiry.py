@@ -135,18 +135,6 @@ async def test_inquiries_of_one_account_share_its_contact(vaults: Pair) -> None:
     assert numbers == {PERSON: 1, SOURCE_DATA: 1, CASE: 3, REQUEST: 3}
 
 
-async def test_inquiries_with_one_link_share_a_case() -> None:
-    by_group = """ALTER Integrationrule medical_inquiries__v (
-        MODIFY Fieldrule case_link__v (query_field('group_identifier__v')));"""
-    vaults = pair(by_group)
-    of = account(vaults.crm)
-    items = [inquiry(vaults.crm, of, group_identifier__v="G") for _ in range(2)]
-    assert (await inquiries(vaults, *items)).done == set(items)
-    (case,) = vaults.medical.rows(CASE, "id", "link__sys")
-    assert case["link__sys"] == "G"
-    assert vaults.medical.rows(REQUEST, "case__v") == [{"case__v": case["id"]}] * 2
-
-
 async def test_lineage_says_of_each_row_where_it_comes_from(vaults: Pair) -> None:
     of = account(vaults.crm)
     item = inquiry(vaults.crm, of)
