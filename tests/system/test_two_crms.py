@@ -83,7 +83,7 @@ async def activate_all(two: TwoCrms) -> None:
     await activate(medical, await copied_integration(medical))
 
 
-async def transferred(crm: Connected, of: str | None = None, **fields: object) -> Row:
+async def transferred(crm: Connected, of: str | None = None, **fields: str) -> Row:
     """An inquiry of this CRM, and its Case Request."""
     of = of or await account(crm, new_run())
     inquiry_id = await inquiry(crm, of, **fields)
