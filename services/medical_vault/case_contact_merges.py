@@ -21,7 +21,7 @@ PERSON = "person__sys"
 SOURCE_DATA = "case_contact_source_data__v"
 LINK = "link__sys"
 MAX_CHAIN = 100
-"""Merges that one account has been through; more are read as a circle."""
+"""Merges that one account has been through; more are a circle, which only a mistake makes."""
 
 # The Case Contact of an account's Link: its Source Data names it, or it was made of that account itself.
 _CONTACT = """coalesce(
@@ -34,9 +34,10 @@ WITH RECURSIVE chain (id, link, main, length) AS (
     UNION ALL
     SELECT c.id, c.link, m.main_link__v, c.length + 1
     FROM chain c JOIN records.account_merge__v m ON m.link__sys = c.main AND c.length < {MAX_CHAIN}
-), ends AS (SELECT DISTINCT ON (id) id, link, main FROM chain ORDER BY id, length DESC)
+), ends AS (SELECT DISTINCT ON (id) * FROM chain ORDER BY id, length DESC)
 SELECT id, link, main FROM ends
-WHERE link <> main AND coalesce({_CONTACT.format(link="link")}, {_CONTACT.format(link="main")}) IS NOT NULL
+WHERE link <> main AND length < {MAX_CHAIN}
+    AND coalesce({_CONTACT.format(link="link")}, {_CONTACT.format(link="main")}) IS NOT NULL
 ORDER BY id
 """  # noqa: S608
 # The Case Contacts of two Links as they are now: those of one merge may have been merged by the one before it.

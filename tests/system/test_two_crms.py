@@ -13,6 +13,7 @@ from shared.client import VaultClient
 from shared.client.results import Row
 from tests.servers import private_system
 from tests.system.conditions import INTEGRATION, Connected, eventually, new_run
+from tests.system.test_account_merges import become, contacts, merge
 from tests.system.test_transfer import account, inquiry, one
 
 ROOT = Path(__file__).parents[2]
@@ -181,3 +182,20 @@ async def test_equal_groups_of_two_crms_are_two(two: TwoCrms) -> None:
     back = script.replace("group_identifier__v", "global_id__sys")
     for name in (rule, copy):
         await first.medical.execute_mdl(back.replace(rule, name))
+
+
+async def test_a_merge_in_one_crm_is_none_in_the_other(two: TwoCrms) -> None:
+    """The two give their records the same ids."""
+    pairs = []
+    for crm in (two.first, two.second):
+        pair = [await account(crm, new_run()) for _ in range(2)]
+        for of in pair:
+            await transferred(crm, of)
+        pairs.append(pair)
+    mine, theirs = pairs
+    before = await contacts(two.first, *mine)
+    _, main = await contacts(two.second, *theirs)
+    await merge(two.second, *theirs)
+    await become(two.second, main, *theirs)
+    assert await contacts(two.first, *mine) == before
+    assert len(set(before)) == 2

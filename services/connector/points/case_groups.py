@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from services.connector.points.case_contacts import LINK
 from services.connector.points.evaluation import query_all
@@ -14,7 +15,17 @@ from shared.client.results import text
 CASE = "case__v"
 CONTACT = "case_contact__v"
 COUNTRY = "country__v"
-_HEAD = f"SELECT id, {LINK} FROM {CASE}"  # noqa: S608  VQL of names
+_HEAD = f"SELECT id, {LINK}, {CONTACT} FROM {CASE}"  # noqa: S608  VQL of names
+
+
+class GroupCases(NamedTuple):
+    """The Cases of groups that are there: their ids by Link, and the Links of those that have another contact by now.
+
+    Whose Case Contact people have changed is no Case of the group any more.
+    """
+
+    ids: dict[str, str]
+    others: frozenset[str]
 
 
 def group_link(
@@ -37,11 +48,19 @@ def group_link(
 
 async def existing_cases(
     target: RecordReads,
-    links: Iterable[str],
-) -> dict[str, str]:
-    """Return the ids of the Cases that have these Links, by Link.
+    contact_of: Mapping[str, str],
+) -> GroupCases:
+    """Return the Cases of groups, by whose Link ``contact_of`` has the id of the group's contact.
 
     :raises ClientError: one of the calls fails.
     """
-    rows = await query_all(target, statements(_HEAD, LINK, links))
-    return {text(row, LINK): str(row["id"]) for row in rows}
+    rows = await query_all(target, statements(_HEAD, LINK, contact_of))
+    ids: dict[str, str] = {}
+    others: set[str] = set()
+    for row in rows:
+        link = text(row, LINK)
+        if text(row, CONTACT) == contact_of[link]:
+            ids[link] = str(row["id"])
+        else:
+            others.add(link)
+    return GroupCases(ids, frozenset(others))

@@ -256,9 +256,11 @@ async def _write_cases(
         data = {**contact.source_data, "person__v": person}
         origin = contact.origin(contact.source_data)
         source_data.add(contact.link, data, contact.modified, origin)
+        if made.links[item] in known.others:
+            made.links[item] = batch.link(item)
         link = made.links[item]
         # The first of a group makes its Case. Those that come later leave it as it is: it may be an agent's by then.
-        if link in known or link in cases.rows:
+        if link in known.ids or link in cases.rows:
             continue
         origin = batch.origin(item, batch.case(item))
         cases.add(link, made.values[item], batch.modified(item), origin)
@@ -267,7 +269,7 @@ async def _write_cases(
         case_saving = group.create_task(save(unit, CASE, cases, LINK))
     data_results = data_saving.result()
     case_results = case_saving.result()
-    for link, case in known.items():
+    for link, case in known.ids.items():
         case_results[link] = RowResult(ok=True, id=case)
     requests = KeyedRows()
     for item, link in made.links.items():
@@ -288,11 +290,11 @@ async def _write_cases(
 
 @dataclass(slots=True)
 class _Cases:
-    """The Cases of a batch: Link and fields by inquiry, and the Links that a group shares."""
+    """The Cases of a batch: Link and fields by inquiry, and by the Links of groups the id of the group's contact."""
 
     links: dict[str, str] = field(default_factory=dict)
     values: dict[str, Values] = field(default_factory=dict)
-    shared: dict[str, None] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)
 
 
 def _cases(
@@ -310,7 +312,7 @@ def _cases(
         global_id = batch.rows[item]["global_id__sys"]
         shared = group_link(unit.source.vault_id, values, global_id)
         if shared is not None:
-            made.shared[shared] = None
+            made.shared[shared] = str(person)
         made.links[item] = shared or str(values.get(LINK) or batch.link(item))
         made.values[item] = values
     return made

@@ -43,11 +43,11 @@ def _end(
     link: str,
     into: dict[str, str],
 ) -> str:
-    """Return where a chain of merges ends; in a circle, that is its smallest Link."""
+    """Return where a chain of merges ends; a circle, which only a mistake makes, leads nowhere."""
     seen = [link]
     while into.get(seen[-1]):
         following = into[seen[-1]]
         if following in seen:
-            return min(seen[seen.index(following) :])
+            return link
         seen.append(following)
     return seen[-1]

@@ -122,6 +122,17 @@ async def test_a_chain_of_merges_ends_at_one_contact(
     assert await contact_of(admin, *links) == [last.contact] * 3
 
 
+async def test_a_circle_of_merges_merges_nothing(admin: Api, integration: Api) -> None:
+    around = [f"20202_{key()}" for _ in range(3)]
+    pairs = zip(around, around[1:] + around[:1], strict=True)
+    rows = [{"link__sys": link, "main_link__v": main} for link, main in pairs]
+    people = [await person(admin, link__sys=link) for link in around]
+    answer = await integration.post(f"{MERGES}?idParam=link__sys", json=rows)
+    assert outcomes(answer) == ["SUCCESS"] * 3
+    for each in people:
+        assert (await admin.get(f"{PERSONS}/{each}")).status == "SUCCESS"
+
+
 async def test_an_account_of_another_crm_keeps_the_contact_that_it_shares(
     admin: Api, integration: Api
 ) -> None:

@@ -11,6 +11,7 @@ from tests.unit.connector.example_records import (
     CASE,
     REQUEST,
     account,
+    contact,
     inquiries,
     inquiry,
 )
@@ -127,6 +128,23 @@ async def test_what_an_agent_has_changed_stays(vaults: Pair) -> None:
         await inquiries(vaults, later)
     assert vaults.medical.rows(CASE, *changed) == [changed]
     assert set(cases(vaults).values()) == {case["id"]}
+
+
+async def test_a_case_that_an_agent_has_given_to_somebody_else_is_left_alone(
+    vaults: Pair,
+) -> None:
+    of = account(vaults.crm)
+    await inquiries(vaults, grouped(vaults, of))
+    (case,) = vaults.medical.rows(CASE, "id")
+    other = contact(vaults.medical)
+    vaults.medical.change(CASE, str(case["id"]), case_contact__v=other)
+    later = [grouped(vaults, of) for _ in range(2)]
+    assert (await inquiries(vaults, *later)).done == set(later)
+    assert vaults.medical.get(CASE, str(case["id"]))["case_contact__v"] == other
+    apart = [cases(vaults)[item] for item in later]
+    assert case["id"] not in apart
+    (person,) = {vaults.medical.get(CASE, each)["case_contact__v"] for each in apart}
+    assert person != other
 
 
 async def test_where_no_account_is_pulled_each_inquiry_is_its_own_contact(
