@@ -21,13 +21,14 @@ from shared.vault.model.component_model import (
     UserAction,
     VaultObject,
 )
+from shared.vault.records.rows import NORMAL
 from shared.vault.records.state_criteria import unsatisfied
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
     from shared.vault.model.component_model import LifecycleState, Scalar
-    from shared.vault.records.rows import RowResult
+    from shared.vault.records.rows import RowResult, WriteMode
     from shared.vault.storage.database import Connection
 
 
@@ -38,7 +39,7 @@ RUN_ACTION = "run_action"
 
 
 class RecordChanges(Protocol):
-    """The writes of the record service that named actions use, in the transaction that they run in."""
+    """The writes of the record service that named actions and merges use, in the transaction that they run in."""
 
     async def change_in(
         self,
@@ -50,6 +51,7 @@ class RecordChanges(Protocol):
         changes: Mapping[str, object],
         *,
         state: str | None = None,
+        mode: WriteMode = NORMAL,
     ) -> list[RowResult]:
         """Set ``fields`` (as a caller sends them) and ``changes`` (column values, system fields too) on each record.
 
@@ -65,6 +67,15 @@ class RecordChanges(Protocol):
         id_param: str,
     ) -> list[RowResult]:
         """Create or update records by the unique field ``id_param``."""
+
+    async def delete_in(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        ids: Sequence[str],
+    ) -> list[RowResult]:
+        """Delete records; one that is blocked from deletion gets an error."""
 
 
 @dataclass(frozen=True, slots=True)
