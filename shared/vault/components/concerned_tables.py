@@ -29,27 +29,28 @@ def concerned_tables(step: Step) -> list[str]:
 def _tables(step: Step, key: Key) -> Collection[str]:
     """Return the tables that exist before the step and have rows of a component."""
     kind, name = kind_of(key[0]), key[1]
+    found: Collection[str]
     match kind:
         case ComponentKind.OBJECT:
-            return _of_object(step.before, name)
+            found = _of_object(step.before, name)
         case ComponentKind.OBJECT_TYPE:
-            return _of_object(step.before, name.partition(".")[0])
+            found = _of_object(step.before, name.partition(".")[0])
         case ComponentKind.SECURITY_PROFILE:
-            return _of_object(step.before, USERS)
+            found = _of_object(step.before, USERS)
         case ComponentKind.PICKLIST:
-            return (
+            found = (
                 _with_picklist(step.before, name) if _loses_entries(step, name) else ()
             )
         case ComponentKind.LIFECYCLE:
-            return _in_lifecycle(step.before, name)
+            found = _in_lifecycle(step.before, name)
         case ComponentKind.QUEUE:
-            return () if key in step.after.components else (OUTBOX,)
+            found = () if key in step.after.components else (OUTBOX,)
         case (
             ComponentKind.DOCUMENT_FIELD
             | ComponentKind.DOCUMENT_TYPE
             | ComponentKind.DOCUMENT_LIFECYCLE
         ):
-            return _of_documents(step.before)
+            found = _of_documents(step.before)
         case (
             ComponentKind.OBJECT_ACTION
             | ComponentKind.STATE_TYPE_ASSOCIATION
@@ -58,9 +59,10 @@ def _tables(step: Step, key: Key) -> Collection[str]:
             | ComponentKind.RENDITION_TYPE
             | None
         ):
-            return ()  # no rows depend on them
+            found = ()  # no rows depend on them
         case _:
             assert_never(kind)
+    return found
 
 
 def _of_object(registry: Registry, name: str) -> Collection[str]:
