@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -88,7 +88,7 @@ async def _on(system: System, rows: int) -> None:
 
 async def _measured(system: System, rows: int) -> Table:
     async with _work(system) as work:
-        vault = work.vault
+        vault = work.admin
         await vault.mdl(OTHER)
         package = await asyncio.to_thread(_package, rows)
         quiet = await work.beside(asyncio.sleep(QUIET_SECONDS))
@@ -181,11 +181,13 @@ class _Work:
 
     def __init__(
         self,
-        vault: _Vault,
+        admin: _Vault,
+        others: _Vault,
         process: int,
         transfers: Callable[[], Awaitable[float]],
     ) -> None:
-        self.vault = vault
+        self.admin = admin
+        self._others = others
         self._process = process
         self._transfers = transfers
 
@@ -226,17 +228,17 @@ class _Work:
         started = time.perf_counter()
         rows = [{"name__v": "other"}]
         path = f"{API}/vobjects/bench_other__c"
-        await self.vault.call("POST", path, json=rows)
+        await self._others.call("POST", path, json=rows)
         return time.perf_counter() - started
 
     async def _read(self) -> float:
         started = time.perf_counter()
-        await self.vault.call("GET", f"{API}/vobjects/product__v?limit=1")
+        await self._others.call("GET", f"{API}/vobjects/product__v?limit=1")
         return time.perf_counter() - started
 
     async def _behind(self) -> float:
         """Return by how many seconds changes are complete later than they are made."""
-        clock = (await self.vault.call("GET", f"{API}/services/clock"))["data"]
+        clock = (await self._others.call("GET", f"{API}/services/clock"))["data"]
         now = datetime.fromisoformat(clock["date_time"])
         complete = datetime.fromisoformat(clock["complete_until"])
         return (now - complete).total_seconds()
@@ -245,12 +247,18 @@ class _Work:
 @asynccontextmanager
 async def _work(system: System) -> AsyncIterator[_Work]:
     """Yield the work of others on a system that has started."""
-    endpoints = system.endpoints()
+    endpoints, sign_ins = system.endpoints(), system.sign_ins()
     endpoint = endpoints["medical_vault"]
     process = system.process_ids()["medical_vault"]
     async with AsyncExitStack() as stack:
         crm = await stack.enter_async_context(connected(endpoints["crm_vault"]))
         medical = await stack.enter_async_context(connected(endpoint))
+        # Connections' users: calls of others are delayed when they are so many.
+        sender = await stack.enter_async_context(
+            connected(
+                {**endpoints["crm_vault"], **sign_ins["crm_vault"]["integration"]}
+            )
+        )
         for client in (crm, medical):
             row = {"integration_api_name__sys": INTEGRATION, "status__v": "active__v"}
             await client.update("integration__sys", [row], "integration_api_name__sys")
@@ -259,18 +267,26 @@ async def _work(system: System) -> AsyncIterator[_Work]:
         async def transfer() -> float:
             # Not one after the other without end: a transfer every second shows whether messages flow.
             await asyncio.sleep(1 - PAUSE)
-            return await single(crm, next(inquiries))
+            return await single(sender, next(inquiries))
 
-        timeout = aiohttp.ClientTimeout(total=300)
-        session = await stack.enter_async_context(
-            aiohttp.ClientSession(timeout=timeout)
-        )
         address = str(endpoint["url"])
-        sign_in = {key: endpoint[key] for key in ("username", "password")}
+        admin = await stack.enter_async_context(_signed_in(address, endpoint))
+        others = await stack.enter_async_context(
+            _signed_in(address, sign_ins["medical_vault"]["integration"])
+        )
+        yield _Work(admin, others, process, transfer)
+
+
+@asynccontextmanager
+async def _signed_in(address: str, user: Mapping[str, Any]) -> AsyncIterator[_Vault]:
+    """Yield a Vault as a user calls it."""
+    timeout = aiohttp.ClientTimeout(total=300)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
         vault = _Vault(session, address)
+        sign_in = {key: user[key] for key in ("username", "password")}
         answer = await vault.call("POST", f"{API}/auth", data=sign_in)
         session.headers["Authorization"] = answer["sessionId"]
-        yield _Work(vault, process, transfer)
+        yield vault
 
 
 def _package(rows: int) -> bytes:

@@ -42,6 +42,8 @@ from shared.vault.configuration.held_components import (
     ComponentsChanged,
     hold_tables,
     lock_tables,
+    unless_busy,
+    waiting_briefly,
 )
 from shared.vault.configuration.scripts import ScriptExecution, StatementResult, refused
 from shared.vault.configuration.stored_data import carry_over, follow
@@ -233,10 +235,13 @@ class ComponentService:
 
         async def work(connection: Connection) -> tuple[Revision, bool]:
             await connection.execute(LOCK_COMPONENTS, LOCK)
-            return await self._change(connection, caller, statement)
+            async with waiting_briefly(connection):
+                return await self._change(connection, caller, statement)
 
         try:
-            current, affected = await self._database.unit_of_work(work)
+            current, affected = await unless_busy(
+                lambda: self._database.unit_of_work(work)
+            )
         except ComponentError as error:
             return refused(number, statement, error.code, error.message)
         self._renew(current)

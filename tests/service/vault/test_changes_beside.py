@@ -119,6 +119,24 @@ async def test_a_script_that_waits_for_one_object_holds_up_no_other(
     assert answer.body["script_execution"]["failures"] == 0, answer.text
 
 
+async def test_a_script_that_waits_for_one_who_reads_holds_up_nobody_who_writes(
+    admin: Api, vault: Vault, held: None
+) -> None:
+    """Whoever wants a table waits behind the script that wants it: the script gives way again and again."""
+    async with vault.database.transaction() as reader:
+        await reader.execute("SELECT FROM records.beside__c")
+        script = asyncio.create_task(
+            admin.post("/api/mdl/execute", data=CHANGES["a field more"])
+        )
+        for _ in range(3):
+            await waits(reader)
+            made = await admin.post("/vobjects/beside__c", json=[{"name__v": "beside"}])
+            assert made.data[0]["responseStatus"] == "SUCCESS", made.text
+        assert not script.done()
+    answer = await script
+    assert answer.body["script_execution"]["failures"] == 0, answer.text
+
+
 async def submitted_script(admin: Api, mdl: str) -> Answer:
     return await admin.post("/api/mdl/execute_async", data=mdl)
 

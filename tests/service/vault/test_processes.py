@@ -385,6 +385,7 @@ async def work_goes_on(processes: Fleet, admin: Api) -> None:
     last = await processes.fetchval(
         "SELECT max(modified_date__v) FROM records.pkg_box__c"
     )
+    assert isinstance(last, datetime)
     clock = (await admin.get("/services/clock")).data
     assert datetime.fromisoformat(clock["complete_until"]) >= last
 
