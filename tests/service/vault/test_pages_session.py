@@ -23,6 +23,13 @@ async def test_sign_in_leads_back_to_the_page_that_was_asked_for(api: Api) -> No
         )
 
 
+@pytest.mark.parametrize("path", ["/", "/ui"])
+async def test_the_address_of_the_vault_leads_to_its_pages(api: Api, path: str) -> None:
+    async with browser(api.url, "user") as visitor:
+        page = await visitor.open(path)
+        assert (page.status, page.path) == (200, "/ui/")
+
+
 @pytest.mark.parametrize(
     "target",
     [
@@ -147,7 +154,7 @@ async def test_a_password_that_has_to_be_changed_is_changed_first(
     "path",
     ["/ui/", "/ui/sign-in", "/ui/nothing", "/ui/connections", "/ui/static/style.css"],
 )
-async def test_every_answer_forbids_scripts_and_other_hosts(
+async def test_every_answer_forbids_inline_scripts_and_other_hosts(
     api: Api, path: str
 ) -> None:
     async with browser(api.url, "admin") as visitor:
@@ -156,7 +163,8 @@ async def test_every_answer_forbids_scripts_and_other_hosts(
         part.split(" ", 1)
         for part in page.headers["Content-Security-Policy"].split("; ")
     )
-    assert policy["default-src"] == "'none'" and "script-src" not in policy
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
     assert (
         policy["frame-ancestors"] == policy["base-uri"] == "'none'"
         and policy["form-action"] == "'self'"
