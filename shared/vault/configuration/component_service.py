@@ -103,16 +103,20 @@ class ComponentService:
         # Around each read, so that many who find the components changed read them once.
         self._reading = asyncio.Lock()
         self._revision = 0
+        # Whether all is part of one transaction, which only its owner can give up, and begin again.
+        self._bound = False
         self.registry: Registry = Registry.build(())
 
     async def within(self, transaction: OneTransaction) -> ComponentService:
         """Return this service bound to one transaction, with the components as that transaction reads them.
 
-        No other script changes components before the transaction ends.
+        No other script changes components before the transaction ends. Its statements raise TablesBusy where the
+        transaction is to be begun again.
         """
         own = copy.copy(self)
         own._database = transaction  # noqa: SLF001  a copy of itself
         own._reading = asyncio.Lock()  # noqa: SLF001  a copy of itself
+        own._bound = True  # noqa: SLF001  a copy of itself
         async with transaction.connection() as connection:
             await connection.execute(LOCK_COMPONENTS, LOCK)
         await own.load()
@@ -239,9 +243,7 @@ class ComponentService:
                 return await self._change(connection, caller, statement)
 
         try:
-            current, affected = await unless_busy(
-                lambda: self._database.unit_of_work(work)
-            )
+            current, affected = await self._in_transaction(work)
         except ComponentError as error:
             return refused(number, statement, error.code, error.message)
         self._renew(current)
@@ -263,6 +265,15 @@ class ComponentService:
             affected=affected,
             warnings=_warnings(statement, current[1]),
         )
+
+    async def _in_transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run a change in a transaction, and return its result; again while its tables are busy.
+
+        :raises TablesBusy: they are, and the transaction is a part of another one.
+        """
+        if self._bound:
+            return await self._database.unit_of_work(work)
+        return await unless_busy(lambda: self._database.unit_of_work(work))
 
     async def _change(
         self,

@@ -159,6 +159,11 @@ class Deployment:
         for action in actions(steps, present):
             await self._execute_one(caller, components, action)
 
+    def begin(self, steps: Sequence[Step]) -> None:
+        """Forget what became of steps in a transaction that is begun again."""
+        for step in steps:
+            self.outcome(step).restore(StepOutcome(step).to_json())
+
     def undone(self, steps: Sequence[Step]) -> None:
         """Note that what was deployed of these steps before the failure has been undone."""
         for outcome in map(self.outcome, steps):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.vault.access.caller import SYSTEM
+from shared.vault.configuration.held_components import unless_busy
 from shared.vault.packages.deployment import Deployment, DeploymentFailed
 from shared.vault.packages.package_model import PACKAGE, PackageStatus
 from shared.vault.packages.package_results import (
@@ -44,24 +45,20 @@ class PackageDeployments:
         package: Package,
     ) -> PackageStatus:
         """Carry out the deployment job of a package, and return the package's status."""
-        deployment = Deployment(package)
-        try:
-            if deployment.is_whole:
-                return await self._whole(context, deployment)
-            return await self._in_slices(context, deployment)
-        except DeploymentFailed:
-            # The transaction of the refused step is undone with all that it wrote: the results need one of their own.
-            return await self._conclude(context, deployment, PackageStatus.ERROR)
+        if Deployment(package).is_whole:
+            return await unless_busy(lambda: self._whole(context, package))
+        return await self._in_slices(context, package)
 
     async def _whole(
         self,
         context: JobContext,
-        deployment: Deployment,
+        package: Package,
     ) -> PackageStatus:
-        """Deploy all steps in one transaction, which also records that the job is done.
+        """Deploy all steps in one transaction, which also records that the job is done; return the package's status.
 
-        :raises DeploymentFailed: a step was refused, and all of them are undone.
+        :raises TablesBusy: others use a table of a step; nothing was done.
         """
+        deployment = Deployment(package)
         try:
             async with self._database.schema_transaction() as connection:
                 transaction = OneTransaction(connection)
@@ -72,8 +69,9 @@ class PackageDeployments:
                 status = status_after_deployment(deployment)
                 await self._store(context, connection, records, deployment, status)
         except DeploymentFailed:
-            deployment.undone(deployment.package.steps)
-            raise
+            deployment.undone(package.steps)
+            # The transaction is undone with all that it wrote: the results need one of their own.
+            return await self._conclude(context, deployment, PackageStatus.ERROR)
         # Other processes load the components by a notification; this one does not wait for it.
         await self._components.load()
         await self._database.forget_statements()
@@ -82,12 +80,13 @@ class PackageDeployments:
     async def _in_slices(
         self,
         context: JobContext,
-        deployment: Deployment,
+        package: Package,
     ) -> PackageStatus:
         """Deploy the steps in one transaction after the other, from where an earlier run of the job has come.
 
-        :raises DeploymentFailed: a step was refused; what was committed before stays.
+        Return the package's status.
         """
+        deployment = Deployment(package)
         sliced = SlicedDeployment(
             self._database,
             self._components,
@@ -95,7 +94,10 @@ class PackageDeployments:
             context,
             deployment,
         )
-        await sliced.carry_out()
+        try:
+            await sliced.carry_out()
+        except DeploymentFailed:
+            return await self._conclude(context, deployment, PackageStatus.ERROR)
         status = status_after_deployment(deployment)
         return await self._conclude(context, deployment, status)
 

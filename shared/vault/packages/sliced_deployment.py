@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from shared.vault.configuration.held_components import unless_busy
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import JobLog
 from shared.vault.jobs.job_model import TaskState
@@ -95,24 +96,32 @@ class SlicedDeployment:
             for step in self._deployment.package.steps:
                 if isinstance(step, DataStep):
                     await self._report(connection, step, TaskState.QUEUED)
-            await self._note(connection)
+            await self._note(connection, self._stage)
 
     async def _execute(self, steps: Sequence[Step]) -> None:
         """Deploy components that follow one another in one transaction."""
         try:
-            async with self._database.schema_transaction() as connection:
-                transaction = OneTransaction(connection)
-                components = await self._components.within(transaction)
-                caller = self._context.caller
-                await self._deployment.execute(caller, components, steps)
-                self._stage += 1
-                await self._note(connection)
+            await unless_busy(lambda: self._execute_together(steps))
         except DeploymentFailed:
             self._deployment.undone(steps)
             raise
         # The rows that follow may be of these components.
         await self._components.load()
         await self._database.forget_statements()
+
+    async def _execute_together(self, steps: Sequence[Step]) -> None:
+        """Deploy components in one transaction.
+
+        :raises TablesBusy: others use a table of theirs; nothing was done.
+        """
+        self._deployment.begin(steps)
+        stage = self._stage + 1
+        async with self._database.schema_transaction() as connection:
+            components = await self._components.within(OneTransaction(connection))
+            caller = self._context.caller
+            await self._deployment.execute(caller, components, steps)
+            await self._note(connection, stage)
+        self._stage = stage
 
     async def _save(self, step: DataStep) -> None:
         """Write the rows of a data step that are left, slice by slice.
@@ -130,10 +139,11 @@ class SlicedDeployment:
             self._context.raise_if_stopped()
             await self._save_slice(step, outcome, rows)
         conclude_rows(outcome, step)
-        self._stage += 1
+        stage = self._stage + 1
         async with self._database.transaction() as connection:
             await self._report(connection, step, TaskState.SUCCESS)
-            await self._note(connection)
+            await self._note(connection, stage)
+        self._stage = stage
 
     async def _save_slice(
         self,
@@ -170,7 +180,7 @@ class SlicedDeployment:
         outcome.add(results)
         await self._log.append(connection, lines)
         await self._report(connection, step, TaskState.RUNNING)
-        await self._note(connection)
+        await self._note(connection, self._stage)
 
     async def _report(
         self,
@@ -192,12 +202,12 @@ class SlicedDeployment:
             connection=connection,
         )
 
-    async def _note(self, connection: Connection) -> None:
+    async def _note(self, connection: Connection, stage: int) -> None:
         """Save in a transaction what the next run begins with when this transaction is committed."""
         outcomes = {
             outcome.step.identity: outcome.to_json()
             for outcome in self._deployment.outcomes
             if outcome.lines or outcome.done
         }
-        checkpoint = {"stage": self._stage, "outcomes": outcomes}
+        checkpoint = {"stage": stage, "outcomes": outcomes}
         await self._context.save(checkpoint, connection=connection)

@@ -17,7 +17,7 @@ from shared.vault.records.rows import RowResult
 from tests.service.vault.objects import ITEMS, action, items, key
 from tests.service.vault.served import Answer, Api
 from tests.service.vault.test_packages_api import finished, imported
-from tests.unit.packages.building import component_files, vpk
+from tests.unit.packages.building import component_files, data_files, vpk
 
 if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
@@ -74,8 +74,8 @@ async def writing(vault: Vault, object_name: str) -> AsyncIterator[Connection]:
 
 
 async def waits(connection: Connection, number: int = 1) -> None:
-    """Return when so many transactions wait for a lock of tables."""
-    sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
+    """Return when so many transactions wait for a lock of tables or rows."""
+    sql = "SELECT count(*) FROM pg_locks WHERE locktype <> 'advisory' AND NOT granted"
 
     async def reason() -> str | None:
         found = await connection.fetchval(sql)
@@ -137,24 +137,28 @@ async def test_a_script_that_waits_for_one_who_reads_holds_up_nobody_who_writes(
     assert answer.body["script_execution"]["failures"] == 0, answer.text
 
 
-async def submitted_script(admin: Api, mdl: str) -> Answer:
-    return await admin.post("/api/mdl/execute_async", data=mdl)
+LATE = "ALTER Object beside__c ( ADD Field late__c ( type('String'), label('Late'), max_length(40) ) );"
+GATE = """RECREATE Object beside_gate__c ( label('Gate'), prefix('ZBG'),
+  Field key__c ( type('String'), label('Key'), unique(true), max_length(40) ) );"""
 
 
-async def submitted_package(admin: Api, mdl: str) -> Answer:
-    first, second = mdl.split(";\n")
+async def submitted_script(admin: Api) -> Answer:
+    """Its second statement waits for the gate."""
+    script = LATE + "ALTER Object beside_gate__c ( label('Barrier') );"
+    return await admin.post("/api/mdl/execute_async", data=script)
+
+
+async def submitted_package(admin: Api) -> Answer:
+    """Its second step waits for the gate, in the transaction of the first."""
     content = vpk(
-        component_files(10, "Object.beside__c", first),
-        component_files(20, "Object.beside_gate__c", second),
+        component_files(10, "Object.beside__c", LATE),
+        data_files(
+            20, "beside_gate__c", "Upsert", "key__c,name__v\ngate,Open\n", "key__c"
+        ),
     )
     package_id = await imported(admin, content)
     path = f"/vobject/vault_package__v/{package_id}/actions/deploy"
     return await admin.post(path)
-
-
-TWO_CHANGES = """ALTER Object beside__c ( ADD Field late__c ( type('String'), label('Late'), max_length(40) ) );
-ALTER Object beside_gate__c ( label('Gate') )"""
-GATE = "RECREATE Object beside_gate__c ( label('Barrier'), prefix('ZBG') );"
 
 
 @pytest.mark.parametrize("submitted", [submitted_script, submitted_package])
@@ -162,12 +166,17 @@ async def test_who_writes_what_a_job_changes_goes_by_what_it_leaves(
     admin: Api,
     vault: Vault,
     held: None,
-    submitted: Callable[[Api, str], Awaitable[Answer]],
+    submitted: Callable[[Api], Awaitable[Answer]],
 ) -> None:
     """The package has changed the one object when it waits for the other; the script has even committed it."""
     await admin.post("/api/mdl/execute", data=GATE)
+    gate = [{"name__v": "Shut", "key__c": "gate"}]
+    await admin.post(
+        "/vobjects/beside_gate__c", params={"idParam": "key__c"}, json=gate
+    )
     async with writing(vault, "beside_gate__c") as writer:
-        job = await submitted(admin, TWO_CHANGES)
+        await writer.execute("SELECT FROM records.beside_gate__c FOR UPDATE")
+        job = await submitted(admin)
         await waits(writer)
         rows = [{"name__v": "late", "late__c": "known"}]
         late = asyncio.create_task(admin.post("/vobjects/beside__c", json=rows))
