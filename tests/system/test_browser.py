@@ -23,14 +23,23 @@ async def browser(connected: Connected) -> AsyncIterator[Browser]:
         yield made
 
 
+async def choose(rep: Visitor, label: str, name: str) -> None:
+    """Choose a record: from a list while there are few, else by its name."""
+    field = rep.page.get_by_label(label).first
+    if await field.evaluate("element => element.tagName") == "SELECT":
+        await field.select_option(label=name)
+    else:
+        await field.fill(name)
+
+
 async def write_down(rep: Visitor, question: str) -> None:
     """Fill in the form of a new inquiry."""
     await rep.open("/ui/")
     await rep.follow("New inquiry")
     page = rep.page
-    await page.get_by_label("Account").select_option(label="Maribel Quentaro")
-    await page.get_by_label("Product").select_option(label="Corbanyl")
-    await page.get_by_label("Country").select_option(label="United States")
+    await choose(rep, "Account", "Maribel Quentaro")
+    await choose(rep, "Product", "Corbanyl")
+    await choose(rep, "Country", "United States")
     await page.get_by_label("Inquiry Text").fill(question)
     await page.get_by_label("Delivery Method").select_option(label="Email")
     await page.get_by_label("Email").fill("reader@practice.example")
@@ -102,6 +111,39 @@ async def test_back_leads_from_a_hit_to_the_hits(
         assert await rep.page.get_by_role("searchbox").input_value() == question
         await rep.page.reload()
         await rep.sees("1 to 1 of 1")
+
+
+async def test_one_of_many_accounts_is_found_by_words_of_its_name(
+    running: System, browser: Browser, connected: Connected
+) -> None:
+    family = f"Q{uuid4().hex[:10]}"
+    rows = [
+        {"name__v": f"Number{n} {family}", "external_id__v": f"{family}{n}"}
+        for n in range(40)
+    ]
+    await connected.crm.create("account__v", rows)
+    async with visitor(browser, running, "crm_vault") as rep:
+        await rep.open(f"{INQUIRIES}/new")
+        account = rep.page.get_by_role("combobox", name="Account")
+        await account.press_sequentially(f"{family} number7")
+        # By the keyboard alone.
+        await rep.page.get_by_role("option", name=f"{family}7").wait_for()
+        await account.press("Enter")
+        assert await account.input_value() == f"Number7 {family}"
+        await rep.press("Save")
+        await rep.sees("was created")
+        await rep.follow(f"Number7 {family}")
+        await rep.sees(f"{family}7")
+        # What nobody offers is told, at the form, with what was typed.
+        await rep.open(f"{INQUIRIES}/new")
+        await account.fill("Nobody of this name")
+        await rep.press("Save")
+        await rep.sees("INVALID_DATA")
+        assert await account.input_value() == "Nobody of this name"
+        # The browser notes a page with the status of a refusal.
+        (noted,) = rep.faults
+        assert "400" in noted
+        rep.faults.clear()
 
 
 async def test_what_ends_something_asks_first(
