@@ -24,7 +24,9 @@ OUT_OF_LISTS = frozenset(
     {"object_type__v", "lifecycle__v", "link__sys", "global_id__sys"}
 )
 LATEST = "modified_date__v"
-SYSTEM_COLUMNS = frozenset({"state__v", "status__v", "created_date__v", LATEST})
+SYSTEM_COLUMNS = frozenset(
+    {"name__v", "state__v", "status__v", "created_date__v", LATEST}
+)
 
 
 @dataclass(frozen=True, slots=True)
