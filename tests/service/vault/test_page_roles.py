@@ -80,6 +80,7 @@ PAGES = {
     "GET /objects": SIGNED_IN,
     "GET /objects/{object_name}": CONNECTION,
     "POST /objects/{object_name}": CONNECTION,
+    "POST /pick/{object_name}": CONNECTION,
     "GET /objects/{object_name}/new": ADMIN,
     "POST /objects/{object_name}/new": ADMIN,
     "GET /objects/{object_name}/{connection}": CONNECTION,
