@@ -163,8 +163,14 @@ class FreshValue(Generic[T]):
     Callers share one load at a time.
     """
 
-    def __init__(self, load: Callable[[], Awaitable[T]]) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Awaitable[T]],
+        unchanged: Callable[[datetime], Awaitable[bool]] | None = None,
+    ) -> None:
+        """Take the load, and ``unchanged``, which may tell that what was loaded last is still true at a moment."""
         self._load = load
+        self._unchanged = unchanged
         self._loaded: _Loaded[T] | None = None
         self._loading = asyncio.Lock()
 
@@ -182,10 +188,17 @@ class FreshValue(Generic[T]):
             # The task that had the lock before has most likely loaded what is needed.
             known = self._loaded
             if known is None or known.started < needed:
-                started = datetime.now(UTC)
-                value = await self._load()
-                known = self._loaded = _Loaded(value, started)
+                known = self._loaded = await self._renewed(known, needed)
         return known.value
+
+    async def _renewed(self, known: _Loaded[T] | None, needed: datetime) -> _Loaded[T]:
+        asks = self._unchanged
+        if known is not None and asks is not None and await asks(needed):
+            # It may have changed right afterwards: nothing is said of later moments.
+            return _Loaded(known.value, needed)
+        started = datetime.now(UTC)
+        value = await self._load()
+        return _Loaded(value, started)
 
 
 CANCEL_AGAIN_SECONDS = 0.5

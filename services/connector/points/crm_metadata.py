@@ -39,7 +39,7 @@ async def transfer(unit: Transfer) -> Outcome:
     :raises ClientError: one of the calls fails.
     """
     copies = await Copies.read(unit)
-    evaluation = unit.evaluate(copies.rule, copies.found)
+    evaluation = await unit.evaluate(copies.rule, copies.found)
     await settle_references(unit.target, [evaluation])
     copies.outcome.note(evaluation)
     await _write(copies, evaluation)

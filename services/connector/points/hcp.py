@@ -284,7 +284,7 @@ async def read_hcps(
     records = HcpRecords()
     for name, rule in rules.items():
         found = reads[name].result()
-        evaluation = unit.evaluate(rule, found)
+        evaluation = await unit.evaluate(rule, found)
         source = _Source(rule, found, evaluation, key_of[name])
         records.add(source, partitions.by_rule[name])
     return records

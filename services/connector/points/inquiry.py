@@ -126,10 +126,10 @@ async def transfer(unit: Transfer) -> Outcome:
     outcome = Outcome(skipped=set(found.filtered))
     for item in found.missing:
         unit.note_missing(outcome, item, missing_record(INQUIRY, item, rule.name))
-    finished = _note_finished(unit, rule, found, outcome)
+    finished = await _note_finished(unit, rule, found, outcome)
     rows = {item: row for item, row in found.rows.items() if item not in finished}
     if rows:
-        evaluation = unit.evaluate(rule, replace(found, rows=rows))
+        evaluation = await unit.evaluate(rule, replace(found, rows=rows))
         batch = Batch(rows, evaluation, outcome)
         # The agreement in force now decides, not the one when the message was sent.
         pull_rules = read_pull_rules(countries.result().rows)
@@ -157,7 +157,7 @@ def _inquiry_rule(unit: Transfer) -> CompiledRule:
     return unit.configuration.compiled(unit.route, rules[0], (*_EXTRA, *optional))
 
 
-def _note_finished(
+async def _note_finished(
     unit: Transfer,
     rule: CompiledRule,
     found: SourceRows,
@@ -172,7 +172,7 @@ def _note_finished(
     }
     outcome.succeed(finished)
     # A message that comes again repeats the warnings of the first time, so that they stay open until they are mended.
-    evaluation = unit.evaluate(rule, replace(found, rows=finished))
+    evaluation = await unit.evaluate(rule, replace(found, rows=finished))
     outcome.warn(evaluation.warnings)
     return finished
 

@@ -204,12 +204,16 @@ class Transfer:
         rules = self.configuration.rules_of(self.route)
         return [rule for rule in rules if rule.primary_query_object == self.object]
 
-    def evaluate(
+    async def evaluate(
         self,
         rule: CompiledRule,
         found: SourceRows,
     ) -> Evaluation:
-        """Run a rule over rows and show the result to the observer; references are still pending."""
+        """Run a rule over rows and show the result to the observer; references are still pending.
+
+        :raises ClientError: lookups have to be read for the rows, and a call fails.
+        """
+        await self.configuration.look_up(rule, found.rows.values())
         evaluation = evaluate(rule, found)
         self.observe(evaluation)
         return evaluation

@@ -120,6 +120,19 @@ class ComponentService:
         async with self._renewal, self._database.connection() as connection:
             self._renew(await read_revision(connection))
 
+    async def follow(self, revision: int) -> None:
+        """Read all components unless they are of this revision or a later one.
+
+        Who has seen a revision in the database may not be answered from older components: the notification of the
+        change may still be on its way.
+        """
+        if revision <= self._revision:
+            return
+        async with self._renewal, self._database.connection() as connection:
+            # Of many calls that see the change at once, one reads.
+            if revision > self._revision:
+                self._renew(await read_revision(connection))
+
     async def hold(self, connection: Connection) -> None:
         """Lock the components against changes until the transaction ends.
 
