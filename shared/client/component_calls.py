@@ -8,7 +8,6 @@ from shared.client.results import Row, mapping, rows_of
 from shared.client.seen_revision import Revision
 from shared.client.transport import API, Request, SignedInCalls, path_part
 
-
 # Of the calls that are answered in a session, the one that does least.
 _ASK = Request("keep_alive", "POST", f"{API}/keep-alive", repeatable=True)
 

@@ -12,9 +12,9 @@ from services.connector.points.saving import KeyedRows, Origin, not_saved, save
 from services.connector.points.transfer import Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
-from services.connector.rules.rows import statements
+from services.connector.rules.rows import by_any_key, statements
 from services.connector.vaults.record_access import RecordReads
-from shared.client.results import RowResult, text
+from shared.client.results import CREATED, RowResult, text
 from shared.runtime.waiting import concurrently
 
 Row = Mapping[str, object]
@@ -30,8 +30,13 @@ _CASE_CONTACT = {"object_type__v.api_name__v": "case_contact__v"}
 # A contact found by an identifier keeps its own link: it may be tied to another account as well.
 _SET_AT_CREATION = frozenset({LINK, *_CASE_CONTACT})
 
-Saved = dict[str, str | ItemFailure]
-"""Contact key → id of its Case Contact, or why it has none."""
+
+class Saved(dict[str, str | ItemFailure]):
+    """Contact key → id of its Case Contact, or why it has none; ``new`` are the ids of those that were just created."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.new: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +136,7 @@ def match(
 
     :raises Ambiguous: Veeva ID and External ID lead to different contacts, of which none is a safe guess.
     """
-    by_veeva_id = _find(contact.person.get(VEEVA_ID), candidates.by_veeva_id)
-    by_external_id = _find(contact.person.get(EXTERNAL_ID), candidates.by_external_id)
+    by_veeva_id, by_external_id = _identified(contact, candidates)
     if by_veeva_id and by_external_id and by_veeva_id != by_external_id:
         raise Ambiguous(
             f"the Veeva ID belongs to Case Contact {by_veeva_id} and the External ID to Case Contact {by_external_id}; "
@@ -140,6 +144,17 @@ def match(
         )
     # The Link comes last: it identifies an account, the other two a person.
     return by_veeva_id or by_external_id or candidates.by_link.get(contact.link)
+
+
+def _identified(
+    contact: Contact,
+    candidates: Candidates,
+) -> tuple[str | None, str | None]:
+    """Return the ids of the contacts with the HCP's Veeva ID, and with its External ID."""
+    return (
+        _find(contact.person.get(VEEVA_ID), candidates.by_veeva_id),
+        _find(contact.person.get(EXTERNAL_ID), candidates.by_external_id),
+    )
 
 
 def _find(
@@ -151,7 +166,7 @@ def _find(
 
 async def candidates_of(
     target: RecordReads,
-    contacts: Iterable[Contact],
+    contacts: Sequence[Contact],
 ) -> Candidates:
     """Return the existing Case Contacts with an identifier of any of these HCPs.
 
@@ -159,23 +174,21 @@ async def candidates_of(
     """
     # Dicts instead of sets keep the order, so that the same batch asks the same statements.
     keys: dict[str, dict[str, None]] = {VEEVA_ID: {}, EXTERNAL_ID: {}}
-    links: dict[str, None] = {}
     for contact in contacts:
-        links[contact.link] = None
         for name, values in keys.items():
             value = contact.person.get(name)
             if value:
                 values[str(value)] = None
     head = f"SELECT id, {VEEVA_ID}, {EXTERNAL_ID}, {LINK} FROM {PERSON}"  # noqa: S608  VQL of names
-    person_texts: list[str] = []
-    for name, values in keys.items():
-        person_texts += statements(head, name, values)
+    persons = await query_all(target, by_any_key(head, keys))
+    found = read_candidates(persons, ())
+    # The Link decides last, so that only those who are found by neither identifier are looked for by it.
+    links = dict.fromkeys(
+        contact.link for contact in contacts if not any(_identified(contact, found))
+    )
     head = f"SELECT {LINK}, person__v, {_PERSON_LINK} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
-    link_texts = statements(head, LINK, links)
-    async with concurrently() as group:
-        persons = group.create_task(query_all(target, person_texts))
-        source_data = group.create_task(query_all(target, link_texts))
-    return read_candidates(persons.result(), source_data.result())
+    source_data = await query_all(target, statements(head, LINK, links))
+    return read_candidates(persons, source_data)
 
 
 async def save_contacts(
@@ -192,7 +205,8 @@ async def save_contacts(
     again = [contact for contact in contacts if contact.key in refused]
     if again:
         more, _ = await _match_and_save(unit, again)
-        saved |= more
+        saved.update(more)
+        saved.new |= more.new
     return saved
 
 
@@ -234,7 +248,7 @@ async def _match_and_save(
 ) -> tuple[Saved, set[str]]:
     """Match and save once; return the results, and the keys of contacts whose creation was refused."""
     candidates = await candidates_of(unit.target, contacts)
-    saved: Saved = {}
+    saved = Saved()
     changes = _Changes()
     for contact in contacts:
         try:
@@ -271,6 +285,8 @@ async def _match_and_save(
             # A creation that is refused may be one that another connector has just made.
             if not result.ok:
                 refused.add(contact.key)
+            elif result.id and result.event == CREATED:
+                saved.new.add(result.id)
         saved[contact.key] = _id_of(result, contact.rule)
     return saved, refused
 

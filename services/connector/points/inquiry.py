@@ -25,6 +25,7 @@ from services.connector.points.evaluation import (
 )
 from services.connector.points.hcp import (
     COUNTRIES,
+    COUNTRY_CODE,
     HcpRecords,
     partition,
     read_hcps,
@@ -138,7 +139,7 @@ async def transfer(unit: Transfer) -> Outcome:
         keys = [("account__v", account) for account in partitions.accounts]
         async with unit.locks.hold(keys):
             hcps = await read_hcps(unit, partitions)
-            await _write(unit, batch, hcps)
+            await _write(unit, batch, hcps, countries.result().rows)
     await _report(unit, outcome, rows)
     return outcome
 
@@ -181,9 +182,10 @@ async def _write(
     unit: Transfer,
     batch: Batch,
     hcps: HcpRecords,
+    countries: Iterable[Row],
 ) -> None:
     evaluations = [batch.evaluation, *hcps.evaluations]
-    await settle_references(unit.target, evaluations)
+    await settle_references(unit.target, evaluations, {COUNTRY_CODE: countries})
     for item, failure in batch.evaluation.failures.items():
         batch.outcome.fail(item, failure)
     # The first warning of an inquiry stays; that of its HCP goes before its own.
@@ -222,7 +224,9 @@ async def _preferred(
         detail = preferred_contact.detail(batch.rows[item])
         if detail is not None:
             person = str(persons[batch.hcp_of[item]])
-            wanted[item] = (person, detail)
+            # A person who was created just now has no information yet.
+            if person not in persons.new:
+                wanted[item] = (person, detail)
     people = dict.fromkeys(person for person, _ in wanted.values())
     head = preferred_contact.HEAD
     texts = statements(head, "person__v", people, conditions=_ACTIVE)

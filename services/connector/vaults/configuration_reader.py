@@ -52,8 +52,8 @@ class _Revisions:
 class ConfigurationReader:
     """Reads the configuration between one source and one target Vault, and caches it while it is current.
 
-    It is current while both Vaults tell the revision that they told before it was read. With a Vault that tells none, it
-    is read again for each moment after the last reading began.
+    It is current while both Vaults tell the revision that they told before it was read. With a Vault that tells none,
+    it is read again for each moment after the last reading began.
     """
 
     def __init__(
