@@ -166,11 +166,14 @@ class FreshValue(Generic[T]):
     def __init__(
         self,
         load: Callable[[], Awaitable[T]],
-        unchanged: Callable[[datetime], Awaitable[bool]] | None = None,
+        refresh: Callable[[T, datetime], Awaitable[T | None]] | None = None,
     ) -> None:
-        """Take the load, and ``unchanged``, which may tell that what was loaded last is still true at a moment."""
+        """Take the load, and ``refresh``, which may know of less work that makes a value one of a later moment.
+
+        It returns None when the value has to be loaded again.
+        """
         self._load = load
-        self._unchanged = unchanged
+        self._refresh = refresh
         self._loaded: _Loaded[T] | None = None
         self._loading = asyncio.Lock()
 
@@ -192,10 +195,11 @@ class FreshValue(Generic[T]):
         return known.value
 
     async def _renewed(self, known: _Loaded[T] | None, needed: datetime) -> _Loaded[T]:
-        asks = self._unchanged
-        if known is not None and asks is not None and await asks(needed):
-            # It may have changed right afterwards: nothing is said of later moments.
-            return _Loaded(known.value, needed)
+        if known is not None and self._refresh is not None:
+            refreshed = await self._refresh(known.value, needed)
+            if refreshed is not None:
+                # It may have changed right afterwards: nothing is said of later moments.
+                return _Loaded(refreshed, needed)
         started = datetime.now(UTC)
         value = await self._load()
         return _Loaded(value, started)

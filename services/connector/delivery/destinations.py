@@ -150,13 +150,14 @@ class RouteReader:
         self._client = client
         self._queue = queue
         self._revision: str | None = None
-        self.fresh = FreshValue(self._load, self._unchanged)
+        self.fresh = FreshValue(self._load, self._refresh)
 
-    async def _unchanged(self, moment: datetime) -> bool:
+    async def _refresh(self, known: Routes, moment: datetime) -> Routes | None:
         if self._revision is None:
-            return False
+            return None
         revision = await self._client.revision_since(moment)
-        return revision is not None and revision.configuration == self._revision
+        unchanged = revision is not None and revision.configuration == self._revision
+        return known if unchanged else None
 
     async def _load(self) -> Routes:
         # Before the reads: what they see is of this revision, or of one that is noticed the next time.

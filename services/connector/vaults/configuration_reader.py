@@ -65,7 +65,7 @@ class ConfigurationReader:
         self._target = target
         self._lookups = LookupReader(target)
         # Once for all messages that wait for it.
-        self._fresh = FreshValue(self._load, self._unchanged)
+        self._fresh = FreshValue(self._load, self._refresh)
         self._revisions: _Revisions | None = None
         self._raw: _Answers | None = None
         self._known: Configuration | None = None
@@ -123,21 +123,27 @@ class ConfigurationReader:
         both = (source.configuration, target.configuration)
         return _Revisions(both, target.lookups)
 
-    async def _unchanged(self, moment: datetime) -> bool:
-        if self._revisions is None:
-            return False
+    async def _refresh(
+        self,
+        known: Configuration,
+        moment: datetime,
+    ) -> Configuration | None:
+        """Return what is kept, with its lookups read again if only they have changed; None if more may have."""
+        kept = self._revisions
+        if kept is None:
+            return None
         told = await self._told(moment)
-        return told == self._revisions
+        if told is None or told.configuration != kept.configuration:
+            return None
+        if told.lookups != kept.lookups:
+            known = await self._with_lookups(known)
+        self._known, self._revisions = known, told
+        return known
 
     async def _load(self) -> Configuration:
         # Told before the reads: what these see is of that revision, or of a later one, which is noticed the next time.
         told = await self._told(ANY_MOMENT)
-        kept = self._revisions
-        known = self._known
-        if known and kept and told and told.configuration == kept.configuration:
-            loaded = await self._with_lookups(known)
-        else:
-            loaded = await self._read(known, keyed=told is not None)
+        loaded = await self._read(self._known, keyed=told is not None)
         # Only now: what is kept after a read that failed keeps its own revisions.
         self._known, self._revisions = loaded, told
         return loaded
