@@ -11,14 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from bench.data import TRANSFER
 from local.system import System
 from tests.system.conditions import Connected, eventually, new_run
+from tests.system.test_rules import add_rules, drop_rules
 from tests.system.test_transfer import account, inquiry
 
 MOST_CALLS = 15
 TRIES = 3
+# More than two pages of a query.
 MANY = 2_500
-CHANNELS = "channels_{}__c"
-# Those that every look at the consumed queues makes, also without a message.
-OF_QUEUES = frozenset({"queues", "queue"})
 
 
 async def counted(running: System) -> tuple[Counter[str], float]:
@@ -80,3 +79,53 @@ async def test_one_inquiry_makes_few_calls_and_reads_no_configuration(
     # And the user action that sends it.
     assert calls.total() + 1 <= MOST_CALLS, calls
     assert not calls["configuration"] + calls["object_metadata"], calls
+
+
+async def test_many_lookups_take_one_call_for_the_key_and_no_pages(
+    running: System, connected: Connected
+) -> None:
+    run = new_run()
+    name = f"codes_{run}__c"
+    rules = {
+        "code": "query_object('medical_inquiry__v'), query_field('delivery_method__v'), "
+        f"reference_lookup('{name}'), reference_lookup_type('generic')"
+    }
+    rows = await lookups(connected, name)
+    made = await connected.medical.create("reference_lookup__sys", rows)
+    await add_rules(connected, run, rules)
+    try:
+        accounts = [await account(connected, new_run()) for _ in range(TRIES + 1)]
+        first, *others = [await inquiry(connected, each) for each in accounts]
+        # The configuration has changed: one page shows that there are too many lookups to read.
+        calls = await calls_of_a_transfer(running, connected, first)
+        assert not calls["query_page"], calls
+        calls = await fewest_calls(running, connected, others)
+        assert calls.total() + 1 <= MOST_CALLS, calls
+        rows = await code_of(connected, run, others[-1])
+        assert rows == ["by e-mail"]
+    finally:
+        await drop_rules(connected, run, rules)
+        ids = [str(result.id) for result in made]
+        await connected.medical.delete("reference_lookup__sys", ids)
+
+
+async def lookups(connected: Connected, name: str) -> list[dict[str, str]]:
+    """Rows of a set of that name, of which one is for inquiries that are answered by e-mail."""
+    found = await connected.medical.query("SELECT id FROM connection__sys")
+    common = {
+        "connection__sys": str(found.rows[0]["id"]),
+        "reference_lookup_name__sys": name,
+        "reference_lookup_type__sys": "generic__sys",
+        "target_key__sys": "by e-mail",
+    }
+    keys = ["email__v", *(f"other-{number}" for number in range(MANY))]
+    return [{**common, "source_key__sys": key} for key in keys]
+
+
+async def code_of(connected: Connected, run: str, inquiry_id: str) -> list[object]:
+    """What the lookup has given the Case Requests of an inquiry."""
+    link = f"20202_{inquiry_id}"
+    found = await connected.medical.query(
+        f"SELECT code_{run}__c FROM case_request__v WHERE link__sys = '{link}'"
+    )
+    return [row[f"code_{run}__c"] for row in found.rows]
