@@ -34,7 +34,8 @@ class SecurityProfiles:
 
     async def follow(self, revision: int) -> None:
         """Read the components again if they are older than a revision that a call has seen in the database."""
-        await self._components.follow(revision)
+        # The notification of the change may still be on its way.
+        await self._components.load(revision)
 
     def named(self, name: str, delegate_user_id: int | None = None) -> SecurityProfile:
         """Return the active profile of a name; for an unknown name, a profile that allows nothing.
