@@ -67,8 +67,7 @@ TABLE_TYPES = frozenset(
 )
 MAX_SCRIPT = 5_000_000  # characters
 MAX_STATEMENTS = 1000
-# Each ends a statement, or separates changes in one: counted before the text is read.
-MAX_SEMICOLONS = 20 * MAX_STATEMENTS
+MAX_SEMICOLONS = 20 * MAX_STATEMENTS  # they end statements, or separate changes in one
 
 # An advisory lock of those who change components. Who writes records locks tables instead.
 LOCK = 7_214_002
