@@ -5,7 +5,7 @@ Merges of accounts come by the same point (``account_merges``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from services.connector.points import account_merges
@@ -27,6 +27,7 @@ from services.connector.points.hcp import (
     ACCOUNT_COUNTRY,
     ACCOUNT_POINT,
     COUNTRIES,
+    COUNTRY_CODE,
     Partitions,
     PullRule,
     PullRules,
@@ -87,7 +88,7 @@ async def transfer(unit: Transfer) -> Outcome:
         # Two units with the same account, or with inquiries of it, would otherwise write its contact side by side.
         keys = [(ACCOUNT, account) for account in partitions.accounts]
         async with unit.locks.hold(keys):
-            await _write(unit, partitions, outcome)
+            await _write(unit, partitions, outcome, countries.rows)
     return outcome
 
 
@@ -151,9 +152,10 @@ async def _write(
     unit: Transfer,
     partitions: Partitions,
     outcome: Outcome,
+    countries: Iterable[Row],
 ) -> None:
     hcps = await read_hcps(unit, partitions)
-    await settle_references(unit.target, hcps.evaluations)
+    await settle_references(unit.target, hcps.evaluations, {COUNTRY_CODE: countries})
     for evaluation in hcps.evaluations:
         outcome.warn(evaluation.warnings)
     # Unlike for an inquiry, which needs a contact, an account that a filter leaves out is simply not transferred.

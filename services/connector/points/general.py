@@ -76,7 +76,7 @@ async def _attempt(unit: Transfer, rules: Sequence[IntegrationRule]) -> Outcome:
         ]
     fetched = [read.result() for read in reads]
     evaluations = [
-        unit.evaluate(rule, found)
+        await unit.evaluate(rule, found)
         for rule, found in zip(compiled, fetched, strict=True)
     ]
     # Once for all rules: they often refer to the same countries and products.

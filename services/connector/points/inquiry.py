@@ -30,6 +30,7 @@ from services.connector.points.evaluation import (
 )
 from services.connector.points.hcp import (
     COUNTRIES,
+    COUNTRY_CODE,
     HcpRecords,
     partition,
     read_hcps,
@@ -120,16 +121,16 @@ async def transfer(unit: Transfer) -> Outcome:
     """
     rule = _inquiry_rule(unit)
     async with concurrently() as group:
-        countries = group.create_task(unit.target.query(COUNTRIES))
+        countries = group.create_task(unit.opening(COUNTRIES))
         fetching = group.create_task(fetch(unit.source, rule.plan, unit.ids))
     found = fetching.result()
     outcome = Outcome(skipped=set(found.filtered))
     for item in found.missing:
         unit.note_missing(outcome, item, missing_record(INQUIRY, item, rule.name))
-    finished = _note_finished(unit, rule, found, outcome)
+    finished = await _note_finished(unit, rule, found, outcome)
     rows = {item: row for item, row in found.rows.items() if item not in finished}
     if rows:
-        evaluation = unit.evaluate(rule, replace(found, rows=rows))
+        evaluation = await unit.evaluate(rule, replace(found, rows=rows))
         batch = Batch(rows, evaluation, outcome)
         # The agreement in force now decides, not the one when the message was sent.
         pull_rules = read_pull_rules(countries.result().rows)
@@ -138,7 +139,7 @@ async def transfer(unit: Transfer) -> Outcome:
         keys = [("account__v", account) for account in partitions.accounts]
         async with unit.locks.hold(keys):
             hcps = await read_hcps(unit, partitions)
-            await _write(unit, batch, hcps)
+            await _write(unit, batch, hcps, countries.result().rows)
     await _report(unit, outcome, rows)
     return outcome
 
@@ -157,7 +158,7 @@ def _inquiry_rule(unit: Transfer) -> CompiledRule:
     return unit.configuration.compiled(unit.route, rules[0], (*_EXTRA, *optional))
 
 
-def _note_finished(
+async def _note_finished(
     unit: Transfer,
     rule: CompiledRule,
     found: SourceRows,
@@ -172,7 +173,7 @@ def _note_finished(
     }
     outcome.succeed(finished)
     # A message that comes again repeats the warnings of the first time, so that they stay open until they are mended.
-    evaluation = unit.evaluate(rule, replace(found, rows=finished))
+    evaluation = await unit.evaluate(rule, replace(found, rows=finished))
     outcome.warn(evaluation.warnings)
     return finished
 
@@ -181,9 +182,10 @@ async def _write(
     unit: Transfer,
     batch: Batch,
     hcps: HcpRecords,
+    countries: Iterable[Row],
 ) -> None:
     evaluations = [batch.evaluation, *hcps.evaluations]
-    await settle_references(unit.target, evaluations)
+    await settle_references(unit.target, evaluations, {COUNTRY_CODE: countries})
     for item, failure in batch.evaluation.failures.items():
         batch.outcome.fail(item, failure)
     # The first warning of an inquiry stays; that of its HCP goes before its own.
@@ -225,7 +227,9 @@ async def _preferred(
         detail = preferred_contact.detail(batch.rows[item])
         if detail is not None:
             person = str(persons[batch.hcp_of[item]])
-            wanted[item] = (person, detail)
+            # A person who was created just now has no information yet.
+            if person not in persons.new:
+                wanted[item] = (person, detail)
     people = dict.fromkeys(person for person, _ in wanted.values())
     head = preferred_contact.HEAD
     texts = statements(head, "person__v", people, conditions=_ACTIVE)
@@ -379,6 +383,7 @@ POINT = Point(
     transfer,
     order=SECOND,
     narrow=_open,
+    opening=COUNTRIES,
     share=PointShare(
         keys=True,
         fills=frozenset({LINK, CONTACT, "case__v"}),

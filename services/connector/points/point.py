@@ -73,6 +73,8 @@ class Point:
     * ``fills_documents``: its rules may fill fields of documents.
     * ``on_demand``: its records are read when somebody asks for them, and by no run.
     * ``share`` is what it does itself with the records that its rules fill.
+    * ``opening`` is what it asks of the target Vault for each unit, whatever the configuration. It is asked first: its
+      answer tells the Vault's revision as well, which would take a call of its own.
     * ``mark_failed`` has, by source object, the function that marks the records that were not transferred.
     """
 
@@ -83,5 +85,6 @@ class Point:
     flags_deletions: bool = False
     fills_documents: bool = False
     on_demand: bool = False
+    opening: str | None = None
     share: PointShare = field(default_factory=PointShare)
     mark_failed: Mapping[str, MarkFailed] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from services.connector.rules.object_metadata import ObjectMetadata
 from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import RecordAccess
-from shared.client.results import RowResult
+from shared.client.results import QueryResult, RowResult
 from shared.protocol.moments import next_moment, read_moment
 from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import format_moment
@@ -186,7 +186,7 @@ class Transfer:
     ``of_run`` says that a run has found the ids. ``states`` are the stored states that have refused the unit's rows so
     far; they stay when the unit is read again. ``observe`` is called with every evaluation, before references are
     settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to those written to the source, for
-    Vaults that keep it.
+    Vaults that keep it. ``opened`` has the answer to the point's opening question, if that was asked before.
     """
 
     source: RecordAccess
@@ -201,6 +201,14 @@ class Transfer:
     observe: Callable[[Evaluation], None] = _unobserved
     lineage: UnitLineage | None = None
     lineage_back: UnitLineage | None = None
+    opened: list[QueryResult] = field(default_factory=list)
+
+    async def opening(self, vql: str) -> QueryResult:
+        """Return the answer to the point's opening question; a unit that is read again asks it again.
+
+        :raises ClientError: the call fails.
+        """
+        return self.opened.pop() if self.opened else await self.target.query(vql)
 
     def rules(self) -> list[IntegrationRule]:
         """Return the active rules of the integration point that read the unit's object.
@@ -215,12 +223,16 @@ class Transfer:
         """Return the unit with some of its records only, which have been observed before."""
         return replace(self, ids=tuple(ids), observe=_unobserved)
 
-    def evaluate(
+    async def evaluate(
         self,
         rule: CompiledRule,
         found: SourceRows,
     ) -> Evaluation:
-        """Run a rule over rows and show the result to the observer; references are still pending."""
+        """Run a rule over rows and show the result to the observer; references are still pending.
+
+        :raises ClientError: lookups have to be read for the rows, and a call fails.
+        """
+        await self.configuration.look_up(rule, found.rows.values())
         evaluation = evaluate(rule, found)
         self.observe(evaluation)
         return evaluation

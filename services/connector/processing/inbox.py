@@ -39,6 +39,7 @@ from shared.runtime.waiting import KeyLocks, each_to_its_end, state_log
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.consumer import Delivery
 from shared.spark.envelope import Envelope
+from shared.spark.topology import REVISION_HEADER
 
 VAULT_ID_HEADER = "vault_id"
 
@@ -156,8 +157,20 @@ class Inbox:
                 unreadable.append(failure)
             else:
                 sender = _whole(delivery.headers.get(VAULT_ID_HEADER))
+                self._note_revision(sender, delivery, envelope)
                 messages.append(Inbound(envelope, sender))
         return messages, unreadable
+
+    def _note_revision(
+        self,
+        sender: int | None,
+        delivery: Delivery,
+        envelope: Envelope,
+    ) -> None:
+        told = delivery.headers.get(REVISION_HEADER)
+        vault = self._vaults.get(sender)
+        if vault is not None and isinstance(told, str):
+            vault.client.note_revision(told, envelope.enter_queue_timestamp)
 
     def _measure_age(self, messages: Sequence[Inbound]) -> None:
         now = datetime.now(UTC)

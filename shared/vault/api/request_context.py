@@ -181,6 +181,7 @@ async def admitted(request: Request, session_id: str | None) -> Caller:
     caller = await vault.security.caller(session_id)
     # Before the refusals that follow, so that their answers carry the caller's headers as well.
     remember(request, caller.user_id, session_id or "")
+    request.state.revision = caller.revision
     vault.configuration_mode.admit(caller)
     usage = vault.burst.count(caller)
     request.state.usage = usage
@@ -253,7 +254,8 @@ PerhapsSignedIn = Annotated[Caller | None, Depends(perhaps_signed_in)]
 class ApiHeaders:
     """ASGI middleware that gives every answer of the API its headers, and binds client and call to the log.
 
-    It reads the request's state: ``user_id`` and ``session_id`` of the caller, and ``usage`` of a limit.
+    It reads the request's state: ``user_id`` and ``session_id`` of the caller, ``revision`` of the configuration when
+    the call began, and ``usage`` of a limit.
     """
 
     def __init__(self, app: ASGIApp, vault_id: int, burst_limit: int) -> None:
@@ -312,11 +314,16 @@ class ApiHeaders:
         if user_id is None:
             return []
         truncated = str(state["session_id"])[:TRUNCATED_LENGTH]
-        return [
+        headers = [
             (b"x-vaultapi-vaultid", self._vault_id),
             (b"x-vaultapi-userid", str(user_id).encode()),
             (b"x-vaultapi-truncatedsessionid", truncated.encode()),
         ]
+        # The answer to a sign-in is read from no configuration.
+        revision = str(state.get("revision", ""))
+        if revision:
+            headers.append((b"x-vaultapi-configurationrevision", revision.encode()))
+        return headers
 
 
 def client_id_of(scope: Scope) -> str:

@@ -67,13 +67,11 @@ TABLE_TYPES = frozenset(
 )
 MAX_SCRIPT = 5_000_000  # characters
 MAX_STATEMENTS = 1000
-# Each ends a statement, or separates changes in one: counted before the text is read.
-MAX_SEMICOLONS = 20 * MAX_STATEMENTS
+MAX_SEMICOLONS = 20 * MAX_STATEMENTS  # they end statements, or separate changes in one
 
 # An advisory lock of those who change components. Who writes records locks tables instead.
 LOCK = 7_214_002
 LOCK_COMPONENTS = "SELECT pg_advisory_xact_lock($1)"
-# To the other processes of the Vault, and to this one.
 NOTIFY = "SELECT pg_notify($1, '')"
 
 # A query compiled for tables that a component change has replaced since.
@@ -122,8 +120,10 @@ class ComponentService:
         await own.load()
         return own
 
-    async def load(self) -> None:
-        """Read all components that have changed; called at the start, and when another process has changed them."""
+    async def load(self, seen: int | None = None) -> None:
+        """Read all components that have changed; nothing if they are of the revision ``seen``, or of a later one."""
+        if seen is not None and seen <= self._revision:
+            return
         async with self._reading, self._database.connection() as connection:
             self._renew(await self._current(connection))
 
