@@ -100,7 +100,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "noted_writes.WriteEvent": {"services/connector/preview/record_preview.py"},
         "object_json.RelationshipKind": {"shared/vault/api/object_json.py"},
         "object_metadata.FieldType": {
-            "services/connector/preview/noted_writes.py",
+            "services/connector/points/noted_writes.py",
             "services/connector/rules/conversion.py",
             "services/connector/rules/query_plan.py",
         },

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from services.connector.points import case_contacts as preferred_contact
 from services.connector.points.case_contacts import (
     LINK,
+    PERSON,
     SOURCE_DATA,
     Contact,
     Saved,
@@ -30,15 +30,21 @@ from services.connector.points.hcp import (
     read_hcps,
     read_pull_rules,
 )
+from services.connector.points.inquiry_status import (
+    INQUIRY,
+    STATUS,
+    TransferStatus,
+    fail_all,
+    set_status,
+)
 from services.connector.points.point import SECOND, Point, Reading
 from services.connector.points.saving import (
     KeyedRows,
     Origin,
     not_saved,
     save,
-    write_back,
 )
-from services.connector.points.transfer import Outcome, Transfer, UnitLineage
+from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare
@@ -49,21 +55,14 @@ from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
 
-INQUIRY = "medical_inquiry__v"
 CASE = "case__v"
 CASE_REQUEST = "case_request__v"
-STATUS = "transfer_status__v"
 _ACTIVE = "status__v = 'active__v'"
 _EXTRA = ("account__v", "country__vr.country_code__v", STATUS)
 """Fields that the integration point itself reads of an inquiry."""
 
 
-class TransferStatus(StrEnum):
-    """The values of Transfer Status of an inquiry in CRM, which shows its sender whether it has arrived."""
-
-    PENDING = "pending__v"
-    SUCCESS = "success__v"
-    FAILED = "failed__v"
+_REQUESTS = f"SELECT {LINK}, case__v FROM {CASE_REQUEST}"  # noqa: S608  VQL of names
 
 
 @dataclass(slots=True)
@@ -126,7 +125,7 @@ async def transfer(unit: Transfer) -> Outcome:
     outcome = Outcome(skipped=set(found.filtered))
     for item in found.missing:
         unit.note_missing(outcome, item, missing_record(INQUIRY, item, rule.name))
-    finished = _note_finished(unit, rule, found, outcome)
+    finished = await _note_finished(unit, rule, found, outcome)
     rows = {item: row for item, row in found.rows.items() if item not in finished}
     if rows:
         evaluation = unit.evaluate(rule, replace(found, rows=rows))
@@ -157,7 +156,7 @@ def _inquiry_rule(unit: Transfer) -> CompiledRule:
     return unit.configuration.compiled(unit.route, rules[0], (*_EXTRA, *optional))
 
 
-def _note_finished(
+async def _note_finished(
     unit: Transfer,
     rule: CompiledRule,
     found: SourceRows,
@@ -170,11 +169,33 @@ def _note_finished(
         for item, row in found.rows.items()
         if text(row, STATUS) == TransferStatus.SUCCESS
     }
+    evaluation = unit.evaluate(rule, replace(found, rows=finished))
+    if unit.anew and finished:
+        for item in await _lost(unit, Batch(finished, evaluation, outcome)):
+            del finished[item]
+            evaluation.warnings.pop(item, None)
     outcome.succeed(finished)
     # A message that comes again repeats the warnings of the first time, so that they stay open until they are mended.
-    evaluation = unit.evaluate(rule, replace(found, rows=finished))
     outcome.warn(evaluation.warnings)
     return finished
+
+
+async def _lost(
+    unit: Transfer,
+    batch: Batch,
+) -> list[str]:
+    """Return the finished inquiries whose Case Request or Case is no longer there."""
+    # One that cannot be evaluated any more has the Link that it was given without a field rule.
+    link_of = {
+        item: batch.link(item)
+        if item in batch.evaluation.targets
+        else str(row["global_id__sys"])
+        for item, row in batch.rows.items()
+    }
+    texts = statements(_REQUESTS, LINK, dict.fromkeys(link_of.values()))
+    requests = await query_all(unit.target, texts)
+    there = {text(row, LINK) for row in requests if text(row, "case__v")}
+    return [item for item, link in link_of.items() if link not in there]
 
 
 async def _write(
@@ -323,42 +344,6 @@ async def _report(
         outcome.fail(item, failure)
 
 
-async def set_status(
-    source: RecordAccess,
-    statuses: Mapping[str, TransferStatus],
-    unit: UnitLineage | None,
-) -> dict[str, ItemFailure]:
-    """Set the Transfer Status of inquiries by id; return the failures of inquiries that the Vault refused to update.
-
-    ``unit`` is the lineage of the rows, None when the source Vault stores none.
-
-    :raises ClientError: the call fails.
-    """
-    return await write_back(source, INQUIRY, STATUS, statuses, unit)
-
-
-async def fail_all(
-    source: RecordAccess,
-    ids: Collection[str],
-    unit: UnitLineage | None,
-) -> dict[str, ItemFailure]:
-    """Set Failed on inquiries that were not transferred, and return the failures of those that did not take it.
-
-    Inquiries with Success keep that status.
-
-    :raises ClientError: one of the calls fails.
-    """
-    head = f"SELECT id, {STATUS} FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
-    rows = await query_all(source, statements(head, "id", ids))
-    settled = (TransferStatus.SUCCESS, TransferStatus.FAILED)
-    failed = {
-        str(row["id"]): TransferStatus.FAILED
-        for row in rows
-        if text(row, STATUS) not in settled
-    }
-    return await set_status(source, failed, unit)
-
-
 async def _open(
     _target: RecordAccess,
     reading: Reading,
@@ -366,6 +351,14 @@ async def _open(
     """Return the inquiries that are still to be transferred; a run also retries those whose messages failed."""
     wanted = (TransferStatus.PENDING, TransferStatus.FAILED)
     return replace(reading, condition=contains(STATUS, wanted))
+
+
+async def _transferable(
+    _target: RecordAccess,
+    reading: Reading,
+) -> Reading | None:
+    """Return the inquiries that somebody has transferred: those that are to have a Case Request."""
+    return replace(reading, condition=contains(STATUS, TransferStatus))
 
 
 def _evaluates(rule: IntegrationRule) -> bool:
@@ -379,6 +372,9 @@ POINT = Point(
     transfer,
     order=SECOND,
     narrow=_open,
+    narrow_all=_transferable,
+    object=INQUIRY,
+    linked=frozenset({PERSON, SOURCE_DATA, CASE, CASE_REQUEST}),
     share=PointShare(
         keys=True,
         fills=frozenset({LINK, "case_contact__v", "case__v"}),

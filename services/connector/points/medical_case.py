@@ -20,7 +20,11 @@ from services.connector.points.evaluation import (
     settle_references,
 )
 from services.connector.points.hcp import ACCOUNT
-from services.connector.points.inquiry import INQUIRY, STATUS, TransferStatus
+from services.connector.points.inquiry_status import (
+    INQUIRY,
+    STATUS,
+    TransferStatus,
+)
 from services.connector.points.point import Point, Reading
 from services.connector.points.saving import (
     KeyedRows,

@@ -41,7 +41,7 @@ from shared.runtime.logging import get_logger
 from shared.runtime.retry_policies import UNEXPECTED_ERROR
 from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import KeyLocks
-from shared.spark.envelope import Envelope
+from shared.spark.envelope import Envelope, ReconciliationEvent
 
 _log = get_logger(__name__)
 
@@ -182,6 +182,7 @@ class UnitExecution:
             ids=tuple(self._unit.ids),
             locks=self._locks,
             of_run=key.batch is not None,
+            anew=key.event == ReconciliationEvent.TRANSFER_AGAIN,
             lineage=lineage if keeps else None,
             lineage_back=self._lineage_back,
         )

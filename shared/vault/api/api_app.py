@@ -43,6 +43,7 @@ from shared.vault.api import (
     query,
     queue_log,
     queues,
+    reconciliations,
     record_jobs,
     records,
     roles,
@@ -95,6 +96,7 @@ CHAPTERS = (
     packages,
     audit,
     integrations,
+    reconciliations,
     lookup_sheets,
     lineage,
     document_batch,  # before the documents: `batch` is no document's id
