@@ -198,6 +198,10 @@ async def _slice(
         # A full page may have more behind it: the slice ends where all of its pages are whole.
         if len(links[name]) == MAX_ITEMS:
             end = min(end, links[name][-1])
+    known = sorted({*ids, *(item for items in links.values() for item in items)})
+    within = [item for item in known if item <= end]
+    if len(within) > MAX_ITEMS:
+        end = within[MAX_ITEMS - 1]
     found = Slice(planned, Position(planned.place, end))
     found.ids = dict.fromkeys(item for item in ids if item <= end)
     for name, items in links.items():

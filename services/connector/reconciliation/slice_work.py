@@ -40,6 +40,8 @@ _log = get_logger(__name__)
 _RUNNING = "RUNNING"
 _LOOK_AGAIN = "look_again"
 _DONE = "done"
+MAX_DETAILS = 50
+"""Names of objects or fields that are reported of one record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,5 +268,6 @@ def _report(
     }
 
 
-def _item(item: str, each: Judged) -> dict[str, object]:
-    return {"item": item, "verdict": each.verdict, "details": list(each.details)}
+def _item(item: str, each: Judged) -> str:
+    """Return a line of a report: verdict, record id, and names, with blanks between them."""
+    return " ".join([each.verdict, item, *each.details[:MAX_DETAILS]])

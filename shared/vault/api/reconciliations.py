@@ -45,9 +45,9 @@ from shared.vault.integrations.reconciliation_records import FINDING
 
 router = APIRouter(prefix=f"{PREFIX}/services/reconciliations", tags=["Integrations"])
 
+MAX_ID = 100  # characters, of the field of a finding
 MAX_WINDOW = 10_080  # minutes: a week
-# A page of the source and one of each target object may bring items into one slice.
-MAX_REPORTED = 10_000
+MAX_REPORTED = 1000  # above the 500 records of a slice
 COLUMNS = (
     "id",
     "kind__sys",
@@ -58,7 +58,7 @@ COLUMNS = (
     "transferred_again__sys",
 )
 
-Name = Annotated[str, Field(min_length=1, max_length=100)]
+Line = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
 class _Progress(ReportBody):
@@ -68,23 +68,15 @@ class _Progress(ReportBody):
     error: str | None = None
 
 
-class _Item(ReportBody):
-    """A source record that is not simply equal, with the names of target objects and fields."""
-
-    item: Name
-    verdict: Verdict
-    details: Annotated[tuple[Name, ...], Field(max_length=500)] = ()
-
-
 class _Slice(ReportBody):
-    """The result of one slice."""
+    """The result of one slice; each line of ``items`` has verdict, record id and names, with blanks between them."""
 
     position: Annotated[str, Field(max_length=500)] = ""
     ended: bool = False
     integration_point: Annotated[str, Field(max_length=100)] = ""
     object: Annotated[str, Field(max_length=100)] = ""
     equal: Annotated[int, Field(ge=0, le=MAX_REPORTED, strict=True)] = 0
-    items: Annotated[tuple[_Item, ...], Field(max_length=MAX_REPORTED)] = ()
+    items: Annotated[tuple[Line, ...], Field(max_length=MAX_REPORTED)] = ()
 
 
 @router.post(
@@ -223,18 +215,12 @@ async def report_slice(
 ) -> Response:
     """Takes the result of a slice, once however often it is reported, and sends for the next slice.
 
-    For connectors: `integration_point`, `object`, the number of `equal` records, the other `items` with `verdict` and
-    `details`, the `position` of the next slice, and `ended` when nothing is left to compare.
+    For connectors: `integration_point`, `object`, the number of `equal` records, the other `items` as lines of
+    verdict, record id and names, the `position` of the next slice, and `ended` when
+    nothing is left to compare.
     """
     body = parsed(_Slice, await read_record(request))
-    items = tuple(
-        Item(
-            without_nul(each.item),
-            each.verdict,
-            tuple(without_nul(detail).replace("\n", " ") for detail in each.details),
-        )
-        for each in body.items
-    )
+    items = tuple(_item(without_nul(line)) for line in body.items)
     report = SliceReport(
         number,
         without_nul(body.position),
@@ -246,6 +232,19 @@ async def report_slice(
     )
     stored = await vault_of(request).reconciliations.report(caller, job_id, report)
     return envelope.success(data=_json(stored))
+
+
+def _item(line: str) -> Item:
+    """Return the record of a line of a report.
+
+    :raises VaultFault: INVALID_DATA when it has no verdict, or no record id.
+    """
+    verdict, _, rest = line.partition(" ")
+    item, *details = rest.split(" ")
+    if verdict not in tuple(Verdict) or not 0 < len(item) <= MAX_ID:
+        message = "Invalid value for parameter [items]"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    return Item(item, Verdict(verdict), tuple(details))
 
 
 def _window(text: str) -> int:

@@ -189,7 +189,11 @@ async def left(connection: Connection, job_id: int) -> Candidates | None:
 async def conclude(connection: Connection, job_id: int) -> None:
     """Find the user exceptions that explain findings, and store the counts, which stay when the items are removed."""
     await connection.execute(EXPLAIN, job_id)
-    counts = await _counts(connection, job_id)
+    by_point = await _counts(connection, job_id)
+    counts = {
+        point: {verdict.value: number for verdict, number in numbers.items()}
+        for point, numbers in by_point.items()
+    }
     fields = await _fields(connection, job_id)
     result = orjson.dumps({"counts": counts, "fields": fields}).decode()
     await connection.execute(SET_RESULT, job_id, result)

@@ -1,0 +1,63 @@
+"""Reconciliations asked of a Vault, and awaited."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from shared.client import VaultClient
+from tests.system.conditions import eventually
+
+CLEAN = ("missing", "different", "failing", "extra", "not_allowed")
+CONNECTION = "medical_crm__v"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A reconciliation that has ended: the Vault's answer, and its findings by kind, object and record."""
+
+    answer: dict[str, Any]
+    findings: set[tuple[str, str, str, str]]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        counts: dict[str, int] = self.answer["counts"]
+        return counts
+
+
+async def reconciled(client: VaultClient, **scope: str) -> Found:
+    """Compare a connection, without a window unless the test names one."""
+    asked = {"connection": CONNECTION, "window_minutes": "0", **scope}
+    job = await client.request_reconciliation(asked)
+
+    async def ended() -> bool:
+        state = await client.reconciliation(job)
+        return state["status"] not in ("QUEUED", "SCHEDULED", "RUNNING")
+
+    await eventually("the end of the reconciliation", ended)
+    answer: dict[str, Any] = dict(await client.reconciliation(job))
+    assert "error" not in answer, answer["error"]
+    counts = answer["counts"]
+    parts = ("equal", "missing", "different", "failing", "under_way", "explained")
+    assert counts["expected"] == sum(counts[part] for part in parts), counts
+    rows = csv.DictReader(io.StringIO(await client.findings(job)))
+    findings = {
+        (
+            row["kind__sys"].removesuffix("__sys"),
+            row["integration_point__sys"],
+            row["source_record__sys"],
+            row["details__sys"],
+        )
+        for row in rows
+    }
+    assert len(findings) == sum(counts[kind] for kind in CLEAN), answer
+    return Found(answer, findings)
+
+
+async def assert_clean(client: VaultClient, **scope: str) -> Found:
+    """Compare a connection; nothing may differ."""
+    found = await reconciled(client, **scope)
+    assert found.findings == set()
+    return found
