@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar, assert_never
 
+import orjson
 import typer
 
 from medcrm.application import apply
 from medcrm.configuration import Configuration, ConfigurationFault
 from medcrm.difference import Difference, Kind, compare
 from medcrm.folder import read_folder, write_folder
+from medcrm.reconciling import number_of_findings, reconcile, table
 from medcrm.statement_order import statements
 from medcrm.vault import read_vault
 from shared.client import VaultClient
 from shared.client.errors import ClientError
+from shared.client.results import Row, whole
 
 T = TypeVar("T")
 
@@ -74,6 +78,39 @@ Prune = Annotated[
 ]
 Yes = Annotated[
     bool, typer.Option("--yes", "-y", help="Do not ask before the plan is carried out.")
+]
+
+Connection = Annotated[
+    str | None, typer.Option("--connection", help="API name of a connection.")
+]
+Integration = Annotated[
+    str | None,
+    typer.Option("--integration", help="API name of an integration; only this one."),
+]
+IntegrationPoint = Annotated[
+    str | None,
+    typer.Option(
+        "--integration-point", help="API name of an integration point; only this one."
+    ),
+]
+Window = Annotated[
+    int | None,
+    typer.Option(
+        "--window",
+        help="Minutes before the beginning in which a change counts as under way; 10 without it.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Show the result as JSON.")]
+Findings = Annotated[
+    Path | None,
+    typer.Option("--findings", help="File to write the findings to, as CSV."),
+]
+Job = Annotated[
+    int, typer.Argument(help="Job of the reconciliation.", show_default=False)
+]
+Chosen = Annotated[
+    list[str] | None,
+    typer.Option("--finding", help="Record id of a finding; may be repeated."),
 ]
 
 
@@ -138,6 +175,63 @@ def apply_command(
         username,
         lambda client: _apply(client, wanted, types or [], prune=prune, yes=yes),
     )
+
+
+@app.command("reconcile")
+def reconcile_command(
+    url: Url,
+    username: Username,
+    connection: Connection = None,
+    integration: Integration = None,
+    integration_point: IntegrationPoint = None,
+    window: Window = None,
+    as_json: AsJson = False,
+    findings: Findings = None,
+) -> None:
+    """Compare a Vault with the one at the other end of a connection; ends with 1 when something differs."""
+    named = {
+        "connection": connection,
+        "integration": integration,
+        "integration_point": integration_point,
+        "window_minutes": None if window is None else str(window),
+    }
+    scope = {name: value for name, value in named.items() if value}
+
+    async def work(client: VaultClient) -> Row:
+        # On the other stream, so that what a script reads has the result only.
+        with typer.progressbar(length=1, label="Comparing", file=sys.stderr) as bar:
+
+            def progress(compared: int, expected: int) -> None:
+                bar.length = max(compared, expected, 1)
+                bar.update(compared - bar.pos)
+
+            state = await reconcile(client, scope, progress)
+        job = whole(state.get("job_id"), "job_id")
+        if findings is not None:
+            findings.write_text(await client.findings(job), "utf-8", newline="")
+        return state
+
+    state = _run(url, username, work)
+    if as_json:
+        typer.echo(orjson.dumps(state, option=orjson.OPT_INDENT_2).decode())
+    else:
+        typer.echo("\n".join(table(state)))
+    if number_of_findings(state):
+        raise typer.Exit(DIFFERENT)
+
+
+@app.command("transfer-again")
+def transfer_again_command(
+    job: Job,
+    url: Url,
+    username: Username,
+    chosen: Chosen = None,
+) -> None:
+    """Have findings of a reconciliation transferred once more: all, or those that are named."""
+    number = _run(
+        url, username, lambda client: client.transfer_again(job, chosen or ())
+    )
+    typer.echo(f"{number} findings are transferred again")
 
 
 async def _apply(

@@ -137,6 +137,17 @@ class ServiceCalls(SignedInCalls):
         path = f"{RECONCILIATIONS}/{job}"
         return await self._run_call("reconciliation", "GET", path, None)
 
+    async def reconciliations(self, connection: str = "") -> list[Row]:
+        """Return the latest reconciliations of a connection, or of all, the latest first."""
+        request = Request(
+            "reconciliations",
+            "GET",
+            RECONCILIATIONS,
+            params={"connection": connection},
+        )
+        answer = await self._call(request)
+        return rows_of(answer.get("data"), "data")
+
     async def tell_reconciliation(
         self, job: int, progress: Mapping[str, object]
     ) -> Row:
