@@ -15,7 +15,7 @@ from shared.protocol.reconciliation_verdicts import Verdict
 from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation, require
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.admission import ReportsRuns
+from shared.vault.api.admission import ReportsRuns, RequestsRuns
 from shared.vault.api.body import missing, read_fields, read_record
 from shared.vault.api.integrations import (
     Limit,
@@ -91,7 +91,7 @@ class _Slice(ReportBody):
         }
     ),
 )
-async def request_reconciliation(request: Request, caller: SignedIn) -> Response:
+async def request_reconciliation(request: Request, caller: RequestsRuns) -> Response:
     """Starts a job that compares what the rules make of each source record with what this Vault has.
 
     One of a connection is under way at a time; another one waits for its turn.
@@ -168,7 +168,7 @@ async def download_findings(
     ),
 )
 async def transfer_findings_again(
-    request: Request, caller: SignedIn, job_id: Number
+    request: Request, caller: RequestsRuns, job_id: Number
 ) -> Response:
     """Queues messages that transfer findings once more; what is too much in this Vault is left out."""
     fields = await read_fields(request)

@@ -68,6 +68,13 @@ GET /api/{version}/services/integrations/{integration}/runs
 GET /api/{version}/services/integrations/{integration}/runs/{job_id}
 PUT /api/{version}/services/integrations/{integration}/runs/{job_id}
 PUT /api/{version}/services/integrations/{integration}/runs/{job_id}/batches/{batch}
+POST /api/{version}/services/reconciliations
+GET /api/{version}/services/reconciliations
+GET /api/{version}/services/reconciliations/{job_id}
+GET /api/{version}/services/reconciliations/{job_id}/findings
+POST /api/{version}/services/reconciliations/{job_id}/actions/transfer_again
+PUT /api/{version}/services/reconciliations/{job_id}
+PUT /api/{version}/services/reconciliations/{job_id}/slices/{number}
 POST /ui/connections/{record_id}/file
 POST /ui/connections/{record_id}/upload
 GET /ui/connections/{record_id}/duplicate

@@ -101,6 +101,13 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /services/integrations/{integration}/runs/{job_id}",
         "PUT /services/integrations/{integration}/runs/{job_id}",
         "PUT /services/integrations/{integration}/runs/{job_id}/batches/{batch}",
+        "POST /services/reconciliations",
+        "GET /services/reconciliations",
+        "GET /services/reconciliations/{job_id}",
+        "GET /services/reconciliations/{job_id}/findings",
+        "POST /services/reconciliations/{job_id}/actions/transfer_again",
+        "PUT /services/reconciliations/{job_id}",
+        "PUT /services/reconciliations/{job_id}/slices/{number}",
     ),
     "titles, states and counts of jobs": (
         "GET /services/jobs/histories",
