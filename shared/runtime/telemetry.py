@@ -147,7 +147,27 @@ class _TransferMetrics:
         )
 
 
-class Metrics(_RequestMetrics, _MessageMetrics, _TransferMetrics):
+class _ReconciliationMetrics:
+    """Metrics of the latest reconciliation of each connection as a whole."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.reconciliation_findings = Gauge(
+            "reconciliation_findings",
+            "Findings of the latest reconciliation.",
+            ["connection", "kind"],
+            registry=registry,
+        )
+        self.reconciliation_clean = Gauge(
+            "reconciliation_last_clean_timestamp_seconds",
+            "Time of the latest reconciliation without findings.",
+            ["connection"],
+            registry=registry,
+        )
+
+
+class Metrics(
+    _RequestMetrics, _MessageMetrics, _TransferMetrics, _ReconciliationMetrics
+):
     """All metrics. Label values are names of routes, queues, points and Vaults, never record data."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
@@ -155,6 +175,7 @@ class Metrics(_RequestMetrics, _MessageMetrics, _TransferMetrics):
         _RequestMetrics.__init__(self, registry)
         _MessageMetrics.__init__(self, registry)
         _TransferMetrics.__init__(self, registry)
+        _ReconciliationMetrics.__init__(self, registry)
 
     def router(self) -> APIRouter:
         """Return the route ``/metrics`` in the Prometheus text format."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, Field
@@ -13,7 +13,6 @@ from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.protocol.reconciliation_verdicts import Verdict
 from shared.protocol.whole_numbers import whole_number
-from shared.vault.access.permissions import Operation, require
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import ReportsRuns, RequestsRuns
 from shared.vault.api.body import missing, read_fields, read_record
@@ -41,7 +40,10 @@ from shared.vault.integrations.reconciliation_model import (
     Reconciliation,
     SliceReport,
 )
-from shared.vault.integrations.reconciliation_records import FINDING
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.assembly.vault import Vault
 
 router = APIRouter(prefix=f"{PREFIX}/services/reconciliations", tags=["Integrations"])
 
@@ -148,8 +150,14 @@ async def download_findings(
     request: Request, caller: SignedIn, job_id: Number
 ) -> Response:
     """Returns the findings of a reconciliation as CSV: kinds, names and record ids, no values."""
-    require(caller, FINDING, Operation.READ)
-    vault = vault_of(request)
+    return await findings_file(vault_of(request), caller, job_id)
+
+
+async def findings_file(vault: Vault, caller: Caller, job_id: int) -> Response:
+    """Return the findings of a reconciliation as a download.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such reconciliation.
+    """
     stored = await vault.reconciliations.one(caller, job_id)
     rows = await vault.reconciliation_records.findings(caller, stored)
     lines = [COLUMNS, *([row[name] for name in COLUMNS] for row in rows)]

@@ -32,6 +32,7 @@ from shared.vault.exceptions.exception_model import ITEM, MESSAGE
 from shared.vault.files.content_service import ContentService
 from shared.vault.integrations import integration_triggers as integrations
 from shared.vault.integrations import reference_lookups
+from shared.vault.integrations.reconciliation_gauges import ReconciliationGauges
 from shared.vault.integrations.reconciliation_records import ReconciliationRecords
 from shared.vault.integrations.reconciliation_requests import (
     ScheduledConnectionTrigger,
@@ -175,6 +176,7 @@ class VaultServices:
             self.components,
             self.settings.run_patience_minutes,
         )
+        self.reconciliation_gauges = ReconciliationGauges(self.database)
         self.reconciliation_records = ReconciliationRecords(
             self.components,
             self.records,

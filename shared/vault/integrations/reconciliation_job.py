@@ -10,6 +10,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.integrations import reconciliation_table as table
+from shared.vault.integrations.reconciliation_gauges import announce_end
 from shared.vault.integrations.reconciliation_messages import announce_slice
 from shared.vault.integrations.reconciliation_model import (
     JOB_TYPE,
@@ -103,6 +104,7 @@ class ReconciliationJobs:
             stored = await self._read(connection, context.job_id)
             await self._records.record(connection, stored)
             await table.clear(connection, context.job_id)
+            await announce_end(connection)
             await context.save({"begun": True, "recorded": True}, connection=connection)
             return stored
 

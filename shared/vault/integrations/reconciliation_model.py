@@ -133,6 +133,11 @@ class Reconciliation:
         return totals(self.counts.values())
 
     @property
+    def findings(self) -> int:
+        """Return the number of findings so far."""
+        return findings(self.total)
+
+    @property
     def by_point(self) -> dict[str, dict[str, int]]:
         """Return the counts of each integration point, as ``total`` does."""
         return {point: totals([counts]) for point, counts in self.counts.items()}

@@ -76,6 +76,10 @@ POST /api/{version}/services/reconciliations/{job_id}/actions/transfer_again
 PUT /api/{version}/services/reconciliations/{job_id}
 PUT /api/{version}/services/reconciliations/{job_id}/slices/{number}
 POST /ui/connections/{record_id}/file
+POST /ui/connections/{record_id}/reconciliations
+GET /ui/connections/{record_id}/reconciliations/{job_id}
+GET /ui/connections/{record_id}/reconciliations/{job_id}/findings
+POST /ui/connections/{record_id}/reconciliations/{job_id}/transfer-again
 POST /ui/connections/{record_id}/upload
 GET /ui/connections/{record_id}/duplicate
 POST /ui/connections/{record_id}/duplicate
