@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from shared.client import VaultClient
-from tests.system.conditions import eventually
+from tests.system.conditions import Connected, eventually
 
 CLEAN = ("missing", "different", "failing", "extra", "not_allowed")
 CONNECTION = "medical_crm__v"
 ATTEMPTS = 5
+INTEGRATION = "medical_inquiry_details__v"
+Meanwhile = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,40 @@ class Found:
         return counts
 
 
-async def reconciled(client: VaultClient, **scope: str) -> Found:
-    """Compare a connection, without a window unless the test names one."""
-    asked = {"connection": CONNECTION, "window_minutes": "0", **scope}
+async def everything_transferred(connected: Connected) -> None:
+    """Run the integration over all accounts, also those from before it was active."""
+    row = {
+        "integration_api_name__sys": INTEGRATION,
+        "last_successful_run_time__sys": None,
+    }
+    key = "integration_api_name__sys"
+    await connected.medical.update("integration__sys", [row], key)
+    job = await connected.medical.request_run(INTEGRATION)
+
+    async def over() -> bool:
+        run = await connected.medical.run(INTEGRATION, job)
+        return run["status"] not in ("QUEUED", "RUNNING")
+
+    await eventually("the end of the run", over)
+
+
+async def reconciled(
+    client: VaultClient,
+    meanwhile: Meanwhile | None = None,
+    *,
+    window_minutes: int = 0,
+) -> Found:
+    """Compare a connection, without a window unless the test names one; ``meanwhile`` begins after the first slice."""
+    asked = {"connection": CONNECTION, "window_minutes": str(window_minutes)}
     job = await client.request_reconciliation(asked)
+    if meanwhile is not None:
+
+        async def begun() -> bool:
+            state = await client.reconciliation(job)
+            return int(str(state["slice"])) > 0
+
+        await eventually("the first slice", begun)
+        await meanwhile()
 
     async def ended() -> bool:
         state = await client.reconciliation(job)
@@ -57,13 +90,13 @@ async def reconciled(client: VaultClient, **scope: str) -> Found:
     return Found(answer, findings)
 
 
-async def assert_clean(client: VaultClient, **scope: str) -> Found:
+async def assert_clean(client: VaultClient) -> Found:
     """Compare a connection until nothing differs: what is on a queue when it begins arrives by and by.
 
     What stays different fails the test.
     """
     for _ in range(ATTEMPTS):
-        found = await reconciled(client, **scope)
+        found = await reconciled(client)
         if not found.findings:
             return found
     raise AssertionError(sorted(found.findings))

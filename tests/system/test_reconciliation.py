@@ -10,9 +10,12 @@ import pytest
 from local.system import System
 from tests.system import own
 from tests.system.conditions import Connected, eventually, new_run
-from tests.system.reconciling import assert_clean, reconciled
+from tests.system.reconciling import (
+    assert_clean,
+    everything_transferred,
+    reconciled,
+)
 from tests.system.test_case_requests import agent_does
-from tests.system.test_runs import INTEGRATION, ended
 from tests.system.test_transfer import account, inquiry, transferred
 
 running, connected = own.running, own.connected
@@ -48,22 +51,6 @@ async def planting(running: System) -> AsyncIterator[Planting]:
     await medical.close()
 
 
-@pytest.fixture(autouse=True)
-async def everything_is_transferred(connected: Connected) -> None:
-    row = {
-        "integration_api_name__sys": INTEGRATION,
-        "last_successful_run_time__sys": None,
-    }
-    await connected.medical.update(
-        "integration__sys", [row], "integration_api_name__sys"
-    )
-
-
-async def run_all(connected: Connected) -> None:
-    job = await connected.medical.request_run(INTEGRATION)
-    await ended(connected.medical, job)
-
-
 async def test_every_kind_is_found_and_transferred_again(
     connected: Connected, planting: Planting
 ) -> None:
@@ -73,7 +60,7 @@ async def test_every_kind_is_found_and_transferred_again(
     for item in inquiries:
         request = await transferred(connected, item)
         await agent_does(connected, str(request["id"]), "new_state__v.start_work__v")
-    await run_all(connected)
+    await everything_transferred(connected)
     await assert_clean(connected.medical)
     await assert_clean(connected.crm)
     lost, changed, gone, forbidden, _asking = accounts
