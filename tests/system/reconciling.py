@@ -95,8 +95,10 @@ async def assert_clean(client: VaultClient) -> Found:
 
     What stays different fails the test.
     """
+    found = await reconciled(client)
     for _ in range(ATTEMPTS):
-        found = await reconciled(client)
         if not found.findings:
-            return found
-    raise AssertionError(sorted(found.findings))
+            break
+        found = await reconciled(client)
+    assert found.findings == set()
+    return found

@@ -112,7 +112,7 @@ class SliceWork:
             text(state, "integration") or None,
             text(state, "integration_point") or None,
         )
-        work = _Slice(scope, reading, state)
+        work = SliceComparison(scope, reading, state)
         if state.get("phase") == _LOOK_AGAIN:
             report = await work.look_again()
         else:
@@ -143,7 +143,7 @@ def _connection(connections: Mapping[str, Connection], name: str) -> Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class _Slice:
+class SliceComparison:
     """One slice of the reconciliation that ``state`` describes."""
 
     scope: Compared
