@@ -92,6 +92,7 @@ async def new_inquiry(
         "inquiry_text__v": text,
         "delivery_method__v": delivery,
         "email__v": "reader@practice.example",
+        "fax_number__v": "+1 555 0188",
     }
     choices = {
         "product__v": product,

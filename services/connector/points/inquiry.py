@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from services.connector.points import case_contacts as preferred_contact
+from services.connector.points import preferred_contact
 from services.connector.points.case_contacts import (
     LINK,
     PERSON,
@@ -13,6 +13,12 @@ from services.connector.points.case_contacts import (
     Contact,
     Saved,
     save_contacts,
+)
+from services.connector.points.case_groups import (
+    CASE,
+    CONTACT,
+    existing_cases,
+    group_link,
 )
 from services.connector.points.evaluation import (
     Evaluation,
@@ -30,12 +36,10 @@ from services.connector.points.hcp import (
     read_hcps,
     read_pull_rules,
 )
-from services.connector.points.inquiry_status import (
-    INQUIRY,
-    STATUS,
-    TransferStatus,
-    fail_all,
-    set_status,
+from services.connector.points.made_requests import (
+    CASE_REQUEST,
+    to_be_there,
+    without_request,
 )
 from services.connector.points.point import SECOND, Point, Reading
 from services.connector.points.saving import (
@@ -45,6 +49,13 @@ from services.connector.points.saving import (
     save,
 )
 from services.connector.points.transfer import Outcome, Transfer
+from services.connector.points.transfer_status import (
+    INQUIRY,
+    STATUS,
+    TransferStatus,
+    fail_all,
+    set_status,
+)
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare
@@ -55,14 +66,9 @@ from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
 
-CASE = "case__v"
-CASE_REQUEST = "case_request__v"
 _ACTIVE = "status__v = 'active__v'"
 _EXTRA = ("account__v", "country__vr.country_code__v", STATUS)
 """Fields that the integration point itself reads of an inquiry."""
-
-
-_REQUESTS = f"SELECT {LINK}, case__v FROM {CASE_REQUEST}"  # noqa: S608  VQL of names
 
 
 @dataclass(slots=True)
@@ -171,31 +177,13 @@ async def _note_finished(
     }
     evaluation = unit.evaluate(rule, replace(found, rows=finished))
     if unit.anew and finished:
-        for item in await _lost(unit, Batch(finished, evaluation, outcome)):
+        done = Batch(finished, evaluation, outcome)
+        for item in await without_request(unit.target, evaluation.targets, done.link):
             del finished[item]
-            evaluation.warnings.pop(item, None)
     outcome.succeed(finished)
     # A message that comes again repeats the warnings of the first time, so that they stay open until they are mended.
     outcome.warn(evaluation.warnings)
     return finished
-
-
-async def _lost(
-    unit: Transfer,
-    batch: Batch,
-) -> list[str]:
-    """Return the finished inquiries whose Case Request or Case is no longer there."""
-    # One that cannot be evaluated any more has the Link that it was given without a field rule.
-    link_of = {
-        item: batch.link(item)
-        if item in batch.evaluation.targets
-        else str(row["global_id__sys"])
-        for item, row in batch.rows.items()
-    }
-    texts = statements(_REQUESTS, LINK, dict.fromkeys(link_of.values()))
-    requests = await query_all(unit.target, texts)
-    there = {text(row, LINK) for row in requests if text(row, "case__v")}
-    return [item for item, link in link_of.items() if link not in there]
 
 
 async def _write(
@@ -219,9 +207,12 @@ async def _write(
             contacts[contact.key] = contact
             batch.hcp_of[item] = contact.key
     # Several inquiries of one account share its contact, so the contacts are by key.
-    persons = await save_contacts(unit, list(contacts.values()))
+    persons, warnings = await save_contacts(unit, list(contacts.values()))
     for item in batch.live():
-        person = persons[batch.hcp_of[item]]
+        key = batch.hcp_of[item]
+        if key in warnings:
+            batch.outcome.warn({item: warnings[key]})
+        person = persons[key]
         if isinstance(person, ItemFailure):
             batch.outcome.fail(item, person)
     preferred = await _preferred(unit, batch, persons)
@@ -266,28 +257,31 @@ async def _write_cases(
 ) -> None:
     """Write Source Data and Cases concurrently, then the Case Requests, which need the ids of the Cases."""
     source_data, cases = KeyedRows(), KeyedRows()
-    case_links: dict[str, str] = {}
+    made = _cases(unit, batch, persons, preferred)
+    known = await existing_cases(unit.target, made.shared)
     for item in batch.live():
         contact = contacts[batch.hcp_of[item]]
         person = persons[contact.key]
         data = {**contact.source_data, "person__v": person}
         origin = contact.origin(contact.source_data)
         source_data.add(contact.link, data, contact.modified, origin)
-        ruled = batch.case(item)
-        values = {**ruled, "case_contact__v": person}
-        if item in preferred:
-            values[preferred_contact.TARGET_FIELD] = preferred[item]
-        # A field rule may set the same Link for several inquiries, which then share a Case.
-        link = str(values.get(LINK) or batch.link(item))
-        case_links[item] = link
-        cases.add(link, values, batch.modified(item), batch.origin(item, ruled))
+        if made.links[item] in known.others:
+            made.links[item] = batch.link(item)
+        link = made.links[item]
+        # The first of a group makes its Case. Those that come later leave it as it is: it may be an agent's by then.
+        if link in known.ids or link in cases.rows:
+            continue
+        origin = batch.origin(item, batch.case(item))
+        cases.add(link, made.values[item], batch.modified(item), origin)
     async with concurrently() as group:
         data_saving = group.create_task(save(unit, SOURCE_DATA, source_data, LINK))
         case_saving = group.create_task(save(unit, CASE, cases, LINK))
     data_results = data_saving.result()
     case_results = case_saving.result()
+    for link, case in known.ids.items():
+        case_results[link] = RowResult(ok=True, id=case)
     requests = KeyedRows()
-    for item, link in case_links.items():
+    for item, link in made.links.items():
         contact = contacts[batch.hcp_of[item]]
         data_result = data_results[contact.link]
         case_result = case_results[link]
@@ -301,6 +295,36 @@ async def _write_cases(
             _add_request(batch, requests, item, case_result.id)
     results = await save(unit, CASE_REQUEST, requests, LINK)
     _note_requests(batch, results)
+
+
+@dataclass(slots=True)
+class _Cases:
+    """The Cases of a batch: Link and fields by inquiry, and by the Links of groups the id of the group's contact."""
+
+    links: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Values] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)
+
+
+def _cases(
+    unit: Transfer,
+    batch: Batch,
+    persons: Saved,
+    preferred: Mapping[str, str],
+) -> _Cases:
+    made = _Cases()
+    for item in batch.live():
+        person = persons[batch.hcp_of[item]]
+        values = {**batch.case(item), CONTACT: person}
+        if item in preferred:
+            values[preferred_contact.TARGET_FIELD] = preferred[item]
+        global_id = batch.rows[item]["global_id__sys"]
+        shared = group_link(unit.source.vault_id, values, global_id)
+        if shared is not None:
+            made.shared[shared] = str(person)
+        made.links[item] = shared or str(values.get(LINK) or batch.link(item))
+        made.values[item] = values
+    return made
 
 
 def _add_request(
@@ -353,14 +377,6 @@ async def _open(
     return replace(reading, condition=contains(STATUS, wanted))
 
 
-async def _transferable(
-    _target: RecordAccess,
-    reading: Reading,
-) -> Reading | None:
-    """Return the inquiries that somebody has transferred: those that are to have a Case Request."""
-    return replace(reading, condition=contains(STATUS, TransferStatus))
-
-
 def _evaluates(rule: IntegrationRule) -> bool:
     """Return whether a rule makes Case Requests of inquiries."""
     reads_inquiries = rule.primary_query_object == INQUIRY
@@ -372,12 +388,12 @@ POINT = Point(
     transfer,
     order=SECOND,
     narrow=_open,
-    narrow_all=_transferable,
+    narrow_all=to_be_there,
     object=INQUIRY,
     linked=frozenset({PERSON, SOURCE_DATA, CASE, CASE_REQUEST}),
     share=PointShare(
         keys=True,
-        fills=frozenset({LINK, "case_contact__v", "case__v"}),
+        fills=frozenset({LINK, CONTACT, "case__v"}),
         writes=frozenset({CASE, CASE_REQUEST}),
         evaluates=_evaluates,
     ),

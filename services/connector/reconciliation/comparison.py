@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from services.connector.points.case_contacts import PERSON
+from services.connector.points.hcp import ACCOUNT
+from services.connector.points.merged_accounts import main_links
 from services.connector.points.noted_writes import NotedWrites, Write, WriteEvent
 from services.connector.points.points import transfer
 from services.connector.points.shared_persons import shared_persons
@@ -86,13 +88,27 @@ async def compare(
                 scope, writable, route, object_name, (item,), linked
             )
         return judged
+    merged = await _merged(unit, outcome, linked)
     superseded = await _superseded(scope.target, writes)
     differences = _differences(writes, superseded, ids)
     absent = source.absent | target.absent
-    return {
+    found = {
         item: _judged(item, outcome, differences, absent, linked.get(item, ()))
         for item in ids
     }
+    return found | dict.fromkeys(merged, Judged(Verdict.NOT_EXPECTED))
+
+
+async def _merged(
+    unit: Transfer, outcome: Outcome, linked: Mapping[str, Collection[str]]
+) -> set[str]:
+    """Return the accounts that are gone because they were merged: what is left of them is of the other's contact."""
+    own = f"{unit.source.vault_id}_"
+    gone = {own + item: item for item in outcome.gone if linked.get(item)}
+    if unit.object != ACCOUNT or not gone:
+        return set()
+    into = await main_links(unit, gone)
+    return {item for link, item in gone.items() if link in into}
 
 
 def _is_nobodys(write: Write) -> bool:

@@ -47,6 +47,7 @@ from shared.vault.packages.inbound_packages import InboundPackages
 from shared.vault.packages.outbound_packages import OutboundPackages
 from shared.vault.queries.lineage_service import LineageService
 from shared.vault.queries.queries import QueryService, query_tokens
+from shared.vault.queries.saved_searches import SavedSearches
 from shared.vault.queues import retry
 from shared.vault.queues.dead_letters import DeadLetters
 from shared.vault.queues.deliveries import DeliveryReports
@@ -63,6 +64,7 @@ from shared.vault.security import user_records
 from shared.vault.security.call_limits import BurstLimits, ConfigurationMode
 from shared.vault.security.delegations import Delegations
 from shared.vault.security.group_service import GroupService
+from shared.vault.security.sent_forms import SentForms
 from shared.vault.security.sessions import SecurityProfiles
 from shared.vault.security.sign_in_service import SignInService
 from shared.vault.security.user_service import UserService
@@ -143,6 +145,7 @@ class VaultServices:
         self.delegations = Delegations(self.database, self.security.sessions, profiles)
         self.groups = GroupService(self.database, self.components)
         self.configuration_mode = ConfigurationMode(self.database)
+        self.sent_forms = SentForms(self.database)
 
     def _add_records(self) -> None:
         self.records = RecordService(
@@ -225,6 +228,7 @@ class VaultServices:
             self.components,
             tokens,
         )
+        self.searches = SavedSearches(self.database)
         self.lineage = LineageService(self.database, self.queries, self.components)
 
     def _add_queues(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
@@ -12,7 +13,7 @@ from shared.protocol.error_types import ErrorType
 from shared.runtime.retry_policies import UNIQUE_VALUE
 from shared.vault.access.permissions import Operation
 from shared.vault.configuration.component_service import ComponentsChanged
-from shared.vault.errors import VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import VaultObject
 from shared.vault.model.field_types import table
 from shared.vault.records import row_rules as rules
@@ -51,6 +52,14 @@ T = TypeVar("T")
 
 # What is raised when another transaction has stored, or deleted, what this one has checked before.
 RACES = (RaceLost, asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Why a record cannot be updated or deleted; None where nothing is known against it."""
+
+    update: ApiError | None = None
+    delete: ApiError | None = None
 
 
 class RecordService(RecordWrites):
@@ -95,7 +104,7 @@ class RecordService(RecordWrites):
             authorize_mode(caller, mode)
             target = self.target(caller, object_name, rows, Operation.CREATE)
             plain, sources = without_sources(rows)
-            read = self.reader(target, mode).read(plain)
+            read = self.reader(target, mode, caller).read(plain)
             rules.authorize_states(caller, read)
             rules.check_lineage(caller, read, lineage)
             if rules.rules_status(caller, target, mode):
@@ -133,7 +142,7 @@ class RecordService(RecordWrites):
             registry = self._components.registry
             # The reader knows fields only: to it, role columns would be unknown ones.
             plain, columns = split_roles(rows, roles_of(registry))
-            read = self.reader(target, mode).read(plain, key)
+            read = self.reader(target, mode, caller).read(plain, key)
             rules.authorize_states(caller, read)
             rules.check_lineage(caller, read, lineage)
             batch = self.batch(connection, caller, target, mode)
@@ -240,6 +249,23 @@ class RecordService(RecordWrites):
             raise VaultFault(ErrorType.INVALID_DATA, "There is no record with this id")
         found: str | None = record["state"]
         return found
+
+    async def refusals(
+        self, caller: Caller, target: VaultObject, record_id: str
+    ) -> Refusals:
+        """Return why a record refuses every update, and its deletion, as far as its object's own rules say so."""
+        trigger = self._triggers.get(target.name)
+        if trigger is None:
+            return Refusals()
+        columns = ", ".join(["id", *trigger.columns])
+        sql = f"SELECT {columns} FROM {table(target.name)} WHERE id = $1"
+        async with self._database.connection() as connection:
+            stored = await connection.fetchrow(sql, record_id)
+        if stored is None:
+            return Refusals()
+        # A change of nothing is refused by what stands against all changes.
+        update = trigger.before_update(caller, stored, {})
+        return Refusals(update, trigger.before_delete(caller, stored))
 
     async def carry_out(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run the unit of work in a transaction that keeps the components as they are, and return its result.

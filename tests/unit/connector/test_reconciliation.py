@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -184,7 +185,6 @@ async def test_random_damage_is_found_under_traffic(
             change = only_change if place % 2 else change_and_transfer
             busy = whole[number % len(whole)]
             name = (PERSON, SOURCE_DATA, CASE, REQUEST)[place % 4]
-            vaults.medical.before(
-                f"query {name}", lambda c=change, b=busy, s=state: c(b, s)
-            )  # type: ignore[misc]
+            hook = partial(change, busy, state)
+            vaults.medical.before(f"query {name}", hook)
     assert await compared(vaults) == planted

@@ -1,4 +1,4 @@
-"""Reads and sets the Transfer Status of inquiries in Vault CRM, which tells their senders whether they have arrived."""
+"""Sets the Transfer Status of inquiries in Vault CRM, which shows their senders whether they have arrived."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATUS = "transfer_status__v"
 
 
 class TransferStatus(StrEnum):
-    """The values of Transfer Status of an inquiry in CRM, which shows its sender whether it has arrived."""
+    """The values of Transfer Status of an inquiry."""
 
     PENDING = "pending__v"
     SUCCESS = "success__v"
