@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+import sys
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -11,6 +15,7 @@ from local.system import System
 from tests.system import own
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.reconciling import (
+    CONNECTION,
     assert_clean,
     everything_transferred,
     reconciled,
@@ -51,8 +56,27 @@ async def planting(running: System) -> AsyncIterator[Planting]:
     await medical.close()
 
 
+async def console(running: System) -> tuple[int | None, dict[str, int]]:
+    """Exit status and counts of the console's reconciliation of the Medical Vault."""
+    admin = running.endpoints()["medical_vault"]
+    arguments = ("--connection", CONNECTION, "--window", "0", "--json")
+    account = ("--url", admin["url"], "--username", admin["username"])
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "medcrm",
+        "reconcile",
+        *arguments,
+        *account,
+        env={**os.environ, "MEDCRM_PASSWORD": admin["password"]},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    return process.returncode, json.loads(output)["counts"]
+
+
 async def test_every_kind_is_found_and_transferred_again(
-    connected: Connected, planting: Planting
+    running: System, connected: Connected, planting: Planting
 ) -> None:
     run = new_run()
     accounts = [await account(connected, f"{run}{number}") for number in range(5)]
@@ -104,6 +128,7 @@ async def test_every_kind_is_found_and_transferred_again(
         "person__sys.last_name__sys": 1,
         "medical_inquiry__v.transfer_status__v": 1,
     }
+    assert await console(running) == (1, found.counts)
     back = await reconciled(connected.crm)
     assert {(kind, point, details) for kind, point, _, details in back.findings} == {
         ("different", BACK, "medical_inquiry__v.response__v"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from services.connector.points import preferred_contact
+from services.connector.points import made_requests, preferred_contact
 from services.connector.points.case_contacts import (
     LINK,
     PERSON,
@@ -36,11 +36,6 @@ from services.connector.points.hcp import (
     read_hcps,
     read_pull_rules,
 )
-from services.connector.points.made_requests import (
-    CASE_REQUEST,
-    to_be_there,
-    without_request,
-)
 from services.connector.points.point import SECOND, Point, Reading
 from services.connector.points.saving import (
     KeyedRows,
@@ -66,6 +61,7 @@ from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
 
+CASE_REQUEST = made_requests.CASE_REQUEST
 _ACTIVE = "status__v = 'active__v'"
 _EXTRA = ("account__v", "country__vr.country_code__v", STATUS)
 """Fields that the integration point itself reads of an inquiry."""
@@ -178,7 +174,9 @@ async def _note_finished(
     evaluation = unit.evaluate(rule, replace(found, rows=finished))
     if unit.anew and finished:
         done = Batch(finished, evaluation, outcome)
-        for item in await without_request(unit.target, evaluation.targets, done.link):
+        for item in await made_requests.without_request(
+            unit.target, evaluation.targets, done.link
+        ):
             del finished[item]
     outcome.succeed(finished)
     # A message that comes again repeats the warnings of the first time, so that they stay open until they are mended.
@@ -388,7 +386,7 @@ POINT = Point(
     transfer,
     order=SECOND,
     narrow=_open,
-    narrow_all=to_be_there,
+    narrow_all=made_requests.to_be_there,
     object=INQUIRY,
     linked=frozenset({PERSON, SOURCE_DATA, CASE, CASE_REQUEST}),
     share=PointShare(
