@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from local.polling import answers_within
+from tests.service.vault.browsing import browser
 from tests.service.vault.served import Answer, Api
 
 PATH = "/services/reconciliations"
@@ -212,3 +213,26 @@ async def test_exceptions_explain_and_findings_are_transferred_again(
     )
     marked = {row["kind__sys"][0] for row in rows.data if row["transferred_again__sys"]}
     assert marked == {"missing__sys", "different__sys"}
+
+
+async def test_the_page_of_a_connection_compares_and_transfers_again(
+    api: Api, reconciliations: Reconciliations
+) -> None:
+    async with browser(api.url, "admin") as visitor:
+        connections = await visitor.click(await visitor.open("/ui/"), "Connections")
+        connection = await visitor.click(connections, "Medical-CRM Connection")
+        page = await visitor.press(connection, "Compare now")
+        assert "The reconciliation was requested." in page.text
+        job_id = int(page.path.rpartition("/")[2])
+        await reconciliations.begun(job_id)
+        lines = ["missing V4A000000000009 person__sys"]
+        await reconciliations.report(job_id, 1, items=lines, ended=True)
+        await reconciliations.report(job_id, 2, items=lines)
+        await reconciliations.ended(job_id)
+        page = await visitor.open(page.path)
+        assert "V4A000000000009" in page.text
+        page = await visitor.press(page, "Transfer again")
+        assert "1 findings are transferred again." in page.text
+        assert page.links["Download CSV"].endswith(f"/{job_id}/findings")
+    file = await reconciliations.admin.get(f"{PATH}/{job_id}/findings")
+    assert "missing__sys,account_inbound__v,account__v,V4A000000000009" in file.text
