@@ -122,7 +122,9 @@ async def request_reconciliation(request: Request, caller: RequestsRuns) -> Resp
 async def list_reconciliations(
     request: Request,
     caller: SignedIn,
-    connection: Annotated[str, Query(max_length=100)] = "",
+    connection: Annotated[
+        str, Query(max_length=100, description="API name; all connections without it.")
+    ] = "",
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Response:
@@ -214,12 +216,12 @@ async def report_progress(
 
 
 @router.put(
-    "/{job_id}/slices/{number}",
+    "/{job_id}/slices/{slice_number}",
     summary="Report a slice",
     openapi_extra=OBJECT_DOCUMENTATION,
 )
 async def report_slice(
-    request: Request, caller: ReportsRuns, job_id: Number, number: Number
+    request: Request, caller: ReportsRuns, job_id: Number, slice_number: Number
 ) -> Response:
     """Takes the result of a slice, once however often it is reported, and sends for the next slice.
 
@@ -230,7 +232,7 @@ async def report_slice(
     body = parsed(_Slice, await read_record(request))
     items = tuple(_item(without_nul(line)) for line in body.items)
     report = SliceReport(
-        number,
+        slice_number,
         without_nul(body.position),
         body.ended,
         without_nul(body.integration_point),

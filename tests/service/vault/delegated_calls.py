@@ -53,7 +53,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/{version}/services/reconciliations/{job_id}": {
         "json": {"error": "The source is away"}
     },
-    "PUT /api/{version}/services/reconciliations/{job_id}/slices/{number}": {
+    "PUT /api/{version}/services/reconciliations/{job_id}/slices/{slice_number}": {
         "json": {"equal": 0}
     },
     "PUT /api/{version}/services/integrations/{integration}/runs/{job_id}": {

@@ -74,7 +74,7 @@ GET /api/{version}/services/reconciliations/{job_id}
 GET /api/{version}/services/reconciliations/{job_id}/findings
 POST /api/{version}/services/reconciliations/{job_id}/actions/transfer_again
 PUT /api/{version}/services/reconciliations/{job_id}
-PUT /api/{version}/services/reconciliations/{job_id}/slices/{number}
+PUT /api/{version}/services/reconciliations/{job_id}/slices/{slice_number}
 POST /ui/connections/{record_id}/file
 POST /ui/connections/{record_id}/reconciliations
 GET /ui/connections/{record_id}/reconciliations/{job_id}

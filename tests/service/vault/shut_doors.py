@@ -107,7 +107,7 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /services/reconciliations/{job_id}/findings",
         "POST /services/reconciliations/{job_id}/actions/transfer_again",
         "PUT /services/reconciliations/{job_id}",
-        "PUT /services/reconciliations/{job_id}/slices/{number}",
+        "PUT /services/reconciliations/{job_id}/slices/{slice_number}",
     ),
     "titles, states and counts of jobs": (
         "GET /services/jobs/histories",

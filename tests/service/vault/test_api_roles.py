@@ -207,7 +207,7 @@ ROUTES = {
     "GET /services/reconciliations/{job_id}/findings": CONNECTION,
     "POST /services/reconciliations/{job_id}/actions/transfer_again": ADMIN,
     "PUT /services/reconciliations/{job_id}": CONNECTION,
-    "PUT /services/reconciliations/{job_id}/slices/{number}": CONNECTION,
+    "PUT /services/reconciliations/{job_id}/slices/{slice_number}": CONNECTION,
     "GET /services/jobs/histories": SIGNED_IN,  # one's own, to all but administrators
     "GET /services/jobs/monitors": SIGNED_IN,
     "POST /services/jobs/start_now/{job_id}": SIGNED_IN,
@@ -261,7 +261,7 @@ VALUES = {
     "role_name": "owner__v",
     "integration": "medical_inquiry_details__v",
     "batch": "1",
-    "number": "1",
+    "slice_number": "1",
     "object_name": "connection__sys",
     "api_name": "nothing__c",
     "certificate_id": "00001",
@@ -307,7 +307,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "DELETE /vobjects/{object_name}": {"json": [{"id": "0000"}]},
     "POST /vobjects/{object_name}/actions/{action_name}": {"data": {"ids": "0000"}},
     "PUT /services/reconciliations/{job_id}": {"json": {"error": "nothing"}},
-    "PUT /services/reconciliations/{job_id}/slices/{number}": {"json": {"equal": 0}},
+    "PUT /services/reconciliations/{job_id}/slices/{slice_number}": {
+        "json": {"equal": 0}
+    },
     "PUT /services/integrations/{integration}/runs/{job_id}": {
         "json": {"error": "nothing"}
     },
