@@ -108,6 +108,11 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "POST /services/reconciliations/{job_id}/actions/transfer_again",
         "PUT /services/reconciliations/{job_id}",
         "PUT /services/reconciliations/{job_id}/slices/{slice_number}",
+        "GET /services/rehearsal/faults",
+        "GET /services/rehearsal/switches",
+        "POST /services/rehearsal/switches",
+        "DELETE /services/rehearsal/switches",
+        "DELETE /services/rehearsal/switches/{switch_id}",
     ),
     "titles, states and counts of jobs": (
         "GET /services/jobs/histories",
