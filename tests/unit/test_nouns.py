@@ -102,10 +102,13 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "services/connector/rules/lookups.py",
             "services/connector/rules/rule_findings.py",
         },
-        "noted_writes.WriteEvent": {"services/connector/preview/record_preview.py"},
+        "noted_writes.WriteEvent": {
+            "services/connector/preview/record_preview.py",
+            "services/connector/reconciliation/comparison.py",
+        },
         "object_json.RelationshipKind": {"shared/vault/api/object_json.py"},
         "object_metadata.FieldType": {
-            "services/connector/preview/noted_writes.py",
+            "services/connector/points/noted_writes.py",
             "services/connector/rules/conversion.py",
             "services/connector/rules/query_plan.py",
         },
@@ -171,6 +174,7 @@ UNDECIDED = frozenset(
         "cookies.NoteKind",
         "documents.DraftContent",
         "documents.VersionScope",
+        "envelope.ReconciliationEvent",
         "envelope.RunEvent",
         "error_types.ErrorType",
         "exception_model.MessageErrorType",

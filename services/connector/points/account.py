@@ -78,7 +78,9 @@ async def transfer(unit: Transfer) -> Outcome:
     heads = await read_heads(unit.source, unit.ids, pull_rules)
     # Also where it may be read, an account of "only accounts with inquiries" waits for its first inquiry.
     partitions = await _allowed(unit, heads, pull_rules)
-    outcome.skipped.update(heads.keys() - partitions.accounts)
+    excluded = heads.keys() - partitions.accounts
+    outcome.skipped.update(excluded)
+    outcome.excluded.update(excluded)
     await _note_unread(
         unit,
         [item for item in unit.ids if item not in heads],
@@ -103,6 +105,7 @@ async def _note_unread(
     rows = await query_all(unit.source, texts)
     existing = {str(row["id"]) for row in rows}
     outcome.skipped.update(existing)
+    outcome.excluded.update(existing)
     for item in accounts:
         if item not in existing:
             failure = missing_record(
@@ -223,6 +226,8 @@ POINT = Point(
     transfer,
     order=FIRST,
     narrow=_readable,
+    object=ACCOUNT,
+    linked=frozenset({PERSON, SOURCE_DATA}),
     share=PointShare(
         keys=True,
         fills=frozenset({LINK, "person__v"}),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from services.connector.points import preferred_contact
+from services.connector.points import made_requests, preferred_contact
 from services.connector.points.case_contacts import (
     LINK,
+    PERSON,
     SOURCE_DATA,
     Contact,
     Saved,
@@ -37,12 +38,7 @@ from services.connector.points.hcp import (
     read_pull_rules,
 )
 from services.connector.points.point import SECOND, Point, Reading
-from services.connector.points.saving import (
-    KeyedRows,
-    Origin,
-    not_saved,
-    save,
-)
+from services.connector.points.saving import KeyedRows, Origin, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.points.transfer_status import (
     INQUIRY,
@@ -61,7 +57,7 @@ from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
 
-CASE_REQUEST = "case_request__v"
+CASE_REQUEST = made_requests.CASE_REQUEST
 _ACTIVE = "status__v = 'active__v'"
 _EXTRA = ("account__v", "country__vr.country_code__v", STATUS)
 """Fields that the integration point itself reads of an inquiry."""
@@ -102,11 +98,7 @@ class Batch:
         ruled = self.request(item).get(LINK)
         return str(ruled or self.rows[item]["global_id__sys"])
 
-    def origin(
-        self,
-        item: str,
-        ruled: Values,
-    ) -> Origin:
+    def origin(self, item: str, ruled: Values) -> Origin:
         """Return the origin of a row made from an inquiry, of which the rule has filled these fields."""
         return Origin(item, INQUIRY, item, self.rule.name, ruled)
 
@@ -171,9 +163,15 @@ async def _note_finished(
         for item, row in found.rows.items()
         if text(row, STATUS) == TransferStatus.SUCCESS
     }
+    evaluation = await unit.evaluate(rule, replace(found, rows=finished))
+    if unit.anew and finished:
+        done = Batch(finished, evaluation, outcome)
+        for item in await made_requests.without_request(
+            unit.target, evaluation.targets, done.link
+        ):
+            del finished[item]
     outcome.succeed(finished)
     # A message that comes again repeats the warnings of the first time, so that they stay open until they are mended.
-    evaluation = await unit.evaluate(rule, replace(found, rows=finished))
     outcome.warn(evaluation.warnings)
     return finished
 
@@ -384,6 +382,9 @@ POINT = Point(
     order=SECOND,
     narrow=_open,
     opening=COUNTRIES,
+    narrow_all=made_requests.to_be_there,
+    object=INQUIRY,
+    linked=frozenset({PERSON, SOURCE_DATA, CASE, CASE_REQUEST}),
     share=PointShare(
         keys=True,
         fills=frozenset({LINK, CONTACT, "case__v"}),

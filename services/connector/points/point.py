@@ -69,6 +69,9 @@ class Point:
 
     * ``order`` is its place in a run: all batches of a place are transferred before those of the next are read.
     * ``narrow`` decides which of the changed records a run reads.
+    * ``narrow_all`` decides which of all records are to be in the target, for comparisons; ``narrow`` where it is None.
+    * ``object`` is the only source object whose records it transfers; None when its rules say which.
+    * ``linked`` are the target objects whose Link is the Global ID of a record that the point transfers.
     * ``flags_deletions``: a run also reads which records the source no longer has.
     * ``fills_documents``: its rules may fill fields of documents.
     * ``on_demand``: its records are read when somebody asks for them, and by no run.
@@ -82,6 +85,9 @@ class Point:
     transfer: TransferUnit
     order: int = LAST
     narrow: Narrow = everything
+    narrow_all: Narrow | None = None
+    object: str | None = None
+    linked: frozenset[str] = frozenset()
     flags_deletions: bool = False
     fills_documents: bool = False
     on_demand: bool = False

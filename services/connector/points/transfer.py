@@ -38,13 +38,16 @@ class Result(StrEnum):
 class Outcome:
     """The ids of one work unit by result: done, skipped or failed.
 
-    ``warnings`` are about ids that are done too, in which some field was left unset.
+    ``warnings`` are about ids that are done too, in which some field was left unset. ``gone`` are failed or skipped ids
+    without a record, ``excluded`` are skipped ids that an agreement does not let be pulled.
     """
 
     done: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
     failures: dict[str, ItemFailure] = field(default_factory=dict)
     warnings: dict[str, ItemFailure] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    excluded: set[str] = field(default_factory=set)
 
     def fail(
         self,
@@ -90,6 +93,8 @@ class Outcome:
         self.skipped |= other.skipped
         self.failures |= other.failures
         self.warnings |= other.warnings
+        self.gone |= other.gone
+        self.excluded |= other.excluded
 
     def count(self, result: Result) -> int:
         """Return the number of records with this result."""
@@ -183,7 +188,8 @@ def _unobserved(_evaluation: Evaluation) -> None:
 class Transfer:
     """One work unit at its integration point; ``locks`` keep other units of this process off shared records.
 
-    ``of_run`` says that a run has found the ids. ``states`` are the stored states that have refused the unit's rows so
+    ``of_run`` says that a run has found the ids; ``anew``, that what an earlier transfer has made of them may be gone,
+    and is to be made again. ``states`` are the stored states that have refused the unit's rows so
     far; they stay when the unit is read again. ``observe`` is called with every evaluation, before references are
     settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to those written to the source, for
     Vaults that keep it. ``opened`` has the answer to the point's opening question, if that was asked before.
@@ -197,6 +203,7 @@ class Transfer:
     ids: tuple[str, ...]
     locks: KeyLocks
     of_run: bool = False
+    anew: bool = False
     states: SourceStates = field(default_factory=SourceStates)
     observe: Callable[[Evaluation], None] = _unobserved
     lineage: UnitLineage | None = None
@@ -244,6 +251,7 @@ class Transfer:
         failure: ItemFailure,
     ) -> None:
         """Record an id without a record as a failure, or in a run as skipped."""
+        outcome.gone.add(item)
         # A run has just read the id, so the record was deleted since, and nobody asked for it.
         if self.of_run:
             outcome.skipped.add(item)

@@ -42,7 +42,7 @@ from shared.runtime.logging import get_logger
 from shared.runtime.retry_policies import UNEXPECTED_ERROR
 from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import KeyLocks
-from shared.spark.envelope import Envelope
+from shared.spark.envelope import Envelope, ReconciliationEvent
 
 _log = get_logger(__name__)
 
@@ -184,6 +184,7 @@ class UnitExecution:
             ids=tuple(self._unit.ids),
             locks=self._locks,
             of_run=key.batch is not None,
+            anew=key.event == ReconciliationEvent.TRANSFER_AGAIN,
             lineage=lineage if keeps else None,
             lineage_back=self._lineage_back,
             opened=opened,

@@ -15,6 +15,7 @@ from shared.vault.assembly.sign_ins import SignIns
 from shared.vault.assembly.standard import load_standard
 from shared.vault.assembly.vault_jobs import job_types
 from shared.vault.assembly.vault_services import VaultServices
+from shared.vault.integrations.reconciliation_gauges import RECONCILED
 from shared.vault.jobs.job_table import JOB
 from shared.vault.jobs.worker import JobWorker, WorkerOptions
 from shared.vault.storage.database import (
@@ -126,6 +127,8 @@ class Vault(VaultServices):
         await housekeeping.schedule(self.jobs)
         await self.worker.start()
         self._stack.push_async_callback(self.worker.stop)
+        await self.reconciliation_gauges.start()
+        self._stack.push_async_callback(self.reconciliation_gauges.stop)
 
     async def _follow_changes(self) -> None:
         """Listen for the changes of other processes on this database."""
@@ -133,6 +136,7 @@ class Vault(VaultServices):
         self.channels.on(OUTBOX, self.relay.wake)
         self.channels.on_text(FAULT_SWITCHED, self.rehearsal.hear)
         self.channels.on(JOB, self.worker.wake)
+        self.channels.on(RECONCILED, self.reconciliation_gauges.wake)
         self._reload = asyncio.create_task(
             run_until_cancelled("components", self._keep_current),
             name="components",

@@ -33,6 +33,12 @@ from shared.vault.exceptions.exception_model import ITEM, MESSAGE
 from shared.vault.files.content_service import ContentService
 from shared.vault.integrations import integration_triggers as integrations
 from shared.vault.integrations import reference_lookups
+from shared.vault.integrations.reconciliation_gauges import ReconciliationGauges
+from shared.vault.integrations.reconciliation_records import ReconciliationRecords
+from shared.vault.integrations.reconciliation_requests import (
+    ScheduledConnectionTrigger,
+)
+from shared.vault.integrations.reconciliation_service import ReconciliationService
 from shared.vault.integrations.run_service import RunService
 from shared.vault.jobs.job_service import JobService
 from shared.vault.loader.loader_service import LoaderService
@@ -172,11 +178,21 @@ class VaultServices:
             self.identity,
         )
         self.runs = RunService(self.database, self.settings.run_patience_minutes)
+        self.reconciliations = ReconciliationService(
+            self.database,
+            self.components,
+            self.settings.run_patience_minutes,
+        )
+        self.reconciliation_gauges = ReconciliationGauges(self.database)
+        self.reconciliation_records = ReconciliationRecords(
+            self.components,
+            self.records,
+        )
         self.bulk_retries = BulkRetries(self.components, self.jobs)
 
     def _triggers(self) -> Mapping[str, Trigger]:
         """Return the triggers of the Vault by object."""
-        connections = connection_rules.ConnectionTrigger(
+        connections = ScheduledConnectionTrigger(
             self.settings.allowed_addresses,
             self.security.profiles,
         )

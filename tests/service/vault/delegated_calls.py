@@ -50,6 +50,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/{version}/services/connections/{api_name}/signatures": {
         "json": {"messages": ["a message"]}
     },
+    "PUT /api/{version}/services/reconciliations/{job_id}": {
+        "json": {"error": "The source is away"}
+    },
+    "PUT /api/{version}/services/reconciliations/{job_id}/slices/{slice_number}": {
+        "json": {"equal": 0}
+    },
     "PUT /api/{version}/services/integrations/{integration}/runs/{job_id}": {
         "json": {"error": "The source is away"}
     },

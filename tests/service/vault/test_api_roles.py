@@ -201,6 +201,13 @@ ROUTES = {
     "GET /services/integrations/{integration}/runs/{job_id}": CONNECTION,
     "PUT /services/integrations/{integration}/runs/{job_id}": CONNECTION,
     "PUT /services/integrations/{integration}/runs/{job_id}/batches/{batch}": CONNECTION,
+    "POST /services/reconciliations": ADMIN,
+    "GET /services/reconciliations": CONNECTION,
+    "GET /services/reconciliations/{job_id}": CONNECTION,
+    "GET /services/reconciliations/{job_id}/findings": CONNECTION,
+    "POST /services/reconciliations/{job_id}/actions/transfer_again": ADMIN,
+    "PUT /services/reconciliations/{job_id}": CONNECTION,
+    "PUT /services/reconciliations/{job_id}/slices/{slice_number}": CONNECTION,
     "GET /services/rehearsal/faults": ADMIN,
     "GET /services/rehearsal/switches": ADMIN,
     "POST /services/rehearsal/switches": ADMIN,
@@ -259,6 +266,7 @@ VALUES = {
     "role_name": "owner__v",
     "integration": "medical_inquiry_details__v",
     "batch": "1",
+    "slice_number": "1",
     "object_name": "connection__sys",
     "api_name": "nothing__c",
     "certificate_id": "00001",
@@ -304,6 +312,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /vobjects/{object_name}": {"json": [{"id": "0000"}]},
     "DELETE /vobjects/{object_name}": {"json": [{"id": "0000"}]},
     "POST /vobjects/{object_name}/actions/{action_name}": {"data": {"ids": "0000"}},
+    "PUT /services/reconciliations/{job_id}": {"json": {"error": "nothing"}},
+    "PUT /services/reconciliations/{job_id}/slices/{slice_number}": {
+        "json": {"equal": 0}
+    },
     "PUT /services/integrations/{integration}/runs/{job_id}": {
         "json": {"error": "nothing"}
     },

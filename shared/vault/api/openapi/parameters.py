@@ -43,6 +43,7 @@ PATH: dict[str, tuple[str, object]] = {
     "integration": ("API name of an integration.", "medical_inquiry_details__v"),
     "message_id": ("Id of a message.", "6f1c2a54-1c1b-4f0e-9d25-0a3f3c9e7b10"),
     "batch": ("Number of a batch of the run; the first is 1.", 1),
+    "slice_number": ("Number of a slice of the reconciliation; the first is 1.", 1),
     "log_date": ("A day (UTC).", "2026-01-31"),
     "item": ("Path of a file or folder of the staging area.", "loads/products.csv"),
     "upload_session_id": ("Id of an upload session.", "1f6f9f7c0a8b4d2e"),
