@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.documents.document_store import Place
-from shared.vault.documents.versions import MAJOR, MINOR, version_id
+from shared.vault.documents.versions import MAJOR, MINOR, Number, version_id
 from shared.vault.errors import VaultFault
 from shared.vault.queries.document_target import document_target
 
@@ -110,6 +110,28 @@ class DocumentReader:
                 ErrorType.INVALID_DATA, "There is no document with this id"
             )
         return [(row[MAJOR], row[MINOR]) for row in page.rows]
+
+    async def latest_steady(
+        self,
+        caller: Caller,
+        version_path: str,
+        document_id: int,
+    ) -> Place:
+        """Return the highest version of a document that is in a steady state.
+
+        :raises VaultFault: INVALID_DATA when the document has none.
+        """
+        self._documents.model(caller, Operation.READ)
+        fields = f"SELECT {MAJOR}, {MINOR} FROM ALLVERSIONS documents"
+        where = f"WHERE id = {document_id} AND status__v = STEADYSTATE()"
+        order = f"ORDER BY {MAJOR} DESC, {MINOR} DESC"
+        text = f"{fields} {where} {order} PAGESIZE 1"
+        page = await self._queries.run(caller, text, version_path=version_path)
+        if not page.rows:
+            message = "There is no document with this id that has a version in a steady state"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        row = page.rows[0]
+        return Place(document_id, Number(row[MAJOR], row[MINOR]))
 
     async def _query(
         self,

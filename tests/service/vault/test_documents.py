@@ -264,6 +264,43 @@ async def test_an_approved_draft_is_the_next_major_version(user: Api) -> None:
     assert len(steady.data) == 1
 
 
+STEADY_CALLS = ("/file", "/renditions", "/renditions/viewable_rendition__v", "")
+"""What a call on the latest version reads: each of them takes ``steadyState``."""
+
+
+async def test_only_approved_content_is_served_to_those_who_ask_for_it(
+    user: Api,
+) -> None:
+    document_id = await created(user, b"approved")
+    own = f"{DOCUMENTS}/{document_id}"
+    for call in STEADY_CALLS:
+        refused = await user.get(f"{own}{call}?steadyState=true")
+        assert refused.error == "INVALID_DATA", call
+    await run(user, document_id, "0/1", "approve__v")
+    rendition = f"{own}/renditions/viewable_rendition__v"
+    await user.post(rendition, data=form(b"approved", "x.pdf"))
+    await user.post(own, data=form(b"draft"))
+    await user.post(rendition, data=form(b"draft", "x.pdf"))
+
+    served = {}
+    for steady in ("true", "false"):
+        asked = f"?steadyState={steady}"
+        _, _, file = await download(user, f"{own}/file{asked}")
+        _, _, shown = await download(user, f"{rendition}{asked}")
+        listed = (await user.get(f"{own}/renditions{asked}")).body["renditions"]
+        read = (await user.get(f"{own}{asked}")).body["document"]["version_id"]
+        content = listed["viewable_rendition__v"].removeprefix(user.url)
+        _, _, addressed = await download(user, content.removeprefix("/api/v25.1"))
+        served[steady] = (file, shown, addressed, read)
+    assert served == {
+        "true": (*[b"approved"] * 3, f"{document_id}_1_0"),
+        "false": (*[b"draft"] * 3, f"{document_id}_1_1"),
+    }
+    for call in STEADY_CALLS:
+        answer = await user.get(f"{own}{call}?steadyState=perhaps")
+        assert answer.message == "Invalid value for parameter [steadyState]", call
+
+
 async def test_changes_are_dated_in_milliseconds_by_the_clock_of_the_vault(
     admin: Api, user: Api
 ) -> None:
