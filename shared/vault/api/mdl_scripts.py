@@ -15,7 +15,7 @@ from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import ChangesComponents, ExecutesMdl
 from shared.vault.api.body import read_text
 from shared.vault.api.file_body import download_headers, upload_form
-from shared.vault.api.jobs import submitted
+from shared.vault.api.jobs import job_url, submitted
 from shared.vault.api.openapi.request_bodies import FILE_FORM, MDL_DOCUMENTATION
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
@@ -73,10 +73,13 @@ async def async_results(
     caller: SignedIn,
     job_id: int,
 ) -> Response:
-    """Returns the same answer as `POST /api/mdl/execute`; `OPERATION_NOT_ALLOWED` while the job runs."""
-    job = await vault_of(request).jobs.finished_job(
-        caller, job_id, component_jobs.EXECUTE
-    )
+    """Returns the same answer as `POST /api/mdl/execute`; while the job runs, `WARNING` with its id and address."""
+    jobs = vault_of(request).jobs
+    job = await jobs.job_of_type(caller, job_id, component_jobs.EXECUTE)
+    if not job.status.finished:
+        message = f"The job [{job_id}] has not finished"
+        url = job_url(request, job_id)
+        return envelope.in_progress(message, job_id=job_id, url=url)
     if "script_execution" in job.results:
         return _executed(job.results)
     raise VaultFault(
