@@ -145,6 +145,7 @@ GET /api/{version}/services/delegations
 POST /api/{version}/query
 POST /api/{version}/query/components
 POST /api/{version}/query/{cursor}
+GET /api/{version}/query
 GET /api/{version}/query/{cursor}
 GET /api/{version}/vobjects/{object_name}/{record_id}/roles
 GET /api/{version}/vobjects/{object_name}/{record_id}/roles/{role_name}
