@@ -34,6 +34,7 @@ from shared.vault.integrations import integration_triggers as integrations
 from shared.vault.integrations import reference_lookups
 from shared.vault.integrations.run_service import RunService
 from shared.vault.jobs.job_service import JobService
+from shared.vault.loader.audit_export import AuditExports
 from shared.vault.loader.loader_service import LoaderService
 from shared.vault.notifications.notification_service import NotificationService
 from shared.vault.notifications.notify import Notifier
@@ -308,6 +309,7 @@ class VaultServices:
             self.components,
             self.queries,
         )
+        self.audit_exports = AuditExports(self.jobs, self.audit, self.files)
         self.record_jobs = RecordJobs(self.records, self.jobs, self.files)
         self.inbound_packages = InboundPackages(
             self.database,

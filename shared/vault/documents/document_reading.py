@@ -128,7 +128,9 @@ class DocumentReader:
         text = f"{fields} {where} {order} PAGESIZE 1"
         page = await self._queries.run(caller, text, version_path=version_path)
         if not page.rows:
-            message = "There is no document with this id that has a version in a steady state"
+            message = (
+                "There is no document with this id that has a version in a steady state"
+            )
             raise VaultFault(ErrorType.INVALID_DATA, message)
         row = page.rows[0]
         return Place(document_id, Number(row[MAJOR], row[MINOR]))

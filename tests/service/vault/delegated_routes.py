@@ -239,6 +239,7 @@ GET /api/{version}/services/loader/{job_id}/tasks/{task_id}/failurelog
 GET /api/{version}/metadata/audittrail
 GET /api/{version}/metadata/audittrail/{audit_trail_type}
 GET /api/{version}/audittrail/{audit_trail_type}
+GET /api/{version}/audittrail/{audit_trail_type}/exports/{job_id}
 GET /api/{version}/vobjects/{object_name}/{record_id}/audittrail
 GET /api/{version}/objects/documents/{document_id}/audittrail
 GET /api/{version}/services/lineage/vobjects/{object_name}/{record_id}

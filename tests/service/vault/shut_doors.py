@@ -59,6 +59,9 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /metadata/audittrail",
         "GET /metadata/audittrail/{audit_trail_type}",
     ),
+    "an extract, shown to nobody but who asked for it": (
+        "GET /audittrail/{audit_trail_type}/exports/{job_id}",
+    ),
     "steps, counts and errors of packages; their rows by number and id": (
         "POST /services/configuration_mode/actions/enable",
         "POST /services/configuration_mode/actions/disable",
