@@ -76,6 +76,7 @@ def create_pages(vault: Vault) -> FastAPI:
 def add_pages(app: FastAPI, vault: Vault) -> None:
     """Serve the pages at ``/ui``."""
 
+    @app.get("/", include_in_schema=False)
     @app.get("/ui", include_in_schema=False)
     async def front() -> RedirectResponse:
         return RedirectResponse("/ui/", 307)

@@ -58,6 +58,7 @@ from shared.vault.security import user_records
 from shared.vault.security.call_limits import BurstLimits, ConfigurationMode
 from shared.vault.security.delegations import Delegations
 from shared.vault.security.group_service import GroupService
+from shared.vault.security.sent_forms import SentForms
 from shared.vault.security.sessions import SecurityProfiles
 from shared.vault.security.sign_in_service import SignInService
 from shared.vault.security.user_service import UserService
@@ -138,6 +139,7 @@ class VaultServices:
         self.delegations = Delegations(self.database, self.security.sessions, profiles)
         self.groups = GroupService(self.database, self.components)
         self.configuration_mode = ConfigurationMode(self.database)
+        self.sent_forms = SentForms(self.database)
 
     def _add_records(self) -> None:
         self.records = RecordService(

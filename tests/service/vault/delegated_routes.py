@@ -281,6 +281,7 @@ GET /docs
 GET /healthz
 GET /readyz
 GET /metrics
+GET /
 GET /ui
 GET /ui/sign-in
 POST /ui/sign-in

@@ -23,6 +23,13 @@ async def test_sign_in_leads_back_to_the_page_that_was_asked_for(api: Api) -> No
         )
 
 
+@pytest.mark.parametrize("path", ["/", "/ui"])
+async def test_the_address_of_the_vault_leads_to_its_pages(api: Api, path: str) -> None:
+    async with browser(api.url, "user") as visitor:
+        page = await visitor.open(path)
+        assert (page.status, page.path) == (200, "/ui/")
+
+
 @pytest.mark.parametrize(
     "target",
     [
