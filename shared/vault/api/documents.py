@@ -240,7 +240,8 @@ async def versions(
     )
     own = url_of(request, place)
     listed = [_version_json(own, number) for number in numbers]
-    return envelope.success(versions=listed)
+    renditions = await vault_of(request).document_files.renditions(caller, place)
+    return envelope.success(versions=listed, renditions=rendition_urls(own, renditions))
 
 
 @router.get(VERSION, summary="A version of a document")

@@ -92,6 +92,11 @@ _RESERVED = frozenset(
         "format__v",
         "size__v",
         "md5checksum__v",
+        "latest_version__v",
+        "owner__v",
+        "pages__v",
+        "locked__v",
+        "crosslink__v",
         "binder__v",
     }
 )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from shared.vault.queries.queries import QueryPage, QueryService
 
 MAX_VERSIONS = 1000
+# A document's owner is a role: here its answer would be users and groups, where a query has a number.
+OWNER = "owner__v"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,9 @@ class DocumentReader:
         model, _ = self._documents.model(caller, Operation.READ)
         target = document_target(model)
         fields = [] if target is None else target.object.fields.values()
-        names = ", ".join(field.name for field in fields if field.active)
+        names = ", ".join(
+            field.name for field in fields if field.active and field.name != OWNER
+        )
         text = f"SELECT {names} {tail}"
         return await self._queries.run(caller, text, version_path=version_path)
 
