@@ -21,6 +21,7 @@ DELETE /api/{version}/objects/picklists/{picklist_name}/{value_name}
 POST /api/{version}/objects/users
 PUT /api/{version}/objects/users
 POST /api/{version}/objects/users/me/password
+POST /api/{version}/objects/users/{user_id}/password
 PUT /api/{version}/objects/users/{user_id}
 DELETE /api/{version}/objects/users/{user_id}
 PUT /api/{version}/objects/users/{user_id}/vault_membership/{vault_id}

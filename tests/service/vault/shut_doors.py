@@ -145,6 +145,7 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "POST /objects/users",
         "PUT /objects/users",
         "POST /objects/users/me/password",
+        "POST /objects/users/{user_id}/password",
         "PUT /objects/users/{user_id}",
         "DELETE /objects/users/{user_id}",
         "PUT /objects/users/{user_id}/vault_membership/{vault_id}",

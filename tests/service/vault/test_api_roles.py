@@ -43,6 +43,7 @@ ROUTES = {
     "POST /objects/users": ADMIN,
     "PUT /objects/users": ADMIN,
     "POST /objects/users/me/password": SIGNED_IN,
+    "POST /objects/users/{user_id}/password": SIGNED_IN,
     "GET /objects/users/{user_id}": CONNECTION,  # one's own to everyone, here and below
     "PUT /objects/users/{user_id}": ADMIN,
     "DELETE /objects/users/{user_id}": ADMIN,
