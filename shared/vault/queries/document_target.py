@@ -21,9 +21,9 @@ from shared.vault.model.component_model import (
     LifecycleState,
     VaultObject,
 )
+from shared.vault.model.field_types import DOCUMENTS
 from shared.vault.vql.syntax_tree import SourceOption, StateFunctionName
 
-DOCUMENTS = "documents"
 SOURCE_FILE = ""  # the rendition type of a version's own file
 
 STATE_FUNCTIONS = {
