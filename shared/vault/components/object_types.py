@@ -63,6 +63,9 @@ UNHELD_OBJECTS = frozenset(
     }
 )  # fmt: skip
 
+# How Vaults export the store of objects with very many records.
+RAW_STORES = ("raw", "high_volume")
+
 FIELD_TYPES = (
     *(t.value for t in FieldType if t is not FieldType.ID),
     *STORED_AS,
@@ -98,10 +101,10 @@ FIELD = ComponentType(
         number("max_value", fractional=True),
         text("format_mask", 1500),
         Attribute("default_value", ValueType.EXPRESSION, max_length=4000),
-        component("picklist", ComponentKind.PICKLIST, bare=True),
+        component("picklist", ComponentKind.PICKLIST),
         text("controlling_field", NAME_LENGTH),
         flag("multi_value"),
-        component("object", ComponentKind.OBJECT, bare=True),
+        component("object", ComponentKind.OBJECT),
         enum("relationship_type", tuple(RelationshipType)),
         enum("relationship_deletion", tuple(RelationshipDeletion)),
         text("relationship_outbound_name", NAME_LENGTH),
@@ -196,16 +199,11 @@ OBJECT = ComponentType(
         flag("system_managed"),
         flag("configuration_data"),
         text("object_class", 60),
-        enum("data_store", ("standard", "raw")),
+        enum("data_store", ("standard", *RAW_STORES)),
         text("default_type", NAME_LENGTH),
-        component("default_obj_type", ComponentKind.OBJECT_TYPE, bare=True),
+        component("default_obj_type", ComponentKind.OBJECT_TYPE),
         component("lifecycle", ComponentKind.LIFECYCLE),
-        component(
-            "available_lifecycles",
-            ComponentKind.LIFECYCLE,
-            multi_value=True,
-            bare=True,
-        ),
+        component("available_lifecycles", ComponentKind.LIFECYCLE, multi_value=True),
         text("user_role_setup_object", 100),
         text("security_tree_object", 100),
         text("summary_fields", 255, multi_value=True),

@@ -49,7 +49,6 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.vault.components.component_validation:_KEPT_ATTRIBUTE": {"fullmatch"},
     "shared.vault.components.component_validation:_MEMBER": {"fullmatch"},
     "shared.vault.components.component_validation:_NAMESPACED": {"fullmatch"},
-    "shared.vault.components.component_validation:_OPEN_ATTRIBUTE": {"fullmatch"},
     "shared.vault.components.component_validation:_OPTIONAL_NAMESPACE": {"fullmatch"},
     "shared.vault.components.configured_queries:_PATH": {"fullmatch"},
     "shared.vault.components.configured_queries:_TOKEN": {"findall", "sub"},
