@@ -35,7 +35,11 @@ from shared.vault.packages.package_table import (
     get_file,
     put_file,
 )
-from shared.vault.packages.package_validation import Validation, validate
+from shared.vault.packages.package_validation import (
+    Validation,
+    missing,
+    validate,
+)
 from shared.vault.storage.database import OneTransaction
 
 if TYPE_CHECKING:
@@ -260,7 +264,7 @@ class InboundPackages:
             return PackageStatus(str(context.checkpoint["status"]))
         package_id = str(context.parameters["package_id"])
         _, package = await self._package(package_id)
-        deployment = Deployment(package)
+        deployment = Deployment(package, missing(package, self._components.registry))
         try:
             async with self._database.schema_transaction() as connection:
                 records = await self._carry_out(context, connection, deployment)

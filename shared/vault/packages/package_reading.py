@@ -273,7 +273,8 @@ def read_package(data: bytes) -> Package:
     """
     files = _rooted(unpack(data, listed_only=CODE))
     root = parse(files[MANIFEST], MANIFEST)
-    if root.tag != "vaultpackage":
+    # The vendor's own newer packages write it with capitals.
+    if root.tag.lower() != "vaultpackage":
         raise PackageFault(f"{MANIFEST} is not the description of a package")
     code = [name for name in files if name.startswith(f"{CODE}/")]
     return Package(
