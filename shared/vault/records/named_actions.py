@@ -129,7 +129,7 @@ class NamedActions:
         self._handlers = {**handlers, **own}
 
     def has(self, action: str) -> bool:
-        """Return whether this Vault can carry out a named action; components may name others, whose code is not here."""
+        """Return whether this Vault can carry out a named action; components may name others, of code elsewhere."""
         return action in self._handlers
 
     async def run(
