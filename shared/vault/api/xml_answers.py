@@ -46,7 +46,8 @@ def xml_of(body: bytes) -> bytes:
     """
     root = Element(ROOT)
     _fill(root, ROOT, orjson.loads(body))
-    return tostring(root, encoding="UTF-8", xml_declaration=True)
+    text: bytes = tostring(root, encoding="UTF-8", xml_declaration=True)
+    return text
 
 
 class XmlAnswers:

@@ -34,7 +34,8 @@ from shared.vault.documents.versions import (
 )
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import VaultObject
-from shared.vault.queries.document_target import DOCUMENTS, SOURCE_FILE
+from shared.vault.model.field_types import DOCUMENTS
+from shared.vault.queries.document_target import SOURCE_FILE
 from shared.vault.records.deletions import note_deletions
 from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.records.rows import UPDATED, ReadRow, RowResult

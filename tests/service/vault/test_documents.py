@@ -412,7 +412,7 @@ async def test_the_number_of_a_first_version_has_two_names(
     user: Api, names: tuple[str, str]
 ) -> None:
     chosen = dict(zip(names, ("1", "2"), strict=True))
-    document_id = await created(user, **chosen)
+    document_id = await created(user, None, **chosen)
     answer = await user.post(f"{DOCUMENTS}/batch", json=[template(**chosen)])
     for each in (document_id, answer.data[0]["id"]):
         assert (await document(user, each))["version_id"] == f"{each}_1_2"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from xml.etree.ElementTree import fromstring
+
 import pytest
-from defusedxml.ElementTree import fromstring
 from hypothesis import given
 from hypothesis import strategies as st
 from orjson import dumps
@@ -67,4 +68,5 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.text(), JSON))
 def test_whatever_an_answer_has_is_xml(members: dict[str, object]) -> None:
-    assert len(fromstring(xml_of(dumps(members)))) == len(members)
+    element = fromstring(xml_of(dumps(members)))  # noqa: S314  our own text
+    assert len(element) == len(members)
