@@ -142,11 +142,12 @@ class Visit:
         return may_change(self.caller, component_type)
 
     def address(self, **changed: object) -> str:
-        """Return the address of this page with some of its parameters changed."""
+        """Return the address of this page with some of its parameters changed; those that are None are left out."""
         url = self.request.url
         # Not for nothing: the query would be encoded anew, and look different.
         if changed:
-            url = url.include_query_params(**changed)
+            kept = {name: each for name, each in changed.items() if each is not None}
+            url = url.remove_query_params(list(changed)).include_query_params(**kept)
         return f"{url.path}?{url.query}" if url.query else url.path
 
 

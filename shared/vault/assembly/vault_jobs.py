@@ -45,7 +45,7 @@ def job_types(services: VaultServices) -> Mapping[str, JobType]:
         ExtractJobs(components, services.queries, services.files),
         PackageJobs(services.inbound_packages, services.outbound_packages),
         TreeJobs(database, components, records, services.files),
-        MergeJobs(database, components, records),
+        MergeJobs(database, components, records, services.definition.merge_handlers),
         EmailJobs(database, services.jobs, services.settings.mail_server),
         IntegrationRunJobs(
             database,
@@ -76,6 +76,7 @@ def _purges(services: VaultServices) -> tuple[Purge, ...]:
         Purge(services.deletions.purge),
         Purge(services.queries.cursors.purge),
         Purge(services.sent_forms.purge),
+        Purge(services.searches.purge),
         Purge(services.queue_log.purge),
         Purge(services.lineage.purge),
         Purge(services.document_texts.note_missing),

@@ -24,6 +24,7 @@ from shared.vault.model.component_model import (
     UserAction,
     VaultObject,
 )
+from shared.vault.records.rows import NORMAL
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
         LifecycleState,
         Scalar,
     )
-    from shared.vault.records.rows import RowResult
+    from shared.vault.records.rows import RowResult, WriteMode
     from shared.vault.storage.database import Connection
 
 
@@ -44,7 +45,7 @@ RUN_ACTION = "run_action"
 
 
 class RecordChanges(Protocol):
-    """The writes of the record service that named actions use, in the transaction that they run in."""
+    """The writes of the record service that named actions and merges use, in the transaction that they run in."""
 
     async def change_in(
         self,
@@ -56,6 +57,7 @@ class RecordChanges(Protocol):
         changes: Mapping[str, object],
         *,
         state: str | None = None,
+        mode: WriteMode = NORMAL,
     ) -> list[RowResult]:
         """Set ``fields`` (as a caller sends them) and ``changes`` (column values, system fields too) on each record.
 
@@ -71,6 +73,15 @@ class RecordChanges(Protocol):
         id_param: str,
     ) -> list[RowResult]:
         """Create or update records by the unique field ``id_param``."""
+
+    async def delete_in(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        ids: Sequence[str],
+    ) -> list[RowResult]:
+        """Delete records; one that is blocked from deletion gets an error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,6 +317,7 @@ POST /ui/jobs/{job_id}/cancel
 GET /ui/objects
 GET /ui/objects/{object_name}
 POST /ui/objects/{object_name}
+POST /ui/pick/{object_name}
 GET /ui/objects/{object_name}/{record_id}
 GET /ui/objects/{object_name}/{record_id}/audit
 """

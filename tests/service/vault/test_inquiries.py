@@ -125,6 +125,8 @@ async def test_activation_sets_the_last_successful_run_time(crm: Crm) -> None:
 async def test_one_call_transfers_what_may_be_transferred(crm: Crm) -> None:
     await crm.activate("active__v")
     await crm.admin.put(f"{QUEUE}/actions/disable_delivery")
+    # Other tests have left messages there.
+    await crm.admin.put(f"{QUEUE}/actions/reset")
     ids = await crm.submitted(3)
     await crm.succeed(ids[1])
     (saved,) = (await crm.rep.post(INQUIRIES, json=[{"inquiry_text__v": "?"}])).ids
@@ -191,6 +193,40 @@ async def test_a_merge_moves_the_references_of_transferred_inquiries(
     # The lock on what people write is as it was.
     row = {"id": inquiries[0], field: main, "email__v": "a@example.org"}
     assert outcomes(await crm.admin.put(INQUIRIES, json=[row])) == [LOCKED]
+
+
+@pytest.mark.parametrize("status", ["active__v", "inactive__v"])
+async def test_a_merge_of_accounts_is_recorded_and_told(crm: Crm, status: str) -> None:
+    await crm.activate(status)
+    await crm.admin.put(f"{QUEUE}/actions/disable_delivery")
+    # Other tests have left messages there.
+    await crm.admin.put(f"{QUEUE}/actions/reset")
+    rows = [{"name__v": key()} for _ in range(3)]
+    first, second, last = (await crm.admin.post(ACCOUNTS, json=rows)).ids
+    for pair in ((first, second), (second, last)):
+        row = dict(zip(("duplicate_record_id", "main_record_id"), pair, strict=True))
+        answer = await crm.admin.post(f"{ACCOUNTS}/actions/merge", json=[row])
+        await finished(crm.admin, answer.data["job_id"])
+    # The account that is left is that of both merges.
+    fields = "id, duplicate_id__v, duplicate_global_id__v, account__v"
+    found = await crm.admin.query(
+        f"SELECT {fields} FROM account_merge__v WHERE account__v = '{last}' ORDER BY id"
+    )
+    told = [
+        (row["duplicate_id__v"], row["duplicate_global_id__v"]) for row in found.data
+    ]
+    assert told == [(each, f"20202_{each}") for each in (first, second)]
+    waiting = 2 if status == "active__v" else 0
+    assert (await crm.admin.get(QUEUE)).data[0]["messages_in_queue"] == waiting
+    await crm.admin.put(f"{QUEUE}/actions/reset")
+    await crm.admin.put(f"{QUEUE}/actions/enable_delivery")
+    # Nobody but an administrator invents a merge, or undoes one.
+    row = {"duplicate_id__v": key(), "duplicate_global_id__v": key()}
+    merges, merge = "/vobjects/account_merge__v", found.data[0]["id"]
+    for caller in (crm.rep, crm.integration):
+        assert outcomes(await caller.post(merges, json=[row])) == [LOCKED]
+        changed = [{"id": merge, "account__v": None}]
+        assert outcomes(await caller.put(merges, json=changed)) == [LOCKED]
 
 
 def _identifiers(path: str) -> dict[str, str]:
