@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.specification import ComponentType
 from shared.vault.components.types import COMPONENT_TYPES
@@ -20,7 +21,7 @@ def kept_warnings(component: Component) -> list[str]:
     kind = COMPONENT_TYPES.get(component.type)
     if kind is None:
         return []
-    found = list(_unknown(component, kind, ""))
+    found = [*_unknown(component, kind, ""), *_single(component)]
     if not found:
         return []
     shown = ", ".join(found[:MAX_SHOWN])
@@ -29,6 +30,14 @@ def kept_warnings(component: Component) -> list[str]:
     return [
         f"{component.full_name}: kept without effect in this Vault: {shown}{others}."
     ]
+
+
+def _single(component: Component) -> Iterator[str]:
+    """Yield what makes a document refer to several records, which it cannot here."""
+    of_documents = component.type == ComponentKind.DOCUMENT_FIELD
+    refers = of_documents and component.text("type") == "ObjectReference"
+    if refers and component.flag("multi_value"):
+        yield "multi_value"
 
 
 def _unknown(component: Component, kind: ComponentType, path: str) -> Iterator[str]:

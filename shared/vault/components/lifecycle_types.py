@@ -142,7 +142,7 @@ LIFECYCLE = ComponentType(
     "OLC",
     by_name(
         text("label", LABEL_LENGTH, required=True),
-        component("starting_state", STATE, required=True),
+        component("starting_state", STATE),
         flag("active"),
         text("description", 500),
         text("state_labels", 255, multi_value=True),

@@ -59,7 +59,7 @@ UNHELD_FIELD_TYPES = ("Component", "Formula", "JsonString", "Lookup", "Rollup", 
 UNHELD_OBJECTS = frozenset(
     {
         "documents", "groups", "users", "object_lifecycle_stage_label__sys", "object_lifecycle_stage__sys",
-        "object_lifecycle_state_stage__sys",
+        "object_lifecycle_state_stage__sys", "currency__sys",
     }
 )  # fmt: skip
 
@@ -110,7 +110,7 @@ FIELD = ComponentType(
         text("relationship_outbound_name", NAME_LENGTH),
         text("relationship_inbound_name", NAME_LENGTH),
         text("relationship_inbound_label", 255),
-        text("relationship_criteria", 4000),
+        expression("relationship_criteria"),
         flag("relationship_deep_copy"),
         flag("secure_relationship"),
         flag("create_object_inline"),
@@ -243,10 +243,12 @@ OBJECT_TYPE = ComponentType(
                 text("source", 255),
                 flag("required"),
                 flag("active"),
-                text("relationship_criteria", 4000),
+                expression("relationship_criteria"),
                 text("pickentries", 255, multi_value=True),
                 Attribute("default_value", ValueType.EXPRESSION, max_length=4000),
             ),
+            # The one field whose name has no namespace.
+            redefinable=frozenset({"id"}),
         ),
         "Typeaction": ComponentType(
             "Typeaction",

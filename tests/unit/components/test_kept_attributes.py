@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.component_tree import Component
 from shared.vault.components.description import configuration_json
 from shared.vault.components.kept_attributes import MAX_SHOWN, kept_warnings
@@ -129,3 +130,46 @@ def test_a_platform_field_is_modified_without_being_declared(name: str) -> None:
     assert registry.objects["bell__c"].fields[name].label == "X"
     again = run(modified.replace("'X'", "'Y'"), registry)
     assert again.objects["bell__c"].fields[name].label == "Y"
+
+
+LABELLED = """RECREATE Objectlifecycle turn__c (label('Turn'), starting_state(),
+  state_labels('base:object_lifecycle:initial_state_type', 'base:object_lifecycle:complete_state_type'),
+  labeled_states('Objectlifecyclestate.second__c', 'Objectlifecyclestate.NONE'),
+  Objectlifecyclestate first__c (label('First')), Objectlifecyclestate second__c (label('Second')));"""
+
+
+def test_a_lifecycle_begins_in_the_state_that_is_labelled_as_the_initial_one() -> None:
+    assert run(LABELLED).lifecycles["turn__c"].starting_state == "second__c"
+    unlabelled = LABELLED.replace("initial_state_type", "other_state_type")
+    with pytest.raises(ComponentError, match="starting_state is required"):
+        run(unlabelled)
+
+
+EXPORTED = [
+    (
+        "ALTER Object bell__c (ADD Field a__c (label('A'), type('Object'), object('bell__c'), "
+        "relationship_criteria([name__v = 'x'])));"
+    ),
+    "ALTER Object bell__c (ADD Field a__c (label('A'), type('Object'), object('currency__sys')));",
+    "RECREATE Objecttype bell__c.big__c (label('Big'), Typefield id (source('standard'), required(false)));",
+]
+
+
+@pytest.mark.parametrize("text", EXPORTED)
+def test_what_vaults_export_is_taken(text: str) -> None:
+    registry = run(text, run(BASE))
+    for key in (("Object", "bell__c"), ("Objecttype", "bell__c.big__c")):
+        component = registry.components.get(key)
+        if component is not None:
+            again = run(render(component), registry).components[key]
+            assert again == component
+
+
+def test_a_document_refers_to_one_record() -> None:
+    text = "RECREATE Docfield bells__c (label('B'), type('ObjectReference'), object('bell__c'), multi_value(true));"
+    registry = run(text, run(BASE))
+    versions = registry.documents.versions
+    assert versions is not None
+    assert not versions.fields["bells__c"].multi_value
+    (warning,) = kept_warnings(registry.components["Docfield", "bells__c"])
+    assert "multi_value" in warning
