@@ -206,7 +206,8 @@ async def ask_about(connected: Connected, key: str, number: int) -> list[str]:
     ids = [await inquiry(connected, known, **row) for _ in range(number)]
     pending = [{"id": each, "transfer_status__v": "pending__v"} for each in ids]
     assert all(
-        row.ok for row in await connected.crm.update("medical_inquiry__v", pending)
+        row.ok
+        for row in await connected.connector.update("medical_inquiry__v", pending)
     )
     return ids
 

@@ -51,6 +51,7 @@ async def two() -> AsyncIterator[TwoCrms]:
                 medical=await client("medical_vault", "admin"),
                 rep=await client(crm, "business"),
                 agent=await client("medical_vault", "business"),
+                connector=await client(crm, "integration"),
                 amqp_url=endpoints["rabbitmq"]["amqp_url"],
             )
 

@@ -83,7 +83,7 @@ class RecordJobs:
         if len(rows) > 1:
             message = "A deep copy takes the fields of one record"
             raise VaultFault(ErrorType.INVALID_DATA, message)
-        for row in self._records.reader(target).read(rows):
+        for row in self._records.reader(target, caller=caller).read(rows):
             for error in row.errors:
                 raise VaultFault(error.type, error.message)
         parameters = {

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.protocol.edge_spaces import edge_space_note
 from shared.protocol.error_types import ErrorType
 from shared.protocol.moments import LAST
 from shared.vault.access.permissions import Operation, may
@@ -259,7 +260,8 @@ def resolved(
             relationship = f"{field.relationship_outbound_name}.{unique}"
             matched = "no record" if identifier is None else "several records"
             message = f"Field [{relationship}] matches {matched} of [{field.object}]"
-            following.fail(ErrorType.INVALID_DATA, message)
+            note = edge_space_note(key)
+            following.fail(ErrorType.INVALID_DATA, message + note)
         else:
             following.values[name] = identifier
     return following
