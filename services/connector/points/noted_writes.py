@@ -121,6 +121,17 @@ class NotedWrites:
         del lineage
         return await self._note(object, rows, id_param, make=True)
 
+    async def create(
+        self,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
+        *,
+        lineage: str | None = None,
+    ) -> list[RowResult]:
+        """Note a new record for each row."""
+        del lineage
+        return [self._note_new(object, row) for row in rows]
+
     async def create_documents(
         self,
         rows: Sequence[Mapping[str, object]],
@@ -130,7 +141,7 @@ class NotedWrites:
         del (
             id_param
         )  # the caller has searched for documents with these keys and found none
-        return [self._note_document(row) for row in rows]
+        return [self._note_new(DOCUMENTS, row) for row in rows]
 
     async def update_documents(
         self,
@@ -139,11 +150,11 @@ class NotedWrites:
         """Note a change of each row's document."""
         return await self._note(DOCUMENTS, rows, "id", make=False)
 
-    def _note_document(self, row: Mapping[str, object]) -> RowResult:
+    def _note_new(self, object: str, row: Mapping[str, object]) -> RowResult:
         changes = {name: (None, value) for name, value in row.items()}
         write = Write(
             self.vault_id,
-            DOCUMENTS,
+            object,
             None,
             WriteEvent.CREATED,
             changes,

@@ -164,7 +164,8 @@ class Evaluated:
 class CompiledRule:
     """One rule ready to run.
 
-    ``keys`` has each target object's upsert key field, if the rule fills one. ``references`` are the fields whose
+    ``keys`` has each target object's upsert key field, if the rule fills one; ``found_by`` a text field that is not
+    unique, by which records can be searched for where there is no key. ``references`` are the fields whose
     references are resolved after the evaluation.
     """
 
@@ -174,6 +175,7 @@ class CompiledRule:
     keys: Mapping[str, str]
     fields: tuple[CompiledField, ...]
     references: tuple[CompiledField, ...]
+    found_by: Mapping[str, str] = field(default_factory=dict)
 
     def evaluate(self, row: Row) -> Evaluated:
         """Return the target values of one source row, and the errors and warnings of fields without one."""

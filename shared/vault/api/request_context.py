@@ -124,11 +124,16 @@ def _first(value: str | None) -> str:
 
 def wants_csv(accept: str) -> bool:
     """Return whether an Accept header names CSV before JSON; weights (``q=``) are not looked at."""
-    for entry in accept.split(","):
-        kind = entry.partition(";")[0].strip().lower()
+    for kind in media_types(accept):
         if kind in (CSV_TYPE, JSON_TYPE):
             return kind == CSV_TYPE
     return False
+
+
+def media_types(accept: str) -> list[str]:
+    """Return the media types of an Accept header in their order, without parameters, in lower case."""
+    entries = [entry.partition(";")[0] for entry in accept.split(",")]
+    return [entry.strip().lower() for entry in entries]
 
 
 def parse_moment(name: str, text: str | None) -> datetime | None:

@@ -42,6 +42,7 @@ def job_types(services: VaultServices) -> Mapping[str, JobType]:
         services.script_jobs,
         StagingJobs(services.files, services.uploads),
         LoadJobs(database, services.files, records, services.attachment_fields),
+        services.audit_exports,
         ExtractJobs(components, services.queries, services.files),
         PackageJobs(services.inbound_packages, services.outbound_packages),
         TreeJobs(database, components, records, services.files),

@@ -41,6 +41,7 @@ from shared.vault.integrations.reconciliation_requests import (
 from shared.vault.integrations.reconciliation_service import ReconciliationService
 from shared.vault.integrations.run_service import RunService
 from shared.vault.jobs.job_service import JobService
+from shared.vault.loader.audit_export import AuditExports
 from shared.vault.loader.loader_service import LoaderService
 from shared.vault.notifications.notification_service import NotificationService
 from shared.vault.notifications.notify import Notifier
@@ -340,6 +341,7 @@ class VaultServices:
             self.components,
             self.queries,
         )
+        self.audit_exports = AuditExports(self.jobs, self.audit, self.files)
         self.record_jobs = RecordJobs(self.records, self.jobs, self.files)
         self.inbound_packages = InboundPackages(
             self.database,

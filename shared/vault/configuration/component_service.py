@@ -23,6 +23,7 @@ from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.concerned_tables import concerned_tables
 from shared.vault.components.description import configuration_json, object_type_json
+from shared.vault.components.kept_attributes import kept_warnings
 from shared.vault.components.mdl import parse
 from shared.vault.components.mdl_writing import render
 from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
@@ -389,10 +390,13 @@ class ComponentService:
 
 def _warnings(statement: Statement, registry: Registry) -> Sequence[str]:
     """Return what can hardly be meant in the component that a statement has left."""
-    if statement.type != ComponentKind.INTEGRATION_RULE:
+    component = registry.components.get(statement.key)
+    if component is None:
         return ()
-    rule = registry.components.get(statement.key)
-    return rule_warnings(rule, registry) if rule is not None else ()
+    found = kept_warnings(component)
+    if component.type == ComponentKind.INTEGRATION_RULE:
+        found += rule_warnings(component, registry)
+    return found
 
 
 def _too_many_statements() -> VaultFault:

@@ -7,7 +7,13 @@ from typing import NamedTuple, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import VaultObject, state_type_name
-from shared.vault.model.field_types import ValueClass, outbound, quoted, value_class
+from shared.vault.model.field_types import (
+    ValueClass,
+    document_relationship,
+    outbound,
+    quoted,
+    value_class,
+)
 from shared.vault.vql.deferred import Edge
 from shared.vault.vql.find import find_sql
 from shared.vault.vql.functions import Function
@@ -285,11 +291,15 @@ def _like_text(segment: str) -> str:
 
 
 class _Join(NamedTuple):
-    """The path of a semi-join: the related object, its column to compare, and the fields its sub-select may name."""
+    """The path of a semi-join: the related object, its column to compare, and the fields its sub-select may name.
+
+    ``tested`` is the SQL that is compared with that column.
+    """
 
     target: VaultObject
     selected: str
     allowed: tuple[str, ...]
+    tested: str
 
 
 def _semi_join(scope: Scope, condition: InSelect) -> str:
@@ -305,7 +315,7 @@ def _semi_join(scope: Scope, condition: InSelect) -> str:
     if function is not None:
         raise statement.fault("a function does not go with IN", operand.path.at)
     column = scope.column(path)
-    join = _joined(scope, condition, column)
+    join = _joined(scope, condition, path, column)
     if not _selects_one_of(select, join.allowed):
         names = " or ".join(join.allowed)
         message = f"a sub-select of IN through [{select.source}] selects {names}"
@@ -315,7 +325,7 @@ def _semi_join(scope: Scope, condition: InSelect) -> str:
     where = f" WHERE {matching}" if matching else ""
     selected = f"{inner.alias}.{quoted(join.selected)}"
     # The joins of the source are known only now: the conditions have added them.
-    return f"{column.sql} IN (SELECT {selected} FROM {inner.source()}{where})"
+    return f"{join.tested} IN (SELECT {selected} FROM {inner.source()}{where})"
 
 
 def _selects_one_of(select: Select, allowed: tuple[str, ...]) -> bool:
@@ -329,21 +339,28 @@ def _selects_one_of(select: Select, allowed: tuple[str, ...]) -> bool:
 def _joined(
     scope: Scope,
     condition: InSelect,
+    path: Path,
     column: FieldColumn,
 ) -> _Join:
     statement, select = scope.statement, condition.select
     reference = outbound(column.owner, select.source)
     # A field with a cast is no reference column: it holds the id of a user as a number.
     if reference is not None and not reference.cast:
-        expected = reference.field
-        join = _Join(statement.object(reference.target, select.at), "id", ("id",))
+        field = column.owner.fields[reference.field]
+        # The relationship of documents is one of many to many: from both of its ends it is tested with the id.
+        both_ways = select.source == document_relationship(field)
+        expected = ("id", field.name) if both_ways else (field.name,)
+        target = statement.object(reference.target, select.at)
+        tested = scope.column(Path((*path.parts[:-1], field.name), path.at))
+        join = _Join(target, "id", ("id",), tested.sql)
     else:
-        expected = "id"
+        expected = ("id",)
         child, referring = statement.child(column.owner, select.source, select.at)
-        join = _Join(child, referring.name, ("id", referring.name))
-    if column.field.name != expected:
+        allowed = ("id", referring.name)
+        join = _Join(child, referring.name, allowed, column.sql)
+    if column.field.name not in expected:
         message = (
-            f"the relationship [{select.source}] is tested with [{expected}] IN,"
+            f"the relationship [{select.source}] is tested with [{expected[0]}] IN,"
             f" not with [{column.field.name}]"
         )
         raise statement.fault(message, condition.operand.path.at)

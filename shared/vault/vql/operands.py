@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import assert_never, cast
 
-from shared.vault.model.component_model import Field
+from shared.vault.model.component_model import Field, FieldType
 from shared.vault.model.field_types import (
     ValueClass,
     is_integer,
@@ -37,6 +37,9 @@ from shared.vault.vql.syntax_tree import (
 from shared.vault.vql.vql_errors import VqlNameError
 
 DATES = "date literals go with comparison operators and with dates only"
+
+# Clients write the ids of these records as numbers, as other calls show them.
+_NUMBERED = frozenset({"user__sys", "users", "group__sys", "groups"})
 
 _INT64 = 2**63
 _DIGITS = re.compile(r"\d{1,18}", re.ASCII)
@@ -77,6 +80,12 @@ class LeftSide:
         self.ignore_case = name == Function.CASEINSENSITIVE
         if name is not None:
             self._apply(name, aliased=operand.function is None)
+
+    @property
+    def _numbered(self) -> bool:
+        """Return whether the values are ids of users or groups: text here, and numbers in much of the API."""
+        is_id = self.field.type is FieldType.ID
+        return (self.owner.name if is_id else self.field.object) in _NUMBERED
 
     @property
     def is_text(self) -> bool:
@@ -204,9 +213,16 @@ class LeftSide:
         try:
             if self.label:
                 return "text", _texts(values)
+            if self._numbered:
+                values = [_id_text(value) for value in values]
             return parameters(self.field, values)
         except UnsuitableLiteral as expected:
             raise self.unsuitable(f"a value for it must be {expected}", at) from None
+
+
+def _id_text(value: Scalar) -> Scalar:
+    """Return a number as the text of an id; other literals as they are."""
+    return str(value) if type(value) is int else value
 
 
 class UnsuitableLiteral(Exception):

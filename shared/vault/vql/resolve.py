@@ -41,6 +41,14 @@ class FieldColumn(NamedTuple):
     owner: VaultObject
 
 
+class Related(NamedTuple):
+    """The object behind a relationship; ``near`` is the SQL column of the owner that equals its column ``far``."""
+
+    object: VaultObject
+    near: str
+    far: str
+
+
 class Statement:
     """Collects parameters, table aliases and allowed objects while one SQL statement is compiled.
 
@@ -179,6 +187,9 @@ class Statement:
         if not offered:
             message = f"{option} is not available for query target [{source.name}]"
             raise self.fault(message, select.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
+        # In FROM it names the rows that the target has anyhow; in SELECT it chooses among all versions.
+        if option is SourceOption.LATESTVERSION and not select.latest:
+            return None
         return option
 
     def _changed(self, source: VaultObject) -> tuple[str, str] | None:
@@ -202,6 +213,18 @@ class Statement:
         caller = self.bind(TokenValue("user.id", text=False), "bigint")
         latest = f"ORDER BY q.{date} DESC LIMIT {RECENT_ROWS}"
         return f"(SELECT * FROM {every} q WHERE q.{user} = {caller} {latest})"
+
+    def related(self, owner: VaultObject, relationship: str, at: int) -> Related:
+        """Return what a sub-select through a relationship reads: children, or the one record that is referred to.
+
+        :raises VqlNameError: there is no such relationship, or the caller may not read the object.
+        """
+        reference = outbound(owner, relationship)
+        if reference is None:
+            child, referring = self.child(owner, relationship, at)
+            return Related(child, '"id"', quoted(referring.name))
+        near = f"{quoted(reference.field)}{reference.cast}"
+        return Related(self.object(reference.target, at), near, '"id"')
 
     def child(
         self,

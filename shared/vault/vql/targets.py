@@ -17,7 +17,12 @@ from shared.vault.model.component_model import (
     Picklist,
     VaultObject,
 )
-from shared.vault.model.field_types import OBJECT_TYPE, column_type, quoted
+from shared.vault.model.field_types import (
+    OBJECT_TYPE,
+    column_type,
+    document_relationship,
+    quoted,
+)
 from shared.vault.vql.syntax_tree import SourceOption, StateFunctionName
 
 COMPONENT = "vault_component__v"
@@ -164,7 +169,11 @@ def inbound(
     for name, target in targets.items():
         for reference in target.object.outbound.values():
             relationship = reference.relationship_inbound_name
-            if reference.object == object_name and relationship is not None:
+            if reference.object != object_name:
+                continue
+            if target.documents:
+                of_targets[document_relationship(reference)] = name, reference
+            if relationship is not None:
                 of_targets[relationship] = name, reference
     own = registry.inbound(object_name)
     return {**of_targets, **own} if of_targets else own

@@ -43,6 +43,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/{version}/objects/users/me/password": {
         "data": {"password__v": "wrong", "new_password__v": "nineteen lemon ladders"}
     },
+    "POST /api/{version}/objects/users/{user_id}/password": {
+        "data": {"password__v": "wrong", "new_password__v": "nineteen lemon ladders"}
+    },
     "POST /api/{version}/services/connections/{api_name}/actions/duplicate": {
         "data": {"name": "Copy", "api_name": "copy__c", "queue_prefix": "copy__c"}
     },

@@ -59,6 +59,9 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /metadata/audittrail",
         "GET /metadata/audittrail/{audit_trail_type}",
     ),
+    "an extract, shown to nobody but who asked for it": (
+        "GET /audittrail/{audit_trail_type}/exports/{job_id}",
+    ),
     "steps, counts and errors of packages; their rows by number and id": (
         "POST /services/configuration_mode/actions/enable",
         "POST /services/configuration_mode/actions/disable",
@@ -154,6 +157,7 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "POST /objects/users",
         "PUT /objects/users",
         "POST /objects/users/me/password",
+        "POST /objects/users/{user_id}/password",
         "PUT /objects/users/{user_id}",
         "DELETE /objects/users/{user_id}",
         "PUT /objects/users/{user_id}/vault_membership/{vault_id}",

@@ -43,6 +43,7 @@ ROUTES = {
     "POST /objects/users": ADMIN,
     "PUT /objects/users": ADMIN,
     "POST /objects/users/me/password": SIGNED_IN,
+    "POST /objects/users/{user_id}/password": SIGNED_IN,
     "GET /objects/users/{user_id}": CONNECTION,  # one's own to everyone, here and below
     "PUT /objects/users/{user_id}": ADMIN,
     "DELETE /objects/users/{user_id}": ADMIN,
@@ -69,6 +70,7 @@ ROUTES = {
     "PUT /objects/picklists/{picklist_name}": ADMIN,
     "PUT /objects/picklists/{picklist_name}/{value_name}": ADMIN,
     "DELETE /objects/picklists/{picklist_name}/{value_name}": ADMIN,
+    "GET /query": SIGNED_IN,
     "POST /query": SIGNED_IN,
     "POST /query/components": SIGNED_IN,
     "GET /query/{cursor}": SIGNED_IN,
@@ -255,6 +257,7 @@ ROUTES = {
     "GET /metadata/audittrail": ADMIN,
     "GET /metadata/audittrail/{audit_trail_type}": ADMIN,
     "GET /audittrail/{audit_trail_type}": ADMIN,
+    "GET /audittrail/{audit_trail_type}/exports/{job_id}": ADMIN,
     "GET /vobjects/{object_name}/{record_id}/audittrail": ADMIN,
     "GET /services/lineage/vobjects/{object_name}/{record_id}": CONNECTION,
     "GET /services/lineage/messages/{message_id}": ADMIN,

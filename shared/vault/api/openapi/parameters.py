@@ -85,7 +85,7 @@ OTHER = {
     "idParam": "A unique field by which rows identify their record.",
     "exclude_vault_membership": "`false` adds `vault_membership`.",
     "exclude_app_licensing": "`false` adds `app_licensing`.",
-    "format_result": "`csv` returns the list as CSV.",
+    "format_result": "`csv` returns the list as CSV; `json` is the default.",
     "item": "Path of the folder; the root folder by default.",
     "all_dates": "`true` returns entries of all dates.",
     "sendNotification": "Whether the user is notified when the job ends.",
