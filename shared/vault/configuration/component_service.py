@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
@@ -23,12 +23,11 @@ from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.concerned_tables import concerned_tables
 from shared.vault.components.description import configuration_json, object_type_json
-from shared.vault.components.kept_attributes import kept_warnings
 from shared.vault.components.mdl import parse
 from shared.vault.components.mdl_writing import render
 from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
 from shared.vault.components.registry import Registry
-from shared.vault.components.rule_warnings import rule_warnings
+from shared.vault.components.statement_warnings import statement_warnings
 from shared.vault.configuration.component_table import (
     NEXT_REVISION,
     REVISION,
@@ -264,7 +263,7 @@ class ComponentService:
             name,
             statement.line,
             affected=affected,
-            warnings=_warnings(statement, current[1]),
+            warnings=statement_warnings(statement, current[1]),
         )
 
     async def _in_transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -386,17 +385,6 @@ class ComponentService:
             for component in components.values()
             if component.type == component_type
         ]
-
-
-def _warnings(statement: Statement, registry: Registry) -> Sequence[str]:
-    """Return what can hardly be meant in the component that a statement has left."""
-    component = registry.components.get(statement.key)
-    if component is None:
-        return ()
-    found = kept_warnings(component)
-    if component.type == ComponentKind.INTEGRATION_RULE:
-        found += rule_warnings(component, registry)
-    return found
 
 
 def _too_many_statements() -> VaultFault:
