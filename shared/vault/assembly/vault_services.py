@@ -17,6 +17,7 @@ from shared.vault.bulk.record_job_service import RecordJobs
 from shared.vault.configuration.component_files import ComponentFiles
 from shared.vault.configuration.component_jobs import ScriptJobs
 from shared.vault.configuration.component_service import ComponentService
+from shared.vault.configuration.search_indexes import SearchIndexes
 from shared.vault.connections import connection_rules
 from shared.vault.connections.connection_rules import OBJECT as CONNECTION
 from shared.vault.connections.connection_service import Connections
@@ -110,6 +111,7 @@ class VaultServices:
         )
         self.channels = Notifications(dsn)
         self.components = ComponentService(self.database)
+        self.search_indexes = SearchIndexes(self.database, self.components)
         self.component_files = ComponentFiles(self.database, self.components)
         self.audit = AuditService(self.database, lambda: self.components.registry)
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)

@@ -299,7 +299,7 @@ def label_sql(scope: Scope, path: Path) -> FieldColumn:
         names = (*path.parts[:-1], _TYPE_RELATIONSHIP, "name__v")
         label = scope.column(Path(names, path.at))
         return FieldColumn(label.sql, field, owner)
-    labels = _labels(scope.statement, field, owner)
+    labels = labels_of(scope.statement, field, owner)
     if labels is None:
         shown = f"field [{field.name}] of object [{owner.name}]"
         message = f"{shown}: TOLABEL takes picklists, states and types"
@@ -311,7 +311,7 @@ def label_sql(scope: Scope, path: Path) -> FieldColumn:
 def searched_labels(statement: Statement, column: FieldColumn) -> str:
     """Return the SQL of a picklist's labels as one text, for FIND."""
     field = column.field
-    labels = _labels(statement, field, column.owner) or {}
+    labels = labels_of(statement, field, column.owner) or {}
     found = _mapped(statement, column.sql, labels, field)
     return f"array_to_string({found}, ' ')" if field.multi_value else found
 
@@ -330,7 +330,7 @@ def _mapped(
     return _each_value(sql, f"coalesce({holder} ->> v, v)")
 
 
-def _labels(
+def labels_of(
     statement: Statement,
     field: Field,
     owner: VaultObject,
