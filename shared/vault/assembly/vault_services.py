@@ -42,6 +42,7 @@ from shared.vault.packages.inbound_packages import InboundPackages
 from shared.vault.packages.outbound_packages import OutboundPackages
 from shared.vault.queries.lineage_service import LineageService
 from shared.vault.queries.queries import QueryService, query_tokens
+from shared.vault.queries.record_finder import RecordFinder
 from shared.vault.queues import retry
 from shared.vault.queues.dead_letters import DeadLetters
 from shared.vault.queues.deliveries import DeliveryReports
@@ -211,6 +212,7 @@ class VaultServices:
             self.components,
             tokens,
         )
+        self.finder = RecordFinder(self.database, self.components)
         self.lineage = LineageService(self.database, self.queries, self.components)
 
     def _add_queues(self) -> None:

@@ -39,14 +39,14 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN octet_length(content) <> char_length(content) AND content COLLATE "C" ~
     '[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]';
 
--- What a search index holds of a record: the words of its texts and of the names of its picklist values, and each such
--- name as "=name". A record with more words than an index should hold has the mark "*" instead of them: every search
--- looks at it. Words are cut at 500 characters, since a lexeme takes at most 2,046 bytes.
+-- What a search index holds of a record: the words of its texts, and the names of its picklist values as "=name". A
+-- record with more words than an index should hold has the mark "*" instead of them: every search looks at it. Words are
+-- cut at 500 characters, since a lexeme takes at most 2,046 bytes.
 CREATE FUNCTION platform.search_words(texts text[], choices text[]) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 1000
 AS $$
 DECLARE
-    content text := platform.folded(array_to_string(texts || choices, ' '));
+    content text := platform.folded(array_to_string(texts, ' '));
     words text[];
 BEGIN
     IF octet_length(content) <= 2000 AND NOT platform.runs_on(content) THEN
@@ -73,36 +73,55 @@ BEGIN
 END;
 $$;
 
+-- A word as an operand of a query, cut as the index cuts it; where it is not "whole", it may be the beginning of one.
+CREATE FUNCTION platform.search_operand(word text, whole boolean) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+    WHEN platform.runs_on(word) THEN quote_literal(left(word, 16)) || ':*'
+    WHEN whole AND char_length(word) <= 500 THEN quote_literal(word)
+    ELSE quote_literal(left(word, 500)) || ':*'
+END;
+
 -- The query for records that may have all words of a text; where it is not "whole", the last word may be the beginning
--- of one. "labels" has the labels of picklist values by name. What it finds has still to be compared with the text:
--- the words may stand in other fields, or in another order.
+-- of one. "labels" has the labels of picklist values by name; a value without one is searched for by its name. What the
+-- query finds has still to be compared with the text: the words may stand in other fields, or in another order.
 CREATE FUNCTION platform.search_query(searched text, whole boolean, labels jsonb DEFAULT NULL) RETURNS tsquery
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 DECLARE
-    words text[] := array_remove(platform.words_of(platform.folded(searched)), '');
-    count integer := least(cardinality(words), 20);
-    ends_in_word boolean := platform.folded(searched) COLLATE "und-x-icu" ~ '\w$';
+    content text := platform.folded(searched);
+    words text[] := array_remove(platform.words_of(content), '');
+    last integer := CASE WHEN whole OR content COLLATE "und-x-icu" ~ '\W$' THEN 0 ELSE cardinality(words) END;
     query text;
     term text;
 BEGIN
-    FOR number IN 1 .. count LOOP
-        IF platform.runs_on(words[number]) THEN
-            term := format('%L:*', left(words[number], 16));
-        ELSIF char_length(words[number]) > 500 OR (number = cardinality(words) AND ends_in_word AND NOT whole) THEN
-            term := format('%L:*', left(words[number], 500));
-        ELSE
-            term := quote_literal(words[number]);
+    FOR number IN 1 .. least(cardinality(words), 20) LOOP
+        term := platform.search_operand(words[number], number <> last);
+        IF labels IS NOT NULL THEN
+            SELECT concat_ws(
+                ' | ',
+                term,
+                platform.search_operand('=' || words[number], number <> last),
+                string_agg(quote_literal('=' || name), ' | ')
+            ) INTO term
+            FROM jsonb_each_text(labels) AS each (name, label)
+            WHERE strpos(platform.folded(label), words[number]) > 0;
         END IF;
-        SELECT concat_ws(' | ', term, string_agg(quote_literal('=' || name), ' | ')) INTO term
-        FROM jsonb_each_text(labels) AS each (name, label)
-        WHERE strpos(platform.folded(label), words[number]) > 0;
         query := concat_ws(' & ', query, '(' || term || ')');
     END LOOP;
     -- Every record lacks a word that no text can have.
     RETURN coalesce('(' || query || ') | ''*''', '!''**''')::tsquery;
 END;
 $$;
+
+-- The query for records whose texts have words that begin with those of a text; null where that has no words.
+CREATE FUNCTION platform.beginnings(typed text) RETURNS tsquery
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+    SELECT string_agg(platform.search_operand(word, false), ' & ')
+    FROM unnest(platform.words_of(platform.folded(typed))) AS word
+    WHERE word <> ''
+)::tsquery;
 
 -- The regular expression of a searched word over folded text, from the parts between its wildcards. A word begins and
 -- ends where one does in the text, except for letters of scripts that put no spaces between words.
