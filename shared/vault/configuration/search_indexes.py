@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from shared.runtime.retry_policies import INDEX_BUILDER
 from shared.runtime.waiting import end, run_until_cancelled
 from shared.vault.components.schema import (
     SCHEMA,
@@ -31,7 +32,6 @@ NAME = "search indexes"
 LOCK = 7_214_003
 TRY_LOCK = "SELECT pg_try_advisory_lock($1)"
 UNLOCK = "SELECT pg_advisory_unlock($1)"
-RETRY_SECONDS = 30.0  # until a look whether the process that builds is done, or gone
 BUILD_SECONDS = 6 * 3600.0
 # The indexes of a schema: whether each is whole, and not what a building left behind that was broken off.
 STATES = """
@@ -80,12 +80,16 @@ class SearchIndexes:
     async def _keep(self) -> None:
         # What failed before is tried again.
         self.wake()
+        pauses = INDEX_BUILDER.pauses()
         while True:
             await self._changed.wait()
             self._changed.clear()
-            if not await self.build_missing():
-                await asyncio.sleep(RETRY_SECONDS)
-                self.wake()
+            if await self.build_missing():
+                pauses = INDEX_BUILDER.pauses()
+                continue
+            # The process that builds may not know of the newest objects, or may end before it is done.
+            await asyncio.sleep(next(pauses))
+            self.wake()
 
     async def build_missing(self) -> bool:
         """Build the indexes that are missing; return False while another process is doing so."""

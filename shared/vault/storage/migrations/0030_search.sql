@@ -139,6 +139,10 @@ BEGIN
         ) ORDER BY number
     ) INTO escaped
     FROM unnest(parts) WITH ORDINALITY AS each (part, number);
+    IF first = '' THEN
+        -- Accents alone are no word, and in no text.
+        RETURN '(?!)';
+    END IF;
     RETURN CASE WHEN first COLLATE "und-x-icu" ~ '\w' AND NOT platform.runs_on(first) THEN '\m' ELSE '' END
         || array_to_string(escaped, '\w*')
         || CASE WHEN last COLLATE "und-x-icu" ~ '\w' AND NOT platform.runs_on(last) THEN '\M' ELSE '' END;
