@@ -25,6 +25,7 @@ from shared.vault.components import schema_changes
 from shared.vault.components.evolution import after
 from shared.vault.components.mdl import parse
 from shared.vault.components.registry import Registry
+from shared.vault.components.schema import create_search_index
 from shared.vault.model.component_model import VaultObject
 from shared.vault.queries.record_finder import OFFERED, own_sql, related_sql
 from shared.vault.storage.database import SERVER_SETTINGS, Database
@@ -120,13 +121,19 @@ async def _fill(dsn: str, registry: Registry, size: int) -> None:
     await migrate(database)
     await database.close()
     connection = await asyncpg.connect(dsn)
+    later = []
     for name in (ACCOUNT, ADDRESS):
-        plan = schema_changes.plan(None, _table(registry, name))
-        for statement in plan.statements:
-            await connection.execute(statement)
+        owner = _table(registry, name)
+        index = create_search_index(owner)
+        later.append(index)
+        for statement in schema_changes.plan(None, owner).statements:
+            if statement != index:
+                await connection.execute(statement)
     await connection.execute(LETTERS)
     await connection.execute(ACCOUNTS, size)
     await connection.execute(ADDRESSES, size)
+    for index in later:
+        await connection.execute(index)
     # What waits in the index for a later time would be read by every search.
     await connection.execute("VACUUM ANALYZE")
     await connection.close()

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 NAME = "search indexes"
 # An advisory lock: one process builds. It is tried and never waited for: PostgreSQL ends the building of an index by
 # waiting for every statement that began before it, and two that wait for each other would wait for ever.
-LOCK = 7_214_003
+LOCK = 7_214_030
 TRY_LOCK = "SELECT pg_try_advisory_lock($1)"
 UNLOCK = "SELECT pg_advisory_unlock($1)"
 BUILD_SECONDS = 6 * 3600.0
