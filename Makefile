@@ -22,7 +22,7 @@ $(STAMP): requirements/dev.txt local/find_python.sh local/packages.py
 	@touch $@
 
 servers:
-	@sh local/install_servers.sh
+	@sh local/install_packages.sh servers
 
 demo: setup ## start the system, play an inquiry from CRM to Medical and back, stop it (KEEP=1 leaves it running)
 	@$(PYTHON) -m local.story.demo
@@ -43,7 +43,8 @@ reset: $(STAMP) ## stop the system and remove its data
 WORKERS = $(if $(ARGS),0,auto --maxprocesses 8)
 
 test: $(STAMP) ## all tests, on real servers: by address, by Docker, or private ones (COVERAGE=1: with coverage and its floors)
-	@[ -n "$${TEST_POSTGRES_DSN:-}" ] || docker info >/dev/null 2>&1 || sh local/install_servers.sh
+	@[ -n "$${TEST_POSTGRES_DSN:-}" ] || docker info >/dev/null 2>&1 || sh local/install_packages.sh servers
+	@sh local/install_packages.sh browser
 	@$(PYTHON) -m $(if $(COVERAGE),local.coverage_floors,pytest -n $(WORKERS) $(ARGS))
 
 test-compose: $(STAMP) ## build the image, bring the compose file up, play the story against it, take it down

@@ -71,8 +71,7 @@ def _play(compose: list[str], settings: dict[str, str], directory: Path) -> None
     asyncio.run(_proxy_port(compose, settings, directory).check())
     write_private(endpoints, _endpoints(settings))
     _run(play, settings, _STORY_WAIT)
-    _run([*two, "up", "--detach", "--wait", "crm-vault-2"], settings, _UP_WAIT)
-    _run([*two, "run", "--rm", "connection-setup-2"], settings, _UP_WAIT)
+    _run([*two, "up", *wait], settings, _UP_WAIT + 60)
     # The connector was started before this Vault, and looks for it from time to time.
     asyncio.run(_joined(settings))
     write_private(endpoints, _endpoints(settings, second_crm=True))

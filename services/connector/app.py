@@ -11,6 +11,7 @@ from typing import assert_never
 from fastapi import FastAPI
 
 from services.connector.asking.answers import Answers
+from services.connector.asking.described import DOCUMENT, describe_itself
 from services.connector.connector_settings import ConnectorSettings, VaultAccess
 from services.connector.consumers import ConsumedQueue, QueueConsumers
 from services.connector.crm_lookup import lookup_routes as crm_lookup
@@ -249,10 +250,14 @@ def create_app(settings: ConnectorSettings) -> FastAPI:
     app = FastAPI(
         title="Medical-CRM connector",
         lifespan=lifespan,
+        description="Finds what a connection would do, and what keeps it from working. Answers are envelopes of the"
+        " Vault REST API.",
+        version="1",
         docs_url=None,
         redoc_url=None,
-        openapi_url=None,
+        openapi_url=DOCUMENT,
     )
+    describe_itself(app)
     if settings.public_url is not None:
         app.include_router(
             receiving.router(

@@ -10,6 +10,7 @@ from services.crm_vault.inquiries import (
     fail_transfer,
     transfer_to_medical,
 )
+from services.crm_vault.rep_desk import INQUIRY_LEADS, REP_DESK, look_again
 from shared.vault.assembly.vault_definition import VaultDefinition
 
 CRM_VAULT = VaultDefinition(
@@ -22,5 +23,8 @@ CRM_VAULT = VaultDefinition(
     first_objects=("medical_inquiry__v", "account__v", "product__v"),
     actions={"transfer_to_medical": transfer_to_medical},
     triggers={OBJECT: TransferredInquiry()},
+    desk=REP_DESK,
+    leads={OBJECT: INQUIRY_LEADS},
+    look_again={OBJECT: look_again},
     delivery_handlers={"fail_transfer__v": fail_transfer},
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from services.medical_vault.agent_desk import AGENT_DESK, REQUEST_LEADS
 from services.medical_vault.case_requests import return_to_crm
 from services.medical_vault.content import publish_to_crm
 from shared.vault.assembly.vault_definition import VaultDefinition
@@ -16,5 +17,7 @@ MEDICAL_VAULT = VaultDefinition(
     purpose="Medical Inquiries of Vault CRM arrive here as Cases; agents answer their Case Requests, and what comes of"
     " them returns to the rep who asked.",
     first_objects=("case_request__v", "case__v", "person__sys"),
+    desk=AGENT_DESK,
+    leads={AGENT_DESK.object: REQUEST_LEADS},
     actions={"publish_to_crm": publish_to_crm, "return_to_crm": return_to_crm},
 )

@@ -220,6 +220,15 @@ SUPERVISION = RetryPolicy(
     longest_pause=60.0,
     finally_="`make stop`",
 )
+# A person waits for the page meanwhile.
+SENT_FORM = RetryPolicy(
+    tries="a form that was sent a second time",
+    after="the first one is still being carried out",
+    attempts=25,
+    first_pause=0.05,
+    longest_pause=0.5,
+    finally_="a page that says so",
+)
 
 POLICIES = (
     PEER_AWAY,
@@ -241,4 +250,5 @@ POLICIES = (
     SUSPECT,
     LOST_CALL,
     SUPERVISION,
+    SENT_FORM,
 )

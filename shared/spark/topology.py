@@ -139,9 +139,9 @@ async def unbind_sequential(
     name: str,
     direction: Direction | str,
 ) -> None:
-    """Route no more messages to the sequential queue of a name, which has to exist; it keeps those that it has.
+    """Route no more messages to the sequential queue of a name, if there is one; it keeps those that it has.
 
-    :raises BrokerUnavailable: the broker is away, or there is no such queue.
+    :raises BrokerUnavailable: the broker is away.
     """
     async with bounded(f"unbind queue {name}", 10.0):
         queue = await channel.get_queue(sequential_queue(name), ensure=False)

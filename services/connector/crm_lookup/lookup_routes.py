@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from services.connector.asking.access import LOOK_UP_ACCOUNTS
 from services.connector.asking.answers import Answers, success
 from services.connector.asking.bodies import read_question
+from services.connector.asking.described import described
 from services.connector.asking.seen_reads import Asker
 from services.connector.asking.traffic import traffic
 from services.connector.crm_lookup.account_search import AccountSearch
@@ -16,11 +17,16 @@ from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_ref
 
 def router(answers: Answers) -> APIRouter:
     """Return the route ``POST /crm-lookups/{vault}/{connection}``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = APIRouter(tags=["CRM Lookup"])
 
     # A POST, though it only reads: what is searched for belongs in the body, since addresses are logged.
-    @routes.post("/crm-lookups/{vault}/{connection}")
+    @routes.post(
+        "/crm-lookups/{vault}/{connection}",
+        openapi_extra=described(AccountSearch, reads_source=True),
+    )
     async def crm_lookup(request: Request, vault: str, connection: str) -> Response:
+        """Find accounts of Vault CRM that the connection's agreements let its users see."""
+
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             asked = await read_question(request, AccountSearch)
             with passing_refusals():

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.connector.asking.answers import Answers, success
 from services.connector.asking.bodies import read_question
+from services.connector.asking.described import described
 from services.connector.asking.seen_reads import Asker
 from services.connector.preview.plan_findings import plan_findings
 from services.connector.preview.preview_request import PreviewRequest, plan_of
@@ -15,11 +16,15 @@ from services.connector.vaults.vaults import KnownVault, Vaults, passing_refusal
 
 def router(answers: Answers) -> APIRouter:
     """Return the route ``POST /previews/{vault}``."""
-    # Not part of a published schema: the Vaults' own API is what this project documents as OpenAPI.
-    routes = APIRouter(include_in_schema=False)
+    routes = APIRouter(tags=["preview"])
 
-    @routes.post("/previews/{vault}")
+    @routes.post(
+        "/previews/{vault}",
+        openapi_extra=described(PreviewRequest, reads_source=True),
+    )
     async def previews(request: Request, vault: str) -> Response:
+        """Return what a rule would make of records, field by field, and write nothing."""
+
         async def work(vaults: Vaults, own: KnownVault) -> Response:
             question = await read_question(request, PreviewRequest)
             with passing_refusals():

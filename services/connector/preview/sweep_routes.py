@@ -10,6 +10,7 @@ from typing import Annotated, assert_never
 from fastapi import APIRouter, Query, Request, Response
 
 from services.connector.asking.answers import Answers, csv_file, success
+from services.connector.asking.described import described
 from services.connector.asking.seen_reads import Asker
 from services.connector.asking.traffic import Traffic, traffic
 from services.connector.preview.record_preview import failure_json
@@ -50,15 +51,20 @@ class Shape(StrEnum):
 
 def router(answers: Answers) -> APIRouter:
     """Return the routes ``GET /dry-runs/…`` and ``GET /missing-lookups/…``."""
-    routes = APIRouter(include_in_schema=False)
+    routes = APIRouter(tags=["preview"])
 
-    @routes.get("/dry-runs/{vault}/{integration}")
+    @routes.get(
+        "/dry-runs/{vault}/{integration}",
+        openapi_extra=described(reads_source=True),
+    )
     async def dry_run(
         request: Request,
         vault: str,
         integration: str,
         since: str = BEGINNING,
     ) -> Response:
+        """Return what a run of an integration would write and what would fail, and write nothing."""
+
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             moment, asker = _moment(since), Asker.of(request)
             with passing_refusals():
@@ -69,7 +75,10 @@ def router(answers: Answers) -> APIRouter:
 
         return await answers.respond(request, vault, work)
 
-    @routes.get("/missing-lookups/{vault}/{connection}")
+    @routes.get(
+        "/missing-lookups/{vault}/{connection}",
+        openapi_extra=described(reads_source=True),
+    )
     async def missing_lookups(
         request: Request,
         vault: str,
@@ -78,6 +87,8 @@ def router(answers: Answers) -> APIRouter:
         since: str = BEGINNING,
         shape: Annotated[Shape, Query(alias="format")] = Shape.JSON,
     ) -> Response:
+        """Return the source keys that lookups of a connection lack, as JSON or as CSV to complete and load."""
+
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             moment, asker = _moment(since), Asker.of(request)
             with passing_refusals():

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import APIRouter, Request, Response
 
 from services.connector.asking.answers import Answers, success
+from services.connector.asking.described import described
 from services.connector.readiness.ends import findings
 from services.connector.vaults.vaults import KnownVault, Vaults, passing_refusals
 
@@ -16,10 +17,12 @@ def router(
     consumers: Callable[[], Awaitable[str | None]],
 ) -> APIRouter:
     """Return the route; ``consumers`` returns why messages are not consumed, None when they are."""
-    routes = APIRouter(include_in_schema=False)
+    routes = APIRouter(tags=["readiness"])
 
-    @routes.get("/readiness/{vault}/{connection}")
+    @routes.get("/readiness/{vault}/{connection}", openapi_extra=described())
     async def readiness(request: Request, vault: str, connection: str) -> Response:
+        """Return what keeps a connection of the Vault from working, in the order to mend it."""
+
         async def work(vaults: Vaults, own: KnownVault) -> Response:
             with passing_refusals():
                 found = await findings(vaults, own, connection, consumers)

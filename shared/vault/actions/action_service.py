@@ -41,6 +41,7 @@ class AvailableAction:
     name: str
     label: str
     type: ActionType
+    runs: str  # the named action
     prompts: tuple[str, ...] = ()  # fields that the caller may set while running it
 
 
@@ -82,6 +83,7 @@ class ActionService:
                         name,
                         action.label,
                         ActionType.OBJECT_ACTION,
+                        action.action,
                         action.prompts,
                     )
                 )
@@ -89,7 +91,9 @@ class ActionService:
             enters = each.action == CHANGE_STATE
             kind = ActionType.STATE_CHANGE if enters else ActionType.OBJECT_ACTION
             name = f"{LIFECYCLE_PREFIX}.{object_name}.{state}.{each.name}"
-            offered.append(AvailableAction(name, each.label, kind, each.prompts))
+            offered.append(
+                AvailableAction(name, each.label, kind, each.action, each.prompts)
+            )
         return offered
 
     async def run(

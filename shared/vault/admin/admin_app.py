@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from shared.vault.admin import component_pages as components
 from shared.vault.admin import connection_pages as connections
-from shared.vault.admin import edit, home, processors, rule_editing, sign_in
+from shared.vault.admin import edit, home, picking, processors, rule_editing, sign_in
 from shared.vault.admin import exception_pages as exceptions
 from shared.vault.admin import integration_pages as integrations
 from shared.vault.admin import job_pages as jobs
@@ -49,6 +49,7 @@ CHAPTERS = (
     queue_log,
     exceptions,
     jobs,
+    picking,
     edit,  # before the records: in `/new`, `new` is no record's id
     records,
 )
@@ -76,6 +77,7 @@ def create_pages(vault: Vault) -> FastAPI:
 def add_pages(app: FastAPI, vault: Vault) -> None:
     """Serve the pages at ``/ui``."""
 
+    @app.get("/", include_in_schema=False)
     @app.get("/ui", include_in_schema=False)
     async def front() -> RedirectResponse:
         return RedirectResponse("/ui/", 307)

@@ -140,10 +140,15 @@ async def duplicate(
         entered.get("api_name", ""),
         entered.get("remote_vault_id", ""),
     )
-    duplication = visit.vault.connections.duplication
-    try:
+
+    async def carry_out() -> str:
         api_name = await _api_name(visit, record_id)
+        duplication = visit.vault.connections.duplication
         copy_id = await duplication.duplicate(visit.caller, api_name, copy)
+        return f"/ui/connections/{copy_id}"
+
+    try:
+        path = await visit.once(carry_out)
     except VaultFault as fault:
         shown = await view(visit, OBJECT, record_id)
         return visit.page(
@@ -153,7 +158,6 @@ async def duplicate(
             entered=entered,
             error=fault.error,
         )
-    path = f"/ui/connections/{copy_id}"
     return visit.go(path, "The connection was duplicated; its copy is Pending.")
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.vault.model.component_model import VaultObject
+    from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix="/objects/{object_name}")
 
@@ -54,11 +55,18 @@ async def create(
     fields = editable(target, creating=True)
     values = entered(fields, visit.form.fields, visit.registry)
     row = await with_ids(visit, fields, values)
-    (result,) = await visit.vault.records.create(visit.caller, object_name, [row])
-    if result.errors or result.id is None:
+    refused: Sequence[ApiError] = ()
+
+    async def carry_out() -> str | None:
+        nonlocal refused
+        (result,) = await visit.vault.records.create(visit.caller, object_name, [row])
+        refused = result.errors
+        return None if result.id is None else record_path(object_name, result.id)
+
+    path = await visit.once(carry_out)
+    if path is None:
         # With what was entered, so that nobody has to enter it again.
-        return await _create_form(visit, target, row, result.errors)
-    path = record_path(object_name, result.id)
+        return await _create_form(visit, target, row, refused)
     return visit.go(path, f"The {target.label} was created.")
 
 
@@ -138,6 +146,9 @@ async def run_action(
     target = object_of(visit, object_name, Operation.EDIT)
     offered = await visit.vault.actions.available(visit.caller, object_name, record_id)
     action = next((each for each in offered if each.name == action_name), None)
+    if action is None and (earlier := await visit.earlier()) is not None:
+        # Sent twice: the first time has moved the record to a state that does not offer the action.
+        return visit.go(earlier, "The action was run.")
     if action is None:
         raise VaultFault(
             ErrorType.INSUFFICIENT_ACCESS,
@@ -147,12 +158,21 @@ async def run_action(
     sent = entered(prompts, visit.form.fields, visit.registry)
     # A field that was left empty is not set: an action empties no fields.
     values = {name: value for name, value in sent.items() if value not in ("", [])}
-    (result,) = await visit.vault.actions.run(
-        visit.caller, object_name, [record_id], action_name, values
-    )
     back = visit.form.fields.get("back", "")
     path = safe_target(back) if back else record_path(object_name, record_id)
-    return visit.go_with(path, result, f"The action {action.label} was run.")
+    done = f"The action {action.label} was run."
+    result: RowResult | None = None
+
+    async def carry_out() -> str | None:
+        nonlocal result
+        (result,) = await visit.vault.actions.run(
+            visit.caller, object_name, [record_id], action_name, values
+        )
+        return None if result.errors else path
+
+    await visit.once(carry_out)
+    # Without a result it was run by the same form, sent before.
+    return visit.go(path, done) if result is None else visit.go_with(path, result, done)
 
 
 async def _create_form(

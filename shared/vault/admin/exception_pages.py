@@ -133,8 +133,13 @@ async def retry_all(visit: Visiting) -> Response:
     """Start the job that retries all open messages, or those of one connection or integration."""
     form = visit.form.fields
     wanted = {name: form.get(name, "") for name in ("connection", "integration")}
-    job_id = await visit.vault.bulk_retries.submit(visit.caller, wanted)
-    return visit.go(f"/ui/jobs/{job_id}", "The job was started.")
+
+    async def carry_out() -> str:
+        job_id = await visit.vault.bulk_retries.submit(visit.caller, wanted)
+        return f"/ui/jobs/{job_id}"
+
+    path = await visit.once(carry_out)
+    return visit.go(path, "The job was started.")
 
 
 @router.get("/{record_id}")

@@ -11,8 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.admin.cookies import session_cookie
+from shared.vault.admin.kept_forms import sent_too_late
 from shared.vault.admin.rendering import render
-from shared.vault.admin.visit import sign_in_address, visit_of
+from shared.vault.admin.sign_in import sign_in_page
+from shared.vault.admin.visit import READING, sign_in_address, visit_of
+from shared.vault.api.request_context import vault_of
 from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
@@ -47,8 +51,18 @@ async def on_fault(request: Request, error: Exception) -> Response:
     if not isinstance(error, VaultFault):
         raise error
     if error.error.type is ErrorType.INVALID_SESSION_ID:
-        return RedirectResponse(sign_in_address(request), 303)
+        return await _to_sign_in(request)
     return _page(request, error.error)
+
+
+async def _to_sign_in(request: Request) -> Response:
+    """Go to the sign-in; with what was typed, when it comes from a browser that had a session."""
+    name = session_cookie(vault_of(request).vault_id)
+    if request.method not in READING and name in request.cookies:
+        kept = await sent_too_late(request)
+        if kept is not None:
+            return sign_in_page(request, kept.address, kept)
+    return RedirectResponse(sign_in_address(request), 303)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

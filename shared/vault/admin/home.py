@@ -8,9 +8,10 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, Operation, granted, may
-from shared.vault.admin.listing import Row, listed, selected
+from shared.vault.admin.listing import Listing, Row, listed, selected
 from shared.vault.admin.showing import Shower, record_path
 from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.assembly.work_lists import WorkList
 from shared.vault.exceptions.exception_model import MESSAGE as EXCEPTION
 from shared.vault.jobs.job_model import JobFilter
 
@@ -34,6 +35,16 @@ TABLES = (
 """Label, object, columns, and which records."""
 EVERY = JobFilter(frozenset())
 LATEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One list of the caller's work: its first records, and how many there are."""
+
+    work_list: WorkList
+    shower: Shower
+    listing: Listing
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +76,33 @@ async def home(visit: Visiting) -> Response:
         queues = await visit.vault.queues.depths(visit.caller)
     return visit.page(
         "home.html",
+        desk=visit.vault.definition.desk,
+        work=await _work(visit),
         blocks=await _blocks(visit),
         open=await _open(visit),
         queues=queues,
         first=first,
         jobs=ended.jobs,
     )
+
+
+async def _work(visit: Visit) -> list[Work]:
+    """Return the lists of the caller's work; none for those who may not edit its records."""
+    desk = visit.vault.definition.desk
+    if desk is None or desk.object not in visit.registry.objects:
+        return []
+    if not may(visit.caller, desk.object, Operation.EDIT):
+        return []
+    shower = Shower(visit.registry.objects[desk.object], visit.caller, visit.registry)
+    path = record_path(desk.object, "")
+    work = []
+    for each in desk.lists:
+        selection = shower.selection(each.columns)
+        condition = each.condition.format(user_id=visit.caller.user_id)
+        source = f"{desk.object} WHERE {condition} ORDER BY {each.order}"
+        listing = await listed(visit, f"SELECT {selection} FROM {source}", size=LATEST)
+        work.append(Work(each, shower, listing, path))
+    return work
 
 
 async def _blocks(visit: Visit) -> list[Block]:

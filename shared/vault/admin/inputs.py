@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, assert_never
 
 from shared.vault.access.permissions import Operation, may
-from shared.vault.admin.listing import MAX_ROWS, listed
+from shared.vault.admin.listing import listed, selected
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.vql import literal
 
@@ -20,6 +20,7 @@ TYPE = "object_type__v"
 SYSTEM_INFORMATION = ("status__v", "link__sys")
 YES_OR_NO = (("true", "Yes"), ("false", "No"))
 BLANK = ("", "")
+MAX_OPTIONS = 30  # records in a list to choose from
 
 
 class InputKind(StrEnum):
@@ -32,6 +33,7 @@ class InputKind(StrEnum):
     DATE_TIME = "datetime-local"
     SELECT = "select"
     CHOICES = "choices"  # a checkbox for each value
+    PICK = "pick"  # a text, while which is typed records are offered
 
     @property
     def has_length(self) -> bool:
@@ -45,6 +47,7 @@ class InputKind(StrEnum):
                 | InputKind.DATE_TIME
                 | InputKind.SELECT
                 | InputKind.CHOICES
+                | InputKind.PICK
             ):
                 return False
             case _:
@@ -66,6 +69,8 @@ class Input:
     help: str = ""
     locked: bool = False  # shown, and not sent
     rows: int = 4  # of a text area
+    object: str = ""  # whose records are offered
+    id: str = ""  # of the record whose name is the value
 
     @property
     def system(self) -> bool:
@@ -179,6 +184,32 @@ def _options(field: Field, registry: Registry) -> Iterable[tuple[str, str]]:
     ]
 
 
+async def _pick(
+    visit: Visit, field: Field, referenced: VaultObject, value: str
+) -> Input:
+    """Return the input of a reference to one of many records, which are offered while one types."""
+    name = await _name_of(visit, referenced, value) if value else None
+    return Input(
+        field.name,
+        field.label,
+        InputKind.PICK,
+        # What was typed and is no id is shown again as it was typed.
+        value if name is None else name,
+        required=field.required,
+        help="name, or any words of it",
+        object=referenced.name,
+        id="" if name is None else value,
+    )
+
+
+async def _name_of(visit: Visit, target: VaultObject, record_id: str) -> str | None:
+    """Return the name of a record that the caller may read; None when there is none with this id."""
+    statement = f"SELECT name__v FROM {target.name} WHERE id = {literal(record_id)}"
+    for row in await selected(visit, statement):
+        return str(row["name__v"] or record_id)
+    return None
+
+
 async def _reference(visit: Visit, field: Field, value: str) -> Input:
     """Return the input of a reference: a choice of records, or a text when they are many or must not be read."""
     name, label, required = field.name, field.label, field.required
@@ -188,16 +219,9 @@ async def _reference(visit: Visit, field: Field, value: str) -> Input:
             name, label, InputKind.TEXT, value, required=required, help="Record ID"
         )
     statement = f"SELECT id, name__v FROM {referenced.name} ORDER BY name__v"
-    found = await listed(visit, statement, size=MAX_ROWS)
+    found = await listed(visit, statement, size=MAX_OPTIONS)
     if found.more:
-        return Input(
-            name,
-            label,
-            InputKind.TEXT,
-            value,
-            required=required,
-            help=f"Name or ID of a record of {referenced.label}",
-        )
+        return await _pick(visit, field, referenced, value)
     options = [(str(row["id"]), str(row["name__v"])) for row in found.rows]
     # The record may have been deleted meanwhile: without the option, saving would empty the field.
     if value and value not in dict(options):
@@ -257,8 +281,15 @@ def entered(
             row[field.name] = [name for name in names if f"{field.name}.{name}" in form]
         else:
             # Browsers end the lines of a text area with CR and LF, whatever the page has.
-            row[field.name] = form[field.name].replace("\r\n", "\n")
+            row[field.name] = _picked(field.name, form).replace("\r\n", "\n")
     return row
+
+
+def _picked(name: str, form: Mapping[str, str]) -> str:
+    """Return the value of a field: the id of the record that was chosen, unless another text was typed since."""
+    typed = form[name]
+    chosen = form.get(f"{name}.id", "")
+    return chosen if chosen and typed == form.get(f"{name}.text") else typed
 
 
 async def with_ids(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, assert_never
 
 from fastapi import APIRouter
@@ -10,7 +9,6 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.listing import (
-    MAX_PAGE,
     MAX_SEARCH,
     PAGE_SIZE,
     Listing,
@@ -28,10 +26,11 @@ from shared.vault.vql import literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shared.vault.assembly.work_lists import WorkList
+
 router = APIRouter(prefix="/objects")
 
 MAX_COLUMNS = 6
-NUMBER = re.compile(rf"[0-9]{{1,{len(str(MAX_PAGE))}}}")
 AUDIT_COLUMNS = frozenset(
     {"timestamp", "user_name", "action", "field_name", "old_value", "new_value"}
 )
@@ -59,8 +58,10 @@ async def records(
     object_name: str,
     page: Page = 1,
 ) -> Response:
-    """List the records of an object: all, or those with the values that the address has for fields."""
-    return await _records(visit, object_name, page, "")
+    """List the records of an object: all, or those that the address selects by fields, a list or a search."""
+    search = visit.request.query_params.get("search", "")
+    q = await visit.vault.searches.words(visit.caller.user_id, search) if search else ""
+    return await _records(visit, object_name, page, q)
 
 
 @router.post("/{object_name}")
@@ -68,13 +69,14 @@ async def search(
     visit: Visiting,
     object_name: str,
 ) -> Response:
-    """List the records that have all words of a search."""
-    # By POST, since the words may be names of people, which must not stand in addresses and logs.
-    form = visit.form.fields
-    number = form.get("page", "1")
-    page = int(number) if NUMBER.fullmatch(number) else 1
-    q = form.get("q", "")[:MAX_SEARCH]
-    return await _records(visit, object_name, max(1, page), q)
+    """Go to the list of the records that have all words of a search."""
+    object_of(visit, object_name)
+    # By POST, and by an id from then on: words may be names of people, which must not stand in addresses and logs.
+    words = visit.form.fields.get("q", "").replace("\x00", "")[:MAX_SEARCH].strip()
+    if not words:
+        return visit.go(visit.address(search=None, page=None))
+    search_id = await visit.vault.searches.save(visit.caller.user_id, words)
+    return visit.go(visit.address(search=search_id, page=None))
 
 
 async def _records(visit: Visit, object_name: str, page: int, q: str) -> Response:
@@ -83,11 +85,15 @@ async def _records(visit: Visit, object_name: str, page: int, q: str) -> Respons
     shower = Shower(target, visit.caller, visit.registry)
     columns = _columns(target)
     filters = _filters(target, visit.request.query_params)
+    work_list = _work_list(visit, object_name)
     terms = [f"{name} = {literal(value)}" for name, value in filters.items()]
+    if work_list is not None:
+        terms.append(work_list.condition.format(user_id=visit.caller.user_id))
     condition = f" WHERE {' AND '.join(terms)}" if terms else ""
     searched = find(q)
+    by = "modified_date__v DESC" if work_list is None else work_list.order
     # A search has an order of its own: the best matches first.
-    order = "" if searched else " ORDER BY modified_date__v DESC"
+    order = "" if searched else f" ORDER BY {by}"
     selection = shower.selection(columns)
     statement = f"SELECT {selection} FROM {object_name}{searched}{condition}{order}"
     shown = [
@@ -101,6 +107,7 @@ async def _records(visit: Visit, object_name: str, page: int, q: str) -> Respons
         listing=await listed(visit, statement, page),
         q=q,
         filters=shown,
+        work_list=work_list,
         path=record_path(object_name, ""),
     )
 
@@ -113,7 +120,9 @@ async def record(
 ) -> Response:
     """Show a record: its fields, its user actions, and links to the records that refer to it."""
     shown = await view(visit, object_name, record_id)
-    return visit.page("record.html", view=shown)
+    look_again = visit.vault.definition.look_again.get(object_name)
+    again_in = look_again(shown.values) if look_again else None
+    return visit.page("record.html", view=shown, again_in=again_in)
 
 
 @router.get("/{object_name}/{record_id}/audit")
@@ -138,6 +147,14 @@ async def audit(
         columns=columns,
         listing=Listing(trail.rows, trail.total, page),
     )
+
+
+def _work_list(visit: Visit, object_name: str) -> WorkList | None:
+    """Return the list of the home page that the address names; None without one."""
+    desk = visit.vault.definition.desk
+    if desk is None or desk.object != object_name:
+        return None
+    return desk.list_named(visit.request.query_params.get("list", ""))
 
 
 def _columns(target: VaultObject) -> list[str]:

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TEMPLATES = Path(__file__).parent / "templates"
+TIME = Markup('<time datetime="{}"><span>{}</span> <span>{}</span></time>')
 NAME_BREAK = re.compile(r"(?<=[A-Za-z0-9])_(?=[A-Za-z0-9])")
 
-# Everything is forbidden that is not named: the pages have styles and images of their own, and no scripts.
+# Everything is forbidden that is not named: pages have styles, images and scripts from files of their own, none inline.
 POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = (
     (b"content-security-policy", POLICY.encode()),
@@ -38,23 +39,32 @@ STORED = (b"cache-control", b"no-cache")
 NOT_STORED = (b"cache-control", b"no-store")
 
 
+def moment_of(value: datetime | str) -> datetime:
+    """Return a moment in UTC."""
+    # Records have moments as JSON text, tables of the platform as values.
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment.astimezone(UTC)
+
+
 def shown_moment(value: datetime | str | None) -> str:
     """Return a moment as pages show it, in UTC; empty for none."""
     if not value:
         return ""
-    # Records have moments as JSON text, tables of the platform as values.
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{moment_of(value):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def time_element(value: datetime | str | None) -> Markup:
-    """Return a moment as an element in which a line may break between date and time only; empty for none."""
-    date, _, time = shown_moment(value).partition(" ")
-    if not date:
+    """Return a moment as an element in which a line may break between date and time only; empty for none.
+
+    Scripts write it in the reader's zone instead.
+    """
+    if not value:
         return Markup()
+    moment = moment_of(value)
+    date, _, time = shown_moment(moment).partition(" ")
+    stamp = moment.isoformat(timespec="milliseconds")
     # format() of Markup escapes what it puts in.
-    return Markup("<time><span>{}</span> <span>{}</span></time>").format(date, time)
+    return TIME.format(stamp, date, time)
 
 
 def breakable(text: str) -> Markup:

@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.admin import cookies
+from shared.vault.admin.kept_forms import KeptForm, carried
 from shared.vault.admin.rendering import render
 from shared.vault.admin.visit import SIGN_IN, Visiting, require_form_token, safe_target
 from shared.vault.api import request_context as session
@@ -19,7 +20,7 @@ router = APIRouter()
 
 MAX_BYTES = 10_000
 
-Context = Mapping[str, str | ApiError | None]
+Context = Mapping[str, str | ApiError | Mapping[str, str] | None]
 
 
 @router.get("/sign-in")
@@ -30,7 +31,19 @@ async def sign_in_form(
     """Show the form."""
     # Before it stands in the form: a link to the sign-in may name any address.
     target = safe_target(next)
-    context: Context = {"next": target, "username": "", "error": None}
+    return sign_in_page(request, target)
+
+
+def sign_in_page(
+    request: Request, target: str, kept: KeptForm | None = None
+) -> Response:
+    """Return the form, which leads to a page of this Vault, and carries a form that was sent too late."""
+    context: Context = {
+        "next": target,
+        "username": "",
+        "error": None,
+        "carried": kept.hidden() if kept else {},
+    }
     return _form(request, "sign_in.html", context)
 
 
@@ -41,19 +54,41 @@ async def sign_in(request: Request) -> Response:
     async with upload_form(request, MAX_BYTES) as form:
         require_form_token(_visitor(request), form)
         fields = form.fields
+    kept = carried(fields)
     username = fields.get("username", "")
     target = safe_target(fields.get("next", ""))
     try:
         opened = await session.sign_in(request, username, fields.get("password", ""))
     except VaultFault as fault:
-        refused: Context = {"next": target, "username": username, "error": fault.error}
+        refused: Context = {
+            "next": target,
+            "username": username,
+            "error": fault.error,
+            "carried": kept.hidden() if kept else {},
+        }
         return _form(request, "sign_in.html", refused, 401)
-    response = RedirectResponse(target, 303)
+    response = _onward(request, opened.session_id, target, kept)
     # A new session each time: one that somebody planted in the browser before is not taken over.
     name = cookies.session_cookie(vault.vault_id)
     cookies.set_cookie(request, response, name, opened.session_id)
     cookies.clear_cookie(response, cookies.visitor_cookie(vault.vault_id))
     return response
+
+
+def _onward(
+    request: Request, session_id: str, target: str, kept: KeptForm | None
+) -> Response:
+    """Return the way to the page that was asked for, or the form that was sent too late, to be sent now."""
+    if kept is None:
+        return RedirectResponse(target, 303)
+    context = {
+        "visit": None,
+        "note": None,
+        "vault": session.vault_of(request).definition,
+        "token": cookies.form_token(session_id),
+        "kept": kept,
+    }
+    return render("again.html", context)
 
 
 @router.get("/password")

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING, Any
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may, require
 from shared.vault.admin.inputs import Input, inputs
+from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import plain, selected
 from shared.vault.admin.showing import Shower, Shown, record_path
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
+from shared.vault.connections import connection_rules
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
     from shared.vault.model.component_model import VaultObject
+    from shared.vault.records.record_service import Refusals
+
+
+# The beginnings of names of actions that end something.
+ENDING = ("cancel", "reject", "inactivate", "delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +33,29 @@ class Action:
     label: str
     inputs: list[Input]
 
+    @property
+    def asks(self) -> bool:
+        """Return whether the page asks before it runs: what it ends is not begun again by itself."""
+        name = self.name.rpartition(".")[2]
+        return name.startswith(ENDING)
+
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """One record; ``children`` are labels and addresses of lists of the records that refer to it."""
+    """One record.
+
+    ``leading`` are the values at its head, ``children`` labels and addresses of lists of the records that refer to it.
+    """
 
     target: VaultObject
     id: str
     name: str
     values: dict[str, Any]
+    leading: list[Shown]
     details: list[Shown]
     system: list[Shown]
     actions: list[Action]
+    refusals: Refusals
     children: list[tuple[str, str]]
 
     @property
@@ -54,6 +72,17 @@ class RecordView:
     def standing(self) -> Shown:
         """Return its lifecycle state, or its status when it has no lifecycle."""
         return self.shown("state__v" if self.target.lifecycle else "status__v")
+
+    @property
+    def remaining(self) -> list[Shown]:
+        """Return the details that have a value and do not lead the page."""
+        leading = {each.name for each in self.leading}
+        return [each for each in self.details if each.text and each.name not in leading]
+
+    @property
+    def blank(self) -> list[str]:
+        """Return the labels of the details without a value."""
+        return [each.label for each in self.details if not each.text]
 
     def shown(self, name: str) -> Shown:
         """Return one of its fields."""
@@ -109,17 +138,20 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     own = [each for each in shown if each.name not in system_names]
     system = [each for each in shown if each.name in system_names]
     name = str(record.get("name__v") or record["id"])
+    refusals = await visit.vault.records.refusals(visit.caller, target, record["id"])
     actions: list[Action] = []
-    if may(visit.caller, object_name, Operation.EDIT):
+    if may(visit.caller, object_name, Operation.EDIT) and refusals.update is None:
         actions = await _actions(visit, target, record)
     return RecordView(
         target,
         record["id"],
         name,
         record,
+        await leading(visit, target, record),
         own,
         system,
         actions,
+        refusals,
         _children(visit, target, record["id"]),
     )
 
@@ -134,6 +166,9 @@ async def _actions(
     offered = await service.available(visit.caller, target.name, record["id"])
     actions = []
     for action in offered:
+        refused = connection_rules.REFUSED.get(action.runs)
+        if refused is not None and refused(record):
+            continue
         # A prompt may name a field that the object has lost since.
         known = [name for name in action.prompts if name in target.fields]
         fields = [target.fields[name] for name in known]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import quote, urlsplit
+from uuid import UUID, uuid4
 
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
@@ -20,6 +21,7 @@ from shared.vault.admin.rendering import render
 from shared.vault.api.file_body import UploadForm, upload_form
 from shared.vault.api.request_context import admitted, vault_of
 from shared.vault.errors import VaultFault
+from shared.vault.security.sent_forms import Outcome
 from shared.vault.security.sessions import invalid_session
 
 if TYPE_CHECKING:
@@ -80,6 +82,40 @@ class Visit:
             return self.go(path, f"{error.type}: {error.message}", refused=True)
         return self.go(path, result.warning or text)
 
+    async def once(self, carry_out: Callable[[], Awaitable[Outcome]]) -> Outcome | str:
+        """Carry the form of this visit out unless it has been, and return where it led; None when it was refused.
+
+        :raises VaultFault: as ``SentForms.once``.
+        """
+        form_id = self._form_id()
+        if form_id is None:
+            return await carry_out()
+        forms = self.vault.sent_forms
+        return await forms.once(form_id, self.caller.user_id, carry_out)
+
+    async def earlier(self) -> str | None:
+        """Return where the form of this visit led when it was sent before; None if it was not, or was refused.
+
+        :raises VaultFault: as ``SentForms.once``.
+        """
+
+        async def not_carried_out() -> str | None:
+            return None
+
+        return await self.once(not_carried_out)
+
+    def _form_id(self) -> UUID | None:
+        """Return the id of the form that was sent; None for one that none of these pages has made."""
+        try:
+            return UUID(self.form.fields.get("form_id", ""))
+        except ValueError:
+            return None
+
+    @property
+    def form_id(self) -> UUID:
+        """Return the id of a form on this page, by which it is known when it is sent twice."""
+        return uuid4()
+
     @property
     def token(self) -> str:
         """Return the token that forms of this session have."""
@@ -106,11 +142,12 @@ class Visit:
         return may_change(self.caller, component_type)
 
     def address(self, **changed: object) -> str:
-        """Return the address of this page with some of its parameters changed."""
+        """Return the address of this page with some of its parameters changed; those that are None are left out."""
         url = self.request.url
         # Not for nothing: the query would be encoded anew, and look different.
         if changed:
-            url = url.include_query_params(**changed)
+            kept = {name: each for name, each in changed.items() if each is not None}
+            url = url.remove_query_params(list(changed)).include_query_params(**kept)
         return f"{url.path}?{url.query}" if url.query else url.path
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from shared.vault.assembly.work_lists import Desk, Lead
     from shared.vault.queues.delivery_events import DeliveryEventHandler
     from shared.vault.records.named_actions import ActionHandler
     from shared.vault.records.row_rules import Trigger
+
+
+# Takes the values of a record; returns seconds, or None when nothing is under way.
+LookAgain = Callable[[Mapping[str, object]], int | None]
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,10 @@ class VaultDefinition:
 
     ``purpose`` describes its use in a sentence, ``first_objects`` are the objects whose
     records people work with. ``actions`` by the name that lifecycles use, ``triggers`` by
-    object, ``delivery_handlers`` by the name that queues use.
+    object, ``delivery_handlers`` by the name that queues use. ``desk`` is the work that
+    people find on the home page, ``leads`` by object what is shown at the head of a record;
+    ``look_again`` says by object when a record that is shown
+    may have changed by itself.
     """
 
     name: str
@@ -31,3 +39,6 @@ class VaultDefinition:
     actions: Mapping[str, ActionHandler] = field(default_factory=dict)
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
     delivery_handlers: Mapping[str, DeliveryEventHandler] = field(default_factory=dict)
+    desk: Desk | None = None
+    leads: Mapping[str, tuple[Lead, ...]] = field(default_factory=dict)
+    look_again: Mapping[str, LookAgain] = field(default_factory=dict)

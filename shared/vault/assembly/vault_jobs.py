@@ -74,6 +74,8 @@ def _purges(services: VaultServices) -> tuple[Purge, ...]:
         Purge(services.uploads.purge, result="uploads"),
         Purge(services.deletions.purge),
         Purge(services.queries.cursors.purge),
+        Purge(services.sent_forms.purge),
+        Purge(services.searches.purge),
         Purge(services.queue_log.purge),
         Purge(services.lineage.purge),
         Purge(services.document_texts.note_missing),

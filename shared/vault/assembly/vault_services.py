@@ -43,6 +43,7 @@ from shared.vault.packages.outbound_packages import OutboundPackages
 from shared.vault.queries.lineage_service import LineageService
 from shared.vault.queries.queries import QueryService, query_tokens
 from shared.vault.queries.record_finder import RecordFinder
+from shared.vault.queries.saved_searches import SavedSearches
 from shared.vault.queues import retry
 from shared.vault.queues.dead_letters import DeadLetters
 from shared.vault.queues.deliveries import DeliveryReports
@@ -59,6 +60,7 @@ from shared.vault.security import user_records
 from shared.vault.security.call_limits import BurstLimits, ConfigurationMode
 from shared.vault.security.delegations import Delegations
 from shared.vault.security.group_service import GroupService
+from shared.vault.security.sent_forms import SentForms
 from shared.vault.security.sessions import SecurityProfiles
 from shared.vault.security.sign_in_service import SignInService
 from shared.vault.security.user_service import UserService
@@ -140,6 +142,7 @@ class VaultServices:
         self.delegations = Delegations(self.database, self.security.sessions, profiles)
         self.groups = GroupService(self.database, self.components)
         self.configuration_mode = ConfigurationMode(self.database)
+        self.sent_forms = SentForms(self.database)
 
     def _add_records(self) -> None:
         self.records = RecordService(
@@ -213,6 +216,7 @@ class VaultServices:
             tokens,
         )
         self.finder = RecordFinder(self.database, self.components)
+        self.searches = SavedSearches(self.database)
         self.lineage = LineageService(self.database, self.queries, self.components)
 
     def _add_queues(self) -> None:

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.envelope import format_moment
-from shared.spark.topology import purge_queue, queue_state, sequential_queue
+from shared.spark.topology import (
+    QueueState,
+    purge_queue,
+    queue_state,
+    sequential_queue,
+)
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit import audit_entries as entries
 from shared.vault.errors import VaultFault
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 
     from shared.spark.connection import BrokerConnection
     from shared.vault.access.caller import Caller
+    from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.model.component_model import Queue
     from shared.vault.queues.relay import Relay
@@ -64,6 +70,9 @@ class QueueService:
         self._broker = broker
         self._components = components
         self._relay = relay
+        # Of the components at that time: another change of them may bring the broker's queue of an ordered one.
+        self._plain: frozenset[str] = frozenset()
+        self._plain_in: Registry | None = None
 
     async def list(self, caller: Caller) -> list[dict[str, object]]:
         """Return every queue with its name, status and type.
@@ -126,11 +135,27 @@ class QueueService:
 
         :raises BrokerUnavailable: when it does not reply.
         """
-        messages = 0
-        for each in (name, sequential_queue(name)):
-            state = await queue_state(self._broker, each, BROKER_TIMEOUT)
-            messages += state.messages if state else 0
-        return messages
+        state = await queue_state(self._broker, name, BROKER_TIMEOUT)
+        ordered = await self._ordered_at_broker(name)
+        states = [each for each in (state, ordered) if each is not None]
+        return sum(each.messages for each in states)
+
+    async def _ordered_at_broker(self, name: str) -> QueueState | None:
+        """Return the state of a queue's sequential queue, which most queues do not have: None.
+
+        :raises BrokerUnavailable: when it does not reply.
+        """
+        registry = self._components.registry
+        if registry is not self._plain_in:
+            self._plain, self._plain_in = frozenset(), registry
+        # Asked once only: RabbitMQ logs an error for each question about a queue that it does not have.
+        if name in self._plain:
+            return None
+        ordered = sequential_queue(name)
+        state = await queue_state(self._broker, ordered, BROKER_TIMEOUT)
+        if state is None and not self._queue(name).sequential:
+            self._plain |= {name}
+        return state
 
     async def enable_delivery(self, caller: Caller, name: str) -> None:
         """Enable the delivery of a queue, beginning with the messages that have waited.
@@ -179,7 +204,6 @@ class QueueService:
         authorize(caller, Grant.MANAGE_QUEUES)
         if direction_of(self._queue(name)) is None:
             return
-        sequential = sequential_queue(name)
         # The broker inside the transaction: when it does not reply, nothing is deleted.
         async with self._database.transaction() as connection:
             await connection.execute(RESET, name)
@@ -191,9 +215,9 @@ class QueueService:
                 f"Queue.{name}",
             )
             await purge_queue(self._broker, name, BROKER_TIMEOUT)
-            state = await queue_state(self._broker, sequential, BROKER_TIMEOUT)
-            if state is not None:
-                await purge_queue(self._broker, sequential, BROKER_TIMEOUT)
+            if await self._ordered_at_broker(name) is not None:
+                ordered = sequential_queue(name)
+                await purge_queue(self._broker, ordered, BROKER_TIMEOUT)
 
     def _queue(self, name: str) -> Queue:
         """Return a queue.

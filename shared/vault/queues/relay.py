@@ -22,8 +22,6 @@ from shared.spark.topology import (
     Direction,
     declare_exchanges,
     declare_queue,
-    queue_state,
-    sequential_queue,
     unbind_sequential,
 )
 from shared.vault.queues.outbox import direction_of
@@ -187,8 +185,6 @@ class Relay:
 
     async def _unbind_sequential(self, queue: DeclaredQueue) -> None:
         """Unbind the sequential queue of a queue that is no longer sequential; its messages stay on it."""
-        if await queue_state(self._broker, sequential_queue(queue.name)) is None:
-            return
         async with self._broker.short_channel() as channel:
             await unbind_sequential(channel, queue.name, queue.direction)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
@@ -12,7 +13,7 @@ from shared.protocol.error_types import ErrorType
 from shared.runtime.retry_policies import UNIQUE_VALUE
 from shared.vault.access.permissions import Operation
 from shared.vault.configuration.component_service import ComponentsChanged
-from shared.vault.errors import VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import VaultObject
 from shared.vault.model.field_types import table
 from shared.vault.records import row_rules as rules
@@ -51,6 +52,14 @@ T = TypeVar("T")
 
 # What is raised when another transaction has stored, or deleted, what this one has checked before.
 RACES = (RaceLost, asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Why a record cannot be updated or deleted; None where nothing is known against it."""
+
+    update: ApiError | None = None
+    delete: ApiError | None = None
 
 
 class RecordService(RecordWrites):
@@ -240,6 +249,23 @@ class RecordService(RecordWrites):
             raise VaultFault(ErrorType.INVALID_DATA, "There is no record with this id")
         found: str | None = record["state"]
         return found
+
+    async def refusals(
+        self, caller: Caller, target: VaultObject, record_id: str
+    ) -> Refusals:
+        """Return why a record refuses every update, and its deletion, as far as its object's own rules say so."""
+        trigger = self._triggers.get(target.name)
+        if trigger is None:
+            return Refusals()
+        columns = ", ".join(["id", *trigger.columns])
+        sql = f"SELECT {columns} FROM {table(target.name)} WHERE id = $1"
+        async with self._database.connection() as connection:
+            stored = await connection.fetchrow(sql, record_id)
+        if stored is None:
+            return Refusals()
+        # A change of nothing is refused by what stands against all changes.
+        update = trigger.before_update(caller, stored, {})
+        return Refusals(update, trigger.before_delete(caller, stored))
 
     async def carry_out(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run the unit of work in a transaction that keeps the components as they are, and return its result.

@@ -110,3 +110,15 @@ async def test_the_routing_follows_the_mode_and_nothing_is_lost(
         await queue_state(publishing, queue) for queue in (sequential_queue(name), name)
     ]
     assert [state.messages for state in states if state] == [2, 2]
+
+
+async def test_a_queue_that_never_was_sequential_is_unbound_without_an_error(
+    publishing: BrokerConnection,
+) -> None:
+    name = f"test_{uuid4().hex}__v"
+    async with publishing.short_channel() as channel:
+        await declare_exchanges(channel)
+        await unbind_sequential(channel, name, Direction.INBOUND)
+        # The channel is open still: the broker closes one, and logs why, when it refuses something.
+        await declare_queue(channel, name, Direction.INBOUND)
+        await channel.queue_delete(name)

@@ -279,6 +279,7 @@ GET /docs
 GET /healthz
 GET /readyz
 GET /metrics
+GET /
 GET /ui
 GET /ui/sign-in
 POST /ui/sign-in
@@ -313,6 +314,7 @@ POST /ui/jobs/{job_id}/cancel
 GET /ui/objects
 GET /ui/objects/{object_name}
 POST /ui/objects/{object_name}
+POST /ui/pick/{object_name}
 GET /ui/objects/{object_name}/{record_id}
 GET /ui/objects/{object_name}/{record_id}/audit
 """

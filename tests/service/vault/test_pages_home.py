@@ -19,7 +19,7 @@ async def test_an_administrator_sees_how_the_vault_stands(api: Api, admin: Api) 
     )
     async with browser(api.url, "admin") as visitor:
         page = await visitor.open("/ui/")
-        assert "Medical Inquiries of Vault CRM arrive here as Cases" in page.text
+        assert page.links["New Case Request"] == "/ui/objects/case_request__v/new"
         assert "Connections Name Lifecycle State Status Remote Vault Name" in page.text
         assert "Medical-CRM Connection" in page.links
         assert (

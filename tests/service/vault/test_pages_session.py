@@ -8,6 +8,7 @@ from yarl import URL
 
 from shared.vault.assembly.vault import Vault
 from tests.service.vault.browsing import browser
+from tests.service.vault.objects import key
 from tests.service.vault.people import new_user
 from tests.service.vault.served import PASSWORD, USERNAMES, Api
 
@@ -21,6 +22,13 @@ async def test_sign_in_leads_back_to_the_page_that_was_asked_for(api: Api) -> No
             200,
             "/ui/objects/thing__c?page=2",
         )
+
+
+@pytest.mark.parametrize("path", ["/", "/ui"])
+async def test_the_address_of_the_vault_leads_to_its_pages(api: Api, path: str) -> None:
+    async with browser(api.url, "user") as visitor:
+        page = await visitor.open(path)
+        assert (page.status, page.path) == (200, "/ui/")
 
 
 @pytest.mark.parametrize(
@@ -116,6 +124,36 @@ async def test_an_ended_session_leads_to_the_sign_in_and_back(
         assert "Disable Delivery" in page.text  # nothing was done without a session
 
 
+async def test_what_was_typed_outlives_the_session(api: Api, vault: Vault) -> None:
+    name, note = key(), "two\nlines & <b>more</b>"
+    async with browser(api.url, "user") as visitor:
+        form = await visitor.open("/ui/objects/thing__c/new")
+        session = visitor.cookies()[f"vault_{vault.vault_id}_session"]
+        await api.delete("/session", headers={"Authorization": session})
+        page = await visitor.press(form, "Save", name__v=name, note__c=note)
+        assert "Your session has ended" in page.text
+        # A wrong password loses nothing either.
+        page = await visitor.press(
+            page, "Sign in", username=USERNAMES["user"], password="wrong"
+        )
+        assert page.status == 401
+        page = await visitor.press(
+            page, "Sign in", username=USERNAMES["user"], password=PASSWORD
+        )
+        assert "has not been sent yet" in page.text
+        page = await visitor.press(page, "Send it now")
+        assert f"{name} New" in page.text
+        form = (await visitor.click(page, "Edit")).form("Save")
+        assert form.fields["note__c"] == note
+
+
+async def test_a_form_without_any_session_is_not_read(api: Api) -> None:
+    async with browser(api.url) as stranger:
+        data = {"name__v": "x"}
+        page = await stranger.request("POST", "/ui/objects/thing__c/new", data=data)
+        assert page.path == "/ui/sign-in" and "has ended" not in page.text
+
+
 async def test_a_password_that_has_to_be_changed_is_changed_first(
     api: Api, admin: Api
 ) -> None:
@@ -147,7 +185,7 @@ async def test_a_password_that_has_to_be_changed_is_changed_first(
     "path",
     ["/ui/", "/ui/sign-in", "/ui/nothing", "/ui/connections", "/ui/static/style.css"],
 )
-async def test_every_answer_forbids_scripts_and_other_hosts(
+async def test_every_answer_forbids_inline_scripts_and_other_hosts(
     api: Api, path: str
 ) -> None:
     async with browser(api.url, "admin") as visitor:
@@ -156,7 +194,8 @@ async def test_every_answer_forbids_scripts_and_other_hosts(
         part.split(" ", 1)
         for part in page.headers["Content-Security-Policy"].split("; ")
     )
-    assert policy["default-src"] == "'none'" and "script-src" not in policy
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
     assert (
         policy["frame-ancestors"] == policy["base-uri"] == "'none'"
         and policy["form-action"] == "'self'"

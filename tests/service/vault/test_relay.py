@@ -200,6 +200,8 @@ async def test_reset_deletes_what_waits_on_either_side(apart: Apart) -> None:
 async def test_a_sequential_queue_keeps_the_order_of_the_commits(apart: Apart) -> None:
     """Two processes send at once, then the broker is away in the middle: what was committed first comes first."""
     mdl = "RECREATE Queue out__c ( label('Out'), type('outbound'), sequential({}) );"
+    # Seen without its sequential queue before there is one.
+    assert await apart.waiting() == 0
     await apart.admin.post("/api/mdl/execute", data=mdl.format("true"))
     await apart.declared("out__c.sequential")
     other = apart.vault()
@@ -226,9 +228,11 @@ async def test_a_sequential_queue_keeps_the_order_of_the_commits(apart: Apart) -
     await apart.sent(2)
     await apart.declared("out__c.sequential", messages=2)
     assert await apart.waiting() == 2
+    await apart.admin.post("/api/mdl/execute", data=mdl.format("false"))
+    # What is left on it is counted, and removed, when the queue is sequential no more.
+    assert await apart.waiting() == 2
     await apart.admin.put(f"{QUEUES}/out__c/actions/reset")
     assert await apart.waiting() == 0
-    await apart.admin.post("/api/mdl/execute", data=mdl.format("false"))
     ids = await apart.sent(1)
     assert subjects(await apart.received(1)) == ids
 

@@ -103,3 +103,21 @@ def test_values_of_a_picklist_have_no_order() -> None:
     fields = [field(FieldType.PICKLIST, multi_value=True)]
     assert changed(fields, {"a__c": ["x", "y"]}, {"a__c": ["y", "x"]}) == {}
     assert changed(fields, {"a__c": ["x"]}, {"a__c": ["y", "x"]}) == {"a__c": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        ({"a__c": "Ada", "a__c.id": "V1", "a__c.text": "Ada"}, "V1"),
+        # Another name was typed where no script has taken the id away.
+        ({"a__c": "Bo", "a__c.id": "V1", "a__c.text": "Ada"}, "Bo"),
+        ({"a__c": "Ada", "a__c.id": "", "a__c.text": ""}, "Ada"),
+        ({"a__c": "", "a__c.id": "V1", "a__c.text": "Ada"}, ""),
+        ({"a__c": "V1"}, "V1"),
+    ],
+)
+def test_of_offered_records_the_one_that_was_chosen_is_sent(
+    form: dict[str, str], value: str
+) -> None:
+    fields = [field(FieldType.OBJECT, object="b__c")]
+    assert entered(fields, form, REGISTRY) == {"a__c": value}

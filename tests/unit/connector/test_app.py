@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +15,7 @@ from local.polling import answers_within, holds_within
 from services.connector import __main__ as main
 from services.connector import app as connector_app
 from services.connector.app import Connector, create_app
+from services.connector.asking.described import DOCUMENT
 from services.connector.connector_settings import ConnectorSettings
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.runtime.connection_bounds import ConnectionBounds
@@ -220,6 +222,29 @@ async def test_without_a_public_address_no_messages_are_taken(world: World) -> N
     app = create_app(settings(MEDICAL))
     assert (await call(app, "POST", "/messages/medical/in__v")).status == 404
     assert world.consumers == []
+
+
+async def test_the_process_says_what_it_is_and_what_it_can_be_asked(
+    world: World,
+) -> None:
+    del world
+    app = create_app(settings(MEDICAL, public_url="https://x.example"))
+    front = json.loads((await call(app, "GET", "/")).body)
+    document = json.loads((await call(app, "GET", DOCUMENT)).body)
+    assert DOCUMENT in front["links"].values()
+    assert set(document["paths"]) == {
+        "/previews/{vault}",
+        "/dry-runs/{vault}/{integration}",
+        "/missing-lookups/{vault}/{connection}",
+        "/crm-lookups/{vault}/{connection}",
+        "/readiness/{vault}/{connection}",
+    }
+    known = set(document["components"]["securitySchemes"])
+    for operations in document["paths"].values():
+        for verb, operation in operations.items():
+            assert operation["description"]
+            assert set(operation["security"][0]) <= known
+            assert ("requestBody" in operation) == (verb == "post")
 
 
 def test_the_process_serves_what_its_settings_say(

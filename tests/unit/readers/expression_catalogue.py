@@ -28,7 +28,6 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.protocol.json_values:_STRING": {"match"},
     "shared.spark.envelope:_UNSTORABLE": {"search"},
     "shared.vault.admin.listing:WORD": {"findall"},
-    "shared.vault.admin.record_pages:NUMBER": {"fullmatch"},
     "shared.vault.admin.rendering:NAME_BREAK": {"sub"},
     "shared.vault.api.file_body:RANGE": {"fullmatch"},
     "shared.vault.api.json_rows:_TOKEN": {"finditer"},

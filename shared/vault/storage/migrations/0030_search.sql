@@ -43,7 +43,7 @@ RETURN octet_length(content) <> char_length(content) AND content COLLATE "C" ~
 -- record with more words than an index should hold has the mark "*" instead of them: every search looks at it. Words are
 -- cut at 500 characters, since a lexeme takes at most 2,046 bytes.
 CREATE FUNCTION platform.search_words(texts text[], choices text[]) RETURNS tsvector
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 1000
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 100
 AS $$
 DECLARE
     content text := platform.folded(array_to_string(texts, ' '));

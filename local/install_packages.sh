@@ -1,12 +1,26 @@
 #!/bin/sh
-# Installs the PostgreSQL and RabbitMQ server packages that are missing, and leaves the system's own instances alone:
-# a temporary policy keeps Debian from starting what it installs, and from making a PostgreSQL cluster.
+# Installs what is missing of Debian's packages: "servers" are PostgreSQL and RabbitMQ, "browser" is Chromium. The
+# system's own instances are left alone: a temporary policy keeps Debian from starting what it installs, and from making
+# a PostgreSQL cluster.
 set -eu
 
 missing=""
-for initdb in /usr/lib/postgresql/*/bin/initdb; do [ -x "$initdb" ] && break; done
-[ -x "$initdb" ] || command -v initdb >/dev/null 2>&1 || missing="postgresql"
-[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="${missing:+$missing }rabbitmq-server"
+for wanted in "$@"; do
+  case "$wanted" in
+  servers)
+    for initdb in /usr/lib/postgresql/*/bin/initdb; do [ -x "$initdb" ] && break; done
+    [ -x "$initdb" ] || command -v initdb >/dev/null 2>&1 || missing="postgresql"
+    [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="${missing:+$missing }rabbitmq-server"
+    ;;
+  browser)
+    command -v "${TEST_CHROMIUM:-chromium}" >/dev/null 2>&1 || missing="${missing:+$missing }chromium"
+    ;;
+  *)
+    echo "usage: $0 [servers] [browser]" >&2
+    exit 2
+    ;;
+  esac
+done
 [ -n "$missing" ] || exit 0
 
 as_root=""
@@ -14,7 +28,7 @@ if [ "$(id -u)" != 0 ]; then
   if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then as_root="sudo -n"; else as_root=none; fi
 fi
 if [ "$as_root" = none ] || ! command -v apt-get >/dev/null 2>&1; then
-  echo "Missing server packages. Please install: $missing (Debian: apt-get install $missing)" >&2
+  echo "Missing packages. Please install: $missing (Debian: apt-get install $missing)" >&2
   exit 1
 fi
 

@@ -1,0 +1,85 @@
+"""Lists a rep's inquiries by what they need, and says which of them are worth looking at again soon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.crm_vault.inquiries import CLOSED, OBJECT, SUCCESS
+from shared.vault.assembly.work_lists import Desk, Lead, WorkList
+
+OWN = "created_by__v = {user_id}"
+NEWEST = "modified_date__v DESC"
+COLUMNS = ("name__v", "account__v", "product__v", "modified_date__v")
+
+REP_DESK = Desk(
+    OBJECT,
+    "New inquiry",
+    (
+        WorkList(
+            "failed",
+            "Failed",
+            f"{OWN} AND transfer_status__v = 'failed__v'",
+            NEWEST,
+            COLUMNS,
+            "They did not reach Medical. Open one, check what you entered, and transfer it again; if it fails again, an"
+            " administrator sees the reason under User Exception Messages.",
+        ),
+        WorkList(
+            "drafts",
+            "Drafts",
+            f"{OWN} AND state__v = 'saved_state__v'",
+            NEWEST,
+            COLUMNS,
+            "Complete and submit them.",
+        ),
+        WorkList(
+            "to_transfer",
+            "To be transferred",
+            f"{OWN} AND state__v = 'submitted_state__v' AND transfer_status__v = null",
+            NEWEST,
+            COLUMNS,
+            "They are submitted, and not on their way to Medical yet.",
+        ),
+        WorkList(
+            "waiting",
+            "Waiting for an answer",
+            f"{OWN} AND transfer_status__v CONTAINS ('pending__v', '{SUCCESS}') AND inquiry_status__v != '{CLOSED}'",
+            NEWEST,
+            COLUMNS,
+            "Medical has them, or is about to.",
+        ),
+        WorkList(
+            "answered",
+            "Answered",
+            f"{OWN} AND inquiry_status__v = '{CLOSED}'",
+            "closed_date__v DESC",
+            ("name__v", "account__v", "product__v", "closed_date__v"),
+            "The latest answers first.",
+        ),
+    ),
+)
+# What has come of an inquiry, the answer first.
+INQUIRY_LEADS = (
+    Lead("response__v"),
+    Lead("response_package_link__v"),
+    Lead("inquiry_status__v"),
+    Lead("transfer_status__v"),
+    Lead("closed_date__v"),
+)
+
+SOON = 1
+LATER = 10
+
+
+def look_again(inquiry: Mapping[str, object]) -> int | None:
+    """Return after how many seconds an inquiry may have changed by itself; None when nothing is under way."""
+    status = _one(inquiry.get("transfer_status__v"))
+    if status == "pending__v":
+        return SOON
+    answered = _one(inquiry.get("inquiry_status__v")) == CLOSED
+    return LATER if status == SUCCESS and not answered else None
+
+
+def _one(value: object) -> object:
+    """Return the only value of a picklist field, which the API shows as a list."""
+    return value[0] if isinstance(value, list) and value else value

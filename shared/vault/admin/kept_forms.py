@@ -1,0 +1,72 @@
+"""Keeps what was typed into a form whose session ended meanwhile, over the sign-in, so that nothing is typed twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.vault.admin.visit import safe_target
+from shared.vault.api.file_body import upload_form
+from shared.vault.errors import VaultFault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+MAX_KEPT = 64_000  # bytes of a form that is kept; a longer one is typed again
+_PREFIX = "kept:"
+_AGAIN = "again"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptForm:
+    """The address to which a form was sent, and its fields without the token of the ended session."""
+
+    address: str
+    fields: Mapping[str, str]
+
+    def hidden(self) -> dict[str, str]:
+        """Return the fields of the sign-in's form that carry it."""
+        kept = {f"{_PREFIX}{name}": value for name, value in self.fields.items()}
+        return {_AGAIN: self.address, **kept}
+
+
+async def sent_too_late(request: Request) -> KeptForm | None:
+    """Return the form of a request whose session has ended; None for one that is too long, or has a file.
+
+    Read without a session, hence as short as a sign-in may be.
+    """
+    length = request.headers.get("content-length", "")
+    if not length.isascii() or not length.isdigit() or len(length) > len(str(MAX_KEPT)):
+        return None
+    if int(length) > MAX_KEPT:
+        return None
+    try:
+        async with upload_form(request, 0) as form:
+            if form.file is not None and form.file.size:
+                return None
+            fields = {"token": "", **form.fields}
+    except VaultFault:
+        # What is no form has nothing to keep.
+        return None
+    del fields["token"]
+    # A button alone has nothing that was typed: its page is opened again.
+    if not fields.keys() - {"form_id"}:
+        return None
+    url = request.url
+    address = f"{url.path}?{url.query}" if url.query else url.path
+    return KeptForm(safe_target(address), fields)
+
+
+def carried(fields: Mapping[str, str]) -> KeptForm | None:
+    """Return the form that a sign-in carries; None when it carries none."""
+    address = fields.get(_AGAIN)
+    if address is None:
+        return None
+    kept = {
+        name.removeprefix(_PREFIX): value
+        for name, value in fields.items()
+        if name.startswith(_PREFIX)
+    }
+    return KeptForm(safe_target(address), kept)

@@ -1,0 +1,76 @@
+"""Shows at the head of a record's page what people come for, fields of records that it refers to among it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from shared.vault.access.permissions import Operation, may
+from shared.vault.admin.listing import selected
+from shared.vault.admin.showing import Shower, Shown, record_path
+
+if TYPE_CHECKING:
+    from shared.vault.admin.visit import Visit
+    from shared.vault.assembly.work_lists import Lead
+    from shared.vault.model.component_model import VaultObject
+
+
+async def leading(
+    visit: Visit, target: VaultObject, record: Mapping[str, Any]
+) -> list[Shown]:
+    """Return the values that lead a record's page, without empty ones and without what the caller may not read."""
+    leads = visit.vault.definition.leads.get(target.name, ())
+    if not leads:
+        return []
+    shower = Shower(target, visit.caller, visit.registry)
+    far = {
+        lead: referenced
+        for lead in leads
+        if lead.relationships and (referenced := _referenced(visit, target, lead))
+    }
+    row = await _far_values(visit, target, record, tuple(far))
+    shown = []
+    for lead in leads:
+        if not lead.relationships and lead.path in target.fields:
+            shown.append(shower.show(lead.path, record))
+        elif lead in far and (text := row.get(lead.path)):
+            link = record_path(far[lead].name, str(row[lead.id_path]))
+            shown.append(Shown(lead.path, lead.label, str(text), link))
+    return [each for each in shown if each.text]
+
+
+def _referenced(visit: Visit, target: VaultObject, lead: Lead) -> VaultObject | None:
+    """Return the object at the end of a path; None where it leads nowhere, or to records that must not be read."""
+    reached = target
+    for relationship in lead.relationships:
+        found = next(
+            (
+                field.object
+                for field in reached.fields.values()
+                if field.active and field.relationship_outbound_name == relationship
+            ),
+            None,
+        )
+        following = visit.registry.objects.get(found or "")
+        if following is None or not following.active:
+            return None
+        if not may(visit.caller, following.name, Operation.READ):
+            return None
+        reached = following
+    return reached if lead.field in reached.fields else None
+
+
+async def _far_values(
+    visit: Visit,
+    target: VaultObject,
+    record: Mapping[str, Any],
+    leads: Sequence[Lead],
+) -> dict[str, Any]:
+    """Return the values behind references, by their paths."""
+    if not leads:
+        return {}
+    paths = dict.fromkeys(path for each in leads for path in (each.path, each.id_path))
+    selection = ", ".join(paths)
+    # The id that the record has, not the one in the address: it becomes part of a statement.
+    statement = f"SELECT {selection} FROM {target.name} WHERE id = '{record['id']}'"
+    return next(iter(await selected(visit, statement)), {})

@@ -1,0 +1,72 @@
+"""Serves what fields offer while a person types: the few records that may be meant, each with what tells it apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from shared.vault.access.permissions import Operation
+from shared.vault.admin.listing import MAX_SEARCH, selected
+from shared.vault.admin.viewing import object_of
+from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.model.component_model import Field, FieldType
+from shared.vault.vql import literal
+
+if TYPE_CHECKING:
+    from shared.vault.model.component_model import VaultObject
+
+router = APIRouter(prefix="/pick")
+
+OFFERED = 10
+HINTS = 3  # fields beside the name
+HINT_LENGTH = 60
+
+
+@router.post("/{object_name}")
+async def pick(visit: Visiting, object_name: str) -> Response:
+    """Return the records that may be meant by what was typed: id, name, and a hint that tells them apart."""
+    # By POST, as what is typed may be the name of a person, which must not stand in addresses and logs.
+    target = object_of(visit, object_name, Operation.READ)
+    typed = visit.form.fields.get("typed", "")[:MAX_SEARCH]
+    rows = await _found(visit, target, typed)
+    offered = [_offered(target, row) for row in rows]
+    return JSONResponse(offered)
+
+
+async def _found(visit: Visit, target: VaultObject, typed: str) -> list[dict[str, Any]]:
+    """Return the rows of the records that may be meant, the best matches first."""
+    finder = visit.vault.finder
+    found = await finder.find(visit.caller, target.name, typed, OFFERED)
+    if not found:
+        return []
+    columns = ", ".join(["id", "name__v", *_hinting(target)])
+    ids = ", ".join(literal(each.id) for each in found)
+    statement = f"SELECT {columns} FROM {target.name} WHERE id CONTAINS ({ids})"
+    rows = {row["id"]: row for row in await selected(visit, statement)}
+    # A record may have been deleted in between.
+    return [rows[each.id] for each in found if each.id in rows]
+
+
+def _hinting(target: VaultObject) -> list[str]:
+    """Return the fields that tell records of the same name apart: the unique ones first, then short texts."""
+    texts = [
+        each
+        for each in target.fields.values()
+        if each.active and not each.system and _is_short(each)
+    ]
+    by_use = sorted(texts, key=lambda each: not each.unique)
+    return [each.name for each in by_use if each.name != "name__v"][:HINTS]
+
+
+def _is_short(field: Field) -> bool:
+    return field.type is FieldType.STRING and not field.name.startswith("link__")
+
+
+def _offered(target: VaultObject, row: dict[str, Any]) -> dict[str, str]:
+    """Return one record as the script of the field takes it."""
+    values = [str(row[name]) for name in _hinting(target) if row.get(name)]
+    hint = " · ".join(value[:HINT_LENGTH] for value in values)
+    name = str(row["name__v"] or row["id"])
+    return {"id": str(row["id"]), "name": name, "hint": hint}

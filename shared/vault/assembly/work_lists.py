@@ -1,0 +1,61 @@
+"""Describes what people of a Vault are shown first: on the home page by what needs them, and of each record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WorkList:
+    """Records that need the same thing of a person.
+
+    ``condition`` and ``order`` are VQL, with ``{user_id}`` for the person's id in the condition. ``hint`` says what to
+    do with the records.
+    """
+
+    name: str
+    label: str
+    condition: str
+    order: str
+    columns: tuple[str, ...]
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The work of those who may edit the records of an object: what they create, and their lists in order."""
+
+    object: str
+    create: str
+    lists: tuple[WorkList, ...]
+
+    def list_named(self, name: str) -> WorkList | None:
+        """Return one of the lists; None when there is none of this name."""
+        return next((each for each in self.lists if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A value that leads a record's page: a field of it, or by relationships one of a record that it refers to.
+
+    ``path`` is that of VQL, for example ``case__vr.case_contact__vr.name__v``; ``label`` is that of such a path, since
+    the far field's own label does not say whose it is.
+    """
+
+    path: str
+    label: str = ""
+
+    @property
+    def relationships(self) -> tuple[str, ...]:
+        """Return the relationships on the way, none for a field of the record itself."""
+        return tuple(self.path.split(".")[:-1])
+
+    @property
+    def field(self) -> str:
+        """Return the field at the end."""
+        return self.path.rpartition(".")[2]
+
+    @property
+    def id_path(self) -> str:
+        """Return the path of the id of the record at the end."""
+        return ".".join((*self.relationships, "id"))

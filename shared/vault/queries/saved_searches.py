@@ -1,0 +1,44 @@
+"""Keeps the words of searches on pages, so that an address has an id in place of words that may name people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+if TYPE_CHECKING:
+    from shared.vault.storage.database import Database
+
+SAVE = (
+    "INSERT INTO platform.saved_search (search_id, user_id, words) VALUES ($1, $2, $3)"
+)
+WORDS = "SELECT words FROM platform.saved_search WHERE search_id = $1 AND user_id = $2"
+PURGE = "DELETE FROM platform.saved_search WHERE saved_date < now() - interval '7 days'"
+
+
+class SavedSearches:
+    """Saves searches, and finds each again for the user who made it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def save(self, user_id: int, words: str) -> UUID:
+        """Save the words of a search and return the id that stands for them."""
+        search_id = uuid4()
+        async with self._database.connection() as connection:
+            await connection.execute(SAVE, search_id, user_id, words)
+        return search_id
+
+    async def words(self, user_id: int, search_id: str) -> str:
+        """Return the words of a search; empty for one that is unknown, too old, or another user's."""
+        try:
+            known = UUID(search_id)
+        except ValueError:
+            return ""
+        async with self._database.connection() as connection:
+            words = await connection.fetchval(WORDS, known, user_id)
+        return words or ""
+
+    async def purge(self) -> None:
+        """Remove the searches of long ago."""
+        async with self._database.connection() as connection:
+            await connection.execute(PURGE)

@@ -1,0 +1,104 @@
+"""A real browser: Debian's Chromium, each visitor with cookies of their own, and no error on its console."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from playwright.async_api import Browser, Page, async_playwright
+
+from local.system import System
+
+# Of a container that runs as root; the others keep Chromium from looking for servers of its maker.
+OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WIDE = 1280
+NARROW = 390
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser that ends with the block; ``TEST_CHROMIUM`` names another program than ``chromium``."""
+    program = os.environ.get("TEST_CHROMIUM", "/usr/bin/chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=program, args=list(OPTIONS)
+        )
+        yield browser
+        await browser.close()
+
+
+@dataclass
+class Visitor:
+    """One person in a browser window of their own."""
+
+    page: Page
+    url: str
+    faults: list[str] = field(default_factory=list)
+
+    async def open(self, path: str) -> None:
+        await self.page.goto(f"{self.url}{path}")
+
+    async def press(self, label: str) -> None:
+        """Press the button with this label."""
+        await self.page.get_by_role("button", name=label, exact=True).click()
+
+    async def follow(self, label: str) -> None:
+        """Follow the first link with this label."""
+        link = self.page.get_by_role("link", name=label, exact=True)
+        await link.first.click()
+
+    async def sees(self, text: str) -> None:
+        """Wait until the text is on the page."""
+        await self.page.get_by_text(text).first.wait_for(timeout=60_000)
+
+    async def text(self) -> str:
+        return await self.page.inner_text("main")
+
+    async def sign_in(self, username: str, password: str) -> None:
+        await self.page.get_by_label("User name").fill(username)
+        await self.page.get_by_label("Password").fill(password)
+        await self.press("Sign in")
+
+
+@asynccontextmanager
+async def visitor(
+    browser: Browser,
+    system: System,
+    vault: str,
+    who: str = "business",
+    *,
+    path: str = "/",
+    width: int = WIDE,
+    dark: bool = False,
+    scripts: bool = True,
+) -> AsyncIterator[Visitor]:
+    """Somebody who is signed in to a Vault; the block fails when a page had an error on the console."""
+    context = await browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if dark else "light",
+        java_script_enabled=scripts,
+    )
+    page = await context.new_page()
+    made = Visitor(page, system.endpoints()[vault]["url"])
+    page.on(
+        "console",
+        lambda entry: made.faults.append(entry.text) if entry.type == "error" else None,
+    )
+    page.on("pageerror", lambda error: made.faults.append(str(error)))
+    known = system.sign_ins()[vault][who]
+    await made.open(path)
+    await made.sign_in(known["username"], known["password"])
+    await page.get_by_role("button", name="Sign out").wait_for()
+    yield made
+    await context.close()
+    assert not made.faults

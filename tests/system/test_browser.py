@@ -1,0 +1,230 @@
+"""What people do with the pages in a real browser: a rep, an agent, on a phone, in the dark, without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser
+
+from local.system import System
+from tests.system.chromium import NARROW, WIDE, Visitor, chromium, visitor
+from tests.system.conditions import Connected
+
+INQUIRIES = "/ui/objects/medical_inquiry__v"
+
+
+@pytest.fixture(scope="module")
+async def browser(connected: Connected) -> AsyncIterator[Browser]:
+    del connected
+    async with chromium() as made:
+        yield made
+
+
+async def choose(rep: Visitor, label: str, name: str) -> None:
+    """Choose a record: from a list while there are few, else by its name."""
+    field = rep.page.get_by_label(label).first
+    if await field.evaluate("element => element.tagName") == "SELECT":
+        await field.select_option(label=name)
+    else:
+        await field.fill(name)
+
+
+async def write_down(rep: Visitor, question: str) -> None:
+    """Fill in the form of a new inquiry."""
+    await rep.open("/ui/")
+    await rep.follow("New inquiry")
+    page = rep.page
+    await choose(rep, "Account", "Maribel Quentaro")
+    await choose(rep, "Product", "Corbanyl")
+    await choose(rep, "Country", "United States")
+    await page.get_by_label("Inquiry Text").fill(question)
+    await page.get_by_label("Delivery Method").select_option(label="Email")
+    await page.get_by_label("Email").fill("reader@practice.example")
+
+
+async def test_a_rep_asks_and_watches_the_answer_arrive(
+    running: System, browser: Browser
+) -> None:
+    question = f"Is it stable at room temperature? {uuid4().hex}"
+    answer = f"Up to 25 degrees for a month. {uuid4().hex}"
+    async with (
+        visitor(browser, running, "crm_vault") as rep,
+        visitor(browser, running, "medical_vault") as agent,
+    ):
+        await write_down(rep, question)
+        await rep.press("Save")
+        await rep.sees("was created")
+        await rep.press("Submit")
+        await rep.press("Transfer to Medical")
+        # From here on the rep only looks.
+        await rep.sees("Success")
+        assert not await rep.page.get_by_role("button", name="Transfer").count()
+        assert not await rep.page.get_by_role("link", name="Edit").count()
+        assert "locked" in await rep.text()
+
+        await agent.open("/ui/objects/case_request__v")
+        await agent.page.get_by_role("searchbox").fill(question.rsplit(maxsplit=1)[-1])
+        await agent.press("Search")
+        await agent.page.get_by_role("link", name="CR-").first.click()
+        assert question in await agent.text()
+        assert "Asked by" in await agent.text()
+        await agent.press("Start Work")
+        await agent.page.locator("summary", has_text="Close").click()
+        await agent.page.get_by_label("Response Notes").fill(answer)
+        await agent.press("Close")
+
+        await rep.sees(answer)
+        await rep.sees("Closed")
+
+
+async def test_a_double_click_makes_one_inquiry(
+    running: System, browser: Browser
+) -> None:
+    question = uuid4().hex
+    async with visitor(browser, running, "crm_vault") as rep:
+        await write_down(rep, question)
+        await rep.page.get_by_role("button", name="Save").dblclick()
+        await rep.sees("Saved")
+        await rep.open(INQUIRIES)
+        await rep.page.get_by_role("searchbox").fill(question)
+        await rep.press("Search")
+        await rep.sees("1 to 1 of 1")
+
+
+async def test_back_leads_from_a_hit_to_the_hits(
+    running: System, browser: Browser
+) -> None:
+    question = uuid4().hex
+    async with visitor(browser, running, "crm_vault") as rep:
+        await write_down(rep, question)
+        await rep.press("Save")
+        await rep.open(INQUIRIES)
+        await rep.page.get_by_role("searchbox").fill(question)
+        await rep.press("Search")
+        assert question not in rep.page.url
+        await rep.page.get_by_role("link", name="INQ-").first.click()
+        await rep.page.go_back()
+        await rep.sees("1 to 1 of 1")
+        assert await rep.page.get_by_role("searchbox").input_value() == question
+        await rep.page.reload()
+        await rep.sees("1 to 1 of 1")
+
+
+async def test_one_of_many_accounts_is_found_by_words_of_its_name(
+    running: System, browser: Browser, connected: Connected
+) -> None:
+    family = f"Q{uuid4().hex[:10]}"
+    rows = [
+        {"name__v": f"Number{n} {family}", "external_id__v": f"{family}{n}"}
+        for n in range(40)
+    ]
+    await connected.crm.create("account__v", rows)
+    async with visitor(browser, running, "crm_vault") as rep:
+        await rep.open(f"{INQUIRIES}/new")
+        account = rep.page.get_by_role("combobox", name="Account")
+        await account.press_sequentially(f"{family} number7")
+        # By the keyboard alone.
+        await rep.page.get_by_role("option", name=f"{family}7").wait_for()
+        await account.press("Enter")
+        assert await account.input_value() == f"Number7 {family}"
+        await rep.press("Save")
+        await rep.sees("was created")
+        await rep.follow(f"Number7 {family}")
+        await rep.sees(f"{family}7")
+        # What nobody offers is told, at the form, with what was typed.
+        await rep.open(f"{INQUIRIES}/new")
+        await account.fill("Nobody of this name")
+        await rep.press("Save")
+        await rep.sees("INVALID_DATA")
+        assert await account.input_value() == "Nobody of this name"
+        # The browser notes a page with the status of a refusal.
+        (noted,) = rep.faults
+        assert "400" in noted
+        rep.faults.clear()
+
+
+async def test_what_ends_something_asks_first(
+    running: System, browser: Browser, connected: Connected
+) -> None:
+    (case,) = await connected.medical.create("case__v", [{}])
+    (request,) = await connected.medical.create(
+        "case_request__v", [{"case__v": case.id}]
+    )
+    async with visitor(browser, running, "medical_vault") as agent:
+        await agent.open(f"/ui/objects/case_request__v/{request.id}")
+        await agent.page.locator("summary", has_text="Cancel").click()
+        await agent.sees("?")
+        assert "Cancelled" not in await agent.text()
+        await agent.press("Cancel")
+        await agent.sees("Cancelled")
+
+
+async def test_the_pages_work_without_scripts(
+    running: System, browser: Browser
+) -> None:
+    question = uuid4().hex
+    async with visitor(browser, running, "crm_vault", scripts=False) as rep:
+        await write_down(rep, question)
+        await rep.press("Save")
+        await rep.press("Submit")
+        await rep.press("Transfer to Medical")
+        await rep.sees("Transfer to Medical was run")
+        await rep.open("/ui/")
+        assert "UTC" in await rep.text()
+        assert not await rep.page.locator("#theme").is_visible()
+
+
+async def test_the_colours_are_switched_and_stay(
+    running: System, browser: Browser
+) -> None:
+    async with visitor(browser, running, "crm_vault") as rep:
+
+        async def ground() -> str:
+            script = "getComputedStyle(document.body).backgroundColor"
+            return str(await rep.page.evaluate(script))
+
+        light = await ground()
+        await rep.press("Dark")
+        dark = await ground()
+        assert dark != light
+        await rep.open("/ui/objects")
+        assert await ground() == dark
+        await rep.press("Light")
+        assert await ground() == light
+
+
+PAGES = {
+    "crm_vault": ("/ui/", INQUIRIES, f"{INQUIRIES}/new", "/ui/objects", "/ui/jobs"),
+    "medical_vault": (
+        "/ui/",
+        "/ui/connections",
+        "/ui/lookups",
+        "/ui/rules",
+        "/ui/queues",
+        "/ui/processors",
+        "/ui/exceptions",
+        "/ui/queue-log",
+        "/ui/components",
+    ),
+}
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("vault", PAGES)
+async def test_every_page_can_be_used_by_everybody(
+    running: System, browser: Browser, vault: str, dark: bool, width: int
+) -> None:
+    async with visitor(
+        browser, running, vault, "admin", width=width, dark=dark
+    ) as admin:
+        for path in PAGES[vault]:
+            await admin.open(path)
+            found = await Axe().run(admin.page)
+            assert not found.violations_count, (path, found.generate_report())
+            # Nothing has to be scrolled sideways to.
+            overflow = "document.documentElement.scrollWidth - innerWidth"
+            assert await admin.page.evaluate(overflow) <= 0, path
