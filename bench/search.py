@@ -160,7 +160,7 @@ def _calls(registry: Registry) -> Mapping[str, Call]:
         related = related_sql(account, parts, len(words))
         own = (own_sql(account), (typed, OFFERED))
         calls[f"type-ahead with a city, `{typed}`"] = Call(
-            [own, (related, (typed, OFFERED, *words))]
+            [own, (related, (typed, OFFERED, words))]
         )
     return calls
 

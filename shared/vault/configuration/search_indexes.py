@@ -13,7 +13,6 @@ from shared.vault.components.schema import (
     SCHEMA,
     create_search_index,
     drop_search_index,
-    schema_name,
     table,
 )
 from shared.vault.model.search_words import has_index
@@ -33,10 +32,11 @@ LOCK = 7_214_030
 TRY_LOCK = "SELECT pg_try_advisory_lock($1)"
 UNLOCK = "SELECT pg_advisory_unlock($1)"
 BUILD_SECONDS = 6 * 3600.0
-# The indexes of a schema: whether each is whole, and not what a building left behind that was broken off.
+# The indexes over expressions, which search indexes alone are: whether each is whole, and not what a building that was
+# broken off has left behind.
 STATES = """
-SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE c.relnamespace = to_regnamespace($1)
+SELECT t.relname AS object, i.indisvalid FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
+WHERE t.relnamespace = to_regnamespace($1) AND i.indexprs IS NOT NULL
 """
 GIVE_WAY = """
 SELECT pg_cancel_backend(pid) FROM pg_stat_progress_create_index WHERE relid = to_regclass($1)
@@ -49,6 +49,12 @@ async def give_way(connection: Connection, object_name: str) -> None:
     It is built from the beginning after the change.
     """
     await connection.execute(GIVE_WAY, table(object_name))
+
+
+async def index_states(connection: Connection) -> dict[str, bool]:
+    """Return the objects that have a search index, each with whether it is whole and searches go by it."""
+    rows = await connection.fetch(STATES, SCHEMA)
+    return {row["object"]: row["indisvalid"] for row in rows}
 
 
 class SearchIndexes:
@@ -106,12 +112,10 @@ class SearchIndexes:
         return True
 
     async def _build_all(self, connection: Connection) -> None:
-        rows = await connection.fetch(STATES, SCHEMA)
-        whole = {row["relname"]: row["indisvalid"] for row in rows}
+        whole = await index_states(connection)
         for owner in self._components.registry.objects.values():
-            name = schema_name(owner.name, "text", "words")
-            if has_index(owner) and not whole.get(name):
-                await _build(connection, owner, again=name in whole)
+            if has_index(owner) and not whole.get(owner.name):
+                await _build(connection, owner, again=owner.name in whole)
 
 
 async def _build(connection: Connection, owner: VaultObject, *, again: bool) -> None:

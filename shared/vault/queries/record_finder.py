@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may, require
+from shared.vault.configuration.search_indexes import index_states
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import RelationshipType
 from shared.vault.model.field_types import quoted, table
@@ -30,6 +31,9 @@ RANKED = 500
 RELATED = 20_000
 
 _MATCHES = "{words} @@ (SELECT platform.beginnings({typed}))"
+# Without the index, the words of a million records would be made for each search: then only names are read.
+_NAMED = """platform.folded(t.name__v) COLLATE "und-x-icu" ~ ALL (
+    (SELECT array_agg(platform.search_pattern(ARRAY[word, ''])) FROM unnest($3::text[]) AS word)::text[])"""
 # The records whose name begins as typed come first, then those with the words in their name.
 _OFFER = """
 SELECT id, name FROM ({found}) found
@@ -93,10 +97,15 @@ class RecordFinder:
             return []
         parts = self._parts(caller, owner)
         async with self._database.query_connection(caller.user_id) as connection:
+            whole = await index_states(connection)
+            if not whole.get(owner.name):
+                rows = await connection.fetch(named_sql(owner), text, wanted, words)
+                return _distinct(rows)
             rows = await connection.fetch(own_sql(owner), text, wanted)
-            if len(rows) < wanted and parts:
-                sql = related_sql(owner, parts, len(words))
-                rows += await connection.fetch(sql, text, wanted, *words)
+            searched = [part for part in parts if whole.get(part[0].name)]
+            if len(rows) < wanted and searched:
+                sql = related_sql(owner, searched, len(words))
+                rows += await connection.fetch(sql, text, wanted, words)
         return _distinct(rows)[:wanted]
 
     def _parts(
@@ -112,8 +121,14 @@ class RecordFinder:
         ]
 
 
+def named_sql(owner: VaultObject) -> str:
+    """Return the statement for records that have all words in their name: $1 typed, $2 the limit, $3 the words."""
+    found = f"SELECT t.id, t.name__v AS name FROM {table(owner.name)} t WHERE {_NAMED} LIMIT {RANKED}"
+    return _OFFER.format(found=found)
+
+
 def own_sql(owner: VaultObject) -> str:
-    """Return the statement for records that have all words themselves; $1 is what was typed, $2 the limit."""
+    """Return the statement for records that have all words themselves: $1 is what was typed, $2 the limit."""
     matches = _MATCHES.format(words=words_sql(owner, "t"), typed="$1")
     found = f"SELECT t.id, t.name__v AS name FROM {table(owner.name)} t WHERE {matches} LIMIT {RANKED}"
     return _OFFER.format(found=found)
@@ -124,9 +139,10 @@ def related_sql(
     parts: Sequence[tuple[VaultObject, str]],
     count: int,
 ) -> str:
-    """Return the statement for records that have ``count`` words, $3 and on, themselves or in what belongs to them."""
+    """Return the statement for records that have the words, $3, themselves or in what belongs to them."""
     sources = [(owner, "id"), *parts]
-    with_each = [_with_word(sources, f"${number + 3}") for number in range(count)]
+    words = [f"($3::text[])[{number}]" for number in range(1, count + 1)]
+    with_each = [_with_word(sources, word) for word in words]
     ids = " INTERSECT ".join(with_each)
     found = f"SELECT t.id, t.name__v AS name FROM {table(owner.name)} t WHERE t.id IN ({ids}) LIMIT {RANKED}"
     return _OFFER.format(found=found)

@@ -140,3 +140,19 @@ async def test_only_what_the_caller_may_read_is_found(
     own = replace(SYSTEM, profile=may_read("seeker__c"))
     assert await vault.finder.find(own, "seeker__c", "zlin") == []
     assert len(await vault.finder.find(own, "seeker__c", "zoe dvo")) == 2
+
+
+async def test_names_are_found_while_the_index_is_missing(
+    vault: Vault, seekers: dict[str, str]
+) -> None:
+    await vault.search_indexes.stop()
+    async with vault.database.connection() as connection:
+        await connection.execute("DROP INDEX records.seeker__c_text_words")
+    try:
+        for typed, names in {**TERMS, "seek-002": [], "zoe zlin": []}.items():
+            found = await vault.finder.find(SYSTEM, "seeker__c", typed)
+            assert sorted(each.name for each in found) == sorted(names)
+    finally:
+        await vault.search_indexes.build_missing()
+        await vault.search_indexes.start()
+    assert await vault.finder.find(SYSTEM, "seeker__c", "zoe zlin")
