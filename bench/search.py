@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from statistics import median
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -27,7 +28,7 @@ from shared.vault.components.mdl import parse
 from shared.vault.components.registry import Registry
 from shared.vault.components.schema import create_search_index
 from shared.vault.model.component_model import VaultObject
-from shared.vault.queries.record_finder import OFFERED, own_sql, related_sql
+from shared.vault.queries.record_finder import OFFERED, Parts, offered
 from shared.vault.storage.database import SERVER_SETTINGS, Database
 from shared.vault.storage.migrate import migrate
 
@@ -60,11 +61,8 @@ CREATE FUNCTION letters(seed integer, length integer) RETURNS text LANGUAGE sql 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What one call sends to PostgreSQL, and how many rows it finds."""
-
-    statements: Sequence[tuple[str, Sequence[object]]]
+Call = Callable[[Any], Awaitable[object]]
+"""Everything that one call asks PostgreSQL, over a connection."""
 
 
 async def measure(dsn: str, sizes: Sequence[int]) -> dict[str, dict[int, float]]:
@@ -153,23 +151,29 @@ def _calls(registry: Registry) -> Mapping[str, Call]:
         "CRM Lookup": f"SELECT id, name__v FROM account__v {lookup}",
     }
     calls = {name: _queried(registry, text) for name, text in queries.items()}
-    for typed in ("dvo zo", "ext-00001234", "ma", "m"):
-        calls[f"type-ahead, `{typed}`"] = Call([(own_sql(account), (typed, OFFERED))])
-    for typed in ("dvo zlin", "mari lond"):
-        words = typed.split()
-        related = related_sql(account, parts, len(words))
-        own = (own_sql(account), (typed, OFFERED))
-        calls[f"type-ahead with a city, `{typed}`"] = Call(
-            [own, (related, (typed, OFFERED, words))]
-        )
+    for typed in ("dvo zo", "ext-00001234", "ma", "m", "dvo zlin", "mari lond"):
+        calls[f"offered for `{typed}`"] = _offered(account, parts, typed)
     return calls
 
 
+def _offered(account: VaultObject, parts: Parts, typed: str) -> Call:
+    async def call(connection: Any) -> object:
+        return await offered(connection, account, parts, typed, OFFERED)
+
+    return call
+
+
 def _queried(registry: Registry, text: str) -> Call:
-    """Return the statements of a query: its page, and the count that follows a full page."""
+    """Return the call of a query: its page, and the count that follows a full page."""
     compiled = vql.compile_query(vql.parse(text), registry, lambda _: True)
-    page = compiled.page()
-    return Call([page, (compiled.count_sql, compiled.count_parameters)])
+    sql, parameters = compiled.page()
+    count, counted = compiled.count_sql, compiled.count_parameters
+
+    async def call(connection: Any) -> object:
+        rows = await connection.fetch(sql, *parameters)
+        return rows, await connection.fetch(count, *counted)
+
+    return call
 
 
 async def _timed(
@@ -187,8 +191,7 @@ async def _timed(
         for name, call in calls.items():
             for size, connection in connections.items():
                 begin = time.perf_counter()
-                for sql, parameters in call.statements:
-                    await connection.fetch(sql, *parameters)
+                await call(connection)
                 if number:
                     times[name][size].append(1000 * (time.perf_counter() - begin))
     for connection in connections.values():

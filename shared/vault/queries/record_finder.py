@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.model.component_model import VaultObject
-    from shared.vault.storage.database import Database
+    from shared.vault.storage.database import Connection, Database
 
 OFFERED = 10  # records
 MOST_OFFERED = 50
@@ -28,7 +28,7 @@ MAX_TYPED = 200  # characters; what follows is not looked at
 MAX_WORDS = 8  # of those that related records are searched for
 # Of a frequent beginning not all records are ranked, or searched for further words: another letter makes it rarer.
 RANKED = 500
-RELATED = 20_000
+RELATED = 1_000
 
 _MATCHES = "{words} @@ (SELECT platform.beginnings({typed}))"
 # Without the index, the words of a million records would be made for each search: then only names are read.
@@ -41,6 +41,10 @@ ORDER BY starts_with(platform.folded(name), platform.folded($1)) DESC,
     platform.search_words(ARRAY[name], NULL) @@ platform.beginnings($1) DESC, name COLLATE "und-x-icu", id
 LIMIT $2
 """
+
+
+Parts = Sequence[tuple["VaultObject", str]]
+"""Objects whose records belong to those of another, each with the field that says to which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +94,11 @@ class RecordFinder:
             message = f"There is no object [{object_name[:100]}]"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         require(caller, object_name, Operation.READ)
-        text = typed.replace("\0", " ")[:MAX_TYPED]
-        words = text.split()[:MAX_WORDS]
-        wanted = max(0, min(limit, MOST_OFFERED))
-        if not words:
-            return []
         parts = self._parts(caller, owner)
         async with self._database.query_connection(caller.user_id) as connection:
-            whole = await index_states(connection)
-            if not whole.get(owner.name):
-                rows = await connection.fetch(named_sql(owner), text, wanted, words)
-                return _distinct(rows)
-            rows = await connection.fetch(own_sql(owner), text, wanted)
-            searched = [part for part in parts if whole.get(part[0].name)]
-            if len(rows) < wanted and searched:
-                sql = related_sql(owner, searched, len(words))
-                rows += await connection.fetch(sql, text, wanted, words)
-        return _distinct(rows)[:wanted]
+            return await offered(connection, owner, parts, typed, limit)
 
-    def _parts(
-        self, caller: Caller, owner: VaultObject
-    ) -> list[tuple[VaultObject, str]]:
+    def _parts(self, caller: Caller, owner: VaultObject) -> Parts:
         """Return the objects whose records belong to those of another, each with the field that says to which."""
         registry = self._components.registry
         return [
@@ -119,6 +107,30 @@ class RecordFinder:
             if field.relationship_type is RelationshipType.PARENT
             and may(caller, name, Operation.READ)
         ]
+
+
+async def offered(
+    connection: Connection,
+    owner: VaultObject,
+    parts: Parts,
+    typed: str,
+    limit: int,
+) -> list[FoundRecord]:
+    """Return the records of an object that may be meant, those found by its ``parts`` last."""
+    text = typed.replace("\0", " ")[:MAX_TYPED]
+    words = text.split()[:MAX_WORDS]
+    wanted = max(0, min(limit, MOST_OFFERED))
+    if not words:
+        return []
+    whole = await index_states(connection)
+    if not whole.get(owner.name):
+        rows = await connection.fetch(named_sql(owner), text, wanted, words)
+        return _distinct(rows)
+    rows = await connection.fetch(own_sql(owner), text, wanted)
+    searched = [part for part in parts if whole.get(part[0].name)]
+    if len(rows) < wanted and searched:
+        rows += await _related(connection, owner, searched, text, wanted, words)
+    return _distinct(rows)[:wanted]
 
 
 def named_sql(owner: VaultObject) -> str:
@@ -134,29 +146,56 @@ def own_sql(owner: VaultObject) -> str:
     return _OFFER.format(found=found)
 
 
-def related_sql(
+async def _related(
+    connection: Connection,
     owner: VaultObject,
-    parts: Sequence[tuple[VaultObject, str]],
-    count: int,
-) -> str:
-    """Return the statement for records that have the words, $3, themselves or in what belongs to them."""
-    sources = [(owner, "id"), *parts]
-    words = [f"($3::text[])[{number}]" for number in range(1, count + 1)]
-    with_each = [_with_word(sources, word) for word in words]
-    ids = " INTERSECT ".join(with_each)
-    found = f"SELECT t.id, t.name__v AS name FROM {table(owner.name)} t WHERE t.id IN ({ids}) LIMIT {RANKED}"
-    return _OFFER.format(found=found)
+    parts: Parts,
+    typed: str,
+    wanted: int,
+    words: Sequence[str],
+) -> list[Record]:
+    """Return the records that have all words, themselves or in what belongs to them."""
+    sql = candidates_sql(owner, parts)
+    candidates = [await connection.fetch(sql, word) for word in words]
+    # The rarest word leads to the fewest records, which are then searched for the others.
+    fewest = min(candidates, key=len)
+    rest = [
+        word
+        for word, found in zip(words, candidates, strict=True)
+        if found is not fewest
+    ]
+    ids = [row[0] for row in fewest]
+    return await connection.fetch(
+        related_sql(owner, parts, len(rest)), typed, wanted, rest, ids
+    )
 
 
-def _with_word(sources: Sequence[tuple[VaultObject, str]], typed: str) -> str:
-    """Return the SELECT of the ids of records that have a word in one of some sources."""
+def candidates_sql(owner: VaultObject, parts: Parts) -> str:
+    """Return the statement for the ids of records that have a word, $1, themselves or in what belongs to them."""
     selects = []
-    for source, key in sources:
-        matches = _MATCHES.format(words=words_sql(source, "s"), typed=typed)
+    for source, key in [(owner, "id"), *parts]:
+        matches = _MATCHES.format(words=words_sql(source, "s"), typed="$1")
         selects.append(
             f"(SELECT s.{quoted(key)} FROM {table(source.name)} s WHERE {matches} LIMIT {RELATED})"
         )
-    return f"({' UNION ALL '.join(selects)})"
+    return " UNION ".join(selects)
+
+
+def related_sql(owner: VaultObject, parts: Parts, count: int) -> str:
+    """Return the statement for those of some records, $4, that have ``count`` words, $3, or whose parts have them."""
+    conditions = ["t.id = ANY($4::text[])", "$3::text[] IS NOT NULL"]
+    for number in range(1, count + 1):
+        typed = f"($3::text[])[{number}]"
+        either = [_MATCHES.format(words=words_sql(owner, "t"), typed=typed)]
+        for source, key in parts:
+            matches = _MATCHES.format(words=words_sql(source, "s"), typed=typed)
+            either.append(
+                f"EXISTS (SELECT FROM {table(source.name)} s WHERE s.{quoted(key)} = t.id AND {matches})"
+            )
+        conditions.append(f"({' OR '.join(either)})")
+    where = " AND ".join(conditions)
+    found = f"SELECT t.id, t.name__v AS name FROM {table(owner.name)} t WHERE {where} LIMIT {RANKED}"
+    return _OFFER.format(found=found)
 
 
 def _distinct(rows: Sequence[Record]) -> list[FoundRecord]:

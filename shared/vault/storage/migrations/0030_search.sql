@@ -115,12 +115,14 @@ BEGIN
 END;
 $$;
 
--- The query for records whose texts have words that begin with those of a text; null where that has no words.
+-- The query for records whose texts have, for each word of a text, a word that begins so; null where it has no words. Of
+-- what stands together, as in "jean-lu", only the last word is the beginning of one.
 CREATE FUNCTION platform.beginnings(typed text) RETURNS tsquery
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (
-    SELECT string_agg(platform.search_operand(word, false), ' & ')
-    FROM unnest(platform.words_of(platform.folded(typed))) AS word
+    SELECT string_agg(platform.search_operand(word, number < cardinality(words)), ' & ')
+    FROM regexp_split_to_table(platform.folded(typed), '\s+') AS chunk,
+        platform.words_of(chunk) AS words, unnest(words) WITH ORDINALITY AS each (word, number)
     WHERE word <> ''
 )::tsquery;
 
