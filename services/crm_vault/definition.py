@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from services.crm_vault import account_merges
 from services.crm_vault.inquiries import (
     OBJECT,
     TransferredInquiry,
@@ -12,6 +13,7 @@ from services.crm_vault.inquiries import (
 )
 from services.crm_vault.rep_desk import INQUIRY_LEADS, REP_DESK, look_again
 from shared.vault.assembly.vault_definition import VaultDefinition
+from shared.vault.records.guarded_records import GuardedRecords
 
 CRM_VAULT = VaultDefinition(
     name="crm_vault",
@@ -22,9 +24,13 @@ CRM_VAULT = VaultDefinition(
     " Vault, whose answers come back here.",
     first_objects=("medical_inquiry__v", "account__v", "product__v"),
     actions={"transfer_to_medical": transfer_to_medical},
-    triggers={OBJECT: TransferredInquiry()},
+    triggers={
+        OBJECT: TransferredInquiry(),
+        account_merges.OBJECT: GuardedRecords(account_merges.OBJECT),
+    },
     desk=REP_DESK,
     leads={OBJECT: INQUIRY_LEADS},
     look_again={OBJECT: look_again},
     delivery_handlers={"fail_transfer__v": fail_transfer},
+    merge_handlers={"account__v": account_merges.note_account_merge},
 )

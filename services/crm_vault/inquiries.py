@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permissions import connects
+from shared.vault.access.permissions import writes_for_connection
 from shared.vault.errors import ApiError
 from shared.vault.integrations.integration_triggers import is_active
 from shared.vault.queues.entering import send
+from shared.vault.records.state_criteria import unsatisfied
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -26,6 +27,7 @@ SUCCESS = "success__v"
 CLOSED = "closed__v"
 
 TRANSFERRED = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = '{SUCCESS}'"  # noqa: S608
+STATES = f"SELECT id, state__v FROM records.{OBJECT} WHERE id = ANY($1::text[])"  # noqa: S608
 STILL_PENDING = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = 'pending__v'"  # noqa: S608
 PENDING = {"transfer_status__v": "pending__v"}
 FAILED = {"transfer_status__v": "failed__v"}
@@ -46,6 +48,9 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
         message = "The inquiry has been transferred already"
         error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
         return {row["id"]: error for row in rows}
+    incomplete = await _incomplete(context)
+    if incomplete:
+        return incomplete
     changed = await context.records.change_in(
         context.connection, context.caller, context.object, context.ids, {}, PENDING
     )
@@ -60,6 +65,26 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
     # In the transaction of the change: a message leaves only for inquiries that are stored as Pending.
     await send(context, QUEUE, attributes, context.ids)
     return {}
+
+
+async def _incomplete(context: ActionContext) -> Mapping[str, ApiError]:
+    """Return the inquiries that no longer meet the entry criteria of the state that they are in, with their errors."""
+    # An inquiry may have been emptied since it was submitted, or was created in its state by record migration.
+    rows = await context.connection.fetch(STATES, list(context.ids))
+    by_state: dict[str, list[str]] = {}
+    for row in rows:
+        by_state.setdefault(row["state__v"], []).append(row["id"])
+    lifecycle = context.registry.lifecycles[context.object.lifecycle or ""]
+    refused: dict[str, ApiError] = {}
+    for name, ids in by_state.items():
+        refused |= await unsatisfied(
+            context.connection,
+            context.registry,
+            context.object,
+            lifecycle.states[name],
+            ids,
+        )
+    return refused
 
 
 async def fail_transfer(event: DeliveryEvent) -> None:
@@ -108,7 +133,7 @@ class TransferredInquiry:
     @staticmethod
     def _locked(caller: Caller, stored: Record) -> ApiError | None:
         # The answers of Medical arrive as the connection's user.
-        if stored["transfer_status__v"] != SUCCESS or connects(caller):
+        if stored["transfer_status__v"] != SUCCESS or writes_for_connection(caller):
             return None
         message = "The inquiry has been transferred to Medical and is locked"
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from services.medical_vault import case_contact_merges
 from services.medical_vault.agent_desk import AGENT_DESK, REQUEST_LEADS
 from services.medical_vault.case_requests import return_to_crm
 from services.medical_vault.content import publish_to_crm
 from shared.vault.assembly.vault_definition import VaultDefinition
+from shared.vault.records.guarded_records import GuardedRecords
 
 MEDICAL_VAULT = VaultDefinition(
     name="medical_vault",
@@ -19,5 +21,16 @@ MEDICAL_VAULT = VaultDefinition(
     first_objects=("case_request__v", "case__v", "person__sys"),
     desk=AGENT_DESK,
     leads={AGENT_DESK.object: REQUEST_LEADS},
-    actions={"publish_to_crm": publish_to_crm, "return_to_crm": return_to_crm},
+    actions={
+        "merge_case_contacts": case_contact_merges.merge_case_contacts,
+        "publish_to_crm": publish_to_crm,
+        "return_to_crm": return_to_crm,
+    },
+    triggers={
+        case_contact_merges.MERGE: GuardedRecords(
+            case_contact_merges.MERGE,
+            connected=True,
+        ),
+    },
+    merge_handlers={case_contact_merges.PERSON: case_contact_merges.keep_links},
 )

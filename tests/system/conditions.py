@@ -22,12 +22,13 @@ INTEGRATION = {
 
 @dataclass(frozen=True)
 class Connected:
-    """Both Vaults' administrators, and their business users, with the connection active."""
+    """Both Vaults' administrators and business users, and CRM's user of the connection, which is active."""
 
     crm: VaultClient
     medical: VaultClient
     rep: VaultClient
     agent: VaultClient
+    connector: VaultClient
     amqp_url: str
 
 
@@ -52,6 +53,7 @@ async def connected_to(running: System) -> AsyncIterator[Connected]:
             medical=await client("medical_vault", "admin"),
             rep=await client("crm_vault", "business"),
             agent=await client("medical_vault", "business"),
+            connector=await client("crm_vault", "integration"),
             amqp_url=endpoints["rabbitmq"]["amqp_url"],
         )
         for admin in (clients.crm, clients.medical):

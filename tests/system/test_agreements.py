@@ -29,6 +29,10 @@ COUNTRIES_READ = (
 ACCOUNT_DATA = re.compile(r"account__vr| FROM .*\baccount__v\b", re.DOTALL)
 RECORDS = re.compile(r"(?<!/metadata)/vobjects/account__v")
 FORBIDDEN = ("CH", "JP")
+CRITERION = (
+    "ALTER Objectlifecycle medical_inquiry_lifecycle__v ( MODIFY Objectlifecyclestate submitted_state__v ("
+    " {} Objectlifecyclestateentrycriterion {} ) );"
+)
 EITHER = pytest.mark.parametrize(
     "country", FORBIDDEN, ids=["do not pull", "blank: the most restrictive"]
 )
@@ -108,7 +112,14 @@ async def test_an_inquiry_without_a_country_learns_nothing_of_the_account(
     run = new_run()
     account_id = await account(connected, run, country)
     fields: dict[str, Any] = {"country__vr.country_code__v": None}
-    await transferred(connected, await inquiry(connected, account_id, **fields))
+    # As delivered, an inquiry has a country when it is submitted.
+    await connected.crm.execute_mdl(CRITERION.format("DROP", "country__v"))
+    try:
+        item = await inquiry(connected, account_id, **fields)
+        await transferred(connected, item)
+    finally:
+        delivered = "country__v (order(2), required_field('country__v'))"
+        await connected.crm.execute_mdl(CRITERION.format("ADD", delivered))
     (head,) = of_accounts(asked)
     assert (
         head.query == f"{HEAD} WHERE id CONTAINS ('{account_id}') AND {COUNTRIES_READ}"

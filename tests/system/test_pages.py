@@ -92,6 +92,7 @@ async def new_inquiry(
         "inquiry_text__v": text,
         "delivery_method__v": delivery,
         "email__v": "reader@practice.example",
+        "fax_number__v": "+1 555 0188",
     }
     choices = {
         "product__v": product,
@@ -210,7 +211,8 @@ async def test_a_lookup_file_and_a_rule_decide_what_a_transfer_writes(
         await upload_fax_priority(people, "high__v")
         assert "Priority High" in (await transferred_case(people, product)).text
         await set_rule_of_priority(people, "Inactive")
-        assert "Priority \N{EN DASH}" in (await transferred_case(people, product)).text
+        page = await transferred_case(people, product)
+        assert "Priority" in page.text.partition("empty field")[2]
     finally:  # as it was delivered
         await upload_fax_priority(people, "normal__v")
         await set_rule_of_priority(people, "Active")

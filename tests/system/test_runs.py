@@ -12,6 +12,7 @@ from shared.client.results import Row
 from shared.client.transport import API, Request
 from tests.system import own
 from tests.system.conditions import Connected, eventually, new_run
+from tests.system.test_account_merges import contacts, merge
 from tests.system.test_crashes import quoted
 from tests.system.test_transfer import account, create, inquiry, one, transferred
 
@@ -205,7 +206,8 @@ async def ask_about(connected: Connected, key: str, number: int) -> list[str]:
     ids = [await inquiry(connected, known, **row) for _ in range(number)]
     pending = [{"id": each, "transfer_status__v": "pending__v"} for each in ids]
     assert all(
-        row.ok for row in await connected.crm.update("medical_inquiry__v", pending)
+        row.ok
+        for row in await connected.connector.update("medical_inquiry__v", pending)
     )
     return ids
 
@@ -323,3 +325,21 @@ async def many_accounts(connected: Connected, run: str) -> list[str]:
         for n in range(MANY)
     ]
     return [str(result.id) for result in await connected.crm.create("account__v", rows)]
+
+
+async def test_a_merge_whose_message_was_lost_is_told_by_the_next_run(
+    connected: Connected,
+) -> None:
+    accounts = [await account(connected, new_run()) for _ in range(2)]
+    duplicate, main = accounts
+    for of in accounts:
+        await transferred(connected, await inquiry(connected, of))
+    queue = f"{API}/services/queues/crm_to_medical_outbound_queue__v/actions"
+    for step in ("disable_delivery", "reset", "enable_delivery"):
+        if step == "reset":
+            await merge(connected, duplicate, main)
+        await connected.crm.call(Request("queue", "PUT", f"{queue}/{step}"))
+    first, second = await contacts(connected, duplicate, main)
+    assert first != second
+    await ended(connected.medical, await connected.medical.request_run(INTEGRATION))
+    assert await contacts(connected, duplicate, main) == [second] * 2

@@ -87,7 +87,13 @@ async def test_records_are_made_and_linked(connected: Connected) -> None:
     account_id = await account(connected, run, veevaid__v=f"V{run}")
     request = await transferred(
         connected,
-        await inquiry(connected, account_id, delivery_method__v="urgent_mail__v"),
+        await inquiry(
+            connected,
+            account_id,
+            delivery_method__v="urgent_mail__v",
+            address_line_1__v="1 Example Street",
+            city__v="Springfield",
+        ),
     )
     assert request["state__v"] == "new_state__v"
     assert request["product__vr.external_id__v"] == "P-1001"

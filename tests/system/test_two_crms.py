@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +13,10 @@ from shared.client import VaultClient
 from shared.client.results import Row
 from tests.servers import private_system
 from tests.system.conditions import INTEGRATION, Connected, eventually, new_run
+from tests.system.test_account_merges import become, contacts, merge
 from tests.system.test_transfer import account, inquiry, one
 
+ROOT = Path(__file__).parents[2]
 COPY = "medical_crm_2__c"
 TRANSFER = "Objectlifecyclestateuseraction.medical_inquiry__v.submitted_state__v.transfer_to_medical__v"
 
@@ -26,7 +29,7 @@ class TwoCrms:
     second: Connected
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def two() -> AsyncIterator[TwoCrms]:
     async with private_system(second_crm=True) as system, AsyncExitStack() as stack:
         await system.start()
@@ -48,10 +51,13 @@ async def two() -> AsyncIterator[TwoCrms]:
                 medical=await client("medical_vault", "admin"),
                 rep=await client(crm, "business"),
                 agent=await client("medical_vault", "business"),
+                connector=await client(crm, "integration"),
                 amqp_url=endpoints["rabbitmq"]["amqp_url"],
             )
 
-        yield TwoCrms(await connected("crm_vault"), await connected("crm_vault_2"))
+        made = TwoCrms(await connected("crm_vault"), await connected("crm_vault_2"))
+        await activate_all(made)
+        yield made
 
 
 async def activate(client: VaultClient, integration: str) -> None:
@@ -71,10 +77,18 @@ async def copied_integration(medical: VaultClient) -> str:
     return str(row["integration_api_name__sys"])
 
 
-async def transferred(crm: Connected) -> Row:
+async def activate_all(two: TwoCrms) -> None:
+    """The integration active in each Vault, and in the Medical Vault for each Vault CRM."""
+    medical = two.first.medical
+    for client in (two.first.crm, two.second.crm, medical):
+        await activate(client, "medical_inquiry_details__v")
+    await activate(medical, await copied_integration(medical))
+
+
+async def transferred(crm: Connected, of: str | None = None, **fields: str) -> Row:
     """An inquiry of this CRM, and its Case Request."""
-    run = new_run()
-    inquiry_id = await inquiry(crm, await account(crm, run))
+    of = of or await account(crm, new_run())
+    inquiry_id = await inquiry(crm, of, **fields)
     await crm.rep.run_action("medical_inquiry__v", inquiry_id, TRANSFER)
 
     async def done() -> bool:
@@ -85,9 +99,10 @@ async def transferred(crm: Connected) -> Row:
     await eventually(f"the transfer from Vault {crm.crm.vault_id}", done)
     link = f"{crm.crm.vault_id}_{inquiry_id}"
     request = await one(
-        crm.medical, f"SELECT id FROM case_request__v WHERE link__sys = '{link}'"
+        crm.medical,
+        f"SELECT id, case__v FROM case_request__v WHERE link__sys = '{link}'",
     )
-    return {"inquiry": inquiry_id, "request": request["id"]}
+    return {"inquiry": inquiry_id, "request": request["id"], "case": request["case__v"]}
 
 
 async def exceptions(client: VaultClient) -> list[Row]:
@@ -107,14 +122,6 @@ async def test_case_requests_return_only_to_the_crm_that_they_came_from(
         "medical_crm__v": "active_state__sys",
         COPY: "active_state__sys",
     }
-    copy = await copied_integration(first.medical)
-    for client, integration in (
-        (first.crm, "medical_inquiry_details__v"),
-        (second.crm, "medical_inquiry_details__v"),
-        (first.medical, "medical_inquiry_details__v"),
-        (first.medical, copy),
-    ):
-        await activate(client, integration)
     mine, theirs = await transferred(first), await transferred(second)
 
     for request in (mine["request"], theirs["request"]):
@@ -136,3 +143,60 @@ async def test_case_requests_return_only_to_the_crm_that_they_came_from(
         assert await exceptions(client) == [], (
             "nothing came to a Vault that it did not concern"
         )
+
+
+def group_script() -> str:
+    """The script by which administration.md lets inquiries of a group share a Case."""
+    page = (ROOT / "docs" / "administration.md").read_text(encoding="utf-8")
+    section = page.partition("### One Case for a group of inquiries")[2]
+    return section.partition("<<'MDL'")[2].partition("\n")[2].partition("\nMDL\n")[0]
+
+
+async def copied_rule(medical: VaultClient, original: str) -> str:
+    rules = await medical.configuration("Integrationrule")
+    (name,) = (str(row["name"]) for row in rules if row.get("copy_of") == original)
+    return name
+
+
+async def test_equal_groups_of_two_crms_are_two(two: TwoCrms) -> None:
+    """What the page says: the script, then inquiries of one account with one Group Identifier."""
+    first, second = two.first, two.second
+    script, rule = group_script(), "medical_inquiries__v"
+    await first.medical.execute_mdl(script)
+    copy = await copied_rule(first.medical, rule)
+    await first.medical.execute_mdl(script.replace(rule, copy))
+    group = {"group_identifier__v": new_run()}
+    cases: list[object] = []
+    for crm in (first, second):
+        of = await account(crm, new_run())
+        made = await transferred(crm, of, **group)
+        agents = {"id": made["case"], "priority__v": "high__v"}
+        (changed,) = await crm.agent.update("case__v", [agents])
+        assert changed.ok, changed.errors
+        later = await transferred(crm, of, **group)
+        assert later["case"] == made["case"]
+        case = await crm.medical.record("case__v", str(made["case"]))
+        assert case["priority__v"] == ["high__v"], "an agent's change stays"
+        apart = await transferred(crm, **group)
+        cases += [made["case"], apart["case"]]
+    assert len(set(cases)) == 4, "of each account of each Vault CRM"
+    back = script.replace("group_identifier__v", "global_id__sys")
+    for name in (rule, copy):
+        await first.medical.execute_mdl(back.replace(rule, name))
+
+
+async def test_a_merge_in_one_crm_is_none_in_the_other(two: TwoCrms) -> None:
+    """The two give their records the same ids."""
+    pairs = []
+    for crm in (two.first, two.second):
+        pair = [await account(crm, new_run()) for _ in range(2)]
+        for of in pair:
+            await transferred(crm, of)
+        pairs.append(pair)
+    mine, theirs = pairs
+    before = await contacts(two.first, *mine)
+    _, main = await contacts(two.second, *theirs)
+    await merge(two.second, *theirs)
+    await become(two.second, main, *theirs)
+    assert await contacts(two.first, *mine) == before
+    assert len(set(before)) == 2

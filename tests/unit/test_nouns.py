@@ -28,8 +28,12 @@ NOUNS_CACHE = CACHE / "nouns"
 DECISIONS: Mapping[str, frozenset[str]] = {
     noun: frozenset(modules)
     for noun, modules in {
-        "case_contacts.DeliveryMethod": {"services/connector/points/case_contacts.py"},
-        "case_contacts.InformationType": {"services/connector/points/case_contacts.py"},
+        "preferred_contact.DeliveryMethod": {
+            "services/connector/points/preferred_contact.py"
+        },
+        "preferred_contact.InformationType": {
+            "services/connector/points/preferred_contact.py"
+        },
         "component_kinds.ComponentKind": {
             "shared/vault/components/component_references.py",
             "shared/vault/components/consistency.py",
@@ -169,7 +173,7 @@ UNDECIDED = frozenset(
         "envelope.RunEvent",
         "error_types.ErrorType",
         "exception_model.MessageErrorType",
-        "inquiry.TransferStatus",
+        "transfer_status.TransferStatus",
         "log_columns.CellKind",
         "log_columns.EntryType",
         "mail.EmailState",

@@ -1,10 +1,14 @@
-"""Runs *Account Inbound*: changed accounts update their Case Contacts, as far as their country's agreement allows."""
+"""Runs *Account Inbound*: changed accounts update their Case Contacts, as far as their country's agreement allows.
+
+Merges of accounts come by the same point (``account_merges``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from services.connector.points import account_merges
 from services.connector.points.case_contacts import (
     LINK,
     PERSON,
@@ -33,6 +37,7 @@ from services.connector.points.hcp import (
     readable,
     rule_name,
 )
+from services.connector.points.merged_accounts import MERGE
 from services.connector.points.point import FIRST, Point, Reading
 from services.connector.points.saving import KeyedRows, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
@@ -49,7 +54,7 @@ _KNOWN = f"SELECT id, {LINK} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Write the Case Contact and Source Data of the unit's accounts; a repetition creates no duplicates.
+    """Write the Case Contact and Source Data of the unit's accounts, or its merges; a repetition creates no duplicates.
 
     Accounts that the agreement excludes are skipped, and none of their data is read.
 
@@ -58,9 +63,11 @@ async def transfer(unit: Transfer) -> Outcome:
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
     """
+    if unit.object == MERGE:
+        return await account_merges.transfer(unit)
     if unit.object != ACCOUNT:
         raise ConfigurationFault(
-            f"Integration point {unit.route.point.api_name} takes {ACCOUNT} records, not {unit.object}; "
+            f"Integration point {unit.route.point.api_name} takes {ACCOUNT} and {MERGE} records, not {unit.object}; "
             "correct the message's object"
         )
     outcome = Outcome()
@@ -166,7 +173,9 @@ async def _save(
     contacts: Mapping[str, Contact],
     outcome: Outcome,
 ) -> None:
-    persons = await save_contacts(unit, list(contacts.values()))
+    persons, warnings = await save_contacts(unit, list(contacts.values()))
+    # An account is its own key.
+    outcome.warn(warnings)
     source_data = KeyedRows()
     for account, contact in contacts.items():
         person = persons[contact.key]
@@ -192,16 +201,19 @@ async def _readable(
 ) -> Reading | None:
     """Read the accounts whose country's agreement allows it; other accounts are not even listed."""
     # Rules of this point may read inquiries for what these say of themselves; inquiries are no accounts to list.
-    if reading.object != ACCOUNT:
+    if reading.object not in (ACCOUNT, MERGE):
         return None
     countries = await target.query(COUNTRIES)
     condition = readable(read_pull_rules(countries.rows))
-    return None if condition is None else replace(reading, condition=condition)
+    # Of a merge the ids are listed; which of them may be read further the transfer finds out.
+    if condition is None or reading.object == MERGE:
+        return None if condition is None else reading
+    return replace(reading, condition=condition)
 
 
 def _evaluates(rule: IntegrationRule) -> bool:
-    """Return whether a Pull Accounts Rule asks for an integration rule."""
-    return rule.role in map(rule_name, PullRule)
+    """Return whether a Pull Accounts Rule asks for an integration rule, or it reads merges."""
+    return rule.role in map(rule_name, PullRule) or MERGE in rule.target_objects
 
 
 POINT = Point(
@@ -212,7 +224,7 @@ POINT = Point(
     share=PointShare(
         keys=True,
         fills=frozenset({LINK, "person__v"}),
-        writes=frozenset({PERSON, SOURCE_DATA}),
+        writes=frozenset({PERSON, SOURCE_DATA, MERGE}),
         evaluates=_evaluates,
     ),
 )

@@ -1,13 +1,12 @@
-"""Finds, updates or creates the Case Contact of each HCP of a batch, and finds its Preferred Contact Information."""
+"""Finds, updates or creates the Case Contact of each HCP of a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import assert_never
+from dataclasses import dataclass, field, replace
 
 from services.connector.points.evaluation import query_all
+from services.connector.points.merged_accounts import main_links
 from services.connector.points.saving import KeyedRows, Origin, not_saved, save
 from services.connector.points.transfer import Transfer
 from services.connector.rules.compiled import CompiledRule
@@ -25,13 +24,21 @@ SOURCE_DATA = "case_contact_source_data__v"
 LINK = "link__sys"
 VEEVA_ID = "veeva_id__v"
 EXTERNAL_ID = "external_id__v"
-_PERSON_LINK = f"person__vr.{LINK}"
+_PERSON_LINK, _PERSON_VEEVA_ID = f"person__vr.{LINK}", f"person__vr.{VEEVA_ID}"
 _CASE_CONTACT = {"object_type__v.api_name__v": "case_contact__v"}
 # A contact found by an identifier keeps its own link: it may be tied to another account as well.
 _SET_AT_CREATION = frozenset({LINK, *_CASE_CONTACT})
+# Who a contact is says the account that its Link names; of two accounts by turns each would undo the other.
+_IDENTITY = frozenset(
+    {"name__v", "first_name__sys", "last_name__sys", VEEVA_ID, EXTERNAL_ID}
+)
+_IDS = f"{VEEVA_ID}, {EXTERNAL_ID}"
 
 Saved = dict[str, str | ItemFailure]
 """Contact key → id of its Case Contact, or why it has none."""
+
+Warnings = dict[str, ItemFailure]
+"""Contact key → what its Case Contact has not taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ class Contact:
 
     ``key`` is the source record's id, ``object`` its object, ``link`` its Global ID, ``modified`` its modified date,
     ``person`` and ``source_data`` the fields as ``rule`` evaluates them. ``item`` is the id in the message that names
-    it.
+    it. ``main`` is the Link of the account that it has been merged into.
     """
 
     item: str
@@ -51,6 +58,12 @@ class Contact:
     modified: str
     person: Values
     source_data: Values
+    main: str = ""
+
+    @property
+    def owner(self) -> str:
+        """Return the Link of the account that its Case Contact belongs to."""
+        return self.main or self.link
 
     @classmethod
     def of(
@@ -85,13 +98,15 @@ class Contact:
 class Candidates:
     """Holds ids of existing contacts by Veeva ID, by External ID, and by the Link of their source data.
 
-    ``links`` has the Link of each contact by its id: it names the account that the contact was made of.
+    ``links`` has the Link of each contact by its id: it names the account that the contact belongs to. ``veeva_ids``
+    has its Veeva ID.
     """
 
     by_veeva_id: Mapping[str, str]
     by_external_id: Mapping[str, str]
     by_link: Mapping[str, str]
     links: Mapping[str, str]
+    veeva_ids: Mapping[str, str] = field(default_factory=dict)
 
 
 class Ambiguous(Exception):
@@ -106,9 +121,11 @@ def read_candidates(
     by_veeva_id: dict[str, str] = {}
     by_external_id: dict[str, str] = {}
     links: dict[str, str] = {}
+    veeva_ids: dict[str, str] = {}
     for row in persons:
         record = str(row["id"])
         links[record] = text(row, LINK)
+        veeva_ids[record] = text(row, VEEVA_ID)
         if row.get(VEEVA_ID):
             by_veeva_id[str(row[VEEVA_ID])] = record
         if row.get(EXTERNAL_ID):
@@ -120,7 +137,8 @@ def read_candidates(
         if record:
             by_link[text(row, LINK)] = record
             links[record] = text(row, _PERSON_LINK)
-    return Candidates(by_veeva_id, by_external_id, by_link, links)
+            veeva_ids[record] = text(row, _PERSON_VEEVA_ID)
+    return Candidates(by_veeva_id, by_external_id, by_link, links, veeva_ids)
 
 
 def match(
@@ -139,7 +157,9 @@ def match(
             "merge the two or correct the account's identifiers"
         )
     # The Link comes last: it identifies an account, the other two a person.
-    return by_veeva_id or by_external_id or candidates.by_link.get(contact.link)
+    by_link = candidates.by_link.get(contact.link)
+    by_main = candidates.by_link.get(contact.owner)
+    return by_veeva_id or by_external_id or by_link or by_main
 
 
 def _find(
@@ -162,15 +182,17 @@ async def candidates_of(
     links: dict[str, None] = {}
     for contact in contacts:
         links[contact.link] = None
+        links[contact.owner] = None
         for name, values in keys.items():
             value = contact.person.get(name)
             if value:
                 values[str(value)] = None
-    head = f"SELECT id, {VEEVA_ID}, {EXTERNAL_ID}, {LINK} FROM {PERSON}"  # noqa: S608  VQL of names
+    head = f"SELECT id, {_IDS}, {LINK} FROM {PERSON}"  # noqa: S608  VQL of names
     person_texts: list[str] = []
     for name, values in keys.items():
         person_texts += statements(head, name, values)
-    head = f"SELECT {LINK}, person__v, {_PERSON_LINK} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
+    names = f"{LINK}, person__v, {_PERSON_LINK}, {_PERSON_VEEVA_ID}"
+    head = f"SELECT {names} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
     link_texts = statements(head, LINK, links)
     async with concurrently() as group:
         persons = group.create_task(query_all(target, person_texts))
@@ -181,19 +203,31 @@ async def candidates_of(
 async def save_contacts(
     unit: Transfer,
     contacts: Sequence[Contact],
-) -> Saved:
+) -> tuple[Saved, Warnings]:
     """Update or create the Case Contact of each HCP.
+
+    A contact belongs to the account that its Link names: another account of the same person changes what it says of
+    itself, but not who it is.
 
     :raises OutdatedRead: rows may be older than the stored records.
     :raises ClientError: one of the calls fails.
     """
-    saved, refused = await _match_and_save(unit, contacts)
+    first = await _match_and_save(unit, contacts)
     # Another unit or connector may have created the same HCP since it was looked for: then it is found now.
-    again = [contact for contact in contacts if contact.key in refused]
-    if again:
-        more, _ = await _match_and_save(unit, again)
-        saved |= more
-    return saved
+    again = [contact for contact in contacts if contact.key in first.refused]
+    if not again:
+        return first.saved, first.warnings
+    more = await _match_and_save(unit, again)
+    return first.saved | more.saved, first.warnings | more.warnings
+
+
+@dataclass(slots=True)
+class _Results:
+    """Results by contact key; ``refused`` are the keys of contacts whose creation was refused."""
+
+    saved: Saved = field(default_factory=dict)
+    warnings: Warnings = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -207,7 +241,7 @@ class _Changes:
     def create(self, contact: Contact) -> None:
         values = {**_CASE_CONTACT, **contact.person}
         origin = contact.origin(contact.person)
-        self.creations.add(contact.link, values, contact.modified, origin)
+        self.creations.add(contact.owner, values, contact.modified, origin)
 
     def update(
         self,
@@ -218,11 +252,12 @@ class _Changes:
         """Add the row of an existing Case Contact, whose Link is ``link``."""
         self.matched[contact.key] = person
         # What one account lacks another one of the same person may have: only that of the contact empties fields.
-        empties = link == contact.link
+        own = link == contact.owner
+        kept = _SET_AT_CREATION if own or not link else _SET_AT_CREATION | _IDENTITY
         values = {
             name: value
             for name, value in contact.person.items()
-            if name not in _SET_AT_CREATION and (empties or value is not None)
+            if name not in kept and (own or value is not None)
         }
         origin = contact.origin(values)
         self.updates.add(person, values, contact.modified, origin)
@@ -231,10 +266,11 @@ class _Changes:
 async def _match_and_save(
     unit: Transfer,
     contacts: Sequence[Contact],
-) -> tuple[Saved, set[str]]:
-    """Match and save once; return the results, and the keys of contacts whose creation was refused."""
-    candidates = await candidates_of(unit.target, contacts)
-    saved: Saved = {}
+) -> _Results:
+    """Match and save once."""
+    contacts, candidates = await _read(unit, contacts)
+    found = _Results()
+    saved = found.saved
     changes = _Changes()
     for contact in contacts:
         try:
@@ -244,8 +280,11 @@ async def _match_and_save(
             continue
         if person is None:
             changes.create(contact)
-        else:
-            changes.update(contact, person, candidates.links[person])
+            continue
+        changes.update(contact, person, candidates.links[person])
+        warning = _other_person(contact, person, candidates)
+        if warning is not None:
+            found.warnings[contact.key] = warning
     # Updates go by id and creations by Link, so the two need a call each; they touch different records.
     async with concurrently() as group:
         updating = group.create_task(
@@ -259,7 +298,6 @@ async def _match_and_save(
                 LINK,
             )
         )
-    refused: set[str] = set()
     for contact in contacts:
         if contact.key in saved:
             continue
@@ -267,12 +305,55 @@ async def _match_and_save(
         if person is not None:
             result = updating.result()[person]
         else:
-            result = creating.result()[contact.link]
+            result = creating.result()[contact.owner]
             # A creation that is refused may be one that another connector has just made.
             if not result.ok:
-                refused.add(contact.key)
+                found.refused.add(contact.key)
         saved[contact.key] = _id_of(result, contact.rule)
-    return saved, refused
+    return found
+
+
+async def _read(
+    unit: Transfer,
+    contacts: Sequence[Contact],
+) -> tuple[Sequence[Contact], Candidates]:
+    """Return the contacts with the accounts that theirs were merged into, and the candidates for them.
+
+    :raises ClientError: one of the calls fails.
+    """
+    links = dict.fromkeys(contact.link for contact in contacts)
+    async with concurrently() as group:
+        finding = group.create_task(candidates_of(unit.target, contacts))
+        merging = group.create_task(main_links(unit, links))
+    mains = merging.result()
+    if not mains:
+        return contacts, finding.result()
+    # Seldom: the duplicate was read before the merge, and comes after it.
+    merged = [
+        replace(contact, main=mains.get(contact.link, "")) for contact in contacts
+    ]
+    return merged, await candidates_of(unit.target, merged)
+
+
+def _other_person(
+    contact: Contact,
+    person: str,
+    candidates: Candidates,
+) -> ItemFailure | None:
+    """Return a warning when the contact belongs to another account and has another Veeva ID than this one."""
+    owner = candidates.links[person]
+    known = candidates.veeva_ids.get(person)
+    veeva_id = contact.person.get(VEEVA_ID)
+    differs = bool(known and veeva_id) and known != str(veeva_id)
+    if not differs or owner in ("", contact.owner):
+        return None
+    return ItemFailure(
+        ItemErrorType.MATCH,
+        f"Integration rule {contact.rule.name}: Case Contact {person} belongs to another account, as its Link "
+        "says, and keeps the Veeva ID of that one; merge the two accounts in Vault CRM or correct their Veeva IDs",
+        contact.rule.name,
+        target_field=VEEVA_ID,
+    )
 
 
 def _id_of(
@@ -290,111 +371,3 @@ def _ambiguous(
 ) -> ItemFailure:
     text = f"Integration rule {rule}: {problem}"
     return ItemFailure(ItemErrorType.MATCH, text, rule)
-
-
-PERSON_INFORMATION = "person_information__v"
-TARGET_FIELD = "preferred_contact_information__v"
-METHOD = "delivery_method__v"
-HEAD = f"SELECT id, person__v, information_type__v, value__v FROM {PERSON_INFORMATION}"  # noqa: S608  VQL of names
-
-
-_ADDRESS = (
-    "address_line_1__v",
-    "address_line_2__v",
-    "city__v",
-    "state_province__v",
-    "zip__v",
-)
-
-
-class InformationType(StrEnum):
-    """The types of Person Information that answer by one of the delivery methods."""
-
-    EMAIL = "email__v"
-    PHONE = "phone__v"
-    FAX = "fax__v"
-    ADDRESS = "address__v"
-
-
-class DeliveryMethod(StrEnum):
-    """Delivery methods of an inquiry for which a Case has Preferred Contact Information."""
-
-    EMAIL = "email__v"
-    PHONE = "phone__v"
-    FAX = "fax__v"
-    MAIL = "mail__v"
-    URGENT_MAIL = "urgent_mail__v"
-
-
-Detail = tuple[str, str]
-"""Type of Person Information, and the value in the form in which two are compared."""
-
-
-def _parts(method: DeliveryMethod) -> tuple[InformationType, tuple[str, ...]]:
-    """Return the type of Person Information for a method, and the fields of an inquiry that contain its value."""
-    match method:
-        case DeliveryMethod.EMAIL:
-            return InformationType.EMAIL, ("email__v",)
-        case DeliveryMethod.PHONE:
-            return InformationType.PHONE, ("phone_number__v",)
-        case DeliveryMethod.FAX:
-            return InformationType.FAX, ("fax_number__v",)
-        case DeliveryMethod.MAIL | DeliveryMethod.URGENT_MAIL:
-            return InformationType.ADDRESS, _ADDRESS
-        case _:
-            assert_never(method)
-
-
-_FIELDS = (name for method in DeliveryMethod for name in _parts(method)[1])
-SOURCE_FIELDS = (METHOD, *dict.fromkeys(_FIELDS))
-"""Fields of an inquiry that :func:`detail` reads, where they exist."""
-
-
-def detail(inquiry: Row) -> Detail | None:
-    """Return the contact detail for the answer, or None when the inquiry has none."""
-    try:
-        method = DeliveryMethod(text(inquiry, METHOD))
-    except ValueError:
-        # Only these methods have Person Information of their kind.
-        return None
-    kind, names = _parts(method)
-    values = [text(inquiry, name) for name in names]
-    value = _comparable(kind, ", ".join(filter(None, values)))
-    return (kind, value) if value else None
-
-
-class PersonInformation:
-    """Active Person Information of some persons, found by person and detail."""
-
-    def __init__(self, rows: Iterable[Row]) -> None:
-        """Index rows of ``HEAD``; of several equal ones, use the first by id."""
-        self._ids: dict[tuple[str, Detail], str] = {}
-        # In the order of ids, so that every repetition chooses the same record.
-        for row in sorted(rows, key=lambda row: text(row, "id")):
-            person = text(row, "person__v")
-            kind = text(row, "information_type__v")
-            value = _comparable(kind, text(row, "value__v"))
-            self._ids.setdefault((person, (kind, value)), text(row, "id"))
-
-    def find(self, person: str, wanted: Detail) -> str | None:
-        """Return the id of the person's record with that detail, or None."""
-        return self._ids.get((person, wanted))
-
-
-_INFORMATION_TYPES = {kind.value: kind for kind in InformationType}
-
-
-def _comparable(kind: str, value: str) -> str:
-    """Return a value of Person Information in the form in which two are compared."""
-    known = _INFORMATION_TYPES.get(kind)
-    match known:
-        case InformationType.PHONE | InformationType.FAX:
-            # People write one number in many ways; only the digits and a leading plus make a difference.
-            found = filter(str.isdecimal, value)
-            digits = "".join(found)
-            return f"+{digits}" if value.strip().startswith("+") else digits
-        case InformationType.EMAIL | InformationType.ADDRESS | None:
-            # White space and case never make a difference.
-            return " ".join(value.split()).casefold()
-        case _:
-            assert_never(known)

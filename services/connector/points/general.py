@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.connector.points.evaluation import (
@@ -22,6 +22,7 @@ from services.connector.points.saving import (
     save,
 )
 from services.connector.points.transfer import Outcome, Transfer
+from services.connector.rules.item_failures import ItemErrorType
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.order import Step, write_order
 from services.connector.rules.rows import MODIFIED
@@ -36,12 +37,28 @@ Values = Mapping[str, object]
 async def transfer(unit: Transfer) -> Outcome:
     """Fetch, evaluate and save the unit's records by every rule of the point that reads their object.
 
+    A record that refers to another one of the unit is saved after it, in whatever order they come.
+
     :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
     """
     rules = _rules(unit)
+    outcome = await _attempt(unit, rules)
+    waiting = _waiting(unit, rules, outcome)
+    # Each attempt saves at least one record, or is the last.
+    progress = bool(outcome.done)
+    while waiting and progress:
+        again = await _attempt(unit.part(waiting), rules)
+        progress = bool(again.done)
+        outcome.replace(waiting, again)
+        waiting = _waiting(unit, rules, again)
+    return outcome
+
+
+async def _attempt(unit: Transfer, rules: Sequence[IntegrationRule]) -> Outcome:
+    """Transfer the records whose references lead to records that the target Vault has by now; the others fail."""
     # Whatever is wrong with the configuration is found before the first read.
     compiled = [
         unit.configuration.compiled(
@@ -73,6 +90,28 @@ async def transfer(unit: Transfer) -> Outcome:
             await confirm(unit.source, unit.object, evaluation.found)
     _settle(outcome, unit.ids, fetched)
     return outcome
+
+
+def _waiting(
+    unit: Transfer,
+    rules: Sequence[IntegrationRule],
+    outcome: Outcome,
+) -> list[str]:
+    """Return the records that failed by a reference to an object of which the unit itself may bring records."""
+    made = {name for rule in rules for name in rule.target_objects}
+    own: set[tuple[str | None, str | None]] = set()
+    for rule in rules:
+        for part in rule.field_rules:
+            described = unit.configuration.targets.get(part.target_object)
+            target = described and described.fields.get(part.target_field)
+            if target and target.object in made:
+                own.add((rule.name, part.target_field))
+    return [
+        item
+        for item, failure in outcome.failures.items()
+        if failure.error_type is ItemErrorType.REFERENCE
+        and (failure.rule, failure.target_field) in own
+    ]
 
 
 def _rules(unit: Transfer) -> list[IntegrationRule]:

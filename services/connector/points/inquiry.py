@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
-from services.connector.points import case_contacts as preferred_contact
+from services.connector.points import preferred_contact
 from services.connector.points.case_contacts import (
     LINK,
     SOURCE_DATA,
     Contact,
     Saved,
     save_contacts,
+)
+from services.connector.points.case_groups import (
+    CASE,
+    CONTACT,
+    existing_cases,
+    group_link,
 )
 from services.connector.points.evaluation import (
     Evaluation,
@@ -36,9 +41,15 @@ from services.connector.points.saving import (
     Origin,
     not_saved,
     save,
-    write_back,
 )
-from services.connector.points.transfer import Outcome, Transfer, UnitLineage
+from services.connector.points.transfer import Outcome, Transfer
+from services.connector.points.transfer_status import (
+    INQUIRY,
+    STATUS,
+    TransferStatus,
+    fail_all,
+    set_status,
+)
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare
@@ -49,21 +60,10 @@ from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
 
-INQUIRY = "medical_inquiry__v"
-CASE = "case__v"
 CASE_REQUEST = "case_request__v"
-STATUS = "transfer_status__v"
 _ACTIVE = "status__v = 'active__v'"
 _EXTRA = ("account__v", "country__vr.country_code__v", STATUS)
 """Fields that the integration point itself reads of an inquiry."""
-
-
-class TransferStatus(StrEnum):
-    """The values of Transfer Status of an inquiry in CRM, which shows its sender whether it has arrived."""
-
-    PENDING = "pending__v"
-    SUCCESS = "success__v"
-    FAILED = "failed__v"
 
 
 @dataclass(slots=True)
@@ -198,9 +198,12 @@ async def _write(
             contacts[contact.key] = contact
             batch.hcp_of[item] = contact.key
     # Several inquiries of one account share its contact, so the contacts are by key.
-    persons = await save_contacts(unit, list(contacts.values()))
+    persons, warnings = await save_contacts(unit, list(contacts.values()))
     for item in batch.live():
-        person = persons[batch.hcp_of[item]]
+        key = batch.hcp_of[item]
+        if key in warnings:
+            batch.outcome.warn({item: warnings[key]})
+        person = persons[key]
         if isinstance(person, ItemFailure):
             batch.outcome.fail(item, person)
     preferred = await _preferred(unit, batch, persons)
@@ -245,28 +248,31 @@ async def _write_cases(
 ) -> None:
     """Write Source Data and Cases concurrently, then the Case Requests, which need the ids of the Cases."""
     source_data, cases = KeyedRows(), KeyedRows()
-    case_links: dict[str, str] = {}
+    made = _cases(unit, batch, persons, preferred)
+    known = await existing_cases(unit.target, made.shared)
     for item in batch.live():
         contact = contacts[batch.hcp_of[item]]
         person = persons[contact.key]
         data = {**contact.source_data, "person__v": person}
         origin = contact.origin(contact.source_data)
         source_data.add(contact.link, data, contact.modified, origin)
-        ruled = batch.case(item)
-        values = {**ruled, "case_contact__v": person}
-        if item in preferred:
-            values[preferred_contact.TARGET_FIELD] = preferred[item]
-        # A field rule may set the same Link for several inquiries, which then share a Case.
-        link = str(values.get(LINK) or batch.link(item))
-        case_links[item] = link
-        cases.add(link, values, batch.modified(item), batch.origin(item, ruled))
+        if made.links[item] in known.others:
+            made.links[item] = batch.link(item)
+        link = made.links[item]
+        # The first of a group makes its Case. Those that come later leave it as it is: it may be an agent's by then.
+        if link in known.ids or link in cases.rows:
+            continue
+        origin = batch.origin(item, batch.case(item))
+        cases.add(link, made.values[item], batch.modified(item), origin)
     async with concurrently() as group:
         data_saving = group.create_task(save(unit, SOURCE_DATA, source_data, LINK))
         case_saving = group.create_task(save(unit, CASE, cases, LINK))
     data_results = data_saving.result()
     case_results = case_saving.result()
+    for link, case in known.ids.items():
+        case_results[link] = RowResult(ok=True, id=case)
     requests = KeyedRows()
-    for item, link in case_links.items():
+    for item, link in made.links.items():
         contact = contacts[batch.hcp_of[item]]
         data_result = data_results[contact.link]
         case_result = case_results[link]
@@ -280,6 +286,36 @@ async def _write_cases(
             _add_request(batch, requests, item, case_result.id)
     results = await save(unit, CASE_REQUEST, requests, LINK)
     _note_requests(batch, results)
+
+
+@dataclass(slots=True)
+class _Cases:
+    """The Cases of a batch: Link and fields by inquiry, and by the Links of groups the id of the group's contact."""
+
+    links: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Values] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)
+
+
+def _cases(
+    unit: Transfer,
+    batch: Batch,
+    persons: Saved,
+    preferred: Mapping[str, str],
+) -> _Cases:
+    made = _Cases()
+    for item in batch.live():
+        person = persons[batch.hcp_of[item]]
+        values = {**batch.case(item), CONTACT: person}
+        if item in preferred:
+            values[preferred_contact.TARGET_FIELD] = preferred[item]
+        global_id = batch.rows[item]["global_id__sys"]
+        shared = group_link(unit.source.vault_id, values, global_id)
+        if shared is not None:
+            made.shared[shared] = str(person)
+        made.links[item] = shared or str(values.get(LINK) or batch.link(item))
+        made.values[item] = values
+    return made
 
 
 def _add_request(
@@ -323,42 +359,6 @@ async def _report(
         outcome.fail(item, failure)
 
 
-async def set_status(
-    source: RecordAccess,
-    statuses: Mapping[str, TransferStatus],
-    unit: UnitLineage | None,
-) -> dict[str, ItemFailure]:
-    """Set the Transfer Status of inquiries by id; return the failures of inquiries that the Vault refused to update.
-
-    ``unit`` is the lineage of the rows, None when the source Vault stores none.
-
-    :raises ClientError: the call fails.
-    """
-    return await write_back(source, INQUIRY, STATUS, statuses, unit)
-
-
-async def fail_all(
-    source: RecordAccess,
-    ids: Collection[str],
-    unit: UnitLineage | None,
-) -> dict[str, ItemFailure]:
-    """Set Failed on inquiries that were not transferred, and return the failures of those that did not take it.
-
-    Inquiries with Success keep that status.
-
-    :raises ClientError: one of the calls fails.
-    """
-    head = f"SELECT id, {STATUS} FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
-    rows = await query_all(source, statements(head, "id", ids))
-    settled = (TransferStatus.SUCCESS, TransferStatus.FAILED)
-    failed = {
-        str(row["id"]): TransferStatus.FAILED
-        for row in rows
-        if text(row, STATUS) not in settled
-    }
-    return await set_status(source, failed, unit)
-
-
 async def _open(
     _target: RecordAccess,
     reading: Reading,
@@ -381,7 +381,7 @@ POINT = Point(
     narrow=_open,
     share=PointShare(
         keys=True,
-        fills=frozenset({LINK, "case_contact__v", "case__v"}),
+        fills=frozenset({LINK, CONTACT, "case__v"}),
         writes=frozenset({CASE, CASE_REQUEST}),
         evaluates=_evaluates,
     ),

@@ -20,7 +20,6 @@ from services.connector.points.evaluation import (
     settle_references,
 )
 from services.connector.points.hcp import ACCOUNT
-from services.connector.points.inquiry import INQUIRY, STATUS, TransferStatus
 from services.connector.points.point import Point, Reading
 from services.connector.points.saving import (
     KeyedRows,
@@ -30,6 +29,7 @@ from services.connector.points.saving import (
     write_back,
 )
 from services.connector.points.transfer import Outcome, Transfer
+from services.connector.points.transfer_status import INQUIRY, STATUS, TransferStatus
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.point_share import PointShare

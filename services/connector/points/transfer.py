@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 
@@ -76,6 +76,13 @@ class Outcome:
         for item, failure in evaluation.failures.items():
             self.fail(item, failure)
         self.warn(evaluation.warnings)
+
+    def replace(self, items: Iterable[str], again: Outcome) -> None:
+        """Replace the results of some records by those of another attempt at them."""
+        for item in items:
+            self.failures.pop(item, None)
+            self.warnings.pop(item, None)
+        self.add(again)
 
     def add(self, other: Outcome) -> None:
         """Add the results of other records."""
@@ -203,6 +210,10 @@ class Transfer:
         """
         rules = self.configuration.rules_of(self.route)
         return [rule for rule in rules if rule.primary_query_object == self.object]
+
+    def part(self, ids: Sequence[str]) -> Transfer:
+        """Return the unit with some of its records only, which have been observed before."""
+        return replace(self, ids=tuple(ids), observe=_unobserved)
 
     def evaluate(
         self,

@@ -27,6 +27,7 @@ from services.connector.rules.rows import (
     nothing,
     statements,
 )
+from shared.protocol.edge_spaces import edge_space_note
 
 Values = dict[str, object]
 Targets = dict[str, Values]
@@ -326,8 +327,9 @@ def _unusable(reference: PendingReference, reason: Unusable | None) -> Unfit:
     record = f"{name} with {field} {_shown(key)}"
     match reason:
         case None:
+            note = edge_space_note(key)
             return Unfit(
-                f"no {record} exists in the target Vault; add it or correct the source record"
+                f"no {record} exists in the target Vault; add it or correct the source record{note}"
             )
         case Unusable.AMBIGUOUS:
             return Unfit(
@@ -343,5 +345,6 @@ def _unusable(reference: PendingReference, reason: Unusable | None) -> Unfit:
 
 def _shown(key: str) -> str:
     # An address or a sentence in a key field may be personal; codes and external ids are not.
-    is_code = len(key) <= MAX_SHOWN_KEY and "@" not in key and " " not in key
-    return key if is_code else "as in the source record"
+    code = key.strip()
+    is_code = len(key) <= MAX_SHOWN_KEY and "@" not in code and " " not in code
+    return code if is_code else "as in the source record"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,6 +21,9 @@ _DATE_TIME = re.compile(
 _NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _NUMBER_LENGTH = 100
 """Characters of a text that is read as a number."""
+_JOINER = "\N{ZERO WIDTH JOINER}"
+_EMOJI_MODIFIERS = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
+"""The colours of skin, each behind the emoji that it is of."""
 _DATE_LENGTH = len("2026-01-31")
 
 
@@ -97,7 +101,7 @@ def _text(
             return text
         match check:
             case LengthCheck.TRUNCATE:
-                return text[:limit]
+                return _cut(text, limit)
             case LengthCheck.ERROR:
                 raise Unfit(
                     f"the value has {len(text):,} characters and the field takes {limit:,}; "
@@ -107,6 +111,20 @@ def _text(
                 assert_never(check)
 
     return convert
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return the first ``limit`` characters of a longer text, less where they would end within what is read as one."""
+    end = limit
+    while end > 0 and _is_joined(text[end - 1], text[end]):
+        end -= 1
+    return text[: end or limit]
+
+
+def _is_joined(before: str, after: str) -> bool:
+    """Return whether two characters belong to one sign: a letter and its accent, or the parts of an emoji."""
+    is_mark = unicodedata.category(after).startswith("M")
+    return is_mark or after in _EMOJI_MODIFIERS or _JOINER in (before, after)
 
 
 def _plain(value: object) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from shared.vault.components.business_data import is_business
 from shared.vault.components.permission_types import (
     ALL_OBJECTS,
     BUSINESS_OBJECTS,
@@ -18,26 +19,6 @@ ALL = frozenset(Operation)
 WRITE = frozenset({Operation.READ, Operation.CREATE, Operation.EDIT})
 READ = frozenset({Operation.READ})
 NONE: frozenset[Operation] = frozenset()
-
-_BUSINESS = frozenset({"person__sys", BUSINESS_OBJECTS})
-# Platform objects that Vault names without __sys.
-_PLATFORM = frozenset(
-    {
-        "users",
-        "groups",
-        "vault_package__v",
-        "outbound_package__v",
-        "package_component__v",
-        "vault_component__v",
-    }
-)
-
-
-def is_business(object_name: str) -> bool:
-    """Return whether an object has business data: not a platform object (``__sys``), except persons."""
-    if object_name in _BUSINESS:
-        return True
-    return not object_name.endswith("__sys") and object_name not in _PLATFORM
 
 
 def implied(grant: Grant) -> frozenset[Grant]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from shared.vault.access.caller import READ, SecurityProfile, is_business
+from shared.vault.access.caller import READ, SecurityProfile
+from shared.vault.components.business_data import is_business
 from shared.vault.components.permission_types import Grant, Operation
 
 # Platform objects that hold the work of business users.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import ALL, NONE, READ
+from shared.vault.components.business_data import is_written_by_connections
 from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.permission_types import (
     ALL_OBJECTS,
@@ -19,6 +20,7 @@ from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller, SecurityProfile
+    from shared.vault.model.component_model import Field
 
 __all__ = [
     "AuditTrail",
@@ -35,11 +37,13 @@ __all__ = [
     "in_person",
     "may",
     "may_change",
+    "may_set",
     "profile_reads",
     "readable",
     "require",
     "require_all_of",
     "require_own",
+    "writes_for_connection",
 ]
 
 _GOVERNED: Mapping[str, Mapping[Grant, frozenset[Operation]]] = {
@@ -248,6 +252,28 @@ def connects(caller: Caller) -> bool:
     # Administrators have all grants, that of copying among them.
     grants = caller.profile.grants
     return Grant.COPY_RECORDS in grants and Grant.EXECUTE_MDL not in grants
+
+
+def writes_for_connection(caller: Caller) -> bool:
+    """Return whether the caller writes what a connection transfers: as its remote Vault, or as its connector's user."""
+    if caller.connection_id is not None:
+        return not caller.read_only
+    return connects(caller)
+
+
+def may_set(
+    caller: Caller,
+    object_name: str,
+    field: Field,
+) -> bool:
+    """Return whether the caller may set a field of records that they may write.
+
+    A field of business data that is not editable is the connections' to set.
+    """
+    if field.editable and not field.system:
+        return True
+    by_connections = is_written_by_connections(object_name, field)
+    return by_connections and writes_for_connection(caller)
 
 
 def authorize(caller: Caller, grant: Grant) -> None:

@@ -13,7 +13,7 @@ from shared.vault.access.caller import (
     PermissionSet,
     SecurityProfile,
 )
-from shared.vault.access.permissions import allowed, holds_all_of
+from shared.vault.access.permissions import allowed, holds_all_of, may_set
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_tree import Component, Scalar
 from shared.vault.components.permission_changes import is_supplied, object_of
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.evolution import Step
     from shared.vault.components.registry import Key
-    from shared.vault.model.component_model import Field, VaultObject
+    from shared.vault.model.component_model import VaultObject
 
 
 FILTER = "name__v::"
@@ -121,11 +121,11 @@ def _entry(object_name: str, operations: frozenset[Operation]) -> Component:
 
 
 def permissions_json(
-    profile: SecurityProfile,
+    holder: Caller,
     objects: Iterable[VaultObject],
     only: str = "",
 ) -> list[dict[str, object]]:
-    """Return the permissions on objects and their fields; ``only`` is ``name__v::{permission name}``, or empty.
+    """Return a user's permissions on objects and their fields; ``only`` is ``name__v::{permission name}``, or empty.
 
     :raises VaultFault: INVALID_FILTER when ``only`` has another form.
     """
@@ -135,18 +135,18 @@ def permissions_json(
     wanted = only.removeprefix(FILTER)
     listed: list[dict[str, object]] = []
     for target in sorted(objects, key=lambda o: o.name):
-        for name, permissions in _permissions(profile, target):
+        for name, permissions in _permissions(holder, target):
             if not wanted or name == wanted:
                 listed.append({"name__v": name, "permissions": permissions})
     return listed
 
 
 def _permissions(
-    profile: SecurityProfile,
+    holder: Caller,
     target: VaultObject,
 ) -> Iterator[tuple[str, dict[str, bool]]]:
     head = f"object.{target.name}"
-    operations = allowed(profile, target.name)
+    operations = allowed(holder.profile, target.name)
     actions = {str(o): o in operations for o in Operation}
     yield f"{head}.object_actions", actions
     reads = Operation.READ in operations
@@ -154,12 +154,8 @@ def _permissions(
     for field in target.fields.values():
         yield (
             f"{head}.{field.name}_actions",
-            {"read": reads, "edit": edits and _is_editable(field)},
+            {"read": reads, "edit": edits and may_set(holder, target.name, field)},
         )
-
-
-def _is_editable(field: Field) -> bool:
-    return field.editable and not field.system
 
 
 # Nobody may grant permissions that they do not have themselves.

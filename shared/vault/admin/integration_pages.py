@@ -11,6 +11,7 @@ from starlette.responses import Response
 from shared.vault.access.permissions import Grant
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.inputs import changed, entered, inputs
+from shared.vault.admin.job_pages import SOON
 from shared.vault.admin.listing import PAGE_SIZE, Listing, Page, selected
 from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import object_of, record_of, view
@@ -107,7 +108,8 @@ async def one_run(
     api_name = await _api_name(visit, record_id)
     run = await visit.vault.runs.run(visit.caller, api_name, job_id)
     shown = await view(visit, OBJECT, record_id)
-    return visit.page("run.html", view=shown, run=run)
+    again_in = None if run.status.finished else SOON
+    return visit.page("run.html", view=shown, run=run, again_in=again_in)
 
 
 async def _page(

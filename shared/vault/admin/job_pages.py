@@ -16,13 +16,15 @@ from shared.vault.api.file_body import file_response
 from shared.vault.bulk.tree_jobs import CASCADE_DELETE, DEEP_COPY, TreeLog
 from shared.vault.errors import VaultFault
 from shared.vault.integrations.run_model import JOB_TYPE as RUN
-from shared.vault.jobs.job_model import UNFINISHED, Job, JobFilter
+from shared.vault.jobs.job_model import UNFINISHED, Job, JobFilter, JobStatus
 from shared.vault.loader.extract import EXTRACT
 from shared.vault.loader.load import LOAD
 from shared.vault.loader.load_writing import FAILURE_LOG, RESULTS, SUCCESS_LOG
 
 if TYPE_CHECKING:
     from shared.vault.files.file_store import Item
+
+SOON = 2  # seconds until the page of a job under way is drawn anew
 
 router = APIRouter(prefix="/jobs")
 
@@ -80,6 +82,7 @@ async def one_job(
         # Logs are complete when the job has ended; kinds of jobs that are not in LOGS have none.
         logs=() if unfinished else LOGS.get(job.job_type, ()),
         integration=integration,
+        again_in=SOON if unfinished and job.status is not JobStatus.SCHEDULED else None,
     )
 
 

@@ -53,7 +53,13 @@ async def one_object(
     target = _object(request, caller, object_name)
     components = vault_of(request).components
     dates = await components.dates(target.name)
-    document = object_document(target, components.registry, base_path(request), dates)
+    document = object_document(
+        target,
+        components.registry,
+        base_path(request),
+        dates,
+        caller,
+    )
     return envelope.success(object=document)
 
 
@@ -72,7 +78,12 @@ async def one_field(
     components = vault_of(request).components
     dates = await components.dates(target.name)
     document = field_document(
-        target, field_name, components.registry, base_path(request), dates
+        target,
+        field_name,
+        components.registry,
+        base_path(request),
+        dates,
+        caller,
     )
     return envelope.success(field=document)
 

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import assert_never
 
 from shared.protocol.json_values import date_time_text
+from shared.vault.access.caller import Caller
+from shared.vault.access.permissions import may_set
 from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
 from shared.vault.configuration.component_table import ObjectDates, Stamp
@@ -95,12 +97,13 @@ def object_document(
     registry: Registry,
     base_path: str,
     dates: ObjectDates,
+    caller: Caller,
 ) -> dict[str, object]:
-    """Return an object with its fields, relationships, types and lifecycles."""
+    """Return an object with its fields, relationships, types and lifecycles, as the caller may write it."""
     number = list(registry.objects).index(target.name)
     component = registry.components.get(("Object", target.name))
     fields = [
-        field_document(target, name, registry, base_path, dates)
+        field_document(target, name, registry, base_path, dates, caller)
         for name in target.fields
     ]
     outbound = _outbound(target, registry, base_path)
@@ -167,8 +170,9 @@ def field_document(
     registry: Registry,
     base_path: str,
     dates: ObjectDates,
+    caller: Caller,
 ) -> dict[str, object]:
-    """Return a field of an object without the members that its type does not have."""
+    """Return a field of an object without the members that its type does not have; whether the caller may set it."""
     field = target.fields[name]
     # Platform fields have no order of their own in MDL.
     number = list(target.fields).index(name)
@@ -183,8 +187,8 @@ def field_document(
         **_stamped(dates.field(name)),
         "required": field.required,
         "unique": field.unique,
-        # Nobody edits a field that the Vault sets itself, even if its definition is editable.
-        "editable": field.editable and not field.system,
+        # Nobody edits a field that the Vault sets itself, even if its definition is editable; a connection edits more.
+        "editable": may_set(caller, target.name, field),
         "multi_value": field.multi_value,
         # A copy with the same unique value could not be stored.
         "no_copy": field.unique or field.no_copy,

@@ -237,9 +237,7 @@ async def permissions(
         # Everyone may read their own permissions.
         require_own(caller, asked, OBJECT, Operation.READ)
         holder = await vault.security.caller_of(asked)
-    shown = permissions_json(
-        holder.profile, vault.components.registry.objects.values(), filter
-    )
+    shown = permissions_json(holder, vault.components.registry.objects.values(), filter)
     return envelope.success(data=shown)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shared.vault.assembly.work_lists import Desk, Lead
+    from shared.vault.bulk.record_merge import MergeHandler
     from shared.vault.queues.delivery_events import DeliveryEventHandler
     from shared.vault.records.named_actions import ActionHandler
     from shared.vault.records.row_rules import Trigger
@@ -24,9 +25,9 @@ class VaultDefinition:
 
     ``purpose`` describes its use in a sentence, ``first_objects`` are the objects whose
     records people work with. ``actions`` by the name that lifecycles use, ``triggers`` by
-    object, ``delivery_handlers`` by the name that queues use. ``desk`` is the work that
-    people find on the home page, ``leads`` by object what is shown at the head of a record;
-    ``look_again`` says by object when a record that is shown
+    object, ``delivery_handlers`` by the name that queues use, ``merge_handlers`` by object.
+    ``desk`` is the work that people find on the home page, ``leads`` by object what is
+    shown at the head of a record; ``look_again`` says by object when a record that is shown
     may have changed by itself.
     """
 
@@ -39,6 +40,7 @@ class VaultDefinition:
     actions: Mapping[str, ActionHandler] = field(default_factory=dict)
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
     delivery_handlers: Mapping[str, DeliveryEventHandler] = field(default_factory=dict)
+    merge_handlers: Mapping[str, MergeHandler] = field(default_factory=dict)
     desk: Desk | None = None
     leads: Mapping[str, tuple[Lead, ...]] = field(default_factory=dict)
     look_again: Mapping[str, LookAgain] = field(default_factory=dict)

@@ -44,7 +44,7 @@ def job_types(services: VaultServices) -> Mapping[str, JobType]:
         ExtractJobs(components, services.queries, services.files),
         PackageJobs(services.inbound_packages, services.outbound_packages),
         TreeJobs(database, components, records, services.files),
-        MergeJobs(database, components, records),
+        MergeJobs(database, components, records, services.definition.merge_handlers),
         EmailJobs(database, services.jobs, services.settings.mail_server),
         IntegrationRunJobs(
             database,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permissions import Operation, may
+from shared.vault.access.permissions import Operation, may, may_set
 from shared.vault.attachments.attachment_archive import record_title
 from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_model import (
@@ -165,7 +165,8 @@ class AttachmentFields:
             the field itself.
         """
         target = self._records.target(of.caller, of.object_name, [{}], Operation.EDIT)
-        if not _field(target, field_name).editable:
+        field = _field(target, field_name)
+        if not may_set(of.caller, target.name, field):
             raise VaultFault(
                 ErrorType.INVALID_DATA, f"Field [{field_name}] is set by the Vault"
             )

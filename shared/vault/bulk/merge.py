@@ -1,18 +1,15 @@
-"""Merges records: moves references to a duplicate and its attachments to the main record, and deletes it."""
+"""Carries out merges of records: jobs of up to ten sets, each of a duplicate and its main record."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.caller import on_behalf_of
-from shared.vault.access.permissions import Operation, may
-from shared.vault.bulk.tree_jobs import parts
-from shared.vault.components.schema import quote, table
+from shared.vault.access.permissions import Operation
+from shared.vault.bulk.record_merge import DUPLICATE, MAIN, RecordMerge
 from shared.vault.errors import VaultFault
-from shared.vault.files.attachment_table import move
 from shared.vault.jobs.job_model import (
     JobContext,
     JobResult,
@@ -21,19 +18,17 @@ from shared.vault.jobs.job_model import (
     ended_state,
     error_json,
 )
-from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.records.rows import REDIRECTING, RowResult
 
 if TYPE_CHECKING:
-    from shared.vault.components.registry import Registry
+    from shared.vault.bulk.record_merge import MergeHandler
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.record_service import RecordService
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection, Database
 
 MERGE = "record_merge"
 TASK = "1"
 MAX_SETS = 10
-DUPLICATE, MAIN = "duplicate_record_id", "main_record_id"
 
 MergeSet = Mapping[str, object]
 
@@ -89,10 +84,13 @@ class MergeJobs:
         database: Database,
         components: ComponentService,
         records: RecordService,
+        handlers: Mapping[str, MergeHandler],
     ) -> None:
+        """Make it; ``handlers`` are by the object whose merges they act on."""
         self._database = database
         self._components = components
         self._records = records
+        self._handlers = handlers
 
     def job_types(self) -> Mapping[str, JobType]:
         """Return the job types of this part, with their handlers."""
@@ -145,7 +143,7 @@ class MergeJobs:
         duplicate: str,
         main: str,
     ) -> None:
-        """Move the references to the duplicate and its attachments to the main record; then delete the duplicate.
+        """Merge two records, and let the object's handler act on it.
 
         :raises VaultFault: when a record is missing, or a write is refused.
         """
@@ -157,49 +155,18 @@ class MergeJobs:
             Operation.EDIT,
             Operation.DELETE,
         )
-        await _lock(connection, name, duplicate, main)
-        for child, reference in _references(self._components.registry, name):
-            await self._redirect(
-                context, connection, (child, reference), duplicate, main
-            )
-        await move(connection, name, duplicate, main)
-        deleted = await self._records.delete_in(
+        merge = await RecordMerge.begin(
             connection,
             context.caller,
+            self._components.registry,
+            self._records,
             target,
-            [duplicate],
+            (duplicate, main),
         )
-        _raise_first(deleted, name)
-
-    async def _redirect(
-        self,
-        context: JobContext,
-        connection: Connection,
-        reference: tuple[VaultObject, Field],
-        duplicate: str,
-        main: str,
-    ) -> None:
-        """Set a reference field of every record that names the duplicate to the main record."""
-        child, field = reference
-        # Who may merge need not be allowed to edit the records that refer to the duplicate:
-        # keeping references whole is the Vault's own work.
-        caller = on_behalf_of(context.caller)
-        # The duplicate may refer to itself, and is deleted anyway.
-        sql = f"SELECT id FROM {table(child.name)} WHERE {quote(field.name)} = $1 AND id <> $2 ORDER BY id"
-        ids = [row["id"] for row in await connection.fetch(sql, duplicate, duplicate)]
-        for part in parts(ids):
-            changes = {field.name: main}
-            rows = await self._records.change_in(
-                connection,
-                caller,
-                child,
-                part,
-                {},
-                changes,
-                mode=REDIRECTING,
-            )
-            named = may(context.caller, child.name, Operation.READ)
-            _raise_first(rows, child.name, named=named)
+        await merge.carry_out()
+        handler = self._handlers.get(name)
+        if handler is not None:
+            await handler(merge)
 
 
 async def _save(
@@ -212,50 +179,3 @@ async def _save(
     counts = {"success": len(done) - failed, "failure": failed}
     await context.progress(TASK, counts, state=state, connection=connection)
     await context.save({"merge_sets": done}, connection=connection)
-
-
-async def _lock(
-    connection: Connection,
-    object_name: str,
-    duplicate: str,
-    main: str,
-) -> None:
-    """Lock both records, in the order of their ids so that two merges cannot block each other.
-
-    :raises VaultFault: INVALID_DATA when one of them does not exist.
-    """
-    sql = f"SELECT id FROM {table(object_name)} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
-    rows = await connection.fetch(sql, [duplicate, main])
-    found = {row["id"] for row in rows}
-    for parameter, record_id in ((DUPLICATE, duplicate), (MAIN, main)):
-        if record_id not in found:
-            message = f"[{parameter}] names no record of [{object_name}]"
-            raise VaultFault(ErrorType.INVALID_DATA, message)
-
-
-def _references(
-    registry: Registry,
-    object_name: str,
-) -> Iterator[tuple[VaultObject, Field]]:
-    """Yield the reference fields of all objects that refer to this one, each with its object."""
-    for other in registry.objects.values():
-        for field in other.fields.values():
-            if field.type is FieldType.OBJECT and field.object == object_name:
-                yield other, field
-
-
-def _raise_first(
-    rows: Sequence[RowResult],
-    object_name: str,
-    *,
-    named: bool = True,
-) -> None:
-    """Raise the first error of the rows, without the record's id unless it is ``named``.
-
-    :raises VaultFault: when a row has one.
-    """
-    for row in rows:
-        for error in row.errors:
-            record = f" {row.id or row.id_param_value}" if named else ""
-            message = f"[{object_name}]{record}: {error.message}"
-            raise VaultFault(error.type, message)

@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING, Any
 from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
-from shared.vault.bulk.merge import (
-    DUPLICATE,
-    MAIN,
-    MERGE,
-    MergeStatus,
-    merge_sets,
-)
+from shared.vault.bulk.merge import MERGE, MergeStatus, merge_sets
+from shared.vault.bulk.record_merge import DUPLICATE, MAIN
 from shared.vault.bulk.tree_jobs import (
     CASCADE_DELETE,
     DEEP_COPY,
@@ -88,7 +83,7 @@ class RecordJobs:
         if len(rows) > 1:
             message = "A deep copy takes the fields of one record"
             raise VaultFault(ErrorType.INVALID_DATA, message)
-        for row in self._records.reader(target).read(rows):
+        for row in self._records.reader(target, caller=caller).read(rows):
             for error in row.errors:
                 raise VaultFault(error.type, error.message)
         parameters = {

@@ -249,7 +249,8 @@ class _Copy:
         fields = self._context.parameters.get("fields")
         # The first record is the one that the call names, and the fields are of its copy.
         if fields and not self.copies:
-            reader = self._records.reader(target)
+            caller = self._context.caller
+            reader = self._records.reader(target, caller=caller)
             (replaced,) = reader.read([fields])  # type: ignore[list-item]  # stored JSON
             (resolved,) = await batch.resolve([replaced])
             rows[0].values |= resolved.values

@@ -150,28 +150,29 @@ def check_criterion(
 
     :raises VqlError: if it is not VQL, or names what the object does not have or the user may not read.
     """
-    criteria = vql.parse_criteria(criterion.criteria)
-    vql.check_criteria(
-        criteria,
-        object_name,
-        registry,
-        readable or _everything,
-    )
+    for text in (criterion.condition, criterion.criteria):
+        if text is not None:
+            vql.check_criteria(
+                vql.parse_criteria(text),
+                object_name,
+                registry,
+                readable or _everything,
+            )
 
 
 def satisfied_query(
-    criterion: EntryCriterion,
+    criteria: str,
     object_name: str,
     registry: Registry,
     ids: Collection[str],
 ) -> vql.CompiledQuery:
-    """Return the query for those of the records that meet the criterion; its one column is the id.
+    """Return the query for those of the records that meet the criteria; its one column is the id.
 
     :raises VqlError: if it is not VQL, or names what the object does not have.
     """
     records = f"id CONTAINS ({_literals(ids)})"
-    # In parentheses, for the criterion may have an OR.
-    conditions = f"{records} AND ({criterion.criteria})"
+    # In parentheses, for the criteria may have an OR.
+    conditions = f"{records} AND ({criteria})"
     text = f"SELECT id FROM {object_name} WHERE {conditions}"
     return vql.compile_query(vql.parse(text), registry, _everything)
 

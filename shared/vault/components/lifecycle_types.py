@@ -64,6 +64,7 @@ _ENTRY_CRITERION = ComponentType(
     by_name(
         text("required_field", NAME_LENGTH),
         text("criteria", 4000),
+        text("condition", 4000),
         text("message", 1500),
         number("order", 0),
         xml("rule"),

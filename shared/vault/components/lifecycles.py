@@ -222,14 +222,15 @@ def _entry_criterion(component: Component) -> EntryCriterion | None:
     criteria = component.optional_text("criteria")
     if criteria is None and field is None:
         return None
-    default = f"Entry criterion [{component.name}] does not hold"
-    message = default if field is None else f"Field [{field}] needs a value"
+    # What fields a record lacks is said together, with the labels that the fields have then.
+    default = "" if field else f"Entry criterion [{component.name}] does not hold"
     return EntryCriterion(
         component.name,
         criteria or f"{field} != null",
-        component.text("message") or message,
+        component.text("message") or default,
         component.whole("order") or 0,
         field,
+        component.optional_text("condition"),
     )
 
 

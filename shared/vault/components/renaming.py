@@ -325,7 +325,7 @@ def _lifecycle_field_rewrite(old: str, new: str) -> Rewrite:
     def rewrite(attribute: str, value: Scalar) -> Scalar:
         if isinstance(value, Embedded) or not isinstance(value, str):
             return value
-        if attribute == "criteria":
+        if attribute in ("criteria", "condition"):
             return word.sub(new, value)
         named = attribute in ("prompts", "field", "required_field")
         return new if named and value == old else value

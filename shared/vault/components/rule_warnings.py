@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from shared.vault.components.business_data import is_written_by_connections
 from shared.vault.components.component_kinds import PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
@@ -46,7 +47,9 @@ def _of_field(
     registry: Registry,
 ) -> Iterator[str]:
     path = f"Fieldrule {part.name}, target field {target.name}"
-    by_vault = target.system or not target.editable
+    owner = part.reference("target_object") or ""
+    by_connections = is_written_by_connections(owner, target)
+    by_vault = not by_connections and (target.system or not target.editable)
     # The object type is named by whoever creates a record.
     if by_vault and target.name != OBJECT_TYPE and not _is_key(part, target):
         yield f"{path}: the Vault sets this field itself; map onto another field."

@@ -214,9 +214,11 @@ class EntryAction:
 
 @dataclass(frozen=True, slots=True)
 class EntryCriterion:
-    """A condition on records that enter a state: criteria in VQL, and the message for a record that fails them.
+    """A requirement of records that enter a state: criteria in VQL, and the message for a record that fails them.
 
-    ``required_field`` is set when the criteria only require that one field has a value: the name of that field.
+    ``required_field`` is set when the criteria only require that one field has a value: the name of that field; the
+    message is then empty unless the configuration gives one. With ``condition``, also criteria in VQL, only the records
+    that meet it have to meet the criteria.
     """
 
     name: str
@@ -224,6 +226,7 @@ class EntryCriterion:
     message: str
     order: int = 0
     required_field: str | None = None
+    condition: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

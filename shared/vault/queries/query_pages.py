@@ -13,7 +13,7 @@ import orjson
 
 from shared.protocol.error_types import ErrorType
 from shared.vault import vql
-from shared.vault.access.permissions import Operation, may
+from shared.vault.access.permissions import Operation, may, may_set
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def record_properties(
         allowed = stored and may(caller, name, operation)
         permissions[operation.value] = allowed
     may_edit = permissions[Operation.EDIT.value]
-    editable = _editable(compiled) if may_edit else []
+    editable = _editable(caller, compiled) if may_edit else []
     shared: dict[str, Any] = {
         "field_properties": _field_properties(properties, editable),
         "field_additional_data": {"web_link": []},
@@ -178,11 +178,12 @@ def _field_properties(
             assert_never(properties)
 
 
-def _editable(compiled: vql.CompiledQuery) -> list[str]:
-    """Return the selected fields of the object itself that callers may set, each once."""
+def _editable(caller: Caller, compiled: vql.CompiledQuery) -> list[str]:
+    """Return the selected fields of the object itself that the caller may set, each once."""
     columns = [each for each in compiled.columns if isinstance(each, vql.Column)]
     fields = [column.field for column in columns if column.own]
-    settable = [field.name for field in fields if field.editable and not field.system]
+    name = compiled.object_name
+    settable = [field.name for field in fields if may_set(caller, name, field)]
     return list(dict.fromkeys(settable))
 
 

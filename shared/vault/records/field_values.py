@@ -56,7 +56,7 @@ def coercion(field: Field, registry: Registry) -> Coercion:
             | FieldType.RICH_TEXT
             | FieldType.OBJECT
         ):
-            convert = _text(field)
+            return _text_or_null(_text(field))
         case FieldType.NUMBER:
             convert = _number(field)
         case FieldType.BOOLEAN:
@@ -98,6 +98,16 @@ def column_type(field: Field) -> str:
             return "text"
         case _:
             assert_never(field.type)
+
+
+def _text_or_null(convert: Coercion) -> Coercion:
+    def coerce(value: object) -> object:
+        # White space alone says nothing, and would pass for an answer where a value is required.
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
+        return convert(value)
+
+    return coerce
 
 
 def _or_null(convert: Coercion) -> Coercion:

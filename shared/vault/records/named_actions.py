@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from shared.protocol.error_types import ErrorType
-from shared.vault import vql
-from shared.vault.components.configured_queries import satisfied_query
 from shared.vault.components.entry_action_definitions import (
     CHANGE_STATE,
     LIFECYCLE_PREFIX,
@@ -24,16 +21,14 @@ from shared.vault.model.component_model import (
     UserAction,
     VaultObject,
 )
+from shared.vault.records.rows import NORMAL
+from shared.vault.records.state_criteria import unsatisfied
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.model.component_model import (
-        EntryCriterion,
-        LifecycleState,
-        Scalar,
-    )
-    from shared.vault.records.rows import RowResult
+    from shared.vault.model.component_model import LifecycleState, Scalar
+    from shared.vault.records.rows import RowResult, WriteMode
     from shared.vault.storage.database import Connection
 
 
@@ -44,7 +39,7 @@ RUN_ACTION = "run_action"
 
 
 class RecordChanges(Protocol):
-    """The writes of the record service that named actions use, in the transaction that they run in."""
+    """The writes of the record service that named actions and merges use, in the transaction that they run in."""
 
     async def change_in(
         self,
@@ -56,6 +51,7 @@ class RecordChanges(Protocol):
         changes: Mapping[str, object],
         *,
         state: str | None = None,
+        mode: WriteMode = NORMAL,
     ) -> list[RowResult]:
         """Set ``fields`` (as a caller sends them) and ``changes`` (column values, system fields too) on each record.
 
@@ -71,6 +67,15 @@ class RecordChanges(Protocol):
         id_param: str,
     ) -> list[RowResult]:
         """Create or update records by the unique field ``id_param``."""
+
+    async def delete_in(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        ids: Sequence[str],
+    ) -> list[RowResult]:
+        """Delete records; one that is blocked from deletion gets an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +224,7 @@ class NamedActions:
         refused = await unsatisfied(
             context.connection,
             context.registry,
-            context.object.name,
+            context.object,
             state,
             context.ids,
         )
@@ -297,51 +302,3 @@ def _state_change(context: ActionContext, name: str | None) -> dict[str, object]
     if state.record_status in context.registry.picklists[picklist].entries:
         changes["status__v"] = state.record_status
     return changes
-
-
-async def unsatisfied(
-    connection: Connection,
-    registry: Registry,
-    object_name: str,
-    state: LifecycleState,
-    ids: Sequence[str],
-) -> Mapping[str, ApiError]:
-    """Return the records (of at most 500) that fail entry criteria of the state, each with its first failed criterion.
-
-    :raises VaultFault: OPERATION_NOT_ALLOWED when a criterion is not a valid condition on the object.
-    """
-    refused: dict[str, ApiError] = {}
-    for criterion in state.entry_criteria:
-        left = [record_id for record_id in ids if record_id not in refused]
-        if not left:
-            break
-        holds = await _satisfied(connection, registry, object_name, criterion, left)
-        error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, criterion.message)
-        for record_id in left:
-            if record_id not in holds:
-                refused[record_id] = error
-    return refused
-
-
-async def _satisfied(
-    connection: Connection,
-    registry: Registry,
-    object_name: str,
-    criterion: EntryCriterion,
-    ids: Sequence[str],
-) -> set[str]:
-    try:
-        compiled = satisfied_query(criterion, object_name, registry, ids)
-    except vql.VqlError as error:
-        message = (
-            f"Entry criterion [{criterion.name}] is no condition on [{object_name}]"
-        )
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
-    sql, parameters = compiled.page(len(ids), 0)
-    if compiled.deferred:
-        # Times like now() are those of the moment at which the statement runs.
-        execution = vql.Execution(datetime.now(UTC), {}, "")
-        parameters = vql.resolve(parameters, execution)
-    # In the transaction of the change: criteria see what it has written so far.
-    rows = await connection.fetch(sql, *parameters)
-    return {row[0] for row in rows}

@@ -104,7 +104,7 @@ class RecordService(RecordWrites):
             authorize_mode(caller, mode)
             target = self.target(caller, object_name, rows, Operation.CREATE)
             plain, sources = without_sources(rows)
-            read = self.reader(target, mode).read(plain)
+            read = self.reader(target, mode, caller).read(plain)
             rules.authorize_states(caller, read)
             rules.check_lineage(caller, read, lineage)
             if rules.rules_status(caller, target, mode):
@@ -142,7 +142,7 @@ class RecordService(RecordWrites):
             registry = self._components.registry
             # The reader knows fields only: to it, role columns would be unknown ones.
             plain, columns = split_roles(rows, roles_of(registry))
-            read = self.reader(target, mode).read(plain, key)
+            read = self.reader(target, mode, caller).read(plain, key)
             rules.authorize_states(caller, read)
             rules.check_lineage(caller, read, lineage)
             batch = self.batch(connection, caller, target, mode)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.protocol.edge_spaces import edge_space_note
 from shared.protocol.error_types import ErrorType
 from shared.protocol.moments import LAST
 from shared.vault.access.permissions import Operation, may
@@ -254,7 +255,8 @@ def resolved(
         if identifier is None:
             relationship = f"{field.relationship_outbound_name}.{unique}"
             message = f"Field [{relationship}] matches no record of [{field.object}]"
-            following.fail(ErrorType.INVALID_DATA, message)
+            note = edge_space_note(key)
+            following.fail(ErrorType.INVALID_DATA, message + note)
         else:
             following.values[name] = identifier
     return following

@@ -7,7 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permissions import Operation, require
+from shared.vault.access.permissions import (
+    Operation,
+    may_set,
+    require,
+    writes_for_connection,
+)
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.records import row_rules as rules
@@ -69,7 +74,7 @@ class RecordWrites:
         self._triggers = triggers
         self._vault_id = vault_id
         self._ids = IdAllocator()
-        self._readers: dict[tuple[str, WriteMode], RowReader] = {}
+        self._readers: dict[tuple[str, WriteMode, bool], RowReader] = {}
         self._readers_of: Registry | None = None
 
     def target(
@@ -96,15 +101,26 @@ class RecordWrites:
             )
         return target
 
-    def reader(self, target: VaultObject, mode: WriteMode = NORMAL) -> RowReader:
-        """Return the reader for rows of an object, made once for each version of the components."""
+    def reader(
+        self,
+        target: VaultObject,
+        mode: WriteMode = NORMAL,
+        caller: Caller | None = None,
+    ) -> RowReader:
+        """Return the reader for rows of an object, made once for each version of the components.
+
+        ``caller`` is whoever sends the rows, where they may set fields.
+        """
         registry = self._components.registry
         # A registry never changes, a new one takes its place: then all readers are made anew.
         if self._readers_of is not registry:
             self._readers, self._readers_of = {}, registry
-        if (target.name, mode) not in self._readers:
-            self._readers[target.name, mode] = RowReader(target, registry, mode)
-        return self._readers[target.name, mode]
+        connects = caller is not None and writes_for_connection(caller)
+        kept = (target.name, mode, connects)
+        if kept not in self._readers:
+            reader = RowReader(target, registry, mode, for_connection=connects)
+            self._readers[kept] = reader
+        return self._readers[kept]
 
     def batch(
         self,
@@ -153,10 +169,10 @@ class RecordWrites:
         """
         key = key_field(target, id_param)
         # A record could not be created under such a key.
-        if key.system or not key.editable:
+        if not may_set(caller, target.name, key):
             message = f"Field [{key.name}] is set by the Vault and cannot key an upsert"
             raise VaultFault(ErrorType.INVALID_DATA, message)
-        read = self.reader(target, mode).read(rows, key)
+        read = self.reader(target, mode, caller).read(rows, key)
         rules.authorize_states(caller, read)
         rules.check_lineage(caller, read, lineage)
         rules.refuse_repeated_keys(read, key)
@@ -197,7 +213,7 @@ class RecordWrites:
         """
         key = target.fields["id"]
         rows = [{"id": record_id, **fields} for record_id in ids]
-        read = self.reader(target, mode).read(rows, key)
+        read = self.reader(target, mode, caller).read(rows, key)
         # Locking reads the state even where it does not change.
         before = {"state__v": state, **changes} if state else dict(changes)
         read = [replace(row, values={**row.values, **before}) for row in read]

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, assert_never, cast
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.components.business_data import is_written_by_connections
 from shared.vault.components.platform import AUDIT, SOURCE_MODIFIED
 from shared.vault.errors import MAX_ERRORS
 from shared.vault.model.component_model import (
@@ -35,16 +36,22 @@ Setter = Callable[[ReadRow, object], None]
 
 
 class RowReader:
-    """Reads rows for one object; made once for each object, mode and version of the components."""
+    """Reads rows for one object; made once for each object, mode, kind of caller and version of the components.
+
+    With ``for_connection`` the rows may also set the fields that only connections write.
+    """
 
     def __init__(
         self,
         target: VaultObject,
         registry: Registry,
         mode: WriteMode = NORMAL,
+        *,
+        for_connection: bool = False,
     ) -> None:
         self.object = target
         self._mode = mode
+        self._for_connection = for_connection
         self._registry = registry
         self._setters: dict[str, Setter] = {}
 
@@ -122,7 +129,8 @@ class RowReader:
 
     def _field_setter(self, target: Field) -> Setter:
         # A record that is migrated was created elsewhere: fields that are set once get the value they had there.
-        by_vault = target.system or not (target.editable or self._mode.migration)
+        may_be_set = self._may_edit(target) or self._mode.migration
+        by_vault = target.system or not may_be_set
         if by_vault and target.name != SOURCE_MODIFIED.name:
             return self._guarded_setter(target)
         coerce = coercion(target, self._registry)
@@ -135,6 +143,12 @@ class RowReader:
         if target.name == "status__v":
             return _set_unless_null(target.name, coerce)
         return _plain_setter(target.name, coerce)
+
+    def _may_edit(self, target: Field) -> bool:
+        if target.editable:
+            return True
+        by_connections = is_written_by_connections(self.object.name, target)
+        return by_connections and self._for_connection
 
     def _guarded_setter(self, target: Field) -> Setter:
         """Return the setter of a field that callers may not set: it refuses any value, or any but the stored one."""
@@ -163,7 +177,7 @@ class RowReader:
         """Return the setter of ``rel__vr.unique_field``, a reference by a unique field; None for other keys."""
         relationship, _, unique = name.partition(".")
         reference = self.object.outbound.get(relationship)
-        if reference is None or not reference.editable:
+        if reference is None or not self._may_edit(reference):
             return None
         referenced = self._registry.objects.get(reference.object or "")
         target = None if referenced is None else referenced.fields.get(unique)

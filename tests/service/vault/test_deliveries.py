@@ -15,11 +15,12 @@ from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.housekeeping import HOUSEKEEPING
 from shared.vault.assembly.vault import Vault
 from shared.vault.jobs.job_model import JobStatus
+from tests.service.vault import inquiring
+from tests.service.vault.inquiring import Crm
 from tests.service.vault.objects import key
 from tests.service.vault.served import Api
-from tests.service.vault.test_inquiries import Crm, crm
 
-__all__ = ["crm"]
+crm = inquiring.crm
 
 QUEUES = "/services/queues"
 MOMENT = datetime(2026, 1, 2, 12, tzinfo=UTC)

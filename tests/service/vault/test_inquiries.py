@@ -2,103 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-
 import pytest
 
-from local.servers import PostgresServer, RabbitServer
-from services.crm_vault.definition import CRM_VAULT
-from shared.vault.assembly.vault import Vault
-from shared.vault.process.application import create_app
-from tests.servers import fresh_database, fresh_vhost
+from tests.service.vault import inquiring
+from tests.service.vault.inquiring import INQUIRIES, LOCKED, OBJECT, QUEUE, WHOLE, Crm
 from tests.service.vault.jobbing import finished
 from tests.service.vault.objects import key, outcomes, record
-from tests.service.vault.remote_end import establish
-from tests.service.vault.served import Api, served, settings, started
+from tests.service.vault.served import Api
 
-OBJECT = "medical_inquiry__v"
-INQUIRIES = f"/vobjects/{OBJECT}"
-QUEUE = "/services/queues/crm_to_medical_outbound_queue__v"
-SUBMIT = f"Objectlifecyclestateuseraction.{OBJECT}.saved_state__v.submit__v"
-TRANSFER = (
-    f"Objectlifecyclestateuseraction.{OBJECT}.submitted_state__v.transfer_to_medical__v"
-)
+crm = inquiring.crm
 RUNS = (
     "SELECT last_successful_run_time__sys, modified_date__v FROM integration__sys "
     "WHERE integration_api_name__sys = 'medical_inquiry_details__v'"
 )
-LOCKED = "OPERATION_NOT_ALLOWED"
-
-
-@dataclass(frozen=True, slots=True)
-class Crm:
-    admin: Api
-    integration: Api
-    rep: Api
-
-    async def activate(self, status: str) -> None:
-        row = {
-            "integration_api_name__sys": "medical_inquiry_details__v",
-            "status__v": status,
-        }
-        await self.admin.put(
-            "/vobjects/integration__sys?idParam=integration_api_name__sys", json=[row]
-        )
-
-    async def submitted(self, number: int) -> list[str]:
-        ids = (
-            await self.rep.post(
-                INQUIRIES, json=[{"inquiry_text__v": "?"} for _ in range(number)]
-            )
-        ).ids
-        await self.rep.post(
-            f"{INQUIRIES}/actions/{SUBMIT}", data={"ids": ",".join(ids)}
-        )
-        return ids
-
-    async def transfer(self, ids: list[str]) -> list[str]:
-        return outcomes(
-            await self.rep.post(
-                f"{INQUIRIES}/actions/{TRANSFER}", data={"ids": ",".join(ids)}
-            )
-        )
-
-    async def succeed(self, record_id: str) -> None:
-        row = {"id": record_id, "transfer_status__v": "success__v"}
-        assert outcomes(await self.integration.put(INQUIRIES, json=[row])) == [
-            "SUCCESS"
-        ]
-
-    async def statuses(self, ids: list[str]) -> list[object]:
-        return [
-            (await record(self.admin, OBJECT, i))["transfer_status__v"] for i in ids
-        ]
-
-
-@pytest.fixture(scope="module")
-async def crm(
-    postgres_server: PostgresServer,
-    rabbitmq_server: RabbitServer,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Crm]:
-    async with (
-        fresh_database(postgres_server) as dsn,
-        fresh_vhost(rabbitmq_server) as vhost,
-    ):
-        vault = Vault(
-            CRM_VAULT, settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files"))
-        )
-        async with served(create_app(vault)) as api:
-            await started(vault)
-            made = Crm(
-                *[
-                    await api.signed_in(role)
-                    for role in ("admin", "integration", "user")
-                ]
-            )
-            await establish(made.admin)
-            yield made
 
 
 async def test_nothing_flows_while_the_integration_is_inactive(crm: Crm) -> None:
@@ -125,9 +41,11 @@ async def test_activation_sets_the_last_successful_run_time(crm: Crm) -> None:
 async def test_one_call_transfers_what_may_be_transferred(crm: Crm) -> None:
     await crm.activate("active__v")
     await crm.admin.put(f"{QUEUE}/actions/disable_delivery")
+    # Other tests have left messages there.
+    await crm.admin.put(f"{QUEUE}/actions/reset")
     ids = await crm.submitted(3)
     await crm.succeed(ids[1])
-    (saved,) = (await crm.rep.post(INQUIRIES, json=[{"inquiry_text__v": "?"}])).ids
+    (saved,) = (await crm.rep.post(INQUIRIES, json=[WHOLE])).ids
     assert await crm.transfer([*ids, saved]) == ["SUCCESS", LOCKED, "SUCCESS", LOCKED]
     assert await crm.statuses(ids) == [["pending__v"], ["success__v"], ["pending__v"]]
     assert (await crm.admin.get(QUEUE)).data[0]["messages_in_queue"] == 1
@@ -150,9 +68,6 @@ async def test_a_transferred_inquiry_changes_through_the_connection_only(
     assert outcomes(await crm.admin.delete(INQUIRIES, json=[{"id": record_id}])) == [
         LOCKED
     ]
-    assert outcomes(
-        await crm.rep.put(INQUIRIES, json=[{"id": record_id, "transfer_status__v": ""}])
-    ) == [LOCKED]
     row = {"id": record_id, "inquiry_status__v": None, "response__v": "answered"}
     assert outcomes(await crm.integration.put(INQUIRIES, json=[row])) == ["SUCCESS"]
     assert (await record(crm.rep, OBJECT, record_id))["response__v"] == "answered"
@@ -193,39 +108,42 @@ async def test_a_merge_moves_the_references_of_transferred_inquiries(
     assert outcomes(await crm.admin.put(INQUIRIES, json=[row])) == [LOCKED]
 
 
+@pytest.mark.parametrize("status", ["active__v", "inactive__v"])
+async def test_a_merge_of_accounts_is_recorded_and_told(crm: Crm, status: str) -> None:
+    await crm.activate(status)
+    await crm.admin.put(f"{QUEUE}/actions/disable_delivery")
+    # Other tests have left messages there.
+    await crm.admin.put(f"{QUEUE}/actions/reset")
+    rows = [{"name__v": key()} for _ in range(3)]
+    first, second, last = (await crm.admin.post(ACCOUNTS, json=rows)).ids
+    for pair in ((first, second), (second, last)):
+        row = dict(zip(("duplicate_record_id", "main_record_id"), pair, strict=True))
+        answer = await crm.admin.post(f"{ACCOUNTS}/actions/merge", json=[row])
+        await finished(crm.admin, answer.data["job_id"])
+    # The account that is left is that of both merges.
+    fields = "id, duplicate_id__v, duplicate_global_id__v, account__v"
+    found = await crm.admin.query(
+        f"SELECT {fields} FROM account_merge__v WHERE account__v = '{last}' ORDER BY id"
+    )
+    told = [
+        (row["duplicate_id__v"], row["duplicate_global_id__v"]) for row in found.data
+    ]
+    assert told == [(each, f"20202_{each}") for each in (first, second)]
+    waiting = 2 if status == "active__v" else 0
+    assert (await crm.admin.get(QUEUE)).data[0]["messages_in_queue"] == waiting
+    await crm.admin.put(f"{QUEUE}/actions/reset")
+    await crm.admin.put(f"{QUEUE}/actions/enable_delivery")
+    # Nobody but an administrator invents a merge, or undoes one.
+    row = {"duplicate_id__v": key(), "duplicate_global_id__v": key()}
+    merges, merge = "/vobjects/account_merge__v", found.data[0]["id"]
+    for caller in (crm.rep, crm.integration):
+        assert outcomes(await caller.post(merges, json=[row])) == [LOCKED]
+        changed = [{"id": merge, "account__v": None}]
+        assert outcomes(await caller.put(merges, json=changed)) == [LOCKED]
+
+
 def _identifiers(path: str) -> dict[str, str]:
     return {"country_code__v": key()} if path == COUNTRIES else {}
-
-
-COPIED = {
-    "inquiry_text__v": "Is there a pediatric dose?",
-    "email__v": "a@example.org",
-    "group_identifier__v": "G",
-}
-"""What an inquiry asks."""
-NOT_COPIED = {
-    "link__sys": "V_1",
-    "transfer_status__v": "success__v",
-    "inquiry_status__v": "closed__v",
-    "response__v": "answered",
-    "response_package_link__v": "https://medical.example/1",
-    "closed_date__v": "2026-01-31T12:00:00.000Z",
-}
-"""What has become of it."""
-
-
-async def test_a_copy_of_a_transferred_inquiry_is_a_new_question(crm: Crm) -> None:
-    (record_id,) = await crm.submitted(1)
-    rows = [{"id": record_id, **COPIED}]
-    assert outcomes(await crm.rep.put(INQUIRIES, json=rows)) == ["SUCCESS"]
-    rows = [{"id": record_id, **NOT_COPIED, "link__sys": f"V_{record_id}"}]
-    assert outcomes(await crm.integration.put(INQUIRIES, json=rows)) == ["SUCCESS"]
-    answer = await crm.rep.post(INQUIRIES, json=[{"source_record_id": record_id}])
-    (copy_id,) = answer.ids
-    copy = await record(crm.rep, OBJECT, copy_id)
-    assert {name: copy[name] for name in COPIED} == COPIED
-    assert {name: copy.get(name) for name in NOT_COPIED} == dict.fromkeys(NOT_COPIED)
-    assert copy["state__v"] == ["saved_state__v"]
 
 
 async def test_a_session_is_of_one_vault_only(crm: Crm, api: Api) -> None:

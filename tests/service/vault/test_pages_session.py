@@ -143,8 +143,8 @@ async def test_what_was_typed_outlives_the_session(api: Api, vault: Vault) -> No
         assert "has not been sent yet" in page.text
         page = await visitor.press(page, "Send it now")
         assert f"{name} New" in page.text
-        form = (await visitor.click(page, "Edit")).form("Save")
-        assert form.fields["note__c"] == note
+        edited = await visitor.click(page, "Edit")
+        assert edited.form("Save").fields["note__c"] == note
 
 
 async def test_a_form_without_any_session_is_not_read(api: Api) -> None:
@@ -206,7 +206,7 @@ async def test_every_answer_forbids_inline_scripts_and_other_hosts(
     )
     for tag, given in page.tags:
         assert (
-            tag != "script"
+            (tag != "script" or given["src"].startswith("/ui/static/"))
             and "style" not in given
             and not [name for name in given if name.startswith("on")]
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.vault.access.caller import SYSTEM
 from shared.vault.api.object_json import (
     field_document,
     object_document,
@@ -49,12 +50,16 @@ def registry() -> Registry:
 
 
 def fields(registry: Registry) -> dict[str, Any]:
-    document: Any = object_document(registry.objects["case__v"], registry, PATH, DATES)
+    document: Any = object_document(
+        registry.objects["case__v"], registry, PATH, DATES, SYSTEM
+    )
     return {field["name"]: field for field in document["fields"]}
 
 
 def test_object(registry: Registry) -> None:
-    document: Any = object_document(registry.objects["case__v"], registry, PATH, DATES)
+    document: Any = object_document(
+        registry.objects["case__v"], registry, PATH, DATES, SYSTEM
+    )
     assert document["url"] == "/api/v25.1/metadata/vobjects/case__v"
     assert (document["label_plural"], document["prefix"], document["in_menu"]) == (
         "Cases",
@@ -84,7 +89,7 @@ def test_object(registry: Registry) -> None:
 
 def test_the_other_side_of_a_relationship(registry: Registry) -> None:
     document: Any = object_document(
-        registry.objects["country__v"], registry, PATH, DATES
+        registry.objects["country__v"], registry, PATH, DATES, SYSTEM
     )
     (relationship,) = document["relationships"]
     assert relationship["relationship_name"] == "cases__vr"
@@ -113,7 +118,9 @@ def test_fields(registry: Registry) -> None:
 def test_one_field_is_the_same_as_in_the_list(registry: Registry) -> None:
     listed = fields(registry)["amount__v"]
     assert (
-        field_document(registry.objects["case__v"], "amount__v", registry, PATH, DATES)
+        field_document(
+            registry.objects["case__v"], "amount__v", registry, PATH, DATES, SYSTEM
+        )
         == listed
     )
 
@@ -125,7 +132,9 @@ def test_summary(registry: Registry) -> None:
 
 
 def test_who_made_what_and_when(registry: Registry) -> None:
-    document: Any = object_document(registry.objects["case__v"], registry, PATH, DATES)
+    document: Any = object_document(
+        registry.objects["case__v"], registry, PATH, DATES, SYSTEM
+    )
     made = {"created_by": 1, "created_date": "2026-01-31T10:00:00.000Z"}
     changed = {"modified_by": 2, "modified_date": "2026-02-28T10:00:00.000Z"}
     assert document.items() >= (made | changed).items()
@@ -140,7 +149,9 @@ def test_who_made_what_and_when(registry: Registry) -> None:
 
 
 def test_what_mdl_says_of_order_and_kept_attributes(registry: Registry) -> None:
-    document: Any = object_document(registry.objects["case__v"], registry, PATH, DATES)
+    document: Any = object_document(
+        registry.objects["case__v"], registry, PATH, DATES, SYSTEM
+    )
     by_name = fields(registry)
     assert document["order"] == 7
     assert [by_name[name]["order"] for name in ("id", "amount__v")] == [0, 40]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.bulk.merge import DUPLICATE, MAIN, MAX_SETS, merge_sets
+from shared.vault.bulk.merge import MAX_SETS, merge_sets
+from shared.vault.bulk.record_merge import DUPLICATE, MAIN
 from shared.vault.errors import VaultFault
 
 

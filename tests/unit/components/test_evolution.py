@@ -19,7 +19,8 @@ CREATE Objectlifecycle life__c (label('Life'), starting_state('Objectlifecyclest
     Objectlifecyclestateuseraction go__c (label('Go'), action('change_state'), next_state('old__c'),
       prompts('note__c'))),
   Objectlifecyclestate old__c (label('Old'),
-    Objectlifecyclestateentrycriterion noted__c (required_field('note__c')),
+    Objectlifecyclestateentrycriterion noted__c (required_field('note__c'),
+      condition('size__c = ''big__c'' OR note__c = null')),
     Objectlifecyclestateentrycriterion big__c (criteria('size__c = ''big__c'' AND note__c != ''note__c'''))),
   Objectlifecyclestateentryaction old__c.mark__c (action('set_field'), field('note__c'), value('note__c')));
 CREATE Object thing__c (label('Thing'), prefix('V0T'), lifecycle('Objectlifecycle.life__c'), allow_types(true),
@@ -146,6 +147,8 @@ def test_a_renamed_field_is_renamed_in_rules_types_and_its_lifecycle(
         "memo__c != null",
         "size__c = 'big__c' AND memo__c != 'note__c'",
     ]
+    condition = states["old__c"].entry_criteria[0].condition
+    assert condition == "size__c = 'big__c' OR memo__c = null"
 
 
 def test_a_field_named_in_a_shared_lifecycle_cannot_be_renamed(
@@ -245,6 +248,9 @@ def test_what_cannot_be_renamed_or_dropped(
         ("criteria('nothing__c = 1')", "nothing__c"),
         ("criteria('note__c =')", "line 1"),
         ("required_field('nothing__c')", "nothing__c"),
+        ("required_field('note__c'), condition('nothing__c = 1')", "nothing__c"),
+        ("required_field('note__c'), condition('note__c =')", "line 1"),
+        ("condition('note__c = null')", "either"),
         ("criteria('note__c = null'), required_field('note__c')", "either"),
         ("message('Why not')", "either"),
     ],
@@ -263,10 +269,9 @@ def test_entry_criteria_are_vql_on_every_object_of_the_lifecycle(
 
 def test_criteria_say_what_is_missing(registry: Registry) -> None:
     noted, big = registry.lifecycles["life__c"].states["old__c"].entry_criteria
-    assert (noted.message, noted.required_field) == (
-        "Field [note__c] needs a value",
-        "note__c",
-    )
+    assert noted.condition == "size__c = 'big__c' OR note__c = null"
+    # The field's label is read when a record lacks it.
+    assert (noted.message, noted.required_field) == ("", "note__c")
     assert (big.message, big.required_field) == (
         "Entry criterion [big__c] does not hold",
         None,

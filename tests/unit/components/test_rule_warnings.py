@@ -48,7 +48,8 @@ def warnings(*parts: str, head: str = PRIMARY, point: str = "o__c") -> list[str]
     [
         ((KEY,), []),
         ((part("f__c", read("x__v")),), ["no field rule gives o__c a key"]),
-        ((KEY, part("set__c", read("x__v"))), ["f1__c, target field set__c: the Vault"]),
+        # What users may not edit is the connection's to write.
+        ((KEY, part("set__c", read("x__v"))), []),
         ((KEY, part("created_date__v", read("x__v"))), ["created_date__v: the Vault"]),
         ((part("global_id__sys", read("link__sys")),), []),
         ((KEY, part("p__c", "field_default('a__c')")), []),

@@ -12,6 +12,7 @@ import pytest
 
 import services.crm_vault
 import services.medical_vault
+from shared.vault.components.business_data import is_written_by_connections
 from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl import parse
 from shared.vault.components.mdl_writing import render
@@ -341,3 +342,57 @@ def test_one_crm_product_is_unknown_to_medical_and_every_agreement_is_there() ->
     countries = rows_of(MEDICAL / "data" / "10_country__v.csv")[1]
     agreements = set(registry_of(MEDICAL).picklists["pull_accounts_rule__v"].entries)
     assert {row["pull_accounts_rule__v"] for row in countries} == agreements | {""}
+
+
+ANSWERS = {
+    f"medical_inquiry__v.{name}"
+    for name in (
+        "transfer_status__v",
+        "inquiry_status__v",
+        "response__v",
+        "response_package_link__v",
+        "closed_date__v",
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("standard", "expected"),
+    [(CRM, ANSWERS), (MEDICAL, {"case_request__v.closed_date__v"})],
+)
+def test_what_people_may_not_edit_of_business_data_is_in_no_copy(
+    standard: Path, expected: set[str]
+) -> None:
+    fixed = {
+        f"{vault_object.name}.{field.name}": field.no_copy
+        for vault_object in registry_of(standard).objects.values()
+        for field in vault_object.fields.values()
+        if is_written_by_connections(vault_object.name, field)
+    }
+    assert fixed == dict.fromkeys(expected, True)
+
+
+DELIVERED = [
+    ("email__v", {"email__v"}),
+    ("phone__v", {"phone_number__v"}),
+    ("fax__v", {"fax_number__v"}),
+    ("mail__v", {"address_line_1__v", "city__v"}),
+    ("urgent_mail__v", {"address_line_1__v", "city__v"}),
+]
+
+
+def test_every_delivery_method_needs_details_of_a_submitted_inquiry() -> None:
+    registry = registry_of(CRM)
+    lifecycle = registry.lifecycles["medical_inquiry_lifecycle__v"]
+    criteria = lifecycle.states["submitted_state__v"].entry_criteria
+    always = {each.required_field for each in criteria if each.condition is None}
+    assert always == {"account__v", "country__v", "inquiry_text__v", "delivery_method__v"}  # fmt: skip
+    needed = {
+        method: {
+            each.required_field
+            for each in criteria
+            if each.condition and f"'{method}'" in each.condition
+        }
+        for method in registry.picklists["delivery_method__v"].entries
+    }
+    assert needed == dict(DELIVERED)

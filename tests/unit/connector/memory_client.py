@@ -12,6 +12,7 @@ from shared.client.results import Clock, QueryResult, Row
 from shared.protocol.error_types import ErrorType
 from shared.spark.envelope import format_moment
 from shared.spark.publisher import Outgoing
+from shared.vault.access.caller import INTEGRATION_USER, Caller
 from shared.vault.api.document_metadata import _property
 from shared.vault.api.object_json import object_document
 from shared.vault.components.description import configuration_json
@@ -22,6 +23,7 @@ from tests.unit.connector.memory_vault import BEGINNING, DOCUMENTS, MemoryVault
 
 Run = dict[str, object]
 _DATES = ObjectDates(Stamp(1, BEGINNING, 1, BEGINNING), {})
+_CONNECTOR = Caller(2, "connector@example.org", INTEGRATION_USER)
 
 
 @kept
@@ -37,7 +39,8 @@ def components_of(registry: Registry, kind: str) -> tuple[Row, ...]:
 @kept
 def metadata_of(registry: Registry, name: str) -> Row:
     """What ``GET /metadata/vobjects/{name}`` has under ``object``."""
-    return object_document(registry.objects[name], registry, "/api/v25.1", _DATES)
+    target = registry.objects[name]
+    return object_document(target, registry, "/api/v25.1", _DATES, _CONNECTOR)
 
 
 @dataclass(frozen=True)

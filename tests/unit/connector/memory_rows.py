@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from shared.client.results import LINEAGE, SOURCE_MODIFIED, ApiError
 from shared.protocol.error_types import ErrorType
+from shared.vault.components.business_data import is_written_by_connections
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from tests.unit.connector.memory_queries import Record, Stored, object_of
 
@@ -84,7 +85,9 @@ def _check(
     if known is None:
         text = f"[{owner.name}] has no field [{name}]"
         raise RowRefused(text, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
-    by_vault = known.system or not known.editable
+    # The connector is a connection's user.
+    for_it = known.editable or is_written_by_connections(owner.name, known)
+    by_vault = known.system or not for_it
     if by_vault and name not in (SOURCE_MODIFIED, TYPE, *_CHOSEN):
         raise RowRefused(f"Field [{name}] is set by the Vault")
     if value in (None, ""):

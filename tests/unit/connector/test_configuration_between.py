@@ -111,7 +111,7 @@ async def test_a_run_has_a_stage_for_each_place_of_its_points(vaults: Pair) -> N
     scope = Scope(await known(vaults), vaults.medical)
     planned = await stages(scope, INTEGRATION, CRM_ID)
     first, second = [{reading.object for reading in stage} for stage in planned]
-    assert (first, second) == ({ACCOUNT}, {INQUIRY})
+    assert (first, second) == ({ACCOUNT, "account_merge__v"}, {INQUIRY})
 
 
 async def test_an_inactive_integration_has_planned_stages_only(vaults: Pair) -> None:

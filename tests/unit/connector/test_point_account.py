@@ -222,7 +222,9 @@ async def test_an_older_state_of_an_account_overwrites_no_newer_one(
 
 
 async def test_messages_about_another_object_are_refused(vaults: Pair) -> None:
-    with pytest.raises(ConfigurationFault, match="takes account__v records"):
+    with pytest.raises(
+        ConfigurationFault, match="takes account__v and account_merge__v records"
+    ):
         await vaults.transfer(vaults.medical, ACCOUNTS, INQUIRY, "V4T1")
 
 

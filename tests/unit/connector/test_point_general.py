@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
 from services.connector.points import inquiry_return
@@ -225,6 +227,64 @@ async def test_of_several_source_records_with_one_key_the_last_modified_counts()
     assert (await transferred(vaults, *items)).done == set(items)
     made = id_of(vaults.medical, "product__v", external_id__v="K")
     assert vaults.medical.get("product__v", made)["name__v"] == "C"
+
+
+PLACE = "place__c"
+PLACES = """RECREATE Object place__c (label('Place'), prefix('ZPL'),
+    Field code__c (label('Code'), type('String'), max_length(40), unique(true)),
+    Field above__c (label('Above'), type('Object'), object('Object.place__c')));"""
+
+
+def places(**above: str) -> tuple[Pair, dict[str, str]]:
+    """Vaults in which accounts become places; an account's credentials name the place that it belongs to."""
+    fields = (
+        filled("place__c.code__c", "link__sys"),
+        filled("place__c.name__v", "name__v"),
+        filled("place__c.above__c", "credentials__v", ", target_field_lookup('code__c')"),
+    )  # fmt: skip
+    vaults = custom(PLACES + rule(*fields))
+    known = dict(zip(above, accounts(vaults, *above), strict=True))
+    for name, item in known.items():
+        upper = above[name] or None
+        vaults.crm.change(ACCOUNT, item, link__sys=name, credentials__v=upper)
+    return vaults, known
+
+
+@pytest.mark.parametrize("order", list(permutations("ABCD")))
+async def test_records_of_one_unit_that_refer_to_each_other_come_in_any_order(
+    order: tuple[str, ...],
+) -> None:
+    vaults, items = places(A="", B="A", C="B", D="B")
+    wanted = [items[name] for name in order]
+    assert (await transferred(vaults, *wanted)).done == set(wanted)
+    made = {row["id"]: row for row in vaults.medical.rows(PLACE)}
+    named = {
+        row["code__c"]: made[row["above__c"]]["code__c"] if row["above__c"] else None
+        for row in made.values()
+    }
+    assert named == {"A": None, "B": "A", "C": "B", "D": "B"}
+    assert len(made) == 4
+
+
+@pytest.mark.parametrize(
+    ("above", "done"),
+    [
+        ({"A": "B", "B": "A"}, set()),
+        ({"A": "A"}, set()),
+        ({"A": "", "B": "nowhere", "C": "A", "D": "B"}, {"A", "C"}),
+    ],
+)
+async def test_what_belongs_to_a_record_that_does_not_come_fails_with_the_reason(
+    above: dict[str, str], done: set[str]
+) -> None:
+    vaults, items = places(**above)
+    outcome = await transferred(vaults, *items.values())
+    assert outcome.done == {items[name] for name in done}
+    assert set(outcome.failures) == {items[name] for name in above if name not in done}
+    for failure in outcome.failures.values():
+        assert failure.error_type is ItemErrorType.REFERENCE
+    # Nothing is tried again when nothing has come.
+    assert len(vaults.medical.rows(PLACE)) == len(done)
 
 
 async def test_records_that_a_filter_leaves_out_are_skipped() -> None:

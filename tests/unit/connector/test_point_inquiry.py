@@ -135,18 +135,6 @@ async def test_inquiries_of_one_account_share_its_contact(vaults: Pair) -> None:
     assert numbers == {PERSON: 1, SOURCE_DATA: 1, CASE: 3, REQUEST: 3}
 
 
-async def test_inquiries_with_one_link_share_a_case() -> None:
-    by_group = """ALTER Integrationrule medical_inquiries__v (
-        MODIFY Fieldrule case_link__v (query_field('group_identifier__v')));"""
-    vaults = pair(by_group)
-    of = account(vaults.crm)
-    items = [inquiry(vaults.crm, of, group_identifier__v="G") for _ in range(2)]
-    assert (await inquiries(vaults, *items)).done == set(items)
-    (case,) = vaults.medical.rows(CASE, "id", "link__sys")
-    assert case["link__sys"] == "G"
-    assert vaults.medical.rows(REQUEST, "case__v") == [{"case__v": case["id"]}] * 2
-
-
 async def test_lineage_says_of_each_row_where_it_comes_from(vaults: Pair) -> None:
     of = account(vaults.crm)
     item = inquiry(vaults.crm, of)
@@ -208,12 +196,12 @@ async def test_a_known_contact_is_found_by_its_identifiers(
     vaults: Pair, known: dict[str, object], of: dict[str, object]
 ) -> None:
     person = contact(vaults.medical, link__sys="own", **known)
-    item = inquiry(vaults.crm, account(vaults.crm, first_name_cda__v="Eva", **of))
+    item = inquiry(vaults.crm, account(vaults.crm, email_cda__v="eva@a.example", **of))
     await inquiries(vaults, item)
-    fields = ("id", "first_name__sys", "link__sys")
+    fields = ("id", "email__sys", "link__sys")
     # A contact that is found by an identifier keeps its own Link.
     assert vaults.medical.rows(PERSON, *fields) == [
-        {"id": person, "first_name__sys": "Eva", "link__sys": "own"}
+        {"id": person, "email__sys": "eva@a.example", "link__sys": "own"}
     ]
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from services.connector.points.case_contacts import Detail, PersonInformation, detail
+from services.connector.points.preferred_contact import (
+    Detail,
+    PersonInformation,
+    detail,
+)
 
 
 @pytest.mark.parametrize(

@@ -114,9 +114,11 @@ def assert_found(found: Sequence[RuleFinding], expected: Sequence[Expected]) -> 
         ((CODE, NAME), [(None, None, True, "gives sample__c a key")]),
         ((KEY, NAME), [(None, "code__c", True, "required and no field rule fills")]),
         (
-            (*WHOLE, onto("kept__c", "name__v")),
-            [("f3__c", "kept__c", True, "sets this field itself")],
+            (*WHOLE, onto("created_date__v", "name__v")),
+            [("f3__c", "created_date__v", True, "sets this field itself")],
         ),
+        # What users may not edit is the connection's to write.
+        ((*WHOLE, onto("kept__c", "name__v")), []),
         # Several field rules of one target field.
         (
             (*WHOLE, onto("lot__c", "name__v"), onto("lot__c", "external_id__v")),

@@ -19,6 +19,7 @@ from services.connector.rules.compiled import (
 from services.connector.rules.item_failures import ItemErrorType
 from services.connector.rules.lookups import read_lookups
 from services.connector.rules.rule import RuleError
+from shared.protocol.edge_spaces import edge_space_note
 from tests.unit.connector.examples import compiled, field_rule
 
 LOOKUPS = read_lookups(
@@ -484,11 +485,11 @@ def test_pending_references_are_asked_once_a_key_and_settled_or_named() -> None:
     )
     rows = {
         key: rule.evaluate({"group_identifier__v": key})
-        for key in ("E-1", "E-2", "E-3", "E-4", "E-5", None)
+        for key in ("E-1", "E-2", "E-1 ", "E-3", "E-4", "E-5", None)
     }
     keys = pending_keys(rule, [row.targets for row in rows.values()])
     assert {unique: list(found) for unique, found in keys.items()} == {
-        ("product__v", "external_id__v"): ["E-1", "E-2", "E-3", "E-4", "E-5"]
+        ("product__v", "external_id__v"): ["E-1", "E-2", "E-1 ", "E-3", "E-4", "E-5"]
     }
     assert list(key_statements(("product__v", "external_id__v"), ["E-1"])) == [
         "SELECT id, external_id__v, status__v FROM product__v WHERE external_id__v CONTAINS ('E-1')"
@@ -515,6 +516,10 @@ def test_pending_references_are_asked_once_a_key_and_settled_or_named() -> None:
         "E-1": "P1",
         "E-2": [
             "no product__v with external_id__v E-2 exists in the target Vault; add it or correct the source record"
+        ],
+        "E-1 ": [
+            "no product__v with external_id__v E-1 exists in the target Vault; add it or correct the source record"
+            + edge_space_note("E-1 ")
         ],
         "E-3": [
             "several product__v records have external_id__v E-3; leave only one of them"

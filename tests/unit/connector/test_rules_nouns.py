@@ -44,6 +44,27 @@ def test_a_long_text_is_cut_where_the_rule_says_so() -> None:
         converter(field)("abcd")
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("ab\N{GRINNING FACE}d", "ab\N{GRINNING FACE}"),
+        ("abe\N{COMBINING ACUTE ACCENT}", "ab"),
+        ("ae\N{COMBINING ACUTE ACCENT}d", "ae\N{COMBINING ACUTE ACCENT}"),
+        ("ab\N{THUMBS UP SIGN}\N{EMOJI MODIFIER FITZPATRICK TYPE-4}", "ab"),
+        ("a\N{MAN}\N{ZERO WIDTH JOINER}\N{GIRL}d", "a"),
+        ("ab\N{HEAVY BLACK HEART}\N{VARIATION SELECTOR-16}", "ab"),
+        # Of a sign that is longer than the field, the beginning is better than nothing.
+        (
+            "e" + "\N{COMBINING ACUTE ACCENT}" * 9,
+            "e" + "\N{COMBINING ACUTE ACCENT}" * 2,
+        ),
+    ],
+)
+def test_no_sign_is_cut_in_two(text: str, kept: str) -> None:
+    field = FieldMetadata("y__v", FieldType.STRING, max_length=3)
+    assert converter(field, length=LengthCheck.TRUNCATE)(text) == kept
+
+
 def test_only_long_texts_have_a_function_that_reads_them_in_full() -> None:
     functions = {kind: whole_text(kind) for kind in FieldType}
     assert {kind: name for kind, name in functions.items() if name} == {

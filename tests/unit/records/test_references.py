@@ -60,6 +60,10 @@ def test_a_resolved_row_refers_by_id(row: ReadRow, reference: str | None) -> Non
             by_key("z"),
             "Field [account__cr.key__c] matches no record of [account__v]",
         ),
+        (
+            by_key("x\t"),
+            "Field [account__cr.key__c] matches no record of [account__v]; the value begins or ends with white space",
+        ),
     ],
 )
 def test_a_reference_to_nothing_is_an_error(row: ReadRow, message: str) -> None:

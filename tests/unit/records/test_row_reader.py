@@ -58,6 +58,22 @@ def test_values_become_those_of_columns(
     assert (row.values, row.errors) == (values, [])
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t\n", "\N{NO-BREAK SPACE}", None])
+def test_white_space_alone_is_no_text(blank: str | None) -> None:
+    row = read({"note__c": blank})
+    assert (row.values, row.errors) == ({"note__c": None}, [])
+    assert types(read({"name__v": blank})) == [ErrorType.PARAMETER_REQUIRED]
+
+
+def test_a_connection_sets_what_people_may_not_edit() -> None:
+    reader = RowReader(THING, REGISTRY, for_connection=True)
+    source = {"secret__c": "a", "name__v": "n"}
+    (row,) = reader.read([source])
+    assert (row.values, row.errors) == (source, [])
+    (row,) = reader.read([{"created_by__v": 2}])
+    assert types(row) == [ErrorType.INVALID_DATA]
+
+
 @pytest.mark.parametrize(
     ("source", "error"),
     [

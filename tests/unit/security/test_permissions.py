@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared.protocol.error_types import ErrorType
@@ -17,6 +19,7 @@ from shared.vault.access.caller import (
     PermissionSet,
     SecurityProfile,
 )
+from shared.vault.access.delegated_profile import delegated
 from shared.vault.access.permissions import (
     Grant,
     Operation,
@@ -28,12 +31,14 @@ from shared.vault.access.permissions import (
     holds_all_of,
     in_person,
     may,
+    may_set,
     readable,
     require,
     require_all_of,
     require_own,
 )
 from shared.vault.errors import VaultFault
+from shared.vault.model.component_model import Field, FieldType
 
 ADMIN, INTEGRATION, BUSINESS = SYSTEM_ADMIN, INTEGRATION_USER, BUSINESS_USER
 PROFILES = pytest.mark.parametrize("profile", SUPPLIED.values(), ids=list(SUPPLIED))
@@ -312,3 +317,32 @@ def test_a_connections_user_copies_and_configures_nothing() -> None:
     assert connects(caller(INTEGRATION))
     assert not connects(caller(ADMIN))
     assert not connects(caller(BUSINESS))
+
+
+TEXT = Field("note__c", "Note", FieldType.STRING, editable=False)
+WRITABLE = replace(TEXT, editable=True)
+CONNECTED = replace(caller(BUSINESS), connection_id="V1")
+DELEGATE = replace(caller(delegated(INTEGRATION)), delegate_user_id=8)
+
+
+@pytest.mark.parametrize(
+    ("who", "connection"),
+    [
+        (caller(ADMIN), False),
+        (caller(BUSINESS), False),
+        (caller(INTEGRATION), True),
+        (CONNECTED, True),
+        (replace(CONNECTED, read_only=True), False),
+        (DELEGATE, False),
+    ],
+)
+def test_a_field_that_people_may_not_edit_is_a_connections_to_set(
+    who: Caller, connection: bool
+) -> None:
+    assert may_set(who, "account__v", WRITABLE)
+    assert may_set(who, "account__v", TEXT) is connection
+    # What is not business data, the Vault's own fields and documents' are nobody's.
+    assert not may_set(who, "connection__sys", TEXT)
+    assert not may_set(who, "documents", TEXT)
+    assert not may_set(who, "account__v", replace(TEXT, system=True))
+    assert not may_set(who, "account__v", replace(TEXT, system_managed_name=True))
