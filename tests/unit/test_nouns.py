@@ -49,7 +49,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         },
         "component_model.FieldType": {
             "shared/vault/admin/inputs.py",
-            "shared/vault/admin/record_pages.py",
+            "shared/vault/admin/record_lists.py",
             "shared/vault/admin/showing.py",
             "shared/vault/api/document_metadata.py",
             "shared/vault/components/build.py",
