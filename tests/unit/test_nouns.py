@@ -36,6 +36,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         },
         "component_kinds.ComponentKind": {
             "shared/vault/components/component_references.py",
+            "shared/vault/components/concerned_tables.py",
             "shared/vault/components/consistency.py",
             "shared/vault/components/evolution.py",
             "shared/vault/components/renaming.py",

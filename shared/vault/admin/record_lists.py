@@ -24,7 +24,9 @@ OUT_OF_LISTS = frozenset(
     {"object_type__v", "lifecycle__v", "link__sys", "global_id__sys"}
 )
 LATEST = "modified_date__v"
-SYSTEM_COLUMNS = frozenset({"state__v", "status__v", "created_date__v", LATEST})
+SYSTEM_COLUMNS = frozenset(
+    {"name__v", "state__v", "status__v", "created_date__v", LATEST}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,9 @@ async def record_list(visit: Visit, target: VaultObject) -> RecordList:
     search = asked.get("search", "")
     q = await visit.vault.searches.words(visit.caller.user_id, search) if search else ""
     shower = Shower(target, visit.caller, visit.registry)
-    columns = _columns(target, asked.getlist("column"))
+    desk = visit.vault.definition.desk
+    usual = desk.columns if desk is not None and desk.object == target.name else ()
+    columns = _columns(target, asked.getlist("column"), usual)
     filters = _filters(target, asked)
     work_list = _work_list(visit, target)
     sort = _sort(target, asked.get("sort", ""))
@@ -186,13 +190,22 @@ def _options(
     return tuple((each.name, each.label) for each in picklist.entries.values())
 
 
-def _columns(target: VaultObject, chosen: list[str]) -> list[str]:
-    """Return the columns: those that a person chose, else the name, the state or status, and the first own fields."""
+def _columns(
+    target: VaultObject, chosen: list[str], usual: tuple[str, ...]
+) -> list[str]:
+    """Return the columns: those that a person chose, else the usual ones of the object.
+
+    Without these they are the name, the state or status, and the first of the object's own fields.
+    """
+    # Fields of the standard configuration may have been made inactive since.
+    usual_now = [name for name in usual if _can_be_column(target, name)]
     known = [name for name in dict.fromkeys(chosen) if _can_be_column(target, name)]
     if known:
         return ["name__v", *(name for name in known if name != "name__v")][
             :MOST_COLUMNS
         ]
+    if usual_now:
+        return usual_now
     head = ["name__v", "state__v" if target.lifecycle else "status__v"]
     left_out = (*head, "status__v", *OUT_OF_LISTS)
     own = [
