@@ -58,6 +58,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/components/schema.py",
             "shared/vault/loader/extract.py",
             "shared/vault/model/field_types.py",
+            "shared/vault/model/search_words.py",
             "shared/vault/records/field_values.py",
             "shared/vault/vql/functions.py",
         },

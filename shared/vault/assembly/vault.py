@@ -129,6 +129,8 @@ class Vault(VaultServices):
         self._stack.push_async_callback(self.worker.stop)
         await self.reconciliation_gauges.start()
         self._stack.push_async_callback(self.reconciliation_gauges.stop)
+        await self.search_indexes.start()
+        self._stack.push_async_callback(self.search_indexes.stop)
 
     async def _follow_changes(self) -> None:
         """Listen for the changes of other processes on this database."""
@@ -169,6 +171,7 @@ class Vault(VaultServices):
             self._stale.clear()
             await wait_for("postgresql", self.components.load, retry_on=OUTAGES)
             await wait_for("postgresql", self.configuration_mode.load, retry_on=OUTAGES)
+            self.search_indexes.wake()
             # A new queue is declared at the broker without waiting for its first message.
             self.relay.wake()
 

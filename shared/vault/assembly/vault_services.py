@@ -17,6 +17,7 @@ from shared.vault.bulk.record_job_service import RecordJobs
 from shared.vault.configuration.component_files import ComponentFiles
 from shared.vault.configuration.component_jobs import ScriptJobs
 from shared.vault.configuration.component_service import ComponentService
+from shared.vault.configuration.search_indexes import SearchIndexes
 from shared.vault.connections import connection_rules
 from shared.vault.connections.connection_rules import OBJECT as CONNECTION
 from shared.vault.connections.connection_rules import DomainType
@@ -49,6 +50,7 @@ from shared.vault.packages.inbound_packages import InboundPackages
 from shared.vault.packages.outbound_packages import OutboundPackages
 from shared.vault.queries.lineage_service import LineageService
 from shared.vault.queries.queries import QueryService, query_tokens
+from shared.vault.queries.record_finder import RecordFinder
 from shared.vault.queries.saved_searches import SavedSearches
 from shared.vault.queues import retry
 from shared.vault.queues.dead_letters import DeadLetters
@@ -123,6 +125,7 @@ class VaultServices:
         )
         self.channels = Notifications(dsn)
         self.components = ComponentService(self.database)
+        self.search_indexes = SearchIndexes(self.database, self.components)
         self.component_files = ComponentFiles(self.database, self.components)
         self.audit = AuditService(self.database, lambda: self.components.registry)
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
@@ -233,6 +236,7 @@ class VaultServices:
             self.components,
             tokens,
         )
+        self.finder = RecordFinder(self.database, self.components)
         self.searches = SavedSearches(self.database)
         self.lineage = LineageService(self.database, self.queries, self.components)
 

@@ -18,7 +18,8 @@ from shared.vault.vql.deferred import Edge
 from shared.vault.vql.find import find_sql
 from shared.vault.vql.functions import Function
 from shared.vault.vql.operands import DATES, LeftSide
-from shared.vault.vql.resolve import FieldColumn, Scope
+from shared.vault.vql.resolve import Scope
+from shared.vault.vql.resolved_paths import FieldColumn
 from shared.vault.vql.syntax_tree import (
     And,
     Between,
@@ -38,6 +39,7 @@ from shared.vault.vql.syntax_tree import (
     StateType,
     Token,
 )
+from shared.vault.vql.text_conditions import among_texts, equals, like, unequal
 
 _EQUALITY = frozenset((Operator.EQUAL, Operator.NOT_EQUAL))
 _STATES_EQUAL = "functions of states go with = and != only"
@@ -152,12 +154,11 @@ def _compared(left: LeftSide, condition: Comparison) -> str:
         case Operator.EQUAL if left.multi_value:
             return f"{left.sql} @> {left.bind_list((value,), at)}"
         case Operator.EQUAL:
-            return f"{left.sql} = {left.bind(value, at)}"
+            return equals(left, value, at)
         case Operator.NOT_EQUAL if left.multi_value:
             return f"({left.sql} @> {left.bind_list((value,), at)}) IS NOT TRUE"
-        # != also holds for records without a value.
         case Operator.NOT_EQUAL:
-            return f"{left.sql} IS DISTINCT FROM {left.bind(value, at)}"
+            return unequal(left, value, at)
         case _:
             assert_never(operator)
 
@@ -255,13 +256,10 @@ def _among(
 
 def _contains(scope: Scope, condition: Contains) -> str:
     left = LeftSide(scope, condition.operand)
-    holder = left.bind_list(condition.values, condition.at)
+    values, at = condition.values, condition.at
     if left.multi_value:
-        return f"{left.sql} && {holder}"
-    if left.ignore_case:
-        # Both sides are lowered by PostgreSQL, whose rules for case are not Python's.
-        return f"{left.sql} IN (SELECT lower(v) FROM unnest({holder}) AS v)"
-    return f"{left.sql} = ANY({holder})"
+        return f"{left.sql} && {left.bind_list(values, at)}"
+    return among_texts(left, values, at)
 
 
 def _between(scope: Scope, condition: Between) -> str:
@@ -276,15 +274,7 @@ def _like(scope: Scope, condition: Like) -> str:
     left = LeftSide(scope, condition.operand)
     if not left.is_text:
         raise left.unsuitable("LIKE takes text fields only", left.at)
-    pattern = "%".join(map(_like_text, condition.segments))
-    holder = left.bind(pattern, condition.at)
-    return f"{left.sql} LIKE {holder}"
-
-
-def _like_text(segment: str) -> str:
-    # VQL has the wildcard % only; in SQL _ is one too. The backslash first: the others bring their own.
-    escaped = segment.replace("\\", r"\\")
-    return escaped.replace("%", r"\%").replace("_", r"\_")
+    return like(left, condition.segments, condition.at)
 
 
 # IN (SELECT …): records that a relationship leads to others from

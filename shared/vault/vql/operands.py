@@ -15,6 +15,7 @@ from shared.vault.model.field_types import (
     traits,
     value_class,
 )
+from shared.vault.model.search_words import covers
 from shared.vault.vql.deferred import TOKENS, TokenValue
 from shared.vault.vql.functions import (
     Function,
@@ -52,10 +53,14 @@ _SCALARS = frozenset((str, int, Decimal, bool, type(None)))
 
 
 class LeftSide:
-    """The left side of a condition, resolved by the registry: a column, or a function of a column."""
+    """The left side of a condition, resolved by the registry: a column, or a function of a column.
+
+    ``covered``: the search index of the scope's object has the words of its values.
+    """
 
     __slots__ = (
         "at",
+        "covered",
         "field",
         "ignore_case",
         "label",
@@ -78,6 +83,9 @@ class LeftSide:
         self.sql, self.field, self.owner = column
         self.multi_value = self.field.multi_value
         self.ignore_case = name == Function.CASEINSENSITIVE
+        is_own = len(self.path.parts) == 1 and not self.label
+        is_plain = name is None or self.ignore_case
+        self.covered = is_own and is_plain and covers(self.field)
         if name is not None:
             self._apply(name, aliased=operand.function is None)
 
@@ -170,12 +178,14 @@ class LeftSide:
     def _fold_case(self) -> None:
         if not traits(self.field.type).plain_text:
             raise self.unsuitable("CASEINSENSITIVE takes text fields only", self.at)
-        self.sql = f"lower({self.sql})"
+        self.sql = f"platform.caseless({self.sql})"
 
     def _bound(self, value: object, sql_type: str) -> str:
         holder = self.scope.statement.bind(value, sql_type)
-        # PostgreSQL lowers both sides: its rules for case are not Python's.
-        return f"lower({holder})" if self.ignore_case else holder
+        if not self.ignore_case:
+            return holder
+        # PostgreSQL lowers both sides: its rules for case are not Python's. Once for all records, in a sub-select.
+        return f"(SELECT platform.caseless({holder}))"
 
     def _scalar(self, value: Literal, at: int) -> Scalar:
         """Return a literal that is a plain value.
