@@ -139,6 +139,9 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/records/row_reader.py",
             "shared/vault/records/rows.py",
         },
+        "reconciliation_verdicts.Verdict": {
+            "shared/protocol/reconciliation_verdicts.py"
+        },
         "specification.NameRule": {"shared/vault/components/component_validation.py"},
         "specification.ValueType": {
             "shared/vault/admin/attributes.py",
@@ -189,6 +192,7 @@ UNDECIDED = frozenset(
         "message_failure.MessageErrorType",
         "object_json.Source",
         "package_validation.DependencyStatus",
+        "reconciliation_model.Phase",
         "record_preview.PreviewResult",
         "record_roles.Holder",
         "response_envelope.Status",
