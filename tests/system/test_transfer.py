@@ -13,6 +13,7 @@ from shared.client.results import Row, rows_of
 from shared.client.transport import Request
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue
+from tests.system.reconciling import assert_clean
 
 QUEUE = "crm_to_medical_outbound_queue__v"
 
