@@ -143,7 +143,7 @@ async def _add_items(
     listing = await listed(visit, statement, size=MOST)
     for row in listing.rows:
         parts = {name: str(row[column] or "") for name, column in PARTS.items()}
-        key = replace(wanted, type=_first(row[TYPE]), queue=None, **parts)
+        key = wanted.of_part(_first(row[TYPE]), parts)
         cause = found.setdefault(key, Cause(key, lookup_of(visit, parts)))
         cause.add(str(row[MESSAGE]), str(row[MODIFIED]), str(row["id"]))
     return listing.total - len(listing.rows)

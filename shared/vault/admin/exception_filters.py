@@ -142,6 +142,17 @@ class Wanted:
             self, type="", rule=None, field_rule=None, target_field=None, queue=None
         )
 
+    def of_part(self, error_type: str, parts: Mapping[str, str]) -> Wanted:
+        """Return the same of one cause of items; ``parts`` has a name or an empty text for each of ``PARTS``."""
+        return replace(
+            self,
+            type=error_type,
+            rule=parts["rule"],
+            field_rule=parts["field_rule"],
+            target_field=parts["target_field"],
+            queue=None,
+        )
+
     def conditions(self) -> list[str]:
         """Return the conditions of an item, or of a message that is not asked for by its items."""
         terms = self.age.conditions

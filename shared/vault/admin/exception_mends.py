@@ -62,8 +62,9 @@ def troubles(visit: Visit, rows: Iterable[Row], connection_id: str) -> list[Trou
     found: dict[tuple[str, ...], Trouble] = {}
     for row in rows:
         kind = str(row[TYPE][0]) if row[TYPE] else ""
-        parts = [str(row[column] or "") for column in PARTS.values()]
-        trouble = found.setdefault((kind, *parts), Trouble(kind, *parts))
+        rule, field_rule, target = (str(row[each] or "") for each in PARTS.values())
+        new = Trouble(kind, rule, field_rule, target)
+        trouble = found.setdefault((kind, rule, field_rule, target), new)
         trouble.texts.append(str(row["error_message__sys"] or ""))
     for each in found.values():
         each.links = _links(visit, each, connection_id)
@@ -122,7 +123,7 @@ def _lookup_links(
     }
     if values["reference_lookup_type__sys"] == OF_OBJECTS:
         values["target_object__sys"] = _referenced(visit, part)
-    keys = _keys(missing_lookup_key(text) for text in trouble.texts)
+    keys = _keys(missing_lookup_key(text, name) for text in trouble.texts)
     adds = [
         Link(
             f"Add a row for {key}",
@@ -144,7 +145,7 @@ def _reference_links(visit: Visit, trouble: Trouble, part: Component) -> list[Li
         return found
     label = visit.registry.objects[name].label
     key_field = part.text("target_field_lookup")
-    keys = _keys(missing_record_key(text, key_field) for text in trouble.texts)
+    keys = _keys(missing_record_key(text, name, key_field) for text in trouble.texts)
     adds = [
         Link(f"Add {label} {key}", _form(name, {key_field: key}))
         for key in (keys if name in CATALOGUES else ())
