@@ -50,7 +50,7 @@ class Age(StrEnum):
             case Age.WEEK:
                 return "Last 7 days"
             case Age.ALL:
-                return "All"
+                return "Any age"
             case _:
                 assert_never(self)
 

@@ -70,6 +70,7 @@ BULK = (RETRY, IGNORE)  # actions that run on several messages
 # What a message's page shows in places of its own.
 ELSEWHERE = frozenset(
     {
+        "name__v",
         "message_body_json__sys",
         "queue__sys",
         "error_message__sys",
