@@ -27,7 +27,7 @@ servers:
 demo: setup ## start the system, play an inquiry from CRM to Medical and back, stop it (KEEP=1 leaves it running)
 	@$(PYTHON) -m local.story.demo
 
-start: setup ## start the system in the background (CRMS=2: with two Vault CRMs); addresses in .run/endpoints.json
+start: setup ## start the system in the background (CRMS=2: with two Vault CRMs; DOMAIN_TYPE=sandbox); addresses in .run/endpoints.json
 	@$(PYTHON) -m local start
 
 stop: $(STAMP) ## stop the system; its data stays

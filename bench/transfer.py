@@ -40,8 +40,8 @@ async def run(
         }
         endpoints = system.endpoints()
         async with (
-            _client(endpoints["crm_vault"]) as crm,
-            _client(endpoints["medical_vault"]) as medical,
+            connected(endpoints["crm_vault"]) as crm,
+            connected(endpoints["medical_vault"]) as medical,
         ):
             figures |= await measured_sync(
                 system, crm, medical, min(accounts, PRODUCTS)
@@ -59,12 +59,12 @@ async def measure(system: System, count: int, profile: Path | None) -> dict[str,
         system.process_ids(),
     )
     async with AsyncExitStack() as stack:
-        crm = await stack.enter_async_context(_client(endpoints["crm_vault"]))
-        medical = await stack.enter_async_context(_client(endpoints["medical_vault"]))
+        crm = await stack.enter_async_context(connected(endpoints["crm_vault"]))
+        medical = await stack.enter_async_context(connected(endpoints["medical_vault"]))
         # Like the connector, the plain pipeline writes to Vault CRM as the connection's user.
         integration_user = sign_ins["crm_vault"]["integration"]
         crm_writer = await stack.enter_async_context(
-            _client({**endpoints["crm_vault"], **integration_user})
+            connected({**endpoints["crm_vault"], **integration_user})
         )
         for client in (crm, medical):
             row = {"integration_api_name__sys": INTEGRATION, "status__v": "active__v"}
@@ -73,7 +73,7 @@ async def measure(system: System, count: int, profile: Path | None) -> dict[str,
         first = await submitted_inquiries(crm, medical, CALL_ROWS, _run())
         await _transfer(crm, first)
         singles = await submitted_inquiries(crm, medical, SINGLES, _run())
-        latencies = [await _single(crm, inquiry) for inquiry in singles]
+        latencies = [await single(crm, inquiry) for inquiry in singles]
         inquiries = await submitted_inquiries(crm, medical, count, _run())
         before = processor_seconds(processes)
         python = {name: pid for name, pid in processes.items() if name in PYTHON}
@@ -99,7 +99,7 @@ async def measure(system: System, count: int, profile: Path | None) -> dict[str,
     }
 
 
-def _client(endpoint: Mapping[str, Any]) -> VaultClient:
+def connected(endpoint: Mapping[str, Any]) -> VaultClient:
     return VaultClient(
         endpoint["url"],
         endpoint["username"],
@@ -138,7 +138,7 @@ async def _succeeded(crm: VaultClient) -> int:
     return 0
 
 
-async def _single(crm: VaultClient, inquiry: str) -> float:
+async def single(crm: VaultClient, inquiry: str) -> float:
     """Transfer one inquiry on an idle system and return seconds from the user action to its Success."""
     started = time.perf_counter()
     await crm.run_action("medical_inquiry__v", inquiry, TRANSFER)

@@ -1,6 +1,6 @@
 """Reads the command line of the local system: ``python -m local start|stop|status|reset``.
 
-``CRMS=2`` in the environment asks for two Vault CRMs.
+``CRMS=2`` in the environment asks for two Vault CRMs, ``DOMAIN_TYPE=sandbox`` for Vaults of a sandbox domain.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rich.table import Table
 
 from local.failure import SystemFailed
 from local.system import DEFAULT_DIRECTORY, PartStatus, System
+from local.system_parts import DOMAIN_TYPE, PRODUCTION, SANDBOX
 
 _COMMANDS = {
     "start": "start every part that is not running and return when all are ready",
@@ -89,6 +90,8 @@ def main() -> int:
     crms = os.environ.get("CRMS", "1")
     if crms not in ("1", "2"):
         parser.error("CRMS is 1 or 2")
+    if os.environ.get(DOMAIN_TYPE, PRODUCTION) not in (PRODUCTION, SANDBOX):
+        parser.error(f"{DOMAIN_TYPE} is {PRODUCTION} or {SANDBOX}")
     system = System(arguments.directory, second_crm=crms == "2")
     try:
         return asyncio.run(_run(arguments.command, system, Console()))

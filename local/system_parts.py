@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -31,11 +32,16 @@ from local.service import (
 from local.state import State
 from local.tls import HOST, LocalTls
 
+DOMAIN_TYPE = "DOMAIN_TYPE"
+"""The variable with the domain type of the Vaults."""
+PRODUCTION, SANDBOX = "production", "sandbox"
+
 
 class SystemParts:
     """The servers and services of one system, as the state in its directory has them.
 
-    A system that was once started with a second Vault CRM has it until its reset.
+    A system that was once started with a second Vault CRM has it until its reset. ``domain_type`` is that of its
+    Vaults; by default that in the environment, or production.
     Servers are private instances unless others are passed in.
     """
 
@@ -46,8 +52,11 @@ class SystemParts:
         postgres: PostgresServer | None = None,
         rabbitmq: RabbitServer | None = None,
         second_crm: bool = False,
+        domain_type: str | None = None,
     ) -> None:
         self._second_crm = second_crm
+        # In the environment, so that the process that starts parts again starts the same ones.
+        self._domain_type = domain_type or os.environ.get(DOMAIN_TYPE, PRODUCTION)
         self.directory = directory.absolute()
         self.logs = self.directory / "logs"
         self._files = self.directory / "files"  # of the Vaults; a folder each
@@ -201,6 +210,7 @@ class SystemParts:
             sign_ins,
             files,
         )
+        settings["VAULT_DOMAIN_TYPE"] = self._domain_type
         tls_port = self._state.ports.get(_tls_port(plan.name))
         # Systems of earlier versions have no port for HTTPS until their next start.
         if tls_port is not None:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar, assert_never
+from typing import Annotated, assert_never
 
 import typer
 
 from medcrm.application import apply
 from medcrm.configuration import Configuration, ConfigurationFault
+from medcrm.console_session import DIFFERENT, Url, Username, failed, run_signed_in
 from medcrm.difference import Difference, Kind, compare
 from medcrm.folder import read_folder, write_folder
+from medcrm.rehearse_cli import rehearse
 from medcrm.statement_order import statements
 from medcrm.vault import read_vault
 from shared.client import VaultClient
-from shared.client.errors import ClientError
-
-T = TypeVar("T")
-
-PASSWORD = "MEDCRM_PASSWORD"  # noqa: S105  the name of the variable
-# Exit statuses, as those of ``diff``, by which a script distinguishes a difference from a fault.
-DIFFERENT = 1
-FAILED = 2
 
 app = typer.Typer(
     help="Administration of Vaults.",
@@ -35,21 +26,10 @@ config = typer.Typer(
     help="Configuration as files: export, diff, apply.", no_args_is_help=True
 )
 app.add_typer(config, name="config")
+app.add_typer(rehearse, name="rehearse")
 
 Folder = Annotated[
     Path, typer.Argument(help="Folder of MDL and CSV files.", show_default=False)
-]
-Url = Annotated[
-    str,
-    typer.Option(
-        "--url", help="Address of the Vault, such as https://vault.example.com."
-    ),
-]
-Username = Annotated[
-    str,
-    typer.Option(
-        "--username", help=f"User; the password comes from {PASSWORD} or is asked for."
-    ),
 ]
 VaultName = Annotated[
     str | None,
@@ -91,7 +71,9 @@ def export_command(
     types: Types = None,
 ) -> None:
     """Write a Vault's configuration to a folder: one component a file, by names, never ids."""
-    present = _run(url, username, lambda client: read_vault(client, types or ()))
+    present = run_signed_in(
+        url, username, lambda client: read_vault(client, types or ())
+    )
     place = _place(folder, vault)
     kept = _outside(place, types) if types else Configuration()
     components = {**kept.components, **present.components}
@@ -114,7 +96,9 @@ def diff_command(
 ) -> None:
     """Show what applying the folder would change in a Vault; ends with 1 when it is not the same."""
     wanted = _wanted(_place(folder, vault), types)
-    present = _run(url, username, lambda client: read_vault(client, types or ()))
+    present = run_signed_in(
+        url, username, lambda client: read_vault(client, types or ())
+    )
     difference = compare(wanted, present)
     _show(difference)
     if difference:
@@ -133,7 +117,7 @@ def apply_command(
 ) -> None:
     """Make a Vault say what the folder says; shows the plan and asks first."""
     wanted = _wanted(_place(folder, vault), types)
-    _run(
+    run_signed_in(
         url,
         username,
         lambda client: _apply(client, wanted, types or [], prune=prune, yes=yes),
@@ -167,28 +151,10 @@ def _done(step: str) -> None:
     typer.echo(f"done  {step}")
 
 
-def _run(url: str, username: str, work: Callable[[VaultClient], Awaitable[T]]) -> T:
-    """Sign in, do the work and sign out; a fault ends the command with a message."""
-    # Never an option of the command: those show in the process list and the shell's history.
-    password = os.environ.get(PASSWORD) or typer.prompt("Password", hide_input=True)
-
-    async def session() -> T:
-        async with VaultClient(url, username, password, client_id="medcrm") as client:
-            try:
-                return await work(client)
-            finally:
-                await client.sign_out()
-
-    try:
-        return asyncio.run(session())
-    except (ConfigurationFault, ClientError, ValueError) as error:
-        raise _failed(error) from error
-
-
 def _place(folder: Path, vault: str | None) -> Path:
     # Files are removed there, so that the name must not lead out of the folder.
     if vault is not None and Path(vault).name != vault:
-        raise _failed(ConfigurationFault("--vault names a subfolder, not a path"))
+        raise failed(ConfigurationFault("--vault names a subfolder, not a path"))
     return folder / vault if vault else folder
 
 
@@ -196,7 +162,7 @@ def _wanted(place: Path, types: list[str] | None) -> Configuration:
     try:
         found = read_folder(place)
     except (ConfigurationFault, OSError) as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     if not types:
         return found
     components = {
@@ -252,8 +218,3 @@ def _colour(kind: Kind) -> str:
             return typer.colors.RED
         case _:
             assert_never(kind)
-
-
-def _failed(error: Exception) -> typer.Exit:
-    typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
-    return typer.Exit(FAILED)

@@ -29,6 +29,7 @@ from local.server_account import server_account, server_directory
 from local.servers import PostgresServer, RabbitServer
 from local.state import State
 from local.system import System
+from local.system_parts import PRODUCTION
 
 POSTGRES_IMAGE = "postgres:17"
 RABBITMQ_IMAGE = "rabbitmq:4-management"
@@ -360,11 +361,17 @@ def _has_binaries() -> bool:
 
 
 @asynccontextmanager
-async def private_system(*, second_crm: bool = False) -> AsyncIterator[System]:
+async def private_system(
+    *, second_crm: bool = False, domain_type: str = PRODUCTION
+) -> AsyncIterator[System]:
     """Give a whole system, not started, whose every part may be killed; it is removed afterwards."""
     provider = Provider.choose(private=True)
     if provider.kind == "local":
-        system = System(provider.directory / "system", second_crm=second_crm)
+        system = System(
+            provider.directory / "system",
+            second_crm=second_crm,
+            domain_type=domain_type,
+        )
     else:
         postgres, rabbitmq = provider.postgres(), provider.rabbitmq()
         system = System(
@@ -372,6 +379,7 @@ async def private_system(*, second_crm: bool = False) -> AsyncIterator[System]:
             postgres=postgres,
             rabbitmq=rabbitmq,
             second_crm=second_crm,
+            domain_type=domain_type,
         )
     try:
         yield system

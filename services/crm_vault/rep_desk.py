@@ -15,6 +15,15 @@ REP_DESK = Desk(
     OBJECT,
     "New inquiry",
     (
+        "name__v",
+        "state__v",
+        "transfer_status__v",
+        "inquiry_status__v",
+        "account__v",
+        "product__v",
+        "modified_date__v",
+    ),
+    (
         WorkList(
             "failed",
             "Failed",

@@ -11,6 +11,14 @@ AGENT_DESK = Desk(
     "case_request__v",
     "New Case Request",
     (
+        "name__v",
+        "state__v",
+        "case__v",
+        "product__v",
+        "delivery_method__v",
+        "created_date__v",
+    ),
+    (
         WorkList(
             "mine",
             "In progress, mine",

@@ -156,6 +156,15 @@ TABLE_CHANGED = RetryPolicy(
     longest_pause=0.0,
     finally_="UNEXPECTED_ERROR with HTTP status 503",
 )
+# With the waits of half a second, half a minute; between the attempts those who wait behind have their turn.
+BUSY_TABLE = RetryPolicy(
+    tries="a change of a component",
+    after="others used one of its tables for half a second",
+    attempts=30,
+    first_pause=0.05,
+    longest_pause=0.5,
+    finally_="UNEXPECTED_ERROR with HTTP status 503, or `GEN-F-503` in the middle of a script",
+)
 JOB = RetryPolicy(
     tries="a job",
     after="PostgreSQL or the broker is away",
@@ -234,6 +243,7 @@ POLICIES = (
     UNIQUE_VALUE,
     UNIT_OF_WORK,
     TABLE_CHANGED,
+    BUSY_TABLE,
     JOB,
     EMAIL,
     REDELIVERY,

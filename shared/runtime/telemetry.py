@@ -110,6 +110,23 @@ class _MessageMetrics:
         )
 
 
+class _RehearsalMetrics:
+    """Metrics of the faults that are switched on in a process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.fault_switches = Gauge(
+            "fault_switches",
+            "Faults that are switched on.",
+            registry=registry,
+        )
+        self.faults_struck = Counter(
+            "faults_struck",
+            "Calls and messages that a switched-on fault has struck.",
+            ["fault"],
+            registry=registry,
+        )
+
+
 class _TransferMetrics:
     """Metrics of the records that a connector transfers, and of its calls of Vaults."""
 
@@ -147,13 +164,14 @@ class _TransferMetrics:
         )
 
 
-class Metrics(_RequestMetrics, _MessageMetrics, _TransferMetrics):
-    """All metrics. Label values are names of routes, queues, points and Vaults, never record data."""
+class Metrics(_RequestMetrics, _MessageMetrics, _RehearsalMetrics, _TransferMetrics):
+    """All metrics. Label values are names of routes, queues, points, faults and Vaults, never record data."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.registry = registry
         _RequestMetrics.__init__(self, registry)
         _MessageMetrics.__init__(self, registry)
+        _RehearsalMetrics.__init__(self, registry)
         _TransferMetrics.__init__(self, registry)
 
     def router(self) -> APIRouter:

@@ -13,7 +13,8 @@ Raised where the Vault's parts meet, and caught by the part that asked, which re
 * MdlSyntaxError, ComponentError (``components.component_errors``), with the code of the statement's result
 * MergeConflict (``components.merging``)
 * InvalidValue (``records.field_values``), RowsRefused (``records.named_actions``), RaceLost (``records.row_rules``)
-* ComponentsChanged (``configuration.component_service``): the transaction is repeated with the new components
+* ComponentsChanged (``configuration.held_components``): the transaction is repeated with the new components
+* TablesBusy (``configuration.held_components``): the change of components is repeated
 * PackageFault, StepFault, DeploymentFailed (``packages``)
 * TreeRefused (``bulk.tree_jobs``)
 * InvalidDocument (``connections.connection_file``)

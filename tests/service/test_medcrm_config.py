@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from local.servers import PostgresServer, RabbitServer
-from medcrm.cli import PASSWORD as PASSWORD_VARIABLE
+from medcrm.console_session import PASSWORD as PASSWORD_VARIABLE
 from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.assembly.vault import Vault
 from shared.vault.assembly.vault_definition import VaultDefinition

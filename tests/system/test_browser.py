@@ -207,6 +207,7 @@ PAGES = {
         "/ui/processors",
         "/ui/exceptions",
         "/ui/queue-log",
+        "/ui/rehearsal",
         "/ui/components",
     ),
 }

@@ -224,7 +224,9 @@ def test_every_feature_says_where_it_is_and_what_shows_it() -> None:
         if re.match(r"\| \d", line)
     ]
     found = [match.groups() for line in lines if (match := FEATURE.fullmatch(line))]
-    assert [int(number) for number, *_ in found] == list(range(1, 116))
+    assert len(found) >= 115
+    numbers = [int(number) for number, *_ in found]
+    assert numbers == list(range(1, len(found) + 1))
     for number, here, built, shown in found:
         places = re.findall(r"`([^`]+)`", built)
         assert (here == "no") or places, number

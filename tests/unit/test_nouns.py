@@ -36,6 +36,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         },
         "component_kinds.ComponentKind": {
             "shared/vault/components/component_references.py",
+            "shared/vault/components/concerned_tables.py",
             "shared/vault/components/consistency.py",
             "shared/vault/components/evolution.py",
             "shared/vault/components/renaming.py",
@@ -49,7 +50,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         },
         "component_model.FieldType": {
             "shared/vault/admin/inputs.py",
-            "shared/vault/admin/record_pages.py",
+            "shared/vault/admin/record_lists.py",
             "shared/vault/admin/showing.py",
             "shared/vault/api/document_metadata.py",
             "shared/vault/components/build.py",

@@ -47,6 +47,7 @@ def implied(grant: Grant) -> frozenset[Grant]:
             | Grant.COPY_RECORDS
             | Grant.REQUEST_RUNS
             | Grant.LOOK_UP_ACCOUNTS
+            | Grant.REHEARSE_FAULTS
         ):
             return frozenset()
         case _:

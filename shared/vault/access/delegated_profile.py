@@ -68,6 +68,7 @@ def _is_for_delegates(grant: Grant) -> bool:
             | Grant.COPY_RECORDS
             | Grant.RECORD_MIGRATION
             | Grant.REQUEST_RUNS
+            | Grant.REHEARSE_FAULTS
         ):
             return False
         case _:

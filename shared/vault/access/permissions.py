@@ -211,6 +211,7 @@ def _is_for_remotes(grant: Grant) -> bool:
             | Grant.REQUEST_RUNS
             | Grant.MANAGE_INTEGRATIONS
             | Grant.LOOK_UP_ACCOUNTS
+            | Grant.REHEARSE_FAULTS
         ):
             return False
         case _:
@@ -241,6 +242,7 @@ def _reads_only(grant: Grant) -> bool:
             | Grant.REQUEST_RUNS
             | Grant.MANAGE_INTEGRATIONS
             | Grant.LOOK_UP_ACCOUNTS
+            | Grant.REHEARSE_FAULTS
         ):
             return False
         case _:

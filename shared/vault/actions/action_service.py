@@ -120,7 +120,7 @@ class ActionService:
         while True:
             work = self._work(caller, object_name, left, name, fields)
             try:
-                rows = await self._records.carry_out(work)
+                rows = await self._records.carry_out(work, object_name)
             except RowsRefused as refusal:
                 # All is undone, and done again without these.
                 for record_id, error in refusal.errors.items():

@@ -20,6 +20,7 @@ from shared.vault.admin import lookup_pages as lookups
 from shared.vault.admin import queue_log_pages as queue_log
 from shared.vault.admin import queue_pages as queues
 from shared.vault.admin import record_pages as records
+from shared.vault.admin import rehearsal_pages as rehearsal
 from shared.vault.admin import rule_pages as rules
 from shared.vault.admin.fault_pages import (
     error_page,
@@ -49,6 +50,7 @@ CHAPTERS = (
     queue_log,
     exceptions,
     jobs,
+    rehearsal,
     picking,
     edit,  # before the records: in `/new`, `new` is no record's id
     records,

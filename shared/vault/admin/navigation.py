@@ -56,6 +56,7 @@ MENU = (
         "User Exception Messages", "/ui/exceptions", _reads("exception_message__sys")
     ),
     Entry("Queue Logs", "/ui/queue-log", _holds(Grant.READ_QUEUE_LOG)),
+    Entry("Rehearsal", "/ui/rehearsal", _holds(Grant.REHEARSE_FAULTS)),
     Entry("Components", "/ui/components", _holds(Grant.READ_CONFIGURATION)),
 )
 

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from shared.protocol.csv_cells import csv_text
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.listing import (
     MAX_SEARCH,
     PAGE_SIZE,
     Listing,
     Page,
-    find,
     listed,
 )
-from shared.vault.admin.showing import Shower, record_path
+from shared.vault.admin.record_lists import RecordList, record_list
+from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.api.file_body import disposition
 from shared.vault.audit.audit_service import AuditFilter
-from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.vql import literal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from shared.vault.assembly.work_lists import WorkList
 
 router = APIRouter(prefix="/objects")
 
-MAX_COLUMNS = 6
+CSV = "csv"
+EXPORT_PAGE = 1000  # records that are read at a time
+MAX_EXPORTED = 10_000
 AUDIT_COLUMNS = frozenset(
     {"timestamp", "user_name", "action", "field_name", "old_value", "new_value"}
-)
-# Fields of little use in a list: ids of other systems, and fields with the same value in most records.
-OUT_OF_LISTS = frozenset(
-    {"object_type__v", "lifecycle__v", "link__sys", "global_id__sys"}
 )
 
 
@@ -59,9 +50,35 @@ async def records(
     page: Page = 1,
 ) -> Response:
     """List the records of an object: all, or those that the address selects by fields, a list or a search."""
-    search = visit.request.query_params.get("search", "")
-    q = await visit.vault.searches.words(visit.caller.user_id, search) if search else ""
-    return await _records(visit, object_name, page, q)
+    target = object_of(visit, object_name)
+    shown = await record_list(visit, target)
+    if visit.request.query_params.get("format") == CSV:
+        return await _csv(visit, shown)
+    return visit.page(
+        "records.html",
+        target=target,
+        shown=shown,
+        listing=await listed(visit, shown.statement, page),
+        path=record_path(object_name, ""),
+        most=MAX_EXPORTED,
+    )
+
+
+async def _csv(visit: Visit, shown: RecordList) -> Response:
+    """Return the list as a CSV file: what the page shows, of up to ``MAX_EXPORTED`` records."""
+    columns = shown.columns
+    rows = [["id", *(shown.target.fields[name].label for name in columns)]]
+    number, more = 1, True
+    while more and len(rows) <= MAX_EXPORTED:
+        page = await listed(visit, shown.statement, number, EXPORT_PAGE)
+        for row in page.rows:
+            values = [shown.shower.show(name, row) for name in columns]
+            rows.append(
+                [str(row["id"]), *(each.moment or each.text for each in values)]
+            )
+        number, more = number + 1, page.more
+    headers = {"Content-Disposition": disposition(f"{shown.target.name}.csv")}
+    return Response(csv_text(rows), 200, headers, "text/csv;charset=UTF-8")
 
 
 @router.post("/{object_name}")
@@ -77,39 +94,6 @@ async def search(
         return visit.go(visit.address(search=None, page=None))
     search_id = await visit.vault.searches.save(visit.caller.user_id, words)
     return visit.go(visit.address(search=search_id, page=None))
-
-
-async def _records(visit: Visit, object_name: str, page: int, q: str) -> Response:
-    """List the records that the address and a search ask for."""
-    target = object_of(visit, object_name)
-    shower = Shower(target, visit.caller, visit.registry)
-    columns = _columns(target)
-    filters = _filters(target, visit.request.query_params)
-    work_list = _work_list(visit, object_name)
-    terms = [f"{name} = {literal(value)}" for name, value in filters.items()]
-    if work_list is not None:
-        terms.append(work_list.condition.format(user_id=visit.caller.user_id))
-    condition = f" WHERE {' AND '.join(terms)}" if terms else ""
-    searched = find(q)
-    by = "modified_date__v DESC" if work_list is None else work_list.order
-    # A search has an order of its own: the best matches first.
-    order = "" if searched else f" ORDER BY {by}"
-    selection = shower.selection(columns)
-    statement = f"SELECT {selection} FROM {object_name}{searched}{condition}{order}"
-    shown = [
-        (target.fields[name].label, value, name) for name, value in filters.items()
-    ]
-    return visit.page(
-        "records.html",
-        target=target,
-        shower=shower,
-        columns=columns,
-        listing=await listed(visit, statement, page),
-        q=q,
-        filters=shown,
-        work_list=work_list,
-        path=record_path(object_name, ""),
-    )
 
 
 @router.get("/{object_name}/{record_id}")
@@ -147,81 +131,3 @@ async def audit(
         columns=columns,
         listing=Listing(trail.rows, trail.total, page),
     )
-
-
-def _work_list(visit: Visit, object_name: str) -> WorkList | None:
-    """Return the list of the home page that the address names; None without one."""
-    desk = visit.vault.definition.desk
-    if desk is None or desk.object != object_name:
-        return None
-    return desk.list_named(visit.request.query_params.get("list", ""))
-
-
-def _columns(target: VaultObject) -> list[str]:
-    """Return the columns of a list: the name, the state or status, and the first of the object's own fields."""
-    head = ["name__v", "state__v" if target.lifecycle else "status__v"]
-    left_out = (*head, "status__v", *OUT_OF_LISTS)
-    own = [
-        field.name
-        for field in target.fields.values()
-        if _fits_list(field) and field.name not in left_out
-    ]
-    # The date is the last column, for which a place is reserved.
-    further = MAX_COLUMNS - len(head) - 1
-    return [*head, *own[:further], "modified_date__v"]
-
-
-def _fits_list(field: Field) -> bool:
-    """Return whether a field is one whose values are short enough for a list."""
-    if not field.active or field.system:
-        return False
-    match field.type:
-        case (
-            FieldType.STRING
-            | FieldType.PICKLIST
-            | FieldType.OBJECT
-            | FieldType.DATE
-            | FieldType.DATE_TIME
-            | FieldType.NUMBER
-        ):
-            return True
-        case (
-            FieldType.ID
-            | FieldType.LONG_TEXT
-            | FieldType.RICH_TEXT
-            | FieldType.BOOLEAN
-            | FieldType.ATTACHMENT
-        ):
-            return False
-        case _:
-            assert_never(field.type)
-
-
-def _is_filter(field: Field) -> bool:
-    """Return whether an address may have a value for a field, which links of related records do."""
-    match field.type:
-        case FieldType.OBJECT | FieldType.PICKLIST | FieldType.STRING:
-            return field.active
-        case (
-            FieldType.ID
-            | FieldType.LONG_TEXT
-            | FieldType.RICH_TEXT
-            | FieldType.NUMBER
-            | FieldType.BOOLEAN
-            | FieldType.DATE
-            | FieldType.DATE_TIME
-            | FieldType.ATTACHMENT
-        ):
-            return False
-        case _:
-            assert_never(field.type)
-
-
-def _filters(target: VaultObject, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that an address has for fields."""
-    fields = target.fields
-    return {
-        name: value.replace("\x00", "")
-        for name, value in parameters.items()
-        if name in fields and _is_filter(fields[name])
-    }

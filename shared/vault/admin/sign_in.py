@@ -157,6 +157,7 @@ def _form(
         "visit": None,
         "note": None,
         "vault": vault.definition,
+        "rehearsed": vault.rehearsal.switches.on(),
         "token": cookies.form_token(visitor),
     }
     response = render(template, {**shared, **context}, status)

@@ -168,6 +168,7 @@ UsesStaging = Annotated[Caller, Depends(holding(Grant.USE_STAGING))]
 ReportsDeliveries = Annotated[Caller, Depends(holding(Grant.REPORT_DELIVERIES))]
 ReportsRuns = Annotated[Caller, Depends(holding(Grant.COPY_RECORDS))]
 SignsMessages = Annotated[Caller, Depends(holding(Grant.SIGN_MESSAGES))]
+RehearsesFaults = Annotated[Caller, Depends(holding(Grant.REHEARSE_FAULTS))]
 UploadsLookups = Annotated[Caller, Depends(allowed_on(LOOKUP, Operation.CREATE))]
 RetriesExceptions = Annotated[Caller, Depends(_retrying_exceptions)]
 EstablishesConnections = Annotated[

@@ -45,6 +45,7 @@ from shared.vault.api import (
     queues,
     record_jobs,
     records,
+    rehearsal,
     roles,
     staging,
     users,
@@ -52,6 +53,7 @@ from shared.vault.api import (
 from shared.vault.api import mdl_scripts as mdl
 from shared.vault.api.arriving_body import LargeBodies
 from shared.vault.api.envelope_schemas import ENVELOPE_SCHEMAS
+from shared.vault.api.fault_layer import FaultLayer
 from shared.vault.api.openapi.document import complete
 from shared.vault.api.request_context import ApiHeaders, VersionConvertor
 from shared.vault.api.response_envelope import (
@@ -97,6 +99,7 @@ CHAPTERS = (
     integrations,
     lookup_sheets,
     lineage,
+    rehearsal,
     document_batch,  # before the documents: `batch` is no document's id
     documents,
     document_files,
@@ -169,6 +172,10 @@ TAGS = [
         "name": "Packages",
         "description": "Configuration and data in a file (VPK): import, validate, deploy, export.",
     },
+    {
+        "name": "Rehearsal",
+        "description": "Faults on purpose, in a Vault that is not in production.",
+    },
     {"name": "Audit", "description": "Who changed what, and who signed in."},
 ]
 
@@ -235,6 +242,8 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
         ApiHeaders, vault_id=vault.vault_id, burst_limit=vault.settings.burst_limit
     )
     app.add_middleware(LargeBodies)
+    # Around all that answers: what a fault sends in its place is a proxy's word, or none.
+    app.add_middleware(FaultLayer, vault=vault)
     app.add_middleware(RequestMetrics)
     return app
 

@@ -16,6 +16,7 @@ from shared.vault.api.openapi.request_bodies import form_documentation
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of, version_of
 from shared.vault.errors import VaultFault
 from shared.vault.queries.query_pages import Extras, RecordProperties
+from shared.vault.rehearsal.page_faults import ROWS_AT_MOST
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -130,6 +131,7 @@ def _extras(request: Request) -> Extras:
         describe=describe == "true",
         properties=RecordProperties(properties) if properties else None,
         facets=facets,
+        rows_at_most=getattr(request.state, ROWS_AT_MOST, None),
     )
 
 

@@ -19,6 +19,7 @@ from shared.vault.jobs.job_table import JOB
 from shared.vault.jobs.worker import JobWorker, WorkerOptions
 from shared.vault.storage.database import (
     COMPONENT_CHANGED,
+    FAULT_SWITCHED,
     OUTAGES,
     OUTBOX,
     UNREACHABLE,
@@ -130,6 +131,7 @@ class Vault(VaultServices):
         """Listen for the changes of other processes on this database."""
         self.channels.on(COMPONENT_CHANGED, self._stale.set)
         self.channels.on(OUTBOX, self.relay.wake)
+        self.channels.on_text(FAULT_SWITCHED, self.rehearsal.hear)
         self.channels.on(JOB, self.worker.wake)
         self._reload = asyncio.create_task(
             run_until_cancelled("components", self._keep_current),

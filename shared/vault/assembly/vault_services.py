@@ -19,6 +19,7 @@ from shared.vault.configuration.component_jobs import ScriptJobs
 from shared.vault.configuration.component_service import ComponentService
 from shared.vault.connections import connection_rules
 from shared.vault.connections.connection_rules import OBJECT as CONNECTION
+from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.connection_service import Connections
 from shared.vault.connections.handshake import Identity
 from shared.vault.documents.document_batches import DocumentBatches
@@ -54,6 +55,8 @@ from shared.vault.records.named_actions import NamedActions
 from shared.vault.records.picklist_service import PicklistService
 from shared.vault.records.record_service import RecordService
 from shared.vault.records.role_service import RoleService
+from shared.vault.rehearsal.delivery_faults import DeliveryFaults
+from shared.vault.rehearsal.rehearsal_service import RehearsalService
 from shared.vault.security import user_records
 from shared.vault.security.call_limits import BurstLimits, ConfigurationMode
 from shared.vault.security.delegations import Delegations
@@ -95,6 +98,7 @@ class VaultServices:
         self._add_security()
         self._add_records()
         self._add_queries()
+        self._add_rehearsal()
         self._add_queues()
         self._add_files()
         self._add_documents()
@@ -215,6 +219,13 @@ class VaultServices:
         self.searches = SavedSearches(self.database)
         self.lineage = LineageService(self.database, self.queries, self.components)
 
+    def _add_rehearsal(self) -> None:
+        self.rehearsal = RehearsalService(
+            self.database,
+            lambda: self.components.registry.queues,
+            production=self.settings.domain_type is DomainType.PRODUCTION,
+        )
+
     def _add_queues(self) -> None:
         definition, settings = self.definition, self.settings
         amqp_url = settings.amqp_url.get_secret_value()
@@ -223,7 +234,8 @@ class VaultServices:
         # dead letters are to be read all the same.
         self.consuming = BrokerConnection(amqp_url, f"{definition.name} consuming")
         sender = Sender(self.vault_id, definition.label, settings.host_name)
-        self.relay = Relay(self.database, self.broker, self.components, sender)
+        faults = DeliveryFaults(self.rehearsal.switches)
+        self.relay = Relay(self.database, self.broker, self.components, sender, faults)
         self.dead_letters = DeadLetters(
             self.consuming,
             self.broker,

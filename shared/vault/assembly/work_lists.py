@@ -23,10 +23,14 @@ class WorkList:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The work of those who may edit the records of an object: what they create, and their lists in order."""
+    """The work of those who may edit the records of an object: what they create, and their lists in order.
+
+    ``columns`` are those of the list of all records.
+    """
 
     object: str
     create: str
+    columns: tuple[str, ...]
     lists: tuple[WorkList, ...]
 
     def list_named(self, name: str) -> WorkList | None:

@@ -242,7 +242,7 @@ class AttachmentBatches:
             # The results are in the rows, which the caller of the transaction has already.
             return []
 
-        await self._records.carry_out(attempt)
+        await self._records.carry_out(attempt, object_name)
         return list(rows)
 
 

@@ -260,7 +260,7 @@ class AttachmentService:
             # No row of a record is written here, so that none has a result.
             return []
 
-        await self._records.carry_out(locked)
+        await self._records.carry_out(locked, of.object_name)
         # A transaction that was repeated has left a result for each time.
         return results[-1]
 

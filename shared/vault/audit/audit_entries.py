@@ -40,6 +40,8 @@ class AuditAction(StrEnum):
     DISABLE_DELIVERY = "Disable Delivery"
     TRACE_DELIVERY = "Trace Queue Delivery"
     RESET = "Reset"
+    SWITCH_FAULT_ON = "Switch Fault On"
+    SWITCH_FAULT_OFF = "Switch Fault Off"
 
 
 SYSTEM = AuditTrail.SYSTEM

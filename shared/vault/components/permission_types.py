@@ -71,6 +71,7 @@ class Grant(StrEnum):
     REQUEST_RUNS = "request_runs"
     MANAGE_INTEGRATIONS = "manage_integrations"  # Application: Manage Integrations
     LOOK_UP_ACCOUNTS = "look_up_accounts"  # Application: Look Up Accounts
+    REHEARSE_FAULTS = "rehearse_faults"  # in a Vault that is not in production
 
 
 _OBJECT_PERMISSION = ComponentType(

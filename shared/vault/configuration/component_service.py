@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
@@ -21,6 +21,7 @@ from shared.vault.components import evolution
 from shared.vault.components.component_errors import ComponentError, MdlSyntaxError
 from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component
+from shared.vault.components.concerned_tables import concerned_tables
 from shared.vault.components.description import configuration_json, object_type_json
 from shared.vault.components.mdl import parse
 from shared.vault.components.mdl_writing import render
@@ -36,6 +37,13 @@ from shared.vault.configuration.component_table import (
     object_dates,
     read_revision,
     store_step,
+)
+from shared.vault.configuration.held_components import (
+    ComponentsChanged,
+    hold_tables,
+    lock_tables,
+    unless_busy,
+    waiting_briefly,
 )
 from shared.vault.configuration.scripts import ScriptExecution, StatementResult, refused
 from shared.vault.configuration.stored_data import carry_over, follow
@@ -62,10 +70,9 @@ MAX_STATEMENTS = 1000
 # Each ends a statement, or separates changes in one: counted before the text is read.
 MAX_SEMICOLONS = 20 * MAX_STATEMENTS
 
-# An advisory lock: exclusive to change components, shared to write records.
+# An advisory lock of those who change components. Who writes records locks tables instead.
 LOCK = 7_214_002
 LOCK_COMPONENTS = "SELECT pg_advisory_xact_lock($1)"
-HOLD_COMPONENTS = "SELECT platform.hold_components($1)"
 # To the other processes of the Vault, and to this one.
 NOTIFY = "SELECT pg_notify($1, '')"
 
@@ -88,44 +95,56 @@ BUSY_CODE = "GEN-F-503"
 BUSY_TEXT = "The database was busy with other work for too long; nothing of this statement was done."
 
 
-class ComponentsChanged(Exception):
-    """Raised when the stored components are newer than the registry; nothing was done, and ``load`` reads them."""
-
-
 class ComponentService:
     """Executes MDL, and returns components from the registry, which is replaced as a whole after every change."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # Around each read and change, so that an older registry never replaces a newer one.
-        self._renewal = asyncio.Lock()
+        # Around each read, so that many who find the components changed read them once.
+        self._reading = asyncio.Lock()
         self._revision = 0
+        # Whether all is part of one transaction, which only its owner can give up, and begin again.
+        self._bound = False
         self.registry: Registry = Registry.build(())
 
     async def within(self, transaction: OneTransaction) -> ComponentService:
         """Return this service bound to one transaction, with the components as that transaction reads them.
 
-        No other script changes components before the transaction ends.
+        No other script changes components before the transaction ends. Its statements raise TablesBusy where the
+        transaction is to be begun again.
         """
         own = copy.copy(self)
         own._database = transaction  # noqa: SLF001  a copy of itself
-        own._renewal = asyncio.Lock()  # noqa: SLF001  a copy of itself
+        own._reading = asyncio.Lock()  # noqa: SLF001  a copy of itself
+        own._bound = True  # noqa: SLF001  a copy of itself
         async with transaction.connection() as connection:
             await connection.execute(LOCK_COMPONENTS, LOCK)
         await own.load()
         return own
 
     async def load(self) -> None:
-        """Read all components; called at the start, and when another process has changed them."""
-        async with self._renewal, self._database.connection() as connection:
-            self._renew(await read_revision(connection))
+        """Read all components that have changed; called at the start, and when another process has changed them."""
+        async with self._reading, self._database.connection() as connection:
+            self._renew(await self._current(connection))
 
-    async def hold(self, connection: Connection) -> None:
-        """Lock the components against changes until the transaction ends.
+    async def hold(self, connection: Connection, tables: Collection[str]) -> int:
+        """Keep the components of tables as they are until the transaction ends, and have the registry show them so.
 
-        :raises ComponentsChanged: they are no longer those of the registry.
+        Return their revision. Components of other tables may change meanwhile: who comes to write them all the same
+        calls ``confirm`` afterwards.
         """
-        if await connection.fetchval(HOLD_COMPONENTS, LOCK) != self._revision:
+        revision = await hold_tables(connection, tables)
+        if revision > self._revision:
+            async with self._reading:
+                self._renew(await self._current(connection))
+        return revision
+
+    async def confirm(self, connection: Connection, revision: int) -> None:
+        """Check that no components have changed since a revision, of tables that the transaction has written.
+
+        :raises ComponentsChanged: the registry may have been an old one.
+        """
+        if await connection.fetchval(REVISION) != revision:
             raise ComponentsChanged
 
     async def unless_changed(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -141,8 +160,9 @@ class ComponentService:
         return await work()
 
     def _renew(self, current: Revision) -> None:
-        """Replace the registry by that of the stored components."""
-        self._revision, self.registry = current
+        """Replace the registry by that of the stored components, unless it is newer."""
+        if current[0] >= self._revision:
+            self._revision, self.registry = current
 
     async def _current(self, connection: Connection) -> Revision:
         """Return the current components; reuse the registry when nothing has changed since it was loaded."""
@@ -217,18 +237,16 @@ class ComponentService:
             was changed then.
         """
 
-        async def work(connection: Connection) -> Revision:
+        async def work(connection: Connection) -> tuple[Revision, bool]:
             await connection.execute(LOCK_COMPONENTS, LOCK)
-            return await self._change(connection, caller, statement)
+            async with waiting_briefly(connection):
+                return await self._change(connection, caller, statement)
 
         try:
-            async with self._renewal:
-                before = self._revision
-                current = await self._database.unit_of_work(work)
-                self._renew(current)
-                affected = self._revision != before
+            current, affected = await self._in_transaction(work)
         except ComponentError as error:
             return refused(number, statement, error.code, error.message)
+        self._renew(current)
         # Prepared statements of the pool have the columns of before.
         if affected and statement.type in TABLE_TYPES:
             await self._database.forget_statements()
@@ -248,26 +266,35 @@ class ComponentService:
             warnings=_warnings(statement, current[1]),
         )
 
+    async def _in_transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run a change in a transaction, and return its result; again while its tables are busy.
+
+        :raises TablesBusy: they are, and the transaction is a part of another one.
+        """
+        if self._bound:
+            return await self._database.unit_of_work(work)
+        return await unless_busy(lambda: self._database.unit_of_work(work))
+
     async def _change(
         self,
         connection: Connection,
         caller: Caller,
         statement: Statement,
-    ) -> Revision:
-        """Carry out a statement in its transaction, and return the components after it.
+    ) -> tuple[Revision, bool]:
+        """Carry out a statement in its transaction; return the components after it, and whether it changed any.
 
         :raises ComponentError: the statement is refused.
         """
         revision, registry = await self._current(connection)
         taken = evolution.steps(statement, registry)
         if not taken:
-            return revision, registry
+            return (revision, registry), False
         for step in taken:
             await self._carry_out(connection, caller, statement, step)
         await connection.execute(NEXT_REVISION)
         # Sent with the commit, as PostgreSQL does with notifications.
         await connection.execute(NOTIFY, COMPONENT_CHANGED)
-        return revision + 1, taken[-1].after
+        return (revision + 1, taken[-1].after), True
 
     @staticmethod
     async def _carry_out(
@@ -284,6 +311,8 @@ class ComponentService:
         if statement.type in (PERMISSION_SET, PROFILE):
             check_change(caller, step)
         check_reach(caller, step)
+        # Before data are looked at: whoever writes them goes by the components as they were.
+        await lock_tables(connection, concerned_tables(step))
         if step.renaming is not None:
             await follow(connection, step.before, step.renaming)
         else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.audit import audit_entries as entries
+from shared.vault.components.document_model import VERSIONS
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_content import file_name
 from shared.vault.documents.document_keys import ID, fail_taken, named
@@ -103,7 +104,7 @@ class DocumentBatches:
             )
             return [_created(row, created.get(row.index)) for row in read]
 
-        return await self._records.carry_out(work)
+        return await self._records.carry_out(work, VERSIONS)
 
     async def _insert(
         self,
@@ -165,7 +166,7 @@ class DocumentBatches:
             await self._documents.change(connection, caller, versions, changes)
             return [_updated(row, document_id) for row, document_id in pairs]
 
-        return await self._records.carry_out(work)
+        return await self._records.carry_out(work, VERSIONS)
 
     async def delete(
         self,

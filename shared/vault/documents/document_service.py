@@ -9,7 +9,7 @@ from shared.protocol.error_types import ErrorType
 from shared.protocol.moments import next_moment
 from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
-from shared.vault.components.document_model import DOCUMENT_ID
+from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_states import (
     AuditLine,
@@ -119,7 +119,7 @@ class DocumentService:
             )
             return [RowResult(id=str(document_id))]
 
-        results = await self._records.carry_out(work)
+        results = await self._records.carry_out(work, VERSIONS)
         return results[0]
 
     async def new_version(
@@ -150,7 +150,7 @@ class DocumentService:
             )
             return number
 
-        return await self._records.carry_out(work)
+        return await self._records.carry_out(work, VERSIONS)
 
     async def _insert_draft(
         self,
@@ -196,7 +196,7 @@ class DocumentService:
             await self.change(connection, caller, versions, [(before, row.values)])
             return [RowResult(id=record_id, event=UPDATED)]
 
-        results = await self._records.carry_out(work)
+        results = await self._records.carry_out(work, VERSIONS)
         return results[0]
 
     async def delete(self, caller: Caller, place: Place) -> None:
@@ -230,7 +230,7 @@ class DocumentService:
                 connection, caller, entries.DELETE, place.document_id, lines
             )
 
-        await self._records.carry_out(work)
+        await self._records.carry_out(work, VERSIONS)
 
     async def state(
         self,
@@ -273,7 +273,7 @@ class DocumentService:
                 )
             await self._enter(connection, caller, following, place.document_id)
 
-        await self._records.carry_out(work)
+        await self._records.carry_out(work, VERSIONS)
 
     async def _enter(
         self,

@@ -19,7 +19,7 @@ from shared.vault.jobs.job_model import (
 from shared.vault.loader.load_writing import TaskLog, write
 from shared.vault.loader.request import LoadTask
 from shared.vault.loader.sheet import LOG_COLUMNS, Batch, SheetReader
-from shared.vault.records.rows import MAX_ROWS, RowResult
+from shared.vault.records.rows import MAX_ROWS, RowResult, row_results
 from shared.vault.storage.database import also_in_unit_of_work
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class _TaskRun:
             # The records may run a unit of work several times, and only the last one is
             # committed: its progress is counted from where the batch began.
             self._all[self._task.task_id] = self._progress = Progress(**before)
-            results = _with_faults(batch, _results(outcome))
+            results = _with_faults(batch, row_results(outcome))
             await self._log_results(connection, batch, results)
 
         rows = self._rows(batch)
@@ -300,14 +300,3 @@ def _with_faults(batch: Batch, results: Sequence[RowResult]) -> list[RowResult]:
         else next(left)
         for place in range(len(batch.rows))
     ]
-
-
-def _results(outcome: object) -> list[RowResult]:
-    """Return the results of a unit of work of the records.
-
-    :raises TypeError: when it is another unit of work.
-    """
-    if not isinstance(outcome, list):
-        message = "a unit of work of the records yields results of rows"
-        raise TypeError(message)
-    return outcome

@@ -1,17 +1,15 @@
-"""Deploys a package: plans its steps, and carries all of them out inside one transaction, with a log of each."""
+"""Deploys the steps of a package within transactions of its caller, and keeps the outcome of each."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NoReturn, assert_never
+from typing import TYPE_CHECKING, Any, NoReturn, assert_never
 
 from shared.vault.components.mdl_writing import render
-from shared.vault.components.ordering import in_order
-from shared.vault.components.statement import Command, Statement
 from shared.vault.errors import VaultFault
+from shared.vault.packages.deployment_plan import Action, actions, stages
 from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,
@@ -29,75 +27,6 @@ if TYPE_CHECKING:
 
 # The data log has a line for each of them.
 MAX_LOGGED_ERRORS = 20
-WHOLE = (Command.CREATE, Command.RECREATE)
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One thing to do for a step: a statement, or a data step's rows. ``last`` when the step is done with it."""
-
-    step: Step
-    statement: Statement | None = None
-    last: bool = True
-
-
-def actions(
-    steps: Sequence[Step], present: Collection[tuple[str, str]]
-) -> list[Action]:
-    """Return what to do, in order; a component whose references come later in the package is begun without them.
-
-    Only steps without an ``error`` are planned. ``present`` are the components that the Vault has.
-    """
-    known = set(present)
-    planned: list[Action] = []
-    # Components created one after the other may be reordered; what stands between them may depend on their order.
-    run: list[ComponentStep] = []
-    for step in steps:
-        if step.error:
-            continue
-        if isinstance(step, ComponentStep) and _is_whole(step):
-            if any(other.key == step.key for other in run):
-                planned += _ordered(run, known)
-                run = []
-            run.append(step)
-            continue
-        planned += _ordered(run, known)
-        run = []
-        statement = None if isinstance(step, DataStep) else step.statement
-        planned.append(Action(step, statement))
-    planned += _ordered(run, known)
-    return planned
-
-
-def _is_whole(step: ComponentStep) -> bool:
-    """Return whether a step has its component whole, and so can be reordered."""
-    return step.statement is not None and step.statement.command in WHOLE
-
-
-def _ordered(
-    run: Sequence[ComponentStep],
-    known: set[tuple[str, str]],
-) -> Iterator[Action]:
-    """Yield the actions of a run of steps, and add their components to ``known``."""
-    steps: dict[tuple[str, str], tuple[ComponentStep, Statement]] = {}
-    components = []
-    for step in run:
-        statement = step.statement
-        if statement is not None and statement.component is not None:
-            steps[step.key] = (step, statement)
-            components.append(statement.component)
-    ordered = in_order(components, known)
-    known.update(step.key for step in run)
-    left = Counter(component.key for component in ordered)
-    begun: set[tuple[str, str]] = set()
-    for component in ordered:
-        step, written = steps[component.key]
-        left[component.key] -= 1
-        # The second time the component exists: CREATE would refuse it.
-        command = Command.RECREATE if component.key in begun else written.command
-        begun.add(component.key)
-        statement = replace(written, command=command, component=component)
-        yield Action(step, statement, last=not left[component.key])
 
 
 class StepStatus(StrEnum):
@@ -123,20 +52,53 @@ class StepStatus(StrEnum):
 
 @dataclass(slots=True)
 class StepOutcome:
-    """The result of one step; ``rows`` are the results of a data step's rows in the order of its file."""
+    """The outcome of one step. Of a data step, ``done`` rows were written or refused, ``failed`` of them refused.
+
+    ``rows`` are the results of its rows in the order of its file where the package is one transaction, and else empty:
+    they are in the log already.
+    """
 
     step: Step
     status: StepStatus = StepStatus.NOT_DEPLOYED
     lines: list[str] = field(default_factory=list)
+    done: int = 0
+    failed: int = 0
     rows: list[RowResult] = field(default_factory=list)
+
+    def add(self, results: Sequence[RowResult]) -> None:
+        """Count the results of the next rows, and note the first errors."""
+        for number, row in enumerate(results, self.done + 1):
+            if not row.errors:
+                continue
+            self.failed += 1
+            if self.failed <= MAX_LOGGED_ERRORS:
+                error = row.errors[0]
+                self.lines.append(f"Record {number}: {error.type}: {error.message}")
+        self.done += len(results)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the outcome without the rows, as a checkpoint stores it."""
+        return {
+            "status": self.status,
+            "lines": list(self.lines),
+            "done": self.done,
+            "failed": self.failed,
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Set the outcome to that of a checkpoint."""
+        self.status = StepStatus(saved["status"])
+        self.lines = list(saved["lines"])
+        self.done = saved["done"]
+        self.failed = saved["failed"]
 
 
 class DeploymentFailed(Exception):
-    """A step was refused: the transaction must be undone."""
+    """A step was refused: its transaction must be undone."""
 
 
 class Deployment:
-    """Carries out one package; ``outcomes`` say how far it has come."""
+    """The deployment of one package; ``outcomes`` say how far it has come."""
 
     def __init__(self, package: Package) -> None:
         self.package = package
@@ -144,6 +106,26 @@ class Deployment:
             StepOutcome(step) for step in package.steps
         ]
         self._by_step = {outcome.step.identity: outcome for outcome in self.outcomes}
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether the package is one transaction: whether its rows are no more than one call takes."""
+        steps = self.package.steps
+        rows = sum(step.count for step in steps if isinstance(step, DataStep))
+        return rows <= MAX_ROWS
+
+    def outcome(self, step: Step) -> StepOutcome:
+        """Return the outcome of a step so far."""
+        return self._by_step[step.identity]
+
+    def refuse_known(self) -> None:
+        """Refuse a package with a step that can never be deployed, before anything is carried out.
+
+        :raises DeploymentFailed: its outcome says why.
+        """
+        for outcome in self.outcomes:
+            if outcome.step.error:
+                fail(outcome, outcome.step.error)
 
     async def carry_out(
         self,
@@ -155,52 +137,57 @@ class Deployment:
 
         :raises DeploymentFailed: at the first step that is refused; its outcome says why.
         """
-        # Known beforehand: nothing is carried out that would be undone for sure.
-        for outcome in self.outcomes:
-            if outcome.step.error:
-                self._fail(outcome, outcome.step.error)
-        present = components.registry.components.keys()
-        for action in actions(self.package.steps, present):
-            outcome = self._by_step[action.step.identity]
-            if isinstance(action.step, DataStep):
-                await self._save(
-                    caller,
-                    records,
-                    action.step,
-                    outcome,
-                )
+        self.refuse_known()
+        for stage in stages(self.package.steps):
+            step = stage[0]
+            if isinstance(step, DataStep):
+                await self._save(caller, records, step)
             else:
-                await self._execute(
-                    caller,
-                    components,
-                    action,
-                    outcome,
-                )
+                await self.execute(caller, components, stage)
 
-    def undone(self) -> None:
-        """Note that what was deployed before the failure has been undone."""
-        for outcome in self.outcomes:
+    async def execute(
+        self,
+        caller: Caller,
+        components: ComponentService,
+        steps: Sequence[Step],
+    ) -> None:
+        """Deploy component steps that follow one another, by a service that works within one transaction.
+
+        :raises DeploymentFailed: as ``carry_out`` does.
+        """
+        present = components.registry.components.keys()
+        for action in actions(steps, present):
+            await self._execute_one(caller, components, action)
+
+    def begin(self, steps: Sequence[Step]) -> None:
+        """Forget what became of steps in a transaction that is begun again."""
+        for step in steps:
+            self.outcome(step).restore(StepOutcome(step).to_json())
+
+    def undone(self, steps: Sequence[Step]) -> None:
+        """Note that what was deployed of these steps before the failure has been undone."""
+        for outcome in map(self.outcome, steps):
             if outcome.status.deployed:
                 outcome.status = StepStatus.NOT_DEPLOYED
                 line = "Undone, because another step of the package failed"
                 outcome.lines.append(line)
 
-    async def _execute(
+    async def _execute_one(
         self,
         caller: Caller,
         components: ComponentService,
         action: Action,
-        outcome: StepOutcome,
     ) -> None:
+        outcome = self.outcome(action.step)
         try:
             script = await components.execute(caller, _text(action))
         except VaultFault as fault:
-            self._fail(outcome, fault.error.message)
+            fail(outcome, fault.error.message)
         warnings: list[str] = []
         for result in script.statements:
             shown = f"{result.command} {result.component}"
             if not result.ok:
-                self._fail(outcome, f"{shown}: {result.message} [{result.code}]")
+                fail(outcome, f"{shown}: {result.message} [{result.code}]")
             # A component that waits for later steps is begun here, and completed after them.
             begun = f"{shown}, without what refers to later steps"
             outcome.lines.append(shown if action.last else begun)
@@ -215,37 +202,37 @@ class Deployment:
         caller: Caller,
         records: RecordService,
         step: DataStep,
-        outcome: StepOutcome,
     ) -> None:
+        outcome = self.outcome(step)
+        rows = list(step.rows())
         try:
-            # The write path takes so many rows at once; all batches are in the deployment's
-            # transaction.
-            for start in range(0, len(step.rows), MAX_ROWS):
-                rows = step.batch(start, MAX_ROWS)
-                outcome.rows += await _write(
-                    caller,
-                    records,
-                    step,
-                    rows,
-                )
+            if rows:
+                outcome.rows = await write_rows(caller, records, step, rows)
         except VaultFault as fault:
-            self._fail(outcome, fault.error.message)
-        count = len(outcome.rows)
-        numbered = enumerate(outcome.rows, 1)
-        failed = [(number, row) for number, row in numbered if row.errors]
-        for number, row in failed[:MAX_LOGGED_ERRORS]:
-            error = row.errors[0]
-            outcome.lines.append(f"Record {number}: {error.type}: {error.message}")
-        if failed:
-            self._fail(outcome, f"{len(failed)} of {count} records were refused")
-        outcome.lines.append(f"{step.action} {step.object_name}: {count} records")
-        outcome.status = StepStatus.DEPLOYED
+            fail(outcome, fault.error.message)
+        outcome.add(outcome.rows)
+        conclude_rows(outcome, step)
 
-    @staticmethod
-    def _fail(outcome: StepOutcome, reason: str) -> NoReturn:
-        outcome.status = StepStatus.FAILED
-        outcome.lines.append(f"Failed: {reason}")
-        raise DeploymentFailed(reason)
+
+def conclude_rows(outcome: StepOutcome, step: DataStep) -> None:
+    """Note how a data step has ended whose rows have all been written or refused.
+
+    :raises DeploymentFailed: rows were refused.
+    """
+    if outcome.failed:
+        fail(outcome, f"{outcome.failed} of {outcome.done} records were refused")
+    outcome.lines.append(f"{step.action} {step.object_name}: {outcome.done} records")
+    outcome.status = StepStatus.DEPLOYED
+
+
+def fail(outcome: StepOutcome, reason: str) -> NoReturn:
+    """Note why a step was refused.
+
+    :raises DeploymentFailed: always.
+    """
+    outcome.status = StepStatus.FAILED
+    outcome.lines.append(f"Failed: {reason}")
+    raise DeploymentFailed(reason)
 
 
 def _text(action: Action) -> str:
@@ -258,12 +245,16 @@ def _text(action: Action) -> str:
     return render(statement.component)
 
 
-async def _write(
+async def write_rows(
     caller: Caller,
     records: RecordService,
     step: DataStep,
     rows: list[dict[str, object]],
 ) -> list[RowResult]:
+    """Write rows of a data step, at most 500, as its action says, and return their results in input order.
+
+    :raises VaultFault: for the rows as a whole.
+    """
     name = step.object_name
     key = step.id_param
     mode = WriteMode(migration=step.migration_mode)

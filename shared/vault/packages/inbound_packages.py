@@ -1,4 +1,4 @@
-"""Imports packages as records, validates them, and deploys them whole or not at all."""
+"""Imports packages as records, validates them, and submits and runs their deployment."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.errors import VaultFault
-from shared.vault.packages.deployment import Deployment, DeploymentFailed
 from shared.vault.packages.package_archive import PackageFault
+from shared.vault.packages.package_deployments import PackageDeployments, set_status
 from shared.vault.packages.package_model import (
     PACKAGE,
     DataStep,
@@ -25,9 +24,7 @@ from shared.vault.packages.package_reports import validation_document
 from shared.vault.packages.package_results import (
     log_validation,
     record_values,
-    status_after_deployment,
     status_after_validation,
-    store_deployment,
 )
 from shared.vault.packages.package_table import (
     PackageTable,
@@ -71,6 +68,12 @@ class InboundPackages:
         self._records = records
         self._jobs = jobs
         self._store = store
+        self._deployments = PackageDeployments(
+            database,
+            components,
+            records,
+            self.table,
+        )
 
     def admit(self, caller: Caller) -> None:
         """Raise VaultFault unless the caller may manage packages.
@@ -224,7 +227,7 @@ class InboundPackages:
             # A package that was deployed keeps the status of its deployment.
             if stored.deployment is None:
                 records = self._within(connection)
-                await _set_status(
+                await set_status(
                     records, package_id, status_after_validation(validation)
                 )
 
@@ -253,45 +256,14 @@ class InboundPackages:
     async def deploy(self, context: JobContext) -> PackageStatus:
         """Carry out the deployment job, and return the package's status.
 
-        Everything is one transaction, which also records that the job is done.
+        A run that was cut off before it could end is not repeated, or goes on where it has come.
         """
-        if context.checkpoint:
-            # Done by a run that was cut off before it could end.
-            return PackageStatus(str(context.checkpoint["status"]))
+        done = context.checkpoint.get("status")
+        if done is not None:
+            return PackageStatus(str(done))
         package_id = str(context.parameters["package_id"])
         _, package = await self._package(package_id)
-        deployment = Deployment(package)
-        try:
-            async with self._database.schema_transaction() as connection:
-                records = await self._carry_out(context, connection, deployment)
-                status = status_after_deployment(deployment)
-                await self._conclude(
-                    context,
-                    connection,
-                    records,
-                    deployment,
-                    status,
-                )
-        except DeploymentFailed:
-            deployment.undone()
-            status = PackageStatus.ERROR
-
-            # The first transaction is undone with all that it wrote: the results need one of their own.
-            async def work(connection: Connection) -> None:
-                records = self._within(connection)
-                await self._conclude(
-                    context,
-                    connection,
-                    records,
-                    deployment,
-                    status,
-                )
-
-            await self._database.unit_of_work(work)
-        else:
-            # Other processes load the components by a notification; this one does not wait for it.
-            await self._components.load()
-            await self._database.forget_statements()
+        status = await self._deployments.deploy(context, package)
         log.info(
             "package.deployed",
             package_id=package_id,
@@ -324,41 +296,8 @@ class InboundPackages:
                 require(caller, step.object_name, Operation.READ)
         return stored
 
-    async def _carry_out(
-        self,
-        context: JobContext,
-        connection: Connection,
-        deployment: Deployment,
-    ) -> RecordService:
-        """Deploy within the transaction; return what writes records in it, of objects as the package has left them."""
-        transaction = OneTransaction(connection)
-        components = await self._components.within(transaction)
-        records = self._records.within(transaction, components)
-        await deployment.carry_out(context.caller, components, records)
-        return records
-
     def _within(self, connection: Connection) -> RecordService:
         return self._records.within(OneTransaction(connection), self._components)
-
-    async def _conclude(
-        self,
-        context: JobContext,
-        connection: Connection,
-        records: RecordService,
-        deployment: Deployment,
-        status: PackageStatus,
-    ) -> None:
-        """Store results, logs, the record's status and the job's checkpoint."""
-        package_id = str(context.parameters["package_id"])
-        await store_deployment(
-            self.table,
-            connection,
-            package_id,
-            deployment,
-            status,
-        )
-        await _set_status(records, package_id, status)
-        await context.save({"status": status}, connection=connection)
 
     async def _validated(self, package: Package) -> Validation:
         return await asyncio.to_thread(validate, package, self._components.registry)
@@ -375,16 +314,6 @@ class InboundPackages:
         content = await get_file(self._store, stored.file_key)
         package = await _read(content)
         return stored, package
-
-
-async def _set_status(
-    records: RecordService,
-    package_id: str,
-    status: PackageStatus,
-) -> None:
-    """Write the status as the Vault itself: the caller's permissions for the record do not matter."""
-    values = {"id": package_id, "package_status__v": status}
-    await records.update(SYSTEM, PACKAGE, [values])
 
 
 async def _read(content: bytes) -> Package:

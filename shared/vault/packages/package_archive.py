@@ -1,11 +1,12 @@
-"""Reads and writes the formats of package files, zip and XML, within bounds and in memory alone."""
+"""Reads and writes the formats of package files, zip and XML, within bounds; what is packed is unpacked in pieces."""
 
 from __future__ import annotations
 
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from xml.etree.ElementTree import Element, TreeBuilder  # holds what _Reader has read  # nosec B405
 from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType
 from xml.sax.saxutils import escape  # writes alone  # nosec B406
@@ -24,6 +25,17 @@ FILE_TYPE = 0o170000
 ENCRYPTED = 0x1
 DATE = (1980, 1, 1, 0, 0, 0)  # the same content makes the same file
 
+CHUNK = 2**16  # bytes
+DAMAGED = "The file is not a zip archive, or is damaged"
+# What the library makes of bytes that are none.
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
 NOT_OURS = ("__MACOSX", ".DS_Store")  # what desktops leave in archives
 
 
@@ -31,34 +43,61 @@ class PackageFault(Exception):
     """A file that is not a package, or one that this Vault will not open; the text says why."""
 
 
-def unpack(
-    data: bytes,
-    *,
-    listed_only: str = "",
-) -> dict[str, bytes]:
-    """Return the files of an archive by their paths; those below the folder ``listed_only`` without their content.
+class PackedFile:
+    """A file that stays packed in its archive, and is unpacked as it is read, any number of times."""
+
+    def __init__(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+        self._archive = archive
+        self._entry = entry
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the content piece by piece.
+
+        :raises PackageFault: when it is damaged.
+        """
+        try:
+            with self._archive.open(self._entry) as file:
+                while chunk := file.read(CHUNK):
+                    yield chunk
+        except DAMAGE as error:
+            raise PackageFault(DAMAGED) from error
+
+    @contextmanager
+    def text(self) -> Iterator[io.TextIOWrapper]:
+        """Yield the content as a text in UTF-8, its line ends as they are.
+
+        :raises PackageFault: when it is damaged.
+        """
+        try:
+            with (
+                self._archive.open(self._entry) as file,
+                io.TextIOWrapper(file, "utf-8-sig", newline="") as text,
+            ):
+                yield text
+        except DAMAGE as error:
+            raise PackageFault(DAMAGED) from error
+
+    def content(self) -> bytes:
+        """Return the whole content.
+
+        :raises PackageFault: when it is damaged.
+        """
+        return b"".join(self.chunks())
+
+
+def unpack(data: bytes) -> dict[str, PackedFile]:
+    """Return the files of an archive by their paths; none of them is unpacked yet.
 
     :raises PackageFault: when it is no archive, or exceeds a bound.
     """
     if len(data) > MAX_FILE_BYTES:
         raise PackageFault(f"The file is larger than {MAX_FILE_BYTES} bytes")
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = _checked(archive.infolist())
-            contents = {}
-            for name, entry in entries.items():
-                is_listed_only = _below(name, listed_only)
-                contents[name] = b"" if is_listed_only else archive.read(entry)
-            return contents
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-    ) as error:
-        raise PackageFault("The file is not a zip archive, or is damaged") from error
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except DAMAGE as error:
+        raise PackageFault(DAMAGED) from error
+    entries = _checked(archive.infolist())
+    return {name: PackedFile(archive, entry) for name, entry in entries.items()}
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -120,10 +159,6 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     if entry.file_size > most:
         message = "An entry of the archive is packed more tightly than any real file"
         raise PackageFault(message)
-
-
-def _below(path: str, folder: str) -> bool:
-    return bool(folder) and folder in path.split("/")[:-1]
 
 
 MAX_BYTES = 2**20

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from shared.vault.packages.inbound_packages import InboundPackages
     from shared.vault.packages.outbound_packages import OutboundPackages
 
+DEPLOY_TIMEOUT = 12 * 3600.0  # seconds of one run, as of a load
 # Member of a job's results: paths below ``/api/{version}`` that its status links to.
 ARTIFACTS = "artifacts"
 
@@ -33,7 +34,7 @@ class PackageJobs:
         """Return the job types of this part, with their handlers."""
         return {
             IMPORT: JobType(self.import_file),
-            DEPLOY: JobType(self.deploy),
+            DEPLOY: JobType(self.deploy, timeout=DEPLOY_TIMEOUT),
             EXPORT: JobType(self.export),
         }
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 from shared.vault.components.statement import Statement
 from shared.vault.components.uses import Dependency
@@ -74,7 +75,10 @@ class ComponentStep:
 
 @dataclass(frozen=True, slots=True)
 class DataStep:
-    """Rows of one object: ``header`` the field names, ``rows`` the cells. ``error`` as of a component step."""
+    """Rows of one object: ``header`` the field names, ``count`` how many rows. ``error`` as of a component step.
+
+    ``cells`` reads the cells of the rows anew from the package's file, which holds more rows than should be in memory.
+    """
 
     number: str
     name: str
@@ -82,7 +86,8 @@ class DataStep:
     object_name: str
     action: DataAction
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    count: int
+    cells: Callable[[], Iterator[Sequence[str]]]
     checksum: str  # MD5 of the CSV file
     id_param: str | None = None
     migration_mode: bool = False
@@ -93,16 +98,10 @@ class DataStep:
         """Return what distinguishes the step from the others of its package."""
         return f"{self.number}/{self.name}"
 
-    def batch(
-        self,
-        start: int,
-        count: int,
-    ) -> list[dict[str, object]]:
-        """Return ``count`` rows from ``start`` on, by field name."""
-        return [
-            dict(zip(self.header, row, strict=True))
-            for row in self.rows[start : start + count]
-        ]
+    def rows(self, start: int = 0) -> Iterator[dict[str, object]]:
+        """Yield the rows from ``start`` on, by field name."""
+        for cells in islice(self.cells(), start, None):
+            yield dict(zip(self.header, cells, strict=True))
 
 
 Step = ComponentStep | DataStep

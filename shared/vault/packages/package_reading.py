@@ -7,7 +7,7 @@ import hashlib
 import io
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from xml.etree.ElementTree import Element  # reads no XML itself  # nosec B405
 
 from shared.protocol.csv_columns import CsvColumns, CsvColumnsFault, is_blank
@@ -16,7 +16,13 @@ from shared.vault.components.component_errors import MdlSyntaxError
 from shared.vault.components.mdl import parse as parse_mdl
 from shared.vault.components.statement import Statement
 from shared.vault.components.uses import Dependency
-from shared.vault.packages.package_archive import PackageFault, parse, text_of, unpack
+from shared.vault.packages.package_archive import (
+    PackageFault,
+    PackedFile,
+    parse,
+    text_of,
+    unpack,
+)
 from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,
@@ -26,9 +32,10 @@ from shared.vault.packages.package_model import (
     Step,
 )
 
-MAX_ROWS = 100_000
+MAX_ROWS = 500_000
 MAX_COLUMNS = 500
 MAX_DEPENDENCIES = 5_000
+NO_TEXT = "The file is not UTF-8 text"
 BLOCK = "block__sys"
 IGNORE = "ignore__sys"
 
@@ -39,6 +46,9 @@ DEPENDENCY_HEADER = (
 )  # fmt: skip
 
 
+Folder = Mapping[str, PackedFile]
+
+
 class StepFault(Exception):
     """What keeps one step from being deployed."""
 
@@ -46,22 +56,23 @@ class StepFault(Exception):
 def component_step(
     number: str,
     stem: str,
-    files: Mapping[str, bytes],
+    files: Folder,
 ) -> ComponentStep:
     """Return the step of the files ``{Type.name}.mdl``, ``.md5`` and ``.dep``."""
     kind, _, name = stem.partition(".")
-    content = files.get("mdl", b"")
+    content = files["mdl"].content() if "mdl" in files else b""
     mdl, statement, error = "", None, ""
     # A step that cannot be deployed is shown with the reason; it blocks the package, not its reading.
     try:
         if "mdl" not in files:
             raise StepFault("The step is JSON, not MDL, and cannot be deployed here")
         mdl = _text(content)
-        _check_md5(content, files.get("md5"), stem)
+        if "md5" in files:
+            _check_md5(content, files["md5"].content(), stem)
         statement = _statement(mdl, kind, name)
     except StepFault as fault:
         error = str(fault)
-    declared = tuple(_declared(files["dep"])) if "dep" in files else ()
+    declared = tuple(_declared(files["dep"].content())) if "dep" in files else ()
     return ComponentStep(
         number,
         kind,
@@ -78,20 +89,20 @@ def data_step(
     number: str,
     stem: str,
     header: Element,
-    content: bytes,
+    file: PackedFile,
 ) -> DataStep:
     """Return the step of the files ``{stem}.xml`` (its root is ``header``) and ``{stem}.csv``."""
     about = header.find("datastepheader")
+    checksum = _checksum(file)
     action, error = DataAction.CREATE, ""
-    names: tuple[str, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
+    table, count = _Table(file), 0
     try:
         action = _action(text_of(about, "action"))
         if text_of(about, "datatype") not in ("", "Object"):
             raise StepFault("The data are not records of an object")
-        _check_sum(content, text_of(header, "checksum"))
-        names, rows = _table(_text(content))
-        _check_count(len(rows), text_of(about, "recordcount"))
+        _check_sum(checksum, text_of(header, "checksum"))
+        count = sum(1 for _ in table.rows())
+        _check_count(count, text_of(about, "recordcount"))
     except StepFault as fault:
         error = str(fault)
     return DataStep(
@@ -100,9 +111,10 @@ def data_step(
         label=text_of(header, "label") or stem,
         object_name=text_of(about, "object"),
         action=action,
-        header=names,
-        rows=rows,
-        checksum=md5_of(content),
+        header=table.names,
+        count=count,
+        cells=table.rows,
+        checksum=checksum,
         id_param=text_of(about, "idparam") or None,
         migration_mode=text_of(about, "recordmigrationmode").lower() == "true",
         error=error,
@@ -111,15 +123,26 @@ def data_step(
 
 def md5_of(content: bytes) -> str:
     """Return the checksum of a file as packages carry it."""
+    return _checksum_of([content])
+
+
+def _checksum(file: PackedFile) -> str:
+    return _checksum_of(file.chunks())
+
+
+def _checksum_of(chunks: Iterable[bytes]) -> str:
     # The format prescribes MD5: it finds damage, and is no protection.
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+    digest = hashlib.md5(usedforsecurity=False)
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _text(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise StepFault("The file is not UTF-8 text") from error
+        raise StepFault(NO_TEXT) from error
 
 
 def _statement(
@@ -143,20 +166,18 @@ def _statement(
 
 def _check_md5(
     content: bytes,
-    md5: bytes | None,
+    md5: bytes,
     stem: str,
 ) -> None:
-    """Check the content against the ``.md5`` file, ``{md5} {Type.name}``, where there is one."""
-    if md5 is None:
-        return
+    """Check the content against the ``.md5`` file, ``{md5} {Type.name}``."""
     words = _text(md5).split()
     if len(words) != 2 or words[1] != stem:
         raise StepFault("The file of the checksum is not the one of this component")
-    _check_sum(content, words[0])
+    _check_sum(md5_of(content), words[0])
 
 
-def _check_sum(content: bytes, expected: str) -> None:
-    if expected and expected.lower() != md5_of(content):
+def _check_sum(found: str, expected: str) -> None:
+    if expected and expected.lower() != found:
         message = "The file does not have the checksum that the package has for it"
         raise StepFault(message)
 
@@ -174,24 +195,41 @@ def _action(text: str) -> DataAction:
         raise StepFault(f"The action is none of {allowed}") from error
 
 
-def _table(text: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Return field names and rows of a CSV text; empty lines and rows of commas only are skipped."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        columns = CsvColumns(next(reader, []))
-        if len(columns.names) > MAX_COLUMNS:
-            raise StepFault(f"The first line has more than {MAX_COLUMNS} columns")
-        return tuple(columns.names), tuple(_rows(reader, columns))
-    except csv.Error as error:
-        raise StepFault(f"Line {reader.line_num} is not CSV: {error}") from error
-    except CsvColumnsFault as error:
-        raise StepFault(f"The file {error}") from error
+class _Table:
+    """The rows of a CSV file, read as it is unpacked; ``names`` are its columns once reading has begun."""
+
+    def __init__(self, file: PackedFile) -> None:
+        self._file = file
+        self.names: tuple[str, ...] = ()
+
+    def rows(self) -> Iterator[Sequence[str]]:
+        """Yield the cells of each row; empty lines and rows of commas only are skipped.
+
+        :raises StepFault: at the row that is none, or in the first line.
+        """
+        with self._file.text() as text:
+            reader = csv.reader(text, strict=True)
+            try:
+                columns = CsvColumns(next(reader, []))
+                if len(columns.names) > MAX_COLUMNS:
+                    raise StepFault(
+                        f"The first line has more than {MAX_COLUMNS} columns"
+                    )
+                self.names = tuple(columns.names)
+                yield from _rows(reader, columns)
+            except csv.Error as error:
+                line = reader.line_num
+                raise StepFault(f"Line {line} is not CSV: {error}") from error
+            except CsvColumnsFault as error:
+                raise StepFault(f"The file {error}") from error
+            except UnicodeDecodeError as error:
+                raise StepFault(NO_TEXT) from error
 
 
 def _rows(
     reader: Iterator[list[str]],
     columns: CsvColumns,
-) -> Iterator[tuple[str, ...]]:
+) -> Iterator[Sequence[str]]:
     count = 0
     for cells in reader:
         if is_blank(cells):
@@ -200,7 +238,7 @@ def _rows(
         if count > MAX_ROWS:
             raise StepFault(f"The file has more than {MAX_ROWS} records")
         try:
-            yield tuple(columns.cells(cells))
+            yield columns.cells(cells)
         except CsvColumnsFault as error:
             raise StepFault(f"Record {count} {error}") from error
 
@@ -263,7 +301,6 @@ MAX_TEXT = 500
 DEFAULT_NAME = "Package"
 
 _NUMBER = re.compile(r"\d{1,10}")
-Folder = Mapping[str, bytes]
 
 
 def read_package(data: bytes) -> Package:
@@ -271,8 +308,8 @@ def read_package(data: bytes) -> Package:
 
     :raises PackageFault: when the file is no package.
     """
-    files = _rooted(unpack(data, listed_only=CODE))
-    root = parse(files[MANIFEST], MANIFEST)
+    files = _rooted(unpack(data))
+    root = parse(files[MANIFEST].content(), MANIFEST)
     if root.tag != "vaultpackage":
         raise PackageFault(f"{MANIFEST} is not the description of a package")
     code = [name for name in files if name.startswith(f"{CODE}/")]
@@ -293,7 +330,7 @@ def _shortened(root: Element, path: str) -> str:
     return text[:MAX_TEXT]
 
 
-def _rooted(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
+def _rooted(files: Folder) -> Folder:
     """Return the files by their paths from the folder of the manifest, which some tools wrap in one of its own."""
     if MANIFEST in files:
         return files
@@ -302,16 +339,16 @@ def _rooted(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
         raise PackageFault(f"The archive has no {MANIFEST}")
     root = manifests[0].removesuffix(MANIFEST)
     return {
-        name.removeprefix(root): data
-        for name, data in files.items()
+        name.removeprefix(root): file
+        for name, file in files.items()
         if name.startswith(root)
     }
 
 
-def _steps(files: Mapping[str, bytes]) -> tuple[Step, ...]:
+def _steps(files: Folder) -> tuple[Step, ...]:
     """Return the steps of the numbered folders, by number, within one by name."""
-    folders: dict[str, dict[str, bytes]] = defaultdict(dict)
-    for path, content in files.items():
+    folders: dict[str, dict[str, PackedFile]] = defaultdict(dict)
+    for path, file in files.items():
         top, _, rest = path.partition("/")
         number, _, name = rest.partition("/")
         if top != COMPONENTS:
@@ -319,7 +356,7 @@ def _steps(files: Mapping[str, bytes]) -> tuple[Step, ...]:
         if not _NUMBER.fullmatch(number) or "/" in name or not name:
             message = f"{COMPONENTS} has something other than numbered folders of files"
             raise PackageFault(message)
-        folders[number][name] = content
+        folders[number][name] = file
     steps: list[Step] = []
     for number in sorted(folders, key=int):
         steps += _folder_steps(number, folders[number])
@@ -330,11 +367,11 @@ def _steps(files: Mapping[str, bytes]) -> tuple[Step, ...]:
 
 def _folder_steps(number: str, folder: Folder) -> list[Step]:
     """Return the steps of one folder: files of one stem belong together."""
-    stems: dict[str, dict[str, bytes]] = defaultdict(dict)
-    for name, content in folder.items():
+    stems: dict[str, dict[str, PackedFile]] = defaultdict(dict)
+    for name, file in folder.items():
         stem, _, ending = name.rpartition(".")
         # Endings differ in capitals on some systems, and mean the same.
-        if stems[stem].setdefault(ending.lower(), content) is not content:
+        if stems[stem].setdefault(ending.lower(), file) is not file:
             raise PackageFault(f"{COMPONENTS}/{number} has two files of the same name")
     return [_step(number, stem, stems[stem]) for stem in sorted(stems)]
 
@@ -347,7 +384,7 @@ def _step(
     if "mdl" in files or "json" in files:
         return component_step(number, stem, files)
     if "csv" in files and "xml" in files:
-        header: Element = parse(files["xml"], f"{stem}.xml")
+        header: Element = parse(files["xml"].content(), f"{stem}.xml")
         return data_step(
             number,
             stem,

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from shared.protocol.csv_cells import csv_text
 from shared.vault.errors import bounded_errors
@@ -13,11 +14,16 @@ from shared.vault.packages.deployment import Deployment, StepOutcome, StepStatus
 from shared.vault.packages.package_model import ComponentStep, DataStep, Package, Step
 from shared.vault.packages.package_validation import StepValidation, Validation
 
+if TYPE_CHECKING:
+    from shared.vault.records.rows import RowResult
+
 Document = dict[str, object]
 NO_ID = "N/A"
 CODE = "javasdk"
 TIME = "%m:%d:%Y %H:%M:%S"
-DATA_LOG_COLUMNS = ("step", "rowId", "responseStatus", "id", "event", "errors")
+DATA_LOG_HEADER = csv_text(
+    [("step", "rowId", "responseStatus", "id", "event", "errors")]
+)
 
 
 def validation_document(
@@ -85,7 +91,7 @@ def deployment_document(
         "total_steps": _total(package),
         "deployed": counts[StepStatus.DEPLOYED],
         "deployed_with_warnings": counts[StepStatus.DEPLOYED_WITH_WARNINGS],
-        # A step that fails undoes the package, so no step is deployed with failures or errors.
+        # A step with refused rows counts as failed, also where its other rows are saved.
         "deployed_with_failures": 0,
         "deployed_with_error": 0,
         "failed": counts[StepStatus.FAILED],
@@ -117,26 +123,41 @@ def deployment_log(
 
 def data_log(outcomes: Sequence[StepOutcome]) -> str | None:
     """Return a CSV line for each row of the data steps, without the values; None when there are no data steps."""
-    if not any(isinstance(outcome.step, DataStep) for outcome in outcomes):
+    steps = [outcome for outcome in outcomes if isinstance(outcome.step, DataStep)]
+    if not steps:
         return None
-    lines: list[Sequence[object]] = [DATA_LOG_COLUMNS]
-    for outcome in outcomes:
-        for number, row in enumerate(outcome.rows, 1):
-            errors = "\n".join(
-                f"{error.type}|{error.message}" for error in bounded_errors(row.errors)
-            )
-            status = "FAILURE" if row.errors else "SUCCESS"
-            # The ids of records that were undone lead nowhere.
-            record_id = row.id if outcome.status.deployed else ""
-            line = (
-                outcome.step.identity,
-                number,
-                status,
-                record_id,
-                row.event or "",
-                errors,
-            )
-            lines.append(line)
+    parts = [
+        data_log_lines(outcome.step, outcome.rows, 1, saved=outcome.status.deployed)
+        for outcome in steps
+    ]
+    return DATA_LOG_HEADER + "".join(parts)
+
+
+def data_log_lines(
+    step: Step,
+    rows: Sequence[RowResult],
+    first: int,
+    *,
+    saved: bool,
+) -> str:
+    """Return the CSV lines of a data step's rows, of which the first has the number ``first``."""
+    lines: list[Sequence[object]] = []
+    for number, row in enumerate(rows, first):
+        errors = "\n".join(
+            f"{error.type}|{error.message}" for error in bounded_errors(row.errors)
+        )
+        status = "FAILURE" if row.errors else "SUCCESS"
+        # The ids of records that were undone lead nowhere.
+        record_id = row.id if saved else ""
+        line = (
+            step.identity,
+            number,
+            status,
+            record_id,
+            row.event or "",
+            errors,
+        )
+        lines.append(line)
     return csv_text(lines)
 
 
@@ -212,7 +233,7 @@ def _data(step: DataStep, package_id: str) -> Document:
         "data_type__v": "Object",
         "data_action__v": step.action,
         "record_migration_mode__sys": step.migration_mode,
-        "record_count__sys": str(len(step.rows)),
+        "record_count__sys": str(step.count),
         "checksum__v": step.checksum,
     }
 

@@ -18,6 +18,7 @@ from shared.vault.packages.package_validation import Validation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shared.vault.jobs.job_logs import JobLog
     from shared.vault.packages.package_table import PackageTable
     from shared.vault.storage.database import Connection
 
@@ -47,16 +48,23 @@ async def store_deployment(
     package_id: str,
     deployment: Deployment,
     status: PackageStatus,
+    rows_log: JobLog | None,
 ) -> None:
-    """Store the results of a deployment and its logs, in place of those of an earlier one."""
+    """Store the results of a deployment and its logs, in place of those of an earlier one.
+
+    ``rows_log`` has the lines of the data log where the rows were many; they are moved.
+    """
     document = deployment_document(deployment, package_id, status)
     await table.set_deployment(connection, package_id, document)
     text = deployment_log(deployment, status)
     name = _log_name(deployment.package, DEPLOYMENT_LOG)
     await table.write_log(connection, package_id, name, "deployment", text)
+    name = _log_name(deployment.package, DATA_LOG)
+    if rows_log is not None:
+        await table.move_log(connection, package_id, name, "data", rows_log)
+        return
     rows = data_log(deployment.outcomes)
     if rows is not None:
-        name = _log_name(deployment.package, DATA_LOG)
         await table.write_log(connection, package_id, name, "data", rows)
 
 

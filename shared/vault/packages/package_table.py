@@ -19,6 +19,7 @@ from shared.vault.packages.package_model import OUTBOUND, PACKAGE
 
 if TYPE_CHECKING:
     from shared.vault.files.file_store import FileStore
+    from shared.vault.jobs.job_logs import JobLog
     from shared.vault.storage.database import Connection, Database
 
 FOLDER = "packages"  # of the file store
@@ -30,6 +31,13 @@ ON CONFLICT (record_id) DO UPDATE SET file_key = excluded.file_key, file_name = 
 """
 LOG = """
 INSERT INTO platform.package_log (record_id, name, kind, content) VALUES ($1, $2, $3, $4)
+ON CONFLICT (record_id, name) DO UPDATE SET content = excluded.content, created_date = now()
+"""
+# Lines that were written as the rows were; put together by the server, for they may be many.
+MOVE = """
+INSERT INTO platform.package_log (record_id, name, kind, content)
+SELECT $1, $2, $3, string_agg(lines, '' ORDER BY position)
+FROM platform.job_log WHERE job_id = $4 AND task_id = $5 AND log = $6 HAVING count(*) > 0
 ON CONFLICT (record_id, name) DO UPDATE SET content = excluded.content, created_date = now()
 """
 LOGS = """
@@ -157,6 +165,26 @@ class PackageTable:
             kind,
             content,
         )
+
+    @staticmethod
+    async def move_log(
+        connection: Connection,
+        record_id: str,
+        name: str,
+        kind: str,
+        log: JobLog,
+    ) -> None:
+        """Write a log with the lines of a job, in place of the one of its name; the job's are removed."""
+        await connection.execute(
+            MOVE,
+            record_id,
+            name,
+            kind,
+            log.job_id,
+            log.task_id,
+            log.log,
+        )
+        await log.clear(connection)
 
     async def remove_abandoned(self) -> Sequence[str]:
         """Delete packages whose record is gone; return the keys of their files."""

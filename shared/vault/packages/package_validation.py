@@ -17,7 +17,7 @@ from shared.vault.components.statement import Command, Statement
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.components.uses import Dependency, dependencies_of
 from shared.vault.model.component_model import FieldType
-from shared.vault.packages.deployment import Action, actions
+from shared.vault.packages.deployment_plan import Action, actions
 from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,

@@ -114,7 +114,7 @@ class QueryService:
         cursor = Cursor(uuid4(), text, 0, datetime.now(UTC), {})
         execution = self._execution(caller, cursor, version_path)
         run = _Run(caller, compiled, execution, extras)
-        size, offset = compiled.pagesize, compiled.pageoffset
+        size, offset = extras.bounded(compiled.pagesize), compiled.pageoffset
         rows = await self._fetch(run, size, offset, None)
         page = page_of(compiled, rows, size, offset)
         page.total = await self._total(run, page)
@@ -167,6 +167,7 @@ class QueryService:
         size = compiled.pagesize
         if pagesize is not None:
             size = min(pagesize, size)
+        size = extras.bounded(size)
         # The cursor has the places of its own pages only, not of those of children.
         has_places = compiled.keyset and child is None
         after = cursor.positions.get(str(pageoffset)) if has_places else None

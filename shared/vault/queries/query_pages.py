@@ -39,11 +39,18 @@ class RecordProperties(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """The data that a caller requests beside the rows."""
+    """The data that a caller requests beside the rows; ``rows_at_most`` bounds a page beside the statement."""
 
     describe: bool = False
     properties: RecordProperties | None = None
     facets: tuple[str, ...] = ()
+    rows_at_most: int | None = None
+
+    def bounded(self, pagesize: int) -> int:
+        """Return the rows of a page for which the statement has ``pagesize``."""
+        if self.rows_at_most is None:
+            return pagesize
+        return min(pagesize, self.rows_at_most)
 
 
 @dataclass(slots=True)

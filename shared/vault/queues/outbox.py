@@ -20,6 +20,8 @@ from shared.spark.envelope import (
     cut,
 )
 from shared.spark.topology import Direction
+from shared.vault.components import concerned_tables
+from shared.vault.configuration.held_components import note_written
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Queue, QueueType
 from shared.vault.storage.database import OUTBOX
@@ -101,6 +103,7 @@ async def _store(
         _check_sendable(queue, identifier, message)
         body = orjson.dumps({"attributes": attributes, "items": part})
         bodies.append(body.decode())
+    note_written(concerned_tables.OUTBOX)
     if queue.sequential:
         await connection.execute(IN_ORDER, queue.name)
     await connection.execute(

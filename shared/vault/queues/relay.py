@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from shared.spark.topology import (
     unbind_sequential,
 )
 from shared.vault.queues.outbox import direction_of
+from shared.vault.rehearsal.delivery_faults import DeliveryFaults, Waiting
 from shared.vault.storage.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ FAULTS = (
 # delivery is disabled, keep their messages.
 TAKE = """
 SELECT position, queue, direction, message_id, message, enter_queue_timestamp FROM platform.outbox o
-WHERE o.queue = ANY ($2::text[])
+WHERE o.queue = ANY ($2::text[]) AND o.position <> ALL ($3::bigint[])
 AND NOT EXISTS (SELECT FROM platform.queue_delivery d WHERE d.queue = o.queue AND NOT d.enabled)
 ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED
 """
@@ -86,11 +87,13 @@ class Relay:
         broker: BrokerConnection,
         components: ComponentService,
         sender: Sender,
+        faults: DeliveryFaults,
     ) -> None:
         self._database = database
         self._broker = broker
         self._components = components
         self._sender = sender
+        self._faults = faults
         self._publishers: dict[str, Publisher] = {}
         self._declared: set[DeclaredQueue] = set()
         self._wake = asyncio.Event()
@@ -197,22 +200,23 @@ class Relay:
         returned: Unroutable | None = None
         queues = [queue.name for queue in self._declared if not queue.sequential]
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(TAKE, BATCH, queues)
+            rows = await connection.fetch(TAKE, BATCH, queues, self._faults.held())
+            due = _by_position(rows, self._faults.arranged(_waiting(rows)))
             kept: set[str] = set()
             for direction in Direction:
-                own = [row for row in rows if row["direction"] == direction]
+                own = [row for row in due if row["direction"] == direction]
                 outgoing = [self._outgoing(row) for row in own]
                 try:
                     await self._publisher(direction.exchange).publish_all(outgoing)
                 except Unroutable as error:
                     returned = error
                     kept.update(error.message_ids)
-            published = [row for row in rows if row["message_id"] not in kept]
+            published = [row for row in due if row["message_id"] not in kept]
             await self._delete(connection, [row["position"] for row in published])
         # After the commit: what was published must not be published again.
         if returned is not None:
             raise returned
-        return len(rows) == BATCH
+        return len(rows) == BATCH or self._faults.again()
 
     async def _publish_in_sequence(self, queue: DeclaredQueue) -> bool:
         """Publish up to a batch of a sequential queue, each message confirmed before the next.
@@ -227,9 +231,11 @@ class Relay:
         async with self._database.transaction() as connection:
             if not await connection.fetchval(ALONE, queue.name):
                 return False
-            rows = await connection.fetch(TAKE, BATCH, [queue.name])
+            # All of them: behind what is held nothing of a sequence is published.
+            rows = await connection.fetch(TAKE, BATCH, [queue.name], [])
+            due = _by_position(rows, self._faults.in_sequence(_waiting(rows)))
             confirmed: list[int] = []
-            for row in rows:
+            for row in due:
                 try:
                     await publisher.publish(self._outgoing(row))
                 except (BrokerUnavailable, Unroutable) as error:
@@ -240,7 +246,7 @@ class Relay:
             await self._delete(connection, confirmed)
         if stopped is not None:
             raise stopped
-        return len(rows) == BATCH
+        return len(rows) == BATCH and bool(confirmed)
 
     async def _count_waiting(self) -> None:
         async with self._database.connection() as connection:
@@ -276,3 +282,17 @@ class Relay:
             message_id=envelope.message_id,
             headers={"vault_id": self._sender.vault_id},
         )
+
+
+def _waiting(rows: Sequence[asyncpg.Record]) -> list[Waiting]:
+    """Return the messages in rows of the outbox."""
+    return [Waiting(row["position"], row["queue"]) for row in rows]
+
+
+def _by_position(
+    rows: Sequence[asyncpg.Record],
+    positions: Sequence[int],
+) -> list[asyncpg.Record]:
+    """Return the rows at these positions of the outbox, in the order of the positions."""
+    known = {row["position"]: row for row in rows}
+    return [known[position] for position in positions]

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 import asyncpg
 
 from shared.protocol.error_types import ErrorType
-from shared.runtime.retry_policies import UNIQUE_VALUE
+from shared.runtime.retry_policies import TABLE_CHANGED, UNIQUE_VALUE
 from shared.vault.access.permissions import Operation
-from shared.vault.configuration.component_service import ComponentsChanged
+from shared.vault.components.document_model import VERSIONS
+from shared.vault.configuration.component_service import TABLES_CHANGED
+from shared.vault.configuration.held_components import (
+    ComponentsChanged,
+    noting_written,
+)
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import VaultObject
 from shared.vault.model.field_types import table
@@ -118,7 +123,7 @@ class RecordService(RecordWrites):
             await note_lineage(connection, object_name, origins, lineage)
             return results(outcomes)
 
-        return await self.carry_out(work)
+        return await self.carry_out(work, object_name)
 
     async def update(
         self,
@@ -171,7 +176,7 @@ class RecordService(RecordWrites):
             await note_lineage(connection, object_name, origins, lineage)
             return results(outcomes)
 
-        return await self.carry_out(work)
+        return await self.carry_out(work, object_name)
 
     async def upsert(
         self,
@@ -207,7 +212,7 @@ class RecordService(RecordWrites):
                 lineage=lineage,
             )
 
-        return await self.carry_out(work)
+        return await self.carry_out(work, object_name)
 
     async def delete(
         self,
@@ -231,7 +236,7 @@ class RecordService(RecordWrites):
             named = [{k: v for k, v in row.items() if k == key.name} for row in rows]
             return await self.delete_rows(connection, caller, target, named, key, mode)
 
-        return await self.carry_out(work)
+        return await self.carry_out(work, object_name)
 
     async def state_of(self, target: VaultObject, record_id: str) -> str | None:
         """Return the lifecycle state of a record, None without a lifecycle.
@@ -267,28 +272,59 @@ class RecordService(RecordWrites):
         update = trigger.before_update(caller, stored, {})
         return Refusals(update, trigger.before_delete(caller, stored))
 
-    async def carry_out(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run the unit of work in a transaction that keeps the components as they are, and return its result.
+    async def carry_out(
+        self,
+        work: Callable[[Connection], Awaitable[T]],
+        *names: str,
+    ) -> T:
+        """Run the unit of work in a transaction that keeps the objects of these names as they are; return its result.
 
         The unit, which reads the components itself, runs again on the newly stored data when another transaction won a
-        race or changed the components.
+        race, or changed components of what the unit wrote beside these objects; the second time these are kept, too.
 
         :raises VaultFault: RACE_CONDITION when every attempt loses a race; and whatever ``work`` raises.
         """
-
-        async def holding(connection: Connection) -> T:
-            await self._components.hold(connection)
-            return await work(connection)
-
-        for _ in range(UNIQUE_VALUE.attempts):
+        # A name that no object has is refused by the unit itself.
+        kept = {VERSIONS, *self._components.registry.objects}.intersection(names)
+        held = {table(name) for name in kept}
+        races = changes = 0
+        while races < UNIQUE_VALUE.attempts:
             try:
-                return await self._database.unit_of_work(holding)
+                return await self._attempt(work, held)
             except RACES:
-                continue
-            # What the call has read of them so far may no longer be true.
+                races += 1
             except ComponentsChanged:
+                continue
+            except TABLES_CHANGED:
+                # A table that others have changed, which this unit has not kept.
+                changes += 1
+                if changes == TABLE_CHANGED.attempts:
+                    raise
                 await self._components.load()
         raise VaultFault(
             ErrorType.RACE_CONDITION,
             "The records are being changed by someone else at this moment",
         )
+
+    async def _attempt(
+        self,
+        work: Callable[[Connection], Awaitable[T]],
+        held: set[str],
+    ) -> T:
+        """Run the unit of work once, and return its result; ``held`` gains the tables that it has come to write.
+
+        :raises ComponentsChanged: components of a table were changed that was not held.
+        """
+
+        async def holding(connection: Connection) -> T:
+            revision = await self._components.hold(connection, held)
+            result = await work(connection)
+            if not written <= held:
+                await self._components.confirm(connection, revision)
+            return result
+
+        with noting_written() as written:
+            try:
+                return await self._database.unit_of_work(holding)
+            finally:
+                held |= written

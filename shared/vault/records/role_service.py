@@ -86,7 +86,7 @@ class RoleService:
             target = self._records.target(caller, object_name, rows, Operation.EDIT)
             return await self._change_in(connection, caller, target, rows, change)
 
-        return await self._records.carry_out(work)
+        return await self._records.carry_out(work, object_name)
 
     async def _change_in(
         self,

@@ -322,3 +322,14 @@ def _text(key: object) -> str | None:
     if key is None:
         return None
     return str(key)
+
+
+def row_results(outcome: object) -> list[RowResult]:
+    """Return the outcome of a unit of work of the records, for what is added to it.
+
+    :raises TypeError: when it is another unit of work.
+    """
+    if not isinstance(outcome, list):
+        message = "a unit of work of the records yields results of rows"
+        raise TypeError(message)
+    return outcome

@@ -54,7 +54,7 @@ async def change_types(
         fail_unnamed(typed, stored, key)
         return results(await batch.update(typed, stored, warn_unchanged=True))
 
-    return await records.carry_out(work)
+    return await records.carry_out(work, object_name)
 
 
 def _check(row: ReadRow, source: Mapping[str, object]) -> None:

@@ -33,6 +33,7 @@ CLOSE_TIMEOUT = 5.0
 # Channels of notifications.
 COMPONENT_CHANGED = "component_changed"
 OUTBOX = "outbox"
+FAULT_SWITCHED = "fault_switched"
 LISTEN_TIMEOUT = 10.0
 
 # The whole unit of work is run again after these; each leaves nothing committed behind.
@@ -302,11 +303,15 @@ class Notifications:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._callbacks: dict[str, Callable[[], None]] = {}
+        self._callbacks: dict[str, Callable[[str], None]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def on(self, channel: str, callback: Callable[[], None]) -> None:
         """Register a ``callback`` for notifications of ``channel``; must be called before ``start``."""
+        self._callbacks[channel] = lambda _: callback()
+
+    def on_text(self, channel: str, callback: Callable[[str], None]) -> None:
+        """Register a ``callback`` as ``on`` does; it gets the text of a notification, "" after a reconnection."""
         self._callbacks[channel] = callback
 
     async def start(self) -> None:
@@ -345,7 +350,7 @@ class Notifications:
                 await connection.add_listener(channel, self._heard)
             # Notifications that were sent while nobody listened are lost.
             for callback in self._callbacks.values():
-                callback()
+                callback("")
             await lost.wait()
         except (*OUTAGES, asyncpg.InterfaceError) as error:
             state_log.failed("postgresql (notifications)", error)
@@ -359,5 +364,5 @@ class Notifications:
         payload: object,
     ) -> None:
         """Call the callback of a channel; the driver's other arguments are not used."""
-        del connection, pid, payload
-        self._callbacks[channel]()
+        del connection, pid
+        self._callbacks[channel](str(payload))

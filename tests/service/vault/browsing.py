@@ -135,6 +135,7 @@ class Page:
         self, status: int, url: URL, headers: Mapping[str, str], html: str
     ) -> None:
         self.status, self.url, self.headers, self.html = status, url, headers, html
+        self.body = b""
         reader = _Reader()
         reader.feed(html)
         assert not reader._open, f"left open: {reader._open}"
@@ -165,12 +166,14 @@ class Browser:
             method, URL(self.url).join(URL(path)), **options
         ) as answer:
             html = answer.content_type == "text/html"
-            return Page(
+            page = Page(
                 answer.status,
                 answer.url,
                 answer.headers,
                 await answer.text() if html else "",
             )
+            page.body = await answer.read()
+            return page
 
     async def open(self, path: str, **options: Any) -> Page:
         """Open a page."""

@@ -91,6 +91,15 @@ POST /ui/queues/{queue_name}/reset
 POST /ui/queues/{queue_name}/enable_delivery
 POST /ui/queues/{queue_name}/disable_delivery
 POST /ui/queues/{queue_name}/trace_delivery
+GET /api/{version}/services/rehearsal/faults
+GET /api/{version}/services/rehearsal/switches
+POST /api/{version}/services/rehearsal/switches
+DELETE /api/{version}/services/rehearsal/switches
+DELETE /api/{version}/services/rehearsal/switches/{switch_id}
+GET /ui/rehearsal
+POST /ui/rehearsal
+POST /ui/rehearsal/end
+POST /ui/rehearsal/{switch_id}/end
 """
 
 # What a delegate may do with business data as the delegator, and with no record of the platform's.

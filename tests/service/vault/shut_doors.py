@@ -101,6 +101,11 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /services/integrations/{integration}/runs/{job_id}",
         "PUT /services/integrations/{integration}/runs/{job_id}",
         "PUT /services/integrations/{integration}/runs/{job_id}/batches/{batch}",
+        "GET /services/rehearsal/faults",
+        "GET /services/rehearsal/switches",
+        "POST /services/rehearsal/switches",
+        "DELETE /services/rehearsal/switches",
+        "DELETE /services/rehearsal/switches/{switch_id}",
     ),
     "titles, states and counts of jobs": (
         "GET /services/jobs/histories",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from tests.service.vault.browsing import browser
 from tests.service.vault.served import Api
 
 
@@ -79,3 +80,17 @@ async def test_definitions_of_components_by_vql(admin: Api, user: Api) -> None:
             f"SELECT id FROM object_type__v WHERE name__v = '{name}'"
         )
         assert plain.data == []
+
+
+async def test_a_vault_in_production_does_not_misbehave_on_purpose(
+    admin: Api,
+) -> None:
+    fields = {"fault": "cut_answer", "calls": "1"}
+    refused = await admin.post("/services/rehearsal/switches", data=fields)
+    assert (refused.status, refused.error) == ("FAILURE", "OPERATION_NOT_ALLOWED")
+    assert (await admin.get("/services/rehearsal/switches")).data == []
+    assert (await admin.delete("/services/rehearsal/switches")).status == "SUCCESS"
+    async with browser(admin.url, "admin") as person:
+        page = await person.open("/ui/rehearsal")
+        assert "faults cannot be switched on" in page.text
+        assert all("Switch on" not in form.labels for form in page.forms)

@@ -7,6 +7,7 @@ import zipfile
 from typing import Any, cast
 
 import aiohttp
+import pytest
 
 from local.polling import answers_within
 from shared.vault.access.caller import SYSTEM
@@ -357,6 +358,53 @@ async def test_files_that_are_no_packages(admin: Api) -> None:
     path = "/vobject/vault_package__v/0PI000000000000/actions"
     assert (await admin.post(f"{path}/deploy")).error == "INVALID_DATA"
     assert (await admin.get(f"{path}/deploy/results")).error == "INVALID_DATA"
+
+
+# More rows than one transaction takes: the second transaction has the row that is refused.
+MANY = 700
+REFUSED = {
+    "a value of one row": ("N600", "no_such_shade__c", MANY - 1, "1 of 700 records"),
+    "a key that is repeated": ("N550", "dark__c", 500, "From record 501 on"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_rows_that_are_refused_among_many(admin: Api, case: str) -> None:
+    """A row fails alone, and a slice that is refused as a whole is the last one; what was saved before stays."""
+    name = f"pkg_many_{list(REFUSED).index(case)}"
+    key, shade, saved, reason = REFUSED[case]
+    box = BOX.replace("pkg_box", name).replace("ZPB", f"ZQ{name[-1]}")
+    cells = [[f"N{number}", "Many", "dark__c"] for number in range(MANY)]
+    cells[600] = [key, "Many", shade]
+    rows = "key__c,name__v,shade__c\n" + "".join(",".join(row) + "\n" for row in cells)
+    content = vpk(
+        component_files(10, "Picklist.pkg_shade__c", SHADE),
+        component_files(20, f"Object.{name}__c", box),
+        data_files(30, f"{name}__c", "Upsert", rows, "key__c"),
+        component_files(40, f"Picklist.{name}__c", SHADE.replace("pkg_shade", name)),
+    )
+    package_id = await imported(admin, content)
+    ended, results = await deployed(admin, package_id)
+    assert ended == "ERRORS_ENCOUNTERED"
+    assert [step["deployment_status__v"] for step in results["package_steps"]] == [
+        "deployed__v",
+        "deployed__v",
+        "error__v",
+        "not_deployed__v",
+    ]
+    assert await package_status(admin, package_id) == ["error__v"]
+    found = await admin.query(f"SELECT id FROM {name}__c PAGESIZE 1")
+    assert found.body["responseDetails"]["total"] == saved
+    details = results["responseDetails"]
+    texts = {
+        log["filename"]: await admin.get(log["url"].removeprefix(admin.url))
+        for log in details["deployment_log"] + details["data_deployment_log"]
+    }
+    assert reason in texts["PKG-0004-Deployment.log"].text
+    lines = texts["PKG-0004-Data.csv"].text.splitlines()[1:]
+    failures = [line for line in lines if "FAILURE" in line]
+    assert (len(lines) - len(failures), len(failures)) == (saved, len(lines) - saved)
+    assert all(",601,FAILURE,,," in line for line in failures)
 
 
 async def test_export_of_chosen_components(admin: Api) -> None:

@@ -73,6 +73,10 @@ PAGES = {
     "GET /jobs/{job_id}/logs/{task_id}/{log}": SIGNED_IN,
     "POST /jobs/{job_id}/start": SIGNED_IN,
     "POST /jobs/{job_id}/cancel": SIGNED_IN,
+    "GET /rehearsal": ADMIN,
+    "POST /rehearsal": ADMIN,
+    "POST /rehearsal/end": ADMIN,
+    "POST /rehearsal/{switch_id}/end": ADMIN,
     "GET /objects": SIGNED_IN,
     "GET /objects/{object_name}": CONNECTION,
     "POST /objects/{object_name}": CONNECTION,
@@ -130,6 +134,7 @@ async def _values(admin: Api) -> dict[str, str]:
         "day": "2026-01-02",
         "task_id": "1",
         "log": "successlog",
+        "switch_id": "nothing",
         "job_id": "999999999",
         "action_name": "nothing",
     }

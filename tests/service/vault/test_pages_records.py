@@ -137,7 +137,8 @@ async def test_records_are_searched_filtered_and_paged(
         assert theirs.form("Search").fields["q"] == ""
     page = await visitor.open("/ui/objects/thing__c", params={"colour__c": "red__c"})
     page = await visitor.press(page, "Search", q=word)
-    assert "1 to 30 of 30" in page.text and "Only where Colour is red__c." in page.text
+    assert "1 to 30 of 30" in page.text
+    assert page.form("Filter").fields["colour__c"] == "red__c"
     page = await visitor.press(
         await visitor.click(page, "Show all"), "Search", q=f"{word} 007"
     )
@@ -158,6 +159,51 @@ async def test_records_are_searched_filtered_and_paged(
         assert (
             await visitor.open("/ui/objects/thing__c", params={"name__v": words})
         ).status == 200, words
+
+
+async def test_a_list_is_ordered_narrowed_and_saved_as_a_file(
+    visitor: Browser, user: Api
+) -> None:
+    word = key().replace("-", "")
+    rows = [
+        {"name__v": f"{word} {n}", "colour__c": colour, "amount__c": str(amount)}
+        for n, (colour, amount) in enumerate(
+            [("red__c", 2), ("blue__c", 3), ("red__c", 1)]
+        )
+    ]
+    rows.append({"name__v": f"={word}", "colour__c": "blue__c"})
+    await user.post("/vobjects/thing__c", json=rows)
+    columns = [("column", "amount__c"), ("column", "colour__c")]
+    page = await visitor.open("/ui/objects/thing__c", params=columns)
+    page = await visitor.press(page, "Search", q=word)
+    page = await visitor.click(page, "Amount")
+    amounts = [page.text.index(f"{word} {n}") for n in (2, 0, 1)]
+    assert amounts == sorted(amounts)
+    page = await visitor.click(page, "Amount ▲")
+    amounts = [page.text.index(f"{word} {n}") for n in (1, 0, 2)]
+    assert amounts == sorted(amounts)
+    assert "descending" in [given.get("aria-sort") for _, given in page.tags]
+    narrowed = await visitor.press(page, "Filter", colour__c="Red")
+    assert "1 to 2 of 2" in narrowed.text
+    # Back to all values, the search and the order stay.
+    wide = await visitor.press(narrowed, "Filter", colour__c="All")
+    assert "1 to 4 of 4" in wide.text and wide.form("Search").fields["q"] == word
+    answer = await visitor.request("GET", wide.links["CSV"])
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    lines = answer.body.decode().splitlines()
+    assert lines[0].startswith("id,Name,") and len(lines) == 5
+    # A spreadsheet runs nothing of it.
+    assert any(f"'={word}" in line for line in lines)
+
+
+async def test_the_columns_of_a_list_are_chosen(visitor: Browser) -> None:
+    page = await visitor.open("/ui/objects/thing__c", params={"column": "nothing__c"})
+    assert page.status == 200
+    heads = [given for tag, given in page.tags if tag == "th"]
+    # What is unknown is left out: the usual ones are there.
+    assert len(heads) > 2
+    page = await visitor.open("/ui/objects/thing__c", params=[("column", "amount__c")])
+    assert [tag for tag, _ in page.tags].count("th") == 2
 
 
 async def test_references_are_chosen_by_name_and_lead_to_their_record(
@@ -253,7 +299,7 @@ async def test_of_many_records_one_is_named_by_its_name_or_its_id(
             (ids[3], ids[3]),
         ):
             page = await visitor.open("/ui/objects/picking__c/new")
-            assert "Name or ID of a record of Picked" in page.text
+            assert "name, or any words of it" in page.text
             page = await visitor.press(page, "Save", name__v=given, picked__c=given)
             assert "was created" in page.text
             rows = (

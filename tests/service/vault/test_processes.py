@@ -6,9 +6,12 @@ import asyncio
 import io
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from itertools import count
 
+import asyncpg
 import pytest
 
 from local.polling import answers_within
@@ -352,24 +355,87 @@ async def test_a_cascade_delete_is_taken_over_from_a_killed_process(
     assert await processes.fetchval(gone) == ROWS + 1
 
 
+PLAIN, SAVED = 1500, 2500
+
+
+@asynccontextmanager
+async def locked(processes: Fleet, key: str) -> AsyncIterator[None]:
+    """A record that somebody changes, whose transaction stays open: whoever changes it, too, waits."""
+    connection = await asyncpg.connect(processes.dsn, timeout=10)
+    try:
+        async with connection.transaction():
+            sql = "SELECT FROM records.pkg_box__c WHERE key__c = $1 FOR UPDATE"
+            assert await connection.fetchrow(sql, key) is not None
+            yield
+    finally:
+        await connection.close(timeout=10)
+
+
+async def work_goes_on(processes: Fleet, admin: Api) -> None:
+    """Records are written, a message leaves, and a run reads up to what has just been deployed."""
+    made = await admin.post(ITEMS, json=[{"name__v": "item", "key__c": "meanwhile"}])
+    send = action("first__c", "send__c")
+    sent = await admin.post(f"{ITEMS}/{made.ids[0]}/actions/{send}")
+    assert sent.status == "SUCCESS", sent.text
+
+    async def waiting() -> object:
+        return await processes.fetchval("SELECT count(*) FROM platform.outbox")
+
+    await becomes(waiting, 0)
+    last = await processes.fetchval(
+        "SELECT max(modified_date__v) FROM records.pkg_box__c"
+    )
+    assert isinstance(last, datetime)
+    clock = (await admin.get("/services/clock")).data
+    assert datetime.fromisoformat(clock["complete_until"]) >= last
+
+
 async def test_a_deployment_is_taken_over_from_a_killed_process(
     processes: Fleet,
 ) -> None:
+    """It is held in the middle of its rows, where all other work goes on, and its process is killed there."""
     admin = await alone(processes)
+    made = await admin.post("/api/mdl/execute", data=SHADE + BOX)
+    assert made.body["script_execution"]["failures"] == 0, made.text
+    stop = {"key__c": f"killed-{SAVED + 50}", "name__v": "Before"}
+    await admin.post("/vobjects/pkg_box__c", json=[stop])
+    plain = "name__v,note__c\r\n" + "".join(f"deployed,{n}\r\n" for n in range(PLAIN))
     rows = "key__c,name__v,shade__c\r\n" + "".join(
         f"killed-{n},First,dark__c\r\n" for n in range(ROWS)
     )
-    steps = (
-        component_files(10, "Picklist.pkg_shade__c", SHADE),
-        component_files(20, "Object.pkg_box__c", BOX),
+    content = vpk(
+        component_files(10, "Object.pkg_box__c", BOX.replace("'Box'", "'Chest'")),
+        data_files(20, "thing__c", "Create", plain),
+        data_files(30, "pkg_box__c", "Upsert", rows, "key__c"),
+        component_files(40, "Picklist.pkg_last__c", SHADE.replace("shade", "last")),
     )
-    package_id = await imported(
-        admin, vpk(*steps, data_files(30, "pkg_box__c", "Upsert", rows, "key__c"))
-    )
-    answer = await admin.post(f"/vobject/vault_package__v/{package_id}/actions/deploy")
-    admin = await killed_in_a_job(
-        processes, answer.body["job_id"], nothing_of="records.pkg_box__c"
-    )
-    assert (await finished(admin, answer.body["job_id"]))["status"] == "SUCCESS"
+    package_id = await imported(admin, content)
+    path = f"/vobject/vault_package__v/{package_id}/actions/deploy"
+    async with locked(processes, stop["key__c"]):
+        job_id = (await admin.post(path)).body["job_id"]
+
+        async def counts() -> object:
+            tasks = (await admin.get(f"/services/jobs/{job_id}/tasks")).body["tasks"]
+            return [task["counts"] for task in tasks]
+
+        saved = [
+            {"total": PLAIN, "success": PLAIN, "failure": 0},
+            {"total": ROWS, "success": SAVED, "failure": 0},
+        ]
+        await becomes(counts, saved)
+        await work_goes_on(processes, admin)
+        admin = await killed_in_a_job(processes, job_id, "records.pkg_last__c")
+        await becomes(counts, saved)
+    assert (await finished(admin, job_id))["status"] == "SUCCESS"
     assert await processes.fetchval("SELECT count(*) FROM records.pkg_box__c") == ROWS
+    sql = "SELECT count(*) || ' of ' || count(DISTINCT note__c) FROM records.thing__c WHERE name__v = 'deployed'"
+    assert await processes.fetchval(sql) == f"{PLAIN} of {PLAIN}"
     assert await package_status(admin, package_id) == ["deployed__v"]
+    results = (await admin.get(f"{path}/results")).body
+    assert {step["deployment_status__v"] for step in results["package_steps"]} == {
+        "deployed__v"
+    }
+    (log,) = results["responseDetails"]["data_deployment_log"]
+    lines = (await admin.get(log["url"].removeprefix(admin.url))).text.splitlines()
+    assert len(lines) == 1 + PLAIN + ROWS
+    assert len({tuple(line.split(",")[:2]) for line in lines}) == len(lines)

@@ -142,7 +142,10 @@ def test_a_data_step() -> None:
         DataAction.UPSERT,
         "key__c",
     )
-    assert step.batch(1, 5) == [{"key__c": "B", "name__v": ""}]
+    assert list(step.rows(1)) == [{"key__c": "B", "name__v": ""}]
+    # Read anew each time, since no row is kept.
+    assert [row["key__c"] for row in step.rows()] == ["A", "B"]
+    assert step.count == 2
 
 
 @pytest.mark.parametrize(
@@ -172,7 +175,7 @@ def test_columns_and_rows_that_a_spreadsheet_leaves_are_left_out() -> None:
     }
     step = data_step(counted)
     assert (step.error, step.header) == ("", ("key__c", "name__v"))
-    assert step.rows == (("A", "One"), ("B", "Two"))
+    assert list(step.cells()) == [["A", "One"], ["B", "Two"]]
 
 
 def test_data_that_are_not_what_their_description_says() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from shared.vault.components.mdl import parse
 from shared.vault.components.registry import Registry
-from shared.vault.packages.deployment import actions
+from shared.vault.packages.deployment_plan import actions
 from shared.vault.packages.package_reading import read_package
 from shared.vault.packages.package_validation import (
     DependencyStatus,

@@ -64,6 +64,7 @@ GRANTS = {
     Grant.REQUEST_RUNS: {ADMIN},
     Grant.MANAGE_INTEGRATIONS: {ADMIN},
     Grant.LOOK_UP_ACCOUNTS: {ADMIN, BUSINESS},
+    Grant.REHEARSE_FAULTS: {ADMIN},
 }
 
 # object → profile → the first letters of the operations

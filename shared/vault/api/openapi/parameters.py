@@ -32,6 +32,7 @@ PATH: dict[str, tuple[str, object]] = {
     "value_name": ("Name of a value of the picklist.", "high__v"),
     "user_id": ("Id of a user, or `me`.", "me"),
     "vault_id": ("Id of this Vault.", 10101),
+    "switch_id": ("Id of a switch.", "3f9a1c02"),
     "token_id": ("Id of an access token.", "V0T000000000101"),
     "layout_name": ("Name of a page layout.", "product_detail_page_layout__c"),
     "role_name": ("Name of a role.", "viewer__v"),

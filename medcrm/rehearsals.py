@@ -1,0 +1,138 @@
+"""Lists the ready-made rehearsals: what happens to a Vault's clients, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Fields = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Faults that are on together; each of ``switches`` has the fields of the call that switches it on."""
+
+    title: str
+    switches: tuple[Fields, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A sequence of stages; what is to hold after them is the same for all rehearsals."""
+
+    name: str
+    title: str
+    stages: tuple[Stage, ...]
+
+
+def _strike(fault: str, **fields: str) -> Fields:
+    return {"fault": fault, **fields}
+
+
+_LISTED = (
+    Rehearsal(
+        "maintenance-night",
+        "A night of maintenance: the Vault goes down, comes back, and has forgotten who was signed in",
+        (
+            Stage(
+                "The servers in front of the Vault say that it is away",
+                (
+                    _strike("status_503_html", calls="15"),
+                    _strike("status_502_html", calls="10"),
+                ),
+            ),
+            Stage(
+                "Calls that were under way end in nothing",
+                (
+                    _strike("cut_answer", calls="5"),
+                    _strike("timeout_before_effect", calls="2", seconds="5"),
+                    _strike("timeout_after_effect", calls="2", seconds="5"),
+                ),
+            ),
+            Stage(
+                "The Vault is back, and every session is over",
+                (_strike("invalid_session", calls="10"),),
+            ),
+            Stage(
+                "Messages that have waited come late, and some of them twice",
+                (
+                    _strike("delivery_delayed", queue="*", calls="5", seconds="10"),
+                    _strike("delivered_twice", queue="*", calls="10"),
+                ),
+            ),
+        ),
+    ),
+    Rehearsal(
+        "month-end-limits",
+        "Limits reached at month's end: calls are delayed, then refused",
+        (
+            Stage(
+                "Every other call is above the burst limit",
+                (_strike("burst_delay", share="50", seconds="1"),),
+            ),
+            Stage(
+                "The limit of calls is exceeded",
+                (_strike("api_limit_exceeded", calls="15"),),
+            ),
+            Stage(
+                "A server in front of the Vault asks to come again later",
+                (_strike("too_many_requests", calls="15", seconds="2"),),
+            ),
+        ),
+    ),
+    Rehearsal(
+        "forgotten-sessions",
+        "The CRM forgets all sessions, again and again",
+        (
+            Stage(
+                "Every session is over",
+                (_strike("invalid_session", calls="20"),),
+            ),
+            Stage(
+                "Sessions end while the sign-in is away",
+                (
+                    _strike("invalid_session", share="20"),
+                    _strike("status_503_json", calls="3", path="/api/*/auth"),
+                ),
+            ),
+        ),
+    ),
+    Rehearsal(
+        "slow-afternoon",
+        "A slow afternoon: answers come in drops, in small pages, or after the client has given up",
+        (
+            Stage(
+                "Every third answer is slow",
+                (_strike("slow_bytes", share="33", seconds="3"),),
+            ),
+            Stage(
+                "Pages are small",
+                (_strike("fewer_rows", share="100"),),
+            ),
+            Stage(
+                "Some answers never come, though the calls are carried out",
+                (_strike("timeout_after_effect", calls="2", seconds="40"),),
+            ),
+        ),
+    ),
+    Rehearsal(
+        "everything-twice",
+        "Everything twice: messages are delivered twice and out of order, and calls repeated whose answer was lost",
+        (
+            Stage(
+                "Every message comes twice, and every other one late",
+                (
+                    _strike("delivered_twice", queue="*", share="100"),
+                    _strike("out_of_order", queue="*", share="50", seconds="10"),
+                ),
+            ),
+            Stage(
+                "Calls are carried out, and their answers are lost",
+                (_strike("cut_answer", share="20"),),
+            ),
+        ),
+    ),
+)
+
+REHEARSALS: Mapping[str, Rehearsal] = {each.name: each for each in _LISTED}
+"""The rehearsals by name."""

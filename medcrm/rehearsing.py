@@ -1,0 +1,100 @@
+"""Plays a rehearsal in a Vault: its stages one after the other, and what holds when they are over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from medcrm.expectations import EXPECTATIONS, POLL_SECONDS, unmet_within
+from medcrm.fault_calls import switch_off, switch_on, switches
+from medcrm.rehearsals import Rehearsal, Stage
+from shared.client import VaultClient
+from shared.client.results import Row
+
+SECONDS_IN_MINUTE = 60
+MARGIN_MINUTES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a rehearsal is played.
+
+    ``only`` are the fields ``user`` and ``client_id`` of those whose calls are struck. A stage ends when its faults
+    have struck all that they are for, at the latest after ``stage_seconds``; what is expected has to hold
+    ``patience_seconds`` after the last stage.
+    """
+
+    only: Mapping[str, str]
+    stage_seconds: float
+    patience_seconds: float
+
+
+async def play(
+    client: VaultClient,
+    rehearsal: Rehearsal,
+    course: Course,
+    say: Callable[[str], None],
+) -> bool:
+    """Play a rehearsal, ``say`` what happens, and return whether all that is expected holds in the end."""
+    say(rehearsal.title)
+    for number, stage in enumerate(rehearsal.stages, 1):
+        say(f"{number}. {stage.title}")
+        for switch in await _play_stage(client, stage, course):
+            say(f"   {described(switch)}")
+    say("The faults are over. What holds:")
+    held = True
+    for expectation in EXPECTATIONS:
+        reason = await unmet_within(client, expectation, course.patience_seconds)
+        held = held and reason is None
+        outcome = "holds" if reason is None else f"DOES NOT HOLD: {reason}"
+        say(f"   {expectation.title}: {outcome}")
+    return held
+
+
+async def _play_stage(client: VaultClient, stage: Stage, course: Course) -> list[Row]:
+    """Have the faults of a stage strike, end them, and return their switches as they were at the end."""
+    minutes = int(course.stage_seconds // SECONDS_IN_MINUTE) + MARGIN_MINUTES
+    ids: list[str] = []
+    ended: list[Row] = []
+    try:
+        for fields in stage.switches:
+            # Messages are of no user or client.
+            aimed = {} if "queue" in fields else course.only
+            sent = {**fields, **aimed, "minutes": str(minutes)}
+            switch = await switch_on(client, sent)
+            ids.append(str(switch.get("id")))
+        await _until_used_up(client, ids, course.stage_seconds)
+    finally:
+        # Also when the console is interrupted: a Vault must not stay struck.
+        for switch_id in ids:
+            ended += await switch_off(client, switch_id)
+    return ended
+
+
+async def _until_used_up(
+    client: VaultClient, ids: Collection[str], seconds: float
+) -> None:
+    """Wait until switches have struck all that they are for, at most so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        own = [each for each in await switches(client) if each.get("id") in ids]
+        if all(each.get("used_up") for each in own):
+            return
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def described(switch: Row) -> str:
+    """Return a switch in one line: the fault, what it strikes, and what it has struck."""
+    amount = f"{switch['share']} % of" if "share" in switch else "the next"
+    if "calls" in switch:
+        amount += f" {switch['calls']}"
+    parts = ["messages of", switch.get("queue")]
+    if "path" in switch:
+        parts = ["calls", switch.get("method"), switch["path"]]
+    what = " ".join(str(part) for part in parts if part)
+    for name in ("user", "client_id"):
+        if name in switch:
+            what += f", {name} {switch[name]}"
+    return f"{switch['fault']}: {amount} {what}; struck {switch['struck']}"

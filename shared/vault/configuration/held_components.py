@@ -1,0 +1,103 @@
+"""Keeps the components of what a transaction writes as they are until it ends, and no others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Sequence,
+)
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, TypeVar
+
+import asyncpg
+
+from shared.runtime.retry_policies import BUSY_TABLE
+
+if TYPE_CHECKING:
+    from shared.vault.storage.database import Connection
+
+T = TypeVar("T")
+
+# Locks tables as writing them does; returns the revision of the components.
+HOLD = "SELECT platform.hold_tables($1)"
+# Waits for those who write the table, and lets readers pass.
+LOCK_TABLE = "LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"
+# Whoever wants a table waits behind those who already wait for it, and so behind what they wait for.
+WAIT_BRIEFLY = "SET LOCAL lock_timeout = '500ms'"
+WAIT_AS_OTHERS = "SET LOCAL lock_timeout = DEFAULT"
+
+_written: ContextVar[set[str] | None] = ContextVar("written", default=None)
+
+
+class ComponentsChanged(Exception):
+    """Raised when components changed while they were used; the transaction is repeated with the new ones."""
+
+
+class TablesBusy(Exception):
+    """Raised when others use a table for longer than a change may wait in their way; nothing was done."""
+
+
+@asynccontextmanager
+async def waiting_briefly(connection: Connection) -> AsyncIterator[None]:
+    """Wait within the block for each table for half a second at most.
+
+    :raises TablesBusy: a table was in use for longer; its cause is the driver's error.
+    """
+    await connection.execute(WAIT_BRIEFLY)
+    try:
+        yield
+    except asyncpg.LockNotAvailableError as error:
+        raise TablesBusy from error
+    await connection.execute(WAIT_AS_OTHERS)
+
+
+async def unless_busy(change: Callable[[], Awaitable[T]]) -> T:
+    """Run a change in a transaction of its own, and again while its tables are busy; return its result.
+
+    :raises LockNotAvailableError: they were, in each attempt.
+    """
+    for attempt in range(2, BUSY_TABLE.attempts + 1):
+        try:
+            return await change()
+        except TablesBusy:
+            await asyncio.sleep(BUSY_TABLE.pause_before(attempt))
+    try:
+        return await change()
+    except TablesBusy as busy:
+        raise busy.__cause__ or busy from None
+
+
+@contextmanager
+def noting_written() -> Iterator[set[str]]:
+    """Yield the tables that this task writes in the block, as SQL names them; more of them as it writes."""
+    written: set[str] = set()
+    token = _written.set(written)
+    try:
+        yield written
+    finally:
+        _written.reset(token)
+
+
+def note_written(table: str) -> None:
+    """Note a table that is about to be written by the components of its rows."""
+    written = _written.get()
+    if written is not None:
+        written.add(table)
+
+
+async def hold_tables(connection: Connection, tables: Collection[str]) -> int:
+    """Keep the components of tables as they are until the transaction ends; return the revision that they have now."""
+    revision: int = await connection.fetchval(HOLD, list(tables))
+    return revision
+
+
+async def lock_tables(connection: Connection, tables: Sequence[str]) -> None:
+    """Wait until nobody writes the tables, and keep everybody from it until the transaction ends."""
+    for name in tables:
+        await connection.execute(LOCK_TABLE.format(table=name))

@@ -1,0 +1,61 @@
+"""Faults that answer a call in place of the Vault, which does not carry it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.rehearsal.fault import (
+    HTML,
+    JSON,
+    STATUS_HEADER,
+    CallFault,
+    StruckCall,
+    envelope,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal(CallFault):
+    """The Vault refuses the call with an error of its API."""
+
+    type: ErrorType
+    message: str
+
+    async def strike(self, call: StruckCall) -> None:
+        """Answer with the FAILURE envelope of the error, HTTP 200 as of all that a Vault has processed."""
+        body = envelope("FAILURE", self.type, self.message)
+        await call.answer(HTTPStatus.OK, body, JSON, ((STATUS_HEADER, b"FAILURE"),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooManyRequests(CallFault):
+    """A server in front of the Vault has too many calls, and says when to come again."""
+
+    async def strike(self, call: StruckCall) -> None:
+        """Answer 429 with ``Retry-After``, in whole seconds."""
+        seconds = max(1, round(call.seconds))
+        message = "Too many requests; come again later"
+        body = envelope("FAILURE", ErrorType.API_LIMIT_EXCEEDED, message)
+        retry_after = (b"retry-after", str(seconds).encode())
+        await call.answer(HTTPStatus.TOO_MANY_REQUESTS, body, JSON, (retry_after,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerError(CallFault):
+    """The Vault, or a server in front of it, fails; ``html`` is a server's page, the other form the Vault's JSON."""
+
+    status: HTTPStatus
+    html: bool
+
+    async def strike(self, call: StruckCall) -> None:
+        """Answer with the status, as a page or as the EXCEPTION envelope."""
+        title = f"{self.status.value} {self.status.phrase}"
+        if self.html:
+            page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+            await call.answer(self.status, page.encode(), HTML)
+            return
+        message = f"{title}; try again later"
+        body = envelope("EXCEPTION", ErrorType.UNEXPECTED_ERROR, message)
+        await call.answer(self.status, body, JSON, ((STATUS_HEADER, b"EXCEPTION"),))

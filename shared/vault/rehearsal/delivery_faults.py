@@ -1,0 +1,138 @@
+"""Rearranges the messages that a Vault sends: holds some back, sends some twice, and lets some be overtaken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.vault.rehearsal.fault import QueueFault, Treatment
+from shared.vault.rehearsal.fault_switches import Switch, Switches
+
+UNTOUCHED = Treatment()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message in the outbox: its position there, and its queue."""
+
+    position: int
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A message that stays in the outbox until a moment, until its switch ends, or until it is overtaken."""
+
+    queue: str
+    switch_id: str
+    until: datetime
+    until_overtaken: bool
+
+
+class DeliveryFaults:
+    """Decides for each message that a relay has taken from the outbox whether and how often it is published now."""
+
+    def __init__(self, switches: Switches) -> None:
+        self._switches = switches
+        self._held: dict[int, _Held] = {}
+        # Published when they come again, whatever is on by then: a message is struck once.
+        self._released: set[int] = set()
+        self._again = False
+
+    def held(self) -> list[int]:
+        """Return the positions of the messages that stay in the outbox for now."""
+        if not self._held:
+            return []
+        now = self._switches.now
+        for position, held in list(self._held.items()):
+            if held.until <= now or not self._switches.has(held.switch_id):
+                self._release(position)
+        return list(self._held)
+
+    def arranged(self, messages: Sequence[Waiting]) -> list[int]:
+        """Return the positions of those messages that are published now, in this order; a position may come twice."""
+        if not self._switches and not self._held:
+            self._released.clear()
+            return [message.position for message in messages]
+        order: list[int] = []
+        present = {message.position for message in messages}
+        for message in messages:
+            treatment = self._treatment(message, in_sequence=False)
+            if message.position in self._held:
+                continue
+            order += [message.position] * treatment.copies
+            overtaken = self._overtaken(message.queue)
+            # What is not here was held in an earlier round; it comes with the next one.
+            order += [position for position in overtaken if position in present]
+        self._released -= set(order)
+        return order
+
+    def in_sequence(self, messages: Iterable[Waiting]) -> list[int]:
+        """Return the positions of a sequential queue that are published now; what is held holds all behind it."""
+        order: list[int] = []
+        held = set(self.held())
+        for message in messages:
+            if message.position in held:
+                break
+            treatment = self._treatment(message, in_sequence=True)
+            if message.position in self._held:
+                break
+            order += [message.position] * treatment.copies
+        self._released -= set(order)
+        return order
+
+    def again(self) -> bool:
+        """Return whether messages have been released since it was last asked: they are to be taken at once."""
+        again, self._again = self._again, False
+        return again
+
+    def _treatment(self, message: Waiting, *, in_sequence: bool) -> Treatment:
+        """Return what happens to a message, having noted it when it is held."""
+        if message.position in self._released:
+            return UNTOUCHED
+        for switch in self._switches.for_message(message.queue):
+            treatment = _treatment_of(switch)
+            if self._spares(message.queue, treatment, in_sequence=in_sequence):
+                continue
+            if switch.strikes():
+                self._hold(message, switch, treatment)
+                return treatment
+        return UNTOUCHED
+
+    def _spares(self, queue: str, treatment: Treatment, *, in_sequence: bool) -> bool:
+        """Return whether a message cannot be overtaken: in a sequence, or while another one of its queue is to be."""
+        if not treatment.until_overtaken:
+            return False
+        held = self._held.values()
+        return in_sequence or any(
+            each.until_overtaken and each.queue == queue for each in held
+        )
+
+    def _hold(self, message: Waiting, switch: Switch, treatment: Treatment) -> None:
+        if treatment.hold_seconds:
+            until = self._switches.now + timedelta(seconds=treatment.hold_seconds)
+            overtaken = treatment.until_overtaken
+            held = _Held(message.queue, switch.switch_id, until, overtaken)
+            self._held[message.position] = held
+
+    def _overtaken(self, queue: str) -> list[int]:
+        """Release the messages of a queue that waited for one to overtake them; return their positions."""
+        found = [
+            position
+            for position, held in self._held.items()
+            if held.queue == queue and held.until_overtaken
+        ]
+        for position in found:
+            self._release(position)
+        return found
+
+    def _release(self, position: int) -> None:
+        del self._held[position]
+        self._released.add(position)
+        self._again = True
+
+
+def _treatment_of(switch: Switch) -> Treatment:
+    fault = switch.fault
+    return fault.treat(switch.seconds) if isinstance(fault, QueueFault) else UNTOUCHED
