@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from services.connector.processing import message_failure
@@ -43,14 +45,15 @@ def test_an_error_type_that_was_added_has_no_words() -> None:
 
 @pytest.mark.parametrize("standard", [MEDICAL, CRM])
 def test_the_error_types_are_those_of_the_picklists_and_of_the_connector(
-    standard: object,
+    standard: Path,
 ) -> None:
-    picklists = registry(standard).picklists  # type: ignore[arg-type]
+    picklists = registry(standard).picklists
     of_items = picklists["exception_item_error_type__sys"].entries
     of_messages = picklists["exception_message_error_type__sys"].entries
-    assert set(of_items) == set(ItemErrorType) == set(item_failures.ItemErrorType)
-    assert set(of_messages) == set(MessageErrorType)
-    assert set(message_failure.MessageErrorType) < set(MessageErrorType)
+    assert set(of_items) == {each.value for each in ItemErrorType}
+    assert set(of_items) == {each.value for each in item_failures.ItemErrorType}
+    assert set(of_messages) == {each.value for each in MessageErrorType}
+    assert set(of_messages) > {each.value for each in message_failure.MessageErrorType}
 
 
 BEFORE = "Integration rule r__c, field rule f__c, target field x__v.y__v: "
