@@ -25,7 +25,7 @@ from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
 from shared.vault.errors import VaultFault
-from shared.vault.exceptions.error_words import words_of
+from shared.vault.exceptions.error_words import reason_of, words_of
 from shared.vault.exceptions.exception_model import ITEM, SETTLED, ErrorStatus
 from shared.vault.exceptions.exception_model import MESSAGE as OBJECT
 from shared.vault.vql import literal
@@ -261,6 +261,7 @@ async def one_message(
         facts=[each for each in shown.remaining if each.name not in ELSEWHERE],
         queue=_queue(visit, str(shown.values["queue__sys"] or "")),
         rule_path=rule_path,
+        reason_of=reason_of,
         source_object=source_object,
         source_path=source_path,
         ignore=f"{OBJECT_PREFIX}.{ITEM}.ignore__sys",

@@ -25,6 +25,18 @@ def words_of(error_type: str) -> ErrorWords | None:
     return None
 
 
+def reason_of(text: str) -> str:
+    """Return the text of an item's error without the names of rule, field rule and target field before each reason."""
+    return "\n".join(map(_reason, text.splitlines()))
+
+
+def _reason(line: str) -> str:
+    """Return the reason in a line of an error: a sentence that names what is wrong, not where."""
+    names, found, reason = line.partition(": ")
+    of_field = names.startswith("Integration rule ") and ", target field " in names
+    return reason[:1].upper() + reason[1:] if found and of_field else line
+
+
 def item_words(error_type: ItemErrorType) -> ErrorWords:
     """Return the words for an item: a record that was not transferred, or only without one of its fields."""
     match error_type:

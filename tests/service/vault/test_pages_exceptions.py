@@ -390,6 +390,8 @@ async def test_a_message_leads_to_where_it_is_mended(
     for name in ("case_priority__v", "request_product__v", "medical_inquiries__v"):
         assert (await visitor.click(page, name)).status == 200, name
     assert "/ui/objects/product__v" in page.links.values()
+    assert "Reference lookup delivery_method_to_priority__v (picklist) has" in page.text
+    assert "Integration rule medical_inquiries__v, field rule" not in page.text
     # In words first, and its code last.
     what = "A value of the source record has no row in its reference lookup."
     assert page.text.index(what) < page.text.index("message_processing_error__sys")

@@ -15,7 +15,7 @@ from services.connector.rules.lookups import (
     MissingLookup,
     _missing,
 )
-from shared.vault.exceptions.error_words import words_of
+from shared.vault.exceptions.error_words import reason_of, words_of
 from shared.vault.exceptions.exception_model import ItemErrorType, MessageErrorType
 from shared.vault.exceptions.missing_keys import missing_lookup_key, missing_record_key
 from tests.unit.connector.standard_vaults import CRM, MEDICAL, registry
@@ -100,3 +100,21 @@ def no_record(key: str, name: str = "product__v") -> str:
 )
 def test_the_key_that_no_record_has(text: str, key: str) -> None:
     assert missing_record_key(text, "product__v", "external_id__v") == key
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (f"{BEFORE}no such row", "No such row"),
+        (f"{BEFORE}one: two\n{BEFORE}three", "One: two\nThree"),
+        ("Field [x__v]: too long", "Field [x__v]: too long"),
+        (BEFORE.rstrip(), BEFORE.rstrip()),
+        ("", ""),
+    ],
+)
+def test_a_reason_stands_without_the_names_before_it(text: str, reason: str) -> None:
+    assert reason_of(text) == reason
+
+
+def test_what_the_connector_names_before_a_reason_is_left_out() -> None:
+    assert reason_of(no_record("P-77")).startswith("No product__v with external_id__v ")
