@@ -28,7 +28,7 @@ async def timed_run(
     job = await medical.request_run(integration)
     memory: list[int] = []
     while time.perf_counter() - started < LIMIT_SECONDS:
-        memory.append(_resident(connector))
+        memory.append(resident(connector))
         report: Mapping[str, Any] = await medical.run(integration, job)
         status = report["status"]
         if status not in ("QUEUED", "RUNNING"):
@@ -41,5 +41,6 @@ async def timed_run(
     raise BenchFailed(message)
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
+    """Return the bytes of memory that a process has."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES

@@ -18,6 +18,7 @@ from bench.data import CALL_ROWS, TRANSFER, BenchFailed, submitted_inquiries
 from bench.metadata import measured_sync
 from bench.processor_time import processor_seconds
 from bench.profiler import profiled
+from bench.reconciliations import measured_reconciliation
 from local.system import System
 from shared.client import VaultClient
 
@@ -46,7 +47,9 @@ async def run(
             figures |= await measured_sync(
                 system, crm, medical, min(accounts, PRODUCTS)
             )
-            return {**figures, **await measured_run(system, crm, medical, accounts)}
+            figures |= await measured_run(system, crm, medical, accounts)
+            # The last of all: what was measured has to have come about, too.
+            return {**figures, **await measured_reconciliation(system, crm, medical)}
     finally:
         await system.reset()
 

@@ -12,6 +12,7 @@ from medcrm.configuration import Configuration, ConfigurationFault
 from medcrm.console_session import DIFFERENT, Url, Username, failed, run_signed_in
 from medcrm.difference import Difference, Kind, compare
 from medcrm.folder import read_folder, write_folder
+from medcrm.reconcile_cli import reconcile_command, transfer_again_command
 from medcrm.rehearse_cli import rehearse
 from medcrm.statement_order import statements
 from medcrm.vault import read_vault
@@ -27,6 +28,8 @@ config = typer.Typer(
 )
 app.add_typer(config, name="config")
 app.add_typer(rehearse, name="rehearse")
+app.command("reconcile")(reconcile_command)
+app.command("transfer-again")(transfer_again_command)
 
 Folder = Annotated[
     Path, typer.Argument(help="Folder of MDL and CSV files.", show_default=False)

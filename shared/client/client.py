@@ -226,12 +226,14 @@ class VaultClient(ServiceCalls, ComponentCalls):
         self,
         object: str,
         rows: Sequence[Mapping[str, object]],
+        *,
+        lineage: str | None = None,
     ) -> list[RowResult]:
         """Create records, 500 a call, one result a row in order.
 
-        When a later call fails, the rows of the calls before it are already written.
+        When a later call fails, the rows of the calls before it are already written. ``lineage`` is as of ``update``.
         """
-        return await self._write("create", "POST", object, rows, {})
+        return await self._write("create", "POST", object, rows, {}, lineage)
 
     async def update(
         self,

@@ -18,6 +18,8 @@ SOURCE_MODIFIED = "source_modified_date__sys"
 """In a row: when the record that it was copied from was last modified; in a result: the state that is stored."""
 LINEAGE = "lineage__sys"
 """In a row: number of its origin in the call's lineage, message id, and the source record's id or None."""
+CREATED = "created__sys"
+"""The event of a row that has made its record."""
 
 
 # A warning accompanies what was done all the same.

@@ -122,6 +122,62 @@ class ServiceCalls(SignedInCalls):
         report = {"integration_point": integration_point, **counts}
         return await self._run_call("report_batch", "PUT", path, report)
 
+    # Reconciliations
+
+    async def request_reconciliation(self, scope: Mapping[str, str]) -> int:
+        """Have what is named (``connection``, ``integration`` …) compared, and return the job's id."""
+        request = Request(
+            "request_reconciliation", "POST", RECONCILIATIONS, form=dict(scope)
+        )
+        answer = await self._call(request)
+        return whole(answer.get("job_id"), "job_id")
+
+    async def reconciliation(self, job: int) -> Row:
+        """Return a reconciliation: status, progress and counts."""
+        path = f"{RECONCILIATIONS}/{job}"
+        return await self._run_call("reconciliation", "GET", path, None)
+
+    async def reconciliations(self, connection: str = "") -> list[Row]:
+        """Return the latest reconciliations of a connection, or of all, the latest first."""
+        request = Request(
+            "reconciliations",
+            "GET",
+            RECONCILIATIONS,
+            params={"connection": connection},
+        )
+        answer = await self._call(request)
+        return rows_of(answer.get("data"), "data")
+
+    async def tell_reconciliation(
+        self, job: int, progress: Mapping[str, object]
+    ) -> Row:
+        """Report the beginning of a reconciliation, or why it ends, and return it as it is then."""
+        path = f"{RECONCILIATIONS}/{job}"
+        return await self._run_call("tell_reconciliation", "PUT", path, progress)
+
+    async def report_slice(
+        self, job: int, number: int, report: Mapping[str, object]
+    ) -> Row:
+        """Report the result of a slice of a reconciliation, and return the reconciliation as it is then."""
+        # Addressed by its number, so that a report that is repeated is counted once.
+        path = f"{RECONCILIATIONS}/{job}/slices/{number}"
+        return await self._run_call("report_slice", "PUT", path, report)
+
+    async def findings(self, job: int) -> str:
+        """Return the findings of a reconciliation as CSV."""
+        path = f"{RECONCILIATIONS}/{job}/findings"
+        request = Request("findings", "GET", path)
+        return await self._call_for_text(request)
+
+    async def transfer_again(self, job: int, ids: Sequence[str] = ()) -> int:
+        """Have findings of a reconciliation (record ids, or all) transferred again, and return how many."""
+        path = f"{RECONCILIATIONS}/{job}/actions/transfer_again"
+        form = {"ids": ",".join(ids)}
+        request = Request("transfer_again", "POST", path, form=form)
+        answer = await self._call(request)
+        data = mapping(answer.get("data"), "data")
+        return whole(data.get("transferred_again"), "transferred_again")
+
     async def _run_call(
         self,
         call: str,
@@ -208,6 +264,9 @@ class ServiceCalls(SignedInCalls):
         request = Request("upload_connection_file", "POST", path, form=form)
         answer = await self._call(request)
         return mapping(answer.get("data"), "data")
+
+
+RECONCILIATIONS = f"{API}/services/reconciliations"
 
 
 def _runs(integration: str) -> str:

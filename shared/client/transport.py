@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from shared.client.errors import (
     VaultUnavailable,
 )
 from shared.client.results import Row, text_of, whole
+from shared.client.seen_revision import REVISION_HEADER, SeenRevision
 from shared.protocol.error_types import ErrorType
 from shared.runtime.off_loop import off_loop
 from shared.runtime.retry_policies import LOST_CALL
@@ -81,6 +83,7 @@ class Transport:
         self._timeout = timeout
         self._concurrency = concurrency
         self._places = asyncio.Semaphore(concurrency)
+        self.seen = SeenRevision()
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: Request, session_id: str | None) -> Row:
@@ -176,6 +179,7 @@ class Transport:
 
     async def _exchange(self, request: Request, session_id: str | None) -> Answer:
         session = self._open()
+        began = datetime.now(UTC)
         try:
             async with session.request(
                 request.method,
@@ -190,6 +194,7 @@ class Transport:
                 # Errors of the API are answered by 200 or 4xx with an envelope; a redirect is another server's.
                 if response.status >= 500 or 300 <= response.status < 400:
                     raise VaultUnavailable(f"{request.call}: status {response.status}")
+                self.seen.note(response.headers.get(REVISION_HEADER), began)
                 return Answer(response.status, body)
         except TimeoutError as error:
             late = f"{request.call}: no answer within {self._timeout:g} s"

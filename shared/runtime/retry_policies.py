@@ -78,6 +78,15 @@ BACKGROUND_WORK = RetryPolicy(
     longest_pause=30.0,
     finally_="the process stops",
 )
+# A building takes minutes: what another process does not build, or has left behind, is seen to soon enough.
+INDEX_BUILDER = RetryPolicy(
+    tries="the building of missing search indexes",
+    after="another process of the Vault is building",
+    attempts=UNBOUNDED,
+    first_pause=5.0,
+    longest_pause=60.0,
+    finally_="the process stops",
+)
 SUBSCRIPTION = RetryPolicy(
     tries="the subscription to a queue",
     after="it is lost, or cannot be opened",
@@ -234,6 +243,7 @@ POLICIES = (
     PEER_AWAY,
     VAULT_LOOP,
     BACKGROUND_WORK,
+    INDEX_BUILDER,
     SUBSCRIPTION,
     DELIVERY,
     UNEXPECTED_ERROR,

@@ -164,7 +164,31 @@ class _TransferMetrics:
         )
 
 
-class Metrics(_RequestMetrics, _MessageMetrics, _RehearsalMetrics, _TransferMetrics):
+class _ReconciliationMetrics:
+    """Metrics of the latest reconciliation of each connection as a whole."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.reconciliation_findings = Gauge(
+            "reconciliation_findings",
+            "Findings of the latest reconciliation.",
+            ["connection", "kind"],
+            registry=registry,
+        )
+        self.reconciliation_clean = Gauge(
+            "reconciliation_last_clean_timestamp_seconds",
+            "Time of the latest reconciliation without findings.",
+            ["connection"],
+            registry=registry,
+        )
+
+
+class Metrics(
+    _RequestMetrics,
+    _MessageMetrics,
+    _RehearsalMetrics,
+    _TransferMetrics,
+    _ReconciliationMetrics,
+):
     """All metrics. Label values are names of routes, queues, points, faults and Vaults, never record data."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
@@ -173,6 +197,7 @@ class Metrics(_RequestMetrics, _MessageMetrics, _RehearsalMetrics, _TransferMetr
         _MessageMetrics.__init__(self, registry)
         _RehearsalMetrics.__init__(self, registry)
         _TransferMetrics.__init__(self, registry)
+        _ReconciliationMetrics.__init__(self, registry)
 
     def router(self) -> APIRouter:
         """Return the route ``/metrics`` in the Prometheus text format."""

@@ -163,8 +163,17 @@ class FreshValue(Generic[T]):
     Callers share one load at a time.
     """
 
-    def __init__(self, load: Callable[[], Awaitable[T]]) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Awaitable[T]],
+        refresh: Callable[[T, datetime], Awaitable[T | None]] | None = None,
+    ) -> None:
+        """Take the load, and ``refresh``, which may know of less work that makes a value one of a later moment.
+
+        It returns None when the value has to be loaded again.
+        """
         self._load = load
+        self._refresh = refresh
         self._loaded: _Loaded[T] | None = None
         self._loading = asyncio.Lock()
 
@@ -182,10 +191,18 @@ class FreshValue(Generic[T]):
             # The task that had the lock before has most likely loaded what is needed.
             known = self._loaded
             if known is None or known.started < needed:
-                started = datetime.now(UTC)
-                value = await self._load()
-                known = self._loaded = _Loaded(value, started)
+                known = self._loaded = await self._renewed(known, needed)
         return known.value
+
+    async def _renewed(self, known: _Loaded[T] | None, needed: datetime) -> _Loaded[T]:
+        if known is not None and self._refresh is not None:
+            refreshed = await self._refresh(known.value, needed)
+            if refreshed is not None:
+                # It may have changed right afterwards: nothing is said of later moments.
+                return _Loaded(refreshed, needed)
+        started = datetime.now(UTC)
+        value = await self._load()
+        return _Loaded(value, started)
 
 
 CANCEL_AGAIN_SECONDS = 0.5

@@ -45,6 +45,13 @@ class RunEvent(StrEnum):
     BATCH = "run_batch"
 
 
+class ReconciliationEvent(StrEnum):
+    """Value of the attribute ``event`` in messages of reconciliations: compare a slice, or transfer records again."""
+
+    SLICE = "reconciliation_slice"
+    TRANSFER_AGAIN = "transfer_again"
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """The content: ``attributes`` (object, event, integration_point, …) and up to 500 source record ids."""

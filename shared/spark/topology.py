@@ -23,7 +23,15 @@ ROUNDS_HEADER = "x-rounds"
 """AMQP header of a message that its Vault has put back: how often it reached the delivery limit."""
 BEGUN_HEADER = "x-begun"
 """AMQP header of a message that was put back: how often its processing has begun, all its Vaults being reachable."""
-KEPT_HEADERS = ("vault_id", "x-attempt", ROUNDS_HEADER, BEGUN_HEADER)
+REVISION_HEADER = "x-configuration-revision"
+"""AMQP header of the sender's: the revision of the Vault ``vault_id`` when the message was queued, or a later one."""
+KEPT_HEADERS = (
+    "vault_id",
+    "x-attempt",
+    REVISION_HEADER,
+    ROUNDS_HEADER,
+    BEGUN_HEADER,
+)
 """AMQP headers of a copy: those that senders set, and none that the broker has set."""
 MAX_BEGUN = SUSPECT.attempts - 1
 """A message that has begun so often, and never came to an end, is taken for one that ends its connector."""

@@ -52,6 +52,16 @@ class SlowVault:
         await self._wait()
         return await self.vault.upsert(object, rows, id_param, lineage=lineage)
 
+    async def create(
+        self,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
+        *,
+        lineage: str | None = None,
+    ) -> list[RowResult]:
+        await self._wait()
+        return await self.vault.create(object, rows, lineage=lineage)
+
     async def create_documents(
         self, rows: Sequence[Mapping[str, object]], id_param: str
     ) -> list[RowResult]:

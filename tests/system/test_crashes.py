@@ -12,6 +12,11 @@ from local.system import System
 from shared.client import VaultClient
 from tests.system import own
 from tests.system.conditions import Connected, eventually, new_run
+from tests.system.reconciling import (
+    assert_clean,
+    everything_transferred,
+    reconciled,
+)
 
 running, connected = own.running, own.connected
 INQUIRIES = 500
@@ -87,6 +92,17 @@ async def test_a_crash_loses_and_doubles_nothing(
     assert await exceptions_in(connected) == exceptions, (
         "a crash is waited for, it is nobody's exception"
     )
+    await everything_transferred(connected)
+    await assert_clean(crm)
+    found = await assert_clean(medical)
+
+    # What compares goes on after a crash as well, and counts each record once.
+    async def crash_again() -> None:
+        await running.kill(victim)
+        await running.restart(victim)
+
+    again = await reconciled(medical, crash_again)
+    assert (again.counts, again.findings) == (found.counts, set())
 
 
 async def exceptions_in(connected: Connected) -> list[int]:

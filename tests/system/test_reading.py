@@ -69,6 +69,8 @@ WITHOUT_VALUES = {
     "GET /readiness/{vault}/{connection}": "names of what is configured, and how many exceptions are open",
     "POST /crm-lookups/{vault}/{connection}": "accounts to those who may look up accounts, which is this permission; "
     "what is shown of them the connection's rule and the countries' agreements say (test_crm_lookup.py)",
+    "GET /": "no records",
+    "GET /openapi.json": "no records",
     "GET /healthz": "no records",
     "GET /readyz": "no records",
     "GET /metrics": "counts",

@@ -58,6 +58,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/components/schema.py",
             "shared/vault/loader/extract.py",
             "shared/vault/model/field_types.py",
+            "shared/vault/model/search_words.py",
             "shared/vault/records/field_values.py",
             "shared/vault/vql/functions.py",
         },
@@ -105,10 +106,13 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "services/connector/rules/lookups.py",
             "services/connector/rules/rule_findings.py",
         },
-        "noted_writes.WriteEvent": {"services/connector/preview/record_preview.py"},
+        "noted_writes.WriteEvent": {
+            "services/connector/preview/record_preview.py",
+            "services/connector/reconciliation/comparison.py",
+        },
         "object_json.RelationshipKind": {"shared/vault/api/object_json.py"},
         "object_metadata.FieldType": {
-            "services/connector/preview/noted_writes.py",
+            "services/connector/points/noted_writes.py",
             "services/connector/rules/conversion.py",
             "services/connector/rules/query_plan.py",
         },
@@ -137,6 +141,9 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "rows.UnchangedFields": {
             "shared/vault/records/row_reader.py",
             "shared/vault/records/rows.py",
+        },
+        "reconciliation_verdicts.Verdict": {
+            "shared/protocol/reconciliation_verdicts.py"
         },
         "specification.NameRule": {"shared/vault/components/component_validation.py"},
         "specification.ValueType": {
@@ -174,6 +181,7 @@ UNDECIDED = frozenset(
         "cookies.NoteKind",
         "documents.DraftContent",
         "documents.VersionScope",
+        "envelope.ReconciliationEvent",
         "envelope.RunEvent",
         "error_types.ErrorType",
         "transfer_status.TransferStatus",
@@ -186,6 +194,7 @@ UNDECIDED = frozenset(
         "message_failure.MessageErrorType",
         "object_json.Source",
         "package_validation.DependencyStatus",
+        "reconciliation_model.Phase",
         "record_preview.PreviewResult",
         "record_roles.Holder",
         "response_envelope.Status",

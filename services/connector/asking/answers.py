@@ -107,7 +107,7 @@ def _unavailable(message: str) -> Response:
 def _errors(status: str, type: str, message: str) -> dict[str, object]:
     """Return an envelope with one error."""
     error = {"type": type, "message": message}
-    return {"responseStatus": status, "responseMessage": None, "errors": [error]}
+    return {"responseStatus": status, "errors": [error]}
 
 
 def _response(

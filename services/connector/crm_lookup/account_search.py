@@ -21,7 +21,8 @@ CRITERIA: Mapping[str, str] = {
     "external_id": "external_id__v",
 }
 
-_WORD = re.compile(r"\w+")
+# A letter may have its accent as a character of its own.
+_WORD = re.compile(r"\w[\w\u0300-\u036f]*")
 Text = Annotated[str, Field(min_length=1, max_length=100)]
 
 

@@ -56,6 +56,7 @@ async def search(asked: AccountSearch, traffic: Traffic, asker: Asker) -> Found:
     # Each statement is ordered and limited; only all of them together have the first accounts.
     rows.sort(key=lambda row: (text(row, NAME), text(row, "id")))
     shown = rows[: asked.limit]
+    await traffic.configuration.look_up(rule, shown)
     contacts = [_contact(row, rule) for row in shown]
     candidates = await candidates_of(asker.own(traffic.own.client), contacts)
     accounts = [

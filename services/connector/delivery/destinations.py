@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import assert_never
 
 from services.connector.vaults.configuration import Connection
 from services.connector.vaults.configuration_reader import CONNECTIONS, read_connections
 from shared.client.client import VaultClient
 from shared.client.results import text
+from shared.client.seen_revision import ANY_MOMENT
 from shared.runtime.waiting import FreshValue, concurrently
 
 Json = Mapping[str, object]
@@ -147,12 +149,24 @@ class RouteReader:
     def __init__(self, client: VaultClient, queue: str) -> None:
         self._client = client
         self._queue = queue
-        self.fresh = FreshValue(self._load)
+        self._revision: str | None = None
+        self.fresh = FreshValue(self._load, self._refresh)
+
+    async def _refresh(self, known: Routes, moment: datetime) -> Routes | None:
+        if self._revision is None:
+            return None
+        revision = await self._client.revision_since(moment)
+        unchanged = revision is not None and revision.configuration == self._revision
+        return known if unchanged else None
 
     async def _load(self) -> Routes:
+        # Before the reads: what they see is of this revision, or of one that is noticed the next time.
+        revision = await self._client.revision_since(ANY_MOMENT)
         async with concurrently() as group:
             components = group.create_task(self._client.configuration("Queue"))
             connections = group.create_task(self._client.query(CONNECTIONS))
+        # Only now: a read that fails leaves the routes that are kept with their own revision.
+        self._revision = revision.configuration if revision else None
         rows = connections.result().rows
         return read_routes(
             self._queue,

@@ -19,6 +19,7 @@ from shared.spark.broker_errors import MalformedMessage, Unroutable
 from shared.spark.consumer import Delivery
 from shared.spark.envelope import Envelope, known_id
 from shared.spark.publisher import Outgoing
+from shared.spark.topology import REVISION_HEADER
 
 # Of the metric of User Exception Messages, which the Vault makes of what is reported as not delivered.
 METRIC_TYPE = "message_delivery_error__sys"
@@ -70,7 +71,8 @@ class Outbound:
                 row = unreadable(delivery.body, message_id, problem.reason)
                 report.append(row)
             else:
-                sendings[envelope.message_id] = Sending(envelope)
+                sending = Sending(envelope, self._told(delivery, envelope))
+                sendings[envelope.message_id] = sending
         await self._deliver(list(sendings.values()))
         for sending in sendings.values():
             report.extend(sending.report())
@@ -79,6 +81,14 @@ class Outbound:
             f"report on queue {self._queue} ({self._own.name})",
             lambda: self._own.client.report_deliveries(self._queue, report),
         )
+
+    def _told(self, delivery: Delivery, envelope: Envelope) -> str | None:
+        """Note the revision that a message brings, so that its routes need not be read again, and return it."""
+        told = delivery.headers.get(REVISION_HEADER)
+        if not isinstance(told, str):
+            return None
+        self._own.client.note_revision(told, envelope.enter_queue_timestamp)
+        return told
 
     def _count_failed(self, report: Iterable[Mapping[str, object]]) -> None:
         failed = {row["message_id"] for row in report if "error" in row}
@@ -182,7 +192,12 @@ class Outbound:
             send_attempt=sending.attempts,
             send_message_timestamp=sending.sent,
         )
-        headers = {"vault_id": self._own.vault_id, "x-attempt": sending.attempts}
+        headers: dict[str, str | int] = {
+            "vault_id": self._own.vault_id,
+            "x-attempt": sending.attempts,
+        }
+        if sending.revision is not None:
+            headers[REVISION_HEADER] = sending.revision
         return Outgoing(
             queue=destination.queue,
             body=envelope.encode(),

@@ -15,9 +15,13 @@ MAX_REPORTED = 32_000
 
 @dataclass(slots=True)
 class Sending:
-    """A message of an outbound queue; ``missing`` has a reason for each connection it has yet to get over."""
+    """A message of an outbound queue; ``missing`` has a reason for each connection it has yet to get over.
+
+    ``revision`` is what it tells of its Vault's configuration when it was queued.
+    """
 
     envelope: Envelope
+    revision: str | None = None
     attempts: int = 0
     sent: datetime = field(default_factory=lambda: datetime.now(UTC))
     reached: set[Destination] = field(default_factory=set)

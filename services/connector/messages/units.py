@@ -13,6 +13,7 @@ from shared.spark.envelope import (
     Envelope,
     JsonValue,
     Message,
+    ReconciliationEvent,
     RunEvent,
 )
 
@@ -48,6 +49,14 @@ def requested_run(message: Message) -> RunBatch | None:
     if message.attributes.get("event") != RunEvent.REQUEST:
         return None
     return run_of(message)
+
+
+def requested_slice(message: Message) -> int | None:
+    """Return the reconciliation of which a message requests the next slice; None for any other message."""
+    if message.attributes.get("event") != ReconciliationEvent.SLICE:
+        return None
+    number = message.attributes.get("reconciliation")
+    return number if _is_whole(number) else None
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

@@ -5,7 +5,7 @@ Merges of accounts come by the same point (``account_merges``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from services.connector.points import account_merges
@@ -27,6 +27,7 @@ from services.connector.points.hcp import (
     ACCOUNT_COUNTRY,
     ACCOUNT_POINT,
     COUNTRIES,
+    COUNTRY_CODE,
     Partitions,
     PullRule,
     PullRules,
@@ -77,7 +78,9 @@ async def transfer(unit: Transfer) -> Outcome:
     heads = await read_heads(unit.source, unit.ids, pull_rules)
     # Also where it may be read, an account of "only accounts with inquiries" waits for its first inquiry.
     partitions = await _allowed(unit, heads, pull_rules)
-    outcome.skipped.update(heads.keys() - partitions.accounts)
+    excluded = heads.keys() - partitions.accounts
+    outcome.skipped.update(excluded)
+    outcome.excluded.update(excluded)
     await _note_unread(
         unit,
         [item for item in unit.ids if item not in heads],
@@ -87,7 +90,7 @@ async def transfer(unit: Transfer) -> Outcome:
         # Two units with the same account, or with inquiries of it, would otherwise write its contact side by side.
         keys = [(ACCOUNT, account) for account in partitions.accounts]
         async with unit.locks.hold(keys):
-            await _write(unit, partitions, outcome)
+            await _write(unit, partitions, outcome, countries.rows)
     return outcome
 
 
@@ -102,6 +105,7 @@ async def _note_unread(
     rows = await query_all(unit.source, texts)
     existing = {str(row["id"]) for row in rows}
     outcome.skipped.update(existing)
+    outcome.excluded.update(existing)
     for item in accounts:
         if item not in existing:
             failure = missing_record(
@@ -151,9 +155,10 @@ async def _write(
     unit: Transfer,
     partitions: Partitions,
     outcome: Outcome,
+    countries: Iterable[Row],
 ) -> None:
     hcps = await read_hcps(unit, partitions)
-    await settle_references(unit.target, hcps.evaluations)
+    await settle_references(unit.target, hcps.evaluations, {COUNTRY_CODE: countries})
     for evaluation in hcps.evaluations:
         outcome.warn(evaluation.warnings)
     # Unlike for an inquiry, which needs a contact, an account that a filter leaves out is simply not transferred.
@@ -221,6 +226,8 @@ POINT = Point(
     transfer,
     order=FIRST,
     narrow=_readable,
+    object=ACCOUNT,
+    linked=frozenset({PERSON, SOURCE_DATA}),
     share=PointShare(
         keys=True,
         fills=frozenset({LINK, "person__v"}),

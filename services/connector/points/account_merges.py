@@ -62,7 +62,7 @@ async def transfer(unit: Transfer) -> Outcome:
     async with unit.locks.hold(keys):
         found = await fetch(unit.source, rule.plan, items)
         outcome.skipped.update(found.filtered | found.missing)
-        evaluation = unit.evaluate(rule, found)
+        evaluation = await unit.evaluate(rule, found)
         await settle_references(unit.target, [evaluation])
         outcome.note(evaluation)
         await _save(unit, evaluation, outcome)

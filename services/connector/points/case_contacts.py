@@ -11,9 +11,9 @@ from services.connector.points.saving import KeyedRows, Origin, not_saved, save
 from services.connector.points.transfer import Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
-from services.connector.rules.rows import statements
+from services.connector.rules.rows import by_any_key, statements
 from services.connector.vaults.record_access import RecordReads
-from shared.client.results import RowResult, text
+from shared.client.results import CREATED, RowResult, text
 from shared.runtime.waiting import concurrently
 
 Row = Mapping[str, object]
@@ -34,8 +34,14 @@ _IDENTITY = frozenset(
 )
 _IDS = f"{VEEVA_ID}, {EXTERNAL_ID}"
 
-Saved = dict[str, str | ItemFailure]
-"""Contact key → id of its Case Contact, or why it has none."""
+
+class Saved(dict[str, str | ItemFailure]):
+    """Contact key → id of its Case Contact, or why it has none; ``new`` are the ids of those that were just created."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.new: set[str] = set()
+
 
 Warnings = dict[str, ItemFailure]
 """Contact key → what its Case Contact has not taken over."""
@@ -149,8 +155,7 @@ def match(
 
     :raises Ambiguous: Veeva ID and External ID lead to different contacts, of which none is a safe guess.
     """
-    by_veeva_id = _find(contact.person.get(VEEVA_ID), candidates.by_veeva_id)
-    by_external_id = _find(contact.person.get(EXTERNAL_ID), candidates.by_external_id)
+    by_veeva_id, by_external_id = _identified(contact, candidates)
     if by_veeva_id and by_external_id and by_veeva_id != by_external_id:
         raise Ambiguous(
             f"the Veeva ID belongs to Case Contact {by_veeva_id} and the External ID to Case Contact {by_external_id}; "
@@ -162,6 +167,17 @@ def match(
     return by_veeva_id or by_external_id or by_link or by_main
 
 
+def _identified(
+    contact: Contact,
+    candidates: Candidates,
+) -> tuple[str | None, str | None]:
+    """Return the ids of the contacts with the HCP's Veeva ID, and with its External ID."""
+    return (
+        _find(contact.person.get(VEEVA_ID), candidates.by_veeva_id),
+        _find(contact.person.get(EXTERNAL_ID), candidates.by_external_id),
+    )
+
+
 def _find(
     identifier: object,
     index: Mapping[str, str],
@@ -171,7 +187,7 @@ def _find(
 
 async def candidates_of(
     target: RecordReads,
-    contacts: Iterable[Contact],
+    contacts: Sequence[Contact],
 ) -> Candidates:
     """Return the existing Case Contacts with an identifier of any of these HCPs.
 
@@ -179,25 +195,23 @@ async def candidates_of(
     """
     # Dicts instead of sets keep the order, so that the same batch asks the same statements.
     keys: dict[str, dict[str, None]] = {VEEVA_ID: {}, EXTERNAL_ID: {}}
-    links: dict[str, None] = {}
     for contact in contacts:
-        links[contact.link] = None
-        links[contact.owner] = None
         for name, values in keys.items():
             value = contact.person.get(name)
             if value:
                 values[str(value)] = None
     head = f"SELECT id, {_IDS}, {LINK} FROM {PERSON}"  # noqa: S608  VQL of names
-    person_texts: list[str] = []
-    for name, values in keys.items():
-        person_texts += statements(head, name, values)
+    persons = await query_all(target, by_any_key(head, keys))
+    found = read_candidates(persons, ())
+    # The Link decides last, so that only those who are found by neither identifier are looked for by it.
+    unknown = [each for each in contacts if not any(_identified(each, found))]
+    links = dict.fromkeys(
+        link for contact in unknown for link in (contact.link, contact.owner)
+    )
     names = f"{LINK}, person__v, {_PERSON_LINK}, {_PERSON_VEEVA_ID}"
     head = f"SELECT {names} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
-    link_texts = statements(head, LINK, links)
-    async with concurrently() as group:
-        persons = group.create_task(query_all(target, person_texts))
-        source_data = group.create_task(query_all(target, link_texts))
-    return read_candidates(persons.result(), source_data.result())
+    source_data = await query_all(target, statements(head, LINK, links))
+    return read_candidates(persons, source_data)
 
 
 async def save_contacts(
@@ -215,17 +229,19 @@ async def save_contacts(
     first = await _match_and_save(unit, contacts)
     # Another unit or connector may have created the same HCP since it was looked for: then it is found now.
     again = [contact for contact in contacts if contact.key in first.refused]
-    if not again:
-        return first.saved, first.warnings
-    more = await _match_and_save(unit, again)
-    return first.saved | more.saved, first.warnings | more.warnings
+    if again:
+        more = await _match_and_save(unit, again)
+        first.saved.update(more.saved)
+        first.saved.new |= more.saved.new
+        first.warnings.update(more.warnings)
+    return first.saved, first.warnings
 
 
 @dataclass(slots=True)
 class _Results:
     """Results by contact key; ``refused`` are the keys of contacts whose creation was refused."""
 
-    saved: Saved = field(default_factory=dict)
+    saved: Saved = field(default_factory=Saved)
     warnings: Warnings = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
 
@@ -309,6 +325,8 @@ async def _match_and_save(
             # A creation that is refused may be one that another connector has just made.
             if not result.ok:
                 found.refused.add(contact.key)
+            elif result.id and result.event == CREATED:
+                saved.new.add(result.id)
         saved[contact.key] = _id_of(result, contact.rule)
     return found
 

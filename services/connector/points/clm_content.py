@@ -171,7 +171,7 @@ class _Content:
             for item, row in found.rows.items()
             if item in wanted or _link(row) in published
         }
-        evaluation = self.unit.evaluate(self.rule, replace(found, rows=rows))
+        evaluation = await self.unit.evaluate(self.rule, replace(found, rows=rows))
         await settle_references(self.unit.target, [evaluation])
         self.outcome.note(evaluation)
         content = KeyedRows()

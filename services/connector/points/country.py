@@ -55,7 +55,7 @@ async def transfer(unit: Transfer) -> Outcome:
     column = spread_field(copies.rule, COUNTRY)
     parts = {part.key: part for part in spread(copies.found.rows, column)}
     rows = {key: part.row for key, part in parts.items()}
-    evaluation = unit.evaluate(copies.rule, replace(copies.found, rows=rows))
+    evaluation = await unit.evaluate(copies.rule, replace(copies.found, rows=rows))
     await settle_references(unit.target, [evaluation])
     # The evaluation is by part; the outcome is by setting.
     for key, failure in evaluation.failures.items():

@@ -24,7 +24,7 @@ from services.connector.points.saving import KeyedRows, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.point_share import PointShare
-from services.connector.rules.rows import MODIFIED, statements
+from services.connector.rules.rows import MODIFIED, by_any_key
 from shared.client.results import text
 
 GONE: Mapping[str, object] = {DELETED: True, SOURCE_STATUS: "inactive__v"}
@@ -39,7 +39,7 @@ async def transfer(unit: Transfer) -> Outcome:
     :raises ClientError: one of the calls fails.
     """
     copies = await Copies.read(unit)
-    evaluation = unit.evaluate(copies.rule, copies.found)
+    evaluation = await unit.evaluate(copies.rule, copies.found)
     await settle_references(unit.target, [evaluation])
     copies.outcome.note(evaluation)
     await _write(copies, evaluation)
@@ -122,9 +122,7 @@ async def _known(
             keys[EXTERNAL_ID][identity.external_id] = None
     names = f"id, {LINK}, {CRM_ORG}, {CRM_ID}, {EXTERNAL_ID}"
     head = f"SELECT {names} FROM {copies.object}"  # noqa: S608  VQL of names
-    texts: list[str] = []
-    for field, values in keys.items():
-        texts += statements(head, field, values)
+    texts = by_any_key(head, keys)
     return KnownRecords.read(await query_all(copies.unit.target, texts))
 
 

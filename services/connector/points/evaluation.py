@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from services.connector.rules.compiled import (
     CompiledRule,
@@ -162,8 +163,11 @@ def evaluate(
 async def settle_references(
     client: RecordAccess,
     evaluations: Sequence[Evaluation],
+    read: Mapping[Unique, Iterable[Row]] = MappingProxyType({}),
 ) -> None:
     """Find the records that rows refer to, each key once for all evaluations, and replace the references by ids.
+
+    ``read`` has the records of objects that were read whole before, with id, key and status.
 
     :raises ClientError: one of the calls fails.
     """
@@ -176,9 +180,11 @@ async def settle_references(
         reads = {
             unique: group.create_task(query_all(client, key_statements(unique, keys)))
             for unique, keys in wanted.items()
+            if unique not in read
         }
     # All evaluations share the answers: a country or a product is named by nearly every row.
-    found = {unique: index(unique[1], read.result()) for unique, read in reads.items()}
+    rows = {**read, **{unique: task.result() for unique, task in reads.items()}}
+    found = {unique: index(unique[1], known) for unique, known in rows.items()}
     for evaluation in evaluations:
         # Most rules refer to nothing by key.
         if not evaluation.rule.references:

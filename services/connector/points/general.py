@@ -76,7 +76,7 @@ async def _attempt(unit: Transfer, rules: Sequence[IntegrationRule]) -> Outcome:
         ]
     fetched = [read.result() for read in reads]
     evaluations = [
-        unit.evaluate(rule, found)
+        await unit.evaluate(rule, found)
         for rule, found in zip(compiled, fetched, strict=True)
     ]
     # Once for all rules: they often refer to the same countries and products.
@@ -184,6 +184,7 @@ class _Saving:
                 rows,
                 key,
                 update=update,
+                searched=step.object not in self.evaluation.rule.keys,
             )
             self.saved[step.object] = self._note(
                 step.object,
@@ -193,7 +194,7 @@ class _Saving:
 
     def _key(self, object_name: str) -> str:
         rule = self.evaluation.rule
-        key = rule.keys.get(object_name)
+        key = rule.keys.get(object_name) or rule.found_by.get(object_name)
         if key is None:
             raise RuleError(
                 rule.name,

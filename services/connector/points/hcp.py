@@ -28,7 +28,11 @@ from shared.runtime.waiting import concurrently
 ACCOUNT = "account__v"
 ACCOUNT_POINT = "account_inbound__v"
 ACCOUNT_COUNTRY = "primary_country__vr.country_code__v"
-COUNTRIES = "SELECT id, country_code__v, pull_accounts_rule__v FROM country__v"
+COUNTRIES = (
+    "SELECT id, country_code__v, pull_accounts_rule__v, status__v FROM country__v"
+)
+COUNTRY_CODE = ("country__v", "country_code__v")
+"""How most rules refer to countries, all of which COUNTRIES reads."""
 WITH_TRANSFERRED_INQUIRY = "id IN (SELECT id FROM medical_inquiries__vr WHERE transfer_status__v = 'success__v')"
 _HEAD = f"SELECT id, global_id__sys, {ACCOUNT_COUNTRY} FROM {ACCOUNT}"  # noqa: S608  VQL of names
 
@@ -284,7 +288,7 @@ async def read_hcps(
     records = HcpRecords()
     for name, rule in rules.items():
         found = reads[name].result()
-        evaluation = unit.evaluate(rule, found)
+        evaluation = await unit.evaluate(rule, found)
         source = _Source(rule, found, evaluation, key_of[name])
         records.add(source, partitions.by_rule[name])
     return records

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from services.connector.points import preferred_contact
+from services.connector.points import made_requests, preferred_contact
 from services.connector.points.case_contacts import (
     LINK,
+    PERSON,
     SOURCE_DATA,
     Contact,
     Saved,
@@ -30,18 +31,14 @@ from services.connector.points.evaluation import (
 )
 from services.connector.points.hcp import (
     COUNTRIES,
+    COUNTRY_CODE,
     HcpRecords,
     partition,
     read_hcps,
     read_pull_rules,
 )
 from services.connector.points.point import SECOND, Point, Reading
-from services.connector.points.saving import (
-    KeyedRows,
-    Origin,
-    not_saved,
-    save,
-)
+from services.connector.points.saving import KeyedRows, Origin, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.points.transfer_status import (
     INQUIRY,
@@ -60,7 +57,7 @@ from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
 
-CASE_REQUEST = "case_request__v"
+CASE_REQUEST = made_requests.CASE_REQUEST
 _ACTIVE = "status__v = 'active__v'"
 _EXTRA = ("account__v", "country__vr.country_code__v", STATUS)
 """Fields that the integration point itself reads of an inquiry."""
@@ -101,11 +98,7 @@ class Batch:
         ruled = self.request(item).get(LINK)
         return str(ruled or self.rows[item]["global_id__sys"])
 
-    def origin(
-        self,
-        item: str,
-        ruled: Values,
-    ) -> Origin:
+    def origin(self, item: str, ruled: Values) -> Origin:
         """Return the origin of a row made from an inquiry, of which the rule has filled these fields."""
         return Origin(item, INQUIRY, item, self.rule.name, ruled)
 
@@ -120,16 +113,16 @@ async def transfer(unit: Transfer) -> Outcome:
     """
     rule = _inquiry_rule(unit)
     async with concurrently() as group:
-        countries = group.create_task(unit.target.query(COUNTRIES))
+        countries = group.create_task(unit.opening(COUNTRIES))
         fetching = group.create_task(fetch(unit.source, rule.plan, unit.ids))
     found = fetching.result()
     outcome = Outcome(skipped=set(found.filtered))
     for item in found.missing:
         unit.note_missing(outcome, item, missing_record(INQUIRY, item, rule.name))
-    finished = _note_finished(unit, rule, found, outcome)
+    finished = await _note_finished(unit, rule, found, outcome)
     rows = {item: row for item, row in found.rows.items() if item not in finished}
     if rows:
-        evaluation = unit.evaluate(rule, replace(found, rows=rows))
+        evaluation = await unit.evaluate(rule, replace(found, rows=rows))
         batch = Batch(rows, evaluation, outcome)
         # The agreement in force now decides, not the one when the message was sent.
         pull_rules = read_pull_rules(countries.result().rows)
@@ -138,7 +131,7 @@ async def transfer(unit: Transfer) -> Outcome:
         keys = [("account__v", account) for account in partitions.accounts]
         async with unit.locks.hold(keys):
             hcps = await read_hcps(unit, partitions)
-            await _write(unit, batch, hcps)
+            await _write(unit, batch, hcps, countries.result().rows)
     await _report(unit, outcome, rows)
     return outcome
 
@@ -157,7 +150,7 @@ def _inquiry_rule(unit: Transfer) -> CompiledRule:
     return unit.configuration.compiled(unit.route, rules[0], (*_EXTRA, *optional))
 
 
-def _note_finished(
+async def _note_finished(
     unit: Transfer,
     rule: CompiledRule,
     found: SourceRows,
@@ -170,9 +163,15 @@ def _note_finished(
         for item, row in found.rows.items()
         if text(row, STATUS) == TransferStatus.SUCCESS
     }
+    evaluation = await unit.evaluate(rule, replace(found, rows=finished))
+    if unit.anew and finished:
+        done = Batch(finished, evaluation, outcome)
+        for item in await made_requests.without_request(
+            unit.target, evaluation.targets, done.link
+        ):
+            del finished[item]
     outcome.succeed(finished)
     # A message that comes again repeats the warnings of the first time, so that they stay open until they are mended.
-    evaluation = unit.evaluate(rule, replace(found, rows=finished))
     outcome.warn(evaluation.warnings)
     return finished
 
@@ -181,9 +180,10 @@ async def _write(
     unit: Transfer,
     batch: Batch,
     hcps: HcpRecords,
+    countries: Iterable[Row],
 ) -> None:
     evaluations = [batch.evaluation, *hcps.evaluations]
-    await settle_references(unit.target, evaluations)
+    await settle_references(unit.target, evaluations, {COUNTRY_CODE: countries})
     for item, failure in batch.evaluation.failures.items():
         batch.outcome.fail(item, failure)
     # The first warning of an inquiry stays; that of its HCP goes before its own.
@@ -225,7 +225,9 @@ async def _preferred(
         detail = preferred_contact.detail(batch.rows[item])
         if detail is not None:
             person = str(persons[batch.hcp_of[item]])
-            wanted[item] = (person, detail)
+            # A person who was created just now has no information yet.
+            if person not in persons.new:
+                wanted[item] = (person, detail)
     people = dict.fromkeys(person for person, _ in wanted.values())
     head = preferred_contact.HEAD
     texts = statements(head, "person__v", people, conditions=_ACTIVE)
@@ -379,6 +381,10 @@ POINT = Point(
     transfer,
     order=SECOND,
     narrow=_open,
+    opening=COUNTRIES,
+    narrow_all=made_requests.to_be_there,
+    object=INQUIRY,
+    linked=frozenset({PERSON, SOURCE_DATA, CASE, CASE_REQUEST}),
     share=PointShare(
         keys=True,
         fills=frozenset({LINK, CONTACT, "case__v"}),

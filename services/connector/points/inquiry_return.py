@@ -9,6 +9,9 @@ from services.connector.points.point import Point, Reading
 from services.connector.rules.rows import literal
 from services.connector.vaults.record_access import RecordAccess
 
+NEW_STATE = "new_state__v"
+"""The state in which Case Requests are made."""
+
 
 async def _of_this_crm(
     target: RecordAccess,
@@ -20,9 +23,21 @@ async def _of_this_crm(
     return replace(reading, condition=f"link__sys LIKE {own}")
 
 
+async def _with_outcome(
+    target: RecordAccess,
+    reading: Reading,
+) -> Reading | None:
+    """Return the Case Requests of this Vault CRM that somebody has begun to answer."""
+    # A new request is returned by its next state: until then Vault CRM shows what it has set itself.
+    own = literal(f"{target.vault_id}_%")
+    new = literal(NEW_STATE)
+    return replace(reading, condition=f"link__sys LIKE {own} AND state__v != {new}")
+
+
 POINT = Point(
     "inquiry_inbound__v",
     general.transfer,
     narrow=_of_this_crm,
+    narrow_all=_with_outcome,
     fills_documents=True,
 )

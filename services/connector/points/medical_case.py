@@ -71,7 +71,7 @@ async def transfer(unit: Transfer) -> Outcome:
     settled = account_of.keys() | outcome.failures.keys()
     outcome.skipped.update(found.rows.keys() - settled)
     rows = {item: found.rows[item] for item in account_of}
-    evaluation = unit.evaluate(rule, replace(found, rows=rows))
+    evaluation = await unit.evaluate(rule, replace(found, rows=rows))
     await settle_references(unit.target, [evaluation])
     outcome.note(evaluation)
     await _save(unit, evaluation, account_of, outcome)

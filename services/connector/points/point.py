@@ -69,10 +69,15 @@ class Point:
 
     * ``order`` is its place in a run: all batches of a place are transferred before those of the next are read.
     * ``narrow`` decides which of the changed records a run reads.
+    * ``narrow_all`` decides which of all records are to be in the target, for comparisons; ``narrow`` where it is None.
+    * ``object`` is the only source object whose records it transfers; None when its rules say which.
+    * ``linked`` are the target objects whose Link is the Global ID of a record that the point transfers.
     * ``flags_deletions``: a run also reads which records the source no longer has.
     * ``fills_documents``: its rules may fill fields of documents.
     * ``on_demand``: its records are read when somebody asks for them, and by no run.
     * ``share`` is what it does itself with the records that its rules fill.
+    * ``opening`` is what it asks of the target Vault for each unit, whatever the configuration. It is asked first: its
+      answer tells the Vault's revision as well, which would take a call of its own.
     * ``mark_failed`` has, by source object, the function that marks the records that were not transferred.
     """
 
@@ -80,8 +85,12 @@ class Point:
     transfer: TransferUnit
     order: int = LAST
     narrow: Narrow = everything
+    narrow_all: Narrow | None = None
+    object: str | None = None
+    linked: frozenset[str] = frozenset()
     flags_deletions: bool = False
     fills_documents: bool = False
     on_demand: bool = False
+    opening: str | None = None
     share: PointShare = field(default_factory=PointShare)
     mark_failed: Mapping[str, MarkFailed] = field(default_factory=dict)

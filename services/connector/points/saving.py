@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from services.connector.points.document_rows import save_documents
+from services.connector.points.searched_records import write_searched
 from services.connector.points.transfer import SourceStates, Transfer, UnitLineage
 from services.connector.rules.compiled import CompiledField, CompiledRule
 from services.connector.rules.item_failures import MAX_TEXT, ItemErrorType, ItemFailure
@@ -150,8 +151,11 @@ async def save(
     key: str,
     *,
     update: bool = False,
+    searched: bool = False,
 ) -> dict[str, RowResult]:
     """Upsert records or documents by their key field, or with ``update`` only update; return results by key value.
+
+    With ``searched`` the field need not be unique: records are searched for by it.
 
     :raises OutdatedRead: rows may be older than the stored records.
     :raises ClientError: one of the calls fails.
@@ -172,6 +176,8 @@ async def save(
     header = lineage.header() if lineage else None
 
     async def write(part: Sequence[Values]) -> list[RowResult]:
+        if searched:
+            return await write_searched(unit.target, object_name, part, key, header)
         if not update:
             return await unit.target.upsert(
                 object_name, part, id_param=key, lineage=header

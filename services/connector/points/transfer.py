@@ -19,7 +19,7 @@ from services.connector.rules.object_metadata import ObjectMetadata
 from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import RecordAccess
-from shared.client.results import RowResult
+from shared.client.results import QueryResult, RowResult
 from shared.protocol.moments import next_moment, read_moment
 from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import format_moment
@@ -38,13 +38,16 @@ class Result(StrEnum):
 class Outcome:
     """The ids of one work unit by result: done, skipped or failed.
 
-    ``warnings`` are about ids that are done too, in which some field was left unset.
+    ``warnings`` are about ids that are done too, in which some field was left unset. ``gone`` are failed or skipped ids
+    without a record, ``excluded`` are skipped ids that an agreement does not let be pulled.
     """
 
     done: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
     failures: dict[str, ItemFailure] = field(default_factory=dict)
     warnings: dict[str, ItemFailure] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    excluded: set[str] = field(default_factory=set)
 
     def fail(
         self,
@@ -90,6 +93,8 @@ class Outcome:
         self.skipped |= other.skipped
         self.failures |= other.failures
         self.warnings |= other.warnings
+        self.gone |= other.gone
+        self.excluded |= other.excluded
 
     def count(self, result: Result) -> int:
         """Return the number of records with this result."""
@@ -183,10 +188,11 @@ def _unobserved(_evaluation: Evaluation) -> None:
 class Transfer:
     """One work unit at its integration point; ``locks`` keep other units of this process off shared records.
 
-    ``of_run`` says that a run has found the ids. ``states`` are the stored states that have refused the unit's rows so
+    ``of_run`` says that a run has found the ids; ``anew``, that what an earlier transfer has made of them may be gone,
+    and is to be made again. ``states`` are the stored states that have refused the unit's rows so
     far; they stay when the unit is read again. ``observe`` is called with every evaluation, before references are
     settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to those written to the source, for
-    Vaults that keep it.
+    Vaults that keep it. ``opened`` has the answer to the point's opening question, if that was asked before.
     """
 
     source: RecordAccess
@@ -197,10 +203,19 @@ class Transfer:
     ids: tuple[str, ...]
     locks: KeyLocks
     of_run: bool = False
+    anew: bool = False
     states: SourceStates = field(default_factory=SourceStates)
     observe: Callable[[Evaluation], None] = _unobserved
     lineage: UnitLineage | None = None
     lineage_back: UnitLineage | None = None
+    opened: list[QueryResult] = field(default_factory=list)
+
+    async def opening(self, vql: str) -> QueryResult:
+        """Return the answer to the point's opening question; a unit that is read again asks it again.
+
+        :raises ClientError: the call fails.
+        """
+        return self.opened.pop() if self.opened else await self.target.query(vql)
 
     def rules(self) -> list[IntegrationRule]:
         """Return the active rules of the integration point that read the unit's object.
@@ -215,12 +230,16 @@ class Transfer:
         """Return the unit with some of its records only, which have been observed before."""
         return replace(self, ids=tuple(ids), observe=_unobserved)
 
-    def evaluate(
+    async def evaluate(
         self,
         rule: CompiledRule,
         found: SourceRows,
     ) -> Evaluation:
-        """Run a rule over rows and show the result to the observer; references are still pending."""
+        """Run a rule over rows and show the result to the observer; references are still pending.
+
+        :raises ClientError: lookups have to be read for the rows, and a call fails.
+        """
+        await self.configuration.look_up(rule, found.rows.values())
         evaluation = evaluate(rule, found)
         self.observe(evaluation)
         return evaluation
@@ -232,6 +251,7 @@ class Transfer:
         failure: ItemFailure,
     ) -> None:
         """Record an id without a record as a failure, or in a run as skipped."""
+        outcome.gone.add(item)
         # A run has just read the id, so the record was deleted since, and nobody asked for it.
         if self.of_run:
             outcome.skipped.add(item)

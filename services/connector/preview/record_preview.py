@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import assert_never
 
 from services.connector.points.evaluation import Evaluation
+from services.connector.points.noted_writes import NotedWrites, Write, WriteEvent
 from services.connector.points.points import mark_failed, transfer
 from services.connector.points.transfer import Outcome, Transfer
-from services.connector.preview.noted_writes import NotedWrites, Write, WriteEvent
 from services.connector.rules.compiled import CompiledField, Evaluated, PendingReference
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.rule_findings import RuleFinding

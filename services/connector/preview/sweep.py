@@ -13,9 +13,9 @@ import orjson
 from services.connector.asking.seen_reads import Asker
 from services.connector.asking.traffic import Traffic
 from services.connector.points.evaluation import Evaluation
+from services.connector.points.noted_writes import NotedWrites, WriteEvent
 from services.connector.points.points import transfer
 from services.connector.points.transfer import Outcome, Transfer
-from services.connector.preview.noted_writes import NotedWrites, WriteEvent
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.lookups import MissingKeys
 from services.connector.runs.run_reading import next_page

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from services.connector.messages.units import WorkUnit
-from services.connector.points.points import mark_failed, mark_refused
+from services.connector.points.points import POINTS, mark_failed, mark_refused
 from services.connector.points.transfer import (
     Outcome,
     Result,
@@ -36,12 +36,13 @@ from services.connector.vaults.vaults import (
     passing_refusals,
 )
 from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.client.results import QueryResult
 from shared.protocol.error_types import ErrorType
 from shared.runtime.logging import get_logger
 from shared.runtime.retry_policies import UNEXPECTED_ERROR
 from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import KeyLocks
-from shared.spark.envelope import Envelope
+from shared.spark.envelope import Envelope, ReconciliationEvent
 
 _log = get_logger(__name__)
 
@@ -156,6 +157,7 @@ class UnitExecution:
 
     async def _transfer(self) -> Outcome:
         key = self._unit.key
+        opened = await self._opened()
         configuration, source = await self._configuration()
         self._source = source
         self._may_write_back = configuration.may_write_back(source.vault_id)
@@ -182,14 +184,27 @@ class UnitExecution:
             ids=tuple(self._unit.ids),
             locks=self._locks,
             of_run=key.batch is not None,
+            anew=key.event == ReconciliationEvent.TRANSFER_AGAIN,
             lineage=lineage if keeps else None,
             lineage_back=self._lineage_back,
+            opened=opened,
         )
         self._transferred = unit
         if not unit.ids:
             return Outcome()
         messages = self._unit.ids_by_message
         return await transfer_apart(unit, messages, last=self._is_last)
+
+    async def _opened(self) -> list[QueryResult]:
+        """Return the answer to the opening question of the unit's point, if it has one."""
+        # The point of a copied connection is known by the configuration only, and asks later.
+        point = POINTS.get(self._unit.key.integration_point)
+        if point is None or point.opening is None:
+            return []
+        if self._given_up is not None or self._source is None:
+            return []
+        answer = await self._own.client.query(point.opening)
+        return [answer]
 
     async def _configuration(self) -> tuple[Configuration, KnownVault]:
         """Return the configuration of this traffic and its source Vault.

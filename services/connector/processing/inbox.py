@@ -14,6 +14,7 @@ from services.connector.messages.units import (
     WorkUnit,
     gather,
     requested_run,
+    requested_slice,
 )
 from services.connector.processing.exception_records import (
     ExceptionRecords,
@@ -22,6 +23,7 @@ from services.connector.processing.exception_records import (
 from services.connector.processing.execution import UnitExecution
 from services.connector.processing.message_failure import MessageFailure
 from services.connector.processing.suspects import GIVEN_UP, Step, Suspects, step
+from services.connector.reconciliation.slice_work import SliceWork
 from services.connector.runs.run_reading import RunReading
 from services.connector.runs.run_reports import counts, report
 from services.connector.vaults.vaults import (
@@ -39,6 +41,7 @@ from shared.runtime.waiting import KeyLocks, each_to_its_end, state_log
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.consumer import Delivery
 from shared.spark.envelope import Envelope
+from shared.spark.topology import REVISION_HEADER
 
 VAULT_ID_HEADER = "vault_id"
 
@@ -120,16 +123,22 @@ class Inbox:
         messages, unreadable = self._read(deliveries)
         # By message id: a request to read that is delivered twice is read once.
         runs: dict[str, tuple[Inbound, RunBatch]] = {}
+        # By reconciliation: each has one slice at a time.
+        slices: dict[int, Inbound] = {}
         others: list[Inbound] = []
         for message in messages:
-            batch = requested_run(message.envelope.message)
-            if batch is None:
-                others.append(message)
-            else:
+            content = message.envelope.message
+            batch, reconciliation = requested_run(content), requested_slice(content)
+            if batch is not None:
                 runs[message.envelope.message_id] = (message, batch)
+            elif reconciliation is not None:
+                slices[reconciliation] = message
+            else:
+                others.append(message)
         units = gather(others, self._own.vault_id)
         work = [self._process(unit) for unit in units]
         work += [self._read_run(message, batch) for message, batch in runs.values()]
+        work += [self._compare(message, job) for job, message in slices.items()]
         if unreadable:
             work.append(self._patiently(lambda: self._exceptions.record(unreadable)))
         # A unit that fails must not break off the others, which may be half written.
@@ -156,8 +165,20 @@ class Inbox:
                 unreadable.append(failure)
             else:
                 sender = _whole(delivery.headers.get(VAULT_ID_HEADER))
+                self._note_revision(sender, delivery, envelope)
                 messages.append(Inbound(envelope, sender))
         return messages, unreadable
+
+    def _note_revision(
+        self,
+        sender: int | None,
+        delivery: Delivery,
+        envelope: Envelope,
+    ) -> None:
+        told = delivery.headers.get(REVISION_HEADER)
+        vault = self._vaults.get(sender)
+        if vault is not None and isinstance(told, str):
+            vault.client.note_revision(told, envelope.enter_queue_timestamp)
 
     def _measure_age(self, messages: Sequence[Inbound]) -> None:
         now = datetime.now(UTC)
@@ -185,6 +206,14 @@ class Inbox:
             await self._patiently(reading.run)
         else:
             await self._patiently(lambda: reading.give_up(given_up))
+
+    async def _compare(self, message: Inbound, reconciliation: int) -> None:
+        work = SliceWork(self._vaults, self._own, message, reconciliation)
+        given_up = self._given_up
+        if given_up is None:
+            await self._patiently(work.run)
+        else:
+            await self._patiently(lambda: work.give_up(given_up))
 
     async def _process(self, unit: WorkUnit) -> None:
         key = unit.key

@@ -31,14 +31,13 @@ from services.connector.rules.lookups import (
 from services.connector.rules.object_metadata import (
     DOCUMENTS,
     FieldMetadata,
+    FieldType,
     ObjectMetadata,
 )
 from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import Read, nothing, reader
 from services.connector.rules.rule import FieldRule, IntegrationRule, RuleError
 
-KEY_SOURCES = frozenset({"id", "global_id__sys", "link__sys"})
-"""Source fields that identify a record; a target field that is filled from one of them can be an upsert key."""
 _KEY_PREFERENCE = ("link__sys", "global_id__sys")
 _KEYS_OF_RECORDS = ("global_id__sys",)
 # No field of documents is unique; how many have one value is counted when they are saved.
@@ -166,6 +165,7 @@ def compile_rule(
         plan=plan,
         target_objects=rule.target_objects,
         keys=_keys(rule, targets),
+        found_by=_found_by(rule, targets),
         fields=tuple(fields),
         references=tuple(part for part in fields if part.by_key),
     )
@@ -255,10 +255,7 @@ def _keys(
     """Return target object → upsert key field, for the objects of which the rule fills a key."""
     candidates: dict[str, list[str]] = {}
     for part in rule.field_rules:
-        # A key that is translated on its way is no longer the source record's own.
-        if part.reference_lookup or part.target_field_lookup:
-            continue
-        if part.query_field not in KEY_SOURCES:
+        if not part.identifies:
             continue
         name = part.target_object
         field = targets[name].fields[part.target_field]
@@ -266,6 +263,17 @@ def _keys(
         if field.unique or field.name in others:
             candidates.setdefault(name, []).append(field.name)
     return {name: _preferred(fields) for name, fields in candidates.items()}
+
+
+def _found_by(rule: IntegrationRule, targets: Objects) -> dict[str, str]:
+    """Return target object → the first text field that identifies the source record and need not be unique."""
+    found: dict[str, str] = {}
+    for part in rule.field_rules:
+        field = targets[part.target_object].fields[part.target_field]
+        searched = field.type is FieldType.STRING and field.editable
+        if part.identifies and searched and part.target_object != DOCUMENTS:
+            found.setdefault(part.target_object, field.name)
+    return found
 
 
 def _preferred(fields: list[str]) -> str:

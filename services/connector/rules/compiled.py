@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple, assert_never
@@ -10,6 +10,8 @@ from typing import NamedTuple, assert_never
 from services.connector.rules.conversion import Convert, Unfit, is_empty
 from services.connector.rules.item_failures import FieldError, ItemErrorType
 from services.connector.rules.lookups import (
+    KeyedEntries,
+    LookupName,
     LookupSet,
     UnknownKey,
     UseDefault,
@@ -162,7 +164,8 @@ class Evaluated:
 class CompiledRule:
     """One rule ready to run.
 
-    ``keys`` has each target object's upsert key field, if the rule fills one. ``references`` are the fields whose
+    ``keys`` has each target object's upsert key field, if the rule fills one; ``found_by`` a text field that is not
+    unique, by which records can be searched for where there is no key. ``references`` are the fields whose
     references are resolved after the evaluation.
     """
 
@@ -172,6 +175,7 @@ class CompiledRule:
     keys: Mapping[str, str]
     fields: tuple[CompiledField, ...]
     references: tuple[CompiledField, ...]
+    found_by: Mapping[str, str] = field(default_factory=dict)
 
     def evaluate(self, row: Row) -> Evaluated:
         """Return the target values of one source row, and the errors and warnings of fields without one."""
@@ -210,16 +214,24 @@ class CompiledRule:
     def missing_keys(self, rows: Iterable[Row]) -> Iterator[tuple[LookupSet, str]]:
         """Yield the source keys without a row in their lookup sets, whatever the field rules do about missing keys."""
         looking = [(part, part.lookup) for part in self.fields if part.lookup]
-        for row in rows:
-            for part, lookup in looking:
-                value = part.source(row)
-                if is_empty(value):
-                    continue
-                elements = value if isinstance(value, list) else [value]
-                # A key counts once a row and field rule, however often the value has it.
-                keys = {source_key(element) for element in elements}
-                for key in keys - lookup.entries.keys():
-                    yield lookup, key
+        for lookup, keys in _source_keys(looking, rows):
+            for key in keys - lookup.entries.keys():
+                yield lookup, key
+
+    def keyed(self, rows: Iterable[Row]) -> list[tuple[LookupSet, set[str]]]:
+        """Return the lookup sets that are read key by key, each with the distinct source keys of the rows."""
+        looking = [
+            (part, part.lookup)
+            for part in self.fields
+            if part.lookup and isinstance(part.lookup.entries, KeyedEntries)
+        ]
+        sets: dict[LookupName, LookupSet] = {}
+        wanted: dict[LookupName, set[str]] = {}
+        for lookup, keys in _source_keys(looking, rows):
+            name = (lookup.type, lookup.name)
+            sets[name] = lookup
+            wanted.setdefault(name, set()).update(keys)
+        return [(sets[name], keys) for name, keys in wanted.items()]
 
     def error(
         self,
@@ -239,6 +251,23 @@ class CompiledRule:
             kind,
             text,
         )
+
+
+def _source_keys(
+    looking: Sequence[tuple[CompiledField, LookupSet]],
+    rows: Iterable[Row],
+) -> Iterator[tuple[LookupSet, set[str]]]:
+    """Yield the lookup set of each of these field rules with the source keys that it reads of a row."""
+    if not looking:
+        return
+    for row in rows:
+        for part, lookup in looking:
+            value = part.source(row)
+            if is_empty(value):
+                continue
+            elements = value if isinstance(value, list) else [value]
+            # A key counts once a row and field rule, however often the value has it.
+            yield lookup, {source_key(element) for element in elements}
 
 
 def _error_type(problem: Unfit) -> ItemErrorType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -12,6 +12,8 @@ from services.connector.rules.conversion import Convert, Unfit
 
 Json = Mapping[str, object]
 
+MAX_KEPT_KEYS = 10_000
+"""Keys of one set that are kept between units, where sets are read key by key."""
 MAX_NAMED_KEY = 100
 """Characters of a source key that an error text shows."""
 
@@ -90,7 +92,8 @@ class UseDefault(Exception):
 class LookupSet:
     """One named set: target keys by source key.
 
-    In a set of type object, a target key is the id of a record, or the value of its ``target_key_field``.
+    In a set of type object, a target key is the id of a record, or the value of its ``target_key_field``. Entries that
+    are ``KeyedEntries`` are those of the keys that were looked for so far, in the set of ``connection`` (a record id).
     """
 
     name: str
@@ -98,6 +101,36 @@ class LookupSet:
     entries: Mapping[str, str]
     target_object: str | None = None
     target_key_field: str | None = None
+    connection: str = ""
+
+    def unread(self, keys: Collection[str]) -> set[str]:
+        """Return the keys that are still to be looked for before their rows are evaluated."""
+        if isinstance(self.entries, KeyedEntries):
+            return set(keys) - self.entries.looked_for
+        return set()
+
+
+class KeyedEntries(dict[str, str]):
+    """The entries of a set that is read key by key: of the keys in ``looked_for``, those that have a row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_for: set[str] = set()
+
+    def add(
+        self,
+        keys: Collection[str],
+        found: Mapping[str, str],
+        wanted: Collection[str],
+    ) -> None:
+        """Add keys with the entries found of them; ``wanted`` are all keys of the unit, which stay in any case."""
+        if len(self.looked_for) + len(keys) > MAX_KEPT_KEYS:
+            self.looked_for.intersection_update(wanted)
+            kept = {key: self[key] for key in self.looked_for if key in self}
+            self.clear()
+            self.update(kept)
+        self.looked_for.update(keys)
+        self.update(found)
 
 
 LookupName = tuple[str, str]
@@ -142,6 +175,8 @@ def translation(
         targets = [lookup.entries[key] for key in keys]
         if len(keys) > 1:
             return fit(targets)
+        if len(fitted) >= MAX_KEPT_KEYS:
+            fitted.clear()
         found = fitted[keys[0]] = fit(targets[0])
         return found
 

@@ -68,7 +68,7 @@ class ChildRelationship:
 class ObjectMetadata:
     """One object: its fields by name, its to-many relationships, and whether its Vault stores lineage.
 
-    ``types`` says of each object type, by name, whether it is active.
+    ``types`` says of each object type, by name, whether it is active. ``prefix`` begins the id of every record.
     """
 
     name: str
@@ -76,6 +76,7 @@ class ObjectMetadata:
     children: tuple[ChildRelationship, ...] = ()
     keeps_lineage: bool = False
     types: Mapping[str, bool] = field(default_factory=dict)
+    prefix: str | None = None
 
     @classmethod
     def from_json(cls, answer: Json) -> ObjectMetadata:
@@ -105,7 +106,8 @@ class ObjectMetadata:
         # A Vault that keeps lineage says so by the address at which it is read.
         keeps_lineage = isinstance(urls, Mapping) and "lineage" in urls
         name = _text(body, "name") or ""
-        return cls(name, fields, children, keeps_lineage, _types(body))
+        prefix = _text(body, "prefix")
+        return cls(name, fields, children, keeps_lineage, _types(body), prefix)
 
 
 def _types(body: Json) -> dict[str, bool]:

@@ -44,7 +44,8 @@ class PointShare:
         rule: IntegrationRule,
         compiled: CompiledRule,
     ) -> tuple[str, ...]:
-        """Return the target objects that neither the point nor the rule gives a key."""
+        """Return the target objects that neither the point nor the rule gives a key, or a field to search by."""
         if self.keys:
             return ()
-        return tuple(name for name in self.written(rule) if name not in compiled.keys)
+        found = {*compiled.keys, *compiled.found_by}
+        return tuple(name for name in self.written(rule) if name not in found)

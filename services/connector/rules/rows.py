@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -58,6 +58,24 @@ def statements(
         used += size
     if chunk:
         yield f"{head} WHERE {contains(field, chunk)}{tail}"
+
+
+def by_any_key(
+    head: str,
+    keys: Mapping[str, Collection[str]],
+) -> list[str]:
+    """Return VQL that finds records by any of several fields: one statement if it fits, else some for each field."""
+    given = {field: values for field, values in keys.items() if values}
+    conditions = [contains(field, values) for field, values in given.items()]
+    together = f"{head} WHERE {' OR '.join(conditions)}"
+    most = max(map(len, given.values()), default=0)
+    if conditions and most <= MAX_KEYS and len(together) <= MAX_STATEMENT:
+        return [together]
+    return [
+        text
+        for field, values in given.items()
+        for text in statements(head, field, values)
+    ]
 
 
 def modified_field(object_name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
@@ -18,6 +18,8 @@ from services.connector.rules.lookups import (
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.rows import QUERY_FIELD_TYPES
 
+KEY_SOURCES = frozenset({"id", "global_id__sys", "link__sys"})
+"""Source fields that identify a record; a target field that is filled from one of them can identify its record."""
 Json = Mapping[str, object]
 _RELATIONSHIP = re.compile(r"__(?:vr|cr|sysr)\b")
 _UNNAMED = "(unnamed)"
@@ -66,6 +68,13 @@ class FieldRule:
     length_check: LengthCheck = LengthCheck.ERROR
     empty_source: EmptySource = EmptySource.CLEAR
 
+    @property
+    def identifies(self) -> bool:
+        """Return whether the value is the source record's own key, as it stands there."""
+        # A key that is translated on its way is no longer the source record's own.
+        translated = self.reference_lookup or self.target_field_lookup
+        return not translated and self.query_field in KEY_SOURCES
+
 
 @dataclass(frozen=True, slots=True)
 class QueryObjectRule:
@@ -81,7 +90,7 @@ class IntegrationRule:
     """One active rule with its active parts, for records of one query object.
 
     ``integration_point`` and ``connection`` are API names. A component without a primary query object is a rule
-    for each query object that its field rules name.
+    for each query object that its field rules name, but for those that only add to what the first one identifies.
     """
 
     name: str
@@ -155,7 +164,11 @@ def read_rule(component: Json) -> tuple[IntegrationRule, ...]:
 
 
 def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:
-    """Return a rule for each query object of a rule without a primary one; these rules read no relationships."""
+    """Return a rule for each query object of a rule without a primary one.
+
+    The query object of the first field rule is the primary one of those that only add to its target records, which
+    are read by its relationships, as the vendor's Spark sample reads them.
+    """
     objects = (part.query_object for part in rule.field_rules)
     named = tuple(dict.fromkeys(name for name in objects if name))
     if not named:
@@ -166,19 +179,43 @@ def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:
         if _RELATIONSHIP.search(paths):
             text = "set primary_query_object: without it no relationship can be read"
             raise RuleError(rule.name, part.name, text)
-    return tuple(_reading_only(rule, name) for name in named)
+    added = _added_to_first(rule, named)
+    first = _reading_only(rule, named[0], added)
+    others = [name for name in named[1:] if name not in added]
+    return (first, *(_reading_only(rule, name) for name in others))
+
+
+def _added_to_first(rule: IntegrationRule, named: Sequence[str]) -> frozenset[str]:
+    """Return the query objects that fill only target objects of which the first query object fills the key.
+
+    By itself none of them would be evaluated: it has no key for what it fills.
+    """
+    first, *others = named
+    reading = {
+        name: [part for part in rule.field_rules if part.query_object == name]
+        for name in named
+    }
+    keyed = {part.target_object for part in reading[first] if part.identifies}
+    return frozenset(
+        name
+        for name in others
+        if not any(part.identifies for part in reading[name])
+        and {part.target_object for part in reading[name]} <= keyed
+    )
 
 
 def _reading_only(
     rule: IntegrationRule,
     object_name: str,
+    added: frozenset[str] = frozenset(),
 ) -> IntegrationRule:
     # A field rule without a query object reads the primary one, whichever that is.
+    own = {object_name, *added}
     field_rules = tuple(
-        part for part in rule.field_rules if part.query_object in (object_name, None)
+        part for part in rule.field_rules if part.query_object in {*own, None}
     )
     query_rules = tuple(
-        part for part in rule.query_object_rules if part.query_object == object_name
+        part for part in rule.query_object_rules if part.query_object in own
     )
     return replace(
         rule,

@@ -43,14 +43,14 @@ async def stages(
     """
     configuration = scope.configuration
     by_order: dict[int, list[Reading]] = {}
-    for route in _routes(
+    for route in routes_of(
         configuration,
         integration,
         source_vault,
         planned=planned,
     ):
         point = point_of(route)
-        for reading in _readings(configuration, route, point):
+        for reading in readings_of(configuration, route, point):
             narrowed = await point.narrow(scope.target, reading)
             if narrowed is not None and not point.on_demand:
                 by_order.setdefault(point.order, []).append(narrowed)
@@ -58,14 +58,17 @@ async def stages(
     return tuple(tuple(dict.fromkeys(by_order[order])) for order in sorted(by_order))
 
 
-def _routes(
+def routes_of(
     configuration: Configuration,
     integration: str,
     source_vault: int,
     *,
-    planned: bool,
+    planned: bool = False,
 ) -> list[Route]:
-    """Return the routes of the integration's active points that have rules on its connection."""
+    """Return the routes of the integration's active points that have rules on its connection.
+
+    :raises ConfigurationFault: the integration does not exist, or is inactive.
+    """
     known = configuration.integrations.values()
     if all(each.api_name != integration for each in known):
         text = f"Integration {integration} does not exist in this Vault"
@@ -88,7 +91,7 @@ def _routes(
     return routes
 
 
-def _readings(
+def readings_of(
     configuration: Configuration,
     route: Route,
     point: Point,

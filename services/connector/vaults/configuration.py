@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from services.connector.rules.compile import compile_rule
 from services.connector.rules.compiled import CompiledRule
@@ -11,6 +11,8 @@ from services.connector.rules.lookups import Lookups
 from services.connector.rules.object_metadata import DOCUMENTS, ObjectMetadata
 from services.connector.rules.query_plan import plan
 from services.connector.rules.rule import BrokenRule, IntegrationRule, RuleError
+from services.connector.vaults.lookup_reading import LookupReader
+from shared.client.results import Row
 
 
 class ConfigurationFault(Exception):
@@ -81,7 +83,10 @@ class Route:
 
 @dataclass(frozen=True)
 class Configuration:
-    """The whole configuration for messages between one source and one target Vault."""
+    """The whole configuration for messages between one source and one target Vault.
+
+    With a ``lookup_reader``, lookups have no entries until ``look_up`` has read those that rows need.
+    """
 
     connections: Mapping[str, Connection]
     integrations: Mapping[str, Integration]
@@ -91,6 +96,7 @@ class Configuration:
     lookups: Mapping[str, Lookups]
     sources: Mapping[str, ObjectMetadata]
     targets: Mapping[str, ObjectMetadata]
+    lookup_reader: LookupReader | None = None
     _compiled: dict[tuple[str, str, tuple[str, ...]], CompiledRule] = field(
         default_factory=dict
     )
@@ -265,6 +271,30 @@ class Configuration:
         if key not in self._compiled:
             self._compiled[key] = self._compile(route, rule, extra)
         return self._compiled[key]
+
+    async def look_up(
+        self,
+        rule: CompiledRule,
+        rows: Iterable[Row],
+    ) -> None:
+        """Read the lookup rows that a rule needs for source rows, as far as they are not kept.
+
+        What evaluates the rows must follow at once: other units may replace what is kept.
+
+        :raises ClientError: one of the calls fails.
+        """
+        if self.lookup_reader is not None:
+            await self.lookup_reader.read(rule.keyed(rows))
+
+    async def with_all_lookups(self) -> Configuration:
+        """Return the configuration with all entries of all lookups, for those who look at every one.
+
+        :raises ClientError: one of the calls fails.
+        """
+        if self.lookup_reader is None:
+            return self
+        lookups = await self.lookup_reader.whole()
+        return replace(self, lookups=lookups, lookup_reader=None, _compiled={})
 
     def _compile(
         self,

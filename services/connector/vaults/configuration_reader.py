@@ -1,4 +1,4 @@
-"""Reads the configuration between two Vaults by public calls, and refreshes only the parts that may be stale."""
+"""Reads the configuration between two Vaults by public calls, and reads again what has changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from services.connector.rules.lookups import Lookups, read_lookups
+from services.connector.rules.lookups import Lookups
 from services.connector.rules.object_metadata import DOCUMENTS, ObjectMetadata
 from services.connector.rules.rule import IntegrationRule, read_rule, read_rules
 from services.connector.vaults.configuration import (
@@ -15,9 +15,11 @@ from services.connector.vaults.configuration import (
     Integration,
     IntegrationPoint,
 )
+from services.connector.vaults.lookup_reading import ALL, LookupReader, by_connection
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Json, Row, text
+from shared.client.seen_revision import ANY_MOMENT
 from shared.protocol.whole_numbers import whole_number
 from shared.runtime.waiting import FreshValue, concurrently
 
@@ -30,11 +32,6 @@ _POINTS = (
     "SELECT id, integration_point_api_name__sys, copy_of__sys, integration__sys, status__v "
     "FROM integration_point__sys"
 )
-_LOOKUPS = (
-    "SELECT id, connection__sys, reference_lookup_name__sys, reference_lookup_type__sys, target_object__sys, "
-    "target_key_field__sys, source_key__sys, target_key__sys, status__v FROM reference_lookup__sys "
-    "WHERE status__v = 'active__v'"
-)
 
 ACTIVE_STATE, PENDING_STATE = "active_state__sys", "pending_state__sys"
 EXTERNAL = "external__sys"
@@ -44,8 +41,20 @@ Metadata = dict[str, Json | None]
 """Object metadata, as a Vault answers it, by object name; None for an object that it does not have or show."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Revisions:
+    """What the configuration of two Vaults is known by, and the lookups of the target Vault."""
+
+    configuration: tuple[str, str]
+    lookups: str
+
+
 class ConfigurationReader:
-    """Reads the configuration between one source and one target Vault, and caches it while it is current."""
+    """Reads the configuration between one source and one target Vault, and caches it while it is current.
+
+    It is current while both Vaults tell the revision that they told before it was read. With a Vault that tells none,
+    it is read again for each moment after the last reading began.
+    """
 
     def __init__(
         self,
@@ -54,8 +63,10 @@ class ConfigurationReader:
     ) -> None:
         self._source = source
         self._target = target
-        # Read again only for a message that is younger than the last reading, and once for all that wait for it.
-        self._fresh = FreshValue(self._load)
+        self._lookups = LookupReader(target)
+        # Once for all messages that wait for it.
+        self._fresh = FreshValue(self._load, self._refresh)
+        self._revisions: _Revisions | None = None
         self._raw: _Answers | None = None
         self._known: Configuration | None = None
 
@@ -82,6 +93,10 @@ class ConfigurationReader:
             {part.primary_query_object for part in parts},
             {name for part in parts for name in part.target_objects},
         )
+        lookups = dict(known.lookups)
+        if known.lookup_reader is not None:
+            own = await self._keyed(known, parts)
+            lookups |= {each: {**lookups.get(each, {}), **own[each]} for each in own}
         name = parts[0].name
         others = (rule for rule in known.rules if rule.name != name)
         broken = (each for each in known.broken if each.error.rule != name)
@@ -89,6 +104,7 @@ class ConfigurationReader:
             known,
             rules=(*others, *parts),
             broken=tuple(broken),
+            lookups=lookups,
             sources={**known.sources, **_typed(sources)},
             targets={**known.targets, **_typed(targets)},
             # The rules of the configuration that is in use stay compiled there.
@@ -96,10 +112,70 @@ class ConfigurationReader:
         )
         return changed, parts
 
-    async def _load(self) -> Configuration:
-        known = self._known
+    async def _told(self, moment: datetime) -> _Revisions | None:
+        """Return the revisions at ``moment`` or later; None when one of the Vaults tells none."""
         async with concurrently() as group:
-            reading = group.create_task(self._answers())
+            of_source = group.create_task(self._source.revision_since(moment))
+            of_target = group.create_task(self._target.revision_since(moment))
+        source, target = of_source.result(), of_target.result()
+        if source is None or target is None:
+            return None
+        both = (source.configuration, target.configuration)
+        return _Revisions(both, target.lookups)
+
+    async def _refresh(
+        self,
+        known: Configuration,
+        moment: datetime,
+    ) -> Configuration | None:
+        """Return what is kept, with its lookups read again if only they have changed; None if more may have."""
+        kept = self._revisions
+        if kept is None:
+            return None
+        told = await self._told(moment)
+        if told is None or told.configuration != kept.configuration:
+            return None
+        if told.lookups != kept.lookups:
+            known = await self._with_lookups(known)
+        self._known, self._revisions = known, told
+        return known
+
+    async def _load(self) -> Configuration:
+        # Told before the reads: what these see is of that revision, or of a later one, which is noticed the next time.
+        told = await self._told(ANY_MOMENT)
+        loaded = await self._read(self._known, keyed=told is not None)
+        # Only now: what is kept after a read that failed keeps its own revisions.
+        self._known, self._revisions = loaded, told
+        return loaded
+
+    async def _with_lookups(self, known: Configuration) -> Configuration:
+        """Return the configuration with the lookups as they are now."""
+        rows = await self._lookups.page()
+        if rows is None:
+            lookups, reader = await self._keyed(known, known.rules), self._lookups
+        else:
+            lookups, reader = by_connection(rows), None
+        if self._raw is not None:
+            self._raw.lookups = rows
+        return replace(known, lookups=lookups, lookup_reader=reader, _compiled={})
+
+    async def _keyed(
+        self,
+        known: Configuration,
+        rules: Iterable[IntegrationRule],
+    ) -> dict[str, Lookups]:
+        connections = {each.api_name: each.id for each in known.connections.values()}
+        return await self._lookups.keyed(rules, connections)
+
+    async def _read(
+        self,
+        known: Configuration | None,
+        *,
+        keyed: bool,
+    ) -> Configuration:
+        """Read everything; ``keyed`` says that lookups may be read key by key, as a later change of them is told."""
+        async with concurrently() as group:
+            reading = group.create_task(self._answers(keyed=keyed))
             # The objects that the rules named last time are most likely those that they name now.
             describing = group.create_task(
                 self._described(
@@ -120,12 +196,16 @@ class ConfigurationReader:
         answers.sources |= sources
         answers.targets |= targets
         # An unchanged configuration is returned as the same object, with all its rules already compiled.
-        if known is None or answers != self._raw:
-            self._raw = answers
-            self._known = known = answers.configuration()
-        return known
+        if known is not None and answers == self._raw and answers.lookups is not None:
+            return known
+        self._raw = answers
+        read = answers.configuration()
+        if answers.lookups is not None:
+            return read
+        lookups = await self._keyed(read, read.rules)
+        return replace(read, lookups=lookups, lookup_reader=self._lookups)
 
-    async def _answers(self) -> _Answers:
+    async def _answers(self, *, keyed: bool) -> _Answers:
         query = self._target.query
         async with concurrently() as group:
             components = group.create_task(
@@ -134,16 +214,22 @@ class ConfigurationReader:
             connections = group.create_task(query(CONNECTIONS))
             integrations = group.create_task(query(_INTEGRATIONS))
             points = group.create_task(query(_POINTS))
-            lookups = group.create_task(query(_LOOKUPS))
+            lookups = group.create_task(self._lookup_rows(keyed=keyed))
         return _Answers(
             components=components.result(),
             connections=connections.result().rows,
             integrations=integrations.result().rows,
             points=points.result().rows,
-            lookups=lookups.result().rows,
+            lookups=lookups.result(),
             sources={},
             targets={},
         )
+
+    async def _lookup_rows(self, *, keyed: bool) -> list[Row] | None:
+        if keyed:
+            return await self._lookups.page()
+        answer = await self._target.query(ALL)
+        return answer.rows
 
     async def _described(
         self,
@@ -159,13 +245,16 @@ class ConfigurationReader:
 
 @dataclass(slots=True)
 class _Answers:
-    """The answers of two Vaults about their configuration; equal answers make equal configurations."""
+    """The answers of two Vaults about their configuration; equal answers make equal configurations.
+
+    ``lookups`` are None when they are read key by key.
+    """
 
     components: list[Row]
     connections: list[Row]
     integrations: list[Row]
     points: list[Row]
-    lookups: list[Row]
+    lookups: list[Row] | None
     sources: Metadata
     targets: Metadata
 
@@ -180,7 +269,7 @@ class _Answers:
             points=tuple(_point(row) for row in self.points),
             rules=rules,
             broken=broken,
-            lookups=_lookups(self.lookups),
+            lookups=by_connection(self.lookups or ()),
             sources=_typed(self.sources),
             targets=_typed(self.targets),
         )
@@ -230,17 +319,6 @@ def _point(row: Json) -> IntegrationPoint:
 def _is_active(row: Json) -> bool:
     # A record without a status is an active one.
     return text(row, "status__v") in ("", "active__v")
-
-
-def _lookups(rows: Iterable[Row]) -> dict[str, Lookups]:
-    """Return lookup sets by the id of their connection."""
-    by_connection: dict[str, list[Json]] = {}
-    for row in rows:
-        connection = text(row, "connection__sys")
-        by_connection.setdefault(connection, []).append(row)
-    return {
-        connection: read_lookups(rows) for connection, rows in by_connection.items()
-    }
 
 
 def _typed(answers: Mapping[str, Json | None]) -> dict[str, ObjectMetadata]:

@@ -73,6 +73,16 @@ class RecordAccess(RecordReads, Protocol):
         """Create or update records by the unique field ``id_param``; return a result for each row."""
         ...
 
+    async def create(
+        self,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
+        *,
+        lineage: str | None = None,
+    ) -> list[RowResult]:
+        """Create records; return a result for each row."""
+        ...
+
     async def create_documents(
         self,
         rows: Sequence[Mapping[str, object]],

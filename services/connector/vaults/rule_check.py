@@ -60,6 +60,7 @@ async def check_rules(
 
     :raises ClientError: a call fails.
     """
+    configuration = await configuration.with_all_lookups()
     found: list[RuleFinding] = []
     checked: list[tuple[IntegrationRule, CompiledRule]] = []
     for point in points:

@@ -146,6 +146,7 @@ class Caller:
     itself, and for an access token. ``delegate_user_id`` is the user who has opened the session in this user's name;
     ``profile`` then is only what a delegate may use of it.
     ``connection_id`` is the connection whose remote Vault works in the session; a ``read_only`` session writes nothing.
+    ``revision`` is that of the Vault's configuration when the call began; the call reads nothing older.
     """
 
     user_id: int
@@ -155,6 +156,7 @@ class Caller:
     delegate_user_id: int | None = None
     connection_id: str | None = None
     read_only: bool = False
+    revision: str = ""
 
 
 # The user also has a record, which nobody can change.

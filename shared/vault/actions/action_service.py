@@ -76,7 +76,8 @@ class ActionService:
         state = await self._records.state_of(target, record_id)
         offered: list[AvailableAction] = []
         for action in target.actions:
-            if action.active:
+            # A component from elsewhere may name code that is not here: it could only fail.
+            if action.active and self._records.actions.has(action.action):
                 name = f"{OBJECT_PREFIX}.{object_name}.{action.name}"
                 offered.append(
                     AvailableAction(
@@ -89,6 +90,8 @@ class ActionService:
                 )
         for each in lifecycle_actions(self._components.registry, target, state):
             enters = each.action == CHANGE_STATE
+            if not enters and not self._records.actions.has(each.action):
+                continue
             kind = ActionType.STATE_CHANGE if enters else ActionType.OBJECT_ACTION
             name = f"{LIFECYCLE_PREFIX}.{object_name}.{state}.{each.name}"
             offered.append(

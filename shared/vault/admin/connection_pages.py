@@ -21,7 +21,10 @@ from shared.vault.connections.duplication import Copy
 from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shared.vault.connections.handshake import Established
+    from shared.vault.integrations.reconciliation_model import Reconciliation
 
 router = APIRouter(prefix="/connections")
 
@@ -39,6 +42,7 @@ INTEGRATION_COLUMNS = (
     "status__v",
     "last_successful_run_time__sys",
 )
+LATEST = 5  # reconciliations
 
 
 @router.get("")
@@ -180,6 +184,13 @@ async def _page(
         shown.values["state__v"] == [State.PENDING]
         and shown.values["object_type__v"] == ConnectionType.VAULT_TO_VAULT
     )
+    sees_runs = visit.granted(Grant.COPY_RECORDS)
+    reconciliations: Sequence[Reconciliation] = ()
+    if sees_runs:
+        service = visit.vault.reconciliations
+        reconciliations = await service.listed(
+            visit.caller, api_name, limit=LATEST, offset=0
+        )
     return visit.page(
         "connection.html",
         status_of(error) if error else 200,
@@ -191,6 +202,8 @@ async def _page(
         rules=rules_of(visit, api_name),
         establishing=pending and visit.granted(Grant.MANAGE_CONNECTIONS),
         queues=_queues(visit, api_name),
+        sees_runs=sees_runs,
+        reconciliations=reconciliations,
         error=error,
     )
 

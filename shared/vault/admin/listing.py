@@ -20,7 +20,7 @@ MAX_ROWS = 100  # of one page
 MAX_PAGE = 100_000
 MAX_SEARCH = 200  # characters
 MAX_WORDS = 10
-WORD = re.compile(r"[^\s()\"'\\*]{1,40}")
+WORD = re.compile(r"[^\s()\"'\\*]+")
 
 Page = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 Search = Annotated[str, Query(max_length=MAX_SEARCH)]
@@ -87,9 +87,9 @@ def plain(rows: T) -> T:
 
 
 def find(search: str) -> str:
-    """Return ``FIND`` for the words of a search, all of which a record must have; empty without words."""
+    """Return ``FIND`` for the words of a search, each the beginning of one of a record's; empty without words."""
     # Words without the characters that mean something in FIND: users search for text, not by syntax.
     words = WORD.findall(search.replace("\x00", " "))
-    lowered = [word.lower() for word in words[:MAX_WORDS]]
-    # In lower case, AND and OR are words like others.
-    return f" FIND ('{' '.join(lowered)}')" if lowered else ""
+    # With the wildcard, AND and OR are words like others.
+    beginnings = [f"{word}*" for word in words[:MAX_WORDS]]
+    return f" FIND ('{' '.join(beginnings)}')" if beginnings else ""

@@ -8,10 +8,11 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from shared.vault.access.permissions import Operation
-from shared.vault.admin.listing import MAX_SEARCH, find, selected
+from shared.vault.admin.listing import MAX_SEARCH, selected
 from shared.vault.admin.viewing import object_of
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.model.component_model import Field, FieldType
+from shared.vault.vql import literal
 
 if TYPE_CHECKING:
     from shared.vault.model.component_model import VaultObject
@@ -36,12 +37,16 @@ async def pick(visit: Visiting, object_name: str) -> Response:
 
 async def _found(visit: Visit, target: VaultObject, typed: str) -> list[dict[str, Any]]:
     """Return the rows of the records that may be meant, the best matches first."""
-    columns = ", ".join(["id", "name__v", *_hinting(target)])
-    searched = find(typed)
-    if not searched:
+    finder = visit.vault.finder
+    found = await finder.find(visit.caller, target.name, typed, OFFERED)
+    if not found:
         return []
-    statement = f"SELECT {columns} FROM {target.name}{searched}"
-    return (await selected(visit, statement))[:OFFERED]
+    columns = ", ".join(["id", "name__v", *_hinting(target)])
+    ids = ", ".join(literal(each.id) for each in found)
+    statement = f"SELECT {columns} FROM {target.name} WHERE id CONTAINS ({ids})"
+    rows = {row["id"]: row for row in await selected(visit, statement)}
+    # A record may have been deleted in between.
+    return [rows[each.id] for each in found if each.id in rows]
 
 
 def _hinting(target: VaultObject) -> list[str]:

@@ -43,6 +43,7 @@ from shared.vault.api import (
     query,
     queue_log,
     queues,
+    reconciliations,
     record_jobs,
     records,
     rehearsal,
@@ -62,6 +63,8 @@ from shared.vault.api.response_envelope import (
     on_http_error,
     on_invalid_parameter,
 )
+from shared.vault.api.single_slashes import SingleSlashes
+from shared.vault.api.xml_answers import XmlAnswers
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
@@ -97,6 +100,7 @@ CHAPTERS = (
     packages,
     audit,
     integrations,
+    reconciliations,
     lookup_sheets,
     lineage,
     rehearsal,
@@ -238,6 +242,7 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, on_invalid_parameter)
     # The last one added is the outermost: headers belong on the answers to faults as well.
     app.add_middleware(Faults)
+    app.add_middleware(XmlAnswers)
     app.add_middleware(
         ApiHeaders, vault_id=vault.vault_id, burst_limit=vault.settings.burst_limit
     )
@@ -245,6 +250,7 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     # Around all that answers: what a fault sends in its place is a proxy's word, or none.
     app.add_middleware(FaultLayer, vault=vault)
     app.add_middleware(RequestMetrics)
+    app.add_middleware(SingleSlashes)
     return app
 
 

@@ -13,6 +13,7 @@ from shared.vault.api.documents import (
     LATEST,
     VERSION,
     Latest,
+    Read,
     Version,
     rendition_urls,
     url_of,
@@ -40,7 +41,7 @@ RENDITION = "/renditions/{rendition_type}"
 async def file(
     request: Request,
     caller: SignedIn,
-    place: Latest,
+    place: Read,
     wanted: RangeHeader = None,
 ) -> Response:
     """Returns the file of the latest version, or the part of it that `Range` names."""
@@ -62,7 +63,7 @@ async def version_file(
 async def renditions(
     request: Request,
     caller: SignedIn,
-    place: Latest,
+    place: Read,
 ) -> Response:
     """Lists the types of the latest version's renditions with their addresses."""
     return await _listed(request, caller, place)
@@ -82,7 +83,7 @@ async def version_renditions(
 async def rendition(
     request: Request,
     caller: SignedIn,
-    place: Latest,
+    place: Read,
     rendition_type: str,
     wanted: RangeHeader = None,
 ) -> Response:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix=f"{PREFIX}/metadata/objects/documents", tags=["Documents"])
 
+# Of these, values are few enough to count: queries take them as facets.
+FACETABLE = frozenset({FieldType.PICKLIST, FieldType.OBJECT, FieldType.BOOLEAN})
 BELOW = (
     "subtypes",
     "classifications",
@@ -37,10 +39,7 @@ TYPE, SUBTYPE = "/types/{type_name}", "/types/{type_name}/subtypes/{subtype_name
 @router.get("/properties", summary="Fields of documents")
 async def properties(request: Request, caller: SignedIn) -> Response:
     """Lists the fields of documents, also those of their files."""
-    target = document_target(_model(request, caller))
-    # A Vault without document types has no documents, and so no fields of them.
-    fields = () if target is None else target.object.fields.values()
-    listed = [_property(field, position) for position, field in enumerate(fields)]
+    listed = _properties(_model(request, caller))
     return envelope.success(properties=listed)
 
 
@@ -112,7 +111,10 @@ def _type_answer(request: Request, caller: Caller, *path: str) -> Response:
         "name": kind.path[-1],
         "label": kind.label,
         "active": kind.active,
+        "properties": _properties(model),
         "renditions": list(model.renditions),
+        # Documents have no relationships to each other here.
+        "relationshipTypes": [],
         "availableLifecycles": [
             {"name": lifecycle.name, "label": lifecycle.label}
             for lifecycle in lifecycles
@@ -144,6 +146,14 @@ def _url(request: Request, kind: DocumentType) -> str:
     return f"{head}/metadata/objects/documents{path}"
 
 
+def _properties(model: DocumentModel) -> list[dict[str, object]]:
+    """Return the fields that every document has, whatever its type."""
+    target = document_target(model)
+    # A Vault without document types has no documents, and so no fields of them.
+    fields = () if target is None else target.object.fields.values()
+    return [_property(field, position) for position, field in enumerate(fields)]
+
+
 def _property(field: Field, position: int) -> dict[str, object]:
     """Return a field as this endpoint describes it; members that it does not have are left out."""
     members: dict[str, object] = {
@@ -159,6 +169,7 @@ def _property(field: Field, position: int) -> dict[str, object]:
         "disabled": not field.active,
         "hidden": False,
         "queryable": True,
+        "facetable": field.type in FACETABLE,
         "systemAttribute": field.system,
     }
     optional = {

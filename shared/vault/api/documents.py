@@ -72,7 +72,31 @@ def latest_version(document_id: DocumentId) -> Place:
     return Place(document_id)
 
 
+async def read_version(
+    request: Request,
+    caller: SignedIn,
+    document_id: DocumentId,
+    steady_state: Annotated[
+        bool,
+        Query(
+            alias="steadyState",
+            description="`true`: of the latest version in a steady state.",
+        ),
+    ] = False,
+) -> Place:
+    """Return the version that a call reads: the latest one, or with ``steadyState`` the latest steady one.
+
+    Vault API reference, Download Document Rendition File. Each call that reads the latest version takes the parameter:
+    one that ignored it would serve a draft to those who ask for approved content.
+    """
+    if not steady_state:
+        return Place(document_id)
+    reader = vault_of(request).document_reader
+    return await reader.latest_steady(caller, version_of(request), document_id)
+
+
 Version = Annotated[Place, Depends(one_version)]
+Read = Annotated[Place, Depends(read_version)]
 Latest = Annotated[Place, Depends(latest_version)]
 LATEST = "/{document_id}"
 VERSION = f"{LATEST}/versions/{{major}}/{{minor}}"
@@ -135,7 +159,7 @@ async def create(request: Request, caller: CreatesDocuments) -> Response:
 async def document(
     request: Request,
     caller: SignedIn,
-    place: Latest,
+    place: Read,
 ) -> Response:
     """Returns the latest version with all its fields, and the addresses of its renditions and of all versions."""
     vault = vault_of(request)
@@ -145,10 +169,11 @@ async def document(
     )
     renditions = await vault.document_files.renditions(caller, place)
     own = url_of(request, place)
+    whole = url_of(request, Place(place.document_id))
     return envelope.success(
         document=row,
         renditions=rendition_urls(own, renditions),
-        versions=[_version_json(own, number) for number in numbers],
+        versions=[_version_json(whole, number) for number in numbers],
         # A documented member; documents have no attachments here.
         attachments=[],
     )
@@ -215,7 +240,8 @@ async def versions(
     )
     own = url_of(request, place)
     listed = [_version_json(own, number) for number in numbers]
-    return envelope.success(versions=listed)
+    renditions = await vault_of(request).document_files.renditions(caller, place)
+    return envelope.success(versions=listed, renditions=rendition_urls(own, renditions))
 
 
 @router.get(VERSION, summary="A version of a document")

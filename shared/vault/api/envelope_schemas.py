@@ -33,7 +33,7 @@ ENVELOPE = {
             "enum": [str(each) for each in Status],
             "description": "`FAILURE` is the caller's fault, `EXCEPTION` the server's.",
         },
-        "responseMessage": {"anyOf": [TEXT, {"type": "null"}]},
+        "responseMessage": TEXT,
         "errors": {
             "type": "array",
             "items": {"$ref": "#/components/schemas/Error"},

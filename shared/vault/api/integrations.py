@@ -31,16 +31,16 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT, strict=True)]
 
 
-class _Body(BaseModel):
+class ReportBody(BaseModel):
     """A JSON object of a connector; members with other names are refused, so that no misspelt one is ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-Parsed = TypeVar("Parsed", bound=_Body)
+Parsed = TypeVar("Parsed", bound=ReportBody)
 
 
-class _Progress(_Body):
+class _Progress(ReportBody):
     """The progress of a run: the source's clock, or the position of the reading, or the error that ends it."""
 
     source_time: AwareDatetime | None = None
@@ -53,7 +53,7 @@ class _Progress(_Body):
     error: str | None = None
 
 
-class _Report(_Body):
+class _Report(ReportBody):
     """The counts of one batch."""
 
     integration_point: Annotated[str, Field(min_length=1, max_length=100)]
@@ -140,16 +140,16 @@ async def report_progress(
     the run ends without having read everything.
     """
     runs = vault_of(request).runs
-    progress = _parsed(_Progress, await read_record(request))
+    progress = parsed(_Progress, await read_record(request))
     # An error ends the run, even when the connector has sent progress with it.
     if progress.error is not None:
-        error = _text(progress.error)
+        error = without_nul(progress.error)
         run = await runs.give_up(caller, integration, job_id, error)
     elif progress.source_time is not None:
-        source_time = _milliseconds("source_time", progress.source_time)
+        source_time = milliseconds("source_time", progress.source_time)
         complete_until = None
         if progress.complete_until is not None:
-            complete_until = _milliseconds("complete_until", progress.complete_until)
+            complete_until = milliseconds("complete_until", progress.complete_until)
         run = await runs.begin_reading(
             caller, integration, job_id, source_time, complete_until
         )
@@ -157,7 +157,7 @@ async def report_progress(
         paging = Paging(
             progress.stage,
             progress.batches,
-            _text(progress.position),
+            without_nul(progress.position),
             progress.ended,
             progress.more_stages,
         )
@@ -184,14 +184,14 @@ async def report(
 
     For connectors.
     """
-    body = _parsed(_Report, await read_record(request))
+    body = parsed(_Report, await read_record(request))
     counts = Counts(body.read, body.mapped, body.skipped, body.written, body.failed)
-    done = Batch(batch, _text(body.integration_point), counts)
+    done = Batch(batch, without_nul(body.integration_point), counts)
     run = await vault_of(request).runs.report(caller, integration, job_id, done)
     return envelope.success(data=_run_json(run))
 
 
-def _parsed(kind: type[Parsed], body: dict[str, object]) -> Parsed:
+def parsed(kind: type[Parsed], body: dict[str, object]) -> Parsed:
     """Return the body as a model of the class ``kind``.
 
     :raises VaultFault: INVALID_DATA, naming the first member that does not fit.
@@ -206,12 +206,12 @@ def _parsed(kind: type[Parsed], body: dict[str, object]) -> Parsed:
         raise VaultFault(ErrorType.INVALID_DATA, message) from None
 
 
-def _text(value: str) -> str:
+def without_nul(value: str) -> str:
     """Return a text without NUL, which PostgreSQL takes in no text."""
     return value.replace("\x00", "")
 
 
-def _milliseconds(name: str, value: datetime) -> datetime:
+def milliseconds(name: str, value: datetime) -> datetime:
     """Return the moment in whole milliseconds, as the API writes moments.
 
     :raises VaultFault: INVALID_DATA when it is outside the calendar.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import chain
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
@@ -15,7 +16,7 @@ from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import ChangesComponents, ExecutesMdl
 from shared.vault.api.body import read_text
 from shared.vault.api.file_body import download_headers, upload_form
-from shared.vault.api.jobs import submitted
+from shared.vault.api.jobs import job_url, submitted
 from shared.vault.api.openapi.request_bodies import FILE_FORM, MDL_DOCUMENTATION
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
@@ -26,6 +27,9 @@ from shared.vault.configuration.component_files import MAX_FILE_BYTES
 from shared.vault.errors import ApiError, VaultFault
 
 router = APIRouter(tags=["Components"])
+
+# The language of labels.
+LANGUAGE = "en"
 
 
 @router.post("/api/mdl/execute", summary="Execute MDL", openapi_extra=MDL_DOCUMENTATION)
@@ -73,10 +77,13 @@ async def async_results(
     caller: SignedIn,
     job_id: int,
 ) -> Response:
-    """Returns the same answer as `POST /api/mdl/execute`; `OPERATION_NOT_ALLOWED` while the job runs."""
-    job = await vault_of(request).jobs.finished_job(
-        caller, job_id, component_jobs.EXECUTE
-    )
+    """Returns the same answer as `POST /api/mdl/execute`; while the job runs, `WARNING` with its id and address."""
+    jobs = vault_of(request).jobs
+    job = await jobs.job_of_type(caller, job_id, component_jobs.EXECUTE)
+    if not job.status.finished:
+        message = f"The job [{job_id}] has not finished"
+        url = job_url(request, job_id)
+        return envelope.in_progress(message, job_id=job_id, url=url)
     if "script_execution" in job.results:
         return _executed(job.results)
     raise VaultFault(
@@ -194,6 +201,9 @@ async def configuration(
     request: Request,
     caller: SignedIn,
     component_name: str,
+    loc: Annotated[
+        bool, Query(description="`true` adds the labels of object types by language.")
+    ] = False,
 ) -> Response:
     """Returns all components of a type (`Integrationrule`), or one of them (`Integrationrule.name__c`)."""
     kind, _, name = component_name.partition(".")
@@ -202,15 +212,27 @@ async def configuration(
         raise VaultFault(
             ErrorType.INVALID_DATA, f"There is no component type [{kind[:60]}]"
         )
+    of_types = kind == ComponentKind.OBJECT_TYPE
+    if of_types and loc:
+        listed = [{**each, "localized_data": _localized(each)} for each in listed]
+    if of_types and not name:
+        # Vault API reference, Retrieve Details from All Object Types; all of them stand on one page.
+        counts = {"size": len(listed), "total": len(listed)}
+        return envelope.success(responseDetails=counts, data=listed)
     if not name:
         return envelope.success(data=listed)
     for component in listed:
         full_name = component["name"]
         # Types of different objects may have the same name.
-        if kind == ComponentKind.OBJECT_TYPE:
+        if of_types:
             full_name = f"{component['object']}.{full_name}"
         if full_name == name:
             return envelope.success(data=component)
     raise VaultFault(
         ErrorType.INVALID_DATA, f"There is no component [{component_name[:200]}]"
     )
+
+
+def _localized(object_type: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    """Return the labels of an object type by language; a Vault has one."""
+    return {name: {LANGUAGE: object_type[name]} for name in ("label", "label_plural")}

@@ -19,6 +19,7 @@ from shared.vault.api.object_json import field_document, object_document, object
 from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.components.component_tree import Component
 from shared.vault.components.description import type_metadata, type_summary
+from shared.vault.components.platform import BASE_TYPE
 from shared.vault.components.registry import MAX_CUSTOM_OBJECTS
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.errors import VaultFault
@@ -149,7 +150,12 @@ def _layout_json(
         "name": layout.name,
         "label": layout.text("label"),
         "object": target.name,
+        # Vault API reference, Retrieve Page Layouts; the markup names no object type but that of all.
+        "object_type": layout.reference("object_type") or BASE_TYPE,
         "active": layout.flag("active", True),
+        "description": layout.text("description"),
+        "default_layout": layout.flag("default_layout"),
+        "display_lifecycle_stages": layout.flag("display_lifecycle_stages"),
         "url": f"{path}/{layout.name}",
     }
 

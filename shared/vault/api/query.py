@@ -42,8 +42,9 @@ Offset = Annotated[int, Query(ge=0, le=2**31)]
 
 
 @router.post("", summary="Run a query", openapi_extra=form_documentation({"q": "VQL"}))
+@router.get("", include_in_schema=False)
 async def run(request: Request, caller: SignedIn) -> Response:
-    """Runs the VQL statement in form field `q` and returns the first page of its results.
+    """Runs the VQL statement in form field `q` (or in the address) and returns the first page of its results.
 
     Header `X-VaultAPI-DescribeQuery: true` adds a description of the fields, `X-VaultAPI-RecordProperties` (`all`,
     `hidden`, `redacted` or `weblink`) what the caller may do with each record, and `X-VaultAPI-Facets` (names of
@@ -53,12 +54,12 @@ async def run(request: Request, caller: SignedIn) -> Response:
 
 
 async def _first_page(request: Request, caller: Caller) -> Response:
-    """Run the statement in form field `q`.
+    """Run the statement in form field `q`, or in the address where clients of older versions put it.
 
     :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA, and as ``QueryService.run``.
     """
     fields = await read_fields(request)
-    text = fields.get("q", "")
+    text = fields.get("q") or request.query_params.get("q", "")
     if not text.strip():
         raise missing("q")
     if len(text) > MAX_QUERY_LENGTH:

@@ -124,11 +124,16 @@ def _first(value: str | None) -> str:
 
 def wants_csv(accept: str) -> bool:
     """Return whether an Accept header names CSV before JSON; weights (``q=``) are not looked at."""
-    for entry in accept.split(","):
-        kind = entry.partition(";")[0].strip().lower()
+    for kind in media_types(accept):
         if kind in (CSV_TYPE, JSON_TYPE):
             return kind == CSV_TYPE
     return False
+
+
+def media_types(accept: str) -> list[str]:
+    """Return the media types of an Accept header in their order, without parameters, in lower case."""
+    entries = [entry.partition(";")[0] for entry in accept.split(",")]
+    return [entry.strip().lower() for entry in entries]
 
 
 def parse_moment(name: str, text: str | None) -> datetime | None:
@@ -172,15 +177,20 @@ async def signed_in(
     return await admitted(request, session_id_in(authorization))
 
 
-async def admitted(request: Request, session_id: str | None) -> Caller:
+async def admitted(
+    request: Request, session_id: str | None, *, used: bool = True
+) -> Caller:
     """Return the caller of a session; delay one who calls too often.
+
+    Without ``used`` the session's idle time goes on.
 
     :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED.
     """
     vault = vault_of(request)
-    caller = await vault.security.caller(session_id)
+    caller = await vault.security.caller(session_id, used=used)
     # Before the refusals that follow, so that their answers carry the caller's headers as well.
     remember(request, caller.user_id, session_id or "")
+    request.state.revision = caller.revision
     vault.configuration_mode.admit(caller)
     usage = vault.burst.count(caller)
     request.state.usage = usage
@@ -253,7 +263,8 @@ PerhapsSignedIn = Annotated[Caller | None, Depends(perhaps_signed_in)]
 class ApiHeaders:
     """ASGI middleware that gives every answer of the API its headers, and binds client and call to the log.
 
-    It reads the request's state: ``user_id`` and ``session_id`` of the caller, and ``usage`` of a limit.
+    It reads the request's state: ``user_id`` and ``session_id`` of the caller, ``revision`` of the configuration when
+    the call began, and ``usage`` of a limit.
     """
 
     def __init__(self, app: ASGIApp, vault_id: int, burst_limit: int) -> None:
@@ -312,11 +323,16 @@ class ApiHeaders:
         if user_id is None:
             return []
         truncated = str(state["session_id"])[:TRUNCATED_LENGTH]
-        return [
+        headers = [
             (b"x-vaultapi-vaultid", self._vault_id),
             (b"x-vaultapi-userid", str(user_id).encode()),
             (b"x-vaultapi-truncatedsessionid", truncated.encode()),
         ]
+        # The answer to a sign-in is read from no configuration.
+        revision = str(state.get("revision", ""))
+        if revision:
+            headers.append((b"x-vaultapi-configurationrevision", revision.encode()))
+        return headers
 
 
 def client_id_of(scope: Scope) -> str:

@@ -69,10 +69,11 @@ class Status(StrEnum):
 
 
 class WarningType(StrEnum):
-    """Values of ``warning_type``: why a call or row has changed nothing."""
+    """Values of ``warning_type``: why a call or row has changed nothing, or shows nothing yet."""
 
     NO_DATA_CHANGES = "NO_DATA_CHANGES"
     NEWER_SOURCE_STATE = "NEWER_SOURCE_STATE"
+    OPERATION_IN_PROGRESS = "OPERATION_IN_PROGRESS"
 
 
 def answer(
@@ -105,11 +106,7 @@ def failures(
 
     Its HTTP status is 200, as of everything that the Vault itself has processed.
     """
-    body: dict[str, object] = {
-        "responseMessage": None,
-        "errors": errors_json(errors),
-        **(members or {}),
-    }
+    body: dict[str, object] = {"errors": errors_json(errors), **(members or {})}
     if error_type is not None:
         body["errorType"] = error_type
     return answer(Status.FAILURE, body)
@@ -117,7 +114,7 @@ def failures(
 
 def exception(error: ApiError, http_status: int) -> Response:
     """Return an EXCEPTION envelope: the request may have been right, the server failed."""
-    members = {"responseMessage": None, "errors": errors_json([error])}
+    members = {"errors": errors_json([error])}
     return answer(Status.EXCEPTION, members, http_status)
 
 
@@ -148,6 +145,15 @@ def single(result: RowResult, records_url: str | None) -> Response:
 def unchanged(message: str, data: object) -> Response:
     """Return a WARNING envelope for a call that changes nothing, with what is stored as ``data``."""
     return answer(Status.WARNING, {"warnings": no_changes(message), "data": data})
+
+
+def in_progress(message: str, **members: object) -> Response:
+    """Return a WARNING envelope for results that are not there yet, with these members.
+
+    Pollers of public clients take FAILURE, as well as SUCCESS, for the end of what they wait for.
+    """
+    warning = {"warning_type": WarningType.OPERATION_IN_PROGRESS, "message": message}
+    return answer(Status.WARNING, {"warnings": [warning], **members})
 
 
 def no_changes(message: str) -> list[dict[str, str]]:

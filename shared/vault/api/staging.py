@@ -106,10 +106,10 @@ async def items(
 ) -> Response:
     """Lists files and folders in the order of their names."""
     # Refused, not ignored: the client would take a list in JSON for the file that it asked for.
-    if format_result is not None:
+    if (format_result or "json").lower() != "json":
         raise VaultFault(
             ErrorType.ATTRIBUTE_NOT_SUPPORTED,
-            "Parameter [format_result] is not supported",
+            "Parameter [format_result] takes json only",
         )
     staging = vault_of(request).staging
     found, following = await staging.list(

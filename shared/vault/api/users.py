@@ -149,6 +149,22 @@ async def change_password(request: Request, caller: PerhapsSignedIn) -> Response
     return envelope.success()
 
 
+@router.post("/{user_id}/password", include_in_schema=False)
+async def change_password_by_id(
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
+) -> Response:
+    """Changes the caller's password where the caller is named by id, as the vendor's Java client does.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS for another user, whose password administrators set with the user.
+    """
+    if _id(caller, user_id) != caller.user_id:
+        message = "Users change their own passwords; administrators set [password__v] of a user"
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
+    return await change_password(request, caller)
+
+
 @router.get("/{user_id}", summary="One user")
 async def one_user(
     request: Request,

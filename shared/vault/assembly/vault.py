@@ -15,6 +15,7 @@ from shared.vault.assembly.sign_ins import SignIns
 from shared.vault.assembly.standard import load_standard
 from shared.vault.assembly.vault_jobs import job_types
 from shared.vault.assembly.vault_services import VaultServices
+from shared.vault.integrations.reconciliation_gauges import RECONCILED
 from shared.vault.jobs.job_table import JOB
 from shared.vault.jobs.worker import JobWorker, WorkerOptions
 from shared.vault.storage.database import (
@@ -126,6 +127,10 @@ class Vault(VaultServices):
         await housekeeping.schedule(self.jobs)
         await self.worker.start()
         self._stack.push_async_callback(self.worker.stop)
+        await self.reconciliation_gauges.start()
+        self._stack.push_async_callback(self.reconciliation_gauges.stop)
+        await self.search_indexes.start()
+        self._stack.push_async_callback(self.search_indexes.stop)
 
     async def _follow_changes(self) -> None:
         """Listen for the changes of other processes on this database."""
@@ -133,6 +138,7 @@ class Vault(VaultServices):
         self.channels.on(OUTBOX, self.relay.wake)
         self.channels.on_text(FAULT_SWITCHED, self.rehearsal.hear)
         self.channels.on(JOB, self.worker.wake)
+        self.channels.on(RECONCILED, self.reconciliation_gauges.wake)
         self._reload = asyncio.create_task(
             run_until_cancelled("components", self._keep_current),
             name="components",
@@ -165,6 +171,7 @@ class Vault(VaultServices):
             self._stale.clear()
             await wait_for("postgresql", self.components.load, retry_on=OUTAGES)
             await wait_for("postgresql", self.configuration_mode.load, retry_on=OUTAGES)
+            self.search_indexes.wake()
             # A new queue is declared at the broker without waiting for its first message.
             self.relay.wake()
 

@@ -11,6 +11,7 @@ from shared.vault.bulk.merge import MergeJobs
 from shared.vault.bulk.tree_jobs import TreeJobs
 from shared.vault.exceptions.bulk_retry import RetryJobs
 from shared.vault.files.content_service import UNUSED
+from shared.vault.integrations.reconciliation_job import ReconciliationJobs
 from shared.vault.integrations.run_job import IntegrationRunJobs
 from shared.vault.loader.extract import ExtractJobs
 from shared.vault.loader.load import LoadJobs
@@ -41,6 +42,7 @@ def job_types(services: VaultServices) -> Mapping[str, JobType]:
         services.script_jobs,
         StagingJobs(services.files, services.uploads),
         LoadJobs(database, services.files, records, services.attachment_fields),
+        services.audit_exports,
         ExtractJobs(components, services.queries, services.files),
         PackageJobs(services.inbound_packages, services.outbound_packages),
         TreeJobs(database, components, records, services.files),
@@ -50,6 +52,12 @@ def job_types(services: VaultServices) -> Mapping[str, JobType]:
             database,
             components,
             records,
+            services.settings.run_patience_minutes,
+        ),
+        ReconciliationJobs(
+            database,
+            components,
+            services.reconciliation_records,
             services.settings.run_patience_minutes,
         ),
         RetryJobs(database, components, services.actions.run),

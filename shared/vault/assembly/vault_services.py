@@ -17,6 +17,7 @@ from shared.vault.bulk.record_job_service import RecordJobs
 from shared.vault.configuration.component_files import ComponentFiles
 from shared.vault.configuration.component_jobs import ScriptJobs
 from shared.vault.configuration.component_service import ComponentService
+from shared.vault.configuration.search_indexes import SearchIndexes
 from shared.vault.connections import connection_rules
 from shared.vault.connections.connection_rules import OBJECT as CONNECTION
 from shared.vault.connections.connection_rules import DomainType
@@ -33,8 +34,15 @@ from shared.vault.exceptions.exception_model import ITEM, MESSAGE
 from shared.vault.files.content_service import ContentService
 from shared.vault.integrations import integration_triggers as integrations
 from shared.vault.integrations import reference_lookups
+from shared.vault.integrations.reconciliation_gauges import ReconciliationGauges
+from shared.vault.integrations.reconciliation_records import ReconciliationRecords
+from shared.vault.integrations.reconciliation_requests import (
+    ScheduledConnectionTrigger,
+)
+from shared.vault.integrations.reconciliation_service import ReconciliationService
 from shared.vault.integrations.run_service import RunService
 from shared.vault.jobs.job_service import JobService
+from shared.vault.loader.audit_export import AuditExports
 from shared.vault.loader.loader_service import LoaderService
 from shared.vault.notifications.notification_service import NotificationService
 from shared.vault.notifications.notify import Notifier
@@ -42,6 +50,7 @@ from shared.vault.packages.inbound_packages import InboundPackages
 from shared.vault.packages.outbound_packages import OutboundPackages
 from shared.vault.queries.lineage_service import LineageService
 from shared.vault.queries.queries import QueryService, query_tokens
+from shared.vault.queries.record_finder import RecordFinder
 from shared.vault.queries.saved_searches import SavedSearches
 from shared.vault.queues import retry
 from shared.vault.queues.dead_letters import DeadLetters
@@ -116,6 +125,7 @@ class VaultServices:
         )
         self.channels = Notifications(dsn)
         self.components = ComponentService(self.database)
+        self.search_indexes = SearchIndexes(self.database, self.components)
         self.component_files = ComponentFiles(self.database, self.components)
         self.audit = AuditService(self.database, lambda: self.components.registry)
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
@@ -172,11 +182,21 @@ class VaultServices:
             self.identity,
         )
         self.runs = RunService(self.database, self.settings.run_patience_minutes)
+        self.reconciliations = ReconciliationService(
+            self.database,
+            self.components,
+            self.settings.run_patience_minutes,
+        )
+        self.reconciliation_gauges = ReconciliationGauges(self.database)
+        self.reconciliation_records = ReconciliationRecords(
+            self.components,
+            self.records,
+        )
         self.bulk_retries = BulkRetries(self.components, self.jobs)
 
     def _triggers(self) -> Mapping[str, Trigger]:
         """Return the triggers of the Vault by object."""
-        connections = connection_rules.ConnectionTrigger(
+        connections = ScheduledConnectionTrigger(
             self.settings.allowed_addresses,
             self.security.profiles,
         )
@@ -216,6 +236,7 @@ class VaultServices:
             self.components,
             tokens,
         )
+        self.finder = RecordFinder(self.database, self.components)
         self.searches = SavedSearches(self.database)
         self.lineage = LineageService(self.database, self.queries, self.components)
 
@@ -324,6 +345,7 @@ class VaultServices:
             self.components,
             self.queries,
         )
+        self.audit_exports = AuditExports(self.jobs, self.audit, self.files)
         self.record_jobs = RecordJobs(self.records, self.jobs, self.files)
         self.inbound_packages = InboundPackages(
             self.database,

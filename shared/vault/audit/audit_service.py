@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
     from shared.vault.storage.database import Database
+
+PAGE = 1000  # entries in memory at a time where all are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,13 @@ class AuditService:
             raise VaultFault(ErrorType.INVALID_DATA, message)
         return found
 
+    def readable_trail(self, caller: Caller, name: str) -> Trail:
+        """Return one trail whose entries the caller may read.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when no trail has this name.
+        """
+        return self._listed(caller, name).trail
+
     async def page(
         self,
         caller: Caller,
@@ -108,6 +117,30 @@ class AuditService:
         """
         listed = self._listed(caller, name)
         return await self._page(caller, listed, wanted, limit, offset)
+
+    async def every(
+        self, caller: Caller, name: str, wanted: AuditFilter
+    ) -> AsyncIterator[list[dict[str, object]]]:
+        """Yield all entries of a trail before the filter's end, the latest first, in pages.
+
+        :raises VaultFault: as ``page`` does.
+        """
+        listed = self._listed(caller, name)
+        where, parameters = _conditions(listed, wanted)
+        n = len(parameters)
+        # Each page continues after the last entry of the one before: a trail may be long.
+        select = (
+            f"SELECT a.happened AS after_date, a.id AS after_id, {listed.trail.columns} FROM {SOURCE} WHERE {where}"
+            f" AND (a.happened, a.id) < (${n + 1}, ${n + 2}) ORDER BY a.happened DESC, a.id DESC LIMIT {PAGE}"
+        )
+        place = (wanted.end or datetime.now(UTC), 0)
+        while True:
+            async with self._database.query_connection(caller.user_id) as connection:
+                records = await connection.fetch(select, *parameters, *place)
+            if not records:
+                return
+            place = (records[-1]["after_date"], records[-1]["after_id"])
+            yield [_row(record, skip=len(place)) for record in records]
 
     async def of_record(
         self,
@@ -180,8 +213,9 @@ class AuditService:
         return AuditPage(trail, total, rows)
 
 
-def _row(record: Record) -> dict[str, object]:
-    row = dict(record)
+def _row(record: Record, skip: int = 0) -> dict[str, object]:
+    """Return an entry by the names of the trail's fields, which follow the first ``skip`` columns."""
+    row = dict(list(record.items())[skip:])
     row["timestamp"] = date_time_text(record["timestamp"])
     return row
 

@@ -46,12 +46,22 @@ VALUES = (
     TrailField("old_value", "Old Value", "a.old_value", FieldType.LONG_TEXT),
     TrailField("new_value", "New Value", "a.new_value", FieldType.LONG_TEXT),
 )
+# What an entry says, in a sentence; long values are in their own fields.
+EVENT = TrailField(
+    "event_description",
+    "Event Description",
+    """CASE WHEN a.field IS NULL THEN concat_ws(' ', a.action, a.item, a.record_id)
+        WHEN a.new_value IS NULL THEN format('"%s" cleared', a.field)
+        ELSE format('"%s" set to "%s"', a.field, left(a.new_value, 250)) END""",
+)
 RECORD = (
     *COMMON,
     ACTION,
+    TrailField("item", "Item", "concat_ws(' : ', a.item, a.record_id)"),
     TrailField("object_name", "Object Name", "a.item"),
     TrailField("record_id", "Record ID", "a.record_id"),
     *VALUES,
+    EVENT,
 )
 
 
@@ -83,9 +93,9 @@ def _fields(trail: AuditTrail) -> tuple[TrailField, ...]:
             return RECORD
         case AuditTrail.SYSTEM:
             # A component changes as a whole: there is no field name.
-            return (*COMMON, ACTION, ITEM, *VALUES[1:])
+            return (*COMMON, ACTION, ITEM, *VALUES[1:], EVENT)
         case AuditTrail.DOMAIN:
-            return (*COMMON, ACTION, ITEM, *VALUES)
+            return (*COMMON, ACTION, ITEM, *VALUES, EVENT)
         case AuditTrail.LOGIN:
             return (
                 *COMMON,

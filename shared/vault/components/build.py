@@ -11,6 +11,7 @@ from shared.vault.components.component_kinds import PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.object_types import (
     DEFAULT_LONG_TEXT_LENGTH,
+    RAW_STORES,
     REDEFINABLE_FIELDS,
     stored_type,
 )
@@ -63,7 +64,7 @@ def build_object(component: Component) -> VaultObject:
         allow_types=allow_types,
         default_type=_default_type(component) if allow_types else None,
         allow_attachments=component.flag("allow_attachments"),
-        raw=component.text("data_store") == "raw",
+        raw=component.text("data_store") in RAW_STORES,
         lifecycle=lifecycle,
         fields=fields,
         actions=tuple(sorted(actions, key=lambda action: action.order)),

@@ -23,6 +23,7 @@ from shared.vault.components.statement import (
     SetAttribute,
     Statement,
 )
+from shared.vault.components.types import COMPONENT_TYPES
 
 __all__ = ["ComponentError", "altered", "apply"]
 
@@ -144,6 +145,8 @@ class _Alteration:
             case AddChild():
                 self._add_child(change)
             case ModifyChild() | RenameChild() | DropChild():
+                if isinstance(change, ModifyChild):
+                    self._declare(change)
                 exists = (change.type, change.name) in self._places
                 if change.condition.holds(exists=exists):
                     self._change_child(change)
@@ -185,6 +188,16 @@ class _Alteration:
             raise ComponentError(message, Code.EXISTS)
         self._places[child.key] = len(self._children)
         self._children.append(child)
+
+    def _declare(self, change: ModifyChild) -> None:
+        """Add a sub-component that the platform has without its being declared, so that it can be modified."""
+        key = (change.type, change.name)
+        owner = COMPONENT_TYPES.get(self._component.type)
+        kind = None if owner is None else owner.subtypes.get(change.type)
+        if kind is None or key in self._places or change.name not in kind.redefinable:
+            return
+        self._places[key] = len(self._children)
+        self._children.append(Component(*key))
 
     def _change_child(self, change: ModifyChild | RenameChild | DropChild) -> None:
         key = (change.type, change.name)

@@ -25,13 +25,11 @@ _NAMESPACED = re.compile(_SUFFIXED)
 _OPTIONAL_NAMESPACE = re.compile(rf"{_STEM}(?:__(?:v|c|sys))?")
 _MEMBER = re.compile(rf"{_SUFFIXED}\.{_SUFFIXED}")
 _FREE = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
-_OPEN_ATTRIBUTE = re.compile(_STEM)
 _KEPT_ATTRIBUTE = re.compile(r"[A-Za-z0-9_]{1,100}")
 _BARE_REFERENCE = re.compile(r"[a-z0-9_]{1,100}")
-_MAX_OPEN_VALUE = 1500
+_MAX_OPEN_VALUE = 32_000
 _MAX_KEPT_VALUE = 1_000_000
 _MAX_TYPE_NAME = 60
-_MAX_PARAMETER_NAME = 50
 _MAX_INTEGER = 10**18
 
 
@@ -119,15 +117,7 @@ def _check_declared(
 def _check_kept(component: Component, path: str) -> None:
     """Check the form alone: values of any kind, sub-components of any type."""
     for name, values in component.attributes.items():
-        if not _KEPT_ATTRIBUTE.fullmatch(name):
-            message = f"{path}: {name[:60]} is not an attribute name."
-            raise ComponentError(message, Code.INVALID_NAME)
-        _check_storable(
-            name,
-            values,
-            _MAX_KEPT_VALUE,
-            path,
-        )
+        _check_kept_attribute(name, values, _MAX_KEPT_VALUE, path)
     for child in component.children:
         where = f"{path}: {child.type[:60]} {child.name[:120]}"
         if len(child.type) > _MAX_TYPE_NAME or len(child.name) > MAX_KEPT_NAME:
@@ -151,12 +141,8 @@ def _check_node(
         attribute = kind.attributes.get(name)
         if attribute is not None:
             _check_attribute(attribute, values, path)
-        elif kind.open:
-            _check_parameter(name, values, path)
         else:
-            allowed = ", ".join(kind.attributes)
-            message = f"{kind.name} has no attribute {name[:60]}; it has {allowed}."
-            raise ComponentError(f"{path}: {message}")
+            _check_kept_attribute(name, values, _MAX_OPEN_VALUE, path)
     # The platform has all attributes of its fields; a declaration changes some of them.
     if component.name not in kind.redefinable:
         for attribute in kind.attributes.values():
@@ -284,7 +270,6 @@ def _check_text(
         raise ComponentError(f"{where} must be one of {choices}.")
     if attribute.component is not None:
         _check_reference(
-            attribute,
             attribute.component,
             value,
             where,
@@ -292,12 +277,11 @@ def _check_text(
 
 
 def _check_reference(
-    attribute: Attribute,
     type_name: str,
     value: str,
     where: str,
 ) -> None:
-    if attribute.bare and _BARE_REFERENCE.fullmatch(value):
+    if _BARE_REFERENCE.fullmatch(value):
         return
     prefix, _, name = value.partition(".")
     if prefix != type_name or not name:
@@ -305,20 +289,17 @@ def _check_reference(
         raise ComponentError(f"{where} {message}")
 
 
-def _check_parameter(
+def _check_kept_attribute(
     name: str,
     values: tuple[Scalar, ...],
+    limit: int,
     path: str,
 ) -> None:
-    if len(name) > _MAX_PARAMETER_NAME or not _OPEN_ATTRIBUTE.fullmatch(name):
-        message = f"{path}: {name[:60]} is not a parameter name."
+    """Check the form of an attribute that is kept as it comes: any name, also in camel case, and any values."""
+    if not _KEPT_ATTRIBUTE.fullmatch(name):
+        message = f"{path}: {name[:60]} is not an attribute name."
         raise ComponentError(message, Code.INVALID_NAME)
-    _check_storable(
-        name,
-        values,
-        _MAX_OPEN_VALUE,
-        path,
-    )
+    _check_storable(name, values, limit, path)
 
 
 def _check_storable(

@@ -102,6 +102,7 @@ STANDARD_FIELDS: tuple[Field, ...] = (
     _set("created_by__v", "Created By", FieldType.NUMBER),
     _set("document_creation_date__v", "Created Date", FieldType.DATE_TIME),
     _set("version_creation_date__v", "Version Created Date", FieldType.DATE_TIME),
+    _set("version_created_by__v", "Version Created By", FieldType.NUMBER),
     _set("last_modified_by__v", "Last Modified By", FieldType.NUMBER),
     _set("version_modified_date__v", "Version Modified Date", FieldType.DATE_TIME),
 )

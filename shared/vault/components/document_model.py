@@ -76,7 +76,7 @@ _TAKEN_BY: Mapping[str, frozenset[str]] = {
     "min_value": frozenset({"Number"}),
     "max_value": frozenset({"Number"}),
     "picklist": frozenset({"Picklist"}),
-    "multi_value": frozenset({"Picklist"}),
+    "multi_value": frozenset({"Picklist", "ObjectReference", "Lookup", "Formula"}),
     "object": frozenset({"ObjectReference"}),
     "relationship_outbound_name": frozenset({"ObjectReference"}),
     "relationship_inbound_name": frozenset({"ObjectReference"}),
@@ -92,6 +92,11 @@ _RESERVED = frozenset(
         "format__v",
         "size__v",
         "md5checksum__v",
+        "latest_version__v",
+        "owner__v",
+        "pages__v",
+        "locked__v",
+        "crosslink__v",
         "binder__v",
     }
 )
@@ -176,7 +181,8 @@ def _field(component: Component) -> Field:
         min_value=component.number("min_value"),
         max_value=component.number("max_value"),
         picklist=component.reference("picklist"),
-        multi_value=component.flag("multi_value"),
+        # A document refers to one record here, also where the field comes from a Vault in which it has several.
+        multi_value=component.flag("multi_value") and not is_object,
         object=component.reference("object"),
         relationship_type=RelationshipType.REFERENCE if is_object else None,
         relationship_outbound_name=outbound if is_object else None,

@@ -76,8 +76,8 @@ _DOCFIELD = ComponentType(
         number("scale", 0, 18),
         number("min_value", fractional=True),
         number("max_value", fractional=True),
-        component("picklist", ComponentKind.PICKLIST, bare=True),
-        component("object", ComponentKind.OBJECT, bare=True),
+        component("picklist", ComponentKind.PICKLIST),
+        component("object", ComponentKind.OBJECT),
         text("relationship_outbound_name", NAME_LENGTH),
         text("relationship_inbound_name", NAME_LENGTH),
         text("formula", 10_000),
@@ -95,12 +95,7 @@ _STATE_USER_ACTION = ComponentType(
     by_name(
         text("label", LABEL_LENGTH, required=True),
         enum("action", ("change_state",), required=True),
-        component(
-            "next_state",
-            STATE,
-            required=True,
-            bare=True,
-        ),
+        component("next_state", STATE, required=True),
         number("order", 0),
     ),
 )
@@ -163,14 +158,9 @@ _LIFECYCLE = ComponentType(
         text("label", LABEL_LENGTH, required=True),
         flag("active"),
         text("description", 500),
-        component("starting_state", STATE, bare=True),
+        component("starting_state", STATE),
         text("state_labels", 255, multi_value=True),
-        component(
-            "labeled_states",
-            STATE,
-            multi_value=True,
-            bare=True,
-        ),
+        component("labeled_states", STATE, multi_value=True),
     ),
     {
         STATE: _STATE,

@@ -143,21 +143,11 @@ LIFECYCLE = ComponentType(
     "OLC",
     by_name(
         text("label", LABEL_LENGTH, required=True),
-        component(
-            "starting_state",
-            STATE,
-            required=True,
-            bare=True,
-        ),
+        component("starting_state", STATE),
         flag("active"),
         text("description", 500),
         text("state_labels", 255, multi_value=True),
-        component(
-            "labeled_states",
-            STATE,
-            multi_value=True,
-            bare=True,
-        ),
+        component("labeled_states", STATE, multi_value=True),
     ),
     {
         STATE: _STATE,

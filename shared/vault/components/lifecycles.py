@@ -40,6 +40,9 @@ _ACTION = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*(?:__(?:v|c|sys))?")
 _ENTRY_ACTION_ATTRIBUTES = frozenset({"action", "order", "rule"})
 _STATE_MEMBERS = frozenset(StateMember)
 
+INITIAL_STATE = "initial_state__sys"
+NO_STATE = "NONE"
+
 
 def check_lifecycle(component: Component) -> None:
     """Check that the states of a lifecycle, and the members of each state, agree with each other.
@@ -65,14 +68,26 @@ def build_lifecycle(component: Component) -> Lifecycle:
         state.name: _state(component, state, types.get(state.name))
         for state in component.children_of(PartKind.STATE)
     }
-    starting_state = component.text("starting_state")
     return Lifecycle(
         component.name,
         component.text("label"),
-        last_name(starting_state),
+        _starting_state(component),
         component.flag("active", True),
         states,
     )
+
+
+def _starting_state(component: Component) -> str:
+    """Return the state in which records begin: the named one, or the one that is labelled as the initial one.
+
+    Vaults export either; a lifecycle without both is empty here, and refused when it is checked.
+    """
+    named = component.text("starting_state")
+    if named:
+        return last_name(named)
+    types = labelled_state_types(component)
+    initial = [state for state, kind in types.items() if kind == INITIAL_STATE]
+    return initial[0] if initial else ""
 
 
 def labelled_state_types(component: Component) -> Mapping[str, str]:
@@ -241,8 +256,13 @@ def _check_named_states(
     path = component.full_name
     for attribute in ("starting_state", "labeled_states"):
         for value in component.texts(attribute):
-            if last_name(value) not in states:
+            # A label that no state has is exported with this name.
+            unused = attribute == "labeled_states" and last_name(value) == NO_STATE
+            if not unused and last_name(value) not in states:
                 raise _broken(f"{path}: {attribute} is not one of its states.")
+    if _starting_state(component) not in states:
+        message = f"{path}: the attribute starting_state is required, or a state labelled as the initial one."
+        raise ComponentError(message)
     for state in component.children_of(PartKind.STATE):
         cancel_state = state.text("cancel_state")
         if cancel_state and last_name(cancel_state) not in states:

@@ -59,9 +59,12 @@ UNHELD_FIELD_TYPES = ("Component", "Formula", "JsonString", "Lookup", "Rollup", 
 UNHELD_OBJECTS = frozenset(
     {
         "documents", "groups", "users", "object_lifecycle_stage_label__sys", "object_lifecycle_stage__sys",
-        "object_lifecycle_state_stage__sys",
+        "object_lifecycle_state_stage__sys", "currency__sys",
     }
 )  # fmt: skip
+
+# How Vaults export the store of objects with very many records.
+RAW_STORES = ("raw", "high_volume")
 
 FIELD_TYPES = (
     *(t.value for t in FieldType if t is not FieldType.ID),
@@ -98,16 +101,16 @@ FIELD = ComponentType(
         number("max_value", fractional=True),
         text("format_mask", 1500),
         Attribute("default_value", ValueType.EXPRESSION, max_length=4000),
-        component("picklist", ComponentKind.PICKLIST, bare=True),
+        component("picklist", ComponentKind.PICKLIST),
         text("controlling_field", NAME_LENGTH),
         flag("multi_value"),
-        component("object", ComponentKind.OBJECT, bare=True),
+        component("object", ComponentKind.OBJECT),
         enum("relationship_type", tuple(RelationshipType)),
         enum("relationship_deletion", tuple(RelationshipDeletion)),
         text("relationship_outbound_name", NAME_LENGTH),
         text("relationship_inbound_name", NAME_LENGTH),
         text("relationship_inbound_label", 255),
-        text("relationship_criteria", 4000),
+        expression("relationship_criteria"),
         flag("relationship_deep_copy"),
         flag("secure_relationship"),
         flag("create_object_inline"),
@@ -196,16 +199,11 @@ OBJECT = ComponentType(
         flag("system_managed"),
         flag("configuration_data"),
         text("object_class", 60),
-        enum("data_store", ("standard", "raw")),
+        enum("data_store", ("standard", *RAW_STORES)),
         text("default_type", NAME_LENGTH),
-        component("default_obj_type", ComponentKind.OBJECT_TYPE, bare=True),
+        component("default_obj_type", ComponentKind.OBJECT_TYPE),
         component("lifecycle", ComponentKind.LIFECYCLE),
-        component(
-            "available_lifecycles",
-            ComponentKind.LIFECYCLE,
-            multi_value=True,
-            bare=True,
-        ),
+        component("available_lifecycles", ComponentKind.LIFECYCLE, multi_value=True),
         text("user_role_setup_object", 100),
         text("security_tree_object", 100),
         text("summary_fields", 255, multi_value=True),
@@ -245,10 +243,12 @@ OBJECT_TYPE = ComponentType(
                 text("source", 255),
                 flag("required"),
                 flag("active"),
-                text("relationship_criteria", 4000),
+                expression("relationship_criteria"),
                 text("pickentries", 255, multi_value=True),
                 Attribute("default_value", ValueType.EXPRESSION, max_length=4000),
             ),
+            # The one field whose name has no namespace.
+            redefinable=frozenset({"id"}),
         ),
         "Typeaction": ComponentType(
             "Typeaction",

@@ -81,7 +81,7 @@ _OBJECT_PERMISSION = ComponentType(
     "OPE",
     # Without the attribute, the object is the one of the same name.
     by_name(
-        component("object", ComponentKind.OBJECT, bare=True),
+        component("object", ComponentKind.OBJECT),
         *(flag(operation.value) for operation in Operation),
     ),
     name_rule=NameRule.OPTIONAL_NAMESPACE,
@@ -116,12 +116,7 @@ _PROFILE = ComponentType(
         text("label", 100, required=True),
         flag("active"),
         text("description", 255),
-        component(
-            "permission_sets",
-            PERMISSION_SET,
-            multi_value=True,
-            bare=True,
-        ),
+        component("permission_sets", PERMISSION_SET, multi_value=True),
     ),
     kept=True,
 )

@@ -45,6 +45,14 @@ LINK_MAX_LENGTH = 1500
 # Characters in a unique text field: 2,000 bytes at most, which a PostgreSQL index row can hold.
 UNIQUE_MAX_LENGTH = 500
 
+# What counts for a user who has no value there, by field of ``user__sys``.
+USER_DEFAULTS: Mapping[str, str] = {
+    "timezone__sys": "UTC",
+    "locale__sys": "en_US",
+    "language__sys": "en",
+    "license_type__sys": "full__v",
+}
+
 NAME = Field(
     "name__v",
     "Name",

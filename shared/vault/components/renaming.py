@@ -275,7 +275,8 @@ def _reference_rewrite(
             return Embedded(pattern.sub(renamed, value))
         if not isinstance(value, str):
             return value
-        if value == old and BARE_REFERENCES.get(attribute) in types:
+        bare = BARE_REFERENCES.get(attribute, ())
+        if value == old and any(kind in types for kind in bare):
             return new
         # Of a string only the beginning is a reference: its text may mention the name.
         match = pattern.match(value)

@@ -9,7 +9,7 @@ from shared.vault.components.business_data import is_written_by_connections
 from shared.vault.components.component_kinds import PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
-from shared.vault.model.component_model import Field
+from shared.vault.model.component_model import Field, FieldType
 from shared.vault.model.field_types import OBJECT_TYPE
 
 # Fields of the source by which a record is known, and from which a key of the target can be filled.
@@ -68,9 +68,14 @@ def _of_field(
 
 
 def _is_key(part: Component, target: Field) -> bool:
+    is_key = target.unique or target.name == _GLOBAL_ID
+    return is_key and _identifies(part)
+
+
+def _identifies(part: Component) -> bool:
+    """Return whether the value is the source record's own key, as it stands there."""
     translated = part.text("reference_lookup") or part.text("target_field_lookup")
-    identifies = target.unique or target.name == _GLOBAL_ID
-    return identifies and not translated and part.text("query_field") in _KEY_SOURCES
+    return not translated and part.text("query_field") in _KEY_SOURCES
 
 
 def _without_key(
@@ -82,13 +87,24 @@ def _without_key(
     if rule.text("integration_point").endswith(_DELIVERED):
         return
     keyed: dict[str, bool] = {}
+    searched: dict[str, str] = {}
     for part in parts:
         target = _target(part, registry)
         name = part.reference("target_object")
-        if target is not None and name is not None:
-            keyed[name] = keyed.get(name, False) or _is_key(part, target)
+        if target is None or name is None:
+            continue
+        keyed[name] = keyed.get(name, False) or _is_key(part, target)
+        if _identifies(part) and target.type is FieldType.STRING:
+            searched.setdefault(name, target.name)
     for name, has_key in keyed.items():
-        if not has_key:
+        if has_key:
+            continue
+        if name in searched:
+            yield (
+                f"records of {name} are searched for by {searched[name]}, which is not unique; make it unique, so that "
+                "no two of them get one source record."
+            )
+        else:
             yield (
                 f"no field rule gives {name} a key; map the source id, global_id__sys or link__sys onto a unique field."
             )

@@ -13,6 +13,7 @@ from shared.vault.model.component_model import (
     RelationshipDeletion,
     VaultObject,
 )
+from shared.vault.model.search_words import words_sql
 
 SCHEMA = "records"
 FILES = "platform.field_file (handle)"  # what fields of type Attachment refer to
@@ -156,6 +157,23 @@ def create_indexes(
             )
         )
     return statements
+
+
+def search_index(object_name: str) -> str:
+    """Return the name of an object's search index, quoted."""
+    return quote(schema_name(object_name, "text", "words"))
+
+
+def create_search_index(owner: VaultObject, *, concurrently: bool = False) -> str:
+    """Return the statement for an object's search index; ``concurrently`` it keeps nobody from writing meanwhile."""
+    kind = "INDEX CONCURRENTLY" if concurrently else "INDEX"
+    name = search_index(owner.name)
+    return f"CREATE {kind} {name} ON {table(owner.name)} USING gin ({words_sql(owner)})"
+
+
+def drop_search_index(object_name: str) -> str:
+    """Return the statement that drops an object's search index, which may be missing."""
+    return f"DROP INDEX IF EXISTS {SCHEMA}.{search_index(object_name)}"
 
 
 def _create_index(

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from shared.vault.components.schema import (
     SCHEMA,
     create_indexes,
+    create_search_index,
     create_unique_index,
+    drop_search_index,
     foreign_key,
     has_sequence,
     needs_unique_index,
     quote,
     refers,
     schema_name,
+    search_index,
     table,
 )
 from shared.vault.model.component_model import Field, FieldType, VaultObject
@@ -24,6 +27,7 @@ from shared.vault.model.field_types import (
     name_sequence,
     sequence_name,
 )
+from shared.vault.model.search_words import has_index, words_sql
 
 __all__ = ["Guard", "SchemaChange", "plan", "rename_column", "rename_table"]
 
@@ -80,6 +84,10 @@ def rename_table(
         former = name_sequence(old.name)
         sequence = quote(sequence_name(new_name))
         statements.append(f"ALTER SEQUENCE {former} RENAME TO {sequence}")
+    former_index, following_index = search_index(old.name), search_index(new_name)
+    statements.append(
+        f"ALTER INDEX IF EXISTS {SCHEMA}.{former_index} RENAME TO {following_index}"
+    )
     # A later change finds indexes and constraints by names that are made of those of object and field.
     for field in old.fields.values():
         before = (old.name, field.name)
@@ -98,6 +106,8 @@ def rename_column(
     before = (owner.name, old.name)
     after = (owner.name, new_name)
     return (
+        # It has the columns in the order of their names; the background builds it again.
+        drop_search_index(owner.name),
         f"ALTER TABLE {table(owner.name)} RENAME COLUMN {former} TO {following}",
         *_renamed_parts(old, before, after),
     )
@@ -141,6 +151,9 @@ def _create(new: VaultObject) -> list[str]:
     statements = [f"CREATE TABLE {table(new.name)} ({contents})"]
     for field in fields:
         statements += create_indexes(new.name, field)
+    if has_index(new):
+        # Nobody waits for an index of an empty table.
+        statements.append(create_search_index(new))
     if has_sequence(new):
         statements.append(f"CREATE SEQUENCE {name_sequence(new.name)}")
     return statements
@@ -192,6 +205,7 @@ class _Alteration:
         """Return all that turns the old table into the new one."""
         self._guard_prefix()
         self._guard_lifecycle()
+        self._drop_search_index()
         for name, field in self._old.fields.items():
             if name not in self._new.fields:
                 self._drop_column(field)
@@ -206,6 +220,12 @@ class _Alteration:
 
     def _alter(self, change: str) -> None:
         self._statements.append(f"ALTER TABLE {self._table} {change}")
+
+    def _drop_search_index(self) -> None:
+        """Drop a search index that does not hold what the new one has to; it is built again in the background."""
+        # First, since the columns of its expression are about to change.
+        if words_sql(self._old) != words_sql(self._new):
+            self._statements.append(drop_search_index(self._new.name))
 
     def _guard_prefix(self) -> None:
         if self._old.prefix != self._new.prefix:

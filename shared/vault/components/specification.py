@@ -23,9 +23,9 @@ class ValueType(StrEnum):
 class Attribute:
     """One attribute of a component type.
 
-    ``max_length`` is in characters. ``component`` is the type a COMPONENT attribute refers to; with ``bare``
-    the name may stand without it, as Vaults write some references (``object('account__v')``). ``minimum``
-    and ``maximum`` bound a NUMBER, which is whole unless ``fractional``.
+    ``max_length`` is in characters. ``component`` is the type a COMPONENT attribute refers to; the name may stand
+    without it, as Vaults write some references (``object('account__v')``). ``minimum`` and ``maximum`` bound a NUMBER,
+    which is whole unless ``fractional``.
     """
 
     name: str
@@ -38,7 +38,6 @@ class Attribute:
     minimum: int | None = None
     maximum: int | None = None
     fractional: bool = False
-    bare: bool = False
 
 
 class NameRule(StrEnum):
@@ -56,7 +55,8 @@ class NameRule(StrEnum):
 class ComponentType:
     """One component or sub-component type.
 
-    ``open`` types take further attributes of any name (parameters of an action). ``redefinable`` names
+    All types take further attributes of any name, as Vaults with other features export them; those of ``open`` types
+    are expected (parameters of an action), those of others are warned of. ``redefinable`` names
     are those of platform sub-components, where an attribute that is left out keeps the platform's value.
     ``kept`` types are not acted on: what is written comes back as it came, and only its form is checked.
     """
@@ -135,9 +135,8 @@ def component(
     *,
     required: bool = False,
     multi_value: bool = False,
-    bare: bool = False,
 ) -> Attribute:
-    """Return an attribute that refers to a component, written ``{type_name}.{name}``."""
+    """Return an attribute that refers to a component, written ``{type_name}.{name}``, or with the name alone."""
     return Attribute(
         name,
         ValueType.COMPONENT,
@@ -145,7 +144,6 @@ def component(
         None,
         multi_value,
         component=type_name,
-        bare=bare,
     )
 
 

@@ -72,7 +72,7 @@ _PICKLIST = ComponentType(
         flag("can_add_values"),
         flag("can_reorder_values"),
         flag("system_managed"),
-        component("controlling_picklist", ComponentKind.PICKLIST, bare=True),
+        component("controlling_picklist", ComponentKind.PICKLIST),
         enum(
             "order_type",
             ("order_asc__sys", "value_label_asc__sys", "value_label_desc__sys"),

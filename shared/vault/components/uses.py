@@ -61,15 +61,18 @@ OWNERS: Mapping[str, str] = {
 }
 
 # Attributes that may name a component without its type.
-BARE_REFERENCES = {
-    "object": ComponentKind.OBJECT,
-    "root_object": ComponentKind.OBJECT,
-    "target_object": ComponentKind.OBJECT,
-    "picklist": ComponentKind.PICKLIST,
-    "controlling_picklist": ComponentKind.PICKLIST,
-    "available_lifecycles": ComponentKind.LIFECYCLE,
-    "queue": ComponentKind.QUEUE,
-    "permission_sets": ComponentKind.PERMISSION_SET,
+BARE_REFERENCES: Mapping[str, tuple[ComponentKind, ...]] = {
+    "object": (ComponentKind.OBJECT,),
+    "root_object": (ComponentKind.OBJECT,),
+    "target_object": (ComponentKind.OBJECT,),
+    "target_obj_field_ref_obj": (ComponentKind.OBJECT,),
+    "picklist": (ComponentKind.PICKLIST,),
+    "controlling_picklist": (ComponentKind.PICKLIST,),
+    "lifecycle": (ComponentKind.LIFECYCLE,),
+    # Of objects and of document types.
+    "available_lifecycles": (ComponentKind.LIFECYCLE, ComponentKind.DOCUMENT_LIFECYCLE),
+    "queue": (ComponentKind.QUEUE,),
+    "permission_sets": (ComponentKind.PERMISSION_SET,),
 }
 
 # Stricter than a reference below, for dependencies are not looked up among components that exist.
@@ -154,8 +157,9 @@ def _uses_in(attribute: str, value: Scalar) -> Iterator[Key]:
     match = _REFERENCE.fullmatch(value)
     if match is not None:
         yield match[1], match[2]
-    elif attribute in BARE_REFERENCES:
-        yield BARE_REFERENCES[attribute], value
+    else:
+        for kind in BARE_REFERENCES.get(attribute, ()):
+            yield kind, value
 
 
 def _resolved(

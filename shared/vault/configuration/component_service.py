@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
@@ -27,7 +27,7 @@ from shared.vault.components.mdl import parse
 from shared.vault.components.mdl_writing import render
 from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
 from shared.vault.components.registry import Registry
-from shared.vault.components.rule_warnings import rule_warnings
+from shared.vault.components.statement_warnings import statement_warnings
 from shared.vault.configuration.component_table import (
     NEXT_REVISION,
     REVISION,
@@ -67,13 +67,11 @@ TABLE_TYPES = frozenset(
 )
 MAX_SCRIPT = 5_000_000  # characters
 MAX_STATEMENTS = 1000
-# Each ends a statement, or separates changes in one: counted before the text is read.
-MAX_SEMICOLONS = 20 * MAX_STATEMENTS
+MAX_SEMICOLONS = 20 * MAX_STATEMENTS  # they end statements, or separate changes in one
 
 # An advisory lock of those who change components. Who writes records locks tables instead.
 LOCK = 7_214_002
 LOCK_COMPONENTS = "SELECT pg_advisory_xact_lock($1)"
-# To the other processes of the Vault, and to this one.
 NOTIFY = "SELECT pg_notify($1, '')"
 
 # A query compiled for tables that a component change has replaced since.
@@ -122,8 +120,10 @@ class ComponentService:
         await own.load()
         return own
 
-    async def load(self) -> None:
-        """Read all components that have changed; called at the start, and when another process has changed them."""
+    async def load(self, seen: int | None = None) -> None:
+        """Read all components that have changed; nothing if they are of the revision ``seen``, or of a later one."""
+        if seen is not None and seen <= self._revision:
+            return
         async with self._reading, self._database.connection() as connection:
             self._renew(await self._current(connection))
 
@@ -263,7 +263,7 @@ class ComponentService:
             name,
             statement.line,
             affected=affected,
-            warnings=_warnings(statement, current[1]),
+            warnings=statement_warnings(statement, current[1]),
         )
 
     async def _in_transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -385,14 +385,6 @@ class ComponentService:
             for component in components.values()
             if component.type == component_type
         ]
-
-
-def _warnings(statement: Statement, registry: Registry) -> Sequence[str]:
-    """Return what can hardly be meant in the component that a statement has left."""
-    if statement.type != ComponentKind.INTEGRATION_RULE:
-        return ()
-    rule = registry.components.get(statement.key)
-    return rule_warnings(rule, registry) if rule is not None else ()
 
 
 def _too_many_statements() -> VaultFault:

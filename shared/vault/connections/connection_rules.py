@@ -93,7 +93,7 @@ class ConnectionTrigger:
     A caller may set only a user with no more permissions as the user that a remote Vault signs in as.
     """
 
-    columns = (
+    columns: tuple[str, ...] = (
         "state__v",
         "api_name__sys",
         "remote_vault_id__sys",

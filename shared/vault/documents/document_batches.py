@@ -13,6 +13,7 @@ from shared.vault.documents import document_store as store
 from shared.vault.documents.document_content import file_name
 from shared.vault.documents.document_keys import ID, fail_taken, named
 from shared.vault.documents.document_store import Place, SourceFile, keep_file
+from shared.vault.documents.unchanged_fields import Texts, without_unchanged
 from shared.vault.documents.versions import (
     CHOSEN,
     Beginning,
@@ -25,6 +26,8 @@ from shared.vault.queries.document_target import SOURCE_FILE
 from shared.vault.records.rows import CREATED, MAX_ROWS, UPDATED, ResolvedRow, RowResult
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from shared.vault.access.caller import Caller
     from shared.vault.documents.document_service import DocumentService
     from shared.vault.documents.texts import DocumentTexts
@@ -35,9 +38,6 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 Source = Sequence[Mapping[str, object]]
-Texts = Mapping[str, str]
-"""The values of a row by their columns."""
-
 FILE = "file"
 
 
@@ -149,16 +149,18 @@ class DocumentBatches:
         key = id_param or ID
 
         async def work(connection: Connection) -> list[RowResult]:
-            _, versions = self._documents.model(caller, Operation.EDIT)
-            own = [_without(source, {key}) for source in sources]
-            read = await self._read(connection, caller, versions, own)
+            model, versions = self._documents.model(caller, Operation.EDIT)
             keys = [source.get(key, "") for source in sources]
             found = await named(connection, versions, key, keys)
+            stored = await store.latest_locked(
+                connection, versions, [each for each in found if each]
+            )
+            own = [_without(source, {key}) for source in sources]
+            changed = await _changed(connection, model, stored, found, own)
+            read = await self._read(connection, caller, versions, changed)
             for row, source in zip(read, sources, strict=True):
                 row.key = source.get(key) if id_param else None
             pairs = list(zip(read, found, strict=True))
-            wanted = [each for row, each in pairs if each and not row.errors]
-            stored = await store.latest_locked(connection, versions, wanted)
             _fail_unknown(pairs, stored.keys(), key)
             changes = [
                 (stored[each or 0], row.values) for row, each in pairs if not row.errors
@@ -208,8 +210,7 @@ class DocumentBatches:
         rows: Source,
     ) -> list[ResolvedRow]:
         """Return rows of column values, with an error for each value that cannot be stored."""
-        reader = self._records.reader(versions)
-        read = reader.read(rows)
+        read = self._documents.read(rows, versions)
         batch = self._records.batch(connection, caller, versions)
         return await batch.resolve(read)
 
@@ -273,6 +274,21 @@ def _beginning_of(
     except VaultFault as fault:
         row.errors.append(fault.error)
         return None
+
+
+async def _changed(
+    connection: Connection,
+    model: DocumentModel,
+    stored: Mapping[int, Record],
+    found: Sequence[int | None],
+    rows: Sequence[Texts],
+) -> list[Texts]:
+    """Return rows without what they repeat of the documents that they name; ``stored`` is by document id."""
+    known = [at for at, document_id in enumerate(found) if document_id in stored]
+    calls = [(stored[found[at] or 0]["id"], rows[at]) for at in known]
+    changed = await without_unchanged(connection, model, calls)
+    by_row = dict(zip(known, changed, strict=True))
+    return [by_row.get(at, row) for at, row in enumerate(rows)]
 
 
 def _fail_unknown(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.documents.document_store import Place
-from shared.vault.documents.versions import MAJOR, MINOR, version_id
+from shared.vault.documents.versions import MAJOR, MINOR, Number, version_id
 from shared.vault.errors import VaultFault
 from shared.vault.queries.document_target import document_target
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from shared.vault.queries.queries import QueryPage, QueryService
 
 MAX_VERSIONS = 1000
+# A document's owner is a role: here its answer would be users and groups, where a query has a number.
+OWNER = "owner__v"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,30 @@ class DocumentReader:
             )
         return [(row[MAJOR], row[MINOR]) for row in page.rows]
 
+    async def latest_steady(
+        self,
+        caller: Caller,
+        version_path: str,
+        document_id: int,
+    ) -> Place:
+        """Return the highest version of a document that is in a steady state.
+
+        :raises VaultFault: INVALID_DATA when the document has none.
+        """
+        self._documents.model(caller, Operation.READ)
+        fields = f"SELECT {MAJOR}, {MINOR} FROM ALLVERSIONS documents"
+        where = f"WHERE id = {document_id} AND status__v = STEADYSTATE()"
+        order = f"ORDER BY {MAJOR} DESC, {MINOR} DESC"
+        text = f"{fields} {where} {order} PAGESIZE 1"
+        page = await self._queries.run(caller, text, version_path=version_path)
+        if not page.rows:
+            message = (
+                "There is no document with this id that has a version in a steady state"
+            )
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        row = page.rows[0]
+        return Place(document_id, Number(row[MAJOR], row[MINOR]))
+
     async def _query(
         self,
         caller: Caller,
@@ -121,7 +147,9 @@ class DocumentReader:
         model, _ = self._documents.model(caller, Operation.READ)
         target = document_target(model)
         fields = [] if target is None else target.object.fields.values()
-        names = ", ".join(field.name for field in fields if field.active)
+        names = ", ".join(
+            field.name for field in fields if field.active and field.name != OWNER
+        )
         text = f"SELECT {names} {tail}"
         return await self._queries.run(caller, text, version_path=version_path)
 

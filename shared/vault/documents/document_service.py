@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.protocol.error_types import ErrorType
@@ -19,6 +20,7 @@ from shared.vault.documents.document_states import (
     state_of,
 )
 from shared.vault.documents.document_store import Place, SourceFile, keep_file
+from shared.vault.documents.unchanged_fields import without_unchanged
 from shared.vault.documents.versions import (
     CHOSEN,
     LIFECYCLE,
@@ -32,10 +34,11 @@ from shared.vault.documents.versions import (
 )
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import VaultObject
-from shared.vault.queries.document_target import DOCUMENTS, SOURCE_FILE
+from shared.vault.model.field_types import DOCUMENTS
+from shared.vault.queries.document_target import SOURCE_FILE
 from shared.vault.records.deletions import note_deletions
 from shared.vault.records.named_actions import ActionContext, RowsRefused
-from shared.vault.records.rows import UPDATED, RowResult
+from shared.vault.records.rows import UPDATED, ReadRow, RowResult
 from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
@@ -187,9 +190,11 @@ class DocumentService:
         """
 
         async def work(connection: Connection) -> list[RowResult]:
-            _, versions = self.model(caller, Operation.EDIT)
-            row = await self._read(connection, caller, versions, fields)
+            model, versions = self.model(caller, Operation.EDIT)
             before = await store.locked(connection, versions, place)
+            calls = [(before["id"], fields)]
+            (own,) = await without_unchanged(connection, model, calls)
+            row = await self._read(connection, caller, versions, own)
             record_id = str(place.document_id)
             if row.errors:
                 return [row.refused(record_id).result()]
@@ -345,6 +350,13 @@ class DocumentService:
             await store.update(connection, versions, rows)
         await entries.documents_changed(connection, caller, entries.EDIT, lines)
 
+    def read(
+        self, rows: Sequence[Mapping[str, object]], versions: VaultObject
+    ) -> list[ReadRow]:
+        """Return rows of fields as values of versions; errors name documents, not the table of their versions."""
+        named = replace(versions, name=DOCUMENTS)
+        return self._records.reader(named).read(rows)
+
     async def _read(
         self,
         connection: Connection,
@@ -353,8 +365,7 @@ class DocumentService:
         fields: Mapping[str, str],
     ) -> ResolvedRow:
         """Return the fields of a call as a row of column values, with an error for each that cannot be stored."""
-        reader = self._records.reader(versions)
-        read = reader.read([fields])
+        read = self.read([fields], versions)
         batch = self._records.batch(connection, caller, versions)
         (row,) = await batch.resolve(read)
         return row

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 LEVELS = ("type__v", "subtype__v", "classification__v")
 LIFECYCLE = "lifecycle__v"
 MAJOR, MINOR = NUMBERS = ("major_version_number__v", "minor_version_number__v")
+# By these names the vendor's Java client sends the number of a new document's first version.
+SHORT_NUMBERS = ("major_version__v", "minor_version__v")
 # A Vault that makes renditions is asked not to; this one makes none, and accepts the parameter.
 SUPPRESS_RENDITION = "suppressRendition"
-CHOSEN = frozenset((*LEVELS, LIFECYCLE, *NUMBERS, SUPPRESS_RENDITION))
+CHOSEN = frozenset((*LEVELS, LIFECYCLE, *NUMBERS, *SHORT_NUMBERS, SUPPRESS_RENDITION))
 """What is chosen when a document is created, beside the fields that can be changed."""
 
 MAX_NUMBER = 9999
@@ -105,7 +107,8 @@ def first_number(fields: Mapping[str, str]) -> Number:
 
     :raises VaultFault: INVALID_DATA when only one of both parts is set, or one is not a whole number up to 9999.
     """
-    texts = [fields.get(name) or "" for name in NUMBERS]
+    named = zip(NUMBERS, SHORT_NUMBERS, strict=True)
+    texts = [fields.get(name) or fields.get(short) or "" for name, short in named]
     if not any(texts):
         return FIRST
     major, minor = (whole_number(text, MAX_NUMBER) for text in texts)
@@ -265,6 +268,7 @@ def latest_version(
         **number.fields,
         "status__v": lifecycle.starting_state,
         "version_creation_date__v": writing.moment,
+        "version_created_by__v": writing.user_id,
         "last_modified_by__v": writing.user_id,
         "version_modified_date__v": writing.moment,
     }

@@ -99,16 +99,24 @@ class JobService:
             raise VaultFault(ErrorType.API_LIMIT_EXCEEDED, message)
         return found
 
+    async def job_of_type(self, caller: Caller, job_id: int, job_type: str) -> Job:
+        """Return a job of this type.
+
+        :raises VaultFault: INVALID_DATA for another type or an unknown job, INSUFFICIENT_ACCESS.
+        """
+        found = await self.job(caller, job_id)
+        if found.job_type != job_type:
+            message = f"The job [{job_id}] has no such results"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        return found
+
     async def finished_job(self, caller: Caller, job_id: int, job_type: str) -> Job:
         """Return a job of this type that has ended.
 
         :raises VaultFault: INVALID_DATA for another type or an unknown job,
             INSUFFICIENT_ACCESS, OPERATION_NOT_ALLOWED while it has not ended.
         """
-        found = await self.job(caller, job_id)
-        if found.job_type != job_type:
-            message = f"The job [{job_id}] has no such results"
-            raise VaultFault(ErrorType.INVALID_DATA, message)
+        found = await self.job_of_type(caller, job_id, job_type)
         if not found.status.finished:
             message = f"The job [{job_id}] has not finished"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)

@@ -345,5 +345,5 @@ def state_type_name(text: str) -> str:
     name = unprefixed.rpartition(":")[2]
     if "__" in name:
         return name
-    stem = name.removesuffix("_state")
+    stem = name.removesuffix("_type").removesuffix("_state")
     return f"{stem}_state__sys"

@@ -175,6 +175,8 @@ OBJECT_TYPE = "object_type__v"
 
 
 USER_OBJECT = "user__sys"
+DOCUMENTS = "documents"
+"""The query target that stands for documents, which are no object."""
 
 
 class Reference(NamedTuple):
@@ -206,7 +208,7 @@ def table(name: str) -> str:
 
 def outbound(owner: VaultObject, relationship: str) -> Reference | None:
     """Return the to-one relationship of an object with this name, or None."""
-    field = owner.outbound.get(relationship)
+    field = owner.outbound.get(relationship) or _document_field(owner, relationship)
     if field is not None and field.object is not None:
         return Reference(field.name, field.object)
     platform = _PLATFORM_RELATIONSHIPS.get(relationship)
@@ -214,6 +216,26 @@ def outbound(owner: VaultObject, relationship: str) -> Reference | None:
         return None
     # The platform's fields are not on every object, nor on targets.
     return platform if platform.field in owner.fields else None
+
+
+def document_relationship(field: Field) -> str:
+    """Return the name of the relationship between documents and the records that a field of theirs refers to.
+
+    Vault Query Language, Document Relationships: it leads both ways, ``document_product__vr`` for ``product__v``.
+    """
+    return f"document_{field.name}r"
+
+
+def _document_field(owner: VaultObject, relationship: str) -> Field | None:
+    """Return the field of documents whose relationship has this name; None for others, and for other objects."""
+    if owner.name != DOCUMENTS:
+        return None
+    named = (
+        field
+        for field in owner.outbound.values()
+        if document_relationship(field) == relationship
+    )
+    return next(named, None)
 
 
 def sequence_name(object_name: str) -> str:

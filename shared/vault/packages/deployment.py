@@ -98,10 +98,16 @@ class DeploymentFailed(Exception):
 
 
 class Deployment:
-    """The deployment of one package; ``outcomes`` say how far it has come."""
+    """The deployment of one package; ``outcomes`` say how far it has come.
 
-    def __init__(self, package: Package) -> None:
+    ``missing`` says, by the identity of the step, what blocks it without keeping its component from being stored.
+    """
+
+    def __init__(
+        self, package: Package, missing: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         self.package = package
+        self._missing = missing or {}
         self.outcomes: Sequence[StepOutcome] = [
             StepOutcome(step) for step in package.steps
         ]
@@ -193,6 +199,7 @@ class Deployment:
             outcome.lines.append(shown if action.last else begun)
             warnings += result.warnings
         if action.last:
+            warnings += self._missing.get(action.step.identity, ())
             outcome.lines += [f"Warning: {warning}" for warning in warnings]
             warned = StepStatus.DEPLOYED_WITH_WARNINGS
             outcome.status = warned if warnings else StepStatus.DEPLOYED

@@ -32,7 +32,10 @@ from shared.vault.packages.package_table import (
     get_file,
     put_file,
 )
-from shared.vault.packages.package_validation import Validation, validate
+from shared.vault.packages.package_validation import (
+    Validation,
+    validate,
+)
 from shared.vault.storage.database import OneTransaction
 
 if TYPE_CHECKING:

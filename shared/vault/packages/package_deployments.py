@@ -12,6 +12,7 @@ from shared.vault.packages.package_results import (
     status_after_deployment,
     store_deployment,
 )
+from shared.vault.packages.package_validation import missing
 from shared.vault.packages.sliced_deployment import SlicedDeployment, rows_log
 from shared.vault.storage.database import OneTransaction
 
@@ -58,7 +59,7 @@ class PackageDeployments:
 
         :raises TablesBusy: others use a table of a step; nothing was done.
         """
-        deployment = Deployment(package)
+        deployment = Deployment(package, missing(package, self._components.registry))
         try:
             async with self._database.schema_transaction() as connection:
                 transaction = OneTransaction(connection)
@@ -86,7 +87,7 @@ class PackageDeployments:
 
         Return the package's status.
         """
-        deployment = Deployment(package)
+        deployment = Deployment(package, missing(package, self._components.registry))
         sliced = SlicedDeployment(
             self._database,
             self._components,

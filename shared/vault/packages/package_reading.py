@@ -310,7 +310,8 @@ def read_package(data: bytes) -> Package:
     """
     files = _rooted(unpack(data))
     root = parse(files[MANIFEST].content(), MANIFEST)
-    if root.tag != "vaultpackage":
+    # The vendor's own newer packages write it with capitals.
+    if root.tag.lower() != "vaultpackage":
         raise PackageFault(f"{MANIFEST} is not the description of a package")
     code = [name for name in files if name.startswith(f"{CODE}/")]
     return Package(

@@ -26,6 +26,8 @@ from shared.vault.packages.package_model import (
     Package,
     Step,
 )
+from shared.vault.records.row_reader import RowReader
+from shared.vault.records.rows import WriteMode
 
 
 class DependencyStatus(StrEnum):
@@ -67,15 +69,33 @@ class Validation:
 def validate(package: Package, registry: Registry) -> Validation:
     """Return the result of trying the package on the components of a Vault."""
     refusals = _Trial(registry).run(package)
-    inside: dict[tuple[str, str], ComponentStep] = {}
-    for step in package.steps:
-        if isinstance(step, ComponentStep):
-            inside[step.key] = step
+    inside = _inside(package)
     validated = [
         _validated(step, registry, inside, refusals.get(step.identity))
         for step in package.steps
     ]
     return Validation(tuple(validated))
+
+
+def missing(package: Package, registry: Registry) -> dict[str, list[str]]:
+    """Return what steps need that is neither in the package nor in a Vault, by the identity of the step.
+
+    These block the steps, although a Vault may keep the components: they lack what carries them out.
+    """
+    inside = _inside(package)
+    found: dict[str, list[str]] = {}
+    for step in package.steps:
+        for declared in _dependencies(step):
+            if _status(declared, registry, inside) is DependencyStatus.MISSING_BLOCK:
+                lines = found.setdefault(step.identity, [])
+                lines.append(_missing(declared.dependency))
+    return found
+
+
+def _inside(package: Package) -> Mapping[tuple[str, str], ComponentStep]:
+    """Return the component steps of a package by the components that they bring."""
+    steps = (step for step in package.steps if isinstance(step, ComponentStep))
+    return {step.key: step for step in steps}
 
 
 def _validated(
@@ -228,6 +248,12 @@ def _check_data(step: DataStep, registry: Registry) -> None:
     target = registry.objects.get(step.object_name)
     if target is None:
         raise ComponentError(f"There is no object {step.object_name[:100]}.")
+    reader = RowReader(target, registry, WriteMode(migration=step.migration_mode))
+    # The id finds a record, and is none of the fields that can be set.
+    unknown = [each for each in step.header if each != "id" and not reader.takes(each)]
+    if unknown:
+        names = ", ".join(unknown)[:200]
+        raise ComponentError(f"{step.object_name} takes no column {names}.")
     key = _key_field(step)
     if key is None:
         return

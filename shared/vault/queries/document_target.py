@@ -21,9 +21,9 @@ from shared.vault.model.component_model import (
     LifecycleState,
     VaultObject,
 )
+from shared.vault.model.field_types import DOCUMENTS
 from shared.vault.vql.syntax_tree import SourceOption, StateFunctionName
 
-DOCUMENTS = "documents"
 SOURCE_FILE = ""  # the rendition type of a version's own file
 
 STATE_FUNCTIONS = {
@@ -48,6 +48,18 @@ _FILE = {
     "md5checksum__v": ("c.md5", "MD5 Checksum", FieldType.STRING),
 }
 
+# The fields that are made of others, for which documents have no columns: SQL, label, type. Here nobody locks or links
+# a document, and none is a binder; its owner is who created it.
+_COMPUTED = {
+    "latest_version__v": ("v.latest_version__sys", "Latest Version", FieldType.BOOLEAN),
+    "owner__v": ("v.created_by__v", "Owner", FieldType.NUMBER),
+    "pages__v": ("NULL::bigint", "Pages", FieldType.NUMBER),
+    "locked__v": ("false", "Locked", FieldType.BOOLEAN),
+    "crosslink__v": ("false", "CrossLink", FieldType.BOOLEAN),
+    "binder__v": ("false", "Binder", FieldType.BOOLEAN),
+}
+_MADE = {**_FILE, **_COMPUTED}
+
 
 def document_target(model: DocumentModel) -> vql.Target | None:
     """Return the query target ``documents``, or None in a Vault without document types."""
@@ -61,10 +73,8 @@ def document_target(model: DocumentModel) -> vql.Target | None:
     # A row of the table is a version, with an id of its own; clients know the document by its number.
     document_id = replace(versions.fields[DOCUMENT_ID], name="id")
     version_id = _read_only("version_id", "Version ID", FieldType.STRING)
-    of_file = [
-        _read_only(name, label, kind) for name, (_, label, kind) in _FILE.items()
-    ]
-    shown = (document_id, version_id, *stored.values(), *of_file)
+    made = [_read_only(name, label, kind) for name, (_, label, kind) in _MADE.items()]
+    shown = (document_id, version_id, *stored.values(), *made)
     fields = {field.name: field for field in shown}
     states = {
         function: _states(model, kind) for function, kind in STATE_FUNCTIONS.items()
@@ -126,7 +136,7 @@ def _relation(stored: list[str]) -> str:
     """Return the SELECT of every version of documents, without parentheses."""
     columns = [f'v.{quote(DOCUMENT_ID)} AS "id"', 'v."id" AS "version_id"']
     columns += [f"v.{quote(name)}" for name in stored]
-    columns += [f"{sql} AS {quote(name)}" for name, (sql, _, _) in _FILE.items()]
+    columns += [f"{sql} AS {quote(name)}" for name, (sql, _, _) in _MADE.items()]
     selected = ", ".join(columns)
     # LEFT: a document may have no file.
     return (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from shared.vault.model.component_model import (
 )
 from shared.vault.queries.attachment_target import attachment_target
 from shared.vault.queries.document_target import document_target
+from shared.vault.queries.user_target import USER, user_target
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -32,30 +32,11 @@ DEFINITIONS = {
     "mdl_definition__v": "MDL Definition",
     "json_definition__v": "JSON Definition",
 }
-USER = "user__sys"
-USERS = "users"
 GROUP = "group__sys"
 GROUPS = "groups"
 MEMBERSHIP = "group_membership__sys"
 # The to-many relationship of users and of groups.
 MEMBERSHIPS = "group_membership__sysr"
-
-USER_FIELDS: Mapping[str, str] = {
-    "user_name__v": "username__sys",
-    "user_first_name__v": "first_name__sys",
-    "user_last_name__v": "last_name__sys",
-    "user_email__v": "email__sys",
-    "user_timezone__v": "timezone__sys",
-    "user_locale__v": "locale__sys",
-    "user_language__v": "language__sys",
-    "license_type__v": "license_type__sys",
-    "security_profile__v": "security_profile__sys",
-    "created_by__v": "created_by__v",
-    "created_date__v": "created_date__v",
-    "modified_by__v": "modified_by__v",
-    "modified_date__v": "modified_date__v",
-}
-"""The fields of ``users`` and those of ``user__sys`` that they show."""
 
 AUDIT = "created_by AS created_by__v, created_date AS created_date__v, modified_by AS modified_by__v,"
 GROUP_ROWS = f"""(SELECT id::text AS id, name AS name__v, label AS label__v,
@@ -82,7 +63,7 @@ def targets_of(registry: Components) -> dict[str, vql.Target]:
     # Users are an object of the standard configuration: a Vault without it has no targets over it either.
     user = registry.objects.get(USER)
     if user is not None:
-        own += [_users(user), _memberships()]
+        own += [user_target(user), _memberships()]
     for target in own:
         name = target.object.name
         # An object of the configuration comes before a target of the same name.
@@ -98,23 +79,6 @@ def targets_of(registry: Components) -> dict[str, vql.Target]:
     if documents is not None:
         found[documents.object.name] = documents
     return found
-
-
-def _users(user: VaultObject) -> vql.Target:
-    active = Field("active__v", "Active", FieldType.BOOLEAN, editable=False)
-    fields = [user.fields["id"], active]
-    columns = ["id", "status__v = 'active__v' AS active__v"]
-    for name, source in USER_FIELDS.items():
-        shown = user.fields.get(source)
-        if shown is not None:
-            older = replace(
-                shown, name=name, editable=False, required=False, unique=False
-            )
-            fields.append(older)
-            columns.append(f'"{source}" AS "{name}"')
-    selected = ", ".join(columns)
-    rows = f'(SELECT {selected} FROM records."{USER}")'
-    return vql.Target(_seen(USERS, "User", *fields), relation=rows)
 
 
 def _groups() -> vql.Target:

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 SENDER_BYTES = 12 * MAX_NAME_LENGTH
 
 INSERT = """
-INSERT INTO platform.outbox (queue, direction, message_id, message)
-SELECT $1, $2, u.message_id, u.message::jsonb FROM unnest($3::text[], $4::text[]) AS u(message_id, message)
+INSERT INTO platform.outbox (queue, direction, message_id, message, revision)
+SELECT $1, $2, u.message_id, u.message::jsonb, r.revision
+FROM unnest($3::text[], $4::text[]) AS u(message_id, message), platform.current_revision r
 """
 
 # Locked until the transaction ends: positions of a sequential queue are then in the order of the commits.

@@ -19,6 +19,7 @@ from shared.spark.broker_errors import BrokerUnavailable, Unroutable
 from shared.spark.envelope import Envelope, Message
 from shared.spark.publisher import Outgoing, Publisher
 from shared.spark.topology import (
+    REVISION_HEADER,
     Direction,
     declare_exchanges,
     declare_queue,
@@ -50,7 +51,7 @@ FAULTS = (
 # SKIP LOCKED: another relay publishes those rows. Queues that are not declared yet, and those whose
 # delivery is disabled, keep their messages.
 TAKE = """
-SELECT position, queue, direction, message_id, message, enter_queue_timestamp FROM platform.outbox o
+SELECT position, queue, direction, message_id, message, enter_queue_timestamp, revision FROM platform.outbox o
 WHERE o.queue = ANY ($2::text[]) AND o.position <> ALL ($3::bigint[])
 AND NOT EXISTS (SELECT FROM platform.queue_delivery d WHERE d.queue = o.queue AND NOT d.enabled)
 ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -276,11 +277,14 @@ class Relay:
             message_id=row["message_id"],
             message=message,
         )
+        headers: dict[str, str | int] = {"vault_id": self._sender.vault_id}
+        if row["revision"] is not None:
+            headers[REVISION_HEADER] = row["revision"]
         return Outgoing(
             queue=row["queue"],
             body=envelope.encode(),
             message_id=envelope.message_id,
-            headers={"vault_id": self._sender.vault_id},
+            headers=headers,
         )
 
 

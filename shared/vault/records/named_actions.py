@@ -133,6 +133,10 @@ class NamedActions:
         own = {RUN_ACTION: self._run_action}
         self._handlers = {**handlers, **own}
 
+    def has(self, action: str) -> bool:
+        """Return whether this Vault can carry out a named action; components may name others, of code elsewhere."""
+        return action in self._handlers
+
     async def run(
         self,
         context: ActionContext,

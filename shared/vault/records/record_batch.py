@@ -28,6 +28,7 @@ from shared.vault.records.rows import (
     in_order,
 )
 from shared.vault.storage.clock import moment
+from shared.vault.storage.configuration_revision import PARTS, raise_revision
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -123,6 +124,8 @@ class Batch:
         await entries.created(connection, self.registry, self.caller, target.name, ids)
         if ids and isinstance(self._trigger, CreationFollower):
             await self._trigger.after_create(connection, self.caller, ids)
+        if target.name in PARTS:
+            await raise_revision(connection, target.name, deleted=False)
 
     async def lock(self, rows: Sequence[Row], key: Field) -> dict[object, Record]:
         """Lock the stored records that rows without errors name, and return them by key.
@@ -280,6 +283,9 @@ class Batch:
             arrays = [[values[field.name] for _, values in group] for field in fields]
             sql = statements.update_statement(self.object, fields, later=later)
             await self.connection.execute(sql, ids, *arrays)
+        name = self.object.name
+        if groups and name in PARTS:
+            await raise_revision(self.connection, name, deleted=False)
 
     async def delete(
         self,
@@ -310,6 +316,8 @@ class Batch:
         await connection.execute(sql, going)
         # After the lock: records that were being added below a deleted one are stored now, and are deleted with it.
         await note_deletions(connection, reach.gone())
+        if name in PARTS:
+            await raise_revision(connection, name, deleted=True)
         return [_deleted(row, ids.get(row.index)) for row in rows]
 
     def _check_deletion(self, row: Row, record: Record) -> None:

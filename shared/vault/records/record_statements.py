@@ -153,7 +153,8 @@ def _is_unique(field: Field) -> bool:
 
 
 Found = Mapping[tuple[str, str], Mapping[object, str]]
-"""By object and key field, the ids of records by their keys."""
+"""By object and key field, the ids of records by their keys; SEVERAL for a key that is not the key of one only."""
+SEVERAL = ""
 
 
 async def resolve_references(
@@ -174,11 +175,14 @@ async def resolve_references(
         referenced = registry.objects[object_name].fields[key_field]
         name = quoted(key_field)
         sql = (
-            f"SELECT id, {name} AS key FROM {table(object_name)} "
-            f"WHERE {name} = ANY($1::{column_type(referenced)}[])"
+            f"SELECT min(id) AS id, {name} AS key, count(*) AS number FROM {table(object_name)} "
+            f"WHERE {name} = ANY($1::{column_type(referenced)}[]) GROUP BY {name}"
         )
         records = await connection.fetch(sql, list(keys))
-        ids = {record["key"]: record["id"] for record in records}
+        ids = {
+            record["key"]: record["id"] if record["number"] == 1 else SEVERAL
+            for record in records
+        }
         found[object_name, key_field] = ids
     return [resolved(target, row, found) for row in rows]
 
@@ -252,9 +256,10 @@ def resolved(
     for name, (unique, key) in row.lookups.items():
         field = target.fields[name]
         identifier = found[field.object or "", unique].get(key)
-        if identifier is None:
+        if identifier is None or identifier == SEVERAL:
             relationship = f"{field.relationship_outbound_name}.{unique}"
-            message = f"Field [{relationship}] matches no record of [{field.object}]"
+            matched = "no record" if identifier is None else "several records"
+            message = f"Field [{relationship}] matches {matched} of [{field.object}]"
             note = edge_space_note(key)
             following.fail(ErrorType.INVALID_DATA, message + note)
         else:

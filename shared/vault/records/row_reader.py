@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never, cast
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.components.business_data import is_written_by_connections
-from shared.vault.components.platform import AUDIT, SOURCE_MODIFIED
+from shared.vault.components.platform import AUDIT, NAME, SOURCE_MODIFIED
 from shared.vault.errors import MAX_ERRORS
 from shared.vault.model.component_model import (
     Field,
@@ -173,15 +173,22 @@ class RowReader:
 
         return set_key
 
+    def takes(self, name: str) -> bool:
+        """Return whether rows may have this key."""
+        return self._setter_of(name) is not None
+
     def _lookup_setter(self, name: str) -> Setter | None:
-        """Return the setter of ``rel__vr.unique_field``, a reference by a unique field; None for other keys."""
-        relationship, _, unique = name.partition(".")
-        reference = self.object.outbound.get(relationship)
-        if reference is None or not self._may_edit(reference):
+        """Return the setter of ``rel__vr.unique_field``, a reference by a unique field or a name; None for other keys.
+
+        The data of packages have the field in front of the dot: ``maker__c.name__v`` for ``maker__cr.name__v``.
+        """
+        before, _, key_name = name.partition(".")
+        reference = self.object.outbound.get(before) or self.object.fields.get(before)
+        if reference is None or not reference.active or not self._may_edit(reference):
             return None
         referenced = self._registry.objects.get(reference.object or "")
-        target = None if referenced is None else referenced.fields.get(unique)
-        if target is None or not (target.unique or target.type is FieldType.ID):
+        target = None if referenced is None else referenced.fields.get(key_name)
+        if target is None or not _is_key(target):
             return None
         coerce = coercion(target, self._registry)
 
@@ -193,7 +200,7 @@ class RowReader:
                 _set_once(row, reference.name, None)
             else:
                 _refuse_twice(row, reference.name)
-                row.lookups[reference.name] = (unique, key)
+                row.lookups[reference.name] = (key_name, key)
 
         return set_lookup
 
@@ -219,6 +226,12 @@ class RowReader:
                 _set_once(row, TYPE, value)
                 return
         raise InvalidValue(f"[{target}] has no such object type")
+
+
+def _is_key(field: Field) -> bool:
+    """Return whether a reference may be written by this field of the record that it is to."""
+    # Names need not be unique: a row whose name several records have is refused.
+    return field.unique or field.type is FieldType.ID or field.name == NAME.name
 
 
 def _plain_setter(name: str, coerce: Coercion) -> Setter:

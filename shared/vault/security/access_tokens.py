@@ -51,8 +51,8 @@ REMOVE = (
 REMOVE_ALL = "DELETE FROM platform.api_access_token WHERE user_id = $1 RETURNING id"
 FIND = """
 SELECT t.id, c.user_id, c.username, c.security_profile,
-    coalesce(t.last_used_date, '-infinity') <= now() - interval '1 minute' AS stale
-FROM platform.api_access_token t JOIN platform.credential c USING (user_id)
+    coalesce(t.last_used_date, '-infinity') <= now() - interval '1 minute' AS stale, r.components, r.revision
+FROM platform.api_access_token t JOIN platform.credential c USING (user_id) CROSS JOIN platform.current_revision r
 WHERE t.token_hash = $1 AND (t.expiry_date IS NULL OR t.expiry_date > now()) AND c.active
 """
 TOUCH = "UPDATE platform.api_access_token SET last_used_date = now() WHERE id = $1"
@@ -169,8 +169,10 @@ class AccessTokens:
             # Once a minute is enough for when it was last used: most calls write nothing.
             if row["stale"]:
                 await connection.execute(TOUCH, row["id"])
+        await self._profiles.follow(row["components"])
         profile = self._profiles.named(row["security_profile"])
-        return Caller(row["user_id"], row["username"], profile)
+        revision = row["revision"]
+        return Caller(row["user_id"], row["username"], profile, revision=revision)
 
 
 async def _record_removal(

@@ -38,7 +38,9 @@ MEMBERS = re.compile(
 SELECT = """
 SELECT g.*, array(SELECT m.user_id FROM platform.user_group_member m WHERE m.group_id = g.id ORDER BY 1) AS members,
     array(SELECT c.user_id FROM platform.credential c
-        WHERE c.active AND c.security_profile = ANY(g.security_profiles) ORDER BY 1) AS implied
+        WHERE c.active AND c.security_profile = ANY(g.security_profiles) ORDER BY c.user_id) AS implied,
+    array(SELECT c.security_profile FROM platform.credential c
+        WHERE c.active AND c.security_profile = ANY(g.security_profiles) ORDER BY c.user_id) AS implied_by
 FROM platform.user_group g
 """
 # The whole group as one text: so the audit trail has it before and after a change.
@@ -64,6 +66,8 @@ COLUMNS = {
     PROFILES_FIELD: "security_profiles",
 }
 MEMBERS_FIELD = "members__v"
+# What makes a user an implied member; the component type of security profiles.
+PROFILE_TYPE = "Securityprofile"
 # Fields that are true or false; the others are text.
 FLAGS = frozenset({"active__v", "allow_delegation_among_members__v"})
 LENGTHS = {"label__v": MAX_LABEL, "group_description__v": MAX_DESCRIPTION}
@@ -374,8 +378,20 @@ def _json(group: Record, *, implied: bool) -> dict[str, object]:
         "modified_date__v": date_time_text(group["modified_date"]),
     }
     if implied:
-        shown["implied_members__v"] = group["implied"]
+        shown["implied_members__v"] = _implied(group)
     return shown
+
+
+def _implied(group: Record) -> list[dict[str, object]]:
+    """Return the members by security profile: each with its id, and what makes it a member.
+
+    Vault API reference, Retrieve All Groups; the members are those that the vendor's Java client reads.
+    """
+    members = zip(group["implied"], group["implied_by"], strict=True)
+    return [
+        {"id": user_id, "source_name": profile, "source_type": PROFILE_TYPE}
+        for user_id, profile in members
+    ]
 
 
 def _unknown() -> VaultFault:

@@ -32,6 +32,11 @@ class SecurityProfiles:
         self._resolved: Mapping[str, SecurityProfile] = {}
         self._delegated: Mapping[str, SecurityProfile] = {}
 
+    async def follow(self, revision: int) -> None:
+        """Read the components again if they are older than a revision that a call has seen in the database."""
+        # The notification of the change may still be on its way.
+        await self._components.load(revision)
+
     def named(self, name: str, delegate_user_id: int | None = None) -> SecurityProfile:
         """Return the active profile of a name; for an unknown name, a profile that allows nothing.
 
@@ -89,8 +94,8 @@ DELETE FROM platform.session WHERE token_hash IN (
 # A session in another user's name lasts no longer than that user's delegation.
 FIND = """
 SELECT c.user_id, c.username, c.security_profile, s.delegate_user_id, s.connection_id, s.read_only,
-    s.used_date <= now() - interval '1 minute' AS stale
-FROM platform.session s JOIN platform.credential c USING (user_id)
+    s.used_date <= now() - interval '1 minute' AS stale, r.components, r.revision
+FROM platform.session s JOIN platform.credential c USING (user_id) CROSS JOIN platform.current_revision r
 WHERE s.token_hash = $1 AND s.used_date > now() - $2::interval AND s.created_date > now() - $3::interval AND c.active
 AND (s.delegate_user_id IS NULL OR EXISTS (
     SELECT FROM platform.delegated_access d
@@ -184,8 +189,10 @@ class Sessions:
         await connection.execute(END_OLDEST, *owner, self._limit)
         return session
 
-    async def caller(self, session_id: str) -> Caller:
+    async def caller(self, session_id: str, *, used: bool = True) -> Caller:
         """Return the user of a session as the caller, and record that the session was used.
+
+        Without ``used`` its idle time goes on: nobody has done anything.
 
         :raises VaultFault: INVALID_SESSION_ID when there is no such session, or it has expired.
         """
@@ -197,8 +204,9 @@ class Sessions:
             if row is None:
                 raise invalid_session()
             # Once a minute is enough for the idle time: most calls write nothing.
-            if row["stale"]:
+            if used and row["stale"]:
                 await connection.execute(TOUCH, key)
+        await self._profiles.follow(row["components"])
         return Caller(
             row["user_id"],
             row["username"],
@@ -207,6 +215,7 @@ class Sessions:
             row["delegate_user_id"],
             row["connection_id"],
             row["read_only"],
+            row["revision"],
         )
 
     async def touch(self, session_id: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.vault.access.caller import BUSINESS_USER, SYSTEM_ADMIN
+from shared.vault.components.platform import USER_DEFAULTS
 from shared.vault.errors import MAX_ERRORS, ApiError
 
 if TYPE_CHECKING:
@@ -48,13 +49,7 @@ ACTIVE = ("active__v", "domain_active__v")
 REQUIRED = (NAME, "user_first_name__v", "user_last_name__v", "user_email__v")
 # One security policy holds for all users, and a licence for all applications.
 WITHOUT_EFFECT = frozenset({"security_policy_id__v", "app_licensing", "domain"})
-DEFAULTS = {
-    "timezone__sys": "UTC",
-    "locale__sys": "en_US",
-    "language__sys": "en",
-    PROFILE: BUSINESS_USER.name,
-    LICENSE: "full__v",
-}
+DEFAULTS = {**USER_DEFAULTS, PROFILE: BUSINESS_USER.name}
 # The only one there is, like the domain.
 SECURITY_POLICY = 1
 DOMAIN = 1

@@ -171,7 +171,7 @@ def sub_select(
     rows: int,
     number: int,
 ) -> tuple[str, SubSelectColumn]:
-    """Return a to-many sub-select as one correlated SQL expression, whose value is the result as JSON text.
+    """Return a sub-select through a relationship as one correlated SQL expression, which has the result as JSON text.
 
     ``rows`` is the maximum number of rows, also for a larger PAGESIZE; ``number`` counts the to-many sub-selects
     of the statement from 0, for the addresses of further pages.
@@ -180,13 +180,14 @@ def sub_select(
     :raises VqlLimitError: its PAGESIZE is below 1.
     """
     statement = scope.statement
-    child, reference = statement.child(scope.object, select.source, select.at)
+    related = statement.related(scope.object, select.source, select.at)
+    child = related.object
     size = _page_size(statement, select, rows)
     inner, parent_id = Scope(statement, child, select), f'{scope.alias}."id"'
     # The parser leaves no sub-select within a sub-select.
     items = [item for item in select.items if isinstance(item, Item)]
     columns = field_columns(inner, items)
-    conditions = [f"{inner.alias}.{quoted(reference.name)} = {parent_id}"]
+    conditions = [f"{inner.alias}.{related.far} = {scope.alias}.{related.near}"]
     matching = matching_sql(inner, select)
     if matching:
         conditions.append(matching)

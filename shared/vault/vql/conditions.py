@@ -7,12 +7,19 @@ from typing import NamedTuple, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import VaultObject, state_type_name
-from shared.vault.model.field_types import ValueClass, outbound, quoted, value_class
+from shared.vault.model.field_types import (
+    ValueClass,
+    document_relationship,
+    outbound,
+    quoted,
+    value_class,
+)
 from shared.vault.vql.deferred import Edge
 from shared.vault.vql.find import find_sql
 from shared.vault.vql.functions import Function
 from shared.vault.vql.operands import DATES, LeftSide
-from shared.vault.vql.resolve import FieldColumn, Scope
+from shared.vault.vql.resolve import Scope
+from shared.vault.vql.resolved_paths import FieldColumn
 from shared.vault.vql.syntax_tree import (
     And,
     Between,
@@ -32,6 +39,7 @@ from shared.vault.vql.syntax_tree import (
     StateType,
     Token,
 )
+from shared.vault.vql.text_conditions import among_texts, equals, like, unequal
 
 _EQUALITY = frozenset((Operator.EQUAL, Operator.NOT_EQUAL))
 _STATES_EQUAL = "functions of states go with = and != only"
@@ -146,12 +154,11 @@ def _compared(left: LeftSide, condition: Comparison) -> str:
         case Operator.EQUAL if left.multi_value:
             return f"{left.sql} @> {left.bind_list((value,), at)}"
         case Operator.EQUAL:
-            return f"{left.sql} = {left.bind(value, at)}"
+            return equals(left, value, at)
         case Operator.NOT_EQUAL if left.multi_value:
             return f"({left.sql} @> {left.bind_list((value,), at)}) IS NOT TRUE"
-        # != also holds for records without a value.
         case Operator.NOT_EQUAL:
-            return f"{left.sql} IS DISTINCT FROM {left.bind(value, at)}"
+            return unequal(left, value, at)
         case _:
             assert_never(operator)
 
@@ -249,13 +256,10 @@ def _among(
 
 def _contains(scope: Scope, condition: Contains) -> str:
     left = LeftSide(scope, condition.operand)
-    holder = left.bind_list(condition.values, condition.at)
+    values, at = condition.values, condition.at
     if left.multi_value:
-        return f"{left.sql} && {holder}"
-    if left.ignore_case:
-        # Both sides are lowered by PostgreSQL, whose rules for case are not Python's.
-        return f"{left.sql} IN (SELECT lower(v) FROM unnest({holder}) AS v)"
-    return f"{left.sql} = ANY({holder})"
+        return f"{left.sql} && {left.bind_list(values, at)}"
+    return among_texts(left, values, at)
 
 
 def _between(scope: Scope, condition: Between) -> str:
@@ -270,26 +274,22 @@ def _like(scope: Scope, condition: Like) -> str:
     left = LeftSide(scope, condition.operand)
     if not left.is_text:
         raise left.unsuitable("LIKE takes text fields only", left.at)
-    pattern = "%".join(map(_like_text, condition.segments))
-    holder = left.bind(pattern, condition.at)
-    return f"{left.sql} LIKE {holder}"
-
-
-def _like_text(segment: str) -> str:
-    # VQL has the wildcard % only; in SQL _ is one too. The backslash first: the others bring their own.
-    escaped = segment.replace("\\", r"\\")
-    return escaped.replace("%", r"\%").replace("_", r"\_")
+    return like(left, condition.segments, condition.at)
 
 
 # IN (SELECT …): records that a relationship leads to others from
 
 
 class _Join(NamedTuple):
-    """The path of a semi-join: the related object, its column to compare, and the fields its sub-select may name."""
+    """The path of a semi-join: the related object, its column to compare, and the fields its sub-select may name.
+
+    ``tested`` is the SQL that is compared with that column.
+    """
 
     target: VaultObject
     selected: str
     allowed: tuple[str, ...]
+    tested: str
 
 
 def _semi_join(scope: Scope, condition: InSelect) -> str:
@@ -305,7 +305,7 @@ def _semi_join(scope: Scope, condition: InSelect) -> str:
     if function is not None:
         raise statement.fault("a function does not go with IN", operand.path.at)
     column = scope.column(path)
-    join = _joined(scope, condition, column)
+    join = _joined(scope, condition, path, column)
     if not _selects_one_of(select, join.allowed):
         names = " or ".join(join.allowed)
         message = f"a sub-select of IN through [{select.source}] selects {names}"
@@ -315,7 +315,7 @@ def _semi_join(scope: Scope, condition: InSelect) -> str:
     where = f" WHERE {matching}" if matching else ""
     selected = f"{inner.alias}.{quoted(join.selected)}"
     # The joins of the source are known only now: the conditions have added them.
-    return f"{column.sql} IN (SELECT {selected} FROM {inner.source()}{where})"
+    return f"{join.tested} IN (SELECT {selected} FROM {inner.source()}{where})"
 
 
 def _selects_one_of(select: Select, allowed: tuple[str, ...]) -> bool:
@@ -329,21 +329,28 @@ def _selects_one_of(select: Select, allowed: tuple[str, ...]) -> bool:
 def _joined(
     scope: Scope,
     condition: InSelect,
+    path: Path,
     column: FieldColumn,
 ) -> _Join:
     statement, select = scope.statement, condition.select
     reference = outbound(column.owner, select.source)
     # A field with a cast is no reference column: it holds the id of a user as a number.
     if reference is not None and not reference.cast:
-        expected = reference.field
-        join = _Join(statement.object(reference.target, select.at), "id", ("id",))
+        field = column.owner.fields[reference.field]
+        # The relationship of documents is one of many to many: from both of its ends it is tested with the id.
+        both_ways = select.source == document_relationship(field)
+        expected = ("id", field.name) if both_ways else (field.name,)
+        target = statement.object(reference.target, select.at)
+        tested = scope.column(Path((*path.parts[:-1], field.name), path.at))
+        join = _Join(target, "id", ("id",), tested.sql)
     else:
-        expected = "id"
+        expected = ("id",)
         child, referring = statement.child(column.owner, select.source, select.at)
-        join = _Join(child, referring.name, ("id", referring.name))
-    if column.field.name != expected:
+        allowed = ("id", referring.name)
+        join = _Join(child, referring.name, allowed, column.sql)
+    if column.field.name not in expected:
         message = (
-            f"the relationship [{select.source}] is tested with [{expected}] IN,"
+            f"the relationship [{select.source}] is tested with [{expected[0]}] IN,"
             f" not with [{column.field.name}]"
         )
         raise statement.fault(message, condition.operand.path.at)

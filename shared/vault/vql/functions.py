@@ -10,7 +10,8 @@ from typing import assert_never
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import traits
-from shared.vault.vql.resolve import FieldColumn, Scope, Statement
+from shared.vault.vql.resolve import Scope, Statement
+from shared.vault.vql.resolved_paths import FieldColumn
 from shared.vault.vql.syntax_tree import Path
 from shared.vault.vql.vql_errors import VqlNameError
 
@@ -299,7 +300,7 @@ def label_sql(scope: Scope, path: Path) -> FieldColumn:
         names = (*path.parts[:-1], _TYPE_RELATIONSHIP, "name__v")
         label = scope.column(Path(names, path.at))
         return FieldColumn(label.sql, field, owner)
-    labels = _labels(scope.statement, field, owner)
+    labels = labels_of(scope.statement, field, owner)
     if labels is None:
         shown = f"field [{field.name}] of object [{owner.name}]"
         message = f"{shown}: TOLABEL takes picklists, states and types"
@@ -311,7 +312,7 @@ def label_sql(scope: Scope, path: Path) -> FieldColumn:
 def searched_labels(statement: Statement, column: FieldColumn) -> str:
     """Return the SQL of a picklist's labels as one text, for FIND."""
     field = column.field
-    labels = _labels(statement, field, column.owner) or {}
+    labels = labels_of(statement, field, column.owner) or {}
     found = _mapped(statement, column.sql, labels, field)
     return f"array_to_string({found}, ' ')" if field.multi_value else found
 
@@ -330,7 +331,7 @@ def _mapped(
     return _each_value(sql, f"coalesce({holder} ->> v, v)")
 
 
-def _labels(
+def labels_of(
     statement: Statement,
     field: Field,
     owner: VaultObject,

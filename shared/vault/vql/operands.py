@@ -8,13 +8,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import assert_never, cast
 
-from shared.vault.model.component_model import Field
+from shared.vault.model.component_model import Field, FieldType
 from shared.vault.model.field_types import (
     ValueClass,
     is_integer,
     traits,
     value_class,
 )
+from shared.vault.model.search_words import covers
 from shared.vault.vql.deferred import TOKENS, TokenValue
 from shared.vault.vql.functions import (
     Function,
@@ -38,6 +39,9 @@ from shared.vault.vql.vql_errors import VqlNameError
 
 DATES = "date literals go with comparison operators and with dates only"
 
+# Clients write the ids of these records as numbers, as other calls show them.
+_NUMBERED = frozenset({"user__sys", "users", "group__sys", "groups"})
+
 _INT64 = 2**63
 _DIGITS = re.compile(r"\d{1,18}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -49,10 +53,14 @@ _SCALARS = frozenset((str, int, Decimal, bool, type(None)))
 
 
 class LeftSide:
-    """The left side of a condition, resolved by the registry: a column, or a function of a column."""
+    """The left side of a condition, resolved by the registry: a column, or a function of a column.
+
+    ``covered``: the search index of the scope's object has the words of its values.
+    """
 
     __slots__ = (
         "at",
+        "covered",
         "field",
         "ignore_case",
         "label",
@@ -75,8 +83,17 @@ class LeftSide:
         self.sql, self.field, self.owner = column
         self.multi_value = self.field.multi_value
         self.ignore_case = name == Function.CASEINSENSITIVE
+        is_own = len(self.path.parts) == 1 and not self.label
+        is_plain = name is None or self.ignore_case
+        self.covered = is_own and is_plain and covers(self.field)
         if name is not None:
             self._apply(name, aliased=operand.function is None)
+
+    @property
+    def _numbered(self) -> bool:
+        """Return whether the values are ids of users or groups: text here, and numbers in much of the API."""
+        is_id = self.field.type is FieldType.ID
+        return (self.owner.name if is_id else self.field.object) in _NUMBERED
 
     @property
     def is_text(self) -> bool:
@@ -161,12 +178,14 @@ class LeftSide:
     def _fold_case(self) -> None:
         if not traits(self.field.type).plain_text:
             raise self.unsuitable("CASEINSENSITIVE takes text fields only", self.at)
-        self.sql = f"lower({self.sql})"
+        self.sql = f"platform.caseless({self.sql})"
 
     def _bound(self, value: object, sql_type: str) -> str:
         holder = self.scope.statement.bind(value, sql_type)
-        # PostgreSQL lowers both sides: its rules for case are not Python's.
-        return f"lower({holder})" if self.ignore_case else holder
+        if not self.ignore_case:
+            return holder
+        # PostgreSQL lowers both sides: its rules for case are not Python's. Once for all records, in a sub-select.
+        return f"(SELECT platform.caseless({holder}))"
 
     def _scalar(self, value: Literal, at: int) -> Scalar:
         """Return a literal that is a plain value.
@@ -204,9 +223,16 @@ class LeftSide:
         try:
             if self.label:
                 return "text", _texts(values)
+            if self._numbered:
+                values = [_id_text(value) for value in values]
             return parameters(self.field, values)
         except UnsuitableLiteral as expected:
             raise self.unsuitable(f"a value for it must be {expected}", at) from None
+
+
+def _id_text(value: Scalar) -> Scalar:
+    """Return a number as the text of an id; other literals as they are."""
+    return str(value) if type(value) is int else value
 
 
 class UnsuitableLiteral(Exception):

@@ -53,7 +53,7 @@ _LIMITS = {
     "LIMIT": "limit",
     "OFFSET": "offset",
 }
-_FROM_OPTIONS = frozenset(SourceOption) - {SourceOption.LATESTVERSION}
+_FROM_OPTIONS = frozenset(SourceOption)
 _OPERATORS = frozenset((*Operator, "CONTAINS", "BETWEEN", "LIKE", "IN"))
 _LITERALS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
 _STATE_FUNCTIONS = {function.value: function for function in StateFunctionName}

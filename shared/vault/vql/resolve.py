@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.model.field_types import Reference, outbound, quoted, table, traits
+from shared.vault.model.search_words import has_index, words_sql
 from shared.vault.vql.deferred import Deferred, TokenValue
 from shared.vault.vql.readable_objects import readable_objects
+from shared.vault.vql.resolved_paths import FieldColumn, Related
 from shared.vault.vql.syntax_tree import Item, Operand, Path, Select, SourceOption
-from shared.vault.vql.targets import ABSENT, Registry, Target, inbound
+from shared.vault.vql.targets import ABSENT, Registry, Target, inbound, readable_by
 from shared.vault.vql.vql_errors import (
     NameErrorType,
     VqlLimitError,
@@ -19,6 +21,9 @@ from shared.vault.vql.vql_errors import (
     place,
 )
 from shared.vault.vql.vql_tokens import position_of
+
+if TYPE_CHECKING:
+    from shared.vault.vql.searched_text import SearchedText
 
 MAX_PATH = 10  # to-one relationships in one path
 MAX_JOINS = 64  # distinct to-one relationships in one SELECT
@@ -31,14 +36,6 @@ CHANGED = ("modified_by__v", "modified_date__v")
 
 Readable = Callable[[str], bool]
 """Whether the caller may read records of the object with this name."""
-
-
-class FieldColumn(NamedTuple):
-    """A field of a statement: the SQL of its values, the field, and the object that it belongs to."""
-
-    sql: str
-    field: Field
-    owner: VaultObject
 
 
 class Statement:
@@ -179,6 +176,9 @@ class Statement:
         if not offered:
             message = f"{option} is not available for query target [{source.name}]"
             raise self.fault(message, select.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
+        # In FROM it names the rows that the target has anyhow; in SELECT it chooses among all versions.
+        if option is SourceOption.LATESTVERSION and not select.latest:
+            return None
         return option
 
     def _changed(self, source: VaultObject) -> tuple[str, str] | None:
@@ -202,6 +202,18 @@ class Statement:
         caller = self.bind(TokenValue("user.id", text=False), "bigint")
         latest = f"ORDER BY q.{date} DESC LIMIT {RECENT_ROWS}"
         return f"(SELECT * FROM {every} q WHERE q.{user} = {caller} {latest})"
+
+    def related(self, owner: VaultObject, relationship: str, at: int) -> Related:
+        """Return what a sub-select through a relationship reads: children, or the one record that is referred to.
+
+        :raises VqlNameError: there is no such relationship, or the caller may not read the object.
+        """
+        reference = outbound(owner, relationship)
+        if reference is None:
+            child, referring = self.child(owner, relationship, at)
+            return Related(child, '"id"', quoted(referring.name))
+        near = f"{quoted(reference.field)}{reference.cast}"
+        return Related(self.object(reference.target, at), near, '"id"')
 
     def child(
         self,
@@ -245,8 +257,9 @@ class Statement:
 class Scope:
     """The object of one SELECT and the to-one joins that its paths need, one join for each path.
 
-    ``key`` is the SQL of the key of its rows. ``searched`` caches the text that FIND looks through, by the
-    fields of a scope, and whether it takes content and all fields.
+    ``key`` is the SQL of the key of its rows, ``words`` that of the words that a search index has of them, empty
+    without one. ``searched`` caches the text that FIND looks through, by the fields of a scope, and whether it takes
+    content and all fields.
     """
 
     __slots__ = (
@@ -259,6 +272,7 @@ class Scope:
         "object",
         "searched",
         "statement",
+        "words",
     )
 
     def __init__(
@@ -275,8 +289,11 @@ class Scope:
         target = statement.targets.get(source.name)
         key = "id" if target is None else target.key
         self.key = f"{self.alias}.{quoted(key)}"
+        is_table = target is None and option is None
+        indexed = is_table and has_index(source)
+        self.words = words_sql(source, self.alias) if indexed else ""
         self.joins: list[str] = []
-        self.searched: dict[tuple[tuple[Operand, ...], bool, bool], str] = {}
+        self.searched: dict[tuple[tuple[Operand, ...], bool, bool], SearchedText] = {}
         own = self.alias, source
         self._joined: dict[tuple[str, ...], tuple[str, VaultObject]] = {(): own}
         self._aliases = {} if select is None else _aliases(select)
@@ -327,12 +344,7 @@ class Scope:
         own = [field for field in fields if field.active and not field.system]
         return [field for field in own if traits(field.type).searched]
 
-    def _field(
-        self,
-        owner: VaultObject,
-        name: str,
-        at: int,
-    ) -> Field:
+    def _field(self, owner: VaultObject, name: str, at: int) -> Field:
         target = self.statement.targets.get(owner.name)
         of_documents = target is not None and target.documents
         is_id = of_documents and name == DOCUMENT_ID
@@ -385,11 +397,3 @@ def _shown(name: str) -> str:
     if len(name) <= MAX_SHOWN_NAME:
         return name
     return name[:MAX_SHOWN_NAME] + "…"
-
-
-def readable_by(targets: Mapping[str, Target], name: str) -> str:
-    """Return the object or target whose permissions decide whether a caller may read this one."""
-    target = targets.get(name)
-    if target is None:
-        return name
-    return target.part_of or name

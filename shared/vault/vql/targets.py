@@ -17,7 +17,12 @@ from shared.vault.model.component_model import (
     Picklist,
     VaultObject,
 )
-from shared.vault.model.field_types import OBJECT_TYPE, column_type, quoted
+from shared.vault.model.field_types import (
+    OBJECT_TYPE,
+    column_type,
+    document_relationship,
+    quoted,
+)
 from shared.vault.vql.syntax_tree import SourceOption, StateFunctionName
 
 COMPONENT = "vault_component__v"
@@ -164,10 +169,22 @@ def inbound(
     for name, target in targets.items():
         for reference in target.object.outbound.values():
             relationship = reference.relationship_inbound_name
-            if reference.object == object_name and relationship is not None:
+            if reference.object != object_name:
+                continue
+            if target.documents:
+                of_targets[document_relationship(reference)] = name, reference
+            if relationship is not None:
                 of_targets[relationship] = name, reference
     own = registry.inbound(object_name)
     return {**of_targets, **own} if of_targets else own
+
+
+def readable_by(targets: Mapping[str, Target], name: str) -> str:
+    """Return the object or target whose permissions decide whether a caller may read this one."""
+    target = targets.get(name)
+    if target is None:
+        return name
+    return target.part_of or name
 
 
 def registry_targets(registry: Components) -> dict[str, Target]:

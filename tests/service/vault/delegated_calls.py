@@ -43,12 +43,21 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/{version}/objects/users/me/password": {
         "data": {"password__v": "wrong", "new_password__v": "nineteen lemon ladders"}
     },
+    "POST /api/{version}/objects/users/{user_id}/password": {
+        "data": {"password__v": "wrong", "new_password__v": "nineteen lemon ladders"}
+    },
     "POST /api/{version}/services/connections/{api_name}/actions/duplicate": {
         "data": {"name": "Copy", "api_name": "copy__c", "queue_prefix": "copy__c"}
     },
     "POST /api/{version}/services/connections/actions/upload": {"data": {"file": "{}"}},
     "POST /api/{version}/services/connections/{api_name}/signatures": {
         "json": {"messages": ["a message"]}
+    },
+    "PUT /api/{version}/services/reconciliations/{job_id}": {
+        "json": {"error": "The source is away"}
+    },
+    "PUT /api/{version}/services/reconciliations/{job_id}/slices/{slice_number}": {
+        "json": {"equal": 0}
     },
     "PUT /api/{version}/services/integrations/{integration}/runs/{job_id}": {
         "json": {"error": "The source is away"}

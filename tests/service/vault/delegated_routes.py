@@ -21,6 +21,7 @@ DELETE /api/{version}/objects/picklists/{picklist_name}/{value_name}
 POST /api/{version}/objects/users
 PUT /api/{version}/objects/users
 POST /api/{version}/objects/users/me/password
+POST /api/{version}/objects/users/{user_id}/password
 PUT /api/{version}/objects/users/{user_id}
 DELETE /api/{version}/objects/users/{user_id}
 PUT /api/{version}/objects/users/{user_id}/vault_membership/{vault_id}
@@ -68,7 +69,18 @@ GET /api/{version}/services/integrations/{integration}/runs
 GET /api/{version}/services/integrations/{integration}/runs/{job_id}
 PUT /api/{version}/services/integrations/{integration}/runs/{job_id}
 PUT /api/{version}/services/integrations/{integration}/runs/{job_id}/batches/{batch}
+POST /api/{version}/services/reconciliations
+GET /api/{version}/services/reconciliations
+GET /api/{version}/services/reconciliations/{job_id}
+GET /api/{version}/services/reconciliations/{job_id}/findings
+POST /api/{version}/services/reconciliations/{job_id}/actions/transfer_again
+PUT /api/{version}/services/reconciliations/{job_id}
+PUT /api/{version}/services/reconciliations/{job_id}/slices/{slice_number}
 POST /ui/connections/{record_id}/file
+POST /ui/connections/{record_id}/reconciliations
+GET /ui/connections/{record_id}/reconciliations/{job_id}
+GET /ui/connections/{record_id}/reconciliations/{job_id}/findings
+POST /ui/connections/{record_id}/reconciliations/{job_id}/transfer-again
 POST /ui/connections/{record_id}/upload
 GET /ui/connections/{record_id}/duplicate
 POST /ui/connections/{record_id}/duplicate
@@ -154,6 +166,7 @@ GET /api/{version}/services/delegations
 POST /api/{version}/query
 POST /api/{version}/query/components
 POST /api/{version}/query/{cursor}
+GET /api/{version}/query
 GET /api/{version}/query/{cursor}
 GET /api/{version}/vobjects/{object_name}/{record_id}/roles
 GET /api/{version}/vobjects/{object_name}/{record_id}/roles/{role_name}
@@ -247,6 +260,7 @@ GET /api/{version}/services/loader/{job_id}/tasks/{task_id}/failurelog
 GET /api/{version}/metadata/audittrail
 GET /api/{version}/metadata/audittrail/{audit_trail_type}
 GET /api/{version}/audittrail/{audit_trail_type}
+GET /api/{version}/audittrail/{audit_trail_type}/exports/{job_id}
 GET /api/{version}/vobjects/{object_name}/{record_id}/audittrail
 GET /api/{version}/objects/documents/{document_id}/audittrail
 GET /api/{version}/services/lineage/vobjects/{object_name}/{record_id}

@@ -48,6 +48,7 @@ DOORS: dict[str, tuple[Door, ...]] = {
         query(PERSON, "SELECT first_name__sys FROM user__sys"),
         query(PERSON, "SELECT user_first_name__v FROM users"),
     ),
+    "GET /query": (Door(RECORD, "/query?q=SELECT%20name__v%20FROM%20secret__c"),),
     "GET /query/{cursor}": (Door(RECORD, "{following}"),),
     "POST /query/{cursor}": (Door(RECORD, "{following}"),),
     "GET /vobjects/{object_name}": (
@@ -79,9 +80,6 @@ DOORS: dict[str, tuple[Door, ...]] = {
     ),
     "GET /audittrail/{audit_trail_type}": (
         Door(RECORD, "/audittrail/object_audit_trail?objects=secret__c"),
-        Door(
-            RECORD, "/audittrail/object_audit_trail?objects=secret__c&format_result=csv"
-        ),
         Door(DOCUMENT, "/audittrail/document_audit_trail"),
     ),
     "GET /objects/documents/{document_id}/audittrail": (

@@ -101,6 +101,13 @@ async def test_configuration(integration: Api, admin: Api) -> None:
         await integration.get("/configuration/Picklist.nothing__c")
     ).error == "INVALID_DATA"
     assert (await integration.get("/configuration/Nothing")).error == "INVALID_DATA"
+    types = await integration.get("/configuration/Objecttype?loc=true")
+    count = len(types.data)
+    assert types.body["responseDetails"] == {"size": count, "total": count}
+    for each in types.data:
+        assert each["localized_data"]["label"] == {"en": each["label"]}
+    plain = (await integration.get("/configuration/Objecttype")).data
+    assert all("localized_data" not in each for each in plain)
 
 
 @pytest.mark.parametrize("path", ["/api/mdl/execute", "/api/v25.1/api/mdl/execute"])

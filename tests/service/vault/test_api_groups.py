@@ -62,7 +62,11 @@ async def test_a_group(admin: Api) -> None:
         "implied_members__v"
     ]
     assert isinstance(implied, list)
-    assert 4 in implied
+    assert {
+        "id": 4,
+        "source_name": "business_user__v",
+        "source_type": "Securityprofile",
+    } in implied
     again = await admin.post(
         "/objects/groups", data={"label__v": "Cholecap Team, Rome"}
     )

@@ -25,7 +25,6 @@ ODD = [
     "/api/25.1/auth",
     "/api/v25/auth",
     "/api/mdl",
-    "/api/v25.1//query",
     "/api/v25.1/..%2f..%2fetc",
     "/api/%00",
 ]
@@ -51,6 +50,27 @@ async def test_documented_paths_that_are_not_here(admin: Api, verb: str) -> None
         answer = await admin.call(verb, path)
         # What looks like the name or id of something that there could be is answered by its own chapter.
         assert_refused(answer, "MALFORMED_URL", "METHOD_NOT_SUPPORTED", "INVALID_DATA")
+
+
+DOUBLED = [
+    ("GET", "/api/mdl/components/Picklist.colour__c"),
+    ("GET", "/api/v25.1/metadata/vobjects"),
+    ("GET", "/api/v25.1/objects/users/me"),
+    ("GET", "/api/v25.1/configuration/Picklist.colour__c"),
+    ("POST", "/api/v25.1/keep-alive"),
+]
+
+
+@pytest.mark.parametrize(("verb", "path"), DOUBLED)
+async def test_doubled_slashes_are_single_ones(
+    admin: Api, verb: str, path: str
+) -> None:
+    plain = (await admin.call(verb, path)).text
+    assert "SUCCESS" in plain or "Picklist" in plain
+    places = [at for at, character in enumerate(path) if character == "/"]
+    for at in places[1:]:
+        doubled = f"{path[:at]}/{path[at:]}"
+        assert (await admin.call(verb, doubled)).text == plain, doubled
 
 
 @pytest.mark.parametrize("path", ODD)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from xml.etree.ElementTree import Element, fromstring
+
 import pytest
 
-from tests.service.vault.served import Api
+from tests.service.vault.served import Answer, Api
 
 ROWS = 25
 
@@ -34,6 +36,48 @@ async def test_one_page(integration: Api) -> None:
         "total": ROWS,
     }
     assert [row["key__c"] for row in answer.data] == [f"Q-{i:02}" for i in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/query"), ("POST", "/query"), ("POST", "/query/components")],
+)
+async def test_the_statement_may_stand_in_the_address(
+    integration: Api, method: str, path: str
+) -> None:
+    if path == "/query":
+        wanted, statement = ROWS, QUERY
+    else:
+        name = "component_name__v"
+        statement = f"SELECT {name} FROM vault_component__v WHERE {name} = 'thing__c'"
+        wanted = 1
+    answer = await integration.call(method, path, params={"q": statement})
+    assert answer.body["responseDetails"]["size"] == wanted
+    missing = await integration.call(method, path, params={"q": " "})
+    assert missing.error == "PARAMETER_REQUIRED"
+
+
+def xml(answer: Answer) -> Element:
+    return fromstring(answer.text)  # noqa: S314  our own text
+
+
+async def test_answers_are_written_in_xml_for_those_who_want_it(
+    integration: Api,
+) -> None:
+    wanted = {"Accept": "application/xml"}
+    answer = await integration.query(f"{QUERY} PAGESIZE 10", headers=wanted)
+    assert answer.headers["Content-Type"] == "application/xml;charset=UTF-8"
+    root = xml(answer)
+    rows = [row.findtext("key__c") for row in root.findall("data/row")]
+    assert rows == [f"Q-{i:02}" for i in range(10)]
+    assert root.findtext("responseDetails/total") == str(ROWS)
+    refused = await integration.query("SELECT", headers=wanted)
+    assert refused.headers["X-VaultAPI-Status"] == "FAILURE"
+    problem = xml(refused).find("errors/error")
+    assert problem is not None
+    assert problem.findtext("type") == "INCORRECT_QUERY_SYNTAX_ERROR"
+    unknown = await integration.get("/nothing", headers=wanted)
+    assert xml(unknown).findtext("responseStatus") == "FAILURE"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

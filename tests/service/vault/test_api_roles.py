@@ -43,6 +43,7 @@ ROUTES = {
     "POST /objects/users": ADMIN,
     "PUT /objects/users": ADMIN,
     "POST /objects/users/me/password": SIGNED_IN,
+    "POST /objects/users/{user_id}/password": SIGNED_IN,
     "GET /objects/users/{user_id}": CONNECTION,  # one's own to everyone, here and below
     "PUT /objects/users/{user_id}": ADMIN,
     "DELETE /objects/users/{user_id}": ADMIN,
@@ -69,6 +70,7 @@ ROUTES = {
     "PUT /objects/picklists/{picklist_name}": ADMIN,
     "PUT /objects/picklists/{picklist_name}/{value_name}": ADMIN,
     "DELETE /objects/picklists/{picklist_name}/{value_name}": ADMIN,
+    "GET /query": SIGNED_IN,
     "POST /query": SIGNED_IN,
     "POST /query/components": SIGNED_IN,
     "GET /query/{cursor}": SIGNED_IN,
@@ -201,6 +203,13 @@ ROUTES = {
     "GET /services/integrations/{integration}/runs/{job_id}": CONNECTION,
     "PUT /services/integrations/{integration}/runs/{job_id}": CONNECTION,
     "PUT /services/integrations/{integration}/runs/{job_id}/batches/{batch}": CONNECTION,
+    "POST /services/reconciliations": ADMIN,
+    "GET /services/reconciliations": CONNECTION,
+    "GET /services/reconciliations/{job_id}": CONNECTION,
+    "GET /services/reconciliations/{job_id}/findings": CONNECTION,
+    "POST /services/reconciliations/{job_id}/actions/transfer_again": ADMIN,
+    "PUT /services/reconciliations/{job_id}": CONNECTION,
+    "PUT /services/reconciliations/{job_id}/slices/{slice_number}": CONNECTION,
     "GET /services/rehearsal/faults": ADMIN,
     "GET /services/rehearsal/switches": ADMIN,
     "POST /services/rehearsal/switches": ADMIN,
@@ -248,6 +257,7 @@ ROUTES = {
     "GET /metadata/audittrail": ADMIN,
     "GET /metadata/audittrail/{audit_trail_type}": ADMIN,
     "GET /audittrail/{audit_trail_type}": ADMIN,
+    "GET /audittrail/{audit_trail_type}/exports/{job_id}": ADMIN,
     "GET /vobjects/{object_name}/{record_id}/audittrail": ADMIN,
     "GET /services/lineage/vobjects/{object_name}/{record_id}": CONNECTION,
     "GET /services/lineage/messages/{message_id}": ADMIN,
@@ -259,6 +269,7 @@ VALUES = {
     "role_name": "owner__v",
     "integration": "medical_inquiry_details__v",
     "batch": "1",
+    "slice_number": "1",
     "object_name": "connection__sys",
     "api_name": "nothing__c",
     "certificate_id": "00001",
@@ -304,6 +315,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /vobjects/{object_name}": {"json": [{"id": "0000"}]},
     "DELETE /vobjects/{object_name}": {"json": [{"id": "0000"}]},
     "POST /vobjects/{object_name}/actions/{action_name}": {"data": {"ids": "0000"}},
+    "PUT /services/reconciliations/{job_id}": {"json": {"error": "nothing"}},
+    "PUT /services/reconciliations/{job_id}/slices/{slice_number}": {
+        "json": {"equal": 0}
+    },
     "PUT /services/integrations/{integration}/runs/{job_id}": {
         "json": {"error": "nothing"}
     },

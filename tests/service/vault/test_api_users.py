@@ -357,6 +357,54 @@ async def test_change_my_password(admin: Api, api: Api) -> None:
     assert (await sign_in(api, username, "another of a test")).status == "SUCCESS"
 
 
+async def test_a_password_is_changed_by_the_id_of_its_user(
+    admin: Api, api: Api
+) -> None:
+    user_id, username = await new_user(admin)
+    own = await as_user(api, username)
+    fields = {"password__v": PASSWORD, "new_password__v": "another of a test"}
+    for client, other in ((own, 2), (admin, user_id)):
+        refused = await client.post(f"/objects/users/{other}/password", data=fields)
+        assert refused.error == "INSUFFICIENT_ACCESS"
+    changed = await own.post(f"/objects/users/{user_id}/password", data=fields)
+    assert changed.status == "SUCCESS"
+    assert (await sign_in(api, username, "another of a test")).status == "SUCCESS"
+    unknown = await api.post(f"/objects/users/{user_id}/password", data=fields)
+    assert unknown.error == "INVALID_SESSION_ID"
+
+
+async def test_what_is_called_queryable_may_be_queried(admin: Api) -> None:
+    user_id, username = await new_user(admin, federated_id__v="F-1", alias__v="al")
+    described = (await admin.get("/metadata/objects/users")).body["properties"]
+    names = [each["name"] for each in described if each["queryable"]]
+    assert {"last_login__v", "group_id__v", "license_type__v"} <= set(names)
+    selected = ", ".join(names)
+    await as_user(admin, username)
+    answer = await admin.query(f"SELECT {selected} FROM users WHERE id = {user_id}")
+    (row,) = answer.data
+    user = await shown(admin, user_id)
+    # Queries show choices as lists, and ids of users as text.
+    listed = {"security_profile__v", "license_type__v"}
+    seen = {name: value[0] if name in listed else value for name, value in row.items()}
+    assert seen == {**{name: user[name] for name in names}, "id": str(user_id)}
+    for condition in (
+        "license_type__v = 'full__v'",
+        "federated_id__v = 'F-1'",
+        "domain_id__v = 1",
+        "last_login__v != null",
+        "group_id__v = 1",
+    ):
+        found = await admin.query(
+            f"SELECT id FROM users WHERE id = {user_id} AND {condition}"
+        )
+        expected = (
+            1 if condition != "group_id__v = 1" or 1 in user["group_id__v"] else 0
+        )
+        assert len(found.data) == expected, condition
+    every = await admin.query("SELECT id FROM users WHERE license_type__v = 'full__v'")
+    assert {"2", "3", "4"} <= {row["id"] for row in every.data}
+
+
 async def test_a_password_that_must_be_changed(admin: Api, api: Api) -> None:
     user_id, username = await new_user(admin, user_needs_to_change_password__v="true")
     assert (await sign_in(api, username)).error == "PASSWORD_CHANGE_REQUIRED"

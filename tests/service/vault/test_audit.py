@@ -14,7 +14,9 @@ import pytest
 from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
 from shared.vault.audit.audit_entries import CUT, MAX_VALUE
+from shared.vault.audit.audit_service import AuditFilter
 from shared.vault.storage.database import OneTransaction
+from tests.service.vault.jobbing import finished
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.served import USERNAMES, Api
 
@@ -375,6 +377,59 @@ async def test_a_page_as_csv(admin: Api) -> None:
     edit, created = csv.DictReader(io.StringIO(answer.text, newline=""))
     assert created["action"] == "Create"
     assert edit["new_value"].startswith("'=1+")
+
+
+async def test_the_default_format_may_be_named(admin: Api) -> None:
+    record = await made(admin)
+    for path in ("/audittrail/object_audit_trail", f"{RECORDS}/{record}/audittrail"):
+        for format_result in ("json", "JSON", ""):
+            answer = await admin.get(path, params={"format_result": format_result})
+            assert answer.data, path
+
+
+async def test_entries_are_exported_by_a_job(admin: Api, vault: Vault) -> None:
+    record = await made(admin, text__c="exported")
+    await admin.put(RECORDS, json=[{"id": record, "text__c": "=1+1"}])
+    path = "/audittrail/object_audit_trail"
+    asked = {"format_result": "csv", "objects": "audited__c", "limit": "1"}
+    begun = await admin.get(path, params=asked)
+    job_id = begun.body["job_id"]
+    assert (begun.body["jobId"], begun.body["url"]) == (
+        job_id,
+        f"/api/v25.1/services/jobs/{job_id}",
+    )
+    # What happens from now on is not in the file.
+    await admin.delete(RECORDS, json=[{"id": record}])
+    status = await finished(admin, job_id)
+    assert status["status"] == "SUCCESS"
+    (href,) = (one["href"] for one in status["links"] if one["rel"] == "artifacts")
+    file = await admin.get(href)
+    assert file.headers["Content-Type"] == "text/csv;charset=UTF-8"
+    rows = list(csv.DictReader(io.StringIO(file.text, newline="")))
+    listed = await admin.get(path, params={"objects": "audited__c", "limit": "1000"})
+    assert list(rows[0]) == list(listed.data[0])
+    own = [row for row in rows if row["record_id"] == record]
+    assert [row["action"] for row in own] == ["Edit", "Create"]
+    assert own[0]["new_value"] == "'=1+1"
+    assert {row["object_name"] for row in rows} == {"audited__c"}
+    login = href.replace("object_audit", "login_audit")
+    assert (await admin.get(login)).error == "INVALID_DATA"
+    _, username = await new_user(admin, security_profile__v="system_admin__v")
+    other = await as_user(admin, username)
+    assert (await other.get(href)).error == "INSUFFICIENT_ACCESS"
+
+
+async def test_every_page_of_an_export_is_written_once(
+    admin: Api, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.vault.audit.audit_service.PAGE", 2)
+    ids = [await made(admin) for _ in range(5)]
+    caller = await vault.security.caller(admin.session_id)
+    wanted = AuditFilter(objects=("audited__c",))
+    pages = vault.audit.every(caller, "object_audit_trail", wanted)
+    seen = [str(row["id"]) async for page in pages for row in page]
+    assert len(seen) == len(set(seen)) >= len(ids)
+    assert seen == sorted(seen, key=int, reverse=True)
 
 
 @pytest.mark.parametrize(

@@ -290,11 +290,7 @@ async def finished(api: Api, job_id: int) -> Answer:
 
     async def reason() -> str | None:
         answer = await api.get(f"/api/mdl/execute_async/{job_id}/results")
-        return (
-            "runs"
-            if answer.status == "FAILURE" and "has not finished" in answer.message
-            else None
-        )
+        return "runs" if answer.status == "WARNING" else None
 
     assert await answers_within(20, reason) is None
     return await api.get(f"/api/mdl/execute_async/{job_id}/results")
@@ -399,6 +395,13 @@ async def test_a_deployment_is_cancelled_while_it_waits(
             " RETURNING job_id",
             component_jobs.EXECUTE,
         )
+    waiting = await admin.get(f"/api/mdl/execute_async/{job_id}/results")
+    (warning,) = waiting.body["warnings"]
+    assert (waiting.status, warning["warning_type"], waiting.body["job_id"]) == (
+        "WARNING",
+        "OPERATION_IN_PROGRESS",
+        job_id,
+    )
     assert (await admin.post(path)).status == "SUCCESS"
     results = await admin.get(f"/api/mdl/execute_async/{job_id}/results")
     assert (results.error, "CANCELLED" in results.message) == (

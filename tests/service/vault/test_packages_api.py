@@ -191,6 +191,45 @@ async def test_a_rule_that_can_hardly_be_meant_is_deployed_with_a_warning(
     assert step["deployment_status__v"] == "deployed_with_warnings__v"
 
 
+LEVER = """RECREATE Object pkg_lever__c (label('Lever'), prefix('ZLV'), triggers_disallowed(false),
+  Field maker__c (type('Object'), label('Maker'), object('pkg_lever__c')));"""
+PULL = """RECREATE Objectaction pkg_lever__c.pull__c (label('Pull'), action('Recordaction.pull__c'));"""
+PULL_NEEDS = """In Package,Blocking Type,Target Component Name,Target Component Type
+false,block__sys,pull__c,Recordaction
+"""
+LEVERS = "name__v,maker__c.name__v\nFirst,\n"
+FOLLOWER = "name__v,maker__c.name__v\nSecond,First\n"
+
+
+async def test_what_has_no_effect_here_is_deployed_with_a_warning(admin: Api) -> None:
+    content = vpk(
+        component_files(10, "Object.pkg_lever__c", LEVER),
+        component_files(20, "Objectaction.pkg_lever__c.pull__c", PULL, PULL_NEEDS),
+        data_files(30, "pkg_lever__c", "Create", LEVERS),
+        data_files(40, "pkg_lever__c", "Create", FOLLOWER),
+    )
+    package_id = await imported(admin, content)
+    ended, results = await deployed(admin, package_id, "PUT")
+    assert ended == "SUCCESS"
+    statuses = [step["deployment_status__v"] for step in results["package_steps"]]
+    warned = "deployed_with_warnings__v"
+    assert statuses == [warned, warned, "deployed__v", "deployed__v"]
+    logs = {
+        log["filename"]: log["url"].removeprefix(admin.url)
+        for log in results["responseDetails"]["deployment_log"]
+    }
+    text = (await admin.get(logs["PKG-0004-Deployment.log"])).text
+    assert "triggers_disallowed" in text
+    assert "Warning: Recordaction pull__c is missing" in text
+    found = await admin.query(
+        "SELECT id, maker__cr.name__v FROM pkg_lever__c WHERE name__v = 'Second'"
+    )
+    (row,) = found.data
+    assert row["maker__cr.name__v"] == "First"
+    path = f"/vobjects/pkg_lever__c/{row['id']}/actions"
+    assert (await admin.get(path)).data == []
+
+
 async def test_deploying_again_changes_nothing(admin: Api) -> None:
     content = vpk(
         component_files(

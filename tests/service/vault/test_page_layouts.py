@@ -19,6 +19,9 @@ async def test_layouts_of_an_object(admin: Api, user: Api) -> None:
         "Layout",
         "item__c",
     )
+    assert (listed["object_type"], listed["description"]) == ("base__v", "")
+    flags = ("active", "default_layout", "display_lifecycle_stages")
+    assert [listed[name] for name in flags] == [True, False, False]
     one = (await user.get(listed["url"])).data
     assert one == {**listed, "page_markup": f"{{{MARKUP.format('item__c')}}}"}
     assert (await user.get(f"{PATH}/owner_page_layout__c")).error == "INVALID_DATA"

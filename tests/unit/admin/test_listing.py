@@ -9,8 +9,9 @@ from shared.vault.admin.listing import MAX_WORDS, find
 from shared.vault.vql import parse
 
 
-def test_words_are_searched_for_as_they_stand() -> None:
-    assert find("  Dose  INQ-000012 ") == " FIND ('dose inq-000012')"
+def test_words_are_beginnings_of_words_as_they_stand() -> None:
+    assert find("  Dose  INQ-000012 ") == " FIND ('Dose* INQ-000012*')"
+    assert find("a OR NOT b*") == " FIND ('a* OR* NOT* b*')"
     assert find("") == find(" '() ") == ""
 
 

@@ -34,7 +34,6 @@ def test_failure_is_http_200() -> None:
     assert response.status_code == 200
     assert body(response) == {
         "responseStatus": "FAILURE",
-        "responseMessage": None,
         "errors": [{"type": "INVALID_DATA", "message": "Invalid id"}],
     }
 

@@ -77,7 +77,6 @@ async def test_a_defect_is_answered_without_its_text() -> None:
     assert start["status"] == 200
     assert orjson.loads(content["body"]) == {
         "responseStatus": "EXCEPTION",
-        "responseMessage": None,
         "errors": [
             {
                 "type": "UNEXPECTED_ERROR",

@@ -140,8 +140,8 @@ def test_statements_that_cannot_be_carried_out(text: str, code: Code) -> None:
             ["active must be true or false"],
         ),
         (
-            "CREATE Picklist x__c (label('a'), color('b'));",
-            ["has no attribute color", "label, active, description"],
+            "CREATE Picklist x__c (label('a'), %s('b'));" % ("color" * 21),
+            ["is not an attribute name"],
         ),
         (
             "CREATE Picklist x__c (label('a'), Picklistentry y__c (order(1)));",
@@ -165,7 +165,7 @@ def test_statements_that_cannot_be_carried_out(text: str, code: Code) -> None:
         (OBJECT.replace("V0A", "OOT") % "active(true)", ["prefix"]),
         (OBJECT % "default_type('x__c')", ["default_type", "allow_types"]),
         (
-            OBJECT % "lifecycle('x__c')",
+            OBJECT % "lifecycle('Picklist.x__c')",
             ["lifecycle must be a reference", "'Objectlifecycle.{name}'"],
         ),
         (

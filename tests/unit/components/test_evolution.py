@@ -303,6 +303,7 @@ def test_ddl_of_a_renamed_object_and_field() -> None:
     assert rename_table(old, "z__c") == (
         'ALTER TABLE records."a__c" RENAME TO "z__c"',
         'ALTER SEQUENCE records."a__c_name_seq" RENAME TO "z__c_name_seq"',
+        'ALTER INDEX IF EXISTS records."a__c_text_words" RENAME TO "z__c_text_words"',
         'ALTER INDEX records."a__c_global_id__sys_key" RENAME TO "z__c_global_id__sys_key"',
         'ALTER INDEX records."a__c_modified_date__v_idx" RENAME TO "z__c_modified_date__v_idx"',
         'ALTER INDEX records."a__c_b__c_idx" RENAME TO "z__c_b__c_idx"',
@@ -310,6 +311,7 @@ def test_ddl_of_a_renamed_object_and_field() -> None:
         'ALTER INDEX records."a__c_key__c_key" RENAME TO "z__c_key__c_key"',
     )
     assert rename_column(old, old.fields["key__c"], "code__c") == (
+        'DROP INDEX IF EXISTS records."a__c_text_words"',
         'ALTER TABLE records."a__c" RENAME COLUMN "key__c" TO "code__c"',
         'ALTER INDEX records."a__c_key__c_key" RENAME TO "a__c_code__c_key"',
     )

@@ -20,7 +20,7 @@ from shared.vault.components.platform import BASE_TYPE
 from shared.vault.components.registry import Registry
 from shared.vault.components.schema_changes import plan
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.queries.document_target import DOCUMENTS
+from shared.vault.model.field_types import DOCUMENTS
 from shared.vault.queries.query_targets import targets_of
 from tests.unit.components.builders import run
 

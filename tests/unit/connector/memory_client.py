@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Clock, QueryResult, Row
+from shared.client.seen_revision import Revision, SeenRevision, read_revision
 from shared.protocol.error_types import ErrorType
 from shared.spark.envelope import format_moment
 from shared.spark.publisher import Outgoing
@@ -80,6 +82,8 @@ class MemoryClient(MemoryVault):
     certificates: dict[str, str] = field(default_factory=dict)
     receivers: dict[str, str] = field(default_factory=dict)
     sessions: list[str] = field(default_factory=list)
+    revision: str | None = None
+    seen: SeenRevision = field(default_factory=SeenRevision)
 
     @property
     def as_client(self) -> VaultClient:
@@ -130,6 +134,18 @@ class MemoryClient(MemoryVault):
         return {
             "properties": [_property(each, place) for place, each in enumerate(fields)]
         }
+
+    async def revision_since(self, moment: datetime) -> Revision | None:
+        """The revision of the configuration: what a message has told since then, else what is asked now."""
+        seen = self.seen.at(moment)
+        if seen is None and self.revision is not None:
+            await self._begin("revision_since")
+            return read_revision(self.revision)
+        return seen
+
+    def note_revision(self, told: str, moment: datetime) -> None:
+        """Note what a message has told."""
+        self.seen.note(told, moment)
 
     # Queues
 

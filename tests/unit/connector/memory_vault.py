@@ -199,6 +199,13 @@ class MemoryVault:
 
         return self._write("upsert", object, rows, write, lineage)
 
+    async def create(
+        self, object: str, rows: Sequence[Row], *, lineage: str | None = None
+    ) -> list[RowResult]:
+        """Create records."""
+        await self._begin("create", object)
+        return self._write("create", object, rows, self._created, lineage)
+
     async def create_documents(
         self, rows: Sequence[Row], id_param: str
     ) -> list[RowResult]:

@@ -57,6 +57,10 @@ def shown(*names: str, queries: tuple[dict[str, object], ...] = ()) -> CompiledR
             f"{HEAD} FIND ('jane* o* do*' SCOPE name__v) WHERE {AGREEMENT} {END}",
         ),
         (
+            {"name": "Zoe\u0308 dvor"},
+            f"{HEAD} FIND ('Zoe\u0308* dvor*' SCOPE name__v) WHERE {AGREEMENT} {END}",
+        ),
+        (
             {"name": "NOT (a OR b*)", "limit": 5},
             f"{HEAD} FIND ('NOT* a* OR* b*' SCOPE name__v) WHERE {AGREEMENT} ORDER BY name__v, id MAXROWS 6",
         ),

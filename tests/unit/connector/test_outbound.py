@@ -57,6 +57,9 @@ class Sender:
         ]
         return QueryResult(rows, None)
 
+    async def revision_since(self, _moment: datetime) -> None:
+        return None
+
     async def report_deliveries(
         self, _queue: str, rows: Sequence[Mapping[str, object]]
     ) -> None:

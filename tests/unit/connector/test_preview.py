@@ -12,8 +12,8 @@ from fastapi import FastAPI
 
 from services.connector.asking.access import MANAGE_INTEGRATIONS
 from services.connector.asking.answers import Answers
+from services.connector.points.noted_writes import NotedWrites, column
 from services.connector.preview import preview_routes, sweep, sweep_routes
-from services.connector.preview.noted_writes import NotedWrites, column
 from shared.client.results import Row
 from tests.unit.connector.asgi import Reply, application, call
 from tests.unit.connector.example_records import (

@@ -256,8 +256,16 @@ PRIMARY = ", primary_query_object('account__v')"
 async def test_a_field_rule_that_no_evaluation_with_a_key_reads_is_found() -> None:
     elsewhere = onto("warranty__c", "email__v", of="medical_inquiry__v")
     mdl = rule(*WHOLE, elsewhere).replace(PRIMARY, "")
+    # What only adds to the records of the first query object is read by its relationship.
+    assert await of_rules(vaults_with(mdl)) == []
+    further = onto("name__v", "name__v", of="medical_inquiry__v")
+    further = further.replace("Object.sample__c", "Object.country__v")
+    mdl = rule(*WHOLE, elsewhere, further).replace(PRIMARY, "")
     words = "never evaluated for account__v, only for messages about medical_inquiry__v"
-    expected = [("f3__c", "warranty__c", False, words)]
+    expected = [
+        ("f3__c", "warranty__c", False, words),
+        ("f4__c", "name__v", False, words),
+    ]
     assert_found(await of_rules(vaults_with(mdl)), expected)
 
 

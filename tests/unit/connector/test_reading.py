@@ -107,7 +107,7 @@ async def test_an_answer_is_refused_to_those_who_may_not(
     assert reply.error[0] == expected, text
     # Nothing that tells of the record: neither its values nor what would become of it.
     assert MARKER not in text
-    assert set(reply.json) == {"responseStatus", "responseMessage", "errors"}
+    assert set(reply.json) == {"responseStatus", "errors"}
 
 
 async def test_the_refusal_names_the_vault_and_the_header(vaults: Pair) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.connector.preview.noted_writes import NotedWrites
+from services.connector.points.noted_writes import NotedWrites
 from tests.record_access_contract import RecordsContract, ResultsContract, Tried
 from tests.unit.connector.standard_vaults import medical_vault
 

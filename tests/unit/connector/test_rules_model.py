@@ -45,6 +45,25 @@ def test_without_a_primary_query_object_each_object_is_read_on_its_own() -> None
     ]
 
 
+def test_what_adds_to_the_first_query_object_is_read_by_its_relationship() -> None:
+    component = rule_json(
+        field_rule("claim__c.source_record__c", "id"),
+        field_rule("claim__c.duration__c", "name__v", "period__c"),
+        field_rule("other__c.city__v", "city__v", "account__v"),
+        field_rule("claim__c.info__c", field_default="by connection"),
+        primary="",
+        queries=FILTERS,
+    )
+    first, accounts = read_rule(component)
+    assert first.primary_query_object == "medical_inquiry__v"
+    assert [part.target_field for part in first.field_rules] == [
+        "source_record__c",
+        "duration__c",
+        "info__c",
+    ]
+    assert accounts.primary_query_object == "account__v"
+
+
 def test_settings_of_a_field_rule_and_what_they_are_when_unsaid() -> None:
     said = field_rule(
         "case__v.priority__v",

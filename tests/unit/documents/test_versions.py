@@ -222,6 +222,7 @@ def test_what_is_stored_of_a_new_document() -> None:
         "minor_version_number__v": 1,
         "status__v": "begun__c",
         "version_creation_date__v": NOW,
+        "version_created_by__v": 31,
         "last_modified_by__v": 31,
         "version_modified_date__v": NOW,
     }
@@ -237,3 +238,4 @@ def test_a_later_version_keeps_who_created_the_document() -> None:
     assert version["document_creation_date__v"] == NOW
     assert version["last_modified_by__v"] == 32
     assert version["version_creation_date__v"] == later
+    assert version["version_created_by__v"] == 32

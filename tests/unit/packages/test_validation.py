@@ -11,9 +11,16 @@ from shared.vault.packages.package_reading import read_package
 from shared.vault.packages.package_validation import (
     DependencyStatus,
     Validation,
+    missing,
     validate,
 )
-from tests.unit.packages.building import component_files, data_files, vpk
+from tests.unit.packages.building import (
+    MANIFEST,
+    component_files,
+    data_files,
+    vpk,
+    zipped,
+)
 
 COLOUR = "RECREATE Picklist colour__c ( label('Colour'), Picklistentry red__c ( label('Red') ) );"
 THING = """RECREATE Object thing__c ( label('Thing'), prefix('ZTH'),
@@ -29,6 +36,42 @@ def registry() -> Registry:
 
 def tried(registry: Registry, *parts: dict[str, bytes | str]) -> Validation:
     return validate(read_package(vpk(*parts)), registry)
+
+
+BOX = """RECREATE Object box__c ( label('Box'), prefix('ZBX'),
+  Field key__c ( type('String'), label('Key'), unique(true), max_length(40) ),
+  Field thing__c ( type('Object'), label('Thing'), object('thing__c') ) );"""
+
+
+@pytest.mark.parametrize(
+    ("column", "taken"),
+    [
+        ("thing__c", True),
+        ("thing__cr.key__c", True),
+        ("thing__cr.name__v", True),
+        ("thing__c.key__c", True),
+        ("thing__c.name__v", True),
+        ("thing__c.colour__c", False),
+        ("thing__cr.nothing__c", False),
+        ("key__c.name__v", False),
+        ("nothing__c", False),
+    ],
+)
+def test_columns_are_those_that_rows_may_have(
+    registry: Registry, column: str, taken: bool
+) -> None:
+    rows = f"key__c,name__v,{column}\nA,One,x\n"
+    validation = tried(
+        registry,
+        component_files(10, "Object.box__c", BOX),
+        data_files(20, "box__c", "Upsert", rows, "key__c"),
+    )
+    errors = validation.steps[1].errors
+    if taken:
+        assert errors == []
+    else:
+        (error,) = errors
+        assert column in error
 
 
 def test_steps_that_can_be_deployed(registry: Registry) -> None:
@@ -90,7 +133,7 @@ def test_steps_that_can_be_deployed(registry: Registry) -> None:
                 "Picklist.shade__c",
                 "RECREATE Picklist shade__c ( labels('Shade') );",
             ),
-            "labels",
+            "label is required",
         ),
         (
             component_files(10, "Picklist.shade__c", "RECREATE Picklist shade__c ("),
@@ -190,3 +233,28 @@ def test_a_circle_across_steps_is_planned_in_three_statements() -> None:
         ("egg__c", "RECREATE", True),
     ]
     assert tried(Registry.build(), *parts).blocked == 0
+
+
+BUTTON = "RECREATE Objectaction thing__c.push__c ( label('Push'), action('Recordaction.push__c') );"
+DEPENDENCIES = """In Package,Blocking Type,Target Component Name,Target Component Type
+false,block__sys,push__c,Recordaction
+"""
+
+
+def test_what_blocks_a_step_is_known_when_it_is_deployed(registry: Registry) -> None:
+    blocked = component_files(20, "Objectaction.thing__c.push__c", BUTTON, DEPENDENCIES)
+    whole = component_files(10, "Picklist.shade__c", SHADE)
+    package = read_package(vpk(whole, blocked))
+    (errors,) = missing(package, registry).values()
+    assert errors == ["Recordaction push__c is missing"]
+    assert validate(package, registry).blocked == 1
+
+
+def test_a_description_is_read_with_capitals_as_well() -> None:
+    for name in ("vaultpackage", "VaultPackage"):
+        manifest = MANIFEST.format(name="P-1").replace("vaultpackage", name)
+        files = {"vaultpackage.xml": manifest} | component_files(
+            10, "Picklist.shade__c", SHADE
+        )
+        package = read_package(zipped(files))
+        assert (package.name, len(package.steps)) == ("P-1", 1)

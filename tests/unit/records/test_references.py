@@ -83,13 +83,28 @@ async def test_all_rows_take_one_statement_for_each_key_field() -> None:
     rows = [by_key("x"), by_key("x"), by_id("V0A1")]
     # The unique field comes first because a row asks for it first.
     answers: Any = Answers(
-        [[{"key": "x", "id": "V0A2"}], [{"key": "V0A1", "id": "V0A1"}]]
+        [
+            [{"key": "x", "id": "V0A2", "number": 1}],
+            [{"key": "V0A1", "id": "V0A1", "number": 1}],
+        ]
     )
 
     found = await resolve_references(answers, REGISTRY, THING, ADMIN, rows)
 
     assert [row.values["account__c"] for row in found] == ["V0A2", "V0A2", "V0A1"]
     assert [parameters for _, parameters in answers.asked] == [(["x"],), (["V0A1"],)]
+
+
+async def test_a_name_of_several_records_refers_to_none_of_them() -> None:
+    row = ReadRow(index=0, lookups={"account__c": ("name__v", "Twin")})
+    answers: Any = Answers([[{"key": "Twin", "id": "V0A1", "number": 2}]])
+
+    (found,) = await resolve_references(answers, REGISTRY, THING, ADMIN, [row])
+
+    (error,) = found.errors
+    assert error.message == (
+        "Field [account__cr.name__v] matches several records of [account__v]"
+    )
 
 
 async def test_who_may_not_read_an_object_finds_nothing_by_its_keys() -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from shared.vault.model.search_words import words_sql
 from shared.vault.vql import (
     CompiledQuery,
     Options,
@@ -18,7 +19,10 @@ from shared.vault.vql import (
     parse_criteria,
 )
 from shared.vault.vql.deferred import ChildAddress
-from tests.unit.vql.sample import REGISTRY, TARGETS, readable
+from tests.unit.vql.sample import OBJECTS, REGISTRY, TARGETS, readable
+
+CASELESS = 'platform.caseless(t0."name__v") = (SELECT platform.caseless($1::text))'
+WORDS = words_sql(OBJECTS["account__v"], "t0")
 
 
 def compiled(text: str) -> CompiledQuery:
@@ -130,15 +134,37 @@ def test_one_join_a_path() -> None:
         ),
         ("languages__v CONTAINS ('a')", 't0."languages__v" && $1::text[]', (["a"],)),
         ("status__v CONTAINS ('a')", 't0."status__v" = ANY($1::text[])', (["a"],)),
-        (r"name__v LIKE '50\%_\\%'", 't0."name__v" LIKE $1::text', (r"50\%\_\\%",)),
+        (
+            r"name__v LIKE '50\%_\\%'",
+            f'({WORDS} @@ (SELECT platform.search_query($2::text, false, NULL)) AND t0."name__v" LIKE $1::text)',
+            (r"50\%\_\\%", "50%_\\"),
+        ),
+        ("name__v LIKE '-%'", 't0."name__v" LIKE $1::text', ("-%",)),
+        (
+            "name__v LIKE 'é'",
+            f'({WORDS} @@ (SELECT platform.search_query($2::text, true, NULL)) AND t0."name__v" LIKE ANY($1::text[]))',
+            (["é", "e\u0301"], "é"),
+        ),
+        ("name__v = 'é'", 't0."name__v" = ANY($1::text[])', (["é", "e\u0301"],)),
+        (
+            "name__v != 'é'",
+            '(t0."name__v" = ANY($1::text[])) IS NOT TRUE',
+            (["é", "e\u0301"],),
+        ),
+        (
+            "name__v CONTAINS ('é', 'e')",
+            't0."name__v" = ANY($1::text[])',
+            (["é", "e", "e\u0301"],),
+        ),
+        ("npi__v = 'é'", 't0."npi__v" = $1::text', ("é",)),
         (
             "CASEINSENSITIVE(name__v) = 'X'",
-            'lower(t0."name__v") = lower($1::text)',
-            ("X",),
+            f"({WORDS} @@ (SELECT platform.search_query($2::text, true, NULL)) AND {CASELESS})",
+            ("X", "X"),
         ),
         (
             "CASEINSENSITIVE(name__v) CONTAINS ('X')",
-            'lower(t0."name__v") IN (SELECT lower(v) FROM unnest($1::text[]) AS v)',
+            'platform.caseless(t0."name__v") IN (SELECT platform.caseless(v) FROM unnest($1::text[]) AS v)',
             (["X"],),
         ),
         (

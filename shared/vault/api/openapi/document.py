@@ -24,7 +24,6 @@ REFUSED = {
     "summary": "A refusal",
     "value": {
         "responseStatus": "FAILURE",
-        "responseMessage": None,
         "errors": [
             {
                 "type": ErrorType.INVALID_SESSION_ID,

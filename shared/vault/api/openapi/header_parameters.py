@@ -90,6 +90,10 @@ ANSWER: dict[str, tuple[str, dict[str, str]]] = {
         "The first characters of the session id; with a session.",
         TEXT,
     ),
+    "X-VaultAPI-ConfigurationRevision": (
+        "The revision of the Vault's configuration when the call began; with a session.",
+        TEXT,
+    ),
     "X-VaultAPI-ReferenceId": ("The text that the call carried.", TEXT),
     "X-VaultAPI-Connection": ("The connection, when a Vault calls through one.", TEXT),
 }

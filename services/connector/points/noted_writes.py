@@ -16,8 +16,17 @@ from services.connector.rules.object_metadata import (
 )
 from services.connector.rules.rows import statements
 from services.connector.vaults.record_access import RecordReads
-from shared.client.results import SOURCE_MODIFIED, ApiError, QueryResult, Row, RowResult
+from shared.client.results import (
+    LINEAGE,
+    SOURCE_MODIFIED,
+    ApiError,
+    QueryResult,
+    Row,
+    RowResult,
+)
 from shared.protocol.error_types import ErrorType
+
+_BOOKKEEPING = frozenset({SOURCE_MODIFIED, LINEAGE, "id"})
 
 
 class WriteEvent(StrEnum):
@@ -30,13 +39,19 @@ class WriteEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One row that would be written: ``id`` is None for a new record; ``changes`` are stored and new value by field."""
+    """One row that would be written: ``id`` is None for a new record; ``changes`` are stored and new value by field.
+
+    ``item`` is the source record that the row is about, where the row's lineage says so. ``newer`` says that the stored
+    record is of a later state than the row.
+    """
 
     vault_id: int
     written: str
     id: str | None
     event: WriteEvent
     changes: Mapping[str, tuple[object, object]]
+    item: str | None = None
+    newer: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Return the write as JSON."""
@@ -57,7 +72,7 @@ class NotedWrites:
     """A RecordAccess that reads a Vault and only notes its writes, in order.
 
     What the Vault itself would refuse, such as a required field without a value, does not show. New records get ids
-    of this object's own making.
+    of this object's own making. ``absent`` are the source records of updates whose record does not exist.
     """
 
     def __init__(
@@ -70,6 +85,7 @@ class NotedWrites:
         self._objects = objects
         self._made: dict[tuple[str, str, str], str] = {}
         self.noted: list[Write] = []
+        self.absent: set[str] = set()
 
     @property
     def vault_id(self) -> int:
@@ -105,6 +121,17 @@ class NotedWrites:
         del lineage
         return await self._note(object, rows, id_param, make=True)
 
+    async def create(
+        self,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
+        *,
+        lineage: str | None = None,
+    ) -> list[RowResult]:
+        """Note a new record for each row."""
+        del lineage
+        return [self._note_new(object, row) for row in rows]
+
     async def create_documents(
         self,
         rows: Sequence[Mapping[str, object]],
@@ -114,7 +141,7 @@ class NotedWrites:
         del (
             id_param
         )  # the caller has searched for documents with these keys and found none
-        return [self._note_document(row) for row in rows]
+        return [self._note_new(DOCUMENTS, row) for row in rows]
 
     async def update_documents(
         self,
@@ -123,11 +150,11 @@ class NotedWrites:
         """Note a change of each row's document."""
         return await self._note(DOCUMENTS, rows, "id", make=False)
 
-    def _note_document(self, row: Mapping[str, object]) -> RowResult:
+    def _note_new(self, object: str, row: Mapping[str, object]) -> RowResult:
         changes = {name: (None, value) for name, value in row.items()}
         write = Write(
             self.vault_id,
-            DOCUMENTS,
+            object,
             None,
             WriteEvent.CREATED,
             changes,
@@ -152,6 +179,7 @@ class NotedWrites:
             if is_known or make:
                 results.append(self._note_row(place, row, record))
             else:
+                self.absent.update(filter(None, [_item(row)]))
                 message = f"there is no such {object} record"
                 error = ApiError(ErrorType.INVALID_DATA, message)
                 results.append(RowResult(ok=False, errors=(error,)))
@@ -175,7 +203,9 @@ class NotedWrites:
             event = WriteEvent.UPDATED if place in self._made else WriteEvent.CREATED
             result = self._made.setdefault(place, f"new_{len(self._made) + 1}")
             record = None
-        write = Write(self.vault_id, object_name, record, event, changes)
+        newer = _is_newer(stored or {}, row)
+        item = _item(row)
+        write = Write(self.vault_id, object_name, record, event, changes, item, newer)
         self.noted.append(write)
         return RowResult(ok=True, id=result)
 
@@ -189,8 +219,8 @@ class NotedWrites:
         metadata = self._objects.get(object_name)
         changes: dict[str, tuple[object, object]] = {}
         for name, value in row.items():
-            # The source's date belongs to the connector's own bookkeeping and is no value of a record.
-            if name in (SOURCE_MODIFIED, "id"):
+            # The source's date and the lineage belong to the connector's own bookkeeping and are no values of a record.
+            if name in _BOOKKEEPING:
                 continue
             before = stored.get(column(name))
             if not _same(before, value, metadata, name):
@@ -209,14 +239,32 @@ class NotedWrites:
         columns = ["id"]
         if key != "id":
             columns.append(key)
-        unread = (SOURCE_MODIFIED, "id", key)
+        unread = (*_BOOKKEEPING, key)
         fields = [name for name in names if name not in unread]
+        if SOURCE_MODIFIED in names:
+            columns.append(SOURCE_MODIFIED)
         columns.extend(_selected(name, metadata) for name in fields)
         head = f"SELECT {', '.join(columns)} FROM {object}"  # noqa: S608  VQL of names
         keys = dict.fromkeys(str(row[key]) for row in rows)
         texts = statements(head, key, keys)
         found = await query_all(self._vault, texts)
         return {str(record[key]): record for record in found}
+
+
+def _item(row: Mapping[str, object]) -> str | None:
+    """Return the source record that a row is about, by its lineage; None for a row without lineage."""
+    lineage = row.get(LINEAGE)
+    # Number of its origin in the call, message id, source record: a comparison has each item as a message of its own.
+    return str(lineage[1]) if isinstance(lineage, list) else None
+
+
+def _is_newer(stored: Row, row: Mapping[str, object]) -> bool:
+    """Return whether a stored record is of a later state of its source than a row."""
+    before, now = stored.get(SOURCE_MODIFIED), row.get(SOURCE_MODIFIED)
+    if not isinstance(before, str) or not isinstance(now, str):
+        return False
+    # Moments of one format compare as texts.
+    return before > now
 
 
 def column(name: str) -> str:

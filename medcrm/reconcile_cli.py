@@ -1,0 +1,103 @@
+"""Defines the commands that compare Vaults, and have findings transferred again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from medcrm.console_session import DIFFERENT, Url, Username, run_signed_in
+from medcrm.reconciling import number_of_findings, reconcile, table
+from shared.client import VaultClient
+from shared.client.results import Row, whole
+
+Connection = Annotated[
+    str | None, typer.Option("--connection", help="API name of a connection.")
+]
+Integration = Annotated[
+    str | None,
+    typer.Option("--integration", help="API name of an integration; only this one."),
+]
+IntegrationPoint = Annotated[
+    str | None,
+    typer.Option(
+        "--integration-point", help="API name of an integration point; only this one."
+    ),
+]
+Window = Annotated[
+    int | None,
+    typer.Option(
+        "--window",
+        help="Minutes before the beginning in which a change counts as under way; 10 without it.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Show the result as JSON.")]
+Findings = Annotated[
+    Path | None,
+    typer.Option("--findings", help="File to write the findings to, as CSV."),
+]
+Job = Annotated[
+    int, typer.Argument(help="Job of the reconciliation.", show_default=False)
+]
+Chosen = Annotated[
+    list[str] | None,
+    typer.Option("--finding", help="Record id of a finding; may be repeated."),
+]
+
+
+def reconcile_command(
+    url: Url,
+    username: Username,
+    connection: Connection = None,
+    integration: Integration = None,
+    integration_point: IntegrationPoint = None,
+    window: Window = None,
+    as_json: AsJson = False,
+    findings: Findings = None,
+) -> None:
+    """Compare a Vault with the one at the other end of a connection; ends with 1 when something differs."""
+    named = {
+        "connection": connection,
+        "integration": integration,
+        "integration_point": integration_point,
+        "window_minutes": None if window is None else str(window),
+    }
+    scope = {name: value for name, value in named.items() if value}
+
+    async def work(client: VaultClient) -> Row:
+        # On the other stream, so that what a script reads has the result only.
+        with typer.progressbar(length=1, label="Comparing", file=sys.stderr) as bar:
+
+            def progress(compared: int, expected: int) -> None:
+                bar.length = max(compared, expected, 1)
+                bar.update(compared - bar.pos)
+
+            state = await reconcile(client, scope, progress)
+        job = whole(state.get("job_id"), "job_id")
+        if findings is not None:
+            findings.write_text(await client.findings(job), "utf-8", newline="")
+        return state
+
+    state = run_signed_in(url, username, work)
+    if as_json:
+        typer.echo(orjson.dumps(state, option=orjson.OPT_INDENT_2).decode())
+    else:
+        typer.echo("\n".join(table(state)))
+    if number_of_findings(state):
+        raise typer.Exit(DIFFERENT)
+
+
+def transfer_again_command(
+    job: Job,
+    url: Url,
+    username: Username,
+    chosen: Chosen = None,
+) -> None:
+    """Have findings of a reconciliation transferred once more: all, or those that are named."""
+    number = run_signed_in(
+        url, username, lambda client: client.transfer_again(job, chosen or ())
+    )
+    typer.echo(f"{number} findings are transferred again")

@@ -1,0 +1,107 @@
+"""Has a Vault compared with the one at the other end of a connection, follows it, and shows what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from medcrm.configuration import ConfigurationFault
+from shared.client import VaultClient
+from shared.client.results import Row, mapping, text, whole
+from shared.protocol.reconciliation_verdicts import FINDINGS, Verdict
+
+POLL_SECONDS = 0.5
+COLUMNS = (
+    "expected",
+    *(
+        verdict.value
+        for verdict in (
+            Verdict.EQUAL,
+            Verdict.MISSING,
+            Verdict.DIFFERENT,
+            Verdict.FAILING,
+            Verdict.UNDER_WAY,
+            Verdict.EXPLAINED,
+            Verdict.EXTRA,
+            Verdict.NOT_ALLOWED,
+        )
+    ),
+)
+_UNFINISHED = ("SCHEDULED", "QUEUED", "QUEUEING", "RUNNING")
+
+Progress = Callable[[int, int], None]
+"""Called with the number of records compared so far, and how many there were the last time; 0 where that is unknown."""
+
+
+async def reconcile(
+    client: VaultClient,
+    scope: Mapping[str, str],
+    progress: Progress,
+) -> Row:
+    """Compare what ``scope`` names, and return the reconciliation that has ended.
+
+    :raises ConfigurationFault: it ended before everything was compared.
+    :raises ClientError: the Vault is away or refuses.
+    """
+    expected = await _last_expected(client, scope)
+    job = await client.request_reconciliation(scope)
+    while True:
+        state = await client.reconciliation(job)
+        counts = mapping(state.get("counts"), "counts")
+        progress(whole(counts.get("expected"), "expected"), expected)
+        if state.get("status") not in _UNFINISHED:
+            break
+        await asyncio.sleep(POLL_SECONDS)
+    if state.get("error"):
+        raise ConfigurationFault(text(state, "error"))
+    if state.get("phase") != "done":
+        raise ConfigurationFault(
+            f"The reconciliation ended as {text(state, 'status')} before everything was compared; "
+            f"job {job} says why"
+        )
+    return state
+
+
+async def _last_expected(client: VaultClient, scope: Mapping[str, str]) -> int:
+    """Return how many records an earlier reconciliation of the same scope has compared; 0 when there is none."""
+    names = ("integration", "integration_point")
+    for stored in await client.reconciliations(scope.get("connection", "")):
+        same = all(text(stored, name) == scope.get(name, "") for name in names)
+        if same and stored.get("status") in ("SUCCESS", "ERRORS_ENCOUNTERED"):
+            counts = mapping(stored.get("counts"), "counts")
+            return whole(counts.get("expected"), "expected")
+    return 0
+
+
+def number_of_findings(state: Row) -> int:
+    """Return how many findings a reconciliation has."""
+    counts = mapping(state.get("counts"), "counts")
+    return sum(whole(counts.get(verdict.value), verdict.value) for verdict in FINDINGS)
+
+
+def table(state: Row) -> list[str]:
+    """Return the counts as lines: one for each integration point, one for all, and one for each field that differs."""
+    by_point = mapping(state.get("integration_points"), "integration_points")
+    parts = {point: mapping(by_point[point], point) for point in sorted(by_point)}
+    parts["total"] = mapping(state.get("counts"), "counts")
+    rows = [["", *COLUMNS]]
+    rows += [
+        [name, *(str(counts.get(column, 0)) for column in COLUMNS)]
+        for name, counts in parts.items()
+    ]
+    lines = _aligned(rows)
+    fields = mapping(state.get("different_fields"), "different_fields")
+    lines += [f"different: {name} in {number}" for name, number in fields.items()]
+    return lines
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *others in rows:
+        cells = [first.ljust(widths[0])]
+        cells += [
+            cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)
+        ]
+        lines.append("  ".join(cells))
+    return lines

@@ -1,0 +1,41 @@
+"""Tells which inquiries are to have a Case Request, and which of those that had one have lost it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from services.connector.points.case_contacts import LINK
+from services.connector.points.evaluation import query_all
+from services.connector.points.point import Reading
+from services.connector.points.transfer_status import STATUS, TransferStatus
+from services.connector.rules.rows import contains, statements
+from services.connector.vaults.record_access import RecordAccess, RecordReads
+from shared.client.results import text
+
+CASE_REQUEST = "case_request__v"
+_HEAD = f"SELECT {LINK}, case__v FROM {CASE_REQUEST}"  # noqa: S608  VQL of names
+
+
+async def without_request(
+    target: RecordReads,
+    inquiries: Iterable[str],
+    link: Callable[[str], str],
+) -> list[str]:
+    """Return the inquiries (ids) whose Case Request or Case is no longer there; ``link`` gives the request's Link.
+
+    :raises ClientError: one of the calls fails.
+    """
+    link_of = {item: link(item) for item in inquiries}
+    texts = statements(_HEAD, LINK, dict.fromkeys(link_of.values()))
+    requests = await query_all(target, texts)
+    there = {text(row, LINK) for row in requests if text(row, "case__v")}
+    return [item for item, made in link_of.items() if made not in there]
+
+
+async def to_be_there(
+    _target: RecordAccess,
+    reading: Reading,
+) -> Reading | None:
+    """Return the inquiries that somebody has transferred: those that are to have a Case Request."""
+    return replace(reading, condition=contains(STATUS, TransferStatus))

@@ -1,0 +1,70 @@
+"""Serves the reconciliations of a connection: requests, results with their findings, and transfers again."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from shared.vault.access.permissions import Grant, authorize
+from shared.vault.admin.integration_pages import Number
+from shared.vault.admin.viewing import view
+from shared.vault.admin.visit import Visiting
+from shared.vault.api.reconciliations import findings_file
+from shared.vault.connections.connection_rules import OBJECT
+from shared.vault.integrations.reconciliation_model import WINDOW_MINUTES
+
+router = APIRouter(prefix="/connections/{record_id}/reconciliations")
+
+SHOWN_FINDINGS = 200
+
+
+@router.post("")
+async def compare_now(visit: Visiting, record_id: str) -> Response:
+    """Compare both Vaults of the connection as soon as a connector is free."""
+    authorize(visit.caller, Grant.REQUEST_RUNS)
+    shown = await view(visit, OBJECT, record_id)
+    name = str(shown.values["api_name__sys"])
+    service = visit.vault.reconciliations
+    job_id = await service.request(
+        visit.caller, name, None, None, window_minutes=WINDOW_MINUTES
+    )
+    path = f"/ui/connections/{record_id}/reconciliations/{job_id}"
+    return visit.go(path, "The reconciliation was requested.")
+
+
+@router.get("/{job_id}")
+async def one_reconciliation(
+    visit: Visiting, record_id: str, job_id: Number
+) -> Response:
+    """Show a reconciliation: its counts by integration point, and its findings."""
+    stored = await visit.vault.reconciliations.one(visit.caller, job_id)
+    records = visit.vault.reconciliation_records
+    found = await records.findings(visit.caller, stored)
+    return visit.page(
+        "reconciliation.html",
+        view=await view(visit, OBJECT, record_id),
+        stored=stored,
+        findings=found[:SHOWN_FINDINGS],
+        number=len(found),
+    )
+
+
+@router.get("/{job_id}/findings")
+async def download(visit: Visiting, record_id: str, job_id: Number) -> Response:
+    """Download the findings as CSV."""
+    del record_id
+    return await findings_file(visit.vault, visit.caller, job_id)
+
+
+@router.post("/{job_id}/transfer-again")
+async def transfer_again(visit: Visiting, record_id: str, job_id: Number) -> Response:
+    """Transfer the chosen findings again, or all where none is chosen."""
+    authorize(visit.caller, Grant.REQUEST_RUNS)
+    stored = await visit.vault.reconciliations.one(visit.caller, job_id)
+    chosen = [
+        name.partition(".")[2] for name in visit.form.fields if name.startswith("id.")
+    ]
+    records = visit.vault.reconciliation_records
+    number = await records.transfer_again(visit.caller, stored, chosen or None)
+    path = f"/ui/connections/{record_id}/reconciliations/{job_id}"
+    return visit.go(path, f"{number} findings are transferred again.")

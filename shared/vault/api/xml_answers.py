@@ -1,0 +1,138 @@
+"""Answers in XML those who ask for it: the envelope that a call would have in JSON, element by element."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+import orjson
+from starlette.datastructures import Headers, MutableHeaders
+
+from shared.runtime.off_loop import read_off_loop
+from shared.vault.api.request_context import JSON_TYPE, is_api, media_types
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+XML_TYPE = "application/xml"
+XML = f"{XML_TYPE};charset=UTF-8"
+ROOT = "ApiRestResult"
+# What the items of a list are called whose name is no plural; others are called by the name without its ``s``.
+ITEMS = {"data": "row", "vaultIds": "vault"}
+ITEM = "value"
+
+# XML 1.0 has no place for these characters, not even as references.
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+# A name that the caller has chosen, as an alias, may begin with a digit, which an element's may not.
+_NOT_NAME = re.compile(r"[^A-Za-z0-9_.\-]", re.ASCII)
+
+
+def wants_xml(accept: str) -> bool:
+    """Return whether an Accept header names XML before JSON; weights (``q=``) are not looked at."""
+    for kind in media_types(accept):
+        if kind in (XML_TYPE, JSON_TYPE):
+            return kind == XML_TYPE
+    return False
+
+
+def xml_of(body: bytes) -> bytes:
+    """Return an envelope in JSON as XML.
+
+    Vault API reference, Supported response formats. A member is an element; an item of a list is one within it, named
+    by the singular (``errors/error``), ``row`` in ``data`` or ``value``; null is an empty element.
+    """
+    root = Element(ROOT)
+    _fill(root, ROOT, orjson.loads(body))
+    text: bytes = tostring(root, encoding="UTF-8", xml_declaration=True)
+    return text
+
+
+class XmlAnswers:
+    """ASGI middleware that writes answers of the API in XML for those whose Accept header names it first."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on; rewrite its answer when it is in JSON and wanted in XML."""
+        asked = scope["type"] == "http" and is_api(scope["path"])
+        if not asked or not wants_xml(Headers(scope=scope).get("accept", "")):
+            await self._app(scope, receive, send)
+            return
+        started: Message | None = None
+        pieces: list[bytes] = []
+
+        async def send_as_xml(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start" and _is_json(message):
+                # The length is known when the whole answer is.
+                started = message
+            elif started is None:
+                await send(message)
+            else:
+                pieces.append(message.get("body", b""))
+                if not message.get("more_body", False):
+                    await _send_whole(send, started, b"".join(pieces))
+
+        await self._app(scope, receive, send_as_xml)
+
+
+async def _send_whole(send: Send, started: Message, body: bytes) -> None:
+    """Send an answer whose body is JSON as XML."""
+    content = await read_off_loop(xml_of, body)
+    headers = MutableHeaders(raw=list(started["headers"]))
+    headers["content-type"] = XML
+    headers["content-length"] = str(len(content))
+    await send({**started, "headers": headers.raw})
+    await send({"type": "http.response.body", "body": content})
+
+
+def _is_json(started: Message) -> bool:
+    """Return whether an answer that begins is an envelope in JSON."""
+    kind = Headers(raw=started["headers"]).get("content-type", "")
+    return kind.startswith(JSON_TYPE)
+
+
+def _fill(element: Element, name: str, value: object) -> None:
+    """Write a value into the element of the member ``name``."""
+    if isinstance(value, Mapping):
+        for key, member in value.items():
+            _fill(SubElement(element, _element_name(key)), key, member)
+    elif isinstance(value, list):
+        single = _item_name(name)
+        for item in value:
+            # A list such as ``users`` has each item in an object of the singular's name: that is the element.
+            inner = item[single] if _wraps(item, single) else item
+            scalar = not isinstance(inner, (Mapping, list))
+            called = ITEM if scalar else _element_name(single)
+            _fill(SubElement(element, called), single, inner)
+    elif value is not None:
+        element.text = _text(value)
+
+
+def _wraps(item: object, single: str) -> bool:
+    """Return whether an item is an object of one member, which has the name of the item."""
+    return isinstance(item, Mapping) and len(item) == 1 and single in item
+
+
+def _item_name(name: str) -> str:
+    """Return the name of the items of a list."""
+    if name in ITEMS:
+        return ITEMS[name]
+    singular = name.removesuffix("s")
+    return singular if singular and singular != name else ITEM
+
+
+def _element_name(name: str) -> str:
+    """Return a member's name as that of an element."""
+    safe = _NOT_NAME.sub("_", name)
+    return safe if safe[:1].isalpha() or safe.startswith("_") else f"_{safe}"
+
+
+def _text(value: object) -> str:
+    """Return a text, number or boolean as JSON writes it, without characters that XML does not have."""
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return _NOT_XML.sub(_REPLACEMENT, text)

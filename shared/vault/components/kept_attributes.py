@@ -1,0 +1,55 @@
+"""Says which attributes of a component are kept as they were written, and have no effect in this Vault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shared.vault.components.component_kinds import ComponentKind
+from shared.vault.components.component_tree import Component
+from shared.vault.components.specification import ComponentType
+from shared.vault.components.types import COMPONENT_TYPES
+
+MAX_SHOWN = 20  # attributes that one warning names; an export may have one in each of hundreds of fields
+
+
+def kept_warnings(component: Component) -> list[str]:
+    """Return a warning that names the attributes that the component's type does not know; none without such.
+
+    Vaults with other features export attributes for them: they are no reason to refuse all the rest. A name that is
+    only misspelt is told by the same warning.
+    """
+    kind = COMPONENT_TYPES.get(component.type)
+    if kind is None:
+        return []
+    found = [*_unknown(component, kind, ""), *_single(component)]
+    if not found:
+        return []
+    shown = ", ".join(found[:MAX_SHOWN])
+    more = len(found) - MAX_SHOWN
+    others = f" and {more} more" if more > 0 else ""
+    return [
+        f"{component.full_name}: kept without effect in this Vault: {shown}{others}."
+    ]
+
+
+def _single(component: Component) -> Iterator[str]:
+    """Yield what makes a document refer to several records, which it cannot here."""
+    of_documents = component.type == ComponentKind.DOCUMENT_FIELD
+    refers = of_documents and component.text("type") == "ObjectReference"
+    if refers and component.flag("multi_value"):
+        yield "multi_value"
+
+
+def _unknown(component: Component, kind: ComponentType, path: str) -> Iterator[str]:
+    """Yield the unknown attributes of a component and of its parts, each behind the part's name."""
+    # Types that are kept have no effect as a whole; open ones take parameters of any name.
+    if kind.kept:
+        return
+    if not kind.open:
+        for name in component.attributes:
+            if name not in kind.attributes:
+                yield f"{path}{name}"
+    for child in component.children:
+        child_kind = kind.subtypes.get(child.type)
+        if child_kind is not None:
+            yield from _unknown(child, child_kind, f"{child.type} {child.name} ")

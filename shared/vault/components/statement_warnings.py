@@ -1,0 +1,24 @@
+"""Finds what can hardly be meant in the component that a statement has left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.vault.components.component_kinds import ComponentKind
+from shared.vault.components.kept_attributes import kept_warnings
+from shared.vault.components.rule_warnings import rule_warnings
+
+if TYPE_CHECKING:
+    from shared.vault.components.registry import Registry
+    from shared.vault.components.statement import Statement
+
+
+def statement_warnings(statement: Statement, registry: Registry) -> list[str]:
+    """Return a text for each thing to look at again; ``registry`` has the components after the statement."""
+    component = registry.components.get(statement.key)
+    if component is None:
+        return []
+    found = kept_warnings(component)
+    if component.type == ComponentKind.INTEGRATION_RULE:
+        found += rule_warnings(component, registry)
+    return found

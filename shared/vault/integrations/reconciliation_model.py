@@ -1,0 +1,163 @@
+"""Defines a reconciliation: its scope, its progress, what connectors report, and how its counts add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from shared.protocol.reconciliation_verdicts import FINDINGS, Verdict
+from shared.vault.jobs.job_model import JobStatus
+
+JOB_TYPE = "reconciliation"
+WINDOW_MINUTES = 10
+"""Changes of the last minutes before a reconciliation count as under way, unless a request says otherwise."""
+
+
+class Phase(StrEnum):
+    """The phases of a reconciliation: all is compared, what differed is looked at again, and the result is stored."""
+
+    COMPARE = "compare"
+    LOOK_AGAIN = "look_again"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is compared: a connection (record id), one integration of it, or one integration point (API names).
+
+    ``window_minutes`` is how long before the beginning a change still counts as under way.
+    """
+
+    connection: str
+    integration: str | None = None
+    integration_point: str | None = None
+    window_minutes: int = WINDOW_MINUTES
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, object]) -> Scope:
+        """Return the scope in a job's parameters."""
+        return cls(
+            str(parameters["connection"]),
+            _text(parameters.get("integration")),
+            _text(parameters.get("integration_point")),
+            int(str(parameters.get("window_minutes", WINDOW_MINUTES))),
+        )
+
+    def parameters(self) -> dict[str, object]:
+        """Return the scope as parameters of a job."""
+        return {
+            "connection": self.connection,
+            "integration": self.integration,
+            "integration_point": self.integration_point,
+            "window_minutes": self.window_minutes,
+        }
+
+    def includes(self, other: Scope) -> bool:
+        """Return whether whoever asks for ``other`` is answered by this one."""
+        if self.window_minutes != other.window_minutes:
+            return False
+        if self.integration is None and self.integration_point is None:
+            return True
+        asked = (other.integration, other.integration_point)
+        return asked == (self.integration, self.integration_point)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One source record that is not simply equal; ``details`` are names of target objects and fields."""
+
+    item: str
+    verdict: Verdict
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SliceReport:
+    """What a connector reports of one slice.
+
+    ``number`` is that of the slice, from 1. ``position`` is where the next one begins; ``ended`` says that nothing is
+    left to compare. ``equal`` counts the records that are as they should be, ``items`` are the others.
+    """
+
+    number: int
+    position: str
+    ended: bool
+    integration_point: str = ""
+    object: str = ""
+    equal: int = 0
+    items: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Source records of one object at one integration point that are to be looked at again."""
+
+    integration_point: str
+    object: str
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """One reconciliation as it is stored; ``stalled`` when no connector has reported for too long.
+
+    ``counts`` are by integration point and verdict.
+    """
+
+    job_id: int
+    status: JobStatus
+    scope: Scope
+    connection: str
+    source_vault: int | None
+    created_date: datetime
+    run_end_date: datetime | None
+    source_time: datetime | None
+    phase: Phase
+    slice: int
+    position: str
+    error: str | None
+    stalled: bool
+    counts: Mapping[str, Mapping[Verdict, int]] = field(default_factory=dict)
+    fields: Mapping[str, int] = field(default_factory=dict)
+    candidates: Candidates | None = None
+
+    @property
+    def total(self) -> dict[str, int]:
+        """Return the counts of all integration points, with the number of records that should be there."""
+        return totals(self.counts.values())
+
+    @property
+    def findings(self) -> int:
+        """Return the number of findings so far."""
+        return findings(self.total)
+
+    @property
+    def by_point(self) -> dict[str, dict[str, int]]:
+        """Return the counts of each integration point, as ``total`` does."""
+        return {point: totals([counts]) for point, counts in self.counts.items()}
+
+
+def totals(parts: Iterable[Mapping[Verdict, int]]) -> dict[str, int]:
+    """Return the sums of counts by verdict, and ``expected``, what they add up to: all that should be there.
+
+    ``extra`` and ``not_allowed`` are too much in the target, and no part of that sum.
+    """
+    sums = dict.fromkeys(Verdict, 0)
+    for part in parts:
+        for verdict, number in part.items():
+            sums[verdict] += number
+    expected = sum(number for verdict, number in sums.items() if verdict.is_expected)
+    shown = {verdict.value: number for verdict, number in sums.items()}
+    del shown[Verdict.NOT_EXPECTED.value]
+    return {"expected": expected, **shown}
+
+
+def findings(counts: Mapping[str, int]) -> int:
+    """Return the number of findings among counts by verdict."""
+    return sum(counts.get(verdict.value, 0) for verdict in FINDINGS)

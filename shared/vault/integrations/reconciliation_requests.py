@@ -1,0 +1,106 @@
+"""Requests reconciliations: now, or when the interval of their connection has passed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import orjson
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.connections.connection_rules import OBJECT, ConnectionTrigger
+from shared.vault.errors import VaultFault
+from shared.vault.integrations.reconciliation_model import JOB_TYPE, Scope
+from shared.vault.jobs.job_table import NewJob, insert_job
+from shared.vault.storage.clock import moment
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.access.caller import Caller
+    from shared.vault.storage.database import Connection
+
+INTERVAL_FIELD = "reconciliation_interval__sys"
+TITLE = f"SELECT name__v FROM records.{OBJECT} WHERE id = $1"
+INTERVAL = f"""
+SELECT {INTERVAL_FIELD} FROM records.{OBJECT}
+WHERE id = $1 AND status__v = 'active__v' AND state__v = 'active_state__sys'
+"""
+CANCEL_SCHEDULED = """
+UPDATE platform.job SET status = 'CANCELLED', run_end_date = now(), modified_date = now()
+WHERE singleton_key = $1 AND status = 'SCHEDULED'
+"""
+PARAMETERS = "SELECT parameters FROM platform.job WHERE job_id = $1"
+
+
+class ScheduledConnectionTrigger(ConnectionTrigger):
+    """The rules of connections, which schedule the reconciliations of a connection by its interval as well."""
+
+    columns = (*ConnectionTrigger.columns, INTERVAL_FIELD, "status__v")
+
+    async def after_update(
+        self,
+        connection: Connection,
+        caller: Caller,
+        updated: Sequence[tuple[Record, Mapping[str, object]]],
+    ) -> None:
+        """Do what the rules of connections ask for, and schedule where interval, status or state has changed.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, as those rules do.
+        """
+        await super().after_update(connection, caller, updated)
+        for stored, changes in updated:
+            if not changes.keys().isdisjoint({INTERVAL_FIELD, "status__v", "state__v"}):
+                await schedule_next(connection, caller, stored["id"])
+
+
+async def request_reconciliation(
+    connection: Connection,
+    caller: Caller,
+    scope: Scope,
+    run_at: datetime | None = None,
+) -> int:
+    """Queue a reconciliation inside a transaction, and return its job's id.
+
+    At most one of a connection waits, and at most one is under way. Without ``run_at``, it takes the place of a
+    scheduled one, which is scheduled again when it begins.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED when the one that waits compares something else.
+    """
+    if run_at is None:
+        await connection.execute(CANCEL_SCHEDULED, _key(scope.connection))
+    name = await connection.fetchval(TITLE, scope.connection)
+    job = NewJob(
+        job_type=JOB_TYPE,
+        title=f"Reconciliation: {name}",
+        parameters=scope.parameters(),
+        user_id=caller.user_id,
+        run_at=run_at,
+        singleton_key=_key(scope.connection),
+        delegate_user_id=caller.delegate_user_id,
+    )
+    job_id = await insert_job(connection, job)
+    waiting = Scope.of(orjson.loads(await connection.fetchval(PARAMETERS, job_id)))
+    if run_at is None and not waiting.includes(scope):
+        raise VaultFault(
+            ErrorType.OPERATION_NOT_ALLOWED,
+            "Another reconciliation of the connection waits for its turn; repeat the request when it has begun",
+        )
+    return job_id
+
+
+async def schedule_next(
+    connection: Connection, caller: Caller, connection_id: str
+) -> None:
+    """Schedule the next reconciliation of a connection (record id); none when it is not active or has no interval."""
+    # The scheduled one first: a request would only bring it forward, never put it off.
+    await connection.execute(CANCEL_SCHEDULED, _key(connection_id))
+    minutes = await connection.fetchval(INTERVAL, connection_id)
+    if minutes:
+        run_at = await moment(connection) + timedelta(minutes=float(minutes))
+        await request_reconciliation(connection, caller, Scope(connection_id), run_at)
+
+
+def _key(connection_id: str) -> str:
+    return f"{JOB_TYPE}:{connection_id}"

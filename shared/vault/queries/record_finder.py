@@ -1,0 +1,203 @@
+"""Finds the few records of an object that a person means who types the beginnings of words, for fields to choose in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.permissions import Operation, may, require
+from shared.vault.configuration.search_indexes import index_states
+from shared.vault.errors import VaultFault
+from shared.vault.model.component_model import RelationshipType
+from shared.vault.model.field_types import quoted, table
+from shared.vault.model.search_words import words_sql
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.access.caller import Caller
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.model.component_model import VaultObject
+    from shared.vault.storage.database import Connection, Database
+
+OFFERED = 10  # records
+MOST_OFFERED = 50
+MAX_TYPED = 200  # characters; what follows is not looked at
+MAX_WORDS = 8  # of those that related records are searched for
+# Of a frequent beginning not all records are ranked, or searched for further words: another letter makes it rarer.
+RANKED = 500
+RELATED = 1_000
+
+_MATCHES = "{words} @@ (SELECT platform.beginnings({typed}))"
+# Without the index, the words of a million records would be made for each search: then only names are read.
+_NAMED = """platform.folded(t.name__v) COLLATE "und-x-icu" ~ ALL (
+    (SELECT array_agg(platform.search_pattern(ARRAY[word, ''])) FROM unnest($3::text[]) AS word)::text[])"""
+# The records whose name begins as typed come first, then those with the words in their name.
+_OFFER = """
+SELECT id, name FROM ({found}) found
+ORDER BY starts_with(platform.folded(name), platform.folded($1)) DESC,
+    platform.search_words(ARRAY[name], NULL) @@ platform.beginnings($1) DESC, name COLLATE "und-x-icu", id
+LIMIT $2
+"""
+
+
+Parts = Sequence[tuple["VaultObject", str]]
+"""Objects whose records belong to those of another, each with the field that says to which."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRecord:
+    """A record that may be meant, with what a person knows it by."""
+
+    id: str
+    name: str
+
+
+class RecordFinder:
+    """Finds records for pages and calls that let a person choose one."""
+
+    def __init__(self, database: Database, components: ComponentService) -> None:
+        self._database = database
+        self._components = components
+
+    async def find(
+        self,
+        caller: Caller,
+        object_name: str,
+        typed: str,
+        limit: int = OFFERED,
+    ) -> list[FoundRecord]:
+        """Return the records with a word that begins so for each typed word, the best matches first.
+
+        The words may stand in any order and in any text of the record, its id and external ids among them. When
+        ``limit`` is not reached, those are added that have some of the words themselves and the others in records that
+        belong to them, as the city of an account's address. Case and accents do not matter.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown object; API_LIMIT_EXCEEDED and
+            OPERATION_NOT_ALLOWED as for queries.
+        """
+        return await self._components.unless_changed(
+            lambda: self._find(caller, object_name, typed, limit)
+        )
+
+    async def _find(
+        self,
+        caller: Caller,
+        object_name: str,
+        typed: str,
+        limit: int,
+    ) -> list[FoundRecord]:
+        owner = self._components.registry.objects.get(object_name)
+        if owner is None:
+            message = f"There is no object [{object_name[:100]}]"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        require(caller, object_name, Operation.READ)
+        parts = self._parts(caller, owner)
+        async with self._database.query_connection(caller.user_id) as connection:
+            return await offered(connection, owner, parts, typed, limit)
+
+    def _parts(self, caller: Caller, owner: VaultObject) -> Parts:
+        """Return the objects whose records belong to those of another, each with the field that says to which."""
+        registry = self._components.registry
+        return [
+            (registry.objects[name], field.name)
+            for name, field in registry.inbound(owner.name).values()
+            if field.relationship_type is RelationshipType.PARENT
+            and may(caller, name, Operation.READ)
+        ]
+
+
+async def offered(
+    connection: Connection,
+    owner: VaultObject,
+    parts: Parts,
+    typed: str,
+    limit: int,
+) -> list[FoundRecord]:
+    """Return the records of an object that may be meant, those found by its ``parts`` last."""
+    text = typed.replace("\0", " ")[:MAX_TYPED]
+    words = text.split()[:MAX_WORDS]
+    wanted = max(0, min(limit, MOST_OFFERED))
+    if not words:
+        return []
+    whole = await index_states(connection)
+    if not whole.get(owner.name):
+        rows = await connection.fetch(named_sql(owner), text, wanted, words)
+        return _distinct(rows)
+    rows = await connection.fetch(own_sql(owner), text, wanted)
+    searched = [part for part in parts if whole.get(part[0].name)]
+    if len(rows) < wanted and searched:
+        rows += await _related(connection, owner, searched, text, wanted, words)
+    return _distinct(rows)[:wanted]
+
+
+def named_sql(owner: VaultObject) -> str:
+    """Return the statement for records that have all words in their name: $1 typed, $2 the limit, $3 the words."""
+    found = f"SELECT t.id, t.name__v AS name FROM {table(owner.name)} t WHERE {_NAMED} LIMIT {RANKED}"
+    return _OFFER.format(found=found)
+
+
+def own_sql(owner: VaultObject) -> str:
+    """Return the statement for records that have all words themselves: $1 is what was typed, $2 the limit."""
+    matches = _MATCHES.format(words=words_sql(owner, "t"), typed="$1")
+    found = f"SELECT t.id, t.name__v AS name FROM {table(owner.name)} t WHERE {matches} LIMIT {RANKED}"
+    return _OFFER.format(found=found)
+
+
+async def _related(
+    connection: Connection,
+    owner: VaultObject,
+    parts: Parts,
+    typed: str,
+    wanted: int,
+    words: Sequence[str],
+) -> list[Record]:
+    """Return the records that have all words, themselves or in what belongs to them."""
+    sql = candidates_sql(owner, parts)
+    candidates = [await connection.fetch(sql, word) for word in words]
+    # The rarest word leads to the fewest records, which are then searched for the others.
+    fewest = min(candidates, key=len)
+    rest = [
+        word
+        for word, found in zip(words, candidates, strict=True)
+        if found is not fewest
+    ]
+    ids = [row[0] for row in fewest]
+    return await connection.fetch(
+        related_sql(owner, parts, len(rest)), typed, wanted, rest, ids
+    )
+
+
+def candidates_sql(owner: VaultObject, parts: Parts) -> str:
+    """Return the statement for the ids of records that have a word, $1, themselves or in what belongs to them."""
+    selects = []
+    for source, key in [(owner, "id"), *parts]:
+        matches = _MATCHES.format(words=words_sql(source, "s"), typed="$1")
+        selects.append(
+            f"(SELECT s.{quoted(key)} FROM {table(source.name)} s WHERE {matches} LIMIT {RELATED})"
+        )
+    return " UNION ".join(selects)
+
+
+def related_sql(owner: VaultObject, parts: Parts, count: int) -> str:
+    """Return the statement for those of some records, $4, that have ``count`` words, $3, or whose parts have them."""
+    conditions = ["t.id = ANY($4::text[])", "$3::text[] IS NOT NULL"]
+    for number in range(1, count + 1):
+        typed = f"($3::text[])[{number}]"
+        either = [_MATCHES.format(words=words_sql(owner, "t"), typed=typed)]
+        for source, key in parts:
+            matches = _MATCHES.format(words=words_sql(source, "s"), typed=typed)
+            either.append(
+                f"EXISTS (SELECT FROM {table(source.name)} s WHERE s.{quoted(key)} = t.id AND {matches})"
+            )
+        conditions.append(f"({' OR '.join(either)})")
+    where = " AND ".join(conditions)
+    found = f"SELECT t.id, t.name__v AS name FROM {table(owner.name)} t WHERE {where} LIMIT {RANKED}"
+    return _OFFER.format(found=found)
+
+
+def _distinct(rows: Sequence[Record]) -> list[FoundRecord]:
+    found = {row["id"]: FoundRecord(row["id"], row["name"] or "") for row in rows}
+    return list(found.values())

@@ -1,0 +1,31 @@
+"""Adds to a condition on a text the words of that text, by which the search index finds the records that meet it."""
+
+from __future__ import annotations
+
+from shared.vault.vql.resolve import Scope
+
+
+def narrowed(
+    scope: Scope,
+    condition: str,
+    searched: str,
+    *,
+    whole: bool,
+    labels: str | None = None,
+) -> str:
+    """Return a condition that holds only for records with the words of ``searched``, together with these words.
+
+    The words must be in fields that the search index covers, or in ``labels`` of picklist values, as JSON. Without
+    ``whole``, the last one may be the beginning of a word. The condition comes back unchanged where no index helps.
+    """
+    words = scope.words
+    # A text of punctuation alone has no words.
+    has_words = any(map(str.isalnum, searched))
+    if not words or not has_words:
+        return condition
+    statement = scope.statement
+    text = statement.bind(searched, "text")
+    shown = "NULL" if labels is None else statement.bind(labels, "jsonb")
+    # In a sub-select, which PostgreSQL carries out once for all records.
+    query = f"(SELECT platform.search_query({text}, {str(whole).lower()}, {shown}))"
+    return f"({words} @@ {query} AND {condition})"

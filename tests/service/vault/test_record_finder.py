@@ -1,0 +1,158 @@
+"""Names by the beginnings of their words: through FIND, through a list on the pages, and for a field to choose in."""
+
+# ruff: noqa: RUF001  letters that look like others are what is tested
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+
+import pytest
+
+from shared.vault.access.caller import SYSTEM, PermissionSet, SecurityProfile
+from shared.vault.access.permissions import Operation
+from shared.vault.assembly.vault import Vault
+from shared.vault.errors import VaultFault
+from tests.service.vault.browsing import browser
+from tests.service.vault.served import Api
+
+MDL = """
+CREATE Object seeker__c (label('Seeker'), label_plural('Seekers'), prefix('SKR'),
+    Field key__c (label('Key'), type('String'), max_length(100), unique(true)));
+CREATE Object abode__c (label('Abode'), label_plural('Abodes'), prefix('ABD'),
+    Field city__c (label('City'), type('String'), max_length(100)),
+    Field seeker__c (label('Seeker'), type('Object'), object('Object.seeker__c'), relationship_type('parent'),
+        relationship_inbound_name('abodes__cr')));
+"""
+ZOE = "Zoë Dvořák"
+CITIES = {
+    ZOE: "Zlín",
+    unicodedata.normalize("NFD", "Zoë Dvořáková"): "Saint-Étienne",
+    "Maribel Quentin O’Brien": "London",
+    "Anna Maribel": "Zlín",
+    "Łukasz Großmann": "",
+    "山田太郎": "東京都",
+    "Zoe Zoëlle AND Sons (Zoo)": "",
+}
+NAMES = list(CITIES)
+TERMS = {
+    "zoe dvo": NAMES[:2],
+    "DVOŘÁK ZO": NAMES[:2],
+    "dvorakova": [NAMES[1]],
+    "Maribel Quent": [NAMES[2]],
+    "quent mari": [NAMES[2]],
+    "maribel": [NAMES[3], NAMES[2]],
+    "lukasz gross": [NAMES[4]],
+    "太郎": [NAMES[5]],
+    "aribel": [],
+    "zoelle and so": [NAMES[6]],
+}
+
+
+@pytest.fixture(scope="module")
+async def seekers(admin: Api, user: Api) -> dict[str, str]:
+    """The records of the names: id by name."""
+    answer = await admin.post("/api/mdl/execute", data=MDL)
+    assert answer.status == "SUCCESS", answer.text
+    rows = [
+        {"name__v": name, "key__c": f"SEEK-{number:03}"}
+        for number, name in enumerate(NAMES)
+    ]
+    ids = (await user.post("/vobjects/seeker__c", json=rows)).ids
+    homes = [
+        {"name__v": "home", "city__c": city, "seeker__c": identifier}
+        for identifier, city in zip(ids, CITIES.values(), strict=True)
+    ]
+    assert len((await user.post("/vobjects/abode__c", json=homes)).ids) == len(NAMES)
+    return dict(zip(NAMES, ids, strict=True))
+
+
+@pytest.mark.parametrize(("term", "names"), TERMS.items(), ids=TERMS)
+async def test_a_name_is_found_through_each_door(
+    vault: Vault, user: Api, seekers: dict[str, str], term: str, names: list[str]
+) -> None:
+    words = " ".join(f"{word}*" for word in term.split())
+    for phrase in (term.lower(), words):
+        answer = await user.query(
+            f"SELECT name__v FROM seeker__c FIND ('{phrase}' SCOPE name__v)"
+        )
+        assert {row["name__v"] for row in answer.data} >= set(names), answer.text
+    async with browser(user.url, "user") as visitor:
+        page = await visitor.press(
+            await visitor.open("/ui/objects/seeker__c"), "Search", q=term
+        )
+        shown = [name for name in NAMES if name in page.text]
+    found = await vault.finder.find(SYSTEM, "seeker__c", term)
+    assert sorted(shown) == sorted(names)
+    assert sorted(each.name for each in found) == sorted(names)
+    assert [each.id for each in found] == [seekers[each.name] for each in found]
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        ("seek-002", [NAMES[2]]),
+        ("SEEK 003", [NAMES[3]]),
+        ("zlin", [NAMES[3], ZOE]),
+        ("zoe zlin", [ZOE]),
+        ("zlin maribel", [NAMES[3]]),
+        ("saint etienne zoe", [NAMES[1]]),
+        ("京都", [NAMES[5]]),
+        ("zo", [ZOE, NAMES[1], NAMES[6]]),
+        ("active", []),
+        ("maribel london zlin", []),
+        ("", []),
+        (" '* \0 ", []),
+        ("x" * 5000, []),
+        ("zoe " * 500, [ZOE, NAMES[1], NAMES[6]]),
+    ],
+)
+async def test_what_somebody_types(
+    vault: Vault, seekers: dict[str, str], typed: str, names: list[str]
+) -> None:
+    found = await vault.finder.find(SYSTEM, "seeker__c", typed)
+    assert [each.name for each in found] == names
+
+
+async def test_an_id_finds_its_record_and_few_are_offered(
+    vault: Vault, seekers: dict[str, str]
+) -> None:
+    typed = seekers[ZOE].lower()
+    assert [
+        each.name for each in await vault.finder.find(SYSTEM, "seeker__c", typed)
+    ] == [ZOE]
+    assert len(await vault.finder.find(SYSTEM, "seeker__c", "z", limit=2)) == 2
+    assert await vault.finder.find(SYSTEM, "seeker__c", "z", limit=0) == []
+
+
+async def test_only_what_the_caller_may_read_is_found(
+    vault: Vault, seekers: dict[str, str]
+) -> None:
+    def may_read(*objects: str) -> SecurityProfile:
+        operations = {name: frozenset({Operation.READ}) for name in objects}
+        return SecurityProfile("seeking__c", (PermissionSet(objects=operations),))
+
+    nobody = replace(SYSTEM, profile=may_read())
+    with pytest.raises(VaultFault, match="privileges"):
+        await vault.finder.find(nobody, "seeker__c", "zoe")
+    with pytest.raises(VaultFault, match="no object"):
+        await vault.finder.find(SYSTEM, "seeker__x", "zoe")
+    own = replace(SYSTEM, profile=may_read("seeker__c"))
+    assert await vault.finder.find(own, "seeker__c", "zlin") == []
+    assert len(await vault.finder.find(own, "seeker__c", "zoe dvo")) == 2
+
+
+async def test_names_are_found_while_the_index_is_missing(
+    vault: Vault, seekers: dict[str, str]
+) -> None:
+    await vault.search_indexes.stop()
+    async with vault.database.connection() as connection:
+        await connection.execute("DROP INDEX records.seeker__c_text_words")
+    try:
+        for typed, names in {**TERMS, "seek-002": [], "zoe zlin": []}.items():
+            found = await vault.finder.find(SYSTEM, "seeker__c", typed)
+            assert sorted(each.name for each in found) == sorted(names)
+    finally:
+        await vault.search_indexes.build_missing()
+        await vault.search_indexes.start()
+    assert await vault.finder.find(SYSTEM, "seeker__c", "zoe zlin")

@@ -1,0 +1,175 @@
+"""Attributes of other Vaults: taken in every type, kept, returned as written, and told of where they have no effect."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.vault.components.component_errors import ComponentError
+from shared.vault.components.component_tree import Component
+from shared.vault.components.description import configuration_json
+from shared.vault.components.kept_attributes import MAX_SHOWN, kept_warnings
+from shared.vault.components.mdl import parse
+from shared.vault.components.mdl_writing import render
+from shared.vault.components.registry import Registry
+from shared.vault.components.specification import ComponentType
+from shared.vault.components.types import COMPONENT_TYPES
+from tests.unit.components.builders import run
+
+FOREIGN = "someForeignKey('a', 'b'), otherFlag(true), emptyOne(), numberOf(3)"
+NAMES = ("someForeignKey", "otherFlag", "emptyOne", "numberOf")
+BASE = """
+RECREATE Picklist tones__c (label('Tones'), Picklistentry low__c (label('Low')));
+RECREATE Objectlifecycle round__c (label('Round'), starting_state('one__c'),
+  Objectlifecyclestate one__c (label('One')));
+RECREATE Doclifecycle papers__c (label('Papers'), Doclifecyclestate one__c (label('One')));
+RECREATE Object bell__c (label('Bell'), label_plural('Bells'), prefix('ZBL'), allow_types(true));
+"""
+HEADS = {
+    "Picklist": "Picklist loud__c (label('L'), Picklistentry a__c (label('A'), {0}), {0})",
+    "Objectlifecycle": "Objectlifecycle way__c (label('W'), starting_state('a__c'), "
+    "Objectlifecyclestate a__c (label('A'), {0}), {0})",
+    "Object": "Object tower__c (label('T'), prefix('ZTO'), Field a__c (label('A'), type('String'), {0}), {0})",
+    "Objecttype": "Objecttype bell__c.big__c (label('Big'), Typefield name__v ({0}), {0})",
+    "Objectaction": "Objectaction bell__c.ring__c (label('R'), action('x'), {0})",
+    "Queue": "Queue ring__c (label('R'), type('outbound'), Queueconnection a__c (connection_name('a'), {0}), {0})",
+    "Integrationrule": "Integrationrule rule__c (connection('a__c'), Fieldrule a__c (target_docfield('a__c'), "
+    "field_default('a'), {0}), {0})",
+    "Permissionset": "Permissionset set__c (label('S'), {0})",
+    "Securityprofile": "Securityprofile who__c (label('W'), {0})",
+    "Doctype": "Doctype paper__c (label('P'), available_lifecycles('papers__c'), {0})",
+    "Docfield": "Docfield colour__c (label('C'), type('String'), {0})",
+    "Doclifecycle": "Doclifecycle path__c (label('P'), Doclifecyclestate a__c (label('A'), {0}), {0})",
+    "Renditiontype": "Renditiontype thumb__c (label('T'), {0})",
+    "Tab": "Tab place__c (label('T'), Subtab a__c ({0}), {0})",
+}
+"""A component of each type that a Vault acts on, and one of those that it keeps; attributes come in at the braces."""
+
+
+def made(kind: str, attributes: str = FOREIGN) -> tuple[Registry, Component]:
+    written = f"RECREATE {HEADS[kind].format(attributes)};"
+    registry = run(written, run(BASE))
+    (statement,) = parse(written)
+    return registry, registry.components[statement.key]
+
+
+def test_every_type_that_a_vault_acts_on_is_here() -> None:
+    acted_on = {name for name, kind in COMPONENT_TYPES.items() if not kind.kept}
+    assert acted_on <= {*HEADS, "Lifecyclestatetypeassociation"}
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_they_are_kept_and_returned_as_written(kind: str) -> None:
+    registry, component = made(kind)
+    assert {name: component.attributes[name] for name in NAMES} == {
+        "someForeignKey": ("a", "b"),
+        "otherFlag": (True,),
+        "emptyOne": (),
+        "numberOf": (3,),
+    }
+    text = render(component)
+    assert run(text, registry).components[component.key] == component
+    assert configuration_json(component)["someForeignKey"] == ["a", "b"]
+
+
+def silent(kind: ComponentType) -> bool:
+    return kind.open or kind.kept
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_they_are_told_of_where_none_is_expected(kind: str) -> None:
+    _, component = made(kind)
+    warnings = kept_warnings(component)
+    if silent(COMPONENT_TYPES[kind]):
+        assert warnings == []
+        return
+    (warning,) = warnings
+    for name in NAMES:
+        assert name in warning
+    _, known = made(kind, "active(true)")
+    assert kept_warnings(known) == []
+
+
+def test_a_warning_is_bounded() -> None:
+    many = ", ".join(f"foreign{number}(1)" for number in range(MAX_SHOWN + 5))
+    _, component = made("Queue", many)
+    (warning,) = kept_warnings(component)
+    assert f"foreign{MAX_SHOWN}" not in warning
+    assert "more" in warning
+
+
+REFERENCES = [
+    "Doctype paper__c (label('P'), available_lifecycles('papers__c'))",
+    "Object tower__c (label('T'), prefix('ZTO'), lifecycle('round__c'))",
+    "Object tower__c (label('T'), prefix('ZTO'), Field a__c (label('A'), type('Picklist'), picklist('tones__c')))",
+    "Object tower__c (label('T'), prefix('ZTO'), Field a__c (label('A'), type('Object'), object('bell__c')))",
+]
+
+
+@pytest.mark.parametrize("statement", REFERENCES)
+def test_references_go_without_their_types(statement: str) -> None:
+    registry = run(f"RECREATE {statement};", run(BASE))
+    (written,) = parse(f"RECREATE {statement};")
+    component = registry.components[written.key]
+    (used,) = [
+        key for key, users in registry.used_in.items() if written.key in set(users)
+    ]
+    kind, name = used
+    renamed = run(f"RENAME {kind} {name} TO other__c;", registry)
+    text = render(renamed.components[component.key])
+    assert "other__c" in text
+    assert name not in text
+
+
+PLATFORM = ("name__v", "link__sys", "status__v")
+
+
+@pytest.mark.parametrize("name", PLATFORM)
+def test_a_platform_field_is_modified_without_being_declared(name: str) -> None:
+    modified = f"ALTER Object bell__c (MODIFY Field {name} (label('X')));"
+    registry = run(modified, run(BASE))
+    assert registry.objects["bell__c"].fields[name].label == "X"
+    again = run(modified.replace("'X'", "'Y'"), registry)
+    assert again.objects["bell__c"].fields[name].label == "Y"
+
+
+LABELLED = """RECREATE Objectlifecycle turn__c (label('Turn'), starting_state(),
+  state_labels('base:object_lifecycle:initial_state_type', 'base:object_lifecycle:complete_state_type'),
+  labeled_states('Objectlifecyclestate.second__c', 'Objectlifecyclestate.NONE'),
+  Objectlifecyclestate first__c (label('First')), Objectlifecyclestate second__c (label('Second')));"""
+
+
+def test_a_lifecycle_begins_in_the_state_that_is_labelled_as_the_initial_one() -> None:
+    assert run(LABELLED).lifecycles["turn__c"].starting_state == "second__c"
+    unlabelled = LABELLED.replace("initial_state_type", "other_state_type")
+    with pytest.raises(ComponentError, match="starting_state is required"):
+        run(unlabelled)
+
+
+EXPORTED = [
+    (
+        "ALTER Object bell__c (ADD Field a__c (label('A'), type('Object'), object('bell__c'), "
+        "relationship_criteria([name__v = 'x'])));"
+    ),
+    "ALTER Object bell__c (ADD Field a__c (label('A'), type('Object'), object('currency__sys')));",
+    "RECREATE Objecttype bell__c.big__c (label('Big'), Typefield id (source('standard'), required(false)));",
+]
+
+
+@pytest.mark.parametrize("text", EXPORTED)
+def test_what_vaults_export_is_taken(text: str) -> None:
+    registry = run(text, run(BASE))
+    for key in (("Object", "bell__c"), ("Objecttype", "bell__c.big__c")):
+        component = registry.components.get(key)
+        if component is not None:
+            again = run(render(component), registry).components[key]
+            assert again == component
+
+
+def test_a_document_refers_to_one_record() -> None:
+    text = "RECREATE Docfield bells__c (label('B'), type('ObjectReference'), object('bell__c'), multi_value(true));"
+    registry = run(text, run(BASE))
+    versions = registry.documents.versions
+    assert versions is not None
+    assert not versions.fields["bells__c"].multi_value
+    (warning,) = kept_warnings(registry.components["Docfield", "bells__c"])
+    assert "multi_value" in warning

@@ -1,0 +1,190 @@
+"""Comparisons of both Vaults: whatever is planted is found, and nothing else, also while transfers go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.connector.reconciliation import slice_reading
+from services.connector.reconciliation.slice_reading import Compared
+from services.connector.reconciliation.slice_work import SliceComparison
+from services.connector.vaults.configuration import Configuration
+from shared.protocol.reconciliation_verdicts import Verdict
+from tests.unit.connector.example_records import (
+    ACCOUNT,
+    CASE,
+    INQUIRY,
+    PERSON,
+    REQUEST,
+    SOURCE_DATA,
+    account,
+    accounts,
+    inquiries,
+    inquiry,
+)
+from tests.unit.connector.standard_vaults import CONNECTION, CRM_ID, Pair, country, pair
+
+LOST, CHANGED, GONE, FORBIDDEN, UNMADE, MARKED = (
+    "Source Data is lost",
+    "a contact is changed",
+    "an account is gone",
+    "an account may no longer be pulled",
+    "a Case Request is lost",
+    "a Transfer Status is changed",
+)
+DAMAGES = (LOST, CHANGED, GONE, FORBIDDEN, UNMADE, MARKED)
+LAST_NAME = f"{PERSON}.last_name__sys"
+INTEGRATION = "medical_inquiry_details__v"
+Lines = set[str]
+
+
+class Comparing:
+    """A comparison of two Vaults in memory, in slices of three records."""
+
+    def __init__(self, vaults: Pair) -> None:
+        self.vaults = vaults
+        self.configuration: Configuration | None = None
+        self.equal = 0
+        self.lines: dict[tuple[str, str], list[str]] = {}
+
+    async def all_slices(self) -> None:
+        self.state: dict[str, Any] = {
+            "source_time": (await self.vaults.crm.clock()).date_time,
+            "window_minutes": 0,
+            "position": "",
+        }
+        while True:
+            report: dict[str, Any] = await (await self._slice()).compare_next()
+            if report.get("ended"):
+                return
+            self.equal += report["equal"]
+            place = (report["integration_point"], report["object"])
+            self.lines.setdefault(place, []).extend(report["items"])
+            self.state["position"] = report["position"]
+
+    async def looked_again(self) -> Lines:
+        found: Lines = set()
+        for (point, name), lines in self.lines.items():
+            if not lines:
+                continue
+            items = [line.split(" ")[1] for line in lines]
+            candidates = {"integration_point": point, "object": name, "items": items}
+            self.state["candidates"] = candidates
+            report: dict[str, Any] = await (await self._slice()).look_again()
+            found |= set(report["items"])
+        return {line for line in found if Verdict(line.split(" ")[0]).is_finding}
+
+    async def _slice(self) -> SliceComparison:
+        vaults = self.vaults
+        if self.configuration is None:
+            self.configuration = await vaults.configuration(vaults.medical)
+        scope = Compared(
+            self.configuration, vaults.crm, vaults.medical, CONNECTION, INTEGRATION
+        )
+        return SliceComparison(scope, vaults.crm, self.state)
+
+
+async def compared(vaults: Pair) -> Lines:
+    comparing = Comparing(vaults)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slice_reading, "MAX_ITEMS", 3)
+        await comparing.all_slices()
+        return await comparing.looked_again()
+
+
+def by_link(vaults: Pair, object_name: str, item: str) -> Any:
+    link = f"{CRM_ID}_{item}"
+    (row,) = (
+        row for row in vaults.medical.all_of(object_name) if row["link__sys"] == link
+    )
+    return row
+
+
+def plant(vaults: Pair, damage: str, of: str, item: str) -> str:
+    """Damage what belongs to an account or its inquiry, as no call would; the line of a report that tells of it."""
+    if damage == LOST:
+        lost = by_link(vaults, SOURCE_DATA, of)
+        vaults.medical.remove(SOURCE_DATA, str(lost["id"]))
+        return f"missing {of} {SOURCE_DATA}"
+    if damage == CHANGED:
+        by_link(vaults, PERSON, of)["last_name__sys"] = "X"
+        return f"different {of} {LAST_NAME}"
+    if damage == GONE:
+        vaults.crm.remove(ACCOUNT, of)
+        return f"extra {of} {SOURCE_DATA} {PERSON}"
+    if damage == FORBIDDEN:
+        vaults.crm.get(ACCOUNT, of)["primary_country__v"] = country(vaults.crm, "CH")
+        return f"not_allowed {of} {SOURCE_DATA} {PERSON}"
+    if damage == UNMADE:
+        request = by_link(vaults, REQUEST, item)
+        vaults.medical.remove(REQUEST, str(request["id"]))
+        return f"missing {item} {REQUEST}"
+    assert damage == MARKED
+    vaults.crm.get(INQUIRY, item)["transfer_status__v"] = "failed__v"
+    return f"different {item} {INQUIRY}.transfer_status__v"
+
+
+async def transferred(number: int) -> tuple[Pair, list[str], list[str]]:
+    """Vaults with accounts and an inquiry of each, all of them transferred."""
+    vaults = pair()
+    of = [account(vaults.crm) for _ in range(number)]
+    items = [inquiry(vaults.crm, each) for each in of]
+    await inquiries(vaults, *items)
+    await accounts(vaults, *of)
+    # The clock of a Vault in memory goes on with its changes only: what was transferred is of the past now.
+    vaults.crm.add("product__v", external_id__v="P-3", name__v="P-3")
+    return vaults, of, items
+
+
+async def test_what_was_transferred_is_equal() -> None:
+    vaults, of, items = await transferred(4)
+    comparing = Comparing(vaults)
+    await comparing.all_slices()
+    assert comparing.equal == len(of) + len(items)
+    assert await comparing.looked_again() == set()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_each_kind_is_found(damage: str) -> None:
+    vaults, of, items = await transferred(4)
+    planted = plant(vaults, damage, of[1], items[1])
+    assert await compared(vaults) == {planted}
+
+
+@given(
+    st.lists(st.sampled_from([None, *DAMAGES]), min_size=1, max_size=7),
+    st.lists(st.tuples(st.integers(0, 6), st.integers(1, 9)), max_size=5),
+)
+@settings(max_examples=10, deadline=None)
+async def test_random_damage_is_found_under_traffic(
+    damages: Sequence[str | None], traffic: Sequence[tuple[int, int]]
+) -> None:
+    vaults, of, items = await transferred(len(damages))
+    planted = {
+        plant(vaults, damage, of[number], items[number])
+        for number, damage in enumerate(damages)
+        if damage is not None
+    }
+    whole = [number for number, damage in enumerate(damages) if damage is None]
+
+    async def change_and_transfer(number: int, state: int) -> None:
+        vaults.crm.change(ACCOUNT, of[number], last_name_cda__v=f"Lee {state}")
+        await accounts(vaults, of[number])
+
+    async def only_change(number: int, state: int) -> None:
+        vaults.crm.change(ACCOUNT, of[number], last_name_cda__v=f"Kim {state}")
+
+    # Somewhere between the reads of the comparison: changes that arrive at once, and others that are on a queue.
+    for place, (number, state) in enumerate(traffic):
+        if whole:
+            change = only_change if place % 2 else change_and_transfer
+            busy = whole[number % len(whole)]
+            name = (PERSON, SOURCE_DATA, CASE, REQUEST)[place % 4]
+            hook = partial(change, busy, state)
+            vaults.medical.before(f"query {name}", hook)
+    assert await compared(vaults) == planted
