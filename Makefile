@@ -58,7 +58,7 @@ rooms: setup ## count the source files that a transfer, a query and a retry ente
 
 screenshots: setup ## take the pictures of docs/images (ARGS=folder: of every page, wide and narrow, light and dark)
 	@sh local/install_packages.sh browser
-	@$(PYTHON) -m local.screenshots $(ARGS)
+	@$(PYTHON) -m local.story.screenshots $(ARGS)
 
 reference: $(STAMP) ## write docs/api-reference.md from the code
 	@$(PYTHON) -m local.api_reference
