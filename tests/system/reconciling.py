@@ -30,6 +30,14 @@ class Found:
         counts: dict[str, int] = self.answer["counts"]
         return counts
 
+    def among(self, records: Collection[str] | None) -> set[tuple[str, str, str, str]]:
+        """Findings of these source records; all with None."""
+        return {
+            finding
+            for finding in self.findings
+            if records is None or finding[2] in records
+        }
+
 
 async def everything_transferred(
     connected: Connected, integration: str = INTEGRATION
@@ -103,14 +111,10 @@ async def assert_clean(
     What stays different fails the test; with ``records`` (source records), what stays different of those, as others
     have theirs in a system that is shared.
     """
-    for _ in range(1 + ATTEMPTS):
-        found = await reconciled(client, connection=connection)
-        own = {
-            finding
-            for finding in found.findings
-            if records is None or finding[2] in records
-        }
-        if not own:
+    found = await reconciled(client, connection=connection)
+    for _ in range(ATTEMPTS):
+        if not found.among(records):
             break
-    assert own == set()
+        found = await reconciled(client, connection=connection)
+    assert found.among(records) == set()
     return found
