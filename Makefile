@@ -6,7 +6,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup servers demo start stop status reset test test-compose bench rooms reference lint types audit check format lock check-lock hooks release clean
+.PHONY: help setup servers demo start stop status reset test test-compose bench rooms screenshots reference lint types audit check format lock check-lock hooks release clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | \
@@ -55,6 +55,10 @@ bench: setup ## measure throughput and delay, and write a table and JSON
 
 rooms: setup ## count the source files that a transfer, a query and a retry enter (ARGS="--list": name them)
 	@$(PYTHON) -m bench.rooms $(ARGS)
+
+screenshots: setup ## take the pictures of docs/images (ARGS=folder: of every page, wide and narrow, light and dark)
+	@sh local/install_packages.sh browser
+	@$(PYTHON) -m local.story.screenshots $(ARGS)
 
 reference: $(STAMP) ## write docs/api-reference.md from the code
 	@$(PYTHON) -m local.api_reference

@@ -82,7 +82,10 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "conversion.LengthCheck": {"services/connector/rules/conversion.py"},
         "deployment.StepStatus": {"shared/vault/packages/deployment.py"},
         "difference.Kind": {"medcrm/cli.py"},
+        "exception_filters.Age": {"shared/vault/admin/exception_filters.py"},
         "exception_model.ErrorStatus": {"shared/vault/exceptions/exception_model.py"},
+        "exception_model.ItemErrorType": {"shared/vault/exceptions/error_words.py"},
+        "exception_model.MessageErrorType": {"shared/vault/exceptions/error_words.py"},
         "field_types.ValueClass": {
             "shared/vault/model/field_types.py",
             "shared/vault/vql/operands.py",
@@ -181,7 +184,6 @@ UNDECIDED = frozenset(
         "envelope.ReconciliationEvent",
         "envelope.RunEvent",
         "error_types.ErrorType",
-        "exception_model.MessageErrorType",
         "transfer_status.TransferStatus",
         "log_columns.CellKind",
         "log_columns.EntryType",

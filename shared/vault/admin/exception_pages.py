@@ -1,25 +1,38 @@
-"""Serves Admin > Connections > User Exception Messages: failed transfers, to be retried or ignored."""
+"""Serves Admin > Connections > User Exception Messages: failed transfers by cause, to be retried or ignored."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permissions import Operation, may
-from shared.vault.admin.listing import Page, listed, selected
+from shared.vault.access.permissions import Grant, Operation, may
+from shared.vault.admin.exception_causes import (
+    MAX_ACTED,
+    Causes,
+    causes_of,
+    message_conditions,
+    where,
+)
+from shared.vault.admin.exception_filters import ALL, Age, Wanted
+from shared.vault.admin.exception_mends import rule_path, troubles
+from shared.vault.admin.exception_origin import origin_of, source_object, source_path
+from shared.vault.admin.listing import Listing, Page, listed, selected
 from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
 from shared.vault.errors import VaultFault
-from shared.vault.exceptions.exception_model import ITEM
+from shared.vault.exceptions.error_words import reason_of, words_of
+from shared.vault.exceptions.exception_model import ITEM, SETTLED, ErrorStatus
 from shared.vault.exceptions.exception_model import MESSAGE as OBJECT
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix="/exceptions")
@@ -28,60 +41,88 @@ STATUS = "error_status__sys"
 TYPE = "error_type__sys"
 COLUMNS = (
     "name__v",
-    "error_message__sys",  # below its type
+    "error_message__sys",  # below what it means
     "integration__sys",
     "message_items_failed__sys",
     STATUS,
     "modified_date__v",
 )
-HEADINGS = {"error_message__sys": "Error", "message_items_failed__sys": "Items Failed"}
+HEADINGS = {
+    "error_message__sys": "Error",
+    "message_items_failed__sys": "Items Failed",
+    "modified_date__v": "Latest",
+}
 ITEM_COLUMNS = (
     "name__v",
     "item__sys",
+    "item_data__sys",
     TYPE,
     "error_message__sys",
     "integration_rule__sys",
     "field_rule__sys",
     "target_field__sys",
     STATUS,
+    "created_date__v",
+    "modified_date__v",
 )
-BULK = ("retry_transfer__sys", "ignore__sys")  # actions that run on several messages
-ALL = "all"
+RETRY, IGNORE = "retry_transfer__sys", "ignore__sys"
+BULK = (RETRY, IGNORE)  # actions that run on several messages
+# What a message's page shows in places of its own.
+ELSEWHERE = frozenset(
+    {
+        "name__v",
+        "message_body_json__sys",
+        "queue__sys",
+        "error_message__sys",
+        TYPE,
+        STATUS,
+    }
+)
 SCOPES = (
     ("connection", "connection__sys", "api_name__sys"),
     ("integration", "integration__sys", "integration_api_name__sys"),
 )
 
-Status = Annotated[str, Query(max_length=100)]
+NONE = Causes([], 0)
+
+Asked = Annotated[Wanted, Depends()]
 
 
 @router.get("")
 async def messages(
     visit: Visiting,
-    status: Status = "open__sys",
+    wanted: Asked,
     page: Page = 1,
 ) -> Response:
-    """List the messages of a status, the latest first; by default the open ones."""
+    """List causes and messages of a status, the latest first; by default the open ones."""
     target = object_of(visit, OBJECT)
     shower = Shower(target, visit.caller, visit.registry)
-    # PostgreSQL takes NUL in no text.
-    wanted = literal(status.replace("\x00", ""))
-    where = "" if status == ALL else f" WHERE {STATUS} = {wanted}"
+    conditions = where(await message_conditions(visit, wanted))
     selection = shower.selection((TYPE, *COLUMNS))
     order = "ORDER BY modified_date__v DESC"
-    statement = f"SELECT {selection} FROM {OBJECT}{where} {order}"
-    picklist = visit.registry.picklists[target.fields[STATUS].picklist or ""]
-    labels = [(entry.name, entry.label) for entry in picklist.entries.values()]
+    statement = f"SELECT {selection} FROM {OBJECT}{conditions} {order}"
     return visit.page(
         "exceptions.html",
         shower=shower,
         columns=COLUMNS,
         headings=HEADINGS,
         listing=await listed(visit, statement, page),
-        status=status,
-        statuses=[*labels, (ALL, "All")],
+        wanted=wanted,
+        causes=await causes_of(visit, wanted),
+        statuses=[*_labels(visit, OBJECT, STATUS), (ALL, "All")],
+        types=[*_labels(visit, ITEM, TYPE), *_labels(visit, OBJECT, TYPE)],
+        ages=list(Age),
         scopes=await _scopes(visit),
+        words_of=words_of,
+        rule_path=rule_path,
     )
+
+
+def _labels(visit: Visit, object_name: str, field: str) -> list[tuple[str, str]]:
+    """Return name and label of the values of a picklist field."""
+    found = visit.registry.objects[object_name].fields[field]
+    picklist = visit.registry.picklists[found.picklist or ""]
+    return [(entry.name, entry.label) for entry in picklist.entries.values()]
 
 
 async def _scopes(visit: Visit) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -100,29 +141,81 @@ async def _scopes(visit: Visit) -> list[tuple[str, list[tuple[str, str]]]]:
 async def run_on_chosen(visit: Visiting) -> Response:
     """Run Retry Transfer or Ignore on the selected messages."""
     form = visit.form.fields
-    action = form.get("action", "")
-    back = f"/ui/exceptions?status={form.get('status', '')[:100]}"
-    if action not in BULK:
-        raise VaultFault(
-            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [action]"
-        )
+    back = Wanted.sent(form).path
+    action = _action(form.get("action", ""))
     chosen = [name.partition(".")[2] for name in form if name.startswith("id.")]
     if not chosen:
         return visit.go(
             back, f"{ErrorType.PARAMETER_REQUIRED}: Select messages", refused=True
         )
-    # Each message by itself: one that is refused does not keep the others from it.
-    name = f"{OBJECT_PREFIX}.{OBJECT}.{action}"
-    results = await visit.vault.actions.run(visit.caller, OBJECT, chosen, name, {})
+    results = await _run(visit, OBJECT, action, chosen)
+    return _done(visit, back, "message", results)
+
+
+@router.post("/causes")
+async def run_on_cause(visit: Visiting) -> Response:
+    """Run Retry Transfer on the messages of a cause, or Ignore on its items: at most 500, the latest first."""
+    wanted = Wanted.sent(visit.form.fields)
+    action = _action(visit.form.fields.get("action", ""))
+    back = wanted.anyhow.path
+    found = await causes_of(visit, wanted) if wanted.of_cause else NONE
+    object_name = OBJECT
+    ids = [message for each in found.causes for message in each.messages]
+    if action == IGNORE and wanted.of_items:
+        # Items of other causes are in the same messages, and are not decided here.
+        object_name = ITEM
+        ids = [item for each in found.causes for item in each.items]
+    if not ids:
+        return visit.go(
+            back, f"{ErrorType.INVALID_DATA}: Nothing has this cause now", refused=True
+        )
+    results = await _run(visit, object_name, action, ids[:MAX_ACTED])
+    noun = "message" if object_name == OBJECT else "item"
+    return _done(visit, back, noun, results, len(ids) - len(results))
+
+
+def _action(name: str) -> str:
+    """Return the name of an action that runs on several records.
+
+    :raises VaultFault: PARAMETER_REQUIRED for anything else.
+    """
+    if name not in BULK:
+        raise VaultFault(
+            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [action]"
+        )
+    return name
+
+
+async def _run(
+    visit: Visit,
+    object_name: str,
+    action: str,
+    ids: Sequence[str],
+) -> list[RowResult]:
+    """Run an action on each record by itself: one that is refused does not keep the others from it."""
+    name = f"{OBJECT_PREFIX}.{object_name}.{action}"
+    return await visit.vault.actions.run(visit.caller, object_name, ids, name, {})
+
+
+def _done(
+    visit: Visit,
+    back: str,
+    noun: str,
+    results: Sequence[RowResult],
+    left: int = 0,
+) -> Response:
+    """Go back to the list with what came of an action; ``left`` records have not had it yet."""
     refused = [result for result in results if result.errors]
-    return visit.go(back, _outcome(len(results), refused), refused=bool(refused))
+    text = _outcome(len(results), noun, refused)
+    if left:
+        text = f"{text} {left} more are left; run it again."
+    return visit.go(back, text, refused=bool(refused))
 
 
-def _outcome(total: int, refused: list[RowResult]) -> str:
-    """Return the message after an action on several messages."""
+def _outcome(total: int, noun: str, refused: Sequence[RowResult]) -> str:
+    """Return the message after an action on several messages or items."""
     if not refused:
-        messages = "message" if total == 1 else "messages"
-        return f"The action was run on {total} {messages}."
+        return f"The action was run on {total} {noun}{'' if total == 1 else 's'}."
     error = refused[0].errors[0]
     reason = f"{error.type}: {error.message}"
     return f"{len(refused)} of {total} were refused, the first one: {reason}"
@@ -147,17 +240,50 @@ async def one_message(
     visit: Visiting,
     record_id: str,
     page: Page = 1,
+    settled: Page = 1,
 ) -> Response:
-    """Show a message and its items, each with its record, rule, field and error."""
+    """Show a message: what went wrong, where it is mended, and its items, those that are open before the others."""
     shown = await view(visit, OBJECT, record_id)
     items = object_of(visit, ITEM)
-    own = f"WHERE exception_message__sys = '{shown.id}' ORDER BY id"
-    columns = ", ".join(ITEM_COLUMNS)
-    statement = f"SELECT id, {columns} FROM {ITEM} {own}"
+    origin = await origin_of(visit, shown.values)
+    kind = next(iter(shown.values[TYPE] or ()), "")
+    unsettled = set(ErrorStatus) - SETTLED
+    open_items = await _items(visit, shown.id, unsettled, page)
     return visit.page(
         "exception.html",
         view=shown,
         shower=Shower(items, visit.caller, visit.registry),
-        listing=await listed(visit, statement, page),
+        open_items=open_items,
+        settled_items=await _items(visit, shown.id, SETTLED, settled),
+        origin=origin,
+        troubles=troubles(visit, open_items.rows, origin.connection_id),
+        words=words_of(kind),
+        facts=[each for each in shown.remaining if each.name not in ELSEWHERE],
+        queue=_queue(visit, str(shown.values["queue__sys"] or "")),
+        rule_path=rule_path,
+        reason_of=reason_of,
+        source_object=source_object,
+        source_path=source_path,
         ignore=f"{OBJECT_PREFIX}.{ITEM}.ignore__sys",
     )
+
+
+async def _items(
+    visit: Visit,
+    message_id: str,
+    statuses: Iterable[ErrorStatus],
+    page: int,
+) -> Listing:
+    """Return a page of the items of a message that have one of these statuses."""
+    wanted = ", ".join(literal(status) for status in sorted(statuses))
+    own = f"exception_message__sys = {literal(message_id)}"
+    conditions = f"WHERE {own} AND {STATUS} CONTAINS ({wanted}) ORDER BY id"
+    columns = ", ".join(ITEM_COLUMNS)
+    statement = f"SELECT id, {columns} FROM {ITEM} {conditions}"
+    return await listed(visit, statement, page)
+
+
+def _queue(visit: Visit, name: str) -> tuple[str, str]:
+    """Return the name of a message's queue, and its page when the caller may open it."""
+    known = name in visit.registry.queues and visit.granted(Grant.READ_QUEUES)
+    return name, f"/ui/queues/{name}" if known else ""

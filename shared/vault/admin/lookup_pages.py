@@ -45,20 +45,27 @@ router = APIRouter(prefix="/lookups")
 COLUMNS = ("name__v", NAME, TYPE, SOURCE, "target_key__sys", CONNECTION, "status__v")
 
 Connection = Annotated[str, Query(max_length=40)]
+Set = Annotated[str, Query(max_length=45)]
+NUL = "\x00"  # PostgreSQL takes it in no text
 
 
 @router.get("")
 async def lookups(
     visit: Visiting,
     connection: Connection = "",
+    name: Set = "",
     page: Page = 1,
     q: Search = "",
 ) -> Response:
-    """List the rows of a connection or of all, by set and source key; with ``q``, those that have its words."""
+    """List the rows of a connection and a set, or of all, by source key; with ``q``, those that have its words."""
     shower = Shower(object_of(visit, OBJECT), visit.caller, visit.registry)
-    # PostgreSQL takes NUL in no text.
-    wanted = literal(connection.replace("\x00", ""))
-    where = f" WHERE {CONNECTION} = {wanted}" if connection else ""
+    asked = {CONNECTION: connection, NAME: name}
+    terms = [
+        f"{column} = {literal(value.replace(NUL, ''))}"
+        for column, value in asked.items()
+        if value
+    ]
+    where = f" WHERE {' AND '.join(terms)}" if terms else ""
     order = f" ORDER BY {NAME}, {SOURCE}"
     selection = shower.selection(COLUMNS)
     statement = f"SELECT {selection} FROM {OBJECT}{find(q)}{where}{order}"
@@ -69,6 +76,7 @@ async def lookups(
         listing=await listed(visit, statement, page),
         connections=await _connections(visit),
         connection=connection,
+        name=name,
         q=q,
     )
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 HOME = "/ui/"
 SIGN_IN = "/ui/sign-in"
+# Sent by htmx, which asks for pages in the name of nobody.
+REDRAWN = "HX-Request"
 READING = frozenset({"GET", "HEAD"})
 NOTE_SECONDS = 60
 
@@ -168,7 +170,9 @@ def visiting(
         """
         vault = vault_of(request)
         secret = request.cookies.get(cookies.session_cookie(vault.vault_id), "")
-        caller = await admitted(request, secret or None)
+        # A page that draws itself anew is nobody's work: left open, it keeps no session alive.
+        asked = REDRAWN not in request.headers
+        caller = await admitted(request, secret or None, used=asked)
         # Pages are for people; a remote Vault has its session for calls.
         if caller.connection_id is not None:
             raise invalid_session()

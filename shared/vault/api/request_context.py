@@ -177,13 +177,17 @@ async def signed_in(
     return await admitted(request, session_id_in(authorization))
 
 
-async def admitted(request: Request, session_id: str | None) -> Caller:
+async def admitted(
+    request: Request, session_id: str | None, *, used: bool = True
+) -> Caller:
     """Return the caller of a session; delay one who calls too often.
+
+    Without ``used`` the session's idle time goes on.
 
     :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED.
     """
     vault = vault_of(request)
-    caller = await vault.security.caller(session_id)
+    caller = await vault.security.caller(session_id, used=used)
     # Before the refusals that follow, so that their answers carry the caller's headers as well.
     remember(request, caller.user_id, session_id or "")
     request.state.revision = caller.revision

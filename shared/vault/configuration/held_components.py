@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 import asyncpg
 
 from shared.runtime.retry_policies import BUSY_TABLE
+from shared.vault.components.schema import table
 
 if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
@@ -28,6 +29,9 @@ T = TypeVar("T")
 HOLD = "SELECT platform.hold_tables($1)"
 # Waits for those who write the table, and lets readers pass.
 LOCK_TABLE = "LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"
+GIVE_WAY = """
+SELECT pg_cancel_backend(pid) FROM pg_stat_progress_create_index WHERE relid = to_regclass($1)
+"""
 # Whoever wants a table waits behind those who already wait for it, and so behind what they wait for.
 WAIT_BRIEFLY = "SET LOCAL lock_timeout = '500ms'"
 WAIT_AS_OTHERS = "SET LOCAL lock_timeout = DEFAULT"
@@ -101,3 +105,11 @@ async def lock_tables(connection: Connection, tables: Sequence[str]) -> None:
     """Wait until nobody writes the tables, and keep everybody from it until the transaction ends."""
     for name in tables:
         await connection.execute(LOCK_TABLE.format(table=name))
+
+
+async def give_way(connection: Connection, object_name: str) -> None:
+    """Break off the building of an object's search index, for which a change of its table would else have to wait.
+
+    It is built from the beginning after the change.
+    """
+    await connection.execute(GIVE_WAY, table(object_name))

@@ -38,17 +38,6 @@ STATES = """
 SELECT t.relname AS object, i.indisvalid FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
 WHERE t.relnamespace = to_regnamespace($1) AND i.indexprs IS NOT NULL
 """
-GIVE_WAY = """
-SELECT pg_cancel_backend(pid) FROM pg_stat_progress_create_index WHERE relid = to_regclass($1)
-"""
-
-
-async def give_way(connection: Connection, object_name: str) -> None:
-    """Break off the building of an object's search index, for which a change of its table would else have to wait.
-
-    It is built from the beginning after the change.
-    """
-    await connection.execute(GIVE_WAY, table(object_name))
 
 
 async def index_states(connection: Connection) -> dict[str, bool]:

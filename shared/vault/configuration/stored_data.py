@@ -14,7 +14,7 @@ from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.components.registry import object_type_id
 from shared.vault.components.schema import quote, table
 from shared.vault.components.schema_changes import rename_column, rename_table
-from shared.vault.configuration.search_indexes import give_way
+from shared.vault.configuration.held_components import give_way
 
 if TYPE_CHECKING:
     from shared.vault.components.evolution import Renaming

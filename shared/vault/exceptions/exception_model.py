@@ -37,11 +37,24 @@ SETTLED = frozenset(status for status in ErrorStatus if status.settled)
 
 
 class MessageErrorType(StrEnum):
-    """Error types of the messages that the Vault itself records."""
+    """Error types of messages, as their picklist names them."""
 
     PROCESSING = "message_processing_error__sys"
     DELIVERY = "message_delivery_error__sys"
     MALFORMED = "malformed_message__sys"
+    CONFIGURATION = "configuration_error__sys"
+
+
+class ItemErrorType(StrEnum):
+    """Error types of items, as their picklist names them."""
+
+    FIELD_VALUE = "field_value_error__sys"
+    LOOKUP = "reference_lookup_error__sys"
+    REFERENCE = "reference_error__sys"
+    SOURCE = "source_record_error__sys"
+    MATCH = "match_error__sys"
+    SAVE = "save_error__sys"
+    PROCESSING = "item_processing_error__sys"
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,8 +189,10 @@ class Sessions:
         await connection.execute(END_OLDEST, *owner, self._limit)
         return session
 
-    async def caller(self, session_id: str) -> Caller:
+    async def caller(self, session_id: str, *, used: bool = True) -> Caller:
         """Return the user of a session as the caller, and record that the session was used.
+
+        Without ``used`` its idle time goes on: nobody has done anything.
 
         :raises VaultFault: INVALID_SESSION_ID when there is no such session, or it has expired.
         """
@@ -202,7 +204,7 @@ class Sessions:
             if row is None:
                 raise invalid_session()
             # Once a minute is enough for the idle time: most calls write nothing.
-            if row["stale"]:
+            if used and row["stale"]:
                 await connection.execute(TOUCH, key)
         await self._profiles.follow(row["components"])
         return Caller(

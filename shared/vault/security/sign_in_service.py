@@ -147,8 +147,10 @@ class SignInService:
             raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
         return user
 
-    async def caller(self, session_id: str | None) -> Caller:
+    async def caller(self, session_id: str | None, *, used: bool = True) -> Caller:
         """Return the caller to whom a live session or access token belongs, with one statement.
+
+        Without ``used`` a session's idle time goes on.
 
         :raises VaultFault: INVALID_SESSION_ID when there is no such session or token, or it has expired.
         """
@@ -157,7 +159,7 @@ class SignInService:
         # Session ids are hexadecimal: none begins like a token.
         if session_id.startswith(TOKEN):
             return await self.tokens.caller(session_id)
-        return await self.sessions.caller(session_id)
+        return await self.sessions.caller(session_id, used=used)
 
     async def caller_of(
         self, user_id: int, delegate_user_id: int | None = None

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from shared.vault.vql.resolve import Scope
-from shared.vault.vql.searched_text import SearchedText, searched_text
+from shared.vault.vql.resolved_paths import SearchedText
+from shared.vault.vql.searched_text import narrowed_by, searched_text
 from shared.vault.vql.syntax_tree import (
     Connective,
     Find,
@@ -129,7 +130,7 @@ def _word_sql(
     pattern = scope.statement.bind(parts, "text[]")
     # In a sub-select, which PostgreSQL carries out once for all records.
     matches = f"{text.sql} ~ (SELECT platform.search_pattern({pattern}))"
-    return text.narrowed(scope, matches, head, whole=len(parts) == 1)
+    return narrowed_by(text, scope, matches, head, whole=len(parts) == 1)
 
 
 def _connected(operator: Connective, parts: list[str]) -> str:

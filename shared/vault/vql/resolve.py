@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, VaultObject
@@ -11,7 +11,7 @@ from shared.vault.model.field_types import Reference, outbound, quoted, table, t
 from shared.vault.model.search_words import has_index, words_sql
 from shared.vault.vql.deferred import Deferred, TokenValue
 from shared.vault.vql.readable_objects import readable_objects
-from shared.vault.vql.resolved_paths import FieldColumn, Related
+from shared.vault.vql.resolved_paths import FieldColumn, Related, SearchedText
 from shared.vault.vql.syntax_tree import Item, Operand, Path, Select, SourceOption
 from shared.vault.vql.targets import ABSENT, Registry, Target, inbound, readable_by
 from shared.vault.vql.vql_errors import (
@@ -21,9 +21,6 @@ from shared.vault.vql.vql_errors import (
     place,
 )
 from shared.vault.vql.vql_tokens import position_of
-
-if TYPE_CHECKING:
-    from shared.vault.vql.searched_text import SearchedText
 
 MAX_PATH = 10  # to-one relationships in one path
 MAX_JOINS = 64  # distinct to-one relationships in one SELECT

@@ -1,7 +1,8 @@
-"""Describes what a path of a statement and a relationship lead to."""
+"""Describes what a path of a statement, a relationship and a phrase of FIND lead to."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -22,3 +23,21 @@ class Related(NamedTuple):
     object: VaultObject
     near: str
     far: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedText:
+    """The text of a record, all of a phrase's scopes joined into one, as SQL without case and accents.
+
+    ``indexed``: the search index has all words of it; those of picklist labels by the names of their values, so that
+    ``labels`` are needed too, as JSON. ``fields`` is False for text that is only the content of files.
+    """
+
+    sql: str
+    fields: bool
+    indexed: bool
+    labels: str | None = None
+
+    def without_index(self) -> SearchedText:
+        """Return the same text, to be searched without the index."""
+        return replace(self, indexed=False)

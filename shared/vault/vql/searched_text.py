@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, FieldType
@@ -17,7 +16,7 @@ from shared.vault.vql.functions import (
     searched_labels,
 )
 from shared.vault.vql.resolve import Scope
-from shared.vault.vql.resolved_paths import FieldColumn
+from shared.vault.vql.resolved_paths import FieldColumn, SearchedText
 from shared.vault.vql.syntax_tree import Operand, Path, Phrase
 from shared.vault.vql.word_index import narrowed
 
@@ -25,35 +24,18 @@ from shared.vault.vql.word_index import narrowed
 _FOLDED = "platform.folded(concat_ws(' ', {columns})) COLLATE \"und-x-icu\""
 
 
-@dataclass(frozen=True, slots=True)
-class SearchedText:
-    """The text of a record, all of a phrase's scopes joined into one, as SQL without case and accents.
-
-    ``indexed``: the search index has all words of it; those of picklist labels by the names of their values, so that
-    ``labels`` are needed too, as JSON. ``fields`` is False for text that is only the content of files.
-    """
-
-    sql: str
-    fields: bool
-    indexed: bool
-    labels: str | None = None
-
-    def without_index(self) -> SearchedText:
-        """Return the same text, to be searched without the index."""
-        return replace(self, indexed=False)
-
-    def narrowed(
-        self,
-        scope: Scope,
-        condition: str,
-        searched: str,
-        *,
-        whole: bool,
-    ) -> str:
-        """Return a condition that holds for texts with ``searched``, by the index if that has the text."""
-        if not self.indexed:
-            return condition
-        return narrowed(scope, condition, searched, whole=whole, labels=self.labels)
+def narrowed_by(
+    text: SearchedText,
+    scope: Scope,
+    condition: str,
+    searched: str,
+    *,
+    whole: bool,
+) -> str:
+    """Return a condition that holds for texts with ``searched``, by the index if that has the text."""
+    if not text.indexed:
+        return condition
+    return narrowed(scope, condition, searched, whole=whole, labels=text.labels)
 
 
 def searched_text(scope: Scope, phrase: Phrase) -> SearchedText:

@@ -327,6 +327,7 @@ GET /ui/queue-log
 GET /ui/queue-log/{day}
 GET /ui/exceptions
 POST /ui/exceptions/actions
+POST /ui/exceptions/causes
 POST /ui/exceptions/retry
 GET /ui/exceptions/{record_id}
 GET /ui/jobs

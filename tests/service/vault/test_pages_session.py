@@ -7,6 +7,7 @@ import pytest
 from yarl import URL
 
 from shared.vault.assembly.vault import Vault
+from shared.vault.security.sessions import digest
 from tests.service.vault.browsing import browser
 from tests.service.vault.objects import key
 from tests.service.vault.people import new_user
@@ -145,6 +146,23 @@ async def test_what_was_typed_outlives_the_session(api: Api, vault: Vault) -> No
         assert f"{name} New" in page.text
         edited = await visitor.click(page, "Edit")
         assert edited.form("Save").fields["note__c"] == note
+
+
+async def test_a_page_that_draws_itself_anew_keeps_no_session_alive(
+    api: Api, vault: Vault
+) -> None:
+    used = "SELECT used_date FROM platform.session WHERE token_hash = $1"
+    age = """UPDATE platform.session SET used_date = now() - interval '5 minutes'
+        WHERE token_hash = $1 RETURNING used_date"""
+    async with browser(api.url, "user") as visitor:
+        key_ = digest(visitor.cookies()[f"vault_{vault.vault_id}_session"])
+        async with vault.database.connection() as connection:
+            aged = await connection.fetchval(age, key_)
+            page = await visitor.open("/ui/", headers={"HX-Request": "true"})
+            assert page.status == 200
+            assert await connection.fetchval(used, key_) == aged
+            await visitor.open("/ui/")
+            assert await connection.fetchval(used, key_) > aged
 
 
 async def test_a_form_without_any_session_is_not_read(api: Api) -> None:

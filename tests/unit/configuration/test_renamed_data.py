@@ -8,7 +8,7 @@ import pytest
 
 from shared.vault.components.evolution import Renaming
 from shared.vault.components.registry import object_type_id
-from shared.vault.configuration.search_indexes import GIVE_WAY
+from shared.vault.configuration.held_components import GIVE_WAY
 from shared.vault.configuration.stored_data import follow
 from tests.unit.components.builders import run
 

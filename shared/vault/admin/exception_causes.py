@@ -1,0 +1,187 @@
+"""Groups User Exception Messages and Items by what caused them, among those that an address asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from shared.vault.access.permissions import Grant, Operation, may
+from shared.vault.admin.exception_filters import MODIFIED, PARTS, TYPE, Wanted, quoted
+from shared.vault.admin.listing import listed, selected
+from shared.vault.exceptions.error_words import ErrorWords, words_of
+from shared.vault.exceptions.exception_model import ITEM, MESSAGE
+from shared.vault.vql import literal
+
+if TYPE_CHECKING:
+    from shared.vault.admin.visit import Visit
+
+MOST = 1000  # latest items, and latest messages, that are grouped
+MAX_ACTED = 500  # records of one action
+QUEUE = "queue__sys"
+OF_MESSAGE = "exception_message__sysr."
+ITEMS = "exception_items__sysr"
+# An id that no record has: a list of values must not be empty.
+NO_ID = "-"
+
+
+@dataclass(slots=True)
+class Cause:
+    """What failed for one reason: the ids of its messages and items, and the latest change of one of them.
+
+    Without a rule it is a message that failed as a whole, and has its ``queue``.
+    """
+
+    wanted: Wanted
+    lookup: str
+    messages: dict[str, None] = field(default_factory=dict)
+    items: list[str] = field(default_factory=list)
+    latest: str = ""
+
+    @property
+    def words(self) -> ErrorWords | None:
+        """Return its error type in words."""
+        return words_of(self.wanted.type)
+
+    def add(self, message: str, changed: str, item: str = "") -> None:
+        """Count an item with its message, or a message without items."""
+        self.messages[message] = None
+        self.latest = max(self.latest, changed)
+        if item:
+            self.items.append(item)
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """The causes, those with the most items first; ``left_out`` are older items and messages, which are not grouped."""
+
+    causes: list[Cause]
+    left_out: int
+
+
+async def scope(visit: Visit, wanted: Wanted, path: str = "") -> list[str]:
+    """Return the conditions of the message by its connection and integration; ``path`` leads from an item to it."""
+    terms = []
+    if wanted.integration:
+        name = quoted(wanted.integration)
+        api_name = f"{path}integration__sysr.integration_api_name__sys"
+        terms.append(f"{api_name} = {name}")
+    if wanted.connection:
+        integrations = await _integrations(visit, wanted.connection)
+        field_name = f"{path}integration__sys"
+        of_queue = f"{path}{QUEUE} CONTAINS ({_queues(visit, wanted.connection)})"
+        # A delivery exception belongs to no integration: its connection is found by its queue.
+        terms.append(
+            f"({field_name} CONTAINS ({integrations}) OR ({field_name} = null AND {of_queue}))"
+        )
+    return terms
+
+
+async def _integrations(visit: Visit, connection: str) -> str:
+    """Return the ids of a connection's integrations as literals."""
+    own = f"connection__sysr.api_name__sys = {quoted(connection)}"
+    rows = await selected(visit, f"SELECT id FROM integration__sys WHERE {own}")
+    ids = [str(row["id"]) for row in rows] or [NO_ID]
+    return ", ".join(map(literal, ids))
+
+
+def _queues(visit: Visit, connection: str) -> str:
+    """Return the names of a connection's queues as literals."""
+    names = [
+        queue.name
+        for queue in visit.registry.queues.values()
+        if any(part.connection_name == connection for part in queue.connections)
+    ]
+    return ", ".join(map(literal, names or [NO_ID]))
+
+
+def where(terms: list[str]) -> str:
+    """Return ``WHERE`` with all conditions; empty without any."""
+    return f" WHERE {' AND '.join(terms)}" if terms else ""
+
+
+async def message_conditions(visit: Visit, wanted: Wanted) -> list[str]:
+    """Return the conditions of the messages that an address asks for."""
+    terms = await scope(visit, wanted)
+    if wanted.queue is not None:
+        found = await causes_of(visit, wanted)
+        ids = [name for each in found.causes for name in each.messages] or [NO_ID]
+        terms.append(f"id CONTAINS ({', '.join(map(literal, ids[:MAX_ACTED]))})")
+    elif wanted.of_items:
+        of_items = where(wanted.item_conditions())
+        terms.append(f"id IN (SELECT id FROM {ITEMS}{of_items})")
+    else:
+        terms += wanted.conditions()
+    return terms
+
+
+async def causes_of(visit: Visit, wanted: Wanted) -> Causes:
+    """Return the causes of the items and of the messages without items that an address asks for."""
+    found: dict[Wanted, Cause] = {}
+    left_out = 0
+    reads_items = may(visit.caller, ITEM, Operation.READ)
+    if reads_items and wanted.queue is None:
+        left_out += await _add_items(visit, wanted, found)
+    if not wanted.of_items:
+        left_out += await _add_messages(visit, wanted, found, reads_items)
+    ordered = sorted(found.values(), key=lambda each: each.latest, reverse=True)
+    ordered.sort(key=lambda each: (-len(each.items), -len(each.messages)))
+    return Causes(ordered, left_out)
+
+
+async def _add_items(
+    visit: Visit,
+    wanted: Wanted,
+    found: dict[Wanted, Cause],
+) -> int:
+    """Add the latest items to their causes, and return the number of those left out."""
+    terms = [*wanted.item_conditions(), *await scope(visit, wanted, OF_MESSAGE)]
+    columns = ", ".join((MESSAGE, TYPE, MODIFIED, *PARTS.values()))
+    statement = (
+        f"SELECT id, {columns} FROM {ITEM}{where(terms)} ORDER BY {MODIFIED} DESC"
+    )
+    listing = await listed(visit, statement, size=MOST)
+    for row in listing.rows:
+        parts = {name: str(row[column] or "") for name, column in PARTS.items()}
+        key = wanted.of_part(_first(row[TYPE]), parts)
+        cause = found.setdefault(key, Cause(key, lookup_of(visit, parts)))
+        cause.add(str(row[MESSAGE]), str(row[MODIFIED]), str(row["id"]))
+    return listing.total - len(listing.rows)
+
+
+async def _add_messages(
+    visit: Visit,
+    wanted: Wanted,
+    found: dict[Wanted, Cause],
+    reads_items: bool,
+) -> int:
+    """Add the latest messages without items to their causes, and return the number of those left out."""
+    terms = [*wanted.conditions(), *await scope(visit, wanted)]
+    if wanted.queue is not None:
+        terms.append(f"{QUEUE} = {quoted(wanted.queue) if wanted.queue else 'null'}")
+    has_items = f", (SELECT id FROM {ITEMS} LIMIT 1)" if reads_items else ""
+    columns = f"id, {TYPE}, {QUEUE}, {MODIFIED}{has_items}"
+    statement = (
+        f"SELECT {columns} FROM {MESSAGE}{where(terms)} ORDER BY {MODIFIED} DESC"
+    )
+    listing = await listed(visit, statement, size=MOST)
+    for row in listing.rows:
+        if reads_items and row[ITEMS]["data"]:
+            continue
+        key = replace(wanted, type=_first(row[TYPE]), queue=str(row[QUEUE] or ""))
+        cause = found.setdefault(key, Cause(key, ""))
+        cause.add(str(row["id"]), str(row[MODIFIED]))
+    return listing.total - len(listing.rows)
+
+
+def _first(value: Any) -> str:
+    """Return the name of a picklist value as rows have it."""
+    return str(value[0]) if value else ""
+
+
+def lookup_of(visit: Visit, parts: Mapping[str, str]) -> str:
+    """Return the reference lookup of a field rule; empty when it has none, or the caller may not read rules."""
+    rule = visit.registry.components.get(("Integrationrule", parts["rule"]))
+    part = rule.child("Fieldrule", parts["field_rule"]) if rule else None
+    shown = part is not None and visit.granted(Grant.READ_CONFIGURATION)
+    return part.text("reference_lookup") if part and shown else ""

@@ -1,0 +1,194 @@
+"""Finds what is wrong with the items of a User Exception Message, and the pages on which it is corrected.
+
+Addresses have names of configuration, and a key only when it is the key of a catalogue: never one of a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from shared.vault.access.permissions import Grant, Operation, may
+from shared.vault.admin.exception_filters import PARTS, TYPE
+from shared.vault.components.rule_changes import RULE
+from shared.vault.exceptions.error_words import ErrorWords, words_of
+from shared.vault.exceptions.exception_model import ItemErrorType
+from shared.vault.exceptions.missing_keys import missing_lookup_key, missing_record_key
+from shared.vault.integrations.reference_lookups import OBJECT as LOOKUP
+from shared.vault.integrations.reference_lookups import OF_OBJECTS
+
+if TYPE_CHECKING:
+    from shared.vault.admin.listing import Row
+    from shared.vault.admin.visit import Visit
+    from shared.vault.components.component_tree import Component
+
+MAX_KEYS = 5  # missing keys of one trouble that have a link of their own
+# Objects of which a key says nothing about a person.
+CATALOGUES = frozenset({"country__v", "product__v", "product_group__v", "specialty__v"})
+# Lookups whose source keys are names of configuration, and the objects from which even those are left out.
+CODED = frozenset({"picklist", "objectlifecyclestate", "documentlifecyclestate"})
+PEOPLE = frozenset({"account__v", "address__v", "person__sys", "user__sys"})
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page on which something is corrected."""
+
+    label: str
+    path: str
+
+
+@dataclass(slots=True)
+class Trouble:
+    """One cause among the items of a message: where it arose, how many items have it, and where it is corrected."""
+
+    error_type: str
+    rule: str
+    field_rule: str
+    target_field: str
+    texts: list[str] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+
+    @property
+    def words(self) -> ErrorWords | None:
+        """Return its error type in words."""
+        return words_of(self.error_type)
+
+
+def troubles(visit: Visit, rows: Iterable[Row], connection_id: str) -> list[Trouble]:
+    """Return the causes among rows of items, each once; ``connection_id`` is empty when it is not known."""
+    found: dict[tuple[str, ...], Trouble] = {}
+    for row in rows:
+        kind = str(row[TYPE][0]) if row[TYPE] else ""
+        rule, field_rule, target = (str(row[each] or "") for each in PARTS.values())
+        new = Trouble(kind, rule, field_rule, target)
+        trouble = found.setdefault((kind, rule, field_rule, target), new)
+        trouble.texts.append(str(row["error_message__sys"] or ""))
+    for each in found.values():
+        each.links = _links(visit, each, connection_id)
+    return list(found.values())
+
+
+def rule_path(visit: Visit, rule: str, field_rule: str = "") -> str:
+    """Return the page of a rule or of its field rule; empty when there is none for the caller."""
+    known = visit.registry.components.get((RULE, rule))
+    if known is None or not visit.granted(Grant.READ_CONFIGURATION):
+        return ""
+    path = f"/ui/rules/{quote(rule)}"
+    part = known.child("Fieldrule", field_rule) if field_rule else None
+    if part is None:
+        return path
+    # The form of a part is for those who may change rules; others find it in the rule's list.
+    form = f"{path}/Fieldrule/{quote(field_rule)}"
+    return form if visit.may_change(RULE) else f"{path}#field-rules"
+
+
+def _links(visit: Visit, trouble: Trouble, connection_id: str) -> list[Link]:
+    """Return the pages on which a trouble is corrected, the most direct first."""
+    rule = visit.registry.components.get((RULE, trouble.rule))
+    part = rule.child("Fieldrule", trouble.field_rule) if rule else None
+    links: list[Link] = []
+    if part is not None and visit.granted(Grant.READ_CONFIGURATION):
+        links += _lookup_links(visit, trouble, part, connection_id)
+        links += _reference_links(visit, trouble, part)
+        links += _object_link(visit, part.reference("target_object"), "Records")
+    path = rule_path(visit, trouble.rule, trouble.field_rule)
+    if path:
+        links.append(Link("Field rule" if part else "Integration rule", path))
+    return links
+
+
+def _lookup_links(
+    visit: Visit,
+    trouble: Trouble,
+    part: Component,
+    connection_id: str,
+) -> list[Link]:
+    """Return the rows of a field rule's lookup, and forms for those that are missing."""
+    name = part.text("reference_lookup")
+    of_lookup = trouble.error_type == ItemErrorType.LOOKUP
+    if not name or not may(visit.caller, LOOKUP, Operation.READ):
+        return []
+    listed = urlencode({"connection": connection_id, "name": name})
+    links = [Link(f"Rows of reference lookup {name}", f"/ui/lookups?{listed}")]
+    if not of_lookup or not may(visit.caller, LOOKUP, Operation.CREATE):
+        return links
+    kind = part.text("reference_lookup_type")
+    values = {
+        "connection__sys": connection_id,
+        "reference_lookup_name__sys": name,
+        "reference_lookup_type__sys": f"{kind}__sys" if kind else "",
+    }
+    if values["reference_lookup_type__sys"] == OF_OBJECTS:
+        values["target_object__sys"] = _referenced(visit, part)
+    keys = _keys(missing_lookup_key(text, name) for text in trouble.texts)
+    adds = [
+        Link(
+            f"Add a row for {key}",
+            _form(LOOKUP, {**values, "source_key__sys": key}),
+        )
+        for key in (keys if _is_coded(visit, part) else ())
+    ]
+    return [*(adds or [Link("Add a row", _form(LOOKUP, values))]), *links]
+
+
+def _reference_links(visit: Visit, trouble: Trouble, part: Component) -> list[Link]:
+    """Return the records to which a field refers, and forms for those that are missing."""
+    name = _referenced(visit, part)
+    found = _object_link(visit, name, "")
+    if not found:
+        return []
+    of_reference = trouble.error_type == ItemErrorType.REFERENCE
+    if not of_reference or not may(visit.caller, name, Operation.CREATE):
+        return found
+    label = visit.registry.objects[name].label
+    key_field = part.text("target_field_lookup")
+    keys = _keys(missing_record_key(text, name, key_field) for text in trouble.texts)
+    adds = [
+        Link(f"Add {label} {key}", _form(name, {key_field: key}))
+        for key in (keys if name in CATALOGUES else ())
+    ]
+    return [*(adds or [Link(f"Add {label}", _form(name, {}))]), *found]
+
+
+def _object_link(visit: Visit, name: str | None, before: str) -> list[Link]:
+    """Return the list of an object's records, as far as the caller may read them."""
+    target = visit.registry.objects.get(name or "")
+    if target is None or not target.active:
+        return []
+    if not may(visit.caller, target.name, Operation.READ):
+        return []
+    label = f"{before}: {target.label_plural}" if before else target.label_plural
+    return [Link(label, f"/ui/objects/{quote(target.name)}")]
+
+
+def _referenced(visit: Visit, part: Component) -> str:
+    """Return the object to whose records the target field of a field rule refers; empty when it refers to none."""
+    owner = visit.registry.objects.get(part.reference("target_object") or "")
+    name = part.reference("target_object_field") or ""
+    target = owner.fields.get(name) if owner else None
+    return (target.object or "") if target else ""
+
+
+def _is_coded(visit: Visit, part: Component) -> bool:
+    """Return whether the source keys of a field rule's lookup may stand in an address."""
+    if part.text("query_object") in PEOPLE:
+        return False
+    if part.text("reference_lookup_type") in CODED:
+        return True
+    return _referenced(visit, part) in CATALOGUES
+
+
+def _keys(found: Iterable[str]) -> list[str]:
+    """Return the first of these keys, each once."""
+    keys = dict.fromkeys(key for key in found if key)
+    return list(keys)[:MAX_KEYS]
+
+
+def _form(object_name: str, values: dict[str, str]) -> str:
+    """Return the address of the form of a new record, with what is filled in."""
+    filled = urlencode({name: value for name, value in values.items() if value})
+    path = f"/ui/objects/{quote(object_name)}/new"
+    return f"{path}?{filled}" if filled else path

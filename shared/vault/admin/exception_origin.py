@@ -1,0 +1,117 @@
+"""Finds where the message of a User Exception came from: its Vault, its run, and the body in which it came."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared.spark.broker_errors import MalformedMessage
+from shared.spark.envelope import Envelope, RunEvent
+from shared.vault.access.permissions import Grant, Operation, may
+from shared.vault.admin.listing import selected
+from shared.vault.admin.showing import record_path
+from shared.vault.exceptions.exception_model import MessageErrorType
+from shared.vault.vql import literal
+
+if TYPE_CHECKING:
+    from shared.vault.admin.listing import Row
+    from shared.vault.admin.visit import Visit
+
+CONNECTION = "integration__sysr.connection__sys"
+REMOTE_NAME = "integration__sysr.connection__sysr.remote_vault_name__sys"
+API_NAME = "integration__sysr.connection__sysr.name__v"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a message came from; what is not known is empty or None.
+
+    ``vault`` is the name of the Vault that has the source records, ``own`` says that it is this one. ``run`` is the
+    job id of a run, ``run_path`` its page; ``attempt`` counts the deliveries of the message until it failed first.
+    """
+
+    connection_id: str
+    vault: str
+    own: bool
+    run: int | None
+    run_path: str
+    attempt: int | None
+    body: str
+
+
+async def origin_of(visit: Visit, values: dict[str, Any]) -> Origin:
+    """Return the origin of a message whose record has these values."""
+    body = str(values.get("message_body_json__sys") or "")
+    envelope = _envelope(body)
+    connection = await _connection(visit, str(values["id"]))
+    sent = MessageErrorType.DELIVERY.value in (values.get("error_type__sys") or ())
+    remote = str(connection.get(REMOTE_NAME) or connection.get(API_NAME) or "")
+    run = _run(envelope)
+    integration = str(values.get("integration__sys") or "")
+    # Runs are shown to those who may read them, on the page of their integration.
+    linked = run is not None and integration and visit.granted(Grant.COPY_RECORDS)
+    return Origin(
+        connection_id=str(connection.get(CONNECTION) or ""),
+        vault=visit.vault.definition.label if sent else remote,
+        own=sent,
+        run=run,
+        run_path=f"/ui/integrations/{integration}/runs/{run}" if linked else "",
+        attempt=envelope.send_attempt if envelope else None,
+        body=_indented(body),
+    )
+
+
+def source_path(visit: Visit, origin: Origin, row: Row) -> str:
+    """Return the page of an item's source record; empty when it is in another Vault, or not for the caller."""
+    name = source_object(row)
+    known = visit.registry.objects.get(name)
+    if not origin.own or known is None or not may(visit.caller, name, Operation.READ):
+        return ""
+    return record_path(name, str(row["item__sys"]))
+
+
+def source_object(row: Row) -> str:
+    """Return the name of the object of an item's source record; empty when the item does not have it."""
+    try:
+        data = json.loads(row.get("item_data__sys") or "{}")
+    except ValueError:
+        # Cut off, or written by somebody else: the item is shown without it.
+        return ""
+    found = data.get("object") if isinstance(data, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+async def _connection(visit: Visit, message_id: str) -> Row:
+    """Return the connection by which a message came; empty without one, or when the caller may not read it."""
+    names = ("integration__sys", "connection__sys")
+    if not all(may(visit.caller, name, Operation.READ) for name in names):
+        return {}
+    columns = f"{CONNECTION}, {REMOTE_NAME}, {API_NAME}"
+    own = f"WHERE id = {literal(message_id)}"
+    rows = await selected(visit, f"SELECT {columns} FROM exception_message__sys {own}")
+    return next(iter(rows), {})
+
+
+def _envelope(body: str) -> Envelope | None:
+    """Return the message that a body has; None when it is not one."""
+    try:
+        return Envelope.parse(body.encode())
+    except MalformedMessage:
+        return None
+
+
+def _run(envelope: Envelope | None) -> int | None:
+    """Return the job id of the run that a message is a batch of; None for any other message."""
+    attributes = envelope.message.attributes if envelope else {}
+    run = attributes.get("run")
+    of_run = attributes.get("event") in tuple(RunEvent)
+    return run if of_run and isinstance(run, int) else None
+
+
+def _indented(body: str) -> str:
+    """Return a body with a line for each member; as it is when it is not JSON."""
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        return body

@@ -1,0 +1,109 @@
+"""Says in plain words what each error type of a User Exception means, and what an administrator does about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from shared.vault.exceptions.exception_model import ItemErrorType, MessageErrorType
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorWords:
+    """One error type: ``what`` went wrong and the ``remedy``, each a sentence or two."""
+
+    what: str
+    remedy: str
+
+
+def words_of(error_type: str) -> ErrorWords | None:
+    """Return the words for an error type of an item or a message; None for one that configuration has added."""
+    if error_type in tuple(ItemErrorType):
+        return item_words(ItemErrorType(error_type))
+    if error_type in tuple(MessageErrorType):
+        return message_words(MessageErrorType(error_type))
+    return None
+
+
+def reason_of(text: str) -> str:
+    """Return the text of an item's error without the names of rule, field rule and target field before each reason."""
+    return "\n".join(map(_reason, text.splitlines()))
+
+
+def _reason(line: str) -> str:
+    """Return the reason in a line of an error: a sentence that names what is wrong, not where."""
+    names, found, reason = line.partition(": ")
+    of_field = names.startswith("Integration rule ") and ", target field " in names
+    return reason[:1].upper() + reason[1:] if found and of_field else line
+
+
+def item_words(error_type: ItemErrorType) -> ErrorWords:
+    """Return the words for an item: a record that was not transferred, or only without one of its fields."""
+    match error_type:
+        case ItemErrorType.FIELD_VALUE:
+            words = ErrorWords(
+                "A value of the source record does not fit the field that it goes to.",
+                "Correct the value in the source record, or the field rule that translates it; then retry.",
+            )
+        case ItemErrorType.LOOKUP:
+            words = ErrorWords(
+                "A value of the source record has no row in its reference lookup.",
+                "Add the row to the reference lookup; then retry.",
+            )
+        case ItemErrorType.REFERENCE:
+            words = ErrorWords(
+                "A record to which the source record refers is missing in this Vault, or not usable.",
+                "Add or activate it in this Vault, or correct its key in the source record; then retry.",
+            )
+        case ItemErrorType.SOURCE:
+            words = ErrorWords(
+                "The source record was not found, or the connection's user may not read it.",
+                "Restore it in the source Vault or let the user read it; then retry. Ignore it if it was meant to go.",
+            )
+        case ItemErrorType.MATCH:
+            words = ErrorWords(
+                "It is not clear which record of this Vault the source record belongs to.",
+                "Leave only one of the records that match, or correct the keys that match them; then retry.",
+            )
+        case ItemErrorType.SAVE:
+            words = ErrorWords(
+                "This Vault refused to save the record.",
+                "Correct what the error names, often a required field or a permission of the connection's user; "
+                "then retry.",
+            )
+        case ItemErrorType.PROCESSING:
+            words = ErrorWords(
+                "Something unexpected stopped the record.",
+                "Retry. If it fails again, show the error to whoever runs the connector.",
+            )
+        case _:
+            assert_never(error_type)
+    return words
+
+
+def message_words(error_type: MessageErrorType) -> ErrorWords:
+    """Return the words for a message that failed as a whole, or with some of its records."""
+    match error_type:
+        case MessageErrorType.PROCESSING:
+            words = ErrorWords(
+                "Records of the message could not be transferred.",
+                "Correct what the error names; then retry.",
+            )
+        case MessageErrorType.DELIVERY:
+            words = ErrorWords(
+                "The message could not be delivered.",
+                "Give its queue an active connection, and see that the other Vault can be reached; then retry.",
+            )
+        case MessageErrorType.MALFORMED:
+            words = ErrorWords(
+                "What arrived on the queue cannot be read as a message.",
+                "Correct its sender, who has to send it anew: from here it cannot be retried. Then ignore it.",
+            )
+        case MessageErrorType.CONFIGURATION:
+            words = ErrorWords(
+                "The configuration does not say what to do with the message.",
+                "Activate or correct the integration point and its rules; then retry.",
+            )
+        case _:
+            assert_never(error_type)
+    return words

@@ -1,0 +1,34 @@
+"""Finds the key that an item's error misses, which the connector names when it is a code and not personal.
+
+A text has a line for each field that failed; what the lines say, ``services/connector/rules`` decides.
+"""
+
+from __future__ import annotations
+
+
+def missing_lookup_key(text: str, lookup: str) -> str:
+    """Return the source key that a reference lookup has no row for; empty when the text names none, or several."""
+    for line in text.splitlines():
+        _, found, rest = line.partition(f"reference lookup {lookup} (")
+        if found:
+            return _code(rest, " has no active row for the source key ", ";")
+    return ""
+
+
+def missing_record_key(text: str, object_name: str, key_field: str) -> str:
+    """Return the key that no record of an object has in a field; empty when the text does not name it."""
+    begin = f"no {object_name} with {key_field} "
+    for line in text.splitlines():
+        if begin in line:
+            return _code(line, begin, " exists in the target Vault;")
+    return ""
+
+
+def _code(line: str, begin: str, end: str) -> str:
+    """Return what stands between two parts of a line when it is one code.
+
+    Empty for several keys, and for the words that stand for a key that is not named.
+    """
+    _, _, rest = line.partition(begin)
+    key, ended, _ = rest.partition(end)
+    return "" if not ended or " " in key or "@" in key else key
