@@ -52,15 +52,17 @@ async def transfer_apart(
     :raises VaultRefused: a doubtful refusal, unless it is the last time; the unit is to be run again.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
-    :raises Exception: what the transfer raises, when no record at all goes through.
+    :raises Exception: what the transfer raises, when no record goes through; of a stopped query, when it is of one record.
     """
     apart = _Apart(unit, last)
     fault = await apart.try_(unit.ids)
     if fault is None:
         return apart.outcome
-    if len(unit.ids) > 1:
-        await apart.divide(messages)
-    if not apart.gone_through:
+    if len(unit.ids) == 1:
+        raise fault
+    await apart.divide(messages)
+    # Of a query that was stopped, each part has a reason of its own.
+    if not (apart.gone_through or isinstance(fault, QueryTimeout)):
         raise fault
     return apart.outcome
 

@@ -141,6 +141,20 @@ async def test_records_do_not_fail_with_others_for_a_query_that_was_stopped(
     assert {row[0] for row in items(vaults, "item")} == set(bad)
 
 
+@pytest.mark.parametrize("sizes", [[2], [1, 1]])
+async def test_records_fail_for_reasons_of_their_own_when_their_query_was_stopped(
+    vaults: Pair, sizes: list[int]
+) -> None:
+    vaults.crm.stop_queries(ACCOUNT, 1)
+    vaults.medical.poison(REQUEST, "", VaultRefused("INVALID_DATA", "no"))
+    sent = [inquiry(vaults.crm, account(vaults.crm)) for _ in range(2)]
+    left = iter(sent)
+    await handle(vaults, *(envelope(*(next(left) for _ in range(n))) for n in sizes))
+    reasons = items(vaults, "item", "error_message")
+    assert [row[0] for row in reasons] == sent
+    assert all("INVALID_DATA" in str(row[1]) for row in reasons)
+
+
 @pytest.mark.parametrize("size", [1, 40])
 async def test_a_vault_that_stops_every_query_is_left_in_time(
     vaults: Pair, size: int
