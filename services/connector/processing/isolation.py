@@ -52,7 +52,7 @@ async def transfer_apart(
     :raises VaultRefused: a doubtful refusal, unless it is the last time; the unit is to be run again.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
-    :raises Exception: what the transfer raises, when no record goes through; of a stopped query, when it is of one record.
+    :raises Exception: what the transfer raises, when no record goes through; a stopped query, only of one record.
     """
     apart = _Apart(unit, last)
     fault = await apart.try_(unit.ids)
