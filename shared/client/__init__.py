@@ -3,6 +3,8 @@
 from shared.client.client import VaultClient
 from shared.client.errors import (
     ClientError,
+    ExpiredPage,
+    QueryTimeout,
     UnexpectedAnswer,
     VaultRefused,
     VaultUnavailable,
@@ -12,8 +14,10 @@ from shared.client.results import ApiError, Page, QueryResult, Row, RowResult
 __all__ = [
     "ApiError",
     "ClientError",
+    "ExpiredPage",
     "Page",
     "QueryResult",
+    "QueryTimeout",
     "Row",
     "RowResult",
     "UnexpectedAnswer",

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from shared.client.answer_bounds import QUERY_SECONDS, QueryBounds
 from shared.client.component_calls import ComponentCalls
 from shared.client.errors import UnexpectedAnswer, VaultRefused, VaultUnavailable
+from shared.client.query_refusals import QUERY, QUERY_PAGE, query_refusals
 from shared.client.results import (
     Page,
     QueryResult,
@@ -157,6 +158,7 @@ class VaultClient(ServiceCalls, ComponentCalls):
         """Run a query and return the rows of all its pages.
 
         :raises UnexpectedAnswer: it has more pages, rows or bytes than the bounds allow.
+        :raises VaultRefused: as ExpiredPage or QueryTimeout when running it again may help.
         """
         rows: list[Row] = []
         description: Row | None = None
@@ -185,7 +187,7 @@ class VaultClient(ServiceCalls, ComponentCalls):
         """
         headers = {"X-VaultAPI-DescribeQuery": "true"} if describe else {}
         request = Request(
-            "query",
+            QUERY,
             "POST",
             f"{API}/query",
             form={"q": vql},
@@ -196,7 +198,7 @@ class VaultClient(ServiceCalls, ComponentCalls):
         page = await self._page(request, bounds)
         while page.next_page is not None:
             path = self._transport.local(page.next_page)
-            request = Request("query_page", "GET", path)
+            request = Request(QUERY_PAGE, "GET", path)
             following = asyncio.create_task(self._page(request, bounds))
             try:
                 yield page
@@ -208,7 +210,8 @@ class VaultClient(ServiceCalls, ComponentCalls):
         yield page
 
     async def _page(self, request: Request, bounds: QueryBounds) -> Page:
-        answer, size = await self._call_measured(request)
+        with query_refusals(request.call):
+            answer, size = await self._call_measured(request)
         page = read_page(answer)
         bounds.count(page, size)
         return page

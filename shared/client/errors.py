@@ -9,6 +9,8 @@
   - VaultRefused: will not pass by waiting; carries the error type of the API
 
     * UnexpectedAnswer: JSON of another shape than the API has
+    * ExpiredPage: a later page of a query is gone; the query may be run again from its beginning
+    * QueryTimeout: the Vault stopped a query; with less to do, or later, it may come to its end
 """
 
 from __future__ import annotations
@@ -55,3 +57,11 @@ class UnexpectedAnswer(VaultRefused):
         super().__init__(UNEXPECTED_ANSWER, message)
         # A copy is made of ``args`` for each caller that waited for one sign-in, and this class takes one argument.
         self.args = (message,)
+
+
+class ExpiredPage(VaultRefused):
+    """The Vault no longer has a later page of a query; run again from its beginning, the query has new pages."""
+
+
+class QueryTimeout(VaultRefused):
+    """The Vault stopped a query that took too long, for what it asks or because the Vault is slow now."""

@@ -106,13 +106,13 @@ DELIVERY = RetryPolicy(
 )
 # A Vault answers so for faults of its own, most of which pass within minutes; a record that provokes one must not hold
 # back the others of its unit for longer.
-UNEXPECTED_ERROR = RetryPolicy(
-    tries="a unit of messages",
-    after="a Vault answers with UNEXPECTED_ERROR",
+DOUBTFUL_REFUSAL = RetryPolicy(
+    tries="a unit of messages, a page of a run, a slice of a reconciliation",
+    after="a Vault answers with UNEXPECTED_ERROR, stops a query, or has a later page of it no more",
     attempts=12,
     first_pause=0.1,
     longest_pause=15.0,
-    finally_="a User Exception Message of type *Message Processing Error*",
+    finally_="a User Exception Message of type *Message Processing Error*, or the run's or reconciliation's error",
 )
 # A minute of it holds a place among the handlers, and the acknowledgement of the messages that came together.
 MARK_FAILED = RetryPolicy(
@@ -246,7 +246,7 @@ POLICIES = (
     INDEX_BUILDER,
     SUBSCRIPTION,
     DELIVERY,
-    UNEXPECTED_ERROR,
+    DOUBTFUL_REFUSAL,
     MARK_FAILED,
     OUTDATED_READ,
     LOST_RACE,

@@ -26,7 +26,6 @@ from tests.system.test_crashes import assert_queues_empty, exceptions_in, quoted
 from tests.system.test_transfer import transferred
 
 CONNECTOR = "medical-crm-connector"
-RETRY = "Objectaction.exception_message__sys.retry_transfer__sys"
 INQUIRIES = 6
 CALLS = {"calls": "2", "client_id": CONNECTOR}
 MESSAGES = {"calls": "2", "queue": "*"}
@@ -38,8 +37,6 @@ BESIDE = {
     "expired_next_page": {"fault": "fewer_rows", "share": "100"},
     "password_change_required": {"fault": "invalid_session", "calls": "2"},
 }
-# What a Vault says of the call itself is an exception at once, whose message is transferred again by Retry Transfer.
-EXCEPTIONS = {"costly_query", "expired_next_page"}
 
 
 @pytest.fixture(scope="module")
@@ -75,18 +72,12 @@ async def test_a_connector_gets_through(connected: Connected, fault: str) -> Non
             await switch_on(vault, {**BESIDE[fault], "client_id": CONNECTOR})
     results = await crm.run_bulk_action("medical_inquiry__v", inquiries, TRANSFER)
     assert all(result.ok for result in results)
-    if fault in EXCEPTIONS:
-        await told_as_exceptions(connected, before)
-    else:
-        await succeeded(crm, inquiries)
-        assert await exceptions_in(connected) == before
+    await succeeded(crm, inquiries)
+    assert await exceptions_in(connected) == before
     struck = [each for vault in vaults for each in await switches(vault)]
     assert fault in {each["fault"] for each in struck if each["struck"]}
     for vault in vaults:
         await switch_off(vault, None)
-    if fault in EXCEPTIONS:
-        await retried(medical)
-        await succeeded(crm, inquiries)
     await assert_queues_empty(connected)
 
 
@@ -150,23 +141,6 @@ async def answered(connected: Connected, item: str) -> None:
     """Transfer an inquiry, and have an agent begin with it, which comes back to Vault CRM."""
     request = await transferred(connected, item)
     await agent_does(connected, str(request["id"]), "new_state__v.start_work__v")
-
-
-async def told_as_exceptions(connected: Connected, before: list[int]) -> None:
-    async def told() -> bool:
-        return sum(await exceptions_in(connected)) > sum(before)
-
-    await eventually("a user exception", told)
-
-
-async def retried(medical: VaultClient) -> None:
-    """Retry what has failed, as an administrator does."""
-    text = "SELECT id FROM exception_message__sys WHERE error_status__sys = 'open__sys'"
-    rows = (await medical.query(text)).rows
-    ids = [str(row["id"]) for row in rows]
-    assert ids
-    results = await medical.run_bulk_action("exception_message__sys", ids, RETRY)
-    assert all(result.ok for result in results)
 
 
 async def succeeded(crm: VaultClient, inquiries: list[str]) -> None:

@@ -28,6 +28,7 @@ from services.connector.vaults.configuration import (
     ConfigurationFault,
     Route,
 )
+from services.connector.vaults.doubtful_refusals import Doubts
 from services.connector.vaults.vaults import (
     PASSING,
     ConnectedVault,
@@ -35,11 +36,9 @@ from services.connector.vaults.vaults import (
     Vaults,
     passing_refusals,
 )
-from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.client.errors import VaultRefused
 from shared.client.results import QueryResult
-from shared.protocol.error_types import ErrorType
 from shared.runtime.logging import get_logger
-from shared.runtime.retry_policies import UNEXPECTED_ERROR
 from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import Envelope, ReconciliationEvent
@@ -78,7 +77,7 @@ class UnitExecution:
         self._locks = locks
         self._exceptions = exceptions
         self._given_up = given_up
-        self._unexpected = 0
+        self._doubts = Doubts()
         self._route: Route | None = None
         self._source: KnownVault | None = vaults.get(unit.key.source)
         # Until the configuration is known, nothing may be written into the source Vault.
@@ -108,7 +107,7 @@ class UnitExecution:
         except GivenUp as reason:
             await self._refuse(MessageErrorType.PROCESSING, str(reason))
         except VaultRefused as refused:
-            self._repeat_unexpected(refused)
+            self._doubts.begin_again(refused)
             text = failure_text(refused)
             await self._refuse(MessageErrorType.PROCESSING, text)
         except Exception as error:  # noqa: BLE001  whatever it is, this message must not come back for ever
@@ -136,24 +135,6 @@ class UnitExecution:
             refused = await self.telling()
         for failure in refused.values():
             raise VaultRefused(failure.error_type, "records do not take their mark")
-
-    def _repeat_unexpected(self, refused: VaultRefused) -> None:
-        """Convert the first few unexpected errors inside a Vault, so that the unit is run again.
-
-        :raises VaultUnavailable: for such an error.
-        """
-        # Such a fault often passes, but one that a message provokes comes every time.
-        if refused.type != ErrorType.UNEXPECTED_ERROR:
-            return
-        if not self._is_last:
-            self._unexpected += 1
-            text = f"unexpected error, time {self._unexpected}"
-            raise VaultUnavailable(text) from refused
-
-    @property
-    def _is_last(self) -> bool:
-        """Return whether an unexpected error now counts as the unit's own."""
-        return self._unexpected >= UNEXPECTED_ERROR.attempts - 1
 
     async def _transfer(self) -> Outcome:
         key = self._unit.key
@@ -193,7 +174,7 @@ class UnitExecution:
         if not unit.ids:
             return Outcome()
         messages = self._unit.ids_by_message
-        return await transfer_apart(unit, messages, last=self._is_last)
+        return await transfer_apart(unit, messages, last=self._doubts.is_last)
 
     async def _opened(self) -> list[QueryResult]:
         """Return the answer to the opening question of the unit's point, if it has one."""

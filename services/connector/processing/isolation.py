@@ -12,13 +12,15 @@ from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import ConfigurationFault
+from services.connector.vaults.doubtful_refusals import is_doubtful
 from services.connector.vaults.vaults import PASSING, passing_refusals
-from shared.client.errors import VaultRefused
-from shared.protocol.error_types import ErrorType
+from shared.client.errors import QueryTimeout, VaultRefused
 from shared.runtime.logging import get_logger
 
 MAX_ALONE = 8
-"""Records of a message that fail alone while none of its others goes through; the rest of it then fails untried."""
+"""Records of a message that fail alone while none of its others goes through; the rest of it then fails untried.
+
+So does the rest of a unit when as many records each had a query stopped, which takes a Vault a minute each time."""
 
 _log = get_logger(__name__)
 
@@ -43,21 +45,24 @@ async def transfer_apart(
 ) -> Outcome:
     """Transfer a unit; of one that fails as a whole, only those records fail that fail alone, too.
 
-    ``messages`` are the unit's ids by message, each id once. Unless it is the ``last`` time, a unit is not divided for
-    an UNEXPECTED_ERROR, which often passes.
+    ``messages`` are the unit's ids by message, each id once. Unless it is the ``last`` time, no record fails for a
+    doubtful refusal, which often passes; a unit is divided for one only where fewer ids make a smaller query.
 
     :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
+    :raises VaultRefused: a doubtful refusal, unless it is the last time; the unit is to be run again.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
-    :raises Exception: what the transfer raises, when no record at all goes through.
+    :raises Exception: what the transfer raises, when no record goes through; a stopped query, only of one record.
     """
     apart = _Apart(unit, last)
     fault = await apart.try_(unit.ids)
     if fault is None:
         return apart.outcome
-    if len(unit.ids) > 1:
-        await apart.divide(messages)
-    if not apart.gone_through:
+    if len(unit.ids) == 1:
+        raise fault
+    await apart.divide(messages)
+    # Of a query that was stopped, each part has a reason of its own.
+    if not (apart.gone_through or isinstance(fault, QueryTimeout)):
         raise fault
     return apart.outcome
 
@@ -70,6 +75,7 @@ class _Apart:
     last: bool
     outcome: Outcome = field(default_factory=Outcome)
     gone_through: bool = False
+    stopped_alone: dict[Ids, QueryTimeout] = field(default_factory=dict)
 
     async def divide(self, messages: tuple[Ids, ...]) -> None:
         """Settle messages that have failed together: the halves that fail again are divided further."""
@@ -94,7 +100,7 @@ class _Apart:
             elif len(part) == 1:
                 alone += 1
                 failed.append((part, error))
-            elif alone >= MAX_ALONE and not some_go_through:
+            elif alone >= MAX_ALONE and not some_go_through and self._counts(error):
                 failed.append((part, error))
             else:
                 parts += _halves(part)
@@ -103,6 +109,8 @@ class _Apart:
 
     async def try_(self, ids: Ids) -> Exception | None:
         """Transfer some of the ids, and return what they fail with as a whole; None when they do not."""
+        if len(self.stopped_alone) >= MAX_ALONE and not self.gone_through:
+            return next(iter(self.stopped_alone.values()))
         try:
             with passing_refusals():
                 part = replace(self.unit, ids=ids)
@@ -110,14 +118,22 @@ class _Apart:
         except (*PASSING, ConfigurationFault, RuleError):
             raise
         except VaultRefused as refused:
-            if refused.type == ErrorType.UNEXPECTED_ERROR and not self.last:
+            is_divisible = isinstance(refused, QueryTimeout) and len(ids) > 1
+            if not (self._counts(refused) or is_divisible):
                 raise
+            if isinstance(refused, QueryTimeout) and not is_divisible:
+                self.stopped_alone[ids] = refused
             return refused
         except Exception as error:  # noqa: BLE001  whatever it is, it must not harm the other records
             return error
         self.gone_through = True
         self.outcome.add(outcome)
         return None
+
+    def _counts(self, error: Exception) -> bool:
+        """Return whether records may fail for an error."""
+        is_unsure = isinstance(error, VaultRefused) and is_doubtful(error)
+        return self.last or not is_unsure
 
     def _fail(self, ids: Ids, error: Exception) -> None:
         failure = ItemFailure(ItemErrorType.PROCESSING, failure_text(error))

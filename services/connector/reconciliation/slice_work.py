@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from services.connector.messages.units import Inbound
@@ -23,6 +23,7 @@ from services.connector.rules.rows import MODIFIED, literal, modified_field, sta
 from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import readings_of
 from services.connector.vaults.configuration import ConfigurationFault, Connection
+from services.connector.vaults.doubtful_refusals import Doubts
 from services.connector.vaults.record_access import RecordAccess
 from services.connector.vaults.vaults import (
     ConnectedVault,
@@ -56,11 +57,12 @@ class SliceWork:
     own: ConnectedVault
     message: Inbound
     reconciliation: int
+    doubts: Doubts = field(default_factory=Doubts)
 
     async def run(self) -> None:
         """Compare the next slice; end the reconciliation with the reason when it cannot be compared.
 
-        :raises VaultUnavailable: a Vault is away, and the message is to be carried out again.
+        :raises VaultUnavailable: a Vault is away or in trouble, and the message is to be carried out again.
         """
         try:
             with passing_refusals():
@@ -68,6 +70,7 @@ class SliceWork:
         except (ConfigurationFault, RuleError) as fault:
             await self.give_up(str(fault))
         except VaultRefused as refused:
+            self.doubts.begin_again(refused)
             reason = without_values(refused.message)
             await self.give_up(f"A Vault refused the call: {refused.type}: {reason}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from services.connector.messages.units import Inbound, RunBatch
@@ -12,6 +12,7 @@ from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import Scope, Stage, stages
 from services.connector.runs.window import Cursor, Window, page_statement, window
 from services.connector.vaults.configuration import ConfigurationFault
+from services.connector.vaults.doubtful_refusals import Doubts
 from services.connector.vaults.record_access import ChangeReads
 from services.connector.vaults.vaults import (
     ConnectedVault,
@@ -57,11 +58,12 @@ class RunReading:
     overlap: timedelta
     message: Inbound
     batch: RunBatch
+    doubts: Doubts = field(default_factory=Doubts)
 
     async def run(self) -> None:
         """Read the due stage to its end; end the run with the reason when it cannot be read.
 
-        :raises VaultUnavailable: a Vault is away, and the message is to be carried out again.
+        :raises VaultUnavailable: a Vault is away or in trouble, and the message is to be carried out again.
         :raises BrokerUnavailable: likewise the broker.
         """
         try:
@@ -70,6 +72,7 @@ class RunReading:
         except (ConfigurationFault, RuleError) as fault:
             await self.give_up(str(fault))
         except VaultRefused as refused:
+            self.doubts.begin_again(refused)
             reason = without_values(refused.message)
             text = f"A Vault refused the call: {refused.type}: {reason}"
             await self.give_up(text)

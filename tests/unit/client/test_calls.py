@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 from contextlib import aclosing
 
 import orjson
@@ -11,10 +12,13 @@ from aiohttp import web
 
 from shared.client import (
     ApiError,
+    ExpiredPage,
     Page,
+    QueryTimeout,
     RowResult,
     UnexpectedAnswer,
     VaultClient,
+    VaultRefused,
     VaultUnavailable,
 )
 from tests.unit.client.fake_vault import FaultyVault, success
@@ -144,6 +148,41 @@ async def test_a_page_that_fails_is_raised_after_the_ones_before(
         assert (await anext(pages)).rows == [{"id": "V0"}]
         with pytest.raises(VaultUnavailable):
             await anext(pages)
+
+
+@pytest.mark.parametrize(
+    ("page", "type", "expected"),
+    [
+        ("first", "OPERATION_NOT_ALLOWED", QueryTimeout),
+        ("later", "OPERATION_NOT_ALLOWED", QueryTimeout),
+        ("later", "INVALID_DATA", ExpiredPage),
+        ("later", "MALFORMED_URL", ExpiredPage),
+        ("first", "INVALID_DATA", VaultRefused),
+        ("first", "MALFORMED_URL", VaultRefused),
+        ("later", "INSUFFICIENT_ACCESS", VaultRefused),
+    ],
+)
+async def test_a_refused_page_says_whether_the_query_may_be_run_again(
+    vault: FaultyVault,
+    client: VaultClient,
+    page: str,
+    type: str,
+    expected: builtins.type[VaultRefused],
+) -> None:
+    Pages(vault, [1, 1])
+    said = {"type": type, "message": "no"}
+    path = f"{API}/query" if page == "first" else f"{API}/query/cursor"
+    body = {"responseStatus": "FAILURE", "errors": [said]}
+
+    async def refuses(_request: web.Request) -> web.StreamResponse:
+        return web.json_response(body)
+
+    vault.on(path, refuses)
+    with pytest.raises(VaultRefused) as caught:
+        await client.query("SELECT id FROM account__v")
+    found = caught.value
+    assert found.__class__ is expected
+    assert (found.type, found.message) == (type, "no")
 
 
 @pytest.mark.parametrize(

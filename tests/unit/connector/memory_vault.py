@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from shared.client.errors import VaultRefused
+from shared.client.errors import QueryTimeout, VaultRefused
 from shared.client.results import (
     SOURCE_MODIFIED,
     ApiError,
@@ -80,6 +80,7 @@ class MemoryVault:
         self._call_faults: dict[str, list[Exception]] = {}
         self._hooks: dict[str, list[Hook]] = {}
         self._poisons: list[tuple[str, str, Exception]] = []
+        self._most_named: dict[str, int] = {}
 
     # What a test says of the Vault.
 
@@ -126,6 +127,10 @@ class MemoryVault:
         """Fail every call that writes a row of this object in which a text stands, as a whole."""
         self._poisons.append((object_name, text, error))
 
+    def stop_queries(self, object_name: str, most: int) -> None:
+        """Stop every query of an object that names more values than so many, as one that takes too long."""
+        self._most_named[object_name] = most
+
     def before(self, call: str, hook: Hook) -> None:
         """Let something happen before the next call of this name: another connector at work."""
         self._hooks.setdefault(call, []).append(hook)
@@ -140,6 +145,10 @@ class MemoryVault:
         """A record by id; None when there is none."""
         return self._records.get(object_name, {}).get(record)
 
+    def queries_of(self, object_name: str) -> int:
+        """How many queries of an object were asked for, those that were refused too."""
+        return sum(f" FROM {object_name} " in text for text in self.asked)
+
     # RecordAccess.
 
     async def query(self, vql_text: str, *, describe: bool = False) -> QueryResult:
@@ -152,6 +161,9 @@ class MemoryVault:
             await self._begin(f"query {statement.select.source}")
         except vql.VqlError as error:
             raise VaultRefused(error.type, error.message) from error
+        most = self._most_named.get(statement.select.source)
+        if most is not None and vql_text.count("'") > 2 * most:
+            raise QueryTimeout(ErrorType.OPERATION_NOT_ALLOWED, "[query timeout]")
         rows = answer(self, statement.select)
         return QueryResult(rows, block if describe else None)
 

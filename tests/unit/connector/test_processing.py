@@ -9,7 +9,7 @@ import pytest
 
 from services.connector.vaults.vaults import Interrupted, Patience
 from shared.client.errors import VaultRefused, VaultUnavailable
-from shared.runtime.retry_policies import MARK_FAILED, UNEXPECTED_ERROR
+from shared.runtime.retry_policies import MARK_FAILED
 from shared.spark.broker_errors import BrokerUnavailable
 from tests.unit.connector.example_records import (
     ACCOUNT,
@@ -304,18 +304,6 @@ async def test_a_fault_that_passes_is_waited_for(
     await handle(vaults, envelope(item))
     assert status(vaults.crm, item) == "success__v"
     assert exceptions(vaults, "message_id") == []
-
-
-async def test_unexpected_errors_of_a_vault_are_bounded(
-    vaults: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(asyncio, "timeout", _at_once)
-    times = UNEXPECTED_ERROR.attempts
-    errors = [VaultRefused("UNEXPECTED_ERROR", "oops") for _ in range(times)]
-    vaults.medical.fail_calls("upsert case__v", *errors)
-    await handle(vaults, envelope(an_inquiry(vaults)))
-    (found,) = exceptions(vaults, "error_message")
-    assert "UNEXPECTED_ERROR" in str(found["error_message"])
 
 
 def _at_once(_delay: float | None) -> asyncio.Timeout:
