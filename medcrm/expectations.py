@@ -8,13 +8,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from medcrm.configuration import ConfigurationFault
+from medcrm.reconciling import number_of_findings, reconcile, table
 from shared.client import VaultClient
 from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.client.results import text
 from shared.protocol.error_types import ErrorType
 
 POLL_SECONDS = 1.0
 INQUIRIES = "medical_inquiry__v"
 PENDING = f"SELECT id FROM {INQUIRIES} WHERE transfer_status__v = 'pending__v'"  # noqa: S608  a constant
+CONNECTIONS = (
+    "SELECT api_name__sys FROM connection__sys "
+    "WHERE status__v = 'active__v' AND state__v = 'active_state__sys' ORDER BY api_name__sys"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether an expectation holds now: ``unmet`` is why not, None when it does; ``lines`` show what was found."""
+
+    unmet: str | None = None
+    lines: Sequence[str] = ()
 
 
 class Expectation(Protocol):
@@ -24,8 +39,12 @@ class Expectation(Protocol):
     def title(self) -> str:
         """Return what is expected, as a sentence."""
 
-    async def unmet(self, client: VaultClient) -> str | None:
-        """Return why it does not hold now; None when it does."""
+    @property
+    def pause_seconds(self) -> float:
+        """Return after how long it is asked again while it does not hold."""
+
+    async def answer(self, client: VaultClient) -> Answer:
+        """Return whether it holds now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +52,10 @@ class QueuesEmpty:
     """Every message has been delivered and processed."""
 
     title: str = "All queues of the Vault are empty"
+    pause_seconds: float = POLL_SECONDS
 
-    async def unmet(self, client: VaultClient) -> str | None:
-        """Return the queues that have messages."""
+    async def answer(self, client: VaultClient) -> Answer:
+        """Name the queues that have messages."""
         waiting: list[str] = []
         for queue in await client.queues():
             name = str(queue.get("name"))
@@ -45,7 +65,7 @@ class QueuesEmpty:
             messages = (await client.queue(name)).get("messages_in_queue")
             if messages != 0:
                 waiting.append(f"{name} has {messages} messages")
-        return "; ".join(waiting) or None
+        return Answer("; ".join(waiting) or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,35 +73,87 @@ class InquiriesSettled:
     """No inquiry waits for its transfer any more: each is at Success, or Failed with a user exception."""
 
     title: str = "No inquiry is left at Transfer Status Pending"
+    pause_seconds: float = POLL_SECONDS
 
-    async def unmet(self, client: VaultClient) -> str | None:
-        """Return how many inquiries are pending; none in a Vault without inquiries."""
+    async def answer(self, client: VaultClient) -> Answer:
+        """Say how many inquiries are pending; none in a Vault without inquiries."""
         try:
             pending = (await client.query(PENDING)).rows
         except VaultRefused as refused:
             # There is no such object.
             if refused.type == ErrorType.INVALID_DATA:
-                return None
+                return Answer()
             raise
         if not pending:
-            return None
-        return f"{len(pending)} are; look for their user exceptions in the other Vault"
+            return Answer()
+        return Answer(
+            f"{len(pending)} are; look for their user exceptions in the other Vault"
+        )
 
 
-EXPECTATIONS: Sequence[Expectation] = (QueuesEmpty(), InquiriesSettled())
-"""What is expected after every rehearsal; a further expectation is a class and a member here."""
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """Each Active connection is compared, as ``medcrm reconcile`` does: the Vault has what the rules make."""
 
+    title: str = "Nothing differs between the Vaults of a connection"
+    # Longer than for a question: each reconciliation is work for both Vaults, and only the last ones are kept.
+    pause_seconds: float = 15.0
 
-async def unmet_within(
-    client: VaultClient, expectation: Expectation, seconds: float
-) -> str | None:
-    """Ask until an expectation holds, for so many seconds; return why it does not, None when it does."""
-    deadline = time.monotonic() + seconds
-    while True:
+    async def answer(self, client: VaultClient) -> Answer:
+        """Show the counts of each connection, and name those with findings."""
+        found: list[str] = []
+        lines: list[str] = []
+        for row in (await client.query(CONNECTIONS)).rows:
+            name = text(row, "api_name__sys")
+            of_connection = await self._compared(client, name)
+            lines += of_connection.lines
+            if of_connection.unmet is not None:
+                found.append(of_connection.unmet)
+        return Answer("; ".join(found) or None, lines)
+
+    async def _compared(self, client: VaultClient, connection: str) -> Answer:
+        # What was changed lately is the very thing that the rehearsal is about.
+        scope = {"connection": connection, "window_minutes": "0"}
         try:
-            reason = await expectation.unmet(client)
+            state = await reconcile(client, scope, _unseen)
+        except ConfigurationFault as fault:
+            return Answer(f"{connection}: {fault}")
+        except VaultRefused as refused:
+            # Another reconciliation of the connection waits.
+            if refused.type == ErrorType.OPERATION_NOT_ALLOWED:
+                return Answer(f"{connection}: {refused.message}")
+            raise
+        lines = [connection, *table(state)]
+        number = number_of_findings(state)
+        if not number:
+            return Answer(None, lines)
+        job = state.get("job_id")
+        return Answer(f"{connection} has {number} findings; see job {job}", lines)
+
+
+def _unseen(compared: int, expected: int) -> None:
+    """Take the progress of a reconciliation, which a rehearsal does not show."""
+
+
+EXPECTATIONS: Sequence[Expectation] = (QueuesEmpty(), InquiriesSettled(), Reconciled())
+"""What is expected after every rehearsal, in the order in which it is asked; a further one is a class and a member."""
+
+
+async def answer_within(
+    client: VaultClient, expectation: Expectation, seconds: float
+) -> Answer:
+    """Ask until an expectation holds, for so many seconds, once at least; return the last answer."""
+    deadline = time.monotonic() + seconds
+    answer = Answer(f"there is no answer within {seconds:.0f} s")
+    while True:
+        left = max(deadline - time.monotonic(), expectation.pause_seconds)
+        try:
+            async with asyncio.timeout(left):
+                answer = await expectation.answer(client)
         except VaultUnavailable as error:
-            reason = str(error)
-        if reason is None or time.monotonic() >= deadline:
-            return reason
-        await asyncio.sleep(POLL_SECONDS)
+            answer = Answer(str(error))
+        except TimeoutError:
+            return answer
+        if answer.unmet is None or time.monotonic() >= deadline:
+            return answer
+        await asyncio.sleep(expectation.pause_seconds)

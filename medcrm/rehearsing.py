@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from medcrm.expectations import EXPECTATIONS, POLL_SECONDS, unmet_within
+from medcrm.expectations import EXPECTATIONS, POLL_SECONDS, answer_within
 from medcrm.fault_calls import switch_off, switch_on, switches
 from medcrm.rehearsals import Rehearsal, Stage
 from shared.client import VaultClient
@@ -46,10 +46,13 @@ async def play(
     say("The faults are over. What holds:")
     held = True
     for expectation in EXPECTATIONS:
-        reason = await unmet_within(client, expectation, course.patience_seconds)
-        held = held and reason is None
-        outcome = "holds" if reason is None else f"DOES NOT HOLD: {reason}"
+        answer = await answer_within(client, expectation, course.patience_seconds)
+        holds = answer.unmet is None
+        held = held and holds
+        outcome = "holds" if holds else f"DOES NOT HOLD: {answer.unmet}"
         say(f"   {expectation.title}: {outcome}")
+        for line in answer.lines:
+            say(f"      {line}")
     return held
 
 

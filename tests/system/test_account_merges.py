@@ -6,6 +6,7 @@ from shared.client.results import rows_of, whole
 from shared.client.transport import API, Request
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue
+from tests.system.reconciling import assert_clean
 from tests.system.test_crashes import assert_queues_empty, quoted
 from tests.system.test_transfer import account, inquiry, one, transferred
 
@@ -53,7 +54,8 @@ async def test_merged_accounts_leave_one_case_contact(connected: Connected) -> N
     run = new_run()
     duplicate = await account(connected, f"{run}d", veevaid__v=f"D{run}")
     main = await account(connected, f"{run}m", veevaid__v=f"M{run}")
-    before = await transferred(connected, await inquiry(connected, duplicate))
+    first = await inquiry(connected, duplicate)
+    before = await transferred(connected, first)
     kept = await transferred(connected, await inquiry(connected, main))
     waiting = await inquiry(connected, duplicate)
     left = kept["case__vr.case_contact__v"]
@@ -73,6 +75,7 @@ async def test_merged_accounts_leave_one_case_contact(connected: Connected) -> N
     person = await connected.medical.record("person__sys", str(left))
     assert person["link__sys"] == f"{connected.crm.vault_id}_{main}"
     assert person["veeva_id__v"] == f"M{run}"
+    await assert_clean(connected.medical, {duplicate, main, first, waiting})
 
 
 async def test_an_account_that_only_the_duplicate_made_known_is_its_contact(
@@ -128,6 +131,7 @@ async def test_contacts_that_are_merged_here_are_not_overwritten_by_turns(
         return types == [["match_error__sys"]] * 2
 
     await eventually("the warnings of two inquiries", warned)
+    await assert_clean(connected.medical, accounts)
 
 
 async def test_where_accounts_may_not_be_pulled_no_merge_is_told(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from shared.client.results import Row
 from tests.system.conditions import Connected, eventually, new_run
+from tests.system.reconciling import assert_clean
 from tests.system.test_transfer import account, inquiry, one, transferred
 
 ACTION = "Objectlifecyclestateuseraction.case_request__v"
@@ -70,6 +71,7 @@ async def test_a_closed_request_is_opened_again_and_closed_again(
     again = await followed(connected, item, "closed__v")
     assert again["response__v"] == "See the new label."
     assert str(again["closed_date__v"]) > str(closed["closed_date__v"])
+    await assert_clean(connected.crm, {item, request})
 
 
 async def test_a_request_is_cancelled_and_taken_up_after_all(
@@ -86,3 +88,4 @@ async def test_a_request_is_cancelled_and_taken_up_after_all(
     await followed(connected, item, "in_progress__v")
     await agent_does(connected, request, "in_progress_state__v.cancel__v")
     await followed(connected, item, "cancelled__v")
+    await assert_clean(connected.crm, {item, request})

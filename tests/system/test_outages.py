@@ -14,6 +14,7 @@ from local.polling import answers_within
 from local.system import System
 from tests.system import own
 from tests.system.conditions import Connected, eventually, new_run
+from tests.system.reconciling import assert_clean, everything_transferred
 from tests.system.test_crashes import exceptions_in, quoted, transfer
 
 running, connected = own.running, own.connected
@@ -48,6 +49,7 @@ async def test_a_database_that_takes_no_writes_is_waited_for(
     running: System, connected: Connected, vault: str
 ) -> None:
     crm, medical = connected.crm, connected.medical
+    await everything_transferred(connected)
     inquiries = await submitted_inquiries(crm, medical, INQUIRIES, new_run())
     exceptions = await exceptions_in(connected)
 
@@ -73,6 +75,8 @@ async def test_a_database_that_takes_no_writes_is_waited_for(
 
     await eventually("every Transfer Status being Success", all_succeeded)
     assert await exceptions_in(connected) == exceptions
+    found = await assert_clean(medical)
+    assert found.counts["equal"] >= 2 * INQUIRIES
 
 
 async def told_by_the_connector(system: System) -> None:

@@ -5,24 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 
+import asyncpg
 import pytest
 
 from bench.data import TRANSFER, submitted_inquiries
 from local.system import System
 from local.system_parts import SANDBOX
+from medcrm.expectations import EXPECTATIONS
 from medcrm.fault_calls import switch_off, switch_on, switches
+from medcrm.rehearsals import REHEARSALS
 from shared.client import VaultClient
 from shared.vault.rehearsal.fault import CallFault
 from shared.vault.rehearsal.fault_catalogue import FAULTS
 from tests.servers import private_system
-from tests.service.test_medcrm_config import run
+from tests.service.test_medcrm_config import Result, run
 from tests.system.conditions import Connected, connected_to, eventually, new_run
+from tests.system.reconciling import assert_clean, everything_transferred
+from tests.system.test_case_requests import agent_does
 from tests.system.test_crashes import assert_queues_empty, exceptions_in, quoted
+from tests.system.test_transfer import transferred
 
 CONNECTOR = "medical-crm-connector"
 INQUIRIES = 6
 CALLS = {"calls": "2", "client_id": CONNECTOR}
 MESSAGES = {"calls": "2", "queue": "*"}
+# All but the one whose lost answers last as long as a client waits; its faults are struck one by one as well.
+PLAYED = sorted(set(REHEARSALS) - {"slow-afternoon"})
+BRIEFLY = ("--client-id", "nobody", "--stage-seconds", "0", "--patience", "0")
 # Faults that only show beside another one: pages have to be many, and a session over.
 BESIDE = {
     "expired_next_page": {"fault": "fewer_rows", "share": "100"},
@@ -40,6 +49,8 @@ async def running() -> AsyncIterator[System]:
 @pytest.fixture(scope="module")
 async def connected(running: System) -> AsyncIterator[Connected]:
     async with connected_to(running) as clients:
+        # From here on a reconciliation is clean.
+        await everything_transferred(clients)
         yield clients
 
 
@@ -70,37 +81,66 @@ async def test_a_connector_gets_through(connected: Connected, fault: str) -> Non
     await assert_queues_empty(connected)
 
 
-async def test_a_night_of_maintenance(running: System, connected: Connected) -> None:
+@pytest.mark.parametrize("name", PLAYED)
+async def test_a_connector_gets_through_a_rehearsal(
+    running: System, connected: Connected, name: str
+) -> None:
     crm, medical = connected.crm, connected.medical
-    inquiries = await submitted_inquiries(crm, medical, 40, new_run())
-    account = running.sign_ins()["crm_vault"]["admin"]
-    options = ("--client-id", CONNECTOR, "--stage-seconds", "2", "--patience", "60")
-    night = asyncio.create_task(
-        run(
-            "rehearse",
-            "maintenance-night",
-            "--url",
-            running.endpoints()["crm_vault"]["url"],
-            "--username",
-            account["username"],
-            *options,
-            password=account["password"],
-        )
-    )
+    inquiries = await submitted_inquiries(crm, medical, 20, new_run())
+    options = ("--client-id", CONNECTOR, "--stage-seconds", "2", "--patience", "45")
+    playing = asyncio.create_task(rehearse(running, name, *options))
     waiting = list(inquiries)
-    while waiting and not night.done():
-        one = waiting.pop()
-        await crm.run_bulk_action("medical_inquiry__v", [one], TRANSFER)
-        await succeeded(crm, [one])
-    await crm.run_bulk_action("medical_inquiry__v", waiting, TRANSFER)
-    played = await night
-    assert "All queues of the Vault are empty: holds" in played.output
-    assert "No inquiry is left at Transfer Status Pending: holds" in played.output
-    assert "2. Calls that were under way end in nothing" in played.output
-    assert "status_503_html: the next 15 calls" in played.output
+    while waiting and not playing.done():
+        await answered(connected, waiting.pop())
+    played = await playing
+    for stage in REHEARSALS[name].stages:
+        assert f". {stage.title}\n" in played.output
+    for expectation in EXPECTATIONS:
+        assert f"{expectation.title}: holds\n" in played.output
     assert played.exit_code == 0
     assert await switches(crm) == []
-    await succeeded(crm, inquiries)
+    for item in waiting:
+        await answered(connected, item)
+    found = await assert_clean(crm)
+    assert found.counts["equal"] >= len(inquiries)
+    found = await assert_clean(medical)
+    assert found.counts["equal"] >= 2 * len(inquiries)
+
+
+async def test_what_differs_in_the_end_is_said(
+    running: System, connected: Connected
+) -> None:
+    crm = connected.crm
+    (item,) = await submitted_inquiries(crm, connected.medical, 1, new_run())
+    await answered(connected, item)
+    await assert_clean(crm)
+    held = await rehearse(running, "month-end-limits", *BRIEFLY)
+    assert held.exit_code == 0, held.output
+    database = await asyncpg.connect(running.database_dsn("crm_vault"), timeout=30)
+    statement = "UPDATE records.medical_inquiry__v SET response__v = $2 WHERE id = $1"
+    await database.execute(statement, item, "Not what the agent wrote")
+    failed = await rehearse(running, "month-end-limits", *BRIEFLY)
+    await database.execute(statement, item, None)
+    await database.close()
+    assert failed.exit_code == 1, failed.output
+    assert "DOES NOT HOLD: medical_crm__v has 1 findings; see job" in failed.output
+    assert "different: medical_inquiry__v.response__v in 1\n" in failed.output
+    await assert_clean(crm)
+
+
+async def rehearse(running: System, name: str, *options: str) -> Result:
+    """Play a ready-made rehearsal in Vault CRM."""
+    account = running.sign_ins()["crm_vault"]["admin"]
+    url = running.endpoints()["crm_vault"]["url"]
+    vault = ("--url", url, "--username", account["username"])
+    password = account["password"]
+    return await run("rehearse", name, *vault, *options, password=password)
+
+
+async def answered(connected: Connected, item: str) -> None:
+    """Transfer an inquiry, and have an agent begin with it, which comes back to Vault CRM."""
+    request = await transferred(connected, item)
+    await agent_does(connected, str(request["id"]), "new_state__v.start_work__v")
 
 
 async def succeeded(crm: VaultClient, inquiries: list[str]) -> None:

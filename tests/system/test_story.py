@@ -11,6 +11,7 @@ from local.system import System
 from tests.servers import private_system
 from tests.system import own
 from tests.system.conditions import Connected
+from tests.system.reconciling import assert_clean, everything_transferred
 
 running, connected = own.running, own.connected
 LIMIT_SECONDS = 120.0
@@ -52,6 +53,10 @@ async def test_the_story_plays_with_one_crm(
     code, output = await demo(running.endpoints_file)
     assert code == 0, output
     assert "A second Vault CRM works" not in output
+    await everything_transferred(connected)
+    for client in (connected.medical, connected.crm):
+        found = await assert_clean(client)
+        assert found.counts["equal"] > 0
 
 
 async def test_a_failure_says_why(running: System, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from shared.client.results import Row, rows_of
 from shared.client.transport import Request
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue
+from tests.system.reconciling import assert_clean
 
 QUEUE = "crm_to_medical_outbound_queue__v"
 
@@ -85,16 +86,14 @@ async def transferred(
 async def test_records_are_made_and_linked(connected: Connected) -> None:
     run = new_run()
     account_id = await account(connected, run, veevaid__v=f"V{run}")
-    request = await transferred(
+    inquiry_id = await inquiry(
         connected,
-        await inquiry(
-            connected,
-            account_id,
-            delivery_method__v="urgent_mail__v",
-            address_line_1__v="1 Example Street",
-            city__v="Springfield",
-        ),
+        account_id,
+        delivery_method__v="urgent_mail__v",
+        address_line_1__v="1 Example Street",
+        city__v="Springfield",
     )
+    request = await transferred(connected, inquiry_id)
     assert request["state__v"] == "new_state__v"
     assert request["product__vr.external_id__v"] == "P-1001"
     assert request["question__v"] == "Is there a pediatric dose?"
@@ -108,6 +107,7 @@ async def test_records_are_made_and_linked(connected: Connected) -> None:
     )
     assert source_data["person__v"] == request["case__vr.case_contact__v"]
     assert source_data["last_name__v"] == f"Example {run}"
+    await assert_clean(connected.medical, {account_id, inquiry_id})
 
 
 async def test_the_same_veeva_id_updates_the_contact(connected: Connected) -> None:
@@ -182,15 +182,15 @@ async def test_no_account_data_where_the_agreement_forbids_it(
 ) -> None:
     run = new_run()
     account_id = await account(connected, run, country)
-    request = await transferred(
-        connected, await inquiry(connected, account_id, country)
-    )
+    inquiry_id = await inquiry(connected, account_id, country)
+    request = await transferred(connected, inquiry_id)
     assert request["case__vr.case_contact__vr.email__sys"] == "delivery@inquiry.example"
     assert request["case__vr.case_contact__vr.last_name__sys"] != f"Example {run}"
     rows = await connected.medical.query(
         f"SELECT id FROM case_contact_source_data__v WHERE email__v = '{run}@account.example'"
     )
     assert rows.rows == []
+    await assert_clean(connected.medical, {account_id, inquiry_id})
 
 
 async def test_a_transferred_inquiry_is_locked_for_every_user(
@@ -237,6 +237,7 @@ async def test_a_failed_inquiry_is_mended_and_transferred_again(
     await eventually(
         "the first failure being resolved by the second transfer", resolved
     )
+    await assert_clean(connected.medical, {inquiry_id})
 
 
 async def test_delivered_twice_makes_one_case(connected: Connected) -> None:
@@ -253,6 +254,7 @@ async def test_delivered_twice_makes_one_case(connected: Connected) -> None:
         return len((await connected.medical.query(text)).rows) == 1
 
     await eventually("one Case Request", one_request)
+    await assert_clean(connected.medical, {inquiry_id})
 
 
 async def test_an_inactive_integration_refuses_the_transfer(

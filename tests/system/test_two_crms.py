@@ -13,6 +13,11 @@ from shared.client import VaultClient
 from shared.client.results import Row
 from tests.servers import private_system
 from tests.system.conditions import INTEGRATION, Connected, eventually, new_run
+from tests.system.reconciling import (
+    CONNECTION,
+    assert_clean,
+    everything_transferred,
+)
 from tests.system.test_account_merges import become, contacts, merge
 from tests.system.test_transfer import account, inquiry, one
 
@@ -57,6 +62,11 @@ async def two() -> AsyncIterator[TwoCrms]:
 
         made = TwoCrms(await connected("crm_vault"), await connected("crm_vault_2"))
         await activate_all(made)
+        # From here on a reconciliation is clean.
+        await everything_transferred(made.first)
+        await everything_transferred(
+            made.second, await copied_integration(made.second.medical)
+        )
         yield made
 
 
@@ -105,6 +115,19 @@ async def transferred(crm: Connected, of: str | None = None, **fields: str) -> R
     return {"inquiry": inquiry_id, "request": request["id"], "case": request["case__v"]}
 
 
+async def assert_all_clean(two: TwoCrms) -> None:
+    """Both connections, in each direction."""
+    medical = two.first.medical
+    for client, connection in (
+        (medical, CONNECTION),
+        (medical, COPY),
+        (two.first.crm, CONNECTION),
+        (two.second.crm, CONNECTION),
+    ):
+        found = await assert_clean(client, connection=connection)
+        assert found.counts["equal"] > 0
+
+
 async def exceptions(client: VaultClient) -> list[Row]:
     return (
         await client.query("SELECT error_message__sys FROM exception_message__sys")
@@ -143,6 +166,7 @@ async def test_case_requests_return_only_to_the_crm_that_they_came_from(
         assert await exceptions(client) == [], (
             "nothing came to a Vault that it did not concern"
         )
+    await assert_all_clean(two)
 
 
 def group_script() -> str:
@@ -200,3 +224,5 @@ async def test_a_merge_in_one_crm_is_none_in_the_other(two: TwoCrms) -> None:
     await become(two.second, main, *theirs)
     assert await contacts(two.first, *mine) == before
     assert len(set(before)) == 2
+    for connection in (CONNECTION, COPY):
+        await assert_clean(two.first.medical, connection=connection)
