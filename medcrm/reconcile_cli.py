@@ -59,6 +59,9 @@ def reconcile_command(
     findings: Findings = None,
 ) -> None:
     """Compare a Vault with the one at the other end of a connection; ends with 1 when something differs."""
+    if findings is not None and not findings.parent.is_dir():
+        message = f"there is no folder {findings.parent}"
+        raise typer.BadParameter(message, param_hint="--findings")
     named = {
         "connection": connection,
         "integration": integration,
@@ -101,3 +104,9 @@ def transfer_again_command(
         url, username, lambda client: client.transfer_again(job, chosen or ())
     )
     typer.echo(f"{number} findings are transferred again")
+    if number < len(set(chosen or ())):
+        typer.echo(
+            "The others that were named are no findings that a transfer can mend",
+            err=True,
+        )
+        raise typer.Exit(2)

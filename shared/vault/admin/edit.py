@@ -12,7 +12,8 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.admin.fault_pages import status_of
-from shared.vault.admin.inputs import changed, editable, entered, inputs, with_ids
+from shared.vault.admin.inputs import changed, editable, entered, inputs
+from shared.vault.admin.named_records import with_ids
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import object_of, record_of, view
 from shared.vault.admin.visit import Visit, Visiting, safe_target
@@ -54,7 +55,9 @@ async def create(
     target = object_of(visit, object_name, Operation.CREATE)
     fields = editable(target, creating=True)
     values = entered(fields, visit.form.fields, visit.registry)
-    row = await with_ids(visit, fields, values)
+    row, unknown = await with_ids(visit, fields, values)
+    if unknown:
+        return await _create_form(visit, target, row, unknown)
     refused: Sequence[ApiError] = ()
 
     async def carry_out() -> str | None:
@@ -93,7 +96,10 @@ async def update(
     record = await record_of(visit, object_name, record_id)
     fields = editable(target)
     values = entered(fields, visit.form.fields, visit.registry)
-    row = changed(fields, await with_ids(visit, fields, values), record)
+    named, unknown = await with_ids(visit, fields, values)
+    row = changed(fields, named, record)
+    if unknown:
+        return await _edit_form(visit, target, record, row, unknown)
     # The form has the date of the record that it showed: a later one is somebody else's change.
     if visit.form.fields.get("read", record[MODIFIED]) != record[MODIFIED]:
         return await _edit_form(visit, target, record, row, (OVERTAKEN,))
@@ -152,7 +158,7 @@ async def run_action(
     if action is None:
         raise VaultFault(
             ErrorType.INSUFFICIENT_ACCESS,
-            f"The record offers no action [{action_name[:200]}]",
+            "The record does not offer this action; it may have changed since its page was opened",
         )
     prompts = [target.fields[name] for name in action.prompts if name in target.fields]
     sent = entered(prompts, visit.form.fields, visit.registry)

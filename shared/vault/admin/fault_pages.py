@@ -11,12 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.admin.cookies import session_cookie
-from shared.vault.admin.kept_forms import sent_too_late
+from shared.vault.admin.kept_forms import comes_from_here, sent_too_late
 from shared.vault.admin.rendering import render
 from shared.vault.admin.sign_in import sign_in_page
 from shared.vault.admin.visit import READING, sign_in_address, visit_of
-from shared.vault.api.request_context import vault_of
 from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
@@ -56,9 +54,8 @@ async def on_fault(request: Request, error: Exception) -> Response:
 
 
 async def _to_sign_in(request: Request) -> Response:
-    """Go to the sign-in; with what was typed, when it comes from a browser that had a session."""
-    name = session_cookie(vault_of(request).vault_id)
-    if request.method not in READING and name in request.cookies:
+    """Go to the sign-in; with what was typed into a form of these pages."""
+    if request.method not in READING and comes_from_here(request):
         kept = await sent_too_late(request)
         if kept is not None:
             return sign_in_page(request, kept.address, kept)

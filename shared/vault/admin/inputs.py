@@ -292,29 +292,6 @@ def _picked(name: str, form: Mapping[str, str]) -> str:
     return chosen if chosen and typed == form.get(f"{name}.text") else typed
 
 
-async def with_ids(
-    visit: Visit,
-    fields: Sequence[Field],
-    row: Mapping[str, object],
-) -> dict[str, object]:
-    """Return the row with ids in place of record names; a name that several records have stays as it is."""
-    resolved = dict(row)
-    for field in fields:
-        value = row.get(field.name)
-        if field.type is not FieldType.OBJECT or not value:
-            continue
-        if may(visit.caller, field.object or "", Operation.READ):
-            text = literal(str(value))
-            where = f"id = {text} OR name__v = {text}"
-            # Two rows suffice to know that a name is not unique.
-            page = await listed(
-                visit, f"SELECT id FROM {field.object} WHERE {where}", size=2
-            )
-            if len(page.rows) == 1:
-                resolved[field.name] = str(page.rows[0]["id"])
-    return resolved
-
-
 def changed(
     fields: Sequence[Field],
     row: Mapping[str, object],

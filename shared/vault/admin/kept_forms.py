@@ -32,6 +32,16 @@ class KeptForm:
         return {_AGAIN: self.address, **kept}
 
 
+def comes_from_here(request: Request) -> bool:
+    """Return whether a form was sent by a page of this Vault, as its browser says.
+
+    What another site has a browser send is not kept: somebody who signs in would send it on in their own name.
+    """
+    named = request.headers.get("origin") or request.headers.get("referer", "")
+    here = f"{request.url.scheme}://{request.url.netloc}"
+    return named == here or named.startswith(f"{here}/")
+
+
 async def sent_too_late(request: Request) -> KeptForm | None:
     """Return the form of a request whose session has ended; None for one that is too long, or has a file.
 

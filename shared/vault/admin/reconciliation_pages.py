@@ -5,13 +5,15 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.integration_pages import Number
+from shared.vault.admin.job_pages import SOON
 from shared.vault.admin.viewing import view
 from shared.vault.admin.visit import Visiting
 from shared.vault.api.reconciliations import findings_file
 from shared.vault.connections.connection_rules import OBJECT
-from shared.vault.integrations.reconciliation_model import WINDOW_MINUTES
+from shared.vault.integrations.reconciliation_model import WINDOW_MINUTES, Phase
 
 router = APIRouter(prefix="/connections/{record_id}/reconciliations")
 
@@ -46,6 +48,8 @@ async def one_reconciliation(
         stored=stored,
         findings=found[:SHOWN_FINDINGS],
         number=len(found),
+        compared=stored.phase == Phase.DONE,
+        again_in=None if stored.run_end_date else SOON,
     )
 
 
@@ -58,13 +62,18 @@ async def download(visit: Visiting, record_id: str, job_id: Number) -> Response:
 
 @router.post("/{job_id}/transfer-again")
 async def transfer_again(visit: Visiting, record_id: str, job_id: Number) -> Response:
-    """Transfer the chosen findings again, or all where none is chosen."""
+    """Transfer the chosen findings again, or all of them."""
     authorize(visit.caller, Grant.REQUEST_RUNS)
     stored = await visit.vault.reconciliations.one(visit.caller, job_id)
     chosen = [
         name.partition(".")[2] for name in visit.form.fields if name.startswith("id.")
     ]
-    records = visit.vault.reconciliation_records
-    number = await records.transfer_again(visit.caller, stored, chosen or None)
     path = f"/ui/connections/{record_id}/reconciliations/{job_id}"
+    of_all = "all" in visit.form.fields
+    if not chosen and not of_all:
+        text = f"{ErrorType.PARAMETER_REQUIRED}: Choose findings"
+        return visit.go(path, text, refused=True)
+    records = visit.vault.reconciliation_records
+    wanted = None if of_all else chosen
+    number = await records.transfer_again(visit.caller, stored, wanted)
     return visit.go(path, f"{number} findings are transferred again.")

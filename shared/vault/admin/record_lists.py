@@ -57,6 +57,7 @@ class RecordList:
     choices: list[Choice]
     linked: list[tuple[str, str]]
     work_list: WorkList | None
+    search_is_gone: bool
 
     def next_sort(self, name: str) -> str:
         """Return the order that a press on a column's head gives."""
@@ -113,6 +114,7 @@ async def record_list(visit: Visit, target: VaultObject) -> RecordList:
             if name not in chosen
         ],
         work_list=work_list,
+        search_is_gone=bool(search) and not q,
     )
 
 

@@ -183,10 +183,15 @@ async def transfer_findings_again(
     """Queues messages that transfer findings once more; what is too much in this Vault is left out."""
     fields = await read_fields(request)
     named = [part.strip() for part in without_nul(fields.get("ids", "")).split(",")]
-    chosen = [part for part in named if part] or None
+    chosen = [part for part in named if part]
+    # All of them only where nothing is named: a selection that came out empty is no wish for all.
+    if "ids" in fields and not chosen:
+        raise missing("ids")
     vault = vault_of(request)
     stored = await vault.reconciliations.one(caller, job_id)
-    number = await vault.reconciliation_records.transfer_again(caller, stored, chosen)
+    number = await vault.reconciliation_records.transfer_again(
+        caller, stored, chosen or None
+    )
     return envelope.success(data={"transferred_again": number})
 
 

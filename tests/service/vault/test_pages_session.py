@@ -148,6 +148,37 @@ async def test_what_was_typed_outlives_the_session(api: Api, vault: Vault) -> No
         assert edited.form("Save").fields["note__c"] == note
 
 
+async def test_what_was_typed_outlives_a_sign_out_in_another_tab(api: Api) -> None:
+    name = key()
+    async with browser(api.url, "user") as visitor:
+        form = await visitor.open("/ui/objects/thing__c/new")
+        await visitor.press(await visitor.open("/ui/"), "Sign out")
+        page = await visitor.press(form, "Save", name__v=name)
+        page = await visitor.press(
+            page, "Sign in", username=USERNAMES["user"], password=PASSWORD
+        )
+        page = await visitor.press(page, "Send it now")
+        assert f"{name} New" in page.text
+
+
+async def test_what_another_site_sends_is_not_kept(api: Api) -> None:
+    async with browser(api.url, "user") as visitor:
+        await visitor.press(await visitor.open("/ui/"), "Sign out")
+        for headers in (
+            {"Origin": "https://elsewhere.example"},
+            {"Referer": f"https://elsewhere.example/{api.url}/"},
+            {"Origin": f"{api.url}.elsewhere.example"},
+            {},
+        ):
+            page = await visitor.request(
+                "POST",
+                "/ui/objects/thing__c/new",
+                data={"name__v": "theirs"},
+                headers=headers,
+            )
+            assert "has ended" not in page.text and "theirs" not in page.html
+
+
 async def test_a_page_that_draws_itself_anew_keeps_no_session_alive(
     api: Api, vault: Vault
 ) -> None:
