@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, TypeVar
 import asyncpg
 
 from shared.runtime.retry_policies import BUSY_TABLE
-from shared.vault.components.schema import table
 
 if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
@@ -102,14 +101,10 @@ async def hold_tables(connection: Connection, tables: Collection[str]) -> int:
 
 
 async def lock_tables(connection: Connection, tables: Sequence[str]) -> None:
-    """Wait until nobody writes the tables, and keep everybody from it until the transaction ends."""
-    for name in tables:
-        await connection.execute(LOCK_TABLE.format(table=name))
+    """Wait until nobody writes the tables, and keep everybody from it until the transaction ends.
 
-
-async def give_way(connection: Connection, object_name: str) -> None:
-    """Break off the building of an object's search index, for which a change of its table would else have to wait.
-
-    It is built from the beginning after the change.
+    The building of a search index of one, which may take minutes, is broken off.
     """
-    await connection.execute(GIVE_WAY, table(object_name))
+    for name in tables:
+        await connection.execute(GIVE_WAY, name)
+        await connection.execute(LOCK_TABLE.format(table=name))

@@ -14,7 +14,6 @@ from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.components.registry import object_type_id
 from shared.vault.components.schema import quote, table
 from shared.vault.components.schema_changes import rename_column, rename_table
-from shared.vault.configuration.held_components import give_way
 
 if TYPE_CHECKING:
     from shared.vault.components.evolution import Renaming
@@ -113,8 +112,6 @@ async def _fit(
     for guard in plan.guards:
         if await connection.fetchval(guard.sql):
             raise ComponentError(guard.message, Code.DATA_LOSS)
-    if old is not None and plan.statements:
-        await give_way(connection, old.name)
     for sql in plan.statements:
         await connection.execute(sql)
 
@@ -304,8 +301,6 @@ async def _refuse_if(
 
 async def follow(connection: Connection, before: Registry, renaming: Renaming) -> None:
     """Rename tables and columns, and the names that records store, in the transaction of the change."""
-    if renaming.type == ComponentKind.OBJECT:
-        await give_way(connection, renaming.name)
     # Tables first: the updates below use the new names.
     for sql in _statements(before, renaming):
         await connection.execute(sql)

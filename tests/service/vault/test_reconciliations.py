@@ -38,7 +38,7 @@ class Reconciliations:
             begun = (await self.connector.put(path, json=progress)).data
             return None if begun["source_time"] else "it has not begun"
 
-        assert await answers_within(20, reason) is None
+        assert await answers_within(60, reason) is None
 
     async def one(self, job_id: int) -> dict[str, Any]:
         data: dict[str, Any] = (await self.connector.get(f"{PATH}/{job_id}")).data
@@ -49,7 +49,7 @@ class Reconciliations:
             status = (await self.one(job_id))["status"]
             return None if status in statuses else f"it is {status}"
 
-        assert await answers_within(20, reason) is None
+        assert await answers_within(60, reason) is None
         return await self.one(job_id)
 
     async def report(self, job_id: int, number: int, **members: Any) -> Answer:

@@ -210,7 +210,7 @@ async def test_references_that_lead_nowhere_or_are_given_twice(user: Api) -> Non
         {"nothing__cr.key__c": name},
     ]
     answer = await user.post(ITEMS, json=[{"name__v": "item", **row} for row in rows])
-    assert outcomes(answer) == ["INVALID_DATA"] * 5 + ["ATTRIBUTE_NOT_SUPPORTED"] * 3
+    assert outcomes(answer) == ["INVALID_DATA"] * 6 + ["ATTRIBUTE_NOT_SUPPORTED"] * 2
 
 
 async def test_a_reference_is_emptied_unless_it_is_required(user: Api) -> None:

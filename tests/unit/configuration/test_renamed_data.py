@@ -8,7 +8,6 @@ import pytest
 
 from shared.vault.components.evolution import Renaming
 from shared.vault.components.registry import object_type_id
-from shared.vault.configuration.held_components import GIVE_WAY
 from shared.vault.configuration.stored_data import follow
 from tests.unit.components.builders import run
 
@@ -47,7 +46,7 @@ class Recorder:
 async def executed(renaming: Renaming) -> list[tuple[Any, ...]]:
     recorder = Recorder()
     await follow(cast("Connection", recorder), REGISTRY, renaming)
-    return [each for each in recorder.executed if each[0] != GIVE_WAY]
+    return recorder.executed
 
 
 @pytest.mark.parametrize(
