@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import (  # nosec B405  only writes
+    Element,
+    SubElement,
+    tostring,
+)
 
 import orjson
 from starlette.datastructures import Headers, MutableHeaders
