@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.protocol.csv_cells import csv_text
-from shared.vault.errors import bounded_errors
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import ApiError, bounded_errors
 from shared.vault.packages.deployment import Deployment, StepOutcome, StepStatus
 from shared.vault.packages.package_model import ComponentStep, DataStep, Package, Step
 from shared.vault.packages.package_validation import StepValidation, Validation
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from shared.vault.records.rows import RowResult
 
 Document = dict[str, object]
+UNDONE = ApiError(
+    ErrorType.OPERATION_NOT_ALLOWED,
+    "Not saved: other records of the step were refused, and it is saved as a whole",
+)
 NO_ID = "N/A"
 CODE = "javasdk"
 TIME = "%m:%d:%Y %H:%M:%S"
@@ -143,20 +148,14 @@ def data_log_lines(
     """Return the CSV lines of a data step's rows, of which the first has the number ``first``."""
     lines: list[Sequence[object]] = []
     for number, row in enumerate(rows, first):
-        errors = "\n".join(
-            f"{error.type}|{error.message}" for error in bounded_errors(row.errors)
-        )
-        status = "FAILURE" if row.errors else "SUCCESS"
-        # The ids of records that were undone lead nowhere.
+        # Without its neighbours a row was not saved, and the id that it had leads nowhere.
+        undone = not saved and not row.errors
+        told = (UNDONE,) if undone else bounded_errors(row.errors)
+        errors = "\n".join(f"{error.type}|{error.message}" for error in told)
+        status = "FAILURE" if told else "SUCCESS"
         record_id = row.id if saved else ""
-        line = (
-            step.identity,
-            number,
-            status,
-            record_id,
-            row.event or "",
-            errors,
-        )
+        event = "" if undone else row.event or ""
+        line = (step.identity, number, status, record_id, event, errors)
         lines.append(line)
     return csv_text(lines)
 
