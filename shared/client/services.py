@@ -172,7 +172,7 @@ class ServiceCalls(SignedInCalls):
     async def transfer_again(self, job: int, ids: Sequence[str] = ()) -> int:
         """Have findings of a reconciliation (record ids, or all) transferred again, and return how many."""
         path = f"{RECONCILIATIONS}/{job}/actions/transfer_again"
-        form = {"ids": ",".join(ids)}
+        form = {"ids": ",".join(ids)} if ids else {}
         request = Request("transfer_again", "POST", path, form=form)
         answer = await self._call(request)
         data = mapping(answer.get("data"), "data")

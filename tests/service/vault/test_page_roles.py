@@ -72,6 +72,7 @@ PAGES = {
     "GET /exceptions/{exception}": CONNECTION,
     "POST /exceptions/actions": CONNECTION,
     "POST /exceptions/retry": CONNECTION,
+    "POST /exceptions/causes": CONNECTION,
     "GET /jobs": SIGNED_IN,
     "GET /jobs/{job_id}": SIGNED_IN,  # one's own, here and below
     "GET /jobs/{job_id}/logs/{task_id}/{log}": SIGNED_IN,

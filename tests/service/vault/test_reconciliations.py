@@ -68,12 +68,19 @@ async def reconciliations(
     admin: Api, integration: Api
 ) -> AsyncIterator[Reconciliations]:
     made = Reconciliations(admin, integration)
+    # Others request them by the same call, and have no connector either.
+    await end_all(made)
     yield made
-    listed = (await admin.get(PATH)).data
+    await end_all(made)
+
+
+async def end_all(made: Reconciliations) -> None:
+    listed = (await made.admin.get(PATH)).data
     for stored in reversed(listed):
         if stored["status"] in ("QUEUED", "RUNNING"):
+            path = f"{PATH}/{stored['job_id']}"
             await made.begun(stored["job_id"])
-            await integration.put(f"{PATH}/{stored['job_id']}", json={"error": "over"})
+            await made.connector.put(path, json={"error": "over"})
             await made.ended(stored["job_id"])
 
 

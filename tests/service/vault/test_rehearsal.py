@@ -13,7 +13,12 @@ from local.polling import answers_within
 from local.servers import PostgresServer, RabbitServer
 from services.medical_vault.definition import MEDICAL_VAULT
 from shared.client import VaultClient
-from shared.client.errors import ClientError, VaultRefused, VaultUnavailable
+from shared.client.errors import (
+    ClientError,
+    QueryTimeout,
+    VaultRefused,
+    VaultUnavailable,
+)
 from shared.spark.connection import BrokerConnection
 from shared.spark.envelope import Envelope
 from shared.vault.assembly.vault import Vault
@@ -495,7 +500,7 @@ CLIENT = {
     "invalid_session": None,
     "expired_next_page": None,
     "fewer_rows": None,
-    "costly_query": VaultRefused,
+    "costly_query": QueryTimeout,
     "password_change_required": None,
 }
 
