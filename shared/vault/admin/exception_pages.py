@@ -155,6 +155,7 @@ async def run_on_chosen(visit: Visiting) -> Response:
 @router.post("/causes")
 async def run_on_cause(visit: Visiting) -> Response:
     """Run Retry Transfer on the messages of a cause, or Ignore on its items: at most 500, the latest first."""
+    object_of(visit, OBJECT, Operation.EDIT)
     wanted = Wanted.sent(visit.form.fields)
     action = _action(visit.form.fields.get("action", ""))
     back = wanted.anyhow.path
