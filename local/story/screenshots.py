@@ -7,14 +7,14 @@ and narrow, light and dark.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
+from local.chromium import chromium
 from local.failure import SystemFailed
 from local.narration import Narration
 from local.service import PROJECT
@@ -22,19 +22,8 @@ from local.story import play
 from local.system import System
 
 IMAGES = PROJECT / "docs" / "images"
-CHROMIUM = "TEST_CHROMIUM"
 WIDE, NARROW = 1280, 390
 HEIGHT = 800
-# Of a container that runs as root; the others keep Chromium from looking for servers of its maker.
-OPTIONS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +91,7 @@ PICTURES = (
 
 async def take(system: System, everything: Path | None) -> None:
     """Take the pictures of a system that runs."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=os.environ.get(CHROMIUM, "/usr/bin/chromium"),
-            args=list(OPTIONS),
-        )
+    async with chromium() as browser:
         for picture in PICTURES:
             if picture.documented:
                 file = IMAGES / f"{picture.name}.png"
@@ -117,7 +102,6 @@ async def take(system: System, everything: Path | None) -> None:
                     name = f"{picture.name}-{width}-{colours}.png"
                     file = (everything or IMAGES) / name
                     await _take(browser, system, picture, file, width, colours)
-        await browser.close()
 
 
 async def _take(

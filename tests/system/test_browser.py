@@ -9,9 +9,10 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser
 
+from local.chromium import chromium
 from local.system import System
-from tests.system.chromium import NARROW, WIDE, Visitor, chromium, visitor
 from tests.system.conditions import Connected
+from tests.system.visitors import NARROW, WIDE, Visitor, visitor
 
 INQUIRIES = "/ui/objects/medical_inquiry__v"
 

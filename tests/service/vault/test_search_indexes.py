@@ -10,11 +10,10 @@ import asyncpg
 import pytest
 
 from local.polling import answers_within
-from local.servers import PostgresServer, RabbitServer
 from shared.vault.assembly.vault import Vault
 from shared.vault.configuration.search_indexes import SearchIndexes
 from shared.vault.model.search_words import has_index, words_sql
-from tests.service.vault.own_vault import medical_vault, with_objects
+from tests.service.vault import own_vault
 from tests.service.vault.served import Api
 
 INDEX = "parcel__c_text_words"
@@ -30,31 +29,8 @@ OBJECT = """CREATE Object parcel__c (label('Parcel'), label_plural('Parcels'), p
     Field kind__c (label('Kind'), type('Picklist'), picklist('Picklist.default_status__v')));"""
 
 
-@pytest.fixture(scope="module")
-async def vault(
-    postgres_server: PostgresServer,
-    rabbitmq_server: RabbitServer,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Vault]:
-    files = tmp_path_factory.mktemp("files")
-    async with medical_vault(postgres_server, rabbitmq_server, files) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-async def api(vault: Vault) -> AsyncIterator[Api]:
-    async with with_objects(vault) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-async def admin(api: Api) -> Api:
-    return await api.signed_in("admin")
-
-
-@pytest.fixture(scope="module")
-async def integration(api: Api) -> Api:
-    return await api.signed_in("integration")
+vault, api = own_vault.vault, own_vault.api
+admin, integration = own_vault.admin, own_vault.integration
 
 
 @pytest.fixture

@@ -1,40 +1,17 @@
-"""A real browser: Debian's Chromium, each visitor with cookies of their own, and no error on its console."""
+"""Visitors with a real browser, each with cookies of their own, and no error on its console."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from local.system import System
 
-# Of a container that runs as root; the others keep Chromium from looking for servers of its maker.
-OPTIONS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 WIDE = 1280
 NARROW = 390
-
-
-@asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """A browser that ends with the block; ``TEST_CHROMIUM`` names another program than ``chromium``."""
-    program = os.environ.get("TEST_CHROMIUM", "/usr/bin/chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=program, args=list(OPTIONS)
-        )
-        yield browser
-        await browser.close()
 
 
 @dataclass
