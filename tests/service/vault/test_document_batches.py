@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from tests.service.vault.documenting import document, download, form
 from tests.service.vault.objects import key
 from tests.service.vault.served import Answer, Api
-from tests.service.vault.test_documents import document, download, form
 
 BATCH = "/objects/documents/batch"
 

@@ -28,8 +28,8 @@ from shared.vault.documents.document_store import Place
 from shared.vault.records.record_service import RecordService
 from shared.vault.storage.clock import moment
 from shared.vault.storage.database import OneTransaction
+from tests.service.vault.documenting import created
 from tests.service.vault.served import PASSWORD, USERNAMES, Api
-from tests.service.vault.test_documents import created
 
 if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
