@@ -290,6 +290,7 @@ PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /exceptions",
         "GET /exceptions/{record_id}",
         "POST /exceptions/actions",
+        "POST /exceptions/causes",
         "POST /exceptions/retry",
     ),
     "what the record finder finds for those who may read the object (test_record_finder.py)": (

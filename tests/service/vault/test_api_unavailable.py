@@ -48,7 +48,7 @@ async def test_before_the_database_is_there(tmp_path: Path) -> None:
 READ_ONLY = "ALTER DATABASE {} SET default_transaction_read_only = {}"
 END_SESSIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user
 """
 
 

@@ -389,7 +389,7 @@ async def test_a_process_stops_under_load_and_keeps_its_word(apart: Apart) -> No
 
 CUT = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user
 """
 
 
