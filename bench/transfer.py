@@ -74,14 +74,14 @@ async def measure(system: System, count: int, profile: Path | None) -> dict[str,
             await client.update("integration__sys", [row], "integration_api_name__sys")
         # Caches and compiled rules exist from here on, as in a system that has run for a while.
         first = await submitted_inquiries(crm, medical, CALL_ROWS, _run())
-        await _transfer(crm, first)
+        await transferred(crm, first)
         singles = await submitted_inquiries(crm, medical, SINGLES, _run())
         latencies = [await single(crm, inquiry) for inquiry in singles]
         inquiries = await submitted_inquiries(crm, medical, count, _run())
         before = processor_seconds(processes)
         python = {name: pid for name, pid in processes.items() if name in PYTHON}
         async with profiled(python, profile) if profile else nullcontext():
-            seconds = await _transfer(crm, inquiries)
+            seconds = await transferred(crm, inquiries)
         after = processor_seconds(processes)
         inquiries = await submitted_inquiries(crm, medical, count, _run())
         started = time.perf_counter()
@@ -117,7 +117,7 @@ def _run() -> str:
     return uuid4().hex[:8]
 
 
-async def _transfer(crm: VaultClient, inquiries: list[str]) -> float:
+async def transferred(crm: VaultClient, inquiries: list[str]) -> float:
     """Transfer the inquiries and return seconds from the first bulk action to the last Transfer Status."""
     before = await _succeeded(crm)
     started = time.perf_counter()

@@ -173,17 +173,17 @@ class Batch:
                 warning = UNCHANGED if warn_unchanged else None
                 outcomes[row.index] = change.unchanged(warning)
                 # The source has changed, but none of the values that are kept of it.
-                advanced = rules.advance(row, change.stored)
-                if advanced:
-                    touched.append((change.id, advanced))
+                touched.append((change.id, rules.advance(row, change.stored)))
                 continue
             undone = self._left_out(change)
             if undone is None:
                 changes.append(change)
-            else:
-                outcomes[row.index] = undone
+                continue
+            outcomes[row.index] = undone
+            if isinstance(undone, Accepted) and undone.newer is not None:
+                touched.append((change.id, rules.doubted(undone.newer)))
         # Their modified date stays as it is.
-        await self._write(touched)
+        await self._write([write for write in touched if write[1]])
         await self._change(changes)
         for change in changes:
             refused = bool(change.row.errors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from shared.protocol.error_types import ErrorType
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 FIELD = SOURCE_MODIFIED.name
 STATUS, ACTIVE = "status__v", "active__v"
 PLATFORM = "__sys"
+DOUBT = timedelta(microseconds=1)
 
 ALWAYS_RULED = frozenset(
     {"user__sys", "connection__sys", "exception_message__sys", "exception_item__sys"}
@@ -99,7 +101,8 @@ def check_lineage(
 # Which state of its source record a row comes from. A connection that copies records sends, beside a row's values,
 # when the source record was last modified. That time is stored with the record and only grows. A row that would change
 # values without a later time is left out, and its result names the stored time: the sender reads the source again,
-# which then is the newer state, and sends it with a time just after the stored one.
+# which then is the newer state, and sends it with a time just after the stored one. That a row was left out is noted by
+# a microsecond of the stored time: rows of equal values have to be written only then.
 
 
 def authorize_states(caller: Caller, rows: Sequence[Row]) -> None:
@@ -127,17 +130,31 @@ def newer_stored(
 
 
 def advance(row: Row, stored: Record) -> dict[str, object]:
-    """Return the record's new source time as a change; no change for a row without a source time.
+    """Return the record's new source time as a change; no change for a row without a source time, or with no later one.
 
-    A row whose values are stored already, without a later time, may come from a newer state with the same values. The
-    time then grows by a step, so that a state that another connector has read in between does not count as newer.
+    A row whose values are stored already, without a later time, may come from a newer state with the same values. Where
+    another row was left out before, its sender may have read a state in between: the time then grows by a step, so that
+    this state does not count as newer.
     """
     known: datetime | None = stored.get(FIELD)
     if row.source_modified is None:
         return {}
-    if known is not None and row.source_modified <= known:
-        return {FIELD: next_moment(known)}
-    return {FIELD: row.source_modified}
+    if known is None or row.source_modified > known:
+        return {FIELD: row.source_modified}
+    settled = _settled(known)
+    return {FIELD: next_moment(settled)} if known > settled else {}
+
+
+def doubted(newer: datetime) -> dict[str, object]:
+    """Return the change that notes on a record that a row was left out by its source time; none where it is noted."""
+    # Less than the API's resolution: for clients the time is the same.
+    return {FIELD: newer + DOUBT} if newer == _settled(newer) else {}
+
+
+def _settled(known: datetime) -> datetime:
+    """Return a stored source time without the note that a row was left out."""
+    milliseconds = known.microsecond // 1000
+    return known.replace(microsecond=milliseconds * 1000)
 
 
 # Status: new records are active, and parents change theirs one by one.

@@ -7,6 +7,9 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.objects import ITEMS, key, record
 from tests.service.vault.served import Answer, Api
 
@@ -53,25 +56,55 @@ async def test_an_older_state_is_left_out(integration: Api) -> None:
         assert await stored(integration, name) == (1, NOON)
 
 
-async def test_the_same_values_again_change_the_moment_alone(integration: Api) -> None:
+async def version(api: Api, vault: Vault, name: str) -> tuple[str, str]:
+    """Return the record's modified date, and the place of its stored version."""
+    answer = await api.query(
+        f"SELECT modified_date__v FROM item__c WHERE key__c = '{name}'"
+    )
+    async with vault.database.connection() as connection:
+        place = await connection.fetchval(
+            "SELECT ctid::text || xmin::text FROM records.item__c WHERE key__c = $1",
+            name,
+        )
+    return answer.data[0]["modified_date__v"], place
+
+
+@pytest.mark.parametrize(
+    ("moment", "kept", "written"),
+    [
+        pytest.param(EARLIER, NOON, False, id="earlier"),
+        pytest.param(NOON, NOON, False, id="the same"),
+        pytest.param(LATER, LATER, True, id="later"),
+    ],
+)
+async def test_the_same_values_again_are_written_for_a_later_moment_only(
+    integration: Api, vault: Vault, moment: str, kept: str, *, written: bool
+) -> None:
     name = key()
     await upsert(integration, name, 1, NOON)
-    before = await integration.query(
-        f"SELECT modified_date__v FROM item__c WHERE key__c = '{name}'"
-    )
-    for moment, kept in (
-        (EARLIER, NOON[:-2] + "1Z"),
-        (NOON, NOON[:-2] + "2Z"),
-        (LATER, LATER),
-    ):
-        assert (await upsert(integration, name, 1, moment))[
-            "responseStatus"
-        ] == "SUCCESS"
-        assert await stored(integration, name) == (1, kept)
-    after = await integration.query(
-        f"SELECT modified_date__v FROM item__c WHERE key__c = '{name}'"
-    )
-    assert after.data == before.data, "the record itself has not changed"
+    before, place = await version(integration, vault, name)
+    result = await upsert(integration, name, 1, moment)
+    after, following = await version(integration, vault, name)
+    assert result["responseStatus"] == "SUCCESS"
+    assert await stored(integration, name) == (1, kept)
+    assert after == before, "the record itself has not changed"
+    assert (following != place) is written
+
+
+async def test_after_a_state_was_left_out_the_same_values_grow_the_moment_once(
+    integration: Api, vault: Vault
+) -> None:
+    name = key()
+    await upsert(integration, name, 1, NOON)
+    left_out = await upsert(integration, name, 2, NOON)
+    assert left_out["data"][FIELD] == NOON
+    assert await stored(integration, name) == (1, NOON)
+    grown = NOON[:-2] + "1Z"
+    for _ in range(2):
+        await upsert(integration, name, 1, NOON)
+        assert await stored(integration, name) == (1, grown)
+    # What its sender has read again may be a state in between.
+    assert (await upsert(integration, name, 2, grown))["responseStatus"] == "WARNING"
 
 
 async def test_a_value_that_came_and_went_keeps_the_states_between_out(

@@ -14,7 +14,7 @@ from services.connector.points.evaluation import OutdatedRead
 from services.connector.points.transfer import SourceStates
 from shared.client.results import RowResult
 from shared.spark.envelope import format_moment
-from shared.vault.records.row_rules import FIELD, advance, newer_stored
+from shared.vault.records.row_rules import FIELD, advance, doubted, newer_stored
 from shared.vault.records.rows import ResolvedRow
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
@@ -58,7 +58,8 @@ class Target:
                 "an older state overwrote a newer one"
             )
             self.value, self.newest = value, max(self.newest, version)
-            self.moment = advance(row, stored).get(FIELD, self.moment)  # type: ignore[assignment]
+        noted = advance(row, stored) if newer is None else doubted(newer)
+        self.moment = noted.get(FIELD, self.moment)  # type: ignore[assignment]
         return newer
 
 

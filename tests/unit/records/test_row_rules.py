@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.protocol.error_types import ErrorType
-from shared.protocol.moments import LAST
+from shared.protocol.moments import next_moment
 from shared.vault.access.caller import BUSINESS_USER, SYSTEM, SYSTEM_ADMIN, Caller
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import RelationshipType
@@ -133,17 +133,34 @@ def test_a_row_is_older_unless_its_state_is_later_than_the_stored_one(
     assert found == newer
 
 
-MOMENTS = st.datetimes(timezones=st.just(UTC))
+# As the API writes them: in milliseconds.
+MOMENTS = st.datetimes(timezones=st.just(UTC)).map(
+    lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+)
 
 
 @given(st.one_of(st.none(), MOMENTS), MOMENTS)
 def test_the_stored_state_only_grows(stored: datetime | None, sent: datetime) -> None:
     record: Any = {rules.FIELD: stored}
 
-    advanced: Any = rules.advance(row(source_modified=sent), record)[rules.FIELD]
+    advanced: Any = rules.advance(row(source_modified=sent), record)
 
-    assert advanced >= sent
-    assert stored is None or advanced > stored or advanced == LAST
+    if stored is None or sent > stored:
+        assert advanced == {rules.FIELD: sent}
+    else:
+        assert advanced == {}, "an unchanged row is not written"
+
+
+@given(MOMENTS, MOMENTS)
+def test_after_a_row_was_left_out_the_next_moment_is_taken(
+    stored: datetime, sent: datetime
+) -> None:
+    noted: Any = rules.doubted(stored)
+
+    assert noted[rules.FIELD] - stored < timedelta(milliseconds=1)
+    assert rules.doubted(noted[rules.FIELD]) == {}
+    advanced: Any = rules.advance(row(source_modified=sent), noted)
+    assert advanced == {rules.FIELD: max(sent, next_moment(stored))}
 
 
 def test_a_row_without_a_state_leaves_the_stored_one() -> None:
