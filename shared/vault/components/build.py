@@ -65,6 +65,7 @@ def build_object(component: Component) -> VaultObject:
         default_type=_default_type(component) if allow_types else None,
         allow_attachments=component.flag("allow_attachments"),
         raw=component.text("data_store") in RAW_STORES,
+        search=component.flag("search", True),
         lifecycle=lifecycle,
         fields=fields,
         actions=tuple(sorted(actions, key=lambda action: action.order)),

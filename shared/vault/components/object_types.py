@@ -191,6 +191,7 @@ OBJECT = ComponentType(
         flag("allow_types"),
         flag("allow_attachments"),
         flag("audit"),
+        flag("search"),
         number("order", 0),
         flag("enable_esignatures"),
         flag("enable_merges"),

@@ -231,8 +231,9 @@ class _Alteration:
 
     def _drop_search_index(self) -> None:
         """Drop a search index that does not hold what the new one has to; it is built again in the background."""
+        unwanted = has_index(self._old) and not has_index(self._new)
         # First, since the columns of its expression are about to change.
-        if words_sql(self._old) != words_sql(self._new):
+        if unwanted or words_sql(self._old) != words_sql(self._new):
             self._statements.append(drop_search_index(self._new.name))
 
     def _guard_prefix(self) -> None:

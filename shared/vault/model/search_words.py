@@ -31,9 +31,13 @@ def covers(field: Field) -> bool:
 
 
 def has_index(owner: VaultObject) -> bool:
-    """Return whether the records of an object have a search index, which versions of documents have not."""
+    """Return whether the records of an object have a search index.
+
+    Versions of documents have none, nor objects that say ``search(false)``: what nobody searches is written in half the
+    time without. Searches of them give the same answers, and read every record.
+    """
     # Much of what FIND looks through for documents lies in other tables. Records are told by the prefix of their ids.
-    return owner.prefix != ""
+    return owner.prefix != "" and owner.search
 
 
 def words_sql(owner: VaultObject, alias: str = "") -> str:

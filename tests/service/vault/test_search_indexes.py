@@ -97,6 +97,20 @@ async def test_a_changed_object_gets_its_index_again(
     assert any(INDEX in row[0] for row in plan)
 
 
+async def test_an_object_that_is_not_searched_has_none(
+    vault: Vault, admin: Api, parcels: None
+) -> None:
+    row = {"name__v": "Zoë Parcel"}
+    created = await admin.post("/vobjects/parcel__c", json=[row])
+    await execute(admin, "ALTER Object parcel__c (search(false));")
+    assert await is_whole(vault) is None
+    found = await admin.query("SELECT id FROM parcel__c FIND ('zoe')")
+    assert [each["id"] for each in found.data] == [created.data[0]["data"]["id"]]
+    await admin.delete("/vobjects/parcel__c", json=[found.data[0]])
+    # The index of one that is searched again is awaited by the fixture.
+    await execute(admin, "ALTER Object parcel__c (search(true));")
+
+
 async def test_a_renamed_object_keeps_its_index(
     vault: Vault, admin: Api, parcels: None
 ) -> None:
