@@ -80,7 +80,9 @@ class Peer:
             await administrator.execute(f"DROP DATABASE IF EXISTS {database}")
             await administrator.execute(f"CREATE DATABASE {database}")
         await administrator.close()
-        source, target = [await asyncpg.connect(self.dsn(each)) for each in self._databases]  # fmt: skip
+        source, target = [
+            await asyncpg.connect(self.dsn(each)) for each in self._databases
+        ]
         await source.execute(work.SOURCE_DDL + work.AUDIT_DDL)
         await target.execute(work.target_ddl())
         await source.execute(work.SOURCE_ROWS, count)

@@ -74,7 +74,18 @@ async def _turn(turn: Turn) -> None:
         "PEER_TARGET": turn.target,
         "PEER_AMQP": turn.amqp,
     }
-    command = [sys.executable, "-m", "celery", "-A", "bench.peers.celery_peer", "worker", "-c", "2", "-l", "ERROR"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "bench.peers.celery_peer",
+        "worker",
+        "-c",
+        "2",
+        "-l",
+        "ERROR",
+    ]
     worker = subprocess.Popen(  # noqa: ASYNC220  before the turn begins
         command, env=environment, stdout=subprocess.DEVNULL
     )
@@ -85,7 +96,9 @@ async def _turn(turn: Turn) -> None:
         source, target = _engine(turn.source), _engine(turn.target)
         table = INQUIRY if turn.object == "inquiry" else ACCOUNT
         with Session(source) as session:
-            parts = work.units(list(session.scalars(select(table.c.id).order_by(table.c.id))))  # fmt: skip
+            parts = work.units(
+                list(session.scalars(select(table.c.id).order_by(table.c.id)))
+            )
         names = [str(uuid4()) for _ in parts]
         lines = TRAIL_TABLES["lineage"].c.message_id
         audits = TRAIL_TABLES["audit"].c

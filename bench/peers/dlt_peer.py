@@ -16,7 +16,10 @@ from bench.peers.turns import Turn, turns
 
 
 def _accounts(dsn: str) -> Iterator[list[dict[str, object]]]:
-    with psycopg2.connect(dsn) as connection, connection.cursor("accounts", cursor_factory=RealDictCursor) as cursor:  # fmt: skip
+    with (
+        psycopg2.connect(dsn) as connection,
+        connection.cursor("accounts", cursor_factory=RealDictCursor) as cursor,
+    ):
         cursor.itersize = work.UNIT
         cursor.execute("SELECT * FROM account ORDER BY id")
         while rows := cursor.fetchmany(work.UNIT):

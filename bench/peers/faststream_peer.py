@@ -10,6 +10,7 @@ from uuid import uuid4
 from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitQueue
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.orm import Session
 
 from bench.peers import work
 from bench.peers.sqlalchemy_unit import ACCOUNT, INQUIRY, transfer
@@ -46,8 +47,8 @@ async def _turn(turn: Turn) -> None:
     async def consume(message: dict[str, object]) -> None:
         async with sources() as source, targets() as target:
 
-            def run(session: object) -> None:
-                transfer(source.sync_session, target.sync_session, message)
+            def run(session: Session) -> None:
+                transfer(source.sync_session, session, message)
 
             await target.run_sync(run)
         done.put_nowait(None)

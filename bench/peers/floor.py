@@ -70,7 +70,11 @@ async def unit(source: Pool, target: Pool, body: bytes) -> None:
     """Carry out one message: ids of accounts or of inquiries."""
     message = orjson.loads(body)
     inquiries = message["object"] == "inquiry"
-    join = "JOIN inquiry i ON i.account_id = a.id WHERE i.id" if inquiries else "WHERE a.id"  # fmt: skip
+    join = (
+        "JOIN inquiry i ON i.account_id = a.id WHERE i.id"
+        if inquiries
+        else "WHERE a.id"
+    )
     rows = await source.fetch(
         f"SELECT a.* FROM account a {join} = ANY($1)", message["ids"]
     )
@@ -82,9 +86,14 @@ async def unit(source: Pool, target: Pool, body: bytes) -> None:
     )
     async with target.acquire() as connection, connection.transaction():
         people = await write(
-            connection, "person", [work.person(each) for each in accounts], message["id"]
-        )  # fmt: skip
-        copies = [work.source_data(each, people[each["global_id"]]) for each in accounts]  # fmt: skip
+            connection,
+            "person",
+            [work.person(each) for each in accounts],
+            message["id"],
+        )
+        copies = [
+            work.source_data(each, people[each["global_id"]]) for each in accounts
+        ]
         await write(connection, "source_data", copies, message["id"])
         if asked:
             person_of = {each["id"]: people[each["global_id"]] for each in accounts}
@@ -94,7 +103,9 @@ async def unit(source: Pool, target: Pool, body: bytes) -> None:
                 [work.case(dict(row), person_of[row["account_id"]]) for row in asked],
                 message["id"],
             )
-            requests = [work.request(dict(row), cases[row["global_id"]]) for row in asked]  # fmt: skip
+            requests = [
+                work.request(dict(row), cases[row["global_id"]]) for row in asked
+            ]
             await write(connection, "case_request", requests, message["id"])
     if asked:
         await succeed(source, message["ids"])
@@ -121,10 +132,14 @@ async def main() -> None:
 
 async def _turn(turn: Turn) -> None:
     async with (
-        asyncpg.create_pool(turn.source, min_size=PARALLEL, max_size=PARALLEL) as source,
-        asyncpg.create_pool(turn.target, min_size=PARALLEL, max_size=PARALLEL) as target,
+        asyncpg.create_pool(
+            turn.source, min_size=PARALLEL, max_size=PARALLEL
+        ) as source,
+        asyncpg.create_pool(
+            turn.target, min_size=PARALLEL, max_size=PARALLEL
+        ) as target,
         await aio_pika.connect(turn.amqp) as broker,
-    ):  # fmt: skip
+    ):
         channel = await broker.channel()
         await channel.set_qos(PARALLEL)
         queue = await channel.declare_queue(
@@ -144,9 +159,7 @@ async def _turn(turn: Turn) -> None:
         for ids in parts:
             body = orjson.dumps({"id": str(uuid4()), "object": turn.object, "ids": ids})
             await channel.default_exchange.publish(
-                aio_pika.Message(
-                    body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
-                ),
+                aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT),
                 work.QUEUE,
             )
         for _ in parts:

@@ -55,12 +55,23 @@ INQUIRY = Table(
     Column("id", Text, primary_key=True),
     Column("global_id", Text),
     Column("modified_date", DateTime(timezone=True)),
-    *(Column(each, Text) for each in ("account_id", "country", "product", "question", "status")),
-)  # fmt: skip
+    *(
+        Column(each, Text)
+        for each in ("account_id", "country", "product", "question", "status")
+    ),
+)
 TRAILS = {
-    "audit": ("user_id", "action", "item", "record_id", "field", "old_value", "new_value"),
+    "audit": (
+        "user_id",
+        "action",
+        "item",
+        "record_id",
+        "field",
+        "old_value",
+        "new_value",
+    ),
     "lineage": ("item", "record_id", "rule", "message_id", "source_record", "fields"),
-}  # fmt: skip
+}
 TRAIL_TABLES = {
     name: Table(
         name,
@@ -83,7 +94,9 @@ def transfer(source: Session, target: Session, message: work.Row) -> None:
         wanted = [row["account_id"] for row in asked]
         statement = select(ACCOUNT).where(ACCOUNT.c.id.in_(wanted))
     accounts = [dict(row) for row in source.execute(statement).mappings()]
-    people = write(target, "person", [work.person(each) for each in accounts], message["id"])  # fmt: skip
+    people = write(
+        target, "person", [work.person(each) for each in accounts], message["id"]
+    )
     copies = [work.source_data(each, people[each["global_id"]]) for each in accounts]
     write(target, "source_data", copies, message["id"])
     if asked:
@@ -124,8 +137,11 @@ def write(
 
 
 def _write(
-    target: Session, table: Table, inserts: Sequence[work.Row], updates: Sequence[work.Row]
-) -> None:  # fmt: skip
+    target: Session,
+    table: Table,
+    inserts: Sequence[work.Row],
+    updates: Sequence[work.Row],
+) -> None:
     if inserts:
         target.execute(insert(table), list(inserts))
     if updates:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn: addresses of the source, the target and the broker, and whether accounts or inquiries are transferred."""
+    """One turn: addresses of the source, the target and the broker, and what is transferred: accounts or inquiries."""
 
     source: str
     target: str

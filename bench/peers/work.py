@@ -1,7 +1,8 @@
-"""Defines the work that the floor and the peers do alike: tables, rows to write, and what a unit changes; no input or output.
+"""Defines the work that the floor and the peers do alike: tables, rows to write, what a unit changes; it is pure.
 
-An account is written as a person and its source data, an inquiry as these, a case and a case request, with an audit entry
-for each new record or changed field and a line of lineage for each written record; then the inquiry gets its status.
+An account is written as a person and its source data, an inquiry as these, a case and a case request, with an audit
+entry for each new record or changed field and a line of lineage for each written record; then the inquiry gets its
+status.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ Row = dict[str, Any]
 
 UNIT = 500
 QUEUE = "peer_work"
-ACCOUNT = ("name", "first_name", "last_name", "credentials", "email", "phone", "veeva_id", "external_id")  # fmt: skip
+ACCOUNT = (
+    "name",
+    "first_name",
+    "last_name",
+    "credentials",
+    "email",
+    "phone",
+    "veeva_id",
+    "external_id",
+)
 # Of each target table: the fields beside those of every record, and which of them refer to another table.
 TARGETS: Mapping[str, Sequence[str]] = {
     "person": ("name", "first_name", "last_name", "email", "veeva_id", "external_id"),
@@ -27,8 +37,8 @@ TARGETS: Mapping[str, Sequence[str]] = {
 }
 REFERENCES = {"person_id": "person", "case_id": "case_record"}
 UNIQUE = {"person": ("veeva_id", "external_id")}
-COMMON = """id text PRIMARY KEY, global_id text NOT NULL UNIQUE, link text UNIQUE, status text, created_by bigint NOT NULL,
-    created_date timestamptz NOT NULL, modified_by bigint NOT NULL, modified_date timestamptz NOT NULL,
+COMMON = """id text PRIMARY KEY, global_id text NOT NULL UNIQUE, link text UNIQUE, status text,
+    created_by bigint NOT NULL, created_date timestamptz NOT NULL, modified_by bigint NOT NULL, modified_date timestamptz NOT NULL,
     source_modified timestamptz"""
 SOURCE_DDL = f"""
 CREATE TABLE account (id text PRIMARY KEY, global_id text NOT NULL UNIQUE, modified_date timestamptz NOT NULL,
@@ -50,14 +60,14 @@ CREATE TABLE lineage (id bigint GENERATED ALWAYS AS IDENTITY, item text NOT NULL
 CREATE INDEX ON lineage (message_id, id);
 """
 SOURCE_ROWS = """
-INSERT INTO account SELECT 'V4A' || lpad(n::text, 12, '0'), '1_V4A' || lpad(n::text, 12, '0'), now(), 'Bench Reader ' || n,
-    'Bench', 'Reader ' || n, 'MD', 'reader' || n || '@practice.example', '+1 555 0100', 'V' || lpad(n::text, 9, '0'),
+INSERT INTO account SELECT 'V4A' || lpad(n::text, 12, '0'), '1_V4A' || lpad(n::text, 12, '0'), now(),
+    'Bench Reader ' || n, 'Bench', 'Reader ' || n, 'MD', 'reader' || n || '@practice.example', '+1 555 0100', 'V' || lpad(n::text, 9, '0'),
     'BENCH-' || n FROM generate_series(1, $1::int) n
 """
 INQUIRIES = """
 INSERT INTO inquiry SELECT 'V4I' || lpad(n::text, 12, '0'), '1_V4I' || lpad(n::text, 12, '0'), now(),
-    'V4A' || lpad(n::text, 12, '0'), 'US', 'Benchol', 'Question ' || n || ': what is known about use in renal impairment?',
-    'pending' FROM generate_series(1, $1::int) n
+    'V4A' || lpad(n::text, 12, '0'), 'US', 'Benchol',
+    'Question ' || n || ': what is known about use in renal impairment?', 'pending' FROM generate_series(1, $1::int) n
 """
 CHANGES = "UPDATE account SET credentials = 'MD ' || $1::text, modified_date = now()"
 _numbers = itertools.count()

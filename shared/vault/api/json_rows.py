@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import cast
 
 import orjson
 
@@ -157,17 +158,29 @@ def _check_flat(row: dict[str, object], number: int, tally: RowTally) -> None:
     """Check that the values of a row are single values or lists of them, none too large, and count them."""
     if len(row) > MAX_MEMBERS:
         raise _too_large(number, f"has {len(row)} members; at most {MAX_MEMBERS}")
+    singles: list[object] = []
     for name, value in row.items():
-        items = value if type(value) is list else (value,)
-        if not all(type(item) in SCALARS for item in items):
-            problem = "is neither a single value nor a list of them"
-            raise unreadable(f"row {number}: [{name[:100]}] {problem}")
-        if len(items) > MAX_ITEMS:
+        if type(value) is not list:
+            _check_single(name, value, number)
+            singles.append(value)
+            continue
+        if len(value) > MAX_ITEMS:
             raise _too_large(number, f"[{name[:100]}] has more than {MAX_ITEMS} items")
-        if any(type(item) is str and len(item) > MAX_TEXT for item in items):
-            too_long = f"[{name[:100]}] has more than {MAX_TEXT} characters"
-            raise _too_large(number, too_long)
-        tally.add(items)
+        for item in value:
+            _check_single(name, item, number)
+        tally.add(value)
+    tally.add(singles)
+
+
+def _check_single(name: str, value: object, number: int) -> None:
+    """Check that a value, or an item of a list, is a single one, and no text that is too long."""
+    kind = type(value)
+    if kind not in SCALARS:
+        problem = "is neither a single value nor a list of them"
+        raise unreadable(f"row {number}: [{name[:100]}] {problem}")
+    if kind is str and len(cast("str", value)) > MAX_TEXT:
+        too_long = f"[{name[:100]}] has more than {MAX_TEXT} characters"
+        raise _too_large(number, too_long)
 
 
 def unreadable(reason: str) -> VaultFault:

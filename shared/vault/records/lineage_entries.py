@@ -15,6 +15,7 @@ FIELD = "lineage__sys"
 """The key of a row's :class:`RowLineage`, which is a list. It is no field of the object."""
 
 MAX_ID = 255  # characters of a message id or of a source record's
+PARTS = 3
 
 
 class RowLineage(NamedTuple):
@@ -68,23 +69,18 @@ def read_row(value: object) -> RowLineage | None:
 
     ``check_lineage`` checks later that the call has the origin.
     """
-    match value:
-        # In Python, True is an int as well, but never the number of an origin.
-        case [bool(), *_]:
-            return None
-        case [int(origin), str(message), None] if origin >= 0 and _is_id(message):
-            return RowLineage(origin, message, None)
-        case [int(origin), str(message), str(record)] if origin >= 0:
-            fits = _is_id(message) and _is_id(record)
-            return RowLineage(origin, message, record) if fits else None
-        case _:
-            return None
+    # The types themselves: True is an int in Python as well, but never the number of an origin.
+    if type(value) is not list or len(value) != PARTS:
+        return None
+    origin, message, record = value
+    if type(origin) is not int or origin < 0 or not _is_id(message):
+        return None
+    fits = record is None or _is_id(record)
+    return RowLineage(origin, message, record) if fits else None
 
 
-def _is_id(text: str) -> bool:
-    if "\x00" in text:
-        return False
-    return 0 < len(text) <= MAX_ID
+def _is_id(text: object) -> bool:
+    return type(text) is str and 0 < len(text) <= MAX_ID and "\x00" not in text
 
 
 if TYPE_CHECKING:

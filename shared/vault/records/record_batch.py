@@ -112,10 +112,10 @@ class Batch:
             creation.fill(row, identifier, target, self.registry)
         fields = new.insert_fields(target, rows)
         ordered = rules.in_key_order(target, rows)
-        arrays = [[row.values.get(field.name) for row in ordered] for field in fields]
-        sql = statements.insert_statement(target, fields)
+        columns = statements.Columns.of(fields, [row.values for row in ordered])
+        sql = statements.insert_statement(target, fields, columns.shared)
         naming = statements.name_parameters(target)
-        stored = await connection.fetch(sql, *arrays, *naming)
+        stored = await connection.fetch(sql, *columns.values, *naming)
         ids = [record["id"] for record in stored]
         kept = set(ids)
         left_out = [row for row in rows if row.values["id"] not in kept]
@@ -280,9 +280,11 @@ class Batch:
         for names, group in groups.items():
             fields = [f for f in self.object.fields.values() if f.name in names]
             ids = [record_id for record_id, _ in group]
-            arrays = [[values[field.name] for _, values in group] for field in fields]
-            sql = statements.update_statement(self.object, fields, later=later)
-            await self.connection.execute(sql, ids, *arrays)
+            columns = statements.Columns.of(fields, [values for _, values in group])
+            sql = statements.update_statement(
+                self.object, fields, columns.shared, later=later
+            )
+            await self.connection.execute(sql, ids, *columns.values)
         name = self.object.name
         if groups and name in PARTS:
             await raise_revision(self.connection, name, deleted=False)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.protocol.edge_spaces import edge_space_note
 from shared.protocol.error_types import ErrorType
 from shared.protocol.moments import LAST
 from shared.vault.access.permissions import Operation, may
+from shared.vault.components.platform import AUDIT
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import name_sequence, quoted, table
 from shared.vault.records.field_values import column_type
@@ -31,31 +33,69 @@ def _carried(field: Field, alias: str) -> str:
     return alias
 
 
-def _arrays(fields: Sequence[Field], first: int) -> list[str]:
-    """Return an array parameter for each field, numbered from ``first`` on."""
-    numbered = enumerate(fields, first)
-    return [f"${number}::{column_type(field)}[]" for number, field in numbered]
+# Fields that mostly have one value in all rows of a call: it is sent once then.
+COMMON = frozenset(
+    {"status__v", "lifecycle__v", "state__v", "object_type__v"}
+    | {field.name for field in AUDIT}
+)
 
 
-def _aliases(fields: Sequence[Field], first: int) -> list[str]:
-    """Return the name of each parameter's values within the statement."""
-    numbers = range(first, first + len(fields))
-    return [f"c{number}" for number in numbers]
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The values of a batch by field: an array of all rows' values, or in the fields ``shared`` the one of all rows."""
+
+    fields: Sequence[Field]
+    values: Sequence[object]
+    shared: frozenset[str]
+
+    @classmethod
+    def of(
+        cls, fields: Sequence[Field], rows: Sequence[Mapping[str, object]]
+    ) -> Columns:
+        """Return the values of rows by field, None for a value that a row lacks."""
+        values: list[object] = []
+        shared: set[str] = set()
+        for field in fields:
+            column = [row.get(field.name) for row in rows]
+            alike = field.name in COMMON and column.count(column[0]) == len(column)
+            if alike:
+                shared.add(field.name)
+            values.append(column[0] if alike else column)
+        return cls(fields, values, frozenset(shared))
 
 
-def insert_statement(target: VaultObject, fields: Sequence[Field]) -> str:
-    """Return the INSERT of a batch, with an array parameter for each field (including ``id``); it returns stored ids.
+class _Parameters:
+    """The parameters of a batch's fields, numbered from ``first`` on: each an array, but for the shared ones."""
 
-    A row that would break a unique index is left out, and its id is missing from the result.
+    def __init__(
+        self, fields: Sequence[Field], first: int, shared: frozenset[str]
+    ) -> None:
+        numbered = list(enumerate(fields, first))
+        many = [(n, field) for n, field in numbered if field.name not in shared]
+        self.arrays = [f"${n}::{column_type(field)}[]" for n, field in many]
+        self.aliases = [f"c{n}" for n, _ in many]
+        self.values = [
+            f"${n}::{column_type(field)}"
+            if field.name in shared
+            else _carried(field, f"u.c{n}")
+            for n, field in numbered
+        ]
+
+
+def insert_statement(
+    target: VaultObject,
+    fields: Sequence[Field],
+    shared: frozenset[str] = frozenset(),
+) -> str:
+    """Return the INSERT of a batch; it returns stored ids. ``fields``, including ``id``, are its parameters in order.
+
+    Each is an array of all rows' values, or in the fields ``shared`` the one value of all rows. A row that would break a
+    unique index is left out, and its id is missing from the result.
     """
-    arrays = ", ".join(_arrays(fields, 1))
-    aliases = _aliases(fields, 1)
-    source = f"unnest({arrays}) AS u({', '.join(aliases)})"
+    given = _Parameters(fields, 1, shared)
+    source = f"unnest({', '.join(given.arrays)}) AS u({', '.join(given.aliases)})"
     names = [quoted(field.name) for field in fields]
-    values = [
-        _carried(field, f"u.{alias}")
-        for field, alias in zip(fields, aliases, strict=True)
-    ]
+    values = list(given.values)
     if target.fields["name__v"].system_managed_name:
         names.append(quoted("name__v"))
         values.append(_managed_name(len(fields)))
@@ -91,20 +131,21 @@ def name_parameters(target: VaultObject) -> tuple[str, int, str] | tuple[()]:
 def update_statement(
     target: VaultObject,
     fields: Sequence[Field],
+    shared: frozenset[str] = frozenset(),
     *,
     later: str | None = None,
 ) -> str:
-    """Return the UPDATE of a batch by id; its parameters are the array of ids and an array for each field.
+    """Return the UPDATE of a batch by id; its parameters are the array of ids, and those of ``insert_statement``.
 
     The date field ``later`` gets a date at least a millisecond after the stored one: two states of a record never
     share a date, and the later state has the later date.
     """
-    aliases = _aliases(fields, 2)
-    arrays = ", ".join(["$1::text[]", *_arrays(fields, 2)])
-    columns = ", ".join(["id", *aliases])
+    given = _Parameters(fields, 2, shared)
+    arrays = ", ".join(["$1::text[]", *given.arrays])
+    columns = ", ".join(["id", *given.aliases])
     sets: list[str] = []
-    for field, alias in zip(fields, aliases, strict=True):
-        name, value = quoted(field.name), _carried(field, f"u.{alias}")
+    for field, given_value in zip(fields, given.values, strict=True):
+        name, value = quoted(field.name), given_value
         if field.name == later:
             # The last moment of the calendar has none behind it.
             value = f"least(greatest({value}, t.{name} + interval '1 ms'), '{LAST.isoformat()}')"
@@ -184,7 +225,10 @@ async def resolve_references(
             for record in records
         }
         found[object_name, key_field] = ids
-    return [resolved(target, row, found) for row in rows]
+    references = [
+        field for field in target.fields.values() if field.type is FieldType.OBJECT
+    ]
+    return [resolved(target, row, found, references) for row in rows]
 
 
 def _refuse_unreadable(
@@ -232,8 +276,12 @@ def resolved(
     target: VaultObject,
     row: ReadRow,
     found: Found,
+    references: Iterable[Field],
 ) -> ResolvedRow:
-    """Return a row with the ids of the records that it refers to, and an error for each that was not found."""
+    """Return a row with the ids of the records that it refers to, and an error for each that was not found.
+
+    ``references`` are the object's fields that refer to records.
+    """
     following = ResolvedRow(
         index=row.index,
         key=row.key,
@@ -243,15 +291,13 @@ def resolved(
         lineage=row.lineage,
         errors=list(row.errors),
     )
-    for name, value in row.values.items():
-        field = target.fields[name]
-        if field.type is not FieldType.OBJECT or value is None:
-            continue
+    for field in references:
+        value = row.values.get(field.name)
         # Checked here because a broken foreign key would fail the whole batch, not the row.
-        if value not in found[field.object or "", "id"]:
+        if value is not None and value not in found[field.object or "", "id"]:
             following.fail(
                 ErrorType.INVALID_DATA,
-                f"Field [{name}] refers to no record of [{field.object}]",
+                f"Field [{field.name}] refers to no record of [{field.object}]",
             )
     for name, (unique, key) in row.lookups.items():
         field = target.fields[name]

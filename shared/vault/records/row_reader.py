@@ -64,40 +64,51 @@ class RowReader:
 
         ``key_field`` is the field whose value names each row's record (``id``, or the call's idParam).
         """
-        key_setter = None if key_field is None else self._key_setter(key_field)
         read: list[ReadRow] = []
+        names: list[str] = []
+        setters: list[Setter | None] = []
         for index, source in enumerate(rows):
+            following = list(source)
+            # The rows of a call mostly have the same keys.
+            if following != names:
+                names, setters = following, self._setters_of(following, key_field)
             row = ReadRow(index=index)
-            for name, value in source.items():
-                # The answer names no more.
-                if len(row.errors) > MAX_ERRORS:
-                    break
-                is_key = key_field is not None and name == key_field.name
-                setter = key_setter if is_key else self._setter_of(name)
-                self._set(row, name, value, setter)
+            self._fill(row, source, setters)
             if key_field is not None and row.key is None and not row.errors:
                 _fail_missing(row, key_field.name)
             read.append(row)
         return read
 
-    def _set(
+    def _setters_of(
+        self, names: Sequence[str], key_field: Field | None
+    ) -> list[Setter | None]:
+        """Return the setters of a row's keys, None for a key that the object does not have."""
+        setters = [self._setter_of(name) for name in names]
+        if key_field is not None and key_field.name in names:
+            setters[names.index(key_field.name)] = self._key_setter(key_field)
+        return setters
+
+    def _fill(
         self,
         row: ReadRow,
-        name: str,
-        value: object,
-        setter: Setter | None,
+        source: Mapping[str, object],
+        setters: Sequence[Setter | None],
     ) -> None:
-        """Set one value of a row; add an error to the row when the value is invalid."""
-        if setter is None:
-            row.fail(
-                ErrorType.ATTRIBUTE_NOT_SUPPORTED,
-                f"[{self.object.name}] has no field [{name[:100]}]",
-            )
-            return
-        try:
-            setter(row, value)
-        except InvalidValue as fault:
-            row.errors.append(fault.error)
+        """Set the values of a row; add an error to the row for each that is invalid."""
+        for setter, (name, value) in zip(setters, source.items(), strict=True):
+            if setter is None:
+                row.fail(
+                    ErrorType.ATTRIBUTE_NOT_SUPPORTED,
+                    f"[{self.object.name}] has no field [{name[:100]}]",
+                )
+            else:
+                try:
+                    setter(row, value)
+                except InvalidValue as fault:
+                    row.errors.append(fault.error)
+            # The answer names no more.
+            if len(row.errors) > MAX_ERRORS:
+                return
 
     def _setter_of(self, name: str) -> Setter | None:
         """Return the setter of a key, made once; None for a key that the object does not have."""

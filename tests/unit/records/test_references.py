@@ -29,6 +29,9 @@ def by_id(record_id: str | None) -> ReadRow:
     return ReadRow(index=0, values={"account__c": record_id})
 
 
+REFERENCES = [THING.fields["account__c"]]
+
+
 def by_key(key: str) -> ReadRow:
     return ReadRow(index=0, lookups={"account__c": ("key__c", key)})
 
@@ -47,7 +50,7 @@ def test_ids_and_keys_of_all_rows_are_asked_for_together() -> None:
     [(by_id("V0A1"), "V0A1"), (by_key("x"), "V0A2"), (by_id(None), None)],
 )
 def test_a_resolved_row_refers_by_id(row: ReadRow, reference: str | None) -> None:
-    found = resolved(THING, row, FOUND)
+    found = resolved(THING, row, FOUND, REFERENCES)
 
     assert (found.values["account__c"], found.errors) == (reference, [])
 
@@ -67,7 +70,7 @@ def test_a_resolved_row_refers_by_id(row: ReadRow, reference: str | None) -> Non
     ],
 )
 def test_a_reference_to_nothing_is_an_error(row: ReadRow, message: str) -> None:
-    errors = resolved(THING, row, FOUND).errors
+    errors = resolved(THING, row, FOUND, REFERENCES).errors
 
     assert [(e.type, e.message) for e in errors] == [(ErrorType.INVALID_DATA, message)]
 
@@ -76,7 +79,9 @@ def test_what_was_wrong_before_stays_wrong() -> None:
     row = by_id("V0A1")
     row.fail(ErrorType.INVALID_DATA, "bad")
 
-    assert [error.message for error in resolved(THING, row, FOUND).errors] == ["bad"]
+    assert [
+        error.message for error in resolved(THING, row, FOUND, REFERENCES).errors
+    ] == ["bad"]
 
 
 async def test_all_rows_take_one_statement_for_each_key_field() -> None:

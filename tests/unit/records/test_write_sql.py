@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.records import record_statements as statements
 from tests.unit.records.shapes import THING, shape, text
 
+NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
 NOTE, COLOURS = THING.fields["note__c"], THING.fields["colours__c"]
 ID, PRICE = THING.fields["id"], THING.fields["price__c"]
 
@@ -36,6 +39,28 @@ def test_an_update_is_by_id() -> None:
         " \"colours__c\" = string_to_array(u.c3, ',')"
         " FROM unnest($1::text[], $2::text[], $3::text[]) AS u(id, c2, c3)"
         " WHERE t.id = u.id"
+    )
+
+
+def test_what_all_rows_have_alike_is_sent_once() -> None:
+    date, status = THING.fields["modified_date__v"], THING.fields["status__v"]
+    rows = [
+        {"status__v": status, "note__c": "x", "modified_date__v": NOON}
+        for status in ("active__v", "inactive__v")
+    ]
+
+    columns = statements.Columns.of([NOTE, status, date], rows)
+    sql = statements.insert_statement(THING, columns.fields, columns.shared)
+
+    assert columns.values == [["x", "x"], ["active__v", "inactive__v"], NOON]
+    assert sql == (
+        'INSERT INTO records."thing__c" ("note__c", "status__v", "modified_date__v")'
+        " SELECT u.c1, u.c2, $3::timestamptz"
+        " FROM unnest($1::text[], $2::text[]) AS u(c1, c2)"
+        " ON CONFLICT DO NOTHING RETURNING id"
+    )
+    assert "least(greatest($4::timestamptz, t." in statements.update_statement(
+        THING, columns.fields, columns.shared, later=date.name
     )
 
 
