@@ -52,7 +52,7 @@ from shared.vault.api import (
     users,
 )
 from shared.vault.api import mdl_scripts as mdl
-from shared.vault.api.arriving_body import LargeBodies
+from shared.vault.api.body import LargeBodies
 from shared.vault.api.envelope_schemas import ENVELOPE_SCHEMAS
 from shared.vault.api.fault_layer import FaultLayer
 from shared.vault.api.openapi.document import complete
