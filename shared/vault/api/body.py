@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from shared.protocol.error_types import ErrorType
-from shared.runtime.off_loop import read_off_loop
+from shared.runtime.off_loop import off_loop
 from shared.vault.api.body_limits import (
     MAX_FORM_BYTES,
     MAX_MDL_BYTES,
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+Result = TypeVar("Result")
+
+# Bytes from which on a text is read beside the event loop; a shorter one takes less time than the change of threads.
+LONG = 64 * 2**10
 # A body that trickles in would occupy a connection and its memory for as long as the client likes.
 ARRIVAL_TIMEOUT = 60.0  # seconds
 # The parser of forms takes each of them in one step.
@@ -95,6 +99,16 @@ async def read_fields(request: Request, limit: int = MAX_FORM_BYTES) -> dict[str
         raise unreadable(f"Content-Type [{kind[:60]}] is not taken here")
     fields = await read_off_loop(parse_json_record, body)
     return {name: _field_text(value) for name, value in fields.items()}
+
+
+async def read_off_loop(
+    function: Callable[[bytes], Result],
+    text: bytes,
+) -> Result:
+    """Return what the function reads from a text, beside the event loop if it is long."""
+    if len(text) < LONG:
+        return function(text)
+    return await off_loop(function, text)
 
 
 async def read_text(request: Request, limit: int = MAX_MDL_BYTES) -> str:

@@ -54,6 +54,7 @@ BEARER = "bearer"
 DATE_LENGTH = len("2000-01-01")
 CSV_TYPE = "text/csv"
 JSON_TYPE = "application/json"
+XML_TYPE = "application/xml"
 
 Header = tuple[bytes, bytes]
 
@@ -123,11 +124,19 @@ def _first(value: str | None) -> str:
 
 
 def wants_csv(accept: str) -> bool:
-    """Return whether an Accept header names CSV before JSON; weights (``q=``) are not looked at."""
-    for kind in media_types(accept):
-        if kind in (CSV_TYPE, JSON_TYPE):
-            return kind == CSV_TYPE
-    return False
+    """Return whether an Accept header names CSV before JSON."""
+    return _prefers(accept, CSV_TYPE)
+
+
+def wants_xml(accept: str) -> bool:
+    """Return whether an Accept header names XML before JSON."""
+    return _prefers(accept, XML_TYPE)
+
+
+def _prefers(accept: str, wanted: str) -> bool:
+    """Return whether a media type comes before JSON; weights (``q=``) are not looked at."""
+    known = (kind for kind in media_types(accept) if kind in (wanted, JSON_TYPE))
+    return next(known, JSON_TYPE) == wanted
 
 
 def media_types(accept: str) -> list[str]:
