@@ -69,7 +69,7 @@ class FaultLayer:
             if arriving.scope["path"].endswith(SIGN_IN):
                 return await arriving.signing_in()
             if session_id is not None:
-                caller = await self._vault.security.caller(session_id)
+                caller = await self._vault.security.sessions.caller(session_id)
                 return caller.username
         # What is wrong with it the call itself is told, by the Vault that nothing strikes.
         except (VaultFault, ClientDisconnect, *PASSING, *LOST):

@@ -196,11 +196,13 @@ async def admitted(
     :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED.
     """
     vault = vault_of(request)
-    caller = await vault.security.caller(session_id, used=used)
+    caller = await vault.security.sessions.caller(session_id, used=used)
     # Before the refusals that follow, so that their answers carry the caller's headers as well.
     remember(request, caller.user_id, session_id or "")
     request.state.revision = caller.revision
-    vault.configuration_mode.admit(caller)
+    mode = vault.configuration_mode
+    if mode.enabled:
+        mode.admit(caller)
     usage = vault.burst.count(caller)
     request.state.usage = usage
     # A call above the limit is slowed down, not refused: clients of the Vault expect that.
