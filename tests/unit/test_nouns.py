@@ -58,7 +58,6 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/components/schema.py",
             "shared/vault/loader/extract.py",
             "shared/vault/model/field_types.py",
-            "shared/vault/model/search_words.py",
             "shared/vault/records/field_values.py",
             "shared/vault/vql/functions.py",
         },
@@ -163,7 +162,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "syntax_tree.Unit": {"shared/vault/vql/deferred.py"},
         "topology.Direction": {"services/connector/app.py"},
         "transfer.Result": {"services/connector/points/transfer.py"},
-        "vql_tokens.TokenKind": {"shared/vault/vql/token_reader.py"},
+        "token_kinds.TokenKind": {"shared/vault/vql/token_kinds.py"},
     }.items()
 }
 

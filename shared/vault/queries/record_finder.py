@@ -11,8 +11,7 @@ from shared.vault.access.permissions import Operation, may, require
 from shared.vault.configuration.search_indexes import index_states
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import RelationshipType
-from shared.vault.model.field_types import quoted, table
-from shared.vault.model.search_words import words_sql
+from shared.vault.model.field_types import quoted, table, words_sql
 from shared.vault.queries.query_statements import unless_changed
 
 if TYPE_CHECKING:
