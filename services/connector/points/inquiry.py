@@ -38,15 +38,18 @@ from services.connector.points.hcp import (
     read_pull_rules,
 )
 from services.connector.points.point import SECOND, Point, Reading
-from services.connector.points.saving import KeyedRows, Origin, not_saved, save
-from services.connector.points.transfer import Outcome, Transfer
-from services.connector.points.transfer_status import (
+from services.connector.points.saving import (
     INQUIRY,
     STATUS,
+    KeyedRows,
+    Origin,
     TransferStatus,
     fail_all,
+    not_saved,
+    save,
     set_status,
 )
+from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare
