@@ -28,12 +28,8 @@ NOUNS_CACHE = CACHE / "nouns"
 DECISIONS: Mapping[str, frozenset[str]] = {
     noun: frozenset(modules)
     for noun, modules in {
-        "preferred_contact.DeliveryMethod": {
-            "services/connector/points/preferred_contact.py"
-        },
-        "preferred_contact.InformationType": {
-            "services/connector/points/preferred_contact.py"
-        },
+        "inquiry_cases.DeliveryMethod": {"services/connector/points/inquiry_cases.py"},
+        "inquiry_cases.InformationType": {"services/connector/points/inquiry_cases.py"},
         "component_kinds.ComponentKind": {
             "shared/vault/components/component_references.py",
             "shared/vault/components/concerned_tables.py",

@@ -14,12 +14,6 @@ from services.connector.points.case_contacts import (
     Saved,
     save_contacts,
 )
-from services.connector.points.case_groups import (
-    CASE,
-    CONTACT,
-    existing_cases,
-    group_link,
-)
 from services.connector.points.evaluation import (
     Evaluation,
     Row,
@@ -36,6 +30,12 @@ from services.connector.points.hcp import (
     partition,
     read_hcps,
     read_pull_rules,
+)
+from services.connector.points.inquiry_cases import (
+    CASE,
+    CONTACT,
+    existing_cases,
+    group_link,
 )
 from services.connector.points.point import SECOND, Point, Reading
 from services.connector.points.saving import (
