@@ -1,4 +1,4 @@
-"""Handles an inbound queue's messages: reads them, gathers them into units, and runs the units; marks those put back."""
+"""Handles an inbound queue's messages: reads them, marks those put back, gathers them into units, and runs these."""
 
 from __future__ import annotations
 
