@@ -41,16 +41,21 @@ async def accounts(crm: Crm) -> None:
 
 
 async def printed(
-    crm: Crm, command: Sequence[str], folder: Path, seconds: float = 120
+    crm: Crm,
+    command: Sequence[str],
+    folder: Path,
+    *,
+    username: str = USERNAMES["user"],
+    seconds: float = 120,
 ) -> str:
-    """Run a command as the rep, and return what it printed."""
+    """Run a command as a user, the rep if no other is named, and return what it printed."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=folder,
         env={
             **os.environ,
             "CRM_URL": crm.rep.url,
-            "CRM_USERNAME": USERNAMES["user"],
+            "CRM_USERNAME": username,
             "CRM_PASSWORD": PASSWORD,
         },
         stdout=asyncio.subprocess.PIPE,
