@@ -38,7 +38,8 @@ TARGETS: Mapping[str, Sequence[str]] = {
 REFERENCES = {"person_id": "person", "case_id": "case_record"}
 UNIQUE = {"person": ("veeva_id", "external_id")}
 COMMON = """id text PRIMARY KEY, global_id text NOT NULL UNIQUE, link text UNIQUE, status text,
-    created_by bigint NOT NULL, created_date timestamptz NOT NULL, modified_by bigint NOT NULL, modified_date timestamptz NOT NULL,
+    created_by bigint NOT NULL, created_date timestamptz NOT NULL, modified_by bigint NOT NULL,
+    modified_date timestamptz NOT NULL,
     source_modified timestamptz"""
 SOURCE_DDL = f"""
 CREATE TABLE account (id text PRIMARY KEY, global_id text NOT NULL UNIQUE, modified_date timestamptz NOT NULL,
@@ -61,8 +62,8 @@ CREATE INDEX ON lineage (message_id, id);
 """
 SOURCE_ROWS = """
 INSERT INTO account SELECT 'V4A' || lpad(n::text, 12, '0'), '1_V4A' || lpad(n::text, 12, '0'), now(),
-    'Bench Reader ' || n, 'Bench', 'Reader ' || n, 'MD', 'reader' || n || '@practice.example', '+1 555 0100', 'V' || lpad(n::text, 9, '0'),
-    'BENCH-' || n FROM generate_series(1, $1::int) n
+    'Bench Reader ' || n, 'Bench', 'Reader ' || n, 'MD', 'reader' || n || '@practice.example', '+1 555 0100',
+    'V' || lpad(n::text, 9, '0'), 'BENCH-' || n FROM generate_series(1, $1::int) n
 """
 INQUIRIES = """
 INSERT INTO inquiry SELECT 'V4I' || lpad(n::text, 12, '0'), '1_V4I' || lpad(n::text, 12, '0'), now(),

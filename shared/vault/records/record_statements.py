@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.edge_spaces import edge_space_note
 from shared.protocol.error_types import ErrorType
-from shared.protocol.moments import LAST
+from shared.protocol.json_values import LAST
 from shared.vault.access.permissions import Operation, may
 from shared.vault.components.platform import AUDIT
 from shared.vault.model.component_model import Field, FieldType, VaultObject
@@ -89,8 +89,8 @@ def insert_statement(
 ) -> str:
     """Return the INSERT of a batch; it returns stored ids. ``fields``, including ``id``, are its parameters in order.
 
-    Each is an array of all rows' values, or in the fields ``shared`` the one value of all rows. A row that would break a
-    unique index is left out, and its id is missing from the result.
+    Each is an array of all rows' values, or in the fields ``shared`` the one value of all rows. A row that would break
+    a unique index is left out, and its id is missing from the result.
     """
     given = _Parameters(fields, 1, shared)
     source = f"unnest({', '.join(given.arrays)}) AS u({', '.join(given.aliases)})"
