@@ -158,7 +158,7 @@ def _compared(left: LeftSide, condition: Comparison) -> str:
         case Operator.EQUAL if left.multi_value:
             return f"{left.sql} @> {left.bind_list((value,), at)}"
         case Operator.EQUAL:
-            return equals(left, value, at)
+            return left.by_reference(equals(left, value, at))
         case Operator.NOT_EQUAL if left.multi_value:
             return f"({left.sql} @> {left.bind_list((value,), at)}) IS NOT TRUE"
         case Operator.NOT_EQUAL:
@@ -206,7 +206,7 @@ def _contains(scope: Scope, condition: Contains) -> str:
     values, at = condition.values, condition.at
     if left.multi_value:
         return f"{left.sql} && {left.bind_list(values, at)}"
-    return among_texts(left, values, at)
+    return left.by_reference(among_texts(left, values, at))
 
 
 def _between(scope: Scope, condition: Between) -> str:

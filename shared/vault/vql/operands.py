@@ -29,6 +29,7 @@ from shared.vault.vql.resolve import Scope
 from shared.vault.vql.syntax_tree import (
     Literal,
     Operand,
+    Path,
     RelativeDate,
     Scalar,
     StateFunction,
@@ -125,6 +126,25 @@ class LeftSide:
         scalars = cast("Sequence[Scalar]", values)
         sql_type, typed = self._typed(scalars, at)
         return self.scope.statement.bind(typed, f"{sql_type}[]")
+
+    def by_reference(self, condition: str) -> str:
+        """Return a condition on a unique field behind a reference as one on the reference; any other as it is.
+
+        PostgreSQL knows how many records refer to which one, but not how many have a key behind a join: it would read
+        all of them, and not those of a page by an index on their order.
+        """
+        relationship = self.path.parts[:-1]
+        is_plain = not (self.ignore_case or self.label or self.multi_value)
+        is_key = self.field.unique and self.field.type is not FieldType.ID
+        statement = self.scope.statement
+        is_table = self.owner.name not in statement.targets
+        if len(relationship) != 1 or not (is_plain and is_key and is_table):
+            return condition
+        reference = self.scope.column(Path((*relationship, "id"), self.at))
+        alias = self.sql.partition(".")[0]
+        relation = statement.relation(self.owner, alias)
+        keys = f'SELECT {alias}."id" FROM {relation} WHERE {condition}'
+        return f"{reference.sql} = ANY(ARRAY({keys}))"
 
     def require_order(self) -> None:
         """Check that the values have an order.

@@ -55,6 +55,34 @@ def test_keyset_page() -> None:
     assert query.count_parameters == ("x",)
 
 
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("account__vr.npi__v = 'x'", 't1."npi__v" = $1::text'),
+        ("account__vr.npi__v CONTAINS ('x', 'y')", 't1."npi__v" = ANY($1::text[])'),
+    ],
+)
+def test_a_key_behind_a_reference_is_a_condition_on_the_reference(
+    condition: str, expected: str
+) -> None:
+    keys = f'SELECT t1."id" FROM records."account__v" t1 WHERE {expected}'
+    found, _ = where(condition, "address__v")
+    assert found == f't0."account__v" = ANY(ARRAY({keys}))'
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "account__vr.npi__v != 'x'",
+        "account__vr.name__v = 'x'",
+        "account__vr.npi__v LIKE 'x%'",
+        "CASEINSENSITIVE(account__vr.npi__v) = 'x'",
+    ],
+)
+def test_other_conditions_behind_a_reference_stay_there(condition: str) -> None:
+    assert "ARRAY(SELECT" not in where(condition, "address__v")[0]
+
+
 def test_page_of_an_ordered_result() -> None:
     query = compiled("SELECT name__v FROM account__v ORDER BY name__v DESC, beds__v")
     assert query.sql.endswith(
