@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
@@ -149,7 +150,7 @@ class NewRow(Row):
     @classmethod
     def of(cls, row: ResolvedRow) -> NewRow:
         """Return a new row that begins with the values of a resolved one, which stays as it is."""
-        sent = [name for name, value in row.values.items() if value is not None]
+        sent = tuple(name for name, value in row.values.items() if value is not None)
         return cls(
             index=row.index,
             key=row.key,
@@ -159,7 +160,7 @@ class NewRow(Row):
             source_modified=row.source_modified,
             lineage=row.lineage,
             errors=list(row.errors),
-            sent=frozenset(sent),
+            sent=_named(sent),
         )
 
     def created(self) -> Accepted:
@@ -293,6 +294,12 @@ class RowResult:
     def ok(self) -> bool:
         """Return whether the row was carried out."""
         return not self.errors
+
+
+@lru_cache(maxsize=256)
+def _named(names: tuple[str, ...]) -> frozenset[str]:
+    """Return the names as a set: the same one for the rows of a call, so that comparing it costs nothing."""
+    return frozenset(names)
 
 
 def results(outcomes: Iterable[Outcome]) -> list[RowResult]:

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from shared.vault.assembly.vault import Vault
+from shared.vault.records.record_statements import update_statement
 from tests.service.vault.objects import ITEMS, key, record
 from tests.service.vault.served import Answer, Api
 
 FIELD = "source_modified_date__sys"
 UPSERT = f"{ITEMS}?idParam=key__c"
+HOT = "SELECT pg_stat_get_xact_tuples_hot_updated('records.item__c'::regclass)"
 EARLIER, NOON, LATER = (f"2025-01-31T{hour}:00:00.000Z" for hour in (11, 12, 13))
 
 
@@ -193,3 +195,18 @@ async def test_every_change_has_a_later_modified_date(integration: Api) -> None:
             ]
         )
     assert dates == sorted(set(dates))
+
+
+async def test_a_moment_alone_is_written_without_an_entry_in_any_index(
+    integration: Api, vault: Vault
+) -> None:
+    rows = [{"name__v": "item", "key__c": key(), FIELD: NOON} for _ in range(10)]
+    created = await integration.post(UPSERT, json=rows)
+    ids = [row["data"]["id"] for row in created.data]
+    target = vault.components.registry.objects["item__c"]
+    sql = update_statement(target, [target.fields[FIELD]])
+    async with vault.database.transaction() as connection:
+        later = datetime(2025, 1, 31, 13, tzinfo=UTC)
+        await connection.execute(sql, ids, [later] * len(ids))
+        hot = await connection.fetchval(HOT)
+    assert hot == len(ids)
