@@ -294,3 +294,21 @@ async def test_no_character_is_an_operator(database: Database, text: str) -> Non
     assert row is not None
     # Accents alone are no word.
     assert tuple(row) == (folded != "", True)
+
+
+async def test_words_are_the_same_by_characters_and_by_expression(
+    database: Database,
+) -> None:
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            """
+            WITH texts AS (
+                SELECT chr(one) || 'Ab' || chr(other) || 'c1_ d' || chr(other) || chr(one) AS content
+                FROM generate_series(1, 300) AS one, unnest(ARRAY[32, 46, 63, 64, 233, 775, 12354]) AS other
+            )
+            SELECT content FROM texts WHERE platform.search_words(ARRAY[content], NULL)
+                <> array_to_tsvector(array_remove(platform.words_of(platform.folded(content)), ''))
+                AND NOT platform.runs_on(content)
+            """
+        )
+    assert [row["content"] for row in rows] == []

@@ -1,5 +1,5 @@
 -- The words of a record, as before. Most texts are letters, digits and a few other characters of ASCII: those characters
--- are replaced one by one, which takes a fifth of the time of the regular expression.
+-- are replaced one by one, which takes a fraction of the time of the regular expression.
 CREATE OR REPLACE FUNCTION platform.search_words(texts text[], choices text[]) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE PARALLEL RESTRICTED COST 100
 AS $$
@@ -15,8 +15,11 @@ BEGIN
         content := platform.folded(content);
     END IF;
     IF octet_length(content) <= 2000 AND octet_length(content) = char_length(content) THEN
-        spaced := replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(content COLLATE "C",
-            '.', ' '), '-', ' '), '@', ' '), ',', ' '), '+', ' '), '/', ' '), '''', ' '), ':', ' '), '(', ' '), ')', ' ');
+        spaced := replace(replace(replace(replace(replace(
+            replace(replace(replace(replace(replace(
+            replace(replace(replace(replace(replace(content COLLATE "C",
+            '.', ' '), '-', ' '), '@', ' '), ',', ' '), '+', ' '), '/', ' '), '''', ' '), ':', ' '), '(', ' '),
+            ')', ' '), '?', ' '), '!', ' '), ';', ' '), '"', ' '), '&', ' ');
         IF spaced ~ '[^a-z0-9_ ]' THEN
             words := platform.words_of(content);
         ELSE
