@@ -39,7 +39,9 @@ class Outcome:
     """The ids of one work unit by result: done, skipped or failed.
 
     ``warnings`` are about ids that are done too, in which some field was left unset. ``gone`` are failed or skipped ids
-    without a record, ``excluded`` are skipped ids that an agreement does not let be pulled.
+    without a record, ``excluded`` are skipped ids that an agreement does not let be pulled. ``withdrawn`` are ids whose
+    target records are flagged as out of use, because the source no longer has them or they are wanted no longer;
+    ``kept`` are skipped ids whose target record is there, and is nobody's to change.
     """
 
     done: set[str] = field(default_factory=set)
@@ -48,6 +50,8 @@ class Outcome:
     warnings: dict[str, ItemFailure] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     excluded: set[str] = field(default_factory=set)
+    withdrawn: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
 
     def fail(
         self,
@@ -95,6 +99,8 @@ class Outcome:
         self.warnings |= other.warnings
         self.gone |= other.gone
         self.excluded |= other.excluded
+        self.withdrawn |= other.withdrawn
+        self.kept |= other.kept
 
     def count(self, result: Result) -> int:
         """Return the number of records with this result."""

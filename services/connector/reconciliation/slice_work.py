@@ -11,12 +11,16 @@ from services.connector.points.evaluation import query_all
 from services.connector.points.points import point_of
 from services.connector.points.saving import without_values
 from services.connector.reconciliation.comparison import Judged, compare
-from services.connector.reconciliation.slice_reading import (
+from services.connector.reconciliation.planned_readings import (
     Compared,
     PlannedReading,
-    Position,
-    next_slice,
     planned_readings,
+)
+from services.connector.reconciliation.slice_reading import (
+    Position,
+    names_in_target,
+    next_slice,
+    of_this_vault,
 )
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.rows import MODIFIED, literal, modified_field, statements
@@ -35,7 +39,7 @@ from shared.client.errors import VaultRefused
 from shared.client.results import Row, mapping, text, whole
 from shared.protocol.reconciliation_verdicts import Verdict
 from shared.runtime.logging import get_logger
-from shared.spark.envelope import format_moment
+from shared.spark.envelope import MAX_ITEMS, format_moment
 
 _log = get_logger(__name__)
 _RUNNING = "RUNNING"
@@ -162,12 +166,7 @@ class SliceComparison:
         if part is None:
             return {"ended": True}
         judged = await compare(
-            self.scope,
-            self.writable,
-            part.planned.route,
-            part.planned.reading.object,
-            part.all_ids,
-            part.linked,
+            self.scope, self.writable, part.planned, part.all_ids, part.linked
         )
         # Nothing is there and nothing is to be there: not even worth a second look.
         kept = {
@@ -203,13 +202,8 @@ class SliceComparison:
         self, planned: PlannedReading, ids: Sequence[str]
     ) -> dict[str, Judged]:
         linked = await self._linked(planned, ids)
-        name = planned.reading.object
-        judged = await compare(
-            self.scope, self.writable, planned.route, name, ids, linked
-        )
-        differing = [
-            item for item, each in judged.items() if each.verdict in _MAY_BE_UNDER_WAY
-        ]
+        judged = await compare(self.scope, self.writable, planned, ids, linked)
+        differing = [item for item, each in judged.items() if each.may_be_transferred]
         changed = await self._changed(planned, differing)
         under_way = dict.fromkeys(changed, Judged(Verdict.UNDER_WAY))
         return judged | under_way
@@ -218,13 +212,16 @@ class SliceComparison:
         self, planned: PlannedReading, ids: Sequence[str]
     ) -> dict[str, set[str]]:
         """Return the target objects that have a record of each source record."""
-        own = f"{self.scope.source.vault_id}_"
+        own = names_in_target(self.scope, planned)
+        key = planned.traced_by
+        within = " AND ".join(of_this_vault(self.scope, planned)) or None
         found: dict[str, set[str]] = {}
         for name in sorted(planned.linked):
-            head = f"SELECT link__sys FROM {name}"  # noqa: S608  VQL of names
-            texts = statements(head, "link__sys", [own + item for item in ids])
+            head = f"SELECT {key} FROM {name}"  # noqa: S608  VQL of names
+            wanted = [own + item for item in ids]
+            texts = statements(head, key, wanted, conditions=within)
             for row in await query_all(self.scope.target, texts):
-                item = text(row, "link__sys").removeprefix(own)
+                item = text(row, key).removeprefix(own)
                 found.setdefault(item, set()).add(name)
         return found
 
@@ -232,15 +229,13 @@ class SliceComparison:
         """Return the records that were changed since the window began, or whose related records were."""
         begun = datetime.fromisoformat(text(self.state, "source_time"))
         minutes = whole(self.state.get("window_minutes"), "window_minutes")
-        since = literal(format_moment(begun - timedelta(minutes=minutes)))
+        since = format_moment(begun - timedelta(minutes=minutes))
         route, name = planned.route, planned.reading.object
         modified = modified_field(name)
-        conditions = [f"{modified} >= {since}"]
+        conditions = [f"{modified} >= {literal(since)}"]
         for reading in readings_of(self.scope.configuration, route, point_of(route)):
             if reading.object == name and reading.through and name != DOCUMENTS:
-                related = (
-                    f"SELECT id FROM {reading.through} WHERE {MODIFIED} >= {since}"  # noqa: S608  VQL
-                )
+                related = f"SELECT id FROM {reading.through} WHERE {MODIFIED} >= {literal(since)}"  # noqa: S608  VQL
                 conditions.append(f"id IN ({related})")
         changed: set[str] = set()
         for condition in conditions:
@@ -248,10 +243,24 @@ class SliceComparison:
             texts = statements(head, "id", ids, conditions=condition)
             rows = await query_all(self.scope.source, texts)
             changed.update(str(row["id"]) for row in rows)
-        return changed
+        if point_of(route).flags_deletions:
+            changed |= await self._deleted(name, begun, since)
+        return changed & set(ids)
 
-
-_MAY_BE_UNDER_WAY = frozenset({Verdict.MISSING, Verdict.DIFFERENT, Verdict.FAILING})
+    async def _deleted(self, object_name: str, begun: datetime, since: str) -> set[str]:
+        """Return the records that the source has deleted since the window began."""
+        # Also those of the time since the beginning, however long that is.
+        until = format_moment(begun + timedelta(days=1))
+        found: set[str] = set()
+        offset = 0
+        while True:
+            rows = await self.scope.source.deletions(
+                object_name, since, until, limit=MAX_ITEMS, offset=offset
+            )
+            found.update(str(row["id"]) for row in rows)
+            offset += len(rows)
+            if len(rows) < MAX_ITEMS:
+                return found
 
 
 def _report(

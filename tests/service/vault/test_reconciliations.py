@@ -104,8 +104,10 @@ async def test_findings_are_looked_at_again_and_recorded(
     again = [*lines[:3], "equal V4T000000000004"]
     await reconciliations.report(job_id, 3, items=again)
     stored = await reconciliations.ended(job_id)
-    assert stored["phase"] == "done", stored
+    # Findings are its result, and no failure of its own.
+    assert (stored["phase"], stored["status"]) == ("done", "SUCCESS"), stored
     results = await reconciliations.results(job_id)
+    assert "'findings': 3" in str(results), results
     counts = stored["counts"]
     assert (counts["expected"], counts["equal"]) == (13, 11), results
     assert (counts["missing"], counts["different"], counts["extra"]) == (1, 1, 1)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.connector.reconciliation import slice_reading
-from services.connector.reconciliation.slice_reading import Compared
+from services.connector.reconciliation.planned_readings import Compared
 from services.connector.reconciliation.slice_work import SliceComparison
 from services.connector.vaults.configuration import Configuration
 from shared.protocol.reconciliation_verdicts import Verdict
@@ -44,18 +44,33 @@ Lines = set[str]
 
 
 class Comparing:
-    """A comparison of two Vaults in memory, in slices of three records."""
+    """A comparison of two Vaults in memory, in slices of three records; of the Medical Vault, or with ``back`` of CRM.
 
-    def __init__(self, vaults: Pair) -> None:
+    Without ``integration`` all of them are compared.
+    """
+
+    def __init__(
+        self,
+        vaults: Pair,
+        integration: str | None = INTEGRATION,
+        *,
+        back: bool = False,
+        window: int = 0,
+    ) -> None:
         self.vaults = vaults
+        self.integration = integration
+        self.window = window
+        self.source, self.target = (
+            (vaults.medical, vaults.crm) if back else (vaults.crm, vaults.medical)
+        )
         self.configuration: Configuration | None = None
         self.equal = 0
         self.lines: dict[tuple[str, str], list[str]] = {}
 
     async def all_slices(self) -> None:
         self.state: dict[str, Any] = {
-            "source_time": (await self.vaults.crm.clock()).date_time,
-            "window_minutes": 0,
+            "source_time": (await self.source.clock()).date_time,
+            "window_minutes": self.window,
             "position": "",
         }
         while True:
@@ -80,17 +95,22 @@ class Comparing:
         return {line for line in found if Verdict(line.split(" ")[0]).is_finding}
 
     async def _slice(self) -> SliceComparison:
-        vaults = self.vaults
         if self.configuration is None:
-            self.configuration = await vaults.configuration(vaults.medical)
+            self.configuration = await self.vaults.configuration(self.target)
         scope = Compared(
-            self.configuration, vaults.crm, vaults.medical, CONNECTION, INTEGRATION
+            self.configuration, self.source, self.target, CONNECTION, self.integration
         )
-        return SliceComparison(scope, vaults.crm, self.state)
+        return SliceComparison(scope, self.source, self.state)
 
 
-async def compared(vaults: Pair) -> Lines:
-    comparing = Comparing(vaults)
+async def compared(
+    vaults: Pair,
+    integration: str | None = INTEGRATION,
+    *,
+    back: bool = False,
+    window: int = 0,
+) -> Lines:
+    comparing = Comparing(vaults, integration, back=back, window=window)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(slice_reading, "MAX_ITEMS", 3)
         await comparing.all_slices()
