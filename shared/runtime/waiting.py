@@ -129,6 +129,10 @@ class KeyLocks:
     def __init__(self) -> None:
         self._released: dict[Hashable, asyncio.Event] = {}
 
+    def holds(self, key: Hashable) -> bool:
+        """Return whether somebody has locked the key."""
+        return key in self._released
+
     @asynccontextmanager
     async def hold(self, keys: Iterable[Hashable]) -> AsyncIterator[None]:
         """Wait until all of the keys are free, and lock them while the body runs."""

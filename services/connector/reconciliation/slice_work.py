@@ -16,6 +16,7 @@ from services.connector.reconciliation.planned_readings import (
     PlannedReading,
     planned_readings,
 )
+from services.connector.reconciliation.sender_traffic import SenderTraffic
 from services.connector.reconciliation.slice_reading import (
     Position,
     names_in_target,
@@ -39,6 +40,7 @@ from shared.client.errors import VaultRefused
 from shared.client.results import Row, mapping, text, whole
 from shared.protocol.reconciliation_verdicts import Verdict
 from shared.runtime.logging import get_logger
+from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import MAX_ITEMS, format_moment
 
 _log = get_logger(__name__)
@@ -54,13 +56,14 @@ class SliceWork:
     """Carries out one message, which may be repeated, also by several connectors at once.
 
     The message says no more than which reconciliation; the Vault knows the position, and takes the report of a slice
-    once. ``reconciliation`` is its job's id.
+    once. ``reconciliation`` is its job's id. ``records`` are locked while this connector transfers them.
     """
 
     vaults: Vaults
     own: ConnectedVault
     message: Inbound
     reconciliation: int
+    records: KeyLocks = field(default_factory=KeyLocks)
     doubts: Doubts = field(default_factory=Doubts)
 
     async def run(self) -> None:
@@ -119,7 +122,11 @@ class SliceWork:
             text(state, "integration") or None,
             text(state, "integration_point") or None,
         )
-        work = SliceComparison(scope, reading, state)
+        traffic = None
+        # A Vault at the other end of an External connection has queues of its own kind.
+        if not connection.external:
+            traffic = SenderTraffic(source.client, connection.remote_name, self.records)
+        work = SliceComparison(scope, reading, state, traffic)
         if state.get("phase") == _LOOK_AGAIN:
             report = await work.look_again()
         else:
@@ -151,11 +158,12 @@ def _connection(connections: Mapping[str, Connection], name: str) -> Connection:
 
 @dataclass(frozen=True, slots=True)
 class SliceComparison:
-    """One slice of the reconciliation that ``state`` describes."""
+    """One slice of the reconciliation that ``state`` describes; ``traffic`` is what the sender has on its way."""
 
     scope: Compared
     writable: RecordAccess
     state: Row
+    traffic: SenderTraffic | None = None
 
     async def compare_next(self) -> dict[str, object]:
         """Compare the records after the position, and return the report."""
@@ -204,9 +212,15 @@ class SliceComparison:
         linked = await self._linked(planned, ids)
         judged = await compare(self.scope, self.writable, planned, ids, linked)
         differing = [item for item, each in judged.items() if each.may_be_transferred]
+        if not differing:
+            return judged
+        explained: set[str] = set()
         changed = await self._changed(planned, differing)
+        if self.traffic is not None:
+            changed |= self.traffic.in_hand(planned, differing)
+            explained = await self.traffic.undelivered(planned, differing)
         under_way = dict.fromkeys(changed, Judged(Verdict.UNDER_WAY))
-        return judged | under_way
+        return judged | dict.fromkeys(explained, Judged(Verdict.EXPLAINED)) | under_way
 
     async def _linked(
         self, planned: PlannedReading, ids: Sequence[str]
@@ -229,7 +243,10 @@ class SliceComparison:
         """Return the records that were changed since the window began, or whose related records were."""
         begun = datetime.fromisoformat(text(self.state, "source_time"))
         minutes = whole(self.state.get("window_minutes"), "window_minutes")
-        since = format_moment(begun - timedelta(minutes=minutes))
+        window = begun - timedelta(minutes=minutes)
+        if self.traffic is not None:
+            window = await self.traffic.changed_since(window, begun)
+        since = format_moment(window)
         route, name = planned.route, planned.reading.object
         modified = modified_field(name)
         conditions = [f"{modified} >= {literal(since)}"]

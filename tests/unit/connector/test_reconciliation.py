@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from services.connector.reconciliation import slice_reading
 from services.connector.reconciliation.planned_readings import Compared
+from services.connector.reconciliation.sender_traffic import SenderTraffic
 from services.connector.reconciliation.slice_work import SliceComparison
 from services.connector.vaults.configuration import Configuration
 from shared.protocol.reconciliation_verdicts import Verdict
@@ -56,10 +57,12 @@ class Comparing:
         *,
         back: bool = False,
         window: int = 0,
+        traffic: SenderTraffic | None = None,
     ) -> None:
         self.vaults = vaults
         self.integration = integration
         self.window = window
+        self.traffic = traffic
         self.source, self.target = (
             (vaults.medical, vaults.crm) if back else (vaults.crm, vaults.medical)
         )
@@ -100,7 +103,7 @@ class Comparing:
         scope = Compared(
             self.configuration, self.source, self.target, CONNECTION, self.integration
         )
-        return SliceComparison(scope, self.source, self.state)
+        return SliceComparison(scope, self.source, self.state, self.traffic)
 
 
 async def compared(
@@ -109,8 +112,11 @@ async def compared(
     *,
     back: bool = False,
     window: int = 0,
+    traffic: SenderTraffic | None = None,
 ) -> Lines:
-    comparing = Comparing(vaults, integration, back=back, window=window)
+    comparing = Comparing(
+        vaults, integration, back=back, window=window, traffic=traffic
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(slice_reading, "MAX_ITEMS", 3)
         await comparing.all_slices()
