@@ -18,7 +18,7 @@ from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.object_metadata import ObjectMetadata
 from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import Configuration, Route
-from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import OriginReads, RecordAccess
 from shared.client.results import QueryResult, RowResult
 from shared.protocol.moments import next_moment, read_moment
 from shared.runtime.waiting import KeyLocks
@@ -195,10 +195,11 @@ class Transfer:
     """One work unit at its integration point; ``locks`` keep other units of this process off shared records.
 
     ``of_run`` says that a run has found the ids; ``anew``, that what an earlier transfer has made of them may be gone,
-    and is to be made again. ``states`` are the stored states that have refused the unit's rows so
-    far; they stay when the unit is read again. ``observe`` is called with every evaluation, before references are
-    settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to those written to the source, for
-    Vaults that keep it. ``opened`` has the answer to the point's opening question, if that was asked before.
+    and is to be made again; ``origins`` then tells which fields transfers have set. ``states`` are the stored states
+    that have refused the unit's rows so far; they stay when the unit is read again. ``observe`` is called with every
+    evaluation, before references are settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to
+    those written to the source, for Vaults that keep it. ``opened`` has the answer to the point's opening question, if
+    that was asked before.
     """
 
     source: RecordAccess
@@ -210,6 +211,7 @@ class Transfer:
     locks: KeyLocks
     of_run: bool = False
     anew: bool = False
+    origins: OriginReads | None = None
     states: SourceStates = field(default_factory=SourceStates)
     observe: Callable[[Evaluation], None] = _unobserved
     lineage: UnitLineage | None = None

@@ -86,6 +86,7 @@ async def compare(
         ids=tuple(ids),
         locks=KeyLocks(),
         anew=True,
+        origins=scope.target,
         lineage=lineage,
         lineage_back=lineage,
     )

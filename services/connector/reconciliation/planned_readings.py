@@ -13,7 +13,7 @@ from services.connector.points.points import point_of
 from services.connector.rules.rule import IntegrationRule
 from services.connector.runs.stages import readings_of, routes_of
 from services.connector.vaults.configuration import Configuration, Route
-from services.connector.vaults.record_access import ChangeReads, RecordAccess
+from services.connector.vaults.record_access import ChangeReads, ComparedRecords
 
 _GLOBAL_ID = "global_id__sys"
 
@@ -50,7 +50,7 @@ class Compared:
 
     configuration: Configuration
     source: ChangeReads
-    target: RecordAccess
+    target: ComparedRecords
     connection: str
     integration: str | None = None
     integration_point: str | None = None

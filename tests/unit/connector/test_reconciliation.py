@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.connector.points import points
 from services.connector.reconciliation import slice_reading
 from services.connector.reconciliation.planned_readings import Compared
 from services.connector.reconciliation.sender_traffic import SenderTraffic
@@ -19,6 +21,7 @@ from shared.protocol.reconciliation_verdicts import Verdict
 from tests.unit.connector.example_records import (
     ACCOUNT,
     CASE,
+    INQUIRIES,
     INQUIRY,
     PERSON,
     REQUEST,
@@ -38,8 +41,12 @@ LOST, CHANGED, GONE, FORBIDDEN, UNMADE, MARKED = (
     "a Case Request is lost",
     "a Transfer Status is changed",
 )
-DAMAGES = (LOST, CHANGED, GONE, FORBIDDEN, UNMADE, MARKED)
-LAST_NAME = f"{PERSON}.last_name__sys"
+ALTERED = "a field of a Case Request is changed"
+DAMAGES = (LOST, CHANGED, GONE, FORBIDDEN, UNMADE, MARKED, ALTERED)
+VALUES = {
+    CHANGED: (PERSON, f"{PERSON}.last_name__sys", "last_name__sys"),
+    ALTERED: (REQUEST, f"{REQUEST}.question__v", "question__v"),
+}
 INTEGRATION = "medical_inquiry_details__v"
 Lines = set[str]
 
@@ -137,9 +144,11 @@ def plant(vaults: Pair, damage: str, of: str, item: str) -> str:
         lost = by_link(vaults, SOURCE_DATA, of)
         vaults.medical.remove(SOURCE_DATA, str(lost["id"]))
         return f"missing {of} {SOURCE_DATA}"
-    if damage == CHANGED:
-        by_link(vaults, PERSON, of)["last_name__sys"] = "X"
-        return f"different {of} {LAST_NAME}"
+    if damage in VALUES:
+        changed, name, field = VALUES[damage]
+        record = of if changed == PERSON else item
+        by_link(vaults, changed, record)[field] = "X"
+        return f"different {record} {name}"
     if damage == GONE:
         vaults.crm.remove(ACCOUNT, of)
         return f"extra {of} {SOURCE_DATA} {PERSON}"
@@ -180,6 +189,29 @@ async def test_each_kind_is_found(damage: str) -> None:
     vaults, of, items = await transferred(4)
     planted = plant(vaults, damage, of[1], items[1])
     assert await compared(vaults) == {planted}
+
+
+async def test_what_an_agent_has_changed_is_the_agents() -> None:
+    vaults, _, items = await transferred(2)
+    for item in items:
+        plant(vaults, ALTERED, "", item)
+    record = str(by_link(vaults, REQUEST, items[0])["id"])
+    vaults.medical.edited.add((record, "question__v"))
+    assert await compared(vaults) == {f"different {items[1]} {REQUEST}.question__v"}
+
+
+async def test_a_transfer_again_mends_what_no_agent_has_changed() -> None:
+    vaults, _, (item,) = await transferred(1)
+    plant(vaults, ALTERED, "", item)
+    stored = by_link(vaults, REQUEST, item)
+    stored["email__v"] = "agent@example.com"
+    vaults.medical.edited.add((str(stored["id"]), "email__v"))
+    unit = await vaults.unit(vaults.medical, INQUIRIES, INQUIRY, item, lineage=True)
+    await points.transfer(replace(unit, anew=True, origins=vaults.medical))
+    mended = by_link(vaults, REQUEST, item)
+    assert mended["question__v"] == "How often?"
+    assert mended["email__v"] == "agent@example.com"
+    assert await compared(vaults) == set()
 
 
 @given(
