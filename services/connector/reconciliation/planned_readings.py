@@ -143,10 +143,11 @@ def _made_by_several(scope: Compared) -> dict[str, set[str]]:
     """Return by source object the target objects that rules of several points of the connection make of it."""
     points: dict[tuple[str, str], set[str]] = defaultdict(set)
     for rule in scope.configuration.rules:
-        if rule.connection == scope.connection:
-            for target in rule.target_objects:
-                place = (rule.primary_query_object, target)
-                points[place].add(rule.integration_point)
+        point = rule.integration_point
+        if point is None or rule.connection != scope.connection:
+            continue
+        for target in rule.target_objects:
+            points[rule.primary_query_object, target].add(point)
     found: dict[str, set[str]] = defaultdict(set)
     for (source, target), names in points.items():
         if len(names) > 1:

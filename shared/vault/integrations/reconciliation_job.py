@@ -27,6 +27,7 @@ from shared.vault.jobs.job_model import (
     JobStatus,
     JobType,
     Parked,
+    TaskState,
     error_json,
 )
 
@@ -111,7 +112,7 @@ class ReconciliationJobs:
         stored = await self._records.carry_out(work)
         await self._records.remove_old(stored)
         counts = stored.total
-        await context.progress("compare", counts)
+        await context.progress("compare", counts, state=TaskState.SUCCESS)
         # Findings are what it was asked for; only what could not be compared is an error.
         results = {"counts": counts, "findings": findings(counts)}
         return JobResult(JobStatus.SUCCESS, results)

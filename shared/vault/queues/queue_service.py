@@ -96,7 +96,7 @@ class QueueService:
         authorize(caller, Grant.READ_QUEUES)
         queue = self._queue(name)
         async with self._database.connection() as connection:
-            waiting = await connection.fetchrow(WAITING_IN, name)
+            (waiting,) = await connection.fetch(WAITING_IN, name)
             enabled = await connection.fetchval(IS_ENABLED, name)
             rows = await connection.fetch(FAILED_DELIVERIES, name)
         failed = {row["connection"]: row for row in rows}

@@ -413,7 +413,8 @@ async def test_the_audit_trail_says_who_switched_what(admin: Api) -> None:
     assert actions == {"Switch Fault On", "Switch Fault Off"}
     assert all(entry["user_name"] == USERNAMES["admin"] for entry in entries)
     assert any(
-        "the next 3 calls, every method /api/*/limits" in e["new_value"] for e in entries
+        "the next 3 calls, every method /api/*/limits" in e["new_value"]
+        for e in entries
     )
 
 
