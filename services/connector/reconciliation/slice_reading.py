@@ -22,6 +22,7 @@ from services.connector.rules.rows import literal, select, statements
 from services.connector.runs.window import BEGINNING, Cursor, Window, page_statement
 from services.connector.vaults.record_access import RecordReads
 from shared.client.results import text
+from shared.runtime.waiting import concurrently
 from shared.spark.envelope import MAX_ITEMS, format_moment
 
 BEGINNING_PLACE = Place(-1, "", "")
@@ -101,12 +102,16 @@ async def _slice(
         return await _documents(scope, planned, after, until)
     ids = [] if planned.unread else await _listed(scope.source, reading, after)
     end = ids[-1] if len(ids) == MAX_ITEMS else _ENDED
-    links: dict[str, list[str]] = {}
-    for name in sorted(planned.linked):
-        links[name] = await _links(scope, planned, name, after, end)
+    async with concurrently() as group:
+        reads = {
+            name: group.create_task(_links(scope, planned, name, after, end))
+            for name in sorted(planned.linked)
+        }
+    links = {name: read.result() for name, read in reads.items()}
+    for items in links.values():
         # A full page may have more behind it: the slice ends where all of its pages are whole.
-        if len(links[name]) == MAX_ITEMS:
-            end = min(end, links[name][-1])
+        if len(items) == MAX_ITEMS:
+            end = min(end, items[-1])
     known = sorted({*ids, *(item for items in links.values() for item in items)})
     within = [item for item in known if item <= end]
     if len(within) > MAX_ITEMS:
