@@ -212,6 +212,8 @@ class Inbox:
         work = SliceWork(self._vaults, self._own, message, reconciliation, records)
         given_up = self._given_up
         if given_up is None:
+            # Before it takes one of the places.
+            await work.give_way()
             await self._patiently(work.run)
         else:
             await self._patiently(lambda: work.give_up(given_up))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -47,6 +49,8 @@ _log = get_logger(__name__)
 _RUNNING = "RUNNING"
 _LOOK_AGAIN = "look_again"
 _DONE = "done"
+GIVE_WAY_SECONDS = 0.5
+"""Between two slices, while there are transfers; a slice takes less than half of that."""
 MAX_DETAILS = 50
 """Names of objects or fields that are reported of one record."""
 
@@ -80,6 +84,15 @@ class SliceWork:
             self.doubts.begin_again(refused)
             reason = without_values(refused.message)
             await self.give_up(f"A Vault refused the call: {refused.type}: {reason}")
+
+    async def give_way(self) -> None:
+        """Wait while this connector transfers records, but not for long: traffic that never ends is no reason to stop.
+
+        Both Vaults are shared with the transfers, which somebody waits for.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GIVE_WAY_SECONDS):
+                await self.records.none_held()
 
     async def give_up(self, reason: str) -> None:
         """End the reconciliation with a reason.

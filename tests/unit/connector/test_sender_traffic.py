@@ -1,17 +1,21 @@
-"""What is on its way, in hand or undelivered at the sender is no finding; what is not stays one."""
+"""What is on its way, in hand or undelivered at the sender is no finding, and a slice gives way to it."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.connector.messages.units import Inbound
+from services.connector.reconciliation import slice_work
 from services.connector.reconciliation.sender_traffic import SenderTraffic
+from services.connector.reconciliation.slice_work import SliceWork
 from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import Envelope, Message, format_moment
 from tests.unit.connector.example_records import ACCOUNT, ACCOUNTS
-from tests.unit.connector.standard_vaults import CONNECTION, CRM_ID, Pair
+from tests.unit.connector.standard_vaults import CONNECTION, CRM_ID, Pair, pair
 from tests.unit.connector.test_reconciliation import (
     LOST,
     Lines,
@@ -84,13 +88,9 @@ async def test_what_this_connector_has_in_hand_is_under_way() -> None:
     assert len(await compared(vaults, traffic=traffic)) == 1
 
 
-def undelivered(
-    vaults: Pair, *items: str, point: str = ACCOUNTS, status: str = "open__sys"
-) -> None:
-    """Record at the sender that a message was not delivered."""
+def message_of(*items: str, **attributes: str) -> Envelope:
     now = datetime.now(UTC)
-    attributes = {"object": ACCOUNT, "event": "x", "integration_point": point}
-    envelope = Envelope(
+    return Envelope(
         vault_name="CRM",
         vault_host_name="crm.example",
         queue_name=OUTBOUND,
@@ -100,6 +100,14 @@ def undelivered(
         message_id="m-1",
         message=Message(attributes, items),
     )
+
+
+def undelivered(
+    vaults: Pair, *items: str, point: str = ACCOUNTS, status: str = "open__sys"
+) -> None:
+    """Record at the sender that a message was not delivered."""
+    attributes = {"object": ACCOUNT, "event": "x", "integration_point": point}
+    envelope = message_of(*items, **attributes)
     vaults.crm.add(
         "exception_message__sys",
         message_id__sys="m-1",
@@ -126,3 +134,34 @@ async def test_an_exception_of_the_sender_explains(case: str) -> None:
     record(vaults, of)
     found: Lines = await compared(vaults, traffic=traffic)
     assert (found == set()) is explains
+
+
+async def giving_way(records: KeyLocks) -> asyncio.Task[None]:
+    """A slice that is about to begin, and has had the time to look whether it may."""
+    vaults = pair()
+    message = Inbound(message_of(), CRM_ID)
+    work = SliceWork(vaults.vaults, vaults.medical_end, message, 1, records)
+    task = asyncio.create_task(work.give_way())
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_a_slice_waits_for_transfers_that_are_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slice_work, "GIVE_WAY_SECONDS", 3600)
+    records = KeyLocks()
+    async with records.hold(["a"]):
+        task = await giving_way(records)
+        assert not task.done()
+    await task
+    await (await giving_way(records))
+
+
+async def test_a_slice_does_not_wait_for_traffic_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slice_work, "GIVE_WAY_SECONDS", 0)
+    records = KeyLocks()
+    async with records.hold(["a"]):
+        await (await giving_way(records))
