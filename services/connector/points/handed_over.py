@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from services.connector.points.case_contacts import LINK
-from services.connector.points.case_groups import CASE
 from services.connector.points.evaluation import Evaluation, Row, settle_references
+from services.connector.points.inquiry_cases import CASE
 from services.connector.points.made_requests import CASE_REQUEST
 from services.connector.points.noted_writes import NotedWrites
 from services.connector.points.saving import KeyedRows, Origin, Values, not_saved, save
