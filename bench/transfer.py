@@ -52,7 +52,7 @@ async def run(
 
             async def transfer() -> float:
                 made = await submitted_inquiries(crm, medical, BESIDE, _run())
-                return await _transfer(crm, made)
+                return await transferred(crm, made)
 
             figures |= await measured_slowdown(medical, transfer)
             # The last of all: what was measured has to have come about, too.

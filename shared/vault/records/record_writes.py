@@ -219,7 +219,8 @@ class RecordWrites:
         read = self.reader(target, mode, caller).read(rows, key)
         # Locking reads the state even where it does not change.
         before = {"state__v": state, **changes} if state else dict(changes)
-        read = [replace(row, values={**row.values, **before}) for row in read]
+        for row in read:
+            row.values |= before
         batch = self.batch(connection, caller, target, mode)
         resolved = await batch.resolve(read)
         stored = await batch.lock(resolved, key)
@@ -232,10 +233,10 @@ class RecordWrites:
                 )
         outcomes = await batch.update(resolved, stored, warn_unchanged=False)
         # Who asks by ids gets them back, also of records that do not exist.
-        return [
-            replace(outcome.result(), id=record_id)
-            for outcome, record_id in zip(outcomes, ids, strict=True)
-        ]
+        results = [outcome.result() for outcome in outcomes]
+        for result, record_id in zip(results, ids, strict=True):
+            result.id = record_id
+        return results
 
     async def delete_in(
         self,
