@@ -219,8 +219,8 @@ class RecordWrites:
         read = self.reader(target, mode, caller).read(rows, key)
         # Locking reads the state even where it does not change.
         before = {"state__v": state, **changes} if state else dict(changes)
-        for row in read:
-            row.values |= before
+        for unresolved in read:
+            unresolved.values |= before
         batch = self.batch(connection, caller, target, mode)
         resolved = await batch.resolve(read)
         stored = await batch.lock(resolved, key)
