@@ -19,6 +19,7 @@ from fastapi import FastAPI
 
 from shared.runtime.bounded_protocol import BoundedProtocol
 from shared.runtime.connection_bounds import ConnectionBounds, ConnectionCount
+from shared.runtime.head_requests import HeadRequests
 from shared.runtime.health import stop_being_ready
 from shared.runtime.logging import get_logger
 from shared.runtime.strict_transport import StrictTransport
@@ -163,7 +164,7 @@ def serve(
     count = ConnectionCount(bounds or ConnectionBounds())
     protocol = partial(BoundedProtocol, count=count)
     config = uvicorn.Config(
-        StrictTransport(app),
+        StrictTransport(HeadRequests(app)),
         host=host,
         port=port,
         loop="uvloop",
