@@ -357,7 +357,9 @@ async def test_nobody_becomes_a_user_who_may_do_more(admin: Api, manager: Api) -
     assert (await as_user(admin, username, PASSWORD)).session_id
     less, _ = await new_user(admin)
     assert (
-        await manager.put(f"{USERS}/{less}", data={"password__v": "nineteen lemon ladders"})
+        await manager.put(
+            f"{USERS}/{less}", data={"password__v": "nineteen lemon ladders"}
+        )
     ).status == "SUCCESS"
 
 

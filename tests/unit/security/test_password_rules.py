@@ -1,5 +1,7 @@
 """Which passwords a user may have."""
 
+# ruff: noqa: RUF001  users write in other alphabets, and passwords in forms of letters that only look alike
+
 from __future__ import annotations
 
 import pytest
