@@ -136,6 +136,8 @@ class SignInService:
         verified = await self.passwords.verify(
             password_hash,
             password,
+            address=address,
+            known=known,
             before=lambda: self._limits.check(attempt),
         )
         if user is None or not verified or len(password) > MAX_PASSWORD_LENGTH:
