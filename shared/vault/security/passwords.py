@@ -36,7 +36,7 @@ class Passwords:
 
         :raises VaultFault: INVALID_DATA as ``check_password``; API_LIMIT_EXCEEDED when too many wait.
         """
-        async with self._slot(STORING, BATCH_TIMEOUT):
+        async with turn(self._slots, STORING, BATCH_TIMEOUT):
             return await asyncio.to_thread(self._checked_hash, password, names)
 
     def _checked_hash(self, password: str, names: Iterable[str]) -> str:
@@ -60,7 +60,7 @@ class Passwords:
 
         :raises VaultFault: API_LIMIT_EXCEEDED when too many sign-ins wait; and whatever ``before`` raises.
         """
-        async with self._slot(address, QUEUE_TIMEOUT, ahead=known):
+        async with turn(self._slots, address, QUEUE_TIMEOUT, ahead=known):
             if before is not None:
                 await before()
             matches = await asyncio.to_thread(
@@ -70,20 +70,6 @@ class Passwords:
             )
         return matches and password_hash is not None
 
-    @asynccontextmanager
-    async def _slot(
-        self, address: str, seconds: float, *, ahead: bool = False
-    ) -> AsyncIterator[None]:
-        try:
-            await self._slots.enter(address, seconds, ahead=ahead)
-        except TimeoutError as error:
-            message = "Too many users are signing in; try again later"
-            raise VaultFault(ErrorType.API_LIMIT_EXCEEDED, message) from error
-        try:
-            yield
-        finally:
-            self._slots.leave(address)
-
     def _matches(self, password_hash: str, password: str) -> bool:
         # One character more than a password may have: what is too long is then wrong, and costs no more.
         bounded = password[: MAX_PASSWORD_LENGTH + 1]
@@ -91,3 +77,22 @@ class Passwords:
             return self._hasher.verify(password_hash, bounded)
         except (VerificationError, InvalidHashError):
             return False
+
+
+@asynccontextmanager
+async def turn(
+    slots: FairSlots, address: str, seconds: float, *, ahead: bool = False
+) -> AsyncIterator[None]:
+    """Occupy a slot for a client's address while the block runs.
+
+    :raises VaultFault: API_LIMIT_EXCEEDED when none becomes free in time.
+    """
+    try:
+        await slots.enter(address, seconds, ahead=ahead)
+    except TimeoutError as error:
+        message = "Too many users are signing in; try again later"
+        raise VaultFault(ErrorType.API_LIMIT_EXCEEDED, message) from error
+    try:
+        yield
+    finally:
+        slots.leave(address)
