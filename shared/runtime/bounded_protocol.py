@@ -15,6 +15,7 @@ from shared.runtime.connection_bounds import (
     TOO_MANY,
     ConnectionBounds,
     ConnectionCount,
+    CountedConnection,
     Refusal,
 )
 from shared.runtime.telemetry import metrics
@@ -58,7 +59,10 @@ class _Refused(Exception):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol within ``bounds``; ``count`` is shared by the connections of a process."""
+    """uvicorn's protocol within ``bounds``; ``count`` is shared by the connections of a process.
+
+    A connection by TLS has been counted as a ``handshake`` before.
+    """
 
     def __init__(
         self,
@@ -68,9 +72,11 @@ class BoundedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         count: ConnectionCount,
+        handshake: CountedConnection | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._count = count
+        self._handshake = handshake
         self._bounds: ConnectionBounds = count.bounds
         self._first_byte_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
@@ -96,6 +102,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection and begin to wait for its first request; close one too many."""
         super().connection_made(transport)
+        # Its place is counted for the connection from here on.
+        if self._handshake is not None:
+            self._count.leave(self._handshake)
         refusal = self._count.enter(self, self._address)
         if refusal is not None:
             self._refuse(refusal)
