@@ -44,6 +44,7 @@ BODY_UNREAD = Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request has been answered
 WASTEFUL_CHUNKS = Refusal(
     HTTPStatus.BAD_REQUEST, "The chunks of the body are too small, or say too much."
 )
+SEVERAL_HOSTS = Refusal(HTTPStatus.BAD_REQUEST, "The request names several hosts.")
 TOO_MANY_PIPELINED = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests at once.")
 
 # What a review has seen of a body or an answer: which one, and its bytes.
@@ -87,6 +88,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = False
         self._head_bytes = 0
         self._header_fields = 0
+        self._has_host = False
         self._body_bytes = 0
         self._bare_bytes = 0
         self._chunks = 0
@@ -151,6 +153,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._messages += 1
         self._head_bytes = self._header_fields = 0
+        self._has_host = False
         self._body_bytes = self._chunks = 0
         self._await_head()
 
@@ -169,7 +172,16 @@ class BoundedProtocol(HttpToolsProtocol):
         if too_many or self._head_bytes > self._bounds.head_bytes:
             self._stop(HEAD_TOO_LARGE)
         if not self._in_body:
+            self._count_host(name)
             super().on_header(name, value)
+
+    def _count_host(self, name: bytes) -> None:
+        """Refuse a second Host: programs on the way may each take another one (RFC 9112, 3.2)."""
+        if name.lower() != b"host":
+            return
+        if self._has_host:
+            self._stop(SEVERAL_HOSTS)
+        self._has_host = True
 
     def on_headers_complete(self) -> None:
         """Begin to answer the request, or to keep it for later."""

@@ -22,6 +22,7 @@ from shared.runtime.connection_bounds import ConnectionBounds, ConnectionCount
 from shared.runtime.head_requests import HeadRequests
 from shared.runtime.health import stop_being_ready
 from shared.runtime.logging import get_logger
+from shared.runtime.private_answers import PrivateAnswers
 from shared.runtime.strict_transport import StrictTransport
 from shared.runtime.tls_server import Handshake, TlsServer, listening_socket
 
@@ -164,7 +165,7 @@ def serve(
     count = ConnectionCount(bounds or ConnectionBounds())
     protocol = partial(BoundedProtocol, count=count)
     config = uvicorn.Config(
-        StrictTransport(HeadRequests(app)),
+        StrictTransport(PrivateAnswers(HeadRequests(app))),
         host=host,
         port=port,
         loop="uvloop",

@@ -185,9 +185,11 @@ class _EnteringRecords:
         if value_format is None or field is None:
             return []
         rows = await self._rows(value_query, field, asked)
+        # Behind the two that were asked for is what pages are ordered by.
+        values = {str(row[0]): row[1] for row in rows}
         return [
-            str(record_id)
-            for record_id, value in rows
+            record_id
+            for record_id, value in values.items()
             if value and not is_formed(value_format, str(value))
         ]
 

@@ -215,6 +215,7 @@ TOO_MUCH = {
         CHUNKED + b"0\r\n" + fields(101, 1) + b"\r\n",
     ),
     "small chunks": (400, CHUNKED + b"1\r\nx\r\n" * 11_000),
+    "two hosts": (400, GET + b"HOST: y\r\n\r\n"),
     "no http": (400, b"\x16\x03\x01\x02\x00\r\n\r\n"),
 }
 
