@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from shared.runtime.private_answers import PrivateAnswers
 from shared.runtime.strict_transport import StrictTransport
 from shared.runtime.tls_server import Handshake, TlsServer, listening_socket
 
+Protocols = Callable[..., BoundedProtocol]
 _log = get_logger(__name__)
 
 # Longer than any pooled client keeps an idle connection, so the server is never the one to close it.
@@ -97,13 +99,16 @@ class _Server(uvicorn.Server):
         self.servers.append(cast("asyncio.Server", server))
 
     def _connection(self, *, handshake: Handshake) -> asyncio.Protocol:
-        protocol = self.config.http_protocol_class
-        return protocol(  # type: ignore[call-arg]
+        """Return the protocol of a connection by TLS; what comes by the other port never came by HTTPS."""
+        protocol = cast("Protocols", self.config.http_protocol_class)
+        connection = protocol(
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
             handshake=handshake,
         )
+        connection.app = StrictTransport(self.config.loaded_app)
+        return connection
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Send clients elsewhere while still answering them all, then stop."""
@@ -165,7 +170,7 @@ def serve(
     count = ConnectionCount(bounds or ConnectionBounds())
     protocol = partial(BoundedProtocol, count=count)
     config = uvicorn.Config(
-        StrictTransport(PrivateAnswers(HeadRequests(app))),
+        PrivateAnswers(HeadRequests(app)),
         host=host,
         port=port,
         loop="uvloop",

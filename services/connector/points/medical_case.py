@@ -22,14 +22,16 @@ from services.connector.points.evaluation import (
 from services.connector.points.hcp import ACCOUNT
 from services.connector.points.point import Point, Reading
 from services.connector.points.saving import (
+    INQUIRY,
+    STATUS,
     KeyedRows,
     Origin,
+    TransferStatus,
     not_saved,
     save,
     write_back,
 )
 from services.connector.points.transfer import Outcome, Transfer
-from services.connector.points.transfer_status import INQUIRY, STATUS, TransferStatus
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.point_share import PointShare
@@ -70,6 +72,11 @@ async def transfer(unit: Transfer) -> Outcome:
     account_of = await _accounts(unit, started, outcome)
     settled = account_of.keys() | outcome.failures.keys()
     outcome.skipped.update(found.rows.keys() - settled)
+    outcome.kept.update(
+        item
+        for item, row in found.rows.items()
+        if text(row, LINK) and item in outcome.skipped
+    )
     rows = {item: found.rows[item] for item in account_of}
     evaluation = await unit.evaluate(rule, replace(found, rows=rows))
     await settle_references(unit.target, [evaluation])

@@ -28,10 +28,10 @@ from services.connector.vaults.configuration import (
     ConfigurationFault,
     Route,
 )
-from services.connector.vaults.doubtful_refusals import Doubts
 from services.connector.vaults.vaults import (
     PASSING,
     ConnectedVault,
+    Doubts,
     KnownVault,
     Vaults,
     passing_refusals,
@@ -166,6 +166,7 @@ class UnitExecution:
             locks=self._locks,
             of_run=key.batch is not None,
             anew=key.event == ReconciliationEvent.TRANSFER_AGAIN,
+            origins=self._own.client,
             lineage=lineage if keeps else None,
             lineage_back=self._lineage_back,
             opened=opened,

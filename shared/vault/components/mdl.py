@@ -54,7 +54,8 @@ def parse(text: str) -> list[Statement]:
                     f"A script has at most {MAX_TOKENS:,} names, values and punctuation marks.",
                     token,
                 )
-        return cast("list[Statement]", reading.feed_eof(token))
+        end = reading.feed_eof(token)  # type: ignore[no-untyped-call]
+        return cast("list[Statement]", end)
     except UnexpectedInput as error:
         raise syntax_error(error, text) from None
     # Lark wraps whatever a method of the builder raises.
