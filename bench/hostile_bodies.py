@@ -40,6 +40,7 @@ def hostile_bodies(records: str) -> Iterator[HostileBody]:
     yield from _of_forms_and_csv(records)
     script = "/api/mdl/execute"
     yield HostileBody("100,000 statements", script, TEXT, _statements, "INVALID_DATA")
+    yield HostileBody("2 million values", script, TEXT, _values, "INVALID_DATA")
     one_text = "EXCEEDS_FILE_MAX_SIZE"
     yield HostileBody("sign-in of 40 MB", "/auth", FORM, _long_sign_in, one_text)
 
@@ -144,6 +145,10 @@ def _cells() -> bytes:
 
 def _statements() -> bytes:
     return b"DROP Object IF EXISTS gone__c;\n" * 100_000
+
+
+def _values() -> bytes:
+    return b"RECREATE Permissionset a__c (permissions(" + b"1," * 2_000_000 + b"1));"
 
 
 def _long_sign_in() -> bytes:

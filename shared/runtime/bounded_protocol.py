@@ -12,6 +12,7 @@ from shared.runtime.connection_bounds import (
     TOO_MANY,
     ConnectionBounds,
     ConnectionCount,
+    CountedConnection,
     Refusal,
 )
 from shared.runtime.telemetry import metrics
@@ -41,6 +42,7 @@ BODY_UNREAD = Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request has been answered
 WASTEFUL_CHUNKS = Refusal(
     HTTPStatus.BAD_REQUEST, "The chunks of the body are too small, or say too much."
 )
+SEVERAL_HOSTS = Refusal(HTTPStatus.BAD_REQUEST, "The request names several hosts.")
 TOO_MANY_PIPELINED = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests at once.")
 
 # What a review has seen of a body or an answer: which one, and its bytes.
@@ -56,7 +58,10 @@ class _Refused(Exception):
 
 
 class BoundedProtocol(UpgradeIgnoringProtocol):
-    """uvicorn's protocol within ``bounds``; ``count`` is shared by the connections of a process."""
+    """uvicorn's protocol within ``bounds``; ``count`` is shared by the connections of a process.
+
+    A connection by TLS has been counted as a ``handshake`` before.
+    """
 
     def __init__(
         self,
@@ -66,9 +71,11 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         count: ConnectionCount,
+        handshake: CountedConnection | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._count = count
+        self._handshake = handshake
         self._bounds: ConnectionBounds = count.bounds
         self._url_bytes = count.bounds.url_bytes
         self._first_byte_timer: asyncio.TimerHandle | None = None
@@ -80,6 +87,7 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         self._in_body = False
         self._head_bytes = 0
         self._header_fields = 0
+        self._has_host = False
         self._body_bytes = 0
         self._bare_bytes = 0
         self._chunks = 0
@@ -95,6 +103,9 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection and begin to wait for its first request; close one too many."""
         super().connection_made(transport)
+        # Its place is counted for the connection from here on.
+        if self._handshake is not None:
+            self._count.leave(self._handshake)
         refusal = self._count.enter(self, self._address)
         if refusal is not None:
             self._refuse(refusal)
@@ -141,6 +152,7 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         super().on_message_begin()
         self._messages += 1
         self._head_bytes = self._header_fields = 0
+        self._has_host = False
         self._body_bytes = self._chunks = 0
         self._await_head()
 
@@ -159,7 +171,16 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         if too_many or self._head_bytes > self._bounds.head_bytes:
             self._stop(HEAD_TOO_LARGE)
         if not self._in_body:
+            self._count_host(name)
             super().on_header(name, value)
+
+    def _count_host(self, name: bytes) -> None:
+        """Refuse a second Host: programs on the way may each take another one (RFC 9112, 3.2)."""
+        if name.lower() != b"host":
+            return
+        if self._has_host:
+            self._stop(SEVERAL_HOSTS)
+        self._has_host = True
 
     def on_headers_complete(self) -> None:
         """Begin to answer the request, or to keep it for later."""

@@ -20,16 +20,18 @@ from fastapi import FastAPI
 
 from shared.runtime.bounded_protocol import BoundedProtocol
 from shared.runtime.connection_bounds import ConnectionBounds, ConnectionCount
+from shared.runtime.head_requests import HeadRequests
 from shared.runtime.health import stop_being_ready
 from shared.runtime.logging import get_logger
+from shared.runtime.private_answers import PrivateAnswers
 from shared.runtime.strict_transport import StrictTransport
+from shared.runtime.tls_server import Handshake, TlsServer, listening_socket
 
 Protocols = Callable[..., BoundedProtocol]
 _log = get_logger(__name__)
 
 # Longer than any pooled client keeps an idle connection, so the server is never the one to close it.
 KEEP_ALIVE_SECONDS = 75
-HANDSHAKE_SECONDS = 15.0
 # New objects, and collections of each younger generation, before a generation is searched for garbage.
 COLLECT_AFTER = (50_000, 20, 20)
 
@@ -65,8 +67,10 @@ class _Server(uvicorn.Server):
         grace: float,
         drain: float,
         tls: TlsListener | None,
+        count: ConnectionCount,
     ) -> None:
         super().__init__(config)
+        self._count = count
         self._app = app
         self._grace = grace
         self._drain = drain
@@ -78,16 +82,11 @@ class _Server(uvicorn.Server):
         # Read before the application starts, so that a wrong file ends the process at once.
         context = self._tls.context() if self._tls else None
         await super().startup(sockets)
-        if self._tls is None or self.should_exit:
+        if self._tls is None or context is None or self.should_exit:
             return
         try:
-            listener = await asyncio.get_running_loop().create_server(
-                self._connection,
-                host=self.config.host,
-                port=self._tls.port,
-                ssl=context,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS,
-                backlog=self.config.backlog,
+            listener = listening_socket(
+                self.config.host, self._tls.port, self.config.backlog
             )
         except OSError as error:
             _log.error(
@@ -95,15 +94,18 @@ class _Server(uvicorn.Server):
             )
             await self.shutdown(sockets)
             raise SystemExit(3) from error
-        self.servers.append(listener)
+        server = TlsServer(listener, context, self._count, self._connection)
+        # Stopped as the server of the other port is.
+        self.servers.append(cast("asyncio.Server", server))
 
-    def _connection(self) -> asyncio.Protocol:
+    def _connection(self, *, handshake: Handshake) -> asyncio.Protocol:
         """Return the protocol of a connection by TLS; what comes by the other port never came by HTTPS."""
         protocol = cast("Protocols", self.config.http_protocol_class)
         connection = protocol(
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
+            handshake=handshake,
         )
         connection.app = StrictTransport(self.config.loaded_app)
         return connection
@@ -168,7 +170,7 @@ def serve(
     count = ConnectionCount(bounds or ConnectionBounds())
     protocol = partial(BoundedProtocol, count=count)
     config = uvicorn.Config(
-        app,
+        PrivateAnswers(HeadRequests(app)),
         host=host,
         port=port,
         loop="uvloop",
@@ -184,7 +186,7 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, int(grace / 2)),
     )
-    server = _Server(app, config, grace + drain, drain, tls)
+    server = _Server(app, config, grace + drain, drain, tls, count)
     server.run()
     # The exit status has a supervisor see that the start failed.
     if not server.started:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from shared.vault.api import body_limits
+from shared.vault.components import mdl
 from shared.vault.configuration import component_service
 from shared.vault.errors import MAX_ERRORS
 from shared.vault.loader import sheet
@@ -53,6 +54,10 @@ LIMITS = {
         f"{component_service.MAX_SCRIPT // 10**6} MB",
         f"{component_service.MAX_STATEMENTS:,}",
         "10 MB",
+    ],
+    "names, values and punctuation marks of an MDL script; values of one attribute": [
+        f"{mdl.MAX_TOKENS:,}",
+        f"{mdl.MAX_VALUES:,}",
     ],
     "tasks of a loader call; columns of a loaded file; characters of one row of it; fields of an extract": [
         "10",

@@ -61,6 +61,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/model/component_model.py",
             "shared/vault/queues/outbox.py",
         },
+        "component_model.ValueFormat": {"shared/vault/records/state_criteria.py"},
         "component_model.RelationshipDeletion": {
             "shared/vault/components/schema.py",
             "shared/vault/records/deletions.py",

@@ -14,7 +14,7 @@ from services.connector.delivery.destinations import (
     unreadable,
 )
 from services.connector.delivery.external import Receivers, deliver
-from services.connector.vaults.vaults import ConnectedVault, Patience, Vaults
+from services.connector.vaults.vaults import ConnectedVault, Doubts, Patience, Vaults
 from shared.client.errors import VaultRefused
 from shared.runtime.retry_policies import DELIVERY
 from shared.runtime.telemetry import metrics
@@ -121,11 +121,18 @@ class Outbound:
         moment: datetime,
         pending: list[Sending],
     ) -> None:
+        doubts = Doubts()
+
         async def once() -> None:
             # Begun anew each time that a peer was waited for, which counts as no further attempt.
             for sending in pending:
                 sending.begin(attempt)
-            await self._attempt(moment, pending)
+            try:
+                await self._attempt(moment, pending)
+            except VaultRefused as refused:
+                # A read that the Vault has stopped is no fault of the messages either.
+                doubts.begin_again(refused)
+                raise
 
         name = f"delivery of queue {self._queue} ({self._own.name})"
         try:

@@ -153,7 +153,8 @@ def group_link(
 
     ``case`` are the fields of the Case, with its contact; the rule has filled its Link with the group's id.
     """
-    group = case.get(LINK)
+    # People type it: white space around it says nothing.
+    group = str(case.get(LINK) or "").strip()
     if not group or group == global_id:
         return None
     # A Case is about one contact and one country: whoever else uses the same id, in any Vault CRM, has a Case apart.

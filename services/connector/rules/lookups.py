@@ -184,10 +184,10 @@ def translation(
 
 
 def source_key(value: object) -> str:
-    """Return one source value as the key in the rows of a lookup set."""
+    """Return one source value as the key in the rows of a lookup set: white space around it says nothing."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return str(value).strip()
 
 
 def _missing(
@@ -222,8 +222,8 @@ def read_lookups(rows: Iterable[Json]) -> Lookups:
     for row in rows:
         name = _text(row, "reference_lookup_name__sys")
         kind = _row_type(row)
-        source = _text(row, "source_key__sys")
-        target = _text(row, "target_key__sys")
+        source = _key(row, "source_key__sys")
+        target = _key(row, "target_key__sys")
         # An incomplete row translates nothing.
         if not (name and kind and source and target) or _is_inactive(row):
             continue
@@ -259,6 +259,12 @@ def _text(
     if isinstance(value, list):
         value = value[0] if value else None
     return value if isinstance(value, str) and value else None
+
+
+def _key(row: Json, name: str) -> str | None:
+    """Return a key as ``source_key`` returns one; None where there is none."""
+    value = _text(row, name)
+    return value.strip() or None if value else None
 
 
 class MissingKeys:

@@ -20,6 +20,7 @@ from shared.client.client import VaultClient
 from shared.client.component_calls import ANY_MOMENT
 from shared.client.errors import VaultRefused
 from shared.client.results import Json, Row, text
+from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import whole_number
 from shared.runtime.waiting import FreshValue, concurrently
 
@@ -36,6 +37,9 @@ _POINTS = (
 ACTIVE_STATE, PENDING_STATE = "active_state__sys", "pending_state__sys"
 EXTERNAL = "external__sys"
 PRODUCTION, SANDBOX = "production__sys", "sandbox__sys"
+
+# What a Vault answers of an object that it does not have, and of one that the caller may not read.
+_NO_SUCH_OBJECT = frozenset({ErrorType.INVALID_DATA, ErrorType.INSUFFICIENT_ACCESS})
 
 Metadata = dict[str, Json | None]
 """Object metadata, as a Vault answers it, by object name; None for an object that it does not have or show."""
@@ -346,6 +350,9 @@ async def _described(
         if name == DOCUMENTS:
             return await client.document_metadata()
         return await client.object_metadata(name)
-    except VaultRefused:
+    except VaultRefused as refused:
+        # Any other refusal is the Vault's trouble, and says nothing of its objects.
+        if refused.type not in _NO_SUCH_OBJECT:
+            raise
         # A rule that names such an object is refused when it is compiled, and only that rule.
         return None

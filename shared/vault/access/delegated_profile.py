@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from shared.vault.access.caller import READ, SecurityProfile
+from shared.vault.access.caller import READ, WRITE, SecurityProfile
 from shared.vault.components.business_data import is_business
 from shared.vault.components.permission_types import Grant, Operation
 
-# Platform objects that hold the work of business users.
+# Platform objects that hold the work of business users. They are worked on and not deleted: what failed must be seen
+# by the delegator as well.
 _WORKED_ON = frozenset({"exception_message__sys", "exception_item__sys"})
 
 
@@ -28,11 +29,15 @@ class DelegatedProfile(SecurityProfile):
         object.__setattr__(self, "grants", usable)
 
     def operations(self, object_name: str) -> frozenset[Operation]:
-        """Return the operations on an object that any of the sets allows; only reading unless it is business data."""
+        """Return the operations on an object that any of the sets allows; only reading unless it is business data.
+
+        User exceptions are read and changed, and not deleted.
+        """
         operations = super().operations(object_name)
-        if is_business(object_name) or object_name in _WORKED_ON:
+        if is_business(object_name):
             return operations
-        return operations & READ
+        usable = WRITE if object_name in _WORKED_ON else READ
+        return operations & usable
 
 
 def delegated(profile: SecurityProfile) -> DelegatedProfile:

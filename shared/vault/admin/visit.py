@@ -216,7 +216,8 @@ def safe_target(address: str) -> str:
     own = (
         not parts.scheme
         and not parts.netloc
-        and parts.path.startswith(HOME)
+        # Not the path: of what begins with several slashes it has one, and browsers take the next name for a host.
+        and address.startswith(HOME)
         # Browsers take a backslash for a slash: what follows two of them is a host.
         and "\\" not in address
         and is_plain_path(parts.path)

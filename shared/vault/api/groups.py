@@ -58,7 +58,7 @@ async def auto_groups(
     request: Request,
     caller: SignedIn,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> Response:
     """Returns an empty list: this Vault manages no groups of its own for documents."""
     # Asked for, so that who may not see groups is refused here as well.

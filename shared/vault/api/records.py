@@ -48,6 +48,7 @@ router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
 NAME = re.compile(r"[a-z0-9_.]{1,200}")
 MAX_COLLECTION_FIELDS = 100
 MAX_LIMIT = 1000
+MAX_OFFSET = 2**31
 MAX_SORT = 10  # fields
 
 IdParam = Annotated[
@@ -103,7 +104,7 @@ async def collection(
     object_name: str,
     fields: str = "id,name__v",
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 200,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
     sort: Annotated[
         str, Query(description="Fields, each followed by `asc` or `desc`.")
     ] = "id asc",

@@ -269,7 +269,7 @@ async def parts(
     caller: SignedIn,
     upload_session_id: str,
     limit: Limit = PAGE,
-    cursor: Annotated[int, Query(ge=0)] = 0,
+    cursor: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> Response:
     """Lists the parts that have arrived, in the order of their numbers."""
     found = await vault_of(request).uploads.parts(caller, upload_session_id)

@@ -39,6 +39,8 @@ router = APIRouter(prefix=f"{PREFIX}/objects/users", tags=["Users"])
 
 # In a path, `me` stands for the caller.
 ME = "me"
+# As ids of Vaults: every one.
+ALL_VAULTS = "all"
 MAX_LIMIT = 1000
 TOKENS = "api_access_token__sys"
 
@@ -79,6 +81,8 @@ async def all_users(
 ) -> Response:
     """Lists the users of this Vault; for `vaults` that name other Vaults only, the list is empty."""
     vault = vault_of(request)
+    # Users of other Vaults are not known here.
+    of_others = vaults != "" and not _names_vault(vaults, vault.vault_id)
     users = await vault.users.page(
         caller,
         limit,
@@ -87,11 +91,7 @@ async def all_users(
         membership=not without_membership,
         licensing=not without_licensing,
     )
-    # Users of other Vaults are not known here.
-    named = {part.strip() for part in vaults.split(",")}
-    if vaults and not named & {"all", str(vault.vault_id)}:
-        users = []
-    shown = [{"user": user} for user in users]
+    shown = [] if of_others else [{"user": user} for user in users]
     return envelope.success(
         size=len(shown), start=start, limit=limit, sort=sort, users=shown
     )
@@ -319,3 +319,19 @@ def _batch(request: Request, results: Sequence[RowResult]) -> Response:
         return results_csv(results)
     # The documented rows have the id beside the status, as those of user actions.
     return envelope.action_batch(results)
+
+
+def _names_vault(vaults: str, vault_id: int) -> bool:
+    """Return whether ``vaults``, ids of Vaults by commas or ``all``, name a Vault.
+
+    :raises VaultFault: INVALID_DATA when they are neither.
+    """
+    named = {part.strip() for part in vaults.split(",")}
+    # Clients exclude a Vault by a minus before its id.
+    ids = (part.removeprefix("-") for part in named - {ALL_VAULTS})
+    if not all(map(str.isdecimal, ids)):
+        message = (
+            f"[vaults] takes ids of Vaults, separated by commas, or [{ALL_VAULTS}]"
+        )
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    return not named.isdisjoint({ALL_VAULTS, str(vault_id)})

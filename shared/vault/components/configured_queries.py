@@ -24,6 +24,7 @@ __all__ = [
     "rendered",
     "satisfied_query",
     "token_paths",
+    "value_query",
     "value_text",
     "values_query",
 ]
@@ -174,6 +175,20 @@ def satisfied_query(
     # In parentheses, for the criteria may have an OR.
     conditions = f"{records} AND ({criteria})"
     text = f"SELECT id FROM {object_name} WHERE {conditions}"
+    return vql.compile_query(vql.parse(text), registry, _everything)
+
+
+def value_query(
+    field: str,
+    object_name: str,
+    registry: Registry,
+    ids: Collection[str],
+) -> vql.CompiledQuery:
+    """Return the query for the values of a field of the records; its columns are the id and the value.
+
+    :raises VqlError: if the object does not have the field.
+    """
+    text = f"SELECT id, {field} FROM {object_name} WHERE id CONTAINS ({_literals(ids)})"
     return vql.compile_query(vql.parse(text), registry, _everything)
 
 

@@ -17,6 +17,7 @@ from shared.vault.components.specification import (
     text,
     xml,
 )
+from shared.vault.model.component_model import ValueFormat
 
 STATE = PartKind.STATE
 USER_ACTION = StateMember.USER_ACTION
@@ -63,6 +64,7 @@ _ENTRY_CRITERION = ComponentType(
     "OEC",
     by_name(
         text("required_field", NAME_LENGTH),
+        enum("value_format", tuple(ValueFormat)),
         text("criteria", 4000),
         text("condition", 4000),
         text("message", 1500),

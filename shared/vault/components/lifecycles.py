@@ -21,6 +21,7 @@ from shared.vault.model.component_model import (
     Lifecycle,
     LifecycleState,
     UserAction,
+    ValueFormat,
     state_type_name,
 )
 
@@ -246,7 +247,13 @@ def _entry_criterion(component: Component) -> EntryCriterion | None:
         component.whole("order") or 0,
         field,
         component.optional_text("condition"),
+        _value_format(component),
     )
+
+
+def _value_format(component: Component) -> ValueFormat | None:
+    name = component.optional_text("value_format")
+    return None if name is None else ValueFormat(name)
 
 
 def _check_named_states(
@@ -344,6 +351,8 @@ def _check_entry_criterion(
     has_rule = bool(member.text("rule"))
     if len(written) > 1 or not (written or has_rule):
         raise ComponentError(f"{path}: give either required_field, or criteria.")
+    if member.text("value_format") and not member.text("required_field"):
+        raise ComponentError(f"{path}: value_format needs required_field.")
 
 
 def _broken(message: str) -> ComponentError:

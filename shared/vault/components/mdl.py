@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from math import isfinite
@@ -32,16 +33,29 @@ __all__ = ["MdlSyntaxError", "Statement", "parse"]
 
 
 MAX_DEPTH = 20  # sub-components within sub-components; no type has so many
+MAX_VALUES = 10_000  # of one attribute
+# Names, values and punctuation of a script: each takes some microseconds, whatever its length. Standard configuration
+# has one in seven characters.
+MAX_TOKENS = 500_000
 
 
 def parse(text: str) -> list[Statement]:
     """Read an MDL script; a script of only blanks and comments has no statements.
 
-    :raises MdlSyntaxError: at the first place that is not MDL, that repeats an attribute or sub-component, or that
-        is nested too deeply.
+    :raises MdlSyntaxError: at the first place that is not MDL, that repeats an attribute or sub-component, that
+        is nested too deeply, or where there are too many values or tokens.
     """
+    reading = _PARSER.parse_interactive(text)
+    token: Token | None = None
     try:
-        return cast("list[Statement]", _PARSER.parse(text))
+        for count, token in enumerate(reading.iter_parse(), start=1):
+            if count > MAX_TOKENS:
+                raise _refused(
+                    f"A script has at most {MAX_TOKENS:,} names, values and punctuation marks.",
+                    token,
+                )
+        end = reading.feed_eof(token)  # type: ignore[no-untyped-call]
+        return cast("list[Statement]", end)
     except UnexpectedInput as error:
         raise syntax_error(error, text) from None
     # Lark wraps whatever a method of the builder raises.
@@ -64,10 +78,19 @@ def _number(token: Token) -> int | float:
     value = float(token) if any(mark in token for mark in ".eE") else int(token)
     # Python reads a number that is too large as infinity, which JSON cannot have.
     if not isfinite(value):
-        raise MdlSyntaxError(
-            "The number is too large.", token.line or 1, token.column or 1
-        )
+        raise _refused("The number is too large.", token)
     return value
+
+
+def _values(name: Token, values: Iterable[Scalar | None]) -> tuple[Scalar, ...]:
+    """Return the values of an attribute, without those that were left out.
+
+    :raises MdlSyntaxError: when they are more than an attribute may have.
+    """
+    found = tuple(value for value in values if value is not None)
+    if len(found) > MAX_VALUES:
+        raise _refused(f"{name} has more than {MAX_VALUES:,} values.", name)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +223,7 @@ class _Builder(Transformer[Token, list[Statement]]):
 
     @v_args(inline=True)
     def attribute(self, token: Token, *values: Scalar | None) -> _Attribute:
-        return _Attribute(token, tuple(value for value in values if value is not None))
+        return _Attribute(token, _values(token, values))
 
     @v_args(inline=True)
     def subcomponent(
@@ -219,15 +242,11 @@ class _Builder(Transformer[Token, list[Statement]]):
 
     @v_args(inline=True)
     def add_values(self, name: Token, _: Token, *values: Scalar | None) -> AddValues:
-        return AddValues(
-            str(name), tuple(value for value in values if value is not None)
-        )
+        return AddValues(str(name), _values(name, values))
 
     @v_args(inline=True)
     def drop_values(self, name: Token, _: Token, *values: Scalar | None) -> DropValues:
-        return DropValues(
-            str(name), tuple(value for value in values if value is not None)
-        )
+        return DropValues(str(name), _values(name, values))
 
     @v_args(inline=True)
     def drop_attribute(
@@ -346,8 +365,7 @@ def _checked_depth(depth: int, at: Token) -> int:
     """
     if depth <= MAX_DEPTH:
         return depth
-    message = f"Sub-components are nested deeper than {MAX_DEPTH} levels."
-    raise MdlSyntaxError(message, at.line or 1, at.column or 1)
+    raise _refused(f"Sub-components are nested deeper than {MAX_DEPTH} levels.", at)
 
 
 def _repeated(
@@ -355,9 +373,12 @@ def _repeated(
     owner: Token,
     at: Token,
 ) -> MdlSyntaxError:
-    return MdlSyntaxError(
-        f"The {what} of {owner} is written twice.", at.line or 1, at.column or 1
-    )
+    return _refused(f"The {what} of {owner} is written twice.", at)
+
+
+def _refused(message: str, at: Token) -> MdlSyntaxError:
+    """Return the error of a token that has its place, and yet may not be."""
+    return MdlSyntaxError(message, at.line or 1, at.column or 1)
 
 
 def _line(token: Token) -> int:

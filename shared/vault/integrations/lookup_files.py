@@ -19,9 +19,11 @@ from shared.vault.integrations.reference_lookups import (
     NAME,
     OBJECT,
     SOURCE,
+    TARGET,
     TARGET_OBJECT,
     TYPE,
     lookup_key,
+    trim_keys,
 )
 from shared.vault.loader.extract import pages
 from shared.vault.loader.sheet import cell
@@ -39,7 +41,7 @@ COLUMNS = (
     NAME,
     TYPE,
     SOURCE,
-    "target_key__sys",
+    TARGET,
     TARGET_OBJECT,
     "target_key_field__sys",
     "status__v",
@@ -131,6 +133,8 @@ def _read(row: Row, connection: str) -> dict[str, object]:
         name: read_cell(value) if isinstance(value, str) else value
         for name, value in row.items()
     }
+    # Before the row is known by its source key.
+    trim_keys(read)
     named = read.get(CONNECTION) or read.get(CONNECTION_API_NAME)
     if connection and not named:
         read.pop(CONNECTION_API_NAME, None)

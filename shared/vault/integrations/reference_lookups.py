@@ -23,6 +23,7 @@ CONNECTION_API_NAME = "connection__sysr.api_name__sys"
 NAME = "reference_lookup_name__sys"
 TYPE = "reference_lookup_type__sys"
 SOURCE = "source_key__sys"
+TARGET = "target_key__sys"
 TARGET_OBJECT = "target_object__sys"
 OF_OBJECTS, GENERIC = "object__sys", "generic__sys"
 FIXED = (KEY, CONNECTION, NAME, TYPE, SOURCE)
@@ -35,20 +36,21 @@ _GENERIC_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*__[cv]")
 
 
 class ReferenceLookupTrigger:
-    """Sets the key of each new row, and refuses changes of the fields that the key consists of."""
+    """Trims the keys of rows, sets the key of each new one, and refuses changes of the fields that it consists of."""
 
     columns = (KEY, CONNECTION, NAME, TYPE, SOURCE, TARGET_OBJECT)
 
     async def before_create(
         self, connection: Connection, caller: Caller, rows: Sequence[NewRow]
     ) -> None:
-        """Set the Lookup Key; fail rows with another key, or with fields that do not suit the type of their set."""
+        """Trim both keys and set the Lookup Key; fail rows with another one, or whose fields do not suit their type."""
         del caller
         wanted = {row.values.get(CONNECTION) for row in rows} - {None}
         found = await connection.fetch(CONNECTIONS, list(wanted))
         names = {each["id"]: each["api_name__sys"] for each in found}
         for row in rows:
             values = row.values
+            trim_keys(values)
             # A part may be missing: its field is required, and reported as missing later.
             connected = names.get(values.get(CONNECTION), "")
             name, source = values.get(NAME) or "", values.get(SOURCE) or ""
@@ -67,7 +69,11 @@ class ReferenceLookupTrigger:
     ) -> ApiError | None:
         """Refuse changes of the fields that the key consists of; the target's key and object may change."""
         del caller
-        fixed = [name for name in FIXED if name in changes]
+        trim_keys(changes)
+        # A key that differs by white space alone is the same one.
+        fixed = [
+            name for name in FIXED if changes.get(name, stored[name]) != stored[name]
+        ]
         if fixed:
             return ApiError(
                 ErrorType.OPERATION_NOT_ALLOWED,
@@ -80,6 +86,14 @@ class ReferenceLookupTrigger:
         """Allow the deletion."""
         del caller, stored
         return None
+
+
+def trim_keys(values: dict[str, object]) -> None:
+    """Take off white space around the keys of a row, which the connector does not look at either."""
+    for name in (SOURCE, TARGET):
+        value = values.get(name)
+        if isinstance(value, str):
+            values[name] = value.strip()
 
 
 def lookup_key(connection: str, name: str, source: str) -> str:

@@ -213,13 +213,20 @@ class EntryAction:
     parameters: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
 
 
+class ValueFormat(StrEnum):
+    """What the text of a field is, where an entry criterion says so."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+
+
 @dataclass(frozen=True, slots=True)
 class EntryCriterion:
     """A requirement of records that enter a state: criteria in VQL, and the message for a record that fails them.
 
     ``required_field`` is set when the criteria only require that one field has a value: the name of that field; the
     message is then empty unless the configuration gives one. With ``condition``, also criteria in VQL, only the records
-    that meet it have to meet the criteria.
+    that meet it have to meet the criteria. ``value_format`` is what the required field's value has to be.
     """
 
     name: str
@@ -228,6 +235,7 @@ class EntryCriterion:
     order: int = 0
     required_field: str | None = None
     condition: str | None = None
+    value_format: ValueFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault import vql
-from shared.vault.components.configured_queries import satisfied_query
+from shared.vault.components.configured_queries import satisfied_query, value_query
 from shared.vault.errors import ApiError, VaultFault
+from shared.vault.model.component_model import ValueFormat
+from shared.vault.records.email_addresses import is_one_address
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from shared.vault.components.registry import Registry
     from shared.vault.model.component_model import (
         EntryCriterion,
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 NEEDED = "These fields need a value: "
+# Of a telephone number: fewer are reached inside one building only.
+LEAST_DIGITS = 5
+BETWEEN_DIGITS = "+()-./,;:#*"
 
 
 async def unsatisfied(
@@ -39,23 +46,35 @@ async def unsatisfied(
     entering = _EnteringRecords(connection, registry, target.name, ids)
     complete = await entering.complete(state.entry_criteria)
     failed: dict[str, list[EntryCriterion]] = {}
+    malformed: dict[str, list[EntryCriterion]] = {}
     for criterion in state.entry_criteria:
         asked = ids
         if criterion.condition is not None:
             asked = await entering.concerned(criterion.condition)
-        elif criterion.required_field is not None:
+        for record_id in await entering.malformed(criterion, asked):
+            malformed.setdefault(record_id, []).append(criterion)
+        if criterion.condition is None and criterion.required_field is not None:
             asked = [record_id for record_id in ids if record_id not in complete]
         for record_id in await entering.failing(criterion, asked):
             failed.setdefault(record_id, []).append(criterion)
     errors: dict[str, ApiError] = {}
-    for record_id, criteria in failed.items():
-        message = failure_message(target, criteria)
+    for record_id in {**failed, **malformed}:
+        message = failure_message(
+            target, failed.get(record_id, ()), malformed.get(record_id, ())
+        )
         errors[record_id] = ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
     return errors
 
 
-def failure_message(target: VaultObject, criteria: Sequence[EntryCriterion]) -> str:
-    """Return what a record lacks: the fields by label and name, then the messages of the other criteria."""
+def failure_message(
+    target: VaultObject,
+    criteria: Sequence[EntryCriterion],
+    malformed: Sequence[EntryCriterion] = (),
+) -> str:
+    """Return what a record lacks: the fields by label and name, then the messages of the other criteria.
+
+    ``malformed`` are the criteria whose field has a value that is not what it has to be.
+    """
     fields: list[str] = []
     messages: list[str] = []
     for criterion in criteria:
@@ -67,13 +86,49 @@ def failure_message(target: VaultObject, criteria: Sequence[EntryCriterion]) -> 
         # A field may be needed for several reasons.
         named = ", ".join(dict.fromkeys(fields))
         messages.insert(0, NEEDED + named)
+    messages += [_not_formed(target, criterion) for criterion in malformed]
     return "; ".join(messages)
+
+
+def _not_formed(target: VaultObject, criterion: EntryCriterion) -> str:
+    """Return that a field's value is not what it has to be; the configuration's own message, where it has one."""
+    if criterion.message or criterion.value_format is None:
+        return criterion.message
+    described = _described(target, criterion.required_field or "")
+    match criterion.value_format:
+        case ValueFormat.EMAIL:
+            return f"{described} must be exactly one e-mail address"
+        case ValueFormat.PHONE:
+            return f"{described} must be a telephone number"
+        case _:
+            assert_never(criterion.value_format)
+
+
+def is_formed(value_format: ValueFormat, value: str) -> bool:
+    """Return whether a value is what it has to be."""
+    match value_format:
+        case ValueFormat.EMAIL:
+            return is_one_address(value)
+        case ValueFormat.PHONE:
+            return _is_phone_number(value)
+        case _:
+            assert_never(value_format)
 
 
 def _described(target: VaultObject, name: str) -> str:
     """Return a field's label and name; the name alone of a field of another record."""
     field = target.fields.get(name)
     return f"[{name}]" if field is None else f"{field.label} [{name}]"
+
+
+def _is_phone_number(value: str) -> bool:
+    """Return whether a value has digits, and nothing but what people write between them, such as ``ext.``."""
+    digits = sum(map(str.isdigit, value))
+    others = value.casefold().replace("ext", "").replace("x", "")
+    fits = (
+        each.isdigit() or each.isspace() or each in BETWEEN_DIGITS for each in others
+    )
+    return digits >= LEAST_DIGITS and all(fits)
 
 
 class _EnteringRecords:
@@ -120,15 +175,43 @@ class _EnteringRecords:
         met = await self._meeting(criterion.criteria, asked)
         return [record_id for record_id in asked if record_id not in met]
 
-    async def _meeting(self, text: str, ids: Sequence[str]) -> frozenset[str]:
-        """Return those of the records that meet criteria in VQL.
+    async def malformed(
+        self,
+        criterion: EntryCriterion,
+        asked: Sequence[str],
+    ) -> list[str]:
+        """Return those of some records whose field has a value that is not what the criterion says."""
+        value_format, field = criterion.value_format, criterion.required_field
+        if value_format is None or field is None:
+            return []
+        rows = await self._rows(value_query, field, asked)
+        # Behind the two that were asked for is what pages are ordered by.
+        values = {str(row[0]): row[1] for row in rows}
+        return [
+            record_id
+            for record_id, value in values.items()
+            if value and not is_formed(value_format, str(value))
+        ]
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED when they are not VQL, or name what the object does not have.
+    async def _meeting(self, text: str, ids: Sequence[str]) -> frozenset[str]:
+        """Return those of the records that meet criteria in VQL."""
+        rows = await self._rows(satisfied_query, text, ids)
+        return frozenset(row[0] for row in rows)
+
+    async def _rows(
+        self,
+        query: Callable[[str, str, Registry, Sequence[str]], vql.CompiledQuery],
+        text: str,
+        ids: Sequence[str],
+    ) -> Sequence[Record]:
+        """Return the rows of a query about records, made of a text of the configuration.
+
+        :raises VaultFault: OPERATION_NOT_ALLOWED when it is not VQL, or names what the object does not have.
         """
         if not ids:
-            return frozenset()
+            return []
         try:
-            compiled = satisfied_query(text, self._object, self._registry, ids)
+            compiled = query(text, self._object, self._registry, ids)
         except vql.VqlError as error:
             message = f"Entry criteria of the state are no condition on [{self._object}]: {error}"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
@@ -137,5 +220,4 @@ class _EnteringRecords:
             # Times like now() are those of the moment at which the statement runs.
             execution = vql.Execution(datetime.now(UTC), {}, "")
             parameters = vql.resolve(parameters, execution)
-        rows = await self._connection.fetch(sql, *parameters)
-        return frozenset(row[0] for row in rows)
+        return await self._connection.fetch(sql, *parameters)

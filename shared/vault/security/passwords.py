@@ -1,14 +1,16 @@
-"""Hashes and checks passwords with argon2: off the event loop, a bounded number at a time."""
+"""Hashes and checks passwords with argon2: off the event loop, few at a time, the addresses of clients in turn."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from shared.protocol.error_types import ErrorType
+from shared.runtime.waiting import FairSlots
 from shared.vault.errors import VaultFault
 from shared.vault.security.password_rules import MAX_PASSWORD_LENGTH, check_password
 
@@ -16,6 +18,8 @@ CONCURRENCY = 2  # each takes a processor and 19 MiB while it runs
 QUEUE_TIMEOUT = 10.0  # seconds a sign-in waits for its turn
 # A password to be stored waits longer: a call may bring 500.
 BATCH_TIMEOUT = 60.0
+STORING = "storing"
+"""Stands for an address where passwords are hashed to be stored: of all of them, no more wait than of one address."""
 
 
 class Passwords:
@@ -23,20 +27,17 @@ class Passwords:
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-        self._turn = asyncio.Semaphore(CONCURRENCY)
+        self._slots = FairSlots(CONCURRENCY, CONCURRENCY)
         # Checked when there is no user, so that the time taken does not say which users exist.
         self._nobody = self._hasher.hash("no user has this password")
 
     async def hash(self, password: str, names: Iterable[str]) -> str:
         """Return the salted hash to store of a new password, after checking it with the ``names`` of its user.
 
-        :raises VaultFault: INVALID_DATA as ``check_password``; UNEXPECTED_ERROR when too many wait.
+        :raises VaultFault: INVALID_DATA as ``check_password``; API_LIMIT_EXCEEDED when too many wait.
         """
-        await self._take_turn(BATCH_TIMEOUT)
-        try:
+        async with turn(self._slots, STORING, BATCH_TIMEOUT):
             return await asyncio.to_thread(self._checked_hash, password, names)
-        finally:
-            self._turn.release()
 
     def _checked_hash(self, password: str, names: Iterable[str]) -> str:
         check_password(password, names)
@@ -47,16 +48,19 @@ class Passwords:
         password_hash: str | None,
         password: str,
         *,
+        address: str = "",
+        known: bool = False,
         before: Callable[[], Awaitable[None]] | None = None,
     ) -> bool:
         """Return whether the hash is that of the password; without a hash, do the same work and return False.
 
-        ``before`` runs when this call's turn has come: a check in it sees the failures of the calls that waited before.
+        ``address`` is the client's: however many of one address wait, one of another waits for none of them but the
+        next. Who is ``known`` there comes before all others. ``before`` runs when this call's turn has come: a check in
+        it sees the failures of the calls that waited before.
 
-        :raises VaultFault: UNEXPECTED_ERROR when too many sign-ins wait; and whatever ``before`` raises.
+        :raises VaultFault: API_LIMIT_EXCEEDED when too many sign-ins wait; and whatever ``before`` raises.
         """
-        await self._take_turn(QUEUE_TIMEOUT)
-        try:
+        async with turn(self._slots, address, QUEUE_TIMEOUT, ahead=known):
             if before is not None:
                 await before()
             matches = await asyncio.to_thread(
@@ -64,17 +68,7 @@ class Passwords:
                 password_hash or self._nobody,
                 password,
             )
-        finally:
-            self._turn.release()
         return matches and password_hash is not None
-
-    async def _take_turn(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._turn.acquire()
-        except TimeoutError as error:
-            message = "Too many users are signing in; try again later"
-            raise VaultFault(ErrorType.UNEXPECTED_ERROR, message) from error
 
     def _matches(self, password_hash: str, password: str) -> bool:
         # One character more than a password may have: what is too long is then wrong, and costs no more.
@@ -83,3 +77,22 @@ class Passwords:
             return self._hasher.verify(password_hash, bounded)
         except (VerificationError, InvalidHashError):
             return False
+
+
+@asynccontextmanager
+async def turn(
+    slots: FairSlots, address: str, seconds: float, *, ahead: bool = False
+) -> AsyncIterator[None]:
+    """Occupy a slot for a client's address while the block runs.
+
+    :raises VaultFault: API_LIMIT_EXCEEDED when none becomes free in time.
+    """
+    try:
+        await slots.enter(address, seconds, ahead=ahead)
+    except TimeoutError as error:
+        message = "Too many users are signing in; try again later"
+        raise VaultFault(ErrorType.API_LIMIT_EXCEEDED, message) from error
+    try:
+        yield
+    finally:
+        slots.leave(address)

@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.runtime.waiting import FairSlots
 from shared.vault.access.caller import SYSTEM, Caller
 from shared.vault.access.permissions import in_person
 from shared.vault.audit.audit_entries import password_changed, sign_in_refused
 from shared.vault.errors import VaultFault
 from shared.vault.security.access_tokens import AccessTokens
 from shared.vault.security.password_rules import MAX_PASSWORD_LENGTH, check_password
-from shared.vault.security.passwords import Passwords
+from shared.vault.security.passwords import QUEUE_TIMEOUT, Passwords, turn
 from shared.vault.security.sessions import Session, Sessions
 from shared.vault.security.sign_in_limits import (
     Attempt,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection, Database
 
 MAX_USERNAME_LENGTH = 255
+# Sign-ins that use the database at once, of all addresses and of one: others that wait for a connection wait for few.
+AT_ONCE, AT_ONCE_OF_ADDRESS = 4, 2
 
 # With whether the user has signed in from an address before.
 CREDENTIAL = """
@@ -63,6 +66,7 @@ class SignInService:
         self._database = database
         self.profiles = profiles
         self.passwords = Passwords()
+        self._slots = FairSlots(AT_ONCE, AT_ONCE_OF_ADDRESS)
         self._limits = SignInLimits(database, sign_in_limit, delay)
         self.tokens = AccessTokens(database, profiles)
         self.sessions = Sessions(
@@ -76,7 +80,9 @@ class SignInService:
     async def count_sign_in(self, username: str, dns: str, host: str) -> Usage:
         """Count a call of the sign-in by user name, DNS and the client's address; return the usage of the limit."""
         name = username[:MAX_USERNAME_LENGTH]
-        return await self._limits.count(name, dns, network_of(host))
+        address = network_of(host)
+        async with turn(self._slots, address, QUEUE_TIMEOUT):
+            return await self._limits.count(name, dns, address)
 
     async def sign_in(self, username: str, password: str, host: str) -> Session:
         """Check a password and open a session; ``host`` is the client's address.
@@ -105,10 +111,12 @@ class SignInService:
 
     async def _verified(self, username: str, password: str, host: str) -> Record:
         """Return the active user with this name and password; write a refusal to the audit trail."""
+        address = network_of(host)
         try:
-            return await self._checked(username, password, network_of(host))
+            return await self._checked(username, password, address)
         except VaultFault as fault:
-            await self._keep_refusal(username, fault.error.type)
+            async with turn(self._slots, address, QUEUE_TIMEOUT):
+                await self._keep_refusal(username, fault.error.type)
             raise
 
     async def _keep_refusal(self, username: str, reason: ErrorType) -> None:
@@ -126,17 +134,18 @@ class SignInService:
             )
         if not 0 < len(username) <= MAX_USERNAME_LENGTH or "\x00" in username:
             raise _incorrect()
-        digest = address_digest(address)
-        async with self._database.connection() as connection:
-            user = await connection.fetchrow(CREDENTIAL, username, digest)
-        known = user is not None and user["known"]
-        attempt = Attempt(username, address, known)
-        await self._limits.check(attempt)
+        async with turn(self._slots, address, QUEUE_TIMEOUT):
+            user = await self._credential(username, address)
+            known = user is not None and user["known"]
+            attempt = Attempt(username, address, known)
+            await self._limits.check(attempt)
         password_hash = user["password_hash"] if user else None
         # Checked once more when its turn comes: of many that wait, no more are tried than the limit allows.
         verified = await self.passwords.verify(
             password_hash,
             password,
+            address=address,
+            known=known,
             before=lambda: self._limits.check(attempt),
         )
         if user is None or not verified or len(password) > MAX_PASSWORD_LENGTH:
@@ -147,6 +156,12 @@ class SignInService:
         if not user["active"]:
             raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
         return user
+
+    async def _credential(self, username: str, address: str) -> Record | None:
+        """Return the credential of a name, with whether its user is known at an address; None for no user's name."""
+        digest = address_digest(address)
+        async with self._database.connection() as connection:
+            return await connection.fetchrow(CREDENTIAL, username, digest)
 
     async def caller_of(
         self, user_id: int, delegate_user_id: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
@@ -44,6 +44,9 @@ TEXTS = {NAME: "username__sys", **OWN, "federated_id__v": "federated_id__sys"}
 CHOICES = {"security_profile__v": PROFILE, "license_type__v": LICENSE}
 COLUMNS = {**TEXTS, **CHOICES}
 """Fields that are columns of ``user__sys``; API name → field."""
+
+API_NAMES = {column: name for name, column in COLUMNS.items()}
+"""The fields of a user as callers know them, by what they are in the record."""
 
 ACTIVE = ("active__v", "domain_active__v")
 REQUIRED = (NAME, "user_first_name__v", "user_last_name__v", "user_email__v")
@@ -94,6 +97,14 @@ def read_user(
         else:
             _set_special(row, name, value, vault_id)
     return row
+
+
+def as_sent(error: ApiError) -> ApiError:
+    """Return an error of a user's record with the name of the field that the caller has sent."""
+    message = error.message
+    for column, name in API_NAMES.items():
+        message = message.replace(f"[{column}]", f"[{name}]")
+    return replace(error, message=message)
 
 
 def _set_special(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
@@ -22,6 +23,7 @@ from shared.vault.security.user_fields import (
     REQUIRED,
     TEXTS,
     UserRow,
+    as_sent,
     complete,
     read_user,
     user_json,
@@ -244,7 +246,7 @@ class UserService:
         if good:
             records = [row.record for row in good]
             with also_in_unit_of_work(keep_passwords):
-                written = iter(await write(caller, records))
+                written = map(_as_sent, await write(caller, records))
         results: list[RowResult] = []
         for row in read:
             refused = RowResult(id=_id(row), errors=tuple(row.errors))
@@ -331,6 +333,12 @@ def _number(row: UserRow) -> int | None:
     text = _id(row) or ""
     # Ids of users have no more digits than a bigint.
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _as_sent(result: RowResult) -> RowResult:
+    """Return the result of a record with errors in terms of its user."""
+    errors = tuple(map(as_sent, result.errors))
+    return replace(result, errors=errors)
 
 
 def _id(row: UserRow) -> str | None:

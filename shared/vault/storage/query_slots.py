@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from shared.protocol.error_types import ErrorType
+from shared.runtime.waiting import FairSlots
 from shared.vault.errors import VaultFault
 
 # Queries that wait at once; each of them costs memory and an open connection of its client.
@@ -42,14 +41,6 @@ class QueryLimits:
     timeout_seconds: float = 60.0
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """A query that waits for its turn."""
-
-    user_id: int
-    turn: asyncio.Future[None]
-
-
 class QuerySlots:
     """The slots of this process: ``total`` of all users, and fewer of each one.
 
@@ -59,8 +50,7 @@ class QuerySlots:
     def __init__(self, limits: QueryLimits, total: int) -> None:
         self._limits = limits
         self._total = total
-        self._running: Counter[int] = Counter()
-        self._waiting: list[_Waiting] = []
+        self._slots = FairSlots(total, limits.concurrent)
 
     @asynccontextmanager
     async def slot(self, user_id: int) -> AsyncIterator[None]:
@@ -75,7 +65,7 @@ class QuerySlots:
         try:
             yield
         finally:
-            self._leave(user_id)
+            self._slots.leave(user_id)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -91,51 +81,14 @@ class QuerySlots:
             message = f"The query was stopped after {seconds} [query timeout]"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
 
-    def _may_run(self, user_id: int) -> bool:
-        free = self._running.total() < self._total
-        return free and self._running[user_id] < self._limits.concurrent
-
     async def _enter(self, user_id: int) -> None:
         """Take a slot, or wait for one."""
-        # Nobody is passed over: who waits could not run either, or would be running.
-        if self._may_run(user_id):
-            self._running[user_id] += 1
-            return
-        if len(self._waiting) >= MAX_WAITING:
+        if not self._slots.free(user_id) and self._slots.waiting >= MAX_WAITING:
             raise self._exceeded()
-        waiting = _Waiting(user_id, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
         try:
-            async with asyncio.timeout(self._limits.wait_seconds):
-                await self._wait_for_turn(waiting)
+            await self._slots.enter(user_id, self._limits.wait_seconds)
         except TimeoutError:
             raise self._exceeded() from None
-
-    async def _wait_for_turn(self, waiting: _Waiting) -> None:
-        """Wait until the slot is the query's; a wait that is cut off leaves none occupied."""
-        try:
-            await waiting.turn
-        except asyncio.CancelledError:
-            # Its turn may have come in the same moment.
-            if waiting in self._waiting:
-                self._waiting.remove(waiting)
-            else:
-                self._leave(waiting.user_id)
-            raise
-
-    def _leave(self, user_id: int) -> None:
-        """Give a slot back, and give the free ones out."""
-        self._running[user_id] -= 1
-        # Users come and go; only those with queries have an entry.
-        if not self._running[user_id]:
-            del self._running[user_id]
-        while ready := [each for each in self._waiting if self._may_run(each.user_id)]:
-            first = min(ready, key=lambda each: self._running[each.user_id])
-            self._waiting.remove(first)
-            self._running[first.user_id] += 1
-            # One that was cut off since gives it back itself.
-            if not first.turn.done():
-                first.turn.set_result(None)
 
     def _exceeded(self) -> VaultFault:
         message = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import aiohttp
@@ -314,10 +315,40 @@ async def test_pages_of_users(admin: Api, vault: Vault) -> None:
         (str(vault.vault_id), 2),
         ("-1", 0),
         ("3003,4004", 0),
+        (f"3003, {vault.vault_id}", 2),
     ):
         assert (await admin.get(f"/objects/users?limit=2&vaults={vaults}")).body[
             "size"
         ] == number
+    for vaults in ("abc", "3003,abc", "3003,,", "1.5", "--1"):
+        answer = await admin.get("/objects/users", params={"vaults": vaults})
+        assert (answer.error, "[vaults]" in answer.message) == ("INVALID_DATA", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("user_name__v", "x" * 300),
+        ("user_first_name__v", ["A"]),
+        ("user_email__v", "no address"),
+        ("office_phone__v", [1]),
+        ("user_language__v", "y" * 300),
+        ("security_profile__v", "vault_owner__v"),
+        ("license_type__v", "free__v"),
+        ("domain_active__v", "perhaps"),
+        ("user_needs_to_change_password__v", "perhaps"),
+        ("nothing__v", "z"),
+    ],
+)
+async def test_an_error_names_the_field_that_was_sent(
+    admin: Api, user: Api, name: str, value: object
+) -> None:
+    created = await admin.post("/objects/users", json=[{**person(), name: value}])
+    me = (await user.get("/objects/users/me")).body["users"][0]["user"]["id"]
+    changed = await admin.put("/objects/users", json=[{"id": me, name: value}])
+    for answer in (created, changed):
+        (error,) = answer.data[0]["errors"]
+        assert re.findall(r"\[(\w+)\]", error["message"])[0] == name
 
 
 @pytest.mark.parametrize("user_id", ["0", "987654321012345678"])

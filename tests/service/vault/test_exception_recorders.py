@@ -207,3 +207,14 @@ async def test_who_works_on_exceptions_still_ignores_and_retries(
         assert (await caller.post(f"{path}/{IGNORE}")).status == "SUCCESS"
         left = await stored(admin, MESSAGE, record_id)
         assert (left[STATUS], left["message_items_failed__sys"]) == ([IGNORED], 0)
+
+
+async def test_a_delegate_deletes_no_exception(
+    admin: Api, api: Api, vault: Vault
+) -> None:
+    delegate = await delegate_of_an_administrator(admin, api, vault)
+    for object_name, record_id in (await recorded(admin)).items():
+        answer = await delegate.delete(f"/vobjects/{object_name}/{record_id}")
+        assert answer.error == DENIED
+        assert "in a delegated session" in answer.message
+        assert await stored(admin, object_name, record_id)

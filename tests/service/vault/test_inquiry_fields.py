@@ -72,6 +72,46 @@ async def test_a_submitted_inquiry_has_what_an_answer_takes(crm: Crm) -> None:
     assert states == expected
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"email__v": "a@b.example, c@d.example", "inquiry_text__v": ""},
+            f"These fields need a value: {QUESTION}; {EMAIL} must be exactly one e-mail address",
+        ),
+        (
+            {"delivery_method__v": "phone__v", "phone_number__v": "none"},
+            f"{PHONE} must be a telephone number",
+        ),
+        (
+            {"delivery_method__v": "fax__v", "fax_number__v": "a@b.example"},
+            f"{FAX} must be a telephone number",
+        ),
+        # What another method needs is looked at by no one.
+        (
+            {
+                "delivery_method__v": "phone__v",
+                "phone_number__v": "+1 555 0199",
+                "email__v": "-",
+            },
+            None,
+        ),
+    ],
+)
+async def test_where_an_answer_goes_is_well_formed(
+    crm: Crm, changes: dict[str, str], message: str | None
+) -> None:
+    ids = (await crm.rep.post(INQUIRIES, json=[{**WHOLE, **changes}])).ids
+    (result,) = (await crm.submit(ids)).data
+    if message is None:
+        assert result["responseStatus"] == "SUCCESS", result
+        return
+    assert [each["message"] for each in result["errors"]] == [message]
+    # Neither is it changed so, and transferred.
+    good = {**WHOLE, "id": ids[0]}
+    assert outcomes(await crm.rep.put(INQUIRIES, json=[good])) == ["SUCCESS"]
+
+
 async def test_what_was_emptied_since_it_was_submitted_is_not_transferred(
     crm: Crm,
 ) -> None:

@@ -60,6 +60,22 @@ def operations() -> Iterator[APIOperation[Any, Any, Any, Any]]:
 OPERATIONS = {operation.label: operation for operation in operations()}
 
 
+def test_every_number_of_a_query_has_a_bound() -> None:
+    """A number beyond those of the database would be the Vault's own error."""
+    unbounded = [
+        f"{method} {path} {parameter['name']}"
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+        if isinstance(operation, dict)
+        for parameter in operation.get("parameters", ())
+        if parameter.get("in") == "query"
+        for schema in parameter["schema"].get("anyOf", [parameter["schema"]])
+        if schema.get("type") == "integer"
+        if not {"maximum", "exclusiveMaximum"} & schema.keys()
+    ]
+    assert unbounded == []
+
+
 @pytest.fixture(scope="module", params=SERVICES)
 async def url(
     request: pytest.FixtureRequest,

@@ -190,3 +190,48 @@ async def test_files_of_connections_that_are_not_there(admin: Api) -> None:
     assert answer.text.partition(",")[2] == empty.text
     unknown = row(new_set()) | {"connection__sysr.api_name__sys": "nothing__c"}
     assert outcomes(await admin.post(FILES, json=[unknown])) != ["SUCCESS"]
+
+
+async def test_white_space_around_keys_is_taken_off(admin: Api) -> None:
+    name = new_set()
+    spaced = row(name, " a__v\t", target_key__sys="\u00a0b__v ")
+    (created,) = outcomes(await admin.post(ROWS, json=[spaced]))
+    assert created == "SUCCESS"
+    again = await admin.post(ROWS, json=[row(name, "a__v")])
+    assert again.data[0]["errors"][0]["type"] == "OPERATION_NOT_ALLOWED"
+    found = await stored(admin, name)
+    key = f"medical_crm__v:{name}:a__v"
+    assert found == [(key, "a__v", "b__v")]
+    # An update by the key changes the target, and the source key is no other one.
+    update = {"lookup_key__sys": key, **spaced, "target_key__sys": " c__v "}
+    assert outcomes(await admin.post(UPSERT, json=[update])) == ["SUCCESS"]
+    assert await stored(admin, name) == [(key, "a__v", "c__v")]
+
+
+async def test_white_space_around_keys_of_a_file_is_taken_off(admin: Api) -> None:
+    name = new_set()
+    columns = [each for each in row(name) if each != "lookup_key__sys"]
+    lines = [columns, list(row(name, " a__v ", target_key__sys="d__v ").values())]
+    sheet = io.StringIO(newline="")
+    csv.writer(sheet).writerows(lines)
+    for _ in range(2):
+        answer = await admin.post(
+            "/services/reference_lookups",
+            data=sheet.getvalue(),
+            headers={"Content-Type": "text/csv"},
+        )
+        assert outcomes(answer) == ["SUCCESS"], answer.text
+    assert await stored(admin, name) == [
+        (f"medical_crm__v:{name}:a__v", "a__v", "d__v")
+    ]
+
+
+async def stored(admin: Api, name: str) -> list[tuple[str, str, str]]:
+    """Key, source key and target key of the rows of a set."""
+    columns = ("lookup_key__sys", "source_key__sys", "target_key__sys")
+    text = (
+        f"SELECT {', '.join(columns)} FROM {OBJECT} "
+        f"WHERE reference_lookup_name__sys = '{name}' ORDER BY lookup_key__sys"
+    )
+    answer = await admin.query(text)
+    return [tuple(found[column] for column in columns) for found in answer.data]

@@ -326,7 +326,7 @@ async def test_nobody_becomes_a_user_who_may_do_more(admin: Api, manager: Api) -
     me = (await manager.get(f"{USERS}/me")).body["users"][0]["user"]["id"]
     refused = [
         await manager.put(
-            f"{USERS}/{mighty}", data={"password__v": "another password"}
+            f"{USERS}/{mighty}", data={"password__v": "nineteen lemon ladders"}
         ),
         await manager.put(
             f"{USERS}/{mighty}", data={"user_email__v": "mine@vault.example"}
@@ -349,7 +349,7 @@ async def test_nobody_becomes_a_user_who_may_do_more(admin: Api, manager: Api) -
     assert {answer.error for answer in refused} == {DENIED}, [
         answer.text for answer in refused
     ]
-    row = person(user_name__v=username, password__v="another password")
+    row = person(user_name__v=username, password__v="nineteen lemon ladders")
     (upserted,) = (
         await manager.post(f"{USERS}?operation=upsert&idParam=user_name__v", json=[row])
     ).data
@@ -357,7 +357,9 @@ async def test_nobody_becomes_a_user_who_may_do_more(admin: Api, manager: Api) -
     assert (await as_user(admin, username, PASSWORD)).session_id
     less, _ = await new_user(admin)
     assert (
-        await manager.put(f"{USERS}/{less}", data={"password__v": "another password"})
+        await manager.put(
+            f"{USERS}/{less}", data={"password__v": "nineteen lemon ladders"}
+        )
     ).status == "SUCCESS"
 
 
@@ -377,7 +379,7 @@ async def test_what_is_inactive_counts_for_those_who_would_give_it(
         await user.post(f"{USERS}/me/api_access_token__sys", data={"name__v": "own"})
     ).status == "SUCCESS"
     for fields in (
-        {"password__v": "another password"},
+        {"password__v": "nineteen lemon ladders"},
         {"user_email__v": "mine@vault.example"},
     ):
         assert (await manager.put(f"{USERS}/{user_id}", data=fields)).error == DENIED

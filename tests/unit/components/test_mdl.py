@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.vault.components import mdl
 from shared.vault.components.component_tree import Component, Scalar
-from shared.vault.components.mdl import MdlSyntaxError, parse
+from shared.vault.components.mdl import (
+    MAX_VALUES,
+    MdlSyntaxError,
+    parse,
+)
 from shared.vault.components.mdl_writing import render
 from shared.vault.components.statement import (
     AddChild,
@@ -188,3 +193,41 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except MdlSyntaxError as error:
         place = (error.line, error.column)
     assert min(place) >= 1
+
+
+LISTS = {
+    "an attribute": "RECREATE Permissionset a__c (permissions({values}));",
+    "an attribute of a part": "RECREATE Picklist a__c (Picklistentry b__c (label({values})));",
+    "values that are set": "ALTER Permissionset a__c (permissions({values}));",
+    "values that are added": "ALTER Permissionset a__c (permissions ADD ({values}));",
+    "values that are dropped": "ALTER Permissionset a__c (permissions DROP ({values}));",
+}
+
+
+@pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
+def test_values_of_an_attribute_have_a_bound(text: str) -> None:
+    assert parse(text.format(values="1," * MAX_VALUES))
+    with pytest.raises(MdlSyntaxError, match=r"Line 1, column \d+: .* 10,000 values"):
+        parse(text.format(values="1," * (MAX_VALUES + 1)))
+
+
+SCRIPTS = {
+    "values": ("RECREATE Permissionset a__c (permissions(", "1,", "));"),
+    "attributes": ("RECREATE Picklist a__c (", "a{}(1),", ");"),
+    "parts": ("RECREATE Picklist a__c (", "Picklistentry a{}__c(),", ");"),
+    "statements": ("", "DROP Object a__c;", ""),
+    "marks": ("DROP Object a__c", ";", ""),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+def test_a_script_is_read_no_further_than_its_bound(
+    script: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, repeated, end = script
+    monkeypatch.setattr(mdl, "MAX_TOKENS", 1_000)
+    few = "".join(repeated.format(number) for number in range(100))
+    assert parse(begin + few + end)
+    many = "".join(repeated.format(number) for number in range(1_000))
+    with pytest.raises(MdlSyntaxError, match="at most 1,000 names, values"):
+        parse(begin + many + end)

@@ -69,6 +69,13 @@ def test_no_other_contact_country_or_vault_has_the_link_of_a_group() -> None:
     assert len(set(links)) == len(links) == 12
 
 
+@pytest.mark.parametrize("group", ["G", " G", "G\t", "\u00a0G "])
+def test_white_space_around_a_group_makes_no_other_one(group: str) -> None:
+    case = {"link__sys": group, "case_contact__v": "N1"}
+    assert group_link(CRM_ID, case, None) == f"{CRM_ID}:N1::G"
+    assert group_link(CRM_ID, case, "G") is None
+
+
 @pytest.mark.parametrize("together", [True, False])
 async def test_inquiries_of_a_group_share_a_case(vaults: Pair, together: bool) -> None:
     of = account(vaults.crm)

@@ -12,7 +12,7 @@ from services.connector.runs.stages import Scope, stages
 from services.connector.vaults.configuration import Configuration, ConfigurationFault
 from services.connector.vaults.configuration_reader import ConfigurationReader
 from services.connector.vaults.vaults import Vaults
-from shared.client.errors import VaultRefused
+from shared.client.errors import UnexpectedAnswer, VaultRefused
 from tests.unit.connector.example_records import (
     ACCOUNT,
     CASE,
@@ -94,14 +94,37 @@ async def test_a_rule_that_cannot_be_read_is_named_where_it_is_wanted(
         await stages(Scope(configuration, vaults.medical), INTEGRATION, CRM_ID)
 
 
-async def test_a_source_object_that_may_not_be_read_is_an_error_of_its_rule(
-    vaults: Pair,
+@pytest.mark.parametrize("refusal", ["INSUFFICIENT_ACCESS", "INVALID_DATA"])
+async def test_a_source_object_that_is_not_shown_is_an_error_of_its_rule(
+    vaults: Pair, refusal: str
 ) -> None:
-    vaults.crm.fail_calls(
-        "object_metadata", *[VaultRefused("INSUFFICIENT_ACCESS", "no")] * 40
-    )
+    vaults.crm.fail_calls("object_metadata", *[VaultRefused(refusal, "no")] * 40)
     with pytest.raises(RuleError, match="no object medical_inquiry__v"):
         await vaults.transfer(vaults.medical, INQUIRIES, INQUIRY, "V4T1")
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        VaultRefused("UNEXPECTED_ERROR", "no"),
+        VaultRefused("INVALID_SESSION_ID", "no"),
+        VaultRefused("API_LIMIT_EXCEEDED", "no"),
+        VaultRefused("CONFIGURATION_MODE_ENABLED", "no"),
+        VaultRefused("OPERATION_NOT_ALLOWED", "no"),
+        UnexpectedAnswer("no object"),
+    ],
+    ids=lambda refused: refused.type,
+)
+async def test_any_other_refusal_says_nothing_of_the_object(
+    vaults: Pair, refused: VaultRefused
+) -> None:
+    vaults.crm.fail_calls("object_metadata", refused)
+    with pytest.raises(VaultRefused) as raised:
+        await known(vaults)
+    assert raised.value.type == refused.type
+    # Nothing of it is kept: the next reading has the object.
+    configuration = await known(vaults)
+    assert INQUIRY in configuration.sources
 
 
 # Stages.

@@ -183,6 +183,9 @@ READERS: Mapping[str, Reader] = {
             ("RECREATE Pagelayout a__c (", "Section a (", ")"),
             ("ALTER Object a__c (", "MODIFY Field a__c (", ""),
             ("DROP Object a", ".a", ""),
+            ("RECREATE Permissionset a__c (permissions(", "'a',", "));"),
+            ("RECREATE Permissionset a__c (permissions(", "1,", "));"),
+            ("RECREATE Permissionset a__c (", "a(),", ");"),
         ),
     ),
     "MDL changes": Reader(

@@ -109,6 +109,13 @@ class Served:
         )
         return Connection(reader, writer)
 
+    async def begin(self, address: str = "127.0.0.1") -> Connection:
+        """Open a connection, without the handshake where one is due."""
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.port, local_addr=(address, 0)
+        )
+        return Connection(reader, writer)
+
     async def answers(self, address: str = "127.0.0.1") -> bool:
         connection = await self.connect(address)
         await connection.send(
@@ -208,6 +215,7 @@ TOO_MUCH = {
         CHUNKED + b"0\r\n" + fields(101, 1) + b"\r\n",
     ),
     "small chunks": (400, CHUNKED + b"1\r\nx\r\n" * 11_000),
+    "two hosts": (400, GET + b"HOST: y\r\n\r\n"),
     "no http": (400, b"\x16\x03\x01\x02\x00\r\n\r\n"),
 }
 
@@ -373,6 +381,44 @@ async def test_connections_are_as_many_as_their_bounds_say() -> None:
             await each.send(GET + b"Connection: close\r\n\r\n")
             assert (await each.rest()).startswith(b"HTTP/1.1 200")
         # Those that have left make room.
+        assert await process.answers()
+
+
+async def test_handshakes_are_counted_as_connections(files: LocalTls) -> None:
+    async with served(files, connections=5, address_connections=3) as process:
+        silent = [await process.begin() for _ in range(3)]
+        assert await (await process.begin()).rest() == b""
+        with pytest.raises((ConnectionError, ssl.SSLError)):
+            await process.connect()
+        assert await process.answers(NEWCOMER)
+        for each in silent:
+            each.writer.close()
+        # A handshake that is over is a connection, and no more than one.
+        entered = [await process.connect(NEWCOMER) for _ in range(3)]
+        assert await (await process.begin(NEWCOMER)).rest() == b""
+        for each in entered:
+            await each.send(GET + b"Connection: close\r\n\r\n")
+            assert (await each.rest()).startswith(b"HTTP/1.1 200")
+
+
+async def test_handshakes_that_never_come_make_room(files: LocalTls) -> None:
+    async with served(files, **SHARED, **ENDURING, handshake_seconds=600) as process:
+        for _ in range(3):
+            crowd = [await process.begin(address) for address in CROWD * 4]
+            assert await process.answers(NEWCOMER)
+            for each in crowd:
+                each.writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n"])
+async def test_a_handshake_that_takes_too_long_is_given_up(
+    files: LocalTls, sent: bytes
+) -> None:
+    async with served(files, handshake_seconds=0.2, connections=1) as process:
+        slow = await process.begin()
+        await slow.send(sent)
+        # An alert of TLS at most.
+        assert len(await slow.rest()) < 16
         assert await process.answers()
 
 

@@ -57,8 +57,8 @@ async def test_of_one_user_and_of_all_users_so_many_run() -> None:
     assert running(queries) == [True, True, False, True, False]
     for query in queries:
         await query.ended()
-    assert not slots._running
-    assert not slots._waiting
+    assert not slots._slots.taken
+    assert not slots._slots.waiting
 
 
 async def test_a_free_slot_is_given_to_the_user_with_the_fewest_and_then_in_order() -> (
@@ -108,13 +108,13 @@ async def test_a_cancelled_wait_leaves_nothing_behind(granted: bool) -> None:
     await slots._enter(7)
     [waiting] = await begun(slots, 7)
     if granted:
-        slots._leave(7)
+        slots._slots.leave(7)
     waiting.task.cancel()
     await asyncio.gather(waiting.task, return_exceptions=True)
     if not granted:
-        slots._leave(7)
-    assert not slots._running
-    assert not slots._waiting
+        slots._slots.leave(7)
+    assert not slots._slots.taken
+    assert not slots._slots.waiting
 
 
 async def test_the_queries_of_a_job_take_no_slot() -> None:

@@ -1,0 +1,148 @@
+"""Listens for TLS: each connection is counted when it is opened, and shakes hands in time, before it speaks HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from functools import partial
+from typing import Protocol
+
+from shared.runtime.connection_bounds import TOO_MANY, ConnectionCount, Refusal
+from shared.runtime.logging import get_logger
+from shared.runtime.telemetry import metrics
+from shared.runtime.waiting import end
+
+_log = get_logger(__name__)
+
+# The process or the machine has no more of what a connection takes; some is given back when others end.
+SHORT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+SHORT_SECONDS = 1.0
+
+
+class ServesHandshake(Protocol):
+    """Makes what speaks on a connection; it leaves the count for the handshake when it enters it for itself."""
+
+    def __call__(self, *, handshake: Handshake) -> asyncio.Protocol:
+        """Return the protocol of one connection."""
+
+
+class Handshake:
+    """A connection until its handshake is over, as one that is counted: a client that shakes hands may lose its place.
+
+    Without it a client could have any number of connections that never shake hands.
+    """
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def awaits_request(self) -> bool:
+        """Return that nothing has been asked yet."""
+        return True
+
+    @property
+    def awaits_body(self) -> bool:
+        """Return that there is no body yet."""
+        return False
+
+    def displace(self) -> None:
+        """Close the connection, without an answer, which the client could not read."""
+        _count_refusal(TOO_MANY)
+        if self.task is not None:
+            self.task.cancel()
+
+
+class TlsServer:
+    """Accepts connections on one socket, as a server of asyncio does; ``close`` ends that, and not the connections."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        context: ssl.SSLContext,
+        count: ConnectionCount,
+        protocol: ServesHandshake,
+    ) -> None:
+        self._listener = listener
+        self._context = context
+        self._count = count
+        self._protocol = protocol
+        self._shaking: set[asyncio.Task[None]] = set()
+        self._accepting: asyncio.Task[None] | None = asyncio.create_task(
+            self._accept(), name="accept TLS"
+        )
+
+    def close(self) -> None:
+        """Accept no more connections, and end those that have not shaken hands."""
+        for task in (self._accepting, *self._shaking):
+            if task is not None:
+                task.cancel()
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing is accepted any more, and release the port."""
+        await end(self._accepting)
+        self._listener.close()
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, address = await loop.sock_accept(self._listener)
+            except OSError as error:
+                # A connection that has gone again is none.
+                if error.errno in SHORT_OF:
+                    _log.error("cannot accept connections", reason=error.strerror)
+                    await asyncio.sleep(SHORT_SECONDS)
+                continue
+            self._begin(connection, address[0])
+
+    def _begin(self, connection: socket.socket, address: str) -> None:
+        """Count a connection and begin its handshake; close one too many."""
+        handshake = Handshake()
+        refusal = self._count.enter(handshake, address)
+        if refusal is not None:
+            _count_refusal(refusal)
+            connection.close()
+            return
+        task = asyncio.create_task(self._shake_hands(connection, handshake))
+        handshake.task = task
+        self._shaking.add(task)
+        task.add_done_callback(partial(self._end, connection))
+
+    def _end(self, connection: socket.socket, task: asyncio.Task[None]) -> None:
+        self._shaking.discard(task)
+        # One that was cancelled before its first step has closed nothing.
+        if task.cancelled():
+            connection.close()
+
+    async def _shake_hands(
+        self, connection: socket.socket, handshake: Handshake
+    ) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: self._protocol(handshake=handshake),
+                connection,
+                ssl=self._context,
+                ssl_handshake_timeout=self._count.bounds.handshake_seconds,
+            )
+        # The client has gone, speaks no TLS, or takes too long: nobody is left to be told.
+        except OSError:
+            return
+        finally:
+            self._count.leave(handshake)
+
+
+def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
+    """Return a socket that listens on a port.
+
+    :raises OSError: the address is in use, or none of this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=backlog)
+    listener.setblocking(False)
+    return listener
+
+
+def _count_refusal(refusal: Refusal) -> None:
+    metrics.connections_refused.labels(str(refusal.status.value)).inc()
