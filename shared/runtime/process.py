@@ -22,6 +22,7 @@ from shared.runtime.connection_bounds import ConnectionBounds, ConnectionCount
 from shared.runtime.health import stop_being_ready
 from shared.runtime.logging import get_logger
 from shared.runtime.strict_transport import StrictTransport
+from shared.runtime.workers import SharedSockets
 
 _log = get_logger(__name__)
 
@@ -63,12 +64,14 @@ class _Server(uvicorn.Server):
         grace: float,
         drain: float,
         tls: TlsListener | None,
+        shared: SharedSockets | None,
     ) -> None:
         super().__init__(config)
         self._app = app
         self._grace = grace
         self._drain = drain
         self._tls = tls
+        self._shared = shared
         self._timer: threading.Timer | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -79,14 +82,7 @@ class _Server(uvicorn.Server):
         if self._tls is None or self.should_exit:
             return
         try:
-            listener = await asyncio.get_running_loop().create_server(
-                self._connection,
-                host=self.config.host,
-                port=self._tls.port,
-                ssl=context,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS,
-                backlog=self.config.backlog,
-            )
+            listener = await self._listen_tls(self._tls, context)
         except OSError as error:
             _log.error(
                 "cannot listen for TLS", port=self._tls.port, reason=error.strerror
@@ -94,6 +90,24 @@ class _Server(uvicorn.Server):
             await self.shutdown(sockets)
             raise SystemExit(3) from error
         self.servers.append(listener)
+
+    async def _listen_tls(
+        self, tls: TlsListener, context: ssl.SSLContext | None
+    ) -> asyncio.Server:
+        """Listen on the TLS port, on the socket of all workers if there are several.
+
+        :raises OSError: the address is in use.
+        """
+        listen = partial(
+            asyncio.get_running_loop().create_server,
+            self._connection,
+            ssl=context,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            backlog=self.config.backlog,
+        )
+        if self._shared is not None and self._shared.tls is not None:
+            return await listen(sock=socket.socket(fileno=self._shared.tls))
+        return await listen(host=self.config.host, port=tls.port)
 
     def _connection(self) -> asyncio.Protocol:
         protocol = self.config.http_protocol_class
@@ -147,13 +161,15 @@ def serve(
     tls: TlsListener | None = None,
     grace: float = 25.0,
     drain: float = 0.0,
+    shared: SharedSockets | None = None,
 ) -> None:
     """Serve ``app`` on uvloop and httptools until SIGTERM or SIGINT, then return; with ``tls`` on its port as well.
 
     For ``drain`` seconds it then still serves, reports that it is not ready, and closes each connection with its next
     answer. Requests under way get half of ``grace`` (seconds) to finish; the application's lifespan then has
     the rest to stop what it started. A process still alive after both is ended with status 1.
-    Connections of both ports share ``bounds``, by default those of ``ConnectionBounds``.
+    Connections of both ports share ``bounds``, by default those of ``ConnectionBounds``. A worker has ``shared``
+    sockets instead of ports of its own.
     Requests are not logged; they are counted by the telemetry.
 
     :raises SystemExit: the application did not start or an address is in use.
@@ -179,8 +195,12 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, int(grace / 2)),
     )
-    server = _Server(app, config, grace + drain, drain, tls)
-    server.run()
+    server = _Server(app, config, grace + drain, drain, tls, shared)
+    if shared is None:
+        server.run()
+    else:
+        shared.end_with_parent()
+        server.run([socket.socket(fileno=shared.http)])
     # The exit status has a supervisor see that the start failed.
     if not server.started:
         raise SystemExit(3)
