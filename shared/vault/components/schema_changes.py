@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from shared.vault.components.schema import (
     SCHEMA,
+    count_records,
+    count_under,
     create_indexes,
     create_search_index,
     create_unique_index,
     drop_search_index,
     foreign_key,
+    forget_count,
     has_sequence,
     needs_unique_index,
     quote,
@@ -79,7 +82,10 @@ def rename_table(
     new_name: str,
 ) -> tuple[str, ...]:
     """Return what turns the table of ``old`` into that of an object of the new name, otherwise the same."""
-    statements = [f"ALTER TABLE {table(old.name)} RENAME TO {quote(new_name)}"]
+    statements = [
+        f"ALTER TABLE {table(old.name)} RENAME TO {quote(new_name)}",
+        count_under(old.name, new_name),
+    ]
     if has_sequence(old):
         former = name_sequence(old.name)
         sequence = quote(sequence_name(new_name))
@@ -154,6 +160,7 @@ def _create(new: VaultObject) -> list[str]:
     if has_index(new):
         # Nobody waits for an index of an empty table.
         statements.append(create_search_index(new))
+    statements += count_records(new.name)
     if has_sequence(new):
         statements.append(f"CREATE SEQUENCE {name_sequence(new.name)}")
     return statements
@@ -171,7 +178,7 @@ def _drop(old: VaultObject) -> SchemaChange:
         f"AND confrelid = to_regclass('{name}') AND conrelid <> confrelid)",
         f"Other objects still refer to object {old.name}.",
     )
-    statements = [f"DROP TABLE {name}"]
+    statements = [f"DROP TABLE {name}", forget_count(old.name)]
     if has_sequence(old):
         statements.append(f"DROP SEQUENCE {name_sequence(old.name)}")
     return SchemaChange(tuple(statements), (has_records, is_referred_to))
