@@ -62,10 +62,9 @@ async def both(vault: Fleet, stack: AsyncExitStack) -> list[Worker]:
     found: dict[int, Api] = {}
 
     async def missing() -> str | None:
-        opened: list[tuple[int, Api]] = []
-        for _ in range(CONNECTIONS):
-            opened.append(await opened_connection(vault, stack))
-        found.update(opened)
+        found.update(
+            [await opened_connection(vault, stack) for _ in range(CONNECTIONS)]
+        )
         return None if len(found) == 2 else f"only {list(found)} take connections"
 
     assert await answers_within(30, missing) is None
@@ -112,7 +111,7 @@ def running(vault: Fleet) -> list[int]:
 
 
 def open_files(process: int) -> set[str]:
-    return {os.readlink(each) for each in Path(f"/proc/{process}/fd").iterdir()}
+    return {str(each.readlink()) for each in Path(f"/proc/{process}/fd").iterdir()}
 
 
 async def test_what_one_worker_does_holds_at_the_other_at_once(
