@@ -72,6 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._count = count
         self._bounds: ConnectionBounds = count.bounds
+        self._url_bytes = count.bounds.url_bytes
         self._first_byte_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._review_timer: asyncio.TimerHandle | None = None
@@ -149,7 +150,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take a part of the URL."""
         super().on_url(url)
         self._head_bytes += len(url)
-        if len(self.url) > self._bounds.url_bytes:
+        if len(self.url) > self._url_bytes:
             self._stop(URL_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:

@@ -179,7 +179,8 @@ def serve(
     count = ConnectionCount(bounds or ConnectionBounds())
     protocol = partial(BoundedProtocol, count=count)
     config = uvicorn.Config(
-        StrictTransport(app),
+        # Without TLS of its own this server never sees HTTPS.
+        StrictTransport(app) if tls else app,
         host=host,
         port=port,
         loop="uvloop",

@@ -14,12 +14,6 @@ from services.connector.points.case_contacts import (
     Saved,
     save_contacts,
 )
-from services.connector.points.case_groups import (
-    CASE,
-    CONTACT,
-    existing_cases,
-    group_link,
-)
 from services.connector.points.evaluation import (
     Evaluation,
     Row,
@@ -37,16 +31,25 @@ from services.connector.points.hcp import (
     read_hcps,
     read_pull_rules,
 )
+from services.connector.points.inquiry_cases import (
+    CASE,
+    CONTACT,
+    existing_cases,
+    group_link,
+)
 from services.connector.points.point import SECOND, Point, Reading
-from services.connector.points.saving import KeyedRows, Origin, not_saved, save
-from services.connector.points.transfer import Outcome, Transfer
-from services.connector.points.transfer_status import (
+from services.connector.points.saving import (
     INQUIRY,
     STATUS,
+    KeyedRows,
+    Origin,
     TransferStatus,
     fail_all,
+    not_saved,
+    save,
     set_status,
 )
+from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare

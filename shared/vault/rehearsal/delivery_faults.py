@@ -52,7 +52,7 @@ class DeliveryFaults:
 
     def arranged(self, messages: Sequence[Waiting]) -> list[int]:
         """Return the positions of those messages that are published now, in this order; a position may come twice."""
-        if not self._switches and not self._held:
+        if not self._switches.known_by_id and not self._held:
             self._released.clear()
             return [message.position for message in messages]
         order: list[int] = []

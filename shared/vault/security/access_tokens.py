@@ -20,7 +20,7 @@ from shared.vault.access.permissions import (
 from shared.vault.audit import audit_entries as entries
 from shared.vault.audit.audit_entries import AuditAction
 from shared.vault.errors import VaultFault
-from shared.vault.security.sessions import digest, invalid_session, require_live
+from shared.vault.security.sessions import TOKEN, digest, invalid_session, require_live
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
-TOKEN = "veeva-vault-"  # noqa: S105  how every token begins
 MAX_TOKENS = 25
 MAX_NAME = 128
 OBJECT = "api_access_token__sys"
