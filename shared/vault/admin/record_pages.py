@@ -58,7 +58,7 @@ async def records(
         "records.html",
         target=target,
         shown=shown,
-        listing=await listed(visit, shown.statement, page),
+        listing=await listed(visit, shown.statement, page, counted=False),
         path=record_path(object_name, ""),
         most=MAX_EXPORTED,
     )
@@ -70,7 +70,7 @@ async def _csv(visit: Visit, shown: RecordList) -> Response:
     rows = [["id", *(shown.target.fields[name].label for name in columns)]]
     number, more = 1, True
     while more and len(rows) <= MAX_EXPORTED:
-        page = await listed(visit, shown.statement, number, EXPORT_PAGE)
+        page = await listed(visit, shown.statement, number, EXPORT_PAGE, counted=False)
         for row in page.rows:
             values = [shown.shower.show(name, row) for name in columns]
             rows.append(

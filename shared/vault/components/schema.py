@@ -176,6 +176,22 @@ def drop_search_index(object_name: str) -> str:
     return f"DROP INDEX IF EXISTS {SCHEMA}.{search_index(object_name)}"
 
 
+def order_index(object_name: str, field_name: str, *, descending: bool) -> str:
+    """Return the name of the index that has an object's records in the order of a field."""
+    return schema_name(object_name, field_name, "desc" if descending else "asc")
+
+
+def create_order_index(object_name: str, field_name: str, *, descending: bool) -> str:
+    """Return the statement for the index that has an object's records in the order of a field, as queries write it.
+
+    It keeps nobody from writing meanwhile.
+    """
+    name = quote(order_index(object_name, field_name, descending=descending))
+    direction = " DESC NULLS LAST" if descending else ""
+    order = f"{quote(field_name)}{direction}, id"
+    return f"CREATE INDEX CONCURRENTLY {name} ON {table(object_name)} ({order})"
+
+
 def count_records(object_name: str) -> list[str]:
     """Return the statements that have an object's records counted from now on, while it has none."""
     # Migration 0043 has the function, and the same triggers for the objects that there were.

@@ -25,6 +25,7 @@ from shared.vault.components.schema import (
 )
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import (
+    NEVER_EMPTY,
     column_type,
     has_index,
     is_text,
@@ -36,15 +37,6 @@ from shared.vault.model.field_types import (
 __all__ = ["Guard", "SchemaChange", "plan", "rename_column", "rename_table"]
 
 _MAX_BIGINT = 9223372036854775807
-_NOT_NULL = frozenset(
-    {
-        "global_id__sys",
-        "created_by__v",
-        "created_date__v",
-        "modified_by__v",
-        "modified_date__v",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +184,7 @@ def _column(field: Field) -> str:
 def _column_suffix(field: Field) -> str:
     if field.type is FieldType.ID:
         return " PRIMARY KEY"
-    return " NOT NULL" if field.name in _NOT_NULL else ""
+    return " NOT NULL" if field.name in NEVER_EMPTY else ""
 
 
 class _Alteration:
