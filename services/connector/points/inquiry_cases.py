@@ -15,11 +15,14 @@ from shared.client.results import text
 
 Row = Mapping[str, object]
 
-PERSON_INFORMATION = "person_information__v"
-TARGET_FIELD = "preferred_contact_information__v"
-METHOD = "delivery_method__v"
-HEAD = f"SELECT id, person__v, information_type__v, value__v FROM {PERSON_INFORMATION}"  # noqa: S608  VQL of names
+# Preferred Contact Information: the contact's own detail that equals that of the inquiry
 
+PERSON_INFORMATION = "person_information__v"
+PREFERRED = "preferred_contact_information__v"
+METHOD = "delivery_method__v"
+INFORMATION_HEAD = (
+    f"SELECT id, person__v, information_type__v, value__v FROM {PERSON_INFORMATION}"  # noqa: S608  VQL of names
+)
 
 _ADDRESS = (
     "address_line_1__v",
@@ -90,7 +93,7 @@ class PersonInformation:
     """Active Person Information of some persons, found by person and detail."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
-        """Index rows of ``HEAD``; of several equal ones, use the first by id."""
+        """Index rows of ``INFORMATION_HEAD``; of several equal ones, use the first by id."""
         self._ids: dict[tuple[str, Detail], str] = {}
         # In the order of ids, so that every repetition chooses the same record.
         for row in sorted(rows, key=lambda row: text(row, "id")):
@@ -123,10 +126,12 @@ def _comparable(kind: str, value: str) -> str:
             assert_never(known)
 
 
+# The Case that inquiries of a group share
+
 CASE = "case__v"
 CONTACT = "case_contact__v"
 COUNTRY = "country__v"
-_HEAD = f"SELECT id, {LINK}, {CONTACT} FROM {CASE}"  # noqa: S608  VQL of names
+_CASE_HEAD = f"SELECT id, {LINK}, {CONTACT} FROM {CASE}"  # noqa: S608  VQL of names
 
 
 class GroupCases(NamedTuple):
@@ -165,7 +170,7 @@ async def existing_cases(
 
     :raises ClientError: one of the calls fails.
     """
-    rows = await query_all(target, statements(_HEAD, LINK, contact_of))
+    rows = await query_all(target, statements(_CASE_HEAD, LINK, contact_of))
     ids: dict[str, str] = {}
     others: set[str] = set()
     for row in rows:

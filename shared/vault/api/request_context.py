@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 
 from shared.protocol.error_types import ErrorType
-from shared.protocol.moments import read_moment
+from shared.protocol.json_values import read_moment
 from shared.runtime.telemetry import metrics
 from shared.vault.access.caller import Caller
 from shared.vault.errors import VaultFault

@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.protocol.json_values import date_time_text
-from shared.protocol.moments import read_moment
+from shared.protocol.json_values import date_time_text, read_moment
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import (
     AuditTrail,

@@ -178,11 +178,6 @@ class SignInService:
         profile = self.profiles.named(user["security_profile"])
         return Caller(user["user_id"], username, profile)
 
-    async def keep_alive(self, caller: Caller) -> None:
-        """Restart the idle time of the caller's session."""
-        if caller.session_id is not None:
-            await self.sessions.touch(caller.session_id)
-
     async def sign_out(self, caller: Caller) -> None:
         """End the caller's session."""
         if caller.session_id is not None:
