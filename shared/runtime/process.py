@@ -216,4 +216,5 @@ def _collect_seldom() -> None:
     # through all that lives.
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(*COLLECT_AFTER)

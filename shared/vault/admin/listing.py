@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of rows, numbered from 1, and how many there are in all; just one more than shown where that is ``many``."""
+    """One page of rows, numbered from 1, and how many there are in all; where ``many``, one more than shown."""
 
     rows: list[Row]
     total: int

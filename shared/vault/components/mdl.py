@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from math import isfinite
 from typing import cast
@@ -41,7 +42,7 @@ def parse(text: str) -> list[Statement]:
         is nested too deeply.
     """
     try:
-        return cast("list[Statement]", _PARSER.parse(text))
+        return cast("list[Statement]", _parser().parse(text))
     except UnexpectedInput as error:
         raise syntax_error(error, text) from None
     # Lark wraps whatever a method of the builder raises.
@@ -364,13 +365,15 @@ def _line(token: Token) -> int:
     return token.line or 1
 
 
-_PARSER = Lark(
-    files("shared.vault.components")
-    .joinpath("grammar.lark")
-    .read_text(encoding="utf-8"),
-    parser="lalr",
-    # Statements are built while the text is read: a large script never becomes a syntax tree.
-    transformer=_Builder(),
-    # An optional part that is missing is passed as None.
-    maybe_placeholders=True,
-)
+@cache
+def _parser() -> Lark:
+    """Return the parser of the grammar, which is made when the first text is read: most starts of a Vault read none."""
+    grammar = files("shared.vault.components").joinpath("grammar.lark")
+    return Lark(
+        grammar.read_text(encoding="utf-8"),
+        parser="lalr",
+        # Statements are built while the text is read: a large script never becomes a syntax tree.
+        transformer=_Builder(),
+        # An optional part that is missing is passed as None.
+        maybe_placeholders=True,
+    )

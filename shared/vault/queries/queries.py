@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Extras", "QueryPage", "QueryService", "query_tokens"]
 
 # Rows before a page, from which on it is found from the end of the result if that is nearer.
-FAR = 10_000
+FAR = 1_000
 RECORD_ID = re.compile(r"[A-Za-z0-9]{1,40}\Z")
 
 
