@@ -1,4 +1,4 @@
-"""Makes the calls of queries: bounds pages, rows, bytes and time, and tells which refusals running it again may heal."""
+"""Makes the calls of queries: bounds pages, rows, bytes and time, and tells which refusals may pass."""
 
 from __future__ import annotations
 
