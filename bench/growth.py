@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -22,11 +21,11 @@ from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-import structlog
 from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from bench import quiet
 from bench.filling import fill_accounts
 from local.postgres import PrivatePostgres
 from local.server_account import server_account, server_directory
@@ -291,9 +290,7 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
-    # The standard configuration is many lines, and none of them is about what is measured.
-    quiet = structlog.make_filtering_bound_logger(logging.WARNING)
-    structlog.configure(wrapper_class=quiet)
+    quiet.only_warnings()
     figures = asyncio.run(run(arguments.dsn, arguments.sizes, arguments.only))
     show(figures, arguments.sizes)
     if arguments.json:

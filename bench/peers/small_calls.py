@@ -22,6 +22,7 @@ import asyncpg
 from rich.console import Console
 from rich.table import Table
 
+from bench import quiet
 from bench.growth import PAGE, VERSION, private_server, vault_of
 from bench.processor_time import processor_seconds
 from local.polling import answers_within
@@ -251,6 +252,7 @@ def main() -> int:
     )
     parser.add_argument("--no-workers", action="store_true")
     arguments = parser.parse_args()
+    quiet.only_warnings()
     show(asyncio.run(run(workers=not arguments.no_workers)))
     return 0
 
