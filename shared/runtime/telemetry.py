@@ -224,7 +224,7 @@ class Metrics(
         if METRICS_FOLDER not in os.environ:
             return self.registry
         together = CollectorRegistry()
-        MultiProcessCollector(together)
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return together
 
 

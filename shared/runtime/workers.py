@@ -172,5 +172,5 @@ class _Workers:
         status = await process.wait()
         self._running.discard(process)
         # What it has counted stays; what it was measuring is over.
-        mark_process_dead(process.pid, self._metrics_folder)
+        mark_process_dead(process.pid, self._metrics_folder)  # type: ignore[no-untyped-call]
         return status
