@@ -9,11 +9,13 @@ import pytest
 
 from local.polling import answers_within
 from shared.vault.access.caller import SYSTEM
+from shared.vault.admin import record_pages
 from shared.vault.assembly.vault import Vault
 from shared.vault.configuration import order_indexes
 from shared.vault.queries import queries
 from shared.vault.queries.query_pages import Extras
 from tests.service.vault import own_vault
+from tests.service.vault.browsing import browser
 from tests.service.vault.served import Answer, Api
 
 CRATES = "/vobjects/crate__c"
@@ -61,8 +63,9 @@ async def test_the_count_follows_what_is_added_removed_and_undone(
     vault: Vault, admin: Api, integration: Api
 ) -> None:
     before = await total(integration, "lid__c")
-    crate, other = (await integration.query("SELECT id FROM crate__c")).data[:2]
-    rows = [{"name__v": f"Lid {n}", "crate__c": crate["id"]} for n in range(5)]
+    other = (await integration.query("SELECT id FROM crate__c")).data[0]
+    (crate,) = (await integration.post(CRATES, json=[{"name__v": "One more"}])).ids
+    rows = [{"name__v": f"Lid {n}", "crate__c": crate} for n in range(5)]
     refused = [{"name__v": "Lid", "crate__c": "CRT000000000XXX"}]
     made = await integration.post("/vobjects/lid__c", json=rows + refused)
     assert [row["responseStatus"] for row in made.data].count("SUCCESS") == 5
@@ -73,10 +76,9 @@ async def test_the_count_follows_what_is_added_removed_and_undone(
     assert gone.status == "SUCCESS", gone.text
     assert await total(integration, "lid__c") == before + 4
     # Those below a record go with it, by a statement of the database's own.
-    await admin.delete(CRATES, json=[{"id": crate["id"]}])
+    await admin.delete(CRATES, json=[{"id": crate}])
     assert await total(integration, "lid__c") == before
     assert await counted(vault, "lid__c") == before
-    await integration.post(CRATES, json=[{"name__v": "Crate in its place"}])
     assert await counted(vault, "crate__c") == NUMBER
     async with vault.database.connection() as connection:
         undone = connection.transaction()
@@ -168,6 +170,30 @@ async def test_who_does_not_ask_for_a_number_has_none_counted(
         SYSTEM, text, version_path="v25.1", extras=Extras(counted=False)
     )
     assert (page.total, page.counted, page.next_page) == (total, is_counted, None)
+
+
+@pytest.mark.parametrize(
+    ("search", "first"), [("", "1 to 6 of 30"), ("crate", "1 to 6 of many")]
+)
+async def test_a_list_says_how_many_there_are_when_that_is_known(
+    api: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    search: str,
+    first: str,
+) -> None:
+    monkeypatch.setattr(record_pages, "PAGE_SIZE", 6)
+    monkeypatch.setattr(record_pages, "EXPORT_PAGE", 7)
+    async with browser(api.url, "admin") as visitor:
+        page = await visitor.open("/ui/objects/crate__c")
+        if search:
+            page = await visitor.press(page, "Search", q=search)
+        assert first in page.text
+        table = await visitor.request("GET", page.links["CSV"])
+        assert len(table.body.decode().splitlines()) == 1 + NUMBER
+        for _ in range(4):
+            page = await visitor.click(page, "Next")
+        assert "Next" not in page.links
+        assert "25 to 30 of 30" in page.text
 
 
 INDEXES = """
