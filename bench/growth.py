@@ -1,7 +1,8 @@
 """Measures how the calls of a Vault grow with its records: the same calls with 10,000, 100,000 and 1,000,000 accounts.
 
-``python -m bench.growth`` starts a PostgreSQL server of its own, or takes one by its address, makes a database for
-each size, measures them by turns, prints a table with the medians of five, and removes everything.
+``python -m bench.growth`` starts a PostgreSQL server of its own, makes a database for each size, measures by turns,
+prints a table with the medians of five, and removes everything. Measured is the processor time of the Vault
+and of its connections in PostgreSQL together, as waiting for a processor says nothing of a call.
 """
 
 from __future__ import annotations
@@ -168,7 +169,28 @@ def _upserted(vault: VaultServices) -> Call:
 
 
 Figures = dict[str, dict[int, float]]
-"""Milliseconds of each call by the number of accounts."""
+"""Milliseconds of processor time of each call by the number of accounts."""
+
+CONNECTIONS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+
+
+async def _connections(vault: VaultServices) -> list[int]:
+    """Return the processes of PostgreSQL that serve the connections of a Vault."""
+    async with vault.database.connection() as connection:
+        return [row["pid"] for row in await connection.fetch(CONNECTIONS)]
+
+
+def _spent(connections: Sequence[int]) -> int:
+    """Return the nanoseconds of processor time of this process and of connections so far."""
+    return time.process_time_ns() + sum(map(_nanoseconds, connections))
+
+
+def _nanoseconds(pid: int) -> int:
+    """Return how long a process has been on a processor."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    except FileNotFoundError:
+        return 0  # it ended meanwhile
 
 
 async def measure(dsn: str, sizes: Sequence[int], only: str = "") -> Figures:
@@ -211,11 +233,12 @@ async def _measured(
         for number in range(ROUNDS + 1):
             for name in names:
                 for size in sizes:
-                    begin = time.perf_counter()
+                    connections = await _connections(vaults[size])
+                    begin = _spent(connections)
                     await by_size[size][name]()
                     if number:
-                        passed = time.perf_counter() - begin
-                        taken[name][size].append(1000 * passed)
+                        passed = _spent(connections) - begin
+                        taken[name][size].append(passed / 1e6)
             if not number:
                 for vault in vaults.values():
                     await vault.search_indexes.build_missing()
@@ -257,17 +280,15 @@ async def private_server() -> AsyncIterator[str]:
             await server.stop()
 
 
-async def run(dsn: str | None, sizes: Sequence[int], only: str = "") -> Figures:
-    """Measure on the server of this address, or on one of its own."""
-    if dsn is not None:
-        return await measure(dsn, sizes, only)
+async def run(sizes: Sequence[int], only: str = "") -> Figures:
+    """Measure on a server of its own."""
     async with private_server() as own:
         return await measure(own, sizes, only)
 
 
 def show(figures: Figures, sizes: Sequence[int]) -> None:
     """Print a table: the medians by size, and how many times as long the largest takes as the smallest."""
-    table = Table("milliseconds", *(f"{size:,}" for size in sizes), "ratio")
+    table = Table("ms of processor time", *(f"{size:,}" for size in sizes), "ratio")
     for name, by_size in figures.items():
         ratio = by_size[sizes[-1]] / by_size[sizes[0]]
         texts = [f"{by_size[size]:.1f}" for size in sizes]
@@ -280,10 +301,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="bench.growth", description="Calls by the number of records"
     )
-    parser.add_argument(
-        "--dsn",
-        help="address of a PostgreSQL server, as a role that may create databases",
-    )
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument(
         "--only", default="", help="measure the calls with this text in their name"
@@ -291,7 +308,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     quiet.only_warnings()
-    figures = asyncio.run(run(arguments.dsn, arguments.sizes, arguments.only))
+    figures = asyncio.run(run(arguments.sizes, arguments.only))
     show(figures, arguments.sizes)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")

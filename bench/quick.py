@@ -27,7 +27,7 @@ MOVED = 0.25
 async def measured() -> dict[str, float]:
     """Return the ratio of each scenario: of growth, between two sizes; of small calls, to a bare endpoint's."""
     ratios = {}
-    for name, by_size in (await growth.run(None, SIZES)).items():
+    for name, by_size in (await growth.run(SIZES)).items():
         ratios[f"growth: {name}"] = by_size[SIZES[-1]] / by_size[SIZES[0]]
     for name, figures in (await small_calls.run(workers=False)).items():
         ratios[f"beside a bare endpoint: {name}"] = figures["ratio"]
