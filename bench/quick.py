@@ -19,7 +19,7 @@ from bench import growth, quiet
 from bench.peers import small_calls
 from local.system import DEFAULT_DIRECTORY
 
-SIZES = (2_000, 50_000)
+SIZES = (2_000, 20_000)
 # Ratios of one run vary by a fifth; what moves by more has moved.
 MOVED = 0.25
 
