@@ -10,6 +10,8 @@ COPY shared shared
 COPY services services
 COPY local local
 COPY LICENSE ./
+# The system of files is read-only: what is not compiled here would be compiled by each start.
+RUN python -m compileall -q shared services local
 
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin app \
  && install -d -o app -m 0700 /var/lib/vault /var/lib/tls

@@ -6,7 +6,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup servers demo start stop status reset test test-compose bench rooms screenshots reference lint types audit check format lock check-lock hooks release clean
+.PHONY: help setup servers demo start stop status reset test test-compose bench bench-quick rooms screenshots reference lint types audit check format lock check-lock hooks release clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | \
@@ -52,6 +52,9 @@ test-compose: $(STAMP) ## build the image, bring the compose file up, play the s
 
 bench: setup ## measure throughput and delay, and write a table and JSON
 	@$(PYTHON) -m bench $(ARGS)
+
+bench-quick: setup ## measure ratios in under three minutes (ARGS="--before FILE": say what has moved since)
+	@$(PYTHON) -m bench.quick $(ARGS)
 
 rooms: setup ## count the source files that a transfer, a query and a retry enter (ARGS="--list": name them)
 	@$(PYTHON) -m bench.rooms $(ARGS)

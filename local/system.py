@@ -96,8 +96,10 @@ class System(SystemParts):
         parts = await self.status()
         if all(part.up for part in parts):
             return False
-        await self.start_servers()
-        await self.start_services()
+        with self._changing():
+            # The broker takes longest, and a Vault is ready without it.
+            await all_of(self._start_rabbit(), self._start_vaults())
+            await self._start_connector()
         return True
 
     async def start_servers(self) -> None:
@@ -108,35 +110,39 @@ class System(SystemParts):
         with self._changing():
             await all_of(self._start_postgres(), self._start_rabbit())
 
-    async def start_services(self) -> None:
-        """Start both Vaults and the connector, and write the endpoints file when all are ready.
+    async def _start_vaults(self) -> None:
+        """Start PostgreSQL, and then the Vaults, until all of them are ready.
 
-        :raises SystemFailed: a service did not become ready.
+        :raises SystemFailed: PostgreSQL did not start, or a Vault did not become ready.
         """
-        with self._changing():
-            names = [plan.name for plan in self._plans]
-            running = [self._state.process(name) for name in names]
-            # A Vault that runs serves the certificate that it has read at its start.
-            if not any(running):
-                self._tls.ensure()
-            new = [name for name in names if name not in self._state.ports]
-            if new:
-                await self._stop_connector()
-            services = self._services()
-            await self._migrate(services)
-            for service in services:
-                service.spawn()
-            waits = [service.wait_ready() for service in services]
-            await all_of(*waits)
-            # Both Vaults are called in turn, so both have to be ready.
-            await self._establish()
-            write_private(self.sign_ins_file, self.sign_ins())
-            # Last: its existence says that the system is ready.
-            write_private(self.endpoints_file, self.endpoints())
+        await self._start_postgres()
+        names = [plan.name for plan in self._plans]
+        running = [self._state.process(name) for name in names]
+        # A Vault that runs serves the certificate that it has read at its start.
+        if not any(running):
+            self._tls.ensure()
+        new = [name for name in names if name not in self._state.ports]
+        if new:
+            await self._stop_connector()
+        vaults = [each for each in self._services() if each.service != CONNECTOR]
+        await self._migrate(vaults)
+        await _all_ready(vaults)
 
-    async def _migrate(self, services: Sequence[Service]) -> None:
+    async def _start_connector(self) -> None:
+        """Start the connector, and write the endpoints file when it is ready and the connections are established.
+
+        :raises SystemFailed: it did not become ready.
+        """
+        services = self._services()
+        await _all_ready([each for each in services if each.service == CONNECTOR])
+        # Both Vaults are called in turn, so both have to be ready.
+        await self._establish()
+        write_private(self.sign_ins_file, self.sign_ins())
+        # Last: its existence says that the system is ready.
+        write_private(self.endpoints_file, self.endpoints())
+
+    async def _migrate(self, vaults: Sequence[Service]) -> None:
         """Migrate the databases of the Vaults that do not run."""
-        vaults = [service for service in services if service.service != CONNECTOR]
         steps = [
             migrate_database(vault, self.owner_dsn(vault.name))
             for vault in vaults
@@ -299,3 +305,10 @@ async def _service_status(name: str, service: Service | None) -> PartStatus:
     if reason is not None:
         return PartStatus(name, up=False, detail=reason)
     return PartStatus(name, up=True, detail=service.detail)
+
+
+async def _all_ready(services: Sequence[Service]) -> None:
+    """Start those that do not run, and wait until all are ready."""
+    for service in services:
+        service.spawn()
+    await all_of(*(service.wait_ready() for service in services))

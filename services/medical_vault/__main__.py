@@ -1,7 +1,21 @@
 """Starts a Medical Vault: ``python -m services.medical_vault``; with ``migrate`` it migrates the database and ends."""
 
-from services.medical_vault.definition import MEDICAL_VAULT
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from shared.vault.process.vault_command import main
 
+if TYPE_CHECKING:
+    from shared.vault.assembly.vault_definition import VaultDefinition
+
+
+def definition() -> VaultDefinition:
+    """Load the definition, which a process that only begins others does not need."""
+    from services.medical_vault.definition import MEDICAL_VAULT  # noqa: PLC0415
+
+    return MEDICAL_VAULT
+
+
 if __name__ == "__main__":
-    main(MEDICAL_VAULT)
+    main("medical_vault", definition)

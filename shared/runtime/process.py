@@ -26,6 +26,7 @@ from shared.runtime.logging import get_logger
 from shared.runtime.private_answers import PrivateAnswers
 from shared.runtime.strict_transport import StrictTransport
 from shared.runtime.tls_server import Handshake, TlsServer, listening_socket
+from shared.runtime.workers import SharedSockets
 
 Protocols = Callable[..., BoundedProtocol]
 _log = get_logger(__name__)
@@ -68,6 +69,7 @@ class _Server(uvicorn.Server):
         drain: float,
         tls: TlsListener | None,
         count: ConnectionCount,
+        shared: SharedSockets | None,
     ) -> None:
         super().__init__(config)
         self._count = count
@@ -75,6 +77,7 @@ class _Server(uvicorn.Server):
         self._grace = grace
         self._drain = drain
         self._tls = tls
+        self._shared = shared
         self._timer: threading.Timer | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -85,9 +88,7 @@ class _Server(uvicorn.Server):
         if self._tls is None or context is None or self.should_exit:
             return
         try:
-            listener = listening_socket(
-                self.config.host, self._tls.port, self.config.backlog
-            )
+            listener = self._listen_tls(self._tls)
         except OSError as error:
             _log.error(
                 "cannot listen for TLS", port=self._tls.port, reason=error.strerror
@@ -97,6 +98,18 @@ class _Server(uvicorn.Server):
         server = TlsServer(listener, context, self._count, self._connection)
         # Stopped as the server of the other port is.
         self.servers.append(cast("asyncio.Server", server))
+
+    def _listen_tls(self, tls: TlsListener) -> socket.socket:
+        """Return a socket that listens on the TLS port, the one of all workers if there are several.
+
+        :raises OSError: the address is in use.
+        """
+        if self._shared is not None and self._shared.tls is not None:
+            listener = socket.socket(fileno=self._shared.tls)
+            listener.listen(self.config.backlog)
+            listener.setblocking(False)
+            return listener
+        return listening_socket(self.config.host, tls.port, self.config.backlog)
 
     def _connection(self, *, handshake: Handshake) -> asyncio.Protocol:
         """Return the protocol of a connection by TLS; what comes by the other port never came by HTTPS."""
@@ -154,13 +167,15 @@ def serve(
     tls: TlsListener | None = None,
     grace: float = 25.0,
     drain: float = 0.0,
+    shared: SharedSockets | None = None,
 ) -> None:
     """Serve ``app`` on uvloop and httptools until SIGTERM or SIGINT, then return; with ``tls`` on its port as well.
 
     For ``drain`` seconds it then still serves, reports that it is not ready, and closes each connection with its next
     answer. Requests under way get half of ``grace`` (seconds) to finish; the application's lifespan then has
     the rest to stop what it started. A process still alive after both is ended with status 1.
-    Connections of both ports share ``bounds``, by default those of ``ConnectionBounds``.
+    Connections of both ports share ``bounds``, by default those of ``ConnectionBounds``. A worker has ``shared``
+    sockets instead of ports of its own.
     Requests are not logged; they are counted by the telemetry.
 
     :raises SystemExit: the application did not start or an address is in use.
@@ -186,8 +201,12 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, int(grace / 2)),
     )
-    server = _Server(app, config, grace + drain, drain, tls, count)
-    server.run()
+    server = _Server(app, config, grace + drain, drain, tls, count, shared)
+    if shared is None:
+        server.run()
+    else:
+        shared.end_with_parent()
+        server.run([socket.socket(fileno=shared.http)])
     # The exit status has a supervisor see that the start failed.
     if not server.started:
         raise SystemExit(3)
@@ -202,4 +221,5 @@ def _collect_seldom() -> None:
     # through all that lives.
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(*COLLECT_AFTER)

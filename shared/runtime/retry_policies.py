@@ -69,6 +69,14 @@ VAULT_LOOP = RetryPolicy(
     longest_pause=3.0,
     finally_="the process stops",
 )
+LOST_WORKER = RetryPolicy(
+    tries="a worker of a Vault",
+    after="it was killed",
+    attempts=UNBOUNDED,
+    first_pause=0.1,
+    longest_pause=30.0,
+    finally_="the process stops",
+)
 # A loop that fails at once each time must not fill the log: half a minute is long enough for a person to read it.
 BACKGROUND_WORK = RetryPolicy(
     tries="a background task of a process",
@@ -242,6 +250,7 @@ SENT_FORM = RetryPolicy(
 POLICIES = (
     PEER_AWAY,
     VAULT_LOOP,
+    LOST_WORKER,
     BACKGROUND_WORK,
     INDEX_BUILDER,
     SUBSCRIPTION,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 from fastapi import APIRouter, Response
@@ -15,7 +16,10 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.runtime.workers import METRICS_FOLDER
 
 # Bounds of the histograms: those of answers end where clients give up, those of handlers at half an hour.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -99,6 +103,7 @@ class _MessageMetrics:
         self.outbox_waiting = Gauge(
             "outbox_waiting",
             "Messages not yet handed to the broker.",
+            multiprocess_mode="mostrecent",
             registry=registry,
         )
         self.message_age = Histogram(
@@ -117,6 +122,7 @@ class _RehearsalMetrics:
         self.fault_switches = Gauge(
             "fault_switches",
             "Faults that are switched on.",
+            multiprocess_mode="livemax",
             registry=registry,
         )
         self.faults_struck = Counter(
@@ -172,12 +178,14 @@ class _ReconciliationMetrics:
             "reconciliation_findings",
             "Findings of the latest reconciliation.",
             ["connection", "kind"],
+            multiprocess_mode="mostrecent",
             registry=registry,
         )
         self.reconciliation_clean = Gauge(
             "reconciliation_last_clean_timestamp_seconds",
             "Time of the latest reconciliation without findings.",
             ["connection"],
+            multiprocess_mode="mostrecent",
             registry=registry,
         )
 
@@ -205,11 +213,19 @@ class Metrics(
 
         @router.get("/metrics")
         def metrics_text() -> Response:
-            content = generate_latest(self.registry)
+            content = generate_latest(self._of_all_workers())
             headers = {"Content-Type": CONTENT_TYPE_LATEST}
             return Response(content, headers=headers)
 
         return router
+
+    def _of_all_workers(self) -> CollectorRegistry:
+        """Return what this process has counted, or one of several workers all of them together."""
+        if METRICS_FOLDER not in os.environ:
+            return self.registry
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return together
 
 
 metrics = Metrics()

@@ -53,7 +53,7 @@ async def all_connections(
     """List connections with name, type, state and remote Vault."""
     shower = Shower(object_of(visit, OBJECT), visit.caller, visit.registry)
     statement = f"SELECT id, {', '.join(COLUMNS)} FROM {OBJECT} ORDER BY name__v"
-    found = await listed(visit, statement, page)
+    found = await listed(visit, statement, page, counted=False)
     return visit.page("connections.html", shower=shower, columns=COLUMNS, listing=found)
 
 

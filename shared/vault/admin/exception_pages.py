@@ -106,7 +106,7 @@ async def messages(
         shower=shower,
         columns=COLUMNS,
         headings=HEADINGS,
-        listing=await listed(visit, statement, page),
+        listing=await listed(visit, statement, page, counted=False),
         wanted=wanted,
         causes=await causes_of(visit, wanted),
         statuses=[*_labels(visit, OBJECT, STATUS), (ALL, "All")],
@@ -281,7 +281,7 @@ async def _items(
     conditions = f"WHERE {own} AND {STATUS} CONTAINS ({wanted}) ORDER BY id"
     columns = ", ".join(ITEM_COLUMNS)
     statement = f"SELECT id, {columns} FROM {ITEM} {conditions}"
-    return await listed(visit, statement, page)
+    return await listed(visit, statement, page, counted=False)
 
 
 def _queue(visit: Visit, name: str) -> tuple[str, str]:

@@ -219,7 +219,7 @@ async def _reference(visit: Visit, field: Field, value: str) -> Input:
             name, label, InputKind.TEXT, value, required=required, help="Record ID"
         )
     statement = f"SELECT id, name__v FROM {referenced.name} ORDER BY name__v"
-    found = await listed(visit, statement, size=MAX_OPTIONS)
+    found = await listed(visit, statement, size=MAX_OPTIONS, counted=False)
     if found.more:
         return await _pick(visit, field, referenced, value)
     options = [(str(row["id"]), str(row["name__v"])) for row in found.rows]

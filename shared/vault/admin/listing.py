@@ -11,6 +11,7 @@ import orjson
 from fastapi import Query
 
 from shared.vault.api.request_context import VERSIONS
+from shared.vault.queries.query_pages import Extras
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
@@ -30,12 +31,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of rows, numbered from 1, and how many rows there are in all."""
+    """One page of rows, numbered from 1, and how many there are in all; where ``many``, one more than shown."""
 
     rows: list[Row]
     total: int
     number: int = 1
     size: int = PAGE_SIZE
+    many: bool = False
 
     @property
     def first(self) -> int:
@@ -59,15 +61,26 @@ async def listed(
     statement: str,
     number: int = 1,
     size: int = PAGE_SIZE,
+    *,
+    counted: bool = True,
 ) -> Listing:
     """Return a page of the rows that a VQL statement selects for the caller.
+
+    When it is not ``counted`` how many there are, it is looked whether there is one more than the page shows.
 
     :raises VaultFault: as ``QueryService.run``.
     """
     offset = (number - 1) * size
-    text = f"{statement} PAGESIZE {size} PAGEOFFSET {offset}"
-    page = await visit.vault.queries.run(visit.caller, text, version_path=VERSIONS[-1])
-    return Listing(plain(page.rows), page.total, number, size)
+    asked = size if counted else size + 1
+    text = f"{statement} PAGESIZE {asked} PAGEOFFSET {offset}"
+    page = await visit.vault.queries.run(
+        visit.caller,
+        text,
+        version_path=VERSIONS[-1],
+        extras=Extras(counted=counted),
+    )
+    rows = plain(page.rows[:size])
+    return Listing(rows, page.total, number, size, many=not page.counted)
 
 
 async def selected(visit: Visit, statement: str) -> list[Row]:
@@ -75,7 +88,7 @@ async def selected(visit: Visit, statement: str) -> list[Row]:
 
     :raises VaultFault: as ``QueryService.run``.
     """
-    page = await listed(visit, statement, size=MAX_ROWS)
+    page = await listed(visit, statement, size=MAX_ROWS, counted=False)
     return page.rows
 
 

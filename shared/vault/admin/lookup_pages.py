@@ -73,7 +73,7 @@ async def lookups(
         "lookups.html",
         shower=shower,
         columns=[name for name in COLUMNS if not (connection and name == CONNECTION)],
-        listing=await listed(visit, statement, page),
+        listing=await listed(visit, statement, page, counted=False),
         connections=await _connections(visit),
         connection=connection,
         name=name,

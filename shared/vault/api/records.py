@@ -227,7 +227,7 @@ async def read(
         "url": f"{base_path(request)}/vobjects/{object_name}/{record_id}",
         "object": object_reference(target, base_path(request)),
     }
-    assigned = await vault.roles.assigned(caller, object_name, record_id)
+    assigned = await vault.roles.of_found(object_name, record_id)
     return envelope.success(
         responseDetails=details, data=record, manually_assigned_sharing_roles=assigned
     )

@@ -17,6 +17,7 @@ from shared.vault.bulk.record_job_service import RecordJobs
 from shared.vault.configuration.component_files import ComponentFiles
 from shared.vault.configuration.component_jobs import ScriptJobs
 from shared.vault.configuration.component_service import ComponentService
+from shared.vault.configuration.order_indexes import OrderedFields
 from shared.vault.configuration.search_indexes import SearchIndexes
 from shared.vault.connections import connection_rules
 from shared.vault.connections.connection_rules import OBJECT as CONNECTION
@@ -234,6 +235,7 @@ class VaultServices:
             self.database,
             self.components,
             tokens,
+            OrderedFields(self.database, self.search_indexes.wake),
         )
         self.finder = RecordFinder(self.database, self.components)
         self.searches = SavedSearches(self.database)

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.process import TlsListener
-from shared.runtime.settings import RuntimeSettings
+from shared.vault.assembly.vault_listening import VaultListening
 from shared.vault.connections.allowed_addresses import AllowedAddresses
 from shared.vault.connections.connection_rules import DomainType
 from shared.vault.notifications.mail import MailServer, SmtpSecurity
@@ -23,10 +22,8 @@ def _split(text: str | None) -> list[str]:
     return [part for part in parts if part]
 
 
-class VaultSettings(RuntimeSettings):
+class VaultSettings(VaultListening):
     """Settings of one Vault process; the three sign-ins are stored on every start as they are set here."""
-
-    model_config = SettingsConfigDict(env_prefix="VAULT_")
 
     database_dsn: SecretStr
     # The role that owns the database, and keeps the audit table out of this service's reach.
@@ -60,10 +57,6 @@ class VaultSettings(RuntimeSettings):
     burst_limit_integration: int = 1_000_000
     burst_delay_ms: int = 500
 
-    # PEM, with the chain; HTTPS is served beside HTTP when set.
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    tls_port: int = 8443
     # This Vault's address in envelopes.
     host_name: str = "localhost"
     # The address under which other Vaults reach this one; it is part of connection files.

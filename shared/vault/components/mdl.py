@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from math import isfinite
 from typing import cast
@@ -45,7 +46,7 @@ def parse(text: str) -> list[Statement]:
     :raises MdlSyntaxError: at the first place that is not MDL, that repeats an attribute or sub-component, that
         is nested too deeply, or where there are too many values or tokens.
     """
-    reading = _PARSER.parse_interactive(text)
+    reading = _parser().parse_interactive(text)
     token: Token | None = None
     try:
         for count, token in enumerate(reading.iter_parse(), start=1):
@@ -385,13 +386,15 @@ def _line(token: Token) -> int:
     return token.line or 1
 
 
-_PARSER = Lark(
-    files("shared.vault.components")
-    .joinpath("grammar.lark")
-    .read_text(encoding="utf-8"),
-    parser="lalr",
-    # Statements are built while the text is read: a large script never becomes a syntax tree.
-    transformer=_Builder(),
-    # An optional part that is missing is passed as None.
-    maybe_placeholders=True,
-)
+@cache
+def _parser() -> Lark:
+    """Return the parser of the grammar, which is made when the first text is read: most starts of a Vault read none."""
+    grammar = files("shared.vault.components").joinpath("grammar.lark")
+    return Lark(
+        grammar.read_text(encoding="utf-8"),
+        parser="lalr",
+        # Statements are built while the text is read: a large script never becomes a syntax tree.
+        transformer=_Builder(),
+        # An optional part that is missing is passed as None.
+        maybe_placeholders=True,
+    )

@@ -176,6 +176,46 @@ def drop_search_index(object_name: str) -> str:
     return f"DROP INDEX IF EXISTS {SCHEMA}.{search_index(object_name)}"
 
 
+def order_index(object_name: str, field_name: str, *, descending: bool) -> str:
+    """Return the name of the index that has an object's records in the order of a field."""
+    return schema_name(object_name, field_name, "desc" if descending else "asc")
+
+
+def create_order_index(object_name: str, field_name: str, *, descending: bool) -> str:
+    """Return the statement for the index that has an object's records in the order of a field, as queries write it.
+
+    It keeps nobody from writing meanwhile.
+    """
+    name = quote(order_index(object_name, field_name, descending=descending))
+    direction = " DESC NULLS LAST" if descending else ""
+    order = f"{quote(field_name)}{direction}, id"
+    return f"CREATE INDEX CONCURRENTLY {name} ON {table(object_name)} ({order})"
+
+
+def count_records(object_name: str) -> list[str]:
+    """Return the statements that have an object's records counted from now on, while it has none."""
+    # Migration 0043 has the function, and the same triggers for the objects that there were.
+    counted = f"ON {table(object_name)} REFERENCING"
+    call = "AS changed_records FOR EACH STATEMENT EXECUTE FUNCTION platform.count_records()"
+    return [
+        f"CREATE TRIGGER records_added AFTER INSERT {counted} NEW TABLE {call}",
+        f"CREATE TRIGGER records_removed AFTER DELETE {counted} OLD TABLE {call}",
+    ]
+
+
+def count_under(object_name: str, new_name: str) -> str:
+    """Return the statement that gives the count of an object's records its new name."""
+    quote(object_name)
+    quote(new_name)
+    return f"UPDATE platform.record_count SET object = '{new_name}' WHERE object = '{object_name}'"
+
+
+def forget_count(object_name: str) -> str:
+    """Return the statement that removes the count of an object that is dropped."""
+    quote(object_name)
+    return f"DELETE FROM platform.record_count WHERE object = '{object_name}'"
+
+
 def _create_index(
     object_name: str,
     field_name: str,

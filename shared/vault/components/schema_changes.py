@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from shared.vault.components.business_data import is_business
 from shared.vault.components.schema import (
     SCHEMA,
+    count_records,
+    count_under,
     create_indexes,
     create_search_index,
     create_unique_index,
     drop_search_index,
     foreign_key,
+    forget_count,
     has_sequence,
     needs_unique_index,
     quote,
@@ -23,6 +26,7 @@ from shared.vault.components.schema import (
 )
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import (
+    NEVER_EMPTY,
     column_type,
     has_index,
     is_text,
@@ -35,15 +39,6 @@ __all__ = ["Guard", "SchemaChange", "plan", "rename_column", "rename_table"]
 
 FILLED = 60  # percent of a page, as migration 0040 sets it; docs/performance.md has what others cost
 _MAX_BIGINT = 9223372036854775807
-_NOT_NULL = frozenset(
-    {
-        "global_id__sys",
-        "created_by__v",
-        "created_date__v",
-        "modified_by__v",
-        "modified_date__v",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +77,10 @@ def rename_table(
     new_name: str,
 ) -> tuple[str, ...]:
     """Return what turns the table of ``old`` into that of an object of the new name, otherwise the same."""
-    statements = [f"ALTER TABLE {table(old.name)} RENAME TO {quote(new_name)}"]
+    statements = [
+        f"ALTER TABLE {table(old.name)} RENAME TO {quote(new_name)}",
+        count_under(old.name, new_name),
+    ]
     if has_sequence(old):
         former = name_sequence(old.name)
         sequence = quote(sequence_name(new_name))
@@ -157,6 +155,7 @@ def _create(new: VaultObject) -> list[str]:
     if has_index(new):
         # Nobody waits for an index of an empty table.
         statements.append(create_search_index(new))
+    statements += count_records(new.name)
     if has_sequence(new):
         statements.append(f"CREATE SEQUENCE {name_sequence(new.name)}")
     return statements
@@ -180,7 +179,7 @@ def _drop(old: VaultObject) -> SchemaChange:
         f"AND confrelid = to_regclass('{name}') AND conrelid <> confrelid)",
         f"Other objects still refer to object {old.name}.",
     )
-    statements = [f"DROP TABLE {name}"]
+    statements = [f"DROP TABLE {name}", forget_count(old.name)]
     if has_sequence(old):
         statements.append(f"DROP SEQUENCE {name_sequence(old.name)}")
     return SchemaChange(tuple(statements), (has_records, is_referred_to))
@@ -193,7 +192,7 @@ def _column(field: Field) -> str:
 def _column_suffix(field: Field) -> str:
     if field.type is FieldType.ID:
         return " PRIMARY KEY"
-    return " NOT NULL" if field.name in _NOT_NULL else ""
+    return " NOT NULL" if field.name in NEVER_EMPTY else ""
 
 
 class _Alteration:

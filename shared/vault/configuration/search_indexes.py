@@ -1,4 +1,4 @@
-"""Builds the search indexes that objects lack, in the background, while their records are read and written."""
+"""Builds the indexes that objects lack for searches and orders, in the background, while others read and write."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from shared.vault.components.schema import (
     drop_search_index,
     table,
 )
+from shared.vault.configuration.order_indexes import build_order_indexes
 from shared.vault.model.field_types import has_index
 from shared.vault.storage.migrate import POOL_BOUNDS, WITHOUT_BOUNDS
 
@@ -105,6 +106,7 @@ class SearchIndexes:
         for owner in self._components.registry.objects.values():
             if has_index(owner) and not whole.get(owner.name):
                 await _build(connection, owner, again=owner.name in whole)
+        await build_order_indexes(connection, self._components.registry)
 
 
 async def _build(connection: Connection, owner: VaultObject, *, again: bool) -> None:

@@ -168,6 +168,17 @@ def query_type(field: Field) -> str:
 
 
 OBJECT_TYPE = "object_type__v"
+NEVER_EMPTY = frozenset(
+    {
+        "id",
+        "global_id__sys",
+        "created_by__v",
+        "created_date__v",
+        "modified_by__v",
+        "modified_date__v",
+    }
+)
+"""Fields that every record has a value for; their columns are NOT NULL."""
 
 
 USER_OBJECT = "user__sys"

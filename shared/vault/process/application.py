@@ -17,6 +17,7 @@ from shared.runtime.logging import configure_logging
 from shared.runtime.process import serve
 from shared.runtime.telemetry import measure_loop_lag, metrics
 from shared.runtime.waiting import end
+from shared.runtime.workers import SharedSockets
 from shared.vault.admin.admin_app import add_pages
 from shared.vault.api.api_app import create_api
 from shared.vault.assembly.vault import Vault
@@ -29,15 +30,19 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-def create_app(vault: Vault) -> FastAPI:
-    """Return the application of a Vault, which starts and stops with it."""
+def create_app(vault: Vault, *, listens_when_ready: bool = False) -> FastAPI:
+    """Return the application of a Vault, which starts and stops with it.
+
+    Usually it answers while the Vault starts, so that ``/readyz`` can say what it waits for.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
-        # Not awaited: the server answers while the Vault starts, so that ``/readyz`` can say what it waits for.
         starting = asyncio.create_task(vault.start(), name="start")
         starting.add_done_callback(_end_on_failure)
+        if listens_when_ready:
+            await asyncio.wait([starting])
         lag = asyncio.create_task(measure_loop_lag(), name="loop_lag")
         try:
             yield
@@ -90,11 +95,12 @@ def _end_on_failure(starting: asyncio.Task[None]) -> None:
         raise SystemExit(1)
 
 
-def run(definition: VaultDefinition) -> None:
-    """Run one Vault process until it gets a signal to stop."""
+def run(definition: VaultDefinition, shared: SharedSockets | None = None) -> None:
+    """Run one Vault process until it gets a signal to stop; a worker has sockets that it shares with others."""
     settings = VaultSettings()
     configure_logging(settings, definition.name)
-    app = create_app(Vault(definition, settings))
+    # What comes to the port of several workers is for those that are ready.
+    app = create_app(Vault(definition, settings), listens_when_ready=shared is not None)
     serve(
         app,
         settings.host,
@@ -102,4 +108,5 @@ def run(definition: VaultDefinition) -> None:
         bounds=settings.connection_bounds,
         tls=settings.tls,
         drain=settings.drain_seconds,
+        shared=shared,
     )

@@ -12,6 +12,7 @@ from uuid import uuid4
 from shared.protocol.error_types import ErrorType
 from shared.vault import vql
 from shared.vault.access.permissions import Operation, require
+from shared.vault.configuration.order_indexes import OrderedField
 from shared.vault.errors import VaultFault
 from shared.vault.queries.query_pages import (
     Cursor,
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.configuration.order_indexes import OrderedFields
     from shared.vault.storage.database import Database
 
 __all__ = ["Extras", "QueryPage", "QueryService", "query_tokens"]
 
+# Rows before a page, from which on it is found from the end of the result if that is nearer.
+FAR = 1_000
 RECORD_ID = re.compile(r"[A-Za-z0-9]{1,40}\Z")
 
 
@@ -59,16 +63,21 @@ class _Run:
 
 
 class QueryService:
-    """Carries out the query calls of the API; ``tokens`` are the Vault tokens that are the same for every caller."""
+    """Carries out the query calls of the API; ``tokens`` are the Vault tokens that are the same for every caller.
+
+    By what many records are ordered, it notes in ``ordered_fields``.
+    """
 
     def __init__(
         self,
         database: Database,
         components: ComponentService,
         tokens: Mapping[str, str | int] | None = None,
+        ordered_fields: OrderedFields | None = None,
     ) -> None:
         self._database = database
         self._components = components
+        self._ordered_fields = ordered_fields
         self.cursors = CursorStore(database)
         empty = {name: kind() for name, kind in vql.TOKENS.items()}
         self._tokens: Mapping[str, str | int] = {**empty, **(tokens or {})}
@@ -119,7 +128,9 @@ class QueryService:
         rows = await self._fetch(run, size, offset, None)
         page = page_of(compiled, rows, size, offset)
         page.total = await self._total(run, page)
-        link(page, execution.address)
+        await self._note_order(compiled, page)
+        if extras.counted:
+            link(page, execution.address)
         # Most results fit on one page: those leave no cursor behind.
         if page.next_page or page.previous_page or has_more_children(compiled, rows):
             following = {} if page.next_page is None else _following(page, rows)
@@ -249,8 +260,34 @@ class QueryService:
         pageoffset: int,
         after: str | None,
     ) -> Sequence[Record]:
-        sql, parameters = run.compiled.page(pagesize, pageoffset, after)
+        compiled = run.compiled
+        if compiled.whole and after is None and pageoffset > FAR:
+            return await self._far(run, pagesize, pageoffset)
+        sql, parameters = compiled.page(pagesize, pageoffset, after)
         return await self._rows(sql, parameters, run)
+
+    async def _far(self, run: _Run, pagesize: int, pageoffset: int) -> Sequence[Record]:
+        """Return a page of all records of an object, by the end from which fewer rows have to be passed."""
+        compiled = run.compiled
+        # One snapshot for both, so that it is the same page from either end, whoever adds or removes records meanwhile.
+        async with (
+            self._database.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            with self._slots.timed():
+                total = await connection.fetchval(
+                    compiled.count_sql, *compiled.count_parameters
+                )
+                from_end = total - pageoffset < pageoffset
+                sql, parameters = (
+                    compiled.page_from_end(pagesize, pageoffset, total)
+                    if from_end
+                    else compiled.page(pagesize, pageoffset)
+                )
+                if compiled.deferred:
+                    parameters = vql.resolve(parameters, run.execution)
+                rows = await connection.fetch(sql, *parameters)
+        return rows[::-1] if from_end else rows
 
     async def _rows(
         self,
@@ -270,10 +307,25 @@ class QueryService:
         # A page that is not full is the last one, and counting would cost a second statement.
         if page.size < page.pagesize and (page.size or not page.pageoffset):
             return page.pageoffset + page.size
+        if not run.extras.counted and not run.compiled.whole:
+            page.counted = False
+            return page.pageoffset + page.size
+        return await self._counted(run)
+
+    async def _counted(self, run: _Run) -> int:
+        """Return the number of all rows of a run's statement, as the database has it now."""
         compiled = run.compiled
         rows = await self._rows(compiled.count_sql, compiled.count_parameters, run)
         total: int = rows[0][0]
         return total
+
+    async def _note_order(self, compiled: vql.CompiledQuery, page: QueryPage) -> None:
+        """Have an index built for the field by which the many rows of a result are ordered."""
+        first = compiled.order[0]
+        if self._ordered_fields is None or not first.field:
+            return
+        ordered = OrderedField(compiled.object_name, first.field, first.descending)
+        await self._ordered_fields.note(compiled.source, ordered, page.total)
 
     async def _completed(
         self,

@@ -39,12 +39,16 @@ class RecordProperties(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """The data that a caller requests beside the rows; ``rows_at_most`` bounds a page beside the statement."""
+    """The data that a caller requests beside the rows; ``rows_at_most`` bounds a page beside the statement.
+
+    A page that is not ``counted`` tells no number of all rows unless it is known anyway, and has no next page.
+    """
 
     describe: bool = False
     properties: RecordProperties | None = None
     facets: tuple[str, ...] = ()
     rows_at_most: int | None = None
+    counted: bool = True
 
     def bounded(self, pagesize: int) -> int:
         """Return the rows of a page for which the statement has ``pagesize``."""
@@ -55,13 +59,17 @@ class Extras:
 
 @dataclass(slots=True)
 class QueryPage:
-    """One page of rows, JSON-ready, with the values of its ``responseDetails``."""
+    """One page of rows, JSON-ready, with the values of its ``responseDetails``.
+
+    The total of a page that is not ``counted`` is that of the rows until its end; more may follow.
+    """
 
     rows: list[dict[str, Any]]
     pagesize: int
     pageoffset: int
     size: int
     total: int
+    counted: bool = True
     next_page: str | None = None
     previous_page: str | None = None
     find: str | None = None

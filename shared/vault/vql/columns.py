@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.model.field_types import is_integer, quoted, traits
+from shared.vault.model.field_types import NEVER_EMPTY, is_integer, quoted, traits
 from shared.vault.vql.conditions import matching_sql
 from shared.vault.vql.deferred import ChildAddress
 from shared.vault.vql.find import rank_sql
 from shared.vault.vql.functions import (
+    SHORT_TEXT,
     Function,
     is_file_function,
     label_sql,
@@ -98,11 +99,50 @@ def _field_column(scope: Scope, item: Item) -> tuple[str, Column]:
     return sql, Column(key, field, item.function, has_alias, is_own)
 
 
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term of ORDER BY; ``empty`` says where rows without a value come, and nothing where there are none.
+
+    ``field`` is the name of the sorted field of the object itself, empty for any other term.
+    """
+
+    expression: str
+    descending: bool = False
+    empty: str = ""
+    field: str = ""
+
+    @property
+    def sql(self) -> str:
+        """Return the term as SQL."""
+        if not self.empty:
+            return f"{self.expression} DESC" if self.descending else self.expression
+        direction = "DESC" if self.descending else "ASC"
+        return f"{self.expression} {direction} NULLS {self.empty}"
+
+    @property
+    def backwards(self) -> str:
+        """Return the term of the opposite order as SQL."""
+        opposite = {"": "", "FIRST": "LAST", "LAST": "FIRST"}[self.empty]
+        return Term(self.expression, not self.descending, opposite).sql
+
+
 def order_sql(
     scope: Scope,
     order: Sequence[Order | Rank],
     find: Find | None,
 ) -> str:
+    """Return the ORDER BY terms of a SELECT as SQL.
+
+    :raises VqlNameError: a field cannot be sorted by.
+    """
+    return ", ".join(term.sql for term in order_terms(scope, order, find))
+
+
+def order_terms(
+    scope: Scope,
+    order: Sequence[Order | Rank],
+    find: Find | None,
+) -> list[Term]:
     """Return the ORDER BY terms of a SELECT.
 
     :raises VqlNameError: a field cannot be sorted by.
@@ -112,23 +152,29 @@ def order_sql(
         order = (Rank(find.at),)
     terms = [_order_term(scope, term, find) for term in order]
     # The id last, so that the order is total and pages do not overlap.
-    terms.append(scope.key)
-    return ", ".join(terms)
+    terms.append(Term(scope.key))
+    return terms
 
 
 def _order_term(
     scope: Scope,
     term: Order | Rank,
     find: Find | None,
-) -> str:
+) -> Term:
     if isinstance(term, Rank):
         if find is None:
             raise scope.statement.fault("ORDER BY RANK goes with FIND only", term.at)
-        return f"{rank_sql(scope, find)} DESC"
-    direction = "DESC" if term.descending else "ASC"
+        return Term(rank_sql(scope, find), descending=True)
+    expression = _sorted_by(scope, term)
+    path, function = scope.aliased(term.path, term.function)
+    is_own = scope.of_table and len(path.parts) == 1 and function is None
+    own = path.parts[0] if is_own else ""
     # Records without a value come last; those of raw objects first, unless the order descends.
     empty = "FIRST" if scope.object.raw and not term.descending else "LAST"
-    return f"{_sorted_by(scope, term)} {direction} NULLS {empty}"
+    # Without a word about what cannot be, the order is that of an index.
+    if own in NEVER_EMPTY:
+        empty = ""
+    return Term(expression, term.descending, empty, own)
 
 
 def _sorted_by(scope: Scope, term: Order) -> str:
@@ -235,3 +281,39 @@ def _row_json(statement: Statement, columns: Sequence[tuple[str, Column]]) -> st
     # An array has no limit of elements as function calls have: json_build_object takes 100 arguments.
     elements = ", ".join([*parts, "'}'"])
     return f"array_to_string(ARRAY[{elements}], '', 'null')"
+
+
+# How many rows a page has, so that no answer takes more memory than a few do
+
+MAX_PAGE_CHARACTERS = 32 * 2**20
+"""Characters that the rows of a page may have at most; one row is a page, whatever it has."""
+_SHORT = 50  # of a number, a date, an id or a picklist value
+# Children with less are as short as most records are, and rarely as many as a sub-select takes.
+_LONG_CHILD = 2000
+
+
+def bounded_rows(
+    columns: Iterable[Column | SubSelectColumn],
+    wanted: int,
+) -> int:
+    """Return how many of the wanted rows a page has, by the maximum lengths of its fields."""
+    longest = sum(_longest(column) for column in columns)
+    room = MAX_PAGE_CHARACTERS // max(longest, 1)
+    return max(1, min(wanted, room))
+
+
+def _longest(column: Column | SubSelectColumn) -> int:
+    """Return the characters of the longest value that a column may have."""
+    if isinstance(column, Column):
+        return _of_field(column)
+    row = sum(_of_field(child) for child in column.columns)
+    return row * column.rows if row > _LONG_CHILD else row
+
+
+def _of_field(column: Column) -> int:
+    field = column.field
+    is_whole = column.function in (Function.LONGTEXT, Function.RICHTEXT)
+    is_long = field.type in (FieldType.LONG_TEXT, FieldType.RICH_TEXT)
+    if is_long and not is_whole:
+        return SHORT_TEXT
+    return field.max_length or _SHORT

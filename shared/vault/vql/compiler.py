@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.model.field_types import quoted, traits
 from shared.vault.vql.columns import (
     MAX_SUBSELECTS,
     Column,
     SubSelectColumn,
+    Term,
+    bounded_rows,
     field_columns,
     latest_sql,
-    order_sql,
+    order_terms,
     sub_select,
 )
 from shared.vault.vql.conditions import matching_sql
-from shared.vault.vql.functions import SHORT_TEXT, Function
 from shared.vault.vql.resolve import Readable, Scope, Statement
 from shared.vault.vql.syntax_tree import (
     And,
@@ -42,6 +43,8 @@ MAX_VALUES = 50  # shown of one field, the documented limit
 Targets = Mapping[str, Target]
 NO_TARGETS: Targets = MappingProxyType({})
 
+# Kept by each statement that adds or removes records (migration 0043).
+COUNTED = "SELECT coalesce(sum(change), 0)::bigint FROM platform.record_count WHERE object = $1::text"
 _STATES = frozenset(("state__v", "lifecycle__v", "object_type__v"))
 
 
@@ -64,7 +67,8 @@ class CompiledQuery:
     ``page(after=…)``; those in ``json_keys`` have JSON text, the others values that JSON can encode as they are.
     ``matching`` is FROM and WHERE, for counts of the whole result. With ``keyset``, pages may continue after an id
     and stay stable while records change. ``joins`` counts to-one relationships. Where ``deferred``, parameters have
-    to pass ``resolve`` before each run.
+    to pass ``resolve`` before each run. With ``whole``, the result is all records of the object, whose number is known
+    without counting; ``backwards`` is then the SQL of the result from its end. ``order`` are the terms of ORDER BY.
     """
 
     query: Query
@@ -83,6 +87,9 @@ class CompiledQuery:
     keyset: bool
     joins: int
     deferred: bool
+    whole: bool
+    backwards: str
+    order: tuple[Term, ...]
 
     @property
     def object_name(self) -> str:
@@ -102,6 +109,8 @@ class CompiledQuery:
     @property
     def count_sql(self) -> str:
         """Return the statement that counts the whole result within MAXROWS and SKIP, as one bigint."""
+        if self.whole:
+            return COUNTED
         if not self._is_limited:
             return f"SELECT count(*){self.matching}"
         number = len(self.matching_parameters)
@@ -111,6 +120,8 @@ class CompiledQuery:
     @property
     def count_parameters(self) -> tuple[object, ...]:
         """Return the parameters of ``count_sql``."""
+        if self.whole:
+            return (self.object_name,)
         if not self._is_limited:
             return self.matching_parameters
         return (*self.matching_parameters, self.maxrows, self.skip)
@@ -145,6 +156,14 @@ class CompiledQuery:
             )
         return self.sql, (*self.parameters, size, skipped)
 
+    def page_from_end(
+        self, pagesize: int, pageoffset: int, total: int
+    ) -> tuple[str, tuple[object, ...]]:
+        """Return the SQL and parameters of a page of a ``whole`` result with ``total`` rows, the last row first."""
+        left = max(0, total - pageoffset)
+        size = min(pagesize, self.pagesize, left)
+        return self.backwards, (*self.parameters, size, left - size)
+
 
 def compile_query(
     query: Query,
@@ -170,11 +189,15 @@ def compile_query(
     matching = f" FROM {scope.source()}{condition}"
     matching_parameters = tuple(statement.parameters)
     selected = _columns(scope, select, options)
-    order = order_sql(scope, select.order, select.find)
+    terms = order_terms(scope, select.order, select.find)
+    order = ", ".join(term.sql for term in terms)
+    backward = ", ".join(term.backwards for term in terms)
     keyset = order in _orders_by_id(scope)
     texts = [_as_json(sql, column) for sql, column in selected]
     columns = tuple(column for _, column in selected)
     limits = select.limits
+    unlimited = limits.maxrows is None and not limits.skip
+    whole = scope.of_table and not where and unlimited
     wanted = options.max_pagesize if limits.pagesize is None else limits.pagesize
     most = bounded_rows(columns, options.max_pagesize)
     return CompiledQuery(
@@ -184,6 +207,7 @@ def compile_query(
         keys=tuple(column.key for column in columns),
         json_keys=frozenset(column.key for column in columns if _is_json(column)),
         sql=_page_sql(scope, texts, where, None if keyset else order),
+        backwards=_page_sql(scope, texts, where, backward),
         parameters=tuple(statement.parameters),
         matching=matching,
         matching_parameters=matching_parameters,
@@ -194,6 +218,8 @@ def compile_query(
         keyset=keyset,
         joins=len(scope.joins),
         deferred=statement.deferred,
+        whole=whole,
+        order=tuple(terms),
     )
 
 
@@ -253,7 +279,8 @@ def _as_json(sql: str, column: Column | SubSelectColumn) -> str:
 def _orders_by_id(scope: Scope) -> tuple[str, ...]:
     """Return the ORDER BY clauses that sort by id alone, which differ in the order of nulls only."""
     key = scope.key
-    return key, f"{key} ASC NULLS FIRST, {key}", f"{key} ASC NULLS LAST, {key}"
+    raw = f"{key} ASC NULLS FIRST, {key}"
+    return key, f"{key}, {key}", raw, f"{key} ASC NULLS LAST, {key}"
 
 
 def _page_sql(
@@ -357,39 +384,3 @@ def children_query(
         where = And((where, select.where))
     own = replace(select, source=child, where=where)
     return Query(own, query.text)
-
-
-# How many rows a page has, so that no answer takes more memory than a few do
-
-MAX_PAGE_CHARACTERS = 32 * 2**20
-"""Characters that the rows of a page may have at most; one row is a page, whatever it has."""
-_SHORT = 50  # of a number, a date, an id or a picklist value
-# Children with less are as short as most records are, and rarely as many as a sub-select takes.
-_LONG_CHILD = 2000
-
-
-def bounded_rows(
-    columns: Iterable[Column | SubSelectColumn],
-    wanted: int,
-) -> int:
-    """Return how many of the wanted rows a page has, by the maximum lengths of its fields."""
-    longest = sum(_longest(column) for column in columns)
-    room = MAX_PAGE_CHARACTERS // max(longest, 1)
-    return max(1, min(wanted, room))
-
-
-def _longest(column: Column | SubSelectColumn) -> int:
-    """Return the characters of the longest value that a column may have."""
-    if isinstance(column, Column):
-        return _of_field(column)
-    row = sum(_of_field(child) for child in column.columns)
-    return row * column.rows if row > _LONG_CHILD else row
-
-
-def _of_field(column: Column) -> int:
-    field = column.field
-    is_whole = column.function in (Function.LONGTEXT, Function.RICHTEXT)
-    is_long = field.type in (FieldType.LONG_TEXT, FieldType.RICH_TEXT)
-    if is_long and not is_whole:
-        return SHORT_TEXT
-    return field.max_length or _SHORT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -28,6 +28,7 @@ class Fleet:
     dsn: str
     amqp_url: str
     http: aiohttp.ClientSession
+    more: Mapping[str, str] = field(default_factory=dict)
     processes: list[Service] = field(default_factory=list)
 
     def add(self, number: int) -> None:
@@ -56,6 +57,7 @@ class Fleet:
                 f"VAULT_{variable}_USERNAME": USERNAMES[role],
                 f"VAULT_{variable}_PASSWORD": PASSWORD,
             }
+        settings |= self.more
         service = Service(self.state, "medical_vault", folder, settings, number)
         self.state.ports[service.name] = int(settings["VAULT_PORT"])
         self.processes.append(service)
@@ -91,11 +93,15 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(
-    dsn: str, amqp_url: str, folder: Path, size: int = 3
+    dsn: str,
+    amqp_url: str,
+    folder: Path,
+    size: int = 3,
+    more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Fleet]:
-    """So many processes, started at the same moment on an empty database."""
+    """So many processes, started at the same moment on an empty database; ``more`` are settings of them all."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
-        made = Fleet(State.load(folder / "state.json"), dsn, amqp_url, http)
+        made = Fleet(State.load(folder / "state.json"), dsn, amqp_url, http, more or {})
         made.state.servers = folder
         for number in range(1, size + 1):
             made.add(number)

@@ -302,6 +302,7 @@ def test_ddl_of_a_renamed_object_and_field() -> None:
     )
     assert rename_table(old, "z__c") == (
         'ALTER TABLE records."a__c" RENAME TO "z__c"',
+        "UPDATE platform.record_count SET object = 'z__c' WHERE object = 'a__c'",
         'ALTER SEQUENCE records."a__c_name_seq" RENAME TO "z__c_name_seq"',
         'ALTER INDEX IF EXISTS records."a__c_text_words" RENAME TO "z__c_text_words"',
         'ALTER INDEX records."a__c_global_id__sys_key" RENAME TO "z__c_global_id__sys_key"',

@@ -78,6 +78,14 @@ def test_create_has_typed_columns_keys_and_indexes() -> None:
             'ARRAY["id", "link__sys", "long__c", "name__v", "text__c"],'
             ' ARRAY["one__c", "status__v"]::text[] || "many__c"))'
         ),
+        (
+            'CREATE TRIGGER records_added AFTER INSERT ON records."a__c" REFERENCING NEW TABLE AS changed_records'
+            " FOR EACH STATEMENT EXECUTE FUNCTION platform.count_records()"
+        ),
+        (
+            'CREATE TRIGGER records_removed AFTER DELETE ON records."a__c" REFERENCING OLD TABLE AS changed_records'
+            " FOR EACH STATEMENT EXECUTE FUNCTION platform.count_records()"
+        ),
         'CREATE SEQUENCE records."a__c_name_seq"',
     ]
 
@@ -99,6 +107,7 @@ def test_drop_needs_an_empty_table_that_nothing_refers_to() -> None:
     dropped = plan(object_of("Field name__v (system_managed_name(true))"), None)
     assert dropped.statements == (
         'DROP TABLE records."a__c"',
+        "DELETE FROM platform.record_count WHERE object = 'a__c'",
         'DROP SEQUENCE records."a__c_name_seq"',
     )
     assert [guard.message for guard in dropped.guards] == [

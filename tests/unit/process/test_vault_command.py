@@ -19,7 +19,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_task_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(MEDICAL_VAULT, ["restart"])
+        main("medical_vault", lambda: MEDICAL_VAULT, ["restart"])
     assert ended.value.code == 2
     assert "serve" in capsys.readouterr().err
 
@@ -29,6 +29,6 @@ def test_a_migration_without_an_owner_names_what_is_missing(
 ) -> None:
     monkeypatch.setenv("VAULT_DATABASE_DSN", DSN)
     with pytest.raises(ValidationError) as refused:
-        main(MEDICAL_VAULT, ["migrate"])
+        main("medical_vault", lambda: MEDICAL_VAULT, ["migrate"])
     assert [error["loc"] for error in refused.value.errors()] == [("owner_dsn",)]
     assert "a-secret" not in str(refused.value)

@@ -42,7 +42,7 @@ def applications() -> Iterator[tuple[str, str, int, Apply]]:
     for name, forms in MADE_AT_RUN_TIME.items():
         for form, apply in forms.items():
             yield f"{name} {apply.__name__}", form, 0, apply
-    for terminal in mdl._PARSER.terminals:
+    for terminal in mdl._parser().terminals:
         pattern = re.compile(terminal.pattern.to_regexp())
         yield f"MDL {terminal.name}", pattern.pattern, pattern.flags, pattern.match
     for place, text in search.constraints().items():

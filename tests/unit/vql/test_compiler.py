@@ -256,7 +256,7 @@ def test_sub_select() -> None:
         'WHERE t1."account__v" = t0."id" AND t1."city_cda__v" = $1::text ORDER BY t1."id" LIMIT $3'
         in query.sql
     )
-    assert query.count_parameters == ()
+    assert query.matching_parameters == ()
 
 
 def test_sub_select_rows_have_a_ceiling() -> None:

@@ -1,0 +1,261 @@
+"""Compares the processor time of small calls with a bare endpoint's, and two workers of a Vault with one.
+
+``python -m bench.peers.small_calls`` starts a PostgreSQL server, a Vault CRM of 10,000 accounts and a bare endpoint on
+the same database (``bench/peers/bare_endpoint.py``), and calls them by turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
+
+import aiohttp
+import asyncpg
+from rich.console import Console
+from rich.table import Table
+
+from bench import quiet
+from bench.growth import PAGE, VERSION, private_server, vault_of
+from bench.processor_time import processor_seconds
+from local.polling import answers_within
+from local.service import service_environment
+from local.state import free_port
+
+SIZE = 10_000
+ROUNDS = 5
+CALLS = 300  # of one kind in a turn
+CLIENTS = 16
+PASSWORD = "a password of a bench"  # noqa: S105  of a system that is removed at the end
+ADMIN = "admin@crm.example"
+COLUMNS = "id, name__v, external_id__v, status__v, modified_date__v"
+STATEMENTS = {
+    "page": f"SELECT {COLUMNS} FROM records.account__v ORDER BY id LIMIT 50",
+    "record": "SELECT * FROM records.account__v WHERE id = $1",
+    "create": "INSERT INTO records.account__v (id, global_id__sys, name__v, status__v, created_by__v, created_date__v,"
+    " modified_by__v, modified_date__v) VALUES ('V4B' || nextval('bare'), 'B' || currval('bare'), $1, 'active__v', 1,"
+    " now(), 1, now()) RETURNING id",
+}
+
+Call = Callable[[aiohttp.ClientSession], Awaitable[object]]
+
+
+def _vault_calls() -> Mapping[str, Call]:
+    path = f"/api/{VERSION}"
+
+    async def page(http: aiohttp.ClientSession) -> object:
+        data = {"q": f"{PAGE} PAGESIZE 50"}
+        async with http.post(f"{path}/query", data=data) as answer:
+            return await _read(answer)
+
+    async def record(http: aiohttp.ClientSession) -> object:
+        async with http.get(f"{path}/vobjects/account__v/V4A000000000123") as answer:
+            return await _read(answer)
+
+    async def create(http: aiohttp.ClientSession) -> object:
+        rows = [{"name__v": "New"}]
+        async with http.post(f"{path}/vobjects/account__v", json=rows) as answer:
+            return await _read(answer)
+
+    return {"page of 50": page, "one record": record, "create one": create}
+
+
+def _bare_calls() -> Mapping[str, Call]:
+    async def page(http: aiohttp.ClientSession) -> object:
+        async with http.get("/page") as answer:
+            return await answer.read()
+
+    async def record(http: aiohttp.ClientSession) -> object:
+        async with http.get("/record/V4A000000000123") as answer:
+            return await answer.read()
+
+    async def create(http: aiohttp.ClientSession) -> object:
+        async with http.post("/record", json={"name__v": "New"}) as answer:
+            return await answer.read()
+
+    return {"page of 50": page, "one record": record, "create one": create}
+
+
+async def _read(answer: aiohttp.ClientResponse) -> object:
+    text = await answer.read()
+    assert b'"responseStatus":"SUCCESS"' in text[:200], text[:500]
+    return text
+
+
+@asynccontextmanager
+async def _process(
+    command: list[str], environment: Mapping[str, str], port: int, path: str
+) -> AsyncIterator[tuple[int, aiohttp.ClientSession]]:
+    """Yield the id of a process once it answers at a path, and a client of it."""
+    with tempfile.TemporaryFile() as log:
+        process = await asyncio.create_subprocess_exec(
+            *command, env=service_environment(environment), stdout=log, stderr=log
+        )
+        try:
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+
+                async def reason() -> str | None:
+                    try:
+                        async with http.get(path) as answer:
+                            return None if answer.status == 200 else str(answer.status)
+                    except aiohttp.ClientError as error:
+                        return type(error).__name__
+
+                assert await answers_within(60, reason) is None
+                yield process.pid, http
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+@asynccontextmanager
+async def _vault(
+    dsn: str, folder: Path, workers: int
+) -> AsyncIterator[tuple[int, aiohttp.ClientSession]]:
+    port = free_port()
+    settings = {
+        "VAULT_HOST": "127.0.0.1",
+        "VAULT_PORT": str(port),
+        "VAULT_WORKERS": str(workers),
+        "VAULT_DATABASE_DSN": dsn,
+        # Nobody listens there: what the relay would do is not measured.
+        "VAULT_AMQP_URL": "amqp://nobody:nothing@127.0.0.1:1/none",
+        "VAULT_STAGING_FOLDER": str(folder),
+        "VAULT_LOAD_EXAMPLE_DATA": "false",
+        "VAULT_DRAIN_SECONDS": "0",
+        "VAULT_BURST_LIMIT": "1000000000",
+        "VAULT_QUERY_CONCURRENCY": "6",
+        "VAULT_ADMIN_USERNAME": ADMIN,
+        "VAULT_ADMIN_PASSWORD": PASSWORD,
+        "VAULT_INTEGRATION_PASSWORD": PASSWORD,
+        "VAULT_BUSINESS_PASSWORD": PASSWORD,
+    }
+    command = [sys.executable, "-m", "services.crm_vault"]
+    async with _process(command, settings, port, "/readyz") as (pid, http):
+        who = {"username": ADMIN, "password": PASSWORD}
+        async with http.post(f"/api/{VERSION}/auth", data=who) as answer:
+            http.headers["Authorization"] = (await answer.json())["sessionId"]
+        yield pid, http
+
+
+@asynccontextmanager
+async def _bare(
+    dsn: str, folder: Path
+) -> AsyncIterator[tuple[int, aiohttp.ClientSession]]:
+    port = free_port()
+    file = folder / "bare.json"
+    file.write_text(json.dumps({"dsn": dsn, "port": port, "statements": STATEMENTS}))
+    command = [sys.executable, "-m", "bench.peers.bare_endpoint", str(file)]
+    async with _process(command, {}, port, "/page") as started:
+        yield started
+
+
+async def _many(call: Call, http: aiohttp.ClientSession) -> float:
+    """Make the calls of a turn, and return the seconds that they took."""
+
+    async def client() -> None:
+        for _ in range(CALLS // CLIENTS):
+            await call(http)
+
+    begin = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(CLIENTS)))
+    return time.perf_counter() - begin
+
+
+async def small_calls(dsn: str, folder: Path) -> dict[str, dict[str, float]]:
+    """Return the milliseconds of processor time of one call, by the Vault's process and by the bare one's."""
+    vault_calls, bare_calls = _vault_calls(), _bare_calls()
+    spent: dict[str, dict[str, list[float]]] = {
+        name: {"vault": [], "bare": []} for name in vault_calls
+    }
+    async with _vault(dsn, folder, 1) as vault, _bare(dsn, folder) as bare:
+        sides = {"vault": (*vault, vault_calls), "bare": (*bare, bare_calls)}
+        for number in range(ROUNDS + 1):
+            for name in vault_calls:
+                for side, (pid, http, calls) in sides.items():
+                    before = processor_seconds({side: pid})[side]
+                    await _many(calls[name], http)
+                    passed = processor_seconds({side: pid})[side] - before
+                    if number:
+                        made = CALLS // CLIENTS * CLIENTS
+                        spent[name][side].append(1000 * passed / made)
+    figures = {}
+    for name, by_side in spent.items():
+        of_vault, of_bare = median(by_side["vault"]), median(by_side["bare"])
+        figures[name] = {
+            "vault_ms": round(of_vault, 2),
+            "bare_ms": round(of_bare, 2),
+            "ratio": round(of_vault / of_bare, 2),
+        }
+    return figures
+
+
+async def worker_gain(dsn: str, folder: Path) -> dict[str, float]:
+    """Return pages of 50 a second by one and by two workers, and the ratio."""
+    page = _vault_calls()["page of 50"]
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    async with _vault(dsn, folder, 1) as one, _vault(dsn, folder, 2) as two:
+        for number in range(ROUNDS + 1):
+            for workers, (_, http) in ((1, one), (2, two)):
+                seconds = await _many(page, http)
+                if number:
+                    rates[workers].append(CALLS / seconds)
+    one_rate, two_rate = median(rates[1]), median(rates[2])
+    return {
+        "one_worker_per_second": round(one_rate, 1),
+        "two_workers_per_second": round(two_rate, 1),
+        "ratio": round(two_rate / one_rate, 2),
+    }
+
+
+async def run(*, workers: bool) -> dict[str, dict[str, float]]:
+    """Measure on a server of its own; with ``workers`` also what a second one gains."""
+    with tempfile.TemporaryDirectory(prefix="connection-calls-") as name:
+        async with private_server() as server:
+            connection = await asyncpg.connect(server)
+            await connection.execute(
+                "CREATE DATABASE small_calls ENCODING 'UTF8' TEMPLATE template0"
+            )
+            await connection.close()
+            dsn = server.rpartition("/")[0] + "/small_calls"
+            async with (
+                vault_of(dsn, SIZE) as vault,
+                vault.database.connection() as made,
+            ):
+                await made.execute("CREATE SEQUENCE bare")
+            figures = await small_calls(dsn, Path(name))
+            if workers:
+                figures["two workers"] = await worker_gain(dsn, Path(name))
+            return figures
+
+
+def show(figures: Mapping[str, Mapping[str, float]]) -> None:
+    """Print a line for each comparison."""
+    table = Table("small calls", "figures", "ratio")
+    for name, each in figures.items():
+        others = [f"{part} {value}" for part, value in each.items() if part != "ratio"]
+        table.add_row(name, ", ".join(others), f"{each['ratio']:.2f}")
+    Console(width=120).print(table)
+
+
+def main() -> int:
+    """Print the table, and return 0."""
+    parser = argparse.ArgumentParser(
+        prog="bench.peers.small_calls", description="Small calls beside bare ones"
+    )
+    parser.add_argument("--no-workers", action="store_true")
+    arguments = parser.parse_args()
+    quiet.only_warnings()
+    show(asyncio.run(run(workers=not arguments.no_workers)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""Runs several processes of one service behind the same ports: begun together, replaced when lost, ended together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from prometheus_client.multiprocess import mark_process_dead
+
+from shared.runtime.logging import get_logger
+from shared.runtime.retry_policies import LOST_WORKER
+
+_log = get_logger(__name__)
+
+# Read by the library of metrics when they are made: each process writes its own into this folder, and any tells all.
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSockets:
+    """What a worker has of the process that began it, as file descriptors.
+
+    ``http`` and ``tls`` are bound, and shared with the other workers; a connection is taken by whoever is free.
+    ``alive`` is the end of a pipe that closes when the process that began the worker has ended.
+    """
+
+    http: int
+    tls: int | None
+    alive: int
+
+    @classmethod
+    def read(cls, text: str) -> SharedSockets:
+        """Return what :meth:`text` has written.
+
+        :raises ValueError: it is of another form.
+        """
+        http, tls, alive = text.split(",")
+        return cls(int(http), int(tls) if tls else None, int(alive))
+
+    def text(self) -> str:
+        """Return the descriptors as an argument of a command line."""
+        return f"{self.http},{'' if self.tls is None else self.tls},{self.alive}"
+
+    @property
+    def passed(self) -> tuple[int, ...]:
+        """Return the descriptors that a worker is given."""
+        every = (self.http, self.tls, self.alive)
+        return tuple(each for each in every if each is not None)
+
+    def end_with_parent(self) -> None:
+        """Have this process stop as by SIGTERM once the process that began it has ended."""
+        watch = threading.Thread(target=self._wait_for_parent, daemon=True)
+        watch.start()
+
+    def _wait_for_parent(self) -> None:
+        # Nothing is ever written: the read returns when nobody is left who could.
+        os.read(self.alive, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def run_workers(
+    command: Sequence[str],
+    count: int,
+    host: str,
+    ports: Sequence[int],
+) -> int:
+    """Run ``count`` processes of a command behind one or two ports until a signal, and return the exit status.
+
+    ``{sockets}`` in the command stands for :meth:`SharedSockets.text`; the second port is that of TLS. A worker that
+    is killed is replaced. One that ends by itself could not start, and so could no other: all end with its status.
+
+    :raises OSError: an address is in use.
+    """
+    with contextlib.ExitStack() as stack:
+        bound = [stack.enter_context(_bound(host, port)) for port in ports]
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="metrics-"))
+        environment = {**os.environ, METRICS_FOLDER: folder}
+        alive, kept = os.pipe()
+        stack.callback(os.close, kept)
+        stack.callback(os.close, alive)
+        descriptors = [each.fileno() for each in bound]
+        tls = descriptors[1] if len(descriptors) > 1 else None
+        shared = SharedSockets(descriptors[0], tls, alive)
+        workers = _Workers(command, shared, environment, folder)
+        return asyncio.run(workers.run(count, bound))
+
+
+@contextlib.contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    """Yield a bound socket; it listens once the first worker is ready for what comes."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    family, kind, protocol, _, address = found[0]
+    with socket.socket(family, kind, protocol) as made:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+        yield made
+
+
+class _Workers:
+    """The workers of one process; each is begun again after it was lost, until all end."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        shared: SharedSockets,
+        environment: Mapping[str, str],
+        metrics_folder: str,
+    ) -> None:
+        self._command = [part.format(sockets=shared.text()) for part in command]
+        self._shared = shared
+        self._environment = environment
+        self._metrics_folder = metrics_folder
+        self._running: set[asyncio.subprocess.Process] = set()
+        self._ending = asyncio.Event()
+
+    async def run(self, count: int, bound: Sequence[socket.socket]) -> int:
+        """Begin the workers and wait for their end; return 0 after a signal, else the status of the first."""
+        loop = asyncio.get_running_loop()
+        for number in END_SIGNALS:
+            loop.add_signal_handler(number, self._end)
+        kept = [self._keep(number) for number in range(1, count + 1)]
+        statuses = await asyncio.gather(*kept)
+        for each in bound:
+            each.close()
+        return next((status for status in statuses if status), 0)
+
+    def _end(self) -> None:
+        """Have all workers stop."""
+        self._ending.set()
+        for process in self._running:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+
+    async def _keep(self, number: int) -> int:
+        """Run one worker, and another in its place when it is lost; return the status of the last one."""
+        pauses = LOST_WORKER.pauses()
+        status = 0
+        while not self._ending.is_set():
+            status = await self._worker(number)
+            if self._ending.is_set():
+                break
+            if status >= 0:
+                _log.critical("worker.ended", worker=number, status=status)
+                self._end()
+                break
+            _log.error("worker.lost", worker=number, signal=-status)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), next(pauses))
+        # Who was asked to end and is ended by it has done what it should.
+        return 0 if status == -signal.SIGTERM else abs(status)
+
+    async def _worker(self, number: int) -> int:
+        """Run one worker to its end; return its status, negative for a signal."""
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            pass_fds=self._shared.passed,
+            env=self._environment,
+        )
+        self._running.add(process)
+        _log.info("worker.started", worker=number, process=process.pid)
+        # The signal may have come while it was begun.
+        if self._ending.is_set():
+            process.terminate()
+        status = await process.wait()
+        self._running.discard(process)
+        # What it has counted stays; what it was measuring is over.
+        mark_process_dead(process.pid, self._metrics_folder)  # type: ignore[no-untyped-call]
+        return status

@@ -1,0 +1,30 @@
+"""Reads where a Vault listens and with how many processes, which is all that who begins its workers needs to know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.runtime.settings import RuntimeSettings
+
+
+class VaultListening(RuntimeSettings):
+    """The addresses of a Vault, and the number of its processes behind them."""
+
+    model_config = SettingsConfigDict(env_prefix="VAULT_")
+
+    # Processes behind one port; each has connections, jobs and memory of its own.
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+
+    # PEM, with the chain; HTTPS is served beside HTTP when set.
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_port: int = 8443
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Return the port of HTTP, and that of HTTPS if it is served."""
+        return (self.port,) if self.tls_key is None else (self.port, self.tls_port)

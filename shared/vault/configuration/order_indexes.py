@@ -1,0 +1,135 @@
+"""Keeps indexes of the fields by which many records are ordered, on a page or in a query, from the first time on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from shared.vault.components.schema import (
+    SCHEMA,
+    create_order_index,
+    needs_index,
+    needs_unique_index,
+    order_index,
+)
+from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.model.field_types import NEVER_EMPTY, traits
+
+if TYPE_CHECKING:
+    from shared.vault.components.registry import Registry
+    from shared.vault.storage.database import Connection, Database
+
+log = structlog.get_logger(__name__)
+
+# Records from which on an index pays: fewer are sorted in no time, and each write keeps an index up to date.
+MANY_RECORDS = 10_000
+MOST_INDEXES = 8  # of one object, those that were used last
+# Characters: an entry of an index has at most a third of a page, and a character up to four bytes.
+MOST_CHARACTERS = 600
+NOTE = """
+INSERT INTO platform.ordered_field AS o (object, field, descending) VALUES ($1, $2, $3)
+ON CONFLICT (object, field, descending) DO UPDATE SET used_date = now() WHERE o.used_date < now() - interval '1 day'
+RETURNING true
+"""
+FORGET = (
+    "DELETE FROM platform.ordered_field WHERE used_date < now() - interval '90 days'"
+)
+NOTED = "SELECT object, field, descending FROM platform.ordered_field ORDER BY used_date DESC"
+# Names that end so are given to these indexes alone; a building that was broken off leaves one that is not valid.
+EXISTING = """
+SELECT i.relname AS name, x.indisvalid AS whole FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+WHERE i.relnamespace = to_regnamespace($1) AND i.relname ~ '_(asc|desc)$'
+"""
+BUILD_SECONDS = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedField:
+    """A field of an object, and a way in which its records are ordered by it."""
+
+    object: str
+    field: str
+    descending: bool
+
+
+class OrderedFields:
+    """Remembers by which fields records are ordered; ``changed`` is called when there is a new one."""
+
+    def __init__(self, database: Database, changed: Callable[[], None]) -> None:
+        self._database = database
+        self._changed = changed
+        self._noted: dict[OrderedField, date] = {}
+
+    async def note(self, owner: VaultObject, ordered: OrderedField, total: int) -> None:
+        """Note that so many records were ordered by a field; once a day for each is enough."""
+        today = datetime.now(UTC).date()
+        if total < MANY_RECORDS or self._noted.get(ordered) == today:
+            return
+        self._noted[ordered] = today
+        field = owner.fields.get(ordered.field)
+        if field is None or not _gets_index(field, descending=ordered.descending):
+            return
+        async with self._database.connection() as connection:
+            names = ordered.object, ordered.field, ordered.descending
+            is_new = await connection.fetchval(NOTE, *names)
+        if is_new:
+            self._changed()
+
+
+def _gets_index(field: Field, *, descending: bool) -> bool:
+    """Return whether an order by a field has an index of its own, and no other one that serves it."""
+    if not field.active or field.multi_value or not traits(field.type).sorted:
+        return False
+    if field.type is FieldType.STRING and (field.max_length or 0) > MOST_CHARACTERS:
+        return False
+    # Every index has the order in which it ascends, and that in which it descends where no value is missing.
+    has_other = (
+        field.type is FieldType.ID or needs_index(field) or needs_unique_index(field)
+    )
+    return not (has_other and (not descending or field.name in NEVER_EMPTY))
+
+
+async def build_order_indexes(connection: Connection, registry: Registry) -> None:
+    """Build the indexes that are missing while records are read and written, and drop those that are of no use."""
+    await connection.execute(FORGET)
+    wanted = await _wanted(connection, registry)
+    rows = await connection.fetch(EXISTING, SCHEMA)
+    existing = {row["name"]: row["whole"] for row in rows}
+    for name, whole in existing.items():
+        if name not in wanted or not whole:
+            log.info("order_index.dropped", index=name)
+            drop = f'DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}."{name}"'
+            await connection.execute(drop, timeout=BUILD_SECONDS)
+    for name, ordered in wanted.items():
+        if not existing.get(name):
+            log.info("order_index.building", index=name)
+            statement = create_order_index(
+                ordered.object, ordered.field, descending=ordered.descending
+            )
+            await connection.execute(statement, timeout=BUILD_SECONDS)
+            log.info("order_index.built", index=name)
+
+
+async def _wanted(
+    connection: Connection, registry: Registry
+) -> Mapping[str, OrderedField]:
+    """Return the indexes that there have to be, by name: of fields that there are, those used last."""
+    wanted: dict[str, OrderedField] = {}
+    of_object: dict[str, int] = {}
+    for row in await connection.fetch(NOTED):
+        ordered = OrderedField(row["object"], row["field"], row["descending"])
+        owner = registry.objects.get(ordered.object)
+        field = None if owner is None else owner.fields.get(ordered.field)
+        if field is None or not _gets_index(field, descending=ordered.descending):
+            continue
+        number = of_object[ordered.object] = of_object.get(ordered.object, 0) + 1
+        if number <= MOST_INDEXES:
+            name = order_index(
+                ordered.object, ordered.field, descending=ordered.descending
+            )
+            wanted[name] = ordered
+    return wanted

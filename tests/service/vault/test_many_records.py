@@ -1,0 +1,246 @@
+"""What a call takes does not depend on how many records there are: totals, pages near the end, and ordered pages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from local.polling import answers_within
+from shared.vault.access.caller import SYSTEM
+from shared.vault.admin import record_pages
+from shared.vault.assembly.vault import Vault
+from shared.vault.configuration import order_indexes
+from shared.vault.queries import queries
+from shared.vault.queries.query_pages import Extras
+from tests.service.vault import own_vault
+from tests.service.vault.browsing import browser
+from tests.service.vault.served import Answer, Api
+
+CRATES = "/vobjects/crate__c"
+OBJECT = """CREATE Object crate__c (label('Crate'), label_plural('Crates'), prefix('CRT'),
+    Field weight__c (label('Weight'), type('Number')), Field open__c (label('Open'), type('Boolean')));
+CREATE Object lid__c (label('Lid'), label_plural('Lids'), prefix('LID'),
+    Field crate__c (label('Crate'), type('Object'), object('Object.crate__c'), relationship_type('parent'),
+        relationship_inbound_name('lids__cr'), relationship_deletion('cascade')));"""
+COUNTED = "SELECT sum(change) FROM platform.record_count WHERE object = $1"
+DELETE = "DELETE FROM records.crate__c WHERE id = $1"
+NUMBER = 30
+
+vault, api = own_vault.vault, own_vault.api
+admin, integration = own_vault.admin, own_vault.integration
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def crates(admin: Api, integration: Api) -> None:
+    assert (await admin.post("/api/mdl/execute", data=OBJECT)).status == "SUCCESS"
+    rows = [
+        # Every third has no weight, and weights are not unique.
+        {"name__v": f"Crate {n:02}"} | ({"weight__c": n % 7} if n % 3 else {})
+        for n in range(NUMBER)
+    ]
+    made = await integration.post(CRATES, json=rows)
+    assert made.status == "SUCCESS", made.text
+
+
+async def total(api: Api, name: str) -> int:
+    answer = await api.query(f"SELECT id FROM {name} PAGESIZE 1")
+    found: int = answer.body["responseDetails"]["total"]
+    return found
+
+
+async def counted(vault: Vault, name: str) -> object:
+    """The total, told by the count and by counting."""
+    async with vault.database.connection() as connection:
+        told = await connection.fetchval(COUNTED, name)
+        there = await connection.fetchval(f"SELECT count(*) FROM records.{name}")
+    assert told == there
+    return there
+
+
+async def test_the_count_follows_what_is_added_removed_and_undone(
+    vault: Vault, admin: Api, integration: Api
+) -> None:
+    before = await total(integration, "lid__c")
+    other = (await integration.query("SELECT id FROM crate__c")).data[0]
+    (crate,) = (await integration.post(CRATES, json=[{"name__v": "One more"}])).ids
+    rows = [{"name__v": f"Lid {n}", "crate__c": crate} for n in range(5)]
+    refused = [{"name__v": "Lid", "crate__c": "CRT000000000XXX"}]
+    made = await integration.post("/vobjects/lid__c", json=rows + refused)
+    assert [row["responseStatus"] for row in made.data].count("SUCCESS") == 5
+    assert await total(integration, "lid__c") == before + 5
+    gone = await admin.delete(
+        "/vobjects/lid__c", json=[{"id": made.data[0]["data"]["id"]}]
+    )
+    assert gone.status == "SUCCESS", gone.text
+    assert await total(integration, "lid__c") == before + 4
+    # Those below a record go with it, by a statement of the database's own.
+    await admin.delete(CRATES, json=[{"id": crate}])
+    assert await total(integration, "lid__c") == before
+    assert await counted(vault, "lid__c") == before
+    assert await counted(vault, "crate__c") == NUMBER
+    async with vault.database.connection() as connection:
+        undone = connection.transaction()
+        await undone.start()
+        await connection.execute(DELETE, other["id"])
+        await undone.rollback()
+    assert await counted(vault, "crate__c") == NUMBER
+
+
+async def test_many_statements_at_once_are_counted_and_folded(
+    vault: Vault, integration: Api
+) -> None:
+    before = await total(integration, "lid__c")
+    crate = (await integration.query("SELECT id FROM crate__c")).data[0]["id"]
+    row = {"name__v": "Lid", "crate__c": crate}
+
+    async def add(_: int) -> Answer:
+        return await integration.post("/vobjects/lid__c", json=[row])
+
+    made = [
+        each for n in range(15) for each in await asyncio.gather(*map(add, range(10)))
+    ]
+    assert {answer.status for answer in made} == {"SUCCESS"}
+    assert await total(integration, "lid__c") == before + 150
+    assert await counted(vault, "lid__c") == before + 150
+    async with vault.database.connection() as connection:
+        rows = await connection.fetchval(
+            "SELECT count(*) FROM platform.record_count WHERE object = 'lid__c'"
+        )
+    assert rows <= 64
+
+
+async def test_a_renamed_object_keeps_its_count(
+    vault: Vault, admin: Api, integration: Api
+) -> None:
+    for former, new in (("crate__c", "box__c"), ("box__c", "crate__c")):
+        renamed = await admin.post(
+            "/api/mdl/execute", data=f"RENAME Object {former} TO {new};"
+        )
+        assert renamed.status == "SUCCESS", renamed.text
+        assert await total(integration, new) == await counted(vault, new) == NUMBER
+
+
+ORDERS = (
+    "",
+    "ORDER BY id DESC",
+    "ORDER BY weight__c",
+    "ORDER BY weight__c DESC, name__v",
+    "ORDER BY modified_date__v DESC",
+    "ORDER BY created_date__v, name__v DESC",
+)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_page_is_the_same_from_either_end(
+    integration: Api, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    text = f"SELECT id, name__v, weight__c FROM crate__c {order}"
+    # No condition of a statement that leaves records out, but one: then no number of records is known.
+    whole = (
+        await integration.query(
+            f"{text.replace('crate__c ', 'crate__c WHERE id != null ')}"
+        )
+    ).data
+    assert len(whole) == NUMBER
+    monkeypatch.setattr(queries, "FAR", 3)
+    for offset in range(0, NUMBER + 4, 3):
+        page = await integration.query(f"{text} PAGESIZE 4 PAGEOFFSET {offset}")
+        assert page.data == whole[offset : offset + 4]
+        assert page.body["responseDetails"]["total"] == NUMBER
+    first = await integration.query(f"{text} PAGESIZE 4")
+    address = first.body["responseDetails"]["next_page"]
+    for offset in (28, 4, 16, 24, 40):
+        page = await integration.get(
+            address.replace("pageoffset=4", f"pageoffset={offset}")
+        )
+        assert page.data == whole[offset : offset + 4]
+
+
+@pytest.mark.parametrize(
+    ("condition", "total", "is_counted"),
+    [("", NUMBER, True), ("WHERE weight__c >= 0", 11, False)],
+)
+async def test_who_does_not_ask_for_a_number_has_none_counted(
+    vault: Vault, crates: None, condition: str, total: int, is_counted: bool
+) -> None:
+    text = f"SELECT id FROM crate__c {condition} PAGESIZE 11"
+    page = await vault.queries.run(
+        SYSTEM, text, version_path="v25.1", extras=Extras(counted=False)
+    )
+    assert (page.total, page.counted, page.next_page) == (total, is_counted, None)
+
+
+@pytest.mark.parametrize(
+    ("search", "first"), [("", "1 to 6 of 30"), ("crate", "1 to 6 of many")]
+)
+async def test_a_list_says_how_many_there_are_when_that_is_known(
+    api: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    search: str,
+    first: str,
+) -> None:
+    monkeypatch.setattr(record_pages, "PAGE_SIZE", 6)
+    monkeypatch.setattr(record_pages, "EXPORT_PAGE", 7)
+    async with browser(api.url, "admin") as visitor:
+        page = await visitor.open("/ui/objects/crate__c")
+        if search:
+            page = await visitor.press(page, "Search", q=search)
+        assert first in page.text
+        table = await visitor.request("GET", page.links["CSV"])
+        assert len(table.body.decode().splitlines()) == 1 + NUMBER
+        for _ in range(4):
+            page = await visitor.click(page, "Next")
+        assert "Next" not in page.links
+        assert "25 to 30 of 30" in page.text
+
+
+INDEXES = """
+SELECT indexdef FROM pg_indexes WHERE schemaname = 'records' AND tablename = 'crate__c' AND indexname ~ '_(asc|desc)$'
+"""
+
+
+@pytest.fixture
+async def many(monkeypatch: pytest.MonkeyPatch, vault: Vault) -> AsyncIterator[None]:
+    """So few records are many."""
+    monkeypatch.setattr(order_indexes, "MANY_RECORDS", NUMBER)
+    yield
+    async with vault.database.connection() as connection:
+        await connection.execute("TRUNCATE platform.ordered_field")
+    vault.search_indexes.wake()
+
+
+async def becomes(vault: Vault, wanted: list[str]) -> None:
+    async def ask() -> str | None:
+        async with vault.database.connection() as connection:
+            rows = await connection.fetch(INDEXES)
+        found = {row["indexdef"].rpartition(" btree ")[2] for row in rows}
+        return None if found == set(wanted) else str(found)
+
+    assert await answers_within(60, ask) is None
+
+
+async def test_a_field_that_many_records_are_ordered_by_gets_an_index(
+    vault: Vault, admin: Api, integration: Api, many: None
+) -> None:
+    # What has an index already, or sorts by more than the field itself, gets none.
+    for order in ("id DESC", "modified_date__v DESC", "TOLABEL(status__v)"):
+        await integration.query(f"SELECT id FROM crate__c ORDER BY {order} PAGESIZE 5")
+    for order in ("weight__c", "weight__c DESC, name__v", "name__v"):
+        await integration.query(f"SELECT id FROM crate__c ORDER BY {order} PAGESIZE 5")
+    weight, name = "(weight__c{}, id)", "(name__v, id)"
+    both = [weight.format(""), weight.format(" DESC NULLS LAST")]
+    await becomes(vault, [name, *both])
+    # The index of a field goes with it; a renamed one has it again.
+    changed = await admin.post(
+        "/api/mdl/execute",
+        data="ALTER Object crate__c (RENAME Field weight__c TO mass__c);",
+    )
+    assert changed.status == "SUCCESS", changed.text
+    await becomes(vault, [name])
+    await admin.post(
+        "/api/mdl/execute",
+        data="ALTER Object crate__c (RENAME Field mass__c TO weight__c);",
+    )
+    await becomes(vault, [name, *both])
