@@ -43,6 +43,8 @@ __all__ = [
     "require",
     "require_all_of",
     "require_own",
+    "require_participation",
+    "require_workflow",
     "writes_for_connection",
 ]
 
@@ -212,6 +214,7 @@ def _is_for_remotes(grant: Grant) -> bool:
             | Grant.MANAGE_INTEGRATIONS
             | Grant.LOOK_UP_ACCOUNTS
             | Grant.REHEARSE_FAULTS
+            | Grant.MANAGE_WORKFLOWS
         ):
             return False
         case _:
@@ -243,6 +246,7 @@ def _reads_only(grant: Grant) -> bool:
             | Grant.MANAGE_INTEGRATIONS
             | Grant.LOOK_UP_ACCOUNTS
             | Grant.REHEARSE_FAULTS
+            | Grant.MANAGE_WORKFLOWS
         ):
             return False
         case _:
@@ -378,6 +382,29 @@ def require_own(
     own = caller.delegate_user_id is None or operation is Operation.READ
     if caller.user_id != owner or not own:
         require(caller, object_name, operation)
+
+
+def require_participation(caller: Caller, object_name: str) -> None:
+    """Check that the caller may work on the tasks that they have about records of an object.
+
+    A task is given to its user by the workflow; to see the records is all that it takes beside that.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS when not.
+    """
+    require(caller, object_name, Operation.READ)
+    # A remote Vault is nobody's colleague, and a session that writes nothing completes nothing.
+    if caller.read_only or caller.connection_id is not None:
+        message = f"{_REFUSAL} [workflow]{_where(caller)}"
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
+
+
+def require_workflow(caller: Caller, owner: int, object_name: str) -> None:
+    """Check that a workflow about records of an object is the caller's own, or that they manage those of others.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS when neither.
+    """
+    require_participation(caller, object_name)
+    authorize_own(caller, owner, Grant.MANAGE_WORKFLOWS)
 
 
 def in_person(caller: Caller) -> None:

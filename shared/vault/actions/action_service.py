@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 
 class ActionType(StrEnum):
-    """The type of a user action in the API's lists: one that changes the lifecycle state, or any other."""
+    """The type of a user action in the API's lists: one that changes the state, starts a workflow, or any other."""
 
     OBJECT_ACTION = "object_action"
     STATE_CHANGE = "state_change"
+    WORKFLOW = "workflow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class AvailableAction:
     type: ActionType
     runs: str  # the named action
     prompts: tuple[str, ...] = ()  # fields that the caller may set while running it
+    workflow: str = ""  # that it starts
 
 
 class ActionService:
@@ -93,9 +95,13 @@ class ActionService:
             if not enters and not self._records.actions.has(each.action):
                 continue
             kind = ActionType.STATE_CHANGE if enters else ActionType.OBJECT_ACTION
+            if each.workflow:
+                kind = ActionType.WORKFLOW
             name = f"{LIFECYCLE_PREFIX}.{object_name}.{state}.{each.name}"
             offered.append(
-                AvailableAction(name, each.label, kind, each.action, each.prompts)
+                AvailableAction(
+                    name, each.label, kind, each.action, each.prompts, each.workflow
+                )
             )
         return offered
 

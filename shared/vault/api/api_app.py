@@ -50,6 +50,9 @@ from shared.vault.api import (
     roles,
     staging,
     users,
+    workflow_bulk,
+    workflow_tasks,
+    workflows,
 )
 from shared.vault.api import mdl_scripts as mdl
 from shared.vault.api.arriving_body import LargeBodies
@@ -89,6 +92,9 @@ CHAPTERS = (
     users,
     groups,
     domain,
+    workflow_tasks,  # before the workflows: `tasks` is no workflow's id
+    workflows,
+    workflow_bulk,
     mdl,
     connections,
     queues,
@@ -124,6 +130,10 @@ TAGS = [
     {
         "name": "User actions",
         "description": "Actions of a record's lifecycle state, and of its object.",
+    },
+    {
+        "name": "Workflows",
+        "description": "Object workflows of records, and the tasks that they give to users.",
     },
     {
         "name": "Notifications",
