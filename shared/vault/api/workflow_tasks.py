@@ -14,15 +14,14 @@ from shared.protocol.whole_numbers import LARGEST
 from shared.runtime.off_loop import read_off_loop
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import (
-    JSON,
     media_type,
     parse_form,
     read_body,
     read_fields,
     required,
-    unreadable,
 )
-from shared.vault.api.openapi.request_bodies import RECORD_DOCUMENTATION
+from shared.vault.api.json_rows import unreadable
+from shared.vault.api.openapi.request_bodies import JSON, RECORD_DOCUMENTATION
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
@@ -149,7 +148,7 @@ async def action_metadata(
 async def run(
     request: Request, caller: SignedIn, task_id: Id, action_name: str
 ) -> Response:
-    """Runs `accept`, `undoaccept`, `complete`, `reassign`, `updateduedate` or `cancel`; each also with `mdw` before it."""
+    """Runs `accept`, `undoaccept`, `complete`, `reassign`, `updateduedate`, `cancel`; each also as `mdw{action}`."""
     values = await _values(request)
     texts = {name: str(value) for name, value in values.items()}
     tasks = vault_of(request).workflow_tasks

@@ -322,7 +322,7 @@ def _verdicts(root: Element | None) -> tuple[Verdict, ...]:
             found.append(
                 Verdict(
                     each.get("name", ""),
-                    each.get("label") or each.get("name", ""),
+                    each.get("label", "") or each.get("name", ""),
                     tuple(_prompts(each)),
                     label or "Comment",
                     comment is not None and _is_true(comment.get("required")),

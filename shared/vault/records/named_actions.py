@@ -79,6 +79,10 @@ class RecordChanges(Protocol):
         """Delete records; one that is blocked from deletion gets an error."""
 
 
+Inputs = Mapping[str, object]
+"""Values by the names under which the start of a workflow asks for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ActionContext:
     """The arguments of a named action: the records' transaction, their ids (all locked), its parameters.
@@ -96,7 +100,7 @@ class ActionContext:
     parameters: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     state: str | None = None
     depth: int = 0
-    inputs: Mapping[str, object] = field(default_factory=dict)
+    inputs: Inputs = field(default_factory=dict)
 
     def parameter(self, name: str) -> str:
         """Return a parameter's first value as text.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,16 @@ DEFINITION_OF = """
 SELECT d.component FROM platform.workflow w JOIN platform.workflow_definition d ON d.id = w.definition_id
 WHERE w.id = $1
 """
+NAME = "coalesce(nullif(concat_ws(' ', u.first_name__sys, u.last_name__sys), ''), c.username)"
+NAMES = f"""
+SELECT c.user_id, {NAME} AS name FROM platform.credential c LEFT JOIN records.user__sys u ON u.id = c.user_id::text
+WHERE c.user_id = ANY($1::bigint[])
+"""
+COLLEAGUES = f"""
+SELECT c.user_id, {NAME} AS name FROM platform.credential c LEFT JOIN records.user__sys u ON u.id = c.user_id::text
+WHERE c.active ORDER BY 2, 1 LIMIT $1
+"""
+MAX_COLLEAGUES = 200  # that a page offers
 OPEN = (TaskStatus.AVAILABLE, TaskStatus.ASSIGNED)
 
 
@@ -127,6 +137,18 @@ class WorkflowLists:
         """
         statements = (TASK_COUNT, TASK_PAGE)
         return await self._one(statements, caller, task_id, "workflow task")
+
+    async def names(self, ids: Collection[int]) -> dict[int, str]:
+        """Return the names of users by their ids."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(NAMES, list(ids))
+        return {row["user_id"]: row["name"] for row in rows}
+
+    async def colleagues(self) -> list[tuple[int, str]]:
+        """Return ids and names of active users, who may take part; at most ``MAX_COLLEAGUES``."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(COLLEAGUES, MAX_COLLEAGUES)
+        return [(row["user_id"], row["name"]) for row in rows]
 
     async def definition_of(self, workflow_id: int) -> str:
         """Return the stored component of a workflow that has been found, as JSON."""
