@@ -18,6 +18,7 @@ from shared.vault.components.entry_action_definitions import (
 from shared.vault.errors import VaultFault
 from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.records.rows import MAX_ROWS, RowResult
+from shared.vault.workflows.workflow_engine import is_startable
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -90,9 +91,12 @@ class ActionService:
                         action.prompts,
                     )
                 )
-        for each in lifecycle_actions(self._components.registry, target, state):
+        registry = self._components.registry
+        for each in lifecycle_actions(registry, target, state):
             enters = each.action == CHANGE_STATE
             if not enters and not self._records.actions.has(each.action):
+                continue
+            if each.workflow and not is_startable(registry, each.workflow, target):
                 continue
             kind = ActionType.STATE_CHANGE if enters else ActionType.OBJECT_ACTION
             if each.workflow:

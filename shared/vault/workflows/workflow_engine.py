@@ -271,6 +271,15 @@ def startable(
     return component, definition
 
 
+def is_startable(registry: Registry, name: str, target: VaultObject) -> bool:
+    """Return whether records of an object can enter a workflow; an export may start one that is not here."""
+    try:
+        startable(registry, name, target)
+    except VaultFault:
+        return False
+    return True
+
+
 async def decided(
     context: ActionContext, workflow: WorkflowRow, step: Step
 ) -> Sequence[str]:
