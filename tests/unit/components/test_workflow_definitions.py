@@ -43,7 +43,7 @@ END = "Objectworkflowstep end__c(label('End'), type('end'))"
 
 def way(method: str = "any_label", step: str = "end__c") -> str:
     condition = CONDITION.format(method=method)
-    good, other = NEXT.format(step=step), NEXT.format(step='check__c')
+    good, other = NEXT.format(step=step), NEXT.format(step="check__c")
     rules = f"<vwf:rule>{condition}{good}</vwf:rule><vwf:rule>{other}</vwf:rule>"
     return (
         "Objectworkflowstep way__c(label('Way'), type('decision'), next_steps(), step_detail({"
