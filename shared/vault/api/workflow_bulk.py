@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.vault.access.caller import Caller
-from shared.vault.access.permissions import Grant, granted
+from shared.vault.access.permissions import Grant, authorize, granted
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import read_fields
 from shared.vault.api.openapi.request_bodies import form_documentation
@@ -64,8 +64,9 @@ async def run(request: Request, caller: SignedIn, action_name: str) -> Response:
 def _action(caller: Caller, name: str) -> BulkAction:
     """Return the action of a name.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS when there is none, or the caller may not carry it out.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may carry out none; INVALID_DATA when there is none.
     """
-    if name not in _ACTIONS or not granted(caller, Grant.MANAGE_WORKFLOWS):
+    authorize(caller, Grant.MANAGE_WORKFLOWS)
+    if name not in _ACTIONS:
         raise no_action(name)
     return BulkAction(name)

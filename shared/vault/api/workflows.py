@@ -238,7 +238,7 @@ def named(actions_: list[tuple[str, str]]) -> list[dict[str, str]]:
 def offered_label(offered: list[tuple[str, str]], name: str) -> str:
     """Return the label of an action.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS when it is not among those that are offered.
+    :raises VaultFault: INVALID_DATA when it is not among those that are offered.
     """
     label = dict(offered).get(name)
     if label is None:
@@ -249,7 +249,7 @@ def offered_label(offered: list[tuple[str, str]], name: str) -> str:
 def no_action(name: str) -> VaultFault:
     """Return the fault of a call that names an action which is not offered."""
     message = f"There is no action [{name[:100]}]"
-    return VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
+    return VaultFault(ErrorType.INVALID_DATA, message)
 
 
 def user_of(caller: Caller, text: str | None, name: str) -> int | None:
@@ -303,13 +303,14 @@ def filter_of(
 def _named(request: Request, caller: Caller, name: str) -> WorkflowDefinition:
     """Return the workflow that a path names: ``Objectworkflow.{name}``.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS when the caller can start none of this name.
+    :raises VaultFault: INVALID_DATA when the caller can start none of this name.
     """
     own = name.removeprefix(f"{ComponentKind.WORKFLOW}.")
     for definition in vault_of(request).workflows.offered(caller):
         if definition.name == own:
             return definition
-    raise no_action(name)
+    message = f"There is no workflow [{name[:100]}] to start"
+    raise VaultFault(ErrorType.INVALID_DATA, message)
 
 
 def _contents(text: str) -> tuple[str, list[str]]:
