@@ -28,10 +28,10 @@ async def listed(caller: SignedIn) -> Response:
     )
 
 
-@router.get("/{action_name}", summary="What an action on several workflows asks for")
-async def metadata(caller: SignedIn, action_name: str) -> Response:
+@router.get("/{bulk_action}", summary="What an action on several workflows asks for")
+async def metadata(caller: SignedIn, bulk_action: str) -> Response:
     """Returns the parameters of an action on several workflows or tasks."""
-    action = _action(caller, action_name)
+    action = _action(caller, bulk_action)
     prompts = [
         {
             "name": prompt.name,
@@ -51,11 +51,11 @@ RUN = form_documentation(
 
 
 @router.post(
-    "/{action_name}", summary="Run an action on several workflows", openapi_extra=RUN
+    "/{bulk_action}", summary="Run an action on several workflows", openapi_extra=RUN
 )
-async def run(request: Request, caller: SignedIn, action_name: str) -> Response:
+async def run(request: Request, caller: SignedIn, bulk_action: str) -> Response:
     """Starts a job that carries the action out on up to 500 workflows or tasks; what it refuses is in its results."""
-    action = _action(caller, action_name)
+    action = _action(caller, bulk_action)
     fields = await read_fields(request)
     job_id = await vault_of(request).workflow_actions.submit(caller, action, fields)
     return envelope.success(data={"job_id": job_id})

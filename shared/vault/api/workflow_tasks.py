@@ -31,8 +31,11 @@ from shared.vault.api.request_context import (
 )
 from shared.vault.api.workflows import (
     Offset,
+    OfObject,
+    OfRecord,
+    OfUser,
     PageSize,
-    Text,
+    Statuses,
     filter_of,
     named,
     no_action,
@@ -72,15 +75,18 @@ Id = Annotated[int, Path(ge=1, le=LARGEST)]
 async def listed(
     request: Request,
     caller: SignedIn,
-    object__v: Text = None,
-    record_id__v: Text = None,
-    assignee__v: Text = None,
-    status__v: Text = None,
+    object__v: OfObject = None,
+    record_id__v: OfRecord = None,
+    assignee__v: OfUser = None,
+    status__v: Statuses = None,
     page_size: PageSize = 200,
     offset: Offset = 0,
 ) -> Response:
     """Lists tasks, the latest first: of `object__v` and `record_id__v`, or of `assignee__v`, a user's id or `me()`."""
-    user_id = user_of(caller, assignee__v, "assignee__v")
+    # A public client asks for the tasks of a user as it asks for workflows.
+    user_id = user_of(
+        caller, assignee__v or request.query_params.get("participant"), "assignee__v"
+    )
     wanted = filter_of(object__v, record_id__v, user_id, status__v, "assignee__v")
     page = await vault_of(request).workflow_lists.tasks(
         caller, wanted, page_size, offset
@@ -97,35 +103,36 @@ async def listed(
     )
 
 
-@router.get("/{task_id}", summary="One task")
-async def details(request: Request, caller: SignedIn, task_id: Id) -> Response:
+@router.get("/{workflow_task_id}", summary="One task")
+async def details(request: Request, caller: SignedIn, workflow_task_id: Id) -> Response:
     """Returns a task."""
-    row = await vault_of(request).workflow_lists.task(caller, task_id)
+    row = await vault_of(request).workflow_lists.task(caller, workflow_task_id)
     path = base_path(request)
     described = _described(f"{path}/metadata/objectworkflows/tasks")
-    url = f"{path}/objects/objectworkflows/tasks/{task_id}"
+    url = f"{path}/objects/objectworkflows/tasks/{workflow_task_id}"
     return envelope.success(
         responseDetails={"url": url, "object": described}, data=[_task_json(row)]
     )
 
 
-@router.get("/{task_id}/actions", summary="What can be done with a task")
-async def actions(request: Request, caller: SignedIn, task_id: Id) -> Response:
+@router.get("/{workflow_task_id}/actions", summary="What can be done with a task")
+async def actions(request: Request, caller: SignedIn, workflow_task_id: Id) -> Response:
     """Lists what the caller may do with a task."""
-    row = await vault_of(request).workflow_lists.task(caller, task_id)
+    row = await vault_of(request).workflow_lists.task(caller, workflow_task_id)
     return envelope.success(data=named(task_actions(caller, row)))
 
 
 @router.get(
-    "/{task_id}/actions/{action_name}", summary="What an action of a task asks for"
+    "/{workflow_task_id}/actions/{task_action}",
+    summary="What an action of a task asks for",
 )
 async def action_metadata(
-    request: Request, caller: SignedIn, task_id: Id, action_name: str
+    request: Request, caller: SignedIn, workflow_task_id: Id, task_action: str
 ) -> Response:
     """Returns the parameters of an action of a task: for `complete` its verdicts, comments and fields."""
     vault = vault_of(request)
-    row = await vault.workflow_lists.task(caller, task_id)
-    own = action_name.removeprefix(MULTI_ITEM)
+    row = await vault.workflow_lists.task(caller, workflow_task_id)
+    own = task_action.removeprefix(MULTI_ITEM)
     label = offered_label(task_actions(caller, row), own)
     if own != "complete":
         return envelope.success(data={"name": own, "label": label, "controls": []})
@@ -141,35 +148,37 @@ async def action_metadata(
 
 
 @router.post(
-    "/{task_id}/actions/{action_name}",
+    "/{workflow_task_id}/actions/{task_action}",
     summary="Run an action of a task",
     openapi_extra=RECORD_DOCUMENTATION,
 )
 async def run(
-    request: Request, caller: SignedIn, task_id: Id, action_name: str
+    request: Request, caller: SignedIn, workflow_task_id: Id, task_action: str
 ) -> Response:
     """Runs `accept`, `undoaccept`, `complete`, `reassign`, `updateduedate`, `cancel`; each also as `mdw{action}`."""
     values = await _values(request)
     texts = {name: str(value) for name, value in values.items()}
     tasks = vault_of(request).workflow_tasks
-    match action_name.removeprefix(MULTI_ITEM):
+    match task_action.removeprefix(MULTI_ITEM):
         case "accept":
-            await tasks.accept(caller, task_id)
+            await tasks.accept(caller, workflow_task_id)
         case "undoaccept":
-            await tasks.undo_accept(caller, task_id)
+            await tasks.undo_accept(caller, workflow_task_id)
         case "complete":
-            await tasks.complete(caller, task_id, values)
+            await tasks.complete(caller, workflow_task_id, values)
         case "reassign":
-            await tasks.reassign(caller, task_id, user_in(texts, "task_assignee__v"))
+            await tasks.reassign(
+                caller, workflow_task_id, user_in(texts, "task_assignee__v")
+            )
         case "updateduedate":
             (text,) = required(texts, "task_due_date__v")
             moment = parse_moment("task_due_date__v", text)
             if moment is not None:
-                await tasks.set_due_date(caller, task_id, moment)
+                await tasks.set_due_date(caller, workflow_task_id, moment)
         case "cancel":
-            await tasks.cancel(caller, task_id)
+            await tasks.cancel(caller, workflow_task_id)
         case _:
-            raise no_action(action_name)
+            raise no_action(task_action)
     return envelope.success()
 
 

@@ -38,17 +38,26 @@ MULTI_RECORD = "multirecordworkflow"
 Id = Annotated[int, Path(ge=1, le=LARGEST)]
 PageSize = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 Offset = Annotated[int, Query(ge=0, lt=2**31)]
-Text = Annotated[str | None, Query(max_length=200)]
+OfObject = Annotated[
+    str | None, Query(max_length=200, description="Name of the record's object.")
+]
+OfRecord = Annotated[str | None, Query(max_length=200, description="Id of the record.")]
+OfUser = Annotated[
+    str | None, Query(max_length=200, description="A user's id, or `me()`.")
+]
+Statuses = Annotated[
+    str | None, Query(max_length=200, description="Statuses, separated by commas.")
+]
 
 
 @router.get("", summary="Workflows of a record or a user")
 async def listed(
     request: Request,
     caller: SignedIn,
-    object__v: Text = None,
-    record_id__v: Text = None,
-    participant: Text = None,
-    status__v: Text = None,
+    object__v: OfObject = None,
+    record_id__v: OfRecord = None,
+    participant: OfUser = None,
+    status__v: Statuses = None,
     page_size: PageSize = 200,
     offset: Offset = 0,
 ) -> Response:
@@ -145,21 +154,21 @@ async def actions(request: Request, caller: SignedIn, workflow_id: Id) -> Respon
 
 
 @router.get(
-    "/{workflow_id}/actions/{action_name}",
+    "/{workflow_id}/actions/{workflow_action}",
     summary="What an action of a workflow asks for",
 )
 async def action_metadata(
-    request: Request, caller: SignedIn, workflow_id: Id, action_name: str
+    request: Request, caller: SignedIn, workflow_id: Id, workflow_action: str
 ) -> Response:
     """Returns the parameters of an action of a workflow."""
     row = await vault_of(request).workflow_lists.workflow(caller, workflow_id)
-    label = offered_label(workflow_actions(caller, row), action_name)
+    label = offered_label(workflow_actions(caller, row), workflow_action)
     prompt = {"name": "new_workflow_owner", "label": "New Owner", "required": True}
-    if action_name == "cancel":
+    if workflow_action == "cancel":
         prompt = {"name": "cancellation_comment", "label": "Comment", "required": False}
     control = {"label": "Fields", "type": "field", "prompts": [prompt]}
     return envelope.success(
-        data={"name": action_name, "label": label, "controls": [control]}
+        data={"name": workflow_action, "label": label, "controls": [control]}
     )
 
 
@@ -172,17 +181,17 @@ RUN = form_documentation(
 
 
 @router.post(
-    "/{workflow_id}/actions/{action_name}",
+    "/{workflow_id}/actions/{workflow_action}",
     summary="Run an action of a workflow",
     openapi_extra=RUN,
 )
 async def run(
-    request: Request, caller: SignedIn, workflow_id: Id, action_name: str
+    request: Request, caller: SignedIn, workflow_id: Id, workflow_action: str
 ) -> Response:
     """Cancels a workflow (`cancel`), or gives it to another owner (`replaceworkflowowner`)."""
     fields = await read_fields(request)
     workflows = vault_of(request).workflows
-    match action_name:
+    match workflow_action:
         case "cancel":
             comment = fields.get("cancellation_comment", "")
             await workflows.cancel(caller, workflow_id, comment)
@@ -190,7 +199,7 @@ async def run(
             user_id = user_in(fields, "new_workflow_owner")
             await workflows.replace_owner(caller, workflow_id, user_id)
         case _:
-            raise no_action(action_name)
+            raise no_action(workflow_action)
     return envelope.success()
 
 

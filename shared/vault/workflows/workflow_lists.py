@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import Grant, Operation, granted, may
 from shared.vault.errors import VaultFault
 from shared.vault.workflows.workflow_table import TaskStatus, WorkflowStatus
@@ -69,7 +70,7 @@ WHERE c.user_id = ANY($1::bigint[])
 """
 COLLEAGUES = f"""
 SELECT c.user_id, {NAME} AS name FROM platform.credential c LEFT JOIN records.user__sys u ON u.id = c.user_id::text
-WHERE c.active ORDER BY 2, 1 LIMIT $1
+WHERE c.active AND c.user_id <> $2 ORDER BY 2, 1 LIMIT $1
 """
 MAX_COLLEAGUES = 200  # that a page offers
 OPEN = (TaskStatus.AVAILABLE, TaskStatus.ASSIGNED)
@@ -147,7 +148,7 @@ class WorkflowLists:
     async def colleagues(self) -> list[tuple[int, str]]:
         """Return ids and names of active users, who may take part; at most ``MAX_COLLEAGUES``."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(COLLEAGUES, MAX_COLLEAGUES)
+            rows = await connection.fetch(COLLEAGUES, MAX_COLLEAGUES, SYSTEM.user_id)
         return [(row["user_id"], row["name"]) for row in rows]
 
     async def definition_of(self, workflow_id: int) -> str:

@@ -147,6 +147,7 @@ async def _values(admin: Api) -> dict[str, str]:
         "switch_id": "nothing",
         "job_id": "999999999",
         "action_name": "nothing",
+        "workflow_id": "999999999",
     }
 
 

@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from veevatools.veevavault import ObjectLifecycleWorkflowService, VaultClient
+from veevatools.veevavault.services.workflows import (
+    WorkflowService,
+    WorkflowTaskService,
+)
 
 from tests.service.vault import own_vault
 from tests.service.vault.browsing import browser
+from tests.service.vault.conftest import Call
 from tests.service.vault.jobbing import finished
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.profiles import with_profile
@@ -372,3 +378,41 @@ async def test_an_agent_finds_accepts_and_completes_tasks_on_pages(
         page = await reviewing.open(f"/ui/objects/case_request__v/{record_id}")
         assert "Review Completed" in page.text and "Well said." in page.text
     assert await state_of(desk.admin, record_id) == "closed_state__v"
+
+
+async def test_the_python_client_on_pypi_works_on_tasks(
+    desk: Desk, client: VaultClient, call: Call
+) -> None:
+    record_id = await new_request(desk)
+    workflows, tasks = WorkflowService(client), WorkflowTaskService(client)
+    (me,) = (await desk.admin.get("/objects/users/me")).body["users"]
+    begun = await call(
+        ObjectLifecycleWorkflowService(client).initiate_multi_record_workflow,
+        "Objectworkflow.answer_with_review__c",
+        {
+            "contents__sys": f"Object:case_request__v.{record_id}",
+            "description__sys": "By the client",
+            "agents__c": f"user:{me['user']['id']}",
+        },
+    )
+    assert begun["responseStatus"] == "SUCCESS", begun
+    listed = await call(
+        workflows.retrieve_workflows, object_name="case_request__v", record_id=record_id
+    )
+    (workflow,) = listed["data"]
+    assert str(workflow["id"]) == begun["data"]["workflow_id"]
+    found = await call(
+        tasks.retrieve_workflow_tasks, assignee="me()", status="assigned__v"
+    )
+    task = next(each for each in found["data"] if each["record_id__v"] == record_id)
+    details = await call(
+        tasks.retrieve_workflow_task_action_details, str(task["id"]), "complete"
+    )
+    kinds = [control["type"] for control in details["data"]["controls"]]
+    assert kinds == ["instructions", "field"]
+    done = await call(
+        tasks.complete_single_record_workflow_task,
+        str(task["id"]),
+        {"case_request__v.response_notes__v": "By the client."},
+    )
+    assert done["responseStatus"] == "SUCCESS", done
