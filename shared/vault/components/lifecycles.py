@@ -26,6 +26,7 @@ from shared.vault.model.component_model import (
 )
 
 __all__ = [
+    "BY_RULE",
     "CHANGE_STATE",
     "START_WORKFLOW",
     "associated",
@@ -39,6 +40,8 @@ __all__ = [
 CHANGE_STATE = "change_state"
 # The action that starts the object workflow ``workflow`` with the records.
 START_WORKFLOW = "start_workflow"
+# The parameter that says that a rule of an export starts it.
+BY_RULE = "by_rule"
 # The same, as rules of other Vaults' exports name it.
 _START_RULE = "LIFECYCLE_RUN_WORKFLOW_ACTION"
 
@@ -232,7 +235,8 @@ def _entry_actions(
         name = started_workflow(member)
         if name:
             order = member.whole("order") or 0
-            started = {"workflow": (name,)}
+            # A workflow of an export that cannot be carried out here keeps no record out of the state.
+            started = {"workflow": (name,), BY_RULE: (not member.text("action"),)}
             yield EntryAction(member.name, START_WORKFLOW, order, started)
         elif member.text("action"):
             yield entry_action(member)

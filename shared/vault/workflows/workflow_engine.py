@@ -11,7 +11,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import on_behalf_of
 from shared.vault.audit.audit_entries import AuditAction, records_noted
 from shared.vault.components.component_kinds import ComponentKind
-from shared.vault.components.lifecycles import last_name
+from shared.vault.components.lifecycles import BY_RULE, last_name
 from shared.vault.components.workflow_definitions import (
     MAX_STEPS,
     Assignment,
@@ -28,6 +28,7 @@ from shared.vault.records.state_criteria import meeting
 from shared.vault.workflows.participants import named_participants, participants_of
 from shared.vault.workflows.workflow_table import (
     ADD_ITEMS,
+    BUSY,
     VERDICTS,
     WorkflowRow,
     WorkflowStatus,
@@ -75,9 +76,17 @@ class WorkflowEngine:
         :raises VaultFault: OPERATION_NOT_ALLOWED when the workflow cannot be carried out; as ``start`` does.
         """
         name = last_name(context.parameter("workflow"))
+        (by_rule,) = context.parameters.get(BY_RULE, (False,))
+        if by_rule and not is_startable(context.registry, name, context.object):
+            return {}
         inputs = {key: str(value) for key, value in context.inputs.items()}
         refused: dict[str, ApiError] = {}
+        # The state that a workflow leads to may start one: the record goes on in the first.
+        entered = BY_RULE in context.parameters
+        busy = await in_workflows(context) if entered else frozenset()
         for record_id in context.ids:
+            if record_id in busy:
+                continue
             error = await self.start(context, name, [record_id], inputs)
             if isinstance(error, ApiError):
                 refused[record_id] = error
@@ -313,6 +322,12 @@ async def _holds(
         rule.criteria,
     )
     return len(met) == len(context.ids)
+
+
+async def in_workflows(context: ActionContext) -> frozenset[str]:
+    """Return those of the context's records that are in a workflow."""
+    rows = await context.connection.fetch(BUSY, context.object.name, list(context.ids))
+    return frozenset(row["record_id"] for row in rows)
 
 
 async def note(

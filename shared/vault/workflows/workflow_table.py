@@ -55,6 +55,9 @@ ADD_ITEMS = """
 INSERT INTO platform.workflow_item (workflow_id, object, record_id) SELECT $1, $2, unnest($3::text[])
 ON CONFLICT (record_id, object) WHERE active DO NOTHING RETURNING id, record_id
 """
+BUSY = """
+SELECT record_id FROM platform.workflow_item WHERE object = $1 AND record_id = ANY($2::text[]) AND active
+"""
 LOCK = """
 SELECT w.id, w.label, w.status, w.owner_id, w.participants, d.component
 FROM platform.workflow w JOIN platform.workflow_definition d ON d.id = w.definition_id
