@@ -6,10 +6,7 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import (
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from shared.runtime.connection_bounds import (
     TOO_MANY,
@@ -18,6 +15,7 @@ from shared.runtime.connection_bounds import (
     Refusal,
 )
 from shared.runtime.telemetry import metrics
+from shared.runtime.upgrade_offers import UpgradeIgnoringProtocol
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -57,7 +55,7 @@ class _Refused(Exception):
         self.refusal = refusal
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(UpgradeIgnoringProtocol):
     """uvicorn's protocol within ``bounds``; ``count`` is shared by the connections of a process."""
 
     def __init__(
@@ -72,6 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._count = count
         self._bounds: ConnectionBounds = count.bounds
+        self._url_bytes = count.bounds.url_bytes
         self._first_byte_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._review_timer: asyncio.TimerHandle | None = None
@@ -149,7 +148,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take a part of the URL."""
         super().on_url(url)
         self._head_bytes += len(url)
-        if len(self.url) > self._bounds.url_bytes:
+        if len(self.url) > self._url_bytes:
             self._stop(URL_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -184,7 +183,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End the request."""
         super().on_message_complete()
-        self._in_body = False
+        self._in_body = self.parser.should_upgrade()
 
     def _start_asgi_task(
         self, cycle: RequestResponseCycle, app: ASGI3Application

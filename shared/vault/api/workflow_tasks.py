@@ -11,13 +11,13 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.protocol.whole_numbers import LARGEST
-from shared.runtime.off_loop import read_off_loop
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import (
     media_type,
     parse_form,
     read_body,
     read_fields,
+    read_off_loop,
     required,
 )
 from shared.vault.api.json_rows import unreadable
@@ -65,6 +65,18 @@ router = APIRouter(prefix=f"{PREFIX}/objects/objectworkflows/tasks", tags=["Work
 
 # Actions of workflows with several records have names of their own, which do the same.
 MULTI_ITEM = "mdw"
+TASK_ACTIONS = (
+    "accept",
+    "undoaccept",
+    "complete",
+    "reassign",
+    "updateduedate",
+    "cancel",
+    "mdwaccept",
+    "mdwcomplete",
+    "mdwreassign",
+)
+"""The actions of tasks, by the names that the public API gives to operations of their own."""
 
 MAX_BYTES = 2**20
 
