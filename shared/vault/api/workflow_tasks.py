@@ -75,6 +75,7 @@ TASK_ACTIONS = (
     "mdwaccept",
     "mdwcomplete",
     "mdwreassign",
+    "mdwmanagecontent",
 )
 """The actions of tasks, by the names that the public API gives to operations of their own."""
 
@@ -167,7 +168,7 @@ async def action_metadata(
 async def run(
     request: Request, caller: SignedIn, workflow_task_id: Id, task_action: str
 ) -> Response:
-    """Runs `accept`, `undoaccept`, `complete`, `reassign`, `updateduedate`, `cancel`; each also as `mdw{action}`."""
+    """Runs `accept`, `undoaccept`, `complete`, `reassign`, `updateduedate`, `cancel`, `mdwmanagecontent` and so on."""
     values = await _values(request)
     texts = {name: str(value) for name, value in values.items()}
     tasks = vault_of(request).workflow_tasks
@@ -187,6 +188,8 @@ async def run(
             moment = parse_moment("task_due_date__v", text)
             if moment is not None:
                 await tasks.set_due_date(caller, workflow_task_id, moment)
+        case "managecontent":
+            await tasks.manage_content(caller, workflow_task_id, values)
         case "cancel":
             await tasks.cancel(caller, workflow_task_id)
         case _:

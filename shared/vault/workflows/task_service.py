@@ -18,7 +18,11 @@ from shared.vault.audit.audit_entries import AuditAction
 from shared.vault.components.workflow_definitions import Step
 from shared.vault.errors import VaultFault
 from shared.vault.records.named_actions import ActionContext, RowsRefused
-from shared.vault.workflows.verdicts import Given, given_verdicts
+from shared.vault.workflows.verdicts import (
+    Given,
+    content_verdicts,
+    given_verdicts,
+)
 from shared.vault.workflows.workflow_engine import WorkflowEngine, note, plain
 from shared.vault.workflows.workflow_table import (
     CANDIDATES,
@@ -33,6 +37,7 @@ from shared.vault.workflows.workflow_table import (
     WorkflowStatus,
     judge,
     lock_task,
+    noted_verdicts,
     open_tasks,
     set_due,
 )
@@ -140,7 +145,8 @@ class TaskService:
 
         async def change(task: OpenTask) -> None:
             _require_assigned(task, caller)
-            given = given_verdicts(task.step, task.workflow, values)
+            noted = await noted_verdicts(task.connection, task_id)
+            given = given_verdicts(task.step, task.workflow, values, noted)
             await self._set_fields(task, given)
             await judge(task.connection, task_id, given.judgements)
             await task.connection.execute(
@@ -149,6 +155,25 @@ class TaskService:
             text = f"{task.row.label}: {given.summary}" if given.summary else ""
             await self._noted(task, AuditAction.COMPLETE_TASK, text)
             await self._go_on(task)
+
+        await self._change(caller, task_id, change)
+
+    async def manage_content(
+        self,
+        caller: Caller,
+        task_id: int,
+        values: Mapping[str, object],
+    ) -> None:
+        """Note verdicts on some of the records of a task of the caller, which a completion without others goes by.
+
+        :raises VaultFault: as ``complete``.
+        """
+
+        async def change(task: OpenTask) -> None:
+            _require_assigned(task, caller)
+            given = content_verdicts(task.step, task.workflow, values)
+            await self._set_fields(task, given)
+            await judge(task.connection, task_id, given.judgements)
 
         await self._change(caller, task_id, change)
 

@@ -41,8 +41,13 @@ class Given:
         return ", ".join(labels)
 
 
-def given_verdicts(step: Step, workflow: WorkflowRow, values: Values) -> Given:
-    """Return what the values of a call say for the records of a workflow.
+def given_verdicts(
+    step: Step,
+    workflow: WorkflowRow,
+    values: Values,
+    noted: Mapping[int, Judgement],
+) -> Given:
+    """Return what the values of a call say for the records of a workflow; ``noted`` are verdicts for those left out.
 
     :raises VaultFault: PARAMETER_REQUIRED for what the task needs; INVALID_DATA for a verdict or record that it does
         not have; ATTRIBUTE_NOT_SUPPORTED for what it does not ask for.
@@ -57,11 +62,40 @@ def given_verdicts(step: Step, workflow: WorkflowRow, values: Values) -> Given:
     by_record = _by_record(contents, workflow) if contents else {}
     for item in workflow.items:
         own = {**common, **by_record.get(item.record_id, {})}
+        if item.id in noted and not own:
+            judgements.append(noted[item.id])
+            continue
         judgement, named = _judged(step, workflow.object, item, own)
         judgements.append(judgement)
         if named:
             fields[item.record_id] = named
     return Given(judgements, fields, comment)
+
+
+def content_verdicts(step: Step, workflow: WorkflowRow, values: Values) -> Given:
+    """Return what a call says of some records of a workflow, in ``contents__sys``, before the task is completed.
+
+    :raises VaultFault: as ``given_verdicts``; PARAMETER_REQUIRED without records.
+    """
+    contents = values.get(CONTENTS)
+    if not contents:
+        raise _required(CONTENTS)
+    for name in values:
+        if name != CONTENTS:
+            message = f"The task takes no parameter [{name[:100]}]"
+            raise VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
+    by_record = _by_record(contents, workflow)
+    judgements: list[Judgement] = []
+    fields: dict[str, Mapping[str, object]] = {}
+    for item in workflow.items:
+        if item.record_id in by_record:
+            judgement, named = _judged(
+                step, workflow.object, item, by_record[item.record_id]
+            )
+            judgements.append(judgement)
+            if named:
+                fields[item.record_id] = named
+    return Given(judgements, fields)
 
 
 def _by_record(contents: object, workflow: WorkflowRow) -> dict[str, Values]:

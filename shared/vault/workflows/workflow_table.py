@@ -125,6 +125,10 @@ WHERE id = $1
 DUE = """
 UPDATE platform.workflow_task SET due_date = $2, modified_date = date_trunc('milliseconds', now()) WHERE id = $1
 """
+NOTED = """
+SELECT item_id, verdict, verdict_label, comment FROM platform.workflow_task_item
+WHERE task_id = $1 AND verdict IS NOT NULL
+"""
 JUDGE = """
 UPDATE platform.workflow_task_item i SET verdict = u.verdict, verdict_label = u.label, comment = u.comment
 FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[]) AS u(item_id, verdict, label, comment)
@@ -326,6 +330,17 @@ async def judge(
         [each.label for each in judgements],
         [each.comment for each in judgements],
     )
+
+
+async def noted_verdicts(connection: Connection, task_id: int) -> dict[int, Judgement]:
+    """Return the verdicts that have been noted for a task that is not completed, by item."""
+    rows = await connection.fetch(NOTED, task_id)
+    return {
+        row["item_id"]: Judgement(
+            row["item_id"], row["verdict"], row["verdict_label"], row["comment"]
+        )
+        for row in rows
+    }
 
 
 async def set_due(connection: Connection, task_id: int, moment: datetime) -> None:

@@ -653,3 +653,112 @@ async def test_an_entry_action_starts_what_is_here_and_passes_over_what_is_not(
     found = await parcels.admin.get("/objects/objectworkflows", params=of_record)
     shown = [(each["label__v"], each["status__v"]) for each in found.data]
     assert shown == [("Closing", ["completed__v"])]
+
+
+async def test_verdicts_may_be_noted_before_the_task_is_completed(
+    parcels: Desk,
+) -> None:
+    ids, workflow = await sent(parcels, 7, 8)
+    first, second = await tasks_of(parcels.admin, ids[0])
+    noted = {
+        "contents__sys": [
+            {
+                "object__v": "parcel__c",
+                "record_id__v": ids[0],
+                "verdict_public_key__c": "verdict_bad__c",
+            }
+        ]
+    }
+    done = await parcels.agent.post(
+        f"{TASKS}/{first}/actions/mdwmanagecontent", json=noted
+    )
+    assert done.status == "SUCCESS", done.text
+    # Of the other record nothing is known yet.
+    early = await parcels.agent.post(f"{TASKS}/{first}/actions/mdwcomplete", json={})
+    assert early.error == "PARAMETER_REQUIRED"
+    other = {
+        "record_id__v": ids[1],
+        "verdict_public_key__c": "verdict_good__c",
+    }
+    done = await parcels.agent.post(
+        f"{TASKS}/{first}/actions/mdwcomplete", json={"contents__sys": [other]}
+    )
+    assert done.status == "SUCCESS", done.text
+    good = {"verdict_public_key__c": "verdict_good__c"}
+    await parcels.reviewer.post(f"{TASKS}/{second}/actions/complete", data=good)
+    assert await states(parcels, ids) == {"packed_state__c"}
+    (ended,) = (await parcels.admin.get(f"/objects/objectworkflows/{workflow}")).data
+    assert ended["status__v"] == ["completed__v"]
+
+
+async def test_an_accepted_task_is_given_back_and_an_open_one_cancelled(
+    desk: Desk,
+) -> None:
+    record_id = await started(desk)
+    await answered(desk, record_id)
+    task = (await open_task(desk.reviewer, record_id))["id"]
+    offered = await desk.reviewer.get(f"{TASKS}/{task}/actions")
+    assert [each["name"] for each in offered.data] == ["accept"]
+    await desk.reviewer.post(f"{TASKS}/{task}/actions/accept")
+    details = await desk.reviewer.get(f"{TASKS}/{task}/actions/complete")
+    (verdicts,) = [
+        control["verdicts"]
+        for control in details.data["controls"]
+        if control["type"] == "verdict"
+    ]
+    assert [each["name"] for each in verdicts] == [
+        "verdict_approve__c",
+        "verdict_reject__c",
+    ]
+    back = await desk.reviewer.post(f"{TASKS}/{task}/actions/undoaccept")
+    assert back.status == "SUCCESS", back.text
+    assert (await open_task(desk.admin, record_id))["status__v"] == ["available__v"]
+    due = {"task_due_date__v": "2027-01-31"}
+    refused = await desk.reviewer.post(
+        f"{TASKS}/{task}/actions/updateduedate", data=due
+    )
+    assert refused.error == "INSUFFICIENT_ACCESS"
+    dated = await desk.admin.post(f"{TASKS}/{task}/actions/updateduedate", data=due)
+    assert dated.status == "SUCCESS", dated.text
+    found = (await open_task(desk.admin, record_id))["due_date__v"]
+    assert found == "2027-01-31T00:00:00.000Z"
+    # Without a verdict the decision has only its last rule, which asks for another answer.
+    cancelled = await desk.admin.post(f"{TASKS}/{task}/actions/cancel")
+    assert cancelled.status == "SUCCESS", cancelled.text
+    assert (await open_task(desk.admin, record_id))["label__v"] == "Answer"
+
+
+async def test_tasks_and_workflows_of_a_user_go_to_another_one(
+    desk: Desk, admin: Api
+) -> None:
+    record_id = await started(desk)
+    task = await open_task(desk.agent, record_id)
+    heir, _ = await new_user(admin, security_profile__v="business_user__v")
+    changes: dict[str, dict[str, int]] = {
+        "reassigntasks": {
+            "current_task_assignee": desk.agent_id,
+            "new_task_assignee": heir,
+        },
+        "replaceworkflowowner": {
+            "current_workflow_owner": desk.agent_id,
+            "new_workflow_owner": heir,
+        },
+    }
+    path = f"/objects/objectworkflows/{task['workflow__v']}"
+    mine = {"new_workflow_owner": f"user:{desk.agent_id}"}
+    await admin.post(f"{path}/actions/replaceworkflowowner", data=mine)
+    for action, fields in changes.items():
+        asked = await admin.get(f"/object/workflow/actions/{action}")
+        (control,) = asked.data["controls"]
+        assert {prompt["name"] for prompt in control["prompts"]} == set(fields)
+        sent_fields = {name: str(number) for name, number in fields.items()}
+        begun = await admin.post(f"/object/workflow/actions/{action}", data=sent_fields)
+        job = await finished(admin, begun.data["job_id"])
+        assert job["status"] == "SUCCESS", job
+    assert (await open_task(admin, record_id))["assignee__v"] == str(heir)
+    assert (await admin.get(path)).data[0]["initiator__v"] == heir
+    by_user = {"user_ids": str(heir)}
+    begun = await admin.post("/object/workflow/actions/canceltasks", data=by_user)
+    assert (await finished(admin, begun.data["job_id"]))["status"] == "SUCCESS"
+    # The answer was cancelled: the workflow goes on with the review.
+    assert (await open_task(admin, record_id))["label__v"] == "Review"
