@@ -43,8 +43,6 @@ __all__ = [
     "require",
     "require_all_of",
     "require_own",
-    "require_participation",
-    "require_workflow",
     "writes_for_connection",
 ]
 
@@ -99,7 +97,7 @@ _COMPONENTS: Mapping[str, Grant] = {
 }
 """Component types that take a grant of their own to be changed, in place of EXECUTE_MDL."""
 
-_REFUSAL = "User does not have sufficient privileges to perform the action"
+REFUSAL = "User does not have sufficient privileges to perform the action"
 
 
 def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
@@ -175,11 +173,13 @@ def require(
     :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
     if not may(caller, object_name, operation):
-        message = f"{_REFUSAL} [{operation}] on [{object_name[:100]}]{_where(caller)}"
+        message = (
+            f"{REFUSAL} [{operation}] on [{object_name[:100]}]{in_what_session(caller)}"
+        )
         raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
 
-def _where(caller: Caller) -> str:
+def in_what_session(caller: Caller) -> str:
     """Return the end of a refusal, which says in what session the user may do less than their profile allows."""
     if caller.delegate_user_id is not None:
         return " in a delegated session"
@@ -296,7 +296,7 @@ def authorize(caller: Caller, grant: Grant) -> None:
     :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
     if not granted(caller, grant):
-        message = f"{_REFUSAL} [{grant}]{_where(caller)}"
+        message = f"{REFUSAL} [{grant}]{in_what_session(caller)}"
         raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
 
@@ -358,7 +358,7 @@ def require_all_of(caller: Caller, profile: SecurityProfile) -> None:
         return
     name = profile.name[:100]
     message = (
-        f"{_REFUSAL} with security profile [{name}], which allows more than their own"
+        f"{REFUSAL} with security profile [{name}], which allows more than their own"
     )
     raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
@@ -392,34 +392,11 @@ def require_own(
         require(caller, object_name, operation)
 
 
-def require_participation(caller: Caller, object_name: str) -> None:
-    """Check that the caller may work on the tasks that they have about records of an object.
-
-    A task is given to its user by the workflow; to see the records is all that it takes beside that.
-
-    :raises VaultFault: INSUFFICIENT_ACCESS when not.
-    """
-    require(caller, object_name, Operation.READ)
-    # A remote Vault is nobody's colleague, and a session that writes nothing completes nothing.
-    if caller.read_only or caller.connection_id is not None:
-        message = f"{_REFUSAL} [workflow]{_where(caller)}"
-        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
-
-
-def require_workflow(caller: Caller, owner: int, object_name: str) -> None:
-    """Check that a workflow about records of an object is the caller's own, or that they manage those of others.
-
-    :raises VaultFault: INSUFFICIENT_ACCESS when neither.
-    """
-    require_participation(caller, object_name)
-    authorize_own(caller, owner, Grant.MANAGE_WORKFLOWS)
-
-
 def in_person(caller: Caller) -> None:
     """Check that the user acts in person, as changes of their sign-in, tokens and delegations require.
 
     :raises VaultFault: INSUFFICIENT_ACCESS in the session of a delegate or a connection.
     """
-    where = _where(caller)
+    where = in_what_session(caller)
     if where:
-        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL}{where}")
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{REFUSAL}{where}")

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.access.participation import (
+    require_participation,
+    require_workflow,
+)
 from shared.vault.access.permissions import (
     Operation,
     require,
-    require_participation,
-    require_workflow,
 )
 from shared.vault.audit.audit_entries import AuditAction
 from shared.vault.components.workflow_definitions import Step

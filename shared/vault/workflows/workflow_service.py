@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import on_behalf_of
+from shared.vault.access.participation import (
+    require_participation,
+    require_workflow,
+)
 from shared.vault.access.permissions import (
     Operation,
     may,
     require,
-    require_participation,
-    require_workflow,
 )
 from shared.vault.audit.audit_entries import AuditAction
 from shared.vault.components.component_kinds import ComponentKind, PartKind
