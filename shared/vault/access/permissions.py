@@ -16,6 +16,7 @@ from shared.vault.components.permission_types import (
     Grant,
     Operation,
 )
+from shared.vault.components.workflow_types import WORKFLOW_TARGETS
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
@@ -83,12 +84,6 @@ class AuditTrail(StrEnum):
 
 
 _TRAILS = frozenset(AuditTrail)
-# As query targets, open to everyone: each row is shown to those who may read the object that it is about.
-_WORKFLOWS = frozenset(
-    f"{phase}_{part}__sys"
-    for phase in ("active", "inactive")
-    for part in ("workflow", "workflow_item", "workflow_task", "workflow_task_item")
-)
 _DOCUMENTS = "documents"
 
 _COMPONENTS: Mapping[str, Grant] = {
@@ -105,7 +100,8 @@ def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
     if object_name in _TRAILS:
         trail = AuditTrail(object_name)
         return READ if _may_read_trail(profile, trail) else NONE
-    if object_name in _WORKFLOWS:
+    # Each row is shown to those who may read the object that it is about.
+    if object_name in WORKFLOW_TARGETS:
         return READ
     operations = profile.operations(object_name)
     if object_name not in _GOVERNED:

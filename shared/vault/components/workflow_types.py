@@ -16,6 +16,13 @@ from shared.vault.components.specification import (
     xml,
 )
 
+WORKFLOW_TARGETS = frozenset(
+    f"{phase}_{part}__sys"
+    for phase in ("active", "inactive")
+    for part in ("workflow", "workflow_item", "workflow_task", "workflow_task_item")
+)
+"""The query targets of workflows."""
+
 _MAX_NAME = 255
 
 # Exports of other Vaults have steps that are not carried out here: all of it comes back as it was written.
