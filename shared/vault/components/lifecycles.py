@@ -14,7 +14,7 @@ from shared.vault.components.component_kinds import (
     PartKind,
     StateMember,
 )
-from shared.vault.components.component_tree import Component, Embedded
+from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.strict_xml import XmlFault, parse_xml
 from shared.vault.model.component_model import (
     EntryAction,
@@ -236,7 +236,10 @@ def _entry_actions(
         if name:
             order = member.whole("order") or 0
             # A workflow of an export that cannot be carried out here keeps no record out of the state.
-            started = {"workflow": (name,), BY_RULE: (not member.text("action"),)}
+            started: dict[str, tuple[Scalar, ...]] = {
+                "workflow": (name,),
+                BY_RULE: (not member.text("action"),),
+            }
             yield EntryAction(member.name, START_WORKFLOW, order, started)
         elif member.text("action"):
             yield entry_action(member)
