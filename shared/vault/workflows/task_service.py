@@ -200,7 +200,8 @@ class TaskService:
             await task.connection.execute(
                 SET_TASK, task_id, TaskStatus.ASSIGNED, user_id
             )
-            await self._noted(task, AuditAction.REASSIGN_TASK)
+            text = f"{row.label}: user {user_id}"
+            await self._noted(task, AuditAction.REASSIGN_TASK, text)
             told = [user_id] if row.owner_id is None else [user_id, row.owner_id]
             subject = f"{plain(row.label)} is reassigned: ${{name__v}}"
             body = f"A task of {plain(task.workflow.label)} has another assignee: {plain(row.label)}."
