@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 from local.api_reference import routes
 from shared.vault.api.absent_features import absent_feature
+from shared.vault.api.workflow_tasks import TASK_ACTIONS
+from shared.vault.workflows.bulk_actions import BulkAction
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "compatibility.md"
@@ -26,6 +28,9 @@ OPERATIONS = Path(__file__).with_name("vault_operations.csv")
 TESTS = PROJECT / "tests" / "service" / "vault"
 EVERY_ROUTE = "test_api_roles.py"
 """Calls every route, as every kind of user."""
+
+# One route runs all actions of tasks, and one those on several workflows.
+WORKFLOW_ACTIONS = frozenset(TASK_ACTIONS) | frozenset(BulkAction)
 
 VERBS = frozenset({"get", "post", "put", "delete"})
 VERSIONED = "/api/v25.1"
@@ -123,8 +128,9 @@ def _routes() -> frozenset[tuple[str, tuple[str, ...]]]:
 
 def _fits(route: Sequence[str], wanted: Sequence[str]) -> bool:
     """Whether an operation's path is one of a route's."""
+    named = NAMED_PLACES | (WORKFLOW_ACTIONS if "actions" in route[2:-1] else set())
     return len(route) == len(wanted) and all(
-        part == segment or (part == VARIABLE and segment in NAMED_PLACES)
+        part == segment or (part == VARIABLE and segment in named)
         for part, segment in zip(route, wanted, strict=True)
     )
 

@@ -202,11 +202,21 @@ VQL: dict[str, list[tuple[str, str, str]]] = {
     "Targets beside the objects": [
         ("object types", "SELECT id, api_name__v FROM object_type__v", ""),
         ("components", "SELECT id, component_name__v FROM vault_component__v", ""),
+        (
+            "workflows under way, with their tasks",
+            "SELECT id, (SELECT label__sys, status__sys FROM active_workflow_tasks__sysr) FROM active_workflow__sys",
+            "",
+        ),
+        (
+            "verdicts of workflows that have ended",
+            "SELECT verdict__sys, inactive_workflow__sysr.label__sys FROM inactive_workflow_task_item__sys",
+            "",
+        ),
     ],
     "Refused": [
         (
-            "workflows: there are none here",
-            "SELECT id FROM active_workflow__sys",
+            "workflows of documents before object workflows",
+            "SELECT id FROM workflows",
             "ATTRIBUTE_NOT_SUPPORTED",
         ),
         (

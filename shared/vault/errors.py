@@ -29,6 +29,7 @@ Raised where the Vault's parts meet, and caught by the part that asked, which re
 * DatabaseUnavailable (``storage.database``): PostgreSQL is away; it will pass
 * StandardLoadFailed (``configuration.standard_items``): the start ends
 * NotNow (``notifications.mail``): the e-mail stays queued
+* XmlFault (``components.strict_xml``): each reader says whose XML it is
 * UnsuitableLiteral (``vql.operands``), of which a VqlError is made
 * JobStopped (``jobs.job_model``)
 """

@@ -7,11 +7,16 @@ from pathlib import Path
 
 from shared.vault.api import body_limits
 from shared.vault.components import mdl
+from shared.vault.components.workflow_definitions import MAX_STEPS
 from shared.vault.configuration import component_service
 from shared.vault.errors import MAX_ERRORS
 from shared.vault.loader import sheet
 from shared.vault.records.rows import MAX_ROWS
 from shared.vault.vql import vql_tokens
+from shared.vault.workflows.bulk_actions import MAX_ITEMS
+from shared.vault.workflows.participants import MAX_PARTICIPANTS
+from shared.vault.workflows.verdicts import MAX_COMMENT
+from shared.vault.workflows.workflow_service import MAX_RECORDS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -21,6 +26,14 @@ def _mib(size: int) -> str:
 
 
 LIMITS = {
+    "records of a workflow; participants of one task; steps that follow one another without a task; "
+    "workflows or tasks of one job; characters of a comment": [
+        f"{MAX_RECORDS}",
+        f"{MAX_PARTICIPANTS}",
+        f"{MAX_STEPS}",
+        f"{MAX_ITEMS}",
+        f"{MAX_COMMENT:,}",
+    ],
     "rows of a call, records of an action": [f"{MAX_ROWS}"],
     "body with rows; one row of it": [
         _mib(body_limits.MAX_ROWS_BYTES),

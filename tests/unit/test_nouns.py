@@ -128,6 +128,8 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/audit/trails.py",
         },
         "query_pages.RecordProperties": {"shared/vault/queries/query_pages.py"},
+        "bulk_actions.BulkAction": {"shared/vault/workflows/bulk_actions.py"},
+        "workflow_definitions.StepKind": {"shared/vault/workflows/workflow_engine.py"},
         "record_roles.RoleChange": {"shared/vault/records/record_roles.py"},
         "request.Action": {"shared/vault/loader/load_writing.py"},
         "rows.QueryKind": {
@@ -168,6 +170,10 @@ UNDECIDED = frozenset(
     {
         "action_service.ActionType",
         "audit_entries.AuditAction",
+        "workflow_definitions.Assignment",
+        "workflow_definitions.VerdictMatch",
+        "workflow_table.TaskStatus",
+        "workflow_table.WorkflowStatus",
         "clm_content.Feature",
         "component_errors.Code",
         "component_kinds.PartKind",

@@ -74,6 +74,7 @@ def _is_for_delegates(grant: Grant) -> bool:
             | Grant.RECORD_MIGRATION
             | Grant.REQUEST_RUNS
             | Grant.REHEARSE_FAULTS
+            | Grant.MANAGE_WORKFLOWS
         ):
             return False
         case _:

@@ -16,6 +16,7 @@ from shared.vault.components.permission_types import (
     Grant,
     Operation,
 )
+from shared.vault.components.workflow_types import WORKFLOW_TARGETS
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ _COMPONENTS: Mapping[str, Grant] = {
 }
 """Component types that take a grant of their own to be changed, in place of EXECUTE_MDL."""
 
-_REFUSAL = "User does not have sufficient privileges to perform the action"
+REFUSAL = "User does not have sufficient privileges to perform the action"
 
 
 def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
@@ -99,6 +100,9 @@ def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
     if object_name in _TRAILS:
         trail = AuditTrail(object_name)
         return READ if _may_read_trail(profile, trail) else NONE
+    # Each row is shown to those who may read the object that it is about.
+    if object_name in WORKFLOW_TARGETS:
+        return READ
     operations = profile.operations(object_name)
     if object_name not in _GOVERNED:
         return operations
@@ -165,11 +169,13 @@ def require(
     :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
     if not may(caller, object_name, operation):
-        message = f"{_REFUSAL} [{operation}] on [{object_name[:100]}]{_where(caller)}"
+        message = (
+            f"{REFUSAL} [{operation}] on [{object_name[:100]}]{in_what_session(caller)}"
+        )
         raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
 
-def _where(caller: Caller) -> str:
+def in_what_session(caller: Caller) -> str:
     """Return the end of a refusal, which says in what session the user may do less than their profile allows."""
     if caller.delegate_user_id is not None:
         return " in a delegated session"
@@ -212,6 +218,7 @@ def _is_for_remotes(grant: Grant) -> bool:
             | Grant.MANAGE_INTEGRATIONS
             | Grant.LOOK_UP_ACCOUNTS
             | Grant.REHEARSE_FAULTS
+            | Grant.MANAGE_WORKFLOWS
         ):
             return False
         case _:
@@ -243,6 +250,7 @@ def _reads_only(grant: Grant) -> bool:
             | Grant.MANAGE_INTEGRATIONS
             | Grant.LOOK_UP_ACCOUNTS
             | Grant.REHEARSE_FAULTS
+            | Grant.MANAGE_WORKFLOWS
         ):
             return False
         case _:
@@ -284,7 +292,7 @@ def authorize(caller: Caller, grant: Grant) -> None:
     :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
     if not granted(caller, grant):
-        message = f"{_REFUSAL} [{grant}]{_where(caller)}"
+        message = f"{REFUSAL} [{grant}]{in_what_session(caller)}"
         raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
 
@@ -346,7 +354,7 @@ def require_all_of(caller: Caller, profile: SecurityProfile) -> None:
         return
     name = profile.name[:100]
     message = (
-        f"{_REFUSAL} with security profile [{name}], which allows more than their own"
+        f"{REFUSAL} with security profile [{name}], which allows more than their own"
     )
     raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
@@ -385,6 +393,6 @@ def in_person(caller: Caller) -> None:
 
     :raises VaultFault: INSUFFICIENT_ACCESS in the session of a delegate or a connection.
     """
-    where = _where(caller)
+    where = in_what_session(caller)
     if where:
-        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL}{where}")
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{REFUSAL}{where}")

@@ -19,6 +19,7 @@ from shared.vault.errors import VaultFault
 from shared.vault.queries.query_statements import unless_changed
 from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.records.rows import MAX_ROWS, RowResult
+from shared.vault.workflows.workflow_engine import is_startable
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 
 
 class ActionType(StrEnum):
-    """The type of a user action in the API's lists: one that changes the lifecycle state, or any other."""
+    """The type of a user action in the API's lists: one that changes the state, starts a workflow, or any other."""
 
     OBJECT_ACTION = "object_action"
     STATE_CHANGE = "state_change"
+    WORKFLOW = "workflow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class AvailableAction:
     type: ActionType
     runs: str  # the named action
     prompts: tuple[str, ...] = ()  # fields that the caller may set while running it
+    workflow: str = ""  # that it starts
 
 
 class ActionService:
@@ -89,14 +92,21 @@ class ActionService:
                         action.prompts,
                     )
                 )
-        for each in lifecycle_actions(self._components.registry, target, state):
+        registry = self._components.registry
+        for each in lifecycle_actions(registry, target, state):
             enters = each.action == CHANGE_STATE
             if not enters and not self._records.actions.has(each.action):
                 continue
+            if each.workflow and not is_startable(registry, each.workflow, target):
+                continue
             kind = ActionType.STATE_CHANGE if enters else ActionType.OBJECT_ACTION
+            if each.workflow:
+                kind = ActionType.WORKFLOW
             name = f"{LIFECYCLE_PREFIX}.{object_name}.{state}.{each.name}"
             offered.append(
-                AvailableAction(name, each.label, kind, each.action, each.prompts)
+                AvailableAction(
+                    name, each.label, kind, each.action, each.prompts, each.workflow
+                )
             )
         return offered
 

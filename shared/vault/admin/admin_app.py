@@ -23,6 +23,7 @@ from shared.vault.admin import reconciliation_pages as reconciliations
 from shared.vault.admin import record_pages as records
 from shared.vault.admin import rehearsal_pages as rehearsal
 from shared.vault.admin import rule_pages as rules
+from shared.vault.admin import task_pages as tasks
 from shared.vault.admin.fault_pages import (
     error_page,
     on_fault,
@@ -52,6 +53,7 @@ CHAPTERS = (
     queue_log,
     exceptions,
     jobs,
+    tasks,
     rehearsal,
     picking,
     edit,  # before the records: in `/new`, `new` is no record's id

@@ -164,6 +164,7 @@ async def run_action(
     sent = entered(prompts, visit.form.fields, visit.registry)
     # A field that was left empty is not set: an action empties no fields.
     values = {name: value for name, value in sent.items() if value not in ("", [])}
+    values |= _participants(visit, action.workflow)
     back = visit.form.fields.get("back", "")
     path = safe_target(back) if back else record_path(object_name, record_id)
     done = f"The action {action.label} was run."
@@ -179,6 +180,24 @@ async def run_action(
     await visit.once(carry_out)
     # Without a result it was run by the same form, sent before.
     return visit.go(path, done) if result is None else visit.go_with(path, result, done)
+
+
+def _participants(visit: Visit, workflow: str) -> dict[str, str]:
+    """Return the participants that a form names for the start of a workflow, as the API takes them."""
+    definition = visit.vault.workflows.definition(workflow) if workflow else None
+    if definition is None:
+        return {}
+    named: dict[str, str] = {}
+    for control in definition.participants:
+        head = f"{control}."
+        chosen = [
+            name.removeprefix(head)
+            for name in visit.form.fields
+            if name.startswith(head)
+        ]
+        if chosen:
+            named[control] = ",".join(f"user:{each}" for each in chosen)
+    return named
 
 
 async def _create_form(

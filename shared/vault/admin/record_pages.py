@@ -16,6 +16,7 @@ from shared.vault.admin.listing import (
 )
 from shared.vault.admin.record_lists import RecordList, record_list
 from shared.vault.admin.showing import record_path
+from shared.vault.admin.task_pages import workflows_of
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import disposition
@@ -107,7 +108,8 @@ async def record(
     shown = await view(visit, object_name, record_id)
     look_again = visit.vault.definition.look_again.get(object_name)
     again_in = look_again(shown.values) if look_again else None
-    return visit.page("record.html", view=shown, again_in=again_in)
+    workflows = await workflows_of(visit, object_name, shown.id)
+    return visit.page("record.html", view=shown, again_in=again_in, workflows=workflows)
 
 
 @router.get("/{object_name}/{record_id}/audit")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shared.protocol.error_types import ErrorType
@@ -26,12 +26,22 @@ ENDING = ("cancel", "reject", "inactivate", "delete")
 
 
 @dataclass(frozen=True, slots=True)
+class Participants:
+    """A control of a workflow whose participants its initiator names, among these ids and names."""
+
+    name: str
+    label: str
+    people: list[tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """A user action that the record offers, with the inputs of its start prompts."""
 
     name: str
     label: str
     inputs: list[Input]
+    participants: list[Participants] = field(default_factory=list)
 
     @property
     def asks(self) -> bool:
@@ -173,8 +183,19 @@ async def _actions(
         known = [name for name in action.prompts if name in target.fields]
         fields = [target.fields[name] for name in known]
         prompts = await inputs(visit, target, fields, record)
-        actions.append(Action(action.name, action.label, prompts))
+        controls = await _participants(visit, action.workflow)
+        actions.append(Action(action.name, action.label, prompts, controls))
     return actions
+
+
+async def _participants(visit: Visit, workflow: str) -> list[Participants]:
+    """Return the controls of a workflow that its initiator has to fill; none without a workflow."""
+    definition = visit.vault.workflows.definition(workflow) if workflow else None
+    if definition is None:
+        return []
+    open_controls = [each for each in definition.participants.values() if each.chosen]
+    people = await visit.vault.workflow_lists.colleagues() if open_controls else []
+    return [Participants(each.name, each.label, people) for each in open_controls]
 
 
 def _children(
@@ -184,10 +205,10 @@ def _children(
 ) -> list[tuple[str, str]]:
     """Return labels and addresses of lists of records that refer to this one, as far as the caller may read them."""
     listed = []
-    for name, field in visit.registry.inbound(target.name).values():
+    for name, reference in visit.registry.inbound(target.name).values():
         child = visit.registry.objects[name]
         if child.active and may(visit.caller, name, Operation.READ):
             # An object may refer to another by several fields.
-            label = f"{child.label_plural} ({field.label})"
-            listed.append((label, f"/ui/objects/{name}?{field.name}={record_id}"))
+            label = f"{child.label_plural} ({reference.label})"
+            listed.append((label, f"/ui/objects/{name}?{reference.name}={record_id}"))
     return listed

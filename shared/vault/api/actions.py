@@ -15,6 +15,7 @@ from shared.vault.api.openapi.request_bodies import (
     form_documentation,
 )
 from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
+from shared.vault.api.workflows import participant_controls
 from shared.vault.errors import VaultFault
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["User actions"])
@@ -49,7 +50,11 @@ async def metadata(
     record = f"{base_path(request)}/vobjects/{object_name}/{record_id}"
     for action in offered:
         if action.name == action_name:
-            return envelope.success(data=_action_json(action, record))
+            shown = _action_json(action, record)
+            workflow = vault_of(request).workflows.definition(action.workflow)
+            if workflow is not None:
+                shown["controls"] = participant_controls(workflow)
+            return envelope.success(data=shown)
     # The same for an action that does not exist and one that the record's state does not offer.
     raise VaultFault(
         ErrorType.INSUFFICIENT_ACCESS,

@@ -52,6 +52,9 @@ from shared.vault.api import (
     roles,
     staging,
     users,
+    workflow_bulk,
+    workflow_tasks,
+    workflows,
 )
 from shared.vault.api import mdl_scripts as mdl
 from shared.vault.api.body import LargeBodies
@@ -98,6 +101,9 @@ CHAPTERS = (
     users,
     groups,
     domain,
+    workflow_tasks,  # before the workflows: `tasks` is no workflow's id
+    workflows,
+    workflow_bulk,
     mdl,
     connections,
     queues,
@@ -133,6 +139,10 @@ TAGS = [
     {
         "name": "User actions",
         "description": "Actions of a record's lifecycle state, and of its object.",
+    },
+    {
+        "name": "Workflows",
+        "description": "Object workflows of records, and the tasks that they give to users.",
     },
     {
         "name": "Notifications",

@@ -60,6 +60,7 @@ def job_types(services: VaultServices) -> Mapping[str, JobType]:
             services.reconciliation_records,
             services.settings.run_patience_minutes,
         ),
+        services.workflow_actions,
         RetryJobs(database, components, services.actions.run),
     )
     # A worker claims only the types that it knows: an older process leaves new ones to newer processes.

@@ -14,6 +14,7 @@ from shared.vault.attachments.attachment_service import AttachmentService
 from shared.vault.attachments.file_fields import AttachmentFields
 from shared.vault.audit.audit_service import AuditService
 from shared.vault.bulk.record_job_service import RecordJobs
+from shared.vault.components.lifecycles import START_WORKFLOW
 from shared.vault.configuration.component_files import ComponentFiles
 from shared.vault.configuration.component_jobs import ScriptJobs
 from shared.vault.configuration.component_service import ComponentService
@@ -77,11 +78,16 @@ from shared.vault.security.user_service import UserService
 from shared.vault.staging.staging_service import StagingLimits, StagingService
 from shared.vault.staging.uploads import UploadService
 from shared.vault.storage.database import Database, Notifications
+from shared.vault.workflows.bulk_actions import BulkWorkflowActions
+from shared.vault.workflows.task_service import TaskService
+from shared.vault.workflows.workflow_engine import WorkflowEngine
+from shared.vault.workflows.workflow_lists import WorkflowLists
+from shared.vault.workflows.workflow_service import WorkflowService
 
 if TYPE_CHECKING:
     from shared.vault.assembly.vault_definition import VaultDefinition
     from shared.vault.assembly.vault_settings import VaultSettings
-    from shared.vault.records.named_actions import ActionHandler
+    from shared.vault.records.named_actions import ActionContext, ActionHandler
     from shared.vault.records.row_rules import Trigger
 
 TRIGGERS: Mapping[str, Trigger] = {
@@ -106,6 +112,7 @@ class VaultServices:
         self._add_database()
         self._add_security()
         self._add_records()
+        self._add_workflows()
         self._add_queries()
         self._add_rehearsal()
         self._add_queues()
@@ -194,6 +201,18 @@ class VaultServices:
         )
         self.bulk_retries = BulkRetries(self.components, self.jobs)
 
+    def _add_workflows(self) -> None:
+        services = (self.database, self.components, self.records, self.workflow_engine)
+        self.workflows = WorkflowService(*services)
+        self.workflow_tasks = TaskService(*services)
+        self.workflow_lists = WorkflowLists(self.database, self.components)
+        self.workflow_actions = BulkWorkflowActions(
+            self.database,
+            self.jobs,
+            self.workflows,
+            self.workflow_tasks,
+        )
+
     def _triggers(self) -> Mapping[str, Trigger]:
         """Return the triggers of the Vault by object."""
         connections = ScheduledConnectionTrigger(
@@ -216,12 +235,18 @@ class VaultServices:
             self.security.profiles.named,
             emailing=self.settings.mail_server is not None,
         )
+
+        async def enter(context: ActionContext, state: str) -> None:
+            await self.records.actions.enter(context, state)
+
+        self.workflow_engine = WorkflowEngine(notifier.notify, enter)
         return {
             **entry_actions.ACTIONS,
             **connection_rules.ACTIONS,
             "retry_transfer": retry.retry_transfer,
             "ignore": ignoring.ignore,
             "notify": notifier.notify,
+            START_WORKFLOW: self.workflow_engine.start_workflow,
             **self.definition.actions,
         }
 

@@ -42,6 +42,16 @@ class AuditAction(StrEnum):
     RESET = "Reset"
     SWITCH_FAULT_ON = "Switch Fault On"
     SWITCH_FAULT_OFF = "Switch Fault Off"
+    START_WORKFLOW = "Start Workflow"
+    COMPLETE_WORKFLOW = "Complete Workflow"
+    CANCEL_WORKFLOW = "Cancel Workflow"
+    REPLACE_WORKFLOW_OWNER = "Replace Workflow Owner"
+    ACCEPT_TASK = "Accept Task"
+    RELEASE_TASK = "Undo Task Acceptance"
+    COMPLETE_TASK = "Complete Task"
+    REASSIGN_TASK = "Reassign Task"
+    CANCEL_TASK = "Cancel Task"
+    CHANGE_DUE_DATE = "Change Due Date"
 
 
 SYSTEM = AuditTrail.SYSTEM
@@ -59,6 +69,10 @@ EDITED = """
 INSERT INTO platform.audit_entry
     (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value, new_value)
 SELECT 'object', $1, $2, $3, 'Edit', $4, u.* FROM unnest($5::text[], $6::text[], $7::text[], $8::text[]) AS u
+"""
+NOTED = """
+INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, record_id, new_value)
+SELECT 'object', $1, $2, $3, $4, $5, u.id, $6 FROM unnest($7::text[]) AS u(id)
 """
 DOCUMENT = """
 INSERT INTO platform.audit_entry
@@ -180,6 +194,21 @@ async def edited(
     if lines:
         columns = _columns(lines)
         await connection.execute(EDITED, *author(caller), object_name, *columns)
+
+
+async def records_noted(
+    connection: Connection,
+    registry: Registry,
+    caller: Caller,
+    action: AuditAction,
+    object_name: str,
+    ids: Sequence[str],
+    text: str,
+) -> None:
+    """Write entries for what happened with records beside their fields: a step of a workflow, say."""
+    if ids and is_audited(registry, object_name):
+        values = (action, object_name, text_of(text), ids)
+        await connection.execute(NOTED, *author(caller), *values)
 
 
 async def document_changed(

@@ -25,6 +25,7 @@ class ComponentKind(StrEnum):
     DOCUMENT_FIELD = "Docfield"
     DOCUMENT_LIFECYCLE = "Doclifecycle"
     RENDITION_TYPE = "Renditiontype"
+    WORKFLOW = "Objectworkflow"
 
 
 class PartKind(StrEnum):
@@ -42,6 +43,7 @@ class PartKind(StrEnum):
     DOCUMENT_STATE = "Doclifecyclestate"
     DOCUMENT_USER_ACTION = "Doclifecyclestateuseraction"
     DOCUMENT_ENTRY_ACTION = "Doclifecyclestateentryaction"
+    WORKFLOW_STEP = "Objectworkflowstep"
 
 
 class StateMember(StrEnum):

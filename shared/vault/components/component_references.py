@@ -98,6 +98,7 @@ def _check_component(
             ComponentKind.PERMISSION_SET
             | ComponentKind.SECURITY_PROFILE
             | ComponentKind.STATE_TYPE_ASSOCIATION
+            | ComponentKind.WORKFLOW
             | None
         ):
             pass  # these may name what another Vault has

@@ -57,6 +57,7 @@ def _tables(step: Step, key: Key) -> Collection[str]:
             | ComponentKind.INTEGRATION_RULE
             | ComponentKind.PERMISSION_SET
             | ComponentKind.RENDITION_TYPE
+            | ComponentKind.WORKFLOW
             | None
         ):
             found = ()  # no rows depend on them

@@ -121,6 +121,7 @@ def check_consistency(component: Component) -> None:
             | ComponentKind.OBJECT_ACTION
             | ComponentKind.QUEUE
             | ComponentKind.RENDITION_TYPE
+            | ComponentKind.WORKFLOW
         ):
             pass  # their attributes do not depend on each other
         case (

@@ -9,7 +9,7 @@ from shared.vault import vql
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_kinds import ComponentKind, StateMember
 from shared.vault.components.configured_queries import token_paths, values_query
-from shared.vault.components.lifecycles import CHANGE_STATE
+from shared.vault.components.lifecycles import CHANGE_STATE, START_WORKFLOW
 from shared.vault.components.registry import Registry
 from shared.vault.model.component_model import (
     ObjectUserAction,
@@ -22,6 +22,7 @@ __all__ = [
     "CHANGE_STATE",
     "LIFECYCLE_PREFIX",
     "OBJECT_PREFIX",
+    "START_WORKFLOW",
     "check_entry_actions",
     "lifecycle_action",
     "lifecycle_actions",

@@ -125,6 +125,7 @@ def _check_change(
             | ComponentKind.DOCUMENT_FIELD
             | ComponentKind.DOCUMENT_LIFECYCLE
             | ComponentKind.RENDITION_TYPE
+            | ComponentKind.WORKFLOW
             | None
         ):
             pass  # the registry after the step has checked all

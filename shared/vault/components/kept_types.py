@@ -59,7 +59,6 @@ Mobiletab Mobile Tab
 Notificationtemplate Notification Template
 Objectlifecyclestagegroup Object Lifecycle Stage Group; Objectlifecyclestage
 Objectvalidation Object Validation Rule
-Objectworkflow Object Workflow; Objectworkflowstep, Workflowcancelationaction
 Outboundemaildomain Outbound Email Domain
 Overlaytemplate Overlay Template; Overlayoverride
 Page Page

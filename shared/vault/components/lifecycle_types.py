@@ -39,6 +39,7 @@ _USER_ACTION = ComponentType(
         text("action", NAME_LENGTH),
         text("next_state", 255),
         text("prompts", NAME_LENGTH, multi_value=True),
+        text("workflow", 255),
         xml("rule"),
         text("keyboard_shortcut", 60),
     ),

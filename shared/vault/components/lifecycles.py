@@ -14,7 +14,8 @@ from shared.vault.components.component_kinds import (
     PartKind,
     StateMember,
 )
-from shared.vault.components.component_tree import Component
+from shared.vault.components.component_tree import Component, Embedded, Scalar
+from shared.vault.components.strict_xml import XmlFault, parse_xml
 from shared.vault.model.component_model import (
     EntryAction,
     EntryCriterion,
@@ -26,7 +27,9 @@ from shared.vault.model.component_model import (
 )
 
 __all__ = [
+    "BY_RULE",
     "CHANGE_STATE",
+    "START_WORKFLOW",
     "associated",
     "build_lifecycle",
     "check_lifecycle",
@@ -36,6 +39,12 @@ __all__ = [
 
 # The user action that moves a record to ``next_state``.
 CHANGE_STATE = "change_state"
+# The action that starts the object workflow ``workflow`` with the records.
+START_WORKFLOW = "start_workflow"
+# The parameter that says that a rule of an export starts it.
+BY_RULE = "by_rule"
+# The same, as rules of other Vaults' exports name it.
+_START_RULE = "LIFECYCLE_RUN_WORKFLOW_ACTION"
 
 _ACTION = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*(?:__(?:v|c|sys))?")
 _ENTRY_ACTION_ATTRIBUTES = frozenset({"action", "order", "rule"})
@@ -144,6 +153,24 @@ def entry_action(component: Component) -> EntryAction:
     )
 
 
+def started_workflow(member: Component) -> str:
+    """Return the name of the workflow that a member of a state starts; empty when it starts none."""
+    if member.text("action") == START_WORKFLOW:
+        return last_name(member.text("workflow"))
+    rule = member.first("rule")
+    if member.text("action") or _START_RULE not in str(rule):
+        return ""
+    text = rule.content if isinstance(rule, Embedded) else str(rule)
+    try:
+        root = parse_xml(text.strip().encode())
+    except XmlFault:
+        return ""  # a rule that nobody can read starts nothing
+    for action in root.iter("action"):
+        if action.get("type") == _START_RULE:
+            return last_name(action.get("objectWorkflow", ""))
+    return ""
+
+
 def last_name(reference: str) -> str:
     """Return a state's own name out of ``Objectlifecyclestate.{lifecycle}.{state}`` or any shorter form of it."""
     return reference.rpartition(".")[2]
@@ -189,7 +216,7 @@ def _state(
 
 
 # Members with a rule instead of an action say in another Vault's language what happens.
-# They are stored and returned, and nothing here happens by them.
+# They are stored and returned, and of all that they may say only the start of a workflow happens here.
 
 
 def _user_actions(
@@ -197,7 +224,7 @@ def _user_actions(
     state: str,
 ) -> Iterator[UserAction]:
     for member in _members(lifecycle, state, StateMember.USER_ACTION):
-        if member.text("action"):
+        if member.text("action") or started_workflow(member):
             yield _user_action(member)
 
 
@@ -206,7 +233,16 @@ def _entry_actions(
     state: str,
 ) -> Iterator[EntryAction]:
     for member in _members(lifecycle, state, StateMember.ENTRY_ACTION):
-        if member.text("action"):
+        name = started_workflow(member)
+        if name:
+            order = member.whole("order") or 0
+            # A workflow of an export that cannot be carried out here keeps no record out of the state.
+            started: dict[str, tuple[Scalar, ...]] = {
+                "workflow": (name,),
+                BY_RULE: (not member.text("action"),),
+            }
+            yield EntryAction(member.name, START_WORKFLOW, order, started)
+        elif member.text("action"):
             yield entry_action(member)
 
 
@@ -223,13 +259,15 @@ def _entry_criteria(
 def _user_action(component: Component) -> UserAction:
     next_state = component.optional_text("next_state")
     next_name = None if next_state is None else last_name(next_state)
+    workflow = started_workflow(component)
     return UserAction(
         component.name,
         component.text("label"),
-        component.text("action"),
+        START_WORKFLOW if workflow else component.text("action"),
         component.whole("order") or 0,
         next_name,
         component.texts("prompts"),
+        workflow,
     )
 
 

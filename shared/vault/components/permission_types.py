@@ -72,6 +72,7 @@ class Grant(StrEnum):
     MANAGE_INTEGRATIONS = "manage_integrations"  # Application: Manage Integrations
     LOOK_UP_ACCOUNTS = "look_up_accounts"  # Application: Look Up Accounts
     REHEARSE_FAULTS = "rehearse_faults"  # in a Vault that is not in production
+    MANAGE_WORKFLOWS = "manage_workflows"  # those of others; one's own, and one's tasks, are always open
 
 
 _OBJECT_PERMISSION = ComponentType(

@@ -111,6 +111,7 @@ class _ComponentRenaming:
                 | ComponentKind.DOCUMENT_FIELD
                 | ComponentKind.DOCUMENT_LIFECYCLE
                 | ComponentKind.RENDITION_TYPE
+                | ComponentKind.WORKFLOW
                 | None
             ):
                 return component

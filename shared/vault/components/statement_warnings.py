@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.kept_attributes import kept_warnings
 from shared.vault.components.rule_warnings import rule_warnings
+from shared.vault.components.workflow_definitions import read_workflow
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
@@ -21,4 +22,10 @@ def statement_warnings(statement: Statement, registry: Registry) -> list[str]:
     found = kept_warnings(component)
     if component.type == ComponentKind.INTEGRATION_RULE:
         found += rule_warnings(component, registry)
+    if component.type == ComponentKind.WORKFLOW:
+        problems = read_workflow(component).problems()
+        found += [
+            f"{component.full_name}: kept, and not started here: {each}."
+            for each in problems
+        ]
     return found

@@ -28,6 +28,7 @@ from shared.vault.components.specification import (
     number,
     text,
 )
+from shared.vault.components.workflow_types import WORKFLOW
 from shared.vault.model.component_model import QueueType
 
 __all__ = [
@@ -205,6 +206,7 @@ _TYPED = (
     _INTEGRATION_RULE,
     *PERMISSION_TYPES,
     *DOCUMENT_TYPES,
+    WORKFLOW,
 )
 
 # Every component type by its name: those that this Vault acts on, and those that it keeps.

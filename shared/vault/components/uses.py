@@ -44,6 +44,7 @@ def _owner_kind(kind: ComponentKind) -> ComponentKind | None:
             | ComponentKind.DOCUMENT_FIELD
             | ComponentKind.DOCUMENT_LIFECYCLE
             | ComponentKind.RENDITION_TYPE
+            | ComponentKind.WORKFLOW
         ):
             return None
         case _:
@@ -131,6 +132,7 @@ def _possible_uses(component: Component) -> Iterator[Key]:
             | ComponentKind.DOCUMENT_FIELD
             | ComponentKind.DOCUMENT_LIFECYCLE
             | ComponentKind.RENDITION_TYPE
+            | ComponentKind.WORKFLOW
             | None
         ):
             pass  # they refer to their owner and to what attributes name, no more
@@ -234,6 +236,7 @@ def _implied_dependencies(component: Component) -> Iterator[Dependency]:
             | ComponentKind.DOCUMENT_FIELD
             | ComponentKind.DOCUMENT_LIFECYCLE
             | ComponentKind.RENDITION_TYPE
+            | ComponentKind.WORKFLOW
             | None
         ):
             pass  # they refer to their owner and to what attributes name, no more

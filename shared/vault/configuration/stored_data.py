@@ -25,7 +25,13 @@ Update = tuple[str, str, str]
 """SQL, and its two parameters: the stored value, and the one that replaces it."""
 
 # Tables of the platform that name the object of their rows, or the queue.
-OBJECT_TABLES = ("deletion", "record_role", "attachment", "lineage")
+OBJECT_TABLES = (
+    "deletion",
+    "record_role",
+    "attachment",
+    "lineage",
+    "workflow_item",
+)
 QUEUE_TABLES = ("queue_delivery", "queue_trace", "queue_connection")
 
 # A security profile under another name in the groups whose members have it.
@@ -81,6 +87,7 @@ async def carry_over(
             | ComponentKind.INTEGRATION_RULE
             | ComponentKind.PERMISSION_SET
             | ComponentKind.RENDITION_TYPE
+            | ComponentKind.WORKFLOW
             | None
         ):
             pass  # no data are stored by them

@@ -248,6 +248,7 @@ class UserAction:
     order: int = 0
     next_state: str | None = None
     prompts: tuple[str, ...] = ()  # fields that the caller may set while running it
+    workflow: str = ""  # that it starts
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from xml.etree.ElementTree import Element, TreeBuilder  # holds what _Reader has read  # nosec B405
-from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType
+from xml.etree.ElementTree import Element  # reads no XML itself  # nosec B405
 from xml.sax.saxutils import escape  # writes alone  # nosec B406
+
+from shared.vault.components.strict_xml import XmlFault, parse_xml
 
 MAX_FILE_BYTES = 50 * 2**20
 MAX_ENTRIES = 5_000
@@ -161,8 +162,6 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
         raise PackageFault(message)
 
 
-MAX_BYTES = 2**20
-MAX_DEPTH = 20
 NAMESPACE = "https://veevavault.com/"
 
 
@@ -171,17 +170,10 @@ def parse(text: bytes, name: str) -> Element:
 
     :raises PackageFault: when it is not XML, or has what a package's XML never has.
     """
-    if len(text) > MAX_BYTES:
-        raise PackageFault(f"{name} is larger than {MAX_BYTES} bytes")
-    parser = ParserCreate(namespace_separator=" ")
-    builder = TreeBuilder()
-    _Reader(parser, builder, name)
     try:
-        parser.Parse(text, True)
-    except ExpatError as error:
-        place = f"line {error.lineno}, column {error.offset + 1}"
-        raise PackageFault(f"{name} is not XML: {place}") from error
-    return builder.close()
+        return parse_xml(text)
+    except XmlFault as fault:
+        raise PackageFault(f"{name} {fault.message}") from fault
 
 
 def text_of(element: Element | None, path: str) -> str:
@@ -212,47 +204,3 @@ def leaf(
         return f"{indent}<{tag}/>\n"
     escaped = escape(text)
     return f"{indent}<{tag}>{escaped}</{tag}>\n"
-
-
-class _Reader:
-    """Feeds what the parser meets to a tree, and ends at the first thing that has no place here."""
-
-    def __init__(
-        self,
-        parser: XMLParserType,
-        builder: TreeBuilder,
-        name: str,
-    ) -> None:
-        self._builder = builder
-        self._name = name
-        self._depth = 0
-        parser.buffer_text = True
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = builder.data
-        # A document type comes before any entity or attribute default it could declare.
-        parser.StartDoctypeDeclHandler = self._refuse
-        parser.EntityDeclHandler = self._refuse
-        parser.ExternalEntityRefHandler = self._refuse
-
-    def _start(
-        self,
-        tag: str,
-        attributes: dict[str, str],
-    ) -> None:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise PackageFault(f"{self._name} is nested too deeply")
-        local = {_local(name): value for name, value in attributes.items()}
-        self._builder.start(_local(tag), local)
-
-    def _end(self, tag: str) -> None:
-        self._depth -= 1
-        self._builder.end(_local(tag))
-
-    def _refuse(self, *_: object) -> int:
-        raise PackageFault(f"{self._name} declares a document type or an entity")
-
-
-def _local(name: str) -> str:
-    return name.rpartition(" ")[2]

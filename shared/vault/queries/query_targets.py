@@ -20,6 +20,7 @@ from shared.vault.model.component_model import (
 from shared.vault.queries.attachment_target import attachment_target
 from shared.vault.queries.document_target import document_target
 from shared.vault.queries.user_target import USER, user_target
+from shared.vault.queries.workflow_targets import workflow_targets
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -75,6 +76,7 @@ def targets_of(registry: Components) -> dict[str, vql.Target]:
             name = attachments.object.name
             found[name] = attachments
     found |= audit_targets()
+    found |= workflow_targets()
     documents = document_target(registry.documents)
     if documents is not None:
         found[documents.object.name] = documents

@@ -49,6 +49,21 @@ EXPIRED = """
 DELETE FROM platform.deletion WHERE position IN
     (SELECT position FROM platform.deletion WHERE date_deleted < $1 LIMIT $2)
 """
+# A workflow without its record has nobody to go on with; others of its records may be left.
+LEAVE_WORKFLOWS = """
+WITH gone AS (
+    UPDATE platform.workflow_item i SET active = false FROM unnest($1::text[], $2::text[]) AS u(object, record_id)
+    WHERE i.object = u.object AND i.record_id = u.record_id AND i.active RETURNING i.id, i.workflow_id
+), ended AS (
+    UPDATE platform.workflow w SET status = 'cancelled', ended_date = date_trunc('milliseconds', now()),
+        modified_date = date_trunc('milliseconds', now())
+    WHERE w.id IN (SELECT workflow_id FROM gone) AND NOT EXISTS (SELECT FROM platform.workflow_item i
+        WHERE i.workflow_id = w.id AND i.active AND i.id NOT IN (SELECT id FROM gone)) RETURNING w.id
+)
+UPDATE platform.workflow_task t SET status = 'cancelled', ended_date = date_trunc('milliseconds', now()),
+    modified_date = date_trunc('milliseconds', now())
+FROM ended WHERE t.workflow_id = ended.id AND t.status IN ('available', 'assigned')
+"""
 # In the order of their ids, so that two deletions never wait for each other.
 LOCK = "SELECT FROM {table} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
 REFERRED = """
@@ -163,6 +178,7 @@ async def note_deletions(
         await forget_roles(connection, objects, ids)
         await forget(connection, objects, ids)
         await forget_lineage(connection, objects, ids)
+        await connection.execute(LEAVE_WORKFLOWS, objects, ids)
 
 
 @dataclass(frozen=True, slots=True)

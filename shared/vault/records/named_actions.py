@@ -11,6 +11,7 @@ from shared.vault.components.entry_action_definitions import (
     CHANGE_STATE,
     LIFECYCLE_PREFIX,
     OBJECT_PREFIX,
+    START_WORKFLOW,
     lifecycle_action,
     object_action,
 )
@@ -78,12 +79,16 @@ class RecordChanges(Protocol):
         """Delete records; one that is blocked from deletion gets an error."""
 
 
+Inputs = Mapping[str, object]
+"""Values by the names under which the start of a workflow asks for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ActionContext:
     """The arguments of a named action: the records' transaction, their ids (all locked), its parameters.
 
     ``state`` is set for an entry action: the state that the records have just entered. ``depth`` counts the actions
-    that have led to this one.
+    that have led to this one. ``inputs`` are what the caller sends with the start of a workflow.
     """
 
     connection: Connection
@@ -95,6 +100,7 @@ class ActionContext:
     parameters: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     state: str | None = None
     depth: int = 0
+    inputs: Inputs = field(default_factory=dict)
 
     def parameter(self, name: str) -> str:
         """Return a parameter's first value as text.
@@ -177,6 +183,30 @@ class NamedActions:
             entered = replace(context, parameters=entry.parameters, state=state.name)
             await self._handle(entered, entry.action)
 
+    async def enter(self, context: ActionContext, name: str) -> None:
+        """Move the context's records to a state, as the user action that leads there would.
+
+        :raises VaultFault: OPERATION_NOT_ALLOWED when their lifecycle has no such state; whatever actions raise.
+        :raises RowsRefused: when some of the records may not enter it.
+        """
+        lifecycle = context.registry.lifecycles.get(context.object.lifecycle or "")
+        if lifecycle is None or name not in lifecycle.states:
+            message = f"[{context.object.name}] has no state [{name[:100]}]"
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
+        changes = _state_change(context, name)
+        rows = await context.records.change_in(
+            context.connection,
+            context.caller,
+            context.object,
+            context.ids,
+            {},
+            changes,
+        )
+        refused = {str(row.id): row.errors[0] for row in rows if row.errors}
+        if refused:
+            raise RowsRefused(refused)
+        await self._enter(context, name)
+
     async def _run_object_action(
         self,
         context: ActionContext,
@@ -203,6 +233,10 @@ class NamedActions:
         action: UserAction,
         fields: Mapping[str, object],
     ) -> list[RowResult]:
+        if action.action == START_WORKFLOW:
+            # What is asked for is the workflow's to know.
+            inputs, fields = fields, {}
+            context = replace(context, inputs=inputs)
         _refuse_unknown(fields, action.prompts)
         enters = action.action == CHANGE_STATE
         changes = _state_change(context, action.next_state) if enters else {}
@@ -215,7 +249,8 @@ class NamedActions:
             changes,
             state=state,
         )
-        changed = replace(context, ids=_good(rows), parameters={})
+        parameters = {"workflow": (action.workflow,)} if action.workflow else {}
+        changed = replace(context, ids=_good(rows), parameters=parameters)
         if enters:
             await self._enter(changed, action.next_state)
         else:

@@ -131,6 +131,21 @@ def _is_phone_number(value: str) -> bool:
     return digits >= LEAST_DIGITS and all(fits)
 
 
+async def meeting(
+    connection: Connection,
+    registry: Registry,
+    object_name: str,
+    ids: Sequence[str],
+    criteria: str,
+) -> frozenset[str]:
+    """Return those of the records that meet criteria in VQL, as configuration writes them.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED when they are not VQL, or name what the object does not have.
+    """
+    records = _EnteringRecords(connection, registry, object_name, ids)
+    return await records.meeting(criteria, ids)
+
+
 class _EnteringRecords:
     """Evaluates criteria on the records that enter a state; queries nothing twice."""
 
@@ -157,12 +172,12 @@ class _EnteringRecords:
         # One query for what nearly all records meet, in place of one for each field.
         if not texts:
             return frozenset()
-        return await self._meeting(" AND ".join(texts), self._ids)
+        return await self.meeting(" AND ".join(texts), self._ids)
 
     async def concerned(self, condition: str) -> list[str]:
         """Return the records that a criterion with this condition is asked of."""
         if condition not in self._concerned:
-            met = await self._meeting(condition, self._ids)
+            met = await self.meeting(condition, self._ids)
             self._concerned[condition] = [each for each in self._ids if each in met]
         return self._concerned[condition]
 
@@ -172,7 +187,7 @@ class _EnteringRecords:
         asked: Sequence[str],
     ) -> list[str]:
         """Return those of some records that do not meet the criterion."""
-        met = await self._meeting(criterion.criteria, asked)
+        met = await self.meeting(criterion.criteria, asked)
         return [record_id for record_id in asked if record_id not in met]
 
     async def malformed(
@@ -193,8 +208,11 @@ class _EnteringRecords:
             if value and not is_formed(value_format, str(value))
         ]
 
-    async def _meeting(self, text: str, ids: Sequence[str]) -> frozenset[str]:
-        """Return those of the records that meet criteria in VQL."""
+    async def meeting(self, text: str, ids: Sequence[str]) -> frozenset[str]:
+        """Return those of the records that meet criteria in VQL.
+
+        :raises VaultFault: OPERATION_NOT_ALLOWED when they are not VQL, or name what the object does not have.
+        """
         rows = await self._rows(satisfied_query, text, ids)
         return frozenset(row[0] for row in rows)
 
@@ -213,7 +231,7 @@ class _EnteringRecords:
         try:
             compiled = query(text, self._object, self._registry, ids)
         except vql.VqlError as error:
-            message = f"Entry criteria of the state are no condition on [{self._object}]: {error}"
+            message = f"Criteria of the configuration are no condition on [{self._object}]: {error}"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
         sql, parameters = compiled.page(len(ids), 0)
         if compiled.deferred:

@@ -27,17 +27,7 @@ from shared.vault.vql.syntax_tree import SourceOption, StateFunctionName
 
 COMPONENT = "vault_component__v"
 
-_WORKFLOWS = ("workflow", "workflow_item", "workflow_task", "workflow_task_item")
-ABSENT = frozenset(
-    (
-        *("documents", "binders", "relationships", "events", "workflows"),
-        *(
-            f"{status}_{part}__sys"
-            for status in ("active", "inactive")
-            for part in _WORKFLOWS
-        ),
-    )
-)
+ABSENT = frozenset(("documents", "binders", "relationships", "events", "workflows"))
 """Targets of the public API that a Vault may lack: an error says so, where other names are unknown."""
 
 

@@ -78,6 +78,10 @@ PAGES = {
     "GET /jobs/{job_id}/logs/{task_id}/{log}": SIGNED_IN,
     "POST /jobs/{job_id}/start": SIGNED_IN,
     "POST /jobs/{job_id}/cancel": SIGNED_IN,
+    "GET /tasks": SIGNED_IN,
+    "GET /tasks/{task_id}": SIGNED_IN,
+    "POST /tasks/{task_id}/{action_name}": SIGNED_IN,
+    "POST /workflows/{workflow_id}/cancel": SIGNED_IN,
     "GET /rehearsal": ADMIN,
     "POST /rehearsal": ADMIN,
     "POST /rehearsal/end": ADMIN,
@@ -143,6 +147,7 @@ async def _values(admin: Api) -> dict[str, str]:
         "switch_id": "nothing",
         "job_id": "999999999",
         "action_name": "nothing",
+        "workflow_id": "999999999",
     }
 
 

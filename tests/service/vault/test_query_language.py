@@ -370,10 +370,6 @@ async def test_a_target_is_no_object_of_the_record_calls(integration: Api) -> No
         ),
         ("SELECT id FROM crate__c FIND ('x' SCOPE CONTENT)", "ATTRIBUTE_NOT_SUPPORTED"),
         ("SELECT id FROM workflows", "ATTRIBUTE_NOT_SUPPORTED"),
-        (
-            "SELECT id, owner__sys FROM active_workflow_task__sys",
-            "ATTRIBUTE_NOT_SUPPORTED",
-        ),
         ("SHOW TABLES", "INCORRECT_QUERY_SYNTAX_ERROR"),
     ],
 )

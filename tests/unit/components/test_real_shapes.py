@@ -96,12 +96,10 @@ def test_states_of_an_exported_lifecycle() -> None:
         "complete_state__sys",
     )
     assert (opened.record_status, shipped.record_status) == ("active__v", "inactive__v")
-    # Rules are kept; nothing here is done by them.
-    assert (opened.user_actions, shipped.entry_actions, shipped.entry_criteria) == (
-        (),
-        (),
-        (),
-    )
+    # Of all that rules may say, the start of a workflow is done here; the rest is kept.
+    started = [(each.action, each.workflow) for each in opened.user_actions]
+    assert started == [("start_workflow", "sample_shipment__c")]
+    assert (shipped.entry_actions, shipped.entry_criteria) == ((), ())
 
 
 def test_values_of_an_exported_picklist() -> None:

@@ -1,0 +1,288 @@
+"""Serves the work list of a user's tasks, one task with its form, and the workflows of a record."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from shared.protocol.error_types import ErrorType
+from shared.protocol.whole_numbers import LARGEST
+from shared.vault.admin.inputs import Input, entered, inputs
+from shared.vault.admin.listing import PAGE_SIZE, Listing, Page, selected
+from shared.vault.admin.showing import record_path
+from shared.vault.admin.viewing import object_of, view
+from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.api.workflow_tasks import step_of
+from shared.vault.components.workflow_definitions import VERDICT
+from shared.vault.errors import VaultFault
+from shared.vault.vql import literal
+from shared.vault.workflows.verdicts import COMMENT
+from shared.vault.workflows.workflow_lists import (
+    WorkflowFilter,
+    task_actions,
+    workflow_actions,
+)
+from shared.vault.workflows.workflow_table import TaskStatus
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.components.workflow_definitions import FieldPrompt, Step
+    from shared.vault.model.component_model import Field, VaultObject
+
+router = APIRouter()
+
+Number = Annotated[int, Path(ge=1, le=LARGEST)]
+SHOWN = 100  # tasks or workflows of one record on its page
+WORK = "/ui/tasks"
+COMPLETE = "complete"
+DONE = {
+    "accept": "The task is yours.",
+    "undoaccept": "The task is available to others again.",
+    COMPLETE: "The task is completed.",
+    "cancel": "The task is cancelled.",
+    "reassign": "The task has another assignee.",
+}
+MARKS = {
+    TaskStatus.AVAILABLE: "pending",
+    TaskStatus.ASSIGNED: "in_progress",
+    TaskStatus.COMPLETED: "success",
+    TaskStatus.CANCELLED: "inactive",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTask:
+    """A task on a page; ``name`` and ``path`` are of its record, ``owner`` is the name of its assignee."""
+
+    row: Record
+    name: str = ""
+    path: str = ""
+    owner: str = ""
+
+    @property
+    def mark(self) -> str:
+        """Return the class of its status."""
+        return MARKS[TaskStatus(self.row["status"])]
+
+    @property
+    def comment(self) -> str:
+        """Return the comments on its verdict and on the task."""
+        texts = (self.row["verdict_comment"], self.row["comment"])
+        return " / ".join(text for text in texts if text)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownWorkflow:
+    """A workflow on the page of its record, with its tasks."""
+
+    row: Record
+    owner: str
+    tasks: Sequence[ShownTask]
+    may_cancel: bool
+
+
+@router.get("/tasks")
+async def tasks(visit: Visiting, page: Page = 1) -> Response:
+    """List the caller's open tasks, those that they may accept, and those that they have completed."""
+    lists = visit.vault.workflow_lists
+    me = visit.caller.user_id
+    found: dict[str, Listing] = {}
+    for status in (TaskStatus.ASSIGNED, TaskStatus.AVAILABLE, TaskStatus.COMPLETED):
+        number = page if status is TaskStatus.COMPLETED else 1
+        size = PAGE_SIZE if status is TaskStatus.COMPLETED else SHOWN
+        wanted = WorkflowFilter(user_id=me, statuses=(status.value,))
+        rows = await lists.tasks(visit.caller, wanted, size, (number - 1) * size)
+        shown = [{"task": each} for each in await _with_records(visit, rows.rows)]
+        found[status.value] = Listing(shown, rows.total, number)
+    return visit.page("tasks.html", lists=found)
+
+
+@router.get("/tasks/{task_id}")
+async def one_task(visit: Visiting, task_id: Number) -> Response:
+    """Show a task with what the caller may do, and the record that it is about."""
+    lists = visit.vault.workflow_lists
+    row = await lists.task(visit.caller, task_id)
+    target = object_of(visit, row["object"])
+    record = await view(visit, target.name, row["record_id"])
+    step = await step_of(visit.vault, row)
+    actions = dict(task_actions(visit.caller, row))
+    fields: list[Input] = []
+    if COMPLETE in actions:
+        prompts = _prompts(step, target)
+        fields = await inputs(visit, target, list(prompts), record.values)
+    people = await lists.colleagues() if "reassign" in actions else []
+    owners = await lists.names([row["owner_id"]] if row["owner_id"] else [])
+    shown = ShownTask(row, record.name, record.path, owners.get(row["owner_id"], ""))
+    return visit.page(
+        "task.html",
+        task=shown,
+        step=step,
+        view=record,
+        actions=actions,
+        inputs=fields,
+        people=[each for each in people if each[0] != row["owner_id"]],
+    )
+
+
+@router.post("/tasks/{task_id}/{action_name}")
+async def run(visit: Visiting, task_id: Number, action_name: str) -> Response:
+    """Carry out what a task's form asks for, and go to the work list; to the task where it stays the caller's."""
+    service, caller = visit.vault.workflow_tasks, visit.caller
+    back = f"{WORK}/{task_id}"
+    match action_name:
+        case "accept":
+            return await _done(
+                visit, back, action_name, lambda: service.accept(caller, task_id)
+            )
+        case "undoaccept":
+            return await _done(
+                visit, WORK, action_name, lambda: service.undo_accept(caller, task_id)
+            )
+        case "cancel":
+            return await _done(
+                visit, WORK, action_name, lambda: service.cancel(caller, task_id)
+            )
+        case "reassign":
+            user_id = visit.form.fields.get("user", "")
+            if not user_id.isdigit():
+                raise VaultFault(
+                    ErrorType.PARAMETER_REQUIRED, "Choose who gets the task"
+                )
+            return await _done(
+                visit,
+                WORK,
+                action_name,
+                lambda: service.reassign(caller, task_id, int(user_id)),
+            )
+        case "complete":
+            values = await _completion(visit, task_id)
+            return await _done(
+                visit,
+                WORK,
+                action_name,
+                lambda: service.complete(caller, task_id, values),
+            )
+        case _:
+            raise VaultFault(ErrorType.INVALID_DATA, "Tasks have no such action")
+
+
+@router.post("/workflows/{workflow_id}/cancel")
+async def cancel(visit: Visiting, workflow_id: Number) -> Response:
+    """Cancel a workflow, and go to its record."""
+    row = await visit.vault.workflow_lists.workflow(visit.caller, workflow_id)
+    path = record_path(row["object"], row["record_id"])
+    comment = visit.form.fields.get("comment", "")
+
+    async def carry_out() -> str:
+        await visit.vault.workflows.cancel(visit.caller, workflow_id, comment)
+        return path
+
+    await visit.once(carry_out)
+    return visit.go(path, f"{row['label']} is cancelled.")
+
+
+async def workflows_of(
+    visit: Visit, object_name: str, record_id: str
+) -> list[ShownWorkflow]:
+    """Return the workflows of a record with their tasks, the latest first."""
+    lists, caller = visit.vault.workflow_lists, visit.caller
+    wanted = WorkflowFilter(object_name, record_id)
+    workflows = await lists.workflows(caller, wanted, SHOWN, 0)
+    if not workflows.rows:
+        return []
+    found = await lists.tasks(caller, wanted, SHOWN, 0)
+    owners = {row["owner_id"] for row in (*workflows.rows, *found.rows)}
+    names = await lists.names([each for each in owners if each is not None])
+    by_workflow: dict[int, list[ShownTask]] = defaultdict(list)
+    for row in reversed(found.rows):
+        task = ShownTask(row, owner=names.get(row["owner_id"], ""))
+        by_workflow[row["workflow_id"]].append(task)
+    return [
+        ShownWorkflow(
+            row,
+            names.get(row["owner_id"], ""),
+            by_workflow[row["id"]],
+            "cancel" in dict(workflow_actions(caller, row)),
+        )
+        for row in workflows.rows
+    ]
+
+
+async def _done(
+    visit: Visit,
+    path: str,
+    action_name: str,
+    change: Callable[[], Awaitable[None]],
+) -> Response:
+    """Carry a change out once, and go to ``path``; what refuses it is shown at the task."""
+
+    async def carry_out() -> str:
+        await change()
+        return path
+
+    try:
+        await visit.once(carry_out)
+    except VaultFault as fault:
+        task = visit.request.url.path.rpartition("/")[0]
+        return visit.go(
+            task, f"{fault.error.type}: {fault.error.message}", refused=True
+        )
+    return visit.go(path, DONE[action_name])
+
+
+async def _completion(visit: Visit, task_id: int) -> dict[str, object]:
+    """Return what the form of a task completes it with: the verdict, its fields, and the comment on it."""
+    row = await visit.vault.workflow_lists.task(visit.caller, task_id)
+    step = await step_of(visit.vault, row)
+    target = object_of(visit, row["object"])
+    sent = dict(visit.form.fields)
+    name = sent.get(VERDICT, "")
+    verdict = step.verdict(name) if name else None
+    prompts = [*step.fields, *(verdict.fields if verdict else ())]
+    fields = _known(prompts, target)
+    values: dict[str, object] = dict(entered(fields, sent, visit.registry))
+    if name:
+        values[VERDICT] = name
+    comment = sent.get("comment", "").strip()
+    if comment:
+        values[verdict.comment_name if verdict else COMMENT] = comment
+    return values
+
+
+def _prompts(step: Step, target: VaultObject) -> list[Field]:
+    """Return the fields that a task asks for with any of its verdicts, each once."""
+    prompts = [*step.fields]
+    for verdict in step.verdicts:
+        prompts += verdict.fields
+    return _known(prompts, target)
+
+
+def _known(prompts: Sequence[FieldPrompt], target: VaultObject) -> list[Field]:
+    names = dict.fromkeys(each.field for each in prompts if each.object == target.name)
+    return [target.fields[name] for name in names if name in target.fields]
+
+
+async def _with_records(visit: Visit, rows: Sequence[Record]) -> list[ShownTask]:
+    """Return tasks with the names and pages of their records."""
+    ids: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        ids[row["object"]].append(row["record_id"])
+    names: dict[tuple[str, str], str] = {}
+    for object_name, record_ids in ids.items():
+        listed = ", ".join(literal(each) for each in dict.fromkeys(record_ids))
+        statement = (
+            f"SELECT id, name__v FROM {object_name} WHERE id CONTAINS ({listed})"
+        )
+        for record in await selected(visit, statement):
+            names[object_name, record["id"]] = record["name__v"]
+    shown: list[ShownTask] = []
+    for row in rows:
+        own = row["object"], row["record_id"]
+        shown.append(ShownTask(row, names.get(own, own[1]), record_path(*own)))
+    return shown

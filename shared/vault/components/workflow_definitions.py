@@ -1,0 +1,398 @@
+"""Reads what an Objectworkflow component says: its steps, who takes part, verdicts, decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from shared.vault.components.component_kinds import PartKind
+from shared.vault.components.component_tree import Embedded
+from shared.vault.components.lifecycles import last_name
+from shared.vault.components.strict_xml import XmlFault, parse_xml
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element  # reads no XML itself  # nosec B405
+
+    from shared.vault.components.component_tree import Component
+    from shared.vault.model.component_model import Scalar
+
+__all__ = [
+    "Assignment",
+    "DecisionRule",
+    "FieldPrompt",
+    "ParticipantControl",
+    "Step",
+    "StepKind",
+    "TaskCondition",
+    "Verdict",
+    "VerdictMatch",
+    "WorkflowDefinition",
+    "read_workflow",
+]
+
+VERDICT = "verdict_public_key__c"
+OWNER = "workflow_owner__sys"
+"""The participant that every workflow has: whoever owns it."""
+
+_USER_TASK = "userTask"
+MAX_STEPS = 200
+
+
+class StepKind(StrEnum):
+    """The types of step that this Vault carries out."""
+
+    START = "start"
+    TASK = "usertask"
+    DECISION = "decision"
+    CHANGE_STATE = "changestate"
+    NOTIFICATION = "notification"
+    END = "end"
+
+
+class Assignment(StrEnum):
+    """Who of a task's participants has to do it: each of them, or any one, who accepts it."""
+
+    ANY = "any"
+    EACH = "each"
+
+
+class VerdictMatch(StrEnum):
+    """How the verdicts of a task have to agree with the one that a decision names."""
+
+    ANY = "any_label"
+    ALL = "all_label"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPrompt:
+    """A field of the record that is asked for with a task or a verdict."""
+
+    object: str
+    field: str
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One answer that a task may be completed with; ``comment`` is the label under which it asks for one."""
+
+    name: str
+    label: str
+    fields: tuple[FieldPrompt, ...] = ()
+    comment: str = "Comment"
+    comment_required: bool = False
+    esignature: bool = False
+
+    @property
+    def comment_name(self) -> str:
+        """Return the name under which a caller sends the comment: ``{verdict}_comment__c``."""
+        return f"{self.name.removesuffix('__c')}_comment__c"
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantControl:
+    """Participants: members of roles on the records, users whom fields name, groups, or whom the initiator names."""
+
+    name: str
+    label: str
+    roles: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> bool:
+        """Return whether the initiator has to name the participants."""
+        return not (self.roles or self.fields or self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCondition:
+    """Holds when the verdicts of a task's last round are the one of this label."""
+
+    step: str
+    label: str
+    match: VerdictMatch
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRule:
+    """One way out of a decision; without conditions it is taken when no rule before it has been."""
+
+    next_steps: tuple[str, ...]
+    task: TaskCondition | None = None
+    criteria: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step; which of its parts it has depends on ``kind``, None for a type that is not carried out here."""
+
+    name: str
+    label: str
+    kind: StepKind | None
+    type: str
+    next_steps: tuple[str, ...]
+    instructions: str = ""
+    participant: str = ""
+    assignment: Assignment = Assignment.EACH
+    verdicts: tuple[Verdict, ...] = ()
+    fields: tuple[FieldPrompt, ...] = ()
+    rules: tuple[DecisionRule, ...] = ()
+    next_state: str = ""
+    parameters: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    def verdict(self, name: str) -> Verdict | None:
+        """Return the verdict of a name, or None."""
+        return next((each for each in self.verdicts if each.name == name), None)
+
+
+@dataclass(frozen=True)
+class WorkflowDefinition:
+    """An object workflow: the lifecycles whose records it is for, its steps, and the controls of its start step."""
+
+    name: str
+    label: str
+    active: bool
+    lifecycles: tuple[str, ...]
+    steps: Mapping[str, Step]
+    participants: Mapping[str, ParticipantControl]
+    multiple: bool = False
+    cancellation_comment: bool = False
+
+    @property
+    def start(self) -> Step | None:
+        """Return the step that it begins with."""
+        starts = (step for step in self.steps.values() if step.kind is StepKind.START)
+        return next(starts, None)
+
+    def problems(self) -> list[str]:
+        """Return a text for each thing for which it cannot be carried out here, each with the step's name."""
+        found = [] if self.start else ["it has no step of type start"]
+        for step in self.steps.values():
+            path = f"Objectworkflowstep {step.name}"
+            found += [f"{path}: {text}" for text in _of_step(step, self)]
+        return found
+
+
+def read_workflow(component: Component) -> WorkflowDefinition:
+    """Return the workflow of a component; what is not understood of it is among its problems."""
+    parts = component.children_of(PartKind.WORKFLOW_STEP)
+    steps = {part.name: _step(part) for part in parts}
+    participants: dict[str, ParticipantControl] = {}
+    for part in component.children_of(PartKind.WORKFLOW_STEP):
+        if part.text("type") == StepKind.START:
+            for control in _controls(_detail(part)[0], "participant"):
+                participants[control.get("name", "")] = _participant(control)
+    return WorkflowDefinition(
+        component.name,
+        component.text("label", component.name),
+        component.flag("active", True),
+        tuple(map(last_name, component.texts("object_lifecycles"))),
+        steps,
+        participants,
+        component.text("cardinality") == "OneOrMany",
+        component.flag("cancellation_comment"),
+    )
+
+
+def _step(part: Component) -> Step:
+    root, problem = _detail(part)
+    problems = [problem] if problem else []
+    type_name = part.text("type")
+    kind = StepKind(type_name) if type_name in frozenset(StepKind) else None
+    instructions = [
+        _text(each, "instructions") for each in _controls(root, "instructions")
+    ]
+    verdicts = _verdicts(root)
+    rules, unknown = _rules(root)
+    named = _attribute(root, "assignment", "participant") or part.text("participant")
+    any_one = _attribute(root, "assignmentType", "type") == Assignment.ANY
+    return Step(
+        part.name,
+        part.text("label", part.name),
+        kind,
+        type_name,
+        tuple(map(last_name, part.texts("next_steps"))),
+        "\n".join(filter(None, instructions)),
+        named,
+        Assignment.ANY if any_one else Assignment.EACH,
+        verdicts,
+        tuple(_of_controls(root)),
+        rules,
+        last_name(_content(root, "nextstate")),
+        part.attributes,
+        (*problems, *unknown),
+    )
+
+
+def _of_step(step: Step, definition: WorkflowDefinition) -> Iterator[str]:
+    yield from step.problems
+    if step.kind is None:
+        yield f"steps of type {step.type[:60] or '(none)'} are not carried out here"
+    for name in (
+        *step.next_steps,
+        *(each for rule in step.rules for each in rule.next_steps),
+    ):
+        if name not in definition.steps:
+            yield f"there is no step {name[:120]}"
+    match step.kind:
+        case StepKind.TASK if step.participant not in {OWNER, *definition.participants}:
+            yield f"there is no participant {step.participant[:120] or '(none)'}"
+        case StepKind.CHANGE_STATE if not step.next_state:
+            yield "it names no state"
+        case StepKind.DECISION if not step.rules:
+            yield "it has no rules"
+        case StepKind.NOTIFICATION if not step.parameters.get("subject"):
+            yield "give subject, body, and participants, users, groups or fields"
+        case _:
+            pass
+    for verdict in step.verdicts:
+        if verdict.esignature:
+            yield f"verdict {verdict.name}: signatures are not taken here"
+
+
+# The XML of steps
+
+
+def _detail(part: Component) -> tuple[Element | None, str]:
+    """Return the root of a step's XML, None without one; and why it cannot be read."""
+    return _parsed(part.first("step_detail"))
+
+
+def _parsed(value: Scalar | None) -> tuple[Element | None, str]:
+    text = value.content if isinstance(value, Embedded) else str(value or "")
+    if not text.strip():
+        return None, ""
+    try:
+        # Its declaration may name an encoding, which bytes alone may have.
+        return parse_xml(text.strip().encode()), ""
+    except XmlFault as fault:
+        return None, f"step_detail {fault.message}"
+
+
+def _found(root: Element | None, tag: str) -> list[Element]:
+    return [] if root is None else list(root.iter(tag))
+
+
+def _controls(root: Element | None, kind: str) -> list[Element]:
+    controls = _found(root, "control")
+    return [control for control in controls if control.get("type") == kind]
+
+
+def _attribute(root: Element | None, tag: str, name: str) -> str:
+    for element in _found(root, tag):
+        return element.get(name, "")
+    return ""
+
+
+def _content(root: Element | None, tag: str) -> str:
+    for element in _found(root, tag):
+        return (element.text or "").strip()
+    return ""
+
+
+def _text(element: Element, tag: str) -> str:
+    return (element.findtext(tag) or element.get("label") or "").strip()
+
+
+def _participant(control: Element) -> ParticipantControl:
+    def named(tag: str) -> tuple[str, ...]:
+        references = [each.get("reference", "") for each in control.iter(tag)]
+        return tuple(last_name(each) for each in references if each)
+
+    name = control.get("name", "")
+    return ParticipantControl(
+        name,
+        control.get("label") or name,
+        named("role"),
+        named("field"),
+        named("group"),
+    )
+
+
+def _verdicts(root: Element | None) -> tuple[Verdict, ...]:
+    found: list[Verdict] = []
+    for control in _controls(root, "verdict"):
+        for each in control.findall("verdict"):
+            comment = each.find("comment")
+            label = "" if comment is None else comment.get("label", "")
+            found.append(
+                Verdict(
+                    each.get("name", ""),
+                    each.get("label", "") or each.get("name", ""),
+                    tuple(_prompts(each)),
+                    label or "Comment",
+                    comment is not None and _is_true(comment.get("required")),
+                    _is_true(each.get("esignature")),
+                )
+            )
+    return tuple(found)
+
+
+def _of_controls(root: Element | None) -> Iterator[FieldPrompt]:
+    """Yield the fields that a task asks for with any verdict."""
+    for control in _controls(root, "field"):
+        yield from _prompts(control)
+
+
+def _prompts(owner: Element) -> Iterator[FieldPrompt]:
+    for each in owner.findall("field"):
+        _, _, path = each.get("reference", "").partition(".")
+        object_name, _, name = path.partition(".")
+        if name:
+            yield FieldPrompt(object_name, name, _is_true(each.get("required")))
+
+
+def _rules(root: Element | None) -> tuple[tuple[DecisionRule, ...], list[str]]:
+    """Return the rules of a decision, and what of their conditions is not understood."""
+    rules: list[DecisionRule] = []
+    problems: list[str] = []
+    for rule in _found(root, "rule"):
+        steps = tuple(
+            last_name((each.text or "").strip()) for each in rule.iter("nextStep")
+        )
+        conditions = rule.findall("expression")
+        criteria = (rule.findtext("criteria") or "").strip()
+        task = _task_condition(conditions) if conditions else None
+        if conditions and task is None:
+            problems.append("a rule has a condition that is not evaluated here")
+        rules.append(DecisionRule(steps, task, criteria))
+    return tuple(rules), problems
+
+
+def _task_condition(conditions: Sequence[Element]) -> TaskCondition | None:
+    """Return the condition on a task's verdict; None for any other condition."""
+    if len(conditions) != 1:
+        return None
+    (function,) = conditions
+    if not function.get("qualifier", "").endswith(_USER_TASK):
+        return None
+    groups = [
+        each
+        for each in function.findall("expression")
+        if each.get("operator") == "argumentGroup"
+    ]
+    methods = [
+        each
+        for each in function.findall("expression")
+        if each.get("operator") == "method"
+    ]
+    arguments = {
+        (each.findtext("value") or "").strip(): _argument(each) for each in groups
+    }
+    method = (methods[0].findtext("value") or "").strip() if methods else ""
+    step, label = arguments.get("ARGUMENT_GROUP1"), arguments.get("ARGUMENT_GROUP2")
+    if method not in frozenset(VerdictMatch) or not step or not label:
+        return None
+    return TaskCondition(last_name(step), label, VerdictMatch(method))
+
+
+def _argument(group: Element) -> str:
+    return (group.findtext("expression/value") or "").strip()
+
+
+def _is_true(value: str | None) -> bool:
+    return value == "true"

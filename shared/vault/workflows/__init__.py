@@ -1,0 +1,1 @@
+"""Object workflows: started with records, moved on by tasks, carried out in the transaction of the change."""
