@@ -48,6 +48,7 @@ def implied(grant: Grant) -> frozenset[Grant]:
             | Grant.REQUEST_RUNS
             | Grant.LOOK_UP_ACCOUNTS
             | Grant.REHEARSE_FAULTS
+            | Grant.READ_DIRECT_DATA
         ):
             return frozenset()
         case _:

@@ -69,6 +69,7 @@ def _is_for_delegates(grant: Grant) -> bool:
             | Grant.RECORD_MIGRATION
             | Grant.REQUEST_RUNS
             | Grant.REHEARSE_FAULTS
+            | Grant.READ_DIRECT_DATA
         ):
             return False
         case _:

@@ -212,6 +212,7 @@ def _is_for_remotes(grant: Grant) -> bool:
             | Grant.MANAGE_INTEGRATIONS
             | Grant.LOOK_UP_ACCOUNTS
             | Grant.REHEARSE_FAULTS
+            | Grant.READ_DIRECT_DATA
         ):
             return False
         case _:
@@ -243,6 +244,7 @@ def _reads_only(grant: Grant) -> bool:
             | Grant.MANAGE_INTEGRATIONS
             | Grant.LOOK_UP_ACCOUNTS
             | Grant.REHEARSE_FAULTS
+            | Grant.READ_DIRECT_DATA
         ):
             return False
         case _:

@@ -24,6 +24,7 @@ from shared.vault.api import (
     auth,
     connections,
     delegation,
+    direct_data,
     document_batch,
     document_files,
     document_metadata,
@@ -76,6 +77,7 @@ STATIC = Path(__file__).parent / "static"
 CHAPTERS = (
     auth,
     delegation,
+    direct_data,
     query,
     roles,  # before the records: in `DELETE /{object}/roles`, `roles` is no record's id
     records,

@@ -23,6 +23,8 @@ from shared.vault.connections.connection_rules import OBJECT as CONNECTION
 from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.connection_service import Connections
 from shared.vault.connections.handshake import Identity
+from shared.vault.direct_data.direct_data_service import DirectDataService
+from shared.vault.direct_data.file_jobs import DirectDataJobs
 from shared.vault.documents.document_batches import DocumentBatches
 from shared.vault.documents.document_content import DocumentFiles
 from shared.vault.documents.document_reading import DocumentReader
@@ -346,6 +348,17 @@ class VaultServices:
             self.queries,
         )
         self.audit_exports = AuditExports(self.jobs, self.audit, self.files)
+        self.direct_data = DirectDataService(
+            self.database, self.components, self.jobs, self.files
+        )
+        self.direct_data_jobs = DirectDataJobs(
+            self.database,
+            self.components,
+            self.jobs,
+            self.files,
+            self.vault_id,
+            scheduled=self.settings.direct_data,
+        )
         self.record_jobs = RecordJobs(self.records, self.jobs, self.files)
         self.inbound_packages = InboundPackages(
             self.database,

@@ -72,6 +72,7 @@ class Grant(StrEnum):
     MANAGE_INTEGRATIONS = "manage_integrations"  # Application: Manage Integrations
     LOOK_UP_ACCOUNTS = "look_up_accounts"  # Application: Look Up Accounts
     REHEARSE_FAULTS = "rehearse_faults"  # in a Vault that is not in production
+    READ_DIRECT_DATA = "read_direct_data"  # Application: API: Direct Data
 
 
 _OBJECT_PERMISSION = ComponentType(

@@ -65,6 +65,7 @@ GRANTS = {
     Grant.MANAGE_INTEGRATIONS: {ADMIN},
     Grant.LOOK_UP_ACCOUNTS: {ADMIN, BUSINESS},
     Grant.REHEARSE_FAULTS: {ADMIN},
+    Grant.READ_DIRECT_DATA: {ADMIN},
 }
 
 # object → profile → the first letters of the operations
