@@ -22,7 +22,7 @@ from shared.vault.api.request_context import (
     vault_of,
 )
 from shared.vault.direct_data.direct_data_service import Period
-from shared.vault.direct_data.file_table import DataFile
+from shared.vault.direct_data.direct_data_table import DataFile
 
 router = APIRouter(prefix=f"{PREFIX}/services/directdata/files", tags=["Direct Data"])
 

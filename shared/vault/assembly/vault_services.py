@@ -23,8 +23,8 @@ from shared.vault.connections.connection_rules import OBJECT as CONNECTION
 from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.connection_service import Connections
 from shared.vault.connections.handshake import Identity
+from shared.vault.direct_data.direct_data_jobs import DirectDataJobs
 from shared.vault.direct_data.direct_data_service import DirectDataService
-from shared.vault.direct_data.file_jobs import DirectDataJobs
 from shared.vault.documents.document_batches import DocumentBatches
 from shared.vault.documents.document_content import DocumentFiles
 from shared.vault.documents.document_reading import DocumentReader

@@ -13,7 +13,7 @@ import orjson
 from shared.protocol.json_values import date_time_text
 from shared.vault import vql
 from shared.vault.components.component_kinds import ComponentKind
-from shared.vault.direct_data.extracts import (
+from shared.vault.direct_data.table_extracts import (
     ID_LENGTH,
     Column,
     ColumnType,

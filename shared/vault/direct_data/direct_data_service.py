@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
-from shared.vault.direct_data.file_jobs import MAKE
-from shared.vault.direct_data.file_table import DataFile, ExtractType, FileTable
+from shared.vault.direct_data.direct_data_jobs import MAKE
+from shared.vault.direct_data.direct_data_table import DataFile, ExtractType, FileTable
 from shared.vault.errors import VaultFault
 from shared.vault.model.field_types import DOCUMENTS
 

@@ -18,7 +18,7 @@ from shared.vault.direct_data.configuration_extracts import (
     difference,
     metadata_extract,
 )
-from shared.vault.direct_data.extracts import (
+from shared.vault.direct_data.table_extracts import (
     DELETIONS,
     TableExtract,
     log_extracts,

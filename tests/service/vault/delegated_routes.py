@@ -49,6 +49,9 @@ PUT /api/{version}/services/queues/{queue_name}/actions/disable_delivery
 PUT /api/{version}/services/queues/{queue_name}/actions/reset
 POST /api/{version}/services/queues/{queue_name}/deliveries
 PUT /api/{version}/services/queues/{queue_name}/actions/trace_delivery
+GET /api/{version}/services/directdata/files
+GET /api/{version}/services/directdata/files/{name}
+POST /api/{version}/services/directdata/files
 POST /api/{version}/services/package
 PUT /api/{version}/services/package
 POST /api/{version}/services/package/actions/validate

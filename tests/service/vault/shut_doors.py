@@ -117,6 +117,11 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "DELETE /services/rehearsal/switches",
         "DELETE /services/rehearsal/switches/{switch_id}",
     ),
+    "all values there are, for callers who may read every record, document and audit trail": (
+        "GET /services/directdata/files",
+        "GET /services/directdata/files/{name}",
+        "POST /services/directdata/files",
+    ),
     "titles, states and counts of jobs": (
         "GET /services/jobs/histories",
         "GET /services/jobs/monitors",

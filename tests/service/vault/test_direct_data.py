@@ -9,7 +9,12 @@ import tarfile
 from dataclasses import dataclass
 from typing import Any
 
+from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
+from shared.vault.direct_data.direct_data_jobs import DirectDataJobs
+from shared.vault.jobs.job_model import JobContext
+from shared.vault.jobs.job_table import ClaimedJob
+from shared.vault.jobs.worker import Run
 from tests.service.vault import own_vault
 from tests.service.vault.documenting import created
 from tests.service.vault.jobbing import finished
@@ -30,6 +35,14 @@ METADATA = [
     "length",
     "related_extract",
 ]
+
+# More than an hour ago, and no end of a window.
+OVERDUE = """
+UPDATE platform.direct_data_chain SET stop_time = date_trunc('hour', now()) - interval '65 minutes' RETURNING stop_time
+"""
+AGED = """
+UPDATE platform.direct_data_file SET created_date = now() - interval '3 days' WHERE name = $1 RETURNING folder
+"""
 
 vault = own_vault.vault
 api = own_vault.api
@@ -310,3 +323,52 @@ async def test_files_lie_within_the_times_asked_for(admin: Api) -> None:
     before = await admin.get(FILES, params={"stop_time": "2001-01-01T00:00Z"})
     assert before.data == []
     assert before.body["responseDetails"] == {"total": 0}
+
+
+async def test_each_window_that_has_ended_has_a_file_of_which_the_first_has_all(
+    vault: Vault, admin: Api
+) -> None:
+    await make(admin, FULL)
+    jobs = DirectDataJobs(
+        vault.database,
+        vault.components,
+        vault.jobs,
+        vault.files,
+        vault.vault_id,
+        scheduled=True,
+    )
+    async with vault.database.connection() as connection:
+        begin = await connection.fetchval(OVERDUE)
+    await owner(admin)
+    run = Run(ClaimedJob(None, "", 1, {}), vault.jobs.table)  # type: ignore[arg-type]
+    context = JobContext(2**30, SYSTEM, {}, {}, run)
+    result = await jobs.make_windows(context)
+    names = [path.rpartition("/")[2][:-4] for path in result.results["artifacts"]]  # type: ignore[attr-defined]
+    listed = (await admin.get(FILES, params={"extract_type": INCREMENTAL})).data
+    windows = [file for file in listed if file["name"] in names]
+    assert len(windows) == len(names) >= 5
+    starts = [window["start_time"] for window in windows]
+    stops = [window["stop_time"] for window in windows]
+    assert starts[0] == f"{begin:%Y-%m-%dT%H:%MZ}"
+    assert starts[1:] == stops[:-1]
+    assert {stop[-3:-1] for stop in stops} <= {"00", "15", "30", "45"}
+    first, *others = [window["record_count"] for window in windows]
+    assert first > 0
+    assert set(others) == {0}
+    # Nothing more is due: a second run makes no file.
+    assert (await jobs.make_windows(context)).results == {"artifacts": []}
+
+
+async def test_expired_files_are_removed_with_their_parts(
+    vault: Vault, admin: Api
+) -> None:
+    full = await make(admin, FULL)
+    name = full.listed["name"]
+    async with vault.database.connection() as connection:
+        folder = await connection.fetchval(AGED, name)
+    assert await vault.files.find(folder) is not None
+    await vault.direct_data_jobs.purge()
+    assert await vault.files.find(folder) is None
+    listed = await admin.get(FILES, params={"extract_type": FULL})
+    assert name not in [file["name"] for file in listed.data]
+    assert (await admin.get(f"{FILES}/{name}.001")).error == "INVALID_DATA"

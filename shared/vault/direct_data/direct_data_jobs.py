@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
 from shared.vault.direct_data.archive_writing import PART_BYTES, pack
-from shared.vault.direct_data.file_contents import FileContents, Written, snapshot
-from shared.vault.direct_data.file_table import (
+from shared.vault.direct_data.direct_data_table import (
     FIRST,
     MINUTE,
     Chain,
@@ -26,6 +25,7 @@ from shared.vault.direct_data.file_table import (
     move_chain,
     record,
 )
+from shared.vault.direct_data.file_contents import FileContents, Written, snapshot
 from shared.vault.errors import VaultFault
 from shared.vault.files.file_store import CHUNK, delete_tree
 from shared.vault.jobs.job_model import JobContext, JobResult, JobType
