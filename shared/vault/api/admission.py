@@ -170,6 +170,7 @@ RequestsRuns = Annotated[Caller, Depends(holding(Grant.REQUEST_RUNS))]
 ReportsRuns = Annotated[Caller, Depends(holding(Grant.COPY_RECORDS))]
 SignsMessages = Annotated[Caller, Depends(holding(Grant.SIGN_MESSAGES))]
 RehearsesFaults = Annotated[Caller, Depends(holding(Grant.REHEARSE_FAULTS))]
+MakesDirectData = Annotated[Caller, Depends(holding(Grant.READ_DIRECT_DATA))]
 UploadsLookups = Annotated[Caller, Depends(allowed_on(LOOKUP, Operation.CREATE))]
 RetriesExceptions = Annotated[Caller, Depends(_retrying_exceptions)]
 EstablishesConnections = Annotated[

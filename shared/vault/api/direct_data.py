@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import MakesDirectData
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import submitted
@@ -69,7 +70,7 @@ async def download(request: Request, caller: SignedIn, name: str) -> Response:
 
 
 @router.post("", summary="Make a Direct Data file now", openapi_extra=MAKE)
-async def make(request: Request, caller: SignedIn) -> Response:
+async def make(request: Request, caller: MakesDirectData) -> Response:
     """Starts a job that makes a file of the given kind, whether or not the Vault makes files by itself."""
     fields = await read_fields(request)
     extract_type = fields.get("extract_type", "").strip()
