@@ -49,6 +49,7 @@ from shared.vault.api import (
     records,
     rehearsal,
     roles,
+    scim,
     staging,
     users,
 )
@@ -89,6 +90,7 @@ CHAPTERS = (
     metadata,
     picklists,
     users,
+    scim,
     groups,
     domain,
     mdl,
@@ -136,6 +138,14 @@ TAGS = [
     {
         "name": "Picklists",
         "description": "Controlled lists of values, and where they are used.",
+    },
+    {
+        "name": "Direct Data",
+        "description": "The whole Vault as files of CSV, and what has changed since; for warehouses.",
+    },
+    {
+        "name": "SCIM",
+        "description": "Users as identity providers keep them: SCIM 2.0 (RFC 7643, RFC 7644).",
     },
     {
         "name": "Users",

@@ -46,6 +46,7 @@ from shared.vault.integrations.run_service import RunService
 from shared.vault.jobs.job_service import JobService
 from shared.vault.loader.audit_export import AuditExports
 from shared.vault.loader.loader_service import LoaderService
+from shared.vault.notifications.email_histories import EmailHistories
 from shared.vault.notifications.notification_service import NotificationService
 from shared.vault.notifications.notify import Notifier
 from shared.vault.packages.inbound_packages import InboundPackages
@@ -75,6 +76,7 @@ from shared.vault.security.group_service import GroupService
 from shared.vault.security.sent_forms import SentForms
 from shared.vault.security.sessions import SecurityProfiles
 from shared.vault.security.sign_in_service import SignInService
+from shared.vault.security.user_directory import UserDirectory
 from shared.vault.security.user_service import UserService
 from shared.vault.staging.staging_service import StagingLimits, StagingService
 from shared.vault.staging.uploads import UploadService
@@ -132,6 +134,9 @@ class VaultServices:
         self.audit = AuditService(self.database, lambda: self.components.registry)
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
         self.notifications = NotificationService(self.database)
+        self.email_histories = EmailHistories(
+            self.database, lambda: self.components.registry
+        )
         self.script_jobs = ScriptJobs(
             self.database,
             self.components,
@@ -173,6 +178,7 @@ class VaultServices:
             self.security,
             self.vault_id,
         )
+        self.user_directory = UserDirectory(self.database, self.vault_id)
         self.picklists = PicklistService(self.components)
         self.roles = RoleService(self.database, self.components, self.records)
         self.actions = ActionService(self.components, self.records)
