@@ -61,11 +61,11 @@ async def files(
     return envelope.success(responseDetails={"total": len(data)}, data=data)
 
 
-@router.get("/{name}", summary="Download a part of a Direct Data file")
-async def download(request: Request, caller: SignedIn, name: str) -> Response:
+@router.get("/{part_name}", summary="Download a part of a Direct Data file")
+async def download(request: Request, caller: SignedIn, part_name: str) -> Response:
     """Returns a part of a file; all parts one behind the other are a `.tar.gz`."""
     direct_data = vault_of(request).direct_data
-    file_name, size, content = await direct_data.part(caller, name)
+    file_name, size, content = await direct_data.part(caller, part_name)
     return file_response(content, file_name, size)
 
 

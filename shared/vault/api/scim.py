@@ -60,7 +60,7 @@ EQUALS = " eq "
 QUOTE = '"'
 
 
-RESOURCE: Body = body_of({JSON: ANY_FIELDS, SCIM: ANY_FIELDS})
+RESOURCE: Body = body_of({JSON: ANY_FIELDS})
 
 
 class ScimRoute(APIRoute):
@@ -102,15 +102,22 @@ class Shown:
 
 def _shown(
     attributes: Names = None,
-    excluded: Annotated[str | None, Query(alias="excludedAttributes")] = None,
+    excluded: Annotated[
+        str | None, Query(alias="excludedAttributes", description="Those to leave out.")
+    ] = None,
 ) -> Shown:
     """Return what a call wants to see."""
     return Shown(attributes, excluded)
 
 
 def _page(
-    count: Annotated[int, Query(lt=2**31)] = MAX_RESULTS,
-    start_index: Annotated[int, Query(alias="startIndex", lt=2**31)] = 1,
+    count: Annotated[
+        int, Query(lt=2**31, description="Results of a page.")
+    ] = MAX_RESULTS,
+    start_index: Annotated[
+        int,
+        Query(alias="startIndex", lt=2**31, description="The first result, from 1 on."),
+    ] = 1,
 ) -> tuple[int, int]:
     """Return how many results a call wants, and which is the first; what is less than the least means that."""
     return max(0, min(count, MAX_RESULTS)), max(1, start_index)
@@ -167,8 +174,12 @@ async def users(
     shown: Chosen,
     page: Page,
     filter_text: Filter = None,
-    sort_by: Annotated[str, Query(alias="sortBy")] = "id",
-    sort_order: Annotated[str, Query(alias="sortOrder")] = "ascending",
+    sort_by: Annotated[
+        str, Query(alias="sortBy", description="The attribute to sort by.")
+    ] = "id",
+    sort_order: Annotated[
+        str, Query(alias="sortOrder", description="`ascending` or `descending`.")
+    ] = "ascending",
 ) -> Response:
     """Lists users, in pages: `filter` is one attribute, `eq` and a value in double quotes."""
     attribute, value = _filter(filter_text)

@@ -29,6 +29,7 @@ from shared.vault.direct_data.file_contents import FileContents, Written, snapsh
 from shared.vault.errors import VaultFault
 from shared.vault.files.file_store import CHUNK, delete_tree
 from shared.vault.jobs.job_model import JobContext, JobResult, JobType
+from shared.vault.queries.query_statements import unless_changed
 from shared.vault.storage.clock import read_clock
 
 if TYPE_CHECKING:
@@ -197,8 +198,8 @@ class DirectDataJobs:
         # Of this job alone: a file of the same name stays until this one takes its place.
         folder = f"{FOLDER}/{name}-{context.job_id}"
         with tempfile.TemporaryDirectory(prefix="direct_data") as scratch:
-            made = await self._components.unless_changed(
-                lambda: self._write(plan, Path(scratch))
+            made = await unless_changed(
+                self._components, lambda: self._write(plan, Path(scratch))
             )
             context.raise_if_stopped()
             parts: list[Part] = []

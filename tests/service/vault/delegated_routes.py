@@ -53,7 +53,7 @@ PUT /api/{version}/services/queues/{queue_name}/actions/reset
 POST /api/{version}/services/queues/{queue_name}/deliveries
 PUT /api/{version}/services/queues/{queue_name}/actions/trace_delivery
 GET /api/{version}/services/directdata/files
-GET /api/{version}/services/directdata/files/{name}
+GET /api/{version}/services/directdata/files/{part_name}
 POST /api/{version}/services/directdata/files
 POST /api/{version}/services/package
 PUT /api/{version}/services/package

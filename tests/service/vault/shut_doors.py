@@ -127,7 +127,7 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
     ),
     "all values there are, for callers who may read every record, document and audit trail": (
         "GET /services/directdata/files",
-        "GET /services/directdata/files/{name}",
+        "GET /services/directdata/files/{part_name}",
         "POST /services/directdata/files",
     ),
     "titles, states and counts of jobs": (

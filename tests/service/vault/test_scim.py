@@ -157,7 +157,7 @@ def refusal(answer: Answer) -> str:
 
 async def test_refusals_are_errors_of_scim(admin: Api, user: Api, api: Api) -> None:
     taken = await added(admin)
-    wrong = (
+    wrong: tuple[tuple[str, str, dict[str, Any], int, str], ...] = (
         ("GET", f"{USERS}/999999999", {}, 404, "USER_NOT_FOUND"),
         ("GET", f"{USERS}/none", {}, 400, "INVALID_DATA"),
         ("GET", f"{SCIM}/Schemas/none", {}, 404, "MALFORMED_URL"),
