@@ -15,7 +15,7 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Operation, require
-from shared.vault.api.admission import CreatesUsers, EditsUser
+from shared.vault.api.admission import CreatesUsers, EditsSelf, EditsUser
 from shared.vault.api.body import read_body
 from shared.vault.api.json_rows import parse_json_object
 from shared.vault.api.openapi.request_bodies import ANY_FIELDS, JSON, Body, body_of
@@ -237,7 +237,7 @@ async def me(request: Request, caller: SignedIn, shown: Chosen) -> Response:
 
 
 @router.put("/Me", summary="Update the caller by SCIM", openapi_extra=RESOURCE)
-async def update_me(request: Request, caller: SignedIn, shown: Chosen) -> Response:
+async def update_me(request: Request, caller: EditsSelf, shown: Chosen) -> Response:
     """Changes attributes of the caller, who may change their own name, address, language and zone."""
     return await _update(request, caller, caller.user_id, shown)
 

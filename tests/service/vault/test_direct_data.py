@@ -296,7 +296,7 @@ async def test_a_large_file_comes_in_parts_that_join_to_one(
     vault: Vault, admin: Api
 ) -> None:
     jobs = vault.direct_data_jobs
-    size, jobs._part_bytes = jobs._part_bytes, 10_000
+    size, jobs._part_bytes = jobs._part_bytes, 1000
     try:
         full = await make(admin, FULL)
     finally:
@@ -304,7 +304,7 @@ async def test_a_large_file_comes_in_parts_that_join_to_one(
     parts = full.listed["filepart_details"]
     assert len(parts) == full.listed["fileparts"] > 1
     assert [part["filepart"] for part in parts] == [*range(1, len(parts) + 1)]
-    assert {part["size"] for part in parts[:-1]} == {10_000}
+    assert {part["size"] for part in parts[:-1]} == {1000}
     assert full.rows("manifest.csv")
     # Without a number, one cannot tell which part is meant.
     whole = await admin.get(f"{FILES}/{full.listed['name']}")
