@@ -264,7 +264,8 @@ def _column_type(field: Field) -> ColumnType:
 
 def _text_sql(field: Field, sql: str) -> str:
     """Return the SQL of a field's value as the extracts write it."""
-    match value_class(field.type):
+    values = value_class(field.type)
+    match values:
         case ValueClass.TEXT:
             # Several values stand in one cell, with commas between them.
             return f"array_to_string({sql}, ',')" if field.multi_value else sql
@@ -278,7 +279,7 @@ def _text_sql(field: Field, sql: str) -> str:
         case ValueClass.DATE_TIME:
             return _moment(sql)
         case _:
-            assert_never(value_class(field.type))
+            assert_never(values)
 
 
 def _length(field: Field, kind: ColumnType) -> int | None:
