@@ -52,6 +52,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/components/build.py",
             "shared/vault/components/consistency.py",
             "shared/vault/components/schema.py",
+            "shared/vault/direct_data/table_extracts.py",
             "shared/vault/loader/extract.py",
             "shared/vault/model/field_types.py",
             "shared/vault/records/field_values.py",
@@ -83,9 +84,15 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "exception_model.ItemErrorType": {"shared/vault/exceptions/error_words.py"},
         "exception_model.MessageErrorType": {"shared/vault/exceptions/error_words.py"},
         "field_types.ValueClass": {
+            "shared/vault/direct_data/table_extracts.py",
             "shared/vault/model/field_types.py",
             "shared/vault/vql/operands.py",
         },
+        "direct_data_table.ExtractType": {
+            "shared/vault/direct_data/direct_data_jobs.py",
+            "shared/vault/direct_data/direct_data_table.py",
+        },
+        "table_extracts.ColumnType": {"shared/vault/direct_data/table_extracts.py"},
         "findings.Step": {"services/connector/readiness/findings.py"},
         "functions.Function": {
             "shared/vault/vql/functions.py",
@@ -126,6 +133,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "permissions.AuditTrail": {
             "shared/vault/access/permissions.py",
             "shared/vault/audit/trails.py",
+            "shared/vault/direct_data/table_extracts.py",
         },
         "query_pages.RecordProperties": {"shared/vault/queries/query_pages.py"},
         "bulk_actions.BulkAction": {"shared/vault/workflows/bulk_actions.py"},

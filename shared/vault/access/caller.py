@@ -49,6 +49,7 @@ def implied(grant: Grant) -> frozenset[Grant]:
             | Grant.LOOK_UP_ACCOUNTS
             | Grant.REHEARSE_FAULTS
             | Grant.MANAGE_WORKFLOWS
+            | Grant.READ_DIRECT_DATA
         ):
             return frozenset()
         case _:

@@ -75,6 +75,7 @@ def _is_for_delegates(grant: Grant) -> bool:
             | Grant.REQUEST_RUNS
             | Grant.REHEARSE_FAULTS
             | Grant.MANAGE_WORKFLOWS
+            | Grant.READ_DIRECT_DATA
         ):
             return False
         case _:

@@ -219,6 +219,7 @@ def _is_for_remotes(grant: Grant) -> bool:
             | Grant.LOOK_UP_ACCOUNTS
             | Grant.REHEARSE_FAULTS
             | Grant.MANAGE_WORKFLOWS
+            | Grant.READ_DIRECT_DATA
         ):
             return False
         case _:
@@ -251,6 +252,7 @@ def _reads_only(grant: Grant) -> bool:
             | Grant.LOOK_UP_ACCOUNTS
             | Grant.REHEARSE_FAULTS
             | Grant.MANAGE_WORKFLOWS
+            | Grant.READ_DIRECT_DATA
         ):
             return False
         case _:

@@ -114,6 +114,12 @@ async def _retrying_exceptions(caller: SignedIn) -> Caller:
     return caller
 
 
+async def _editing_self(caller: SignedIn) -> Caller:
+    """Admit callers to change their own user, except delegates, who are somebody else."""
+    require_own(caller, caller.user_id, USER, Operation.EDIT)
+    return caller
+
+
 def own_or_allowed(operation: Operation) -> Admission:
     """Return a dependency that admits callers about themselves, and those who may do this with the path's user."""
 
@@ -156,6 +162,7 @@ DeletesDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.DE
 CreatesUsers = Annotated[Caller, Depends(_creating_users)]
 EditsUsers = Annotated[Caller, Depends(allowed_on(USER, Operation.EDIT))]
 EditsUser = Annotated[Caller, Depends(own_or_allowed(Operation.EDIT))]
+EditsSelf = Annotated[Caller, Depends(_editing_self)]
 CreatesToken = Annotated[Caller, Depends(own_or_allowed(Operation.CREATE))]
 CreatesGroups = Annotated[Caller, Depends(allowed_on(GROUP, Operation.CREATE))]
 EditsGroups = Annotated[Caller, Depends(allowed_on(GROUP, Operation.EDIT))]
@@ -170,6 +177,7 @@ RequestsRuns = Annotated[Caller, Depends(holding(Grant.REQUEST_RUNS))]
 ReportsRuns = Annotated[Caller, Depends(holding(Grant.COPY_RECORDS))]
 SignsMessages = Annotated[Caller, Depends(holding(Grant.SIGN_MESSAGES))]
 RehearsesFaults = Annotated[Caller, Depends(holding(Grant.REHEARSE_FAULTS))]
+MakesDirectData = Annotated[Caller, Depends(holding(Grant.READ_DIRECT_DATA))]
 UploadsLookups = Annotated[Caller, Depends(allowed_on(LOOKUP, Operation.CREATE))]
 RetriesExceptions = Annotated[Caller, Depends(_retrying_exceptions)]
 EstablishesConnections = Annotated[

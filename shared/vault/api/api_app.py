@@ -26,6 +26,7 @@ from shared.vault.api import (
     auth,
     connections,
     delegation,
+    direct_data,
     document_batch,
     document_files,
     document_metadata,
@@ -50,6 +51,7 @@ from shared.vault.api import (
     records,
     rehearsal,
     roles,
+    scim,
     staging,
     users,
     workflow_bulk,
@@ -88,6 +90,7 @@ STATIC = Path(__file__).parent / "static"
 CHAPTERS = (
     auth,
     delegation,
+    direct_data,
     query,
     roles,  # before the records: in `DELETE /{object}/roles`, `roles` is no record's id
     records,
@@ -99,6 +102,7 @@ CHAPTERS = (
     metadata,
     picklists,
     users,
+    scim,
     groups,
     domain,
     workflow_tasks,  # before the workflows: `tasks` is no workflow's id
@@ -153,6 +157,14 @@ TAGS = [
     {
         "name": "Picklists",
         "description": "Controlled lists of values, and where they are used.",
+    },
+    {
+        "name": "Direct Data",
+        "description": "The whole Vault as files of CSV, and what has changed since; for warehouses.",
+    },
+    {
+        "name": "SCIM",
+        "description": "Users as identity providers keep them: SCIM 2.0 (RFC 7643, RFC 7644).",
     },
     {
         "name": "Users",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -17,7 +19,7 @@ from shared.vault.api.request_context import (
 )
 from shared.vault.errors import VaultFault
 from shared.vault.security.password_rules import MIN_PASSWORD_LENGTH
-from shared.vault.security.user_fields import SECURITY_POLICY
+from shared.vault.security.user_fields import LICENSE, SECURITY_POLICY
 from shared.vault.security.user_records import OBJECT
 
 router = APIRouter(prefix=PREFIX, tags=["Users"])
@@ -26,6 +28,47 @@ router = APIRouter(prefix=PREFIX, tags=["Users"])
 POLICY = str(SECURITY_POLICY)
 POLICY_LABEL = "Default"
 PASSWORD = {"name__v": "Password", "label__v": "Password"}
+
+# Clients read the number of licenses as one of 32 bits.
+UNBOUNDED = 2**31 - 1
+POLICY_PARTS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
+    "policy_details": (
+        "Details",
+        {
+            "name__v": ("string", "Public Key"),
+            "label__v": ("string", "Policy Name"),
+            "is_active__v": ("boolean", "Active"),
+        },
+    ),
+    "policy_security_settings": (
+        "Security Settings",
+        {
+            "authentication_type__v": ("SummaryObject", "Authentication Type"),
+            "passwords_require_number__v": (
+                "boolean",
+                "Passwords require a number",
+            ),
+            "passwords_require_uppercase_letter__v": (
+                "boolean",
+                "Passwords require an upper-case letter",
+            ),
+            "passwords_require_nonalpha_char__v": (
+                "boolean",
+                "Passwords require a non-alphanumeric character",
+            ),
+            "min_password_length__v": ("number", "Minimum password length"),
+            "require_question_on_password_reset__v": (
+                "boolean",
+                "A security question is asked before a password is reset",
+            ),
+            "allow_delegated_auth_sfdc__v": (
+                "boolean",
+                "Delegated authentication is allowed",
+            ),
+        },
+    ),
+}
+"""The parts of a security policy: label, and type and label of each field."""
 
 
 @router.get("/objects/domain", summary="The domain with its Vaults")
@@ -55,6 +98,67 @@ async def domains(request: Request, caller: SignedIn) -> Response:
     """Lists the one domain of this Vault."""
     del caller  # every signed-in user may call it
     return envelope.success(domains=[_domain(request)])
+
+
+@router.get("/objects/licenses", summary="Licenses in use")
+async def licenses(request: Request, caller: SignedIn) -> Response:
+    """Returns the number of active users by license type; there are as many licenses as anybody needs."""
+    vault = vault_of(request)
+    used = await vault.user_directory.licenses(caller)
+    types = vault.components.registry.picklists[LICENSE].entries
+    by_type = {name: _license(used.get(name, 0)) for name in types}
+    application = {
+        "application_name": f"{vault.definition.name}__v",
+        "user_licensing": by_type,
+    }
+    # Views of documents, which nobody counts.
+    views = {"licensed": UNBOUNDED, "used": 0}
+    return envelope.success(doc_count=views, applications=[application])
+
+
+def _license(used: int) -> dict[str, object]:
+    return {"licensed": UNBOUNDED, "used": used, "shared": False}
+
+
+@router.get("/metadata/objects/securitypolicies", summary="Fields of security policies")
+async def policy_metadata(caller: SignedIn) -> Response:
+    """Returns the parts of a security policy and their fields."""
+    require(caller, OBJECT, Operation.READ)
+    properties = [
+        {
+            "name": f"{part}__v",
+            "type": ["CompleteObject"],
+            "description": label,
+            "objectTypeReferenced": [{"type": part}],
+        }
+        for part, (label, _) in POLICY_PARTS.items()
+    ]
+    objects = [
+        {"name": part, "description": label, "properties": _fields(fields)}
+        for part, (label, fields) in POLICY_PARTS.items()
+    ]
+    described = {
+        "name": "security_policy",
+        "description": "Security Policy",
+        "properties": properties,
+        "objects": objects,
+    }
+    return envelope.success(responseMessage="Success", metadata=described)
+
+
+def _fields(fields: Mapping[str, tuple[str, str]]) -> list[dict[str, object]]:
+    """Return the fields of a part of a policy; the one policy is the Vault's, and nobody changes it."""
+    return [
+        {
+            "name": name,
+            "type": [kind],
+            "description": label,
+            "required": True,
+            "editable": False,
+            "onCreateEditable": False,
+        }
+        for name, (kind, label) in fields.items()
+    ]
 
 
 @router.get("/objects/securitypolicies", summary="Security policies")

@@ -60,13 +60,22 @@ def parse_json_record(
 
     :raises VaultFault: INVALID_DATA when it is anything else, or has too many members or values.
     """
+    document = parse_json_object(body, limit)
+    _check_flat(document, 1, RowTally())
+    return document
+
+
+def parse_json_object(body: bytes, limit: int) -> dict[str, object]:
+    """Return the members of a JSON object of at most ``limit`` bytes, whatever their shape; none for an empty body.
+
+    :raises VaultFault: INVALID_DATA when it is anything else.
+    """
     text = body.removeprefix(BYTE_ORDER_MARK).strip()
     if not text:
         return {}
     document = _document(text, limit)
     if not isinstance(document, dict):
         raise unreadable("it is not a JSON object")
-    _check_flat(document, 1, RowTally())
     return document
 
 

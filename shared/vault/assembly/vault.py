@@ -125,6 +125,7 @@ class Vault(VaultServices):
 
     async def _start_jobs(self) -> None:
         await housekeeping.schedule(self.jobs)
+        await self.direct_data_jobs.schedule()
         await self.worker.start()
         self._stack.push_async_callback(self.worker.stop)
         await self.reconciliation_gauges.start()

@@ -25,6 +25,8 @@ from shared.vault.connections.connection_rules import OBJECT as CONNECTION
 from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.connection_service import Connections
 from shared.vault.connections.handshake import Identity
+from shared.vault.direct_data.direct_data_jobs import DirectDataJobs
+from shared.vault.direct_data.direct_data_service import DirectDataService
 from shared.vault.documents.document_batches import DocumentBatches
 from shared.vault.documents.document_content import DocumentFiles
 from shared.vault.documents.document_reading import DocumentReader
@@ -46,6 +48,7 @@ from shared.vault.integrations.run_service import RunService
 from shared.vault.jobs.job_service import JobService
 from shared.vault.loader.audit_export import AuditExports
 from shared.vault.loader.loader_service import LoaderService
+from shared.vault.notifications.email_histories import EmailHistories
 from shared.vault.notifications.notification_service import NotificationService
 from shared.vault.notifications.notify import Notifier
 from shared.vault.packages.inbound_packages import InboundPackages
@@ -74,6 +77,7 @@ from shared.vault.security.group_service import GroupService
 from shared.vault.security.sent_forms import SentForms
 from shared.vault.security.sessions import SecurityProfiles
 from shared.vault.security.sign_in_service import SignInService
+from shared.vault.security.user_directory import UserDirectory
 from shared.vault.security.user_service import UserService
 from shared.vault.staging.staging_service import StagingLimits, StagingService
 from shared.vault.staging.uploads import UploadService
@@ -137,6 +141,9 @@ class VaultServices:
         self.audit = AuditService(self.database, lambda: self.components.registry)
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
         self.notifications = NotificationService(self.database)
+        self.email_histories = EmailHistories(
+            self.database, lambda: self.components.registry
+        )
         self.script_jobs = ScriptJobs(
             self.database,
             self.components,
@@ -178,6 +185,7 @@ class VaultServices:
             self.security,
             self.vault_id,
         )
+        self.user_directory = UserDirectory(self.database, self.vault_id)
         self.picklists = PicklistService(self.components)
         self.roles = RoleService(self.database, self.components, self.records)
         self.actions = ActionService(self.components, self.records)
@@ -372,6 +380,17 @@ class VaultServices:
             self.queries,
         )
         self.audit_exports = AuditExports(self.jobs, self.audit, self.files)
+        self.direct_data = DirectDataService(
+            self.database, self.components, self.jobs, self.files
+        )
+        self.direct_data_jobs = DirectDataJobs(
+            self.database,
+            self.components,
+            self.jobs,
+            self.files,
+            self.vault_id,
+            scheduled=self.settings.direct_data,
+        )
         self.record_jobs = RecordJobs(self.records, self.jobs, self.files)
         self.inbound_packages = InboundPackages(
             self.database,

@@ -83,6 +83,9 @@ class VaultSettings(VaultListening):
     run_patience_minutes: float = 60.0
     job_days: int = 30  # a job and its results are deleted so long after its end
 
+    # Direct Data files are made by themselves: incremental ones every 15 minutes, the others every day.
+    direct_data: bool = False
+
     smtp_host: str | None = None  # e-mail is sent when set
     smtp_port: int = 587
     smtp_security: SmtpSecurity = SmtpSecurity.STARTTLS

@@ -73,6 +73,7 @@ class Grant(StrEnum):
     LOOK_UP_ACCOUNTS = "look_up_accounts"  # Application: Look Up Accounts
     REHEARSE_FAULTS = "rehearse_faults"  # in a Vault that is not in production
     MANAGE_WORKFLOWS = "manage_workflows"  # those of others; one's own, and one's tasks, are always open
+    READ_DIRECT_DATA = "read_direct_data"  # Application: API: Direct Data
 
 
 _OBJECT_PERMISSION = ComponentType(

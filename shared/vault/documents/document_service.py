@@ -227,7 +227,8 @@ class DocumentService:
                 deleted = found["id"]
                 ids = [deleted]
                 lines = [("version", str(place.number), None)]
-            await note_deletions(connection, {DOCUMENTS: [deleted]})
+            # The versions, too: copies of the Vault have a row for each.
+            await note_deletions(connection, {DOCUMENTS: [deleted], VERSIONS: ids})
             await connection.execute(store.DELETE_FILES, ids)
             await connection.execute(store.DELETE, ids)
             await connection.execute(store.MAKE_LATEST, place.document_id)

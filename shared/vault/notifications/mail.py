@@ -45,9 +45,11 @@ JOIN platform.credential c ON c.user_id = r.user_id
 JOIN records.user__sys u ON u.id = r.user_id::text
 WHERE r.notification_id = ANY($1::bigint[]) AND r.email = 'queued' AND c.active ORDER BY r.user_id, n.id
 """
-SAVE_STATE = "UPDATE platform.notification_recipient SET email = $3 WHERE notification_id = $1 AND user_id = $2"
+SAVE_STATE = """
+UPDATE platform.notification_recipient SET email = $3, email_date = now() WHERE notification_id = $1 AND user_id = $2
+"""
 GIVE_UP = """
-UPDATE platform.notification_recipient SET email = 'failed'
+UPDATE platform.notification_recipient SET email = 'failed', email_date = now()
 WHERE notification_id = ANY($1::bigint[]) AND email = 'queued'
 """
 

@@ -115,6 +115,7 @@ DOORS: dict[str, tuple[Door, ...]] = {
     "GET /services/package/{package_id}/content": (
         Door(RECORD, "/services/package/{package_id}/content"),
     ),
+    "GET /notifications/histories": (Door(RECORD, "/notifications/histories"),),
     "GET /services/notifications": (Door(RECORD, "/services/notifications"),),
     "GET /services/file_staging/items": (
         Door(STAGED, "/services/file_staging/items?recursive=true"),
@@ -125,6 +126,8 @@ DOORS: dict[str, tuple[Door, ...]] = {
     "GET /services/file_staging/items/content/{item}": (
         Door(STAGED, "/services/file_staging/items/content/{folder}/{staged}"),
     ),
+    "GET /scim/v2/Users": (Door(PERSON, "/scim/v2/Users"),),
+    "GET /scim/v2/Users/{user_id}": (Door(PERSON, "/scim/v2/Users/{person}"),),
     "GET /objects/users": (Door(PERSON, "/objects/users"),),
     "GET /objects/users/{user_id}": (Door(PERSON, "/objects/users/{person}"),),
 }

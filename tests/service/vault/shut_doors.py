@@ -23,6 +23,14 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
     ),
     "configuration, which is no record": (
         "GET /metadata/objects/users",
+        "GET /metadata/objects/securitypolicies",
+        "GET /scim/v2/ServiceProviderConfig",
+        "GET /scim/v2/Schemas",
+        "GET /scim/v2/Schemas/{schema_id}",
+        "GET /scim/v2/ResourceTypes",
+        "GET /scim/v2/ResourceTypes/{kind}",
+        "GET /scim/v2/{endpoint}",
+        "GET /scim/v2/{endpoint}/{resource_id}",
         "GET /metadata/objects/groups",
         "GET /objects/picklists",
         "GET /objects/picklists/{picklist_name}",
@@ -117,6 +125,11 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "DELETE /services/rehearsal/switches",
         "DELETE /services/rehearsal/switches/{switch_id}",
     ),
+    "all values there are, for callers who may read every record, document and audit trail": (
+        "GET /services/directdata/files",
+        "GET /services/directdata/files/{part_name}",
+        "POST /services/directdata/files",
+    ),
     "titles, states and counts of jobs": (
         "GET /services/jobs/histories",
         "GET /services/jobs/monitors",
@@ -172,6 +185,11 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /objects/securitypolicies/{security_policy_name}",
     ),
     "ids, events and errors of what the caller has sent": (
+        "GET /objects/licenses",
+        "POST /scim/v2/Users",
+        "PUT /scim/v2/Users/{user_id}",
+        "GET /scim/v2/Me",
+        "PUT /scim/v2/Me",
         "POST /objects/users",
         "PUT /objects/users",
         "POST /objects/users/me/password",

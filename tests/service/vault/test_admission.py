@@ -15,6 +15,7 @@ from starlette.types import Message
 
 from shared.vault.api.api_app import CHAPTERS, create_api
 from shared.vault.api.body_limits import MAX_FORM_BYTES, MAX_SIGN_IN_BYTES
+from shared.vault.api.scim import MAX_RESOURCE_BYTES
 from shared.vault.assembly.vault import Vault
 from tests.service.vault.profiles import with_profile
 from tests.service.vault.served import Api
@@ -29,6 +30,7 @@ ANY_USER = {
     "POST /api/v25.1/services/delegations": MAX_FORM_BYTES,
     "POST /api/v25.1/query/components": MAX_FORM_BYTES,
     "PUT /api/v25.1/services/notifications": MAX_FORM_BYTES,
+    "PUT /api/v25.1/scim/v2/Me": MAX_RESOURCE_BYTES,
     "POST /api/v25.1/objects/users/me/password": MAX_SIGN_IN_BYTES,
     "POST /api/v25.1/auth": MAX_SIGN_IN_BYTES,
     "POST /auth/discovery": MAX_SIGN_IN_BYTES,

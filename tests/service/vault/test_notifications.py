@@ -649,3 +649,38 @@ async def test_an_action_that_is_not_there_is_refused_when_it_is_configured(
 ) -> None:
     answer = await deploy(admin, entry(action="'run_action'", user_action=f"'{named}'"))
     assert answer.status == "FAILURE" and "there is no action" in answer.text
+
+
+async def test_what_became_of_e_mail_is_listed(
+    admin: Api, integration: Api, user: Api
+) -> None:
+    record_id = await tale(admin)
+    path = f"/vobjects/tale__c/{record_id}/actions/Objectaction.tale__c.tell__c"
+    assert (await admin.post(path)).status == "SUCCESS"
+    answer = await admin.get("/notifications/histories")
+    assert answer.status == "SUCCESS", answer.text
+    (mine,) = [each for each in answer.data if each["object_record_id"] == record_id]
+    own = (await admin.get("/objects/users/me")).body["users"][0]["user"]
+    assert mine["recipient_id"] == own["id"]
+    assert mine["recipient_email"] == own["user_email__v"]
+    assert mine["status"] in ("queued__sys", "delivered__sys")
+    assert mine["workflow_id"] is None
+    details = answer.body["responseDetails"]
+    assert details["size"] == details["total"] == len(answer.data)
+    first = await admin.get("/notifications/histories", params={"limit": "1"})
+    assert first.data == answer.data[:1]
+    for wrong in (
+        {"start_date": "2026-01-01"},
+        {"end_date": "2026-01-01"},
+        {"start_date": "2026-01-01", "end_date": "2026-03-01"},
+        {"start_date": "2026-01-02", "end_date": "2026-01-01"},
+        {"start_date": "soon", "end_date": "2026-01-01"},
+    ):
+        refused = await admin.get("/notifications/histories", params=wrong)
+        assert refused.error == "INVALID_DATA"
+    export = await admin.get("/notifications/histories", params={"all_dates": "true"})
+    assert export.error == "OPERATION_NOT_ALLOWED"
+    for client in (integration, user):
+        assert (
+            await client.get("/notifications/histories")
+        ).error == "INSUFFICIENT_ACCESS"

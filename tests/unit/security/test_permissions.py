@@ -66,6 +66,7 @@ GRANTS = {
     Grant.LOOK_UP_ACCOUNTS: {ADMIN, BUSINESS},
     Grant.REHEARSE_FAULTS: {ADMIN},
     Grant.MANAGE_WORKFLOWS: {ADMIN},
+    Grant.READ_DIRECT_DATA: {ADMIN},
 }
 
 # object → profile → the first letters of the operations

@@ -34,6 +34,13 @@ REFUSED = {
 }
 
 
+SCIM_RESOURCE: dict[str, object] = {
+    "type": "object",
+    "required": ["schemas"],
+    "description": "A resource of SCIM, whose schemas `GET /api/{version}/scim/v2/Schemas` describes.",
+}
+
+
 def complete(
     document: dict[str, Any],
     schemas: Mapping[str, object],
@@ -154,6 +161,9 @@ def _content(
 def _envelope(answers: list[dict[str, Any]], free: Sequence[str]) -> dict[str, Any]:
     """Return the schema of these answers in JSON: the envelope and their own members."""
     reference = {"$ref": "#/components/schemas/Envelope"}
+    # A refusal is an envelope, a resource of SCIM is none.
+    if not any("responseStatus" in each for each in answers):
+        return {"anyOf": [reference, SCIM_RESOURCE]}
     own = [_own_members(each) for each in answers]
     if not any(own):
         return reference

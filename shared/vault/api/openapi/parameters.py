@@ -78,6 +78,14 @@ PATH: dict[str, tuple[str, object]] = {
     ),
     "attachment_id": ("Id of an attachment.", 12),
     "attachment_version": ("Number of a version of an attachment.", 1),
+    "part_name": ("Name of a part of a file.", "10101-20260115-0930-N.001"),
+    "schema_id": ("Id of a schema.", "urn:ietf:params:scim:schemas:core:2.0:User"),
+    "kind": ("Id of a type of resources.", "User"),
+    "endpoint": (
+        "`SecurityProfiles`, `SecurityPolicies` or `LicenseTypes`.",
+        "SecurityProfiles",
+    ),
+    "resource_id": ("Id of a resource.", "business_user__v"),
     "audit_trail_type": ("Name of an audit trail.", "object_audit_trail"),
 }
 """Parameters in paths: name → description and example."""
