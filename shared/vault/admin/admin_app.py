@@ -19,6 +19,7 @@ from shared.vault.admin import job_pages as jobs
 from shared.vault.admin import lookup_pages as lookups
 from shared.vault.admin import queue_log_pages as queue_log
 from shared.vault.admin import queue_pages as queues
+from shared.vault.admin import readiness_pages as readiness
 from shared.vault.admin import reconciliation_pages as reconciliations
 from shared.vault.admin import record_pages as records
 from shared.vault.admin import rehearsal_pages as rehearsal
@@ -41,6 +42,7 @@ CHAPTERS = (
     sign_in,
     home,
     connections,
+    readiness,
     reconciliations,
     integrations,
     lookups,

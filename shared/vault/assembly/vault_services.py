@@ -22,6 +22,7 @@ from shared.vault.connections import connection_rules
 from shared.vault.connections.connection_rules import OBJECT as CONNECTION
 from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.connection_service import Connections
+from shared.vault.connections.connector_questions import ConnectorQuestions
 from shared.vault.connections.handshake import Identity
 from shared.vault.documents.document_batches import DocumentBatches
 from shared.vault.documents.document_content import DocumentFiles
@@ -180,6 +181,11 @@ class VaultServices:
             self.records,
             self.security,
             self.identity,
+        )
+        connector_url = self.settings.connector_url
+        self.connector = ConnectorQuestions(
+            None if connector_url is None else str(connector_url),
+            self.vault_id,
         )
         self.runs = RunService(self.database, self.settings.run_patience_minutes)
         self.reconciliations = ReconciliationService(

@@ -77,6 +77,7 @@ POST /api/{version}/services/reconciliations/{job_id}/actions/transfer_again
 PUT /api/{version}/services/reconciliations/{job_id}
 PUT /api/{version}/services/reconciliations/{job_id}/slices/{slice_number}
 POST /ui/connections/{record_id}/file
+GET /ui/connections/{record_id}/readiness
 POST /ui/connections/{record_id}/reconciliations
 GET /ui/connections/{record_id}/reconciliations/{job_id}
 GET /ui/connections/{record_id}/reconciliations/{job_id}/findings

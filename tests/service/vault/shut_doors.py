@@ -241,6 +241,7 @@ PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
     "configuration and traffic by their own permissions, in lists that a query of the caller makes": (
         "GET /connections",
         "GET /connections/{record_id}",
+        "GET /connections/{record_id}/readiness",
         "POST /connections/{record_id}/file",
         "POST /connections/{record_id}/upload",
         "GET /connections/{record_id}/duplicate",

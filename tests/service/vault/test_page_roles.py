@@ -26,6 +26,7 @@ PAGES = {
     "GET /": SIGNED_IN,
     "GET /connections": CONNECTION,
     "GET /connections/{connection}": CONNECTION,
+    "GET /connections/{connection}/readiness": ADMIN,
     "POST /connections/{connection}/file": ADMIN,
     "POST /connections/{connection}/upload": ADMIN,
     "GET /connections/{connection}/duplicate": ADMIN,
