@@ -17,6 +17,7 @@ from shared.vault.admin import exception_pages as exceptions
 from shared.vault.admin import integration_pages as integrations
 from shared.vault.admin import job_pages as jobs
 from shared.vault.admin import lookup_pages as lookups
+from shared.vault.admin import missing_lookup_pages as missing_lookups
 from shared.vault.admin import queue_log_pages as queue_log
 from shared.vault.admin import queue_pages as queues
 from shared.vault.admin import readiness_pages as readiness
@@ -46,6 +47,7 @@ CHAPTERS = (
     reconciliations,
     integrations,
     lookups,
+    missing_lookups,
     rules,
     rule_editing,
     components,

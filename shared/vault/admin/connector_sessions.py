@@ -1,17 +1,40 @@
-"""Finds the sessions that a visitor of the pages has: of this Vault, and of another one on the same host."""
+"""Finds the sessions that a visitor of the pages has: of this Vault, and of the Vault at a connection's other end."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.vault.admin.cookies import session_cookie
+from shared.vault.admin.listing import selected
+from shared.vault.connections.connection_rules import OBJECT
 from shared.vault.connections.connector_questions import AskerSessions
+from shared.vault.vql import literal
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
 
 # Header values are ASCII; ids of sessions are short.
 MAX_SESSION = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The Vault that a connection takes records from, and the visitor's sessions to ask about them.
+
+    ``connection`` is the API name, ``connection_id`` the record's id.
+    """
+
+    connection_id: str
+    connection: str
+    vault_id: int
+    vault_name: str
+    sessions: AskerSessions
+
+    @property
+    def seen(self) -> bool:
+        """Return whether the visitor has a session there: without one they are shown none of its records."""
+        return bool(self.sessions.source)
 
 
 def asker_sessions(visit: Visit, source: int | None = None) -> AskerSessions:
@@ -21,3 +44,25 @@ def asker_sessions(visit: Visit, source: int | None = None) -> AskerSessions:
         other = visit.request.cookies.get(session_cookie(source), "")
     usable = other.isascii() and other.isprintable() and len(other) <= MAX_SESSION
     return AskerSessions(visit.secret, other if usable else "")
+
+
+async def source_of(visit: Visit, connection: str, key: str = "id") -> Source | None:
+    """Return the source of a connection, an id or whatever ``key`` names; None when it leads to no Vault."""
+    columns = "id, api_name__sys, remote_vault_id__sys, remote_vault_name__sys"
+    # PostgreSQL takes NUL in no text.
+    wanted = literal(connection.replace("\x00", ""))
+    statement = f"SELECT {columns} FROM {OBJECT} WHERE {key} = {wanted}"
+    rows = await selected(visit, statement) if connection else []
+    for row in rows:
+        remote = row["remote_vault_id__sys"]
+        if remote is None:
+            return None
+        vault_id = int(remote)
+        return Source(
+            connection_id=str(row["id"]),
+            connection=str(row["api_name__sys"]),
+            vault_id=vault_id,
+            vault_name=str(row["remote_vault_name__sys"] or f"Vault {vault_id}"),
+            sessions=asker_sessions(visit, vault_id),
+        )
+    return None

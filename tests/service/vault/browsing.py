@@ -160,6 +160,10 @@ class Browser:
         self._http = http
         self.url = url
 
+    @property
+    def jar(self) -> aiohttp.abc.AbstractCookieJar:
+        return self._http.cookie_jar
+
     async def request(self, method: str, path: str, **options: Any) -> Page:
         """Send a request and follow where it leads."""
         async with self._http.request(

@@ -89,6 +89,8 @@ POST /ui/integrations/{record_id}
 GET /ui/lookups/upload
 POST /ui/lookups/upload
 GET /ui/lookups/template
+GET /ui/lookups/missing
+POST /ui/lookups/missing
 POST /api/{version}/services/reference_lookups
 GET /ui/rules/{name}/edit
 POST /ui/rules/{name}/edit

@@ -45,6 +45,8 @@ PAGES = {
     "POST /lookups/upload": ADMIN,
     "GET /lookups/download": CONNECTION,
     "GET /lookups/template": ADMIN,
+    "GET /lookups/missing": ADMIN,
+    "POST /lookups/missing": ADMIN,
     "GET /rules": CONNECTION,
     "GET /rules/{name}": CONNECTION,
     "GET /rules/{name}/edit": ADMIN,

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from shared.protocol.readiness_steps import ReadinessStep
 from shared.vault.admin.readiness_pages import STEPS
 from shared.vault.assembly.vault import Vault
 from tests.service.vault.asked_connector import AskedConnector, asked_connector
 from tests.service.vault.browsing import Browser, browser
+from tests.service.vault.objects import key
 from tests.service.vault.served import Api
 
 REMOTE = 20202
@@ -152,3 +154,88 @@ async def test_without_an_address_the_page_names_the_setting(
 ) -> None:
     page = await visitor.open(f"/ui/connections/{connection}/readiness")
     assert "set VAULT_CONNECTOR_URL" in page.text
+
+
+# Missing rows of reference lookups.
+
+MISSING = "/ui/lookups/missing"
+
+
+def remember(visitor: Browser, session: str) -> None:
+    """Let the browser have a session of the other Vault, which is on the same host."""
+    cookies = {f"vault_{REMOTE}_session": session}
+    visitor.jar.update_cookies(cookies, URL(visitor.url))
+
+
+def missing(name: str, key: str, **parts: str | None) -> dict[str, Any]:
+    return {
+        "reference_lookup_name__sys": name,
+        "reference_lookup_type__sys": "generic__sys",
+        "target_object__sys": None,
+        "target_key_field__sys": None,
+        "source_key__sys": key,
+        "count": 3,
+        **parts,
+    }
+
+
+async def test_without_a_session_of_the_other_vault_nothing_of_its_records_is_asked(
+    visitor: Browser, connector: AskedConnector
+) -> None:
+    page = await visitor.open(MISSING)
+    assert page.status == 200
+    assert f"(Vault {REMOTE})" in page.text and "Sign in to" in page.text
+    assert connector.asked == []
+
+
+async def test_a_missing_row_is_added_with_one_click(
+    visitor: Browser, connector: AskedConnector, admin: Api, vault: Vault
+) -> None:
+    remember(visitor, "a-session-there")
+    name, source_key = f"missing_{key().lower()}__c".replace("-", "_"), key()
+    rows = [missing(name, source_key)]
+    answer = {"read": 3, "complete": False, "missing_lookups": rows}
+    connector.succeed("missing-lookups", answer)
+    page = await visitor.open(MISSING)
+    assert source_key in page.text and "more records than are looked at" in page.text
+    (asked,) = connector.asked
+    assert asked.url.path == f"/missing-lookups/{vault.vault_id}/medical_crm__v"
+    assert asked.headers["x-source-authorization"] == "a-session-there"
+    refused = await visitor.press(page, "Add")
+    assert "Type the target key first" in refused.text
+    page = await visitor.press(page, "Add", target_key__sys="pharmacy__c")
+    assert "The row was added." in page.text
+    where = f"WHERE reference_lookup_name__sys = '{name}'"
+    stored = await admin.query(
+        f"SELECT source_key__sys, target_key__sys, reference_lookup_type__sys FROM reference_lookup__sys {where}"
+    )
+    assert stored.data == [
+        {
+            "source_key__sys": source_key,
+            "target_key__sys": "pharmacy__c",
+            "reference_lookup_type__sys": ["generic__sys"],
+        }
+    ]
+    # Sent again it is refused, as there is one: in words, the type last.
+    again = await visitor.press(page, "Add", target_key__sys="pharmacy__c")
+    assert "INVALID_DATA)" in again.text or "OPERATION_NOT_ALLOWED)" in again.text
+
+
+async def test_a_set_that_fills_a_picklist_offers_its_values(
+    visitor: Browser, connector: AskedConnector
+) -> None:
+    remember(visitor, "a-session-there")
+    rows = [missing("delivery_method_to_priority__v", "Owl")]
+    answer = {"read": 3, "complete": True, "missing_lookups": rows}
+    connector.succeed("missing-lookups", answer)
+    page = await visitor.open(MISSING)
+    options = page.form("Add").options["target_key__sys"]
+    assert "Choose" in options and len(options) > 2
+
+
+async def test_a_session_that_is_none_is_not_passed_on(
+    visitor: Browser, connector: AskedConnector
+) -> None:
+    remember(visitor, "x" * 501)
+    page = await visitor.open(MISSING)
+    assert page.status == 200 and connector.asked == []
