@@ -18,6 +18,7 @@ from services.connector.crm_lookup import lookup_routes as crm_lookup
 from services.connector.delivery.external import Receivers
 from services.connector.delivery.outbound_queue import Attempts, Outbound
 from services.connector.preview import preview_routes as previews
+from services.connector.preview import source_routes as sources
 from services.connector.preview import sweep_routes as sweeps
 from services.connector.processing.inbox import Inbox, Slots
 from services.connector.readiness import readiness_routes as readiness
@@ -267,6 +268,7 @@ def create_app(settings: ConnectorSettings) -> FastAPI:
     answers = Answers(lambda: connector.vaults)
     app.include_router(previews.router(answers))
     app.include_router(sweeps.router(answers))
+    app.include_router(sources.router(answers))
     app.include_router(crm_lookup.router(answers))
     app.include_router(readiness.router(answers, connector.check))
     app.include_router(health.router())

@@ -25,6 +25,7 @@ from shared.vault.admin import reconciliation_pages as reconciliations
 from shared.vault.admin import record_pages as records
 from shared.vault.admin import rehearsal_pages as rehearsal
 from shared.vault.admin import rule_pages as rules
+from shared.vault.admin import rule_preview_pages as rule_previews
 from shared.vault.admin.fault_pages import (
     error_page,
     on_fault,
@@ -49,6 +50,7 @@ CHAPTERS = (
     lookups,
     missing_lookups,
     rules,
+    rule_previews,  # before the editing: `preview` is no kind of part
     rule_editing,
     components,
     queues,

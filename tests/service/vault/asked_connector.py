@@ -18,7 +18,10 @@ from tests.service.vault.served import served
 
 @dataclass
 class AskedConnector:
-    """Answers by the first part of the path; a question without an answer finds the connector away."""
+    """Answers by the question, or by it and the names behind the connection.
+
+    A question without an answer finds the connector away.
+    """
 
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[Request] = field(default_factory=list)
@@ -34,10 +37,11 @@ class AskedConnector:
     async def answer(self, request: Request) -> Response:
         self.asked.append(request)
         self.bodies.append(await request.json() if request.method == "POST" else None)
-        question = request.url.path.split("/")[1]
-        if question not in self.answers:
-            return Response(status_code=503)
-        return JSONResponse(self.answers[question])
+        # Without the Vault and the connection that it is about.
+        question, *names = request.url.path.split("/")[1:]
+        precise = "/".join([question, *names[2:]])
+        answer = self.answers.get(precise) or self.answers.get(question)
+        return Response(status_code=503) if answer is None else JSONResponse(answer)
 
 
 @asynccontextmanager

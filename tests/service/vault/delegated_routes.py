@@ -92,6 +92,9 @@ GET /ui/lookups/template
 GET /ui/lookups/missing
 POST /ui/lookups/missing
 POST /api/{version}/services/reference_lookups
+GET /ui/rules/{name}/preview
+POST /ui/rules/{name}/preview
+GET /ui/integrations/{record_id}/dry-run
 GET /ui/rules/{name}/edit
 POST /ui/rules/{name}/edit
 GET /ui/rules/{name}/{kind}

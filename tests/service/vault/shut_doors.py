@@ -229,6 +229,9 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
 PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
     "records of the other Vault, which the connector shows to whom it lets read them: tests/system/test_reading.py": (
         "GET /lookups/missing",
+        "GET /rules/{name}/preview",
+        "POST /rules/{name}/preview",
+        "GET /integrations/{record_id}/dry-run",
     ),
     "sessions": (
         "GET /sign-in",

@@ -120,6 +120,12 @@ class MemoryClient(MemoryVault):
             known if known is not None else components_of(self.registry, component_type)
         )
 
+    async def objects(self) -> list[Row]:
+        """Names and labels of the objects."""
+        await self._begin("objects")
+        known = self.registry.objects.values()
+        return [{"name": each.name, "label": each.label} for each in known]
+
     async def object_metadata(self, object: str) -> Row:
         """The metadata of an object."""
         await self._begin("object_metadata")
