@@ -60,8 +60,9 @@ screenshots: setup ## take the pictures of docs/images (ARGS=folder: of every pa
 	@sh local/install_packages.sh browser
 	@$(PYTHON) -m local.story.screenshots $(ARGS)
 
-reference: $(STAMP) ## write docs/api-reference.md from the code
+reference: $(STAMP) ## write docs/api-reference.md and docs/compatibility.md from the code
 	@$(PYTHON) -m local.api_reference
+	@$(PYTHON) -m local.compatibility
 
 lint: $(STAMP) ## style and import rules
 	@$(VENV)/bin/ruff check .

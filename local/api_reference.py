@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastapi.routing import APIRoute
 
-from local.supported import MDL, NOT_SERVED, VQL
+from local.supported import MDL, VQL
 from shared.vault.api.api_app import CHAPTERS
 from shared.vault.api.openapi.header_parameters import ANSWER, REQUEST
 from shared.vault.components.types import COMPONENT_TYPES
@@ -18,8 +18,9 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "api-reference.md"
 HEAD = """# API reference
 
 This page lists what a Vault supports, call by call and clause by clause, and what it refuses. `make reference` writes
-it from the code, and tests run its examples. [API](api.md) explains the calls. Calls without a summary are other
-spellings of the call above them.
+it from the code, and tests run its examples. [API](api.md) explains the calls, and [Compatibility](compatibility.md)
+lists the public API's operations with those that are not here. Calls without a summary are other spellings of the call
+above them.
 """
 
 
@@ -52,7 +53,7 @@ def page() -> str:
             f"`{subtype}`" for subtype in COMPONENT_TYPES[name].subtypes
         )
         parts.append(f"| `{name}` | {subtypes} |")
-    return "\n".join([*parts, *headers(), *language(), *refused()]) + "\n"
+    return "\n".join([*parts, *headers(), *language()]) + "\n"
 
 
 def language() -> Iterator[str]:
@@ -75,13 +76,6 @@ def headers() -> Iterator[str]:
     yield from (f"| `{name}` | {text} |" for name, (text, _) in REQUEST.items())
     yield "\n## Headers of an answer\n\n| Header | |\n|---|---|"
     yield from (f"| `{name}` | {text} |" for name, (text, _) in ANSWER.items())
-
-
-def refused() -> Iterator[str]:
-    """Yield the section of the public API's calls that are not served."""
-    yield "\n## Not served\n"
-    yield "They are answered with `MALFORMED_URL`, or with `METHOD_NOT_SUPPORTED` if the path has another verb:\n"
-    yield from (f"* `/api/{{version}}{path}`" for path in NOT_SERVED)
 
 
 def main() -> int:

@@ -325,26 +325,3 @@ MDL: list[tuple[str, str]] = [
     ("`DROP`", "DROP Picklist shade__c;"),
     ("`IF EXISTS`", "DROP Picklist IF EXISTS shade__c;"),
 ]
-
-NOT_SERVED = (
-    "/objects/binders",
-    "/objects/binders/12/sections",
-    "/objects/edl_matched_documents",
-    "/objects/sandbox",
-    "/metadata/objects/securitypolicies",
-    "/objects/licenses",
-    "/objects/objectworkflows/tasks",
-    "/metadata/objects/binders/templates",
-    "/services/directdata/files",
-    "/services/loader",
-    "/services/vault",
-    "/logs/code/debug",
-    "/logs/api_usage",
-    "/scim/v2/Users",
-    "/vault/templates",
-    "/app/clinical/milestones",
-    "/wsdl/enterprise",
-    "/objects/vault/actions/compare",
-    "/objects/vault/actions/configreport",
-)
-"""Paths below ``/api/{version}`` of the public API that this Vault does not have."""

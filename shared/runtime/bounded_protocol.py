@@ -6,10 +6,7 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import (
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from shared.runtime.connection_bounds import (
     TOO_MANY,
@@ -18,6 +15,7 @@ from shared.runtime.connection_bounds import (
     Refusal,
 )
 from shared.runtime.telemetry import metrics
+from shared.runtime.upgrade_offers import UpgradeIgnoringProtocol
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -57,7 +55,7 @@ class _Refused(Exception):
         self.refusal = refusal
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(UpgradeIgnoringProtocol):
     """uvicorn's protocol within ``bounds``; ``count`` is shared by the connections of a process."""
 
     def __init__(
@@ -184,7 +182,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End the request."""
         super().on_message_complete()
-        self._in_body = False
+        self._in_body = self.parser.should_upgrade()
 
     def _start_asgi_task(
         self, cycle: RequestResponseCycle, app: ASGI3Application

@@ -19,6 +19,7 @@ from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.spark.broker_errors import BrokerUnavailable
+from shared.vault.api.absent_features import absent_feature
 from shared.vault.api.request_context import is_api
 from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.errors import ApiError, VaultFault, bounded_errors
@@ -347,6 +348,9 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         raise error
     if not is_api(request.url.path):
         return PlainTextResponse(error.detail, error.status_code, error.headers)
+    feature = absent_feature(request.url.path)
+    if feature is not None:
+        return failure(ApiError(ErrorType.OPERATION_NOT_ALLOWED, feature.message))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         message = f"The resource does not support {request.method}"
         return failure(ApiError(ErrorType.METHOD_NOT_SUPPORTED, message))

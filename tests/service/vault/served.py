@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from local.polling import answers_within, holds_within
 from shared.runtime.process import KEEP_ALIVE_SECONDS
+from shared.runtime.upgrade_offers import UpgradeIgnoringProtocol
 from shared.vault.assembly.vault import Vault
 from shared.vault.assembly.vault_settings import VaultSettings
 
@@ -151,7 +152,14 @@ def settings(dsn: str, amqp_url: str, files: Path) -> VaultSettings:
 async def served(app: FastAPI) -> AsyncIterator[Api]:
     """The application on a free port, for as long as the block lasts."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="on"
+        app,
+        host="127.0.0.1",
+        port=0,
+        http=UpgradeIgnoringProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        lifespan="on",
     )
     config.proxy_headers = False
     # As a Vault does it: the server is never the one to close a connection that the client is about to use again.

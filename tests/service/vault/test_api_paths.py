@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.supported import NOT_SERVED
+from local.compatibility import operations
 from shared.vault.api.api_app import CHAPTERS
 from tests.service.vault.served import Answer, Api
 
@@ -46,10 +46,30 @@ def assert_refused(answer: Answer, *errors: str) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 async def test_documented_paths_that_are_not_here(admin: Api, verb: str) -> None:
-    for path in (*NOT_SERVED, *ODD_NAMES):
+    for path in ODD_NAMES:
         answer = await admin.call(verb, path)
         # What looks like the name or id of something that there could be is answered by its own chapter.
         assert_refused(answer, "MALFORMED_URL", "METHOD_NOT_SUPPORTED", "INVALID_DATA")
+
+
+async def test_operations_that_are_not_here_are_refused_with_their_reason(
+    admin: Api,
+) -> None:
+    for operation in operations():
+        if operation.served:
+            continue
+        path = operation.path.replace("{", "").replace("}", "")
+        answer = await admin.call(operation.verb, path)
+        if operation.path.startswith("/vobjects/edl_item__v/"):
+            # The object is not there, which the call of any action says first.
+            assert_refused(answer, "INVALID_DATA")
+        elif operation.reason:
+            assert_refused(answer, "OPERATION_NOT_ALLOWED")
+            assert answer.body["errors"][0]["message"] == operation.reason
+        else:
+            assert_refused(
+                answer, "MALFORMED_URL", "METHOD_NOT_SUPPORTED", "INVALID_DATA"
+            )
 
 
 DOUBLED = [

@@ -1,0 +1,262 @@
+"""Writes docs/compatibility.md: each operation of the public API, whether a Vault has it, and the test that calls it.
+
+``vault_operations.csv`` has the operations (verb, path, name), in the order of the public API's reference. What is
+served is read from the routes; which tests call an operation is read from the paths that stand in their calls.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from local.api_reference import routes
+from shared.vault.api.absent_features import absent_feature
+
+PROJECT = Path(__file__).resolve().parents[1]
+PAGE = PROJECT / "docs" / "compatibility.md"
+OPERATIONS = Path(__file__).with_name("vault_operations.csv")
+TESTS = PROJECT / "tests" / "service" / "vault"
+EVERY_ROUTE = "test_api_roles.py"
+"""Calls every route, as every kind of user."""
+
+VERBS = frozenset({"get", "post", "put", "delete"})
+VERSIONED = "/api/v25.1"
+VARIABLE = "{}"
+NAMED_PLACES = frozenset({"me", "Objecttype"})
+"""Literal segments that stand where a route has an id or a type."""
+
+HEAD = """# Compatibility
+
+{served} of the {all} operations of the public API are here ({share} %), with the versions v24.1 to v26.3.
+{absent} belong to features that are left out on purpose: they are answered with `OPERATION_NOT_ALLOWED` and the reason.
+{rest} are not there yet: they are answered with `MALFORMED_URL`, or with `METHOD_NOT_SUPPORTED` if the path has another
+verb.
+
+The operations are those of an OpenAPI description of v25.1 that the public made (`fderuiter/veeva_python_sdk`).
+`make reference` writes this page from the routes and the tests; [API](api.md) explains the calls.
+"""
+CHAPTERS = {
+    "Authentication": "auth delegation keep-alive session api limits",
+    "Direct Data": "services/directdata",
+    "Queries": "query",
+    "MDL and components": "api/mdl mdl configuration metadata/components objects/picklists",
+    "Binders": "objects/binders metadata/objects/binders",
+    "Workflows": "objects/objectworkflows object/workflow",
+    "Documents": "objects/documents metadata/objects/documents objects/deletions/documents metadata/query",
+    "Object records": "vobjects metadata/vobjects objects/deletions composites",
+    "Users and groups": "objects/users objects/groups objects/licenses objects/securitypolicies metadata/objects scim",
+    "Files, jobs and packages": "services objects/edl_matched_documents vobject/vault_package__v",
+    "Sandboxes and Vaults": "objects/sandbox objects/vault objects/domain objects/domains",
+    "Logs and code": "logs audittrail metadata/audittrail code uicode notifications messages",
+}
+"""Titles, each with the beginnings of its operations' paths; the longest beginning decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation of the public API; its path begins below ``/api/{version}``, unless it begins with ``/api/``."""
+
+    verb: str
+    path: str
+    name: str
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The parts of the path, each variable one as ``{}``."""
+        return segments(
+            self.path.removeprefix("/api/") if self.unversioned else self.path
+        )
+
+    @property
+    def unversioned(self) -> bool:
+        """Whether the path has no version, as in ``/api/mdl/execute``."""
+        return self.path.startswith("/api/")
+
+    @property
+    def served(self) -> bool:
+        """Whether a Vault has a route for it."""
+        return any(
+            verb == self.verb and _fits(route, self.segments)
+            for verb, route in _routes()
+        )
+
+    @property
+    def reason(self) -> str:
+        """Why it is left out, or "" if it is not left out."""
+        feature = absent_feature(f"{VERSIONED}{self.path}")
+        return "" if feature is None else feature.message
+
+
+@cache
+def operations() -> tuple[Operation, ...]:
+    """Return the operations of the public API, in its order."""
+    with OPERATIONS.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        return tuple(
+            Operation(row["verb"], row["path"], row["operation"]) for row in rows
+        )
+
+
+def segments(path: str) -> tuple[str, ...]:
+    """Return the parts of a path; each with a variable in it is ``{}``."""
+    parts = path.strip("/").split("/")
+    return tuple(VARIABLE if "{" in part else part for part in parts)
+
+
+@cache
+def _routes() -> frozenset[tuple[str, tuple[str, ...]]]:
+    """Verb and segments of every route, below its version if it has one."""
+    found = set()
+    for _, verb, path, _ in routes():
+        below = path.removeprefix("/api/{version}").removeprefix("/api/")
+        found.add((verb, segments(below)))
+    return frozenset(found)
+
+
+def _fits(route: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether an operation's path is one of a route's."""
+    return len(route) == len(wanted) and all(
+        part == segment or (part == VARIABLE and segment in NAMED_PLACES)
+        for part, segment in zip(route, wanted, strict=True)
+    )
+
+
+@cache
+def _calls() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """Test module, verb and segments of every call that the tests of the API spell out."""
+    trees = {
+        module.name: ast.parse(module.read_text(encoding="utf-8"))
+        for module in sorted(TESTS.glob("*.py"))
+    }
+    shared: dict[str, str] = {}
+    for tree in trees.values():
+        shared |= _constants(tree, {})
+    return tuple(
+        (module, verb, segments(path))
+        for module, tree in trees.items()
+        for verb, path in _calls_in(tree, shared | _constants(tree, shared))
+        if module.startswith("test_")
+    )
+
+
+def _constants(tree: ast.Module, known: dict[str, str]) -> dict[str, str]:
+    """Return the paths that have names in a module, some made of known ones."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                text = _text(value, known | found)
+                if text.startswith("/"):
+                    found[name] = text
+    return found
+
+
+def _calls_in(tree: ast.AST, constants: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield verb and path of calls such as ``api.post(f"/vobjects/{name}")`` and ``api.call("PUT", "/query")``."""
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        texts = [_text(argument, constants) for argument in node.args[:2]]
+        verb = node.func.attr
+        if verb in {"call", "request"} and texts:
+            verb, texts = texts[0].lower(), texts[1:]
+        if verb in VERBS and texts and texts[0].startswith("/"):
+            yield verb.upper(), urlsplit(texts[0]).path.removeprefix(VERSIONED)
+
+
+def _text(node: ast.expr, constants: dict[str, str]) -> str:
+    """Return a string's text with ``{}`` for what is put in, or "" for another expression."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.Name(id=name):
+            return constants.get(name, "")
+        case ast.JoinedStr(values=parts):
+            return "".join(_part(part, constants) for part in parts)
+    return ""
+
+
+def _part(node: ast.expr, constants: dict[str, str]) -> str:
+    """Return the text of a part of an f-string."""
+    if isinstance(node, ast.FormattedValue):
+        return _text(node.value, constants) or VARIABLE
+    return _text(node, constants)
+
+
+def test_of(operation: Operation) -> str:
+    """Return the test module that calls an operation most often."""
+    wanted = operation.segments
+    counts = Counter(
+        module
+        for module, verb, called in _calls()
+        if verb == operation.verb and _is_called(called, wanted)
+    )
+    most = max(counts.values(), default=0)
+    return min((name for name in counts if counts[name] == most), default=EVERY_ROUTE)
+
+
+def _is_called(called: Sequence[str], wanted: Sequence[str]) -> bool:
+    return len(called) == len(wanted) and all(
+        VARIABLE in (part, segment) or part == segment
+        for part, segment in zip(called, wanted, strict=True)
+    )
+
+
+def chapter_of(operation: Operation) -> str:
+    """Return the title of the operation's chapter."""
+    path = operation.path.strip("/") + "/"
+    found = [
+        (len(beginning), title)
+        for title, beginnings in CHAPTERS.items()
+        for beginning in beginnings.split()
+        if path.startswith(f"{beginning}/")
+    ]
+    return max(found)[1]
+
+
+def page() -> str:
+    """Return the whole page as Markdown."""
+    every = operations()
+    served = sum(operation.served for operation in every)
+    absent = sum(bool(operation.reason) and not operation.served for operation in every)
+    share = 100 * served // len(every)
+    rest = len(every) - served - absent
+    parts = [
+        HEAD.format(
+            all=len(every), served=served, share=share, absent=absent, rest=rest
+        )
+    ]
+    titles = list(CHAPTERS)
+    ordered = sorted(every, key=lambda each: titles.index(chapter_of(each)))
+    for title, members in groupby(ordered, chapter_of):
+        rows = list(members)
+        here = sum(operation.served for operation in rows)
+        parts.append(f"\n## {title}\n\n{here} of {len(rows)}.\n")
+        parts.append("| Operation | Call | Here | Test or reason |\n|---|---|---|---|")
+        parts.extend(_row(operation) for operation in rows)
+    return "\n".join(parts) + "\n"
+
+
+def _row(operation: Operation) -> str:
+    call = f"`{operation.verb} {operation.path}`"
+    if operation.served:
+        return f"| {operation.name} | {call} | yes | `{test_of(operation)}` |"
+    return f"| {operation.name} | {call} | no | {operation.reason or 'not yet'} |"
+
+
+def main() -> int:
+    """Write the page and return 0."""
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

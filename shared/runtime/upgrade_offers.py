@@ -1,0 +1,98 @@
+"""Speaks HTTP/1.1 on with clients that offer to speak another protocol, as the JDK's HttpClient offers HTTP/2.
+
+A server may pass over such an offer (RFC 9110, 7.8). httptools ends its work at the head of a request with one, and
+takes the body for the new protocol: here a further parser reads on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# What tells how long a body is; the first parser has checked that the fields agree.
+FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+
+
+class UpgradeIgnoringProtocol(HttpToolsProtocol):
+    """uvicorn's protocol without upgrades: a request with an offer is like any other."""
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has arrived, behind an offer with a further parser."""
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_on(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def on_message_complete(self) -> None:
+        """End the request, unless its body is still to be read by a further parser."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def _read_on(self, rest: bytes) -> None:
+        """Parse what comes behind the head of a request with an offer."""
+        further = FurtherParser(self)
+        self.parser = further.parser
+        further.begin(self.headers)
+        if rest:
+            self.data_received(rest)
+
+
+class FurtherParser:
+    """Parses from the body of a request on, whose head has been parsed, for the same protocol."""
+
+    def __init__(self, protocol: HttpToolsProtocol) -> None:
+        self._protocol = protocol
+        self._in_head = True
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    def begin(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Parse a head that says of the body what ``headers`` say, without passing it on."""
+        framing = (
+            b"%b: %b\r\n" % field for field in headers if field[0].lower() in FRAMING
+        )
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing))
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Pass on that a further request begins."""
+        self._beyond_head(self._protocol.on_message_begin)
+
+    def on_url(self, url: bytes) -> None:
+        """Pass on a part of the URL of a further request."""
+        self._beyond_head(self._protocol.on_url, url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Pass on a header field of a further request, or one behind the body."""
+        self._beyond_head(self._protocol.on_header, name, value)
+
+    def on_headers_complete(self) -> None:
+        """Pass on that a further request is to be answered; the first one is being answered."""
+        self._beyond_head(self._protocol.on_headers_complete)
+        self._in_head = False
+
+    def on_chunk_header(self) -> None:
+        """Pass on that a chunk of a body begins, to a protocol that counts them."""
+        counted: Callable[[], None] | None = getattr(
+            self._protocol, "on_chunk_header", None
+        )
+        if counted is not None:
+            counted()
+
+    def on_body(self, body: bytes) -> None:
+        """Pass on a part of the body."""
+        self._protocol.on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Pass on the end of a request."""
+        self._protocol.on_message_complete()
+
+    def _beyond_head(self, call: Callable[..., None], *values: bytes) -> None:
+        if not self._in_head:
+            call(*values)
