@@ -22,6 +22,7 @@ from services.connector.preview import source_routes as sources
 from services.connector.preview import sweep_routes as sweeps
 from services.connector.processing.inbox import Inbox, Slots
 from services.connector.readiness import readiness_routes as readiness
+from services.connector.readiness import traffic_routes as traffic
 from services.connector.receiving import receiving_routes as receiving
 from services.connector.receiving.signed_messages import SignedMessages
 from services.connector.vaults.vaults import (
@@ -271,6 +272,7 @@ def create_app(settings: ConnectorSettings) -> FastAPI:
     app.include_router(sources.router(answers))
     app.include_router(crm_lookup.router(answers))
     app.include_router(readiness.router(answers, connector.check))
+    app.include_router(traffic.router(answers, connector.check))
     app.include_router(health.router())
     app.include_router(metrics.router())
     return app

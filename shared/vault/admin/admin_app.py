@@ -16,7 +16,9 @@ from shared.vault.admin import edit, home, picking, processors, rule_editing, si
 from shared.vault.admin import exception_pages as exceptions
 from shared.vault.admin import integration_pages as integrations
 from shared.vault.admin import job_pages as jobs
+from shared.vault.admin import live_pages as live
 from shared.vault.admin import lookup_pages as lookups
+from shared.vault.admin import message_pages as messages
 from shared.vault.admin import missing_lookup_pages as missing_lookups
 from shared.vault.admin import queue_log_pages as queue_log
 from shared.vault.admin import queue_pages as queues
@@ -54,6 +56,8 @@ CHAPTERS = (
     rule_editing,
     components,
     queues,
+    live,
+    messages,
     processors,
     queue_log,
     exceptions,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,8 @@ CLIENT_ID = "vault-pages"
 # An answer takes the connector a minute at most.
 SECONDS = 65.0
 AT_ONCE = 8
+# For so long a picture of the other Vaults is shown to all who look.
+SEEN_SECONDS = 5.0
 SOURCE_SESSION = "X-Source-Authorization"
 NOT_SET = "This Vault does not know where its connector is: set VAULT_CONNECTOR_URL"
 AWAY = (
@@ -42,6 +46,9 @@ class ConnectorQuestions:
         """
         self._vault_id = vault_id
         self._transport: Transport | None = None
+        self._looking = asyncio.Lock()
+        self._seen: Mapping[str, Any] | None = None
+        self._seen_at = 0.0
         if url:
             self._transport = Transport(url, CLIENT_ID, SECONDS, AT_ONCE)
 
@@ -80,6 +87,20 @@ class ConnectorQuestions:
         except VaultUnavailable:
             raise VaultFault(ErrorType.UNEXPECTED_ERROR, AWAY) from None
         return answer.get("data")
+
+    async def traffic(self, sessions: AskerSessions) -> Mapping[str, Any]:
+        """Return what the connector sees of the other Vaults' queues, as it was at most 5 seconds ago.
+
+        One answer is for all who look; the caller checks that they may.
+
+        :raises VaultFault: as ``ask``.
+        """
+        async with self._looking:
+            now = time.monotonic()
+            if self._seen is None or now - self._seen_at >= SEEN_SECONDS:
+                self._seen = await self.ask("traffic", sessions=sessions)
+                self._seen_at = now
+            return self._seen
 
     async def close(self) -> None:
         """Close the connections."""

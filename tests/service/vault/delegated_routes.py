@@ -328,7 +328,10 @@ GET /ui/components/{kind}
 GET /ui/components/{kind}/{name}
 GET /ui/queues
 GET /ui/queues/{queue_name}
+GET /ui/live
 GET /ui/processors
+GET /ui/messages
+GET /ui/messages/{message_id}
 GET /ui/queue-log
 GET /ui/queue-log/{day}
 GET /ui/exceptions
