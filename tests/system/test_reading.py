@@ -70,6 +70,7 @@ WITHOUT_VALUES = {
     "them there (tests/unit/connector/test_sources.py)",
     "GET /sources/{vault}/{connection}/objects": "configuration, which is no record",
     "GET /sources/{vault}/{connection}/objects/{object}": "configuration, which is no record",
+    "GET /ways/{vault}/{message_id}": "moments, names and ids, each asked in the session of whoever asks",
     "GET /traffic/{vault}": "names of queues, and how many messages they hold",
     "GET /readiness/{vault}/{connection}": "names of what is configured, and how many exceptions are open",
     "POST /crm-lookups/{vault}/{connection}": "accounts to those who may look up accounts, which is this permission; "

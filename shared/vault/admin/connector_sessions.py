@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.cookies import session_cookie
 from shared.vault.admin.listing import selected
 from shared.vault.connections.connection_rules import OBJECT
@@ -12,6 +13,7 @@ from shared.vault.connections.connector_questions import AskerSessions
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
+    from shared.vault.admin.listing import Row
     from shared.vault.admin.visit import Visit
 
 # Header values are ASCII; ids of sessions are short.
@@ -48,21 +50,32 @@ def asker_sessions(visit: Visit, source: int | None = None) -> AskerSessions:
 
 async def source_of(visit: Visit, connection: str, key: str = "id") -> Source | None:
     """Return the source of a connection, an id or whatever ``key`` names; None when it leads to no Vault."""
-    columns = "id, api_name__sys, remote_vault_id__sys, remote_vault_name__sys"
     # PostgreSQL takes NUL in no text.
     wanted = literal(connection.replace("\x00", ""))
-    statement = f"SELECT {columns} FROM {OBJECT} WHERE {key} = {wanted}"
-    rows = await selected(visit, statement) if connection else []
-    for row in rows:
-        remote = row["remote_vault_id__sys"]
-        if remote is None:
-            return None
-        vault_id = int(remote)
-        return Source(
-            connection_id=str(row["id"]),
-            connection=str(row["api_name__sys"]),
-            vault_id=vault_id,
-            vault_name=str(row["remote_vault_name__sys"] or f"Vault {vault_id}"),
-            sessions=asker_sessions(visit, vault_id),
-        )
-    return None
+    found = await _sources(visit, f" WHERE {key} = {wanted}") if connection else []
+    return next(iter(found), None)
+
+
+async def sources_of(visit: Visit) -> list[Source]:
+    """Return the Vaults at the other ends of all connections that the caller may read, each once."""
+    if not may(visit.caller, OBJECT, Operation.READ):
+        return []
+    found = await _sources(visit, "")
+    return list({source.vault_id: source for source in found}.values())
+
+
+async def _sources(visit: Visit, where: str) -> list[Source]:
+    columns = "id, api_name__sys, remote_vault_id__sys, remote_vault_name__sys"
+    rows = await selected(visit, f"SELECT {columns} FROM {OBJECT}{where}")
+    return [_source(visit, row) for row in rows if row["remote_vault_id__sys"]]
+
+
+def _source(visit: Visit, row: Row) -> Source:
+    vault_id = int(row["remote_vault_id__sys"])
+    return Source(
+        connection_id=str(row["id"]),
+        connection=str(row["api_name__sys"]),
+        vault_id=vault_id,
+        vault_name=str(row["remote_vault_name__sys"] or f"Vault {vault_id}"),
+        sessions=asker_sessions(visit, vault_id),
+    )

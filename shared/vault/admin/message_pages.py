@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, assert_never
 
@@ -11,16 +11,19 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, Operation, may
+from shared.vault.admin.connector_sessions import sources_of
 from shared.vault.admin.listing import selected
 from shared.vault.admin.rendering import moment_of
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.exceptions.exception_model import MESSAGE as EXCEPTION
-from shared.vault.queues.message_ways import WayStep
+from shared.vault.queues.message_ways import StepTaken, WayStep
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
-    from shared.vault.queues.message_ways import StepTaken
+    from shared.vault.admin.connector_sessions import Source
+    from shared.vault.admin.listing import Row
 
 router = APIRouter(prefix="/messages")
 
@@ -33,13 +36,17 @@ RecordId = Annotated[str, Query(max_length=20)]
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """One station of a message's way; ``mark`` colours it, ``links`` are labels and addresses of pages."""
+    """One station of a message's way; ``mark`` colours it, ``links`` are labels and addresses of pages.
+
+    ``place`` is the other Vault where it is, empty for this one.
+    """
 
     title: str
     date: datetime
     mark: str
     text: str = ""
     links: tuple[tuple[str, str], ...] = ()
+    place: str = ""
 
 
 @router.get("")
@@ -54,13 +61,52 @@ async def one_message(visit: Visiting, message_id: MessageId) -> Response:
     """Show the way of a message through this Vault, station by station."""
     steps = await visit.vault.message_ways.steps(visit.caller, message_id)
     stations = [_of_step(step) for step in steps]
-    stations += await _exceptions(visit, message_id)
-    stations += await _writes(visit, message_id)
+    stations += _of_exceptions(await _exceptions(visit, message_id))
+    stations += _of_writes(await _writes(visit, message_id))
+    sources = await sources_of(visit)
+    error: ApiError | None = None
+    try:
+        stations += await _elsewhere(visit, sources, message_id)
+    except VaultFault as fault:
+        # What this Vault knows is shown all the same.
+        error = fault.error
     stations.sort(key=lambda each: each.date)
-    first = stations[0].date if stations else None
     return visit.page(
-        "message.html", message_id=message_id, stations=stations, first=first
+        "message.html",
+        message_id=message_id,
+        stations=stations,
+        first=stations[0].date if stations else None,
+        unseen=[source for source in sources if not source.seen],
+        error=error,
     )
+
+
+async def _elsewhere(
+    visit: Visit, sources: Sequence[Source], message_id: str
+) -> list[Station]:
+    """Return the stations in the other Vaults of which the visitor has a session.
+
+    :raises VaultFault: as ``ConnectorQuestions.ask``.
+    """
+    stations: list[Station] = []
+    if not visit.granted(Grant.MANAGE_INTEGRATIONS):
+        return stations
+    for source in sources:
+        if not source.seen:
+            continue
+        found = await visit.vault.connector.ask(
+            "ways", message_id, sessions=source.sessions
+        )
+        # The session is of one of them; the others tell it nothing.
+        for vault in found:
+            parts = [_of_step(StepTaken.read(step)) for step in vault["steps"]]
+            parts += _of_exceptions(vault["exceptions"])
+            parts += _of_writes(vault["writes"])
+            # Pages of the other Vault have addresses of its own.
+            stations += [
+                replace(part, links=(), place=source.vault_name) for part in parts
+            ]
+    return stations
 
 
 def _of_step(step: StepTaken) -> Station:
@@ -85,7 +131,7 @@ def _of_step(step: StepTaken) -> Station:
             assert_never(step.step)
 
 
-async def _exceptions(visit: Visit, message_id: str) -> list[Station]:
+async def _exceptions(visit: Visit, message_id: str) -> list[Row]:
     """Return the exceptions of the message that the caller may read."""
     if not may(visit.caller, EXCEPTION, Operation.READ):
         return []
@@ -93,8 +139,13 @@ async def _exceptions(visit: Visit, message_id: str) -> list[Station]:
     wanted = literal(message_id.replace("\x00", ""))
     columns = "id, name__v, error_status__sys, created_date__v, modified_date__v"
     statement = f"SELECT {columns} FROM {EXCEPTION} WHERE message_id__sys = {wanted}"
+    return await selected(visit, statement)
+
+
+def _of_exceptions(rows: Iterable[Mapping[str, Any]]) -> list[Station]:
+    """Return the stations of exceptions: that the message failed, and how it was settled."""
     stations = []
-    for row in await selected(visit, statement):
+    for row in rows:
         link = (("User exception", record_path(EXCEPTION, str(row["id"]))),)
         created = moment_of(str(row["created_date__v"]))
         changed = moment_of(str(row["modified_date__v"]))
@@ -106,39 +157,37 @@ async def _exceptions(visit: Visit, message_id: str) -> list[Station]:
     return stations
 
 
-async def _writes(visit: Visit, message_id: str) -> list[Station]:
+async def _writes(visit: Visit, message_id: str) -> list[dict[str, object]]:
     """Return what the message has written into this Vault, as far as the caller may read it."""
     if not visit.granted(Grant.READ_AUDIT):
         return []
     page = await visit.vault.lineage.of_message(
         visit.caller, message_id.replace("\x00", ""), limit=MAX_WRITES, offset=0
     )
+    return page.rows
+
+
+def _of_writes(rows: Iterable[Mapping[str, Any]]) -> list[Station]:
+    """Return the stations of writes: when the connector has evaluated the records, and when they were written."""
     stations = []
-    for moments, rows in _together(page.rows).items():
+    for moments, together in _together(rows).items():
         evaluated, written = (moment_of(each) for each in moments)
-        point = str(rows[0]["integration_point"])
-        rules = {str(row["integration_rule"]) for row in rows} - {"None"}
-        links = [(f"Rule {rule}", f"/ui/rules/{rule}") for rule in sorted(rules)]
-        text = f"By the connector, at the integration point {point}"
-        stations.append(
-            Station("Read and evaluated", evaluated, "ok", text, tuple(links))
+        point = str(together[0]["integration_point"])
+        rules = {str(row["integration_rule"]) for row in together} - {"None"}
+        to_rules = tuple(
+            (f"Rule {rule}", f"/ui/rules/{rule}") for rule in sorted(rules)
         )
-        objects = sorted({str(row["object_name"]) for row in rows})
-        records = {(str(row["object_name"]), str(row["record_id"])) for row in rows}
-        number = f"{len(records)} record" + ("s" if len(records) != 1 else "")
+        text = f"By the connector, at the integration point {point}"
+        stations.append(Station("Read and evaluated", evaluated, "ok", text, to_rules))
+        pairs = {(str(row["object_name"]), str(row["record_id"])) for row in together}
+        objects = sorted({name for name, _ in pairs})
+        number = f"{len(pairs)} record" + ("s" if len(pairs) != 1 else "")
         to_records = tuple(
             (f"{name} {record_id}", record_path(name, record_id))
-            for name, record_id in sorted(records)[:10]
+            for name, record_id in sorted(pairs)[:10]
         )
-        stations.append(
-            Station(
-                "Written here",
-                written,
-                "ok",
-                f"{number} of {', '.join(objects)}",
-                to_records,
-            )
-        )
+        text = f"{number} of {', '.join(objects)}"
+        stations.append(Station("Written", written, "ok", text, to_records))
     return stations
 
 

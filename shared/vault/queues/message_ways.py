@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
+from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import Grant, authorize
 
 if TYPE_CHECKING:
@@ -88,6 +89,23 @@ class StepTaken:
     detail: str = ""
     attempts: int | None = None
     error: str | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return the step as JSON."""
+        return {**asdict(self), "date": date_time_text(self.date)}
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Self:
+        """Read a step from the JSON of another Vault; one of a later version's kind is as good as logged."""
+        known = {each.value: each for each in WayStep}
+        return cls(
+            known.get(row["step"], WayStep.LOGGED),
+            datetime.fromisoformat(row["date"]),
+            str(row["queue"]),
+            str(row["detail"]),
+            row["attempts"],
+            row["error"],
+        )
 
 
 @dataclass(frozen=True, slots=True)

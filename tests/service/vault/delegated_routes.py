@@ -271,6 +271,7 @@ GET /api/{version}/vobjects/{object_name}/{record_id}/audittrail
 GET /api/{version}/objects/documents/{document_id}/audittrail
 GET /api/{version}/services/lineage/vobjects/{object_name}/{record_id}
 GET /api/{version}/services/lineage/messages/{message_id}
+GET /api/{version}/services/messages/{message_id}
 POST /api/{version}/objects/documents/batch
 PUT /api/{version}/objects/documents/batch
 DELETE /api/{version}/objects/documents/batch

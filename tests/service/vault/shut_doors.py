@@ -93,6 +93,7 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "POST /services/queues/{queue_name}/deliveries",
         "PUT /services/queues/{queue_name}/actions/trace_delivery",
         "POST /services/exceptions/actions/retry",
+        "GET /services/messages/{message_id}",
         "GET /services/queue_logs",
         "GET /services/queue_logs/{log_date}",
         "GET /services/clock",

@@ -61,13 +61,30 @@ class MemorySession:
                 raise VaultRefused(ErrorType.INSUFFICIENT_ACCESS, message)
         return await self.vault.query(vql, describe=describe)
 
+    async def message_steps(self, message_id: str) -> list[Row]:
+        """The steps of a message, for those who may read the queue log."""
+        return await self._of_message(self.vault.message_parts, message_id, "queue_log")
+
+    async def message_writes(self, message_id: str) -> list[Row]:
+        """The writes of a message, for those who may read the audit trail."""
+        return await self._of_message(self.vault.message_parts, message_id, "audit")
+
+    async def _of_message(
+        self, parts: Mapping[tuple[str, str], list[Row]], message_id: str, grant: str
+    ) -> list[Row]:
+        await self.vault.user_of(self.session_id)
+        if grant in self.vault.shut.get(self.session_id, ()):
+            raise VaultRefused(ErrorType.INSUFFICIENT_ACCESS, f"lacks {grant}")
+        return parts.get((grant, message_id), [])
+
 
 @dataclass(repr=False, eq=False)
 class MemoryClient(MemoryVault):
     """What a VaultClient is to the connector, without the HTTP.
 
     ``runs`` are runs by (integration, id), ``batches`` what was reported of their batches; ``reported`` are the rows
-    of delivery reports; ``users`` are rows of users by session, ``shut`` the objects that they may not read.
+    of delivery reports; ``users`` are rows of users by session, ``shut`` the objects that they may not read;
+    ``message_parts`` are the steps ("queue_log") and writes ("audit") of messages.
     """
 
     components: dict[str, list[Row]] = field(default_factory=dict)
@@ -79,6 +96,7 @@ class MemoryClient(MemoryVault):
     queue_rows: dict[str, Row] = field(default_factory=dict)
     users: dict[str, Row] = field(default_factory=dict)
     shut: dict[str, set[str]] = field(default_factory=dict)
+    message_parts: dict[tuple[str, str], list[Row]] = field(default_factory=dict)
     certificates: dict[str, str] = field(default_factory=dict)
     receivers: dict[str, str] = field(default_factory=dict)
     sessions: list[str] = field(default_factory=list)

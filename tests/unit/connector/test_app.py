@@ -242,6 +242,7 @@ async def test_the_process_says_what_it_is_and_what_it_can_be_asked(
         "/crm-lookups/{vault}/{connection}",
         "/readiness/{vault}/{connection}",
         "/traffic/{vault}",
+        "/ways/{vault}/{message_id}",
     }
     known = set(document["components"]["securitySchemes"])
     for operations in document["paths"].values():
