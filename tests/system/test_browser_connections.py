@@ -136,6 +136,7 @@ async def test_the_way_of_a_message_leads_through_both_vaults(
             "Sent to the broker",
             "Read and evaluated",
             "Written",
+            "Reported back",
         )
         places = [text.index(station) for station in stations]
         assert places == sorted(places)

@@ -29,6 +29,7 @@ router = APIRouter(prefix="/messages")
 
 LATEST = 50
 MAX_WRITES = 200
+MAX_LINKS = 10
 
 MessageId = Annotated[str, Path(max_length=200)]
 RecordId = Annotated[str, Query(max_length=20)]
@@ -62,7 +63,7 @@ async def one_message(visit: Visiting, message_id: MessageId) -> Response:
     steps = await visit.vault.message_ways.steps(visit.caller, message_id)
     stations = [_of_step(step) for step in steps]
     stations += _of_exceptions(await _exceptions(visit, message_id))
-    stations += _of_writes(await _writes(visit, message_id))
+    stations += _of_writes(await _writes(visit, message_id), reported=bool(steps))
     sources = await sources_of(visit)
     error: ApiError | None = None
     try:
@@ -101,7 +102,7 @@ async def _elsewhere(
         for vault in found:
             parts = [_of_step(StepTaken.read(step)) for step in vault["steps"]]
             parts += _of_exceptions(vault["exceptions"])
-            parts += _of_writes(vault["writes"])
+            parts += _of_writes(vault["writes"], reported=bool(vault["steps"]))
             # Pages of the other Vault have addresses of its own.
             stations += [
                 replace(part, links=(), place=source.vault_name) for part in parts
@@ -167,28 +168,36 @@ async def _writes(visit: Visit, message_id: str) -> list[dict[str, object]]:
     return page.rows
 
 
-def _of_writes(rows: Iterable[Mapping[str, Any]]) -> list[Station]:
-    """Return the stations of writes: when the connector has evaluated the records, and when they were written."""
-    stations = []
+def _of_writes(rows: Iterable[Mapping[str, Any]], *, reported: bool) -> list[Station]:
+    """Return the stations of writes; in the Vault that has sent the message they are ``reported`` back to it."""
+    stations: list[Station] = []
     for moments, together in _together(rows).items():
         evaluated, written = (moment_of(each) for each in moments)
         point = str(together[0]["integration_point"])
-        rules = {str(row["integration_rule"]) for row in together} - {"None"}
-        to_rules = tuple(
-            (f"Rule {rule}", f"/ui/rules/{rule}") for rule in sorted(rules)
-        )
-        text = f"By the connector, at the integration point {point}"
-        stations.append(Station("Read and evaluated", evaluated, "ok", text, to_rules))
-        pairs = {(str(row["object_name"]), str(row["record_id"])) for row in together}
-        objects = sorted({name for name, _ in pairs})
-        number = f"{len(pairs)} record" + ("s" if len(pairs) != 1 else "")
-        to_records = tuple(
-            (f"{name} {record_id}", record_path(name, record_id))
-            for name, record_id in sorted(pairs)[:10]
-        )
-        text = f"{number} of {', '.join(objects)}"
-        stations.append(Station("Written", written, "ok", text, to_records))
+        if not reported and not stations:
+            rules = {str(row["integration_rule"]) for row in together} - {"None"}
+            links = tuple(
+                (f"Rule {rule}", f"/ui/rules/{rule}") for rule in sorted(rules)
+            )
+            text = f"By the connector, at the integration point {point}"
+            stations.append(Station("Read and evaluated", evaluated, "ok", text, links))
+        title = "Reported back" if reported else "Written"
+        stations.append(_of_write(title, written, together))
     return stations
+
+
+def _of_write(
+    title: str, written: datetime, rows: Iterable[Mapping[str, Any]]
+) -> Station:
+    """Return the station of records that were written together."""
+    pairs = sorted({(str(row["object_name"]), str(row["record_id"])) for row in rows})
+    objects = sorted({name for name, _ in pairs})
+    number = f"{len(pairs)} record" + ("s" if len(pairs) != 1 else "")
+    links = tuple(
+        (f"{name} {record_id}", record_path(name, record_id))
+        for name, record_id in pairs[:MAX_LINKS]
+    )
+    return Station(title, written, "ok", f"{number} of {', '.join(objects)}", links)
 
 
 def _together(

@@ -225,6 +225,7 @@ async def _form(
         choices=choices,
         check=check,
         record=record,
+        untouched=edited.is_new and not sent,
         locked=bool(locked),
         name=sent.get(NAME, ""),
         error=error,
