@@ -8,7 +8,7 @@ from services.crm_vault.inquiries import INTEGRATION, QUEUE
 from shared.vault.access.caller import on_behalf_of
 from shared.vault.bulk.record_merge import raise_first
 from shared.vault.integrations.integration_triggers import is_active
-from shared.vault.queues.entering import send
+from shared.vault.queues.outbox import send
 from shared.vault.records.named_actions import ActionContext
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import writes_for_connection
 from shared.vault.errors import ApiError
 from shared.vault.integrations.integration_triggers import is_active
-from shared.vault.queues.entering import send
+from shared.vault.queues.outbox import send
 from shared.vault.records.state_criteria import unsatisfied
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
-    from shared.vault.queues.delivery_events import DeliveryEvent
+    from shared.vault.queues.deliveries import DeliveryEvent
     from shared.vault.records.named_actions import ActionContext
 
 OBJECT = "medical_inquiry__v"

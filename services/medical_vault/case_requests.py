@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.spark.envelope import DESTINATION_ATTRIBUTE
 from shared.vault.integrations.integration_triggers import active_with
-from shared.vault.queues.entering import send
+from shared.vault.queues.outbox import send
 
 if TYPE_CHECKING:
     from shared.spark.envelope import JsonValue

@@ -1,26 +1,20 @@
-"""Makes the calls of the Vault REST API that a connected process needs: queries, records, user actions."""
+"""Makes the calls of the Vault REST API that a connected process needs: sign-in, records, user actions."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
 from copy import copy
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from shared.client.answer_bounds import QUERY_SECONDS, QueryBounds
-from shared.client.component_calls import ComponentCalls
-from shared.client.errors import UnexpectedAnswer, VaultRefused, VaultUnavailable
-from shared.client.query_refusals import QUERY, QUERY_PAGE, query_refusals
+from shared.client.component_calls import ComponentCalls, SeenRevision
+from shared.client.errors import UnexpectedAnswer, VaultRefused
+from shared.client.query_calls import QueryCalls
 from shared.client.results import (
-    Page,
-    QueryResult,
     Row,
     RowResult,
     mapping,
-    read_page,
     read_row_results,
     rows_of,
 )
@@ -42,7 +36,7 @@ DOCUMENTS = "documents"
 _USERS_ME = Request("users_me", "GET", f"{API}/objects/users/me")
 
 
-class VaultClient(ServiceCalls, ComponentCalls):
+class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
     """One user's access to one Vault, for many tasks at once.
 
     Every call signs in when needed, and once more when the Vault says that the session is over. Besides
@@ -63,7 +57,9 @@ class VaultClient(ServiceCalls, ComponentCalls):
         concurrency: int = 8,
     ) -> None:
         """Take address and user; ``timeout`` bounds one request in seconds, ``concurrency`` how many are under way."""
-        self._transport = Transport(url, client_id, timeout, concurrency)
+        self._transport = Transport(
+            url, client_id, timeout, concurrency, SeenRevision()
+        )
         form = {"username": username, "password": password}
         request = Request("sign_in", "POST", f"{API}/auth", form=form, repeatable=True)
         self._sign_in = SignIn(lambda: self._transport.send(request, None))
@@ -151,70 +147,6 @@ class VaultClient(ServiceCalls, ComponentCalls):
         client = copy(self)
         client._sign_in = SignIn(ask)  # noqa: SLF001  of this class
         return client
-
-    # Queries
-
-    async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
-        """Run a query and return the rows of all its pages.
-
-        :raises UnexpectedAnswer: it has more pages, rows or bytes than the bounds allow.
-        :raises VaultRefused: as ExpiredPage or QueryTimeout when running it again may help.
-        """
-        rows: list[Row] = []
-        description: Row | None = None
-        try:
-            async with (
-                asyncio.timeout(QUERY_SECONDS),
-                aclosing(self.query_pages(vql, describe=describe)) as pages,
-            ):
-                async for page in pages:
-                    rows += page.rows
-                    description = description or page.describe
-        except TimeoutError as error:
-            late = f"query: not at its end within {QUERY_SECONDS:g} s"
-            raise VaultUnavailable(late) from error
-        return QueryResult(rows, description)
-
-    async def query_pages(
-        self,
-        vql: str,
-        *,
-        describe: bool = False,
-    ) -> AsyncGenerator[Page, None]:
-        """Run a query page by page; the next page is fetched while the caller works on the last.
-
-        Wrap it in ``contextlib.aclosing`` when leaving early, so that the page under way is cancelled.
-        """
-        headers = {"X-VaultAPI-DescribeQuery": "true"} if describe else {}
-        request = Request(
-            QUERY,
-            "POST",
-            f"{API}/query",
-            form={"q": vql},
-            headers=headers,
-            repeatable=True,
-        )
-        bounds = QueryBounds()
-        page = await self._page(request, bounds)
-        while page.next_page is not None:
-            path = self._transport.local(page.next_page)
-            request = Request(QUERY_PAGE, "GET", path)
-            following = asyncio.create_task(self._page(request, bounds))
-            try:
-                yield page
-                page = await following
-            finally:
-                following.cancel()
-                # Its error is raised above, or nobody wants the page; here it only has to end.
-                await asyncio.gather(following, return_exceptions=True)
-        yield page
-
-    async def _page(self, request: Request, bounds: QueryBounds) -> Page:
-        with query_refusals(request.call):
-            answer, size = await self._call_measured(request)
-        page = read_page(answer)
-        bounds.count(page, size)
-        return page
 
     # Records
 

@@ -7,14 +7,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import aiohttp
 import orjson
 from yarl import URL
 
-from shared.client.answer_reading import Answer, read_body, read_envelope, read_text
 from shared.client.errors import (
     ClientError,
     LinkLost,
@@ -22,16 +21,27 @@ from shared.client.errors import (
     VaultRefused,
     VaultUnavailable,
 )
-from shared.client.results import Row, text_of, whole
-from shared.client.seen_revision import REVISION_HEADER, SeenRevision
+from shared.client.results import (
+    Answer,
+    Row,
+    read_body,
+    read_envelope,
+    read_text,
+    text_of,
+    whole,
+)
 from shared.protocol.error_types import ErrorType
 from shared.runtime.off_loop import off_loop
 from shared.runtime.retry_policies import LOST_CALL
 from shared.runtime.telemetry import metrics
 
+if TYPE_CHECKING:
+    from shared.client.component_calls import SeenRevision
+
 T = TypeVar("T")
 
 API = "/api/v25.1"
+REVISION_HEADER = "X-VaultAPI-ConfigurationRevision"
 # The most rows that the API takes in one call.
 MAX_ROWS = 500
 MAX_SESSION_ID_LENGTH = 4096
@@ -70,8 +80,11 @@ class Transport:
         client_id: str,
         timeout: float,
         concurrency: int,
+        seen: SeenRevision,
     ) -> None:
         """Take the Vault's address, for example ``https://vault.example.com``, and the timeout in seconds.
+
+        ``seen`` notes the revisions that answers tell.
 
         :raises ValueError: the address is not an http or https address.
         """
@@ -83,7 +96,7 @@ class Transport:
         self._timeout = timeout
         self._concurrency = concurrency
         self._places = asyncio.Semaphore(concurrency)
-        self.seen = SeenRevision()
+        self.seen = seen
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: Request, session_id: str | None) -> Row:

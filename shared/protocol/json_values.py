@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import orjson
@@ -102,3 +102,32 @@ def _is_kept(number: bytes) -> bool:
     # ``repr`` is the shortest text of the float: where it is another number, digits were lost.
     shortest = repr(float(number))
     return Decimal(shortest) == Decimal(number.decode())
+
+
+# Moments that clients write
+
+STEP = timedelta(milliseconds=1)
+"""The API's resolution."""
+LAST = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
+"""The last moment of the calendar that the API can write."""
+
+
+def read_moment(text: str) -> datetime:
+    """Return the moment of a text in UTC, which is also the zone of one without a zone.
+
+    :raises ValueError: it is not a moment, or none of the calendar in UTC.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        # In the first and the last hours of the calendar, changing the zone may leave it.
+        message = "the moment is not in the calendar"
+        raise ValueError(message) from error
+
+
+def next_moment(moment: datetime) -> datetime:
+    """Return the next moment that the API can write; the last one of the calendar has none behind it but itself."""
+    return moment + STEP if moment < LAST else LAST

@@ -70,6 +70,7 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._count = count
         self._bounds: ConnectionBounds = count.bounds
+        self._url_bytes = count.bounds.url_bytes
         self._first_byte_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._review_timer: asyncio.TimerHandle | None = None
@@ -147,7 +148,7 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         """Take a part of the URL."""
         super().on_url(url)
         self._head_bytes += len(url)
-        if len(self.url) > self._bounds.url_bytes:
+        if len(self.url) > self._url_bytes:
             self._stop(URL_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:

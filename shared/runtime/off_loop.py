@@ -12,9 +12,6 @@ from typing import ParamSpec, TypeVar
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-LARGE = 64 * 2**10
-"""Bytes of a text from which on it is read in the thread; a shorter one takes less time than the change of threads."""
-
 # Of the thread, whenever the event loop has something to do: an answer takes dozens of its steps.
 GIVE_WAY_SECONDS = 0.001
 
@@ -37,14 +34,3 @@ async def off_loop(
     loop = asyncio.get_running_loop()
     work = partial(function, *arguments, **named)
     return await loop.run_in_executor(_THREAD, work)
-
-
-async def read_off_loop(
-    function: Callable[[bytes], Result],
-    text: bytes,
-    large: int = LARGE,
-) -> Result:
-    """Return what the function reads from a text, at once when it has fewer than ``large`` bytes."""
-    if len(text) < large:
-        return function(text)
-    return await off_loop(function, text)

@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from shared.runtime.health import stop_being_ready
 from shared.runtime.logging import get_logger
 from shared.runtime.strict_transport import StrictTransport
 
+Protocols = Callable[..., BoundedProtocol]
 _log = get_logger(__name__)
 
 # Longer than any pooled client keeps an idle connection, so the server is never the one to close it.
@@ -96,12 +98,15 @@ class _Server(uvicorn.Server):
         self.servers.append(listener)
 
     def _connection(self) -> asyncio.Protocol:
-        protocol = self.config.http_protocol_class
-        return protocol(  # type: ignore[call-arg]
+        """Return the protocol of a connection by TLS; what comes by the other port never came by HTTPS."""
+        protocol = cast("Protocols", self.config.http_protocol_class)
+        connection = protocol(
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
+        connection.app = StrictTransport(self.config.loaded_app)
+        return connection
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Send clients elsewhere while still answering them all, then stop."""
@@ -163,7 +168,7 @@ def serve(
     count = ConnectionCount(bounds or ConnectionBounds())
     protocol = partial(BoundedProtocol, count=count)
     config = uvicorn.Config(
-        StrictTransport(app),
+        app,
         host=host,
         port=port,
         loop="uvloop",

@@ -10,10 +10,7 @@ ONE_YEAR = "max-age=31536000"
 
 
 class StrictTransport:
-    """ASGI middleware that adds the header to each answer over HTTPS, and to none over HTTP, where it has no meaning.
-
-    Whether the client came by HTTPS is the scheme of the request: of the connection, or as a trusted proxy states it.
-    """
+    """ASGI layer that adds the header to each answer over HTTPS; over HTTP, where it means nothing, it adds none."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

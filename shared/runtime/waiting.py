@@ -34,13 +34,13 @@ class _Outage:
 
 @dataclass(slots=True)
 class StateLog:
-    """Writes one line when a named peer goes down and one when it is up again."""
+    """Logs when a named peer goes down and when it is up again; ``outages`` are the peers that are down."""
 
-    _outages: dict[str, _Outage] = field(default_factory=dict)
+    outages: dict[str, _Outage] = field(default_factory=dict)
 
     def failed(self, name: str, error: BaseException) -> None:
         """Count a failure; the first one since the peer was last up is logged."""
-        outage = self._outages.setdefault(name, _Outage())
+        outage = self.outages.setdefault(name, _Outage())
         outage.failures += 1
         # One line for an outage: a hundred messages that wait for one Vault would else repeat it each second.
         if outage.since is None:
@@ -54,7 +54,7 @@ class StateLog:
 
     def succeeded(self, name: str) -> None:
         """Note that the peer answered; logged with counts when it was down before."""
-        outage = self._outages.pop(name, None)
+        outage = self.outages.pop(name, None)
         if outage is not None and outage.since is not None:
             seconds = round(time.monotonic() - outage.since, 1)
             _log.info(
@@ -63,7 +63,7 @@ class StateLog:
 
     def is_down(self, name: str) -> bool:
         """Whether the last thing heard of the peer was a failure."""
-        return name in self._outages
+        return name in self.outages
 
 
 state_log = StateLog()

@@ -17,8 +17,7 @@ from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import state_log
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.connection import BrokerConnection
-from shared.spark.handled import Handled
-from shared.spark.subscription import Delivery, Subscription, Unsettled
+from shared.spark.subscription import Delivery, Handled, Subscription, Unsettled
 from shared.spark.topology import DELIVERY_LIMIT, is_sequential, queue_state
 
 __all__ = ["Consumer", "Delivery", "Handler"]

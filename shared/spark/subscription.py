@@ -1,10 +1,12 @@
-"""Subscribes to a queue on one channel, keeps what is delivered, and settles it."""
+"""Subscribes to a queue, keeps what is delivered, settles it, and remembers what was done when a channel is gone."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aio_pika.abc import AbstractChannel
@@ -222,3 +224,62 @@ class Subscription:
     def _end(self) -> None:
         self._waiting.clear()
         self.lost.set()
+
+
+# Bounds the memory; forgetting a delivery has it handled twice, which changes nothing.
+MAX_REMEMBERED = 10_000
+REMEMBERED_SECONDS = 600.0
+
+Key = tuple[str, int]
+
+
+class Handled:
+    """Deliveries of one queue by id and body.
+
+    Over a link that breaks more often than a handler is done, each channel is gone before its deliveries are
+    acknowledged. They come again on the next one, and would be begun anew each time.
+    """
+
+    def __init__(self) -> None:
+        self._in_hand: dict[Key, asyncio.Event] = {}
+        self._done: OrderedDict[Key, float] = OrderedDict()
+
+    @contextmanager
+    def in_hand(self, deliveries: Sequence[Delivery]) -> Iterator[None]:
+        """Run the body with these deliveries in hand; when it raises nothing, they are done."""
+        keys = [_key(delivery) for delivery in deliveries if not delivery.rounds]
+        ended = asyncio.Event()
+        for key in keys:
+            self._in_hand.setdefault(key, ended)
+        try:
+            yield
+            now = time.monotonic()
+            for key in keys:
+                self._done[key] = now
+            self._forget(now)
+        finally:
+            for key in keys:
+                if self._in_hand.get(key) is ended:
+                    del self._in_hand[key]
+            ended.set()
+
+    async def is_done(self, delivery: Delivery) -> bool:
+        """Return whether a delivery that came again was done here before, after waiting for the one in hand."""
+        # One that was put back is an instance of its own, with its own count, and never taken for another.
+        if not delivery.redelivered or delivery.rounds:
+            return False
+        key = _key(delivery)
+        if key in self._in_hand:
+            await self._in_hand[key].wait()
+        return key in self._done
+
+    def _forget(self, now: float) -> None:
+        while self._done:
+            at = next(iter(self._done.values()))
+            if len(self._done) <= MAX_REMEMBERED and now - at < REMEMBERED_SECONDS:
+                return
+            self._done.popitem(last=False)
+
+
+def _key(delivery: Delivery) -> Key:
+    return delivery.message_id, hash(delivery.body)

@@ -10,7 +10,7 @@ from shared.vault.configuration import component_service
 from shared.vault.errors import MAX_ERRORS
 from shared.vault.loader import sheet
 from shared.vault.records.rows import MAX_ROWS
-from shared.vault.vql import token_reader, vql_tokens
+from shared.vault.vql import vql_tokens
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -62,7 +62,7 @@ LIMITS = {
     ],
     "query text": [f"{vql_tokens.MAX_TEXT:,} characters"],
     "conditions of a statement, those of its sub-selects among them; a list of values is one": [
-        f"{token_reader.MAX_CONDITIONS:,}"
+        f"{vql_tokens.MAX_CONDITIONS:,}"
     ],
 }
 """Limits of bodies and queries by what docs/api.md calls them; those in one row are separated there by semicolons."""

@@ -28,12 +28,8 @@ NOUNS_CACHE = CACHE / "nouns"
 DECISIONS: Mapping[str, frozenset[str]] = {
     noun: frozenset(modules)
     for noun, modules in {
-        "preferred_contact.DeliveryMethod": {
-            "services/connector/points/preferred_contact.py"
-        },
-        "preferred_contact.InformationType": {
-            "services/connector/points/preferred_contact.py"
-        },
+        "inquiry_cases.DeliveryMethod": {"services/connector/points/inquiry_cases.py"},
+        "inquiry_cases.InformationType": {"services/connector/points/inquiry_cases.py"},
         "component_kinds.ComponentKind": {
             "shared/vault/components/component_references.py",
             "shared/vault/components/concerned_tables.py",
@@ -58,7 +54,6 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/components/schema.py",
             "shared/vault/loader/extract.py",
             "shared/vault/model/field_types.py",
-            "shared/vault/model/search_words.py",
             "shared/vault/records/field_values.py",
             "shared/vault/vql/functions.py",
         },
@@ -153,7 +148,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "staging.ItemKind": {"shared/vault/api/staging.py"},
         "statement.Command": {"shared/vault/components/change.py"},
         "statement.Condition": {"shared/vault/components/statement.py"},
-        "suspects.Step": {"services/connector/processing/inbox.py"},
+        "inbox.Step": {"services/connector/processing/inbox.py"},
         "sweep_routes.Shape": {"services/connector/preview/sweep_routes.py"},
         "syntax_tree.Connective": {"shared/vault/vql/find.py"},
         "syntax_tree.Operator": {"shared/vault/vql/conditions.py"},
@@ -163,7 +158,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "syntax_tree.Unit": {"shared/vault/vql/deferred.py"},
         "topology.Direction": {"services/connector/app.py"},
         "transfer.Result": {"services/connector/points/transfer.py"},
-        "vql_tokens.TokenKind": {"shared/vault/vql/token_reader.py"},
+        "token_kinds.TokenKind": {"shared/vault/vql/token_kinds.py"},
     }.items()
 }
 
@@ -184,7 +179,7 @@ UNDECIDED = frozenset(
         "envelope.ReconciliationEvent",
         "envelope.RunEvent",
         "error_types.ErrorType",
-        "transfer_status.TransferStatus",
+        "saving.TransferStatus",
         "log_columns.CellKind",
         "log_columns.EntryType",
         "mail.EmailState",

@@ -12,8 +12,7 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
-from services.connector.delivery.destinations import Destination
-from services.connector.delivery.sending import Sending
+from services.connector.delivery.destinations import Destination, Sending
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 

@@ -7,9 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from services.connector.delivery.destinations import Destination, RouteReader
+from services.connector.delivery.destinations import (
+    Destination,
+    RouteReader,
+    Sending,
+    unreadable,
+)
 from services.connector.delivery.external import Receivers, deliver
-from services.connector.delivery.sending import Sending, unreadable
 from services.connector.vaults.vaults import ConnectedVault, Patience, Vaults
 from shared.client.errors import VaultRefused
 from shared.runtime.retry_policies import DELIVERY

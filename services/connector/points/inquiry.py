@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from services.connector.points import made_requests, preferred_contact
+from services.connector.points import inquiry_cases, made_requests
 from services.connector.points.case_contacts import (
     LINK,
     PERSON,
@@ -13,12 +13,6 @@ from services.connector.points.case_contacts import (
     Contact,
     Saved,
     save_contacts,
-)
-from services.connector.points.case_groups import (
-    CASE,
-    CONTACT,
-    existing_cases,
-    group_link,
 )
 from services.connector.points.evaluation import (
     Evaluation,
@@ -37,16 +31,25 @@ from services.connector.points.hcp import (
     read_hcps,
     read_pull_rules,
 )
+from services.connector.points.inquiry_cases import (
+    CASE,
+    CONTACT,
+    existing_cases,
+    group_link,
+)
 from services.connector.points.point import SECOND, Point, Reading
-from services.connector.points.saving import KeyedRows, Origin, not_saved, save
-from services.connector.points.transfer import Outcome, Transfer
-from services.connector.points.transfer_status import (
+from services.connector.points.saving import (
     INQUIRY,
     STATUS,
+    KeyedRows,
+    Origin,
     TransferStatus,
     fail_all,
+    not_saved,
+    save,
     set_status,
 )
+from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare
@@ -146,7 +149,7 @@ def _inquiry_rule(unit: Transfer) -> CompiledRule:
     source = unit.configuration.sources.get(INQUIRY)
     known = source.fields if source else {}
     # A CRM Vault may do without the fields of delivery details; selecting one of them would be an error there.
-    optional = [name for name in preferred_contact.SOURCE_FIELDS if name in known]
+    optional = [name for name in inquiry_cases.SOURCE_FIELDS if name in known]
     return unit.configuration.compiled(unit.route, rules[0], (*_EXTRA, *optional))
 
 
@@ -218,21 +221,21 @@ async def _preferred(
     """Return inquiry → id of its Preferred Contact Information, for inquiries whose Case Contact has it."""
     case = unit.configuration.targets.get(CASE)
     # A Medical Vault may be configured without that field.
-    if case is None or preferred_contact.TARGET_FIELD not in case.fields:
+    if case is None or inquiry_cases.PREFERRED not in case.fields:
         return {}
-    wanted: dict[str, tuple[str, preferred_contact.Detail]] = {}
+    wanted: dict[str, tuple[str, inquiry_cases.Detail]] = {}
     for item in batch.live():
-        detail = preferred_contact.detail(batch.rows[item])
+        detail = inquiry_cases.detail(batch.rows[item])
         if detail is not None:
             person = str(persons[batch.hcp_of[item]])
             # A person who was created just now has no information yet.
             if person not in persons.new:
                 wanted[item] = (person, detail)
     people = dict.fromkeys(person for person, _ in wanted.values())
-    head = preferred_contact.HEAD
+    head = inquiry_cases.INFORMATION_HEAD
     texts = statements(head, "person__v", people, conditions=_ACTIVE)
     rows = await query_all(unit.target, texts)
-    information = preferred_contact.PersonInformation(rows)
+    information = inquiry_cases.PersonInformation(rows)
     found = {}
     for item, (person, detail) in wanted.items():
         record = information.find(person, detail)
@@ -310,7 +313,7 @@ def _cases(
         person = persons[batch.hcp_of[item]]
         values = {**batch.case(item), CONTACT: person}
         if item in preferred:
-            values[preferred_contact.TARGET_FIELD] = preferred[item]
+            values[inquiry_cases.PREFERRED] = preferred[item]
         global_id = batch.rows[item]["global_id__sys"]
         shared = group_link(unit.source.vault_id, values, global_id)
         if shared is not None:

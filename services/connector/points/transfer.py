@@ -20,7 +20,7 @@ from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import QueryResult, RowResult
-from shared.protocol.moments import next_moment, read_moment
+from shared.protocol.json_values import next_moment, read_moment
 from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import format_moment
 

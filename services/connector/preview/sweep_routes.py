@@ -27,7 +27,7 @@ from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_ref
 from shared.client.errors import VaultRefused
 from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
-from shared.protocol.moments import read_moment
+from shared.protocol.json_values import read_moment
 
 BEGINNING = "1970-01-01T00:00:00Z"
 # The columns that the loader takes for records of ``reference_lookup__sys``; a person fills in the last one.

@@ -28,10 +28,10 @@ from services.connector.vaults.configuration import (
     ConfigurationFault,
     Route,
 )
-from services.connector.vaults.doubtful_refusals import Doubts
 from services.connector.vaults.vaults import (
     PASSING,
     ConnectedVault,
+    Doubts,
     KnownVault,
     Vaults,
     passing_refusals,

@@ -12,8 +12,7 @@ from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import ConfigurationFault
-from services.connector.vaults.doubtful_refusals import is_doubtful
-from services.connector.vaults.vaults import PASSING, passing_refusals
+from services.connector.vaults.vaults import PASSING, is_doubtful, passing_refusals
 from shared.client.errors import QueryTimeout, VaultRefused
 from shared.runtime.logging import get_logger
 

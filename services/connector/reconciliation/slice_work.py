@@ -23,10 +23,10 @@ from services.connector.rules.rows import MODIFIED, literal, modified_field, sta
 from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import readings_of
 from services.connector.vaults.configuration import ConfigurationFault, Connection
-from services.connector.vaults.doubtful_refusals import Doubts
 from services.connector.vaults.record_access import RecordAccess
 from services.connector.vaults.vaults import (
     ConnectedVault,
+    Doubts,
     KnownVault,
     Vaults,
     passing_refusals,

@@ -12,10 +12,10 @@ from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import Scope, Stage, stages
 from services.connector.runs.window import Cursor, Window, page_statement, window
 from services.connector.vaults.configuration import ConfigurationFault
-from services.connector.vaults.doubtful_refusals import Doubts
 from services.connector.vaults.record_access import ChangeReads
 from services.connector.vaults.vaults import (
     ConnectedVault,
+    Doubts,
     KnownVault,
     Vaults,
     passing_refusals,

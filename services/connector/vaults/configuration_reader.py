@@ -17,9 +17,9 @@ from services.connector.vaults.configuration import (
 )
 from services.connector.vaults.lookup_reading import ALL, LookupReader, by_connection
 from shared.client.client import VaultClient
+from shared.client.component_calls import ANY_MOMENT
 from shared.client.errors import VaultRefused
 from shared.client.results import Json, Row, text
-from shared.client.seen_revision import ANY_MOMENT
 from shared.protocol.whole_numbers import whole_number
 from shared.runtime.waiting import FreshValue, concurrently
 

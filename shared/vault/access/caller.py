@@ -63,13 +63,12 @@ class PermissionSet:
 
     def operations(self, object_name: str) -> frozenset[Operation]:
         """Return the operations that the set allows on an object, by the most specific entry for it."""
-        names = [object_name, ALL_OBJECTS]
-        if is_business(object_name):
-            names.insert(1, BUSINESS_OBJECTS)
-        for name in names:
-            if name in self.objects:
-                return self.objects[name]
-        return NONE
+        objects = self.objects
+        if object_name in objects:
+            return objects[object_name]
+        if BUSINESS_OBJECTS in objects and is_business(object_name):
+            return objects[BUSINESS_OBJECTS]
+        return objects.get(ALL_OBJECTS, NONE)
 
 
 # Compared by identity: each version of the components makes profiles of its own, and what is compiled for one is

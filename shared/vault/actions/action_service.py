@@ -16,6 +16,7 @@ from shared.vault.components.entry_action_definitions import (
     lifecycle_actions,
 )
 from shared.vault.errors import VaultFault
+from shared.vault.queries.query_statements import unless_changed
 from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.records.rows import MAX_ROWS, RowResult
 
@@ -62,8 +63,8 @@ class ActionService:
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA for an unknown object or record.
         """
-        return await self._components.unless_changed(
-            lambda: self._offered(caller, object_name, record_id)
+        return await unless_changed(
+            self._components, lambda: self._offered(caller, object_name, record_id)
         )
 
     async def _offered(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import Field, FieldType
-from shared.vault.queues.entering import send
+from shared.vault.queues.outbox import send
 from shared.vault.records.field_values import InvalidValue, coercion, in_milliseconds
 
 if TYPE_CHECKING:

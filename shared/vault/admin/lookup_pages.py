@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from shared.runtime.off_loop import read_off_loop
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Operation, require
 from shared.vault.admin.fault_pages import status_of
@@ -18,6 +17,7 @@ from shared.vault.admin.listing import Page, Search, find, listed, selected
 from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import object_of
 from shared.vault.admin.visit import Visit, Visiting, visiting
+from shared.vault.api.body import read_off_loop
 from shared.vault.api.body_limits import MAX_ROWS_BYTES
 from shared.vault.api.csv_rows import parse_csv
 from shared.vault.api.lookup_sheets import sheet_response, template_response

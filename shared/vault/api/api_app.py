@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
@@ -52,11 +54,16 @@ from shared.vault.api import (
     users,
 )
 from shared.vault.api import mdl_scripts as mdl
-from shared.vault.api.arriving_body import LargeBodies
+from shared.vault.api.body import LargeBodies
 from shared.vault.api.envelope_schemas import ENVELOPE_SCHEMAS
 from shared.vault.api.fault_layer import FaultLayer
 from shared.vault.api.openapi.document import complete
-from shared.vault.api.request_context import ApiHeaders, VersionConvertor
+from shared.vault.api.request_context import (
+    ApiHeaders,
+    VersionConvertor,
+    is_api,
+    wants_xml,
+)
 from shared.vault.api.response_envelope import (
     Faults,
     on_fault,
@@ -68,6 +75,8 @@ from shared.vault.api.xml_answers import XmlAnswers
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
     from shared.vault.assembly.vault import Vault
 
 STATIC = Path(__file__).parent / "static"
@@ -213,6 +222,25 @@ class Api(FastAPI):
         return self.openapi_schema
 
 
+class Detour:
+    """ASGI middleware that leads calls through a layer of few calls when they need it, and all others past it."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        layer: Callable[[ASGIApp], ASGIApp],
+        needed: Callable[[Scope], bool],
+    ) -> None:
+        self._app = app
+        self._layer = layer(app)
+        self._needed = needed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on, through the layer or without it."""
+        way = self._layer if self._needed(scope) else self._app
+        await way(scope, receive, send)
+
+
 def operation_id(route: APIRoute) -> str:
     """Return the name by which generated clients call an operation: chapter and function."""
     _, _, chapter = route.endpoint.__module__.rpartition(".")
@@ -242,16 +270,32 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, on_invalid_parameter)
     # The last one added is the outermost: headers belong on the answers to faults as well.
     app.add_middleware(Faults)
-    app.add_middleware(XmlAnswers)
+    app.add_middleware(Detour, layer=XmlAnswers, needed=_asks_for_xml)
     app.add_middleware(
         ApiHeaders, vault_id=vault.vault_id, burst_limit=vault.settings.burst_limit
     )
     app.add_middleware(LargeBodies)
     # Around all that answers: what a fault sends in its place is a proxy's word, or none.
-    app.add_middleware(FaultLayer, vault=vault)
+    switches = vault.rehearsal.switches
+
+    def may_be_struck(scope: Scope) -> bool:
+        return bool(switches.known_by_id) and scope["type"] == "http"
+
+    faults = partial(FaultLayer, vault=vault)
+    app.add_middleware(Detour, layer=faults, needed=may_be_struck)
     app.add_middleware(RequestMetrics)
-    app.add_middleware(SingleSlashes)
+    app.add_middleware(Detour, layer=SingleSlashes, needed=_has_double_slashes)
     return app
+
+
+def _asks_for_xml(scope: Scope) -> bool:
+    if scope["type"] != "http" or not is_api(scope["path"]):
+        return False
+    return wants_xml(Headers(scope=scope).get("accept", ""))
+
+
+def _has_double_slashes(scope: Scope) -> bool:
+    return scope["type"] == "http" and "//" in scope["path"]
 
 
 def _add_documentation(app: FastAPI) -> None:

@@ -1,19 +1,20 @@
-"""Reads request bodies within bounds and turns them into rows, fields or text."""
+"""Collects request bodies within bounds while they arrive, and turns them into rows, fields or text."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
 
 from shared.protocol.error_types import ErrorType
-from shared.runtime.off_loop import read_off_loop
-from shared.vault.api.arriving_body import collected
+from shared.runtime.off_loop import off_loop
 from shared.vault.api.body_limits import (
     MAX_FORM_BYTES,
     MAX_MDL_BYTES,
@@ -29,8 +30,12 @@ from shared.vault.records.rows import MAX_ROWS
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
-    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+Result = TypeVar("Result")
+
+# Bytes from which on a text is read beside the event loop; a shorter one takes less time than the change of threads.
+LONG = 64 * 2**10
 # A body that trickles in would occupy a connection and its memory for as long as the client likes.
 ARRIVAL_TIMEOUT = 60.0  # seconds
 # The parser of forms takes each of them in one step.
@@ -94,6 +99,16 @@ async def read_fields(request: Request, limit: int = MAX_FORM_BYTES) -> dict[str
         raise unreadable(f"Content-Type [{kind[:60]}] is not taken here")
     fields = await read_off_loop(parse_json_record, body)
     return {name: _field_text(value) for name, value in fields.items()}
+
+
+async def read_off_loop(
+    function: Callable[[bytes], Result],
+    text: bytes,
+) -> Result:
+    """Return what the function reads from a text, beside the event loop if it is long."""
+    if len(text) < LONG:
+        return function(text)
+    return await off_loop(function, text)
 
 
 async def read_text(request: Request, limit: int = MAX_MDL_BYTES) -> str:
@@ -225,3 +240,79 @@ def required(fields: Mapping[str, str], *names: str) -> list[str]:
         if not fields.get(name):
             raise missing(name)
     return [fields[name] for name in names]
+
+
+SPOOLED = 2**20
+"""Bytes of a body from which on it waits on disk: a client may let many arrive at once, as slowly as it likes."""
+LARGE = 4 * 2**20
+"""Bytes of a body of which only one is in memory: its rows take several times as much."""
+
+
+class Place:
+    """The place of a large body in the memory of the process, while a call has it."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._taken = False
+
+    async def take(self) -> None:
+        """Wait for the place."""
+        if not self._taken:
+            await self._places.acquire()
+            self._taken = True
+
+    def leave(self) -> None:
+        """Let another call have the place."""
+        if self._taken:
+            self._places.release()
+            self._taken = False
+
+
+class LargeBodies:
+    """ASGI middleware that lets one call at a time have a large body in memory, until its answer begins."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._places = asyncio.Semaphore(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on with a place that it may take."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        place = Place(self._places)
+        scope.setdefault("state", {})["place"] = place
+
+        async def send_without_body(message: Message) -> None:
+            # A client may read the answer as slowly as it likes.
+            place.leave()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_without_body)
+        finally:
+            place.leave()
+
+
+async def collected(request: Request, limit: int, seconds: float) -> bytes:
+    """Return the whole body: at most ``limit`` bytes, which have to arrive within so many seconds.
+
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE.
+    :raises TimeoutError: it does not arrive in time.
+    """
+    with SpooledTemporaryFile(SPOOLED) as spool:
+        size = 0
+        async with asyncio.timeout(seconds):
+            # Counted as it comes: a Content-Length may be missing or wrong.
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    message = f"A body here is at most {limit} bytes"
+                    raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, message)
+                spool.write(chunk)
+        if size > LARGE:
+            await request.state.place.take()
+        spool.seek(0)
+        if size <= SPOOLED:
+            return spool.read()
+        return await asyncio.to_thread(spool.read)

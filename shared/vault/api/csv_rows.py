@@ -16,7 +16,7 @@ from shared.vault.api.body_limits import (
     MAX_ROW_BYTES,
     MAX_TEXT,
 )
-from shared.vault.api.row_tally import RowTally
+from shared.vault.api.json_rows import RowTally
 from shared.vault.errors import VaultFault
 
 # A cell may be as long as its row; the reader would refuse it earlier, in words of its own.

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
-from shared.protocol.moments import read_moment
+from shared.protocol.json_values import read_moment
 from shared.protocol.whole_numbers import whole_number
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import missing, read_fields

@@ -1,4 +1,4 @@
-"""Strikes calls with the faults that are switched on; with none switched on, it only passes calls through."""
+"""Strikes calls with the faults that are switched on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIGN_IN = "/auth"
 
 
 class FaultLayer:
-    """ASGI middleware around everything that a Vault serves."""
+    """ASGI layer around everything that a Vault serves, which calls pass while faults are switched on."""
 
     def __init__(self, app: ASGIApp, vault: Vault) -> None:
         self._app = app
@@ -33,9 +33,6 @@ class FaultLayer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on, or have the first fault whose turn it is strike it."""
-        if not self._switches or scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         arriving = _Arriving(scope, receive)
         switch = await self._due(arriving)
         if switch is None or not isinstance(switch.fault, CallFault):
@@ -72,7 +69,7 @@ class FaultLayer:
             if arriving.scope["path"].endswith(SIGN_IN):
                 return await arriving.signing_in()
             if session_id is not None:
-                caller = await self._vault.security.caller(session_id)
+                caller = await self._vault.security.sessions.caller(session_id)
                 return caller.username
         # What is wrong with it the call itself is told, by the Vault that nothing strikes.
         except (VaultFault, ClientDisconnect, *PASSING, *LOST):

@@ -8,9 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from shared.runtime.off_loop import read_off_loop
 from shared.vault.api.admission import UsesLoader
-from shared.vault.api.body import read_body
+from shared.vault.api.body import read_body, read_off_loop
 from shared.vault.api.body_limits import MAX_FORM_BYTES
 from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import submitted

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 
 from shared.protocol.error_types import ErrorType
-from shared.protocol.moments import read_moment
+from shared.protocol.json_values import read_moment
 from shared.runtime.telemetry import metrics
 from shared.vault.access.caller import Caller
 from shared.vault.errors import VaultFault
@@ -54,6 +54,7 @@ BEARER = "bearer"
 DATE_LENGTH = len("2000-01-01")
 CSV_TYPE = "text/csv"
 JSON_TYPE = "application/json"
+XML_TYPE = "application/xml"
 
 Header = tuple[bytes, bytes]
 
@@ -123,11 +124,19 @@ def _first(value: str | None) -> str:
 
 
 def wants_csv(accept: str) -> bool:
-    """Return whether an Accept header names CSV before JSON; weights (``q=``) are not looked at."""
-    for kind in media_types(accept):
-        if kind in (CSV_TYPE, JSON_TYPE):
-            return kind == CSV_TYPE
-    return False
+    """Return whether an Accept header names CSV before JSON."""
+    return _prefers(accept, CSV_TYPE)
+
+
+def wants_xml(accept: str) -> bool:
+    """Return whether an Accept header names XML before JSON."""
+    return _prefers(accept, XML_TYPE)
+
+
+def _prefers(accept: str, wanted: str) -> bool:
+    """Return whether a media type comes before JSON; weights (``q=``) are not looked at."""
+    known = (kind for kind in media_types(accept) if kind in (wanted, JSON_TYPE))
+    return next(known, JSON_TYPE) == wanted
 
 
 def media_types(accept: str) -> list[str]:
@@ -187,11 +196,13 @@ async def admitted(
     :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED.
     """
     vault = vault_of(request)
-    caller = await vault.security.caller(session_id, used=used)
+    caller = await vault.security.sessions.caller(session_id, used=used)
     # Before the refusals that follow, so that their answers carry the caller's headers as well.
     remember(request, caller.user_id, session_id or "")
     request.state.revision = caller.revision
-    vault.configuration_mode.admit(caller)
+    mode = vault.configuration_mode
+    if mode.enabled:
+        mode.admit(caller)
     usage = vault.burst.count(caller)
     request.state.usage = usage
     # A call above the limit is slowed down, not refused: clients of the Vault expect that.

@@ -14,7 +14,7 @@ _SLASHES = re.compile("/{2,}")
 
 
 class SingleSlashes:
-    """ASGI middleware that joins slashes beside each other in the paths of the API (``/api//mdl/execute``).
+    """ASGI layer that joins slashes beside each other in the paths of the API (``/api//mdl/execute``).
 
     The outermost one that reads a path, so that all others see the path that is answered.
     """
@@ -24,9 +24,8 @@ class SingleSlashes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on under the path with single slashes."""
-        if scope["type"] == "http" and "//" in scope["path"]:
-            path = _SLASHES.sub("/", scope["path"])
-            # Other pages have no such clients: a path is unknown there as it stands.
-            if is_api(path):
-                scope = {**scope, "path": path}
+        path = _SLASHES.sub("/", scope["path"])
+        # Other pages have no such clients: a path is unknown there as it stands.
+        if is_api(path):
+            scope = {**scope, "path": path}
         await self._app(scope, receive, send)

@@ -14,13 +14,12 @@ from xml.etree.ElementTree import (  # nosec B405  only writes
 import orjson
 from starlette.datastructures import Headers, MutableHeaders
 
-from shared.runtime.off_loop import read_off_loop
-from shared.vault.api.request_context import JSON_TYPE, is_api, media_types
+from shared.vault.api.body import read_off_loop
+from shared.vault.api.request_context import JSON_TYPE, XML_TYPE
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-XML_TYPE = "application/xml"
 XML = f"{XML_TYPE};charset=UTF-8"
 ROOT = "ApiRestResult"
 # What the items of a list are called whose name is no plural; others are called by the name without its ``s``.
@@ -32,14 +31,6 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # A name that the caller has chosen, as an alias, may begin with a digit, which an element's may not.
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_.\-]", re.ASCII)
-
-
-def wants_xml(accept: str) -> bool:
-    """Return whether an Accept header names XML before JSON; weights (``q=``) are not looked at."""
-    for kind in media_types(accept):
-        if kind in (XML_TYPE, JSON_TYPE):
-            return kind == XML_TYPE
-    return False
 
 
 def xml_of(body: bytes) -> bytes:
@@ -55,17 +46,13 @@ def xml_of(body: bytes) -> bytes:
 
 
 class XmlAnswers:
-    """ASGI middleware that writes answers of the API in XML for those whose Accept header names it first."""
+    """ASGI layer that writes answers of the API in XML, for calls whose Accept header names it first."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on; rewrite its answer when it is in JSON and wanted in XML."""
-        asked = scope["type"] == "http" and is_api(scope["path"])
-        if not asked or not wants_xml(Headers(scope=scope).get("accept", "")):
-            await self._app(scope, receive, send)
-            return
+        """Pass the call on; rewrite its answer when it is in JSON."""
         started: Message | None = None
         pieces: list[bytes] = []
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shared.vault.assembly.work_lists import Desk, Lead
     from shared.vault.bulk.record_merge import MergeHandler
-    from shared.vault.queues.delivery_events import DeliveryEventHandler
+    from shared.vault.queues.deliveries import DeliveryEventHandler
     from shared.vault.records.named_actions import ActionHandler
     from shared.vault.records.row_rules import Trigger
 

@@ -29,7 +29,7 @@ from shared.vault.documents.document_content import DocumentFiles
 from shared.vault.documents.document_reading import DocumentReader
 from shared.vault.documents.document_service import DocumentService
 from shared.vault.documents.texts import DocumentTexts
-from shared.vault.exceptions import ignoring, items, recorders
+from shared.vault.exceptions import exception_triggers, ignoring
 from shared.vault.exceptions.bulk_retry import BulkRetries
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
 from shared.vault.files.content_service import ContentService
@@ -55,8 +55,7 @@ from shared.vault.queries.record_finder import RecordFinder
 from shared.vault.queries.saved_searches import SavedSearches
 from shared.vault.queues import retry
 from shared.vault.queues.dead_letters import DeadLetters
-from shared.vault.queues.deliveries import DeliveryReports
-from shared.vault.queues.delivery_events import DeliveryEvents
+from shared.vault.queues.deliveries import DeliveryEvents, DeliveryReports
 from shared.vault.queues.log import QueueLog
 from shared.vault.queues.message_ways import MessageWays
 from shared.vault.queues.queue_service import QueueService
@@ -89,8 +88,8 @@ if TYPE_CHECKING:
 
 TRIGGERS: Mapping[str, Trigger] = {
     integrations.OBJECT: integrations.IntegrationTrigger(),
-    ITEM: items.ItemTrigger(),
-    MESSAGE: recorders.MessageTrigger(),
+    ITEM: exception_triggers.ItemTrigger(),
+    MESSAGE: exception_triggers.MessageTrigger(),
     reference_lookups.OBJECT: reference_lookups.ReferenceLookupTrigger(),
 }
 

@@ -13,7 +13,7 @@ from shared.vault.model.component_model import (
     RelationshipDeletion,
     VaultObject,
 )
-from shared.vault.model.search_words import words_sql
+from shared.vault.model.field_types import words_sql
 
 SCHEMA = "records"
 FILES = "platform.field_file (handle)"  # what fields of type Attachment refer to

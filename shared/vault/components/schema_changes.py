@@ -23,11 +23,12 @@ from shared.vault.components.schema import (
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import (
     column_type,
+    has_index,
     is_text,
     name_sequence,
     sequence_name,
+    words_sql,
 )
-from shared.vault.model.search_words import has_index, words_sql
 
 __all__ = ["Guard", "SchemaChange", "plan", "rename_column", "rename_table"]
 

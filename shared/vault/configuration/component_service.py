@@ -12,7 +12,6 @@ import asyncpg
 import structlog
 
 from shared.protocol.error_types import ErrorType
-from shared.runtime.retry_policies import TABLE_CHANGED
 from shared.vault.access.configuration_reach import check_reach
 from shared.vault.access.permissions import Grant, authorize, authorize_components
 from shared.vault.access.profiles import check_change, supplied_components
@@ -94,13 +93,16 @@ BUSY_TEXT = "The database was busy with other work for too long; nothing of this
 
 
 class ComponentService:
-    """Executes MDL, and returns components from the registry, which is replaced as a whole after every change."""
+    """Executes MDL, and returns components from the registry, which is replaced as a whole after every change.
+
+    ``revision`` is that of the registry.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         # Around each read, so that many who find the components changed read them once.
         self._reading = asyncio.Lock()
-        self._revision = 0
+        self.revision = 0
         # Whether all is part of one transaction, which only its owner can give up, and begin again.
         self._bound = False
         self.registry: Registry = Registry.build(())
@@ -120,10 +122,8 @@ class ComponentService:
         await own.load()
         return own
 
-    async def load(self, seen: int | None = None) -> None:
-        """Read all components that have changed; nothing if they are of the revision ``seen``, or of a later one."""
-        if seen is not None and seen <= self._revision:
-            return
+    async def load(self) -> None:
+        """Read all components that have changed."""
         async with self._reading, self._database.connection() as connection:
             self._renew(await self._current(connection))
 
@@ -134,7 +134,7 @@ class ComponentService:
         calls ``confirm`` afterwards.
         """
         revision = await hold_tables(connection, tables)
-        if revision > self._revision:
+        if revision > self.revision:
             async with self._reading:
                 self._renew(await self._current(connection))
         return revision
@@ -147,27 +147,15 @@ class ComponentService:
         if await connection.fetchval(REVISION) != revision:
             raise ComponentsChanged
 
-    async def unless_changed(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Run work that only reads, and return its result; run it again when tables have changed meanwhile.
-
-        Reading takes no lock: a component may change between the compilation of a query and its execution.
-        """
-        for _ in range(TABLE_CHANGED.attempts - 1):
-            try:
-                return await work()
-            except TABLES_CHANGED:
-                await self.load()
-        return await work()
-
     def _renew(self, current: Revision) -> None:
         """Replace the registry by that of the stored components, unless it is newer."""
-        if current[0] >= self._revision:
-            self._revision, self.registry = current
+        if current[0] >= self.revision:
+            self.revision, self.registry = current
 
     async def _current(self, connection: Connection) -> Revision:
         """Return the current components; reuse the registry when nothing has changed since it was loaded."""
         revision = await connection.fetchval(REVISION)
-        if revision == self._revision:
+        if revision == self.revision:
             return revision, self.registry
         return await read_revision(connection)
 

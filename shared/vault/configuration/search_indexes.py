@@ -15,7 +15,7 @@ from shared.vault.components.schema import (
     drop_search_index,
     table,
 )
-from shared.vault.model.search_words import has_index
+from shared.vault.model.field_types import has_index
 from shared.vault.storage.migrate import POOL_BOUNDS, WITHOUT_BOUNDS
 
 if TYPE_CHECKING:

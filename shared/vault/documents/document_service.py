@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.protocol.error_types import ErrorType
-from shared.protocol.moments import next_moment
+from shared.protocol.json_values import next_moment
 from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
-from shared.protocol.moments import read_moment
+from shared.protocol.json_values import read_moment
 from shared.vault.queries.document_target import document_target, labels_of
 from shared.vault.vql.syntax_tree import SourceOption
 

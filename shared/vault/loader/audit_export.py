@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
-from shared.protocol.json_values import date_time_text
-from shared.protocol.moments import read_moment
+from shared.protocol.json_values import date_time_text, read_moment
 from shared.vault.audit.audit_service import AuditFilter
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key

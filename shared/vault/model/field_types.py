@@ -1,4 +1,4 @@
-"""Defines what follows from a field and from names of the model: traits by type, SQL names, the object referred to.
+"""Defines what follows from a field and from names of the model: traits by type, SQL names, references, search words.
 
 Mypy fails until a field type that is added has its traits here.
 """
@@ -9,11 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, assert_never
 
-from shared.vault.model.component_model import (
-    Field,
-    FieldType,
-    VaultObject,
-)
+from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 
 class ValueClass(StrEnum):
@@ -247,3 +243,62 @@ def name_sequence(object_name: str) -> str:
     """Return the sequence that counts an object's system-managed names, qualified and quoted."""
     name = sequence_name(object_name)
     return f"records.{quoted(name)}"
+
+
+# What the search index of an object covers
+
+
+def covers(field: Field) -> bool:
+    """Return whether the search index of an object has the words of a field: ids, and texts that people write."""
+    match field.type:
+        case FieldType.ID:
+            return True
+        case FieldType.STRING | FieldType.LONG_TEXT | FieldType.RICH_TEXT:
+            # Those of the Vault itself are found by indexes of their own.
+            return not field.system
+        case (
+            FieldType.PICKLIST
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+        ):
+            return False
+        case _:
+            assert_never(field.type)
+
+
+def has_index(owner: VaultObject) -> bool:
+    """Return whether the records of an object have a search index, which versions of documents have not."""
+    # Much of what FIND looks through for documents lies in other tables. Records are told by the prefix of their ids.
+    return owner.prefix != ""
+
+
+def words_sql(owner: VaultObject, alias: str = "") -> str:
+    """Return the SQL of the words of an object's record, a ``tsvector``: the expression of its search index.
+
+    Queries have to repeat the expression for PostgreSQL to use the index, with the ``alias`` of their table.
+    """
+    before = f"{alias}." if alias else ""
+    # By name: an index outlasts changes of an object that only reorder its fields.
+    fields = [owner.fields[name] for name in sorted(owner.fields)]
+    texts = [f"{before}{quoted(field.name)}" for field in fields if covers(field)]
+    choices = _choices(fields, before)
+    return f"platform.search_words(ARRAY[{', '.join(texts)}], {choices})"
+
+
+def _choices(fields: list[Field], before: str) -> str:
+    """Return the SQL of the names of a record's picklist values, as an array."""
+    picklists = [
+        field
+        for field in fields
+        if field.type is FieldType.PICKLIST and not field.system
+    ]
+    single = [field.name for field in picklists if not field.multi_value]
+    multiple = [field.name for field in picklists if field.multi_value]
+    names = ", ".join(f"{before}{quoted(name)}" for name in single)
+    arrays = [f"ARRAY[{names}]::text[]"]
+    arrays += [f"{before}{quoted(name)}" for name in multiple]
+    return " || ".join(arrays)

@@ -25,7 +25,7 @@ from shared.vault.queries.query_pages import (
     read_address,
     record_properties,
 )
-from shared.vault.queries.query_statements import Statements, fault_of
+from shared.vault.queries.query_statements import Statements, fault_of, unless_changed
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -90,8 +90,9 @@ class QueryService:
         """
         wanted = extras or Extras(describe=describe)
         async with self._slots.slot(caller.user_id):
-            return await self._components.unless_changed(
-                lambda: self._first_page(caller, text, version_path, wanted)
+            return await unless_changed(
+                self._components,
+                lambda: self._first_page(caller, text, version_path, wanted),
             )
 
     def require_readable(self, caller: Caller, text: str) -> None:
@@ -141,10 +142,11 @@ class QueryService:
         """
         wanted = extras or Extras()
         async with self._slots.slot(caller.user_id):
-            return await self._components.unless_changed(
+            return await unless_changed(
+                self._components,
                 lambda: self._later_page(
                     caller, address, pagesize, pageoffset, version_path, wanted
-                )
+                ),
             )
 
     async def _later_page(
@@ -192,8 +194,8 @@ class QueryService:
 
         :raises VaultFault: INVALID_DATA for an unknown object or record; INSUFFICIENT_ACCESS when it may not be read.
         """
-        return await self._components.unless_changed(
-            lambda: self._whole_record(caller, object_name, record_id)
+        return await unless_changed(
+            self._components, lambda: self._whole_record(caller, object_name, record_id)
         )
 
     async def _whole_record(

@@ -1,13 +1,16 @@
-"""Turns VQL texts into statements ready to run, and caches them until the configuration changes."""
+"""Turns VQL texts into statements ready to run, valid until the configuration changes: caches and renews them."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from shared.runtime.retry_policies import TABLE_CHANGED
 from shared.vault import vql
 from shared.vault.access.permissions import readable
+from shared.vault.configuration.component_service import TABLES_CHANGED
 from shared.vault.errors import VaultFault
 from shared.vault.queries.query_pages import ChildPage, QueryPage, no_such_page
 from shared.vault.queries.query_targets import (
@@ -27,6 +30,9 @@ MAX_CACHED_TEXT = 2_000  # characters; longer texts are id lists, seldom seen tw
 SHOWN_PAGESIZE = 1000
 OPTIONS = vql.Options()
 CHILD_OPTIONS = vql.Options(max_pagesize=OPTIONS.subselect_rows)
+
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -50,6 +56,21 @@ def _wants_definitions(query: vql.Query) -> bool:
     # By its text: a name in a string does no harm, it only costs the rows with definitions.
     of_components = query.select.source == COMPONENT
     return of_components and any(name in query.text for name in DEFINITIONS)
+
+
+async def unless_changed(
+    components: ComponentService, work: Callable[[], Awaitable[T]]
+) -> T:
+    """Run work that only reads, and return its result; run it again when tables have changed meanwhile.
+
+    Reading takes no lock: a component may change between the compilation of a statement and its execution.
+    """
+    for _ in range(TABLE_CHANGED.attempts - 1):
+        try:
+            return await work()
+        except TABLES_CHANGED:
+            await components.load()
+    return await work()
 
 
 class Statements:

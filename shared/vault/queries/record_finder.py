@@ -11,8 +11,8 @@ from shared.vault.access.permissions import Operation, may, require
 from shared.vault.configuration.search_indexes import index_states
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import RelationshipType
-from shared.vault.model.field_types import quoted, table
-from shared.vault.model.search_words import words_sql
+from shared.vault.model.field_types import quoted, table, words_sql
+from shared.vault.queries.query_statements import unless_changed
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -78,8 +78,8 @@ class RecordFinder:
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown object; API_LIMIT_EXCEEDED and
             OPERATION_NOT_ALLOWED as for queries.
         """
-        return await self._components.unless_changed(
-            lambda: self._find(caller, object_name, typed, limit)
+        return await unless_changed(
+            self._components, lambda: self._find(caller, object_name, typed, limit)
         )
 
     async def _find(

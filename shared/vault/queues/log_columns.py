@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from shared.protocol.json_values import date_time_text
 
 if TYPE_CHECKING:
-    from shared.vault.queues.delivery import Delivery
+    from shared.vault.queues.deliveries import Delivery
 
 
 class EntryType(StrEnum):

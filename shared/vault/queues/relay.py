@@ -95,7 +95,7 @@ class Relay:
         self._components = components
         self._sender = sender
         self._faults = faults
-        self._publishers: dict[str, Publisher] = {}
+        self._publishers: dict[Direction, Publisher] = {}
         self._declared: set[DeclaredQueue] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -129,7 +129,7 @@ class Relay:
                 continue
             if self.last_fault is not None:
                 log.info("relay.resumed")
-            self.last_fault, pauses = None, VAULT_LOOP.pauses()
+                self.last_fault, pauses = None, VAULT_LOOP.pauses()
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._wake.wait()
@@ -200,15 +200,21 @@ class Relay:
         """
         returned: Unroutable | None = None
         queues = [queue.name for queue in self._declared if not queue.sequential]
+        faults = self._faults
+        # Mostly no fault is switched on, and none has left anything to be done.
+        rehearsed = bool(faults.switches.known_by_id or faults.kept or faults.released)
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(TAKE, BATCH, queues, self._faults.held())
-            due = _by_position(rows, self._faults.arranged(_waiting(rows)))
+            kept_back = faults.held() if rehearsed else []
+            rows = await connection.fetch(TAKE, BATCH, queues, kept_back)
+            due: Sequence[asyncpg.Record] = rows
+            if rehearsed:
+                due = _by_position(rows, faults.arranged(_waiting(rows)))
             kept: set[str] = set()
             for direction in Direction:
                 own = [row for row in due if row["direction"] == direction]
                 outgoing = [self._outgoing(row) for row in own]
                 try:
-                    await self._publisher(direction.exchange).publish_all(outgoing)
+                    await self._publisher(direction).publish_all(outgoing)
                 except Unroutable as error:
                     returned = error
                     kept.update(error.message_ids)
@@ -217,7 +223,7 @@ class Relay:
         # After the commit: what was published must not be published again.
         if returned is not None:
             raise returned
-        return len(rows) == BATCH or self._faults.again()
+        return len(rows) == BATCH or (rehearsed and faults.again())
 
     async def _publish_in_sequence(self, queue: DeclaredQueue) -> bool:
         """Publish up to a batch of a sequential queue, each message confirmed before the next.
@@ -228,7 +234,7 @@ class Relay:
         :raises Unroutable: when it returned a message.
         """
         stopped: BrokerUnavailable | Unroutable | None = None
-        publisher = self._publisher(queue.direction.exchange)
+        publisher = self._publisher(queue.direction)
         async with self._database.transaction() as connection:
             if not await connection.fetchval(ALONE, queue.name):
                 return False
@@ -259,10 +265,11 @@ class Relay:
         if positions:
             await note_sent(connection, positions)
 
-    def _publisher(self, exchange: str) -> Publisher:
-        if exchange not in self._publishers:
-            self._publishers[exchange] = Publisher(self._broker, exchange)
-        return self._publishers[exchange]
+    def _publisher(self, direction: Direction) -> Publisher:
+        if direction not in self._publishers:
+            publisher = Publisher(self._broker, direction.exchange)
+            self._publishers[direction] = publisher
+        return self._publishers[direction]
 
     def _outgoing(self, row: asyncpg.Record) -> Outgoing:
         stored = orjson.loads(row["message"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.edge_spaces import edge_space_note
 from shared.protocol.error_types import ErrorType
-from shared.protocol.moments import LAST
+from shared.protocol.json_values import LAST
 from shared.vault.access.permissions import Operation, may
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import name_sequence, quoted, table

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from shared.protocol.error_types import ErrorType
-from shared.protocol.moments import next_moment
+from shared.protocol.json_values import next_moment
 from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import Grant, authorize, authorize_copying
 from shared.vault.components.platform import SOURCE_MODIFIED

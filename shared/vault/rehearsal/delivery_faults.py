@@ -31,41 +31,45 @@ class _Held:
 
 
 class DeliveryFaults:
-    """Decides for each message that a relay has taken from the outbox whether and how often it is published now."""
+    """Decides for each message that a relay has taken from the outbox whether and how often it is published now.
+
+    Without ``switches``, with none ``kept`` and none ``released``, all are published once, in their order.
+    """
 
     def __init__(self, switches: Switches) -> None:
-        self._switches = switches
-        self._held: dict[int, _Held] = {}
+        self.switches = switches
+        # Messages that stay in the outbox for now, by position.
+        self.kept: dict[int, _Held] = {}
         # Published when they come again, whatever is on by then: a message is struck once.
-        self._released: set[int] = set()
+        self.released: set[int] = set()
         self._again = False
 
     def held(self) -> list[int]:
         """Return the positions of the messages that stay in the outbox for now."""
-        if not self._held:
+        if not self.kept:
             return []
-        now = self._switches.now
-        for position, held in list(self._held.items()):
-            if held.until <= now or not self._switches.has(held.switch_id):
+        now = self.switches.now
+        for position, held in list(self.kept.items()):
+            if held.until <= now or not self.switches.has(held.switch_id):
                 self._release(position)
-        return list(self._held)
+        return list(self.kept)
 
     def arranged(self, messages: Sequence[Waiting]) -> list[int]:
         """Return the positions of those messages that are published now, in this order; a position may come twice."""
-        if not self._switches and not self._held:
-            self._released.clear()
+        if not self.switches.known_by_id and not self.kept:
+            self.released.clear()
             return [message.position for message in messages]
         order: list[int] = []
         present = {message.position for message in messages}
         for message in messages:
             treatment = self._treatment(message, in_sequence=False)
-            if message.position in self._held:
+            if message.position in self.kept:
                 continue
             order += [message.position] * treatment.copies
             overtaken = self._overtaken(message.queue)
             # What is not here was held in an earlier round; it comes with the next one.
             order += [position for position in overtaken if position in present]
-        self._released -= set(order)
+        self.released -= set(order)
         return order
 
     def in_sequence(self, messages: Iterable[Waiting]) -> list[int]:
@@ -76,10 +80,10 @@ class DeliveryFaults:
             if message.position in held:
                 break
             treatment = self._treatment(message, in_sequence=True)
-            if message.position in self._held:
+            if message.position in self.kept:
                 break
             order += [message.position] * treatment.copies
-        self._released -= set(order)
+        self.released -= set(order)
         return order
 
     def again(self) -> bool:
@@ -89,9 +93,9 @@ class DeliveryFaults:
 
     def _treatment(self, message: Waiting, *, in_sequence: bool) -> Treatment:
         """Return what happens to a message, having noted it when it is held."""
-        if message.position in self._released:
+        if message.position in self.released:
             return UNTOUCHED
-        for switch in self._switches.for_message(message.queue):
+        for switch in self.switches.for_message(message.queue):
             treatment = _treatment_of(switch)
             if self._spares(message.queue, treatment, in_sequence=in_sequence):
                 continue
@@ -104,23 +108,23 @@ class DeliveryFaults:
         """Return whether a message cannot be overtaken: in a sequence, or while another one of its queue is to be."""
         if not treatment.until_overtaken:
             return False
-        held = self._held.values()
+        held = self.kept.values()
         return in_sequence or any(
             each.until_overtaken and each.queue == queue for each in held
         )
 
     def _hold(self, message: Waiting, switch: Switch, treatment: Treatment) -> None:
         if treatment.hold_seconds:
-            until = self._switches.now + timedelta(seconds=treatment.hold_seconds)
+            until = self.switches.now + timedelta(seconds=treatment.hold_seconds)
             overtaken = treatment.until_overtaken
             held = _Held(message.queue, switch.switch_id, until, overtaken)
-            self._held[message.position] = held
+            self.kept[message.position] = held
 
     def _overtaken(self, queue: str) -> list[int]:
         """Release the messages of a queue that waited for one to overtake them; return their positions."""
         found = [
             position
-            for position, held in self._held.items()
+            for position, held in self.kept.items()
             if held.queue == queue and held.until_overtaken
         ]
         for position in found:
@@ -128,8 +132,8 @@ class DeliveryFaults:
         return found
 
     def _release(self, position: int) -> None:
-        del self._held[position]
-        self._released.add(position)
+        del self.kept[position]
+        self.released.add(position)
         self._again = True
 
 

@@ -122,15 +122,15 @@ def _now() -> datetime:
 
 
 class Switches:
-    """The switches of one process; they end by themselves, and with the process."""
+    """The switches of one process; they end by themselves, and with the process.
+
+    ``known_by_id`` has also those that are used up or overdue. It is empty nearly always: whoever would ask about each
+    call or message looks at it first.
+    """
 
     def __init__(self, clock: Callable[[], datetime] = _now) -> None:
         self._clock = clock
-        self._known: dict[str, Switch] = {}
-
-    def __bool__(self) -> bool:
-        """Return whether there is any switch, also one that is used up or overdue."""
-        return bool(self._known)
+        self.known_by_id: dict[str, Switch] = {}
 
     @property
     def now(self) -> datetime:
@@ -140,10 +140,10 @@ class Switches:
     def known(self) -> list[Switch]:
         """Return the switches that have not ended, those that are used up among them, in the order of their begin."""
         now = self.now
-        overdue = [each for each in self._known.values() if each.until <= now]
+        overdue = [each for each in self.known_by_id.values() if each.until <= now]
         for switch in overdue:
             self._forget(switch)
-        return list(self._known.values())
+        return list(self.known_by_id.values())
 
     def on(self) -> list[Switch]:
         """Return the switches that still strike."""
@@ -155,10 +155,10 @@ class Switches:
             return False
         used_up = [each for each in self.known() if each.used_up]
         # What is used up is shown for as long as there is room for it.
-        too_many = max(0, len(self._known) + 1 - MAX_SWITCHES)
+        too_many = max(0, len(self.known_by_id) + 1 - MAX_SWITCHES)
         for former in used_up[:too_many]:
             self._forget(former)
-        self._known[switch.switch_id] = switch
+        self.known_by_id[switch.switch_id] = switch
         metrics.fault_switches.inc()
         return True
 
@@ -170,7 +170,7 @@ class Switches:
         return ended
 
     def _forget(self, switch: Switch) -> None:
-        del self._known[switch.switch_id]
+        del self.known_by_id[switch.switch_id]
         # What is used up was taken off the count by its last strike.
         if not switch.used_up:
             metrics.fault_switches.dec()

@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.protocol.json_values import date_time_text
-from shared.protocol.moments import read_moment
+from shared.protocol.json_values import date_time_text, read_moment
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import (
     AuditTrail,
@@ -20,7 +19,7 @@ from shared.vault.access.permissions import (
 from shared.vault.audit import audit_entries as entries
 from shared.vault.audit.audit_entries import AuditAction
 from shared.vault.errors import VaultFault
-from shared.vault.security.sessions import digest, invalid_session, require_live
+from shared.vault.security.sessions import TOKEN, digest, invalid_session, require_live
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
-TOKEN = "veeva-vault-"  # noqa: S105  how every token begins
 MAX_TOKENS = 25
 MAX_NAME = 128
 OBJECT = "api_access_token__sys"

@@ -20,6 +20,7 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.security.access_tokens import AccessTokens
     from shared.vault.storage.database import Connection, Database
 
 
@@ -35,7 +36,8 @@ class SecurityProfiles:
     async def follow(self, revision: int) -> None:
         """Read the components again if they are older than a revision that a call has seen in the database."""
         # The notification of the change may still be on its way.
-        await self._components.load(revision)
+        if revision > self._components.revision:
+            await self._components.load()
 
     def named(self, name: str, delegate_user_id: int | None = None) -> SecurityProfile:
         """Return the active profile of a name; for an unknown name, a profile that allows nothing.
@@ -70,6 +72,7 @@ class SecurityProfiles:
 
 
 MAX_SESSION_ID_LENGTH = 200
+TOKEN = "veeva-vault-"  # noqa: S105  how every access token begins
 MAXIMUM_AGE = timedelta(hours=48)
 
 # Expired sessions leave with the next sign-in, a bounded number at a time, without waiting for anyone.
@@ -130,11 +133,13 @@ class Sessions:
         profiles: SecurityProfiles,
         idle: timedelta,
         limit: int,
+        tokens: AccessTokens,
     ) -> None:
         self._database = database
         self._profiles = profiles
         self._idle = idle
         self._limit = limit
+        self._tokens = tokens
 
     async def open(self, user_id: int, delegate_user_id: int | None = None) -> Session:
         """Open a session for a user whose password has been checked, or for a delegate in the user's name."""
@@ -189,13 +194,18 @@ class Sessions:
         await connection.execute(END_OLDEST, *owner, self._limit)
         return session
 
-    async def caller(self, session_id: str, *, used: bool = True) -> Caller:
-        """Return the user of a session as the caller, and record that the session was used.
+    async def caller(self, session_id: str | None, *, used: bool = True) -> Caller:
+        """Return the user of a session or access token as the caller, and record that it was used.
 
-        Without ``used`` its idle time goes on: nobody has done anything.
+        Without ``used`` a session's idle time goes on: nobody has done anything.
 
-        :raises VaultFault: INVALID_SESSION_ID when there is no such session, or it has expired.
+        :raises VaultFault: INVALID_SESSION_ID when there is no such session or token, or it has expired.
         """
+        if session_id is None:
+            raise invalid_session()
+        # Session ids are hexadecimal: none begins like a token.
+        if session_id.startswith(TOKEN):
+            return await self._tokens.caller(session_id)
         if not 0 < len(session_id) <= MAX_SESSION_ID_LENGTH:
             raise invalid_session()
         key = digest(session_id)

@@ -12,10 +12,10 @@ from shared.vault.access.caller import SYSTEM, Caller
 from shared.vault.access.permissions import in_person
 from shared.vault.audit.audit_entries import password_changed, sign_in_refused
 from shared.vault.errors import VaultFault
-from shared.vault.security.access_tokens import TOKEN, AccessTokens
+from shared.vault.security.access_tokens import AccessTokens
 from shared.vault.security.password_rules import MAX_PASSWORD_LENGTH, check_password
 from shared.vault.security.passwords import Passwords
-from shared.vault.security.sessions import Session, Sessions, invalid_session
+from shared.vault.security.sessions import Session, Sessions
 from shared.vault.security.sign_in_limits import (
     Attempt,
     SignInLimits,
@@ -49,7 +49,7 @@ STORE_HASH = "UPDATE platform.credential SET password_hash = $2, password_change
 
 
 class SignInService:
-    """Signs in the users of a Vault, identifies callers, and stores passwords."""
+    """Signs in the users of a Vault, and stores passwords."""
 
     def __init__(
         self,
@@ -64,13 +64,14 @@ class SignInService:
         self.profiles = profiles
         self.passwords = Passwords()
         self._limits = SignInLimits(database, sign_in_limit, delay)
+        self.tokens = AccessTokens(database, profiles)
         self.sessions = Sessions(
             database,
             profiles,
             timedelta(minutes=session_idle_minutes),
             session_limit,
+            self.tokens,
         )
-        self.tokens = AccessTokens(database, profiles)
 
     async def count_sign_in(self, username: str, dns: str, host: str) -> Usage:
         """Count a call of the sign-in by user name, DNS and the client's address; return the usage of the limit."""
@@ -147,20 +148,6 @@ class SignInService:
             raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
         return user
 
-    async def caller(self, session_id: str | None, *, used: bool = True) -> Caller:
-        """Return the caller to whom a live session or access token belongs, with one statement.
-
-        Without ``used`` a session's idle time goes on.
-
-        :raises VaultFault: INVALID_SESSION_ID when there is no such session or token, or it has expired.
-        """
-        if session_id is None:
-            raise invalid_session()
-        # Session ids are hexadecimal: none begins like a token.
-        if session_id.startswith(TOKEN):
-            return await self.tokens.caller(session_id)
-        return await self.sessions.caller(session_id, used=used)
-
     async def caller_of(
         self, user_id: int, delegate_user_id: int | None = None
     ) -> Caller:
@@ -190,11 +177,6 @@ class SignInService:
             raise VaultFault(ErrorType.INACTIVE_USER, message)
         profile = self.profiles.named(user["security_profile"])
         return Caller(user["user_id"], username, profile)
-
-    async def keep_alive(self, caller: Caller) -> None:
-        """Restart the idle time of the caller's session."""
-        if caller.session_id is not None:
-            await self.sessions.touch(caller.session_id)
 
     async def sign_out(self, caller: Caller) -> None:
         """End the caller's session."""

@@ -255,6 +255,9 @@ class OneTransaction(Database):
             return await work(connection)
 
 
+POOL = "postgresql (pool)"
+
+
 async def _give_back(
     pool: asyncpg.Pool[asyncpg.Record], connection: Connection
 ) -> None:
@@ -262,9 +265,10 @@ async def _give_back(
     try:
         await pool.release(connection)
     except (*OUTAGES, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        state_log.failed("postgresql (pool)", error)
+        state_log.failed(POOL, error)
     else:
-        state_log.succeeded("postgresql (pool)")
+        if POOL in state_log.outages:
+            state_log.succeeded(POOL)
 
 
 async def _keep_session(connection: asyncpg.Connection[asyncpg.Record]) -> None:

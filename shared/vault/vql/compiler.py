@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.model.component_model import Field, VaultObject
+from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import quoted, traits
 from shared.vault.vql.columns import (
     MAX_SUBSELECTS,
@@ -19,7 +19,7 @@ from shared.vault.vql.columns import (
     sub_select,
 )
 from shared.vault.vql.conditions import matching_sql
-from shared.vault.vql.page_size import bounded_rows
+from shared.vault.vql.functions import SHORT_TEXT, Function
 from shared.vault.vql.resolve import Readable, Scope, Statement
 from shared.vault.vql.syntax_tree import (
     And,
@@ -357,3 +357,39 @@ def children_query(
         where = And((where, select.where))
     own = replace(select, source=child, where=where)
     return Query(own, query.text)
+
+
+# How many rows a page has, so that no answer takes more memory than a few do
+
+MAX_PAGE_CHARACTERS = 32 * 2**20
+"""Characters that the rows of a page may have at most; one row is a page, whatever it has."""
+_SHORT = 50  # of a number, a date, an id or a picklist value
+# Children with less are as short as most records are, and rarely as many as a sub-select takes.
+_LONG_CHILD = 2000
+
+
+def bounded_rows(
+    columns: Iterable[Column | SubSelectColumn],
+    wanted: int,
+) -> int:
+    """Return how many of the wanted rows a page has, by the maximum lengths of its fields."""
+    longest = sum(_longest(column) for column in columns)
+    room = MAX_PAGE_CHARACTERS // max(longest, 1)
+    return max(1, min(wanted, room))
+
+
+def _longest(column: Column | SubSelectColumn) -> int:
+    """Return the characters of the longest value that a column may have."""
+    if isinstance(column, Column):
+        return _of_field(column)
+    row = sum(_of_field(child) for child in column.columns)
+    return row * column.rows if row > _LONG_CHILD else row
+
+
+def _of_field(column: Column) -> int:
+    field = column.field
+    is_whole = column.function in (Function.LONGTEXT, Function.RICHTEXT)
+    is_long = field.type in (FieldType.LONG_TEXT, FieldType.RICH_TEXT)
+    if is_long and not is_whole:
+        return SHORT_TEXT
+    return field.max_length or _SHORT

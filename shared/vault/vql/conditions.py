@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple, assert_never
 
-from shared.protocol.error_types import ErrorType
-from shared.vault.model.component_model import VaultObject, state_type_name
+from shared.vault.model.component_model import VaultObject
 from shared.vault.model.field_types import (
     ValueClass,
     document_relationship,
     outbound,
     quoted,
+    traits,
     value_class,
 )
 from shared.vault.vql.deferred import Edge
 from shared.vault.vql.find import find_sql
-from shared.vault.vql.functions import Function
 from shared.vault.vql.operands import DATES, LeftSide
 from shared.vault.vql.resolve import Scope
 from shared.vault.vql.resolved_paths import FieldColumn
+from shared.vault.vql.state_conditions import (
+    EQUALITY,
+    in_document_states,
+    in_states_of_type,
+)
 from shared.vault.vql.syntax_tree import (
     And,
     Between,
@@ -30,6 +36,7 @@ from shared.vault.vql.syntax_tree import (
     InSelect,
     Item,
     Like,
+    Literal,
     Operator,
     Or,
     Path,
@@ -39,10 +46,7 @@ from shared.vault.vql.syntax_tree import (
     StateType,
     Token,
 )
-from shared.vault.vql.text_conditions import among_texts, equals, like, unequal
-
-_EQUALITY = frozenset((Operator.EQUAL, Operator.NOT_EQUAL))
-_STATES_EQUAL = "functions of states go with = and != only"
+from shared.vault.vql.word_index import narrowed
 
 Sources = set[tuple[str, ...]]
 """The to-one relationship chains that an expression's fields lie behind."""
@@ -123,7 +127,7 @@ def _comparison(scope: Scope, condition: Comparison) -> str:
     value = condition.value
     # The states of documents are those of two fields, which this finds itself.
     if isinstance(value, StateFunction):
-        return _in_document_states(scope, condition, value)
+        return in_document_states(scope, condition, value)
     left = LeftSide(scope, condition.operand)
     match value:
         case None:
@@ -131,7 +135,7 @@ def _comparison(scope: Scope, condition: Comparison) -> str:
         case RelativeDate():
             return _date_literal(left, condition, value)
         case StateType():
-            return _in_states_of_type(left, condition, value)
+            return in_states_of_type(left, condition, value)
         case str() | bool() | int() | Decimal() | Token():
             return _compared(left, condition)
         case _:
@@ -139,7 +143,7 @@ def _comparison(scope: Scope, condition: Comparison) -> str:
 
 
 def _null_test(left: LeftSide, condition: Comparison) -> str:
-    if condition.operator not in _EQUALITY:
+    if condition.operator not in EQUALITY:
         raise left.unsuitable("null goes with = and != only", condition.at)
     negation = "NOT " if condition.operator is Operator.NOT_EQUAL else ""
     return f"{left.sql} IS {negation}NULL"
@@ -192,63 +196,6 @@ def _date_literal(
             return within if operator is Operator.EQUAL else f"{within} IS NOT TRUE"
         case _:
             assert_never(operator)
-
-
-# States
-
-
-def _in_states_of_type(
-    left: LeftSide,
-    condition: Comparison,
-    value: StateType,
-) -> str:
-    if condition.operator not in _EQUALITY:
-        raise left.unsuitable(_STATES_EQUAL, condition.at)
-    registry = left.scope.statement.registry
-    lifecycle = registry.lifecycles.get(left.owner.lifecycle or "")
-    if left.field.name != "state__v" or lifecycle is None or left.label:
-        message = "STATETYPE goes with state__v of objects that have a lifecycle"
-        raise left.unsuitable(message, condition.at)
-    wanted = state_type_name(value.name)
-    states = lifecycle.states.values()
-    names = [state.name for state in states if state.state_type == wanted]
-    return _among(left.scope, left.sql, condition.operator, names)
-
-
-def _in_document_states(
-    scope: Scope,
-    condition: Comparison,
-    value: StateFunction,
-) -> str:
-    operand = condition.operand
-    path, function = scope.aliased(operand.path, operand.function)
-    status, field, owner = scope.column(path)
-    target = scope.statement.targets.get(owner.name)
-    if target is None or not target.documents:
-        message = f"function [{value.name}] is for queries of documents"
-        raise scope.statement.fault(message, path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
-    if field.name != "status__v" or function not in (None, Function.TONAME):
-        message = f"{value.name} goes with status__v"
-        raise scope.statement.fault(message, condition.at)
-    if condition.operator not in _EQUALITY:
-        raise scope.statement.fault(_STATES_EQUAL, condition.at)
-    # A state counts with its lifecycle: those of the same name in two lifecycles may be of different types.
-    beside = Path((*path.parts[:-1], "lifecycle__v"), condition.at)
-    lifecycle = scope.column(beside).sql
-    names = list(target.states.get(value.name, ()))
-    state = f"concat_ws('.', {lifecycle}, {status})"
-    return _among(scope, state, condition.operator, names)
-
-
-def _among(
-    scope: Scope,
-    sql: str,
-    operator: Operator,
-    names: list[str],
-) -> str:
-    holder = scope.statement.bind(names, "text[]")
-    found = f"{sql} = ANY({holder})"
-    return found if operator is Operator.EQUAL else f"({found}) IS NOT TRUE"
 
 
 # Other conditions
@@ -355,3 +302,93 @@ def _joined(
         )
         raise statement.fault(message, condition.operand.path.at)
     return join
+
+
+# Texts: which of them a condition takes for equal, and how the search index finds records with them
+
+
+def equals(left: LeftSide, value: Literal, at: int) -> str:
+    """Return the condition that a column has a value.
+
+    :raises VqlNameError: the literal does not suit the field.
+    """
+    if not isinstance(value, str):
+        return f"{left.sql} = {left.bind(value, at)}"
+    condition = _equality(left, value, at)
+    # Values that half of the records have are compared with "=" as well: those are read in the order of ids, until a
+    # page is full.
+    if not (left.covered and left.ignore_case):
+        return condition
+    return narrowed(left.scope, condition, value, whole=True)
+
+
+def unequal(left: LeftSide, value: Literal, at: int) -> str:
+    """Return the condition that a column has another value or none.
+
+    :raises VqlNameError: the literal does not suit the field.
+    """
+    # It also holds for records without a value.
+    if isinstance(value, str) and len(_forms(left, value)) > 1:
+        return f"({_equality(left, value, at)}) IS NOT TRUE"
+    return f"{left.sql} IS DISTINCT FROM {left.bind(value, at)}"
+
+
+def among_texts(left: LeftSide, values: Sequence[Literal], at: int) -> str:
+    """Return the condition that a column has one of some values.
+
+    :raises VqlNameError: a literal does not suit the field.
+    """
+    # Most values have one form only: a list of thousands of ids stays the list that it is.
+    texts = (value for value in values if isinstance(value, str))
+    further = [form for text in texts for form in _forms(left, text)[1:]]
+    holder = left.bind_list([*values, *further] if further else values, at)
+    if left.ignore_case:
+        # Both sides are lowered by PostgreSQL, whose rules for case are not Python's.
+        return f"{left.sql} IN (SELECT platform.caseless(v) FROM unnest({holder}) AS v)"
+    return f"{left.sql} = ANY({holder})"
+
+
+def like(left: LeftSide, segments: Sequence[str], at: int) -> str:
+    """Return the condition that a text has these parts in their order, the first one at its beginning.
+
+    :raises VqlNameError: the field has no text.
+    """
+    patterns = [
+        "%".join(map(_like_text, form.split("\0")))
+        for form in _forms(left, "\0".join(segments))
+    ]
+    if len(patterns) == 1:
+        condition = f"{left.sql} LIKE {left.bind(patterns[0], at)}"
+    else:
+        condition = f"{left.sql} LIKE ANY({left.bind_list(patterns, at)})"
+    if not left.covered:
+        return condition
+    whole = len(segments) == 1
+    return narrowed(left.scope, condition, segments[0], whole=whole)
+
+
+def _equality(left: LeftSide, value: str, at: int) -> str:
+    forms = _forms(left, value)
+    if len(forms) == 1:
+        return f"{left.sql} = {left.bind(value, at)}"
+    return f"{left.sql} = ANY({left.bind_list(forms, at)})"
+
+
+def _forms(left: LeftSide, text: str) -> list[str]:
+    """Return a text as it is written, and then composed and decomposed where these are other texts.
+
+    Keys have one form: those that integrations match by stay what they are to the last byte. Without regard to case,
+    PostgreSQL composes both sides itself.
+    """
+    is_key = left.field.unique or not traits(left.field.type).plain_text
+    if is_key or left.ignore_case or text.isascii():
+        return [text]
+    composed = unicodedata.normalize("NFC", text)
+    decomposed = unicodedata.normalize("NFD", text)
+    return list(dict.fromkeys((text, composed, decomposed)))
+
+
+def _like_text(segment: str) -> str:
+    # VQL has the wildcard % only; in SQL _ is one too. The backslash first: the others bring their own.
+    escaped = segment.replace("\\", r"\\")
+    return escaped.replace("%", r"\%").replace("_", r"\_")

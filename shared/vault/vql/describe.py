@@ -14,9 +14,9 @@ from shared.vault.model.field_types import (
 )
 from shared.vault.vql.columns import Column, SubSelectColumn
 from shared.vault.vql.compiler import NO_TARGETS, CompiledQuery, Targets
-from shared.vault.vql.resolve import Readable, Statement
+from shared.vault.vql.resolve import Readable, Statement, readable_by
 from shared.vault.vql.syntax_tree import Show, ShowKind
-from shared.vault.vql.targets import Registry, inbound, readable_by
+from shared.vault.vql.targets import Registry, inbound
 
 Json = dict[str, object]
 

@@ -11,11 +11,11 @@ from typing import assert_never, cast
 from shared.vault.model.component_model import Field, FieldType
 from shared.vault.model.field_types import (
     ValueClass,
+    covers,
     is_integer,
     traits,
     value_class,
 )
-from shared.vault.model.search_words import covers
 from shared.vault.vql.deferred import TOKENS, TokenValue
 from shared.vault.vql.functions import (
     Function,

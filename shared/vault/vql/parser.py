@@ -36,8 +36,9 @@ from shared.vault.vql.syntax_tree import (
     Token,
     Unit,
 )
+from shared.vault.vql.token_kinds import TokenKind
 from shared.vault.vql.vql_errors import VqlLimitError
-from shared.vault.vql.vql_tokens import TokenKind, is_list, is_string, kind_of
+from shared.vault.vql.vql_tokens import is_list, is_string, kind_of
 
 MAX_ALIAS = 40  # characters
 MAX_ORDER = 100  # terms of ORDER BY

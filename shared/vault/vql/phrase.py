@@ -13,9 +13,14 @@ from shared.vault.vql.syntax_tree import (
     SearchTerm,
     Word,
 )
-from shared.vault.vql.token_reader import TokenReader
 from shared.vault.vql.vql_errors import VqlLimitError
-from shared.vault.vql.vql_tokens import is_list, is_string, position_of, strings_of
+from shared.vault.vql.vql_tokens import (
+    TokenReader,
+    is_list,
+    is_string,
+    position_of,
+    strings_of,
+)
 
 MAX_PHRASES = 20  # in one FIND
 MAX_SCOPE = 25  # fields

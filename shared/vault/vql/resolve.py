@@ -7,13 +7,12 @@ from typing import assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, VaultObject
-from shared.vault.model.field_types import Reference, outbound, quoted, table, traits
-from shared.vault.model.search_words import has_index, words_sql
+from shared.vault.model.field_types import Reference, outbound, quoted, table
 from shared.vault.vql.deferred import Deferred, TokenValue
 from shared.vault.vql.readable_objects import readable_objects
 from shared.vault.vql.resolved_paths import FieldColumn, Related, SearchedText
 from shared.vault.vql.syntax_tree import Item, Operand, Path, Select, SourceOption
-from shared.vault.vql.targets import ABSENT, Registry, Target, inbound, readable_by
+from shared.vault.vql.targets import ABSENT, Registry, Target, inbound
 from shared.vault.vql.vql_errors import (
     NameErrorType,
     VqlLimitError,
@@ -254,9 +253,9 @@ class Statement:
 class Scope:
     """The object of one SELECT and the to-one joins that its paths need, one join for each path.
 
-    ``key`` is the SQL of the key of its rows, ``words`` that of the words that a search index has of them, empty
-    without one. ``searched`` caches the text that FIND looks through, by the fields of a scope, and whether it takes
-    content and all fields.
+    ``key`` is the SQL of the key of its rows. ``of_table`` says that these are all rows of the object's table, which
+    its search index covers. ``searched`` caches the text that FIND looks through, by the fields of a scope, and
+    whether it takes content and all fields.
     """
 
     __slots__ = (
@@ -267,9 +266,9 @@ class Scope:
         "joins",
         "key",
         "object",
+        "of_table",
         "searched",
         "statement",
-        "words",
     )
 
     def __init__(
@@ -286,9 +285,7 @@ class Scope:
         target = statement.targets.get(source.name)
         key = "id" if target is None else target.key
         self.key = f"{self.alias}.{quoted(key)}"
-        is_table = target is None and option is None
-        indexed = is_table and has_index(source)
-        self.words = words_sql(source, self.alias) if indexed else ""
+        self.of_table = target is None and option is None
         self.joins: list[str] = []
         self.searched: dict[tuple[tuple[Operand, ...], bool, bool], SearchedText] = {}
         own = self.alias, source
@@ -335,12 +332,6 @@ class Scope:
         target = self.statement.targets.get(owner.name)
         return target is not None and field.name in target.labels
 
-    def text_fields(self) -> list[Field]:
-        """Return the object's own fields that FIND searches without a SCOPE: text and picklists."""
-        fields = self.object.fields.values()
-        own = [field for field in fields if field.active and not field.system]
-        return [field for field in own if traits(field.type).searched]
-
     def _field(self, owner: VaultObject, name: str, at: int) -> Field:
         target = self.statement.targets.get(owner.name)
         of_documents = target is not None and target.documents
@@ -383,6 +374,14 @@ class Scope:
         self.joins.append(f' LEFT JOIN {relation} ON {alias}."id" = {referring}')
         self._joined[relationships] = alias, target
         return alias, target
+
+
+def readable_by(targets: Mapping[str, Target], name: str) -> str:
+    """Return the object or target whose permissions decide whether a caller may read this one."""
+    target = targets.get(name)
+    if target is None:
+        return name
+    return target.part_of or name
 
 
 def _aliases(select: Select) -> dict[str, Item]:

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, FieldType
-from shared.vault.model.field_types import traits
-from shared.vault.model.search_words import covers
+from shared.vault.model.field_types import covers, traits
 from shared.vault.vql.functions import (
     Function,
     labels_of,
@@ -59,7 +58,7 @@ def _text(scope: Scope, phrase: Phrase) -> SearchedText:
     indexed = len(own) == len(columns)
     labels: dict[str, str] = {}
     if not columns and phrase.fields:
-        fields = scope.text_fields()
+        fields = _text_fields(scope)
         sql = [_own(scope, field) for field in fields]
         labels = _labels(scope, fields)
     if phrase.content:
@@ -72,6 +71,13 @@ def _text(scope: Scope, phrase: Phrase) -> SearchedText:
         indexed=indexed,
         labels=json.dumps(labels) if labels else None,
     )
+
+
+def _text_fields(scope: Scope) -> list[Field]:
+    """Return the object's own fields that FIND searches without a SCOPE: text and picklists."""
+    fields = scope.object.fields.values()
+    own = [field for field in fields if field.active and not field.system]
+    return [field for field in own if traits(field.type).searched]
 
 
 def _is_own(scope: Scope, column: FieldColumn) -> bool:

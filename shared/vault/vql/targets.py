@@ -179,14 +179,6 @@ def inbound(
     return {**of_targets, **own} if of_targets else own
 
 
-def readable_by(targets: Mapping[str, Target], name: str) -> str:
-    """Return the object or target whose permissions decide whether a caller may read this one."""
-    target = targets.get(name)
-    if target is None:
-        return name
-    return target.part_of or name
-
-
 def registry_targets(registry: Components) -> dict[str, Target]:
     """Return the targets whose records are the registry's own: ``object_type__v`` and ``vault_component__v``."""
     components = registry.components.values()

@@ -1,13 +1,15 @@
-"""Splits VQL text into tokens in linear time; a whole list of literals is one token."""
+"""Splits VQL text into tokens in linear time, a whole list of literals being one, and reads them one by one."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from enum import Enum, auto
 from itertools import islice
+from typing import NoReturn, TypeVar
 
+from shared.vault.vql.syntax_tree import Path
+from shared.vault.vql.token_kinds import TokenKind, shown
 from shared.vault.vql.vql_errors import VqlLimitError, VqlSyntaxError, place
 
 MAX_TEXT = 50_000  # characters, the documented limit of a query
@@ -28,21 +30,6 @@ KEYWORDS = frozenset(
     )
 )
 _LONGEST_KEYWORD = max(map(len, KEYWORDS))
-
-
-class TokenKind(Enum):
-    """The kinds of tokens, which their first characters decide."""
-
-    END = auto()
-    KEYWORD = auto()
-    WORD = auto()
-    STRING = auto()
-    OPEN_STRING = auto()
-    NUMBER = auto()
-    MALFORMED_NUMBER = auto()
-    LIST = auto()
-    VAULT_TOKEN = auto()
-    SIGN = auto()
 
 
 # Possessive throughout, and what is not closed, or runs into letters, is one token as well: no text makes the
@@ -261,3 +248,143 @@ def _escaped(match: re.Match[str]) -> str:
         return _ESCAPED[character]
     except KeyError:
         raise ValueError("an escape that does not exist") from None
+
+
+T = TypeVar("T")
+
+MAX_CONDITIONS = 1_000  # of a statement; a list of values is one
+MAX_DEPTH = 50  # parentheses within parentheses
+
+
+class TokenReader:
+    """Reads the tokens of a text one after the other; its errors contain the position of the unexpected token."""
+
+    __slots__ = ("_conditions", "_depth", "_next", "_text", "_token", "_tokens")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        # One END more: reading on from the last token must not fail before it is refused.
+        self._tokens = [*tokenize(text), END]
+        self._next = 0
+        self._token = self._tokens[0]
+        self._depth = 0
+        self._conditions = 0
+
+    def end(self) -> None:
+        """Check that all tokens have been read.
+
+        :raises VqlSyntaxError: there is a further token.
+        """
+        if self._token != END:
+            self._refuse_token("the end of the statement")
+
+    def _advance(self) -> None:
+        self._next += 1
+        self._token = self._tokens[self._next]
+
+    def _is_at(self, token: str) -> bool:
+        return self._token == token
+
+    def _take(self, token: str) -> bool:
+        """Read the next token if it is this one; return whether it was."""
+        if self._token != token:
+            return False
+        self._advance()
+        return True
+
+    def _take_word(self, word: str) -> bool:
+        """Read the next token if it is this word in any case, a keyword only here; return whether it was."""
+        if self._token.upper() != word:
+            return False
+        self._advance()
+        return True
+
+    def _is_before_word(self) -> bool:
+        """Return whether the next two tokens are both words."""
+        following = self._tokens[self._next + 1]
+        return is_word(self._token) and is_word(following)
+
+    def _expect(self, token: str) -> None:
+        if not self._take(token):
+            self._refuse_token(token)
+
+    def _name(self, expected: str) -> str:
+        """Read one name; ``expected`` describes the expected name in the error."""
+        token = self._token
+        if not is_word(token) or "." in token:
+            self._refuse_token(expected)
+        self._advance()
+        return token
+
+    def _path(self) -> Path:
+        """Read a field, or a field behind relationships."""
+        token = self._token
+        if not is_word(token):
+            self._refuse_token("a field")
+        names = token.split(".")
+        path = Path(tuple(names), self._next)
+        self._advance()
+        return path
+
+    def _function(self) -> tuple[Path, str | None]:
+        """Read a path or a function of a path; return the path, and the function's name in upper case."""
+        path = self._path()
+        if not self._take("("):
+            return path, None
+        inner = self._path()
+        self._expect(")")
+        function = path.text.upper()
+        return inner, function
+
+    def _value_of(self, read: Callable[[str], T]) -> T:
+        """Return the next token's value, converted by a function.
+
+        :raises VqlSyntaxError: with the position, when the function raises ValueError.
+        """
+        at, token = self._next, self._token
+        self._advance()
+        try:
+            return read(token)
+        except ValueError as error:
+            self._refuse(str(error), at)
+
+    def _place(self, at: int) -> str:
+        return place(self._text, position_of(self._text, at))
+
+    def _deeper(self) -> None:
+        """Count one more open parenthesis or NOT.
+
+        :raises VqlLimitError: more than ``MAX_DEPTH`` are nested.
+        """
+        # Far below Python's limit of recursion: parser and compiler call themselves for every level.
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            message = f"parentheses go deeper than {MAX_DEPTH}"
+            where = self._place(self._next)
+            raise VqlLimitError(f"{message} ({where})")
+
+    def _one_more_condition(self) -> None:
+        """Count one more condition of the statement.
+
+        :raises VqlLimitError: there are more than ``MAX_CONDITIONS``.
+        """
+        # A statement is compiled in one go: while that lasts, the process answers nobody else.
+        self._conditions += 1
+        if self._conditions > MAX_CONDITIONS:
+            message = f"a statement takes at most {MAX_CONDITIONS:,} conditions"
+            where = self._place(self._next)
+            raise VqlLimitError(f"{message} ({where})")
+
+    def _refuse(self, message: str, at: int | None = None) -> NoReturn:
+        """Refuse the token ``at``, or the next one.
+
+        :raises VqlSyntaxError: always.
+        """
+        number = self._next if at is None else at
+        position = position_of(self._text, number)
+        where = place(self._text, position)
+        raise VqlSyntaxError(f"{message} ({where})", position)
+
+    def _refuse_token(self, expected: str) -> NoReturn:
+        token = self._token
+        self._refuse(f"expected {expected}, found {shown(token, kind_of(token))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.vault.model.field_types import has_index, words_sql
 from shared.vault.vql.resolve import Scope
 
 
@@ -18,11 +19,11 @@ def narrowed(
     The words must be in fields that the search index covers, or in ``labels`` of picklist values, as JSON. Without
     ``whole``, the last one may be the beginning of a word. The condition comes back unchanged where no index helps.
     """
-    words = scope.words
     # A text of punctuation alone has no words.
     has_words = any(map(str.isalnum, searched))
-    if not words or not has_words:
+    if not scope.of_table or not has_words or not has_index(scope.object):
         return condition
+    words = words_sql(scope.object, scope.alias)
     statement = scope.statement
     text = statement.bind(searched, "text")
     shown = "NULL" if labels is None else statement.bind(labels, "jsonb")

@@ -424,7 +424,7 @@ async def test_every_page_of_an_export_is_written_once(
 ) -> None:
     monkeypatch.setattr("shared.vault.audit.audit_service.PAGE", 2)
     ids = [await made(admin) for _ in range(5)]
-    caller = await vault.security.caller(admin.session_id)
+    caller = await vault.security.sessions.caller(admin.session_id)
     wanted = AuditFilter(objects=("audited__c",))
     pages = vault.audit.every(caller, "object_audit_trail", wanted)
     seen = [str(row["id"]) async for page in pages for row in page]

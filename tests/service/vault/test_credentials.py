@@ -181,7 +181,7 @@ async def test_a_user_has_so_many_sessions(admin: Api, api: Api, vault: Vault) -
     user_id, _ = await new_user(admin)
     other_id, _ = await new_user(admin)
     profiles, idle = vault.security.profiles, timedelta(minutes=60)
-    sessions = Sessions(vault.database, profiles, idle, 3)
+    sessions = Sessions(vault.database, profiles, idle, 3, vault.security.tokens)
     delegated = await sessions.open(user_id, other_id)
     of_another = await sessions.open(other_id)
     opened = [await sessions.open(user_id) for _ in range(3)]

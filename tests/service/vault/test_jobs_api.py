@@ -23,7 +23,7 @@ TITLE = "Remove expired jobs and uploads"
 
 async def scheduled(vault: Vault, client: Api, **options: Any) -> int:
     """A job of the client's user that would run in an hour."""
-    caller = await vault.security.caller(client.session_id)
+    caller = await vault.security.sessions.caller(client.session_id)
     options.setdefault("run_at", datetime.now(UTC) + LATER)
     return await vault.jobs.submit(
         caller, "housekeeping", "A test's job", {}, **options

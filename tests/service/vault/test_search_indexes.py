@@ -12,7 +12,7 @@ import pytest
 from local.polling import answers_within
 from shared.vault.assembly.vault import Vault
 from shared.vault.configuration.search_indexes import SearchIndexes
-from shared.vault.model.search_words import has_index, words_sql
+from shared.vault.model.field_types import has_index, words_sql
 from tests.service.vault import own_vault
 from tests.service.vault.served import Api
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from bench.hostile_bodies import CSV, FORM, JSON, HostileBody, hostile_bodies
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import json_rows
-from shared.vault.api.arriving_body import LARGE, LargeBodies
-from shared.vault.api.body import read_body, read_rows
+from shared.vault.api.body import LARGE, LargeBodies, read_body, read_rows
 from shared.vault.api.body_limits import (
     MAX_ITEMS,
     MAX_MEMBERS,

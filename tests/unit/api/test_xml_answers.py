@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from orjson import dumps
 
-from shared.vault.api.xml_answers import wants_xml, xml_of
+from shared.vault.api.request_context import wants_xml
+from shared.vault.api.xml_answers import xml_of
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from shared.client import (
     VaultClient,
     VaultRefused,
     VaultUnavailable,
-    answer_bounds,
-    answer_reading,
+    query_calls,
+    results,
 )
 from tests.unit.client.fake_vault import FaultyVault, Handler, success
 
@@ -156,7 +156,7 @@ async def test_a_compressed_answer_is_not_expanded(
 async def test_too_large_an_answer_is_not_read(
     vault: FaultyVault, client: VaultClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer_reading, "MAX_ANSWER_BYTES", 100_000)
+    monkeypatch.setattr(results, "MAX_ANSWER_BYTES", 100_000)
 
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -187,9 +187,9 @@ async def test_a_query_without_an_end_is_left(
     rows: int,
     bound: str,
 ) -> None:
-    monkeypatch.setattr(answer_bounds, "MAX_ANSWER_BYTES", 8 * 1024 * 1024)
-    monkeypatch.setattr(answer_bounds, "MAX_ROWS_READ", 20_000)
-    monkeypatch.setattr(answer_bounds, "MAX_PAGES", 30)
+    monkeypatch.setattr(query_calls, "MAX_ANSWER_BYTES", 8 * 1024 * 1024)
+    monkeypatch.setattr(query_calls, "MAX_ROWS_READ", 20_000)
+    monkeypatch.setattr(query_calls, "MAX_PAGES", 30)
 
     async def page(_request: web.Request) -> web.StreamResponse:
         following = {"next_page": "/api/v25.1/query/next"}
@@ -206,7 +206,7 @@ async def test_an_answer_of_too_many_values_is_not_decoded(
     vault: FaultyVault, client: VaultClient
 ) -> None:
     # As many values as make the decoding of one answer, which nothing interrupts, a long step.
-    values = b"0," * answer_bounds.MAX_ANSWER_COMMAS
+    values = b"0," * results.MAX_ANSWER_COMMAS
     vault.on(RECORD, answering(200, b'{"data":[' + values + b"0,0]}"))
     with pytest.raises(UnexpectedAnswer, match="too many values"):
         await client.record("account__v", "V1")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from services.connector.points.case_groups import group_link
+from services.connector.points.inquiry_cases import group_link
 from tests.unit.connector.example_records import (
     CASE,
     REQUEST,

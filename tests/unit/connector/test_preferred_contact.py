@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.connector.points.preferred_contact import (
+from services.connector.points.inquiry_cases import (
     Detail,
     PersonInformation,
     detail,

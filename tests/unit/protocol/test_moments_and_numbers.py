@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.protocol.moments import LAST, next_moment, read_moment
+from shared.protocol.json_values import LAST, next_moment, read_moment
 from shared.protocol.whole_numbers import LARGEST, whole_number
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from shared.vault.queues.delivery import Delivery
+from shared.vault.queues.deliveries import Delivery
 from shared.vault.queues.log_columns import (
     COLUMNS,
     SHOWN,

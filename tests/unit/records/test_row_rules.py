@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.protocol.error_types import ErrorType
-from shared.protocol.moments import LAST
+from shared.protocol.json_values import LAST
 from shared.vault.access.caller import BUSINESS_USER, SYSTEM, SYSTEM_ADMIN, Caller
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import RelationshipType

@@ -15,7 +15,7 @@ def test_a_switch_ends_by_itself() -> None:
     assert rehearsed.switches.on() == [switch]
     rehearsed.later(seconds=1)
     assert rehearsed.switches.known() == []
-    assert not rehearsed.switches
+    assert not rehearsed.switches.known_by_id
 
 
 @pytest.mark.parametrize("share", [1, 30, 50, 100])

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.vault.model.search_words import words_sql
+from shared.vault.model.field_types import words_sql
 from shared.vault.vql import (
     CompiledQuery,
     Options,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.vault import vql
-from shared.vault.vql.page_size import MAX_PAGE_CHARACTERS
+from shared.vault.vql.compiler import MAX_PAGE_CHARACTERS
 from tests.unit.vql.sample import REGISTRY
 
 

@@ -31,7 +31,7 @@ from shared.vault.vql.syntax_tree import (
     Or,
     Path,
 )
-from shared.vault.vql.token_reader import MAX_CONDITIONS, MAX_DEPTH
+from shared.vault.vql.vql_tokens import MAX_CONDITIONS, MAX_DEPTH
 from tests.unit.vql.test_injection import STATEMENTS
 
 

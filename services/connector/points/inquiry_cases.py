@@ -1,20 +1,28 @@
-"""Finds the Preferred Contact Information of a Case: the contact's own detail that equals that of the inquiry."""
+"""Finds the records that an inquiry's Case is made with: the Case of its group, its Preferred Contact Information."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
+from services.connector.points.case_contacts import LINK
+from services.connector.points.evaluation import query_all
+from services.connector.points.saving import Values
+from services.connector.rules.rows import statements
+from services.connector.vaults.record_access import RecordReads
 from shared.client.results import text
 
 Row = Mapping[str, object]
 
-PERSON_INFORMATION = "person_information__v"
-TARGET_FIELD = "preferred_contact_information__v"
-METHOD = "delivery_method__v"
-HEAD = f"SELECT id, person__v, information_type__v, value__v FROM {PERSON_INFORMATION}"  # noqa: S608  VQL of names
+# Preferred Contact Information: the contact's own detail that equals that of the inquiry
 
+PERSON_INFORMATION = "person_information__v"
+PREFERRED = "preferred_contact_information__v"
+METHOD = "delivery_method__v"
+INFORMATION_HEAD = (
+    f"SELECT id, person__v, information_type__v, value__v FROM {PERSON_INFORMATION}"  # noqa: S608  VQL of names
+)
 
 _ADDRESS = (
     "address_line_1__v",
@@ -85,7 +93,7 @@ class PersonInformation:
     """Active Person Information of some persons, found by person and detail."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
-        """Index rows of ``HEAD``; of several equal ones, use the first by id."""
+        """Index rows of ``INFORMATION_HEAD``; of several equal ones, use the first by id."""
         self._ids: dict[tuple[str, Detail], str] = {}
         # In the order of ids, so that every repetition chooses the same record.
         for row in sorted(rows, key=lambda row: text(row, "id")):
@@ -116,3 +124,59 @@ def _comparable(kind: str, value: str) -> str:
             return " ".join(value.split()).casefold()
         case _:
             assert_never(known)
+
+
+# The Case that inquiries of a group share
+
+CASE = "case__v"
+CONTACT = "case_contact__v"
+COUNTRY = "country__v"
+_CASE_HEAD = f"SELECT id, {LINK}, {CONTACT} FROM {CASE}"  # noqa: S608  VQL of names
+
+
+class GroupCases(NamedTuple):
+    """The Cases of groups that are there: their ids by Link, and the Links of those that have another contact by now.
+
+    Whose Case Contact people have changed is no Case of the group any more.
+    """
+
+    ids: dict[str, str]
+    others: frozenset[str]
+
+
+def group_link(
+    vault_id: int,
+    case: Values,
+    global_id: object,
+) -> str | None:
+    """Return the Link of the Case that an inquiry shares with others of its group, None for a Case of its own.
+
+    ``case`` are the fields of the Case, with its contact; the rule has filled its Link with the group's id.
+    """
+    group = case.get(LINK)
+    if not group or group == global_id:
+        return None
+    # A Case is about one contact and one country: whoever else uses the same id, in any Vault CRM, has a Case apart.
+    # The group's id comes last, since it alone may contain the separator, which no Global ID contains.
+    parts = (vault_id, case[CONTACT], case.get(COUNTRY) or "", group)
+    return ":".join(map(str, parts))
+
+
+async def existing_cases(
+    target: RecordReads,
+    contact_of: Mapping[str, str],
+) -> GroupCases:
+    """Return the Cases of groups, by whose Link ``contact_of`` has the id of the group's contact.
+
+    :raises ClientError: one of the calls fails.
+    """
+    rows = await query_all(target, statements(_CASE_HEAD, LINK, contact_of))
+    ids: dict[str, str] = {}
+    others: set[str] = set()
+    for row in rows:
+        link = text(row, LINK)
+        if text(row, CONTACT) == contact_of[link]:
+            ids[link] = str(row["id"])
+        else:
+            others.add(link)
+    return GroupCases(ids, frozenset(others))
