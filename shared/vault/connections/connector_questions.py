@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from shared.client.component_calls import SeenRevision
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.client.transport import Request, Transport
 from shared.protocol.error_types import ErrorType
@@ -50,7 +51,9 @@ class ConnectorQuestions:
         self._seen: Mapping[str, Any] | None = None
         self._seen_at = 0.0
         if url:
-            self._transport = Transport(url, CLIENT_ID, SECONDS, AT_ONCE)
+            self._transport = Transport(
+                url, CLIENT_ID, SECONDS, AT_ONCE, SeenRevision()
+            )
 
     async def ask(
         self,

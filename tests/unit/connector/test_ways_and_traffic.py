@@ -17,8 +17,12 @@ from tests.unit.connector.standard_vaults import CRM_ID, Pair, pair
 from tests.unit.connector.test_asking import BOTH_SESSIONS, SESSION, signed_in
 
 MESSAGE = "6f1c2a54-1c1b-4f0e-9d25-0a3f3c9e7b10"
-STEP = {"step": "sent", "date": "2026-01-31T10:32:11.009Z", "queue": "out__v"}
-WRITE = {"object_name": "medical_inquiry__v", "record_id": "V4T1"}
+STEP: dict[str, object] = {
+    "step": "sent",
+    "date": "2026-01-31T10:32:11.009Z",
+    "queue": "out__v",
+}
+WRITE: dict[str, object] = {"object_name": "medical_inquiry__v", "record_id": "V4T1"}
 
 
 @pytest.fixture
