@@ -66,7 +66,7 @@ async def test_a_connection_shows_what_is_missing_and_what_a_run_would_do(
         # Behind the page, by the connector.
         await admin.page.locator("#readiness .steps").wait_for(state="attached")
         await admin.follow("Look for what is missing")
-        await admin.sees("Connector")
+        await admin.sees("Messages can")
         await admin.open("/ui/connections")
         await admin.follow("Medical-CRM Connection")
         await admin.follow(DETAILS)
