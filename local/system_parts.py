@@ -211,6 +211,8 @@ class SystemParts:
             files,
         )
         settings["VAULT_DOMAIN_TYPE"] = self._domain_type
+        connector_port = self._state.ports[CONNECTOR]
+        settings["VAULT_CONNECTOR_URL"] = f"http://127.0.0.1:{connector_port}"
         tls_port = self._state.ports.get(_tls_port(plan.name))
         # Systems of earlier versions have no port for HTTPS until their next start.
         if tls_port is not None:

@@ -28,7 +28,10 @@ HEIGHT = 800
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A page, by the links that lead to it from the home page of somebody at a Vault; ``documented`` for the docs."""
+    """A page, by the links that lead to it from the home page of somebody at a Vault; ``documented`` for the docs.
+
+    ``also`` is another Vault at which they are signed in.
+    """
 
     name: str
     vault: str
@@ -36,6 +39,7 @@ class Picture:
     path: str
     links: tuple[str, ...] = ()
     documented: bool = False
+    also: str = ""
 
 
 PICTURES = (
@@ -79,7 +83,52 @@ PICTURES = (
         "/ui/rules/medical_inquiry_details__v",
         documented=True,
     ),
+    Picture(
+        "readiness",
+        "medical_vault",
+        "admin",
+        "/ui/connections",
+        ("Medical-CRM Connection", "Look for what is missing"),
+    ),
+    Picture(
+        "integration",
+        "medical_vault",
+        "admin",
+        "/ui/connections",
+        ("Medical-CRM Connection", "Medical Inquiry Details"),
+    ),
+    Picture(
+        "rule-preview",
+        "medical_vault",
+        "admin",
+        "/ui/rules/medical_inquiries__v/preview",
+        ("INQ-",),
+        also="crm_vault",
+    ),
+    Picture(
+        "rule-edit",
+        "medical_vault",
+        "admin",
+        "/ui/rules/medical_inquiries__v/Fieldrule",
+        also="crm_vault",
+    ),
+    Picture(
+        "missing-lookups",
+        "medical_vault",
+        "admin",
+        "/ui/lookups/missing",
+        also="crm_vault",
+    ),
     Picture("queues", "medical_vault", "admin", "/ui/queues"),
+    Picture("live", "medical_vault", "admin", "/ui/live"),
+    Picture(
+        "message",
+        "crm_vault",
+        "admin",
+        "/ui/objects/medical_inquiry__v?sort=name__v",
+        ("INQ-000001", "Its Messages", "-"),
+        also="medical_vault",
+    ),
     Picture("exceptions", "medical_vault", "admin", "/ui/exceptions"),
     Picture("queue-log", "medical_vault", "admin", "/ui/queue-log"),
     Picture("components", "medical_vault", "admin", "/ui/components"),
@@ -113,19 +162,20 @@ async def _take(
     colours: str,
 ) -> None:
     """Take one picture in a window of its own."""
-    url = system.endpoints()[picture.vault]["url"]
-    known = system.sign_ins()[picture.vault][picture.who]
     context = await browser.new_context(
         viewport={"width": width, "height": HEIGHT},
         color_scheme="dark" if colours == "dark" else "light",
         locale="en-GB",
     )
     page: Page = await context.new_page()
-    await page.goto(f"{url}{picture.path}")
-    await page.get_by_label("User name").fill(known["username"])
-    await page.get_by_label("Password").fill(known["password"])
-    await page.get_by_role("button", name="Sign in").click()
-    await page.get_by_role("button", name="Sign out").wait_for()
+    for vault in filter(None, (picture.also, picture.vault)):
+        known = system.sign_ins()[vault][picture.who]
+        path = picture.path if vault == picture.vault else "/ui/"
+        await page.goto(f"{system.endpoints()[vault]['url']}{path}")
+        await page.get_by_label("User name").fill(known["username"])
+        await page.get_by_label("Password").fill(known["password"])
+        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_role("button", name="Sign out").wait_for()
     for label in picture.links:
         await page.get_by_role("link", name=label).first.click()
     await page.wait_for_load_state("networkidle")

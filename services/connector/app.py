@@ -10,6 +10,7 @@ from typing import assert_never
 
 from fastapi import FastAPI
 
+from services.connector.asking import message_routes as ways
 from services.connector.asking.answers import Answers
 from services.connector.asking.described import DOCUMENT, describe_itself
 from services.connector.connector_settings import ConnectorSettings, VaultAccess
@@ -18,9 +19,11 @@ from services.connector.crm_lookup import lookup_routes as crm_lookup
 from services.connector.delivery.external import Receivers
 from services.connector.delivery.outbound_queue import Attempts, Outbound
 from services.connector.preview import preview_routes as previews
+from services.connector.preview import source_routes as sources
 from services.connector.preview import sweep_routes as sweeps
 from services.connector.processing.inbox import Inbox, Slots
 from services.connector.readiness import readiness_routes as readiness
+from services.connector.readiness import traffic_routes as traffic
 from services.connector.receiving import receiving_routes as receiving
 from services.connector.receiving.signed_messages import SignedMessages
 from services.connector.vaults.vaults import (
@@ -266,9 +269,12 @@ def create_app(settings: ConnectorSettings) -> FastAPI:
         )
     answers = Answers(lambda: connector.vaults)
     app.include_router(previews.router(answers))
+    app.include_router(ways.router(answers))
     app.include_router(sweeps.router(answers))
+    app.include_router(sources.router(answers))
     app.include_router(crm_lookup.router(answers))
     app.include_router(readiness.router(answers, connector.check))
+    app.include_router(traffic.router(answers, connector.check))
     app.include_router(health.router())
     app.include_router(metrics.router())
     return app

@@ -34,6 +34,12 @@ class ComponentCalls(SignedInCalls):
         """Note the revision that a message of this Vault has brought, which was queued at ``moment``."""
         self._transport.seen.note(told, moment)
 
+    async def objects(self) -> list[Row]:
+        """Return the objects of the Vault, each with its ``name`` and ``label``."""
+        request = Request("objects", "GET", f"{API}/metadata/vobjects")
+        answer = await self._call(request)
+        return rows_of(answer.get("objects"), "objects")
+
     async def object_metadata(self, object: str) -> Row:
         """Return an object's definition with its fields and relationships."""
         path = f"{API}/metadata/vobjects/{path_part(object)}"

@@ -51,6 +51,18 @@ class ServiceCalls(SignedInCalls):
             raise UnexpectedAnswer("data is empty")
         return found[0]
 
+    async def message_steps(self, message_id: str) -> list[Row]:
+        """Return the steps of a message that this Vault has sent: ``step``, ``date``, ``queue`` and more."""
+        path = f"{API}/services/messages/{path_part(message_id)}"
+        answer = await self._call(Request("message_steps", "GET", path))
+        return rows_of(answer.get("data"), "data")
+
+    async def message_writes(self, message_id: str) -> list[Row]:
+        """Return the first writes of a message in this Vault, as its lineage has them."""
+        path = f"{API}/services/lineage/messages/{path_part(message_id)}"
+        answer = await self._call(Request("message_writes", "GET", path))
+        return rows_of(answer.get("data"), "data")
+
     async def set_delivery(self, name: str, enabled: bool) -> None:
         """Have the messages of an outbound queue delivered, or kept in the queue."""
         action = "enable_delivery" if enabled else "disable_delivery"

@@ -66,6 +66,12 @@ DOORS: dict[str, tuple[Door, ...]] = {
     ),
 }
 WITHOUT_VALUES = {
+    "POST /sources/{vault}/{connection}/records/{object}": "names of records of the source, to those who may read "
+    "them there (tests/unit/connector/test_sources.py)",
+    "GET /sources/{vault}/{connection}/objects": "configuration, which is no record",
+    "GET /sources/{vault}/{connection}/objects/{object}": "configuration, which is no record",
+    "GET /ways/{vault}/{message_id}": "moments, names and ids, each asked in the session of whoever asks",
+    "GET /traffic/{vault}": "names of queues, and how many messages they hold",
     "GET /readiness/{vault}/{connection}": "names of what is configured, and how many exceptions are open",
     "POST /crm-lookups/{vault}/{connection}": "accounts to those who may look up accounts, which is this permission; "
     "what is shown of them the connection's rule and the countries' agreements say (test_crm_lookup.py)",

@@ -45,7 +45,10 @@ class Answers:
         work: Work,
         permission: str = MANAGE_INTEGRATIONS,
     ) -> Response:
-        """Return the response to a question about the Vault called ``name`` in the settings; every fault is one too."""
+        """Return the response to a question about the Vault that the settings call ``name``, or that has this id.
+
+        Every fault is a response too.
+        """
         try:
             # The wait for a place counts towards the minute, so that no asker waits longer than it.
             async with asyncio.timeout(ANSWER_SECONDS), self._places:
@@ -72,7 +75,13 @@ class Answers:
         vaults = self._vaults()
         if vaults is None:
             raise VaultUnavailable
-        own = next((known for known in vaults.connected if known.name == name), None)
+        # A Vault's pages know its id; how the connector calls it they do not.
+        named = (
+            known
+            for known in vaults.connected
+            if name in (known.name, str(known.vault_id))
+        )
+        own = next(named, None)
         if own is None:
             message = "This connector has no Vault of this name"
             raise VaultRefused(ErrorType.INVALID_DATA, message)

@@ -162,6 +162,8 @@ def _missing(tally: Tally) -> list[dict[str, object]]:
         {
             "reference_lookup_name__sys": lookup.name,
             "reference_lookup_type__sys": _type(lookup),
+            "target_object__sys": lookup.target_object,
+            "target_key_field__sys": lookup.target_key_field,
             "source_key__sys": key,
             "count": count,
         }

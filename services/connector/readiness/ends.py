@@ -11,7 +11,6 @@ from services.connector.readiness.findings import (
     EndFacts,
     Finding,
     QueueFacts,
-    Step,
     of_connection,
     of_ends,
 )
@@ -24,6 +23,7 @@ from services.connector.vaults.vaults import KnownVault, Vaults
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, text
+from shared.protocol.readiness_steps import ReadinessStep
 from shared.runtime.waiting import concurrently
 
 # More open exceptions than these need no exact count.
@@ -54,7 +54,7 @@ async def findings(
     remote = vaults.get(connection.remote_vault_id)
     if remote is None:
         message = f"The connector has no access to Vault {connection.remote_vault_id}; add it to CONNECTOR_VAULTS"
-        return [Finding(Step.REMOTE_VAULT, own.vault_id, name, message)]
+        return [Finding(ReadinessStep.REMOTE_VAULT, own.vault_id, name, message)]
     opposite = await _connection(remote, connection.remote_name)
     found = list(of_connection(remote.vault_id, connection.remote_name, opposite))
     if found or opposite is None:

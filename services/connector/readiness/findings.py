@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import assert_never
 
 from services.connector.rules.rule_findings import RuleFinding
@@ -13,27 +12,14 @@ from services.connector.vaults.configuration import (
     Integration,
     IntegrationPoint,
 )
-
-
-class Step(StrEnum):
-    """Where something is to be mended, in the order to do it: each step may hide what is wrong in later ones."""
-
-    CONNECTION = "connection"
-    REMOTE_VAULT = "remote_vault"
-    USER_RIGHTS = "user_rights"
-    INTEGRATIONS = "integrations"
-    POINTS = "integration_points"
-    RULES = "integration_rules"
-    QUEUES = "queues"
-    CONSUMERS = "consumers"
-    EXCEPTIONS = "user_exceptions"
+from shared.protocol.readiness_steps import ReadinessStep
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing to mend: in which Vault, which component or record, and what to do; of a rule also where in it."""
 
-    step: Step
+    step: ReadinessStep
     vault_id: int
     name: str
     message: str
@@ -44,18 +30,18 @@ class Finding:
         """Whether messages cannot be transferred until this is mended."""
         match self.step:
             # Open exceptions are about messages of the past; they keep no other message from being transferred.
-            case Step.EXCEPTIONS:
+            case ReadinessStep.EXCEPTIONS:
                 return False
-            case Step.RULES:
+            case ReadinessStep.RULES:
                 return self.of_rule is None or self.of_rule.prevents_transfer
             case (
-                Step.CONNECTION
-                | Step.REMOTE_VAULT
-                | Step.USER_RIGHTS
-                | Step.INTEGRATIONS
-                | Step.POINTS
-                | Step.QUEUES
-                | Step.CONSUMERS
+                ReadinessStep.CONNECTION
+                | ReadinessStep.REMOTE_VAULT
+                | ReadinessStep.USER_RIGHTS
+                | ReadinessStep.INTEGRATIONS
+                | ReadinessStep.POINTS
+                | ReadinessStep.QUEUES
+                | ReadinessStep.CONSUMERS
             ):
                 return True
             case _:
@@ -110,24 +96,24 @@ def of_connection(
     """Yield what keeps one end of a connection from being used at all."""
     if connection is None:
         message = "There is no such connection; add it"
-        yield Finding(Step.CONNECTION, vault_id, name, message)
+        yield Finding(ReadinessStep.CONNECTION, vault_id, name, message)
         return
     # A pending connection is inactive too, and is not activated but established.
     if connection.pending:
         message = "The connection is Pending; establish it by a connection file"
-        yield Finding(Step.CONNECTION, vault_id, name, message)
+        yield Finding(ReadinessStep.CONNECTION, vault_id, name, message)
     elif not connection.active:
         message = "The connection is inactive; activate it"
-        yield Finding(Step.CONNECTION, vault_id, name, message)
+        yield Finding(ReadinessStep.CONNECTION, vault_id, name, message)
     # An External connection leads to an address and to no Vault.
     if connection.external:
         return
     if connection.remote_vault_id is None:
         message = "The connection has no Remote Vault ID; set it"
-        yield Finding(Step.REMOTE_VAULT, vault_id, name, message)
+        yield Finding(ReadinessStep.REMOTE_VAULT, vault_id, name, message)
     if connection.guarded:
         message = "This production Vault takes nothing from a sandbox Vault; connect it with a production Vault"
-        yield Finding(Step.REMOTE_VAULT, vault_id, name, message)
+        yield Finding(ReadinessStep.REMOTE_VAULT, vault_id, name, message)
 
 
 def of_ends(ends: tuple[EndFacts, ...], consumers: str | None) -> list[Finding]:
@@ -140,14 +126,14 @@ def of_ends(ends: tuple[EndFacts, ...], consumers: str | None) -> list[Finding]:
     if consumers:
         message = f"The connector is {consumers}"
         finding = Finding(
-            Step.CONSUMERS,
+            ReadinessStep.CONSUMERS,
             ends[0].vault_id,
             "connector",
             message,
         )
         found.append(finding)
     # Sorting is stable: within a step the findings of the first end come first.
-    order = list(Step)
+    order = list(ReadinessStep)
     return sorted(found, key=lambda finding: order.index(finding.step))
 
 
@@ -155,24 +141,26 @@ def _of_end(end: EndFacts) -> Iterator[Finding]:
     vault_id = end.vault_id
     for name, reason in end.refused:
         message = f"The connection's user may not read {name} here: {reason}; give the user access"
-        yield Finding(Step.USER_RIGHTS, vault_id, name, message)
+        yield Finding(ReadinessStep.USER_RIGHTS, vault_id, name, message)
     active = {integration.id for integration in end.integrations if integration.active}
     if not active:
         message = (
             "No integration of the connection is active; activate those that are wanted"
         )
         name = end.connection.api_name
-        yield Finding(Step.INTEGRATIONS, vault_id, name, message)
+        yield Finding(ReadinessStep.INTEGRATIONS, vault_id, name, message)
     for point in end.points:
         if point.integration in active and not point.active:
             message = "The integration is active and this integration point of it is not; activate it"
-            yield Finding(Step.POINTS, vault_id, point.api_name, message)
+            yield Finding(ReadinessStep.POINTS, vault_id, point.api_name, message)
     for found in end.rules:
-        yield Finding(Step.RULES, vault_id, found.rule, found.message, found)
+        yield Finding(ReadinessStep.RULES, vault_id, found.rule, found.message, found)
     yield from _of_queues(end)
     if end.exceptions:
         message = f"{end.exceptions} User Exception Messages are open; correct what they name and run Retry Transfer"
-        yield Finding(Step.EXCEPTIONS, vault_id, "exception_message__sys", message)
+        yield Finding(
+            ReadinessStep.EXCEPTIONS, vault_id, "exception_message__sys", message
+        )
 
 
 def _of_queues(end: EndFacts) -> Iterator[Finding]:
@@ -180,17 +168,17 @@ def _of_queues(end: EndFacts) -> Iterator[Finding]:
     if not end.queues:
         message = "No queue of this Vault sends or takes messages of the connection; add a queue connection"
         name = end.connection.api_name
-        yield Finding(Step.QUEUES, vault_id, name, message)
+        yield Finding(ReadinessStep.QUEUES, vault_id, name, message)
     for queue in end.queues:
         if not queue.active:
             message = "The queue is inactive or not there; activate or add it"
-            yield Finding(Step.QUEUES, vault_id, queue.name, message)
+            yield Finding(ReadinessStep.QUEUES, vault_id, queue.name, message)
         if not queue.delivering:
             message = "Delivery is disabled; enable it"
-            yield Finding(Step.QUEUES, vault_id, queue.name, message)
+            yield Finding(ReadinessStep.QUEUES, vault_id, queue.name, message)
         if queue.error:
             message = f"The latest message was not delivered: {queue.error}"
-            yield Finding(Step.QUEUES, vault_id, queue.name, message)
+            yield Finding(ReadinessStep.QUEUES, vault_id, queue.name, message)
 
 
 def _one_sided(ends: Iterable[EndFacts]) -> Iterator[Finding]:
@@ -208,4 +196,4 @@ def _one_sided(ends: Iterable[EndFacts]) -> Iterator[Finding]:
             # One that this end does not have cannot be activated here, so it is no finding.
             if name in active and not integration.active:
                 message = "The integration is active in the other Vault and not here; activate it"
-                yield Finding(Step.INTEGRATIONS, end.vault_id, name, message)
+                yield Finding(ReadinessStep.INTEGRATIONS, end.vault_id, name, message)

@@ -16,13 +16,18 @@ from shared.vault.admin import edit, home, picking, processors, rule_editing, si
 from shared.vault.admin import exception_pages as exceptions
 from shared.vault.admin import integration_pages as integrations
 from shared.vault.admin import job_pages as jobs
+from shared.vault.admin import live_pages as live
 from shared.vault.admin import lookup_pages as lookups
+from shared.vault.admin import message_pages as messages
+from shared.vault.admin import missing_lookup_pages as missing_lookups
 from shared.vault.admin import queue_log_pages as queue_log
 from shared.vault.admin import queue_pages as queues
+from shared.vault.admin import readiness_pages as readiness
 from shared.vault.admin import reconciliation_pages as reconciliations
 from shared.vault.admin import record_pages as records
 from shared.vault.admin import rehearsal_pages as rehearsal
 from shared.vault.admin import rule_pages as rules
+from shared.vault.admin import rule_preview_pages as rule_previews
 from shared.vault.admin import task_pages as tasks
 from shared.vault.admin.fault_pages import (
     error_page,
@@ -42,13 +47,18 @@ CHAPTERS = (
     sign_in,
     home,
     connections,
+    readiness,
     reconciliations,
     integrations,
     lookups,
+    missing_lookups,
     rules,
+    rule_previews,  # before the editing: `preview` is no kind of part
     rule_editing,
     components,
     queues,
+    live,
+    messages,
     processors,
     queue_log,
     exceptions,

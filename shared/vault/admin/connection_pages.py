@@ -21,10 +21,11 @@ from shared.vault.connections.duplication import Copy
 from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from shared.vault.connections.handshake import Established
     from shared.vault.integrations.reconciliation_model import Reconciliation
+    from shared.vault.integrations.run_model import Run
 
 router = APIRouter(prefix="/connections")
 
@@ -43,6 +44,15 @@ INTEGRATION_COLUMNS = (
     "last_successful_run_time__sys",
 )
 LATEST = 5  # reconciliations
+NEXT: Mapping[str, str] = {
+    State.PENDING: "Establish it next: one Vault's connection file goes to the other Vault, and the acceptance comes"
+    " back. That needs the permission Manage Connections in both.",
+    State.PENDING_APPROVAL: "Approve it next: compare Remote Vault Name and Remote DNS below with what the other"
+    " Vault's administrator tells you. That needs the permission Manage Connections.",
+    State.ACTIVE: "It transfers. Inactivate keeps messages waiting on their queues; Reactivate lets them go on.",
+    State.INACTIVE: "It transfers nothing; messages wait on their queues. Reactivate lets them go on.",
+}
+"""What an administrator does next, by the state of the connection."""
 
 
 @router.get("")
@@ -191,13 +201,20 @@ async def _page(
         reconciliations = await service.listed(
             visit.caller, api_name, limit=LATEST, offset=0
         )
+    rows = await selected(visit, statement)
+    latest: Mapping[str, Run] = {}
+    if sees_runs:
+        ids = [str(row["id"]) for row in rows]
+        latest = await visit.vault.runs.latest(visit.caller, ids)
     return visit.page(
         "connection.html",
         status_of(error) if error else 200,
         view=shown,
+        next_step=NEXT.get(str(shown.values["state__v"][0]), ""),
+        latest=latest,
         shower=Shower(integrations, visit.caller, visit.registry),
         columns=INTEGRATION_COLUMNS,
-        integrations=await selected(visit, statement),
+        integrations=rows,
         lookups=counted.total,
         rules=rules_of(visit, api_name),
         establishing=pending and visit.granted(Grant.MANAGE_CONNECTIONS),

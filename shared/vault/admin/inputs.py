@@ -34,12 +34,13 @@ class InputKind(StrEnum):
     SELECT = "select"
     CHOICES = "choices"  # a checkbox for each value
     PICK = "pick"  # a text, while which is typed records are offered
+    SUGGEST = "suggest"  # a text with a list of values, of which it may be none
 
     @property
     def has_length(self) -> bool:
         """Return whether the browser limits the length of what is typed into such an input."""
         match self:
-            case InputKind.TEXT | InputKind.TEXT_AREA:
+            case InputKind.TEXT | InputKind.TEXT_AREA | InputKind.SUGGEST:
                 return True
             case (
                 InputKind.NUMBER

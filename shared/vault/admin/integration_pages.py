@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -13,6 +14,7 @@ from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.inputs import changed, entered, inputs
 from shared.vault.admin.job_pages import SOON
 from shared.vault.admin.listing import PAGE_SIZE, Listing, Page, selected
+from shared.vault.admin.run_progress import Progress, chart_of, progress_of
 from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import object_of, record_of, view
 from shared.vault.admin.visit import Visit, Visiting
@@ -30,6 +32,7 @@ POINT_COLUMNS = (
     "status__v",
 )
 LATEST = 5
+DRAWN = 30  # runs of the chart
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
@@ -108,8 +111,13 @@ async def one_run(
     api_name = await _api_name(visit, record_id)
     run = await visit.vault.runs.run(visit.caller, api_name, job_id)
     shown = await view(visit, OBJECT, record_id)
-    again_in = None if run.status.finished else SOON
-    return visit.page("run.html", view=shown, run=run, again_in=again_in)
+    return visit.page(
+        "run.html",
+        view=shown,
+        run=run,
+        progress=progress_of(run, datetime.now(UTC)),
+        again_in=None if run.status.finished else SOON,
+    )
 
 
 async def _page(
@@ -132,7 +140,7 @@ async def _page(
     runs: Sequence[Run] = ()
     if sees_runs:
         service = visit.vault.runs
-        runs = await service.runs(visit.caller, api_name, limit=LATEST, offset=0)
+        runs = await service.runs(visit.caller, api_name, limit=DRAWN, offset=0)
     return visit.page(
         "integration.html",
         status_of(error) if error else 200,
@@ -141,10 +149,22 @@ async def _page(
         shower=Shower(points, visit.caller, visit.registry),
         columns=POINT_COLUMNS,
         points=Listing(await selected(visit, statement), 0),
-        runs=runs,
+        runs=runs[:LATEST],
+        under_way=_under_way(runs),
+        chart=chart_of(runs),
+        soon=SOON,
         sees_runs=sees_runs,
         error=error,
     )
+
+
+def _under_way(runs: Sequence[Run]) -> tuple[Run, Progress] | None:
+    """Return the run that has not ended, with how it goes."""
+    # An integration has one at a time.
+    for run in runs:
+        if not run.status.finished:
+            return run, progress_of(run, datetime.now(UTC))
+    return None
 
 
 async def _api_name(visit: Visit, record_id: str) -> str:

@@ -74,7 +74,7 @@ async def lookups(
         shower=shower,
         columns=[name for name in COLUMNS if not (connection and name == CONNECTION)],
         listing=await listed(visit, statement, page, counted=False),
-        connections=await _connections(visit),
+        connections=await connections_of(visit),
         connection=connection,
         name=name,
         q=q,
@@ -163,13 +163,13 @@ async def _form(visit: Visit, connection: str, error: ApiError | None) -> Respon
         "lookups_upload.html",
         status_of(error) if error else 200,
         connection=connection,
-        connections=await _connections(visit),
+        connections=await connections_of(visit),
         most=MAX_ROWS,
         error=error,
     )
 
 
-async def _connections(visit: Visit) -> list[tuple[str, str]]:
+async def connections_of(visit: Visit) -> list[tuple[str, str]]:
     """Return id and name of the connections."""
     statement = "SELECT id, name__v FROM connection__sys ORDER BY name__v"
     rows = await selected(visit, statement)

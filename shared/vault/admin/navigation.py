@@ -51,7 +51,13 @@ MENU = (
     ),
     Entry("Reference Lookups", "/ui/lookups", _reads("reference_lookup__sys")),
     Entry("Integration Rules", "/ui/rules", _holds(Grant.READ_CONFIGURATION)),
-    Entry("Spark Queues", "/ui/queues", _holds(Grant.READ_QUEUES)),
+    Entry("Live Picture", "/ui/live", _holds(Grant.READ_QUEUES)),
+    Entry(
+        "Spark Queues",
+        "/ui/queues",
+        _holds(Grant.READ_QUEUES),
+        also=("/ui/messages",),
+    ),
     Entry("Spark Message Processors", "/ui/processors", _holds(Grant.READ_QUEUES)),
     Entry(
         "User Exception Messages", "/ui/exceptions", _reads("exception_message__sys")

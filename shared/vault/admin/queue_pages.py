@@ -12,12 +12,17 @@ from shared.vault.admin.visit import Visit, Visiting
 
 router = APIRouter(prefix="/queues")
 
+LOOK_SECONDS = 5  # until a page of moving numbers is drawn anew
+
 
 @router.get("")
 async def all_queues(visit: Visiting) -> Response:
-    """List the queues with label, name, type and status."""
+    """List the queues with what waits on them, how fast it moves, and who takes it."""
     queues = await visit.vault.queues.list(visit.caller)
-    return visit.page("queues.html", queues=queues)
+    traffic = await visit.vault.traffic.look(visit.caller)
+    return visit.page(
+        "queues.html", queues=queues, traffic=traffic, again_in=LOOK_SECONDS
+    )
 
 
 @router.get("/{queue_name}")
@@ -45,10 +50,12 @@ async def _page(visit: Visit, queue_name: str, template: str) -> Response:
     state = await visit.vault.queues.get(visit.caller, queue_name)
     # Configuration names connections by API names; the page shows the names of their records.
     connections = await named(visit, "connection__sys")
+    traffic = await visit.vault.traffic.look(visit.caller)
     return visit.page(
         template,
         queue=visit.registry.queues[queue_name],
         state=state,
+        seen=traffic.of(queue_name),
         connections=connections,
     )
 

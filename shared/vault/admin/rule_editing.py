@@ -12,9 +12,11 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permissions import authorize_components
+from shared.vault.access.permissions import Grant, authorize_components
 from shared.vault.admin.attributes import attribute_inputs, changes_of
 from shared.vault.admin.fault_pages import status_of
+from shared.vault.admin.rule_check import checked, preview
+from shared.vault.admin.rule_choices import choices_of
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.change import altered
 from shared.vault.components.component_tree import Component
@@ -37,6 +39,8 @@ router = APIRouter(prefix="/rules/{name}")
 
 PARTS = COMPONENT_TYPES[RULE].subtypes
 NAME = "part_name"
+# Sent by the button that checks, and while the form is being filled in.
+CHECK = "check"
 OVERTAKEN = ApiError(
     ErrorType.RACE_CONDITION,
     "The rule was changed after you opened this form. The form shows your values; save again to store them",
@@ -75,7 +79,7 @@ async def edit_rule(
     name: str,
 ) -> Response:
     """Show the rule's own attributes in a form."""
-    return _form(visit, _edited(visit, name))
+    return await _form(visit, _edited(visit, name))
 
 
 @router.post("/edit")
@@ -86,7 +90,7 @@ async def save_rule(
     """Store changed attributes of the rule itself."""
     edited = _edited(visit, name)
     changes = changes_of(edited.kind, edited.component, visit.form.fields)
-    return await _saved(visit, edited, changes)
+    return await _checked_or_saved(visit, edited, changes)
 
 
 @router.get("/{kind}")
@@ -96,7 +100,7 @@ async def new_part(
     kind: str,
 ) -> Response:
     """Show an empty form for a Field Rule or a Query Object Rule."""
-    return _form(visit, _edited(visit, name, kind))
+    return await _form(visit, _edited(visit, name, kind))
 
 
 @router.post("/{kind}")
@@ -109,7 +113,8 @@ async def add_part(
     edited = _edited(visit, name, kind)
     part = Component(kind, visit.form.fields.get(NAME, "").strip())
     changes = changes_of(edited.kind, part, visit.form.fields)
-    return await _saved(visit, edited, (AddChild(altered(part, changes)),))
+    added = (AddChild(altered(part, changes)),)
+    return await _checked_or_saved(visit, edited, added)
 
 
 @router.get("/{kind}/{part}")
@@ -120,7 +125,7 @@ async def edit_part(
     part: str,
 ) -> Response:
     """Show a Field Rule or Query Object Rule in a form."""
-    return _form(visit, _edited(visit, name, kind, part))
+    return await _form(visit, _edited(visit, name, kind, part))
 
 
 @router.post("/{kind}/{part}")
@@ -134,7 +139,7 @@ async def save_part(
     edited = _edited(visit, name, kind, part)
     changes = changes_of(edited.kind, edited.component, visit.form.fields)
     statements = (ModifyChild(kind, part, changes),) if changes else ()
-    return await _saved(visit, edited, statements)
+    return await _checked_or_saved(visit, edited, statements)
 
 
 @router.post("/{kind}/{part}/delete")
@@ -171,7 +176,7 @@ async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> R
     read = visit.form.fields.get("read", edited.mark)
     # The form has the digest of the rule that it showed: another one is somebody else's change.
     if read != edited.mark:
-        return _form(visit, edited, OVERTAKEN)
+        return await _form(visit, edited, OVERTAKEN)
     path = f"/ui/rules/{rule.name}"
     if not changes:
         return visit.go(path, "Nothing was changed.")
@@ -180,22 +185,47 @@ async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> R
     result = await visit.vault.components.execute_statement(visit.caller, 1, statement)
     if not result.ok:
         error = ApiError(ErrorType.INVALID_DATA, result.message)
-        return _form(visit, edited, error)
+        return await _form(visit, edited, error)
     return visit.go(path, f"The {edited.kind.label} was saved.")
 
 
-def _form(visit: Visit, edited: Edited, error: ApiError | None = None) -> Response:
-    """Show the form of a component; with an error, as the answer to a form that was refused."""
+async def _checked_or_saved(
+    visit: Visit, edited: Edited, changes: tuple[Change, ...]
+) -> Response:
+    """Save the changes, unless the form was sent to be checked only."""
+    if CHECK not in visit.form.fields:
+        return await _saved(visit, edited, changes)
+    return await _form(visit, edited, changes=changes)
+
+
+async def _form(
+    visit: Visit,
+    edited: Edited,
+    error: ApiError | None = None,
+    changes: tuple[Change, ...] = (),
+) -> Response:
+    """Show the form of a component with its check; with an error, as the answer to a form that was refused."""
     sent: Mapping[str, str] = visit.form.fields
     locked: frozenset[str] = frozenset()
     # What the standard configuration has delivered is locked; a new part is the administrator's own.
     if not edited.is_new:
         locked = locked_attributes(edited.rule, edited.component)
+    inputs = attribute_inputs(edited.kind, edited.component, locked, sent)
+    values = {each.name: each.value for each in inputs}
+    choices = await choices_of(visit, edited.rule, values)
+    check = checked(visit.registry, edited.rule, changes)
+    record = sent.get("record", "").strip()
+    if visit.granted(Grant.MANAGE_INTEGRATIONS):
+        await preview(visit, check, choices.source, record)
     return visit.page(
         "rule_edit.html",
         status_of(error) if error else 200,
         edited=edited,
-        inputs=attribute_inputs(edited.kind, edited.component, locked, sent),
+        inputs=choices.offered_in(inputs),
+        choices=choices,
+        check=check,
+        record=record,
+        untouched=edited.is_new and not sent,
         locked=bool(locked),
         name=sent.get(NAME, ""),
         error=error,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import unified_diff
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.attributes import label_of
 from shared.vault.admin.showing import named
 from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.components.mdl_writing import render
 from shared.vault.components.rule_changes import RULE
 from shared.vault.components.rule_warnings import rule_warnings
+from shared.vault.configuration.standard_items import delivered_mdl
 
 if TYPE_CHECKING:
     from shared.vault.components.component_tree import Component
@@ -60,9 +63,14 @@ async def one_rule(
     points = await named(visit, "integration_point__sys")
     connection = connections.get(rule.text("connection"))
     point = points.get(rule.text("integration_point"))
+    mdl = render(rule)
+    delivered = await delivered_mdl(visit.vault.database, visit.caller, RULE, rule.name)
     return visit.page(
         "rule.html",
         rule=rule,
+        mdl=mdl,
+        is_delivered=delivered is not None,
+        difference=difference_of(delivered or "", mdl),
         warnings=rule_warnings(rule, visit.registry),
         further=further,
         label_of=label_of,
@@ -71,6 +79,17 @@ async def one_rule(
         field_rules=list(rule.children_of("Fieldrule")),
         query_object_rules=list(rule.children_of("Queryobjectrule")),
     )
+
+
+def difference_of(delivered: str, present: str) -> list[tuple[str, str]]:
+    """Return the lines that differ between two texts, each with "added" or "removed", and those around with ""."""
+    signs = {"+": "added", "-": "removed", " ": ""}
+    compared = unified_diff(
+        delivered.splitlines(), present.splitlines(), n=1, lineterm=""
+    )
+    # Without the two lines that name the texts, and the positions of each hunk.
+    lines = [line for line in list(compared)[2:] if not line.startswith("@@")]
+    return [(signs[line[0]], line[1:]) for line in lines]
 
 
 def rules_of(visit: Visit, connection: str = "") -> list[Component]:

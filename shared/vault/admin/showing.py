@@ -30,6 +30,7 @@ OWN_PAGES = {
 KEYS: Mapping[str, str] = {
     "connection__sys": "api_name__sys",
     "integration_point__sys": "integration_point_api_name__sys",
+    "integration__sys": "integration_api_name__sys",
 }
 
 

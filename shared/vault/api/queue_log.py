@@ -133,3 +133,13 @@ async def _lines(pages: AsyncIterator[Sequence[LogEntry]]) -> AsyncIterator[str]
     yield csv_text([[column.title for column in COLUMNS]])
     async for page in pages:
         yield csv_text(tuple(entry.to_json().values()) for entry in page)
+
+
+@router.get("/messages/{message_id}", summary="The way of a message")
+async def way(request: Request, caller: SignedIn, message_id: str) -> Response:
+    """Lists the steps of a message that this Vault has sent in the last 30 days, the earliest first.
+
+    `step` is `entered`, `sent`, `delivered`, `removed` or `logged`.
+    """
+    steps = await vault_of(request).message_ways.steps(caller, message_id)
+    return envelope.success(data=[step.to_json() for step in steps])

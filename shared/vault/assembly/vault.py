@@ -111,6 +111,7 @@ class Vault(VaultServices):
         await sign_ins.ensure()
         await self.connections.signing.start()
         await self.configuration_mode.load()
+        self._stack.push_async_callback(self.connector.close)
         await self.burst.start()
         self._stack.push_async_callback(self.burst.stop)
 

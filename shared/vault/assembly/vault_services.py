@@ -24,6 +24,7 @@ from shared.vault.connections import connection_rules
 from shared.vault.connections.connection_rules import OBJECT as CONNECTION
 from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.connection_service import Connections
+from shared.vault.connections.connector_questions import ConnectorQuestions
 from shared.vault.connections.handshake import Identity
 from shared.vault.direct_data.direct_data_jobs import DirectDataJobs
 from shared.vault.direct_data.direct_data_service import DirectDataService
@@ -61,8 +62,10 @@ from shared.vault.queues import retry
 from shared.vault.queues.dead_letters import DeadLetters
 from shared.vault.queues.deliveries import DeliveryEvents, DeliveryReports
 from shared.vault.queues.log import QueueLog
+from shared.vault.queues.message_ways import MessageWays
 from shared.vault.queues.queue_service import QueueService
 from shared.vault.queues.relay import Relay, Sender
+from shared.vault.queues.traffic import TrafficPicture
 from shared.vault.records.deletions import DeletionService
 from shared.vault.records.named_actions import NamedActions
 from shared.vault.records.picklist_service import PicklistService
@@ -196,6 +199,11 @@ class VaultServices:
             self.security,
             self.identity,
         )
+        connector_url = self.settings.connector_url
+        self.connector = ConnectorQuestions(
+            None if connector_url is None else str(connector_url),
+            self.vault_id,
+        )
         self.runs = RunService(self.database, self.settings.run_patience_minutes)
         self.reconciliations = ReconciliationService(
             self.database,
@@ -304,6 +312,8 @@ class VaultServices:
             self.components,
             self.relay,
         )
+        self.message_ways = MessageWays(self.database)
+        self.traffic = TrafficPicture(self.database, self.broker, self.components)
         self.queue_log = QueueLog(self.database, self.components, self.vault_id)
         # The handlers run as users of the Vault, hence the security service.
         events = DeliveryEvents(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
 from shared.runtime.process import TlsListener
 from shared.vault.assembly.vault_listening import VaultListening
@@ -61,6 +61,8 @@ class VaultSettings(VaultListening):
     host_name: str = "localhost"
     # The address under which other Vaults reach this one; it is part of connection files.
     url: str | None = None
+    # The address of the connector, which pages ask for readiness and previews.
+    connector_url: AnyHttpUrl | None = None
     # A sandbox Vault never writes into a production Vault.
     domain_type: DomainType = DomainType.PRODUCTION
 

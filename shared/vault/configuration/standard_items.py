@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 # The items of a kind.
 NOTES = "SELECT name, given, withheld FROM platform.standard_item WHERE kind = $1"
+INSTALLED = "SELECT given FROM platform.standard_item WHERE kind = $1 AND name = $2"
 # Items that the Vault has now, in this version.
 RECORD_INSTALLED = """
 INSERT INTO platform.standard_item (kind, name, given) SELECT $1, * FROM unnest($2::text[], $3::text[])
@@ -97,3 +98,16 @@ async def withheld(database: Database, caller: Caller) -> list[Record]:
     authorize(caller, Grant.EXECUTE_MDL)
     async with database.connection() as connection:
         return await connection.fetch(WITHHELD)
+
+
+async def delivered_mdl(
+    database: Database, caller: Caller, kind: str, name: str
+) -> str | None:
+    """Return a component as the standard configuration has it, in MDL; None for one that it does not have.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS
+    """
+    authorize(caller, Grant.READ_CONFIGURATION)
+    async with database.connection() as connection:
+        found: str | None = await connection.fetchval(INSTALLED, kind, name)
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -89,6 +89,19 @@ class RunService:
         async with self._database.connection() as connection:
             record = await _record(connection, integration)
             return await table.list_runs(connection, record, limit, offset)
+
+    async def latest(
+        self,
+        caller: Caller,
+        integrations: Sequence[str],
+    ) -> Mapping[str, Run]:
+        """Return the latest run of each of these integrations, by record id; those that never ran are left out.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS
+        """
+        authorize(caller, Grant.COPY_RECORDS)
+        async with self._database.connection() as connection:
+            return await table.latest_of_each(connection, integrations)
 
     async def run(self, caller: Caller, integration: str, job_id: int) -> Run:
         """Return one run.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -23,16 +23,24 @@ VALUES ($1, $2, $3, EXISTS (
     WHERE j.job_type = '{JOB_TYPE}' AND j.parameters ->> 'integration' = $4 AND j.status = 'SUCCESS'
         AND r.complete_until = $2))
 """
-RUNS = f"""
-SELECT j.job_id, j.status, j.created_by, j.created_date, j.run_start_date, j.run_end_date, r.found_time,
+COLUMNS = """j.job_id, j.status, j.created_by, j.created_date, j.run_start_date, j.run_end_date, r.found_time,
     r.changed_since, r.continues, r.source_time, r.complete_until, r.stage, r.position, r.batches, r.paged,
     r.more_stages, r.error,
-    r.progress_date < now() - $1::interval AS stalled
+    r.progress_date < now() - $1::interval AS stalled"""
+RUNS = f"""
+SELECT {COLUMNS}
 FROM platform.job j LEFT JOIN platform.integration_run r USING (job_id)
 WHERE j.job_type = '{JOB_TYPE}' AND j.parameters ->> 'integration' = $2
 """
 ONE_RUN = f"{RUNS} AND j.job_id = $3"
 PAGE_OF_RUNS = f"{RUNS} ORDER BY j.job_id DESC LIMIT $3 OFFSET $4"
+LATEST_OF_EACH = f"""
+SELECT DISTINCT ON (integration) * FROM (
+    SELECT j.parameters ->> 'integration' AS integration, {COLUMNS}
+    FROM platform.job j LEFT JOIN platform.integration_run r USING (job_id)
+    WHERE j.job_type = '{JOB_TYPE}' AND j.parameters ->> 'integration' = ANY($2::text[])
+) runs ORDER BY integration, job_id DESC
+"""
 POINTS = """
 SELECT job_id, integration_point, count(*) AS batches, sum(read)::int AS read, sum(mapped)::int AS mapped,
     sum(skipped)::int AS skipped, sum(written)::int AS written, sum(failed)::int AS failed
@@ -125,6 +133,16 @@ async def list_runs(
         offset,
     )
     return await _runs(connection, rows)
+
+
+async def latest_of_each(
+    connection: Connection,
+    integrations: Sequence[str],
+) -> Mapping[str, Run]:
+    """Return the latest run of each of these integrations (record ids) that has one."""
+    rows = await connection.fetch(LATEST_OF_EACH, None, list(integrations))
+    runs = await _runs(connection, rows)
+    return {row["integration"]: run for row, run in zip(rows, runs, strict=True)}
 
 
 async def under_way(connection: Connection, job_id: int) -> bool:

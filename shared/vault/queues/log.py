@@ -21,6 +21,7 @@ from shared.vault.queues.log_columns import (
     insert_values,
     selected_columns,
 )
+from shared.vault.queues.message_ways import note_delivered
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -96,6 +97,7 @@ class QueueLog:
     ) -> None:
         """Store the latest delivery over each connection, and log traced and removed ones."""
         await self._store_latest(connection, queue, deliveries)
+        await note_delivered(connection, queue, deliveries)
         traced = await connection.fetchval(IS_TRACED, queue)
         logged: list[LoggedDelivery] = []
         for delivery in deliveries:

@@ -19,6 +19,7 @@ from shared.spark.topology import (
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit import audit_entries as entries
 from shared.vault.errors import VaultFault
+from shared.vault.queues.message_ways import note_reset
 from shared.vault.queues.outbox import direction_of
 
 if TYPE_CHECKING:
@@ -214,6 +215,7 @@ class QueueService:
         # The broker inside the transaction: when it does not reply, nothing is deleted.
         async with self._database.transaction() as connection:
             await connection.execute(RESET, name)
+            await note_reset(connection, name)
             await entries.record_entry(
                 connection,
                 caller,

@@ -25,6 +25,7 @@ from shared.spark.topology import (
     declare_queue,
     unbind_sequential,
 )
+from shared.vault.queues.message_ways import note_sent
 from shared.vault.queues.outbox import direction_of
 from shared.vault.rehearsal.delivery_faults import DeliveryFaults, Waiting
 from shared.vault.storage.database import DatabaseUnavailable
@@ -58,7 +59,6 @@ ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 # Locked until the transaction ends, so that one process at a time relays a sequential queue.
 ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 1))"
-DELETE = "DELETE FROM platform.outbox WHERE position = ANY($1::bigint[])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +263,7 @@ class Relay:
     @staticmethod
     async def _delete(connection: Connection, positions: list[int]) -> None:
         if positions:
-            await connection.execute(DELETE, positions)
+            await note_sent(connection, positions)
 
     def _publisher(self, direction: Direction) -> Publisher:
         if direction not in self._publishers:

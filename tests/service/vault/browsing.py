@@ -86,6 +86,9 @@ class _Reader(HTMLParser):
             self._select = name
             self._fields[name] = ""
             self._options[name] = {}
+        elif tag == "datalist":
+            # Its options are offered, and none of them is chosen.
+            self._select = ""
         elif tag == "option":
             self._option = given.get("value", "")
             if "selected" in given:
@@ -117,7 +120,7 @@ class _Reader(HTMLParser):
             self.links.setdefault(told, self._link)
         elif tag == "button" and self._form:
             self._form.labels[told] = self._button
-        elif tag == "option":
+        elif tag == "option" and self._select in self._options:
             self._options[self._select][told] = self._option
         elif tag == "textarea":
             self._fields[self._area] = "".join(self._within).removeprefix("\n")
@@ -159,6 +162,10 @@ class Browser:
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http = http
         self.url = url
+
+    @property
+    def jar(self) -> aiohttp.abc.AbstractCookieJar:
+        return self._http.cookie_jar
 
     async def request(self, method: str, path: str, **options: Any) -> Page:
         """Send a request and follow where it leads."""

@@ -83,6 +83,7 @@ POST /api/{version}/services/reconciliations/{job_id}/actions/transfer_again
 PUT /api/{version}/services/reconciliations/{job_id}
 PUT /api/{version}/services/reconciliations/{job_id}/slices/{slice_number}
 POST /ui/connections/{record_id}/file
+GET /ui/connections/{record_id}/readiness
 POST /ui/connections/{record_id}/reconciliations
 GET /ui/connections/{record_id}/reconciliations/{job_id}
 GET /ui/connections/{record_id}/reconciliations/{job_id}/findings
@@ -94,7 +95,12 @@ POST /ui/integrations/{record_id}
 GET /ui/lookups/upload
 POST /ui/lookups/upload
 GET /ui/lookups/template
+GET /ui/lookups/missing
+POST /ui/lookups/missing
 POST /api/{version}/services/reference_lookups
+GET /ui/rules/{name}/preview
+POST /ui/rules/{name}/preview
+GET /ui/integrations/{record_id}/dry-run
 GET /ui/rules/{name}/edit
 POST /ui/rules/{name}/edit
 GET /ui/rules/{name}/{kind}
@@ -300,6 +306,7 @@ GET /api/{version}/vobjects/{object_name}/{record_id}/audittrail
 GET /api/{version}/objects/documents/{document_id}/audittrail
 GET /api/{version}/services/lineage/vobjects/{object_name}/{record_id}
 GET /api/{version}/services/lineage/messages/{message_id}
+GET /api/{version}/services/messages/{message_id}
 POST /api/{version}/objects/documents/batch
 PUT /api/{version}/objects/documents/batch
 DELETE /api/{version}/objects/documents/batch
@@ -357,7 +364,10 @@ GET /ui/components/{kind}
 GET /ui/components/{kind}/{name}
 GET /ui/queues
 GET /ui/queues/{queue_name}
+GET /ui/live
 GET /ui/processors
+GET /ui/messages
+GET /ui/messages/{message_id}
 GET /ui/queue-log
 GET /ui/queue-log/{day}
 GET /ui/exceptions

@@ -101,6 +101,7 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "POST /services/queues/{queue_name}/deliveries",
         "PUT /services/queues/{queue_name}/actions/trace_delivery",
         "POST /services/exceptions/actions/retry",
+        "GET /services/messages/{message_id}",
         "GET /services/queue_logs",
         "GET /services/queue_logs/{log_date}",
         "GET /services/clock",
@@ -263,6 +264,12 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
 }
 
 PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
+    "records of the other Vault, which the connector shows to whom it lets read them: tests/system/test_reading.py": (
+        "GET /lookups/missing",
+        "GET /rules/{name}/preview",
+        "POST /rules/{name}/preview",
+        "GET /integrations/{record_id}/dry-run",
+    ),
     "sessions": (
         "GET /sign-in",
         "POST /sign-in",
@@ -277,6 +284,8 @@ PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
     "configuration and traffic by their own permissions, in lists that a query of the caller makes": (
         "GET /connections",
         "GET /connections/{record_id}",
+        "GET /connections/{record_id}/readiness",
+        "POST /lookups/missing",
         "POST /connections/{record_id}/file",
         "POST /connections/{record_id}/upload",
         "GET /connections/{record_id}/duplicate",
@@ -316,6 +325,9 @@ PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "POST /queues/{queue_name}/enable_delivery",
         "POST /queues/{queue_name}/disable_delivery",
         "POST /queues/{queue_name}/trace_delivery",
+        "GET /live",
+        "GET /messages",
+        "GET /messages/{message_id}",
         "GET /processors",
         "GET /rehearsal",
         "POST /rehearsal",

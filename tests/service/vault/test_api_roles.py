@@ -224,6 +224,7 @@ ROUTES = {
     "POST /services/queues/{queue_name}/deliveries": CONNECTION,
     "PUT /services/queues/{queue_name}/actions/trace_delivery": ADMIN,
     "POST /services/exceptions/actions/retry": CONNECTION,
+    "GET /services/messages/{message_id}": ADMIN,
     "GET /services/queue_logs": ADMIN,
     "GET /services/queue_logs/{log_date}": ADMIN,
     "GET /services/clock": CONNECTION,

@@ -61,6 +61,22 @@ class MemorySession:
                 raise VaultRefused(ErrorType.INSUFFICIENT_ACCESS, message)
         return await self.vault.query(vql, describe=describe)
 
+    async def message_steps(self, message_id: str) -> list[Row]:
+        """The steps of a message, for those who may read the queue log."""
+        return await self._of_message(self.vault.message_parts, message_id, "queue_log")
+
+    async def message_writes(self, message_id: str) -> list[Row]:
+        """The writes of a message, for those who may read the audit trail."""
+        return await self._of_message(self.vault.message_parts, message_id, "audit")
+
+    async def _of_message(
+        self, parts: Mapping[tuple[str, str], list[Row]], message_id: str, grant: str
+    ) -> list[Row]:
+        await self.vault.user_of(self.session_id)
+        if grant in self.vault.shut.get(self.session_id, ()):
+            raise VaultRefused(ErrorType.INSUFFICIENT_ACCESS, f"lacks {grant}")
+        return parts.get((grant, message_id), [])
+
 
 @dataclass(repr=False, eq=False)
 class MemoryClient(MemoryVault):
@@ -68,6 +84,7 @@ class MemoryClient(MemoryVault):
 
     ``runs`` are runs by (integration, id), ``batches`` what was reported of their batches; ``reported`` are the rows
     of delivery reports; ``users`` are rows of users by session, ``shut`` the objects that they may not read;
+    ``message_parts`` are the steps ("queue_log") and writes ("audit") of messages.
     ``edited`` are records (ids) and fields that people have changed.
     """
 
@@ -80,6 +97,7 @@ class MemoryClient(MemoryVault):
     queue_rows: dict[str, Row] = field(default_factory=dict)
     users: dict[str, Row] = field(default_factory=dict)
     shut: dict[str, set[str]] = field(default_factory=dict)
+    message_parts: dict[tuple[str, str], list[Row]] = field(default_factory=dict)
     certificates: dict[str, str] = field(default_factory=dict)
     receivers: dict[str, str] = field(default_factory=dict)
     sessions: list[str] = field(default_factory=list)
@@ -121,6 +139,12 @@ class MemoryClient(MemoryVault):
         return list(
             known if known is not None else components_of(self.registry, component_type)
         )
+
+    async def objects(self) -> list[Row]:
+        """Names and labels of the objects."""
+        await self._begin("objects")
+        known = self.registry.objects.values()
+        return [{"name": each.name, "label": each.label} for each in known]
 
     async def object_metadata(self, object: str) -> Row:
         """The metadata of an object."""

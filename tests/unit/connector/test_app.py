@@ -236,8 +236,13 @@ async def test_the_process_says_what_it_is_and_what_it_can_be_asked(
         "/previews/{vault}",
         "/dry-runs/{vault}/{integration}",
         "/missing-lookups/{vault}/{connection}",
+        "/sources/{vault}/{connection}/objects",
+        "/sources/{vault}/{connection}/objects/{object}",
+        "/sources/{vault}/{connection}/records/{object}",
         "/crm-lookups/{vault}/{connection}",
         "/readiness/{vault}/{connection}",
+        "/traffic/{vault}",
+        "/ways/{vault}/{message_id}",
     }
     known = set(document["components"]["securitySchemes"])
     for operations in document["paths"].values():

@@ -262,6 +262,8 @@ async def test_a_dry_run_counts_what_a_run_would_do(vaults: Pair) -> None:
         {
             "reference_lookup_name__sys": "crm_specialty__v",
             "reference_lookup_type__sys": "object__sys",
+            "target_object__sys": "specialty__v",
+            "target_key_field__sys": "specialty_code__v",
             "source_key__sys": "alchemy__v",
             "count": 2,
         }

@@ -8,8 +8,8 @@ from services.connector.asking.access import MANAGE_INTEGRATIONS
 from services.connector.asking.answers import Answers
 from services.connector.readiness import readiness_routes
 from services.connector.readiness.ends import findings
-from services.connector.readiness.findings import Step
 from shared.client.errors import VaultRefused
+from shared.protocol.readiness_steps import ReadinessStep
 from tests.unit.connector.asgi import application, call
 from tests.unit.connector.memory_client import MemoryClient
 from tests.unit.connector.standard_vaults import (
@@ -24,7 +24,7 @@ from tests.unit.connector.standard_vaults import (
 from tests.unit.connector.test_asking import SESSION, signed_in
 
 QUEUE = "medical_crm_outbound_queue__v"
-Found = list[tuple[Step, int, str]]
+Found = list[tuple[ReadinessStep, int, str]]
 
 
 @pytest.fixture
@@ -69,20 +69,20 @@ async def test_the_standard_connection_is_ready(vaults: Pair) -> None:
 @pytest.mark.parametrize(
     ("fields", "step"),
     [
-        ({"state__v": "pending_state__sys"}, Step.CONNECTION),
-        ({"state__v": "inactive_state__sys"}, Step.CONNECTION),
-        ({"remote_vault_id__sys": None}, Step.REMOTE_VAULT),
+        ({"state__v": "pending_state__sys"}, ReadinessStep.CONNECTION),
+        ({"state__v": "inactive_state__sys"}, ReadinessStep.CONNECTION),
+        ({"remote_vault_id__sys": None}, ReadinessStep.REMOTE_VAULT),
         (
             {
                 "domain_type__sys": "production__sys",
                 "remote_domain_type__sys": "sandbox__sys",
             },
-            Step.REMOTE_VAULT,
+            ReadinessStep.REMOTE_VAULT,
         ),
     ],
 )
 async def test_a_connection_that_cannot_be_used_is_found_at_either_end(
-    vaults: Pair, end: str, fields: dict[str, object], step: Step
+    vaults: Pair, end: str, fields: dict[str, object], step: ReadinessStep
 ) -> None:
     vault: MemoryClient = getattr(vaults, end)
     connection(vault, **fields)
@@ -90,14 +90,16 @@ async def test_a_connection_that_cannot_be_used_is_found_at_either_end(
 
 
 async def test_a_connection_that_does_not_exist_is_found(vaults: Pair) -> None:
-    assert await found(vaults, "odd__c") == [(Step.CONNECTION, MEDICAL_ID, "odd__c")]
+    assert await found(vaults, "odd__c") == [
+        (ReadinessStep.CONNECTION, MEDICAL_ID, "odd__c")
+    ]
 
 
 async def test_a_remote_vault_that_is_not_the_connectors_is_found(
     vaults: Pair,
 ) -> None:
     del vaults.vaults.by_id[CRM_ID]
-    assert await found(vaults) == [(Step.REMOTE_VAULT, MEDICAL_ID, CONNECTION)]
+    assert await found(vaults) == [(ReadinessStep.REMOTE_VAULT, MEDICAL_ID, CONNECTION)]
 
 
 async def test_an_integration_that_is_active_at_one_end_only_is_found(
@@ -106,7 +108,7 @@ async def test_an_integration_that_is_active_at_one_end_only_is_found(
     name = "clm__v"
     record = id_of(vaults.crm, "integration__sys", integration_api_name__sys=name)
     vaults.crm.change("integration__sys", record, status__v="inactive__v")
-    assert await found(vaults) == [(Step.INTEGRATIONS, CRM_ID, name)]
+    assert await found(vaults) == [(ReadinessStep.INTEGRATIONS, CRM_ID, name)]
 
 
 async def test_a_connection_without_an_active_integration_is_found(
@@ -116,8 +118,8 @@ async def test_a_connection_without_an_active_integration_is_found(
         for row in vault.rows("integration__sys", "id"):
             vault.change("integration__sys", str(row["id"]), status__v="inactive__v")
     assert await found(vaults) == [
-        (Step.INTEGRATIONS, MEDICAL_ID, CONNECTION),
-        (Step.INTEGRATIONS, CRM_ID, CONNECTION),
+        (ReadinessStep.INTEGRATIONS, MEDICAL_ID, CONNECTION),
+        (ReadinessStep.INTEGRATIONS, CRM_ID, CONNECTION),
     ]
 
 
@@ -129,14 +131,14 @@ async def test_an_inactive_point_of_an_active_integration_is_found(
         vaults.medical, "integration_point__sys", integration_point_api_name__sys=name
     )
     vaults.medical.change("integration_point__sys", record, status__v="inactive__v")
-    assert await found(vaults) == [(Step.POINTS, MEDICAL_ID, name)]
+    assert await found(vaults) == [(ReadinessStep.POINTS, MEDICAL_ID, name)]
 
 
 async def test_rules_that_cannot_be_carried_out_are_found() -> None:
     broken = """ALTER Integrationrule medical_inquiries__v (
         MODIFY Fieldrule request_email__v (query_field('no_such__c')));"""
     assert await found(delivered(broken)) == [
-        (Step.RULES, MEDICAL_ID, "medical_inquiries__v")
+        (ReadinessStep.RULES, MEDICAL_ID, "medical_inquiries__v")
     ]
 
 
@@ -148,7 +150,9 @@ async def test_rules_that_cannot_be_read_are_found(vaults: Pair) -> None:
         else rule
         for rule in rules
     ]
-    assert (Step.RULES, MEDICAL_ID, "medical_inquiries__v") in await found(vaults)
+    assert (ReadinessStep.RULES, MEDICAL_ID, "medical_inquiries__v") in await found(
+        vaults
+    )
 
 
 async def test_objects_that_the_other_vaults_user_may_not_read_are_found(
@@ -156,14 +160,14 @@ async def test_objects_that_the_other_vaults_user_may_not_read_are_found(
 ) -> None:
     refused = VaultRefused("INSUFFICIENT_ACCESS", "no")
     vaults.crm.fail_calls("query survey__v", refused)
-    assert await found(vaults) == [(Step.USER_RIGHTS, CRM_ID, "survey__v")]
+    assert await found(vaults) == [(ReadinessStep.USER_RIGHTS, CRM_ID, "survey__v")]
 
 
 async def test_a_session_that_the_other_vault_does_not_get_is_found(
     vaults: Pair,
 ) -> None:
     vaults.crm.fail_calls("sign_in", VaultRefused("INSUFFICIENT_ACCESS", "no"))
-    assert (Step.USER_RIGHTS, CRM_ID, CONNECTION) in await found(vaults)
+    assert (ReadinessStep.USER_RIGHTS, CRM_ID, CONNECTION) in await found(vaults)
 
 
 @pytest.mark.parametrize(
@@ -178,32 +182,32 @@ async def test_a_queue_that_does_not_deliver_is_found(
     vaults: Pair, row: dict[str, object]
 ) -> None:
     vaults.medical.queue_rows[QUEUE] = row
-    assert await found(vaults) == [(Step.QUEUES, MEDICAL_ID, QUEUE)]
+    assert await found(vaults) == [(ReadinessStep.QUEUES, MEDICAL_ID, QUEUE)]
 
 
 async def test_a_queue_that_is_not_there_is_found(vaults: Pair) -> None:
     vaults.medical.fail_calls("queue", VaultRefused("INVALID_DATA", "none"))
     steps = [(step, vault_id) for step, vault_id, _ in await found(vaults)]
-    assert steps[0] == (Step.QUEUES, MEDICAL_ID)
+    assert steps[0] == (ReadinessStep.QUEUES, MEDICAL_ID)
 
 
 async def test_a_connection_without_queues_is_found(vaults: Pair) -> None:
     vaults.medical.components["Queue"] = []
     vaults.crm.components["Queue"] = []
     assert await found(vaults) == [
-        (Step.QUEUES, MEDICAL_ID, CONNECTION),
-        (Step.QUEUES, CRM_ID, CONNECTION),
+        (ReadinessStep.QUEUES, MEDICAL_ID, CONNECTION),
+        (ReadinessStep.QUEUES, CRM_ID, CONNECTION),
     ]
 
 
 async def test_messages_that_are_not_consumed_are_found(vaults: Pair) -> None:
     listed = await found(vaults, consumed="not subscribed to x__v")
-    assert listed == [(Step.CONSUMERS, MEDICAL_ID, "connector")]
+    assert listed == [(ReadinessStep.CONSUMERS, MEDICAL_ID, "connector")]
 
 
 async def test_open_exceptions_are_found(vaults: Pair) -> None:
     vaults.medical.add("exception_message__sys", error_status__sys="open__sys")
-    expected = (Step.EXCEPTIONS, MEDICAL_ID, "exception_message__sys")
+    expected = (ReadinessStep.EXCEPTIONS, MEDICAL_ID, "exception_message__sys")
     assert await found(vaults) == [expected]
 
 

@@ -12,9 +12,10 @@ from services.connector.asking.access import MANAGE_INTEGRATIONS
 from services.connector.asking.answers import Answers
 from services.connector.preview import preview_routes
 from services.connector.readiness.ends import findings
-from services.connector.readiness.findings import Finding, Step
+from services.connector.readiness.findings import Finding
 from services.connector.rules.mapped_values import MAX_FINDINGS
 from services.connector.rules.rule_findings import RuleFinding
+from shared.protocol.readiness_steps import ReadinessStep
 from tests.unit.connector.asgi import application, call
 from tests.unit.connector.example_records import ACCOUNT, account, inquiry
 from tests.unit.connector.standard_vaults import (
@@ -95,7 +96,9 @@ async def listed(vaults: Pair) -> list[Finding]:
 async def of_rules(vaults: Pair) -> list[RuleFinding]:
     """The findings of a connection, all of which are about rules."""
     found = await listed(vaults)
-    assert {(each.step, each.vault_id) for each in found} <= {(Step.RULES, MEDICAL_ID)}
+    assert {(each.step, each.vault_id) for each in found} <= {
+        (ReadinessStep.RULES, MEDICAL_ID)
+    }
     return [each.of_rule for each in found if each.of_rule is not None]
 
 
@@ -364,7 +367,7 @@ async def test_a_finding_says_in_its_json_where_and_whether_it_prevents() -> Non
     vaults = vaults_with(rule(CODE, NAME))
     (finding,) = await listed(vaults)
     shown = finding.to_json()
-    assert (shown["step"], shown["name"]) == (Step.RULES, "custom__c")
+    assert (shown["step"], shown["name"]) == (ReadinessStep.RULES, "custom__c")
     assert (shown["target_object"], shown["prevents_transfer"]) == (SAMPLE, True)
 
 

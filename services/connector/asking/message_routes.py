@@ -1,0 +1,89 @@
+"""Serves what the other Vaults know of a message, to those whom they let see it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from fastapi import APIRouter, Request, Response
+
+from services.connector.asking.answers import Answers, success
+from services.connector.asking.described import described
+from services.connector.asking.seen_reads import Asker
+from services.connector.rules.rows import literal
+from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_refusals
+from shared.client.client import VaultClient
+from shared.client.errors import VaultRefused
+from shared.client.results import Row
+from shared.protocol.error_types import ErrorType
+from shared.runtime.waiting import concurrently
+
+MAX_EXCEPTIONS = 50
+EXCEPTIONS = (
+    "SELECT id, name__v, error_status__sys, created_date__v, modified_date__v FROM exception_message__sys "
+    "WHERE message_id__sys = {message} MAXROWS {most}"
+)
+_SHUT_OUT = frozenset({ErrorType.INSUFFICIENT_ACCESS, ErrorType.INVALID_SESSION_ID})
+
+
+def router(answers: Answers) -> APIRouter:
+    """Return the route ``GET /ways/{vault}/{message_id}``."""
+    routes = APIRouter(tags=["messages"])
+
+    @routes.get(
+        "/ways/{vault}/{message_id}", openapi_extra=described(reads_source=True)
+    )
+    async def way(request: Request, vault: str, message_id: str) -> Response:
+        """Return the steps, writes and exceptions of a message in the other Vaults, as far as you may see them there.
+
+        A Vault that takes the source session for none of its own, or lets its user see nothing of this, is left out.
+        """
+
+        async def work(vaults: Vaults, own: ConnectedVault) -> Response:
+            session = Asker.of(request).source_session
+            found = []
+            for other in vaults.remotes(own) if session else ():
+                # Asked in the asker's own session alone: it is theirs to see, or not.
+                client = other.client.for_session(session)
+                with passing_refusals():
+                    seen = await _seen(client, message_id)
+                if seen is not None:
+                    found.append(
+                        {"vault_id": other.vault_id, "name": other.name, **seen}
+                    )
+            return success(found)
+
+        return await answers.respond(request, vault, work)
+
+    return routes
+
+
+async def _seen(client: VaultClient, message_id: str) -> dict[str, object] | None:
+    """Return what a Vault knows of a message; None when it tells the session nothing."""
+    asked = EXCEPTIONS.format(message=literal(message_id), most=MAX_EXCEPTIONS)
+    async with concurrently() as group:
+        steps = group.create_task(_unless_shut(client.message_steps(message_id)))
+        writes = group.create_task(_unless_shut(client.message_writes(message_id)))
+        exceptions = group.create_task(_unless_shut(_rows(client, asked)))
+    found = {
+        "steps": steps.result(),
+        "writes": writes.result(),
+        "exceptions": exceptions.result(),
+    }
+    if all(part is None for part in found.values()):
+        return None
+    return {name: part or [] for name, part in found.items()}
+
+
+async def _rows(client: VaultClient, statement: str) -> list[Row]:
+    result = await client.query(statement)
+    return list(result.rows)
+
+
+async def _unless_shut(reading: Awaitable[list[Row]]) -> list[Row] | None:
+    """Return what was read; None when the session may not read it."""
+    try:
+        return await reading
+    except VaultRefused as refused:
+        if refused.type in _SHUT_OUT:
+            return None
+        raise

@@ -1,0 +1,19 @@
+"""Names the steps of a connection's readiness, which connectors look through and Vaults show."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ReadinessStep(StrEnum):
+    """Where something is to be mended, in the order to do it: each step may hide what is wrong in later ones."""
+
+    CONNECTION = "connection"
+    REMOTE_VAULT = "remote_vault"
+    USER_RIGHTS = "user_rights"
+    INTEGRATIONS = "integrations"
+    POINTS = "integration_points"
+    RULES = "integration_rules"
+    QUEUES = "queues"
+    CONSUMERS = "consumers"
+    EXCEPTIONS = "user_exceptions"

@@ -1,0 +1,81 @@
+"""Finds the sessions that a visitor of the pages has: of this Vault, and of the Vault at a connection's other end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.vault.access.permissions import Operation, may
+from shared.vault.admin.cookies import session_cookie
+from shared.vault.admin.listing import selected
+from shared.vault.connections.connection_rules import OBJECT
+from shared.vault.connections.connector_questions import AskerSessions
+from shared.vault.vql import literal
+
+if TYPE_CHECKING:
+    from shared.vault.admin.listing import Row
+    from shared.vault.admin.visit import Visit
+
+# Header values are ASCII; ids of sessions are short.
+MAX_SESSION = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The Vault that a connection takes records from, and the visitor's sessions to ask about them.
+
+    ``connection`` is the API name, ``connection_id`` the record's id.
+    """
+
+    connection_id: str
+    connection: str
+    vault_id: int
+    vault_name: str
+    sessions: AskerSessions
+
+    @property
+    def seen(self) -> bool:
+        """Return whether the visitor has a session there: without one they are shown none of its records."""
+        return bool(self.sessions.source)
+
+
+def asker_sessions(visit: Visit, source: int | None = None) -> AskerSessions:
+    """Return the sessions with which the connector is asked; of the Vault ``source`` only if the browser sends one."""
+    other = ""
+    if source is not None:
+        other = visit.request.cookies.get(session_cookie(source), "")
+    usable = other.isascii() and other.isprintable() and len(other) <= MAX_SESSION
+    return AskerSessions(visit.secret, other if usable else "")
+
+
+async def source_of(visit: Visit, connection: str, key: str = "id") -> Source | None:
+    """Return the source of a connection, an id or whatever ``key`` names; None when it leads to no Vault."""
+    # PostgreSQL takes NUL in no text.
+    wanted = literal(connection.replace("\x00", ""))
+    found = await _sources(visit, f" WHERE {key} = {wanted}") if connection else []
+    return next(iter(found), None)
+
+
+async def sources_of(visit: Visit) -> list[Source]:
+    """Return the Vaults at the other ends of all connections that the caller may read, each once."""
+    if not may(visit.caller, OBJECT, Operation.READ):
+        return []
+    found = await _sources(visit, "")
+    return list({source.vault_id: source for source in found}.values())
+
+
+async def _sources(visit: Visit, where: str) -> list[Source]:
+    columns = "id, api_name__sys, remote_vault_id__sys, remote_vault_name__sys"
+    rows = await selected(visit, f"SELECT {columns} FROM {OBJECT}{where}")
+    return [_source(visit, row) for row in rows if row["remote_vault_id__sys"]]
+
+
+def _source(visit: Visit, row: Row) -> Source:
+    vault_id = int(row["remote_vault_id__sys"])
+    return Source(
+        connection_id=str(row["id"]),
+        connection=str(row["api_name__sys"]),
+        vault_id=vault_id,
+        vault_name=str(row["remote_vault_name__sys"] or f"Vault {vault_id}"),
+        sessions=asker_sessions(visit, vault_id),
+    )

@@ -1,0 +1,37 @@
+"""Serves the live picture of the traffic: both Vaults, their queues and the connector, to leave open on a wall."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from shared.vault.access.permissions import Grant
+from shared.vault.admin.connector_sessions import asker_sessions
+from shared.vault.admin.queue_pages import LOOK_SECONDS
+from shared.vault.admin.visit import Visiting
+from shared.vault.errors import ApiError, VaultFault
+
+router = APIRouter(prefix="/live")
+
+
+@router.get("")
+async def live(visit: Visiting) -> Response:
+    """Show what moves now; what the connector sees of the other Vaults only to those who may ask it."""
+    traffic = await visit.vault.traffic.look(visit.caller)
+    elsewhere: Mapping[str, Any] | None = None
+    error: ApiError | None = None
+    if visit.granted(Grant.MANAGE_INTEGRATIONS):
+        try:
+            elsewhere = await visit.vault.connector.traffic(asker_sessions(visit))
+        except VaultFault as fault:
+            error = fault.error
+    return visit.page(
+        "live.html",
+        traffic=traffic,
+        elsewhere=elsewhere,
+        error=error,
+        again_in=LOOK_SECONDS,
+    )

@@ -1,0 +1,211 @@
+"""Serves the way of a message: when it entered, was sent, delivered, written and reported, and what failed on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, assert_never
+
+from fastapi import APIRouter, Path, Query
+from starlette.responses import Response
+
+from shared.vault.access.permissions import Grant, Operation, may
+from shared.vault.admin.connector_sessions import sources_of
+from shared.vault.admin.listing import selected
+from shared.vault.admin.rendering import moment_of
+from shared.vault.admin.showing import record_path
+from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.errors import ApiError, VaultFault
+from shared.vault.exceptions.exception_model import MESSAGE as EXCEPTION
+from shared.vault.queues.message_ways import StepTaken, WayStep
+from shared.vault.vql import literal
+
+if TYPE_CHECKING:
+    from shared.vault.admin.connector_sessions import Source
+    from shared.vault.admin.listing import Row
+
+router = APIRouter(prefix="/messages")
+
+LATEST = 50
+MAX_WRITES = 200
+MAX_LINKS = 10
+
+MessageId = Annotated[str, Path(max_length=200)]
+RecordId = Annotated[str, Query(max_length=20)]
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One station of a message's way; ``mark`` colours it, ``links`` are labels and addresses of pages.
+
+    ``place`` is the other Vault where it is, empty for this one.
+    """
+
+    title: str
+    date: datetime
+    mark: str
+    text: str = ""
+    links: tuple[tuple[str, str], ...] = ()
+    place: str = ""
+
+
+@router.get("")
+async def of_record(visit: Visiting, record: RecordId = "") -> Response:
+    """List the messages that a record was in."""
+    found = await visit.vault.message_ways.of_record(visit.caller, record, LATEST)
+    return visit.page("messages.html", record=record, messages=found)
+
+
+@router.get("/{message_id}")
+async def one_message(visit: Visiting, message_id: MessageId) -> Response:
+    """Show the way of a message through this Vault, station by station."""
+    steps = await visit.vault.message_ways.steps(visit.caller, message_id)
+    stations = [_of_step(step) for step in steps]
+    stations += _of_exceptions(await _exceptions(visit, message_id))
+    stations += _of_writes(await _writes(visit, message_id), reported=bool(steps))
+    sources = await sources_of(visit)
+    error: ApiError | None = None
+    try:
+        stations += await _elsewhere(visit, sources, message_id)
+    except VaultFault as fault:
+        # What this Vault knows is shown all the same.
+        error = fault.error
+    stations.sort(key=lambda each: each.date)
+    return visit.page(
+        "message.html",
+        message_id=message_id,
+        stations=stations,
+        first=stations[0].date if stations else None,
+        unseen=[source for source in sources if not source.seen],
+        error=error,
+    )
+
+
+async def _elsewhere(
+    visit: Visit, sources: Sequence[Source], message_id: str
+) -> list[Station]:
+    """Return the stations in the other Vaults of which the visitor has a session.
+
+    :raises VaultFault: as ``ConnectorQuestions.ask``.
+    """
+    stations: list[Station] = []
+    if not visit.granted(Grant.MANAGE_INTEGRATIONS):
+        return stations
+    for source in sources:
+        if not source.seen:
+            continue
+        found = await visit.vault.connector.ask(
+            "ways", message_id, sessions=source.sessions
+        )
+        # The session is of one of them; the others tell it nothing.
+        for vault in found:
+            parts = [_of_step(StepTaken.read(step)) for step in vault["steps"]]
+            parts += _of_exceptions(vault["exceptions"])
+            parts += _of_writes(vault["writes"], reported=bool(vault["steps"]))
+            # Pages of the other Vault have addresses of its own.
+            stations += [
+                replace(part, links=(), place=source.vault_name) for part in parts
+            ]
+    return stations
+
+
+def _of_step(step: StepTaken) -> Station:
+    """Return the station of a step that the sending Vault has noted."""
+    queue = (("Queue", f"/ui/queues/{step.queue}"),)
+    tried = f"{step.attempts} attempts" if (step.attempts or 0) > 1 else ""
+    match step.step:
+        case WayStep.ENTERED:
+            return Station("Entered the queue", step.date, "ok", step.detail, queue)
+        case WayStep.SENT:
+            return Station("Sent to the broker", step.date, "ok")
+        case WayStep.DELIVERED:
+            return Station("Delivered to the other Vault", step.date, "ok", tried)
+        case WayStep.REMOVED:
+            text = f"{step.error}. {tried}".strip()
+            return Station("Given up", step.date, "failed", text, queue)
+        case WayStep.LOGGED:
+            text = f"{step.detail}. {step.error or ''}".strip()
+            links = (("Queue log", f"/ui/queue-log/{step.date:%Y-%m-%d}"),)
+            return Station("Logged", step.date, "warning", text, links)
+        case _:
+            assert_never(step.step)
+
+
+async def _exceptions(visit: Visit, message_id: str) -> list[Row]:
+    """Return the exceptions of the message that the caller may read."""
+    if not may(visit.caller, EXCEPTION, Operation.READ):
+        return []
+    # PostgreSQL takes NUL in no text.
+    wanted = literal(message_id.replace("\x00", ""))
+    columns = "id, name__v, error_status__sys, created_date__v, modified_date__v"
+    statement = f"SELECT {columns} FROM {EXCEPTION} WHERE message_id__sys = {wanted}"
+    return await selected(visit, statement)
+
+
+def _of_exceptions(rows: Iterable[Mapping[str, Any]]) -> list[Station]:
+    """Return the stations of exceptions: that the message failed, and how it was settled."""
+    stations = []
+    for row in rows:
+        link = (("User exception", record_path(EXCEPTION, str(row["id"]))),)
+        created = moment_of(str(row["created_date__v"]))
+        changed = moment_of(str(row["modified_date__v"]))
+        status = str(row["error_status__sys"][0]).removesuffix("__sys")
+        stations.append(Station("Failed", created, "failed", str(row["name__v"]), link))
+        if status != "open":
+            text = f"The exception is {status}"
+            stations.append(Station("Settled", changed, "ok", text, link))
+    return stations
+
+
+async def _writes(visit: Visit, message_id: str) -> list[dict[str, object]]:
+    """Return what the message has written into this Vault, as far as the caller may read it."""
+    if not visit.granted(Grant.READ_AUDIT):
+        return []
+    page = await visit.vault.lineage.of_message(
+        visit.caller, message_id.replace("\x00", ""), limit=MAX_WRITES, offset=0
+    )
+    return page.rows
+
+
+def _of_writes(rows: Iterable[Mapping[str, Any]], *, reported: bool) -> list[Station]:
+    """Return the stations of writes; in the Vault that has sent the message they are ``reported`` back to it."""
+    stations: list[Station] = []
+    for moments, together in _together(rows).items():
+        evaluated, written = (moment_of(each) for each in moments)
+        point = str(together[0]["integration_point"])
+        if not reported and not stations:
+            rules = {str(row["integration_rule"]) for row in together} - {"None"}
+            links = tuple(
+                (f"Rule {rule}", f"/ui/rules/{rule}") for rule in sorted(rules)
+            )
+            text = f"By the connector, at the integration point {point}"
+            stations.append(Station("Read and evaluated", evaluated, "ok", text, links))
+        title = "Reported back" if reported else "Written"
+        stations.append(_of_write(title, written, together))
+    return stations
+
+
+def _of_write(
+    title: str, written: datetime, rows: Iterable[Mapping[str, Any]]
+) -> Station:
+    """Return the station of records that were written together."""
+    pairs = sorted({(str(row["object_name"]), str(row["record_id"])) for row in rows})
+    objects = sorted({name for name, _ in pairs})
+    number = f"{len(pairs)} record" + ("s" if len(pairs) != 1 else "")
+    links = tuple(
+        (f"{name} {record_id}", record_path(name, record_id))
+        for name, record_id in pairs[:MAX_LINKS]
+    )
+    return Station(title, written, "ok", f"{number} of {', '.join(objects)}", links)
+
+
+def _together(
+    rows: Iterable[Mapping[str, Any]],
+) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
+    """Return writes by the moments at which they were evaluated and written."""
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        moments = (str(row["connector_time"]), str(row["date"]))
+        found.setdefault(moments, []).append(row)
+    return found

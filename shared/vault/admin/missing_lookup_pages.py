@@ -1,0 +1,191 @@
+"""Serves the rows that reference lookups lack: source keys of records on their way, each with a form that adds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.permissions import Grant, Operation, authorize
+from shared.vault.admin.connector_sessions import Source, source_of
+from shared.vault.admin.listing import selected
+from shared.vault.admin.lookup_pages import connections_of
+from shared.vault.admin.viewing import object_of
+from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.components.rule_changes import RULE
+from shared.vault.errors import ApiError, VaultFault
+from shared.vault.integrations.reference_lookups import (
+    CONNECTION,
+    NAME,
+    OBJECT,
+    SOURCE,
+    TARGET_OBJECT,
+    TYPE,
+)
+from shared.vault.vql import literal
+
+if TYPE_CHECKING:
+    from shared.vault.components.component_tree import Component
+
+router = APIRouter(prefix="/lookups/missing")
+
+HERE = "/ui/lookups/missing"
+TARGET = "target_key__sys"
+# What the connector says of a missing row, and a form sends back.
+PARTS = (NAME, TYPE, SOURCE, TARGET_OBJECT, "target_key_field__sys")
+
+Id = Annotated[str, Query(max_length=40)]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """One row that a set lacks; ``targets`` are the values that its target fields take, empty when they are any."""
+
+    parts: dict[str, str]
+    count: int
+    targets: list[tuple[str, str]]
+
+    @property
+    def name(self) -> str:
+        """Return the name of the set."""
+        return self.parts[NAME]
+
+    @property
+    def key(self) -> str:
+        """Return the source key."""
+        return self.parts[SOURCE]
+
+
+@router.get("")
+async def missing(
+    visit: Visiting, connection: Id = "", integration: Id = ""
+) -> Response:
+    """Show what is missing: of records that have failed for it, or of all that a run of an integration would read."""
+    authorize(visit.caller, Grant.MANAGE_INTEGRATIONS)
+    object_of(visit, OBJECT)
+    found = await connections_of(visit)
+    ids = [each_id for each_id, _ in found]
+    # Most Vaults have one.
+    chosen = connection if connection in ids else next(iter(ids), "")
+    integrations = await _integrations(visit, chosen)
+    names = {each_id: name for each_id, _, name in integrations}
+    source = await source_of(visit, chosen)
+    error: ApiError | None = None
+    rows: list[Missing] = []
+    complete = True
+    if source is not None and source.seen:
+        try:
+            answer = await _asked(visit, source, names.get(integration, ""))
+        except VaultFault as fault:
+            error = fault.error
+        else:
+            rows = list(_rows(visit, answer["missing_lookups"]))
+            complete = bool(answer["complete"])
+    return visit.page(
+        "lookups_missing.html",
+        connections=found,
+        connection=chosen,
+        integrations=[(each_id, label) for each_id, label, _ in integrations],
+        integration=integration if integration in names else "",
+        source=source,
+        rows=rows,
+        complete=complete,
+        adds=visit.may(OBJECT, Operation.CREATE),
+        error=error,
+    )
+
+
+@router.post("")
+async def add(visit: Visiting) -> Response:
+    """Store a row with the target key that was typed."""
+    object_of(visit, OBJECT, Operation.CREATE)
+    sent = visit.form.fields
+    asked = {
+        "connection": sent.get(CONNECTION, "")[:40],
+        "integration": sent.get("integration", "")[:40],
+    }
+    path = f"{HERE}?{urlencode(asked)}"
+    row = {name: sent[name] for name in (*PARTS, TARGET, CONNECTION) if sent.get(name)}
+    if not row.get(TARGET, "").strip():
+        text = f"{ErrorType.PARAMETER_REQUIRED}: Type the target key first"
+        return visit.go(path, text, refused=True)
+
+    async def carry_out() -> str:
+        (result,) = await visit.vault.records.create(visit.caller, OBJECT, [row])
+        if result.errors:
+            error = result.errors[0]
+            raise VaultFault(error.type, error.message)
+        return path
+
+    try:
+        done = await visit.once(carry_out)
+    except VaultFault as fault:
+        text = f"{fault.error.message} ({fault.error.type})"
+        return visit.go(path, text, refused=True)
+    return visit.go(done, "The row was added.")
+
+
+async def _asked(visit: Visit, source: Source, integration: str) -> Mapping[str, Any]:
+    """Return the connector's answer about the connection, or about an integration of it.
+
+    :raises VaultFault: as ``ConnectorQuestions.ask``.
+    """
+    params = {"integration": integration} if integration else {}
+    answer: Mapping[str, Any] = await visit.vault.connector.ask(
+        "missing-lookups", source.connection, sessions=source.sessions, params=params
+    )
+    return answer
+
+
+async def _integrations(visit: Visit, connection: str) -> list[tuple[str, str, str]]:
+    """Return id, name and API name of the connection's integrations."""
+    where = f"WHERE connection__sys = {literal(connection)}"
+    columns = "id, name__v, integration_api_name__sys"
+    statement = f"SELECT {columns} FROM integration__sys {where} ORDER BY name__v"
+    rows = await selected(visit, statement) if connection else []
+    return [
+        (str(row["id"]), str(row["name__v"]), str(row["integration_api_name__sys"]))
+        for row in rows
+    ]
+
+
+def _rows(visit: Visit, found: Iterable[Mapping[str, Any]]) -> Iterable[Missing]:
+    """Yield what is missing, the most wanted first within each set."""
+    ordered = sorted(found, key=lambda each: (each[NAME], -each["count"], each[SOURCE]))
+    targets: dict[str, list[tuple[str, str]]] = {}
+    for each in ordered:
+        name = str(each[NAME])
+        if name not in targets:
+            targets[name] = _targets(visit, name)
+        parts = {part: str(each.get(part) or "") for part in PARTS}
+        yield Missing(parts, int(each["count"]), targets[name])
+
+
+def _targets(visit: Visit, lookup: str) -> list[tuple[str, str]]:
+    """Return name and label of the values that a set may lead to: those of the picklists of its target fields."""
+    registry = visit.registry
+    found: dict[str, str] = {}
+    for (kind, _), rule in registry.components.items():
+        parts = rule.children_of("Fieldrule") if kind == RULE else ()
+        for part in parts:
+            if part.text("reference_lookup") == lookup:
+                found |= _values(visit, part)
+    return sorted(found.items(), key=lambda each: each[1].casefold())
+
+
+def _values(visit: Visit, part: Component) -> dict[str, str]:
+    """Return name and label of the values that the target field of a field rule takes, if it has a picklist."""
+    registry = visit.registry
+    owner = registry.objects.get(part.reference("target_object") or "")
+    target = (
+        owner.fields.get(part.reference("target_object_field") or "") if owner else None
+    )
+    picklist = registry.picklists.get(target.picklist or "") if target else None
+    if picklist is None:
+        return {}
+    return {each.name: each.label for each in picklist.entries.values() if each.active}

@@ -1,0 +1,196 @@
+"""Serves the readiness of a connection: the steps to its work, what is to be mended at each, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, assert_never
+from urllib.parse import quote
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from shared.protocol.readiness_steps import ReadinessStep
+from shared.vault.access.permissions import Grant, authorize
+from shared.vault.admin.connector_sessions import asker_sessions
+from shared.vault.admin.exception_mends import rule_path
+from shared.vault.admin.showing import named
+from shared.vault.admin.viewing import RecordView, view
+from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.connections.connection_rules import OBJECT
+from shared.vault.errors import ApiError, VaultFault
+
+if TYPE_CHECKING:
+    from shared.vault.admin.showing import Named
+
+router = APIRouter(prefix="/connections/{record_id}/readiness")
+
+STEPS: Mapping[ReadinessStep, tuple[str, str]] = {
+    ReadinessStep.CONNECTION: (
+        "Connection",
+        "It is established and Active in both Vaults",
+    ),
+    ReadinessStep.REMOTE_VAULT: (
+        "Remote Vault",
+        "It is the right one, and the connector may sign in there",
+    ),
+    ReadinessStep.USER_RIGHTS: (
+        "Rights",
+        "The connection's user may read what the rules read",
+    ),
+    ReadinessStep.INTEGRATIONS: (
+        "Integrations",
+        "Those that are wanted are active, in both Vaults",
+    ),
+    ReadinessStep.POINTS: (
+        "Integration points",
+        "Each point of an active integration is active",
+    ),
+    ReadinessStep.RULES: (
+        "Integration rules",
+        "They can be carried out, and do what they say",
+    ),
+    ReadinessStep.QUEUES: (
+        "Spark queues",
+        "They are active, and their delivery is enabled",
+    ),
+    ReadinessStep.CONSUMERS: ("Connector", "It takes messages off the queues"),
+    ReadinessStep.EXCEPTIONS: ("User exceptions", "None is open"),
+}
+"""Title and aim of each step."""
+# Only a connection in use at both ends can be looked into.
+FIRST = (ReadinessStep.CONNECTION, ReadinessStep.REMOTE_VAULT)
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """One thing to mend; ``path`` is empty where this Vault has no page for it."""
+
+    text: str
+    name: str
+    path: str
+    prevents: bool
+    elsewhere: int | None
+
+
+@dataclass(slots=True)
+class StepOfReadiness:
+    """One step, with what is to be mended; ``seen`` is false while an earlier step hides it."""
+
+    title: str
+    aim: str
+    seen: bool = True
+    mends: list[Mend] = field(default_factory=list)
+
+    @property
+    def mark(self) -> str:
+        """Return the class of its badge."""
+        if not self.seen:
+            return "unseen-yet"
+        if any(mend.prevents for mend in self.mends):
+            return "failed"
+        return "warning" if self.mends else "ok"
+
+    @property
+    def words(self) -> str:
+        """Return the words of its badge."""
+        if not self.seen:
+            return "Not looked at yet"
+        if not self.mends:
+            return "Done"
+        prevents = any(mend.prevents for mend in self.mends)
+        return "To mend" if prevents else "To look at"
+
+
+@router.get("")
+async def readiness(visit: Visiting, record_id: str) -> Response:
+    """Show the steps of a connection, as the connector finds them now."""
+    authorize(visit.caller, Grant.MANAGE_INTEGRATIONS)
+    shown = await view(visit, OBJECT, record_id)
+    name = str(shown.values["api_name__sys"])
+    error: ApiError | None = None
+    steps: list[StepOfReadiness] = []
+    ready = False
+    try:
+        answer = await visit.vault.connector.ask(
+            "readiness", name, sessions=asker_sessions(visit)
+        )
+    except VaultFault as fault:
+        # Not a fault of this page: it says what is to be done about it.
+        error = fault.error
+    else:
+        ready = bool(answer["ready"])
+        steps = steps_of(answer["findings"], await _paths(visit, shown))
+    return visit.page(
+        "readiness.html", view=shown, ready=ready, steps=steps, error=error
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where this Vault mends something, by what it is found in."""
+
+    visit: Visit
+    connection: RecordView
+    integrations: Mapping[str, Named]
+    points: Mapping[str, Named]
+
+    def of(self, step: ReadinessStep, finding: Mapping[str, Any]) -> str:
+        """Return the page on which a finding of this Vault is mended; empty when there is none."""
+        name = str(finding["name"])
+        path = ""
+        match step:
+            case ReadinessStep.CONNECTION:
+                path = self.connection.path
+            case ReadinessStep.REMOTE_VAULT:
+                path = f"{self.connection.generic_path}/edit"
+            case ReadinessStep.USER_RIGHTS:
+                path = "/ui/components/Permissionset"
+            case ReadinessStep.INTEGRATIONS:
+                found = self.integrations.get(name)
+                # A finding about all of them names the connection.
+                path = found.path if found else f"{self.connection.path}#integrations"
+            case ReadinessStep.POINTS if name in self.points:
+                path = self.points[name].path
+            case ReadinessStep.RULES:
+                part = str(finding.get("field_rule") or "")
+                path = rule_path(self.visit, name, part)
+            case ReadinessStep.QUEUES:
+                known = name in self.visit.registry.queues
+                path = f"/ui/queues/{quote(name)}" if known else "/ui/queues"
+            case ReadinessStep.EXCEPTIONS:
+                path = f"/ui/exceptions?connection={self.connection.id}"
+            case ReadinessStep.POINTS | ReadinessStep.CONSUMERS:
+                pass
+            case _:
+                assert_never(step)
+        return path
+
+
+async def _paths(visit: Visit, shown: RecordView) -> Paths:
+    integrations = await named(visit, "integration__sys")
+    points = await named(visit, "integration_point__sys")
+    return Paths(visit, shown, integrations, points)
+
+
+def steps_of(
+    findings: Sequence[Mapping[str, Any]], paths: Paths
+) -> list[StepOfReadiness]:
+    """Return all steps in order, each with its findings."""
+    steps = {step: StepOfReadiness(*words) for step, words in STEPS.items()}
+    own_vault = paths.visit.vault.vault_id
+    for finding in findings:
+        step = ReadinessStep(finding["step"])
+        of_here = finding["vault_id"] == own_vault
+        mend = Mend(
+            text=str(finding["message"]),
+            name=str(finding["name"]),
+            path=paths.of(step, finding) if of_here else "",
+            prevents=bool(finding["prevents_transfer"]),
+            elsewhere=None if of_here else finding["vault_id"],
+        )
+        steps[step].mends.append(mend)
+    hidden = any(steps[step].mends for step in FIRST)
+    for step, shown in steps.items():
+        shown.seen = step in FIRST or not hidden
+    return list(steps.values())

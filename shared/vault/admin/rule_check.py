@@ -1,0 +1,111 @@
+"""Checks a rule before it is saved: whether it would be taken, what to mend in it, and what it makes of a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shared.vault.admin.rule_choices import Choice, records_of
+from shared.vault.components.component_errors import ComponentError
+from shared.vault.components.description import configuration_json
+from shared.vault.components.evolution import steps
+from shared.vault.components.rule_changes import RULE
+from shared.vault.components.rule_warnings import rule_warnings
+from shared.vault.components.statement import Change, Command, Statement
+from shared.vault.errors import ApiError, VaultFault
+
+if TYPE_CHECKING:
+    from shared.vault.admin.connector_sessions import Source
+    from shared.vault.admin.visit import Visit
+    from shared.vault.components.component_tree import Component
+    from shared.vault.components.registry import Registry
+
+# What an id of a record is at most; longer texts are words to search for.
+ID_LENGTH = 15
+
+
+@dataclass(slots=True)
+class RuleCheck:
+    """What is known of a rule.
+
+    ``refusal`` is why it would not be saved, ``record`` the record of the preview, ``records`` those to choose from,
+    ``preview`` the connector's answer about it, and ``error`` why there is none.
+    """
+
+    rule: Component
+    refusal: str = ""
+    warnings: list[str] = field(default_factory=list)
+    source: Source | None = None
+    record: str = ""
+    records: list[Choice] = field(default_factory=list)
+    preview: Mapping[str, Any] | None = None
+    error: ApiError | None = None
+
+    @property
+    def object(self) -> str:
+        """Return the object whose records the rule reads."""
+        primary = self.rule.text("primary_query_object")
+        parts = self.rule.children_of("Fieldrule")
+        queried = (part.text("query_object") for part in parts)
+        return primary or next((each for each in queried if each), "")
+
+
+def checked(
+    registry: Registry, rule: Component, changes: tuple[Change, ...]
+) -> RuleCheck:
+    """Return the rule with the changes, or as it is with the reason why they would be refused."""
+    statement = Statement(Command.ALTER, RULE, rule.name, 1, changes=changes)
+    try:
+        taken = steps(statement, registry) if changes else []
+    except ComponentError as error:
+        return RuleCheck(rule, refusal=str(error))
+    after = taken[-1].after if taken else registry
+    altered = after.components[RULE, rule.name]
+    return RuleCheck(altered, warnings=rule_warnings(altered, after))
+
+
+async def preview(
+    visit: Visit, check: RuleCheck, source: Source | None, record: str
+) -> None:
+    """Add to a check what the rule makes of a record, an id or the name of one that is listed."""
+    check.source = source
+    if source is None or not source.seen or not check.object:
+        return
+    try:
+        words = record if len(record) != ID_LENGTH else ""
+        check.records = await records_of(visit, source, check.object, words)
+        check.record = _chosen(record, check.records)
+        if check.record and not check.refusal:
+            check.preview = await _previewed(visit, check, source)
+    except VaultFault as fault:
+        check.error = fault.error
+
+
+def _chosen(record: str, records: list[Choice]) -> str:
+    """Return the id of the record that is meant; empty while that is not clear."""
+    if len(record) == ID_LENGTH or record in dict(records):
+        return record
+    found = [record_id for record_id, _ in records]
+    # Words that fit one record only mean it.
+    return found[0] if record and len(found) == 1 else ""
+
+
+async def _previewed(
+    visit: Visit, check: RuleCheck, source: Source
+) -> Mapping[str, Any]:
+    """Return the connector's preview of the record.
+
+    :raises VaultFault: as ``ConnectorQuestions.ask``.
+    """
+    question = {
+        "ids": [check.record],
+        "rule": configuration_json(check.rule),
+        "source": source.vault_id,
+        "object": check.object,
+    }
+    found = await visit.vault.connector.ask(
+        "previews", sessions=source.sessions, json=question
+    )
+    shown: Mapping[str, Any] = found[0]
+    return shown

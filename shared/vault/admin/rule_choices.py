@@ -1,0 +1,161 @@
+"""Offers what the attributes of an integration rule may name: objects and fields of both Vaults, lookups, points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from shared.vault.admin.connector_sessions import Source, asker_sessions, source_of
+from shared.vault.admin.inputs import Input, InputKind
+from shared.vault.admin.showing import named
+from shared.vault.components.integration_rules import DOCUMENTS
+from shared.vault.components.rule_changes import RULE
+from shared.vault.errors import ApiError, VaultFault
+
+if TYPE_CHECKING:
+    from shared.vault.admin.visit import Visit
+    from shared.vault.components.component_tree import Component
+    from shared.vault.model.component_model import VaultObject
+
+Choice = tuple[str, str]
+"""A value, and what it is called with its type."""
+
+
+@dataclass(slots=True)
+class RuleChoices:
+    """The values to choose from by attribute; ``error`` is why the other Vault's are not among them."""
+
+    by_attribute: dict[str, list[Choice]] = field(default_factory=dict)
+    source: Source | None = None
+    error: ApiError | None = None
+
+    def offered_in(self, inputs: Iterable[Input]) -> list[Input]:
+        """Return the inputs, those of attributes with choices as texts with suggestions."""
+        return [self._offered(each) for each in inputs]
+
+    def _offered(self, made: Input) -> Input:
+        choices = self.by_attribute.get(made.name)
+        if choices is None:
+            return made
+        return replace(made, kind=InputKind.SUGGEST, options=tuple(choices))
+
+
+async def choices_of(
+    visit: Visit, rule: Component, values: Mapping[str, str]
+) -> RuleChoices:
+    """Return the choices of a rule and its parts; ``values`` are those in the form, on which some depend."""
+    made = RuleChoices(_own(visit, values))
+    made.by_attribute["connection"] = _named(await named(visit, "connection__sys"))
+    points = await named(visit, "integration_point__sys")
+    made.by_attribute["integration_point"] = _named(points)
+    api_name = values.get("connection") or rule.text("connection")
+    made.source = await source_of(visit, api_name, "api_name__sys")
+    if made.source is not None:
+        try:
+            made.by_attribute |= await _of_source(visit, made.source, values)
+        except VaultFault as fault:
+            made.error = fault.error
+    return made
+
+
+def _own(visit: Visit, values: Mapping[str, str]) -> dict[str, list[Choice]]:
+    """Return the choices that this Vault's configuration makes."""
+    registry = visit.registry
+    objects = [each for each in registry.objects.values() if each.active]
+    target = registry.objects.get(values.get("target_object", ""))
+    name = values.get("target_object_field", "")
+    chosen = target.fields.get(name) if target else None
+    referred = registry.objects.get((chosen.object or "") if chosen else "")
+    return {
+        "query_field": [],
+        "target_object": [(each.name, each.label) for each in objects],
+        "target_object_field": _fields(target),
+        "target_obj_field_ref_obj": [(referred.name, referred.label)]
+        if referred
+        else [],
+        "target_field_lookup": _fields(referred, unique=True),
+        "reference_lookup": [(each, "") for each in _lookups(visit)],
+    }
+
+
+def _fields(owner: VaultObject | None, *, unique: bool = False) -> list[Choice]:
+    """Return the active fields of an object with label and type; with ``unique`` those that find a record."""
+    if owner is None:
+        return []
+    return [
+        (each.name, _described(each.label, each.type, each.object or ""))
+        for each in owner.fields.values()
+        if each.active and (each.unique or not unique)
+    ]
+
+
+def _described(label: str, type: str, object: str = "") -> str:
+    """Return what a field is called in a list, for example "Account (Object account__v)"."""
+    kind = f"{type} {object}".strip()
+    return f"{label} ({kind})"
+
+
+def _lookups(visit: Visit) -> list[str]:
+    """Return the names of the reference lookups that rules use, in order."""
+    rules = (
+        component
+        for (kind, _), component in visit.registry.components.items()
+        if kind == RULE
+    )
+    parts = (part for rule in rules for part in rule.children_of("Fieldrule"))
+    return sorted({part.text("reference_lookup") for part in parts} - {""})
+
+
+def _named(records: Mapping[str, Any]) -> list[Choice]:
+    """Return the choices of records by their API names."""
+    return [(api_name, str(each.name)) for api_name, each in records.items()]
+
+
+async def _of_source(
+    visit: Visit, source: Source, values: Mapping[str, str]
+) -> dict[str, list[Choice]]:
+    """Return the choices that the other Vault's configuration makes.
+
+    :raises VaultFault: as ``ConnectorQuestions.ask``.
+    """
+    connector, sessions = visit.vault.connector, asker_sessions(visit)
+    asked = (source.connection, "objects")
+    found = await connector.ask("sources", *asked, sessions=sessions)
+    objects = _labelled(found)
+    queried = [*objects, (DOCUMENTS, "Documents")]
+    choices = {"query_object": queried, "primary_query_object": queried}
+    name = values.get("query_object", "")
+    # While a name is being typed it is none yet: nothing is asked about it.
+    if name in dict(objects):
+        fields = await connector.ask("sources", *asked, name, sessions=sessions)
+        choices["query_field"] = [
+            (
+                str(each["name"]),
+                _described(each["label"], each["type"], each["object"] or ""),
+            )
+            for each in fields["fields"]
+        ]
+    return choices
+
+
+def _labelled(rows: Sequence[Mapping[str, Any]]) -> list[Choice]:
+    return [(str(each["name"]), str(each["label"])) for each in rows]
+
+
+async def records_of(
+    visit: Visit, source: Source, object_name: str, words: str
+) -> list[Choice]:
+    """Return records of the source to preview with: the latest, or those that have the words.
+
+    :raises VaultFault: as ``ConnectorQuestions.ask``.
+    """
+    found = await visit.vault.connector.ask(
+        "sources",
+        source.connection,
+        "records",
+        object_name,
+        sessions=source.sessions,
+        json={"q": words[:100]},
+    )
+    return [(str(each["id"]), str(each["name"] or "")) for each in found]

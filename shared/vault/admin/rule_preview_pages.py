@@ -1,0 +1,74 @@
+"""Serves the preview of a saved rule with a record, and dry runs of integrations: what a transfer would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from shared.vault.access.permissions import Grant, authorize
+from shared.vault.admin.connector_sessions import source_of
+from shared.vault.admin.integration_pages import OBJECT as INTEGRATION
+from shared.vault.admin.rule_check import checked, preview
+from shared.vault.admin.viewing import view
+from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.components.rule_changes import RULE
+from shared.vault.errors import ApiError, VaultFault
+
+router = APIRouter()
+
+Record = Annotated[str, Query(max_length=200)]
+Since = Annotated[str, Query(max_length=40)]
+
+
+@router.get("/rules/{name}/preview")
+async def preview_rule(visit: Visiting, name: str, record: Record = "") -> Response:
+    """Show what a rule makes of a record, which is named by its id."""
+    return await _preview(visit, name, record)
+
+
+# What is typed may be a person's name, which belongs in no address.
+@router.post("/rules/{name}/preview")
+async def find_and_preview(visit: Visiting, name: str) -> Response:
+    """Show what a rule makes of the record that is meant by what was typed."""
+    return await _preview(visit, name, visit.form.fields.get("record", "")[:200])
+
+
+async def _preview(visit: Visit, name: str, record: str) -> Response:
+    authorize(visit.caller, Grant.MANAGE_INTEGRATIONS)
+    rule = visit.vault.components.component(visit.caller, f"{RULE}.{name}")
+    check = checked(visit.registry, rule, ())
+    source = await source_of(visit, rule.text("connection"), "api_name__sys")
+    await preview(visit, check, source, record.strip())
+    return visit.page("rule_preview.html", rule=rule, check=check, record=record)
+
+
+@router.get("/integrations/{record_id}/dry-run")
+async def dry_run(
+    visit: Visiting, record_id: str, since: Since = "", asked: bool = False
+) -> Response:
+    """Ask from when on; with ``asked``, show what a run of the integration would do."""
+    authorize(visit.caller, Grant.MANAGE_INTEGRATIONS)
+    shown = await view(visit, INTEGRATION, record_id)
+    name = str(shown.values["integration_api_name__sys"])
+    source = await source_of(visit, str(shown.values["connection__sys"]))
+    found: Mapping[str, Any] | None = None
+    error: ApiError | None = None
+    if asked and source is not None and source.seen:
+        params = {"since": since} if since else {}
+        try:
+            found = await visit.vault.connector.ask(
+                "dry-runs", name, sessions=source.sessions, params=params
+            )
+        except VaultFault as fault:
+            error = fault.error
+    return visit.page(
+        "dry_run.html",
+        view=shown,
+        since=since,
+        source=source,
+        found=found,
+        error=error,
+    )

@@ -1,0 +1,219 @@
+"""Keeps when each message entered its queue, was sent and delivered, and finds the steps of one message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
+
+from shared.protocol.json_values import date_time_text
+from shared.vault.access.permissions import Grant, authorize
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.access.caller import Caller
+    from shared.vault.queues.deliveries import Delivery
+    from shared.vault.storage.database import Connection, Database
+
+KEPT = timedelta(days=30)
+MAX_WAYS = 50
+
+# What has been published leaves the outbox, and its way begins.
+SENT = """
+WITH gone AS (
+    DELETE FROM platform.outbox WHERE position = ANY($1::bigint[])
+    RETURNING position, message_id, queue, message, enter_queue_timestamp
+)
+INSERT INTO platform.message_way (message_id, queue, object, record_id, records, entered)
+SELECT message_id, queue, message -> 'attributes' ->> 'object', message -> 'items' ->> 0,
+    jsonb_array_length(message -> 'items'), enter_queue_timestamp
+FROM gone ORDER BY position
+"""
+# Locked in the order of the key, so that no two reports wait for each other. A message over several connections keeps
+# the moment of the first report, and an error of any.
+DELIVERED = """
+WITH reported AS (
+    SELECT message_id, max(attempts) AS attempts, max(error) AS error
+    FROM unnest($2::text[], $3::integer[], $4::text[]) AS u(message_id, attempts, error) GROUP BY message_id
+), mine AS MATERIALIZED (
+    SELECT w.way, r.attempts, r.error FROM platform.message_way w JOIN reported r USING (message_id)
+    WHERE w.queue = $1 AND w.delivered IS NULL ORDER BY w.way FOR UPDATE OF w
+)
+UPDATE platform.message_way w SET delivered = clock_timestamp(), attempts = m.attempts, error = m.error
+FROM mine m WHERE w.way = m.way
+"""
+WAITING = """
+SELECT queue, message -> 'attributes' ->> 'object' AS object, jsonb_array_length(message -> 'items') AS records,
+    enter_queue_timestamp AS entered FROM platform.outbox WHERE message_id = $1 ORDER BY position LIMIT $2
+"""
+WAYS = """
+SELECT queue, object, records, entered, sent, delivered, attempts, error FROM platform.message_way
+WHERE message_id = $1 ORDER BY way LIMIT $2
+"""
+LOGGED = """
+SELECT logged, queue, connection, entry_type, attempts, error FROM platform.queue_log
+WHERE message_id = $1 ORDER BY entry LIMIT $2
+"""
+OF_RECORD = """
+SELECT message_id, queue, entered, delivered, error FROM platform.message_way
+WHERE record_id = $1 ORDER BY way DESC LIMIT $2
+"""
+# The messages of a queue that was reset went no further.
+RESET = """
+UPDATE platform.message_way SET delivered = clock_timestamp(), attempts = 0, error = 'The queue was reset'
+WHERE queue = $1 AND delivered IS NULL
+"""
+EXPIRE = "DELETE FROM platform.message_way WHERE sent < now() - $1::interval"
+
+
+class WayStep(StrEnum):
+    """The steps of a message in the Vault that sends it."""
+
+    ENTERED = "entered"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    REMOVED = "removed"
+    LOGGED = "logged"
+
+
+@dataclass(frozen=True, slots=True)
+class StepTaken:
+    """One step of a message: when, at which queue, and what there is to say of it."""
+
+    step: WayStep
+    date: datetime
+    queue: str
+    detail: str = ""
+    attempts: int | None = None
+    error: str | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return the step as JSON."""
+        return {**asdict(self), "date": date_time_text(self.date)}
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Self:
+        """Read a step from the JSON of another Vault; one of a later version's kind is as good as logged."""
+        known = {each.value: each for each in WayStep}
+        return cls(
+            known.get(row["step"], WayStep.LOGGED),
+            datetime.fromisoformat(row["date"]),
+            str(row["queue"]),
+            str(row["detail"]),
+            row["attempts"],
+            row["error"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A message that a record was in: its id, its queue, and what became of it."""
+
+    message_id: str
+    queue: str
+    entered: datetime
+    delivered: datetime | None
+    error: str | None
+
+
+async def note_sent(connection: Connection, positions: Sequence[int]) -> None:
+    """Take published messages out of the outbox, and begin their ways."""
+    await connection.execute(SENT, list(positions))
+
+
+async def note_delivered(
+    connection: Connection, queue: str, deliveries: Sequence[Delivery]
+) -> None:
+    """Store what connectors report of messages of a queue."""
+    await connection.execute(
+        DELIVERED,
+        queue,
+        [each.message_id for each in deliveries],
+        [each.attempts for each in deliveries],
+        [each.error for each in deliveries],
+    )
+
+
+async def note_reset(connection: Connection, queue: str) -> None:
+    """Store that the messages of a queue that were under way were deleted."""
+    await connection.execute(RESET, queue)
+
+
+class MessageWays:
+    """Finds the ways of messages in this Vault."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def steps(self, caller: Caller, message_id: str) -> list[StepTaken]:
+        """Return the steps of a message as far as this Vault has sent it, the earliest first.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS
+        """
+        authorize(caller, Grant.READ_QUEUE_LOG)
+        # PostgreSQL takes NUL in no text.
+        wanted = message_id.replace("\x00", "")
+        async with self._database.query_connection(caller.user_id) as connection:
+            waiting = await connection.fetch(WAITING, wanted, MAX_WAYS)
+            ways = await connection.fetch(WAYS, wanted, MAX_WAYS)
+            logged = await connection.fetch(LOGGED, wanted, MAX_WAYS)
+        found = [_entered(row) for row in waiting]
+        for row in ways:
+            found += _of_way(row)
+        found += [_logged(row) for row in logged]
+        return sorted(found, key=lambda each: each.date)
+
+    async def of_record(
+        self, caller: Caller, record_id: str, limit: int
+    ) -> list[SentMessage]:
+        """Return the latest messages that were sent about a record alone, or about it first.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS
+        """
+        authorize(caller, Grant.READ_QUEUE_LOG)
+        async with self._database.query_connection(caller.user_id) as connection:
+            rows = await connection.fetch(OF_RECORD, record_id, limit)
+        return [SentMessage(**row) for row in rows]
+
+    async def purge(self) -> None:
+        """Delete the ways of messages that were sent 30 days ago."""
+        async with self._database.connection() as connection:
+            await connection.execute(EXPIRE, KEPT)
+
+
+def _entered(row: Record) -> StepTaken:
+    about = f"{row['records']} record" + ("s" if row["records"] != 1 else "")
+    object_name = f" of {row['object']}" if row["object"] else ""
+    return StepTaken(WayStep.ENTERED, row["entered"], row["queue"], about + object_name)
+
+
+def _of_way(row: Record) -> list[StepTaken]:
+    queue = row["queue"]
+    found = [_entered(row), StepTaken(WayStep.SENT, row["sent"], queue)]
+    if row["delivered"] is not None:
+        step = WayStep.REMOVED if row["error"] else WayStep.DELIVERED
+        found.append(
+            StepTaken(
+                step,
+                row["delivered"],
+                queue,
+                attempts=row["attempts"],
+                error=row["error"],
+            )
+        )
+    return found
+
+
+def _logged(row: Record) -> StepTaken:
+    detail = f"{row['entry_type']} over {row['connection'] or 'no connection'}"
+    return StepTaken(
+        WayStep.LOGGED,
+        row["logged"],
+        row["queue"],
+        detail,
+        attempts=row["attempts"],
+        error=row["error"],
+    )
