@@ -26,9 +26,13 @@ from shared.vault.api import (
     auth,
     connections,
     delegation,
+    document_actions,
+    document_attachments,
     document_batch,
     document_files,
+    document_locks,
     document_metadata,
+    document_roles,
     documents,
     domain,
     exceptions,
@@ -52,6 +56,7 @@ from shared.vault.api import (
     roles,
     staging,
     users,
+    version_batch,
 )
 from shared.vault.api import mdl_scripts as mdl
 from shared.vault.api.body import LargeBodies
@@ -114,8 +119,13 @@ CHAPTERS = (
     lineage,
     rehearsal,
     document_batch,  # before the documents: `batch` is no document's id
+    document_actions,
+    version_batch,
     documents,
     document_files,
+    document_attachments,
+    document_locks,
+    document_roles,
     document_metadata,
 )
 
