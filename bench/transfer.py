@@ -18,7 +18,7 @@ from bench.data import CALL_ROWS, TRANSFER, BenchFailed, submitted_inquiries
 from bench.metadata import measured_sync
 from bench.processor_time import processor_seconds
 from bench.profiler import profiled
-from bench.reconciliations import measured_reconciliation
+from bench.reconciliations import measured_reconciliation, measured_slowdown
 from local.system import System
 from shared.client import VaultClient
 
@@ -26,6 +26,7 @@ INTEGRATION = "medical_inquiry_details__v"
 LIMIT_SECONDS = 300.0
 SINGLES = 100
 PRODUCTS = 20_000
+BESIDE = 1_000
 PYTHON = ("medical_vault", "crm_vault", "connector")
 
 
@@ -48,6 +49,12 @@ async def run(
                 system, crm, medical, min(accounts, PRODUCTS)
             )
             figures |= await measured_run(system, crm, medical, accounts)
+
+            async def transfer() -> float:
+                made = await submitted_inquiries(crm, medical, BESIDE, _run())
+                return await _transfer(crm, made)
+
+            figures |= await measured_slowdown(medical, transfer)
             # The last of all: what was measured has to have come about, too.
             return {**figures, **await measured_reconciliation(system, crm, medical)}
     finally:

@@ -37,6 +37,14 @@ Patience = Annotated[
         "--patience", help="What is expected has to hold so many seconds afterwards."
     ),
 ]
+FaultSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--fault-seconds",
+        min=0.01,
+        help="No fault that takes time lasts longer than so many seconds.",
+    ),
+]
 
 
 @rehearse.command("faults")
@@ -97,12 +105,14 @@ def _command(rehearsal: Rehearsal) -> Callable[..., None]:
         client_id: ClientId = "",
         stage_seconds: StageSeconds = 60.0,
         patience: Patience = 300.0,
+        fault_seconds: FaultSeconds = None,
     ) -> None:
         only = {"user": user, "client_id": client_id}
         course = Course(
             {name: value for name, value in only.items() if value},
             stage_seconds,
             patience,
+            fault_seconds,
         )
         held = run_signed_in(
             url, username, lambda client: play(client, rehearsal, course, typer.echo)

@@ -23,12 +23,24 @@ class Course:
 
     ``only`` are the fields ``user`` and ``client_id`` of those whose calls are struck. A stage ends when its faults
     have struck all that they are for, at the latest after ``stage_seconds``; what is expected has to hold
-    ``patience_seconds`` after the last stage.
+    ``patience_seconds`` after the last stage. No fault lasts longer than ``fault_seconds``, if there are any.
     """
 
     only: Mapping[str, str]
     stage_seconds: float
     patience_seconds: float
+    fault_seconds: float | None = None
+
+    def fields(self, fields: Mapping[str, str]) -> dict[str, str]:
+        """Return the fields of a switch as they are sent."""
+        minutes = int(self.stage_seconds // SECONDS_IN_MINUTE) + MARGIN_MINUTES
+        # Messages are of no user or client.
+        aimed = {} if "queue" in fields else self.only
+        sent = {**fields, **aimed, "minutes": str(minutes)}
+        if self.fault_seconds is not None and "seconds" in fields:
+            seconds = min(self.fault_seconds, float(fields["seconds"]))
+            sent["seconds"] = f"{seconds:g}"
+        return sent
 
 
 async def play(
@@ -58,15 +70,11 @@ async def play(
 
 async def _play_stage(client: VaultClient, stage: Stage, course: Course) -> list[Row]:
     """Have the faults of a stage strike, end them, and return their switches as they were at the end."""
-    minutes = int(course.stage_seconds // SECONDS_IN_MINUTE) + MARGIN_MINUTES
     ids: list[str] = []
     ended: list[Row] = []
     try:
         for fields in stage.switches:
-            # Messages are of no user or client.
-            aimed = {} if "queue" in fields else course.only
-            sent = {**fields, **aimed, "minutes": str(minutes)}
-            switch = await switch_on(client, sent)
+            switch = await switch_on(client, course.fields(fields))
             ids.append(str(switch.get("id")))
         await _until_used_up(client, ids, course.stage_seconds)
     finally:

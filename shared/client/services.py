@@ -1,4 +1,4 @@
-"""Makes the calls about what moves between Vaults: queues, runs of integrations, connections."""
+"""Makes the calls about what moves between Vaults: lineage, queues, runs of integrations, connections."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ from shared.client.transport import (
 
 class ServiceCalls(SignedInCalls):
     """Calls about the queues, runs and connections of one Vault."""
+
+    async def origins(self, object: str, record: str) -> list[Row]:
+        """Return the fields of a record that transfers have set: ``field_name``, and ``changed_since`` if it was."""
+        place = f"{path_part(object)}/{path_part(record)}"
+        path = f"{API}/services/lineage/vobjects/{place}"
+        answer = await self._call(Request("origins", "GET", path))
+        data = mapping(answer.get("data"), "data")
+        return rows_of(data.get("fields"), "fields")
 
     # Queues
 

@@ -129,6 +129,16 @@ class KeyLocks:
     def __init__(self) -> None:
         self._released: dict[Hashable, asyncio.Event] = {}
 
+    def holds(self, key: Hashable) -> bool:
+        """Return whether somebody has locked the key."""
+        return key in self._released
+
+    async def none_held(self) -> None:
+        """Wait until nobody has locked any key."""
+        while self._released:
+            released = next(iter(self._released.values()))
+            await released.wait()
+
     @asynccontextmanager
     async def hold(self, keys: Iterable[Hashable]) -> AsyncIterator[None]:
         """Wait until all of the keys are free, and lock them while the body runs."""

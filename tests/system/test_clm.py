@@ -11,6 +11,7 @@ from shared.client.results import Row
 from shared.client.transport import Request
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.overtaking import overtaken
+from tests.system.reconciling import assert_clean
 from tests.system.test_country import TYPE, settings, synced
 from tests.system.test_lineage import lineage
 from tests.system.test_rules import RETRY
@@ -347,6 +348,7 @@ async def test_a_deleted_document_is_inactive_content_and_no_record_is_deleted(
         **shown,
         "status__v": ["inactive__v"],
     }
+    await assert_clean(publishing.crm, {record})
 
 
 async def test_content_of_which_the_approved_version_is_deleted_is_inactive(

@@ -11,6 +11,7 @@ from tests.system.asking import Asker
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue
 from tests.system.overtaking import overtaken
+from tests.system.reconciling import assert_clean
 from tests.system.test_crashes import assert_queues_empty
 from tests.system.test_dry_run import told
 from tests.system.test_rules import RETRY, item_of
@@ -104,6 +105,7 @@ async def test_countries_come_and_go_with_their_settings(routing: Connected) -> 
     await change(routing, record, country_filter__v="")
     await synced(routing)
     assert await countries(routing, record) == set()
+    await assert_clean(routing.medical, {record})
 
 
 async def test_inactive_or_deleted_settings_lead_nowhere(routing: Connected) -> None:
@@ -130,6 +132,7 @@ async def test_inactive_or_deleted_settings_lead_nowhere(routing: Connected) -> 
     await change(routing, switched, status__v="active__v")
     await synced(routing)
     assert await countries(routing, switched) == {"DE"}
+    await assert_clean(routing.medical, {switched, deleted})
 
 
 async def test_an_unknown_country_holds_its_settings_back_until_it_is_known(

@@ -11,6 +11,7 @@ import pytest
 from local.system import System
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue
+from tests.system.reconciling import assert_clean
 from tests.system.test_crashes import assert_queues_empty, quoted
 from tests.system.test_transfer import create, one
 
@@ -105,3 +106,4 @@ async def test_no_older_state_comes_after_a_newer_one(connected: Connected) -> N
             "each state at most once, and in the order of the source"
         )
         assert len(states) > 1, "there were changes while the connectors wrote"
+    await assert_clean(connected.medical, accounts)

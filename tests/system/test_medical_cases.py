@@ -10,6 +10,7 @@ from shared.client.results import Row
 from tests.system import own
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue
+from tests.system.reconciling import assert_clean
 from tests.system.test_case_requests import ANSWER, agent_does, followed
 from tests.system.test_crashes import assert_queues_empty
 from tests.system.test_runs import INTEGRATION, ended
@@ -109,6 +110,7 @@ async def test_a_call_becomes_an_inquiry_that_follows_it_and_never_comes_back(
     await synced(started)
     assert len(await inquiries(started, request)) == 1
     assert (await started.medical.query(of_contact)).rows == cases
+    await assert_clean(started.crm, {request})
 
 
 async def test_nothing_is_made_of_whoever_is_no_account_here(

@@ -9,6 +9,7 @@ import pytest
 from shared.client.results import Row
 from tests.system.conditions import Connected, new_run
 from tests.system.overtaking import overtaken
+from tests.system.reconciling import assert_clean
 from tests.system.test_runs import ended
 from tests.system.test_transfer import create, one
 
@@ -115,6 +116,7 @@ async def test_what_is_inactive_or_gone_is_flagged_and_stays(
         "source_status__v": ["inactive__v"],
         "deleted_in_source__v": True,
     }
+    await assert_clean(syncing.medical, {kept, gone})
 
 
 async def test_link_decides_then_external_id_and_never_a_name(

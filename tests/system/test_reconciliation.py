@@ -106,6 +106,12 @@ async def test_every_kind_is_found_and_transferred_again(
         f"{status} transfer_status__v = 'failed__v' WHERE id = $1", marked
     )
     await planting.crm(f"{status} response__v = 'X' WHERE id = $1", unseen)
+    await planting.medical(
+        f"UPDATE records.case_request__v SET question__v = 'X' {link}", unseen
+    )
+    # Since the transfer it is the agents'.
+    edited = {"link__sys": f"20202_{unseen}", "email__v": "agent@example.com"}
+    await connected.medical.update("case_request__v", [edited], "link__sys")
     await planting.crm(
         "DELETE FROM records.medical_inquiry__v WHERE id = $1", ended_here
     )
@@ -123,9 +129,11 @@ async def test_every_kind_is_found_and_transferred_again(
             "medical_inquiry__v.transfer_status__v",
         ),
         ("extra", INQUIRIES, ended_here, "case__v, case_request__v"),
+        ("different", INQUIRIES, unseen, "case_request__v.question__v"),
     }
     assert found.answer["different_fields"] == {
         "person__sys.last_name__sys": 1,
+        "case_request__v.question__v": 1,
         "medical_inquiry__v.transfer_status__v": 1,
     }
     assert await console(running) == (1, found.counts)
@@ -134,7 +142,7 @@ async def test_every_kind_is_found_and_transferred_again(
         ("different", BACK, "medical_inquiry__v.response__v"),
         ("missing", BACK, ""),
     }
-    assert await connected.medical.transfer_again(found.answer["job_id"]) == 4
+    assert await connected.medical.transfer_again(found.answer["job_id"]) == 5
     assert await connected.crm.transfer_again(back.answer["job_id"]) == 2
 
     async def mended() -> bool:

@@ -73,10 +73,12 @@ async def transfer(unit: Transfer) -> Outcome:
     rules = _rules(unit)
     found, countries = await _read(unit, rules)
     outcome = Outcome()
+    publishing: set[str] = set()
     for rule, read in zip(rules, found, strict=True):
         content = _Content(unit, rule, outcome)
-        await content.publish(read, countries)
+        publishing |= await content.publish(read, countries)
         await content.withdraw(set(unit.ids) - read.rows.keys())
+    outcome.withdrawn.update(set(unit.ids) - publishing)
     await _confirm(unit, rules, found, countries)
     settled = outcome.done | outcome.failures.keys()
     # A document that is gone and was withdrawn here is done; one that was never here is missing.
@@ -157,8 +159,11 @@ class _Content:
         self,
         found: SourceRows,
         countries: Countries,
-    ) -> None:
-        """Write the documents that are wanted in this Vault, and make inactive the copies of the others."""
+    ) -> set[str]:
+        """Write the documents that are wanted in this Vault, and make inactive the copies of the others.
+
+        Return the ids of those that are wanted.
+        """
         published = await self._published(map(_link, found.rows.values()))
         wanted = {
             item
@@ -191,6 +196,7 @@ class _Content:
             item_of[link] = item
         results = await save(self.unit, self.object, content, LINK)
         self._note(item_of, results)
+        return wanted
 
     async def withdraw(self, gone: Iterable[str]) -> None:
         """Make inactive the copies of documents that the rule no longer finds."""

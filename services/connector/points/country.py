@@ -162,7 +162,9 @@ async def _take_out(
     owners: dict[str, str] = {}
     # They are read after the others were written: of two units with the same settings, at work side by side, one
     # then sees what the other has written.
-    for copy in await copies.made_from(items, LINK):
+    made = await copies.made_from(items, LINK)
+    copies.outcome.withdrawn.update(missing & {str(copy[CRM_ID]) for copy in made})
+    for copy in made:
         if copy[LINK] in kept:
             continue
         record = str(copy["id"])
@@ -190,6 +192,7 @@ POINT = Point(
     "country_inbound__v",
     transfer,
     flags_deletions=True,
+    traced_by=CRM_ID,
     share=PointShare(
         keys=True,
         fills=frozenset({CRM_ORG, CRM_ID, DELETED}),

@@ -139,6 +139,7 @@ async def _flag(copies: Copies) -> None:
         gone.add(record, GONE, "", copies.origin(item))
     results = await save(copies.unit, copies.object, gone, "id", update=True)
     copies.note(owners, results)
+    copies.outcome.withdrawn.update(owners.values())
     copies.outcome.skipped.update(missing - set(owners.values()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from services.connector.points import inquiry_cases, made_requests
+from services.connector.points import handed_over, inquiry_cases, made_requests
 from services.connector.points.case_contacts import (
     LINK,
     PERSON,
@@ -173,6 +173,7 @@ async def _note_finished(
             unit.target, evaluation.targets, done.link
         ):
             del finished[item]
+        await handed_over.mend(unit, evaluation, finished, done.link, outcome)
     outcome.succeed(finished)
     # A message that comes again repeats the warnings of the first time, so that they stay open until they are mended.
     outcome.warn(evaluation.warnings)

@@ -72,6 +72,11 @@ async def transfer(unit: Transfer) -> Outcome:
     account_of = await _accounts(unit, started, outcome)
     settled = account_of.keys() | outcome.failures.keys()
     outcome.skipped.update(found.rows.keys() - settled)
+    outcome.kept.update(
+        item
+        for item, row in found.rows.items()
+        if text(row, LINK) and item in outcome.skipped
+    )
     rows = {item: found.rows[item] for item in account_of}
     evaluation = await unit.evaluate(rule, replace(found, rows=rows))
     await settle_references(unit.target, [evaluation])

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import assert_never
 
 from services.connector.points.evaluation import query_all
@@ -223,7 +224,8 @@ class NotedWrites:
             if name in _BOOKKEEPING:
                 continue
             before = stored.get(column(name))
-            if not _same(before, value, metadata, name):
+            # What is the same as it stands is so in any type, and is nearly all.
+            if before != value and not _same(before, value, metadata, name):
                 changes[name] = (before, value)
         return changes
 
@@ -267,6 +269,7 @@ def _is_newer(stored: Row, row: Mapping[str, object]) -> bool:
     return before > now
 
 
+@lru_cache(maxsize=4096)
 def column(name: str) -> str:
     """Return the name in a query's answer for the field ``name`` of a row to be written.
 

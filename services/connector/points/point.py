@@ -71,7 +71,9 @@ class Point:
     * ``narrow`` decides which of the changed records a run reads.
     * ``narrow_all`` decides which of all records are to be in the target, for comparisons; ``narrow`` where it is None.
     * ``object`` is the only source object whose records it transfers; None when its rules say which.
-    * ``linked`` are the target objects whose Link is the Global ID of a record that the point transfers.
+    * ``linked`` are the target objects whose Link is the Global ID of a record that the point transfers, beside those
+      that its rules say.
+    * ``traced_by`` is the field of target records that has the Global ID, or in ``crm_id__v`` the id, of their source.
     * ``flags_deletions``: a run also reads which records the source no longer has.
     * ``fills_documents``: its rules may fill fields of documents.
     * ``on_demand``: its records are read when somebody asks for them, and by no run.
@@ -88,6 +90,7 @@ class Point:
     narrow_all: Narrow | None = None
     object: str | None = None
     linked: frozenset[str] = frozenset()
+    traced_by: str = "link__sys"
     flags_deletions: bool = False
     fills_documents: bool = False
     on_demand: bool = False

@@ -18,7 +18,7 @@ from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.object_metadata import ObjectMetadata
 from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import Configuration, Route
-from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import OriginReads, RecordAccess
 from shared.client.results import QueryResult, RowResult
 from shared.protocol.json_values import next_moment, read_moment
 from shared.runtime.waiting import KeyLocks
@@ -39,7 +39,9 @@ class Outcome:
     """The ids of one work unit by result: done, skipped or failed.
 
     ``warnings`` are about ids that are done too, in which some field was left unset. ``gone`` are failed or skipped ids
-    without a record, ``excluded`` are skipped ids that an agreement does not let be pulled.
+    without a record, ``excluded`` are skipped ids that an agreement does not let be pulled. ``withdrawn`` are ids whose
+    target records are flagged as out of use, because the source no longer has them or they are wanted no longer;
+    ``kept`` are skipped ids whose target record is there, and is nobody's to change.
     """
 
     done: set[str] = field(default_factory=set)
@@ -48,6 +50,8 @@ class Outcome:
     warnings: dict[str, ItemFailure] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     excluded: set[str] = field(default_factory=set)
+    withdrawn: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
 
     def fail(
         self,
@@ -95,6 +99,8 @@ class Outcome:
         self.warnings |= other.warnings
         self.gone |= other.gone
         self.excluded |= other.excluded
+        self.withdrawn |= other.withdrawn
+        self.kept |= other.kept
 
     def count(self, result: Result) -> int:
         """Return the number of records with this result."""
@@ -189,10 +195,11 @@ class Transfer:
     """One work unit at its integration point; ``locks`` keep other units of this process off shared records.
 
     ``of_run`` says that a run has found the ids; ``anew``, that what an earlier transfer has made of them may be gone,
-    and is to be made again. ``states`` are the stored states that have refused the unit's rows so
-    far; they stay when the unit is read again. ``observe`` is called with every evaluation, before references are
-    settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to those written to the source, for
-    Vaults that keep it. ``opened`` has the answer to the point's opening question, if that was asked before.
+    and is to be made again; ``origins`` then tells which fields transfers have set. ``states`` are the stored states
+    that have refused the unit's rows so far; they stay when the unit is read again. ``observe`` is called with every
+    evaluation, before references are settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to
+    those written to the source, for Vaults that keep it. ``opened`` has the answer to the point's opening question, if
+    that was asked before.
     """
 
     source: RecordAccess
@@ -204,6 +211,7 @@ class Transfer:
     locks: KeyLocks
     of_run: bool = False
     anew: bool = False
+    origins: OriginReads | None = None
     states: SourceStates = field(default_factory=SourceStates)
     observe: Callable[[Evaluation], None] = _unobserved
     lineage: UnitLineage | None = None

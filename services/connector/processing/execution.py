@@ -166,6 +166,7 @@ class UnitExecution:
             locks=self._locks,
             of_run=key.batch is not None,
             anew=key.event == ReconciliationEvent.TRANSFER_AGAIN,
+            origins=self._own.client,
             lineage=lineage if keeps else None,
             lineage_back=self._lineage_back,
             opened=opened,

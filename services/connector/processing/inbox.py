@@ -207,9 +207,12 @@ class Inbox:
             await self._patiently(lambda: reading.give_up(given_up))
 
     async def _compare(self, message: Inbound, reconciliation: int) -> None:
-        work = SliceWork(self._vaults, self._own, message, reconciliation)
+        records = self._slots.records
+        work = SliceWork(self._vaults, self._own, message, reconciliation, records)
         given_up = self._given_up
         if given_up is None:
+            # Before it takes one of the places.
+            await work.give_way()
             await self._patiently(work.run)
         else:
             await self._patiently(lambda: work.give_up(given_up))

@@ -6,17 +6,20 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from services.connector.points import general
 from services.connector.points.case_contacts import PERSON
 from services.connector.points.hcp import ACCOUNT
 from services.connector.points.merged_accounts import main_links
 from services.connector.points.noted_writes import NotedWrites, Write, WriteEvent
-from services.connector.points.points import transfer
+from services.connector.points.points import point_of, transfer
 from services.connector.points.shared_persons import shared_persons
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
-from services.connector.reconciliation.slice_reading import Compared
-from services.connector.vaults.configuration import Route
+from services.connector.reconciliation.planned_readings import (
+    Compared,
+    PlannedReading,
+)
 from services.connector.vaults.record_access import RecordAccess
-from shared.protocol.reconciliation_verdicts import Verdict
+from shared.protocol.reconciliation_verdicts import TRANSFERABLE, Verdict
 from shared.runtime.waiting import KeyLocks
 
 
@@ -27,6 +30,14 @@ class Judged:
     verdict: Verdict
     details: tuple[str, ...] = ()
 
+    @property
+    def may_be_transferred(self) -> bool:
+        """Return whether a transfer would mend it, so that one that is under way explains it."""
+        if self.verdict is Verdict.EXTRA:
+            # Fields are named where a transfer flags the record.
+            return any("." in name for name in self.details)
+        return self.verdict in TRANSFERABLE
+
 
 @dataclass(slots=True)
 class _Differences:
@@ -34,6 +45,7 @@ class _Differences:
 
     made: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
+    written: set[str] = field(default_factory=set)
 
     def judged(self) -> Judged:
         """Return the verdict on a record that is transferred by these writes."""
@@ -47,8 +59,7 @@ class _Differences:
 async def compare(
     scope: Compared,
     writable: RecordAccess,
-    route: Route,
-    object_name: str,
+    planned: PlannedReading,
     ids: Collection[str],
     linked: Mapping[str, Collection[str]],
 ) -> dict[str, Judged]:
@@ -61,7 +72,7 @@ async def compare(
     :raises RuleError: a rule cannot be carried out.
     :raises ClientError: one of the calls fails.
     """
-    configuration = scope.configuration
+    configuration, route = scope.configuration, planned.route
     source = NotedWrites(writable, configuration.sources)
     target = NotedWrites(scope.target, configuration.targets)
     # Each record counts as a message of its own: so lineage says which record a row is about.
@@ -71,10 +82,11 @@ async def compare(
         target=target,
         configuration=configuration,
         route=route,
-        object=object_name,
+        object=planned.reading.object,
         ids=tuple(ids),
         locks=KeyLocks(),
         anew=True,
+        origins=scope.target,
         lineage=lineage,
         lineage_back=lineage,
     )
@@ -84,18 +96,14 @@ async def compare(
     if len(ids) > 1 and any(_is_nobodys(write) for write in writes):
         judged: dict[str, Judged] = {}
         for item in ids:
-            judged |= await compare(
-                scope, writable, route, object_name, (item,), linked
-            )
+            judged |= await compare(scope, writable, planned, (item,), linked)
         return judged
     merged = await _merged(unit, outcome, linked)
     superseded = await _superseded(scope.target, writes)
     differences = _differences(writes, superseded, ids)
     absent = source.absent | target.absent
-    found = {
-        item: _judged(item, outcome, differences, absent, linked.get(item, ()))
-        for item in ids
-    }
+    judging = _Judging(planned, outcome, differences, absent)
+    found = {item: judging.judged(item, linked.get(item, ())) for item in ids}
     return found | dict.fromkeys(merged, Judged(Verdict.NOT_EXPECTED))
 
 
@@ -134,6 +142,7 @@ def _differences(
     for write in writes:
         item = write.item or only
         of_item = found.setdefault(item, _Differences())
+        of_item.written.add(write.written)
         match write.event:
             case WriteEvent.CREATED:
                 of_item.made.add(write.written)
@@ -149,29 +158,63 @@ def _differences(
     return found
 
 
-def _judged(
-    item: str,
-    outcome: Outcome,
-    differences: Mapping[str, _Differences],
-    absent: Collection[str],
-    linked: Collection[str],
-) -> Judged:
-    """Return the verdict on a record by the outcome of its noted transfer."""
-    if item in outcome.gone:
-        return _too_much(Verdict.EXTRA, linked)
-    if item in outcome.excluded:
-        return _too_much(Verdict.NOT_ALLOWED, linked)
-    if item in outcome.skipped:
-        return _too_much(Verdict.EXTRA, linked)
-    if item in absent:
-        return Judged(Verdict.MISSING)
-    failure = outcome.failures.get(item)
-    if failure is not None:
-        return Judged(Verdict.FAILING, (failure.error_type.value,))
-    return differences.get(item, _Differences()).judged()
+@dataclass(frozen=True, slots=True)
+class _Judging:
+    """What the noted transfer of a slice says of each of its records; ``absent`` are those whose target is gone."""
+
+    planned: PlannedReading
+    outcome: Outcome
+    differences: Mapping[str, _Differences]
+    absent: Collection[str]
+
+    def judged(self, item: str, linked: Collection[str]) -> Judged:
+        """Return the verdict on a record, of which ``linked`` target objects have a record."""
+        too_much = self._too_much(item, linked)
+        if too_much is not None:
+            return too_much
+        if item in self.absent:
+            return Judged(Verdict.MISSING)
+        failure = self.outcome.failures.get(item)
+        if failure is not None:
+            return Judged(Verdict.FAILING, (failure.error_type.value,))
+        differences = self.differences.get(item, _Differences())
+        left = self._left(differences, linked)
+        if left and not (differences.made or differences.changed):
+            return Judged(Verdict.EXTRA, left)
+        return differences.judged()
+
+    def _too_much(self, item: str, linked: Collection[str]) -> Judged | None:
+        """Return the verdict on a record that is not to be in the target; None for one that may be."""
+        outcome = self.outcome
+        if item in outcome.withdrawn:
+            # A transfer flags what is left of it, and has done so where nothing would change.
+            changed = self.differences.get(item, _Differences()).changed
+            return _extra(sorted(changed))
+        if item in outcome.gone:
+            return _extra(linked)
+        if item in outcome.excluded:
+            return _extra(linked, Verdict.NOT_ALLOWED)
+        if item in outcome.kept:
+            verdict = Verdict.EQUAL if linked else Verdict.NOT_EXPECTED
+            return Judged(verdict)
+        if item in outcome.skipped:
+            # What one point leaves out another one may make.
+            return _extra(set(linked) - self.planned.shared)
+        return None
+
+    def _left(
+        self, differences: _Differences, linked: Collection[str]
+    ) -> tuple[str, ...]:
+        """Return the target objects of which one rule has left the record out, while another one has not."""
+        # Other points find records by more than their Links, and write one for several source records.
+        if point_of(self.planned.route).transfer is not general.transfer:
+            return ()
+        left = set(linked) - differences.written - self.planned.shared
+        return tuple(sorted(left))
 
 
-def _too_much(verdict: Verdict, linked: Collection[str]) -> Judged:
-    if not linked:
+def _extra(names: Collection[str], verdict: Verdict = Verdict.EXTRA) -> Judged:
+    """Return the verdict on what is too much in the target: nothing is when it has no names."""
+    if not names:
         return Judged(Verdict.NOT_EXPECTED)
-    return Judged(verdict, tuple(sorted(linked)))
+    return Judged(verdict, tuple(sorted(names)))

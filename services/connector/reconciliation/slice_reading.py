@@ -1,34 +1,29 @@
 """Reads which records a slice is about: a page of the source's ids, and the target's Links between the same two ids.
 
 A Link is the source Vault's id and the record's id, so both are in one order, and a slice needs nothing of the others.
+Documents are read in the order of their dates; the Links of those that are gone come after them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from services.connector.points.case_contacts import LINK
-from services.connector.points.point import Point, Reading
-from services.connector.points.points import point_of
+from services.connector.points.evaluation import query_all
+from services.connector.points.point import Reading
+from services.connector.reconciliation.planned_readings import (
+    Compared,
+    Place,
+    PlannedReading,
+)
 from services.connector.rules.object_metadata import DOCUMENTS
-from services.connector.rules.rows import literal, select
-from services.connector.runs.stages import readings_of, routes_of
+from services.connector.rules.rows import literal, select, statements
 from services.connector.runs.window import BEGINNING, Cursor, Window, page_statement
-from services.connector.vaults.configuration import Configuration, Route
-from services.connector.vaults.record_access import RecordAccess, RecordReads
+from services.connector.vaults.record_access import RecordReads
 from shared.client.results import text
+from shared.runtime.waiting import concurrently
 from shared.spark.envelope import MAX_ITEMS, format_moment
-
-
-class Place(NamedTuple):
-    """A reading's place in the order of a reconciliation."""
-
-    order: int
-    point: str
-    object: str
-
 
 BEGINNING_PLACE = Place(-1, "", "")
 
@@ -53,20 +48,6 @@ class Position:
         return cls(Place(int(order), point, object_name), after)
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedReading:
-    """A reading with its place, its route, and the target objects whose Links are those of its records.
-
-    With ``unread`` none of the source's records may be read; what the target has of them is compared all the same.
-    """
-
-    place: Place
-    route: Route
-    reading: Reading
-    linked: frozenset[str]
-    unread: bool = False
-
-
 @dataclass(slots=True)
 class Slice:
     """The records of one slice; ``linked`` has, by source record, the target objects with a record of it."""
@@ -80,79 +61,6 @@ class Slice:
     def all_ids(self) -> tuple[str, ...]:
         """Return the ids that either of the Vaults knows of."""
         return tuple(dict.fromkeys((*self.ids, *self.linked)))
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """The scope of a reconciliation: integration and integration point where it names them (API names)."""
-
-    configuration: Configuration
-    source: RecordReads
-    target: RecordAccess
-    connection: str
-    integration: str | None = None
-    integration_point: str | None = None
-
-
-async def planned_readings(scope: Compared) -> list[PlannedReading]:
-    """Return what is to be compared, in order.
-
-    :raises RuleError: a rule of one of the points cannot be carried out.
-    :raises ConfigurationFault: the configuration does not provide for one of the points.
-    :raises ClientError: one of the calls fails.
-    """
-    planned = []
-    for route in _routes(scope):
-        point = point_of(route)
-        if point.on_demand:
-            continue
-        narrow = point.narrow_all or point.narrow
-        for reading in readings_of(scope.configuration, route, point):
-            # Changes of related records, and deletions, say when to transfer, not what is to be there.
-            if reading.through or reading.deleted:
-                continue
-            narrowed = await narrow(scope.target, reading)
-            place = Place(point.order, route.point.api_name, reading.object)
-            linked = _linked(scope, point)
-            # An object that the point's rules read beside its own has no records to be there.
-            if narrowed is None and reading.object != point.object:
-                continue
-            each = PlannedReading(
-                place, route, narrowed or reading, linked, unread=narrowed is None
-            )
-            planned.append(each)
-    # Two rules that read one object are one reading.
-    by_place = {each.place: each for each in planned}
-    return [by_place[place] for place in sorted(by_place)]
-
-
-def _routes(scope: Compared) -> list[Route]:
-    """Return the routes of the scope's active integration points, of its active integrations."""
-    configuration = scope.configuration
-    found: list[Route] = []
-    for integration in configuration.integrations.values():
-        connection = configuration.connections.get(integration.connection)
-        if connection is None or connection.api_name != scope.connection:
-            continue
-        if scope.integration not in (None, integration.api_name):
-            continue
-        if not integration.active or connection.remote_vault_id is None:
-            continue
-        found += routes_of(
-            configuration, integration.api_name, connection.remote_vault_id
-        )
-    wanted = scope.integration_point
-    return [route for route in found if wanted in (None, route.point.api_name)]
-
-
-def _linked(scope: Compared, point: Point) -> frozenset[str]:
-    """Return the target objects whose Links are Global IDs of the reading's records."""
-    targets = scope.configuration.targets
-    return frozenset(
-        name
-        for name in point.linked
-        if name in targets and LINK in targets[name].fields
-    )
 
 
 async def next_slice(
@@ -182,6 +90,8 @@ async def next_slice(
 
 _ENDED = "~"
 """Comes after every id in a position: nothing of the reading is left."""
+_OF_LINKS = "+"
+"""Begins a position among the Links of documents, which come after the documents themselves."""
 
 
 async def _slice(
@@ -192,12 +102,16 @@ async def _slice(
         return await _documents(scope, planned, after, until)
     ids = [] if planned.unread else await _listed(scope.source, reading, after)
     end = ids[-1] if len(ids) == MAX_ITEMS else _ENDED
-    links: dict[str, list[str]] = {}
-    for name in sorted(planned.linked):
-        links[name] = await _links(scope, reading.object, name, after, end)
+    async with concurrently() as group:
+        reads = {
+            name: group.create_task(_links(scope, planned, name, after, end))
+            for name in sorted(planned.linked)
+        }
+    links = {name: read.result() for name, read in reads.items()}
+    for items in links.values():
         # A full page may have more behind it: the slice ends where all of its pages are whole.
-        if len(links[name]) == MAX_ITEMS:
-            end = min(end, links[name][-1])
+        if len(items) == MAX_ITEMS:
+            end = min(end, items[-1])
     known = sorted({*ids, *(item for items in links.values() for item in items)})
     within = [item for item in known if item <= end]
     if len(within) > MAX_ITEMS:
@@ -222,44 +136,95 @@ async def _listed(client: RecordReads, reading: Reading, after: str) -> list[str
 
 
 async def _links(
-    scope: Compared, object_name: str, target: str, after: str, end: str
+    scope: Compared, planned: PlannedReading, target: str, after: str, end: str
 ) -> list[str]:
-    """Return the ids of the source's records between two ids of which a target object has a Link."""
-    described = scope.configuration.sources.get(object_name)
+    """Return the ids of the source's records between two ids of which a target object has a record."""
+    described = scope.configuration.sources.get(planned.reading.object)
     prefix = described.prefix if described else None
     # Links of other objects' records stand between these; without a prefix they could not be told apart.
     if prefix is None:
         return []
-    own = f"{scope.source.vault_id}_"
+    own = names_in_target(scope, planned)
+    key = planned.traced_by
     conditions = [
-        f"{LINK} > {literal(own + (after or prefix))}",
-        f"{LINK} LIKE {literal(own + prefix + '%')}",
+        f"{key} > {literal(own + (after or prefix))}",
+        f"{key} LIKE {literal(own + prefix + '%')}",
+        *of_this_vault(scope, planned),
     ]
     if end != _ENDED:
-        conditions.append(f"{LINK} <= {literal(own + end)}")
+        conditions.append(f"{key} <= {literal(own + end)}")
+    return await _page(scope, key, target, conditions, own)
+
+
+async def _page(
+    scope: Compared, key: str, target: str, conditions: Iterable[str], own: str
+) -> list[str]:
+    """Return the source records (ids) that the next records of a target object name by ``key``, in its order."""
     where = " AND ".join(conditions)
-    head = f"SELECT {LINK} FROM {target}"  # noqa: S608  VQL of names
+    head = f"SELECT {key} FROM {target}"  # noqa: S608  VQL of names
     answer = await scope.target.query(
-        f"{head} WHERE {where} ORDER BY {LINK} MAXROWS {MAX_ITEMS}"
+        f"{head} WHERE {where} ORDER BY {key} MAXROWS {MAX_ITEMS}"
     )
-    return [text(row, LINK).removeprefix(own) for row in answer.rows]
+    return [text(row, key).removeprefix(own) for row in answer.rows]
+
+
+def names_in_target(scope: Compared, planned: PlannedReading) -> str:
+    """Return what stands before a source record's id where target records name it."""
+    return f"{scope.source.vault_id}_" if planned.traced_by == LINK else ""
+
+
+def of_this_vault(scope: Compared, planned: PlannedReading) -> list[str]:
+    """Return the condition of target records of this source Vault, where the name of the record does not say so."""
+    if planned.traced_by == LINK:
+        return []
+    # An id without its Vault is unique in that Vault only.
+    return [f"crm_org__vr.vault_id__v = {literal(str(scope.source.vault_id))}"]
 
 
 async def _documents(
     scope: Compared, planned: PlannedReading, after: str, until: str
 ) -> Slice:
     """Return a page of documents, which are read in the order of their dates, as runs read them."""
+    if after.startswith(_OF_LINKS):
+        return await _gone_documents(scope, planned, after)
     reading = planned.reading
     window = Window(format_moment(BEGINNING), until)
     modified, _, record = after.partition(" ")
     cursor = Cursor(0, modified, record)
     answer = await scope.source.query(page_statement(reading, window, cursor))
     rows = answer.rows
-    end = _ENDED
+    end = f"{_OF_LINKS} "
     if len(rows) == MAX_ITEMS:
         end = f"{rows[-1][reading.modified]} {rows[-1]['id']}"
     found = Slice(planned, Position(planned.place, end))
     found.ids = dict.fromkeys(_ids(rows))
+    return found
+
+
+async def _gone_documents(
+    scope: Compared, planned: PlannedReading, after: str
+) -> Slice:
+    """Return the documents that the next Links of the target name, and that the source has no more."""
+    _, target, last = after.split(" ", 2) if after.count(" ") > 1 else ("", "", "")
+    objects = [name for name in sorted(planned.linked) if name >= target]
+    if not objects:
+        return Slice(planned, Position(planned.place, _ENDED))
+    own = names_in_target(scope, planned)
+    name = objects[0]
+    conditions = [
+        f"{LINK} > {literal(own + (last if name == target else ''))}",
+        f"{LINK} LIKE {literal(own + '%')}",
+    ]
+    items = await _page(scope, LINK, name, conditions, own)
+    end = f"{_OF_LINKS} {name} {items[-1]}" if len(items) == MAX_ITEMS else _ENDED
+    if end == _ENDED and len(objects) > 1:
+        end = f"{_OF_LINKS} {objects[1]} "
+    # The id of a document is a number; what begins with letters is a record of another object.
+    numbers = [item for item in items if item.isdigit()]
+    texts = statements(select("id", DOCUMENTS), "id", numbers)
+    there = {str(row["id"]) for row in await query_all(scope.source, texts)}
+    found = Slice(planned, Position(planned.place, end))
+    found.linked = {item: {name} for item in numbers if item not in there}
     return found
 
 

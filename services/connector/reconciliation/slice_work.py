@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -11,12 +13,17 @@ from services.connector.points.evaluation import query_all
 from services.connector.points.points import point_of
 from services.connector.points.saving import without_values
 from services.connector.reconciliation.comparison import Judged, compare
-from services.connector.reconciliation.slice_reading import (
+from services.connector.reconciliation.planned_readings import (
     Compared,
     PlannedReading,
-    Position,
-    next_slice,
     planned_readings,
+)
+from services.connector.reconciliation.sender_traffic import SenderTraffic
+from services.connector.reconciliation.slice_reading import (
+    Position,
+    names_in_target,
+    next_slice,
+    of_this_vault,
 )
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.rows import MODIFIED, literal, modified_field, statements
@@ -35,12 +42,15 @@ from shared.client.errors import VaultRefused
 from shared.client.results import Row, mapping, text, whole
 from shared.protocol.reconciliation_verdicts import Verdict
 from shared.runtime.logging import get_logger
-from shared.spark.envelope import format_moment
+from shared.runtime.waiting import KeyLocks
+from shared.spark.envelope import MAX_ITEMS, format_moment
 
 _log = get_logger(__name__)
 _RUNNING = "RUNNING"
 _LOOK_AGAIN = "look_again"
 _DONE = "done"
+GIVE_WAY_SECONDS = 0.5
+"""Between two slices, while there are transfers; a slice takes less than half of that."""
 MAX_DETAILS = 50
 """Names of objects or fields that are reported of one record."""
 
@@ -50,13 +60,14 @@ class SliceWork:
     """Carries out one message, which may be repeated, also by several connectors at once.
 
     The message says no more than which reconciliation; the Vault knows the position, and takes the report of a slice
-    once. ``reconciliation`` is its job's id.
+    once. ``reconciliation`` is its job's id. ``records`` are locked while this connector transfers them.
     """
 
     vaults: Vaults
     own: ConnectedVault
     message: Inbound
     reconciliation: int
+    records: KeyLocks = field(default_factory=KeyLocks)
     doubts: Doubts = field(default_factory=Doubts)
 
     async def run(self) -> None:
@@ -73,6 +84,15 @@ class SliceWork:
             self.doubts.begin_again(refused)
             reason = without_values(refused.message)
             await self.give_up(f"A Vault refused the call: {refused.type}: {reason}")
+
+    async def give_way(self) -> None:
+        """Wait while this connector transfers records, but not for long: traffic that never ends is no reason to stop.
+
+        Both Vaults are shared with the transfers, which somebody waits for.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GIVE_WAY_SECONDS):
+                await self.records.none_held()
 
     async def give_up(self, reason: str) -> None:
         """End the reconciliation with a reason.
@@ -115,7 +135,11 @@ class SliceWork:
             text(state, "integration") or None,
             text(state, "integration_point") or None,
         )
-        work = SliceComparison(scope, reading, state)
+        traffic = None
+        # A Vault at the other end of an External connection has queues of its own kind.
+        if not connection.external:
+            traffic = SenderTraffic(source.client, connection.remote_name, self.records)
+        work = SliceComparison(scope, reading, state, traffic)
         if state.get("phase") == _LOOK_AGAIN:
             report = await work.look_again()
         else:
@@ -147,11 +171,12 @@ def _connection(connections: Mapping[str, Connection], name: str) -> Connection:
 
 @dataclass(frozen=True, slots=True)
 class SliceComparison:
-    """One slice of the reconciliation that ``state`` describes."""
+    """One slice of the reconciliation that ``state`` describes; ``traffic`` is what the sender has on its way."""
 
     scope: Compared
     writable: RecordAccess
     state: Row
+    traffic: SenderTraffic | None = None
 
     async def compare_next(self) -> dict[str, object]:
         """Compare the records after the position, and return the report."""
@@ -162,12 +187,7 @@ class SliceComparison:
         if part is None:
             return {"ended": True}
         judged = await compare(
-            self.scope,
-            self.writable,
-            part.planned.route,
-            part.planned.reading.object,
-            part.all_ids,
-            part.linked,
+            self.scope, self.writable, part.planned, part.all_ids, part.linked
         )
         # Nothing is there and nothing is to be there: not even worth a second look.
         kept = {
@@ -203,28 +223,32 @@ class SliceComparison:
         self, planned: PlannedReading, ids: Sequence[str]
     ) -> dict[str, Judged]:
         linked = await self._linked(planned, ids)
-        name = planned.reading.object
-        judged = await compare(
-            self.scope, self.writable, planned.route, name, ids, linked
-        )
-        differing = [
-            item for item, each in judged.items() if each.verdict in _MAY_BE_UNDER_WAY
-        ]
+        judged = await compare(self.scope, self.writable, planned, ids, linked)
+        differing = [item for item, each in judged.items() if each.may_be_transferred]
+        if not differing:
+            return judged
+        explained: set[str] = set()
         changed = await self._changed(planned, differing)
+        if self.traffic is not None:
+            changed |= self.traffic.in_hand(planned, differing)
+            explained = await self.traffic.undelivered(planned, differing)
         under_way = dict.fromkeys(changed, Judged(Verdict.UNDER_WAY))
-        return judged | under_way
+        return judged | dict.fromkeys(explained, Judged(Verdict.EXPLAINED)) | under_way
 
     async def _linked(
         self, planned: PlannedReading, ids: Sequence[str]
     ) -> dict[str, set[str]]:
         """Return the target objects that have a record of each source record."""
-        own = f"{self.scope.source.vault_id}_"
+        own = names_in_target(self.scope, planned)
+        key = planned.traced_by
+        within = " AND ".join(of_this_vault(self.scope, planned)) or None
         found: dict[str, set[str]] = {}
         for name in sorted(planned.linked):
-            head = f"SELECT link__sys FROM {name}"  # noqa: S608  VQL of names
-            texts = statements(head, "link__sys", [own + item for item in ids])
+            head = f"SELECT {key} FROM {name}"  # noqa: S608  VQL of names
+            wanted = [own + item for item in ids]
+            texts = statements(head, key, wanted, conditions=within)
             for row in await query_all(self.scope.target, texts):
-                item = text(row, "link__sys").removeprefix(own)
+                item = text(row, key).removeprefix(own)
                 found.setdefault(item, set()).add(name)
         return found
 
@@ -232,15 +256,16 @@ class SliceComparison:
         """Return the records that were changed since the window began, or whose related records were."""
         begun = datetime.fromisoformat(text(self.state, "source_time"))
         minutes = whole(self.state.get("window_minutes"), "window_minutes")
-        since = literal(format_moment(begun - timedelta(minutes=minutes)))
+        window = begun - timedelta(minutes=minutes)
+        if self.traffic is not None:
+            window = await self.traffic.changed_since(window, begun)
+        since = format_moment(window)
         route, name = planned.route, planned.reading.object
         modified = modified_field(name)
-        conditions = [f"{modified} >= {since}"]
+        conditions = [f"{modified} >= {literal(since)}"]
         for reading in readings_of(self.scope.configuration, route, point_of(route)):
             if reading.object == name and reading.through and name != DOCUMENTS:
-                related = (
-                    f"SELECT id FROM {reading.through} WHERE {MODIFIED} >= {since}"  # noqa: S608  VQL
-                )
+                related = f"SELECT id FROM {reading.through} WHERE {MODIFIED} >= {literal(since)}"  # noqa: S608  VQL
                 conditions.append(f"id IN ({related})")
         changed: set[str] = set()
         for condition in conditions:
@@ -248,10 +273,24 @@ class SliceComparison:
             texts = statements(head, "id", ids, conditions=condition)
             rows = await query_all(self.scope.source, texts)
             changed.update(str(row["id"]) for row in rows)
-        return changed
+        if point_of(route).flags_deletions:
+            changed |= await self._deleted(name, begun, since)
+        return changed & set(ids)
 
-
-_MAY_BE_UNDER_WAY = frozenset({Verdict.MISSING, Verdict.DIFFERENT, Verdict.FAILING})
+    async def _deleted(self, object_name: str, begun: datetime, since: str) -> set[str]:
+        """Return the records that the source has deleted since the window began."""
+        # Also those of the time since the beginning, however long that is.
+        until = format_moment(begun + timedelta(days=1))
+        found: set[str] = set()
+        offset = 0
+        while True:
+            rows = await self.scope.source.deletions(
+                object_name, since, until, limit=MAX_ITEMS, offset=offset
+            )
+            found.update(str(row["id"]) for row in rows)
+            offset += len(rows)
+            if len(rows) < MAX_ITEMS:
+                return found
 
 
 def _report(

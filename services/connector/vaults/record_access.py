@@ -97,3 +97,15 @@ class RecordAccess(RecordReads, Protocol):
     ) -> list[RowResult]:
         """Change the latest versions of documents found by ``id``; return a result for each row."""
         ...
+
+
+class OriginReads(Protocol):
+    """The question who has set the fields of a record; every call may raise ``ClientError``."""
+
+    async def origins(self, object: str, record: str) -> list[Row]:
+        """Return the fields of a record that transfers have set: ``field_name``, and ``changed_since`` if it was."""
+        ...
+
+
+class ComparedRecords(RecordAccess, OriginReads, Protocol):
+    """A Vault whose records are compared with what a transfer would write."""

@@ -292,6 +292,7 @@ def _json(stored: Reconciliation) -> dict[str, object]:
         "phase": stored.phase,
         "slice": stored.slice,
         "position": stored.position,
+        "findings": stored.findings,
         "counts": stored.total,
         "integration_points": stored.by_point,
         "different_fields": dict(stored.fields),

@@ -16,6 +16,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 
+from shared.protocol.client_ids import CLIENT_ID
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import read_moment
 from shared.runtime.telemetry import metrics
@@ -40,7 +41,6 @@ HOST = re.compile(r"[A-Za-z0-9._\-\[\]:]{1,255}")
 
 # The names end up in the log and in answers: what could break a line there is not taken over.
 REFERENCE_ID = re.compile(r"[\x20-\x7e]{1,100}")
-CLIENT_ID = re.compile(r"[A-Za-z0-9._\-]{1,100}")
 # Vaults that call Vaults have client ids of this head and the connection's API name.
 CONNECTION = "veeva-vault-"
 INVALID = "invalid"

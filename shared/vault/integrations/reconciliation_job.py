@@ -27,6 +27,7 @@ from shared.vault.jobs.job_model import (
     JobStatus,
     JobType,
     Parked,
+    TaskState,
     error_json,
 )
 
@@ -111,10 +112,10 @@ class ReconciliationJobs:
         stored = await self._records.carry_out(work)
         await self._records.remove_old(stored)
         counts = stored.total
-        await context.progress("compare", counts)
-        if findings(counts):
-            return _failed(stored, f"{findings(counts)} findings; see Reconciliations")
-        return JobResult(JobStatus.SUCCESS, {"counts": counts})
+        await context.progress("compare", counts, state=TaskState.SUCCESS)
+        # Findings are what it was asked for; only what could not be compared is an error.
+        results = {"counts": counts, "findings": findings(counts)}
+        return JobResult(JobStatus.SUCCESS, results)
 
     async def _read(self, connection: Connection, job_id: int) -> Reconciliation:
         patience = timedelta(minutes=self._patience_minutes)
@@ -126,7 +127,7 @@ class ReconciliationJobs:
 
 
 def _failed(stored: Reconciliation, text: str) -> JobResult:
-    """Return the result of a reconciliation that found something, or ended early."""
+    """Return the result of a reconciliation that ended before everything was compared."""
     error = error_json(ApiError(ErrorType.INVALID_DATA, text))
     results = {"counts": stored.total, "error": error}
     return JobResult(JobStatus.ERRORS_ENCOUNTERED, results)

@@ -43,7 +43,8 @@ SELECT id FROM records.{OBJECT} WHERE connection__sys = $1 ORDER BY id DESC OFFS
 SELECTED = f"""
 SELECT f.id, f.integration_point__sys AS point, f.source_object__sys AS object, f.source_record__sys AS item
 FROM records.{FINDING} f JOIN records.{OBJECT} r ON r.id = f.reconciliation__sys
-WHERE r.job_id__sys = $1 AND ($2::text[] IS NULL OR f.id = ANY($2::text[])) AND f.kind__sys = ANY($3::text[])
+WHERE r.job_id__sys = $1 AND ($2::text[] IS NULL OR f.id = ANY($2::text[]))
+AND (f.kind__sys = ANY($3::text[]) OR f.kind__sys = 'extra__sys' AND strpos(f.details__sys, '.') > 0)
 ORDER BY point, object, item
 """
 
@@ -127,7 +128,7 @@ class ReconciliationRecords:
     ) -> int:
         """Transfer findings (record ids, or all) once more by messages; return how many.
 
-        What is too much in the target is left out: no transfer removes it.
+        What is too much in the target is left out, since no transfer removes it, unless fields are named that flag it.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; OPERATION_NOT_ALLOWED when no message of the connection can be sent.
         """

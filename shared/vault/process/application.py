@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
+from starlette.routing import BaseRoute, Mount, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from shared.runtime.health import Health
@@ -20,6 +21,7 @@ from shared.vault.admin.admin_app import add_pages
 from shared.vault.api.api_app import create_api
 from shared.vault.assembly.vault import Vault
 from shared.vault.assembly.vault_settings import VaultSettings
+from shared.vault.rehearsal.served_calls import ServedCall
 
 if TYPE_CHECKING:
     from shared.vault.assembly.vault_definition import VaultDefinition
@@ -50,8 +52,24 @@ def create_app(vault: Vault) -> FastAPI:
     app.include_router(health.router())
     app.include_router(metrics.router())
     add_pages(app, vault)
+    vault.rehearsal.served = tuple(served_calls(app.routes))
     _trust(app, vault.settings.trusted_proxies)
     return app
+
+
+def served_calls(routes: Iterable[BaseRoute], under: str = "") -> Iterator[ServedCall]:
+    """Yield what an application serves by its routes, those of applications within it among them."""
+    for route in routes:
+        if isinstance(route, Route):
+            methods = frozenset(route.methods or ())
+            yield ServedCall(under + route.path, methods)
+        elif isinstance(route, Mount):
+            within = route.routes
+            yield from served_calls(within, under + route.path)
+        # What an application includes of a chapter.
+        included = getattr(route, "original_router", None)
+        if included is not None:
+            yield from served_calls(included.routes, under)
 
 
 def _trust(app: FastAPI, proxies: str | None) -> None:

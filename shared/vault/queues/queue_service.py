@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 BROKER_TIMEOUT = 5.0  # seconds
 
 WAITING = "SELECT queue, count(*) AS messages, min(enter_queue_timestamp) AS since FROM platform.outbox GROUP BY queue"
-WAITING_IN = "SELECT count(*) FROM platform.outbox WHERE queue = $1"
+WAITING_IN = """
+SELECT count(*) AS messages, min(enter_queue_timestamp) AS since FROM platform.outbox WHERE queue = $1
+"""
 IS_ENABLED = "SELECT enabled FROM platform.queue_delivery WHERE queue = $1"
 ENABLE = """
 INSERT INTO platform.queue_delivery (queue, enabled) VALUES ($1, $2)
@@ -86,22 +88,27 @@ class QueueService:
     async def get(self, caller: Caller, name: str) -> dict[str, object]:
         """Return one queue with its delivery status, the messages it holds and its connections.
 
+        ``waiting_since`` is when the oldest message entered that has not been sent to the broker.
+
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA for an unknown queue.
         :raises BrokerUnavailable: when RabbitMQ does not reply.
         """
         authorize(caller, Grant.READ_QUEUES)
         queue = self._queue(name)
         async with self._database.connection() as connection:
-            waiting: int = await connection.fetchval(WAITING_IN, name)
+            (waiting,) = await connection.fetch(WAITING_IN, name)
             enabled = await connection.fetchval(IS_ENABLED, name)
             rows = await connection.fetch(FAILED_DELIVERIES, name)
         failed = {row["connection"]: row for row in rows}
         names = [each.connection_name for each in queue.connections]
+        messages, since = waiting["messages"], waiting["since"]
+        oldest = {} if since is None else {"waiting_since": format_moment(since)}
         return {
             **_summary(queue),
             # A queue that was never switched has no row.
             "delivery": "disabled" if enabled is False else "enabled",
-            "messages_in_queue": waiting + await self._at_broker(name),
+            "messages_in_queue": messages + await self._at_broker(name),
+            **oldest,
             "connections": [_last_delivery(each, failed) for each in names],
         }
 

@@ -10,6 +10,7 @@ from shared.vault.errors import VaultFault
 MAX_LENGTH = 200
 ANY = "*"
 ANY_REST = "**"
+REST_PARAMETER = ":path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,22 @@ class PathPattern:
         if len(parts) != len(wanted):
             return False
         return all(map(segment_matches, wanted, parts))
+
+    def reaches(self, template: str) -> bool:
+        """Return whether the pattern matches any path of a route, whose parameters are in braces."""
+        wanted = self.segments
+        parts = template.removeprefix("/").split("/")
+        for place, (pattern, part) in enumerate(zip(wanted, parts, strict=False)):
+            if pattern == ANY_REST and place == len(wanted) - 1:
+                return True
+            if part.endswith(REST_PARAMETER):
+                return True
+            # A parameter may be any text.
+            if "{" not in part and not segment_matches(pattern, part):
+                return False
+        # Two stars may stand for no segment at all.
+        fixed = wanted[:-1] if wanted[-1] == ANY_REST else wanted
+        return len(parts) == len(fixed)
 
     def names(self, path: str) -> bool:
         """Return whether the pattern matches a path, and writes the last segment of it out."""

@@ -16,6 +16,7 @@ from shared.vault.audit import audit_entries as entries
 from shared.vault.errors import VaultFault
 from shared.vault.rehearsal.fault_switches import MAX_SWITCHES, Switch, Switches
 from shared.vault.rehearsal.path_patterns import ANY
+from shared.vault.rehearsal.served_calls import ServedCall, require_served
 from shared.vault.rehearsal.switch_request import SwitchRequest
 from shared.vault.storage.database import FAULT_SWITCHED
 
@@ -30,7 +31,10 @@ log = structlog.get_logger(__name__)
 
 
 class RehearsalService:
-    """Carries out the calls about faults; ``queues`` returns the names of the Vault's queues."""
+    """Carries out the calls about faults; ``queues`` returns the names of the Vault's queues.
+
+    ``served`` are the calls that the Vault serves, which its application sets.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class RehearsalService:
         self._queues = queues
         self.production = production
         self.switches = Switches()
+        self.served: Sequence[ServedCall] = ()
         # Each process hears what it has announced itself, too.
         self._process = uuid4().hex
 
@@ -127,11 +132,12 @@ class RehearsalService:
         self.switches.add(switch)
 
     async def _require_known(self, switch: Switch) -> None:
-        """Check that there are the user and the queue that a switch is for.
+        """Check that there are the calls, the user and the queue that a switch is for.
 
         :raises VaultFault: INVALID_DATA
         """
         target = switch.target
+        require_served(target, self.served)
         named = target.path is None and ANY not in target.queue
         if named and target.queue not in self._queues():
             message = f"There is no queue [{target.queue}]"

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
+from shared.protocol.client_ids import CLIENT_ID
 from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import whole_number
 from shared.vault.errors import VaultFault
@@ -79,6 +80,10 @@ class SwitchRequest:
             value = getattr(self, name)
             if len(value) > MAX_NAME or not value.isprintable():
                 raise _invalid(f"[{name}] has at most {MAX_NAME} characters")
+        if self.client_id and not CLIENT_ID.fullmatch(self.client_id):
+            raise _invalid(
+                "[client_id] is of letters, digits and . _ - only: no client has another name"
+            )
         if not isinstance(fault, CallFault):
             return self._of_queues()
         if self.queue:

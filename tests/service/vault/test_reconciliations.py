@@ -104,8 +104,11 @@ async def test_findings_are_looked_at_again_and_recorded(
     again = [*lines[:3], "equal V4T000000000004"]
     await reconciliations.report(job_id, 3, items=again)
     stored = await reconciliations.ended(job_id)
-    assert stored["phase"] == "done", stored
+    # Findings are its result, and no failure of its own.
+    assert (stored["phase"], stored["status"]) == ("done", "SUCCESS"), stored
     results = await reconciliations.results(job_id)
+    assert stored["findings"] == 3
+    assert results["tasks"] == {"size": 1, "success": 1}
     counts = stored["counts"]
     assert (counts["expected"], counts["equal"]) == (13, 11), results
     assert (counts["missing"], counts["different"], counts["extra"]) == (1, 1, 1)
@@ -154,6 +157,56 @@ async def test_what_cannot_be_compared_is_refused(
 ) -> None:
     answer = await admin.post(PATH, json=scope)
     assert answer.error == error
+
+
+async def measured(admin: Api, name: str, **labels: str) -> float | None:
+    """The value of a metric of the connection; None while there is none."""
+    labelled = {"connection": CONNECTION, **labels}
+    shown = ",".join(f'{label}="{value}"' for label, value in labelled.items())
+    async with admin.http.get(f"{admin.url}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    head = f"{name}{{{shown}}} "
+    found = [line.removeprefix(head) for line in lines if line.startswith(head)]
+    return float(found[0]) if found else None
+
+
+async def test_metrics_have_the_latest_findings_and_the_last_clean_one(
+    reconciliations: Reconciliations,
+) -> None:
+    admin = reconciliations.admin
+    clean = "reconciliation_last_clean_timestamp_seconds"
+
+    async def compared(*lines: str, **scope: str) -> dict[str, Any]:
+        job_id = await reconciliations.requested(**scope)
+        await reconciliations.report(job_id, 1, items=list(lines), ended=True)
+        if lines:
+            await reconciliations.report(job_id, 2, items=list(lines))
+        return await reconciliations.ended(job_id)
+
+    async def become(kind: str, number: float) -> None:
+        async def reason() -> str | None:
+            found = await measured(admin, "reconciliation_findings", kind=kind)
+            return None if found == number else f"{kind} is {found}"
+
+        assert await answers_within(30, reason) is None
+
+    await compared()
+    await become("missing", 0)
+    before = await measured(admin, clean)
+    assert before is not None
+    lines = ("missing V4A1 person__sys", "missing V4A2 person__sys", "extra V4A3 x__c")
+    await compared(*lines)
+    await become("missing", 2)
+    await become("extra", 1)
+    assert await measured(admin, clean) == before
+    # Of a part nothing is said of the whole connection.
+    await compared("failing V4A4 save_error__sys", integration_point=POINT)
+    await compared()
+    await become("missing", 0)
+    await become("failing", 0)
+    later = await measured(admin, clean)
+    assert later is not None
+    assert later > before
 
 
 async def test_an_interval_repeats_it(reconciliations: Reconciliations) -> None:

@@ -331,6 +331,31 @@ REFUSED = {
         {"fault": "cut_answer", "calls": "1", "path": "/api/**/x"},
         "INVALID_DATA",
     ),
+    "a path that nothing serves": (
+        {"fault": "cut_answer", "calls": "1", "path": "/apj/**"},
+        "INVALID_DATA",
+    ),
+    "a path too long": (
+        {"fault": "cut_answer", "calls": "1", "path": "/api/*/query/*/more"},
+        "INVALID_DATA",
+    ),
+    "a path that is never struck": (
+        {"fault": "cut_answer", "calls": "1", "path": "/api/*/services/rehearsal/**"},
+        "INVALID_DATA",
+    ),
+    "a method that the path does not take": (
+        {
+            "fault": "cut_answer",
+            "calls": "1",
+            "method": "DELETE",
+            "path": "/api/*/query",
+        },
+        "INVALID_DATA",
+    ),
+    "a name that no client has": (
+        {"fault": "cut_answer", "calls": "1", "client_id": "nightly load"},
+        "INVALID_DATA",
+    ),
     "an unknown user": (
         {"fault": "cut_answer", "calls": "1", "user": "nobody"},
         "INVALID_DATA",
@@ -360,7 +385,7 @@ async def test_what_cannot_be_switched_on(admin: Api, case: str) -> None:
 
 async def test_so_many_switches_and_no_more(admin: Api) -> None:
     for _ in range(MAX_SWITCHES):
-        await switched_on(admin, fault="slow_bytes", calls=1, path="/api/none")
+        await switched_on(admin, fault="slow_bytes", calls=1, path="/api/*/limits")
     more = await admin.post(SWITCHES, data={"fault": "slow_bytes", "calls": "1"})
     assert more.error == "OPERATION_NOT_ALLOWED"
     assert (await admin.delete(f"{SWITCHES}/none")).error == "INVALID_DATA"
@@ -380,7 +405,7 @@ async def test_who_lacks_the_permission_is_refused(admin: Api) -> None:
 
 
 async def test_the_audit_trail_says_who_switched_what(admin: Api) -> None:
-    switch = await switched_on(admin, fault="slow_bytes", calls=3, path="/api/*/x")
+    switch = await switched_on(admin, fault="slow_bytes", calls=3, path="/api/*/limits")
     await admin.delete(f"{SWITCHES}/{switch}")
     trail = await admin.get("/audittrail/system_audit_trail", params={"limit": "1000"})
     entries = [entry for entry in trail.data if entry["item"] == "Fault.slow_bytes"]
@@ -388,7 +413,8 @@ async def test_the_audit_trail_says_who_switched_what(admin: Api) -> None:
     assert actions == {"Switch Fault On", "Switch Fault Off"}
     assert all(entry["user_name"] == USERNAMES["admin"] for entry in entries)
     assert any(
-        "the next 3 calls, every method /api/*/x" in e["new_value"] for e in entries
+        "the next 3 calls, every method /api/*/limits" in e["new_value"]
+        for e in entries
     )
 
 

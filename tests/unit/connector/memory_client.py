@@ -67,7 +67,8 @@ class MemoryClient(MemoryVault):
     """What a VaultClient is to the connector, without the HTTP.
 
     ``runs`` are runs by (integration, id), ``batches`` what was reported of their batches; ``reported`` are the rows
-    of delivery reports; ``users`` are rows of users by session, ``shut`` the objects that they may not read.
+    of delivery reports; ``users`` are rows of users by session, ``shut`` the objects that they may not read;
+    ``edited`` are records (ids) and fields that people have changed.
     """
 
     components: dict[str, list[Row]] = field(default_factory=dict)
@@ -82,6 +83,7 @@ class MemoryClient(MemoryVault):
     certificates: dict[str, str] = field(default_factory=dict)
     receivers: dict[str, str] = field(default_factory=dict)
     sessions: list[str] = field(default_factory=list)
+    edited: set[tuple[str, str]] = field(default_factory=set)
     revision: str | None = None
     seen: SeenRevision = field(default_factory=SeenRevision)
 
@@ -146,6 +148,14 @@ class MemoryClient(MemoryVault):
     def note_revision(self, told: str, moment: datetime) -> None:
         """Note what a message has told."""
         self.seen.note(told, moment)
+
+    async def origins(self, object: str, record: str) -> list[Row]:
+        """The fields of a record, of which transfers have set all that nobody has edited."""
+        await self._begin("origins", object)
+        return [
+            {"field_name": name, "changed_since": (record, name) in self.edited}
+            for name in self.get(object, record)
+        ]
 
     # Queues
 

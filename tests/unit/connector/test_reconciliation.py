@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,14 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.connector.points import points
 from services.connector.reconciliation import slice_reading
-from services.connector.reconciliation.slice_reading import Compared
+from services.connector.reconciliation.planned_readings import Compared
+from services.connector.reconciliation.sender_traffic import SenderTraffic
 from services.connector.reconciliation.slice_work import SliceComparison
 from services.connector.vaults.configuration import Configuration
 from shared.protocol.reconciliation_verdicts import Verdict
 from tests.unit.connector.example_records import (
     ACCOUNT,
     CASE,
+    INQUIRIES,
     INQUIRY,
     PERSON,
     REQUEST,
@@ -37,25 +41,46 @@ LOST, CHANGED, GONE, FORBIDDEN, UNMADE, MARKED = (
     "a Case Request is lost",
     "a Transfer Status is changed",
 )
-DAMAGES = (LOST, CHANGED, GONE, FORBIDDEN, UNMADE, MARKED)
-LAST_NAME = f"{PERSON}.last_name__sys"
+ALTERED = "a field of a Case Request is changed"
+DAMAGES = (LOST, CHANGED, GONE, FORBIDDEN, UNMADE, MARKED, ALTERED)
+VALUES = {
+    CHANGED: (PERSON, f"{PERSON}.last_name__sys", "last_name__sys"),
+    ALTERED: (REQUEST, f"{REQUEST}.question__v", "question__v"),
+}
 INTEGRATION = "medical_inquiry_details__v"
 Lines = set[str]
 
 
 class Comparing:
-    """A comparison of two Vaults in memory, in slices of three records."""
+    """A comparison of two Vaults in memory, in slices of three records; of the Medical Vault, or with ``back`` of CRM.
 
-    def __init__(self, vaults: Pair) -> None:
+    Without ``integration`` all of them are compared.
+    """
+
+    def __init__(
+        self,
+        vaults: Pair,
+        integration: str | None = INTEGRATION,
+        *,
+        back: bool = False,
+        window: int = 0,
+        traffic: SenderTraffic | None = None,
+    ) -> None:
         self.vaults = vaults
+        self.integration = integration
+        self.window = window
+        self.traffic = traffic
+        self.source, self.target = (
+            (vaults.medical, vaults.crm) if back else (vaults.crm, vaults.medical)
+        )
         self.configuration: Configuration | None = None
         self.equal = 0
         self.lines: dict[tuple[str, str], list[str]] = {}
 
     async def all_slices(self) -> None:
         self.state: dict[str, Any] = {
-            "source_time": (await self.vaults.crm.clock()).date_time,
-            "window_minutes": 0,
+            "source_time": (await self.source.clock()).date_time,
+            "window_minutes": self.window,
             "position": "",
         }
         while True:
@@ -80,17 +105,25 @@ class Comparing:
         return {line for line in found if Verdict(line.split(" ")[0]).is_finding}
 
     async def _slice(self) -> SliceComparison:
-        vaults = self.vaults
         if self.configuration is None:
-            self.configuration = await vaults.configuration(vaults.medical)
+            self.configuration = await self.vaults.configuration(self.target)
         scope = Compared(
-            self.configuration, vaults.crm, vaults.medical, CONNECTION, INTEGRATION
+            self.configuration, self.source, self.target, CONNECTION, self.integration
         )
-        return SliceComparison(scope, vaults.crm, self.state)
+        return SliceComparison(scope, self.source, self.state, self.traffic)
 
 
-async def compared(vaults: Pair) -> Lines:
-    comparing = Comparing(vaults)
+async def compared(
+    vaults: Pair,
+    integration: str | None = INTEGRATION,
+    *,
+    back: bool = False,
+    window: int = 0,
+    traffic: SenderTraffic | None = None,
+) -> Lines:
+    comparing = Comparing(
+        vaults, integration, back=back, window=window, traffic=traffic
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(slice_reading, "MAX_ITEMS", 3)
         await comparing.all_slices()
@@ -111,9 +144,11 @@ def plant(vaults: Pair, damage: str, of: str, item: str) -> str:
         lost = by_link(vaults, SOURCE_DATA, of)
         vaults.medical.remove(SOURCE_DATA, str(lost["id"]))
         return f"missing {of} {SOURCE_DATA}"
-    if damage == CHANGED:
-        by_link(vaults, PERSON, of)["last_name__sys"] = "X"
-        return f"different {of} {LAST_NAME}"
+    if damage in VALUES:
+        changed, name, field = VALUES[damage]
+        record = of if changed == PERSON else item
+        by_link(vaults, changed, record)[field] = "X"
+        return f"different {record} {name}"
     if damage == GONE:
         vaults.crm.remove(ACCOUNT, of)
         return f"extra {of} {SOURCE_DATA} {PERSON}"
@@ -154,6 +189,29 @@ async def test_each_kind_is_found(damage: str) -> None:
     vaults, of, items = await transferred(4)
     planted = plant(vaults, damage, of[1], items[1])
     assert await compared(vaults) == {planted}
+
+
+async def test_what_an_agent_has_changed_is_the_agents() -> None:
+    vaults, _, items = await transferred(2)
+    for item in items:
+        plant(vaults, ALTERED, "", item)
+    record = str(by_link(vaults, REQUEST, items[0])["id"])
+    vaults.medical.edited.add((record, "question__v"))
+    assert await compared(vaults) == {f"different {items[1]} {REQUEST}.question__v"}
+
+
+async def test_a_transfer_again_mends_what_no_agent_has_changed() -> None:
+    vaults, _, (item,) = await transferred(1)
+    plant(vaults, ALTERED, "", item)
+    stored = by_link(vaults, REQUEST, item)
+    stored["email__v"] = "agent@example.com"
+    vaults.medical.edited.add((str(stored["id"]), "email__v"))
+    unit = await vaults.unit(vaults.medical, INQUIRIES, INQUIRY, item, lineage=True)
+    await points.transfer(replace(unit, anew=True, origins=vaults.medical))
+    mended = by_link(vaults, REQUEST, item)
+    assert mended["question__v"] == "How often?"
+    assert mended["email__v"] == "agent@example.com"
+    assert await compared(vaults) == set()
 
 
 @given(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from medcrm.rehearsals import REHEARSALS
-from medcrm.rehearsing import described
+from medcrm.rehearsing import Course, described
 from shared.client.results import Row
 from shared.vault.rehearsal.fault_switches import MAX_SWITCHES
 from shared.vault.rehearsal.switch_request import SwitchRequest
@@ -27,6 +27,23 @@ def test_a_vault_takes_its_switches(name: str) -> None:
             assert wanted.switch("1", target, NOW, "admin")
             # Messages are told from calls by the queue that a switch names.
             assert ("queue" in fields) is (target.path is None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "limit", "seconds"),
+    [
+        ({"fault": "slow_bytes", "seconds": "3"}, 0.5, "0.5"),
+        ({"fault": "slow_bytes", "seconds": "3"}, 10, "3"),
+        ({"fault": "slow_bytes", "seconds": "3"}, None, "3"),
+        ({"fault": "cut_answer"}, 0.5, None),
+    ],
+)
+def test_a_fault_lasts_no_longer_than_is_asked_for(
+    fields: dict[str, str], limit: float | None, seconds: str | None
+) -> None:
+    sent = Course({"user": "a"}, 90, 1, limit).fields(fields)
+    assert (sent.get("seconds"), sent["user"]) == (seconds, "a")
+    assert sent["minutes"] == "6"
 
 
 @pytest.mark.parametrize(

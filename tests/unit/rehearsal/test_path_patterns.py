@@ -30,6 +30,26 @@ def test_which_paths(pattern: str, path: str, matches: bool, names: bool) -> Non
     assert (read.matches(path), read.names(path)) == (matches, names)
 
 
+QUERY = "/api/{version:vault_version}/query"
+REACHES = [
+    # pattern, route, whether it matches any of the route's paths
+    ("/api/**", QUERY, True),
+    ("/**", "/ui/", True),
+    ("/api/v25.*/query", QUERY, True),
+    ("/api/*/query/**", QUERY, True),
+    ("/api/*/query/*", QUERY, False),
+    ("/api/*/quer", QUERY, False),
+    ("/apj/**", QUERY, False),
+    ("/api", QUERY, False),
+    ("/api/*/objects/*/x", "/api/{version}/objects/{name:path}", True),
+]
+
+
+@pytest.mark.parametrize(("pattern", "route", "reaches"), REACHES)
+def test_which_routes(pattern: str, route: str, reaches: bool) -> None:
+    assert PathPattern.read(pattern).reaches(route) is reaches
+
+
 @pytest.mark.parametrize(
     "text", ["", "api", "/a*b*c", "/**/x", "/***", "/" + "a" * 200, "/\n"]
 )
