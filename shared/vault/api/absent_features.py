@@ -60,6 +60,19 @@ FEATURES = (
         ),
     ),
     AbsentFeature(
+        "Collaborative authoring",
+        "documents are checked out one by one, and the lock of one is removed by itself",
+        (("objects", "documents", "batch", "lock"),),
+    ),
+    AbsentFeature(
+        "Made renditions",
+        "nothing here renders files; renditions and thumbnails are those that were uploaded",
+        (
+            (*DOCUMENT_VERSION, "thumbnail"),
+            ("objects", "documents", "batch", "actions", "rerender"),
+        ),
+    ),
+    AbsentFeature(
         "Electronic signatures",
         "no step of the connection is signed",
         (

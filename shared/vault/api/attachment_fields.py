@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.attachments import Target
+from shared.vault.api.attachments import OneRecord
 from shared.vault.api.file_body import (
     RangeHeader,
     archive_response,
@@ -28,7 +28,7 @@ router = APIRouter(
 @router.get("/file", summary="Download the files of all attachment fields")
 async def all_files(
     request: Request,
-    of: Target,
+    of: OneRecord,
 ) -> Response:
     """Returns a zip archive with a folder for each field that has a file."""
     service = vault_of(request).attachment_fields
@@ -46,7 +46,7 @@ async def all_files(
 @router.get("/{field_name}/file", summary="Download the file of an attachment field")
 async def file(
     request: Request,
-    of: Target,
+    of: OneRecord,
     field_name: str,
     wanted: RangeHeader = None,
 ) -> Response:
@@ -67,7 +67,7 @@ async def file(
 )
 async def put(
     request: Request,
-    of: Target,
+    of: OneRecord,
     field_name: str,
 ) -> Response:
     """Stores a file of up to 100 MB in the field, in place of the previous one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -29,7 +30,11 @@ from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_
 from shared.vault.api.response_envelope import Status
 from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
 from shared.vault.attachments.attachment_batches import MAX_ID, BatchRow
-from shared.vault.attachments.attachment_service import Added, OfRecord
+from shared.vault.attachments.attachment_service import (
+    Added,
+    AttachmentService,
+    OfRecord,
+)
 from shared.vault.files.attachment_model import Attachment, Version
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Attachments"])
@@ -40,19 +45,37 @@ ONE = f"{RECORD}/{{attachment_id}}"
 VERSION = f"{ONE}/versions/{{attachment_version}}"
 BATCH = "/{object_name}/attachments/batch"
 
-SAME_BYTES = "The record has a file with this content attached already - nothing added"
+SAME_BYTES = "A file with this content is attached already - nothing added"
 
 # Ids beyond PostgreSQL's integer are refused here; the database would refuse them with an error of its own.
 AttachmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 AttachmentVersion = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
-def attached_to(caller: SignedIn, object_name: str, record_id: str) -> OfRecord:
-    """Return the caller, and the record of the path, whose attachments a call is about."""
+@dataclass(frozen=True, slots=True)
+class AttachedTo:
+    """The record or document whose attachments a call is about: the service that has them, and its address."""
+
+    service: AttachmentService
+    of: OfRecord
+    url: str
+
+
+def record_of(caller: SignedIn, object_name: str, record_id: str) -> OfRecord:
+    """Return the caller, and the record of the path."""
     return OfRecord(caller, object_name, record_id)
 
 
-Target = Annotated[OfRecord, Depends(attached_to)]
+OneRecord = Annotated[OfRecord, Depends(record_of)]
+
+
+def attached_to(request: Request, of: OneRecord) -> AttachedTo:
+    """Return the record of the path; its address is relative to the host, as all urls of records are."""
+    url = f"{base_path(request)}/vobjects/{of.object_name}/{of.record_id}"
+    return AttachedTo(vault_of(request).attachments, of, url)
+
+
+Target = Annotated[AttachedTo, Depends(attached_to)]
 
 DESCRIBED_FILE_FORM = multipart_documentation(
     {"description__v": {"type": "string", "maxLength": 1000}}
@@ -64,41 +87,39 @@ DESCRIPTION_FORM = form_documentation(
 
 @router.get(RECORD, summary="Attachments of a record")
 async def attachments(
-    request: Request,
-    of: Target,
+    to: Target,
 ) -> Response:
-    """Lists the attachments of a record with their latest versions, the oldest attachment first."""
-    found = await vault_of(request).attachments.all(of)
-    listed = [_attachment_json(request, of, each) for each in found]
+    """Lists the attachments with their latest versions, the oldest attachment first."""
+    found = await to.service.all(to.of)
+    listed = [_attachment_json(to, each) for each in found]
     return envelope.success(data=listed)
 
 
 @router.post(RECORD, summary="Attach a file", openapi_extra=DESCRIBED_FILE_FORM)
 async def create(
     request: Request,
-    of: Target,
+    to: Target,
 ) -> Response:
     """Attaches a file of up to 4 GB; a file with the name of an existing attachment becomes its new version."""
-    service = vault_of(request).attachments
+    service = to.service
     # Before the file is read: who may not attach it need not send 4 GB to learn it.
-    await service.require_record(of)
+    await service.require_record(to.of)
     async with upload_form(request, service.max_file) as form:
         name = form.sent_name()
         fields = form.fields
         description = fields.get("description__v") or fields.get("description")
-        added = await service.add(of, name, form.content(), description)
+        added = await service.add(to.of, name, form.content(), description)
         return _added(added)
 
 
 @router.get(f"{RECORD}/file", summary="Download all attachments of a record")
 async def all_files(
-    request: Request,
-    of: Target,
+    to: Target,
 ) -> Response:
     """Returns a zip archive with the latest version of each attachment."""
-    service = vault_of(request).attachments
-    name = await service.archive_name(of)
-    found = await service.all(of)
+    service = to.service
+    name = await service.archive_name(to.of)
+    found = await service.all(to.of)
     # A generator: each file is opened when the archive comes to it.
     files = (
         ArchivedFile(a.filename, a.latest.created_date, service.bytes_of(a.latest))
@@ -109,76 +130,71 @@ async def all_files(
 
 @router.get(ONE, summary="An attachment")
 async def one(
-    request: Request,
-    of: Target,
+    to: Target,
     attachment_id: AttachmentId,
 ) -> Response:
     """Returns the latest version of an attachment, and the addresses of all its versions."""
-    found = await vault_of(request).attachments.one(of, attachment_id)
-    return envelope.success(data=[_attachment_json(request, of, found)])
+    found = await to.service.one(to.of, attachment_id)
+    return envelope.success(data=[_attachment_json(to, found)])
 
 
 @router.put(ONE, summary="Describe an attachment", openapi_extra=DESCRIPTION_FORM)
 async def describe(
     request: Request,
-    of: Target,
+    to: Target,
     attachment_id: AttachmentId,
 ) -> Response:
     """Changes the description of the latest version; an empty description removes it."""
-    service = vault_of(request).attachments
+    service = to.service
     # Before the form is read, as with files.
-    await service.require_record(of)
+    await service.require_record(to.of)
     fields = await read_fields(request)
     # Not `required`, which would refuse an empty text.
     if "description__v" not in fields:
         raise missing("description__v")
-    await service.describe(of, attachment_id, fields["description__v"])
+    await service.describe(to.of, attachment_id, fields["description__v"])
     return envelope.success()
 
 
 @router.delete(ONE, summary="Delete an attachment")
 async def delete(
-    request: Request,
-    of: Target,
+    to: Target,
     attachment_id: AttachmentId,
 ) -> Response:
     """Deletes an attachment with all its versions."""
-    await vault_of(request).attachments.delete(of, attachment_id)
+    await to.service.delete(to.of, attachment_id)
     return envelope.success()
 
 
 @router.get(f"{ONE}/file", summary="Download an attachment")
 async def file(
-    request: Request,
-    of: Target,
+    to: Target,
     attachment_id: AttachmentId,
     wanted: RangeHeader = None,
 ) -> Response:
     """Returns the file of the latest version, or the part of it that `Range` names."""
-    found = await vault_of(request).attachments.one(of, attachment_id)
-    return _file(request, found, found.latest, wanted)
+    found = await to.service.one(to.of, attachment_id)
+    return _file(to, found, found.latest, wanted)
 
 
 @router.get(f"{ONE}/versions", summary="Versions of an attachment")
 async def versions(
-    request: Request,
-    of: Target,
+    to: Target,
     attachment_id: AttachmentId,
 ) -> Response:
     """Lists the numbers and addresses of the versions, the earliest first."""
-    found = await vault_of(request).attachments.one(of, attachment_id)
-    return envelope.success(data=_versions_json(request, of, found))
+    found = await to.service.one(to.of, attachment_id)
+    return envelope.success(data=_versions_json(to, found))
 
 
 @router.get(VERSION, summary="A version of an attachment")
 async def version(
-    request: Request,
-    of: Target,
+    to: Target,
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
 ) -> Response:
     """Returns name, size, checksum and description of one version."""
-    found = await vault_of(request).attachments.one(of, attachment_id)
+    found = await to.service.one(to.of, attachment_id)
     return envelope.success(
         data=[_version_json(found, found.version(attachment_version))]
     )
@@ -186,8 +202,7 @@ async def version(
 
 @router.post(VERSION, summary="Restore a version of an attachment")
 async def restore(
-    request: Request,
-    of: Target,
+    to: Target,
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
     *,
@@ -195,39 +210,35 @@ async def restore(
     restore: Annotated[bool, Query(description="Must be `true`.")] = False,
 ) -> Response:
     """Makes a version the latest one: adds a new version with its file and description."""
-    service = vault_of(request).attachments
-    await service.require_record(of)
+    service = to.service
+    await service.require_record(to.of)
     if not restore:
         raise missing("restore")
-    added = await service.restore(of, attachment_id, attachment_version)
+    added = await service.restore(to.of, attachment_id, attachment_version)
     return _added(added)
 
 
 @router.delete(VERSION, summary="Delete a version of an attachment")
 async def delete_version(
-    request: Request,
-    of: Target,
+    to: Target,
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
 ) -> Response:
     """Deletes a version, and with the last version the attachment; numbers of versions are not used again."""
-    await vault_of(request).attachments.delete_version(
-        of, attachment_id, attachment_version
-    )
+    await to.service.delete_version(to.of, attachment_id, attachment_version)
     return envelope.success()
 
 
 @router.get(f"{VERSION}/file", summary="Download a version of an attachment")
 async def version_file(
-    request: Request,
-    of: Target,
+    to: Target,
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
     wanted: RangeHeader = None,
 ) -> Response:
     """Returns the file of a version, or the part of it that `Range` names."""
-    found = await vault_of(request).attachments.one(of, attachment_id)
-    return _file(request, found, found.version(attachment_version), wanted)
+    found = await to.service.one(to.of, attachment_id)
+    return _file(to, found, found.version(attachment_version), wanted)
 
 
 @router.post(BATCH, summary="Attach files to records", openapi_extra=ROWS_DOCUMENTATION)
@@ -246,7 +257,7 @@ async def create_many(
     results = await vault_of(request).attachment_batches.create(
         caller, object_name, sent.rows, id_param
     )
-    return _batch(results)
+    return attachment_results(results)
 
 
 @router.put(
@@ -266,7 +277,7 @@ async def describe_many(
     results = await vault_of(request).attachment_batches.describe(
         caller, object_name, sent.rows, id_param
     )
-    return _batch(results)
+    return attachment_results(results)
 
 
 @router.delete(
@@ -286,11 +297,11 @@ async def delete_many(
     results = await vault_of(request).attachment_batches.delete(
         caller, object_name, sent.rows, id_param
     )
-    return _batch(results)
+    return attachment_results(results)
 
 
 def _file(
-    request: Request,
+    to: AttachedTo,
     attachment: Attachment,
     version: Version,
     wanted: str | None,
@@ -299,7 +310,7 @@ def _file(
     size = version.content.size
     span = span_of(wanted, size)
     # Only the part asked for is read from the store.
-    content = vault_of(request).attachments.bytes_of(version, span.start, span.length)
+    content = to.service.bytes_of(version, span.start, span.length)
     return file_response(
         content, attachment.filename, size, span, media=attachment.format
     )
@@ -313,7 +324,7 @@ def _added(added: Added) -> Response:
     return envelope.unchanged(SAME_BYTES, data)
 
 
-def _batch(rows: Sequence[BatchRow]) -> Response:
+def attachment_results(rows: Sequence[BatchRow]) -> Response:
     """Return the results of a call about many attachments, with an entry for each row in input order."""
     return envelope.success(data=[_row_json(row) for row in rows])
 
@@ -335,12 +346,10 @@ def _row_json(row: BatchRow) -> dict[str, object]:
     return shown
 
 
-def _attachment_json(
-    request: Request, of: OfRecord, attachment: Attachment
-) -> dict[str, object]:
+def _attachment_json(to: AttachedTo, attachment: Attachment) -> dict[str, object]:
     """Return an attachment: its latest version, and the addresses of all."""
     latest = _version_json(attachment, attachment.latest)
-    versions = _versions_json(request, of, attachment)
+    versions = _versions_json(to, attachment)
     return {**latest, "versions": versions}
 
 
@@ -361,13 +370,9 @@ def _version_json(attachment: Attachment, version: Version) -> dict[str, object]
     }
 
 
-def _versions_json(
-    request: Request, of: OfRecord, attachment: Attachment
-) -> list[dict[str, object]]:
+def _versions_json(to: AttachedTo, attachment: Attachment) -> list[dict[str, object]]:
     """Return the numbers and addresses of an attachment's versions."""
-    record = f"{base_path(request)}/vobjects/{of.object_name}/{attachment.record_id}"
-    # Relative to the host, as all urls of records are.
-    url = f"{record}/attachments/{attachment.id}/versions"
+    url = f"{to.url}/attachments/{attachment.id}/versions"
     return [
         {"version__v": each.number, "url": f"{url}/{each.number}"}
         for each in attachment.versions

@@ -44,7 +44,7 @@ async def create(
     sent = await read_rows(request)
     batches = vault_of(request).document_batches
     results = await batches.create(caller, sent.rows, id_param)
-    return _answer(request, results)
+    return document_results(request, results)
 
 
 @router.put("", summary="Update documents", openapi_extra=ROWS_DOCUMENTATION)
@@ -57,7 +57,7 @@ async def update(
     sent = await read_rows(request)
     batches = vault_of(request).document_batches
     results = await batches.update(caller, sent.rows, id_param)
-    return _answer(request, results)
+    return document_results(request, results)
 
 
 @router.delete("", summary="Delete documents", openapi_extra=ROWS_DOCUMENTATION)
@@ -73,10 +73,10 @@ async def delete(
     sent = await read_rows(request)
     batches = vault_of(request).document_batches
     results = await batches.delete(caller, sent.rows, id_param)
-    return _answer(request, results)
+    return document_results(request, results)
 
 
-def _answer(request: Request, results: Sequence[RowResult]) -> Response:
+def document_results(request: Request, results: Sequence[RowResult]) -> Response:
     """Return the results, as CSV when the call accepts it."""
     # The same columns as for records, so that one reader serves both.
     if wants_csv(request.headers.get("accept", "")):

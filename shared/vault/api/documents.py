@@ -23,11 +23,13 @@ from shared.vault.api.request_context import (
     vault_of,
     version_of,
 )
+from shared.vault.attachments.attachment_service import OfRecord
 from shared.vault.documents.document_reading import DocumentList
 from shared.vault.documents.document_states import offered
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import Number
 from shared.vault.errors import VaultFault
+from shared.vault.model.field_types import DOCUMENTS
 
 if TYPE_CHECKING:
     from shared.vault.model.component_model import Lifecycle, LifecycleState, UserAction
@@ -168,14 +170,18 @@ async def document(
         caller, version_of(request), place.document_id
     )
     renditions = await vault.document_files.renditions(caller, place)
+    of = OfRecord(caller, DOCUMENTS, str(place.document_id))
+    files = await vault.document_attachments.all(of)
     own = url_of(request, place)
     whole = url_of(request, Place(place.document_id))
+    attached = [
+        {"id": file.id, "url": f"{whole}/attachments/{file.id}"} for file in files
+    ]
     return envelope.success(
         document=row,
         renditions=rendition_urls(own, renditions),
         versions=[_version_json(whole, number) for number in numbers],
-        # A documented member; documents have no attachments here.
-        attachments=[],
+        attachments=attached,
     )
 
 
@@ -211,9 +217,13 @@ async def update(
     caller: EditsDocuments,
     place: Latest,
 ) -> Response:
-    """Changes fields of the latest version; they come as a form or a JSON object."""
+    """Changes fields of the latest version, a form or a JSON object; with `reclassify=true` also its type."""
     fields = await read_fields(request)
-    result = await vault_of(request).documents.update(caller, place, fields)
+    if fields.pop("reclassify", "") == "true":
+        again = vault_of(request).reclassification
+        result = await again.carry_out(caller, place.document_id, fields)
+    else:
+        result = await vault_of(request).documents.update(caller, place, fields)
     return _outcome(result)
 
 
@@ -291,7 +301,7 @@ async def lifecycle_actions(
     lifecycle, state = await vault_of(request).documents.state(caller, place)
     own = f"{url_of(request, place)}/lifecycle_actions"
     actions = [
-        _action_json(own, lifecycle, state, action) for action in state.user_actions
+        action_json(own, lifecycle, state, action) for action in state.user_actions
     ]
     return envelope.success(lifecycle_actions__v=actions)
 
@@ -371,7 +381,7 @@ def _version_json(document_url: str, number: tuple[int, int]) -> dict[str, str]:
     }
 
 
-def _action_json(
+def action_json(
     url: str,
     lifecycle: Lifecycle,
     state: LifecycleState,

@@ -28,11 +28,19 @@ from shared.vault.connections.connector_questions import ConnectorQuestions
 from shared.vault.connections.handshake import Identity
 from shared.vault.direct_data.direct_data_jobs import DirectDataJobs
 from shared.vault.direct_data.direct_data_service import DirectDataService
+from shared.vault.documents.check_out import DocumentLocks
+from shared.vault.documents.document_attachments import (
+    DocumentAttachmentBatches,
+    DocumentAttachments,
+)
 from shared.vault.documents.document_batches import DocumentBatches
 from shared.vault.documents.document_content import DocumentFiles
 from shared.vault.documents.document_reading import DocumentReader
+from shared.vault.documents.document_role_service import DocumentRoles
 from shared.vault.documents.document_service import DocumentService
+from shared.vault.documents.reclassification import Reclassification
 from shared.vault.documents.texts import DocumentTexts
+from shared.vault.documents.version_batches import VersionBatches
 from shared.vault.exceptions import exception_triggers, ignoring
 from shared.vault.exceptions.bulk_retry import BulkRetries
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
@@ -340,12 +348,13 @@ class VaultServices:
 
     def _add_documents(self) -> None:
         self.documents = DocumentService(
-            self.database,
-            self.components,
-            self.records,
-            self.vault_id,
+            self.database, self.components, self.records, self.vault_id
         )
         self.document_files = DocumentFiles(self.database, self.documents, self.content)
+        self.document_locks = DocumentLocks(self.database, self.documents)
+        self.document_roles = DocumentRoles(
+            self.database, self.components, self.documents, self.records
+        )
         self.document_texts = DocumentTexts(self.database, self.content)
         self.document_reader = DocumentReader(self.documents, self.queries)
         self.document_batches = DocumentBatches(
@@ -357,12 +366,17 @@ class VaultServices:
             self.settings.document_file_bytes,
         )
 
+        self.reclassification = Reclassification(self.documents, self.records)
+        self.version_batches = VersionBatches(
+            self.documents,
+            self.document_batches,
+            self.document_files,
+            self.reclassification,
+        )
+
     def _add_attachments(self) -> None:
         self.attachments = AttachmentService(
-            self.database,
-            self.components,
-            self.records,
-            self.content,
+            self.database, self.components, self.records, self.content
         )
         self.attachment_batches = AttachmentBatches(
             self.attachments,
@@ -371,12 +385,19 @@ class VaultServices:
             self.content,
             self.staging,
         )
-        self.attachment_fields = AttachmentFields(
-            self.database,
+        self.document_attachments = DocumentAttachments(
+            self.database, self.components, self.records, self.content, self.documents
+        )
+        self.document_attachment_batches = DocumentAttachmentBatches(
+            self.document_attachments,
             self.components,
             self.records,
             self.content,
             self.staging,
+            self.documents,
+        )
+        self.attachment_fields = AttachmentFields(
+            self.database, self.components, self.records, self.content, self.staging
         )
 
     def _add_loading(self) -> None:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from shared.vault.attachments.attachment_service import AttachmentService
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.files.content_service import ContentService
-    from shared.vault.model.component_model import Field, VaultObject
     from shared.vault.records.record_service import RecordService
     from shared.vault.records.record_writes import Source
     from shared.vault.records.rows import RowResult
@@ -112,15 +111,15 @@ class AttachmentBatches:
             OPERATION_NOT_ALLOWED for an object without attachments.
         """
         self._staging.area(caller)
-        target = self._target(caller, object_name, rows)
-        key = key_field(target, id_param)
-        known = {key.name, FILENAME, FILE, DESCRIPTION, EXTERNAL_ID}
+        self.require(caller, object_name, rows)
+        key = self.key(object_name, id_param)
+        known = {key, FILENAME, FILE, DESCRIPTION, EXTERNAL_ID}
         read = [_checked(row, known, (FILENAME, FILE)) for row in rows]
         # Before the transaction, which would be open while large files are copied.
         kept = [await self._kept(caller, row) for row in read]
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
-            named = await self._named(connection, caller, target, key, read)
+            named = await self.named(connection, caller, object_name, key, read)
             additions: list[tuple[BatchRow, Addition]] = []
             for row, sha256, record_id in zip(read, kept, named, strict=True):
                 addition = _addition(row, sha256, record_id)
@@ -141,7 +140,7 @@ class AttachmentBatches:
 
         :raises VaultFault: as ``create`` does.
         """
-        self._target(caller, object_name, rows)
+        self.require(caller, object_name, rows)
         read = _read_named(rows, id_param, DESCRIPTION)
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
@@ -162,7 +161,7 @@ class AttachmentBatches:
 
         :raises VaultFault: as ``create`` does.
         """
-        self._target(caller, object_name, rows)
+        self.require(caller, object_name, rows)
         read = _read_named(rows, id_param)
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
@@ -172,20 +171,22 @@ class AttachmentBatches:
 
         return await self._change(caller, object_name, read, work)
 
-    def _target(
-        self,
-        caller: Caller,
-        object_name: str,
-        rows: Source,
-    ) -> VaultObject:
-        """Check a call with these rows, and return the object whose attachments it changes.
+    def require(self, caller: Caller, object_name: str, rows: Source) -> None:
+        """Check a call with these rows, which changes attachments of the object's records.
 
         :raises VaultFault: when the caller may not change them, or there are too many rows.
         """
-        target = self._attachments.target(caller, object_name, Operation.EDIT)
+        self._attachments.require(caller, object_name, Operation.EDIT)
         # The number of rows is limited as in record calls.
         self._records.target(caller, object_name, rows)
-        return target
+
+    def key(self, object_name: str, id_param: str | None) -> str:
+        """Return the name of the field by which rows name records.
+
+        :raises VaultFault: INVALID_DATA when it is not unique.
+        """
+        target = self._components.registry.objects[object_name]
+        return key_field(target, id_param).name
 
     async def _kept(self, caller: Caller, row: BatchRow) -> str | None:
         """Store a row's file, and return its checksum; None for a row with errors."""
@@ -200,15 +201,17 @@ class AttachmentBatches:
             return None
         return kept.sha256
 
-    async def _named(
+    async def named(
         self,
         connection: Connection,
         caller: Caller,
-        target: VaultObject,
-        key: Field,
+        object_name: str,
+        key_name: str,
         rows: Sequence[BatchRow],
     ) -> list[str | None]:
         """Lock the records that the rows name, and return their ids; fail a row that names none, whose id is None."""
+        target = self._components.registry.objects[object_name]
+        key = key_field(target, key_name)
         keys = [{key.name: row.values.get(key.name)} for row in rows]
         reader = self._records.reader(target)
         read = reader.read(keys, key)
@@ -236,8 +239,7 @@ class AttachmentBatches:
             # The transaction is repeated after a deadlock: rows begin without the errors of the first time.
             for row, errors in zip(rows, errors_before, strict=True):
                 row.errors = list(errors)
-            registry = self._components.registry
-            writer = AttachmentWriter(connection, registry, caller, object_name)
+            writer = self._attachments.writer(connection, caller, object_name)
             await work(connection, writer)
             # The results are in the rows, which the caller of the transaction has already.
             return []

@@ -1,4 +1,4 @@
-"""Carries out the attachment calls of one record: reads, adds, describes, restores and deletes attachments."""
+"""Carries out the attachment calls of one record or document: reads, adds, describes, restores and deletes them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LOCK = "SELECT id FROM {table} WHERE id = $1 FOR NO KEY UPDATE"
 
 @dataclass(frozen=True, slots=True)
 class OfRecord:
-    """A record whose attachments a call is about, and the caller."""
+    """A record, or a document, whose attachments a call is about, and the caller."""
 
     caller: Caller
     object_name: str
@@ -101,8 +101,7 @@ class AttachmentService:
 
         :raises VaultFault: INVALID_DATA when there is no such record.
         """
-        target = self.target(of.caller, of.object_name, Operation.READ)
-        await self._records.state_of(target, of.record_id)
+        await self.require_record(of, Operation.READ)
         async with self._database.connection() as connection:
             return await table.of_record(connection, of.object_name, of.record_id)
 
@@ -111,7 +110,7 @@ class AttachmentService:
 
         :raises VaultFault: INVALID_DATA when the record has no such attachment.
         """
-        self.target(of.caller, of.object_name, Operation.READ)
+        self.require(of.caller, of.object_name, Operation.READ)
         async with self._database.connection() as connection:
             return await _own(connection, of, attachment_id)
 
@@ -135,12 +134,21 @@ class AttachmentService:
             title = await record_title(connection, registry, target, of.record_id)
         return f"{title} - attachments.zip"
 
-    async def require_record(self, of: OfRecord) -> None:
-        """Check that the caller may attach a file to the record, before the file is read.
+    def require(self, caller: Caller, object_name: str, operation: Operation) -> None:
+        """Check an operation of the caller on attachments.
+
+        :raises VaultFault: as ``target`` does.
+        """
+        self.target(caller, object_name, operation)
+
+    async def require_record(
+        self, of: OfRecord, operation: Operation = Operation.EDIT
+    ) -> None:
+        """Check that the record is there and the caller may do this with its attachments, before a file is read.
 
         :raises VaultFault: as ``target`` does; INVALID_DATA when there is no such record.
         """
-        target = self.target(of.caller, of.object_name, Operation.EDIT)
+        target = self.target(of.caller, of.object_name, operation)
         await self._records.state_of(target, of.record_id)
 
     async def add(
@@ -155,7 +163,7 @@ class AttachmentService:
         :raises VaultFault: INVALID_DATA for a name or description that is not valid, or an unknown record;
             EXCEEDS_FILE_MAX_SIZE.
         """
-        self.target(of.caller, of.object_name, Operation.EDIT)
+        self.require(of.caller, of.object_name, Operation.EDIT)
         name = checked_filename(filename)
         text = checked_text(DESCRIPTION, description, MAX_DESCRIPTION)
         # Before the transaction, which would be open while a large file is sent.
@@ -251,10 +259,8 @@ class AttachmentService:
         results: list[T] = []
 
         async def locked(connection: Connection) -> list[RowResult]:
-            target = self.target(of.caller, of.object_name, Operation.EDIT)
-            await _lock(connection, target, of.record_id)
-            registry = self._components.registry
-            writer = AttachmentWriter(connection, registry, of.caller, target.name)
+            await self.lock(connection, of)
+            writer = self.writer(connection, of.caller, of.object_name)
             result = await work(connection, writer)
             results.append(result)
             # No row of a record is written here, so that none has a result.
@@ -264,20 +270,26 @@ class AttachmentService:
         # A transaction that was repeated has left a result for each time.
         return results[-1]
 
+    async def lock(self, connection: Connection, of: OfRecord) -> None:
+        """Lock the record, whose attachments the caller may change, until the transaction ends.
 
-async def _lock(
-    connection: Connection,
-    target: VaultObject,
-    record_id: str,
-) -> None:
-    """Lock a record until the transaction ends.
+        :raises VaultFault: as ``target`` does; INVALID_DATA when there is no such record.
+        """
+        target = self.target(of.caller, of.object_name, Operation.EDIT)
+        sql = LOCK.format(table=record_table(target.name))
+        possible = "\x00" not in of.record_id
+        if not possible or await connection.fetchval(sql, of.record_id) is None:
+            raise VaultFault(ErrorType.INVALID_DATA, "There is no record with this id")
 
-    :raises VaultFault: INVALID_DATA when there is no such record.
-    """
-    sql = LOCK.format(table=record_table(target.name))
-    possible = "\x00" not in record_id
-    if not possible or await connection.fetchval(sql, record_id) is None:
-        raise VaultFault(ErrorType.INVALID_DATA, "There is no record with this id")
+    def writer(
+        self,
+        connection: Connection,
+        caller: Caller,
+        object_name: str,
+    ) -> AttachmentWriter:
+        """Return what writes attachments of the object's records within a transaction."""
+        registry = self._components.registry
+        return AttachmentWriter(connection, registry, caller, object_name)
 
 
 async def _own(

@@ -49,7 +49,7 @@ class AttachmentWriter:
         added = [step for step in steps if step.added]
         await table.put(self._connection, self._caller, self._object_name, added)
         changes = [_change(step) for step in added]
-        await self._audit(changes)
+        await self.audit(changes)
         return steps
 
     async def taken_external_ids(self, additions: Sequence[Addition]) -> set[int]:
@@ -80,7 +80,7 @@ class AttachmentWriter:
             before = each.audit_text(each.latest)
             after = audit_text(each.filename, each.latest.number, description)
             changes.append((each.record_id, before, after))
-        await self._audit(changes)
+        await self.audit(changes)
 
     async def remove(self, attachments: Sequence[Attachment]) -> None:
         """Delete attachments with all their versions."""
@@ -91,7 +91,7 @@ class AttachmentWriter:
             for each in attachments
             for version in each.versions
         ]
-        await self._audit(changes)
+        await self.audit(changes)
 
     async def remove_version(
         self,
@@ -108,9 +108,9 @@ class AttachmentWriter:
             return
         await table.remove_version(self._connection, attachment.id, number)
         change = (attachment.record_id, attachment.audit_text(version), None)
-        await self._audit([change])
+        await self.audit([change])
 
-    async def _audit(self, changes: Sequence[Change]) -> None:
+    async def audit(self, changes: Sequence[Change]) -> None:
         """Write each change as an edit of its record."""
         edits = [
             ({"id": record_id, FIELD: before}, {FIELD: after})

@@ -50,14 +50,14 @@ class DocumentBatches:
         records: RecordService,
         staging: StagingService,
         content: ContentService,
-        texts: DocumentTexts,
+        document_texts: DocumentTexts,
         limit: int,
     ) -> None:
         self._documents = documents
         self._records = records
         self._staging = staging
         self._content = content
-        self._texts = texts
+        self._texts = document_texts
         self._limit = limit
 
     async def create(
@@ -73,9 +73,9 @@ class DocumentBatches:
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows, or an ``id_param`` that is not a text
             field; OPERATION_NOT_ALLOWED in a Vault without document types.
         """
-        _require_size(rows)
+        require_size(rows)
         self._documents.model(caller, Operation.CREATE)
-        sources = [_texts(row) for row in rows]
+        sources = [texts(row) for row in rows]
         # Before the transaction, which would be open while large files are copied.
         files = [await self._kept(caller, source.get(FILE)) for source in sources]
 
@@ -144,8 +144,8 @@ class DocumentBatches:
 
         :raises VaultFault: as ``create`` does.
         """
-        _require_size(rows)
-        sources = [_texts(row) for row in rows]
+        require_size(rows)
+        sources = [texts(row) for row in rows]
         key = id_param or ID
 
         async def work(connection: Connection) -> list[RowResult]:
@@ -180,9 +180,9 @@ class DocumentBatches:
 
         :raises VaultFault: as ``create`` does.
         """
-        _require_size(rows)
+        require_size(rows)
         key = id_param or ID
-        keys = [_texts(row).get(key, "") for row in rows]
+        keys = [texts(row).get(key, "") for row in rows]
         _, versions = self._documents.model(caller, Operation.DELETE)
         found = await self._documents.with_connection(
             lambda connection: named(connection, versions, key, keys)
@@ -220,20 +220,27 @@ class DocumentBatches:
         path: str | None,
     ) -> SourceFile | VaultFault | None:
         """Store the staged file that a row names, and return it; return the fault when it cannot be stored."""
-        if not path:
-            return None
         try:
-            item = await self._staging.file(caller, path)
-            staged = self._staging.content(item)
-            kept = await self._content.keep(staged, limit=self._limit)
-            file = SourceFile(kept, file_name(path))
-            await self._texts.note(kept, file.format)
+            return await self.kept(caller, path)
         except VaultFault as fault:
             return fault
+
+    async def kept(self, caller: Caller, path: str | None) -> SourceFile | None:
+        """Store the staged file of this path, and return it; None without a path.
+
+        :raises VaultFault: when there is no such file, or it cannot be stored.
+        """
+        if not path:
+            return None
+        item = await self._staging.file(caller, path)
+        staged = self._staging.content(item)
+        kept = await self._content.keep(staged, limit=self._limit)
+        file = SourceFile(kept, file_name(path))
+        await self._texts.note(kept, file.format)
         return file
 
 
-def _require_size(rows: Source) -> None:
+def require_size(rows: Source) -> None:
     """Check the number of rows of a call.
 
     :raises VaultFault: INVALID_DATA for more than ``MAX_ROWS``.
@@ -244,7 +251,7 @@ def _require_size(rows: Source) -> None:
         )
 
 
-def _texts(row: Mapping[str, object]) -> Texts:
+def texts(row: Mapping[str, object]) -> Texts:
     """Return a row's values as a form would send them, without those that are None."""
     return {name: _plain(value) for name, value in row.items() if value is not None}
 

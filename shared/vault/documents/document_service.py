@@ -12,6 +12,11 @@ from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
 from shared.vault.documents import document_store as store
+from shared.vault.documents.check_out import (
+    check_in,
+    forget_lock,
+    require_unlocked,
+)
 from shared.vault.documents.document_states import (
     AuditLine,
     becomes_steady,
@@ -33,11 +38,13 @@ from shared.vault.documents.versions import (
     version_id,
 )
 from shared.vault.errors import VaultFault
+from shared.vault.files.attachment_table import forget as forget_attachments
 from shared.vault.model.component_model import VaultObject
 from shared.vault.model.field_types import DOCUMENTS
 from shared.vault.queries.document_target import SOURCE_FILE
 from shared.vault.records.deletions import note_deletions
 from shared.vault.records.named_actions import ActionContext, RowsRefused
+from shared.vault.records.record_roles import forget_roles
 from shared.vault.records.rows import UPDATED, ReadRow, RowResult
 from shared.vault.storage.clock import moment
 
@@ -139,6 +146,7 @@ class DocumentService:
         async def work(connection: Connection) -> Number:
             model, versions = self.model(caller, Operation.EDIT)
             before = await store.locked(connection, versions, Place(document_id))
+            await require_unlocked(connection, caller, document_id)
             number = await self._insert_draft(
                 connection, caller, model, versions, before
             )
@@ -147,6 +155,7 @@ class DocumentService:
                 await connection.execute(store.COPY_FILE, before["id"], version)
             else:
                 await keep_file(connection, version, SOURCE_FILE, file)
+                await check_in(connection, caller, document_id)
             lines = [("version", str(Number.of(before)), str(number))]
             await entries.document_changed(
                 connection, caller, entries.EDIT, document_id, lines
@@ -213,11 +222,15 @@ class DocumentService:
         async def work(connection: Connection) -> None:
             _, versions = self.model(caller, Operation.DELETE)
             found = await store.locked(connection, versions, place)
+            await require_unlocked(connection, caller, place.document_id)
             rows = await connection.fetch(store.IDS, place.document_id)
             ids = [row["id"] for row in rows]
             lines: Sequence[AuditLine] = ()
             if place.number is None:
                 deleted = str(place.document_id)
+                await forget_lock(connection, place.document_id)
+                await forget_roles(connection, [DOCUMENTS], [deleted])
+                await forget_attachments(connection, [DOCUMENTS], [deleted])
             elif len(ids) == 1:
                 raise VaultFault(
                     ErrorType.OPERATION_NOT_ALLOWED,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 OCTETS = "application/octet-stream"
-_TABLE = table(VERSIONS)
+VERSION_TABLE = table(VERSIONS)
 
 # One writer a document at a time: a version that follows is then always of the latest.
 ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('document.' || id, 2)) FROM unnest($1::bigint[]) AS id"
@@ -33,22 +33,28 @@ FROM unnest($2::text[]) AS key"""
 NEXT_ID = "SELECT nextval('platform.document_id')"
 NEXT_IDS = "SELECT nextval('platform.document_id') AS id FROM generate_series(1, $1)"
 # The latest version of a document, the latest of several documents, one by its number, and all of a document.
-LATEST = f"SELECT id FROM {_TABLE} WHERE {DOCUMENT_ID} = $1 AND latest_version__sys"
-ALL_LATEST = f"SELECT id FROM {_TABLE} WHERE {DOCUMENT_ID} = ANY($1::bigint[]) AND latest_version__sys"
-NUMBERED = f"""SELECT id FROM {_TABLE}
+LATEST = (
+    f"SELECT id FROM {VERSION_TABLE} WHERE {DOCUMENT_ID} = $1 AND latest_version__sys"
+)
+ALL_LATEST = f"SELECT id FROM {VERSION_TABLE} WHERE {DOCUMENT_ID} = ANY($1::bigint[]) AND latest_version__sys"
+NUMBERED = f"""SELECT id FROM {VERSION_TABLE}
 WHERE {DOCUMENT_ID} = $1 AND major_version_number__v = $2 AND minor_version_number__v = $3"""
-IDS = f"SELECT id FROM {_TABLE} WHERE {DOCUMENT_ID} = $1"
+IDS = f"SELECT id FROM {VERSION_TABLE} WHERE {DOCUMENT_ID} = $1"
 # No version of a document is its latest any more; the one of the highest number is.
-NOT_LATEST = f"UPDATE {_TABLE} SET latest_version__sys = false WHERE {DOCUMENT_ID} = $1"
-MAKE_LATEST = f"""UPDATE {_TABLE} SET latest_version__sys = true WHERE id = (
-    SELECT id FROM {_TABLE} WHERE {DOCUMENT_ID} = $1
+NOT_LATEST = (
+    f"UPDATE {VERSION_TABLE} SET latest_version__sys = false WHERE {DOCUMENT_ID} = $1"
+)
+MAKE_LATEST = f"""UPDATE {VERSION_TABLE} SET latest_version__sys = true WHERE id = (
+    SELECT id FROM {VERSION_TABLE} WHERE {DOCUMENT_ID} = $1
     ORDER BY major_version_number__v DESC, minor_version_number__v DESC LIMIT 1)"""
 # Versions, and the files of versions.
-DELETE = f"DELETE FROM {_TABLE} WHERE id = ANY($1::text[])"
+DELETE = f"DELETE FROM {VERSION_TABLE} WHERE id = ANY($1::text[])"
 DELETE_FILES = "DELETE FROM platform.document_file WHERE version_id = ANY($1::text[])"
 # The highest major number of a document; a version under another number, and its files with it.
-MAJOR = f"SELECT max(major_version_number__v) FROM {_TABLE} WHERE {DOCUMENT_ID} = $1"
-RENUMBER = f"""UPDATE {_TABLE}
+MAJOR = (
+    f"SELECT max(major_version_number__v) FROM {VERSION_TABLE} WHERE {DOCUMENT_ID} = $1"
+)
+RENUMBER = f"""UPDATE {VERSION_TABLE}
 SET id = $2, global_version_id__sys = $3, major_version_number__v = $4, minor_version_number__v = $5 WHERE id = $1"""
 RENUMBER_FILES = (
     """UPDATE platform.document_file SET version_id = $2 WHERE version_id = $1"""
@@ -63,7 +69,7 @@ ON CONFLICT (version_id, rendition) DO UPDATE
 SET sha256 = EXCLUDED.sha256, filename = EXCLUDED.filename, format = EXCLUDED.format
 """
 # The other versions of a document that are in some states, in another state.
-IN_STATE = f"""UPDATE {_TABLE} SET status__v = $3
+IN_STATE = f"""UPDATE {VERSION_TABLE} SET status__v = $3
 WHERE {DOCUMENT_ID} = $1 AND lifecycle__v = $2 AND status__v = ANY($4::text[]) AND id <> $5 RETURNING id, status__v"""
 
 
@@ -159,7 +165,7 @@ async def taken(
     # Sorted, as all callers lock them, so that two calls never wait for each other.
     await connection.execute(KEYS_ALONE, key, sorted(set(values)))
     column = quote(key)
-    sql = f"SELECT {column} AS key FROM {_TABLE} WHERE {column} = ANY($1::text[]) AND latest_version__sys"
+    sql = f"SELECT {column} AS key FROM {VERSION_TABLE} WHERE {column} = ANY($1::text[]) AND latest_version__sys"
     rows = await connection.fetch(sql, values)
     return {row["key"] for row in rows}
 

@@ -6,15 +6,24 @@ import asyncio
 import codecs
 import html
 import re
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING
 
+import structlog
+
+from shared.vault.documents import binary_text
+from shared.vault.documents.binary_text import MEDIA_TYPES
 from shared.vault.files.content_service import Content
 
 if TYPE_CHECKING:
     from shared.vault.files.content_service import ContentService
     from shared.vault.storage.database import Database
 
-MAX_BYTES = 2**20  # of a file that are looked at
+log = structlog.get_logger(__name__)
+
+MAX_BYTES = 2**20  # of a text file that are looked at
+MAX_BINARY_BYTES = 32 * 2**20  # of a PDF or Office file; a larger one has no text
 MAX_TEXT = 200_000  # characters that are kept
 PAGE = 500  # files that are read for one statement
 
@@ -61,6 +70,8 @@ class DocumentTexts:
     def __init__(self, database: Database, content: ContentService) -> None:
         self._database = database
         self._content = content
+        # One process at a time: a load of many files leaves the processors to those who wait for answers.
+        self._extracting = asyncio.Semaphore(1)
 
     async def note(self, content: Content, media_type: str) -> None:
         """Store the text of a file, unless its type has none or it is stored already."""
@@ -69,15 +80,45 @@ class DocumentTexts:
         async with self._database.connection() as connection:
             if await connection.fetchval(KNOWN, content.sha256):
                 return
-        data = await self._beginning(content)
-        # A megabyte of markup takes long enough to keep other requests waiting.
-        text = await asyncio.to_thread(plain_text, data, media_type)
+        if media_type in MEDIA_TYPES:
+            text = await self._binary_text(content, media_type)
+        else:
+            data = await self._beginning(content, MAX_BYTES)
+            # A megabyte of markup takes long enough to keep other requests waiting.
+            text = await asyncio.to_thread(plain_text, data, media_type)
         async with self._database.connection() as connection:
             await connection.execute(KEEP, content.sha256, text)
 
-    async def _beginning(self, content: Content) -> bytes:
-        """Return the first bytes of a file, from which the text is extracted."""
-        length = min(content.size, MAX_BYTES)
+    async def _binary_text(self, content: Content, media_type: str) -> str:
+        """Return the text of a PDF or Office file, extracted in a process that ends by itself; "" without one."""
+        # Neither format can be read from its beginning alone.
+        if content.size > MAX_BINARY_BYTES:
+            return ""
+        async with self._extracting:
+            data = await self._beginning(content, MAX_BINARY_BYTES)
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                binary_text.__name__,
+                media_type,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=DEVNULL,
+            )
+            try:
+                written, _ = await process.communicate(data)
+            finally:
+                if process.returncode is None:
+                    process.kill()
+        if process.returncode == 0:
+            return written.decode()
+        # A process that wanted too much was ended by the system; its file has no text, rather than be tried again.
+        log.warning("text_not_read", format=media_type, status=process.returncode)
+        return ""
+
+    async def _beginning(self, content: Content, most: int) -> bytes:
+        """Return the first bytes of a file, at most so many, from which the text is extracted."""
+        length = min(content.size, most)
         chunks = [chunk async for chunk in self._content.read(content, 0, length)]
         return b"".join(chunks)
 
@@ -102,13 +143,13 @@ def is_text(media_type: str) -> bool:
     """Return whether files of this type are text that can be searched."""
     if media_type.startswith("text/"):
         return True
-    return media_type in _MARKUP or media_type in _PLAIN
+    return media_type in _MARKUP | _PLAIN | MEDIA_TYPES
 
 
 def plain_text(data: bytes, media_type: str) -> str:
     """Return the words of the beginning of a file, without markup, separated by one space each.
 
-    ``is_text`` must be true of ``media_type``.
+    ``is_text`` must be true of ``media_type``, and it must be none of ``MEDIA_TYPES``.
     """
     # PostgreSQL stores no null characters in texts; entities of markup may bring new ones.
     text = _decoded(data[:MAX_BYTES]).replace("\x00", " ")

@@ -48,13 +48,17 @@ _FILE = {
     "md5checksum__v": ("c.md5", "MD5 Checksum", FieldType.STRING),
 }
 
-# The fields that are made of others, for which documents have no columns: SQL, label, type. Here nobody locks or links
-# a document, and none is a binder; its owner is who created it.
+# The fields that are made of others, for which documents have no columns: SQL, label, type. Here nobody links a
+# document, and none is a binder; its owner is who created it.
 _COMPUTED = {
     "latest_version__v": ("v.latest_version__sys", "Latest Version", FieldType.BOOLEAN),
     "owner__v": ("v.created_by__v", "Owner", FieldType.NUMBER),
     "pages__v": ("NULL::bigint", "Pages", FieldType.NUMBER),
-    "locked__v": ("false", "Locked", FieldType.BOOLEAN),
+    "locked__v": (
+        f"EXISTS (SELECT FROM platform.document_lock l WHERE l.document_id = v.{quote(DOCUMENT_ID)})",
+        "Locked",
+        FieldType.BOOLEAN,
+    ),
     "crosslink__v": ("false", "CrossLink", FieldType.BOOLEAN),
     "binder__v": ("false", "Binder", FieldType.BOOLEAN),
 }

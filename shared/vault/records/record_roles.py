@@ -202,6 +202,10 @@ def _without_unknown(
     return RoleRow(row.assignments, (*row.errors, error))
 
 
+RoleEdit = tuple[dict[str, str], dict[str, str | None]]
+"""The ``id`` of a record with its role columns before a change, and its role columns after it."""
+
+
 async def store_roles(
     connection: Connection,
     registry: Registry,
@@ -211,8 +215,19 @@ async def store_roles(
     change: RoleChange,
 ) -> None:
     """Change the roles of records, pairs of id and assignments, and write the change to the audit trail."""
+    edits = await change_roles(connection, object_name, assigned, change)
+    await entries.edited(connection, registry, caller, object_name, edits)
+
+
+async def change_roles(
+    connection: Connection,
+    object_name: str,
+    assigned: Sequence[tuple[str, Assignments]],
+    change: RoleChange,
+) -> list[RoleEdit]:
+    """Change the roles of records or documents, pairs of id and assignments; return what the caller has to audit."""
     if not assigned:
-        return
+        return []
     ids = [record_id for record_id, _ in assigned]
     # Read before and after, not worked out: ids that were there already are no change.
     before = await _columns(connection, object_name, ids)
@@ -222,12 +237,12 @@ async def store_roles(
     names: set[str] = set()
     for columns in (*before.values(), *after.values()):
         names |= columns.keys()
-    edits: list[tuple[dict[str, str], dict[str, str | None]]] = []
+    edits: list[RoleEdit] = []
     for record_id in dict.fromkeys(ids):
         former = {"id": record_id, **before.get(record_id, {})}
         current = after.get(record_id, {})
         edits.append((former, {name: current.get(name) for name in names}))
-    await entries.edited(connection, registry, caller, object_name, edits)
+    return edits
 
 
 async def replace_roles(

@@ -30,6 +30,25 @@ RECORD_PATH = "/vobjects/{object_name}/{record_id}"
 ATTACHMENT = f"{RECORD_PATH}/attachments/{{attachment_id}}"
 VERSION = "/objects/documents/{document_id}/versions/{major}/{minor}"
 
+OF_PAPER = "/objects/documents/{document_id}/attachments"
+
+
+def attached(of_document: str, address: str) -> dict[str, tuple[Door, ...]]:
+    """The doors to the attachments of a document, by their routes; ``address`` is that of the planted one."""
+    one, version = "/{attachment_id}", "/versions/{attachment_version}"
+    paper = f"{address}/{{paper_id}}"
+    return {
+        f"GET {of_document}": (Door(DOCUMENT, address),),
+        f"GET {of_document}/file": (Door(DOCUMENT, f"{address}/file"),),
+        f"GET {of_document}{one}": (Door(DOCUMENT, paper),),
+        f"GET {of_document}{one}/file": (Door(DOCUMENT, f"{paper}/file"),),
+        f"GET {of_document}{one}{version}": (Door(DOCUMENT, f"{paper}/versions/1"),),
+        f"GET {of_document}{one}{version}/file": (
+            Door(DOCUMENT, f"{paper}/versions/1/file"),
+        ),
+    }
+
+
 DOORS: dict[str, tuple[Door, ...]] = {
     "POST /query": (
         query(RECORD, "SELECT name__v, text__c FROM secret__c"),
@@ -101,6 +120,14 @@ DOORS: dict[str, tuple[Door, ...]] = {
     ),
     f"GET {VERSION}/renditions/{{rendition_type}}": (
         Door(DOCUMENT, f"{PAPER}/versions/0/1/{RENDITION}"),
+    ),
+    **attached(OF_PAPER, f"{PAPER}/attachments"),
+    **attached(f"{VERSION}/attachments", f"{PAPER}/versions/0/1/attachments"),
+    "GET /objects/documents/{document_id}/version/{major}/{minor}/attachments": (
+        Door(DOCUMENT, f"{PAPER}/version/0/1/attachments"),
+    ),
+    "GET /objects/documents/{document_id}/{major}/{minor}/attachments/file": (
+        Door(DOCUMENT, f"{PAPER}/0/1/attachments/file"),
     ),
     f"GET {JOB}/results": (
         Door(RECORD, "/services/loader/{extract}/tasks/1/results"),

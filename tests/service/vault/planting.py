@@ -114,7 +114,12 @@ async def _document(admin: Api, values: Mapping[str, str]) -> dict[str, str]:
     rendition = f"{path}/renditions/viewable_rendition__v"
     made = await admin.post(rendition, data=_form(DOCUMENT))
     assert made.status == "SUCCESS", made.text
-    return {"document_id": str(answer.body["id"])}
+    attached = await admin.post(f"{path}/attachments", data=_form(DOCUMENT))
+    assert attached.status == "SUCCESS", attached.text
+    return {
+        "document_id": str(answer.body["id"]),
+        "paper_id": str(attached.data["id"]),
+    }
 
 
 async def _jobs(admin: Api, values: Mapping[str, str]) -> dict[str, str]:

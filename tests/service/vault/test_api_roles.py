@@ -22,6 +22,10 @@ ADMIN = {"admin"}
 
 ATTACHED = "/vobjects/{object_name}/{record_id}/attachments/{attachment_id}/versions/{attachment_version}"
 LIFECYCLE_ACTION = "/objects/documents/{document_id}/versions/{major}/{minor}/lifecycle_actions/{action_name}"
+VERSION_FILE = (
+    "/objects/documents/{document_id}/versions/{major}/{minor}"
+    "/attachments/{attachment_id}/versions/{attachment_version}"
+)
 SUBTYPE = "GET /metadata/objects/documents/types/{type_name}/subtypes/{subtype_name}"
 
 # Paths are called as they stand, on an object that only some may see; what lets a caller in may still refuse the call.
@@ -137,6 +141,47 @@ ROUTES = {
     "GET /objects/documents/{document_id}/versions/{major}/{minor}/lifecycle_actions": SIGNED_IN,
     f"GET {LIFECYCLE_ACTION}/entry_requirements": SIGNED_IN,
     "PUT /objects/documents/{document_id}/versions/{major}/{minor}/lifecycle_actions/{action_name}": SIGNED_IN,
+    "GET /metadata/objects/documents/lock": SIGNED_IN,
+    "POST /objects/documents/{document_id}/lock": SIGNED_IN,
+    "GET /objects/documents/{document_id}/lock": SIGNED_IN,
+    "DELETE /objects/documents/{document_id}/lock": SIGNED_IN,
+    "GET /objects/documents/{document_id}/roles": SIGNED_IN,
+    "GET /objects/documents/{document_id}/roles/{role_name}": SIGNED_IN,
+    "POST /objects/documents/{document_id}/roles": SIGNED_IN,
+    "DELETE /objects/documents/{document_id}/roles/{role_name_and_user_or_group}/{holder_id}": SIGNED_IN,
+    "POST /objects/documents/roles/batch": SIGNED_IN,
+    "DELETE /objects/documents/roles/batch": SIGNED_IN,
+    "GET /objects/documents/{document_id}/attachments": SIGNED_IN,
+    "POST /objects/documents/{document_id}/attachments": SIGNED_IN,
+    "GET /objects/documents/{document_id}/attachments/file": SIGNED_IN,
+    "GET /objects/documents/{document_id}/attachments/{attachment_id}": SIGNED_IN,
+    "PUT /objects/documents/{document_id}/attachments/{attachment_id}": SIGNED_IN,
+    "DELETE /objects/documents/{document_id}/attachments/{attachment_id}": SIGNED_IN,
+    "GET /objects/documents/{document_id}/attachments/{attachment_id}/file": SIGNED_IN,
+    "GET /objects/documents/{document_id}/attachments/{attachment_id}/versions": SIGNED_IN,
+    "GET /objects/documents/{document_id}/attachments/{attachment_id}/versions/{attachment_version}": SIGNED_IN,
+    "POST /objects/documents/{document_id}/attachments/{attachment_id}/versions/{attachment_version}": SIGNED_IN,
+    "DELETE /objects/documents/{document_id}/attachments/{attachment_id}/versions/{attachment_version}": SIGNED_IN,
+    "GET /objects/documents/{document_id}/attachments/{attachment_id}/versions/{attachment_version}/file": SIGNED_IN,
+    "GET /objects/documents/{document_id}/versions/{major}/{minor}/attachments": SIGNED_IN,
+    "GET /objects/documents/{document_id}/versions/{major}/{minor}/attachments/file": SIGNED_IN,
+    "GET /objects/documents/{document_id}/versions/{major}/{minor}/attachments/{attachment_id}": SIGNED_IN,
+    "GET /objects/documents/{document_id}/versions/{major}/{minor}/attachments/{attachment_id}/file": SIGNED_IN,
+    "GET /objects/documents/{document_id}/versions/{major}/{minor}/attachments/{attachment_id}/versions": SIGNED_IN,
+    f"GET {VERSION_FILE}": SIGNED_IN,
+    f"GET {VERSION_FILE}/file": SIGNED_IN,
+    "GET /objects/documents/{document_id}/version/{major}/{minor}/attachments": SIGNED_IN,
+    "GET /objects/documents/{document_id}/{major}/{minor}/attachments/file": SIGNED_IN,
+    "POST /objects/documents/attachments/batch": SIGNED_IN,
+    "PUT /objects/documents/attachments/batch": SIGNED_IN,
+    "DELETE /objects/documents/attachments/batch": SIGNED_IN,
+    "POST /objects/documents/versions/batch": SIGNED_IN,
+    "DELETE /objects/documents/versions/batch": ADMIN,
+    "POST /objects/documents/renditions/batch": SIGNED_IN,
+    "DELETE /objects/documents/renditions/batch": SIGNED_IN,
+    "PUT /objects/documents/batch/actions/reclassify": SIGNED_IN,
+    "POST /objects/documents/lifecycle_actions": SIGNED_IN,
+    "PUT /objects/documents/lifecycle_actions/{action_name}": SIGNED_IN,
     "GET /metadata/objects/documents/properties": SIGNED_IN,
     "GET /metadata/objects/documents/types": SIGNED_IN,
     "GET /metadata/objects/documents/types/{type_name}": SIGNED_IN,
@@ -303,6 +348,8 @@ PREFIX = "/api/{version:vault_version}"
 VALUES = {
     "layout_name": "nothing__c",
     "role_name": "owner__v",
+    "role_name_and_user_or_group": "editor__v.user",
+    "holder_id": "2",
     "integration": "medical_inquiry_details__v",
     "batch": "1",
     "slice_number": "1",

@@ -21,10 +21,10 @@ HTML, XML, TXT, CSV = "text/html", "application/xml", "text/plain", "text/csv"
         (XML, True),
         ("application/json", True),
         ("image/svg+xml", True),
-        ("application/pdf", False),
+        ("application/pdf", True),
         (
             "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-            False,
+            True,
         ),
         ("application/octet-stream", False),
         ("image/png", False),

@@ -51,6 +51,11 @@ PATH: dict[str, tuple[str, object]] = {
     "token_id": ("Id of an access token.", "V0T000000000101"),
     "layout_name": ("Name of a page layout.", "product_detail_page_layout__c"),
     "role_name": ("Name of a role.", "viewer__v"),
+    "role_name_and_user_or_group": (
+        "`{role}.user` or `{role}.group`.",
+        "editor__v.user",
+    ),
+    "holder_id": ("Id of the user or group that has the role.", 10001),
     "group_id": ("Id of a group.", 1358979070034),
     "queue_name": ("Name of a queue.", "medical_crm_outbound_queue__v"),
     "api_name": ("API name of a connection.", "medical_crm__v"),

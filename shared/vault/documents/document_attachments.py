@@ -1,0 +1,178 @@
+"""Keeps attachments of documents: those of a document belong to all its versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from shared.protocol.error_types import ErrorType
+from shared.protocol.whole_numbers import whole_number
+from shared.vault.access.permissions import Operation
+from shared.vault.attachments.attachment_batches import AttachmentBatches, BatchRow
+from shared.vault.attachments.attachment_service import AttachmentService, OfRecord
+from shared.vault.attachments.attachment_writing import (
+    FIELD,
+    AttachmentWriter,
+    Change,
+)
+from shared.vault.audit import audit_entries as entries
+from shared.vault.documents import document_store as store
+from shared.vault.documents.document_batches import require_size
+from shared.vault.documents.document_keys import ID, MAX_ID
+from shared.vault.documents.document_store import Place
+from shared.vault.errors import VaultFault
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.documents.document_service import DocumentService
+    from shared.vault.files.content_service import ContentService
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.records.record_writes import Source
+    from shared.vault.staging.staging_service import StagingService
+    from shared.vault.storage.database import Connection, Database
+
+TITLE = f"""SELECT format('Document %s (v. %s.%s)',
+    document_number__v, major_version_number__v, minor_version_number__v)
+FROM {store.VERSION_TABLE} WHERE id = $1"""
+
+
+class DocumentAttachmentWriter(AttachmentWriter):
+    """Writes attachments of documents, which have an audit trail of their own."""
+
+    async def audit(self, changes: Sequence[Change]) -> None:
+        """Write each change as an edit of its document."""
+        lines: dict[int, list[tuple[str, object, object]]] = {}
+        for document_id, before, after in changes:
+            listed = lines.setdefault(int(document_id), [])
+            listed.append((FIELD, before, after))
+        await entries.documents_changed(
+            self._connection, self._caller, entries.EDIT, lines
+        )
+
+
+class DocumentAttachments(AttachmentService):
+    """Serves the attachments of documents; who may read or edit documents may read or change their attachments."""
+
+    def __init__(
+        self,
+        database: Database,
+        components: ComponentService,
+        records: RecordService,
+        content: ContentService,
+        documents: DocumentService,
+    ) -> None:
+        super().__init__(database, components, records, content)
+        self._documents = documents
+
+    def require(self, caller: Caller, object_name: str, operation: Operation) -> None:  # noqa: ARG002  the base names it
+        """Check an operation of the caller on documents.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; OPERATION_NOT_ALLOWED in a Vault without document types.
+        """
+        self._documents.model(caller, operation)
+
+    async def require_record(
+        self, of: OfRecord, operation: Operation = Operation.EDIT
+    ) -> None:
+        """Check that the document is there and the caller may do this with it.
+
+        :raises VaultFault: INVALID_DATA when there is no such document.
+        """
+        await self.require_version(of.caller, Place(int(of.record_id)), operation)
+
+    async def require_version(
+        self, caller: Caller, place: Place, operation: Operation = Operation.READ
+    ) -> None:
+        """Check that a version is there and the caller may do this with it.
+
+        :raises VaultFault: INVALID_DATA when there is no such version.
+        """
+        self._documents.model(caller, operation)
+        async with self._database.connection() as connection:
+            await store.find(connection, place)
+
+    async def archive_name(self, of: OfRecord) -> str:
+        """Return the file name of the archive of a document's attachments, with the number of its latest version.
+
+        :raises VaultFault: INVALID_DATA when there is no such document.
+        """
+        self._documents.model(of.caller, Operation.READ)
+        async with self._database.connection() as connection:
+            version = await store.find(connection, Place(int(of.record_id)))
+            title = await connection.fetchval(TITLE, version)
+        return f"{title} - attachments.zip"
+
+    async def lock(self, connection: Connection, of: OfRecord) -> None:
+        """Lock the document until the transaction ends.
+
+        :raises VaultFault: INVALID_DATA when there is no such document.
+        """
+        _, versions = self._documents.model(of.caller, Operation.EDIT)
+        await store.locked(connection, versions, Place(int(of.record_id)))
+
+    def writer(
+        self,
+        connection: Connection,
+        caller: Caller,
+        object_name: str,
+    ) -> AttachmentWriter:
+        """Return what writes attachments of documents within a transaction."""
+        registry = self._components.registry
+        return DocumentAttachmentWriter(connection, registry, caller, object_name)
+
+
+class DocumentAttachmentBatches(AttachmentBatches):
+    """Serves the attachment calls of many documents, which rows name by ``id``."""
+
+    def __init__(
+        self,
+        attachments: DocumentAttachments,
+        components: ComponentService,
+        records: RecordService,
+        content: ContentService,
+        staging: StagingService,
+        documents: DocumentService,
+    ) -> None:
+        super().__init__(attachments, components, records, content, staging)
+        self._documents = documents
+
+    def require(self, caller: Caller, object_name: str, rows: Source) -> None:  # noqa: ARG002  the base names it
+        """Check a call with these rows.
+
+        :raises VaultFault: when the caller may not change documents, or there are too many rows.
+        """
+        self._documents.model(caller, Operation.EDIT)
+        require_size(rows)
+
+    def key(self, object_name: str, id_param: str | None) -> str:  # noqa: ARG002  the base names it
+        """Return the name of the field by which rows name documents, ``id``.
+
+        :raises VaultFault: INVALID_DATA for another field.
+        """
+        if id_param not in (None, ID):
+            message = f"Documents are named by [{ID}] here"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        return ID
+
+    async def named(
+        self,
+        connection: Connection,
+        caller: Caller,
+        object_name: str,  # noqa: ARG002  the base names it
+        key_name: str,  # noqa: ARG002  the base names it
+        rows: Sequence[BatchRow],
+    ) -> list[str | None]:
+        """Lock the documents that the rows name, and return their ids; fail a row that names none."""
+        _, versions = self._documents.model(caller, Operation.EDIT)
+        ids = [whole_number(row.text(ID), MAX_ID) for row in rows]
+        wanted = [each for each in ids if each]
+        known = await store.latest_locked(connection, versions, wanted)
+        named: list[str | None] = []
+        for row, document_id in zip(rows, ids, strict=True):
+            if document_id not in known:
+                row.fail(ErrorType.INVALID_DATA, "There is no document with this id")
+                named.append(None)
+            else:
+                named.append(str(document_id))
+        return named

@@ -1,0 +1,91 @@
+"""Gives a document another type: its fields and versions stay, its lifecycle begins anew if the type has another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from shared.vault.access.permissions import Operation
+from shared.vault.components.document_model import VERSIONS
+from shared.vault.documents import document_store as store
+from shared.vault.documents.check_out import require_no_lock
+from shared.vault.documents.document_store import Place
+from shared.vault.documents.versions import (
+    CHOSEN,
+    LEVELS,
+    LIFECYCLE,
+    lifecycle_of,
+    type_of,
+)
+from shared.vault.records.rows import UPDATED, RowResult
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.access.caller import Caller
+    from shared.vault.documents.document_service import DocumentService
+    from shared.vault.model.component_model import DocumentModel
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.storage.database import Connection
+
+
+class Reclassification:
+    """Reclassifies documents, for callers who may edit them."""
+
+    def __init__(self, documents: DocumentService, records: RecordService) -> None:
+        self._documents = documents
+        self._records = records
+
+    async def carry_out(
+        self,
+        caller: Caller,
+        document_id: int,
+        fields: Mapping[str, str],
+    ) -> RowResult:
+        """Give the latest version of a document the type that the fields name, and change its other fields by them.
+
+        :raises VaultFault: INVALID_DATA or PARAMETER_REQUIRED when there is no such document, or the fields choose no
+            valid type or lifecycle; OPERATION_NOT_ALLOWED when it is checked out.
+        """
+
+        async def work(connection: Connection) -> RowResult:
+            model, versions = self._documents.model(caller, Operation.EDIT)
+            before = await store.locked(connection, versions, Place(document_id))
+            await require_no_lock(connection, document_id)
+            chosen = _chosen(model, before, fields)
+            own = {name: text for name, text in fields.items() if name not in CHOSEN}
+            read = self._documents.read([own], versions)
+            batch = self._records.batch(connection, caller, versions)
+            (row,) = await batch.resolve(read)
+            record_id = str(document_id)
+            if row.errors:
+                return row.refused(record_id).result()
+            changes = [(before, {**row.values, **chosen})]
+            await self._documents.change(connection, caller, versions, changes)
+            return RowResult(id=record_id, event=UPDATED)
+
+        return await self._records.carry_out(work, VERSIONS)
+
+
+def _chosen(
+    model: DocumentModel,
+    before: Record,
+    fields: Mapping[str, str],
+) -> dict[str, object]:
+    """Return the type, lifecycle and state of a version that is reclassified by these fields.
+
+    It keeps its lifecycle and state if the type has that lifecycle, unless the fields choose another.
+    """
+    kind = type_of(model, fields)
+    current = before[LIFECYCLE]
+    wanted = fields.get(LIFECYCLE)
+    if not wanted and current in model.lifecycles_of(kind.name):
+        wanted = current
+    lifecycle = lifecycle_of(model, kind, wanted)
+    levels: dict[str, object] = dict.fromkeys(LEVELS)
+    # Not strict: a type may have fewer levels.
+    levels.update(zip(LEVELS, kind.path, strict=False))
+    if lifecycle.name == current:
+        return levels
+    state = lifecycle.starting_state
+    return {**levels, LIFECYCLE: lifecycle.name, "status__v": state}

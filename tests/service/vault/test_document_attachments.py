@@ -1,0 +1,113 @@
+"""Files attached to documents: by one call on one document or version, and on many."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from tests.service.vault import documenting
+from tests.service.vault.documenting import DOCUMENTS, created, download, form, run
+from tests.service.vault.served import Api
+from tests.service.vault.test_loader_api import stage
+
+types = documenting.types
+
+
+async def attached(client: Api, document_id: int, content: bytes, name: str) -> int:
+    own = f"{DOCUMENTS}/{document_id}/attachments"
+    answer = await client.post(own, data=form(content, name))
+    assert answer.status == "SUCCESS", answer.text
+    return int(answer.data["id"])
+
+
+async def test_a_document_s_file_has_versions(admin: Api, user: Api) -> None:
+    document_id = await created(user, b"letter")
+    own = f"{DOCUMENTS}/{document_id}/attachments"
+    assert (await user.get(own)).data == []
+    file_id = await attached(user, document_id, b"one", "study.txt")
+    assert await attached(user, document_id, b"two", "study.txt") == file_id
+    again = await user.post(own, data=form(b"two", "study.txt"))
+    assert again.status == "WARNING"
+    (shown,) = (await user.get(own)).data
+    assert (shown["filename__v"], shown["version__v"]) == ("study.txt", 2)
+    address = shown["versions"][0]["url"].removeprefix(f"{user.url}/api/v25.1")
+    assert address == f"{own}/{file_id}/versions/1"
+    assert (await user.get(address)).data[0]["size__v"] == 3
+    listed = (await user.get(f"{own}/{file_id}/versions")).data
+    assert [each["version__v"] for each in listed] == [1, 2]
+    assert (await download(user, f"{address}/file"))[2] == b"one"
+    assert (await download(user, f"{own}/{file_id}/file"))[2] == b"two"
+    described = await user.put(f"{own}/{file_id}", data={"description__v": "The study"})
+    assert described.status == "SUCCESS"
+    restored = await user.post(f"{address}?restore=true")
+    assert restored.data == {"id": file_id, "version__v": 3}
+    assert (await user.delete(f"{own}/{file_id}/versions/2")).status == "SUCCESS"
+    whole = (await user.get(f"{DOCUMENTS}/{document_id}")).body["attachments"]
+    assert [each["id"] for each in whole] == [file_id]
+    assert (await user.delete(f"{own}/{file_id}")).status == "SUCCESS"
+    assert (await user.get(f"{own}/{file_id}")).error == "INVALID_DATA"
+    audited = await admin.get(f"{DOCUMENTS}/{document_id}/audittrail?limit=20")
+    entries = [row for row in audited.data if row["field_name"] == "attachments"]
+    assert len(entries) == 7
+
+
+async def test_every_version_of_a_document_has_its_attachments(user: Api) -> None:
+    document_id = await created(user, b"letter")
+    file_id = await attached(user, document_id, b"one", "study.txt")
+    await run(user, document_id, "0/1", "approve__v")
+    await user.post(f"{DOCUMENTS}/{document_id}", data=form(b"draft"))
+    own = f"{DOCUMENTS}/{document_id}"
+    for number in ("1/0", "1/1"):
+        version = f"{own}/versions/{number}/attachments"
+        for listing in (version, f"{own}/version/{number}/attachments"):
+            (shown,) = (await user.get(listing)).data
+            assert shown["id"] == file_id
+            assert shown["versions"][0]["url"].endswith(
+                f"{version}/{file_id}/versions/1"
+            )
+        for path in (f"{file_id}/file", f"{file_id}/versions/1/file"):
+            assert (await download(user, f"{version}/{path}"))[2] == b"one"
+        for archive in (f"{version}/file", f"{own}/{number}/attachments/file"):
+            _, headers, content = await download(user, archive)
+            assert zipfile.ZipFile(io.BytesIO(content)).namelist() == ["study.txt"]
+            assert "attachments.zip" in headers["Content-Disposition"]
+    missing = await user.get(f"{own}/versions/3/0/attachments")
+    assert missing.error == "INVALID_DATA"
+
+
+async def test_many_documents_get_files_in_one_call(admin: Api) -> None:
+    first, second = await created(admin), await created(admin)
+    await stage(admin, "/papers/study.txt", "the study")
+    batch = f"{DOCUMENTS}/attachments/batch"
+    file = {"filename__v": "study.txt", "file": "/papers/study.txt"}
+    rows = [
+        {"id": first, "external_id__v": "STUDY-1", **file},
+        {"id": second, **file},
+        {"id": 999999999, **file},
+        {"id": first, **file, "file": "/papers/none.txt"},
+    ]
+    made = await admin.post(batch, json=rows)
+    statuses = [row["responseStatus"] for row in made.data]
+    assert statuses == ["SUCCESS", "SUCCESS", "FAILURE", "FAILURE"]
+    described = await admin.put(
+        f"{batch}?idParam=external_id__v",
+        json=[{"external_id__v": "STUDY-1", "description__v": "The first"}],
+    )
+    assert described.data[0]["responseStatus"] == "SUCCESS"
+    (shown,) = (await admin.get(f"{DOCUMENTS}/{first}/attachments")).data
+    assert shown["description__v"] == "The first"
+    named = [{"id": second, "attachment_id": made.data[1]["id"]}]
+    removed = await admin.delete(batch, json=named)
+    assert removed.data[0]["responseStatus"] == "SUCCESS"
+    assert (await admin.get(f"{DOCUMENTS}/{second}/attachments")).data == []
+
+
+@pytest.mark.parametrize("path", ["", "/file", "/1", "/1/versions"])
+async def test_a_deleted_document_leaves_no_attachments(admin: Api, path: str) -> None:
+    document_id = await created(admin)
+    await attached(admin, document_id, b"one", "study.txt")
+    await admin.delete(f"{DOCUMENTS}/{document_id}")
+    gone = await admin.get(f"{DOCUMENTS}/{document_id}/attachments{path}")
+    assert gone.error == "INVALID_DATA"
