@@ -641,3 +641,28 @@ def test_any_source_value_ends_as_a_fitting_value_or_an_error(value: object) -> 
     assert type(quantity) is int
     assert 0 <= quantity <= 10
     assert type(values.get("urgent__v", True)) is bool
+
+
+@pytest.mark.parametrize("read", ["e", " e", "e\t", "\u00a0e "])
+@pytest.mark.parametrize("stored", ["e", " e "])
+def test_white_space_around_a_lookups_keys_says_nothing(read: str, stored: str) -> None:
+    rows = [
+        {
+            "reference_lookup_name__sys": "set",
+            "reference_lookup_type__sys": ["picklist__sys"],
+            "source_key__sys": stored,
+            "target_key__sys": " high__v ",
+        }
+    ]
+    rule = compiled(
+        field_rule(
+            "case__v.priority__v",
+            "delivery_method__v",
+            reference_lookup="set",
+            reference_lookup_type="picklist",
+        ),
+        lookups=read_lookups(rows),
+    )
+    assert rule.evaluate({"delivery_method__v": [read]}).targets == {
+        "case__v": {"priority__v": "high__v"}
+    }
