@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Database
 
 KEPT_SECONDS = 3.0
-BROKER_TIMEOUT = 5.0  # seconds
+BROKER_TIMEOUT = 5.0  # seconds, for all queues together
 WINDOW_SECONDS = 60  # of the rates
 
 # Of outbound queues; what has left the outbox and is not reported yet is at the broker or with the connector.
@@ -179,22 +179,29 @@ class TrafficPicture:
     async def _at_broker(self) -> dict[str, tuple[int, int]]:
         """Return messages and consumers of each queue at the broker; of none from where it does not answer."""
         found: dict[str, tuple[int, int]] = {}
-        for queue in self._spark_queues():
-            names = [queue.name]
-            if queue.sequential:
-                names.append(sequential_queue(queue.name))
-            try:
-                states = [
-                    await queue_state(self._broker, name, BROKER_TIMEOUT)
-                    for name in names
-                ]
-            except BrokerUnavailable:
-                # Once it does not reply it is not asked again: each timeout would add up.
-                return found
-            known = [state for state in states if state is not None]
-            messages = sum(state.messages for state in known)
-            found[queue.name] = (messages, sum(state.consumers for state in known))
+        try:
+            # For all of them together: with many queues, who looks would wait for each.
+            async with asyncio.timeout(BROKER_TIMEOUT):
+                for queue in self._spark_queues():
+                    found[queue.name] = await self._held(queue)
+        except (BrokerUnavailable, TimeoutError):
+            return found
         return found
+
+    async def _held(self, queue: Queue) -> tuple[int, int]:
+        """Return messages and consumers of one queue at the broker, those of its sequential queue among them.
+
+        :raises BrokerUnavailable: when it does not reply.
+        """
+        names = [queue.name]
+        if queue.sequential:
+            names.append(sequential_queue(queue.name))
+        states = [
+            await queue_state(self._broker, name, BROKER_TIMEOUT) for name in names
+        ]
+        known = [state for state in states if state is not None]
+        messages = sum(state.messages for state in known)
+        return messages, sum(state.consumers for state in known)
 
 
 def _age(traffic: Traffic) -> float:

@@ -174,6 +174,17 @@ async def test_the_picture_counts_what_waits_and_says_what_is_wrong(
     await admin.put(f"{QUEUES}/{queue}/actions/reset")
 
 
+async def test_who_looks_does_not_wait_for_a_broker_that_does_not_answer(
+    vault: Vault, admin: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(picture, "BROKER_TIMEOUT", 0)
+    queue = await new_queue(admin, "a__c")
+    seen = (await vault.traffic.look(SYSTEM)).of(queue)
+    assert seen is not None
+    assert (seen.waiting, seen.fault) == (None, "the broker does not answer")
+
+
 async def test_one_picture_is_for_all_who_look(
     vault: Vault, monkeypatch: pytest.MonkeyPatch, api: Api
 ) -> None:
