@@ -172,7 +172,7 @@ ROUTES = {
     f"GET {VERSION_FILE}/file": SIGNED_IN,
     "GET /objects/documents/{document_id}/version/{major}/{minor}/attachments": SIGNED_IN,
     "GET /objects/documents/{document_id}/{major}/{minor}/attachments/file": SIGNED_IN,
-    "POST /objects/documents/attachments/batch": SIGNED_IN,
+    "POST /objects/documents/attachments/batch": CONNECTION,
     "PUT /objects/documents/attachments/batch": SIGNED_IN,
     "DELETE /objects/documents/attachments/batch": SIGNED_IN,
     "POST /objects/documents/versions/batch": SIGNED_IN,
