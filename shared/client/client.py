@@ -8,12 +8,13 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from shared.client.component_calls import ComponentCalls, SeenRevision
+from shared.client.component_calls import ComponentCalls
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.query_calls import QueryCalls
 from shared.client.results import (
     Row,
     RowResult,
+    SeenRevision,
     mapping,
     read_row_results,
     rows_of,

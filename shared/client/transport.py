@@ -36,7 +36,7 @@ from shared.runtime.retry_policies import LOST_CALL
 from shared.runtime.telemetry import metrics
 
 if TYPE_CHECKING:
-    from shared.client.component_calls import SeenRevision
+    from shared.client.results import SeenRevision
 
 T = TypeVar("T")
 

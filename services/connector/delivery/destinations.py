@@ -10,8 +10,7 @@ from typing import assert_never
 from services.connector.vaults.configuration import Connection
 from services.connector.vaults.configuration_reader import CONNECTIONS, read_connections
 from shared.client.client import VaultClient
-from shared.client.component_calls import ANY_MOMENT
-from shared.client.results import text
+from shared.client.results import ANY_MOMENT, text
 from shared.runtime.waiting import FreshValue, concurrently
 from shared.spark.envelope import DESTINATION_ATTRIBUTE, Envelope, format_moment
 

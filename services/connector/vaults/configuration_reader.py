@@ -17,9 +17,8 @@ from services.connector.vaults.configuration import (
 )
 from services.connector.vaults.lookup_reading import ALL, LookupReader, by_connection
 from shared.client.client import VaultClient
-from shared.client.component_calls import ANY_MOMENT
 from shared.client.errors import VaultRefused
-from shared.client.results import Json, Row, text
+from shared.client.results import ANY_MOMENT, Json, Row, text
 from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import whole_number
 from shared.runtime.waiting import FreshValue, concurrently

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from shared.client.component_calls import SeenRevision
 from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.client.results import SeenRevision
 from shared.client.transport import Request, Transport
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault

@@ -1,105 +1,31 @@
-"""Checks documents out and in: a document that is locked gets new versions from the lock's owner only."""
+"""Checks documents out, and undoes it, by the lock calls."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permissions import Operation, may
+from shared.vault.access.permissions import Operation
 from shared.vault.audit import audit_entries as entries
 from shared.vault.documents import document_store as store
+from shared.vault.documents.document_locks import (
+    LOCK,
+    LOCKED,
+    LOCKED_BY,
+    DocumentLock,
+    administers,
+    lock_of,
+    require_no_lock,
+    unlock,
+)
 from shared.vault.documents.document_store import Place
 from shared.vault.errors import VaultFault
-from shared.vault.model.field_types import DOCUMENTS
 from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.documents.document_service import DocumentService
     from shared.vault.storage.database import Connection, Database
-
-LOCK_OF = (
-    "SELECT locked_by, locked_date FROM platform.document_lock WHERE document_id = $1"
-)
-LOCK = "INSERT INTO platform.document_lock (document_id, locked_by, locked_date) VALUES ($1, $2, $3)"
-UNLOCK = "DELETE FROM platform.document_lock WHERE document_id = $1"
-
-LOCKED_BY = "locked_by__v"
-LOCKED = "The document is checked out by another user"
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentLock:
-    """The user, by id, who has checked a document out, and since when."""
-
-    user_id: int
-    date: datetime
-
-
-async def lock_of(connection: Connection, document_id: int) -> DocumentLock | None:
-    """Return the lock of a document; None for a document that is not locked, or does not exist."""
-    row = await connection.fetchrow(LOCK_OF, document_id)
-    if row is None:
-        return None
-    return DocumentLock(row["locked_by"], row["locked_date"])
-
-
-async def require_unlocked(
-    connection: Connection,
-    caller: Caller,
-    document_id: int,
-) -> DocumentLock | None:
-    """Check that the caller may make versions of a document that is locked for writing; return the document's lock.
-
-    :raises VaultFault: OPERATION_NOT_ALLOWED when another user has checked it out, unless the caller may delete it.
-    """
-    lock = await lock_of(connection, document_id)
-    if lock is None or lock.user_id == caller.user_id or _administers(caller):
-        return lock
-    raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, LOCKED)
-
-
-async def require_no_lock(connection: Connection, document_id: int) -> None:
-    """Check that nobody has checked a document out.
-
-    :raises VaultFault: OPERATION_NOT_ALLOWED.
-    """
-    if await lock_of(connection, document_id) is not None:
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The document is checked out")
-
-
-async def check_in(
-    connection: Connection,
-    caller: Caller,
-    document_id: int,
-) -> None:
-    """Remove the caller's own lock of a document, if there is one: its new version has been made."""
-    lock = await lock_of(connection, document_id)
-    if lock is not None and lock.user_id == caller.user_id:
-        await _unlock(connection, caller, document_id, lock)
-
-
-async def forget_lock(connection: Connection, document_id: int) -> None:
-    """Remove the lock of a document that is deleted."""
-    await connection.execute(UNLOCK, document_id)
-
-
-def _administers(caller: Caller) -> bool:
-    """Return whether the caller may do everything with documents."""
-    return may(caller, DOCUMENTS, Operation.DELETE)
-
-
-async def _unlock(
-    connection: Connection,
-    caller: Caller,
-    document_id: int,
-    lock: DocumentLock,
-) -> None:
-    await connection.execute(UNLOCK, document_id)
-    lines = [(LOCKED_BY, lock.user_id, None)]
-    await entries.document_changed(connection, caller, entries.EDIT, document_id, lines)
 
 
 class DocumentLocks:
@@ -154,8 +80,8 @@ class DocumentLocks:
                     ErrorType.OPERATION_NOT_ALLOWED, "The document is not checked out"
                 )
             owners = (lock.user_id, version["created_by__v"])
-            if caller.user_id not in owners and not _administers(caller):
+            if caller.user_id not in owners and not administers(caller):
                 raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, LOCKED)
-            await _unlock(connection, caller, document_id, lock)
+            await unlock(connection, caller, document_id, lock)
 
         await self._database.unit_of_work(work)

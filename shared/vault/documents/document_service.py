@@ -12,7 +12,7 @@ from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
 from shared.vault.documents import document_store as store
-from shared.vault.documents.check_out import (
+from shared.vault.documents.document_locks import (
     check_in,
     forget_lock,
     require_unlocked,

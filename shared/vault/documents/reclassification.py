@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shared.vault.access.permissions import Operation
 from shared.vault.components.document_model import VERSIONS
 from shared.vault.documents import document_store as store
-from shared.vault.documents.check_out import require_no_lock
+from shared.vault.documents.document_locks import require_no_lock
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import (
     CHOSEN,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
-    from shared.vault.queues.deliveries import Delivery
+    from shared.vault.queues.log_columns import Delivery
     from shared.vault.storage.database import Connection, Database
 
 KEPT = timedelta(days=30)

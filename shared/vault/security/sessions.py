@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SUPPLIED, Caller, SecurityProfile
@@ -20,7 +20,6 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
-    from shared.vault.security.access_tokens import AccessTokens
     from shared.vault.storage.database import Connection, Database
 
 
@@ -120,6 +119,13 @@ class Session:
     user_id: int
 
 
+class TokenCallers(Protocol):
+    """Finds the users of access tokens."""
+
+    async def caller(self, token: str) -> Caller:
+        """Return the caller that an access token signs in."""
+
+
 class Sessions:
     """Opens, finds and ends the sessions of a Vault; one ends after the time ``idle`` without a call.
 
@@ -133,7 +139,7 @@ class Sessions:
         profiles: SecurityProfiles,
         idle: timedelta,
         limit: int,
-        tokens: AccessTokens,
+        tokens: TokenCallers,
     ) -> None:
         self._database = database
         self._profiles = profiles

@@ -8,9 +8,15 @@ from datetime import datetime
 from typing import Any, cast
 
 from shared.client.client import VaultClient
-from shared.client.component_calls import Revision, SeenRevision, read_revision
 from shared.client.errors import VaultRefused
-from shared.client.results import Clock, QueryResult, Row
+from shared.client.results import (
+    Clock,
+    QueryResult,
+    Revision,
+    Row,
+    SeenRevision,
+    read_revision,
+)
 from shared.protocol.error_types import ErrorType
 from shared.spark.envelope import format_moment
 from shared.spark.publisher import Outgoing

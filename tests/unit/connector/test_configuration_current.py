@@ -15,7 +15,7 @@ from services.connector.delivery.destinations import RouteReader
 from services.connector.rules.lookups import MAX_KEPT_KEYS
 from services.connector.vaults.configuration import Configuration
 from services.connector.vaults.configuration_reader import ConfigurationReader
-from shared.client.component_calls import SeenRevision
+from shared.client.results import SeenRevision
 from tests.unit.connector.versioned_vault import (
     Versioned,
     moment,

@@ -12,8 +12,8 @@ from typing import Any, cast
 from services.connector.rules.lookups import LookupSet
 from services.connector.vaults.configuration import Configuration
 from shared.client.client import VaultClient
-from shared.client.component_calls import ComponentCalls, SeenRevision
-from shared.client.results import QueryResult, Row
+from shared.client.component_calls import ComponentCalls
+from shared.client.results import QueryResult, Row, SeenRevision
 from shared.client.transport import Request
 from tests.unit.connector.examples import field as vault_field
 from tests.unit.connector.examples import rule_json

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from shared.vault.queues.deliveries import Delivery
 from shared.vault.queues.log_columns import (
     COLUMNS,
     SHOWN,
     STORED,
+    Delivery,
     EntryType,
     LogEntry,
     LoggedDelivery,

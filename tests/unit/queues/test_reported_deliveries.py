@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.vault.errors import VaultFault
-from shared.vault.queues.deliveries import Delivery
+from shared.vault.queues.log_columns import Delivery
 
 ROW: dict[str, object] = {
     "message_id": "m1",
