@@ -65,6 +65,13 @@ def router(answers: Answers) -> APIRouter:
 
         return await answers.respond(request, vault, work)
 
+    _add_records(routes, answers)
+    return routes
+
+
+def _add_records(routes: APIRouter, answers: Answers) -> None:
+    """Add the route of records to preview with."""
+
     # A POST, though it only reads: the words may be a person's name, and addresses are logged.
     @routes.post(
         "/sources/{vault}/{connection}/records/{object}",
@@ -92,8 +99,6 @@ def router(answers: Answers) -> APIRouter:
             )
 
         return await answers.respond(request, vault, work)
-
-    return routes
 
 
 def _latest(object: str, words: str) -> str:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
@@ -23,15 +19,17 @@ from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
     base_path,
-    media_types,
     origin,
     vault_of,
 )
-from shared.vault.api.response_envelope import STATUS_HEADER, Status, errors_json
+from shared.vault.api.scim_answers import (
+    CREATED,
+    ScimRoute,
+    answer,
+    resource_list,
+)
 from shared.vault.api.scim_schemas import (
     ENDPOINTS,
-    ERROR,
-    LIST,
     MAX_RESULTS,
     TYPES,
     Json,
@@ -41,45 +39,18 @@ from shared.vault.api.scim_schemas import (
     schemas,
 )
 from shared.vault.api.scim_users import chosen_attributes, user_fields, user_resource
-from shared.vault.errors import ApiError, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.records.rows import RowResult
 from shared.vault.security.user_directory import Wanted
 from shared.vault.security.user_fields import LICENSE, PROFILE, SECURITY_POLICY
 from shared.vault.security.user_records import OBJECT
 
-SCIM = "application/scim+json"
-# Clients of SCIM read the HTTP status. Whoever takes JSON is answered as by all other calls, with 200.
-CREATED, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 201, 400, 401, 403, 404
-STATUSES: Mapping[ErrorType, int] = {
-    ErrorType.INVALID_SESSION_ID: UNAUTHORIZED,
-    ErrorType.INSUFFICIENT_ACCESS: FORBIDDEN,
-    ErrorType.USER_NOT_FOUND: NOT_FOUND,
-}
 MAX_RESOURCE_BYTES = 2**16
 EQUALS = " eq "
 QUOTE = '"'
 
 
 RESOURCE: Body = body_of({JSON: ANY_FIELDS})
-
-
-class ScimRoute(APIRoute):
-    """A route whose refusals are errors of SCIM."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of the route, which answers faults itself."""
-        handler = super().get_route_handler()
-
-        async def carried_out(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except VaultFault as fault:
-                return _refused(request, fault.error)
-            except RequestValidationError:
-                message = "A parameter of the call has no valid value"
-                return _refused(request, ApiError(ErrorType.INVALID_DATA, message))
-
-        return carried_out
 
 
 router = APIRouter(prefix=f"{PREFIX}/scim/v2", tags=["SCIM"], route_class=ScimRoute)
@@ -134,14 +105,14 @@ Filter = Annotated[
 async def service_provider(request: Request, caller: SignedIn) -> Response:
     """Returns the features of SCIM that are supported."""
     del caller  # every signed-in user may call it
-    return _answer(request, _with_meta(request, provider(), "ServiceProviderConfig"))
+    return answer(request, _with_meta(request, provider(), "ServiceProviderConfig"))
 
 
 @router.get("/Schemas", summary="SCIM schemas")
 async def all_schemas(request: Request, caller: SignedIn) -> Response:
     """Lists the schemas of all resources."""
     del caller  # every signed-in user may call it
-    return _answer(request, _list([*schemas().values()]))
+    return answer(request, resource_list([*schemas().values()]))
 
 
 @router.get("/Schemas/{schema_id}", summary="One SCIM schema")
@@ -149,14 +120,14 @@ async def one_schema(request: Request, caller: SignedIn, schema_id: str) -> Resp
     """Returns a schema."""
     del caller  # every signed-in user may call it
     found = schemas().get(schema_id)
-    return _found(request, found, schema_id)
+    return one_resource_answer(request, found, schema_id)
 
 
 @router.get("/ResourceTypes", summary="SCIM resource types")
 async def resource_types(request: Request, caller: SignedIn) -> Response:
     """Lists the types of resources with their endpoints and schemas."""
     del caller  # every signed-in user may call it
-    return _answer(request, _list([_type(request, kind) for kind in TYPES]))
+    return answer(request, resource_list([_type(request, kind) for kind in TYPES]))
 
 
 @router.get("/ResourceTypes/{kind}", summary="One SCIM resource type")
@@ -164,7 +135,7 @@ async def one_resource_type(request: Request, caller: SignedIn, kind: str) -> Re
     """Returns a type of resources."""
     del caller  # every signed-in user may call it
     found = _type(request, kind) if kind in TYPES else None
-    return _found(request, found, kind)
+    return one_resource_answer(request, found, kind)
 
 
 @router.get("/Users", summary="Users by SCIM")
@@ -198,7 +169,7 @@ async def users(
     found = await vault_of(request).user_directory.find(caller, wanted)
     root = _root(request)
     resources = [shown.of(user_resource(user, root)) for user in found.users]
-    return _answer(request, _list(resources, found.total, first))
+    return answer(request, resource_list(resources, found.total, first))
 
 
 @router.post("/Users", summary="Create a user by SCIM", openapi_extra=RESOURCE)
@@ -252,7 +223,7 @@ async def resources(
     count, first = page
     listed = [shown.of(each) for each in found.values()]
     some = listed[first - 1 : first - 1 + count]
-    return _answer(request, _list(some, len(listed), first))
+    return answer(request, resource_list(some, len(listed), first))
 
 
 @router.get("/{endpoint}/{resource_id}", summary="One SCIM resource")
@@ -265,7 +236,9 @@ async def one_resource(
 ) -> Response:
     """Returns a security profile, a security policy or a license type."""
     found = _resources(request, caller, endpoint).get(resource_id)
-    return _found(request, None if found is None else shown.of(found), resource_id)
+    return one_resource_answer(
+        request, None if found is None else shown.of(found), resource_id
+    )
 
 
 async def _user(
@@ -273,7 +246,7 @@ async def _user(
 ) -> Response:
     user = await vault_of(request).users.get(caller, user_id)
     resource = user_resource(user, _root(request))
-    return _answer(request, shown.of(resource), status)
+    return answer(request, shown.of(resource), status)
 
 
 async def _update(
@@ -374,52 +347,3 @@ def _root(request: Request) -> str:
 def _with_meta(request: Request, resource: Json, kind: str) -> Json:
     location = f"{_root(request)}/{kind}"
     return {**resource, "meta": {"resourceType": kind, "location": location}}
-
-
-def _list(resources: list[Json], total: int | None = None, first: int = 1) -> Json:
-    """Return resources as a page of a list."""
-    return {
-        "schemas": [LIST],
-        "totalResults": len(resources) if total is None else total,
-        "itemsPerPage": len(resources),
-        "startIndex": first,
-        "Resources": resources,
-    }
-
-
-def _found(request: Request, resource: Json | None, name: str) -> Response:
-    if resource is None:
-        message = f"There is no resource [{name[:100]}]"
-        raise VaultFault(ErrorType.MALFORMED_URL, message)
-    return _answer(request, resource)
-
-
-def _answer(
-    request: Request,
-    body: Json,
-    status: int = 200,
-    outcome: Status = Status.SUCCESS,
-) -> Response:
-    """Return JSON under the name that the client asks for, and with the HTTP status that goes with it."""
-    accepted = media_types(request.headers.get("accept", ""))
-    headers = {STATUS_HEADER: outcome}
-    content = orjson.dumps(body)
-    if SCIM in accepted:
-        return Response(content, status, headers, f"{SCIM};charset=UTF-8")
-    return Response(content, 200, headers, f"{JSON};charset=UTF-8")
-
-
-def _refused(request: Request, error: ApiError) -> Response:
-    """Return a refusal as clients of SCIM read it, and as those of the other calls do."""
-    unknown = error.type is ErrorType.MALFORMED_URL
-    status = NOT_FOUND if unknown else STATUSES.get(error.type, BAD_REQUEST)
-    body: Json = {
-        "schemas": [ERROR],
-        "status": str(status),
-        "detail": error.message,
-        "responseStatus": Status.FAILURE,
-        "errors": errors_json([error]),
-    }
-    if status == BAD_REQUEST:
-        body["scimType"] = "invalidValue"
-    return _answer(request, body, status, Status.FAILURE)

@@ -51,9 +51,7 @@ INTERNAL_USERS = "UPDATE platform.user_group SET security_profiles = $1 WHERE na
 async def carry_over(
     connection: Connection, before: Registry, after: Registry, key: tuple[str, str]
 ) -> None:
-    """Adapt the stored data to the component ``key``, which was changed, created or dropped.
-
-    The caller runs it in the transaction of the change, while no records are being written.
+    """Adapt the stored data to the component ``key``, in the transaction that changes, creates or drops it.
 
     :raises ComponentError: DATA_LOSS when stored data would be lost.
     """
