@@ -26,6 +26,7 @@ from shared.vault.api.scim_answers import (
     CREATED,
     ScimRoute,
     answer,
+    one_resource_answer,
     resource_list,
 )
 from shared.vault.api.scim_schemas import (
