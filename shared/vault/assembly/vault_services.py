@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING
 from shared.spark.connection import BrokerConnection
 from shared.vault.actions import entry_actions
 from shared.vault.actions.action_service import ActionService
-from shared.vault.assembly.open_file_store import open_store
-from shared.vault.attachments.attachment_batches import AttachmentBatches
-from shared.vault.attachments.attachment_service import AttachmentService
-from shared.vault.attachments.file_fields import AttachmentFields
+from shared.vault.assembly.file_services import FileServices
 from shared.vault.audit.audit_service import AuditService
-from shared.vault.bulk.record_job_service import RecordJobs
 from shared.vault.components.lifecycles import START_WORKFLOW
 from shared.vault.configuration.component_files import ComponentFiles
 from shared.vault.configuration.component_jobs import ScriptJobs
@@ -26,25 +22,9 @@ from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.connection_service import Connections
 from shared.vault.connections.connector_questions import ConnectorQuestions
 from shared.vault.connections.handshake import Identity
-from shared.vault.direct_data.direct_data_jobs import DirectDataJobs
-from shared.vault.direct_data.direct_data_service import DirectDataService
-from shared.vault.documents.check_out import DocumentLocks
-from shared.vault.documents.document_attachments import (
-    DocumentAttachmentBatches,
-    DocumentAttachments,
-)
-from shared.vault.documents.document_batches import DocumentBatches
-from shared.vault.documents.document_content import DocumentFiles
-from shared.vault.documents.document_reading import DocumentReader
-from shared.vault.documents.document_role_service import DocumentRoles
-from shared.vault.documents.document_service import DocumentService
-from shared.vault.documents.reclassification import Reclassification
-from shared.vault.documents.texts import DocumentTexts
-from shared.vault.documents.version_batches import VersionBatches
 from shared.vault.exceptions import exception_triggers, ignoring
 from shared.vault.exceptions.bulk_retry import BulkRetries
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
-from shared.vault.files.content_service import ContentService
 from shared.vault.integrations import integration_triggers as integrations
 from shared.vault.integrations import reference_lookups
 from shared.vault.integrations.reconciliation_gauges import ReconciliationGauges
@@ -55,13 +35,9 @@ from shared.vault.integrations.reconciliation_requests import (
 from shared.vault.integrations.reconciliation_service import ReconciliationService
 from shared.vault.integrations.run_service import RunService
 from shared.vault.jobs.job_service import JobService
-from shared.vault.loader.audit_export import AuditExports
-from shared.vault.loader.loader_service import LoaderService
 from shared.vault.notifications.email_histories import EmailHistories
 from shared.vault.notifications.notification_service import NotificationService
 from shared.vault.notifications.notify import Notifier
-from shared.vault.packages.inbound_packages import InboundPackages
-from shared.vault.packages.outbound_packages import OutboundPackages
 from shared.vault.queries.lineage_service import LineageService
 from shared.vault.queries.queries import QueryService, query_tokens
 from shared.vault.queries.record_finder import RecordFinder
@@ -90,8 +66,6 @@ from shared.vault.security.sessions import SecurityProfiles
 from shared.vault.security.sign_in_service import SignInService
 from shared.vault.security.user_directory import UserDirectory
 from shared.vault.security.user_service import UserService
-from shared.vault.staging.staging_service import StagingLimits, StagingService
-from shared.vault.staging.uploads import UploadService
 from shared.vault.storage.database import Database, Notifications
 from shared.vault.workflows.bulk_actions import BulkWorkflowActions
 from shared.vault.workflows.task_service import TaskService
@@ -113,7 +87,7 @@ TRIGGERS: Mapping[str, Trigger] = {
 }
 
 
-class VaultServices:
+class VaultServices(FileServices):
     """The services of a Vault, which are all that the API and the pages call.
 
     Each step of the construction needs the services of the steps before it.
@@ -335,107 +309,6 @@ class VaultServices:
             self.records,
             self.queue_log,
             events,
-        )
-
-    def _add_files(self) -> None:
-        settings = self.settings
-        self.files = open_store(settings, self.definition.name)
-        # Content is what rows of the database refer to; the staging area belongs to its users.
-        self.content = ContentService(self.database, self.files)
-        limits = StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
-        self.staging = StagingService(self.files, self.jobs, limits)
-        self.uploads = UploadService(self.database, self.files, self.staging, self.jobs)
-
-    def _add_documents(self) -> None:
-        self.documents = DocumentService(
-            self.database, self.components, self.records, self.vault_id
-        )
-        self.document_files = DocumentFiles(self.database, self.documents, self.content)
-        self.document_locks = DocumentLocks(self.database, self.documents)
-        self.document_roles = DocumentRoles(
-            self.database, self.components, self.documents, self.records
-        )
-        self.document_texts = DocumentTexts(self.database, self.content)
-        self.document_reader = DocumentReader(self.documents, self.queries)
-        self.document_batches = DocumentBatches(
-            self.documents,
-            self.records,
-            self.staging,
-            self.content,
-            self.document_texts,
-            self.settings.document_file_bytes,
-        )
-
-        self.reclassification = Reclassification(self.documents, self.records)
-        self.version_batches = VersionBatches(
-            self.documents,
-            self.document_batches,
-            self.document_files,
-            self.reclassification,
-        )
-
-    def _add_attachments(self) -> None:
-        self.attachments = AttachmentService(
-            self.database, self.components, self.records, self.content
-        )
-        self.attachment_batches = AttachmentBatches(
-            self.attachments,
-            self.components,
-            self.records,
-            self.content,
-            self.staging,
-        )
-        self.document_attachments = DocumentAttachments(
-            self.database, self.components, self.records, self.content, self.documents
-        )
-        self.document_attachment_batches = DocumentAttachmentBatches(
-            self.document_attachments,
-            self.components,
-            self.records,
-            self.content,
-            self.staging,
-            self.documents,
-        )
-        self.attachment_fields = AttachmentFields(
-            self.database, self.components, self.records, self.content, self.staging
-        )
-
-    def _add_loading(self) -> None:
-        """Add the services that submit jobs on many records, and those of packages."""
-        # These submit only; the handlers of their jobs are listed in vault_jobs.
-        self.loader = LoaderService(
-            self.jobs,
-            self.staging,
-            self.files,
-            self.components,
-            self.queries,
-        )
-        self.audit_exports = AuditExports(self.jobs, self.audit, self.files)
-        self.direct_data = DirectDataService(
-            self.database, self.components, self.jobs, self.files
-        )
-        self.direct_data_jobs = DirectDataJobs(
-            self.database,
-            self.components,
-            self.jobs,
-            self.files,
-            self.vault_id,
-            scheduled=self.settings.direct_data,
-        )
-        self.record_jobs = RecordJobs(self.records, self.jobs, self.files)
-        self.inbound_packages = InboundPackages(
-            self.database,
-            self.components,
-            self.records,
-            self.jobs,
-            self.files,
-        )
-        self.outbound_packages = OutboundPackages(
-            self.database,
-            self.components,
-            self.jobs,
-            self.files,
-            self.vault_id,
         )
 
     @property
