@@ -167,6 +167,7 @@ UNDECIDED = frozenset(
     {
         "action_service.ActionType",
         "audit_entries.AuditAction",
+        "cli.Shell",
         "clm_content.Feature",
         "component_errors.Code",
         "component_kinds.PartKind",
