@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bench.data import TRANSFER
 from local.system import System
 from tests.system import own
 from tests.system.conditions import Connected, eventually, new_run
@@ -94,21 +95,14 @@ async def test_what_fails_is_listed_by_cause_and_retried(
 ) -> None:
     run = new_run()
     key = f"P-{run}"
-    product = await create(
-        connected.crm, "product__v", {"name__v": key, "external_id__v": key}
-    )
+    await create(connected.crm, "product__v", {"name__v": key, "external_id__v": key})
     account_id = await account(connected, run)
-    item = await inquiry(connected, account_id, product__v=product)
+    item = await inquiry(connected, account_id, **{"product__vr.external_id__v": key})
     preview = await console.read(
         "preview", item, "--rule", "medical_inquiries__v", code=1
     )
     assert preview[0]["result"] == "failed"
-    action = "Objectlifecyclestateuseraction.medical_inquiry__v.{}"
-    for name in (
-        "saved_state__v.submit__v",
-        "submitted_state__v.transfer_to_medical__v",
-    ):
-        await connected.rep.run_action("medical_inquiry__v", item, action.format(name))
+    await connected.rep.run_action("medical_inquiry__v", item, TRANSFER)
 
     async def failed() -> bool:
         return bool((await connected.medical.query(EXCEPTIONS)).rows)
@@ -125,8 +119,11 @@ async def test_what_fails_is_listed_by_cause_and_retried(
     done = await console.read("retry", "all", "--integration", INTEGRATION)
     assert (done["messages"], done["resolved"]) == (1, 1)
     assert await console.read("retry", "list") == []
-    trace = await console.read("trace", "record", "medical_inquiry__v", item, code=1)
-    assert trace == {"fields": [], "events": []}
+    trace = await console.read("trace", "record", "medical_inquiry__v", item)
+    assert {event["what"] for event in trace["events"]} >= {"exception", "written"}
+    assert len({event["message_id"] for event in trace["events"]}) == 1
+    unknown = await console.read("trace", "message", f"no-{run}", code=1)
+    assert unknown == []
 
 
 async def test_a_run_is_followed_and_a_record_traced(
@@ -160,7 +157,9 @@ async def test_lookups_go_down_and_up(console: Console, tmp_path: Path) -> None:
     assert (code, output) == (0, f"{len(stored)} rows are uploaded\n"), told
     assert await console.read("lookups", "list", "--connection", CONNECTION) == stored
     text = file.read_text("utf-8")
-    file.write_text(text.replace("object__sys", "no_type__sys", 1), "utf-8", newline="")
+    file.write_text(
+        text.replace(f",{CONNECTION},", ",no_connection__c,", 1), "utf-8", newline=""
+    )
     code, output, _ = await console.run("lookups", "upload", str(file))
     assert (code, output.count("row ")) == (1, 1), output
     assert await console.read("lookups", "missing", CONNECTION) == []

@@ -17,6 +17,7 @@ from shared.vault.admin import exception_pages as exceptions
 from shared.vault.admin import integration_pages as integrations
 from shared.vault.admin import job_pages as jobs
 from shared.vault.admin import lookup_pages as lookups
+from shared.vault.admin import notification_pages as notifications
 from shared.vault.admin import queue_log_pages as queue_log
 from shared.vault.admin import queue_pages as queues
 from shared.vault.admin import reconciliation_pages as reconciliations
@@ -52,6 +53,7 @@ CHAPTERS = (
     queue_log,
     exceptions,
     jobs,
+    notifications,
     rehearsal,
     picking,
     edit,  # before the records: in `/new`, `new` is no record's id

@@ -78,6 +78,8 @@ PAGES = {
     "GET /jobs/{job_id}/logs/{task_id}/{log}": SIGNED_IN,
     "POST /jobs/{job_id}/start": SIGNED_IN,
     "POST /jobs/{job_id}/cancel": SIGNED_IN,
+    "GET /notifications": SIGNED_IN,
+    "POST /notifications/read": SIGNED_IN,
     "GET /rehearsal": ADMIN,
     "POST /rehearsal": ADMIN,
     "POST /rehearsal/end": ADMIN,

@@ -15,26 +15,27 @@ from medcrm.tracing import (
     quoted,
     writes,
 )
+from shared.client.results import Row
 
 MESSAGE = "0b0f1d4c-3f2a"
 
 
 def test_events_of_every_kind_stand_in_the_order_of_time() -> None:
-    written = {
+    written: Row = {
         "date": "2026-01-31T10:00:03.000Z",
         "message_id": MESSAGE,
         "object_name": "case_request__v",
         "record_id": "V5R1",
         "integration_point": "point__v",
     }
-    failed = {
+    failed: Row = {
         "id": "V4E1",
         "created_date__v": "2026-01-31T10:00:02.000Z",
         "message_id__sys": MESSAGE,
         "error_status__sys": ["open__sys"],
         "error_message__sys": "why",
     }
-    entry = {
+    entry: Row = {
         "timestamp": "2026-01-31T10:00:01.000Z",
         "message_id": MESSAGE,
         "queue_name": "out__v",
@@ -61,7 +62,7 @@ def test_events_of_every_kind_stand_in_the_order_of_time() -> None:
 
 
 def test_lineage_says_what_changed_since() -> None:
-    field = {"field_name": "a__v", "integration_rule": None, "message_id": MESSAGE}
+    field: Row = {"field_name": "a__v", "integration_rule": None, "message_id": MESSAGE}
     since = {"date": "2026-02-01T08:00:00.000Z", "user_id": "4"}
     lines = field_table([field, field | {"changed_since": since}])
     assert [line.endswith(since["date"]) for line in lines] == [False, False, True]
@@ -101,7 +102,7 @@ def test_a_value_is_shown_on_one_line(value: object, shown: str) -> None:
 
 
 def test_a_preview_shows_error_fields_and_writes() -> None:
-    record = {
+    record: Row = {
         "id": "V4T1",
         "result": "failed",
         "error": {"type": "reference_error__sys", "message": "no product"},
