@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, assert_never
 
 import typer
+from typer._completion_shared import get_completion_script
 
 from medcrm.application import apply
 from medcrm.configuration import Configuration, ConfigurationFault
 from medcrm.console_session import DIFFERENT, Url, Username, failed, run_signed_in
 from medcrm.difference import Difference, Kind, compare
 from medcrm.folder import read_folder, write_folder
+from medcrm.lookups_cli import lookups
+from medcrm.preview_cli import preview_command
 from medcrm.reconcile_cli import reconcile_command, transfer_again_command
 from medcrm.rehearse_cli import rehearse
+from medcrm.release import release
+from medcrm.retry_cli import retry
+from medcrm.runs_cli import runs
 from medcrm.statement_order import statements
+from medcrm.status_cli import readiness_command, status_command
+from medcrm.trace_cli import trace
 from medcrm.vault import read_vault
 from shared.client import VaultClient
 
@@ -30,6 +39,13 @@ app.add_typer(config, name="config")
 app.add_typer(rehearse, name="rehearse")
 app.command("reconcile")(reconcile_command)
 app.command("transfer-again")(transfer_again_command)
+app.command("status")(status_command)
+app.command("readiness")(readiness_command)
+app.command("preview")(preview_command)
+app.add_typer(runs, name="runs")
+app.add_typer(retry, name="retry")
+app.add_typer(lookups, name="lookups")
+app.add_typer(trace, name="trace")
 
 Folder = Annotated[
     Path, typer.Argument(help="Folder of MDL and CSV files.", show_default=False)
@@ -60,9 +76,44 @@ Yes = Annotated[
 ]
 
 
+class Shell(StrEnum):
+    """Shells that commands and options can be completed in."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+
+
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"medcrm {release()}")
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda wanted: _show_version(wanted=wanted),
+            is_eager=True,
+            help="Show the version.",
+        ),
+    ] = False,
+) -> None:
     """Administration of Vaults."""
+
+
+@app.command("completion")
+def completion_command(
+    shell: Annotated[Shell, typer.Argument(help="Shell to complete in.")],
+) -> None:
+    """Write the script by which a shell completes commands and options."""
+    typer.echo(
+        get_completion_script(
+            prog_name="medcrm", complete_var="_MEDCRM_COMPLETE", shell=shell
+        )
+    )
 
 
 @config.command("export")

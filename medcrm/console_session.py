@@ -1,21 +1,25 @@
-"""Signs the person at the console in to a Vault for one command, and ends the command with a message on a fault."""
+"""Signs the person at the console in to Vaults for one command, and ends the command with a message on a fault."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 import typer
 
 from medcrm.configuration import ConfigurationFault
 from shared.client import VaultClient
-from shared.client.errors import ClientError
+from shared.client.errors import ClientError, VaultRefused, VaultUnavailable
+from shared.protocol.error_types import ErrorType
 
 T = TypeVar("T")
 
 PASSWORD = "MEDCRM_PASSWORD"  # noqa: S105  the name of the variable
+REMOTE_PASSWORD = "MEDCRM_REMOTE_PASSWORD"  # noqa: S105  the name of the variable
 # Exit statuses, as those of ``diff``, by which a script distinguishes a difference from a fault.
 DIFFERENT = 1
 FAILED = 2
@@ -23,34 +27,142 @@ FAILED = 2
 Url = Annotated[
     str,
     typer.Option(
-        "--url", help="Address of the Vault, such as https://vault.example.com."
+        "--url",
+        envvar="MEDCRM_URL",
+        help="Address of the Vault, such as https://vault.example.com.",
     ),
 ]
 Username = Annotated[
     str,
     typer.Option(
-        "--username", help=f"User; the password comes from {PASSWORD} or is asked for."
+        "--username",
+        envvar="MEDCRM_USERNAME",
+        help=f"User; the password comes from {PASSWORD} or is asked for.",
     ),
 ]
+RemoteUrl = Annotated[
+    str,
+    typer.Option(
+        "--remote-url",
+        envvar="MEDCRM_REMOTE_URL",
+        help="Address of the Vault at the other end of the connection.",
+    ),
+]
+RemoteUsername = Annotated[
+    str,
+    typer.Option(
+        "--remote-username",
+        envvar="MEDCRM_REMOTE_USERNAME",
+        help=f"User there; the password comes from {REMOTE_PASSWORD} or is asked for.",
+    ),
+]
+
+
+class ConsoleFault(Exception):
+    """What keeps a command from its end; the text is for the person at the console."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of a Vault; ``option`` names the address to the command, ``variable`` may have the password."""
+
+    url: str
+    username: str
+    password: str
+    option: str = "--url"
+    variable: str = PASSWORD
+
+
+def account(url: str, username: str) -> Account:
+    """Return the user at the Vault of the command, whose password is asked for where no variable has it."""
+    # Never an option of the command: those show in the process list and the shell's history.
+    password = os.environ.get(PASSWORD) or typer.prompt("Password", hide_input=True)
+    return Account(url, username, password)
+
+
+def remote_account(url: str, username: str) -> Account:
+    """Return the user at the Vault at the other end, likewise."""
+    password = os.environ.get(REMOTE_PASSWORD)
+    if not password:
+        password = typer.prompt("Password at the other Vault", hide_input=True)
+    return Account(url, username, password, "--remote-url", REMOTE_PASSWORD)
+
+
+@contextmanager
+def reaching(address: str, option: str, variable: str = "") -> Iterator[None]:
+    """Have faults of the calls in the block name the address and what to check.
+
+    :raises ConsoleFault: there is no answer, or it is an error.
+    """
+    try:
+        yield
+    except VaultUnavailable as error:
+        check = f"Check {option}, and whether that service is running"
+        raise ConsoleFault(f"{address} does not answer ({error}). {check}") from error
+    except VaultRefused as error:
+        advice = _advice(error, variable)
+        raise ConsoleFault(f"{address}: {error}{advice}") from error
+
+
+@contextmanager
+def addressed(option: str) -> Iterator[None]:
+    """Have a fault of the address name the option that it came by.
+
+    :raises ConsoleFault: it is no http or https address.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ConsoleFault(f"{option}: {error}") from error
+
+
+def _advice(error: VaultRefused, variable: str) -> str:
+    """Return what to check after a refusal; empty where its own text says all."""
+    match error.type:
+        case ErrorType.USERNAME_OR_PASSWORD_INCORRECT if variable:
+            return f". Check the user name, and the password in {variable}"
+        case ErrorType.INSUFFICIENT_ACCESS:
+            return ". Check the permissions of the user"
+        case _:
+            return ""
+
+
+@asynccontextmanager
+async def signed_in(who: Account) -> AsyncIterator[VaultClient]:
+    """Return a client of a user until the block ends, and sign it out."""
+    with addressed(who.option):
+        user = VaultClient(who.url, who.username, who.password, client_id="medcrm")
+    with reaching(who.url, who.option, who.variable):
+        async with user as client:
+            await client.sign_in()
+            try:
+                yield client
+            finally:
+                await client.sign_out()
 
 
 def run_signed_in(
     url: str, username: str, work: Callable[[VaultClient], Awaitable[T]]
 ) -> T:
     """Sign in, do the work and sign out; a fault ends the command with a message."""
-    # Never an option of the command: those show in the process list and the shell's history.
-    password = os.environ.get(PASSWORD) or typer.prompt("Password", hide_input=True)
+    who = account(url, username)
 
     async def session() -> T:
-        async with VaultClient(url, username, password, client_id="medcrm") as client:
-            try:
-                return await work(client)
-            finally:
-                await client.sign_out()
+        async with signed_in(who) as client:
+            return await work(client)
+
+    return run(session())
+
+
+def run(work: Awaitable[T]) -> T:
+    """Do the work of a command; a fault ends the command with a message."""
+
+    async def whole() -> T:
+        return await work
 
     try:
-        return asyncio.run(session())
-    except (ConfigurationFault, ClientError, ValueError) as error:
+        return asyncio.run(whole())
+    except (ConsoleFault, ConfigurationFault, ClientError, ValueError) as error:
         raise failed(error) from error
 
 

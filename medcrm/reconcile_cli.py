@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from medcrm.console_session import DIFFERENT, Url, Username, run_signed_in
 from medcrm.reconciling import number_of_findings, reconcile, table
+from medcrm.tables import AsJson, progress_bar, show
 from shared.client import VaultClient
 from shared.client.results import Row, whole
 
@@ -34,7 +33,6 @@ Window = Annotated[
         help="Minutes before the beginning in which a change counts as under way; 10 without it.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Show the result as JSON.")]
 Findings = Annotated[
     Path | None,
     typer.Option("--findings", help="File to write the findings to, as CSV."),
@@ -71,13 +69,7 @@ def reconcile_command(
     scope = {name: value for name, value in named.items() if value}
 
     async def work(client: VaultClient) -> Row:
-        # On the other stream, so that what a script reads has the result only.
-        with typer.progressbar(length=1, label="Comparing", file=sys.stderr) as bar:
-
-            def progress(compared: int, expected: int) -> None:
-                bar.length = max(compared, expected, 1)
-                bar.update(compared - bar.pos)
-
+        with progress_bar("Comparing") as progress:
             state = await reconcile(client, scope, progress)
         job = whole(state.get("job_id"), "job_id")
         if findings is not None:
@@ -85,10 +77,7 @@ def reconcile_command(
         return state
 
     state = run_signed_in(url, username, work)
-    if as_json:
-        typer.echo(orjson.dumps(state, option=orjson.OPT_INDENT_2).decode())
-    else:
-        typer.echo("\n".join(table(state)))
+    show(state, table(state), as_json=as_json)
     if number_of_findings(state):
         raise typer.Exit(DIFFERENT)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 from medcrm.configuration import ConfigurationFault
+from medcrm.tables import Progress, aligned
 from shared.client import VaultClient
 from shared.client.results import Row, mapping, text, whole
 from shared.protocol.reconciliation_verdicts import FINDINGS, Verdict
@@ -29,9 +30,6 @@ COLUMNS = (
 )
 _UNFINISHED = ("SCHEDULED", "QUEUED", "QUEUEING", "RUNNING")
 
-Progress = Callable[[int, int], None]
-"""Called with the number of records compared so far, and how many there were the last time; 0 where that is unknown."""
-
 
 async def reconcile(
     client: VaultClient,
@@ -39,6 +37,8 @@ async def reconcile(
     progress: Progress,
 ) -> Row:
     """Compare what ``scope`` names, and return the reconciliation that has ended.
+
+    ``progress`` is told how many records are compared, and how many the last reconciliation of the same scope had.
 
     :raises ConfigurationFault: it ended before everything was compared.
     :raises ClientError: the Vault is away or refuses.
@@ -89,19 +89,7 @@ def table(state: Row) -> list[str]:
         [name, *(str(counts.get(column, 0)) for column in COLUMNS)]
         for name, counts in parts.items()
     ]
-    lines = _aligned(rows)
+    lines = aligned(rows)
     fields = mapping(state.get("different_fields"), "different_fields")
     lines += [f"different: {name} in {number}" for name, number in fields.items()]
-    return lines
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *others in rows:
-        cells = [first.ljust(widths[0])]
-        cells += [
-            cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)
-        ]
-        lines.append("  ".join(cells))
     return lines

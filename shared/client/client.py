@@ -102,6 +102,11 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         """Sign in now, unless that was done before."""
         await self._sign_in.session()
 
+    async def session_id(self) -> str:
+        """Return the id of the session, to send along to another process that asks this Vault in the user's name."""
+        session = await self._sign_in.session()
+        return session.id
+
     async def sign_out(self) -> None:
         """End the session at the Vault, if there is one."""
         session = self._sign_in.current

@@ -9,7 +9,16 @@ from typing import Self
 import orjson
 
 from shared.client.errors import UnexpectedAnswer
-from shared.client.results import Clock, Row, mapping, rows_of, text_of, whole
+from shared.client.results import (
+    Clock,
+    Row,
+    RowResult,
+    mapping,
+    read_row_results,
+    rows_of,
+    text_of,
+    whole,
+)
 from shared.client.transport import (
     API,
     MAX_ROWS,
@@ -30,6 +39,12 @@ class ServiceCalls(SignedInCalls):
         answer = await self._call(Request("origins", "GET", path))
         data = mapping(answer.get("data"), "data")
         return rows_of(data.get("fields"), "fields")
+
+    async def written_by(self, message_id: str) -> list[Row]:
+        """Return the records and fields that a message has written, the earliest write first."""
+        path = f"{API}/services/lineage/messages/{path_part(message_id)}"
+        answer = await self._call(Request("written_by", "GET", path))
+        return rows_of(answer.get("data"), "data")
 
     # Queues
 
@@ -111,6 +126,13 @@ class ServiceCalls(SignedInCalls):
         """Return a run of an integration: status, counts, and how far the reading has come."""
         path = f"{_runs(integration)}/{job}"
         return await self._run_call("run", "GET", path, None)
+
+    async def runs(self, integration: str, limit: int) -> list[Row]:
+        """Return the latest runs of an integration, the latest first."""
+        path = _runs(integration)
+        request = Request("runs", "GET", path, params={"limit": str(limit)})
+        answer = await self._call(request)
+        return rows_of(answer.get("data"), "data")
 
     async def request_run(self, integration: str) -> int:
         """Have an integration run now, and return the job's id."""
@@ -197,6 +219,41 @@ class ServiceCalls(SignedInCalls):
         answer = await self._call(request)
         data = mapping(answer.get("data"), "data")
         return whole(data.get("transferred_again"), "transferred_again")
+
+    # Reference lookups
+
+    async def lookups(self, connection: str = "") -> str:
+        """Return the lookups of a connection, or of all, as CSV."""
+        path = f"{API}/services/reference_lookups"
+        params = {"connection": connection} if connection else {}
+        return await self._call_for_text(Request("lookups", "GET", path, params=params))
+
+    async def upload_lookups(self, rows: Sequence[Row]) -> list[RowResult]:
+        """Create or update up to 500 lookups, one result a row in order."""
+        path = f"{API}/services/reference_lookups"
+        request = Request("upload_lookups", "POST", path, json=rows)
+        return read_row_results(await self._call(request), len(rows))
+
+    # Queue log
+
+    async def queue_log_days(self) -> list[str]:
+        """Return the days that have entries in the queue log, the latest first."""
+        request = Request("queue_log_days", "GET", f"{API}/services/queue_logs")
+        found = rows_of((await self._call(request)).get("data"), "data")
+        return [text_of(day.get("log_date"), "log_date") for day in found]
+
+    async def queue_log(self, day: str) -> list[Row]:
+        """Return the entries of the queue log of a day, in order."""
+        entries: list[Row] = []
+        path = f"{API}/services/queue_logs/{path_part(day)}"
+        while True:
+            answer = await self._call(Request("queue_log", "GET", path))
+            entries += rows_of(answer.get("data"), "data")
+            details = mapping(answer.get("responseDetails", {}), "responseDetails")
+            following = details.get("next_page")
+            if following is None:
+                return entries
+            path = self._transport.local(text_of(following, "next_page"))
 
     async def _run_call(
         self,

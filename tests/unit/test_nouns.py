@@ -182,6 +182,7 @@ UNDECIDED = frozenset(
         "workflow_definitions.VerdictMatch",
         "workflow_table.TaskStatus",
         "workflow_table.WorkflowStatus",
+        "cli.Shell",
         "clm_content.Feature",
         "component_errors.Code",
         "component_kinds.PartKind",

@@ -20,6 +20,7 @@ from shared.vault.admin import live_pages as live
 from shared.vault.admin import lookup_pages as lookups
 from shared.vault.admin import message_pages as messages
 from shared.vault.admin import missing_lookup_pages as missing_lookups
+from shared.vault.admin import notification_pages as notifications
 from shared.vault.admin import queue_log_pages as queue_log
 from shared.vault.admin import queue_pages as queues
 from shared.vault.admin import readiness_pages as readiness
@@ -64,6 +65,7 @@ CHAPTERS = (
     exceptions,
     jobs,
     tasks,
+    notifications,
     rehearsal,
     picking,
     edit,  # before the records: in `/new`, `new` is no record's id

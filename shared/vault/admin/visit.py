@@ -45,6 +45,7 @@ class Visit:
     vault: Vault
     caller: Caller
     secret: str  # the session's id, as the cookie has it
+    unread: int = 0  # notifications of the caller
     form: UploadForm = field(default_factory=lambda: UploadForm({}, None))
 
     @property
@@ -176,7 +177,9 @@ def visiting(
         # Pages are for people; a remote Vault has its session for calls.
         if caller.connection_id is not None:
             raise invalid_session()
-        made = Visit(request, vault, caller, secret)
+        # One that draws itself anew keeps the head of the page, which shows the number.
+        unread = await vault.notifications.unread(caller) if asked else 0
+        made = Visit(request, vault, caller, secret, unread)
         request.state.visit = made
         if request.method in READING:
             yield made

@@ -26,6 +26,9 @@ COUNTS = """
 SELECT count(*) FILTER (WHERE NOT $2 OR read_date IS NULL) AS total, count(*) FILTER (WHERE read_date IS NULL) AS unread
 FROM platform.notification_recipient WHERE user_id = $1
 """
+UNREAD = """
+SELECT count(*) FROM platform.notification_recipient WHERE user_id = $1 AND read_date IS NULL
+"""
 MARK = """
 UPDATE platform.notification_recipient SET read_date = CASE WHEN $2 THEN now() END
 WHERE user_id = $1 AND (read_date IS NULL) = $2 AND ($3::bigint[] IS NULL OR notification_id = ANY($3::bigint[]))
@@ -64,6 +67,11 @@ class NotificationService:
             rows = await connection.fetch(PAGE, user_id, unread, limit, offset)
         notifications = [_json(row) for row in rows]
         return NotificationPage(notifications, counts["total"], counts["unread"])
+
+    async def unread(self, caller: Caller) -> int:
+        """Return how many notifications of the caller are unread."""
+        async with self._database.connection() as connection:
+            return int(await connection.fetchval(UNREAD, caller.user_id))
 
     async def mark(
         self,

@@ -425,6 +425,8 @@ GET /ui/jobs/{job_id}
 GET /ui/jobs/{job_id}/logs/{task_id}/{log}
 POST /ui/jobs/{job_id}/start
 POST /ui/jobs/{job_id}/cancel
+GET /ui/notifications
+POST /ui/notifications/read
 GET /ui/objects
 GET /ui/objects/{object_name}
 POST /ui/objects/{object_name}

@@ -177,6 +177,7 @@ PAGE_DOORS: dict[str, tuple[Door, ...]] = {
     "GET /objects/{object_name}/{record_id}/audit": (
         Door(RECORD, f"{SECRET_PAGE}/audit"),
     ),
+    "GET /notifications": (Door(RECORD, "/notifications"),),
     "GET /jobs/{job_id}/logs/{task_id}/{log}": (
         Door(RECORD, "/jobs/{extract}/logs/1/results"),
         Door(RECORD, "/jobs/{related}/logs/1/results"),

@@ -384,6 +384,7 @@ PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "POST /jobs/{job_id}/cancel",
     ),
     "what the caller has sent, and errors of it": (
+        "POST /notifications/read",
         "POST /objects/{object_name}",
         "POST /objects/{object_name}/new",
         "POST /objects/{object_name}/{record_id}/edit",

@@ -16,6 +16,7 @@ from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost
+from tests.service.vault.browsing import Page, browser
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.post import SECRET, USERNAME, Post, post_office
 from tests.service.vault.profiles import (
@@ -533,6 +534,49 @@ async def test_migration_mode_tells_nobody(admin: Api) -> None:
     )
     assert answer.status == "SUCCESS"
     assert await notified(admin, answer.ids[0]) == []
+
+
+async def test_a_bell_on_every_page_counts_what_is_unread(api: Api, admin: Api) -> None:
+    assert (await deploy(admin, QUIET)).status == "SUCCESS"
+    _, reader = await new_user(admin)
+    as_reader = await as_user(api, reader)
+    first, second, third = [await tale(as_reader) for _ in range(3)]
+    path = "/vobjects/tale__c/actions/Objectaction.tale__c.tell__c"
+    sent = {"ids": f"{first},{second},{third}"}
+    assert (await as_reader.post(path, data=sent)).status == "SUCCESS"
+
+    def bell(page: Page) -> str:
+        (link,) = [given for _, given in page.tags if given.get("class") == "bell"]
+        assert link["href"] == "/ui/notifications"
+        return link["aria-label"]
+
+    async with browser(api.url) as visitor:
+        await visitor.sign_in(reader)
+        for address in ("/ui/", "/ui/jobs", "/ui/objects"):
+            page = await visitor.open(address)
+            assert bell(page) == "Notifications, 3 unread"
+        page = await visitor.open("/ui/notifications")
+        assert page.links["Told"].startswith("/ui/objects/tale__c/")
+        (newest, *_) = [
+            each["id"] for each in (await as_reader.get("/services/notifications")).data
+        ]
+        one = next(form for form in page.forms if "notification" in form.fields)
+        assert one.fields["notification"] == str(newest)
+        data = {"token": one.fields["token"], "notification": str(newest)}
+        page = await visitor.request("POST", one.action, data=data)
+        assert "Marked 1 notification as read" in page.text
+        assert bell(page) == "Notifications, 2 unread"
+        page = await visitor.request("POST", one.action, data=data)
+        assert "Marked 0 notifications as read" in page.text
+        page = await visitor.open("/ui/notifications?unread=true")
+        assert page.text.count("Mark as read") == 2
+        page = await visitor.press(page, "Mark all as read")
+        assert bell(page) == "Notifications"
+        empty = await visitor.open("/ui/notifications?unread=true")
+        assert "No unread notifications" in empty.text
+        wrong = {**data, "notification": "x"}
+        page = await visitor.request("POST", one.action, data=wrong)
+        assert "INVALID_DATA" in page.text and page.status < 500
 
 
 async def test_reading_ones_notifications(api: Api, admin: Api, user: Api) -> None:

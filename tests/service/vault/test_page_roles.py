@@ -91,6 +91,8 @@ PAGES = {
     "GET /tasks/{task_id}": SIGNED_IN,
     "POST /tasks/{task_id}/{action_name}": SIGNED_IN,
     "POST /workflows/{workflow_id}/cancel": SIGNED_IN,
+    "GET /notifications": SIGNED_IN,
+    "POST /notifications/read": SIGNED_IN,
     "GET /rehearsal": ADMIN,
     "POST /rehearsal": ADMIN,
     "POST /rehearsal/end": ADMIN,
