@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from medcrm.console_session import Account, addressed, reaching, signed_in
-from shared.client.results import SeenRevision
-from shared.client.results import Row, mapping, rows_of
+from shared.client.results import Row, SeenRevision, mapping, rows_of
 from shared.client.transport import Request, Transport, path_part
 
 OPTION = "--connector"

@@ -93,7 +93,6 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/direct_data/direct_data_table.py",
         },
         "table_extracts.ColumnType": {"shared/vault/direct_data/table_extracts.py"},
-        "findings.Step": {"services/connector/readiness/findings.py"},
         "functions.Function": {
             "shared/vault/vql/functions.py",
             "shared/vault/vql/operands.py",
@@ -118,6 +117,11 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "services/connector/points/noted_writes.py",
             "services/connector/rules/conversion.py",
             "services/connector/rules/query_plan.py",
+        },
+        "message_ways.WayStep": {"shared/vault/admin/message_pages.py"},
+        "readiness_steps.ReadinessStep": {
+            "services/connector/readiness/findings.py",
+            "shared/vault/admin/readiness_pages.py",
         },
         "package_model.DataAction": {
             "shared/vault/packages/deployment.py",
