@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from html import escape
 from math import log10
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 860, 440
 LEFT, RIGHT, TOP, BOTTOM = 60, 300, 20, 40

@@ -24,9 +24,9 @@ class ConnectionBounds:
     ``connections`` of all clients, and ``address_connections`` of one address that is not in ``trusted_proxies``, are
     open at once. The head of a request (its line and header fields) has at most ``head_bytes``, half of which its URL
     may take, and has arrived ``head_seconds`` after the connection was opened or its first byte. By TLS, it has shaken
-    hands within ``handshake_seconds`` before. While the connections
-    are crowded, the first byte of one arrives within ``first_byte_seconds``. Within each ``stall_seconds``, a body
-    that is still arriving and an answer that is being read move by ``bytes_per_second``.
+    hands within ``handshake_seconds`` before. While the connections are crowded, the first byte of one arrives within
+    ``first_byte_seconds``. Within each ``stall_seconds``, a body that is still arriving and an answer that is being
+    read move by ``bytes_per_second``.
     """
 
     connections: int = 800

@@ -68,14 +68,14 @@ class RuntimeSettings(BaseSettings):
     def connection_bounds(self) -> ConnectionBounds:
         """Return what the connections of this process may cost."""
         return ConnectionBounds(
-            self.http_connections,
-            self.http_address_connections,
-            _networks(self.trusted_proxies),
-            self.http_head_bytes,
-            self.http_head_seconds,
-            self.http_first_byte_seconds,
-            self.http_stall_seconds,
-            self.http_bytes_per_second,
+            connections=self.http_connections,
+            address_connections=self.http_address_connections,
+            trusted_proxies=_networks(self.trusted_proxies),
+            head_bytes=self.http_head_bytes,
+            head_seconds=self.http_head_seconds,
+            first_byte_seconds=self.http_first_byte_seconds,
+            stall_seconds=self.http_stall_seconds,
+            bytes_per_second=self.http_bytes_per_second,
         )
 
     @classmethod

@@ -12,7 +12,7 @@ import resource
 import sys
 import zipfile
 from collections.abc import Iterator
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import ParseError  # an error only, raised by defusedxml  # nosec B405
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
