@@ -45,9 +45,11 @@ async def properties(request: Request, caller: SignedIn) -> Response:
 
 @router.get("/types", summary="Document types")
 async def types(request: Request, caller: SignedIn) -> Response:
-    """Lists the types at the head of the hierarchy."""
+    """Lists the types at the head of the hierarchy, and the address of what a check-out is described by."""
     model = _model(request, caller)
-    return envelope.success(types=_level(request, model, ""))
+    return envelope.success(
+        types=_level(request, model, ""), lock=f"{_head(request)}/lock"
+    )
 
 
 @router.get(TYPE, summary="A document type")
@@ -142,8 +144,12 @@ def _url(request: Request, kind: DocumentType) -> str:
     # Not strict: a type has one name, a subtype two, a classification three.
     levels = zip(("types", *BELOW), kind.path, strict=False)
     path = "".join(f"/{level}/{name}" for level, name in levels)
-    head = f"{origin(request)}{base_path(request)}"
-    return f"{head}/metadata/objects/documents{path}"
+    return f"{_head(request)}{path}"
+
+
+def _head(request: Request) -> str:
+    """Return the address of the metadata of documents."""
+    return f"{origin(request)}{base_path(request)}/metadata/objects/documents"
 
 
 def _properties(model: DocumentModel) -> list[dict[str, object]]:

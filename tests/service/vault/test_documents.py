@@ -285,10 +285,10 @@ async def test_what_documents_are_like(user: Api) -> None:
         properties["rank__c"]["minValue"],
         properties["channels__c"]["repeating"],
     ) == (1, True)
-    listed = {
-        row["name"]: row["value"]
-        for row in (await user.get(f"{path}/types")).body["types"]
-    }
+    types = (await user.get(f"{path}/types")).body
+    lock = await user.get(types["lock"].removeprefix(user.url))
+    assert "locked_by__v" in {row["name"] for row in lock.body["properties"]}
+    listed = {row["name"]: row["value"] for row in types["types"]}
     one = (await user.get(listed["promotion__c"].removeprefix(user.url))).body
     assert [row["name"] for row in one["availableLifecycles"]] == [
         "content_lifecycle__v",
