@@ -6,17 +6,29 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+import httptools
+from uvicorn.protocols.http.httptools_impl import (
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from shared.runtime.connection_bounds import (
+    BODY_TOO_SLOW,
+    BODY_UNREAD,
+    HEAD_TOO_LARGE,
+    HEAD_TOO_SLOW,
+    SEVERAL_HOSTS,
     TOO_MANY,
+    TOO_MANY_PIPELINED,
+    URL_TOO_LONG,
+    WASTEFUL_CHUNKS,
     ConnectionBounds,
     ConnectionCount,
     CountedConnection,
     Refusal,
 )
 from shared.runtime.telemetry import metrics
-from shared.runtime.upgrade_offers import UpgradeIgnoringProtocol
+from shared.runtime.upgrade_offers import FurtherParser
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -30,21 +42,6 @@ MAX_PIPELINED = 8
 FREE_CHUNKS = 10_000
 LEAST_CHUNK = 16
 
-URL_TOO_LONG = Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long.")
-HEAD_TOO_LARGE = Refusal(
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The header fields are too large."
-)
-HEAD_TOO_SLOW = Refusal(
-    HTTPStatus.REQUEST_TIMEOUT, "The header did not arrive in time."
-)
-BODY_TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "The body arrived too slowly.")
-BODY_UNREAD = Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request has been answered.")
-WASTEFUL_CHUNKS = Refusal(
-    HTTPStatus.BAD_REQUEST, "The chunks of the body are too small, or say too much."
-)
-SEVERAL_HOSTS = Refusal(HTTPStatus.BAD_REQUEST, "The request names several hosts.")
-TOO_MANY_PIPELINED = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests at once.")
-
 # What a review has seen of a body or an answer: which one, and its bytes.
 Seen = tuple[object, int]
 
@@ -57,7 +54,7 @@ class _Refused(Exception):
         self.refusal = refusal
 
 
-class BoundedProtocol(UpgradeIgnoringProtocol):
+class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's protocol within ``bounds``; ``count`` is shared by the connections of a process.
 
     A connection by TLS has been counted as a ``handshake`` before.
@@ -132,7 +129,7 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         if not self._in_body:
             self._await_head()
         before = self._messages, self._body_bytes
-        super().data_received(data)
+        self._parse(data)
         # Counted here as well as by field: the parser keeps a field to itself until it is whole.
         if (self._messages, self._body_bytes) != before:
             self._bare_bytes = 0
@@ -140,6 +137,19 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         self._bare_bytes += len(data)
         if self._bare_bytes > self._bounds.head_bytes:
             self._refuse(WASTEFUL_CHUNKS if self._in_body else HEAD_TOO_LARGE)
+
+    def _parse(self, data: bytes) -> None:
+        """Parse what has arrived, with a further parser behind a head that offers another protocol."""
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            further = FurtherParser(self)
+            self.parser = further.parser
+            further.begin(self.headers)
+            self._parse(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed, or what a bound has kept from being parsed."""
@@ -202,9 +212,11 @@ class BoundedProtocol(UpgradeIgnoringProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the request."""
+        """End the request, unless its body is still to be read by a further parser."""
+        if self.parser.should_upgrade():
+            return
         super().on_message_complete()
-        self._in_body = self.parser.should_upgrade()
+        self._in_body = False
 
     def _start_asgi_task(
         self, cycle: RequestResponseCycle, app: ASGI3Application

@@ -72,6 +72,20 @@ TOO_MANY = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.")
 TOO_MANY_OF_ADDRESS = Refusal(
     HTTPStatus.TOO_MANY_REQUESTS, "Too many connections from this address."
 )
+URL_TOO_LONG = Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long.")
+HEAD_TOO_LARGE = Refusal(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The header fields are too large."
+)
+HEAD_TOO_SLOW = Refusal(
+    HTTPStatus.REQUEST_TIMEOUT, "The header did not arrive in time."
+)
+BODY_TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "The body arrived too slowly.")
+BODY_UNREAD = Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request has been answered.")
+WASTEFUL_CHUNKS = Refusal(
+    HTTPStatus.BAD_REQUEST, "The chunks of the body are too small, or say too much."
+)
+SEVERAL_HOSTS = Refusal(HTTPStatus.BAD_REQUEST, "The request names several hosts.")
+TOO_MANY_PIPELINED = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests at once.")
 
 
 class CountedConnection(Protocol):

@@ -20,10 +20,9 @@ from fastapi import FastAPI
 
 from shared.runtime.bounded_protocol import BoundedProtocol
 from shared.runtime.connection_bounds import ConnectionBounds, ConnectionCount
-from shared.runtime.head_requests import HeadRequests
 from shared.runtime.health import stop_being_ready
+from shared.runtime.http_layers import HeadRequests, PrivateAnswers
 from shared.runtime.logging import get_logger
-from shared.runtime.private_answers import PrivateAnswers
 from shared.runtime.strict_transport import StrictTransport
 from shared.runtime.tls_server import Handshake, TlsServer, listening_socket
 from shared.runtime.workers import SharedSockets

@@ -1,7 +1,7 @@
-"""Speaks HTTP/1.1 on with clients that offer to speak another protocol, as the JDK's HttpClient offers HTTP/2.
+"""Parses on behind the head of a request that offers another protocol, as the JDK's HttpClient offers HTTP/2.
 
-A server may pass over such an offer (RFC 9110, 7.8). httptools ends its work at the head of a request with one, and
-takes the body for the new protocol: here a further parser reads on from there.
+A server may pass over such an offer (RFC 9110, 7.8). httptools ends its work there, and takes the body for the new
+protocol.
 """
 
 from __future__ import annotations
@@ -13,33 +13,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 # What tells how long a body is; the first parser has checked that the fields agree.
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
-
-
-class UpgradeIgnoringProtocol(HttpToolsProtocol):
-    """uvicorn's protocol without upgrades: a request with an offer is like any other."""
-
-    def data_received(self, data: bytes) -> None:
-        """Parse what has arrived, behind an offer with a further parser."""
-        self._unset_keepalive_if_required()
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._read_on(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
-
-    def on_message_complete(self) -> None:
-        """End the request, unless its body is still to be read by a further parser."""
-        if not self.parser.should_upgrade():
-            super().on_message_complete()
-
-    def _read_on(self, rest: bytes) -> None:
-        """Parse what comes behind the head of a request with an offer."""
-        further = FurtherParser(self)
-        self.parser = further.parser
-        further.begin(self.headers)
-        if rest:
-            self.data_received(rest)
 
 
 class FurtherParser:

@@ -56,7 +56,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/loader/extract.py",
             "shared/vault/model/field_types.py",
             "shared/vault/records/field_values.py",
-            "shared/vault/vql/functions.py",
+            "shared/vault/vql/columns.py",
         },
         "component_model.QueueType": {
             "shared/vault/model/component_model.py",

@@ -16,7 +16,7 @@ from shared.vault.components.entry_action_definitions import (
     lifecycle_actions,
 )
 from shared.vault.errors import VaultFault
-from shared.vault.queries.query_statements import unless_changed
+from shared.vault.queries.query_pages import unless_changed
 from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.records.rows import MAX_ROWS, RowResult
 from shared.vault.workflows.workflow_engine import is_startable

@@ -29,7 +29,7 @@ from shared.vault.direct_data.file_contents import FileContents, Written, snapsh
 from shared.vault.errors import VaultFault
 from shared.vault.files.file_store import CHUNK, delete_tree
 from shared.vault.jobs.job_model import JobContext, JobResult, JobType
-from shared.vault.queries.query_statements import unless_changed
+from shared.vault.queries.query_pages import unless_changed
 from shared.vault.storage.clock import read_clock
 
 if TYPE_CHECKING:

@@ -14,19 +14,19 @@ from shared.vault import vql
 from shared.vault.access.permissions import Operation, require
 from shared.vault.configuration.order_indexes import OrderedField
 from shared.vault.errors import VaultFault
+from shared.vault.queries.cursors import Cursor, CursorStore, read_address
 from shared.vault.queries.query_pages import (
-    Cursor,
-    CursorStore,
     Extras,
     QueryPage,
+    Statements,
     facet_json,
+    fault_of,
     has_more_children,
     link,
     page_of,
-    read_address,
     record_properties,
+    unless_changed,
 )
-from shared.vault.queries.query_statements import Statements, fault_of, unless_changed
 
 if TYPE_CHECKING:
     from asyncpg import Record

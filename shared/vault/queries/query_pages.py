@@ -1,31 +1,43 @@
-"""Makes the pages of a query's result: rows ready for JSON, the data beside them, and cursors for later pages."""
+"""Makes the pages of queries: statements of VQL texts, valid until the configuration changes, and rows as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, assert_never
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 import orjson
 
-from shared.protocol.error_types import ErrorType
+from shared.runtime.retry_policies import TABLE_CHANGED
 from shared.vault import vql
-from shared.vault.access.permissions import Operation, may, may_set
+from shared.vault.access.permissions import Operation, may, may_set, readable
+from shared.vault.configuration.component_service import TABLES_CHANGED
 from shared.vault.errors import VaultFault
+from shared.vault.queries.cursors import ChildPage, no_such_page
+from shared.vault.queries.query_targets import (
+    COMPONENT,
+    DEFINITIONS,
+    targets_of,
+    with_definitions,
+)
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.access.caller import Caller
+    from shared.vault.access.caller import Caller, SecurityProfile
+    from shared.vault.components.registry import Registry
+    from shared.vault.configuration.component_service import ComponentService
     from shared.vault.model.component_model import VaultObject
-    from shared.vault.storage.database import Database
 
-CURSOR_HOURS = 72  # from the query or the last page asked for
-MAX_POSITIONS = 1000  # pages whose place is stored; others are found by counting
-STARTED = "started"
+MAX_CACHED = 256  # statements
+MAX_CACHED_TEXT = 2_000  # characters; longer texts are id lists, seldom seen twice
+SHOWN_PAGESIZE = 1000
+OPTIONS = vql.Options()
+CHILD_OPTIONS = vql.Options(max_pagesize=OPTIONS.subselect_rows)
+
+T = TypeVar("T")
 
 
 class RecordProperties(StrEnum):
@@ -222,115 +234,164 @@ def _facet_value(row: Record) -> dict[str, Any]:
 # Cursors: what later pages need, in the database so that any process can serve them
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A query whose pages are being read: its text, the size of its result, its first run, and the starts of its pages.
+@dataclass(slots=True)
+class _Cache:
+    """Compiled statements of one registry, the least recently used first, and the targets beside its objects."""
 
-    ``positions`` maps the offset of a page to the last record id of the page before it, for the pages served so far.
+    registry: Registry
+    targets: vql.Targets
+    queries: OrderedDict[tuple[SecurityProfile, bool, str], vql.CompiledQuery] = field(
+        default_factory=OrderedDict
+    )
+
+
+def fault_of(error: vql.VqlError) -> VaultFault:
+    """Return the API's fault of a statement's error."""
+    return VaultFault(error.type, error.message)
+
+
+def _wants_definitions(query: vql.Query) -> bool:
+    """Return whether a statement selects definitions of components."""
+    # By its text: a name in a string does no harm, it only costs the rows with definitions.
+    of_components = query.select.source == COMPONENT
+    return of_components and any(name in query.text for name in DEFINITIONS)
+
+
+async def unless_changed(
+    components: ComponentService, work: Callable[[], Awaitable[T]]
+) -> T:
+    """Run work that only reads, and return its result; run it again when tables have changed meanwhile.
+
+    Reading takes no lock: a component may change between the compilation of a statement and its execution.
     """
-
-    id: UUID
-    query: str
-    total: int
-    started: datetime
-    positions: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class ChildPage:
-    """The children on a page: those of one record, in the sub-select with this number."""
-
-    number: int
-    parent_id: str
+    for _ in range(TABLE_CHANGED.attempts - 1):
+        try:
+            return await work()
+        except TABLES_CHANGED:
+            await components.load()
+    return await work()
 
 
-def no_such_page() -> VaultFault:
-    """Return the error for an address that belongs to no page."""
-    return VaultFault(ErrorType.INVALID_DATA, "There is no such query page")
+class Statements:
+    """Compiles statements against the current registry and a caller's permissions."""
 
+    def __init__(self, components: ComponentService) -> None:
+        self._components = components
+        self._cache: _Cache | None = None
 
-def read_address(address: str) -> tuple[UUID, ChildPage | None]:
-    """Return a cursor's id, and the children behind it: ``{uuid}`` or ``{uuid}.{number}.{record id}``.
+    def _current(self) -> _Cache:
+        """Return the cache of the current registry, an empty one when the configuration has changed."""
+        registry = self._components.registry
+        if self._cache is None or self._cache.registry is not registry:
+            targets = targets_of(registry)
+            self._cache = _Cache(registry, targets)
+        return self._cache
 
-    :raises VaultFault: INVALID_DATA when the address has neither form.
-    """
-    identifier, _, rest = address.partition(".")
-    number, _, parent_id = rest.partition(".")
-    try:
-        child = ChildPage(int(number), parent_id) if rest else None
-        return UUID(identifier), child
-    except ValueError as error:
-        raise no_such_page() from error
+    def statement(self, caller: Caller, text: str) -> vql.CompiledQuery | vql.Show:
+        """Return a statement, SELECT or SHOW, compiled for the caller.
 
-
-class CursorStore:
-    """Stores the cursors of a Vault; each belongs to the user who ran the query."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def open(self, caller: Caller, cursor: Cursor) -> None:
-        """Store a new cursor."""
-        positions = _positions_json(cursor, cursor.positions)
-        async with self._database.connection() as connection:
-            await connection.execute(
-                "INSERT INTO platform.query_cursor (id, user_id, query, total, positions)"
-                " VALUES ($1, $2, $3, $4, $5::jsonb)",
-                cursor.id,
-                caller.user_id,
-                cursor.query,
-                cursor.total,
-                positions,
-            )
-
-    async def purge(self) -> None:
-        """Delete the cursors that are too old to be found."""
-        async with self._database.connection() as connection:
-            await connection.execute(
-                "DELETE FROM platform.query_cursor WHERE created_date < now() - $1 * interval '1 hour'",
-                CURSOR_HOURS,
-            )
-
-    async def find(self, caller: Caller, identifier: UUID) -> Cursor:
-        """Return the cursor with this id.
-
-        :raises VaultFault: INVALID_DATA when the cursor is not the caller's, or has expired.
+        :raises VaultFault: with the position of a fault in the text.
         """
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                "SELECT query, total, positions, created_date FROM platform.query_cursor"
-                " WHERE id = $1 AND user_id = $2 AND created_date > now() - $3 * interval '1 hour'",
-                identifier,
-                caller.user_id,
-                CURSOR_HOURS,
-            )
-        if row is None:
+        cache = self._current()
+        # Profiles are compared by identity: each reading of the components makes new ones, with their permissions.
+        key = (caller.profile, caller.read_only, text)
+        cached = cache.queries.get(key)
+        if cached is not None:
+            cache.queries.move_to_end(key)
+            return cached
+        try:
+            statement = vql.parse_statement(text)
+            if isinstance(statement, vql.Show):
+                return statement
+            defining = _wants_definitions(statement)
+            compiled = self._compiled(caller, statement, cache, defining=defining)
+        except vql.VqlError as error:
+            raise fault_of(error) from error
+        # Definitions are in the parameters of the statement, megabytes in a large Vault.
+        if not defining and len(text) <= MAX_CACHED_TEXT:
+            cache.queries[key] = compiled
+            if len(cache.queries) > MAX_CACHED:
+                cache.queries.popitem(last=False)
+        return compiled
+
+    def _compiled(
+        self,
+        caller: Caller,
+        query: vql.Query,
+        cache: _Cache,
+        *,
+        defining: bool,
+    ) -> vql.CompiledQuery:
+        targets = cache.targets
+        if defining:
+            targets = with_definitions(targets, cache.registry, caller)
+        may_read = readable(caller)
+        return vql.compile_query(query, cache.registry, may_read, OPTIONS, targets)
+
+    def query(self, caller: Caller, text: str) -> vql.CompiledQuery:
+        """Return a SELECT, compiled for the caller.
+
+        :raises VaultFault: as ``statement`` does.
+        """
+        compiled = self.statement(caller, text)
+        # A SHOW has one page, so that no address of a later one is of it.
+        if isinstance(compiled, vql.Show):
             raise no_such_page()
-        positions = orjson.loads(row["positions"])
-        started = positions.pop(STARTED, None)
-        # A cursor without a moment of its own began when it was stored.
-        moment = row["created_date"]
-        if started is not None:
-            moment = datetime.fromisoformat(started)
-        return Cursor(identifier, row["query"], row["total"], moment, positions)
+        return compiled
 
-    async def keep(self, cursor: Cursor, following: Mapping[str, str]) -> None:
-        """Record that a page was served: restart the cursor's time, and store the positions of ``following`` pages."""
-        # Beyond the limit the places begin anew: the row stays small, and earlier pages are found by counting.
-        known = cursor.positions
-        if len(known) >= MAX_POSITIONS:
-            known = {}
-        every = {**known, **following}
-        positions = _positions_json(cursor, every)
-        async with self._database.connection() as connection:
-            await connection.execute(
-                "UPDATE platform.query_cursor SET created_date = now(), positions = $2::jsonb WHERE id = $1",
-                cursor.id,
-                positions,
+    def children(
+        self,
+        caller: Caller,
+        compiled: vql.CompiledQuery,
+        child: ChildPage,
+    ) -> vql.CompiledQuery:
+        """Return the statement of further pages of a sub-select of one record.
+
+        :raises VaultFault: INVALID_DATA when the statement has no such sub-select.
+        """
+        cache = self._current()
+        registry, targets = cache.registry, cache.targets
+        may_read = readable(caller)
+        try:
+            query = vql.children_query(
+                compiled.query,
+                child.number,
+                child.parent_id,
+                registry,
+                targets,
             )
+            return vql.compile_query(query, registry, may_read, CHILD_OPTIONS, targets)
+        except vql.VqlError as error:
+            raise fault_of(error) from error
 
+    def shown(
+        self,
+        caller: Caller,
+        show: vql.Show,
+        *,
+        describe: bool,
+    ) -> QueryPage:
+        """Return the result of a SHOW, on one page.
 
-def _positions_json(cursor: Cursor, positions: Mapping[str, str]) -> str:
-    """Return the positions of pages as JSON, with the moment of the query, which has no column of its own."""
-    document = {STARTED: cursor.started.isoformat(), **positions}
-    return orjson.dumps(document).decode()
+        :raises VaultFault: when its target does not exist, or the caller may not read it.
+        """
+        cache = self._current()
+        may_read = readable(caller)
+        try:
+            rows = vql.show_rows(show, cache.registry, may_read, cache.targets)
+        except vql.VqlError as error:
+            raise fault_of(error) from error
+        page = QueryPage(
+            rows=rows,
+            pagesize=SHOWN_PAGESIZE,
+            pageoffset=0,
+            size=len(rows),
+            total=len(rows),
+        )
+        if describe:
+            page.describe = vql.describe_show(show, cache.registry, cache.targets)
+        return page
+
+    def is_object(self, name: str) -> bool:
+        """Return whether the name is that of an object with stored records."""
+        return name in self._current().registry.objects

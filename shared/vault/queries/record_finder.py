@@ -12,7 +12,7 @@ from shared.vault.configuration.search_indexes import index_states
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import RelationshipType
 from shared.vault.model.field_types import quoted, table, words_sql
-from shared.vault.queries.query_statements import unless_changed
+from shared.vault.queries.query_pages import unless_changed
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, FieldType, VaultObject
@@ -15,13 +16,15 @@ from shared.vault.vql.find import rank_sql
 from shared.vault.vql.functions import (
     SHORT_TEXT,
     Function,
+    applied,
+    as_array,
     is_file_function,
     label_sql,
     named_file,
-    selected_sql,
+    without_markup,
 )
 from shared.vault.vql.resolve import DOCUMENT_ID, Scope, Statement
-from shared.vault.vql.syntax_tree import Find, Item, Order, Rank, Select
+from shared.vault.vql.syntax_tree import Find, Item, Order, Path, Rank, Select
 from shared.vault.vql.vql_errors import VqlLimitError
 
 MAX_ITEMS = 500  # selected in one SELECT
@@ -97,6 +100,55 @@ def _field_column(scope: Scope, item: Item) -> tuple[str, Column]:
     has_alias = item.alias is not None
     is_own = len(item.path.parts) == 1
     return sql, Column(key, field, item.function, has_alias, is_own)
+
+
+def selected_sql(
+    scope: Scope,
+    path: Path,
+    name: str | None,
+) -> tuple[str, Field]:
+    """Return the SQL of a selected field or function of one, and the field.
+
+    :raises VqlNameError: there is no such field or function, or the function does not take the field.
+    :raises VqlLimitError: the path leads over too many relationships.
+    """
+    column = scope.column(path)
+    if name is not None:
+        sql = applied(scope, path, name, column)
+        shown = encoded(sql, column.field) if name == Function.TONAME else sql
+        return shown, column.field
+    if scope.shows_label(column.field, column.owner):
+        return label_sql(scope, path).sql, column.field
+    return encoded(column.sql, column.field), column.field
+
+
+def encoded(sql: str, field: Field) -> str:
+    """Return the SQL of a field's value as the API encodes it; numbers with decimals are still numeric."""
+    kind = field.type
+    match kind:
+        case FieldType.PICKLIST:
+            return sql if field.multi_value else as_array(sql)
+        case FieldType.DATE:
+            return f"to_char({sql}, 'YYYY-MM-DD')"
+        case FieldType.DATE_TIME:
+            pattern = """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
+            return f"to_char({sql} AT TIME ZONE 'UTC', {pattern})"
+        case FieldType.LONG_TEXT:
+            return f"left({sql}, {SHORT_TEXT})"
+        case FieldType.RICH_TEXT:
+            # Cut without its markup: a tag cut in two would be shown as text.
+            return f"left({without_markup(sql)}, {SHORT_TEXT})"
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+        ):
+            return sql
+        case _:
+            assert_never(kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,60 +65,13 @@ def whole_text(field: Field) -> str:
     return f"{function}({field.name})"
 
 
-def selected_sql(
-    scope: Scope,
-    path: Path,
-    name: str | None,
-) -> tuple[str, Field]:
-    """Return the SQL of a selected field or function of one, and the field.
-
-    :raises VqlNameError: there is no such field or function, or the function does not take the field.
-    :raises VqlLimitError: the path leads over too many relationships.
-    """
-    column = scope.column(path)
-    if name is not None:
-        return _applied(scope, path, name, column), column.field
-    if scope.shows_label(column.field, column.owner):
-        return label_sql(scope, path).sql, column.field
-    return encoded(column.sql, column.field), column.field
-
-
-def encoded(sql: str, field: Field) -> str:
-    """Return the SQL of a field's value as the API encodes it; numbers with decimals are still numeric."""
-    kind = field.type
-    match kind:
-        case FieldType.PICKLIST:
-            return sql if field.multi_value else _as_array(sql)
-        case FieldType.DATE:
-            return f"to_char({sql}, 'YYYY-MM-DD')"
-        case FieldType.DATE_TIME:
-            pattern = """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
-            return f"to_char({sql} AT TIME ZONE 'UTC', {pattern})"
-        case FieldType.LONG_TEXT:
-            return f"left({sql}, {SHORT_TEXT})"
-        case FieldType.RICH_TEXT:
-            # Cut without its markup: a tag cut in two would be shown as text.
-            return f"left({_without_markup(sql)}, {SHORT_TEXT})"
-        case (
-            FieldType.ID
-            | FieldType.STRING
-            | FieldType.NUMBER
-            | FieldType.BOOLEAN
-            | FieldType.OBJECT
-            | FieldType.ATTACHMENT
-        ):
-            return sql
-        case _:
-            assert_never(kind)
-
-
-def _applied(
+def applied(
     scope: Scope,
     path: Path,
     name: str,
     column: FieldColumn,
 ) -> str:
-    """Return the SQL of a function of a column.
+    """Return the SQL of a function of a column; that of TONAME is the column, as answers have its values.
 
     :raises VqlNameError: SELECT does not have the function.
     """
@@ -129,15 +82,15 @@ def _applied(
             label = label_sql(scope, path).sql
             # Picklists are arrays in answers, also where they take one value.
             is_picklist = field.type is FieldType.PICKLIST
-            applied = _as_array(label) if is_picklist and _is_single(field) else label
+            applied = as_array(label) if is_picklist and _is_single(field) else label
         case Function.TONAME:
             reason = "is for queries of documents; objects have TOLABEL"
             require_documents(scope, path, column.owner, f"function [TONAME] {reason}")
-            applied = encoded(sql, field)
+            applied = sql
         case Function.LONGTEXT:
             _require_type(scope, path, function, column, traits(field.type).long)
             is_rich = field.type is FieldType.RICH_TEXT
-            applied = _without_markup(sql) if is_rich else sql
+            applied = without_markup(sql) if is_rich else sql
         case Function.RICHTEXT:
             is_rich = field.type is FieldType.RICH_TEXT
             _require_type(scope, path, function, column, is_rich)
@@ -170,7 +123,7 @@ def _is_single(field: Field) -> bool:
 def _trimmed(sql: str, field: Field) -> str:
     """Return the SQL of picklist values without their name space."""
     if not field.multi_value:
-        return _as_array(f"regexp_replace({sql}, {_SUFFIX}, '')")
+        return as_array(f"regexp_replace({sql}, {_SUFFIX}, '')")
     return _each_value(sql, f"regexp_replace(v, {_SUFFIX}, '')")
 
 
@@ -358,7 +311,8 @@ def labels_of(
 # SQL
 
 
-def _as_array(sql: str) -> str:
+def as_array(sql: str) -> str:
+    """Return the SQL of an array of one value, which is null where the value is."""
     # An array of a null would be an array with one element; the API has null.
     return f"CASE WHEN {sql} IS NULL THEN NULL ELSE ARRAY[{sql}] END"
 
@@ -369,5 +323,6 @@ def _each_value(sql: str, value: str) -> str:
     return f"CASE WHEN {sql} IS NULL THEN NULL ELSE ARRAY({each}) END"
 
 
-def _without_markup(sql: str) -> str:
+def without_markup(sql: str) -> str:
+    """Return the SQL of a rich text's words."""
     return f"regexp_replace({sql}, {_TAG}, '', 'g')"

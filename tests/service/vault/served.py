@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import uvicorn
@@ -16,8 +17,9 @@ from multidict import CIMultiDictProxy
 from pydantic import SecretStr
 
 from local.polling import answers_within, holds_within
+from shared.runtime.bounded_protocol import BoundedProtocol
+from shared.runtime.connection_bounds import ConnectionBounds, ConnectionCount
 from shared.runtime.process import KEEP_ALIVE_SECONDS
-from shared.runtime.upgrade_offers import UpgradeIgnoringProtocol
 from shared.vault.assembly.vault import Vault
 from shared.vault.assembly.vault_settings import VaultSettings
 
@@ -148,14 +150,26 @@ def settings(dsn: str, amqp_url: str, files: Path) -> VaultSettings:
     )
 
 
+# What takes long on a busy machine is not what these tests are about.
+BOUNDS = ConnectionBounds(
+    connections=10_000,
+    address_connections=10_000,
+    head_seconds=600,
+    first_byte_seconds=600,
+    stall_seconds=600,
+)
+
+
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[Api]:
     """The application on a free port, for as long as the block lasts."""
+    protocol = partial(BoundedProtocol, count=ConnectionCount(BOUNDS))
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
         port=0,
-        http=UpgradeIgnoringProtocol,
+        # Called as the class would be.
+        http=cast("type[asyncio.Protocol]", protocol),
         ws="none",
         log_config=None,
         access_log=False,

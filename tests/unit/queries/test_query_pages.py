@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
+from shared.vault.queries.cursors import ChildPage, read_address
 from shared.vault.queries.query_pages import (
-    ChildPage,
     QueryPage,
     RecordProperties,
     facet_json,
     has_more_children,
     link,
     page_of,
-    read_address,
 )
 from shared.vault.queries.query_pages import _field_properties as field_properties
 from shared.vault.vql import compile_query, facets_of, parse

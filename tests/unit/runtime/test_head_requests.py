@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, StreamingResponse
 
-from shared.runtime.head_requests import HeadRequests
+from shared.runtime.http_layers import HeadRequests
 from tests.unit.runtime.serving import serving
 
 TEXT = "text of the page " * 1000

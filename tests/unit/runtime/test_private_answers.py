@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.responses import PlainTextResponse, Response
 
-from shared.runtime.private_answers import PrivateAnswers
+from shared.runtime.http_layers import PrivateAnswers
 from tests.unit.runtime.serving import serving
 
 SAID = {
