@@ -1,36 +1,13 @@
-"""Makes the calls about what a Vault is configured with: metadata, components, MDL, and its revision."""
+"""Makes the calls about what a Vault is configured with: metadata, components and MDL."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from shared.client.results import Revision, Row, mapping, rows_of
+from shared.client.results import Row, mapping, rows_of
 from shared.client.transport import API, Request, SignedInCalls, path_part
-
-# Of the calls that are answered in a session, the one that does least.
-_ASK = Request("keep_alive", "POST", f"{API}/keep-alive", repeatable=True)
 
 
 class ComponentCalls(SignedInCalls):
     """Calls about the metadata and components of one Vault."""
-
-    async def revision_since(self, moment: datetime) -> Revision | None:
-        """Return the revision of the configuration at ``moment`` or later; None of a Vault that tells none.
-
-        Calls that began since then have told it already, whatever they were about; else one more is made.
-        """
-        seen = self._transport.seen
-        known = seen.at(moment)
-        if known is None and not seen.silent:
-            count = seen.count
-            await self._call(_ASK)
-            seen.silent = seen.count == count
-            known = seen.at(moment)
-        return known
-
-    def note_revision(self, told: str, moment: datetime) -> None:
-        """Note the revision that a message of this Vault has brought, which was queued at ``moment``."""
-        self._transport.seen.note(told, moment)
 
     async def objects(self) -> list[Row]:
         """Return the objects of the Vault, each with its ``name`` and ``label``."""

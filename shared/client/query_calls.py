@@ -1,4 +1,7 @@
-"""Makes the calls of queries: bounds pages, rows, bytes and time, and tells which refusals may pass."""
+"""Makes the calls of queries: bounds pages, rows, bytes and time, and tells which refusals may pass.
+
+It also asks for the revision of the configuration, by which what was read of it before is known to be current.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.client.errors import (
     ExpiredPage,
@@ -14,10 +18,19 @@ from shared.client.errors import (
     VaultRefused,
     VaultUnavailable,
 )
-from shared.client.results import MAX_ANSWER_BYTES, Page, QueryResult, Row, read_page
+from shared.client.results import (
+    MAX_ANSWER_BYTES,
+    Page,
+    QueryResult,
+    Revision,
+    Row,
+    read_page,
+)
 from shared.client.transport import API, Request, SignedInCalls
 from shared.protocol.error_types import ErrorType
 
+# Of the calls that are answered in a session, the one that does least.
+_ASK = Request("keep_alive", "POST", f"{API}/keep-alive", repeatable=True)
 QUERY = "query"
 QUERY_PAGE = "query_page"
 """The call for a later page of a query; its address is the Vault's, so a refusal of it is no fault of the query."""
@@ -75,6 +88,24 @@ def query_refusals(call: str) -> Iterator[None]:
 
 class QueryCalls(SignedInCalls):
     """Calls that run VQL in one Vault."""
+
+    async def revision_since(self, moment: datetime) -> Revision | None:
+        """Return the revision of the configuration at ``moment`` or later; None of a Vault that tells none.
+
+        Calls that began since then have told it already, whatever they were about; else one more is made.
+        """
+        seen = self._transport.seen
+        known = seen.at(moment)
+        if known is None and not seen.silent:
+            count = seen.count
+            await self._call(_ASK)
+            seen.silent = seen.count == count
+            known = seen.at(moment)
+        return known
+
+    def note_revision(self, told: str, moment: datetime) -> None:
+        """Note the revision that a message of this Vault has brought, which was queued at ``moment``."""
+        self._transport.seen.note(told, moment)
 
     async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
         """Run a query and return the rows of all its pages.

@@ -85,7 +85,8 @@ class Patience:
 
         :raises Interrupted: the process stops first.
         """
-        for pause in PEER_AWAY.pauses():
+        pauses = PEER_AWAY.pauses()
+        while True:
             self.proceed()
             try:
                 with passing_refusals():
@@ -96,8 +97,7 @@ class Patience:
             else:
                 state_log.succeeded(name)
                 return result
-            await self.pause(pause)
-        raise AssertionError  # the pauses have no end
+            await self.pause(next(pauses))
 
     async def pause(self, seconds: float) -> None:
         """Wait, and no longer than until the process stops.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
@@ -41,6 +41,9 @@ from shared.vault.api.response_envelope import by_id, results_csv
 from shared.vault.errors import VaultFault
 from shared.vault.records.lineage_entries import HEADER, CallLineage, Origin
 from shared.vault.records.rows import RowResult, UnchangedFields, WriteMode
+
+if TYPE_CHECKING:
+    from shared.vault.assembly.vault import Vault
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
 
@@ -249,7 +252,7 @@ async def update_one(
     fields = await read_record(request)
     # The id of the path wins over one in the body.
     row = fields | {"id": record_id}
-    rows = await vault.attachment_fields.with_files(caller, object_name, [row])
+    rows = await _with_files(vault, caller, object_name, [row])
     results = await vault.records.update(
         caller, object_name, rows, mode=mode_of(request)
     )
@@ -276,9 +279,21 @@ async def delete_one(
 async def _rows(request: Request, caller: Caller, object_name: str) -> Rows:
     """Return the rows of the body, with the files of attachment fields that they name taken over."""
     sent = await read_rows(request)
-    files = vault_of(request).attachment_fields
-    rows = await files.with_files(caller, object_name, sent.rows)
+    rows = await _with_files(vault_of(request), caller, object_name, sent.rows)
     return Rows(rows, sent.single)
+
+
+async def _with_files(
+    vault: Vault,
+    caller: Caller,
+    object_name: str,
+    rows: Sequence[Mapping[str, object]],
+) -> Sequence[Mapping[str, object]]:
+    """Return rows with handles for the files that they name; most objects hold none."""
+    target = vault.components.registry.objects.get(object_name)
+    if target is None or not target.holds_files:
+        return rows
+    return await vault.attachment_fields.with_files(caller, object_name, rows)
 
 
 def _answer(

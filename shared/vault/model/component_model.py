@@ -173,6 +173,13 @@ class VaultObject:
     actions: tuple[ObjectUserAction, ...] = ()
 
     @cached_property
+    def holds_files(self) -> bool:
+        """Return whether a record may hold files, in active fields of type Attachment."""
+        return any(
+            f.type is FieldType.ATTACHMENT and f.active for f in self.fields.values()
+        )
+
+    @cached_property
     def outbound(self) -> Mapping[str, Field]:
         """Return the object-reference fields by their to-one relationship name."""
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,7 +29,9 @@ from shared.vault.records.new_records import (
     without_sources,
 )
 from shared.vault.records.record_roles import (
+    HOLDERS,
     RoleColumns,
+    RoleRow,
     read_roles,
     replace_roles,
     roles_of,
@@ -48,15 +50,20 @@ from shared.vault.records.rows import (
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
+    from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.lineage_entries import CallLineage
     from shared.vault.records.row_rules import Trigger
+    from shared.vault.records.rows import ResolvedRow
     from shared.vault.storage.database import Connection, Database, OneTransaction
 
 T = TypeVar("T")
 
 # What is raised when another transaction has stored, or deleted, what this one has checked before.
 RACES = (RaceLost, asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError)
+
+# How the names of columns end that assign roles; so may the key of a reference by a unique field.
+ROLE_COLUMNS = tuple(f".{holder}" for holder in sorted(HOLDERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +152,7 @@ class RecordService(RecordWrites):
             target = self.target(caller, object_name, rows, Operation.EDIT)
             key = key_field(target, id_param)
             registry = self._components.registry
-            # The reader knows fields only: to it, role columns would be unknown ones.
-            plain, columns = split_roles(rows, roles_of(registry))
+            plain, columns = _without_roles(rows, registry)
             read = self.reader(target, mode, caller).read(plain, key)
             rules.authorize_states(caller, read)
             rules.check_lineage(caller, read, lineage)
@@ -156,22 +162,17 @@ class RecordService(RecordWrites):
             rules.fail_unnamed(resolved, stored, key)
             if rules.rules_status(caller, target, mode):
                 rules.refuse_bulk_status(registry, target, resolved, stored)
-            # A refused row assigns nothing, and whom it names is not looked up.
-            wanted: list[RoleColumns] = []
-            for row, assigned in zip(resolved, columns, strict=True):
-                wanted.append({} if row.errors else assigned)
-            roles = await read_roles(connection, wanted)
-            for row, asked in zip(resolved, roles, strict=True):
-                row.errors += asked.errors
+            roles = await _asked_roles(connection, resolved, columns)
             outcomes = await batch.update(resolved, stored, warn_unchanged=True)
-            outcomes = await replace_roles(
-                connection,
-                registry,
-                caller,
-                object_name,
-                outcomes,
-                roles,
-            )
+            if roles:
+                outcomes = await replace_roles(
+                    connection,
+                    registry,
+                    caller,
+                    object_name,
+                    outcomes,
+                    roles,
+                )
             origins = lineage_of(outcomes)
             await note_lineage(connection, object_name, origins, lineage)
             return results(outcomes)
@@ -328,3 +329,33 @@ class RecordService(RecordWrites):
                 return await self._database.unit_of_work(holding)
             finally:
                 held |= written
+
+
+def _without_roles(
+    rows: Source, registry: Registry
+) -> tuple[Source, Sequence[RoleColumns]]:
+    """Return the rows without their role columns, and the role columns of each row; none where no row has any."""
+    names: set[str] = set().union(*rows)
+    if not any(name.endswith(ROLE_COLUMNS) for name in names):
+        return rows, ()
+    # The reader knows fields only: to it, role columns would be unknown ones.
+    return split_roles(rows, roles_of(registry))
+
+
+async def _asked_roles(
+    connection: Connection,
+    rows: Sequence[ResolvedRow],
+    columns: Sequence[RoleColumns],
+) -> list[RoleRow]:
+    """Return the roles that each row assigns; those that cannot be assigned are errors of the rows."""
+    if not columns:
+        return []
+    # A refused row assigns nothing, and whom it names is not looked up.
+    wanted = [
+        {} if row.errors else assigned
+        for row, assigned in zip(rows, columns, strict=True)
+    ]
+    roles = await read_roles(connection, wanted)
+    for row, asked in zip(rows, roles, strict=True):
+        row.errors += asked.errors
+    return roles

@@ -12,7 +12,7 @@ from typing import Any, cast
 from services.connector.rules.lookups import LookupSet
 from services.connector.vaults.configuration import Configuration
 from shared.client.client import VaultClient
-from shared.client.component_calls import ComponentCalls
+from shared.client.query_calls import QueryCalls
 from shared.client.results import QueryResult, Row, SeenRevision
 from shared.client.transport import Request
 from tests.unit.connector.examples import field as vault_field
@@ -40,7 +40,7 @@ async def no_turn() -> None:
 
 
 @dataclass
-class Versioned(ComponentCalls):
+class Versioned(QueryCalls):
     """A Vault whose configuration is numbers that grow, and which answers in steps that others come in between.
 
     It tells its revision when a call begins, as a Vault does; the rest of the answer may be younger.
