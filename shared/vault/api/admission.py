@@ -155,6 +155,7 @@ MergesRecords = Annotated[
 ]
 ChangesAttachments = Annotated[Caller, Depends(_changing_attachments)]
 
+ReadsDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.READ))]
 CreatesDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.CREATE))]
 EditsDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.EDIT))]
 DeletesDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.DELETE))]

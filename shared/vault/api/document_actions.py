@@ -10,11 +10,11 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import whole_number
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.admission import EditsDocuments
+from shared.vault.api.admission import EditsDocuments, ReadsDocuments
 from shared.vault.api.body import read_fields, required
 from shared.vault.api.documents import MAX_ID, action_json, url_of
 from shared.vault.api.openapi.request_bodies import form_documentation
-from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
+from shared.vault.api.request_context import PREFIX, vault_of
 from shared.vault.documents.document_states import offered
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import Number
@@ -39,7 +39,7 @@ PARTS = 3  # of a version: document, major and minor number
 
 
 @router.post("", summary="Lifecycle actions of versions", openapi_extra=NAMED_FORM)
-async def actions(request: Request, caller: SignedIn) -> Response:
+async def actions(request: Request, caller: ReadsDocuments) -> Response:
     """Lists the user actions that the versions in `docIds` offer, each action of a lifecycle's state once."""
     places = _places(await read_fields(request))
     documents = vault_of(request).documents

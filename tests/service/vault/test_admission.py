@@ -31,6 +31,9 @@ ANY_USER = {
     "POST /api/v25.1/query/components": MAX_FORM_BYTES,
     "PUT /api/v25.1/services/notifications": MAX_FORM_BYTES,
     "PUT /api/v25.1/scim/v2/Me": MAX_RESOURCE_BYTES,
+    # Whose workflow or task it is says who may, and that is known by its record.
+    "POST /api/v25.1/objects/objectworkflows/1/actions/1": MAX_FORM_BYTES,
+    "POST /api/v25.1/objects/objectworkflows/tasks/1/actions/1": MAX_FORM_BYTES,
     "POST /api/v25.1/objects/users/me/password": MAX_SIGN_IN_BYTES,
     "POST /api/v25.1/auth": MAX_SIGN_IN_BYTES,
     "POST /auth/discovery": MAX_SIGN_IN_BYTES,
