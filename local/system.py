@@ -97,8 +97,9 @@ class System(SystemParts):
         if all(part.up for part in parts):
             return False
         with self._changing():
-            # The broker takes longest, and a Vault is ready without it.
-            await all_of(self._start_rabbit(), self._start_vaults())
+            # The broker takes longest; until its users are made it refuses a Vault, which ends then.
+            await all_of(self._start_rabbit(), self._prepare_vaults())
+            await _all_ready(self._vaults())
             await self._start_connector()
         return True
 
@@ -110,10 +111,13 @@ class System(SystemParts):
         with self._changing():
             await all_of(self._start_postgres(), self._start_rabbit())
 
-    async def _start_vaults(self) -> None:
-        """Start PostgreSQL, and then the Vaults, until all of them are ready.
+    def _vaults(self) -> list[Service]:
+        return [each for each in self._services() if each.service != CONNECTOR]
 
-        :raises SystemFailed: PostgreSQL did not start, or a Vault did not become ready.
+    async def _prepare_vaults(self) -> None:
+        """Start PostgreSQL, and migrate the databases of the Vaults.
+
+        :raises SystemFailed: PostgreSQL did not start, or a database could not be migrated.
         """
         await self._start_postgres()
         names = [plan.name for plan in self._plans]
@@ -124,9 +128,7 @@ class System(SystemParts):
         new = [name for name in names if name not in self._state.ports]
         if new:
             await self._stop_connector()
-        vaults = [each for each in self._services() if each.service != CONNECTOR]
-        await self._migrate(vaults)
-        await _all_ready(vaults)
+        await self._migrate(self._vaults())
 
     async def _start_connector(self) -> None:
         """Start the connector, and write the endpoints file when it is ready and the connections are established.

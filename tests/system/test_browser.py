@@ -184,6 +184,8 @@ async def test_the_colours_are_switched_and_stay(
     async with visitor(browser, running, "crm_vault") as rep:
 
         async def ground() -> str:
+            # Also the style sheets.
+            await rep.page.wait_for_load_state("load")
             script = "getComputedStyle(document.body).backgroundColor"
             return str(await rep.page.evaluate(script))
 

@@ -360,10 +360,14 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     return failure(ApiError(ErrorType.INVALID_DATA, "The request cannot be read"))
 
 
-async def on_invalid_parameter(_request: Request, error: Exception) -> Response:
+async def on_invalid_parameter(request: Request, error: Exception) -> Response:
     """Return the FAILURE envelope for a parameter of the wrong type."""
     if not isinstance(error, RequestValidationError):
         raise error
+    # A name of such a feature may stand where a route has an id.
+    feature = absent_feature(request.url.path)
+    if feature is not None:
+        return failure(ApiError(ErrorType.OPERATION_NOT_ALLOWED, feature.message))
     # Names only: a value may be a secret, or of any length.
     names = ", ".join(str(problem["loc"][-1]) for problem in error.errors())
     message = f"Invalid value for parameter [{names[:200]}]"

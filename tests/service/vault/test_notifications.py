@@ -698,6 +698,7 @@ async def test_an_action_that_is_not_there_is_refused_when_it_is_configured(
 async def test_what_became_of_e_mail_is_listed(
     admin: Api, integration: Api, user: Api
 ) -> None:
+    assert (await deploy(admin, QUIET)).status == "SUCCESS"
     record_id = await tale(admin)
     path = f"/vobjects/tale__c/{record_id}/actions/Objectaction.tale__c.tell__c"
     assert (await admin.post(path)).status == "SUCCESS"

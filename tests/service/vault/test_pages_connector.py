@@ -196,7 +196,11 @@ async def test_a_missing_row_is_added_with_one_click(
     rows = [missing(name, source_key)]
     answer = {"read": 3, "complete": False, "missing_lookups": rows}
     connector.succeed("missing-lookups", answer)
-    page = await visitor.open(MISSING)
+    # Other tests have made further connections.
+    found = await admin.query(
+        "SELECT id FROM connection__sys WHERE api_name__sys = 'medical_crm__v'"
+    )
+    page = await visitor.open(f"{MISSING}?connection={found.data[0]['id']}")
     assert source_key in page.text and "more records than are looked at" in page.text
     (asked,) = connector.asked
     assert asked.url.path == f"/missing-lookups/{vault.vault_id}/medical_crm__v"

@@ -480,4 +480,4 @@ async def test_what_this_vault_does_not_have(client: VaultClient, call: Call) ->
     answer = await call(
         client.api_call, f"api/{client.LatestAPIversion}/objects/binders"
     )
-    assert answer["errors"][0]["type"] == "MALFORMED_URL"
+    assert answer["errors"][0]["type"] == "OPERATION_NOT_ALLOWED"

@@ -230,10 +230,10 @@ async def test_packages(client: VaultClient, call: Call, admin: Api) -> None:
     ] == "SUCCESS"
     assert (await call(packages.compare_vaults, "10101"))["errors"][0][
         "type"
-    ] == "MALFORMED_URL"
+    ] == "OPERATION_NOT_ALLOWED"
     assert (await call(packages.generate_configuration_report))["errors"][0][
         "type"
-    ] == "MALFORMED_URL"
+    ] == "OPERATION_NOT_ALLOWED"
 
 
 async def test_queries_with_all_that_headers_ask_for(

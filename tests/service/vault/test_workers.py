@@ -7,7 +7,7 @@ import re
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,7 +111,12 @@ def running(vault: Fleet) -> list[int]:
 
 
 def open_files(process: int) -> set[str]:
-    return {str(each.readlink()) for each in Path(f"/proc/{process}/fd").iterdir()}
+    found = set()
+    for each in Path(f"/proc/{process}/fd").iterdir():
+        # One may be closed meanwhile.
+        with suppress(FileNotFoundError):
+            found.add(str(each.readlink()))
+    return found
 
 
 async def test_what_one_worker_does_holds_at_the_other_at_once(
