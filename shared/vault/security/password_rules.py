@@ -16,7 +16,7 @@ MIN_PASSWORD_LENGTH = 12
 MAX_PASSWORD_LENGTH = 1024
 # Of zxcvbn's scores, from 0 to 4: at least 10⁸ guesses by one who tries common passwords, words and patterns first.
 MIN_SCORE = 3
-# Letters and digits besides the user's names, the product's, and numbers.
+# Letters and digits besides the user's names and the product's; of a number only every fourth digit counts.
 MIN_REST = 8
 # As much as zxcvbn looks at; the time that it takes grows with the length.
 LOOKED_AT = 72
@@ -72,7 +72,7 @@ def _own_words(names: Iterable[str]) -> list[str]:
 
 
 def _rest(password: str, own_words: Iterable[str]) -> int:
-    """Return how many letters and digits a password has besides these words and numbers, as it is best read."""
+    """Return how many letters and digits count that a password has besides these words, as it is best read."""
     plain = _plain(password).lower()
     spellings = {plain, plain.translate(LETTERS_OF_DIGITS)}
     return min(len(_without(spelling, own_words)) for spelling in spellings)
@@ -81,7 +81,8 @@ def _rest(password: str, own_words: Iterable[str]) -> int:
 def _without(spelling: str, words: Iterable[str]) -> str:
     for word in words:
         spelling = spelling.replace(word, "")
-    return NUMBERS.sub("", spelling)
+    # Not none of them: half of a random hexadecimal text is numbers.
+    return NUMBERS.sub(lambda number: number[0][::4], spelling)
 
 
 def _score(password: str, own_words: Iterable[str]) -> int:

@@ -179,28 +179,37 @@ def missing(name: str, key: str, **parts: str | None) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+async def missing_rows(admin: Api) -> str:
+    """The page of the connection that leads to a Vault; other tests have made further ones."""
+    found = await admin.query(
+        "SELECT id FROM connection__sys WHERE api_name__sys = 'medical_crm__v'"
+    )
+    return f"{MISSING}?connection={found.data[0]['id']}"
+
+
 async def test_without_a_session_of_the_other_vault_nothing_of_its_records_is_asked(
-    visitor: Browser, connector: AskedConnector
+    visitor: Browser, connector: AskedConnector, missing_rows: str
 ) -> None:
-    page = await visitor.open(MISSING)
+    page = await visitor.open(missing_rows)
     assert page.status == 200
     assert f"(Vault {REMOTE})" in page.text and "Sign in to" in page.text
     assert connector.asked == []
 
 
 async def test_a_missing_row_is_added_with_one_click(
-    visitor: Browser, connector: AskedConnector, admin: Api, vault: Vault
+    visitor: Browser,
+    connector: AskedConnector,
+    admin: Api,
+    vault: Vault,
+    missing_rows: str,
 ) -> None:
     remember(visitor, "a-session-there")
     name, source_key = f"missing_{key().lower()}__c".replace("-", "_"), key()
     rows = [missing(name, source_key)]
     answer = {"read": 3, "complete": False, "missing_lookups": rows}
     connector.succeed("missing-lookups", answer)
-    # Other tests have made further connections.
-    found = await admin.query(
-        "SELECT id FROM connection__sys WHERE api_name__sys = 'medical_crm__v'"
-    )
-    page = await visitor.open(f"{MISSING}?connection={found.data[0]['id']}")
+    page = await visitor.open(missing_rows)
     assert source_key in page.text and "more records than are looked at" in page.text
     (asked,) = connector.asked
     assert asked.url.path == f"/missing-lookups/{vault.vault_id}/medical_crm__v"
@@ -226,20 +235,20 @@ async def test_a_missing_row_is_added_with_one_click(
 
 
 async def test_a_set_that_fills_a_picklist_offers_its_values(
-    visitor: Browser, connector: AskedConnector
+    visitor: Browser, connector: AskedConnector, missing_rows: str
 ) -> None:
     remember(visitor, "a-session-there")
     rows = [missing("delivery_method_to_priority__v", "Owl")]
     answer = {"read": 3, "complete": True, "missing_lookups": rows}
     connector.succeed("missing-lookups", answer)
-    page = await visitor.open(MISSING)
+    page = await visitor.open(missing_rows)
     options = page.form("Add").options["target_key__sys"]
     assert "Choose" in options and len(options) > 2
 
 
 async def test_a_session_that_is_none_is_not_passed_on(
-    visitor: Browser, connector: AskedConnector
+    visitor: Browser, connector: AskedConnector, missing_rows: str
 ) -> None:
     remember(visitor, "x" * 501)
-    page = await visitor.open(MISSING)
+    page = await visitor.open(missing_rows)
     assert page.status == 200 and connector.asked == []

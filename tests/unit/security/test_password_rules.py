@@ -18,6 +18,17 @@ NAMES = ("maria.lopez@vault.example", "Maria", "López", "m.lopez@mail.example")
 STRONG = "nineteen lemon ladders"
 
 
+# As programs generate them: seldom ones, which are numbers for the most part.
+GENERATED = ["4907412853609b4718250936174d2805", "741975028360e71948205361974a0286"]
+
+
+@pytest.mark.parametrize("password", GENERATED)
+def test_a_random_hexadecimal_text_is_a_password_whatever_its_digits(
+    password: str,
+) -> None:
+    check_password(password, NAMES)
+
+
 @pytest.mark.parametrize(
     "password",
     [
