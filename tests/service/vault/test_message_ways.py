@@ -127,7 +127,7 @@ async def test_a_reset_ends_the_ways_of_what_it_deletes(
     queue, message_id = await new_queue(admin, "a__c"), key()
     await sent(vault, queue, message_id)
     page = await visitor.open(f"/ui/queues/{queue}/reset")
-    await visitor.press(page, "Delete all 1 messages")
+    await visitor.press(page, "Delete all 1 message")
     page = await visitor.open(f"/ui/messages/{message_id}")
     assert "The queue was reset" in page.text
 
