@@ -207,6 +207,8 @@ async def test_a_moment_alone_is_written_without_an_entry_in_any_index(
     sql = update_statement(target, [target.fields[FIELD]])
     async with vault.database.transaction() as connection:
         later = datetime(2025, 1, 31, 13, tzinfo=UTC)
+        # What this connection has done before may not have been told to the others yet.
+        before = await connection.fetchval(HOT)
         await connection.execute(sql, ids, [later] * len(ids))
         hot = await connection.fetchval(HOT)
-    assert hot == len(ids)
+    assert hot - before == len(ids)
