@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import codecs
 import html
+import os
 import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import structlog
@@ -25,6 +27,8 @@ log = structlog.get_logger(__name__)
 MAX_BYTES = 2**20  # of a text file that are looked at
 MAX_BINARY_BYTES = 32 * 2**20  # of a PDF or Office file; a larger one has no text
 MAX_TEXT = 200_000  # characters that are kept
+# Of a process that extracts a text, waits among them; its processor time has a bound of its own.
+EXTRACTION_SECONDS = 60.0
 PAGE = 500  # files that are read for one statement
 
 _MARKUP = frozenset(
@@ -62,6 +66,15 @@ FROM platform.document_file f JOIN platform.content c USING (sha256)
 WHERE f.rendition = '' AND sha256 > $1 AND NOT EXISTS (SELECT FROM platform.content_text t WHERE t.sha256 = f.sha256)
 ORDER BY sha256 LIMIT $2
 """
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without the settings of the Vault, for a process that reads what may be hostile."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.upper().startswith("VAULT_")
+    }
 
 
 class DocumentTexts:
@@ -104,12 +117,19 @@ class DocumentTexts:
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
+                env=without_secrets(os.environ),
             )
+            written = b""
             try:
-                written, _ = await process.communicate(data)
+                async with asyncio.timeout(EXTRACTION_SECONDS):
+                    written, _ = await process.communicate(data)
+            except TimeoutError:
+                log.warning("text_not_read", format=media_type, status="late")
+                return ""
             finally:
                 if process.returncode is None:
                     process.kill()
+                    await process.wait()
         if process.returncode == 0:
             return written.decode()
         # A process that wanted too much was ended by the system; its file has no text, rather than be tried again.

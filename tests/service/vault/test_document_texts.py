@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shared.vault.documents import texts
 from tests.service.vault import documenting
 from tests.service.vault.documenting import created
 from tests.service.vault.served import Api
@@ -30,3 +31,21 @@ async def test_a_file_that_is_broken_is_stored_without_a_text(user: Api) -> None
     document_id = await created(user, b"%PDF-1.7 nothing", "broken.pdf")
     found = await user.query(f"SELECT id FROM documents WHERE id = {document_id}")
     assert [row["id"] for row in found.data] == [document_id]
+
+
+async def test_a_text_that_takes_too_long_is_given_up(
+    user: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "EXTRACTION_SECONDS", 0.0)
+    document_id = await created(user, pdf("zqlateword"), "late.pdf")
+    found = await user.query(
+        "SELECT id FROM documents FIND ('zqlateword' SCOPE CONTENT)"
+    )
+    assert found.data == []
+    kept = await user.query(f"SELECT id FROM documents WHERE id = {document_id}")
+    assert [row["id"] for row in kept.data] == [document_id]
+
+
+def test_a_process_that_reads_files_is_given_no_settings() -> None:
+    environment = {"PATH": "/bin", "VAULT_DATABASE_DSN": "x", "vault_amqp_url": "x"}
+    assert texts.without_secrets(environment) == {"PATH": "/bin"}
