@@ -21,6 +21,8 @@ SECONDS = 65.0
 AT_ONCE = 8
 # For so long a picture of the other Vaults is shown to all who look.
 SEEN_SECONDS = 5.0
+# A look takes no longer, however many wait for the same answer.
+LOOK_SECONDS = 5.0
 SOURCE_SESSION = "X-Source-Authorization"
 NOT_SET = "This Vault does not know where its connector is: set VAULT_CONNECTOR_URL"
 AWAY = (
@@ -98,12 +100,15 @@ class ConnectorQuestions:
 
         :raises VaultFault: as ``ask``.
         """
-        async with self._looking:
-            now = time.monotonic()
-            if self._seen is None or now - self._seen_at >= SEEN_SECONDS:
-                self._seen = await self.ask("traffic", sessions=sessions)
-                self._seen_at = now
-            return self._seen
+        try:
+            async with asyncio.timeout(LOOK_SECONDS), self._looking:
+                now = time.monotonic()
+                if self._seen is None or now - self._seen_at >= SEEN_SECONDS:
+                    self._seen = await self.ask("traffic", sessions=sessions)
+                    self._seen_at = now
+                return self._seen
+        except TimeoutError:
+            raise VaultFault(ErrorType.UNEXPECTED_ERROR, AWAY) from None
 
     async def close(self) -> None:
         """Close the connections."""
