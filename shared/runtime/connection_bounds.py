@@ -17,7 +17,7 @@ CROWDED_SHARE = 3 / 4
 FEW_SHARE = 1 / 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionBounds:
     """The bounds of connections; sizes are in bytes, times in seconds.
 

@@ -61,7 +61,10 @@ class FileServices:
         self.files = open_store(settings, self.definition.name)
         # Content is what rows of the database refer to; the staging area belongs to its users.
         self.content = ContentService(self.database, self.files)
-        limits = StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
+        limits = StagingLimits(
+            file_bytes=settings.staging_file_bytes,
+            user_bytes=settings.staging_user_bytes,
+        )
         self.staging = StagingService(self.files, self.jobs, limits)
         self.uploads = UploadService(self.database, self.files, self.staging, self.jobs)
 

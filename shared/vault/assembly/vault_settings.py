@@ -140,15 +140,15 @@ class VaultSettings(VaultListening):
     @property
     def burst_limits(self) -> Limits:
         """Return the limits of the calls of a user in five minutes."""
-        return Limits(self.burst_limit, self.burst_limit_integration)
+        return Limits(users=self.burst_limit, connections=self.burst_limit_integration)
 
     @property
     def query_limits(self) -> QueryLimits:
         """Return the limits of one user's queries."""
         return QueryLimits(
-            self.query_concurrency,
-            self.query_wait_seconds,
-            self.query_timeout_seconds,
+            concurrent=self.query_concurrency,
+            wait_seconds=self.query_wait_seconds,
+            timeout_seconds=self.query_timeout_seconds,
         )
 
     @property

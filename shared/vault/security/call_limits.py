@@ -58,7 +58,7 @@ class Count:
     own: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The most calls in a window, for users and for connections' users, whose calls carry the transfers."""
 

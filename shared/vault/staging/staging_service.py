@@ -36,7 +36,7 @@ USAGE_KEPT = 30.0  # seconds that a sum of sizes is used before it is added up a
 NO_ITEM = "There is no such file or folder"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StagingLimits:
     """Bounds of the staging area, in bytes."""
 

@@ -29,7 +29,7 @@ def in_job() -> Iterator[None]:
         _in_job.reset(token)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueryLimits:
     """The limits of queries: how many of one user run at once, how long a further one waits, and how long one may run.
 

@@ -191,7 +191,8 @@ async def started_again(api: Api) -> None:
 async def impatient(vault: Vault, integration: Api) -> AsyncIterator[QueryService]:
     """The queries of the Vault in a process whose statements may take a fifth of a second."""
     database = Database(
-        vault.settings.database_dsn.get_secret_value(), limits=QueryLimits(1, 0, 0.2)
+        vault.settings.database_dsn.get_secret_value(),
+        limits=QueryLimits(concurrent=1, wait_seconds=0, timeout_seconds=0.2),
     )
     await database.open()
     yield QueryService(database, vault.components)
