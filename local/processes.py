@@ -41,11 +41,8 @@ class Process:
     def of(cls, pid: int) -> Process | None:
         """Return the running process with this id; None when it does not exist or is a zombie."""
         fields = _stat(pid)
-        # Polled after its state was read: an ended child is reaped here, so that its id is free. A PostgreSQL
-        # server that starts again would take the id of a zombie in its lock file for a living server.
-        child = _children.get(pid)
-        if child is not None and child.poll() is not None:
-            del _children[pid]
+        # Reaped after its state was read: an ended child is a zombie that still has fields.
+        if pid in _reap():
             return None
         # Z: zombie, X: dead.
         if fields is None or fields[0] in "ZX":
@@ -176,6 +173,18 @@ class Command:
                 f"{Path(self.arguments[0]).name} failed: {type(error).__name__}",
                 self.log,
             ) from error
+
+
+def _reap() -> set[int]:
+    """Free the ids of all our children that have ended, and return them.
+
+    All, and not only the one that is asked for: another process may end a server, so that nobody here asks for it
+    again, and a PostgreSQL server that starts would take the zombie named in its lock file for a living server.
+    """
+    ended = {pid for pid, child in _children.items() if child.poll() is not None}
+    for pid in ended:
+        del _children[pid]
+    return ended
 
 
 def _offspring(leader: int) -> list[Process]:

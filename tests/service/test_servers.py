@@ -18,7 +18,8 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from local.broker import PERMISSIONS, management_api
 from local.failure import SystemFailed
-from local.processes import Process
+from local.polling import holds_within
+from local.processes import Command, Process
 from local.service import SignIn, connector_settings
 from local.state import State, exclusive
 from local.system import System
@@ -173,6 +174,24 @@ def processes_naming(directory: Path) -> list[str]:
             if str(directory).encode() in words:
                 found.append(entry.name)
     return found
+
+
+async def test_a_child_that_another_process_ends_leaves_no_zombie(
+    tmp_path: Path,
+) -> None:
+    # A server that starts again takes the id in its lock file for a living one as long as the zombie is there.
+    command = Command(
+        ["sleep", "600"], {"PATH": os.defpath}, tmp_path, tmp_path / "log"
+    )
+    child = command.spawn()
+    os.kill(child.pid, signal.SIGKILL)
+
+    def freed() -> bool:
+        # Asked for another one only, as after the record of the ended one is replaced.
+        assert Process.of(os.getpid()) is not None
+        return not Path(f"/proc/{child.pid}").exists()
+
+    assert await holds_within(10.0, freed)
 
 
 async def test_a_recycled_process_id_is_never_ended() -> None:

@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
 from local.system import System
 
 WIDE = 1280
 NARROW = 390
+UNFOLD = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
+OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
 
 
 @dataclass
@@ -40,6 +43,16 @@ class Visitor:
 
     async def text(self) -> str:
         return await self.page.inner_text("main")
+
+    async def finds_usable(self, path: str) -> None:
+        """Open a page, unfold all of it, and assert that it can be used by everybody."""
+        await self.open(path)
+        # What is folded is judged as well: it depends on the state of the system what a page unfolds by itself.
+        await self.page.evaluate(UNFOLD)
+        found = await Axe().run(self.page)
+        assert not found.violations_count, (path, found.generate_report())
+        # Nothing has to be scrolled sideways to.
+        assert await self.page.evaluate(OVERFLOW) <= 0, path
 
     async def sign_in(self, username: str, password: str) -> None:
         await self.page.get_by_label("User name").fill(username)
