@@ -50,6 +50,7 @@ def implied(grant: Grant) -> frozenset[Grant]:
             | Grant.REHEARSE_FAULTS
             | Grant.MANAGE_WORKFLOWS
             | Grant.READ_DIRECT_DATA
+            | Grant.SHARE_VIEWS
         ):
             return frozenset()
         case _:

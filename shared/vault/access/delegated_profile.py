@@ -76,6 +76,7 @@ def _is_for_delegates(grant: Grant) -> bool:
             | Grant.REHEARSE_FAULTS
             | Grant.MANAGE_WORKFLOWS
             | Grant.READ_DIRECT_DATA
+            | Grant.SHARE_VIEWS
         ):
             return False
         case _:

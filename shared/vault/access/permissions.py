@@ -220,6 +220,7 @@ def _is_for_remotes(grant: Grant) -> bool:
             | Grant.REHEARSE_FAULTS
             | Grant.MANAGE_WORKFLOWS
             | Grant.READ_DIRECT_DATA
+            | Grant.SHARE_VIEWS
         ):
             return False
         case _:
@@ -253,6 +254,7 @@ def _reads_only(grant: Grant) -> bool:
             | Grant.REHEARSE_FAULTS
             | Grant.MANAGE_WORKFLOWS
             | Grant.READ_DIRECT_DATA
+            | Grant.SHARE_VIEWS
         ):
             return False
         case _:

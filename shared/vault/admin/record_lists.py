@@ -1,24 +1,35 @@
-"""Selects the records of a list from its address: columns, order, filters, a list of the home page, a search."""
+"""Selects what a list shows from its address: a view, columns, order, filters, a list of the home page, a search."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
+from urllib.parse import quote
 
+from shared.vault.admin.list_filters import (
+    Choice,
+    Range,
+    choices_of,
+    conditions,
+    filters_of,
+    linked_of,
+    ranges_of,
+)
 from shared.vault.admin.listing import find
 from shared.vault.admin.showing import Shower
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.vql import literal
+from shared.vault.queries.list_views import Selection
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from shared.vault.admin.visit import Visit
     from shared.vault.assembly.work_lists import WorkList
-    from shared.vault.components.registry import Registry
+    from shared.vault.queries.list_views import ListView
 
 MAX_COLUMNS = 6  # unless a person chooses them
 MOST_COLUMNS = 12
-MAX_CHOICES = 4  # fields that the page has a choice of values for
 # Fields of little use in a list: ids of other systems, and fields with the same value in most records.
 OUT_OF_LISTS = frozenset(
     {"object_type__v", "lifecycle__v", "link__sys", "global_id__sys"}
@@ -30,21 +41,11 @@ SYSTEM_COLUMNS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """A field by one of whose values the list can be narrowed; ``chosen`` is empty for all of them."""
-
-    name: str
-    label: str
-    options: tuple[tuple[str, str], ...]
-    chosen: str
-
-
-@dataclass(frozen=True, slots=True)
 class RecordList:
     """What a list shows: columns in order, the statement, and how it was narrowed and ordered.
 
     ``linked`` are labels and values of filters that other pages' links have set; ``possible`` the fields that can be
-    columns; ``sort`` is the field that it is ordered by, with ``-`` before it for the last first, or empty.
+    columns; ``view`` is the one that the address names, ``selection`` what is shown, as a view keeps it.
     """
 
     target: VaultObject
@@ -52,12 +53,27 @@ class RecordList:
     columns: list[str]
     possible: list[Field]
     statement: str
-    q: str
-    sort: str
+    selection: Selection
+    view: ListView | None
     choices: list[Choice]
+    ranges: list[Range]
     linked: list[tuple[str, str]]
     work_list: WorkList | None
-    search_is_gone: bool
+
+    @property
+    def q(self) -> str:
+        """Return the words that the records have."""
+        return self.selection.words
+
+    @property
+    def sort(self) -> str:
+        """Return the field that it is ordered by, with ``-`` before it for the last first; or empty."""
+        return self.selection.sort
+
+    @property
+    def changed(self) -> bool:
+        """Return whether it shows something else than its view."""
+        return self.view is not None and self.view.selection != self.selection
 
     def next_sort(self, name: str) -> str:
         """Return the order that a press on a column's head gives."""
@@ -75,46 +91,79 @@ class RecordList:
     @property
     def narrowed(self) -> bool:
         """Return whether the list has fewer records than there are."""
-        chosen = any(each.chosen for each in self.choices)
-        return bool(chosen or self.linked or self.q or self.work_list)
+        selection = self.selection
+        return bool(selection.filters or selection.words or selection.work_list)
 
 
-async def record_list(visit: Visit, target: VaultObject) -> RecordList:
-    """Return the list that the address of a visit selects."""
+def list_path(object_name: str, view_id: UUID | None = None) -> str:
+    """Return the address of an object's list, or of a view of it."""
+    path = f"/ui/objects/{quote(object_name)}"
+    return path if view_id is None else f"{path}?view={view_id}"
+
+
+async def views_of(
+    visit: Visit, object_name: str
+) -> tuple[list[ListView], ListView | None]:
+    """Return the views of an object's list that the caller sees, and the one that the address names."""
+    named = visit.request.query_params.get("view", "")
+    seen = await visit.vault.list_views.seen(visit.caller, object_name)
+    return seen, next((each for each in seen if str(each.view_id) == named), None)
+
+
+async def record_list(
+    visit: Visit, target: VaultObject, view: ListView | None = None
+) -> RecordList:
+    """Return the list that the address of a visit selects; what it does not say is as the view has it."""
     asked = visit.request.query_params
+    kept = view.selection if view is not None else Selection()
     search = asked.get("search", "")
-    q = await visit.vault.searches.words(visit.caller.user_id, search) if search else ""
+    words = kept.words if "search" not in asked else ""
+    if search:
+        words = await visit.vault.searches.words(visit.caller.user_id, search)
+    work_list = _work_list(visit, target, asked.get("list", kept.work_list))
+    chosen = asked.getlist("column") or kept.columns
+    selection = Selection(
+        columns=tuple(chosen),
+        sort=_sort(target, asked.get("sort", kept.sort)),
+        filters=filters_of(target, {**kept.filters, **asked}),
+        words=words,
+        work_list=work_list.name if work_list is not None else "",
+    )
+    return _listed(visit, target, view, selection, work_list)
+
+
+def _listed(
+    visit: Visit,
+    target: VaultObject,
+    view: ListView | None,
+    selection: Selection,
+    work_list: WorkList | None,
+) -> RecordList:
+    """Return the list of a selection."""
     shower = Shower(target, visit.caller, visit.registry)
     desk = visit.vault.definition.desk
     usual = desk.columns if desk is not None and desk.object == target.name else ()
-    columns = _columns(target, asked.getlist("column"), usual)
-    filters = _filters(target, asked)
-    work_list = _work_list(visit, target)
-    sort = _sort(target, asked.get("sort", ""))
-    terms = [f"{name} = {literal(value)}" for name, value in filters.items()]
+    columns = _columns(target, selection.columns, usual)
+    terms = conditions(target, selection.filters)
     if work_list is not None:
         terms.append(work_list.condition.format(user_id=visit.caller.user_id))
     condition = f" WHERE {' AND '.join(terms)}" if terms else ""
-    order = _order(sort, work_list, searched=bool(q))
-    selection = shower.selection(columns)
-    choices = _choices(target, visit.registry, columns, filters)
-    chosen = {each.name for each in choices}
+    order = _order(selection.sort, work_list, searched=bool(selection.words))
+    found = find(selection.words)
+    selected = shower.selection(columns)
+    choices = choices_of(target, visit.registry, columns, selection.filters)
     return RecordList(
         target=target,
         shower=shower,
         columns=columns,
         possible=[each for each in target.fields.values() if _fits_list(each)],
-        statement=f"SELECT {selection} FROM {target.name}{find(q)}{condition}{order}",
-        q=q,
-        sort=sort,
+        statement=f"SELECT {selected} FROM {target.name}{found}{condition}{order}",
+        selection=selection,
+        view=view,
         choices=choices,
-        linked=[
-            (target.fields[name].label, value)
-            for name, value in filters.items()
-            if name not in chosen
-        ],
+        ranges=ranges_of(target, columns, selection.filters),
+        linked=linked_of(target, columns, choices, selection.filters),
         work_list=work_list,
-        search_is_gone=bool(search) and not q,
     )
 
 
@@ -161,39 +210,8 @@ def _is_sortable(field: Field) -> bool:
             assert_never(field.type)
 
 
-def _choices(
-    target: VaultObject,
-    registry: Registry,
-    columns: list[str],
-    filters: Mapping[str, str],
-) -> list[Choice]:
-    """Return the fields of the list that have few values, each with these."""
-    choices = []
-    for name in columns:
-        field = target.fields[name]
-        options = _options(target, registry, field)
-        if options:
-            chosen = filters.get(name, "")
-            choices.append(Choice(name, field.label, options, chosen))
-    return choices[:MAX_CHOICES]
-
-
-def _options(
-    target: VaultObject, registry: Registry, field: Field
-) -> tuple[tuple[str, str], ...]:
-    """Return name and label of each value of a field; empty where they are not few."""
-    lifecycle = registry.lifecycles.get(target.lifecycle or "")
-    if field.name == "state__v" and lifecycle is not None:
-        states = lifecycle.states.values()
-        return tuple((each.name, each.label) for each in states)
-    picklist = registry.picklists.get(field.picklist or "")
-    if picklist is None or field.multi_value:
-        return ()
-    return tuple((each.name, each.label) for each in picklist.entries.values())
-
-
 def _columns(
-    target: VaultObject, chosen: list[str], usual: tuple[str, ...]
+    target: VaultObject, chosen: Sequence[str], usual: Sequence[str]
 ) -> list[str]:
     """Return the columns: those that a person chose, else the usual ones of the object.
 
@@ -252,39 +270,9 @@ def _fits_list(field: Field) -> bool:
             assert_never(field.type)
 
 
-def _is_filter(field: Field) -> bool:
-    """Return whether an address may have a value for a field, which links of related records do."""
-    match field.type:
-        case FieldType.OBJECT | FieldType.PICKLIST | FieldType.STRING:
-            return field.active
-        case (
-            FieldType.ID
-            | FieldType.LONG_TEXT
-            | FieldType.RICH_TEXT
-            | FieldType.NUMBER
-            | FieldType.BOOLEAN
-            | FieldType.DATE
-            | FieldType.DATE_TIME
-            | FieldType.ATTACHMENT
-        ):
-            return False
-        case _:
-            assert_never(field.type)
-
-
-def _filters(target: VaultObject, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that an address has for fields."""
-    fields = target.fields
-    return {
-        name: value.replace("\x00", "")
-        for name, value in parameters.items()
-        if value and name in fields and _is_filter(fields[name])
-    }
-
-
-def _work_list(visit: Visit, target: VaultObject) -> WorkList | None:
-    """Return the list of the home page that the address names; None without one."""
+def _work_list(visit: Visit, target: VaultObject, name: str) -> WorkList | None:
+    """Return the list of the home page of this name; None without one."""
     desk = visit.vault.definition.desk
     if desk is None or desk.object != target.name:
         return None
-    return desk.list_named(visit.request.query_params.get("list", ""))
+    return desk.list_named(name)

@@ -14,7 +14,7 @@ from shared.vault.admin.listing import (
     Page,
     listed,
 )
-from shared.vault.admin.record_lists import RecordList, record_list
+from shared.vault.admin.record_lists import RecordList, list_path, record_list, views_of
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.task_pages import workflows_of
 from shared.vault.admin.viewing import object_of, view
@@ -25,6 +25,7 @@ from shared.vault.audit.audit_service import AuditFilter
 router = APIRouter(prefix="/objects")
 
 CSV = "csv"
+ALL = "all"  # in place of a view: none, whatever the list begins with
 # Records that are read at a time: one fewer than a query gives, which one more has to follow.
 EXPORT_PAGE = 999
 MAX_EXPORTED = 10_000
@@ -51,15 +52,26 @@ async def records(
     object_name: str,
     page: Page = 1,
 ) -> Response:
-    """List the records of an object: all, or those that the address selects by fields, a list or a search."""
+    """List the records of an object: all, or those that the address selects by a view, fields, a list or a search."""
     target = object_of(visit, object_name)
-    shown = await record_list(visit, target)
-    if visit.request.query_params.get("format") == CSV:
+    views, view = await views_of(visit, object_name)
+    usual = next((each for each in views if each.usual), None)
+    # The bare address is that of the view that the list begins with.
+    if usual is not None and not visit.request.query_params:
+        return visit.go(list_path(object_name, usual.view_id))
+    shown = await record_list(visit, target, view)
+    asked = visit.request.query_params
+    if asked.get("format") == CSV:
         return await _csv(visit, shown)
     return visit.page(
         "records.html",
         target=target,
         shown=shown,
+        views=views,
+        may_change=view is not None
+        and visit.vault.list_views.may_change(visit.caller, view),
+        view_is_gone=view is None and asked.get("view", ALL) != ALL,
+        search_is_gone=bool(asked.get("search")) and not shown.q,
         listing=await listed(visit, shown.statement, page, PAGE_SIZE, counted=False),
         path=record_path(object_name, ""),
         most=MAX_EXPORTED,
@@ -93,7 +105,9 @@ async def search(
     # By POST, and by an id from then on: words may be names of people, which must not stand in addresses and logs.
     words = visit.form.fields.get("q", "").replace("\x00", "")[:MAX_SEARCH].strip()
     if not words:
-        return visit.go(visit.address(search=None, page=None))
+        # With a view, which may have words of its own: with none.
+        none = "" if "view" in visit.request.query_params else None
+        return visit.go(visit.address(search=none, page=None))
     search_id = await visit.vault.searches.save(visit.caller.user_id, words)
     return visit.go(visit.address(search=search_id, page=None))
 

@@ -230,9 +230,7 @@ async def _done(
         await visit.once(carry_out)
     except VaultFault as fault:
         task = visit.request.url.path.rpartition("/")[0]
-        return visit.go(
-            task, f"{fault.error.type}: {fault.error.message}", refused=True
-        )
+        return visit.refuse(task, fault.error)
     return visit.go(path, DONE[action_name])
 
 

@@ -20,7 +20,7 @@ from shared.vault.admin.navigation import menu_of
 from shared.vault.admin.rendering import render
 from shared.vault.api.file_body import UploadForm, upload_form
 from shared.vault.api.request_context import admitted, vault_of
-from shared.vault.errors import VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.security.sent_forms import Outcome
 from shared.vault.security.sessions import invalid_session
 
@@ -81,9 +81,12 @@ class Visit:
     def go_with(self, path: str, result: RowResult, text: str) -> Response:
         """Return a redirect with the result of one record: ``text``, a warning, or why it was refused."""
         if result.errors:
-            error = result.errors[0]
-            return self.go(path, f"{error.type}: {error.message}", refused=True)
+            return self.refuse(path, result.errors[0])
         return self.go(path, result.warning or text)
+
+    def refuse(self, path: str, error: ApiError) -> Response:
+        """Return a redirect that says what was refused, the error's type last."""
+        return self.go(path, f"{error.message} ({error.type})", refused=True)
 
     async def once(self, carry_out: Callable[[], Awaitable[Outcome]]) -> Outcome | str:
         """Carry the form of this visit out unless it has been, and return where it led; None when it was refused.

@@ -39,6 +39,7 @@ from shared.vault.notifications.email_histories import EmailHistories
 from shared.vault.notifications.notification_service import NotificationService
 from shared.vault.notifications.notify import Notifier
 from shared.vault.queries.lineage_service import LineageService
+from shared.vault.queries.list_views import ListViews
 from shared.vault.queries.queries import QueryService, query_tokens
 from shared.vault.queries.record_finder import RecordFinder
 from shared.vault.queries.saved_searches import SavedSearches
@@ -262,6 +263,7 @@ class VaultServices(FileServices):
         )
         self.finder = RecordFinder(self.database, self.components)
         self.searches = SavedSearches(self.database)
+        self.list_views = ListViews(self.database)
         self.lineage = LineageService(self.database, self.queries, self.components)
 
     def _add_rehearsal(self) -> None:

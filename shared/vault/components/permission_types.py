@@ -74,6 +74,7 @@ class Grant(StrEnum):
     REHEARSE_FAULTS = "rehearse_faults"  # in a Vault that is not in production
     MANAGE_WORKFLOWS = "manage_workflows"  # those of others; one's own, and one's tasks, are always open
     READ_DIRECT_DATA = "read_direct_data"  # Application: API: Direct Data
+    SHARE_VIEWS = "share_views"  # of lists, with everybody; one's own are always open
 
 
 _OBJECT_PERMISSION = ComponentType(

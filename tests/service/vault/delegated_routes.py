@@ -430,6 +430,10 @@ POST /ui/notifications/read
 GET /ui/objects
 GET /ui/objects/{object_name}
 POST /ui/objects/{object_name}
+POST /ui/objects/{object_name}/views
+POST /ui/objects/{object_name}/views/{view_id}
+POST /ui/objects/{object_name}/views/{view_id}/usual
+POST /ui/objects/{object_name}/views/{view_id}/delete
 POST /ui/pick/{object_name}
 GET /ui/objects/{object_name}/{record_id}
 GET /ui/objects/{object_name}/{record_id}/audit

@@ -386,6 +386,10 @@ PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
     "what the caller has sent, and errors of it": (
         "POST /notifications/read",
         "POST /objects/{object_name}",
+        "POST /objects/{object_name}/views",
+        "POST /objects/{object_name}/views/{view_id}",
+        "POST /objects/{object_name}/views/{view_id}/usual",
+        "POST /objects/{object_name}/views/{view_id}/delete",
         "POST /objects/{object_name}/new",
         "POST /objects/{object_name}/{record_id}/edit",
         "POST /objects/{object_name}/{record_id}/delete",

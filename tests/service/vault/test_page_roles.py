@@ -100,6 +100,10 @@ PAGES = {
     "GET /objects": SIGNED_IN,
     "GET /objects/{object_name}": CONNECTION,
     "POST /objects/{object_name}": CONNECTION,
+    "POST /objects/{object_name}/views": CONNECTION,
+    "POST /objects/{object_name}/views/{view_id}": CONNECTION,
+    "POST /objects/{object_name}/views/{view_id}/usual": CONNECTION,
+    "POST /objects/{object_name}/views/{view_id}/delete": CONNECTION,
     "POST /pick/{object_name}": CONNECTION,
     "GET /objects/{object_name}/new": ADMIN,
     "POST /objects/{object_name}/new": ADMIN,
@@ -160,6 +164,7 @@ async def _values(admin: Api) -> dict[str, str]:
         "job_id": "999999999",
         "action_name": "nothing",
         "workflow_id": "999999999",
+        "view_id": "0b0f1d4c-3f2a-4a6e-9a55-7d1f5cf1c8a2",
     }
 
 

@@ -324,3 +324,88 @@ async def test_of_many_records_one_is_named_by_its_name_or_its_id(
                 f"Choice: {told}" in page.text
                 or f"Choice: there is {told}" in page.text
             )
+
+
+async def test_a_view_keeps_columns_order_filters_and_words_by_name(
+    visitor: Browser, user: Api
+) -> None:
+    word = key().replace("-", "")
+    rows = [
+        {"name__v": f"{word} {n}", "colour__c": colour, "amount__c": str(n)}
+        for n, colour in enumerate(["red__c", "blue__c", "red__c", "red__c"])
+    ]
+    await user.post("/vobjects/thing__c", json=rows)
+    asked = [("column", "amount__c"), ("column", "colour__c"), ("sort", "-amount__c")]
+    narrow = [("colour__c", "red__c"), ("amount__c.to", "2.5")]
+    page = await visitor.open("/ui/objects/thing__c", params=[*asked, *narrow])
+    page = await visitor.press(page, "Search", q=word)
+    assert "1 to 2 of 2" in page.text
+
+    page = await visitor.press(page, "Save as a view", label=f" Few  {word}")
+    assert "The view was saved." in page.text and f"Few {word}" in page.links
+    # Its address names nobody.
+    assert list(page.url.query) == ["view"]
+    assert [tag for tag, _ in page.tags].count("th") == 3
+    assert page.text.index(f"{word} 2") < page.text.index(f"{word} 0")
+    assert page.form("Search").fields["q"] == word
+
+    few = await visitor.press(page, "Narrow", **{"amount__c.from": "1"})
+    assert "1 to 1 of 1" in few.text and f"{word} 2" in few.text
+    # What the address says besides the view counts first, and may be kept.
+    wider = await visitor.press(page, "Filter", colour__c="All")
+    assert "1 to 3 of 3" in wider.text, wider.text
+    kept = await visitor.press(wider, "Save changes", label=f"All {word}")
+    assert list(kept.url.query) == ["view"] and "1 to 3 of 3" in kept.text
+    assert f"All {word}" in kept.links and f"Few {word}" not in kept.links
+    answer = await visitor.request("GET", kept.links["CSV"])
+    assert len(answer.body.decode().splitlines()) == 4
+
+    # The list begins with the view that one wants it to, until one does not.
+    await visitor.press(kept, "Begin with this view")
+    begun = await visitor.open("/ui/objects/thing__c")
+    assert begun.url.query == kept.url.query and "1 to 3 of 3" in begun.text
+    every = await visitor.click(begun, "All Things")
+    assert "1 to 3 of 3" not in every.text
+    await visitor.press(begun, "Do not begin with this view")
+    assert not (await visitor.open("/ui/objects/thing__c")).url.query
+
+    taken = await visitor.press(every, "Save as a view", label=f"All {word}")
+    assert "choose another name (INVALID_DATA)" in taken.text
+    for nameless in ("", "x" * 81):
+        page = await visitor.press(every, "Save as a view", label=nameless)
+        assert "Give the view a name" in page.text
+    gone = await visitor.press(kept, "Delete view")
+    assert "The view was deleted." in gone.text and f"All {word}" not in gone.links
+    assert "This view was deleted" in (await visitor.open(str(kept.url))).text
+
+
+async def test_a_view_is_ones_own_until_it_is_shared_and_shows_what_its_reader_may_read(
+    visitor: Browser, api: Api
+) -> None:
+    label = key()
+    async with browser(api.url, "admin") as sharer:
+        page = await sharer.open("/ui/objects/item__c", params={"column": "owner__c"})
+        view = await sharer.press(page, "Save as a view", label=label)
+        hidden = await visitor.open(str(view.url))
+        assert "another person's" in hidden.text and label not in hidden.links
+        assert "Share with everybody" not in hidden.text
+        await sharer.press(view, "Save changes", shared="on")
+        theirs = await visitor.open(str(view.url))
+        assert label in theirs.links and "Save changes" not in theirs.text
+        # Nothing of it is another's to change; a copy under a name of one's own is.
+        path, _, _ = str(view.url).partition("?")
+        of_view = f"{path}/views/{view.url.query['view']}"
+        token = theirs.form("Save as a view").fields["token"]
+        for form in ("", "/delete"):
+            data = {"token": token, "label": "Mine", "shared": "on"}
+            answer = await visitor.request("POST", f"{of_view}{form}", data=data)
+            assert "INSUFFICIENT_ACCESS" in answer.text
+        own = await visitor.press(theirs, "Save as a view", label=label)
+        assert "The view was saved." in own.text
+        data = {"token": token, "label": f"{label} 2", "shared": "on"}
+        refused = await visitor.request("POST", f"{path}/views", data=data)
+        assert "INSUFFICIENT_ACCESS" in refused.text
+        await visitor.press(theirs, "Begin with this view")
+        # Who deletes a view takes it from all lists that begin with it.
+        await sharer.press(view, "Delete view")
+    assert not (await visitor.open("/ui/objects/item__c")).url.query

@@ -67,6 +67,7 @@ GRANTS = {
     Grant.REHEARSE_FAULTS: {ADMIN},
     Grant.MANAGE_WORKFLOWS: {ADMIN},
     Grant.READ_DIRECT_DATA: {ADMIN},
+    Grant.SHARE_VIEWS: {ADMIN},
 }
 
 # object → profile → the first letters of the operations

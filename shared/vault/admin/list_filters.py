@@ -1,0 +1,218 @@
+"""Narrows a list of records by the values of fields, as its address or a view has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, assert_never
+
+from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.vql import literal
+
+if TYPE_CHECKING:
+    from shared.vault.components.registry import Registry
+
+MAX_CHOICES = 4  # fields that the page has a choice of values for
+MAX_RANGES = 4  # fields that the page has the ends of a range for
+# After the name of a field: its smallest and its largest value.
+FROM = ".from"
+TO = ".to"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A field by one of whose values the list can be narrowed; ``chosen`` is empty for all of them."""
+
+    name: str
+    label: str
+    options: tuple[tuple[str, str], ...]
+    chosen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A field by whose values between two ends, both included, the list can be narrowed; empty ends are open.
+
+    ``kind`` is that of an input element, ``date`` or ``number``. Dates are days of UTC.
+    """
+
+    name: str
+    label: str
+    kind: str
+    first: str
+    last: str
+
+
+def filters_of(target: VaultObject, asked: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that narrow a list, by field or its end; what is impossible is left out."""
+    found = {}
+    for name, value in asked.items():
+        text = value.replace("\x00", "")
+        if text and (_is_value(target, name) or _is_end(target, name, text)):
+            found[name] = text
+    return found
+
+
+def _is_value(target: VaultObject, name: str) -> bool:
+    return name in target.fields and _is_filter(target.fields[name])
+
+
+def _is_end(target: VaultObject, name: str, text: str) -> bool:
+    """Return whether a text is the end of a range of a field."""
+    field, dot, end = name.rpartition(".")
+    if f"{dot}{end}" not in (FROM, TO) or field not in target.fields:
+        return False
+    match _kind(target.fields[field]):
+        case "date":
+            return _day(text) is not None
+        case "number":
+            return _is_number(text)
+        case _:
+            return False
+
+
+def _day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    # In the form that PostgreSQL takes, and with a day after it.
+    return day if text == day.isoformat() and day < date.max else None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return False
+    # What has an exponent may have more digits than memory has room for.
+    return number.is_finite() and "e" not in text.lower() and len(text) <= 40
+
+
+def conditions(target: VaultObject, filters: Mapping[str, str]) -> list[str]:
+    """Return the terms of a WHERE for the values that narrow a list."""
+    return [_condition(target, name, value) for name, value in filters.items()]
+
+
+def _condition(target: VaultObject, name: str, value: str) -> str:
+    if name in target.fields:
+        return f"{name} = {literal(value)}"
+    field, _, end = name.rpartition(".")
+    comparison = ">=" if f".{end}" == FROM else "<="
+    match target.fields[field].type:
+        case FieldType.DATE_TIME:
+            day = date.fromisoformat(value)
+            # The last day as a whole: up to where the next one begins.
+            if comparison == "<=":
+                day, comparison = day + timedelta(days=1), "<"
+            return f"{field} {comparison} '{day.isoformat()}T00:00:00.000Z'"
+        case FieldType.NUMBER:
+            return f"{field} {comparison} {Decimal(value):f}"
+        case _:
+            return f"{field} {comparison} {literal(value)}"
+
+
+def choices_of(
+    target: VaultObject,
+    registry: Registry,
+    columns: Sequence[str],
+    filters: Mapping[str, str],
+) -> list[Choice]:
+    """Return the fields of the list that have few values, each with these."""
+    choices = []
+    for name in columns:
+        field = target.fields[name]
+        options = _options(target, registry, field)
+        if options:
+            chosen = filters.get(name, "")
+            choices.append(Choice(name, field.label, options, chosen))
+    return choices[:MAX_CHOICES]
+
+
+def _options(
+    target: VaultObject, registry: Registry, field: Field
+) -> tuple[tuple[str, str], ...]:
+    """Return name and label of each value of a field; empty where they are not few."""
+    lifecycle = registry.lifecycles.get(target.lifecycle or "")
+    if field.name == "state__v" and lifecycle is not None:
+        states = lifecycle.states.values()
+        return tuple((each.name, each.label) for each in states)
+    picklist = registry.picklists.get(field.picklist or "")
+    if picklist is None or field.multi_value:
+        return ()
+    return tuple((each.name, each.label) for each in picklist.entries.values())
+
+
+def ranges_of(
+    target: VaultObject, columns: Sequence[str], filters: Mapping[str, str]
+) -> list[Range]:
+    """Return the fields of the list that have ends to narrow it by."""
+    ranges = []
+    for name in columns:
+        kind = _kind(target.fields[name])
+        if kind:
+            first, last = (filters.get(f"{name}{end}", "") for end in (FROM, TO))
+            ranges.append(Range(name, target.fields[name].label, kind, first, last))
+    return ranges[:MAX_RANGES]
+
+
+def linked_of(
+    target: VaultObject,
+    columns: Sequence[str],
+    choices: Sequence[Choice],
+    filters: Mapping[str, str],
+) -> list[tuple[str, str]]:
+    """Return labels and values of what narrows a list and no input of its page shows."""
+    shown = {each.name for each in choices}
+    ends = [each.name for each in ranges_of(target, columns, filters)]
+    shown |= {f"{name}{end}" for name in ends for end in (FROM, TO)}
+    said = []
+    for name, value in filters.items():
+        if name not in shown:
+            field = target.fields.get(name) or target.fields[name.rpartition(".")[0]]
+            said.append((field.label, value))
+    return said
+
+
+def _kind(field: Field) -> str:
+    """Return the kind of input for the ends of a field's values; empty for a field without an order that people use."""
+    match field.type:
+        case FieldType.DATE | FieldType.DATE_TIME:
+            return "date" if field.active else ""
+        case FieldType.NUMBER:
+            return "number" if field.active else ""
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.BOOLEAN
+            | FieldType.ATTACHMENT
+        ):
+            return ""
+        case _:
+            assert_never(field.type)
+
+
+def _is_filter(field: Field) -> bool:
+    """Return whether an address may have a value for a field, which links of related records do."""
+    match field.type:
+        case FieldType.OBJECT | FieldType.PICKLIST | FieldType.STRING:
+            return field.active
+        case (
+            FieldType.ID
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.ATTACHMENT
+        ):
+            return False
+        case _:
+            assert_never(field.type)
