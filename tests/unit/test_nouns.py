@@ -46,6 +46,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         },
         "component_model.FieldType": {
             "shared/vault/admin/inputs.py",
+            "shared/vault/admin/list_filters.py",
             "shared/vault/admin/record_lists.py",
             "shared/vault/admin/showing.py",
             "shared/vault/api/document_metadata.py",

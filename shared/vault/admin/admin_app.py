@@ -29,6 +29,7 @@ from shared.vault.admin import record_pages as records
 from shared.vault.admin import rehearsal_pages as rehearsal
 from shared.vault.admin import rule_pages as rules
 from shared.vault.admin import rule_preview_pages as rule_previews
+from shared.vault.admin import search_pages as search
 from shared.vault.admin import task_pages as tasks
 from shared.vault.admin import view_pages as views
 from shared.vault.admin.fault_pages import (
@@ -68,6 +69,7 @@ CHAPTERS = (
     tasks,
     notifications,
     rehearsal,
+    search,
     picking,
     views,  # before the records: `views` is no record's id
     edit,  # before the records: in `/new`, `new` is no record's id

@@ -15,6 +15,8 @@ from shared.vault.model.component_model import Field, FieldType
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shared.vault.model.component_model import VaultObject
 
 router = APIRouter(prefix="/pick")
@@ -41,7 +43,7 @@ async def _found(visit: Visit, target: VaultObject, typed: str) -> list[dict[str
     found = await finder.find(visit.caller, target.name, typed, OFFERED)
     if not found:
         return []
-    columns = ", ".join(["id", "name__v", *_hinting(target)])
+    columns = ", ".join(["id", "name__v", *hinting(target)])
     ids = ", ".join(literal(each.id) for each in found)
     statement = f"SELECT {columns} FROM {target.name} WHERE id CONTAINS ({ids})"
     rows = {row["id"]: row for row in await selected(visit, statement)}
@@ -49,7 +51,7 @@ async def _found(visit: Visit, target: VaultObject, typed: str) -> list[dict[str
     return [rows[each.id] for each in found if each.id in rows]
 
 
-def _hinting(target: VaultObject) -> list[str]:
+def hinting(target: VaultObject) -> list[str]:
     """Return the fields that tell records of the same name apart: the unique ones first, then short texts."""
     texts = [
         each
@@ -66,7 +68,11 @@ def _is_short(field: Field) -> bool:
 
 def _offered(target: VaultObject, row: dict[str, Any]) -> dict[str, str]:
     """Return one record as the script of the field takes it."""
-    values = [str(row[name]) for name in _hinting(target) if row.get(name)]
-    hint = " · ".join(value[:HINT_LENGTH] for value in values)
     name = str(row["name__v"] or row["id"])
-    return {"id": str(row["id"]), "name": name, "hint": hint}
+    return {"id": str(row["id"]), "name": name, "hint": hint_of(target, row)}
+
+
+def hint_of(target: VaultObject, row: Mapping[str, Any]) -> str:
+    """Return what tells a record apart, in one line."""
+    values = [str(row[name]) for name in hinting(target) if row.get(name)]
+    return " · ".join(value[:HINT_LENGTH] for value in values)

@@ -1,9 +1,10 @@
-"""Finds the few records of an object that a person means who types the beginnings of words, for fields to choose in."""
+"""Finds the few records that a person means who types the beginnings of words: of one object, or of each of many."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
@@ -29,6 +30,7 @@ MAX_WORDS = 8  # of those that related records are searched for
 # Of a frequent beginning not all records are ranked, or searched for further words: another letter makes it rarer.
 RANKED = 500
 RELATED = 1_000
+EVERYWHERE_SECONDS = 2
 
 _MATCHES = "{words} @@ (SELECT platform.beginnings({typed}))"
 # Without the index, the words of a million records would be made for each search: then only names are read.
@@ -53,6 +55,14 @@ class FoundRecord:
 
     id: str
     name: str
+
+
+@dataclass(slots=True)
+class FoundEverywhere:
+    """The records that were found, by object; ``whole`` when the time sufficed to search all objects."""
+
+    records: dict[str, list[FoundRecord]] = field(default_factory=dict)
+    whole: bool = False
 
 
 class RecordFinder:
@@ -98,6 +108,40 @@ class RecordFinder:
         async with self._database.query_connection(caller.user_id) as connection:
             return await offered(connection, owner, parts, typed, limit)
 
+    async def find_everywhere(
+        self, caller: Caller, object_names: Iterable[str], typed: str, limit: int
+    ) -> FoundEverywhere:
+        """Return the first records of each object with a word that begins so for each typed word, or with that id.
+
+        Objects are searched in their order, for ``EVERYWHERE_SECONDS`` in all; those that the caller may not read, and
+        those without a record, are left out. An object without an index of words is searched by id only.
+
+        :raises VaultFault: API_LIMIT_EXCEEDED and OPERATION_NOT_ALLOWED as for queries.
+        """
+        text = typed.replace("\0", " ")[:MAX_TYPED].strip()
+        found = FoundEverywhere()
+        if not text:
+            found.whole = True
+            return found
+        registry = self._components.registry
+        known = [registry.objects[name] for name in object_names]
+        readable = [each for each in known if may(caller, each.name, Operation.READ)]
+        try:
+            async with (
+                asyncio.timeout(EVERYWHERE_SECONDS),
+                self._database.query_connection(caller.user_id) as connection,
+            ):
+                whole = await index_states(connection)
+                for owner in readable:
+                    rows = await _first(connection, owner, whole, text, limit)
+                    if rows:
+                        found.records[owner.name] = _distinct(rows)
+                found.whole = True
+        except TimeoutError:
+            # What was found by then is shown, and that it is not all.
+            found.whole = False
+        return found
+
     def _parts(self, caller: Caller, owner: VaultObject) -> Parts:
         """Return the objects whose records belong to those of another, each with the field that says to which."""
         registry = self._components.registry
@@ -131,6 +175,20 @@ async def offered(
     if len(rows) < wanted and searched:
         rows += await _related(connection, owner, searched, text, wanted, words)
     return _distinct(rows)[:wanted]
+
+
+async def _first(
+    connection: Connection,
+    owner: VaultObject,
+    whole: Mapping[str, bool],
+    text: str,
+    limit: int,
+) -> list[Record]:
+    """Return the rows of the first records of an object that have all words, or the id."""
+    if whole.get(owner.name):
+        return await connection.fetch(own_sql(owner), text, limit)
+    by_id = f"SELECT id, name__v AS name FROM {table(owner.name)} WHERE id = $1"
+    return await connection.fetch(by_id, text)
 
 
 def named_sql(owner: VaultObject) -> str:

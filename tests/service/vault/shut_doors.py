@@ -376,6 +376,8 @@ PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
     ),
     "what the record finder finds for those who may read the object (test_record_finder.py)": (
         "POST /pick/{object_name}",
+        "GET /search",
+        "POST /search",
     ),
     "titles, states and counts of jobs": (
         "GET /jobs",

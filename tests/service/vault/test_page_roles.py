@@ -105,6 +105,8 @@ PAGES = {
     "POST /objects/{object_name}/views/{view_id}/usual": CONNECTION,
     "POST /objects/{object_name}/views/{view_id}/delete": CONNECTION,
     "POST /pick/{object_name}": CONNECTION,
+    "GET /search": SIGNED_IN,
+    "POST /search": SIGNED_IN,
     "GET /objects/{object_name}/new": ADMIN,
     "POST /objects/{object_name}/new": ADMIN,
     "GET /objects/{object_name}/{connection}": CONNECTION,

@@ -13,6 +13,7 @@ from shared.vault.access.caller import SYSTEM, PermissionSet, SecurityProfile
 from shared.vault.access.permissions import Operation
 from shared.vault.assembly.vault import Vault
 from shared.vault.errors import VaultFault
+from shared.vault.queries import record_finder
 from tests.service.vault.browsing import browser
 from tests.service.vault.served import Api
 
@@ -156,3 +157,50 @@ async def test_names_are_found_while_the_index_is_missing(
         await vault.search_indexes.build_missing()
         await vault.search_indexes.start()
     assert await vault.finder.find(SYSTEM, "seeker__c", "zoe zlin")
+
+
+async def test_one_search_finds_records_of_all_objects_that_one_may_read(
+    user: Api, seekers: dict[str, str]
+) -> None:
+    async with browser(user.url, "user") as visitor:
+        page = await visitor.press(await visitor.open("/ui/"), "Find", q="maribel que")
+        # Back and a reload find the same; the address names nobody.
+        assert "maribel" not in str(page.url).lower()
+        page = await visitor.open(str(page.url))
+        assert page.links[NAMES[2]] == f"/ui/objects/seeker__c/{seekers[NAMES[2]]}"
+        assert "Seekers" in page.text and "SEEK-002" in page.text
+        for typed in (seekers[ZOE], "seek-000", "zoe dvo"):
+            found = await visitor.press(page, "Find", q=typed)
+            assert found.links[ZOE].endswith(seekers[ZOE]), typed
+        # Of many there are some, and the list of the others.
+        found = await visitor.press(page, "Find", q="seek")
+        assert sum("/seeker__c/" in path for path in found.links.values()) == 5
+        assert "1 to 7 of 7" in (await visitor.click(found, "More Seekers")).text
+        for typed in (
+            "integration",
+            "nothing of this kind",
+            "\x00",
+            "' OR 1",
+            "(",
+            "*",
+        ):
+            found = await visitor.press(page, "Find", q=typed)
+            assert found.status == 200
+            # Users are no business of a business user.
+            assert not [path for path in found.links.values() if "user__sys" in path]
+        async with browser(user.url, "admin") as other:
+            theirs = await other.open(str(page.url))
+            assert "another person's" in theirs.text and NAMES[2] not in theirs.links
+
+
+async def test_a_search_that_takes_too_long_shows_what_was_found(
+    vault: Vault, seekers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["seeker__c", "abode__c"]
+    found = await vault.finder.find_everywhere(SYSTEM, names, "zoe dvo", 5)
+    assert found.whole and {each.id for each in found.records["seeker__c"]} >= {
+        seekers[ZOE]
+    }
+    monkeypatch.setattr(record_finder, "EVERYWHERE_SECONDS", 0)
+    found = await vault.finder.find_everywhere(SYSTEM, names, "zoe dvo", 5)
+    assert not found.whole and not found.records
