@@ -14,6 +14,7 @@ from shared.vault.admin.listing import (
     Page,
     listed,
 )
+from shared.vault.admin.origins import origins_of
 from shared.vault.admin.record_lists import RecordList, list_path, record_list, views_of
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.task_pages import workflows_of
@@ -122,8 +123,13 @@ async def record(
     shown = await view(visit, object_name, record_id)
     look_again = visit.vault.definition.look_again.get(object_name)
     again_in = look_again(shown.values) if look_again else None
-    workflows = await workflows_of(visit, object_name, shown.id)
-    return visit.page("record.html", view=shown, again_in=again_in, workflows=workflows)
+    return visit.page(
+        "record.html",
+        view=shown,
+        again_in=again_in,
+        workflows=await workflows_of(visit, object_name, shown.id),
+        origins=await origins_of(visit, object_name, shown.id),
+    )
 
 
 @router.get("/{object_name}/{record_id}/audit")

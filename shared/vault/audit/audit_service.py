@@ -30,6 +30,17 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Database
 
 PAGE = 1000  # entries in memory at a time where all are read
+# The latest change of each field, among the latest entries of a record: of older ones the trail itself tells.
+LATEST_CHANGES = """
+SELECT DISTINCT ON (e.field) e.field AS field_name, e.happened AS timestamp, e.user_id::text AS user_id,
+    coalesce(e.user_name, c.username) AS user_name
+FROM (
+    SELECT a.* FROM platform.audit_entry a
+    WHERE a.trail = $1 AND a.record_id = $2 AND a.item = $3 AND a.field IS NOT NULL ORDER BY a.id DESC LIMIT 1000
+) e
+LEFT JOIN platform.credential c ON c.user_id = e.user_id
+ORDER BY e.field, e.id DESC
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +169,21 @@ class AuditService:
         for object_name in wanted.objects:
             require(caller, object_name, Operation.READ)
         return await self._page(caller, listed, wanted, limit, offset)
+
+    async def latest_changes(
+        self, caller: Caller, object_name: str, record_id: str
+    ) -> dict[str, dict[str, object]]:
+        """Return the latest change of each field of a record by its name: ``timestamp``, ``user_id``, ``user_name``.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the audit trail, or not the object.
+        """
+        listed = self._listed(caller, OBJECT.name)
+        require(caller, object_name, Operation.READ)
+        async with self._database.query_connection(caller.user_id) as connection:
+            records = await connection.fetch(
+                LATEST_CHANGES, listed.trail.key, record_id, object_name
+            )
+        return {record["field_name"]: _row(record) for record in records}
 
     async def of_document(
         self,

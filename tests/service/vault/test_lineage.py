@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from shared.vault.assembly.vault import Vault
+from tests.service.vault.browsing import browser
 from tests.service.vault.objects import ITEMS, key
 from tests.service.vault.served import Answer, Api
 
@@ -152,6 +154,33 @@ async def test_what_somebody_edits_later_is_not_claimed(
     await written(integration, name, "third", number__c=6, ratio__c=1)
     number = (await lineage(admin, record))["number__c"]
     assert (number["message_id"], number["changed_since"]) == ("third", None)
+
+
+async def test_a_page_says_where_each_value_is_from_and_who_changed_it(
+    integration: Api, user: Api
+) -> None:
+    name = key()
+    record = await written(integration, name, "way", number__c=1, ratio__c=1)
+    await user.put(ITEMS, json=[{"id": record, "number__c": 5, "text__c": "mine"}])
+    said: dict[str, dict[str, str]] = {}
+    for who in ("admin", "user"):
+        async with browser(integration.url, who) as visitor:
+            page = await visitor.open(f"/ui/objects/item__c/{record}")
+        found = re.finditer(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page.html, re.DOTALL)
+        plain = {each[1]: re.sub(r"<.*?>", "", each[2]) for each in found}
+        said[who] = {field: " ".join(text.split()) for field, text in plain.items()}
+    transferred = f"From Vault 10102, record {name}-source,"
+    assert transferred in said["admin"]["Ratio"]
+    assert "by the rule one__c" in said["admin"]["Ratio"]
+    assert "Changed" not in said["admin"]["Ratio"]
+    # Edited since, or never transferred.
+    assert transferred in said["admin"]["Number"]
+    assert said["admin"]["Number"].endswith("by user@vault.example.")
+    assert "From" not in said["admin"]["Text"]
+    assert said["admin"]["Text"].endswith("by user@vault.example.")
+    # Who it was is for readers of the audit trail.
+    assert transferred in said["user"]["Number"] and "Changed" in said["user"]["Number"]
+    assert "by user@vault.example" not in said["user"]["Number"]
 
 
 async def test_a_write_that_fails_or_is_left_out_claims_nothing(
