@@ -21,6 +21,7 @@ from shared.vault.admin import lookup_pages as lookups
 from shared.vault.admin import message_pages as messages
 from shared.vault.admin import missing_lookup_pages as missing_lookups
 from shared.vault.admin import notification_pages as notifications
+from shared.vault.admin import pattern_pages as patterns
 from shared.vault.admin import queue_log_pages as queue_log
 from shared.vault.admin import queue_pages as queues
 from shared.vault.admin import readiness_pages as readiness
@@ -70,6 +71,7 @@ CHAPTERS = (
     notifications,
     rehearsal,
     search,
+    patterns,
     picking,
     views,  # before the records: `views` is no record's id
     edit,  # before the records: in `/new`, `new` is no record's id

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
+from shared.vault.admin.error_words import labelled, marked
 from shared.vault.admin.fault_pages import status_of
-from shared.vault.admin.inputs import changed, editable, entered, inputs
+from shared.vault.admin.inputs import Input, changed, editable, entered, inputs
 from shared.vault.admin.named_records import with_ids
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import object_of, record_of, view
@@ -212,15 +213,18 @@ async def _create_form(
     shown = await inputs(visit, target, fields, {"status__v": "active__v", **values})
     back = f"/ui/objects/{quote(target.name)}"
     status = status_of(errors[0]) if errors else 200
-    context = {
-        "target": target,
-        "inputs": shown,
-        "errors": errors,
-        "back": back,
-        "read": "",
-        "heading": "Create",
-    }
-    return visit.page("edit.html", status, **context)
+    context = {"target": target, "back": back, "read": "", "heading": "Create"}
+    said = _said(target, shown, errors)
+    return visit.page("edit.html", status, **context, **said)
+
+
+def _said(
+    target: VaultObject, shown: Sequence[Input], errors: Sequence[ApiError]
+) -> dict[str, object]:
+    """Return the inputs and errors of a form, with the labels that its page shows, and each error at its field."""
+    fields = target.fields.values()
+    inputs_now = marked(shown, errors, fields)
+    return {"inputs": inputs_now, "errors": labelled(errors, fields)}
 
 
 async def _edit_form(
@@ -235,11 +239,6 @@ async def _edit_form(
     back = record_path(target.name, record["id"])
     status = status_of(errors[0]) if errors else 200
     heading = f"Edit {record.get('name__v') or record['id']}"
-    context = {
-        "target": target,
-        "inputs": shown,
-        "errors": errors,
-        "back": back,
-        "heading": heading,
-    }
-    return visit.page("edit.html", status, read=record[MODIFIED], **context)
+    context = {"target": target, "back": back, "heading": heading}
+    said = _said(target, shown, errors)
+    return visit.page("edit.html", status, read=record[MODIFIED], **context, **said)

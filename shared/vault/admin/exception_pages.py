@@ -24,7 +24,7 @@ from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
-from shared.vault.errors import VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.exceptions.error_words import reason_of, words_of
 from shared.vault.exceptions.exception_model import ITEM, SETTLED, ErrorStatus
 from shared.vault.exceptions.exception_model import MESSAGE as OBJECT
@@ -145,9 +145,8 @@ async def run_on_chosen(visit: Visiting) -> Response:
     action = _action(form.get("action", ""))
     chosen = [name.partition(".")[2] for name in form if name.startswith("id.")]
     if not chosen:
-        return visit.go(
-            back, f"{ErrorType.PARAMETER_REQUIRED}: Select messages", refused=True
-        )
+        message = "Select messages first, by the boxes before them"
+        return visit.refuse(back, ApiError(ErrorType.PARAMETER_REQUIRED, message))
     results = await _run(visit, OBJECT, action, chosen)
     return _done(visit, back, "message", results)
 
@@ -167,9 +166,8 @@ async def run_on_cause(visit: Visiting) -> Response:
         object_name = ITEM
         ids = [item for each in found.causes for item in each.items]
     if not ids:
-        return visit.go(
-            back, f"{ErrorType.INVALID_DATA}: Nothing has this cause now", refused=True
-        )
+        message = "Nothing has this cause any more; look at the list again"
+        return visit.refuse(back, ApiError(ErrorType.INVALID_DATA, message))
     results = await _run(visit, object_name, action, ids[:MAX_ACTED])
     noun = "message" if object_name == OBJECT else "item"
     return _done(visit, back, noun, results, len(ids) - len(results))

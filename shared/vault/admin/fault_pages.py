@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.admin.error_words import advice_on
 from shared.vault.admin.kept_forms import comes_from_here, sent_too_late
 from shared.vault.admin.rendering import render
 from shared.vault.admin.sign_in import sign_in_page
@@ -40,7 +41,8 @@ def status_of(error: ApiError) -> int:
 
 def error_page(error: ApiError, status: int) -> Response:
     """Return a page without a menu, which needs no session."""
-    context = {"error": error, "visit": None, "note": None}
+    advice = advice_on(error)
+    context = {"error": error, "advice": advice, "visit": None, "note": None}
     return render("error.html", context, status)
 
 
@@ -67,9 +69,11 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        message = f"The page does not support {request.method}"
+        message = f"This address takes forms only, and no {request.method}"
         return _page(request, ApiError(ErrorType.METHOD_NOT_SUPPORTED, message))
-    return _page(request, ApiError(ErrorType.MALFORMED_URL, "There is no such page"))
+    return _page(
+        request, ApiError(ErrorType.MALFORMED_URL, "There is no page at this address")
+    )
 
 
 async def on_invalid_parameter(request: Request, error: Exception) -> Response:
@@ -78,7 +82,7 @@ async def on_invalid_parameter(request: Request, error: Exception) -> Response:
         raise error
     # Names only: a value may be personal data.
     names = ", ".join(str(problem["loc"][-1]) for problem in error.errors())
-    message = f"Invalid value for parameter [{names[:200]}]"
+    message = f"The address has an invalid value for [{names[:200]}]"
     return _page(request, ApiError(ErrorType.INVALID_DATA, message))
 
 
@@ -88,4 +92,5 @@ def _page(request: Request, error: ApiError) -> Response:
     visit = visit_of(request)
     if visit is None:
         return error_page(error, status)
-    return visit.page("error.html", status, error=error)
+    advice = advice_on(error)
+    return visit.page("error.html", status, error=error, advice=advice)

@@ -72,6 +72,7 @@ class Input:
     rows: int = 4  # of a text area
     object: str = ""  # whose records are offered
     id: str = ""  # of the record whose name is the value
+    error: str = ""  # why its value was refused
 
     @property
     def system(self) -> bool:

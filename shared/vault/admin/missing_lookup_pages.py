@@ -112,8 +112,8 @@ async def add(visit: Visiting) -> Response:
     path = f"{HERE}?{urlencode(asked)}"
     row = {name: sent[name] for name in (*PARTS, TARGET, CONNECTION) if sent.get(name)}
     if not row.get(TARGET, "").strip():
-        text = f"{ErrorType.PARAMETER_REQUIRED}: Type the target key first"
-        return visit.go(path, text, refused=True)
+        message = "Type the target key first"
+        return visit.refuse(path, ApiError(ErrorType.PARAMETER_REQUIRED, message))
 
     async def carry_out() -> str:
         (result,) = await visit.vault.records.create(visit.caller, OBJECT, [row])

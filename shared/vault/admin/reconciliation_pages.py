@@ -13,6 +13,7 @@ from shared.vault.admin.viewing import view
 from shared.vault.admin.visit import Visiting
 from shared.vault.api.reconciliations import findings_file
 from shared.vault.connections.connection_rules import OBJECT
+from shared.vault.errors import ApiError
 from shared.vault.integrations.reconciliation_model import WINDOW_MINUTES, Phase
 
 router = APIRouter(prefix="/connections/{record_id}/reconciliations")
@@ -71,8 +72,8 @@ async def transfer_again(visit: Visiting, record_id: str, job_id: Number) -> Res
     path = f"/ui/connections/{record_id}/reconciliations/{job_id}"
     of_all = "all" in visit.form.fields
     if not chosen and not of_all:
-        text = f"{ErrorType.PARAMETER_REQUIRED}: Choose findings"
-        return visit.go(path, text, refused=True)
+        message = "Choose findings first, by the boxes before them"
+        return visit.refuse(path, ApiError(ErrorType.PARAMETER_REQUIRED, message))
     records = visit.vault.reconciliation_records
     wanted = None if of_all else chosen
     number = await records.transfer_again(visit.caller, stored, wanted)

@@ -435,6 +435,7 @@ POST /ui/objects/{object_name}/views/{view_id}
 POST /ui/objects/{object_name}/views/{view_id}/usual
 POST /ui/objects/{object_name}/views/{view_id}/delete
 POST /ui/pick/{object_name}
+GET /ui/patterns
 GET /ui/search
 POST /ui/search
 GET /ui/objects/{object_name}/{record_id}

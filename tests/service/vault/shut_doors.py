@@ -308,6 +308,7 @@ PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /",
         "GET /objects",
     ),
+    "invented examples": ("GET /patterns",),
     "configuration and traffic by their own permissions, in lists that a query of the caller makes": (
         "GET /connections",
         "GET /connections/{record_id}",

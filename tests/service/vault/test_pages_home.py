@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 
+from shared.vault.admin.rendering import TEMPLATES
 from tests.service.vault.browsing import browser
 from tests.service.vault.objects import key
 from tests.service.vault.served import Api
+
+# Parts of other elements, and of forms that somebody sends.
+NOT_ALONE = {"counted", "offered", "once", "origin", "record_input", "refusal", "token"}
+NOT_ALONE |= {"value_of", "wrong"}
 
 
 async def test_an_administrator_sees_how_the_vault_stands(api: Api, admin: Api) -> None:
@@ -66,3 +71,15 @@ async def test_what_waits_in_a_queue_is_seen_with_its_age(api: Api, admin: Api) 
             r"Lagging Outbound 1 \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", page.text
         ), page.text
     await admin.put("/services/queues/lagging__c/actions/reset")
+
+
+async def test_the_patterns_are_made_of_every_macro_of_the_pages(api: Api) -> None:
+    async with browser(api.url, "user") as visitor:
+        page = await visitor.open("/ui/patterns")
+    assert page.status == 200
+    tags = {tag for tag, _ in page.tags}
+    assert tags >= {"fieldset", "select", "textarea", "progress", "svg", "time", "dl"}
+    text = (TEMPLATES / "patterns.html").read_text()
+    macros = re.findall(r"{% macro (\w+)\(", (TEMPLATES / "macros.html").read_text())
+    shown = {name for name in macros if f"m.{name}(" in text}
+    assert set(macros) - shown == NOT_ALONE

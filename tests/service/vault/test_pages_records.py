@@ -409,3 +409,16 @@ async def test_a_view_is_ones_own_until_it_is_shared_and_shows_what_its_reader_m
         # Who deletes a view takes it from all lists that begin with it.
         await sharer.press(view, "Delete view")
     assert not (await visitor.open("/ui/objects/item__c")).url.query
+
+
+async def test_what_is_wrong_stands_at_its_field_by_its_label(
+    visitor: Browser,
+) -> None:
+    form = await visitor.open("/ui/objects/item__c/new")
+    page = await visitor.press(form, "Save", name__v=key(), number__c="seven")
+    wrong = [given for _, given in page.tags if given.get("aria-invalid")]
+    assert [given["name"] for given in wrong] == ["number__c"]
+    described = wrong[0]["aria-describedby"]
+    assert described in [given.get("id") for _, given in page.tags]
+    assert "[Number]" in page.text and "[number__c]" not in page.text
+    assert page.text.count("INVALID_DATA") == 1

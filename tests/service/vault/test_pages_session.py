@@ -218,7 +218,7 @@ async def test_a_password_that_has_to_be_changed_is_changed_first(
             "repeated": "other word",
         }
         page = await visitor.press(page, "Change the password", **words)
-        assert "INVALID_DATA The new password and its repetition differ" in page.text
+        assert "The new password and its repetition differ. INVALID_DATA" in page.text
         page = await visitor.press(
             page,
             "Change the password",
@@ -266,30 +266,32 @@ async def test_every_answer_forbids_inline_scripts_and_other_hosts(
         ]
 
 
-async def test_faults_are_pages_with_their_type(api: Api) -> None:
+async def test_faults_are_pages_that_say_what_to_do_and_their_type_last(
+    api: Api,
+) -> None:
     async with browser(api.url, "admin") as visitor:
         for path, status, told in (
-            ("/ui/nothing", 404, "MALFORMED_URL There is no such page"),
-            ("/ui/sign-out", 405, "METHOD_NOT_SUPPORTED The page does not support GET"),
+            ("/ui/nothing", 404, "There is no page at this address. MALFORMED_URL"),
+            ("/ui/sign-out", 405, "and no GET. METHOD_NOT_SUPPORTED"),
             (
                 "/ui/objects/nothing__c",
                 400,
-                "INVALID_DATA There is no object [nothing__c]",
+                "There is no object [nothing__c]. INVALID_DATA Go back",
             ),
             (
                 "/ui/objects/thing__c?page=nothing",
                 400,
-                "INVALID_DATA Invalid value for parameter [page]",
+                "The address has an invalid value for [page]. INVALID_DATA",
             ),
             (
                 "/ui/objects/thing__c/0000",
                 400,
-                "INVALID_DATA The resource [0000] does not exist",
+                "The resource [0000] does not exist. INVALID_DATA",
             ),
             (
                 "/ui/queues/nothing__v",
                 400,
-                "INVALID_DATA There is no queue [nothing__v]",
+                "There is no queue [nothing__v]. INVALID_DATA",
             ),
         ):
             page = await visitor.open(path)

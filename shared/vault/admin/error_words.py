@@ -1,0 +1,57 @@
+"""Says of errors what people can do about them, with the names that they see on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import ApiError
+
+if TYPE_CHECKING:
+    from shared.vault.admin.inputs import Input
+    from shared.vault.model.component_model import Field
+
+ADVICE: Mapping[ErrorType, str] = {
+    ErrorType.MALFORMED_URL: "The menu leads to every page, and the box at the top finds every record.",
+    ErrorType.METHOD_NOT_SUPPORTED: "Open the page that has the form, and use its buttons.",
+    ErrorType.INSUFFICIENT_ACCESS: "Ask an administrator for the permission, or sign in as somebody who has it.",
+    ErrorType.EXCEEDS_FILE_MAX_SIZE: "Go back and send less at once.",
+    ErrorType.API_LIMIT_EXCEEDED: "Wait a minute, then open the page again.",
+    ErrorType.RACE_CONDITION: "Open the page again: it shows what has changed meanwhile.",
+    ErrorType.CONFIGURATION_MODE_ENABLED: "The Vault is being configured; try again in a few minutes.",
+    ErrorType.UNEXPECTED_ERROR: "Try it again; when it fails again, tell an administrator when it happened.",
+}
+OTHERWISE = "Go back to the page that led here; what it showed may have changed or been deleted meanwhile."
+
+
+def advice_on(error: ApiError) -> str:
+    """Return what a person can do about an error that is a page of its own."""
+    return ADVICE.get(error.type, OTHERWISE)
+
+
+def labelled(errors: Iterable[ApiError], fields: Iterable[Field]) -> list[ApiError]:
+    """Return errors with the labels of fields in place of their names, which stand in brackets."""
+    labels = {f"[{each.name}]": f"[{each.label}]" for each in fields}
+    return [replace(each, message=_replaced(each.message, labels)) for each in errors]
+
+
+def _replaced(text: str, labels: Mapping[str, str]) -> str:
+    for name, label in labels.items():
+        text = text.replace(name, label)
+    return text
+
+
+def marked(
+    inputs: Sequence[Input], errors: Sequence[ApiError], fields: Iterable[Field]
+) -> list[Input]:
+    """Return the inputs of a form, each with the text of the error that names it."""
+    said = list(zip(errors, labelled(errors, fields), strict=True))
+    return [replace(each, error=_of_input(each, said)) for each in inputs]
+
+
+def _of_input(shown: Input, said: Iterable[tuple[ApiError, ApiError]]) -> str:
+    name = f"[{shown.name}]"
+    texts = (here.message for error, here in said if name in error.message)
+    return next(texts, "")
