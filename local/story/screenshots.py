@@ -30,7 +30,8 @@ HEIGHT = 800
 class Picture:
     """A page, by the links that lead to it from the home page of somebody at a Vault; ``documented`` for the docs.
 
-    ``also`` is another Vault at which they are signed in.
+    ``also`` is another Vault at which they are signed in, ``find`` what they search for over all records, ``ticked`` a
+    box that they tick.
     """
 
     name: str
@@ -40,6 +41,8 @@ class Picture:
     links: tuple[str, ...] = ()
     documented: bool = False
     also: str = ""
+    find: str = ""
+    ticked: str = ""
 
 
 PICTURES = (
@@ -56,6 +59,16 @@ PICTURES = (
         "new-inquiry", "crm_vault", "business", "/ui/objects/medical_inquiry__v/new"
     ),
     Picture("accounts", "crm_vault", "business", "/ui/objects/account__v"),
+    Picture("search", "crm_vault", "admin", "/ui/", find="m"),
+    Picture("patterns", "crm_vault", "business", "/ui/patterns"),
+    Picture(
+        "origins",
+        "medical_vault",
+        "admin",
+        "/ui/objects/case_request__v?sort=name__v",
+        ("CR-000001",),
+        ticked="Show where each value is from, and who changed it",
+    ),
     Picture("home", "medical_vault", "admin", "/ui/", documented=True),
     Picture("agent", "medical_vault", "business", "/ui/", documented=True),
     Picture(
@@ -178,6 +191,13 @@ async def _take(
         await page.get_by_role("button", name="Sign out").wait_for()
     for label in picture.links:
         await page.get_by_role("link", name=label).first.click()
+    if picture.find:
+        await page.keyboard.press("/")
+        await page.keyboard.type(picture.find)
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/ui/search?**")
+    if picture.ticked:
+        await page.get_by_label(picture.ticked).check()
     await page.wait_for_load_state("networkidle")
     await page.screenshot(path=file, full_page=True)
     await context.close()

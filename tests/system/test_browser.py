@@ -146,6 +146,51 @@ async def test_one_of_many_accounts_is_found_by_words_of_its_name(
         rep.faults.clear()
 
 
+async def test_the_key_slash_leads_to_a_search_over_all_records(
+    running: System, browser: Browser
+) -> None:
+    async with visitor(browser, running, "crm_vault") as rep:
+        await rep.open(f"{INQUIRIES}/new")
+        # Where somebody types it is a character.
+        text = rep.page.get_by_label("Inquiry Text")
+        await text.press_sequentially("1/2")
+        assert await text.input_value() == "1/2"
+        await rep.open("/ui/jobs")
+        await rep.page.keyboard.press("/")
+        await rep.page.keyboard.type("maribel quent")
+        await rep.page.keyboard.press("Enter")
+        await rep.page.wait_for_url("**/ui/search?search=*")
+        assert "maribel" not in rep.page.url.lower()
+        await rep.follow("Maribel Quentaro")
+        await rep.page.get_by_role("heading", name="Maribel Quentaro").wait_for()
+
+
+async def test_a_view_is_saved_and_the_list_begins_with_it(
+    running: System, browser: Browser
+) -> None:
+    name = f"Mine {uuid4().hex[:8]}"
+    products = "/ui/objects/product__v"
+    async with visitor(browser, running, "crm_vault") as rep:
+        await rep.open(products)
+        await rep.page.locator("summary", has_text="Columns").click()
+        await rep.page.get_by_label("Created Date", exact=True).check()
+        await rep.page.get_by_label("Status", exact=True).last.uncheck()
+        await rep.press("Show")
+        await rep.follow("Name")
+        await rep.page.locator("summary", has_text="Save view").click()
+        await rep.page.get_by_label("Name", exact=True).fill(name)
+        await rep.press("Save as a view")
+        await rep.sees("The view was saved.")
+        await rep.page.locator("summary", has_text="View").click()
+        await rep.press("Begin with this view")
+        await rep.open(products)
+        await rep.page.get_by_role("heading", name=name).wait_for()
+        heads = await rep.page.locator("th").all_inner_texts()
+        assert heads[0] == "Name ▲"
+        assert "Created Date" in heads and "Status" not in heads
+        await rep.finds_usable(products)
+
+
 async def test_what_ends_something_asks_first(
     running: System, browser: Browser, connected: Connected
 ) -> None:
@@ -199,7 +244,15 @@ async def test_the_colours_are_switched_and_stay(
 
 
 PAGES = {
-    "crm_vault": ("/ui/", INQUIRIES, f"{INQUIRIES}/new", "/ui/objects", "/ui/jobs"),
+    "crm_vault": (
+        "/ui/",
+        INQUIRIES,
+        f"{INQUIRIES}/new",
+        "/ui/objects",
+        "/ui/jobs",
+        "/ui/patterns",
+        "/ui/search",
+    ),
     "medical_vault": (
         "/ui/",
         "/ui/connections",

@@ -134,7 +134,7 @@ async def test_what_a_connection_may_not_be_called_is_told_in_the_form(
         page, "Save", name__v="Mine", api_name__sys="Not A Name", object_type__v="Local"
     )
     assert (
-        page.status == 400 and "[api_name__sys] takes lower-case letters" in page.text
+        page.status == 400 and "[API Name] takes lower-case letters" in page.text
     )
     name = api_name()
     page = await visitor.press(

@@ -11,7 +11,7 @@ from tests.service.vault.served import Api
 
 # Parts of other elements, and of forms that somebody sends.
 NOT_ALONE = {"counted", "offered", "once", "origin", "record_input", "refusal", "token"}
-NOT_ALONE |= {"value_of", "wrong"}
+NOT_ALONE |= {"elsewhere", "value_of", "wrong"}
 
 
 async def test_an_administrator_sees_how_the_vault_stands(api: Api, admin: Api) -> None:
