@@ -213,9 +213,11 @@ async def measure(system: System, size: int) -> dict[str, tuple[float, float]]:
         print(f"{size:,} records in {time.perf_counter() - began:.0f} s", flush=True)
         view = await _view(visitor)
         pages = pages_of(size, seeds[EXCEPTION], view)
-        return {
-            name: await _timed(system, visitor, each) for name, each in pages.items()
-        }
+        figures = {}
+        for name, page in pages.items():
+            figures[name] = await _timed(system, visitor, page)
+            print(f"{name}: {figures[name][0]:.0f} ms", flush=True)
+        return figures
 
 
 async def _view(visitor: Visitor) -> str:

@@ -178,7 +178,7 @@ async def test_a_view_is_saved_and_the_list_begins_with_it(
         await rep.press("Show")
         await rep.follow("Name")
         await rep.page.locator("summary", has_text="Save view").click()
-        await rep.page.get_by_label("Name", exact=True).fill(name)
+        await rep.page.get_by_role("textbox", name="Name", exact=True).fill(name)
         await rep.press("Save as a view")
         await rep.sees("The view was saved.")
         await rep.page.locator("summary", has_text="View").click()
