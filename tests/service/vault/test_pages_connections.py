@@ -133,9 +133,7 @@ async def test_what_a_connection_may_not_be_called_is_told_in_the_form(
     page = await visitor.press(
         page, "Save", name__v="Mine", api_name__sys="Not A Name", object_type__v="Local"
     )
-    assert (
-        page.status == 400 and "[API Name] takes lower-case letters" in page.text
-    )
+    assert page.status == 400 and "[API Name] takes lower-case letters" in page.text
     name = api_name()
     page = await visitor.press(
         page, "Save", api_name__sys=name
