@@ -16,7 +16,8 @@ from shared.vault.vql import literal
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
 
-MOST = 1000  # latest items, and latest messages, that are grouped
+# Latest items, and latest messages, that are grouped: one fewer than a query gives, which one more has to follow.
+MOST = 999
 MAX_ACTED = 500  # records of one action
 QUEUE = "queue__sys"
 OF_MESSAGE = "exception_message__sysr."
@@ -53,10 +54,10 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Causes:
-    """The causes, those with the most items first; ``left_out`` are older items and messages, which are not grouped."""
+    """The causes, those with the most items first; ``left_out`` when older ones are not grouped."""
 
     causes: list[Cause]
-    left_out: int
+    left_out: bool
 
 
 async def scope(visit: Visit, wanted: Wanted, path: str = "") -> list[str]:
@@ -118,35 +119,35 @@ async def message_conditions(visit: Visit, wanted: Wanted) -> list[str]:
 async def causes_of(visit: Visit, wanted: Wanted) -> Causes:
     """Return the causes of the items and of the messages without items that an address asks for."""
     found: dict[Wanted, Cause] = {}
-    left_out = 0
+    left_out = False
     reads_items = may(visit.caller, ITEM, Operation.READ)
     if reads_items and wanted.queue is None:
-        left_out += await _add_items(visit, wanted, found)
+        left_out |= await _add_items(visit, wanted, found)
     if not wanted.of_items:
-        left_out += await _add_messages(visit, wanted, found, reads_items)
+        left_out |= await _add_messages(visit, wanted, found, reads_items)
     ordered = sorted(found.values(), key=lambda each: each.latest, reverse=True)
     ordered.sort(key=lambda each: (-len(each.items), -len(each.messages)))
-    return Causes(ordered, left_out)
+    return Causes(ordered, left_out=left_out)
 
 
 async def _add_items(
     visit: Visit,
     wanted: Wanted,
     found: dict[Wanted, Cause],
-) -> int:
-    """Add the latest items to their causes, and return the number of those left out."""
+) -> bool:
+    """Add the latest items to their causes, and return whether there are older ones."""
     terms = [*wanted.item_conditions(), *await scope(visit, wanted, OF_MESSAGE)]
     columns = ", ".join((MESSAGE, TYPE, MODIFIED, *PARTS.values()))
     statement = (
         f"SELECT id, {columns} FROM {ITEM}{where(terms)} ORDER BY {MODIFIED} DESC"
     )
-    listing = await listed(visit, statement, size=MOST)
+    listing = await listed(visit, statement, size=MOST, counted=False)
     for row in listing.rows:
         parts = {name: str(row[column] or "") for name, column in PARTS.items()}
         key = wanted.of_part(_first(row[TYPE]), parts)
         cause = found.setdefault(key, Cause(key, lookup_of(visit, parts)))
         cause.add(str(row[MESSAGE]), str(row[MODIFIED]), str(row["id"]))
-    return listing.total - len(listing.rows)
+    return listing.more
 
 
 async def _add_messages(
@@ -154,8 +155,8 @@ async def _add_messages(
     wanted: Wanted,
     found: dict[Wanted, Cause],
     reads_items: bool,
-) -> int:
-    """Add the latest messages without items to their causes, and return the number of those left out."""
+) -> bool:
+    """Add the latest messages without items to their causes, and return whether there are older ones."""
     terms = [*wanted.conditions(), *await scope(visit, wanted)]
     if wanted.queue is not None:
         terms.append(f"{QUEUE} = {quoted(wanted.queue) if wanted.queue else 'null'}")
@@ -164,14 +165,14 @@ async def _add_messages(
     statement = (
         f"SELECT {columns} FROM {MESSAGE}{where(terms)} ORDER BY {MODIFIED} DESC"
     )
-    listing = await listed(visit, statement, size=MOST)
+    listing = await listed(visit, statement, size=MOST, counted=False)
     for row in listing.rows:
         if reads_items and row[ITEMS]["data"]:
             continue
         key = replace(wanted, type=_first(row[TYPE]), queue=str(row[QUEUE] or ""))
         cause = found.setdefault(key, Cause(key, ""))
         cause.add(str(row["id"]), str(row[MODIFIED]))
-    return listing.total - len(listing.rows)
+    return listing.more
 
 
 def _first(value: Any) -> str:

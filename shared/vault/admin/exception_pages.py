@@ -11,6 +11,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, may
 from shared.vault.admin.exception_causes import (
     MAX_ACTED,
+    MOST,
     Causes,
     causes_of,
     message_conditions,
@@ -83,7 +84,7 @@ SCOPES = (
     ("integration", "integration__sys", "integration_api_name__sys"),
 )
 
-NONE = Causes([], 0)
+NONE = Causes([], left_out=False)
 
 Asked = Annotated[Wanted, Depends()]
 
@@ -109,6 +110,7 @@ async def messages(
         listing=await listed(visit, statement, page, counted=False),
         wanted=wanted,
         causes=await causes_of(visit, wanted),
+        most=MOST,
         statuses=[*_labels(visit, OBJECT, STATUS), (ALL, "All")],
         types=[*_labels(visit, ITEM, TYPE), *_labels(visit, OBJECT, TYPE)],
         ages=list(Age),

@@ -35,16 +35,38 @@ TABLES = (
 """Label, object, columns, and which records."""
 EVERY = JobFilter(frozenset())
 LATEST = 5
+# Beyond so many nobody counts their work, and a count of a million takes its time.
+COUNTED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One list of the caller's work: its first records, and how many there are."""
+    """One list of the caller's work: its first ``COUNTED`` records."""
 
     work_list: WorkList
     shower: Shower
     listing: Listing
     path: str
+
+    @property
+    def rows(self) -> list[Row]:
+        """Return the records that the page shows."""
+        return self.listing.rows[:LATEST]
+
+    @property
+    def number(self) -> str:
+        """Return how many records there are, as far as they are counted."""
+        return _number(self.listing)
+
+    @property
+    def more(self) -> bool:
+        """Return whether there are records that the page does not show."""
+        return len(self.listing.rows) > LATEST
+
+
+def _number(listing: Listing) -> str:
+    """Return how many rows there are, as far as they are counted."""
+    return f"{COUNTED}+" if listing.more else str(len(listing.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +122,8 @@ async def _work(visit: Visit) -> list[Work]:
         selection = shower.selection(each.columns)
         condition = each.condition.format(user_id=visit.caller.user_id)
         source = f"{desk.object} WHERE {condition} ORDER BY {each.order}"
-        listing = await listed(visit, f"SELECT {selection} FROM {source}", size=LATEST)
+        statement = f"SELECT {selection} FROM {source}"
+        listing = await listed(visit, statement, size=COUNTED, counted=False)
         work.append(Work(each, shower, listing, path))
     return work
 
@@ -121,12 +144,10 @@ async def _blocks(visit: Visit) -> list[Block]:
     return blocks
 
 
-async def _open(visit: Visit) -> int | None:
+async def _open(visit: Visit) -> str | None:
     """Return the number of open User Exception Messages; None when the caller may not read them."""
     if not may(visit.caller, EXCEPTION, Operation.READ):
         return None
     where = "WHERE error_status__sys = 'open__sys'"
     statement = f"SELECT id FROM {EXCEPTION} {where}"
-    # One row: only the total is wanted.
-    page = await listed(visit, statement, size=1)
-    return page.total
+    return _number(await listed(visit, statement, size=COUNTED, counted=False))
