@@ -58,6 +58,12 @@ class Shown:
     moment: str = ""
 
 
+def is_web_address(text: str) -> bool:
+    """Return whether a text is the address of a page, and nothing else: a browser runs nothing that it names."""
+    begins = text.startswith(("https://", "http://"))
+    return begins and text.isascii() and not any(map(str.isspace, text))
+
+
 def record_path(object_name: str, record_id: str) -> str:
     """Return the page of a record."""
     pattern = OWN_PAGES.get(object_name, f"/ui/objects/{object_name}/{{}}")
@@ -138,7 +144,8 @@ class Shower:
                 | FieldType.ATTACHMENT
             ):
                 text = str(value)
-                return Shown(name, label, text, long=len(text) > LONG)
+                link = text if is_web_address(text) else ""
+                return Shown(name, label, text, link, long=len(text) > LONG)
             case _:
                 assert_never(field.type)
 

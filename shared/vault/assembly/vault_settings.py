@@ -68,6 +68,8 @@ class VaultSettings(VaultListening):
 
     # For so long a connection file may be uploaded.
     connection_file_days: Annotated[int, Field(ge=1, le=90)] = 7
+    # The longest that the link of a response package is open.
+    response_package_days: Annotated[int, Field(ge=1, le=365)] = 90
     # Beginnings of addresses that External connections may have, by commas.
     connection_urls: str | None = None
 

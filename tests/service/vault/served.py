@@ -147,6 +147,7 @@ def settings(dsn: str, amqp_url: str, files: Path) -> VaultSettings:
         trusted_proxies="127.0.0.1",
         burst_limit=1_000_000,
         connection_urls="https://partner.example",
+        url="https://medical.vault.example",
     )
 
 
