@@ -47,6 +47,7 @@ router = APIRouter(prefix="/responses/{record_id}")
 
 FOUND = 20  # documents of a search
 ACTION = f"Objectaction.{RESPONSE}."
+MADE = "The package is made. Its link is in the Case Request, from where Vault CRM has it."
 VIEWABLE = "viewable_rendition__v"
 SOURCE = ""
 
@@ -327,21 +328,22 @@ async def _saved(visit: Visit, record_id: str) -> RowResult:
 
 async def _make(visit: Visit, record_id: str) -> Response:
     """Make the package of the response, as the form has it."""
-
-    async def carry_out() -> str | None:
-        nonlocal refused
-        refused = await _saved(visit, record_id)
-        draft = await _draft(visit, record_id)
-        if not refused.errors:
-            refused = await _run(visit, draft.id, "make_response_package__v")
-        return None if refused.errors else f"{_path(record_id)}#made"
-
     refused: RowResult | None = None
-    path = await visit.once(carry_out)
-    done = "The package is made. Its link is in the Case Request, and on its way to Vault CRM."
-    if path is None and refused is not None:
-        return visit.go_with(_path(record_id), refused, done)
-    return visit.go(path or _path(record_id), done)
+
+    async def once() -> str | None:
+        nonlocal refused
+        result = await _saved(visit, record_id)
+        if not result.errors:
+            draft = await _draft(visit, record_id)
+            result = await _run(visit, draft.id, "make_response_package__v")
+        refused = result if result.errors else None
+        return None if result.errors else f"{_path(record_id)}#made"
+
+    path = await visit.once(once)
+    if refused is not None:
+        return visit.go_with(_path(record_id), refused, "")
+    # Sent twice, the form has made the package once.
+    return visit.go(path or _path(record_id), MADE)
 
 
 async def _revoke(visit: Visit, record_id: str) -> Response:

@@ -78,7 +78,8 @@ async def made(api: Api, admin: Api, names: list[str], letter: str = "") -> str:
         "response_package_link__v"
     ]
     assert link.startswith("https://medical.vault.example/ui/packages/")
-    return urlsplit(link).path
+    path = urlsplit(link).path
+    return str(path)
 
 
 async def test_a_package_is_put_together_and_opened_without_an_account(
@@ -256,6 +257,7 @@ async def test_what_is_kept_of_a_link(api: Api, admin: Api, vault: Vault) -> Non
         row = await connection.fetchrow(
             "SELECT p::text AS whole, response_id, openings FROM platform.response_package p ORDER BY id DESC LIMIT 1"
         )
+    assert row is not None
     assert row["openings"] == 3 and token not in row["whole"]
     trail = await admin.get(
         f"/vobjects/case_response__v/{row['response_id']}/audittrail"
