@@ -16,6 +16,7 @@ from shared.vault.admin.listing import (
 )
 from shared.vault.admin.record_lists import RecordList, record_list
 from shared.vault.admin.showing import record_path
+from shared.vault.admin.similar_answers import similar_answers
 from shared.vault.admin.task_pages import workflows_of
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
@@ -116,6 +117,7 @@ async def record(
         again_in=again_in,
         workflows=workflows,
         response=object_name == REQUEST,
+        similar=await similar_answers(visit, object_name, shown.values),
     )
 
 

@@ -47,7 +47,9 @@ router = APIRouter(prefix="/responses/{record_id}")
 
 FOUND = 20  # documents of a search
 ACTION = f"Objectaction.{RESPONSE}."
-MADE = "The package is made. Its link is in the Case Request, from where Vault CRM has it."
+MADE = (
+    "The package is made. Its link is in the Case Request, from where Vault CRM has it."
+)
 VIEWABLE = "viewable_rendition__v"
 SOURCE = ""
 
