@@ -244,7 +244,8 @@ class VaultServices(FileServices):
             await self.records.actions.repeat(context, action)
 
         settings = self.settings
-        packages = PackageMaking(settings.url, settings.response_package_days, repeat)
+        url = str(settings.public_url or settings.url or "")
+        packages = PackageMaking(url, settings.response_package_days, repeat)
         return {
             **entry_actions.ACTIONS,
             **connection_rules.ACTIONS,

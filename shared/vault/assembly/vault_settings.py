@@ -61,6 +61,8 @@ class VaultSettings(VaultListening):
     host_name: str = "localhost"
     # The address under which other Vaults reach this one; it is part of connection files.
     url: str | None = None
+    # The address under which people open pages of this Vault, by links of response packages too; ``url`` if not set.
+    public_url: AnyHttpUrl | None = None
     # The address of the connector, which pages ask for readiness and previews.
     connector_url: AnyHttpUrl | None = None
     # A sandbox Vault never writes into a production Vault.

@@ -82,7 +82,7 @@ class PackageMaking:
     a name once more, of the state that records are in.
     """
 
-    def __init__(self, url: str | None, most_days: int, repeat: Step) -> None:
+    def __init__(self, url: str, most_days: int, repeat: Step) -> None:
         self._url = url
         self._most_days = most_days
         self._repeat = repeat
@@ -168,7 +168,7 @@ class PackageMaking:
         """
         if not self._url:
             raise _refusal(
-                "This Vault does not know its own address, which VAULT_URL sets"
+                "This Vault does not know its address for people: VAULT_PUBLIC_URL is not set"
             )
         return self._url.rstrip("/")
 
