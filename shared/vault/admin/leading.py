@@ -46,11 +46,12 @@ def _far(
     row: Mapping[str, Any],
     value: Any,
 ) -> Shown:
-    """Return a value behind references as its own record shows it; one that has no link leads to that record."""
+    """Return a value behind references as its own record shows it; a name leads to that record."""
     shower = Shower(referenced, visit.caller, visit.registry)
     shown = shower.show(lead.field, {lead.field: value})
-    link = record_path(referenced.name, str(row[lead.id_path]))
-    return Shown(lead.path, lead.label, shown.text, shown.link or link)
+    own = record_path(referenced.name, str(row[lead.id_path]))
+    link = own if lead.field == "name__v" else shown.link
+    return Shown(lead.path, lead.label, shown.text, link)
 
 
 def _referenced(visit: Visit, target: VaultObject, lead: Lead) -> VaultObject | None:

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, assert_never
 from shared.vault.admin.inputs import reference_options
 from shared.vault.admin.listing import find
 from shared.vault.admin.showing import Shower, people
-from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    RelationshipType,
+    VaultObject,
+)
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
@@ -192,7 +197,8 @@ async def _few_records(
     found: dict[str, Options] = {}
     for name in columns:
         field = target.fields[name]
-        if field.type is FieldType.OBJECT:
+        parent = field.relationship_type is RelationshipType.PARENT
+        if field.type is FieldType.OBJECT and not parent:
             options = await reference_options(visit, field)
             found |= {name: options} if options else {}
     return found

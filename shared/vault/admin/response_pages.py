@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.access.caller import on_behalf_of
 from shared.vault.access.permissions import Operation
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import MAX_SEARCH, Row, find, listed, selected
@@ -177,6 +178,7 @@ async def _page(visit: Visit, record_id: str, words: str = "") -> Response:
         base=f"/ui/responses/{request['id']}",
         asked=[each for each in shown if each.name != LINK],
         draft=draft,
+        chosen={str(each["document_id__v"]) for each in draft.documents},
         words=words,
         found=await _found(visit, words) if words.strip() else None,
         templates=await selected(visit, choose),
@@ -292,8 +294,10 @@ async def _remove(visit: Visit, record_id: str) -> Response:
     draft = await _draft(visit, record_id)
     ids = [str(each["id"]) for each in draft.documents]
     place = _place(ids, document_id)
-    row = {"id": document_id}
-    (result,) = await visit.vault.records.delete(visit.caller, DOCUMENT, [row])
+    object_of(visit, DOCUMENT, Operation.EDIT)
+    # Who may put a document in may take it out, also without the right to delete records.
+    caller, row = on_behalf_of(visit.caller), {"id": document_id}
+    (result,) = await visit.vault.records.delete(caller, DOCUMENT, [row])
     name = draft.documents[place]["name__v"]
     return visit.go_with(_path(record_id), result, f"{name} was removed.")
 

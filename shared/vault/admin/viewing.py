@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may, require
+from shared.vault.actions.action_service import ActionType
 from shared.vault.admin.inputs import Input, inputs
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import plain, selected
@@ -176,7 +177,9 @@ async def _actions(
     service = visit.vault.actions
     offered = await service.available(visit.caller, target.name, record["id"])
     actions = []
-    for action in offered:
+    # What moves the record on comes first.
+    ordered = sorted(offered, key=lambda each: each.type is not ActionType.STATE_CHANGE)
+    for action in ordered:
         refused = connection_rules.REFUSED.get(action.runs)
         if refused is not None and refused(record):
             continue

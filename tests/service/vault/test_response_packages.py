@@ -96,6 +96,16 @@ async def test_a_package_is_put_together_and_opened_without_an_account(
         await add(agent, page.path, first)
         page = await add(agent, page.path, second)
         at = page.path
+        # A document is in a response once, and may be taken out again.
+        page = await agent.press(await agent.open(at), "Find", words=second)
+        assert "Chosen" in page.text and "Add" not in page.text
+        third = f"Third {key()}"
+        await approved(admin, third)
+        page = await add(agent, at, third)
+        last = [each for each in page.forms if "document" in each.fields][2]
+        sent = {**last.fields, "step": "remove"}
+        page = await agent.request("POST", at, data=sent)
+        assert f"{third} was removed." in page.text
         # The second one before the first.
         moving = [each for each in page.forms if "document" in each.fields][1]
         sent = {**moving.fields, "step": "up"}
