@@ -124,8 +124,12 @@ async def test_a_package_is_put_together_and_opened_without_an_account(
         page = await agent.press(await agent.open(at), "Make the package")
         assert "The package is made." in page.text
         link = next(each for each in page.links if "/ui/packages/" in each)
+    await is_served(api, str(urlsplit(link).path), first, second)
+
+
+async def is_served(api: Api, door: str, first: str, second: str) -> None:
+    """A recipient without an account sees the letter and two documents, the second one before the first."""
     async with browser(api.url, None) as recipient:
-        door = urlsplit(link).path
         page = await recipient.open(door)
         assert page.status == 200 and QUESTION in page.text
         assert "<b>stable" not in page.html
