@@ -144,6 +144,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "workflow_definitions.StepKind": {"shared/vault/workflows/workflow_engine.py"},
         "record_roles.RoleChange": {"shared/vault/records/record_roles.py"},
         "request.Action": {"shared/vault/loader/load_writing.py"},
+        "response_pages.Step": {"shared/vault/admin/response_pages.py"},
         "rows.QueryKind": {
             "services/connector/rules/query_plan.py",
             "services/connector/rules/rows.py",

@@ -21,12 +21,14 @@ from shared.vault.admin import lookup_pages as lookups
 from shared.vault.admin import message_pages as messages
 from shared.vault.admin import missing_lookup_pages as missing_lookups
 from shared.vault.admin import notification_pages as notifications
+from shared.vault.admin import package_pages as packages
 from shared.vault.admin import queue_log_pages as queue_log
 from shared.vault.admin import queue_pages as queues
 from shared.vault.admin import readiness_pages as readiness
 from shared.vault.admin import reconciliation_pages as reconciliations
 from shared.vault.admin import record_pages as records
 from shared.vault.admin import rehearsal_pages as rehearsal
+from shared.vault.admin import response_pages as responses
 from shared.vault.admin import rule_pages as rules
 from shared.vault.admin import rule_preview_pages as rule_previews
 from shared.vault.admin import task_pages as tasks
@@ -67,6 +69,8 @@ CHAPTERS = (
     tasks,
     notifications,
     rehearsal,
+    packages,
+    responses,
     picking,
     edit,  # before the records: in `/new`, `new` is no record's id
     records,

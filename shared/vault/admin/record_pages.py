@@ -16,11 +16,13 @@ from shared.vault.admin.listing import (
 )
 from shared.vault.admin.record_lists import RecordList, record_list
 from shared.vault.admin.showing import record_path
+from shared.vault.admin.similar_answers import similar_answers
 from shared.vault.admin.task_pages import workflows_of
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import disposition
 from shared.vault.audit.audit_service import AuditFilter
+from shared.vault.fulfillment.fulfillment_model import REQUEST
 
 router = APIRouter(prefix="/objects")
 
@@ -109,7 +111,14 @@ async def record(
     look_again = visit.vault.definition.look_again.get(object_name)
     again_in = look_again(shown.values) if look_again else None
     workflows = await workflows_of(visit, object_name, shown.id)
-    return visit.page("record.html", view=shown, again_in=again_in, workflows=workflows)
+    return visit.page(
+        "record.html",
+        view=shown,
+        again_in=again_in,
+        workflows=workflows,
+        response=object_name == REQUEST,
+        similar=await similar_answers(visit, object_name, shown.values),
+    )
 
 
 @router.get("/{object_name}/{record_id}/audit")

@@ -25,6 +25,8 @@ from shared.vault.documents.reclassification import Reclassification
 from shared.vault.documents.texts import DocumentTexts
 from shared.vault.documents.version_batches import VersionBatches
 from shared.vault.files.content_service import ContentService
+from shared.vault.fulfillment.cover_letters import CoverLetters
+from shared.vault.fulfillment.package_door import PackageDoor
 from shared.vault.loader.audit_export import AuditExports
 from shared.vault.loader.loader_service import LoaderService
 from shared.vault.packages.inbound_packages import InboundPackages
@@ -87,7 +89,8 @@ class FileServices:
             self.document_texts,
             self.settings.document_file_bytes,
         )
-
+        self.cover_letters = CoverLetters(self.components, self.queries)
+        self.package_door = PackageDoor(self.database, self.components, self.content)
         self.reclassification = Reclassification(self.documents, self.records)
         self.version_batches = VersionBatches(
             self.documents,

@@ -92,6 +92,7 @@ def _purges(services: VaultServices) -> tuple[Purge, ...]:
         Purge(services.document_texts.note_missing),
         Purge(services.direct_data_jobs.purge),
         Purge(unused_field_files),
+        Purge(services.package_door.forget),
         Purge(services.content.sweep, result="content"),
         Purge(services.notifications.purge),
         Purge(half_written_files),

@@ -418,6 +418,12 @@ POST /ui/exceptions/retry
 GET /ui/exceptions/{record_id}
 GET /ui/tasks
 GET /ui/tasks/{task_id}
+GET /ui/packages/{token}
+GET /ui/packages/{token}/all
+GET /ui/packages/{token}/{position}
+GET /ui/responses/{record_id}
+GET /ui/responses/{record_id}/preview
+GET /ui/responses/{record_id}/documents/{position}
 POST /ui/tasks/{task_id}/{action_name}
 POST /ui/workflows/{workflow_id}/cancel
 GET /ui/jobs
@@ -427,6 +433,7 @@ POST /ui/jobs/{job_id}/start
 POST /ui/jobs/{job_id}/cancel
 GET /ui/notifications
 POST /ui/notifications/read
+POST /ui/responses/{record_id}
 GET /ui/objects
 GET /ui/objects/{object_name}
 POST /ui/objects/{object_name}

@@ -374,6 +374,20 @@ PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "POST /tasks/{task_id}/{action_name}",
         "POST /workflows/{workflow_id}/cancel",
     ),
+    "a package, to whoever has its link, and to nobody else (test_response_packages.py)": (
+        "GET /packages/{token}",
+        "HEAD /packages/{token}",
+        "GET /packages/{token}/all",
+        "HEAD /packages/{token}/all",
+        "GET /packages/{token}/{position}",
+        "HEAD /packages/{token}/{position}",
+    ),
+    "a Case Request that the caller may edit, and approved documents that they may read (test_response_packages.py)": (
+        "GET /responses/{record_id}",
+        "POST /responses/{record_id}",
+        "GET /responses/{record_id}/preview",
+        "GET /responses/{record_id}/documents/{position}",
+    ),
     "what the record finder finds for those who may read the object (test_record_finder.py)": (
         "POST /pick/{object_name}",
     ),

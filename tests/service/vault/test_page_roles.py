@@ -97,6 +97,13 @@ PAGES = {
     "POST /rehearsal": ADMIN,
     "POST /rehearsal/end": ADMIN,
     "POST /rehearsal/{switch_id}/end": ADMIN,
+    "GET /packages/{token}": ANYONE,
+    "GET /packages/{token}/all": ANYONE,
+    "GET /packages/{token}/{position}": ANYONE,
+    "GET /responses/{request}": SIGNED_IN,
+    "POST /responses/{request}": SIGNED_IN,
+    "GET /responses/{request}/preview": SIGNED_IN,
+    "GET /responses/{request}/documents/{position}": SIGNED_IN,
     "GET /objects": SIGNED_IN,
     "GET /objects/{object_name}": CONNECTION,
     "POST /objects/{object_name}": CONNECTION,
@@ -121,6 +128,7 @@ NAMES = {
     "/integrations/{integration}": "/integrations/{record_id}",
     "/{part_kind}": "/{kind}",
     "/exceptions/{exception}": "/exceptions/{record_id}",
+    "/responses/{request}": "/responses/{record_id}",
 }
 
 
@@ -160,6 +168,9 @@ async def _values(admin: Api) -> dict[str, str]:
         "job_id": "999999999",
         "action_name": "nothing",
         "workflow_id": "999999999",
+        "token": "nothing",
+        "position": "1",
+        "request": "nothing",
     }
 
 
