@@ -31,6 +31,8 @@ _SETTINGS = {
     "log_min_error_statement": "panic",
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
+# Commits still wait until the operating system has them, which loses none of them with the server's process.
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 def find_binaries() -> Path | None:
@@ -61,6 +63,8 @@ class PrivatePostgres:
     logs: Path
     account: Account | None
     name: str = "postgres"
+    durable: bool = True
+    """Whether what is committed outlives a crash of the machine; that of the server alone it always does."""
 
     @property
     def running(self) -> bool:
@@ -115,6 +119,8 @@ class PrivatePostgres:
         self._initialise(binaries)
         port = self.state.port(self.name)
         settings = _SETTINGS | {"port": str(port)}
+        if not self.durable:
+            settings |= _NOT_DURABLE
         options = [f"--{name}={value}" for name, value in settings.items()]
         command = self._command([binaries / "postgres", "-D", self._data, *options])
         self.state.started(self.name, command.spawn())
@@ -167,6 +173,8 @@ class PrivatePostgres:
             "--no-instructions",
         ]
         options.append(f"--username={ADMINISTRATOR}")
+        if not self.durable:
+            options.append("--no-sync")
         # The password file is removed below: the server keeps a digest.
         options.append(f"--pwfile={password}")
         command = self._command([binaries / "initdb", "-D", new, *options])

@@ -115,6 +115,11 @@ class PrivateRabbit:
         """End the node at once, as a crash would."""
         await self.state.end(self.name, _STOP_WAIT, signal.SIGKILL)
 
+    async def discard(self) -> None:
+        """End the node and its port mapper at once: an orderly shutdown takes 6 s, and is for data that stay."""
+        await self.kill()
+        await self.state.end(_EPMD, _STOP_WAIT)
+
     @property
     def _log(self) -> Path:
         return self.logs / "rabbitmq.log"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
@@ -163,6 +163,9 @@ class System(SystemParts):
 
         :raises SystemFailed: a process could not be ended.
         """
+        await self._end_parts(self.rabbitmq.stop)
+
+    async def _end_parts(self, end_broker: Callable[[], Awaitable[None]]) -> None:
         # Before anything else: it would start again what is ended here, and may be doing so.
         self._state.reload()
         supervisor = self._state.process(SUPERVISOR)
@@ -172,16 +175,14 @@ class System(SystemParts):
             self._state.ended(SUPERVISOR)
             # First, as its existence says that the system is ready.
             self.endpoints_file.unlink(missing_ok=True)
-            services = self._known_services()
             # The connector first, so that it finishes its work while the Vaults still answer.
-            for service in reversed(services):
-                await service.stop()
-            await self.rabbitmq.stop()
-            await self.postgres.stop()
+            await self._stop_connector()
+            await all_of(*(service.stop() for service in self._known_services()))
+            await all_of(end_broker(), self.postgres.stop())
 
     async def reset(self) -> None:
         """Stop all parts and remove data, state and logs."""
-        await self.stop()
+        await self._end_parts(self.rabbitmq.discard)
         servers = self._state.servers
         if servers is not None:
             shutil.rmtree(servers, ignore_errors=True)
