@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +74,11 @@ class PrivatePostgres:
         return process is not None
 
     @property
+    def settings(self) -> Mapping[str, str]:
+        """Return the server's settings, its port aside."""
+        return _SETTINGS if self.durable else _SETTINGS | _NOT_DURABLE
+
+    @property
     def detail(self) -> str:
         """Return its address and process id, as a text for people."""
         process = self.state.process(self.name)
@@ -117,10 +123,7 @@ class PrivatePostgres:
                 "no PostgreSQL server on this machine: install the Debian package 'postgresql'"
             )
         self._initialise(binaries)
-        port = self.state.port(self.name)
-        settings = _SETTINGS | {"port": str(port)}
-        if not self.durable:
-            settings |= _NOT_DURABLE
+        settings = {**self.settings, "port": str(self.state.port(self.name))}
         options = [f"--{name}={value}" for name, value in settings.items()]
         command = self._command([binaries / "postgres", "-D", self._data, *options])
         self.state.started(self.name, command.spawn())
