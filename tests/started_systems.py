@@ -73,9 +73,13 @@ class _Kept:
         data.mkdir(mode=0o700)
         if postgres.account:
             postgres.account.own(data)
-        arguments = ["-d", postgres.dsn, "-D", data / "data", "-c", "fast", "--no-sync"]
+        into = data / "data"
+        options = [f"--dbname={postgres.dsn}", f"--pgdata={into}"]
         Command(
-            [binaries / "pg_basebackup", *arguments],
+            [
+                *(binaries / "pg_basebackup", *options),
+                *("--checkpoint=fast", "--no-sync"),
+            ],
             {"LANG": "C.UTF-8"},
             data,
             new / "log",
