@@ -17,6 +17,7 @@ from local import api_reference, compatibility
 from services.connector.connector_settings import ConnectorSettings, VaultAccess
 from shared.protocol.error_types import ErrorType
 from shared.runtime.health import Health
+from shared.runtime.metrics_route import metrics_router
 from shared.runtime.retry_policies import POLICIES, UNBOUNDED, RetryPolicy
 from shared.runtime.telemetry import metrics
 from shared.vault.api.api_app import CHAPTERS
@@ -60,7 +61,7 @@ def routes() -> Iterator[tuple[str, str]]:
     routers: list[APIRouter] = [
         *(chapter.router for chapter in CHAPTERS),
         Health().router(),
-        metrics.router(),
+        metrics_router(metrics),
     ]
     for router in routers:
         for route in router.routes:

@@ -12,8 +12,9 @@ from local.servers import PostgresServer, RabbitServer
 from services.crm_vault.definition import CRM_VAULT
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.vault.served import Api, served, settings, started
+from tests.service.vault.vault_databases import vault_database
 
 ANYONE = {"nobody", "user", "integration", "admin"}
 SIGNED_IN = {"user", "integration", "admin"}
@@ -519,7 +520,7 @@ async def foreign_session(
     """A live session of an administrator of the other Vault."""
     files = tmp_path_factory.mktemp("files")
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, CRM_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
     ):
         other = Vault(CRM_VAULT, settings(dsn, vhost.amqp_url, files))
