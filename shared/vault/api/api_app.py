@@ -33,6 +33,7 @@ from shared.vault.api import (
     document_files,
     document_locks,
     document_metadata,
+    document_relationships,
     document_roles,
     documents,
     domain,
@@ -131,6 +132,7 @@ CHAPTERS = (
     document_batch,  # before the documents: `batch` is no document's id
     document_actions,
     version_batch,
+    document_relationships,
     documents,
     document_files,
     document_attachments,

@@ -17,6 +17,7 @@ from shared.vault.api.request_context import (
     origin,
     vault_of,
 )
+from shared.vault.documents.relationship_types import offered_types
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Field, FieldType
 from shared.vault.queries.document_target import document_target
@@ -109,14 +110,18 @@ def _type_answer(request: Request, caller: Caller, *path: str) -> Response:
     if kind is None:
         raise VaultFault(ErrorType.INVALID_DATA, "There is no such document type")
     lifecycles = [model.lifecycles[name] for name in model.lifecycles_of(kind.name)]
+    registry = vault_of(request).components.registry
+    related = f"{_head(request)}/types/{path[0]}/relationships"
     members: dict[str, object] = {
         "name": kind.path[-1],
         "label": kind.label,
         "active": kind.active,
         "properties": _properties(model),
         "renditions": list(model.renditions),
-        # Documents have no relationships to each other here.
-        "relationshipTypes": [],
+        "relationshipTypes": [
+            {"label": each.label, "value": related}
+            for each in offered_types(registry, kind.name).values()
+        ],
         "availableLifecycles": [
             {"name": lifecycle.name, "label": lifecycle.label}
             for lifecycle in lifecycles

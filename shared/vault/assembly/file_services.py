@@ -19,6 +19,7 @@ from shared.vault.documents.document_attachments import (
 from shared.vault.documents.document_batches import DocumentBatches
 from shared.vault.documents.document_content import DocumentFiles
 from shared.vault.documents.document_reading import DocumentReader
+from shared.vault.documents.document_relationships import DocumentRelationships
 from shared.vault.documents.document_role_service import DocumentRoles
 from shared.vault.documents.document_service import DocumentService
 from shared.vault.documents.reclassification import Reclassification
@@ -75,6 +76,9 @@ class FileServices:
         self.document_files = DocumentFiles(self.database, self.documents, self.content)
         self.document_locks = DocumentLocks(self.database, self.documents)
         self.document_roles = DocumentRoles(
+            self.database, self.components, self.documents, self.records
+        )
+        self.document_relationships = DocumentRelationships(
             self.database, self.components, self.documents, self.records
         )
         self.document_texts = DocumentTexts(self.database, self.content)

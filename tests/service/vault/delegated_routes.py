@@ -376,6 +376,13 @@ DELETE /api/{version}/objects/documents/renditions/batch
 PUT /api/{version}/objects/documents/batch/actions/reclassify
 POST /api/{version}/objects/documents/lifecycle_actions
 PUT /api/{version}/objects/documents/lifecycle_actions/{action_name}
+GET /api/{version}/metadata/objects/documents/types/{type_name}/relationships
+GET /api/{version}/objects/documents/{document_id}/versions/{major}/{minor}/relationships
+POST /api/{version}/objects/documents/{document_id}/versions/{major}/{minor}/relationships
+GET /api/{version}/objects/documents/{document_id}/versions/{major}/{minor}/relationships/{relationship_id}
+DELETE /api/{version}/objects/documents/{document_id}/versions/{major}/{minor}/relationships/{relationship_id}
+POST /api/{version}/objects/documents/relationships/batch
+DELETE /api/{version}/objects/documents/relationships/batch
 GET /api/{version}/metadata/objects/documents/properties
 GET /api/{version}/metadata/objects/documents/types
 GET /api/{version}/metadata/objects/documents/types/{type_name}

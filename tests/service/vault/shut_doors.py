@@ -22,6 +22,7 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "DELETE /session",
     ),
     "configuration, which is no record": (
+        "GET /metadata/objects/documents/types/{type_name}/relationships",
         "GET /metadata/objects/users",
         "GET /metadata/objects/securitypolicies",
         "GET /scim/v2/ServiceProviderConfig",
@@ -187,6 +188,10 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /objects/securitypolicies/{security_policy_name}",
     ),
     "ids, events and errors of what the caller has sent": (
+        "DELETE /objects/documents/relationships/batch",
+        "POST /objects/documents/relationships/batch",
+        "DELETE /objects/documents/{document_id}/versions/{major}/{minor}/relationships/{relationship_id}",
+        "POST /objects/documents/{document_id}/versions/{major}/{minor}/relationships",
         "GET /objects/licenses",
         "POST /scim/v2/Users",
         "PUT /scim/v2/Users/{user_id}",
@@ -263,6 +268,8 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "PUT /vobjects/{object_name}/actions/updatecorporatecurrency",
     ),
     "ids, names of fields and states, to those who may read the object": (
+        "GET /objects/documents/{document_id}/versions/{major}/{minor}/relationships/{relationship_id}",
+        "GET /objects/documents/{document_id}/versions/{major}/{minor}/relationships",
         "GET /objects/deletions/documents",
         "GET /objects/documents/{document_id}/lock",
         "GET /objects/documents/{document_id}/roles",

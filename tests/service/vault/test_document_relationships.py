@@ -1,0 +1,204 @@
+"""Relationships between documents, and files of documents exported to the staging area."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.service.vault import documenting
+from tests.service.vault.documenting import DOCUMENTS, created, document, run
+from tests.service.vault.profiles import execute
+from tests.service.vault.served import Api
+
+types = documenting.types
+
+TYPES = """
+RECREATE Docrelationshiptype claims__c (label('Claims'), active(true), source_version_specific(true),
+  target_version_specific(true), carry_forward_source_specific(true));
+RECREATE Docrelationshiptype original__c (label('Original'), active(true), single_use(true));
+RECREATE Docrelationshiptype leaflets__c (label('Leaflets'), active(true), target_doctype('Doctype.promotion__c'));
+RECREATE Docrelationshiptype idle__c (label('Idle'), active(false));
+"""
+PIECES, CLAIMS = "related_pieces__v", "claims__c"
+BATCH = f"{DOCUMENTS}/relationships/batch"
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def kinds(admin: Api, types: None) -> None:
+    """Relationship types of the tests."""
+    answer = await execute(admin, TYPES)
+    assert answer.status == "SUCCESS", answer.text
+
+
+def path(document_id: int, version: str = "0/1") -> str:
+    return f"{DOCUMENTS}/{document_id}/versions/{version}/relationships"
+
+
+def to(document_id: int, kind: str = PIECES, **fields: object) -> dict[str, Any]:
+    return {"target_doc_id__v": document_id, "relationship_type__v": kind, **fields}
+
+
+async def related(
+    client: Api, document_id: int, version: str = "0/1"
+) -> list[dict[str, Any]]:
+    answer = await client.get(path(document_id, version))
+    assert answer.status == "SUCCESS", answer.text
+    for member in ("responseMessage", "errorCodes", "errorType"):
+        assert answer.body[member] is None
+    return [each["relationship"] for each in answer.body["relationships"]]
+
+
+async def test_the_types_of_relationships_are_described(user: Api) -> None:
+    answer = await user.get(
+        "/metadata/objects/documents/types/promotion__c/relationships"
+    )
+    kinds = {each["value"]: each for each in answer.body["relationshipTypes"]}
+    assert kinds[CLAIMS] == {
+        "value": CLAIMS,
+        "label": "Claims",
+        "sourceDocVersionSpecific": True,
+        "targetDocVersionSpecific": True,
+        "system": False,
+        "singleUse": False,
+        "targetDocumentTypes": kinds[PIECES]["targetDocumentTypes"],
+    }
+    assert kinds["leaflets__c"]["targetDocumentTypes"] == [
+        {"label": "Promotion", "value": "promotion__c"}
+    ]
+    assert "idle__c" not in kinds
+    names = [each["name"] for each in answer.body["properties"]]
+    assert len(names) == 11
+    assert names[-1] == "source_vault_id__v"
+    ends = [each["relationship_name"] for each in answer.body["relationships"]]
+    assert ends == ["source__vr", "target__vr"]
+
+
+async def test_a_relationship_is_created_read_and_deleted(
+    admin: Api, user: Api
+) -> None:
+    source, target = await created(user), await created(user)
+    made = await user.post(path(source), data=to(target))
+    message = "Document relationship successfully created."
+    assert made.body["responseMessage"] == message
+    (found,) = await related(user, source)
+    assert found.keys() == {
+        "id",
+        "source_doc_id__v",
+        "relationship_type__v",
+        "created_by__v",
+        "created_date__v",
+        "target_doc_id__v",
+    }
+    assert found["id"] == made.body["id"]
+    assert (found["source_doc_id__v"], found["target_doc_id__v"]) == (source, target)
+    own = f"{path(source)}/{found['id']}"
+    one = (await user.get(own)).body["relationships"]
+    assert one == [{"relationship": found}]
+    # As with the public API, one that is there already has the id 0.
+    assert (await user.post(path(source), data=to(target))).body["id"] == 0
+    assert (await user.get(f"{path(target)}/{found['id']}")).error == "INVALID_DATA"
+    gone = await user.delete(own)
+    assert gone.body["id"] == found["id"]
+    assert await related(user, source) == []
+    assert (await user.delete(own)).error == "INVALID_DATA"
+    trail = await admin.get(f"{DOCUMENTS}/{source}/audittrail?limit=10")
+    changes = [row for row in trail.data if row["field_name"] == PIECES]
+    assert {row["old_value"] or row["new_value"] for row in changes} == {str(target)}
+    assert len(changes) == 2
+
+
+async def test_a_relationship_of_versions_follows_them(admin: Api, user: Api) -> None:
+    source, target = await created(user), await created(user)
+    version = {"target_major_version__v": 0, "target_minor_version__v": 1}
+    lacking = await user.post(path(source), data=to(target, CLAIMS))
+    assert lacking.error == "PARAMETER_REQUIRED"
+    made = await user.post(path(source), data=to(target, CLAIMS, **version))
+    assert made.status == "SUCCESS", made.text
+    await user.post(path(source), data=to(target))
+    await user.post(f"{DOCUMENTS}/{source}?createDraft=latestContent", data={})
+    carried = await related(user, source, "0/2")
+    assert {each["relationship_type__v"] for each in carried} == {CLAIMS, PIECES}
+    # A target that becomes steady is the same version under another number.
+    assert (await run(user, target, "0/1", "approve__v")).status == "SUCCESS"
+    (claim,) = [each for each in carried if each["relationship_type__v"] == CLAIMS]
+    (seen,) = [
+        each for each in await related(user, source, "0/2") if each["id"] == claim["id"]
+    ]
+    assert (seen["source_minor_version__v"], seen["target_major_version__v"]) == (2, 1)
+    await admin.delete(f"{DOCUMENTS}/{source}/versions/0/2")
+    assert len(await related(user, source)) == 2
+    await admin.delete(f"{DOCUMENTS}/{target}")
+    assert await related(user, source) == []
+
+
+REFUSED: tuple[tuple[dict[str, object], str], ...] = (
+    ({"target_doc_id__v": ""}, "PARAMETER_REQUIRED"),
+    ({"target_doc_id__v": "999999999"}, "INVALID_DATA"),
+    ({"target_doc_id__v": "some"}, "INVALID_DATA"),
+    ({"relationship_type__v": ""}, "PARAMETER_REQUIRED"),
+    ({"relationship_type__v": "basedon__v"}, "INVALID_DATA"),
+    ({"relationship_type__v": "idle__c"}, "INVALID_DATA"),
+    ({"relationship_type__v": "leaflets__c"}, "INVALID_DATA"),
+    ({"target_major_version__v": "7"}, "INVALID_DATA"),
+    ({"note__c": "7"}, "ATTRIBUTE_NOT_SUPPORTED"),
+)
+
+
+@pytest.mark.parametrize(("fields", "error"), REFUSED)
+async def test_what_cannot_be_related_is_refused(
+    user: Api, fields: dict[str, object], error: str
+) -> None:
+    source, target = await created(user), await created(user)
+    sent = to(target) | fields
+    assert (await user.post(path(source), data=sent)).error == error
+    assert (await user.post(path(source, "7/7"), data=to(target))).error == (
+        "INVALID_DATA"
+    )
+    rows = [{"source_doc_id__v": source, **sent}]
+    batch = await user.post(BATCH, json=rows)
+    assert batch.data[0]["errors"][0]["type"] == error
+
+
+async def test_many_relationships_by_csv_and_json(user: Api) -> None:
+    source, target = await created(user), await created(user)
+    text = (
+        "id,source_doc_id__v,target_doc_id__v,relationship_type__v\n"
+        f"7,{source},{target},{PIECES}\n8,{source},{target},original__c\n"
+        f"9,{source},{source},original__c\n"
+    )
+    csv = {"Content-Type": "text/csv"}
+    answer = await user.post(BATCH, data=text, headers=csv)
+    statuses = [row["responseStatus"] for row in answer.data]
+    assert statuses == ["SUCCESS", "SUCCESS", "FAILURE"]
+    assert answer.data[2]["errors"][0]["type"] == "OPERATION_NOT_ALLOWED"
+    ids = [row["id"] for row in answer.data[:2]]
+    assert ids == [each["id"] for each in await related(user, source)]
+    rows = [{"id": each} for each in (*ids, 999_999_999)]
+    gone = await user.delete(BATCH, json=rows)
+    assert [row.get("id") for row in gone.data] == [*ids, None]
+    refused = await user.post(f"{BATCH}?idParam=external_id__v", json=[])
+    assert refused.error == "ATTRIBUTE_NOT_SUPPORTED"
+
+
+async def test_relationships_are_queried_with_their_documents(user: Api) -> None:
+    source, target = await created(user), await created(user)
+    name = (await document(user, target))["name__v"]
+    await user.post(path(source), data=to(target))
+    answer = await user.query(
+        "SELECT source_doc_id__v, relationship_type__v, target__vr.name__v, target_major_version__v, target__vr.id"
+        f" FROM relationships WHERE source__vr.version_id = '{source}_0_1' AND source_doc_id__v = {source}"
+    )
+    assert answer.data == [
+        {
+            "source_doc_id__v": source,
+            "relationship_type__v": PIECES,
+            "target__vr.name__v": name,
+            "target_major_version__v": None,
+            "target__vr.id": target,
+        }
+    ]
+    own = f"FROM relationships WHERE target_doc_id__v = {target}"
+    assert (await user.query(f"SELECT id {own} PAGESIZE 1")).data
+    counted = await user.query(f"SELECT id {own} AND id > 0 ORDER BY created_date__v")
+    assert counted.body["responseDetails"]["total"] == 1
