@@ -30,6 +30,7 @@ from shared.vault.api import (
     document_actions,
     document_attachments,
     document_batch,
+    document_export,
     document_files,
     document_locks,
     document_metadata,
@@ -132,6 +133,7 @@ CHAPTERS = (
     document_batch,  # before the documents: `batch` is no document's id
     document_actions,
     version_batch,
+    document_export,
     document_relationships,
     documents,
     document_files,

@@ -18,6 +18,7 @@ from shared.vault.documents.document_attachments import (
 )
 from shared.vault.documents.document_batches import DocumentBatches
 from shared.vault.documents.document_content import DocumentFiles
+from shared.vault.documents.document_export import DocumentExports
 from shared.vault.documents.document_reading import DocumentReader
 from shared.vault.documents.document_relationships import DocumentRelationships
 from shared.vault.documents.document_role_service import DocumentRoles
@@ -80,6 +81,14 @@ class FileServices:
         )
         self.document_relationships = DocumentRelationships(
             self.database, self.components, self.documents, self.records
+        )
+        self.document_exports = DocumentExports(
+            self.database,
+            self.documents,
+            self.content,
+            self.staging,
+            self.jobs,
+            self.files,
         )
         self.document_texts = DocumentTexts(self.database, self.content)
         self.document_reader = DocumentReader(self.documents, self.queries)

@@ -43,6 +43,7 @@ def job_types(services: VaultServices) -> Mapping[str, JobType]:
         StagingJobs(services.files, services.uploads),
         LoadJobs(database, services.files, records, services.attachment_fields),
         services.audit_exports,
+        services.document_exports,
         services.direct_data_jobs,
         ExtractJobs(components, services.queries, services.files),
         PackageJobs(services.inbound_packages, services.outbound_packages),

@@ -8,6 +8,7 @@ import pytest
 
 from tests.service.vault import documenting
 from tests.service.vault.documenting import DOCUMENTS, created, document, run
+from tests.service.vault.jobbing import finished
 from tests.service.vault.profiles import execute
 from tests.service.vault.served import Api
 
@@ -22,6 +23,7 @@ RECREATE Docrelationshiptype idle__c (label('Idle'), active(false));
 """
 PIECES, CLAIMS = "related_pieces__v", "claims__c"
 BATCH = f"{DOCUMENTS}/relationships/batch"
+EXPORT = f"{DOCUMENTS}/batch/actions/fileextract"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -202,3 +204,76 @@ async def test_relationships_are_queried_with_their_documents(user: Api) -> None
     assert (await user.query(f"SELECT id {own} PAGESIZE 1")).data
     counted = await user.query(f"SELECT id {own} AND id > 0 ORDER BY created_date__v")
     assert counted.body["responseDetails"]["total"] == 1
+
+
+async def exported(
+    client: Api, path: str, rows: list[dict[str, Any]], status: str = "SUCCESS"
+) -> tuple[str, list[dict[str, Any]]]:
+    """Export documents, and return the job's id and its results."""
+    answer = await client.post(path, json=rows)
+    assert answer.status == "SUCCESS", answer.text
+    job_id = answer.body["job_id"]
+    assert answer.body["url"] == f"/api/v25.1/services/jobs/{job_id}"
+    assert (await finished(client, int(job_id)))["status"] == status
+    results = await client.get(f"{EXPORT}/{job_id}/results")
+    assert results.status == "SUCCESS", results.text
+    return job_id, results.data
+
+
+async def test_files_of_documents_are_exported_to_the_staging_area(
+    admin: Api, integration: Api, user: Api
+) -> None:
+    document_id = await created(integration, b"<p>kept words</p>", "letter.html")
+    version = f"{DOCUMENTS}/{document_id}/versions/0/1"
+    pdf = documenting.form(b"%PDF-1", "page.pdf")
+    await integration.post(f"{version}/renditions/viewable_rendition__v", data=pdf)
+    draft = f"{DOCUMENTS}/{document_id}?createDraft=latestContent"
+    await integration.post(draft, data={})
+    whole = f"{EXPORT}?renditions=true&allversions=true&text=true"
+    job_id, results = await exported(integration, whole, [{"id": str(document_id)}])
+    me = (await integration.get("/objects/users/me")).body["users"][0]["user"]["id"]
+    home = f"/{job_id}/{document_id}"
+    assert results[0] == {
+        "responseStatus": "SUCCESS",
+        "id": document_id,
+        "major_version_number__v": 0,
+        "minor_version_number__v": 1,
+        "file": f"{home}/0_1/letter.html",
+        "user_id__v": me,
+    }
+    assert {row["file"] for row in results} == {
+        f"{home}/0_1/letter.html",
+        f"{home}/0_1/text_file.txt",
+        f"{home}/0_1/renditions/viewable_rendition__v.pdf",
+        f"{home}/0_2/letter.html",
+        f"{home}/0_2/text_file.txt",
+    }
+    staged = "/services/file_staging/items/content"
+    _, _, content = await documenting.download(
+        integration, f"{staged}{home}/0_1/text_file.txt"
+    )
+    assert content == b"kept words"
+    # Others see neither the export nor, without the permission, may they begin one.
+    assert (await user.get(f"{EXPORT}/{job_id}/results")).error == "INSUFFICIENT_ACCESS"
+    assert (await user.post(EXPORT, json=[])).error == "INSUFFICIENT_ACCESS"
+    assert (await admin.get(f"{EXPORT}/{job_id}/results")).status == "SUCCESS"
+
+
+async def test_single_versions_are_exported_and_unknown_ones_are_said(
+    integration: Api,
+) -> None:
+    document_id = await created(integration, b"<p>one</p>", ".profile")
+    number = {"major_version_number__v": 0, "minor_version_number__v": 1}
+    rows = [{"id": document_id, **number}, {"id": 999_999_999, **number}]
+    path = f"{DOCUMENTS}/versions/batch/actions/fileextract"
+    job_id, results = await exported(integration, path, rows, "ERRORS_ENCOUNTERED")
+    by_id = {row["id"]: row for row in results}
+    assert by_id[document_id]["file"] == f"/{job_id}/{document_id}/0_1/_.profile"
+    assert by_id[999_999_999]["errors"][0]["type"] == "INVALID_DATA"
+    for sent, error in (
+        ([], "PARAMETER_REQUIRED"),
+        ([{"id": document_id}], "PARAMETER_REQUIRED"),
+        ([{"id": "some", **number}], "INVALID_DATA"),
+        ([{"id": document_id, **number, "note": "x"}], "ATTRIBUTE_NOT_SUPPORTED"),
+    ):
+        assert (await integration.post(path, json=sent)).error == error
