@@ -145,9 +145,14 @@ async def listed(
 
 @router.post("", summary="Create a document", openapi_extra=DOCUMENT_FORM)
 async def create(request: Request, caller: CreatesDocuments) -> Response:
-    """Creates a document, as version 0.1, from the fields of a form and, optionally, its `file`."""
+    """Creates a document, as version 0.1, from the fields of a form and, optionally, its `file`.
+
+    With `fromTemplate`, the name of a document template, it has the template's file and, unless it names one, its type.
+    """
+    vault = vault_of(request)
     async with sent_document(request) as (fields, file):
-        result = await vault_of(request).documents.create(caller, fields, file)
+        begun = await vault.document_templates.applied(caller, fields, file)
+        result = await vault.documents.create(caller, *begun)
     return _outcome(result, "successfully created document")
 
 

@@ -18,11 +18,14 @@ from shared.vault.documents.document_attachments import (
 )
 from shared.vault.documents.document_batches import DocumentBatches
 from shared.vault.documents.document_content import DocumentFiles
+from shared.vault.documents.document_events import DocumentEvents
 from shared.vault.documents.document_export import DocumentExports
 from shared.vault.documents.document_reading import DocumentReader
 from shared.vault.documents.document_relationships import DocumentRelationships
 from shared.vault.documents.document_role_service import DocumentRoles
 from shared.vault.documents.document_service import DocumentService
+from shared.vault.documents.document_templates import DocumentTemplates
+from shared.vault.documents.document_tokens import DocumentTokens
 from shared.vault.documents.reclassification import Reclassification
 from shared.vault.documents.texts import DocumentTexts
 from shared.vault.documents.version_batches import VersionBatches
@@ -100,7 +103,15 @@ class FileServices:
             self.document_texts,
             self.settings.document_file_bytes,
         )
-
+        self.document_templates = DocumentTemplates(
+            self.database, self.documents, self.document_batches, self.content
+        )
+        self.document_events = DocumentEvents(
+            self.database, self.documents, self.records
+        )
+        self.document_tokens = DocumentTokens(
+            self.database, self.documents, self.records, self.content, self.vault_id
+        )
         self.reclassification = Reclassification(self.documents, self.records)
         self.version_batches = VersionBatches(
             self.documents,

@@ -86,6 +86,7 @@ def _purges(services: VaultServices) -> tuple[Purge, ...]:
         Purge(services.deletions.purge),
         Purge(services.queries.cursors.purge),
         Purge(services.sent_forms.purge),
+        Purge(services.document_tokens.purge),
         Purge(services.searches.purge),
         Purge(services.queue_log.purge),
         Purge(services.message_ways.purge),

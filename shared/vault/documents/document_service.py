@@ -233,6 +233,7 @@ class DocumentService:
             if place.number is None:
                 deleted = str(place.document_id)
                 await forget_lock(connection, place.document_id)
+                await connection.execute(store.DELETE_EVENTS, place.document_id)
                 await relationships.forget_document(
                     connection, caller, place.document_id
                 )
@@ -251,6 +252,7 @@ class DocumentService:
             # The versions, too: copies of the Vault have a row for each.
             await note_deletions(connection, {DOCUMENTS: [deleted], VERSIONS: ids})
             await connection.execute(store.DELETE_FILES, ids)
+            await connection.execute(store.DELETE_TOKENS, ids)
             await connection.execute(store.DELETE, ids)
             await connection.execute(store.MAKE_LATEST, place.document_id)
             await entries.document_changed(

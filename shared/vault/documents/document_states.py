@@ -101,6 +101,7 @@ async def _renumber(
     named = (version, f"{vault_id}_{version}", number.major, number.minor)
     await connection.execute(store.RENUMBER, draft["id"], *named)
     await connection.execute(store.RENUMBER_FILES, draft["id"], version)
+    await connection.execute(store.RENUMBER_TOKENS, draft["id"], version)
     await relationships.renumber(connection, draft["id"], version)
     # An older draft that becomes steady gets the highest number, and is the latest from now on.
     await connection.execute(store.NOT_LATEST, document_id)

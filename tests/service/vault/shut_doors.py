@@ -22,6 +22,17 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "DELETE /session",
     ),
     "configuration, which is no record": (
+        "POST /metadata/objects/documents/properties/find_common",
+        "GET /metadata/objects/documents/events/{event_type}/types/{event_subtype}",
+        "GET /metadata/objects/documents/events",
+        "GET /objects/documents/templates/{template_name}/file",
+        "DELETE /objects/documents/templates/{template_name}",
+        "PUT /objects/documents/templates/{template_name}",
+        "GET /objects/documents/templates/{template_name}",
+        "PUT /objects/documents/templates",
+        "POST /objects/documents/templates",
+        "GET /objects/documents/templates",
+        "GET /metadata/objects/documents/templates",
         "GET /metadata/objects/documents/types/{type_name}/relationships",
         "GET /metadata/objects/users",
         "GET /metadata/objects/securitypolicies",
@@ -134,6 +145,8 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "POST /services/directdata/files",
     ),
     "titles, states and counts of jobs": (
+        "POST /objects/documents/versions/batch/actions/fileextract",
+        "POST /objects/documents/batch/actions/fileextract",
         "GET /services/jobs/histories",
         "GET /services/jobs/monitors",
         "POST /services/jobs/start_now/{job_id}",
@@ -188,6 +201,8 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /objects/securitypolicies/{security_policy_name}",
     ),
     "ids, events and errors of what the caller has sent": (
+        "POST /objects/documents/{document_id}/versions/{major}/{minor}/events",
+        "POST /objects/documents/tokens",
         "DELETE /objects/documents/relationships/batch",
         "POST /objects/documents/relationships/batch",
         "DELETE /objects/documents/{document_id}/versions/{major}/{minor}/relationships/{relationship_id}",
@@ -268,6 +283,8 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "PUT /vobjects/{object_name}/actions/updatecorporatecurrency",
     ),
     "ids, names of fields and states, to those who may read the object": (
+        "GET /objects/documents/{document_id}/events",
+        "GET /objects/documents/batch/actions/fileextract/{job_id}/results",
         "GET /objects/documents/{document_id}/versions/{major}/{minor}/relationships/{relationship_id}",
         "GET /objects/documents/{document_id}/versions/{major}/{minor}/relationships",
         "GET /objects/deletions/documents",
@@ -310,6 +327,10 @@ PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /password",
         "POST /password",
         "POST /sign-out",
+    ),
+    "documents by a token, which who may edit them has given out: test_document_templates.py": (
+        "GET /approved_viewer",
+        "GET /approved_viewer/file",
     ),
     "names of objects, and counts": (
         "GET /",
