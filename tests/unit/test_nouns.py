@@ -31,7 +31,6 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "inquiry_cases.DeliveryMethod": {"services/connector/points/inquiry_cases.py"},
         "inquiry_cases.InformationType": {"services/connector/points/inquiry_cases.py"},
         "document_viewer.Use": {"shared/vault/admin/document_viewer.py"},
-        "document_tokens.DownloadOption": set(),
         "component_kinds.ComponentKind": {
             "shared/vault/components/component_references.py",
             "shared/vault/components/concerned_tables.py",

@@ -20,6 +20,7 @@ from shared.vault.documents.document_batches import DocumentBatches
 from shared.vault.documents.document_content import DocumentFiles
 from shared.vault.documents.document_events import DocumentEvents
 from shared.vault.documents.document_export import DocumentExports
+from shared.vault.documents.document_loads import DocumentLoads
 from shared.vault.documents.document_reading import DocumentReader
 from shared.vault.documents.document_relationships import DocumentRelationships
 from shared.vault.documents.document_role_service import DocumentRoles
@@ -118,6 +119,13 @@ class FileServices:
             self.document_batches,
             self.document_files,
             self.reclassification,
+        )
+
+        self.document_loads = DocumentLoads(
+            self.document_batches,
+            self.version_batches,
+            self.document_relationships,
+            self.document_roles,
         )
 
     def _add_attachments(self) -> None:

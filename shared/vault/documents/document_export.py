@@ -172,6 +172,17 @@ class DocumentExports:
         results: list[dict[str, object]] = orjson.loads(b"".join(chunks))
         return results
 
+    async def copied(
+        self, caller: Caller, folder: str, version: str, wanted: Sequence[str]
+    ) -> list[tuple[str, str]]:
+        """Write the wanted files of a version; return source file and renditions, each as its type and its path.
+
+        :raises VaultFault: as ``copy`` does.
+        """
+        chosen = {name: name in wanted for name in ("source", "renditions", "text")}
+        files = await self.copy(caller, folder, version, ExportOptions(**chosen))
+        return [(file.rendition, file.path) for file in files if not file.is_text]
+
     async def copy(
         self, caller: Caller, folder: str, version: str, options: ExportOptions
     ) -> list[ExportedFile]:

@@ -400,6 +400,7 @@ GET /api/{version}/metadata/objects/documents/events/{event_type}/types/{event_s
 POST /api/{version}/objects/documents/{document_id}/versions/{major}/{minor}/events
 GET /api/{version}/objects/documents/{document_id}/events
 POST /api/{version}/metadata/objects/documents/properties/find_common
+GET /api/{version}/services/loader/{job_id}/tasks/{task_id}/results/renditions
 GET /api/{version}/metadata/objects/documents/properties
 GET /api/{version}/metadata/objects/documents/types
 GET /api/{version}/metadata/objects/documents/types/{type_name}

@@ -211,6 +211,7 @@ ROUTES = {
     "POST /objects/documents/{document_id}/versions/{major}/{minor}/events": SIGNED_IN,
     "GET /objects/documents/{document_id}/events": SIGNED_IN,
     "POST /metadata/objects/documents/properties/find_common": SIGNED_IN,
+    "GET /services/loader/{job_id}/tasks/{task_id}/results/renditions": CONNECTION,
     "GET /vobjects/{object_name}/{record_id}/attachment_fields/file": CONNECTION,
     "GET /vobjects/{object_name}/{record_id}/attachment_fields/{field_name}/file": CONNECTION,
     "POST /vobjects/{object_name}/{record_id}/attachment_fields/{field_name}/file": ADMIN,

@@ -9,8 +9,10 @@ import pytest
 from tests.service.vault import documenting
 from tests.service.vault.documenting import DOCUMENTS, created, document, run
 from tests.service.vault.jobbing import finished
+from tests.service.vault.objects import key
 from tests.service.vault.profiles import execute
 from tests.service.vault.served import Api
+from tests.service.vault.test_loader_api import ended, rows, stage
 
 types = documenting.types
 
@@ -157,8 +159,8 @@ async def test_what_cannot_be_related_is_refused(
     assert (await user.post(path(source, "7/7"), data=to(target))).error == (
         "INVALID_DATA"
     )
-    rows = [{"source_doc_id__v": source, **sent}]
-    batch = await user.post(BATCH, json=rows)
+    row = {"source_doc_id__v": source, **sent}
+    batch = await user.post(BATCH, json=[row])
     assert batch.data[0]["errors"][0]["type"] == error
 
 
@@ -176,8 +178,8 @@ async def test_many_relationships_by_csv_and_json(user: Api) -> None:
     assert answer.data[2]["errors"][0]["type"] == "OPERATION_NOT_ALLOWED"
     ids = [row["id"] for row in answer.data[:2]]
     assert ids == [each["id"] for each in await related(user, source)]
-    rows = [{"id": each} for each in (*ids, 999_999_999)]
-    gone = await user.delete(BATCH, json=rows)
+    named = [{"id": each} for each in (*ids, 999_999_999)]
+    gone = await user.delete(BATCH, json=named)
     assert [row.get("id") for row in gone.data] == [*ids, None]
     refused = await user.post(f"{BATCH}?idParam=external_id__v", json=[])
     assert refused.error == "ATTRIBUTE_NOT_SUPPORTED"
@@ -207,10 +209,10 @@ async def test_relationships_are_queried_with_their_documents(user: Api) -> None
 
 
 async def exported(
-    client: Api, path: str, rows: list[dict[str, Any]], status: str = "SUCCESS"
+    client: Api, path: str, sent: list[dict[str, Any]], status: str = "SUCCESS"
 ) -> tuple[str, list[dict[str, Any]]]:
     """Export documents, and return the job's id and its results."""
-    answer = await client.post(path, json=rows)
+    answer = await client.post(path, json=sent)
     assert answer.status == "SUCCESS", answer.text
     job_id = answer.body["job_id"]
     assert answer.body["url"] == f"/api/v25.1/services/jobs/{job_id}"
@@ -264,16 +266,88 @@ async def test_single_versions_are_exported_and_unknown_ones_are_said(
 ) -> None:
     document_id = await created(integration, b"<p>one</p>", ".profile")
     number = {"major_version_number__v": 0, "minor_version_number__v": 1}
-    rows = [{"id": document_id, **number}, {"id": 999_999_999, **number}]
+    sent = [{"id": document_id, **number}, {"id": 999_999_999, **number}]
     path = f"{DOCUMENTS}/versions/batch/actions/fileextract"
-    job_id, results = await exported(integration, path, rows, "ERRORS_ENCOUNTERED")
+    job_id, results = await exported(integration, path, sent, "ERRORS_ENCOUNTERED")
     by_id = {row["id"]: row for row in results}
     assert by_id[document_id]["file"] == f"/{job_id}/{document_id}/0_1/_.profile"
     assert by_id[999_999_999]["errors"][0]["type"] == "INVALID_DATA"
-    for sent, error in (
+    for refused, error in (
         ([], "PARAMETER_REQUIRED"),
         ([{"id": document_id}], "PARAMETER_REQUIRED"),
         ([{"id": "some", **number}], "INVALID_DATA"),
         ([{"id": document_id, **number, "note": "x"}], "ATTRIBUTE_NOT_SUPPORTED"),
     ):
-        assert (await integration.post(path, json=sent)).error == error
+        assert (await integration.post(path, json=refused)).error == error
+
+
+async def loaded(client: Api, kind: str, text: str, action: str = "create") -> str:
+    """Load a file of something of documents, and return the job's id."""
+    path = f"/{kind}-{key()}.csv"
+    await stage(client, path, text)
+    task = {"object_type": kind, "action": action, "file": path}
+    answer = await client.post("/services/loader/load", json=[task])
+    assert await ended(client, answer) in ("SUCCESS", "ERRORS_ENCOUNTERED")
+    return str(answer.body["job_id"])
+
+
+async def test_documents_are_loaded_and_extracted(integration: Api, user: Api) -> None:
+    names = [f"Loaded {key()}" for _ in range(2)]
+    await stage(integration, "/loaded.html", "<p>loaded</p>")
+    header = "name__v,type__v,file"
+    lines = [f"{name},email_template__v,/loaded.html" for name in names]
+    job = await loaded(
+        integration, "documents__v", "\n".join([header, *lines, "x,nothing__c,"])
+    )
+    succeeded = await rows(integration, int(job), "1", "successlog")
+    ids = [row["id"] for row in succeeded]
+    assert len(ids) == 2
+    (failed,) = await rows(integration, int(job), "1", "failurelog")
+    assert failed["name__v"] == "x"
+    text = f"id,rendition_type__v,file\n{ids[0]},viewable_rendition__v,/loaded.html\n999999999,x,/y\n"
+    job = await loaded(integration, "document_renditions__v", text)
+    assert len(await rows(integration, int(job), "1", "failurelog")) == 1
+    text = f"source_doc_id__v,target_doc_id__v,relationship_type__v\n{ids[0]},{ids[1]},{PIECES}\n"
+    await loaded(integration, "document_relationships__v", text)
+    assert len(await related(user, int(ids[0]))) == 1
+    criteria = f"id CONTAINS ({', '.join(ids)})"
+    tasks = [
+        {
+            "object_type": "documents__v",
+            "fields": ["id", "name__v"],
+            "vql_criteria__v": criteria,
+            "extract_options": "include_source__v,include_renditions__v",
+        },
+        {
+            "object_type": "document_versions__v",
+            "fields": ["version_id"],
+            "vql_criteria__v": criteria,
+        },
+        {
+            "object_type": "document_relationships__v",
+            "fields": ["target_doc_id__v"],
+            "vql_criteria__v": f"source_doc_id__v = {ids[0]}",
+        },
+    ]
+    answer = await integration.post("/services/loader/extract", json=tasks)
+    assert answer.body["tasks"][0] == {"task_id": "1", **tasks[0]}
+    assert await ended(integration, answer) == "SUCCESS"
+    job_id = answer.body["job_id"]
+    found = {row["id"]: row for row in await rows(integration, job_id, "1", "results")}
+    home = f"/{job_id}/{ids[0]}/0_1"
+    assert found[ids[0]] == {
+        "file": f"{home}/loaded.html",
+        "id": ids[0],
+        "name__v": names[0],
+    }
+    (rendition,) = await rows(integration, job_id, "1", "results/renditions")
+    assert rendition == {
+        "file": f"{home}/renditions/viewable_rendition__v.html",
+        "rendition_type__v": "viewable_rendition__v",
+        "id": ids[0],
+        "name__v": names[0],
+    }
+    assert len(await rows(integration, job_id, "2", "results")) == 2
+    assert await rows(integration, job_id, "3", "results") == [
+        {"target_doc_id__v": ids[1]}
+    ]
