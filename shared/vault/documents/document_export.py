@@ -24,12 +24,13 @@ from shared.vault.documents.versions import (
     Number,
     version_id,
 )
-from shared.vault.errors import VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.jobs.job_model import (
     JobContext,
     JobResult,
     JobStatus,
     JobType,
+    ended_state,
     error_json,
 )
 from shared.vault.queries.document_target import SOURCE_FILE
@@ -143,17 +144,19 @@ class DocumentExports:
         versions = await self._versions(stored, options)
         if len(versions) > MAX_VERSIONS:
             message = f"An export has at most {MAX_VERSIONS} versions"
-            refusal = {"type": ErrorType.INVALID_DATA, "message": message}
-            return JobResult(JobStatus.ERRORS_ENCOUNTERED, {"error": refusal})
+            error = error_json(ApiError(ErrorType.INVALID_DATA, message))
+            return JobResult(JobStatus.ERRORS_ENCOUNTERED, {"error": error})
         results = _unknown(stored, versions)
         for version in versions:
             context.raise_if_stopped()
             results += await self._results(context, version, options)
-            counts = {"total": len(results), "success": len(versions)}
-            await context.progress("1", counts)
+            await context.progress("1", _counts(results))
         await self._files.put(_key(context.job_id), _once(orjson.dumps(results)))
-        failed = any("errors" in result for result in results)
-        status = JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS
+        counts = _counts(results)
+        state = ended_state(failed=counts["failure"] > 0)
+        await context.progress("1", counts, state=state)
+        clean = state.succeeded
+        status = JobStatus.SUCCESS if clean else JobStatus.ERRORS_ENCOUNTERED
         path = f"/objects/documents/batch/actions/fileextract/{context.job_id}/results"
         return JobResult(status, {"artifacts": [path]})
 
@@ -253,6 +256,13 @@ class DocumentExports:
             {"responseStatus": "SUCCESS", **about, "file": file.path, **owner}
             for file in files
         ]
+
+
+def _counts(results: Sequence[Mapping[str, object]]) -> dict[str, int]:
+    """Return the counts of an export's task: files that were written, and what could not be."""
+    failure = sum("errors" in result for result in results)
+    total = len(results)
+    return {"total": total, "success": total - failure, "failure": failure}
 
 
 def _key(job_id: int) -> str:

@@ -50,7 +50,7 @@ INSERT = """INSERT INTO platform.document_template
     (name, label, active, document_type, sha256, filename, format, created_by, created_date)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING name"""
 UPDATE = "UPDATE platform.document_template SET name = $2, label = $3, active = $4 WHERE name = $1"
-REMOVE = "DELETE FROM platform.document_template WHERE name = $1 RETURNING name"
+REMOVE = "DELETE FROM platform.document_template WHERE name = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +218,9 @@ class DocumentTemplates:
         self.require_changing(caller)
 
         async def work(connection: Connection) -> None:
-            if await connection.fetchval(REMOVE, name) is None:
-                raise _unknown(name)
+            await connection.execute(ALONE)
+            await _find(connection, name)
+            await connection.execute(REMOVE, name)
             await _note(connection, caller, entries.DELETE, name)
 
         await self._database.unit_of_work(work)
@@ -264,7 +265,10 @@ async def _find(connection: Connection, name: str) -> DocumentTemplate:
 
     :raises VaultFault: INVALID_DATA when there is none of this name.
     """
-    row: Record | None = await connection.fetchrow(ONE, name)
+    # A text that is no name may be one that the database does not take either.
+    row: Record | None = None
+    if _is_name(name):
+        row = await connection.fetchrow(ONE, name)
     if row is None:
         raise _unknown(name)
     return DocumentTemplate(**row)
@@ -321,10 +325,15 @@ def _name(text: str) -> str:
 
     :raises VaultFault: INVALID_DATA for a text that is none.
     """
-    plain = text.isascii() and text.replace("_", "").isalnum() and text == text.lower()
-    if not plain or len(text) > MAX_NAME or not text.endswith(("__c", "__v")):
+    if not _is_name(text):
         raise _invalid(NAME)
     return text
+
+
+def _is_name(text: str) -> bool:
+    """Return whether a text is an API name: lower-case letters, digits and underscores, of a custom or standard one."""
+    plain = text.isascii() and text.replace("_", "").isalnum() and text == text.lower()
+    return plain and len(text) <= MAX_NAME and text.endswith(("__c", "__v"))
 
 
 def _flag(text: str) -> bool:

@@ -18,8 +18,7 @@ from shared.vault.model.component_model import (
     VaultObject,
 )
 from shared.vault.queries.attachment_target import attachment_target
-from shared.vault.queries.document_target import document_target
-from shared.vault.queries.relationship_target import relationship_target
+from shared.vault.queries.document_target import document_target, relationship_target
 from shared.vault.queries.user_target import USER, user_target
 from shared.vault.queries.workflow_targets import workflow_targets
 

@@ -75,7 +75,8 @@ async def test_a_template_is_created_read_changed_and_deleted(
     ):
         assert refused.error == "INSUFFICIENT_ACCESS"
     assert (await admin.delete(f"{TEMPLATES}/{name}")).status == "SUCCESS"
-    assert (await user.get(f"{TEMPLATES}/{name}")).error == "INVALID_DATA"
+    for gone in (name, "%00", "no%ED%A0%80__c", "x" * 200):
+        assert (await user.get(f"{TEMPLATES}/{gone}")).error == "INVALID_DATA"
     fields = (await user.get("/metadata/objects/documents/templates")).data
     assert [each["name"] for each in fields][:2] == ["name__v", "label__v"]
     trail = await admin.get("/audittrail/system_audit_trail?limit=20")
@@ -115,7 +116,7 @@ async def test_what_makes_no_template_is_refused(admin: Api) -> None:
 async def test_a_document_is_created_from_a_template(admin: Api, user: Api) -> None:
     name = await templated(admin, subtype__v="leaflet__c")
     sent = {"name__v": "From a template", "lifecycle__v": "short__c"}
-    made = await user.post(DOCUMENTS, data=form(fromTemplate=name, **sent))
+    made = await user.post(DOCUMENTS, data=form(None, "", fromTemplate=name, **sent))
     assert made.status == "SUCCESS", made.text
     found = await document(user, made.body["id"])
     assert (found["type__v"], found["subtype__v"]) == ("Promotion", "Leaflet")
@@ -129,13 +130,13 @@ async def test_a_document_is_created_from_a_template(admin: Api, user: Api) -> N
     )
     for levels, status in kinds:
         answer = await user.post(
-            DOCUMENTS, data=form(fromTemplate=name, **sent, **levels)
+            DOCUMENTS, data=form(None, "", fromTemplate=name, **sent, **levels)
         )
         assert answer.status == status, answer.text
-    with_file = form(b"own", fromTemplate=name, **sent)
+    with_file = form(b"own", "own.html", fromTemplate=name, **sent)
     assert (await user.post(DOCUMENTS, data=with_file)).error == "INVALID_DATA"
     await admin.put(f"{TEMPLATES}/{name}", data={"active__v": "false"})
-    idle = await user.post(DOCUMENTS, data=form(fromTemplate=name, **sent))
+    idle = await user.post(DOCUMENTS, data=form(None, "", fromTemplate=name, **sent))
     assert idle.error == "INVALID_DATA"
 
 
