@@ -12,7 +12,15 @@ from starlette.staticfiles import StaticFiles
 
 from shared.vault.admin import component_pages as components
 from shared.vault.admin import connection_pages as connections
-from shared.vault.admin import edit, home, picking, processors, rule_editing, sign_in
+from shared.vault.admin import (
+    document_viewer,
+    edit,
+    home,
+    picking,
+    processors,
+    rule_editing,
+    sign_in,
+)
 from shared.vault.admin import exception_pages as exceptions
 from shared.vault.admin import integration_pages as integrations
 from shared.vault.admin import job_pages as jobs
@@ -48,6 +56,7 @@ if TYPE_CHECKING:
 # The first route that fits a path serves it.
 CHAPTERS = (
     sign_in,
+    document_viewer,
     home,
     connections,
     readiness,

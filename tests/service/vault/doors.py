@@ -133,6 +133,9 @@ DOORS: dict[str, tuple[Door, ...]] = {
         Door(RECORD, "/services/loader/{extract}/tasks/1/results"),
         Door(RECORD, "/services/loader/{related}/tasks/1/results"),
     ),
+    f"GET {JOB}/results/renditions": (
+        Door(DOCUMENT, "/services/loader/{papers}/tasks/1/results/renditions"),
+    ),
     f"GET {JOB}/successlog": (
         Door(RECORD, "/services/loader/{load}/tasks/1/successlog"),
     ),

@@ -133,7 +133,13 @@ async def _jobs(admin: Api, values: Mapping[str, str]) -> dict[str, str]:
     related = await admin.post("/services/loader/extract", json=[asked])
     own = {**asked, "object": "secret__c", "fields": ["id", "text__c"]}
     extract = await admin.post("/services/loader/extract", json=[own])
-    for answer in (related, extract):
+    papers = {
+        "object_type": "documents__v",
+        "extract_options": "include_renditions__v",
+        "fields": ["id", "name__v"],
+    }
+    copied = await admin.post("/services/loader/extract", json=[papers])
+    for answer in (related, extract, copied):
         await finished(admin, answer.body["job_id"])
     text = f"name__v,key__c\n{RECORD} loaded,load-1\n{RECORD} failed,{RECORD}-1\n"
     await stage(admin, "/secrets.csv", text)
@@ -141,6 +147,7 @@ async def _jobs(admin: Api, values: Mapping[str, str]) -> dict[str, str]:
     return {
         "extract": str(extract.body["job_id"]),
         "related": str(related.body["job_id"]),
+        "papers": str(copied.body["job_id"]),
         "load": str(loaded),
     }
 

@@ -22,6 +22,8 @@ PAGES = {
     "POST /sign-in": ANYONE,
     "GET /password": ANYONE,
     "POST /password": ANYONE,
+    "GET /approved_viewer": ANYONE,  # of documents, by a token
+    "GET /approved_viewer/file": ANYONE,
     "POST /sign-out": SIGNED_IN,
     "GET /": SIGNED_IN,
     "GET /connections": CONNECTION,
