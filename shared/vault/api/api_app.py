@@ -34,6 +34,7 @@ from shared.vault.api import (
     document_locks,
     document_metadata,
     document_roles,
+    document_workflows,
     documents,
     domain,
     exceptions,
@@ -130,6 +131,7 @@ CHAPTERS = (
     rehearsal,
     document_batch,  # before the documents: `batch` is no document's id
     document_actions,
+    document_workflows,
     version_batch,
     documents,
     document_files,
@@ -156,7 +158,7 @@ TAGS = [
     },
     {
         "name": "Workflows",
-        "description": "Object workflows of records, and the tasks that they give to users.",
+        "description": "Workflows of records and documents, and the tasks that they give to users.",
     },
     {
         "name": "Notifications",

@@ -22,6 +22,7 @@ from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.connection_service import Connections
 from shared.vault.connections.connector_questions import ConnectorQuestions
 from shared.vault.connections.handshake import Identity
+from shared.vault.documents.document_workflows import DocumentContent
 from shared.vault.exceptions import exception_triggers, ignoring
 from shared.vault.exceptions.bulk_retry import BulkRetries
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
@@ -69,6 +70,7 @@ from shared.vault.security.user_service import UserService
 from shared.vault.storage.database import Database, Notifications
 from shared.vault.workflows.bulk_actions import BulkWorkflowActions
 from shared.vault.workflows.task_service import TaskService
+from shared.vault.workflows.workflow_content import RecordContent
 from shared.vault.workflows.workflow_engine import WorkflowEngine
 from shared.vault.workflows.workflow_lists import WorkflowLists
 from shared.vault.workflows.workflow_service import WorkflowService
@@ -237,7 +239,11 @@ class VaultServices(FileServices):
         async def enter(context: ActionContext, state: str) -> None:
             await self.records.actions.enter(context, state)
 
-        self.workflow_engine = WorkflowEngine(notifier.notify, enter)
+        self.workflow_engine = WorkflowEngine(
+            notifier.notify,
+            RecordContent(enter),
+            DocumentContent(lambda: self.documents),
+        )
         return {
             **entry_actions.ACTIONS,
             **connection_rules.ACTIONS,
