@@ -55,9 +55,11 @@ from shared.vault.api import (
     record_jobs,
     records,
     rehearsal,
+    role_rules,
     roles,
     scim,
     staging,
+    usage_log,
     users,
     version_batch,
     workflow_bulk,
@@ -82,6 +84,7 @@ from shared.vault.api.response_envelope import (
     on_invalid_parameter,
 )
 from shared.vault.api.single_slashes import SingleSlashes
+from shared.vault.api.usage_notes import UsageNotes
 from shared.vault.api.xml_answers import XmlAnswers
 from shared.vault.errors import VaultFault
 
@@ -114,6 +117,7 @@ CHAPTERS = (
     workflow_tasks,  # before the workflows: `tasks` is no workflow's id
     workflows,
     workflow_bulk,
+    role_rules,  # before the components: `role_assignment_rule` is no component type
     mdl,
     connections,
     queues,
@@ -124,6 +128,7 @@ CHAPTERS = (
     loader,
     packages,
     audit,
+    usage_log,
     integrations,
     reconciliations,
     lookup_sheets,
@@ -305,6 +310,7 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     # The last one added is the outermost: headers belong on the answers to faults as well.
     app.add_middleware(Faults)
     app.add_middleware(Detour, layer=XmlAnswers, needed=_asks_for_xml)
+    app.add_middleware(UsageNotes, usage=vault.api_usage)
     app.add_middleware(
         ApiHeaders, vault_id=vault.vault_id, burst_limit=vault.settings.burst_limit
     )

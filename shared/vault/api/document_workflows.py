@@ -36,7 +36,7 @@ DOCUMENT = re.compile(r"(?:Document:)?([0-9]{1,9})|DocumentVersion:(([0-9]{1,9})
 
 START = form_documentation(
     {
-        CONTENTS: "Documents, separated by commas: `Document:{id}`, or `DocumentVersion:{version id}` of latest versions",
+        CONTENTS: "Documents, separated by commas: `Document:{id}`, or latest versions: `DocumentVersion:{version id}`",
         DESCRIPTION: "What this workflow is about",
         "{participant}": "Users and groups, separated by commas: `user:{id}`, `group:{id}`",
     }
@@ -61,7 +61,7 @@ async def start_metadata(
     definition = workflow_named(request, caller, workflow_name, of_documents=True)
     controls: list[dict[str, object]] = []
     if definition.start is not None and definition.start.instructions:
-        instructions = {
+        instructions: dict[str, object] = {
             "type": "instructions",
             "instructions": definition.start.instructions,
             "prompts": [],

@@ -55,10 +55,12 @@ from shared.vault.records.deletions import DeletionService
 from shared.vault.records.named_actions import NamedActions
 from shared.vault.records.picklist_service import PicklistService
 from shared.vault.records.record_service import RecordService
+from shared.vault.records.role_rule_service import RoleRuleService
 from shared.vault.records.role_service import RoleService
 from shared.vault.rehearsal.delivery_faults import DeliveryFaults
 from shared.vault.rehearsal.rehearsal_service import RehearsalService
 from shared.vault.security import user_records
+from shared.vault.security.api_usage import ApiUsageLog
 from shared.vault.security.call_limits import BurstLimits, ConfigurationMode
 from shared.vault.security.delegations import Delegations
 from shared.vault.security.group_service import GroupService
@@ -151,6 +153,7 @@ class VaultServices(FileServices):
             settings.sessions_per_user,
         )
         self.burst = BurstLimits(self.database, settings.burst_limits, delay)
+        self.api_usage = ApiUsageLog(self.database)
         self.delegations = Delegations(self.database, self.security.sessions, profiles)
         self.groups = GroupService(self.database, self.components)
         self.configuration_mode = ConfigurationMode(self.database)
@@ -175,6 +178,7 @@ class VaultServices(FileServices):
         self.user_directory = UserDirectory(self.database, self.vault_id)
         self.picklists = PicklistService(self.components)
         self.roles = RoleService(self.database, self.components, self.records)
+        self.role_rules = RoleRuleService(self.database, self.components)
         self.actions = ActionService(self.components, self.records)
         self.connections = Connections(
             self.database,

@@ -17,6 +17,7 @@ from shared.vault.documents.document_locks import (
     forget_lock,
     require_unlocked,
 )
+from shared.vault.documents.document_role_rules import fill_document_roles
 from shared.vault.documents.document_states import (
     AuditLine,
     becomes_steady,
@@ -121,6 +122,7 @@ class DocumentService:
             writing = await self.writing(connection, caller)
             first = first_version(writing, document_id, beginning, row.values)
             await store.insert(connection, versions, [first])
+            await fill_document_roles(connection, caller, versions, [first])
             if file is not None:
                 version = version_id(document_id, beginning.number)
                 await keep_file(connection, version, SOURCE_FILE, file)

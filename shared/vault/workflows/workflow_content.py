@@ -59,7 +59,11 @@ class RecordContent:
     """Records of an object as the contents of workflows; ``enter`` moves records to a state."""
 
     def __init__(self, enter: Enter) -> None:
-        self.enter = enter
+        self._enter = enter
+
+    async def enter(self, context: ActionContext, state: str) -> None:
+        """Move the records of a context to a state, as the user action that leads there would."""
+        await self._enter(context, state)
 
     def held(self, object_name: str) -> str:
         """Return the object itself."""
