@@ -54,9 +54,12 @@ async def api_usage(
     usage = vault_of(request).api_usage
     batches = await usage.batches(day)
     with tempfile.SpooledTemporaryFile(max_size=MAX_MEMORY) as kept:
-        with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(
-            f"api_usage_{day.isoformat()}.{_ending(log_format)}", "w"
-        ) as file:
+        with (
+            zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive,
+            archive.open(
+                f"api_usage_{day.isoformat()}.{_ending(log_format)}", "w"
+            ) as file,
+        ):
             await asyncio.to_thread(_write, file, [COLUMNS], log_format)
             for batch in batches:
                 lines = await usage.lines(batch)

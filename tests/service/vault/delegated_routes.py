@@ -33,6 +33,10 @@ DELETE /api/{version}/objects/users/{user_id}/api_access_token__sys/{token_id}
 POST /api/{version}/objects/groups
 PUT /api/{version}/objects/groups/{group_id}
 DELETE /api/{version}/objects/groups/{group_id}
+GET /api/{version}/configuration/role_assignment_rule
+POST /api/{version}/configuration/role_assignment_rule
+PUT /api/{version}/configuration/role_assignment_rule
+DELETE /api/{version}/configuration/role_assignment_rule
 POST /api/{version}/api/mdl/execute
 POST /api/mdl/execute
 POST /api/mdl/execute_asyc
@@ -298,6 +302,7 @@ POST /api/{version}/services/loader/extract
 GET /api/{version}/services/loader/{job_id}/tasks/{task_id}/results
 GET /api/{version}/services/loader/{job_id}/tasks/{task_id}/successlog
 GET /api/{version}/services/loader/{job_id}/tasks/{task_id}/failurelog
+GET /api/{version}/logs/api_usage
 GET /api/{version}/metadata/audittrail
 GET /api/{version}/metadata/audittrail/{audit_trail_type}
 GET /api/{version}/audittrail/{audit_trail_type}
@@ -374,6 +379,9 @@ DELETE /api/{version}/objects/documents/versions/batch
 POST /api/{version}/objects/documents/renditions/batch
 DELETE /api/{version}/objects/documents/renditions/batch
 PUT /api/{version}/objects/documents/batch/actions/reclassify
+GET /api/{version}/objects/documents/actions
+GET /api/{version}/objects/documents/actions/{workflow_name}
+POST /api/{version}/objects/documents/actions/{workflow_name}
 POST /api/{version}/objects/documents/lifecycle_actions
 PUT /api/{version}/objects/documents/lifecycle_actions/{action_name}
 GET /api/{version}/metadata/objects/documents/properties

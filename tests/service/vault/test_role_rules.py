@@ -215,6 +215,6 @@ async def test_what_is_no_rule_is_refused_alone(
 
 
 async def test_rules_are_for_who_may_change_lifecycles(admin: Api) -> None:
-    other = await with_profile(admin, {"read_audit"}, {"ruled_pack__c": "rced"})
+    other = await with_profile(admin, {"read_audit"}, {"product__v": "rced"})
     for call in (other.get(RULES), other.post(RULES, json=[]), other.delete(RULES)):
         assert (await call).error == "INSUFFICIENT_ACCESS"
