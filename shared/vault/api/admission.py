@@ -21,6 +21,7 @@ from shared.vault.access.permissions import (
     require_own,
 )
 from shared.vault.api.request_context import SignedIn, vault_of
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
 from shared.vault.integrations.reference_lookups import OBJECT as LOOKUP
 from shared.vault.security.group_service import OBJECT as GROUP
@@ -112,6 +113,12 @@ async def _changing_components(caller: SignedIn) -> Caller:
     return caller
 
 
+async def _changing_lifecycles(caller: SignedIn) -> Caller:
+    """Admit callers who may change lifecycles of records."""
+    authorize_components(caller, [ComponentKind.LIFECYCLE])
+    return caller
+
+
 async def _creating_users(request: Request, caller: SignedIn) -> Caller:
     """Admit callers who may create users; or edit them, where the call names existing ones only."""
     existing = request.query_params.get("idParam") == "id"
@@ -183,6 +190,8 @@ CreatesGroups = Annotated[Caller, Depends(allowed_on(GROUP, Operation.CREATE))]
 EditsGroups = Annotated[Caller, Depends(allowed_on(GROUP, Operation.EDIT))]
 
 ChangesComponents = Annotated[Caller, Depends(_changing_components)]
+ReadsApiUsage = Annotated[Caller, Depends(holding(Grant.READ_AUDIT))]
+ChangesLifecycles = Annotated[Caller, Depends(_changing_lifecycles)]
 ExecutesMdl = Annotated[Caller, Depends(holding(Grant.EXECUTE_MDL))]
 ManagesPackages = Annotated[Caller, Depends(holding(Grant.MANAGE_PACKAGES))]
 UsesLoader = Annotated[Caller, Depends(holding(Grant.USE_LOADER))]

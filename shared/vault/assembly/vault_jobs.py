@@ -101,6 +101,7 @@ def _purges(services: VaultServices) -> tuple[Purge, ...]:
         Purge(services.searches.purge),
         Purge(services.queue_log.purge),
         Purge(services.message_ways.purge),
+        Purge(services.api_usage.purge),
         Purge(services.lineage.purge),
         Purge(services.document_texts.note_missing),
         Purge(services.direct_data_jobs.purge),

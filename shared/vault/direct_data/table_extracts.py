@@ -170,7 +170,7 @@ def _version_columns(document: Field, version: Field) -> Iterator[Column]:
         "EXISTS (SELECT FROM platform.document_file r"
         f" WHERE r.version_id = t.version_id AND r.rendition = '{RENDITION}')"
     )
-    modified = _moment("t.version_modified_date__v")
+    modified = moment_text("t.version_modified_date__v")
     yield Column("id", version.label, text, "t.version_id", ID_LENGTH)
     yield Column("modified_date__v", "Modified Date", moment, modified)
     yield Column("doc_id", document.label, number, "t.id")
@@ -316,7 +316,7 @@ def _text_sql(field: Field, sql: str) -> str:
         case ValueClass.DATE:
             return f"to_char({sql}, 'YYYY-MM-DD')"
         case ValueClass.DATE_TIME:
-            return _moment(sql)
+            return moment_text(sql)
         case _:
             assert_never(values)
 
@@ -367,7 +367,8 @@ def _related(field: Field, kind: ColumnType) -> str | None:
             assert_never(kind)
 
 
-def _moment(sql: str) -> str:
+def moment_text(sql: str) -> str:
+    """Return the SQL of a moment as the extracts write it."""
     return f"to_char({sql} AT TIME ZONE 'UTC', {MOMENT})"
 
 

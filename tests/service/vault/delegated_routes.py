@@ -37,6 +37,10 @@ POST /api/{version}/objects/documents/templates
 PUT /api/{version}/objects/documents/templates
 PUT /api/{version}/objects/documents/templates/{template_name}
 DELETE /api/{version}/objects/documents/templates/{template_name}
+GET /api/{version}/configuration/role_assignment_rule
+POST /api/{version}/configuration/role_assignment_rule
+PUT /api/{version}/configuration/role_assignment_rule
+DELETE /api/{version}/configuration/role_assignment_rule
 POST /api/{version}/api/mdl/execute
 POST /api/mdl/execute
 POST /api/mdl/execute_asyc
@@ -302,6 +306,7 @@ POST /api/{version}/services/loader/extract
 GET /api/{version}/services/loader/{job_id}/tasks/{task_id}/results
 GET /api/{version}/services/loader/{job_id}/tasks/{task_id}/successlog
 GET /api/{version}/services/loader/{job_id}/tasks/{task_id}/failurelog
+GET /api/{version}/logs/api_usage
 GET /api/{version}/metadata/audittrail
 GET /api/{version}/metadata/audittrail/{audit_trail_type}
 GET /api/{version}/audittrail/{audit_trail_type}
@@ -378,6 +383,9 @@ DELETE /api/{version}/objects/documents/versions/batch
 POST /api/{version}/objects/documents/renditions/batch
 DELETE /api/{version}/objects/documents/renditions/batch
 PUT /api/{version}/objects/documents/batch/actions/reclassify
+GET /api/{version}/objects/documents/actions
+GET /api/{version}/objects/documents/actions/{workflow_name}
+POST /api/{version}/objects/documents/actions/{workflow_name}
 POST /api/{version}/objects/documents/lifecycle_actions
 PUT /api/{version}/objects/documents/lifecycle_actions/{action_name}
 GET /api/{version}/metadata/objects/documents/types/{type_name}/relationships
