@@ -14,8 +14,10 @@ from shared.vault.admin import component_pages as components
 from shared.vault.admin import connection_pages as connections
 from shared.vault.admin import edit, home, picking, processors, rule_editing, sign_in
 from shared.vault.admin import exception_pages as exceptions
+from shared.vault.admin import group_pages as groups
 from shared.vault.admin import integration_pages as integrations
 from shared.vault.admin import job_pages as jobs
+from shared.vault.admin import lifecycle_pages as lifecycles
 from shared.vault.admin import live_pages as live
 from shared.vault.admin import lookup_pages as lookups
 from shared.vault.admin import message_pages as messages
@@ -29,7 +31,9 @@ from shared.vault.admin import record_pages as records
 from shared.vault.admin import rehearsal_pages as rehearsal
 from shared.vault.admin import rule_pages as rules
 from shared.vault.admin import rule_preview_pages as rule_previews
+from shared.vault.admin import security_pages as security
 from shared.vault.admin import task_pages as tasks
+from shared.vault.admin import user_pages as users
 from shared.vault.admin.fault_pages import (
     error_page,
     on_fault,
@@ -57,6 +61,10 @@ CHAPTERS = (
     rule_previews,  # before the editing: `preview` is no kind of part
     rule_editing,
     components,
+    lifecycles,
+    users,
+    groups,
+    security,
     queues,
     live,
     messages,

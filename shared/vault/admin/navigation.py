@@ -64,6 +64,15 @@ MENU = (
     ),
     Entry("Queue Logs", "/ui/queue-log", _holds(Grant.READ_QUEUE_LOG)),
     Entry("Rehearsal", "/ui/rehearsal", _holds(Grant.REHEARSE_FAULTS)),
+    Entry("Users", "/ui/users", _reads("user__sys")),
+    Entry("Groups", "/ui/groups", _reads("group__sys")),
+    Entry(
+        "Security Profiles",
+        "/ui/profiles",
+        _holds(Grant.READ_CONFIGURATION),
+        also=("/ui/permission-sets/",),
+    ),
+    Entry("Lifecycles", "/ui/lifecycles", _holds(Grant.READ_CONFIGURATION)),
     Entry("Components", "/ui/components", _holds(Grant.READ_CONFIGURATION)),
 )
 

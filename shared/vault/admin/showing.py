@@ -24,6 +24,7 @@ OWN_PAGES = {
     "connection__sys": "/ui/connections/{}",
     "integration__sys": "/ui/integrations/{}",
     "exception_message__sys": "/ui/exceptions/{}",
+    "user__sys": "/ui/users/{}",
 }
 """Objects whose records have a page of their own."""
 # The field by which configuration refers to the records of an object.

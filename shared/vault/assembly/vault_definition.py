@@ -28,7 +28,8 @@ class VaultDefinition:
     object, ``delivery_handlers`` by the name that queues use, ``merge_handlers`` by object.
     ``desk`` is the work that people find on the home page, ``leads`` by object what is
     shown at the head of a record; ``look_again`` says by object when a record that is shown
-    may have changed by itself.
+    may have changed by itself. ``state_actions`` are by object those actions without parameters
+    that states of its lifecycle may name, each with its label.
     """
 
     name: str
@@ -44,3 +45,4 @@ class VaultDefinition:
     desk: Desk | None = None
     leads: Mapping[str, tuple[Lead, ...]] = field(default_factory=dict)
     look_again: Mapping[str, LookAgain] = field(default_factory=dict)
+    state_actions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

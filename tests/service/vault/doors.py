@@ -177,6 +177,10 @@ PAGE_DOORS: dict[str, tuple[Door, ...]] = {
     "GET /objects/{object_name}/{record_id}/audit": (
         Door(RECORD, f"{SECRET_PAGE}/audit"),
     ),
+    "GET /users": (Door(PERSON, "/users"),),
+    "GET /users/{user_id}": (Door(PERSON, "/users/{person}"),),
+    "GET /users/{user_id}/edit": (Door(PERSON, "/users/{person}/edit"),),
+    "GET /groups/{group_id}": (Door(PERSON, "/groups/{group}"),),
     "GET /notifications": (Door(RECORD, "/notifications"),),
     "GET /jobs/{job_id}/logs/{task_id}/{log}": (
         Door(RECORD, "/jobs/{extract}/logs/1/results"),
