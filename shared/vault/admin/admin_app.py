@@ -15,6 +15,7 @@ from shared.vault.admin import connection_pages as connections
 from shared.vault.admin import edit, home, picking, processors, rule_editing, sign_in
 from shared.vault.admin import exception_pages as exceptions
 from shared.vault.admin import group_pages as groups
+from shared.vault.admin import inbound_package_pages as inbound_packages
 from shared.vault.admin import integration_pages as integrations
 from shared.vault.admin import job_pages as jobs
 from shared.vault.admin import lifecycle_pages as lifecycles
@@ -23,6 +24,7 @@ from shared.vault.admin import lookup_pages as lookups
 from shared.vault.admin import message_pages as messages
 from shared.vault.admin import missing_lookup_pages as missing_lookups
 from shared.vault.admin import notification_pages as notifications
+from shared.vault.admin import outbound_package_pages as outbound_packages
 from shared.vault.admin import queue_log_pages as queue_log
 from shared.vault.admin import queue_pages as queues
 from shared.vault.admin import readiness_pages as readiness
@@ -61,6 +63,8 @@ CHAPTERS = (
     rule_previews,  # before the editing: `preview` is no kind of part
     rule_editing,
     components,
+    inbound_packages,
+    outbound_packages,
     lifecycles,
     users,
     groups,

@@ -73,6 +73,7 @@ MENU = (
         also=("/ui/permission-sets/",),
     ),
     Entry("Lifecycles", "/ui/lifecycles", _holds(Grant.READ_CONFIGURATION)),
+    Entry("Packages", "/ui/packages", _holds(Grant.MANAGE_PACKAGES)),
     Entry("Components", "/ui/components", _holds(Grant.READ_CONFIGURATION)),
 )
 

@@ -177,6 +177,9 @@ PAGE_DOORS: dict[str, tuple[Door, ...]] = {
     "GET /objects/{object_name}/{record_id}/audit": (
         Door(RECORD, f"{SECRET_PAGE}/audit"),
     ),
+    "GET /packages/{package_id}/content": (
+        Door(RECORD, "/packages/{package_id}/content"),
+    ),
     "GET /users": (Door(PERSON, "/users"),),
     "GET /users/{user_id}": (Door(PERSON, "/users/{person}"),),
     "GET /users/{user_id}/edit": (Door(PERSON, "/users/{person}/edit"),),
