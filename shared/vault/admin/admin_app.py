@@ -12,6 +12,8 @@ from starlette.staticfiles import StaticFiles
 
 from shared.vault.admin import component_pages as components
 from shared.vault.admin import connection_pages as connections
+from shared.vault.admin import document_pages as documents
+from shared.vault.admin import document_version_pages as document_versions
 from shared.vault.admin import edit, home, picking, processors, rule_editing, sign_in
 from shared.vault.admin import exception_pages as exceptions
 from shared.vault.admin import group_pages as groups
@@ -63,6 +65,8 @@ CHAPTERS = (
     rule_previews,  # before the editing: `preview` is no kind of part
     rule_editing,
     components,
+    documents,
+    document_versions,
     inbound_packages,
     outbound_packages,
     lifecycles,

@@ -41,6 +41,7 @@ def _everyone(_caller: Caller) -> bool:
 MENU = (
     Entry("Home", "/ui/", _everyone, admin=False),
     Entry("Records", "/ui/objects", _everyone, admin=False),
+    Entry("Documents", "/ui/documents", _reads("documents"), admin=False),
     Entry("Tasks", "/ui/tasks", _everyone, admin=False),
     Entry("Jobs", "/ui/jobs", _everyone, admin=False),
     Entry(
