@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize, authorize_components
+from shared.vault.admin.mdl_completion import completion_of, statement_text
 from shared.vault.admin.script_review import mark_of, script_page
 from shared.vault.admin.visit import Visit, Visiting, safe_target
 from shared.vault.components.types import COMPONENT_TYPES
@@ -17,6 +18,9 @@ from shared.vault.errors import ApiError, VaultFault
 router = APIRouter(prefix="/components")
 
 EMPTY = ApiError(ErrorType.PARAMETER_REQUIRED, "There is no statement")
+# Sent by the button that adds a statement, and while what is offered depends on what is typed.
+COMPLETE = "complete"
+LOOK = "look"
 NAMED = 10  # statements in the message after a script
 
 
@@ -37,6 +41,8 @@ async def review_or_execute(visit: Visiting) -> Response:
     # Browsers end the lines of a text area with CR and LF.
     text = visit.form.fields.get("mdl", "").replace("\r\n", "\n")
     back = _back(visit)
+    if LOOK in visit.form.fields or COMPLETE in visit.form.fields:
+        return await _completed(visit, text, back)
     try:
         statements = await visit.vault.components.statements(visit.caller, text)
         if not statements:
@@ -96,6 +102,16 @@ async def one_component(
     return visit.page(
         "component.html", text=text, type=COMPONENT_TYPES[kind], component=component
     )
+
+
+async def _completed(visit: Visit, text: str, back: str) -> Response:
+    """Show a script with what can be written in it; with the statement that was chosen, if it is to be added."""
+    authorize_components(visit.caller)
+    if COMPLETE in visit.form.fields:
+        chosen = completion_of(visit.form.fields)
+        begun = statement_text(visit.registry, chosen)
+        text = "\n".join(each for each in (text.rstrip("\n"), begun) if each)
+    return await script_page(visit, text, back)
 
 
 def _back(visit: Visit) -> str:

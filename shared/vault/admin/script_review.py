@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from shared.vault.access.configuration_reach import check_reach
 from shared.vault.access.profiles import check_change
 from shared.vault.admin.fault_pages import status_of
+from shared.vault.admin.mdl_completion import COMMANDS, completion_of
 from shared.vault.admin.rule_pages import difference_of
 from shared.vault.admin.visit import Visit, safe_target
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.evolution import Step, steps
 from shared.vault.components.mdl_writing import render, render_statement
 from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
+from shared.vault.components.types import COMPONENT_TYPES
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -132,6 +134,9 @@ async def script_page(
         mark=mark_of(text) if statements and not refused else "",
         results=results,
         error=error,
+        chosen=completion_of(visit.form.fields),
+        commands=COMMANDS,
+        types=COMPONENT_TYPES.values(),
     )
 
 

@@ -149,3 +149,34 @@ async def test_a_script_is_shown_with_what_it_would_change(
         assert "would be refused" in refused.text and "none__c" in refused.text
         # What would be refused is not offered to be executed.
         assert all("Execute" not in form.labels for form in refused.forms)
+
+
+async def test_a_script_is_begun_from_what_there_is(
+    api: Api, admin: Api, own: str
+) -> None:
+    async with browser(api.url, "admin") as visitor:
+        page = await visitor.open("/ui/components/mdl")
+        page = await visitor.press(page, "Add statement", of_type="Nothing")
+        assert "There is no component type Nothing." in page.text
+        page = await visitor.press(
+            page, "Add statement", of_type="Object", of_name=own, of_part="label"
+        )
+        assert (
+            f"ALTER Object {own} (\n    label('Staged"
+            in page.form("Review").fields["mdl"]
+        )
+        # The objects that there are, and what one of them has.
+        offered = {each.get("value") for tag, each in page.tags if tag == "option"}
+        assert {own, "Objectlifecycle", "label_plural", "Field"} <= offered
+        page = await visitor.press(
+            page,
+            "Add statement",
+            of_command="RECREATE",
+            of_type="Objectlifecycle",
+            of_name="",
+        )
+        begun = page.form("Review").fields["mdl"]
+        assert begun.endswith("RECREATE Objectlifecycle new__c (\n    label('')\n);\n")
+        # What is begun is no more than text: it is reviewed like any other.
+        page = await visitor.press(page, "Review")
+        assert "would be refused" in page.text
