@@ -141,7 +141,7 @@ async def addition_inputs(
                 "Label",
                 InputKind.TEXT,
                 sent.get("label", ""),
-                help="empty: the name of what it does",
+                help="empty: as the choice is called",
                 max_length=LABEL_LENGTH,
             )
             return [_choice(visit, lifecycle, state, addition), label]
