@@ -30,6 +30,9 @@ MEDICAL_VAULT = VaultDefinition(
         "publish_to_crm": publish_to_crm,
         "return_to_crm": return_to_crm,
     },
+    state_actions={
+        case_contact_merges.MERGE: {"merge_case_contacts": "Merge Case Contacts"}
+    },
     triggers={
         case_contact_merges.MERGE: GuardedRecords(
             case_contact_merges.MERGE,

@@ -104,6 +104,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "item_failures.ItemErrorType": {"services/connector/runs/run_reports.py"},
         "job_model.JobStatus": {"shared/vault/jobs/job_model.py"},
         "job_model.TaskState": {"shared/vault/jobs/job_model.py"},
+        "lifecycle_forms.Addition": {"shared/vault/admin/lifecycle_forms.py"},
         "lookups.LookupType": {"services/connector/rules/lookups.py"},
         "lookups.MissingLookup": {
             "services/connector/rules/lookups.py",
@@ -160,10 +161,15 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "specification.NameRule": {"shared/vault/components/component_validation.py"},
         "specification.ValueType": {
             "shared/vault/admin/attributes.py",
+            "shared/vault/admin/mdl_completion.py",
             "shared/vault/components/component_validation.py",
         },
         "staging.ItemKind": {"shared/vault/api/staging.py"},
-        "statement.Command": {"shared/vault/components/change.py"},
+        "statement.Command": {
+            "shared/vault/admin/mdl_completion.py",
+            "shared/vault/components/change.py",
+            "shared/vault/components/mdl_writing.py",
+        },
         "statement.Condition": {"shared/vault/components/statement.py"},
         "inbox.Step": {"services/connector/processing/inbox.py"},
         "sweep_routes.Shape": {"services/connector/preview/sweep_routes.py"},

@@ -36,12 +36,18 @@ class InputKind(StrEnum):
     CHOICES = "choices"  # a checkbox for each value
     PICK = "pick"  # a text, while which is typed records are offered
     SUGGEST = "suggest"  # a text with a list of values, of which it may be none
+    PASSWORD = "password"  # noqa: S105  a name
 
     @property
     def has_length(self) -> bool:
         """Return whether the browser limits the length of what is typed into such an input."""
         match self:
-            case InputKind.TEXT | InputKind.TEXT_AREA | InputKind.SUGGEST:
+            case (
+                InputKind.TEXT
+                | InputKind.TEXT_AREA
+                | InputKind.SUGGEST
+                | InputKind.PASSWORD
+            ):
                 return True
             case (
                 InputKind.NUMBER
@@ -73,6 +79,7 @@ class Input:
     rows: int = 4  # of a text area
     object: str = ""  # whose records are offered
     id: str = ""  # of the record whose name is the value
+    error: str = ""  # why the value was refused
 
     @property
     def system(self) -> bool:

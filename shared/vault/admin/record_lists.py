@@ -87,16 +87,18 @@ class RecordList:
         return bool(chosen or self.linked or self.q or self.work_list)
 
 
-async def record_list(visit: Visit, target: VaultObject) -> RecordList:
-    """Return the list that the address of a visit selects."""
+async def record_list(
+    visit: Visit, target: VaultObject, usual: tuple[str, ...] = ()
+) -> RecordList:
+    """Return the list that the address of a visit selects; ``usual`` are its columns unless a person chooses others."""
     asked = visit.request.query_params
     search = asked.get("search", "")
     q = await visit.vault.searches.words(visit.caller.user_id, search) if search else ""
     shower = Shower(target, visit.caller, visit.registry)
     shower.people = await people(visit, target)
     desk = visit.vault.definition.desk
-    usual = desk.columns if desk is not None and desk.object == target.name else ()
-    columns = _columns(target, asked.getlist("column"), usual)
+    of_desk = desk.columns if desk is not None and desk.object == target.name else ()
+    columns = _columns(target, asked.getlist("column"), usual or of_desk)
     filters = _filters(target, asked)
     work_list = _work_list(visit, target)
     sort = _sort(target, asked.get("sort", ""))

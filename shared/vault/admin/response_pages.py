@@ -16,7 +16,7 @@ from shared.vault.access.caller import on_behalf_of
 from shared.vault.access.permissions import Operation
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import MAX_SEARCH, Row, find, listed, selected
-from shared.vault.admin.package_pages import SHOWN, Position, page, sent
+from shared.vault.admin.recipient_pages import SHOWN, Position, page, sent
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import object_of, record_of
 from shared.vault.admin.visit import Visit, Visiting

@@ -24,9 +24,10 @@ OWN_PAGES = {
     "connection__sys": "/ui/connections/{}",
     "integration__sys": "/ui/integrations/{}",
     "exception_message__sys": "/ui/exceptions/{}",
-    "documents": "/ui/tasks",
+    "documents": "/ui/documents/{}",
+    "user__sys": "/ui/users/{}",
 }
-"""Objects whose records have a page of their own; documents are shown by the tasks about them."""
+"""Objects whose records have a page of their own, and documents."""
 # The field by which configuration refers to the records of an object.
 KEYS: Mapping[str, str] = {
     "connection__sys": "api_name__sys",

@@ -29,7 +29,8 @@ class VaultDefinition:
     ``desk`` is the work that people find on the home page, ``leads`` by object what is
     shown at the head of a record; ``answered`` are the questions whose answers are shown
     beside similar ones; ``look_again`` says by object when a record that is shown
-    may have changed by itself.
+    may have changed by itself. ``state_actions`` are by object those actions without parameters
+    that states of its lifecycle may name, each with its label.
     """
 
     name: str
@@ -46,3 +47,4 @@ class VaultDefinition:
     leads: Mapping[str, tuple[Lead, ...]] = field(default_factory=dict)
     answered: Answered | None = None
     look_again: Mapping[str, LookAgain] = field(default_factory=dict)
+    state_actions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -26,7 +26,7 @@ TEMPLATE = "cover_letter_template__v"
 LINK = "response_package_link__v"
 EXPIRES = "expiration_date__v"
 
-PATH = "/ui/packages/"
+PATH = "/ui/answers/"
 """Where the pages of packages are; behind it stands the token."""
 MAX_DOCUMENTS = 50  # of one package
 

@@ -173,7 +173,11 @@ async def _person(admin: Api, values: Mapping[str, str]) -> dict[str, str]:
     }
     answer = await admin.post("/objects/users", data=sent)
     assert answer.status == "SUCCESS", answer.text
-    return {"person": str(answer.body["id"])}
+    person = str(answer.body["id"])
+    group = {"label__v": "Of a person", "members__v": person}
+    made = await admin.post("/objects/groups", data=group)
+    assert made.status == "SUCCESS", made.text
+    return {"person": person, "group": str(made.body["id"])}
 
 
 def _form(marker: str = RECORD, **fields: str) -> aiohttp.FormData:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from shared.vault.fulfillment.fulfillment_model import ResponsePackage
 
-router = APIRouter(prefix="/packages")
+router = APIRouter(prefix="/answers")
 
 READING = ["GET", "HEAD"]
 HEAD = "HEAD"
@@ -77,7 +77,7 @@ async def file(request: Request, token: str, position: Position) -> Response:
 
 def page(context: dict[str, object]) -> Response:
     """Return the page of a package, which needs no session."""
-    return render("package.html", {"visit": None, "note": None, **context})
+    return render("recipient.html", {"visit": None, "note": None, **context})
 
 
 def sent(content: AsyncIterator[bytes], name: str, size: int, format_: str) -> Response:
@@ -102,7 +102,7 @@ async def _found(request: Request, token: str) -> ResponsePackage | None:
 
 def _gone() -> Response:
     response = render(
-        "package_gone.html", {"visit": None, "note": None}, HTTPStatus.NOT_FOUND
+        "recipient_gone.html", {"visit": None, "note": None}, HTTPStatus.NOT_FOUND
     )
     return _unlisted(response)
 
