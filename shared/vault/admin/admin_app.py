@@ -34,11 +34,11 @@ from shared.vault.admin import lookup_pages as lookups
 from shared.vault.admin import message_pages as messages
 from shared.vault.admin import missing_lookup_pages as missing_lookups
 from shared.vault.admin import notification_pages as notifications
-from shared.vault.admin import recipient_pages as recipients
 from shared.vault.admin import outbound_package_pages as outbound_packages
 from shared.vault.admin import queue_log_pages as queue_log
 from shared.vault.admin import queue_pages as queues
 from shared.vault.admin import readiness_pages as readiness
+from shared.vault.admin import recipient_pages as recipients
 from shared.vault.admin import reconciliation_pages as reconciliations
 from shared.vault.admin import record_pages as records
 from shared.vault.admin import rehearsal_pages as rehearsal

@@ -164,7 +164,7 @@ async def test_who_has_no_open_link_is_told_nothing(
     expired = await made(api, admin, [], "Dear all")
     deleted = await made(api, admin, [], "Dear all")
     never = f"/ui/packages/{'A' * 43}"
-    odd = "/ui/packages/%00%ff"
+    odd = "/ui/answers/%00%ff"
     rows = await admin.query(
         "SELECT id, response_package_link__v FROM case_response__v"
     )
@@ -286,8 +286,8 @@ async def test_calls_of_an_address_are_limited(api: Api) -> None:
     headers = {"X-Forwarded-For": "203.0.113.77"}
     async with browser(api.url, None) as recipient:
         answers = [
-            (await recipient.open("/ui/packages/nothing", headers=headers)).status
+            (await recipient.open("/ui/answers/nothing", headers=headers)).status
             for _ in range(121)
         ]
         assert answers == [*[404] * 120, 429]
-        assert (await recipient.open("/ui/packages/nothing")).status == 404
+        assert (await recipient.open("/ui/answers/nothing")).status == 404
