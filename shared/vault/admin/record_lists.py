@@ -108,7 +108,6 @@ async def record_list(
     condition = f" WHERE {' AND '.join(terms)}" if terms else ""
     order = _order(sort, work_list, searched=bool(q))
     selection = shower.selection(columns)
-    of_desk = bool(usual)
     few = await _few_records(visit, target, columns) if of_desk else {}
     choices = _choices(target, visit.registry, columns, filters, few)
     chosen = {each.name for each in choices}

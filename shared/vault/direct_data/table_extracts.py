@@ -191,7 +191,7 @@ def _version_columns(document: Field, version: Field) -> Iterator[Column]:
 def relationship_extract() -> TableExtract:
     """Return the extract of relationships between documents."""
     text, number, date = ColumnType.STRING, ColumnType.NUMBER, ColumnType.DATE_TIME
-    created = _moment("t.created_date")
+    created = moment_text("t.created_date")
     # A relationship is never changed: it is made, and removed.
     columns = [
         Column("id", "ID", number, "t.id"),
