@@ -74,12 +74,15 @@ class _Kept:
         if postgres.account:
             postgres.account.own(data)
         into = data / "data"
-        options = [f"--dbname={postgres.dsn}", f"--pgdata={into}"]
+        arguments = [
+            binaries / "pg_basebackup",
+            f"--dbname={postgres.dsn}",
+            f"--pgdata={into}",
+            "--checkpoint=fast",
+            "--no-sync",
+        ]
         Command(
-            [
-                *(binaries / "pg_basebackup", *options),
-                *("--checkpoint=fast", "--no-sync"),
-            ],
+            arguments,
             {"LANG": "C.UTF-8"},
             data,
             new / "log",
