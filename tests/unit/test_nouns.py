@@ -40,6 +40,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/components/uses.py",
             "shared/vault/configuration/stored_data.py",
         },
+        "usage_log.LogFormat": {"shared/vault/api/usage_log.py"},
         "component_kinds.StateMember": {"shared/vault/components/lifecycles.py"},
         "compiled.Unusable": {
             "services/connector/rules/compiled.py",

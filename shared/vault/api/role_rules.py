@@ -17,8 +17,13 @@ from shared.vault.errors import ApiError
 PATH = f"{PREFIX}/configuration/role_assignment_rule"
 router = APIRouter(tags=["Components"])
 
-Lifecycle = Annotated[str | None, Query(alias="lifecycle__v", max_length=200)]
-Role = Annotated[str | None, Query(alias="role__v", max_length=200)]
+Lifecycle = Annotated[
+    str | None,
+    Query(alias="lifecycle__v", max_length=200, description="Name of a lifecycle."),
+]
+Role = Annotated[
+    str | None, Query(alias="role__v", max_length=200, description="Name of a role.")
+]
 OWN = frozenset(("lifecycle__v", "role__v", "client_id"))
 
 

@@ -34,6 +34,7 @@ class LogFormat(StrEnum):
     LOGFILE = "logfile"
 
 
+Format = Annotated[LogFormat, Query(description="What the file in the ZIP is.")]
 Day = Annotated[date | None, Query(alias="date", description="In UTC: `2026-01-31`.")]
 
 
@@ -46,7 +47,7 @@ async def api_usage(
     request: Request,
     caller: ReadsApiUsage,  # noqa: ARG001  admits
     day: Day = None,
-    log_format: LogFormat = LogFormat.CSV,
+    log_format: Format = LogFormat.CSV,
 ) -> Response:
     """Returns the calls of users on a day of the last 30, as a ZIP; those of some seconds may be missing yet."""
     if day is None:

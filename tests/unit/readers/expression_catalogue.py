@@ -90,6 +90,7 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.vault.vql.operands:_DATE_TIME": {"fullmatch"},
     "shared.vault.vql.operands:_DIGITS": {"fullmatch"},
     "shared.vault.workflows.participants:_NAMED": {"fullmatch"},
+    "shared.vault.api.document_workflows:DOCUMENT": {"fullmatch"},
     "shared.vault.api.workflows:RECORD": {"fullmatch"},
     "shared.vault.api.workflows:USER": {"fullmatch"},
     "shared.vault.vql.phrase:_ESCAPED": {"sub"},
