@@ -376,11 +376,8 @@ PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
     ),
     "a package, to whoever has its link, and to nobody else (test_response_packages.py)": (
         "GET /packages/{token}",
-        "HEAD /packages/{token}",
         "GET /packages/{token}/all",
-        "HEAD /packages/{token}/all",
         "GET /packages/{token}/{position}",
-        "HEAD /packages/{token}/{position}",
     ),
     "a Case Request that the caller may edit, and approved documents that they may read (test_response_packages.py)": (
         "GET /responses/{record_id}",
