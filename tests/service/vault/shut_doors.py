@@ -465,11 +465,8 @@ PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
     ),
     "a package, to whoever has its link, and to nobody else (test_response_packages.py)": (
         "GET /answers/{token}",
-        "HEAD /answers/{token}",
         "GET /answers/{token}/all",
-        "HEAD /answers/{token}/all",
         "GET /answers/{token}/{position}",
-        "HEAD /answers/{token}/{position}",
     ),
     "a Case Request that the caller may edit, and approved documents that they may read (test_response_packages.py)": (
         "GET /responses/{record_id}",
