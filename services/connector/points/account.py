@@ -38,10 +38,9 @@ from services.connector.points.hcp import (
     readable,
     rule_name,
 )
-from services.connector.points.merged_accounts import MERGE
 from services.connector.points.point import FIRST, Point, Reading
 from services.connector.points.saving import KeyedRows, not_saved, save
-from services.connector.points.transfer import Outcome, Transfer
+from services.connector.points.transfer import MERGE, Outcome, Transfer
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import statements

@@ -18,9 +18,8 @@ from services.connector.points.hcp import (
     read_heads,
     read_pull_rules,
 )
-from services.connector.points.merged_accounts import LINK, MERGE
 from services.connector.points.saving import KeyedRows, Origin, no_key, not_saved, save
-from services.connector.points.transfer import Outcome, Transfer
+from services.connector.points.transfer import LINK, MERGE, Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.rows import MODIFIED, statements
 from services.connector.vaults.configuration import ConfigurationFault

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from services.connector.points.evaluation import query_all
-from services.connector.points.merged_accounts import main_links
 from services.connector.points.saving import KeyedRows, Origin, not_saved, save
-from services.connector.points.transfer import Transfer
+from services.connector.points.transfer import Transfer, main_links
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.rows import by_any_key, statements

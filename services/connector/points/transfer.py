@@ -1,4 +1,7 @@
-"""Describes one work unit at its integration point: the context of its transfer, and the outcome of each record."""
+"""Describes one work unit at its integration point: the context of its transfer, and the outcome of each record.
+
+Its target remembers which accounts have been merged into which, by their Links.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,24 @@ from services.connector.points.evaluation import (
     OutdatedRead,
     SourceRows,
     evaluate,
+    query_all,
 )
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.object_metadata import ObjectMetadata
+from services.connector.rules.rows import statements
 from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import OriginReads, RecordAccess
-from shared.client.results import QueryResult, RowResult
+from shared.client.results import QueryResult, RowResult, text
 from shared.protocol.json_values import next_moment, read_moment
 from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import format_moment
+
+MERGE = "account_merge__v"
+LINK = "link__sys"
+MAIN_LINK = "main_link__v"
+_MERGES = f"SELECT {LINK}, {MAIN_LINK} FROM {MERGE}"  # noqa: S608  VQL of names
 
 
 class Result(StrEnum):
@@ -265,3 +275,41 @@ class Transfer:
             outcome.skipped.add(item)
         else:
             outcome.fail(item, failure)
+
+
+async def main_links(
+    unit: Transfer,
+    links: Iterable[str],
+) -> dict[str, str]:
+    """Return the Link of the account that is left in the end, by the Link of each account that was merged.
+
+    :raises ClientError: one of the calls fails.
+    """
+    # A Medical Vault may be configured without merges.
+    if MERGE not in unit.configuration.targets:
+        return {}
+    into: dict[str, str] = {}
+    asked: dict[str, None] = {}
+    unknown = dict.fromkeys(links)
+    # Nearly always once: only an account that has been merged may have been merged further.
+    while unknown:
+        asked |= unknown
+        rows = await query_all(unit.target, statements(_MERGES, LINK, unknown))
+        found = {text(row, LINK): text(row, MAIN_LINK) for row in rows}
+        into |= found
+        unknown = dict.fromkeys(main for main in found.values() if main not in asked)
+    return {link: _end(link, into) for link in into}
+
+
+def _end(
+    link: str,
+    into: dict[str, str],
+) -> str:
+    """Return where a chain of merges ends; a circle, which only a mistake makes, leads nowhere."""
+    seen = [link]
+    while into.get(seen[-1]):
+        following = into[seen[-1]]
+        if following in seen:
+            return link
+        seen.append(following)
+    return seen[-1]

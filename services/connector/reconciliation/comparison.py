@@ -9,11 +9,15 @@ from typing import assert_never
 from services.connector.points import general
 from services.connector.points.case_contacts import PERSON
 from services.connector.points.hcp import ACCOUNT
-from services.connector.points.merged_accounts import main_links
 from services.connector.points.noted_writes import NotedWrites, Write, WriteEvent
 from services.connector.points.points import point_of, transfer
 from services.connector.points.shared_persons import shared_persons
-from services.connector.points.transfer import Outcome, Transfer, UnitLineage
+from services.connector.points.transfer import (
+    Outcome,
+    Transfer,
+    UnitLineage,
+    main_links,
+)
 from services.connector.reconciliation.planned_readings import (
     Compared,
     PlannedReading,

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from shared.vault.components.business_data import is_business
 from shared.vault.components.permission_types import (
     ALL_OBJECTS,
     BUSINESS_OBJECTS,
@@ -14,6 +13,7 @@ from shared.vault.components.permission_types import (
     Operation,
 )
 from shared.vault.components.platform import SECURITY_PROFILES
+from shared.vault.components.registry import is_business
 
 ALL = frozenset(Operation)
 WRITE = frozenset({Operation.READ, Operation.CREATE, Operation.EDIT})

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from shared.vault.access.caller import READ, WRITE, SecurityProfile
-from shared.vault.components.business_data import is_business
 from shared.vault.components.permission_types import Grant, Operation
+from shared.vault.components.registry import is_business
 
 # Platform objects that hold the work of business users. They are worked on and not deleted: what failed must be seen
 # by the delegator as well.

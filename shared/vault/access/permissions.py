@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import ALL, NONE, READ
-from shared.vault.components.business_data import is_written_by_connections
 from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.permission_types import (
     ALL_OBJECTS,
@@ -16,6 +15,7 @@ from shared.vault.components.permission_types import (
     Grant,
     Operation,
 )
+from shared.vault.components.registry import is_written_by_connections
 from shared.vault.components.workflow_types import WORKFLOW_TARGETS
 from shared.vault.errors import VaultFault
 

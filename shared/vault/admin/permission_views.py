@@ -10,8 +10,8 @@ from shared.vault.access.grant_labels import GRANT_LABELS
 from shared.vault.access.permissions import Operation, allowed
 from shared.vault.access.profiles import permission_set_of
 from shared.vault.admin.navigation import menu_of
-from shared.vault.components.business_data import is_business
 from shared.vault.components.permission_types import Grant
+from shared.vault.components.registry import is_business
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -21,7 +21,7 @@ from shared.vault.components.consistency import OBJECT_TYPE_ID_PREFIX
 from shared.vault.components.document_model import build_documents
 from shared.vault.components.lifecycles import associated, build_lifecycle
 from shared.vault.components.naming import with_prefix
-from shared.vault.components.permission_types import PROFILE
+from shared.vault.components.permission_types import BUSINESS_OBJECTS, PROFILE
 from shared.vault.components.uses import users_of
 from shared.vault.model.component_model import (
     DocumentModel,
@@ -35,6 +35,18 @@ from shared.vault.model.component_model import (
 
 __all__ = ["ComponentError", "Registry", "component_id", "object_type_id"]
 
+_BUSINESS = frozenset({"person__sys", BUSINESS_OBJECTS})
+# Platform objects that Vault names without __sys.
+_PLATFORM = frozenset(
+    {
+        "users",
+        "groups",
+        "vault_package__v",
+        "outbound_package__v",
+        "package_component__v",
+        "vault_component__v",
+    }
+)
 # Type and name of a component.
 Key = tuple[str, str]
 
@@ -271,3 +283,18 @@ def _object_types(
     for object_type in declared.values():
         types[object_type.object, object_type.name] = object_type
     return types
+
+
+def is_business(object_name: str) -> bool:
+    """Return whether an object has business data: not a platform object (``__sys``), except persons."""
+    if object_name in _BUSINESS:
+        return True
+    return not object_name.endswith("__sys") and object_name not in _PLATFORM
+
+
+def is_written_by_connections(object_name: str, field: Field) -> bool:
+    """Return whether a field that users may not edit is one that a connection may set: no field of the Vault's own."""
+    by_vault = field.system or field.system_managed_name
+    # Documents say at each field what may be edited, and to everybody the same.
+    of_records = is_business(object_name) and object_name != "documents"
+    return of_records and not field.editable and not by_vault

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from shared.vault.components.business_data import is_written_by_connections
 from shared.vault.components.component_kinds import PartKind
 from shared.vault.components.component_tree import Component
-from shared.vault.components.registry import Registry
+from shared.vault.components.registry import Registry, is_written_by_connections
 from shared.vault.model.component_model import Field, FieldType
 from shared.vault.model.field_types import OBJECT_TYPE
 

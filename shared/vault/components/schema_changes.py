@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shared.vault.components.business_data import is_business
+from shared.vault.components.registry import is_business
 from shared.vault.components.schema import (
     SCHEMA,
     count_records,

@@ -21,17 +21,6 @@ if TYPE_CHECKING:
 KEPT = timedelta(days=30)
 MAX_WAYS = 50
 
-# What has been published leaves the outbox, and its way begins.
-SENT = """
-WITH gone AS (
-    DELETE FROM platform.outbox WHERE position = ANY($1::bigint[])
-    RETURNING position, message_id, queue, message, enter_queue_timestamp
-)
-INSERT INTO platform.message_way (message_id, queue, object, record_id, records, entered)
-SELECT message_id, queue, message -> 'attributes' ->> 'object', message -> 'items' ->> 0,
-    jsonb_array_length(message -> 'items'), enter_queue_timestamp
-FROM gone ORDER BY position
-"""
 # Locked in the order of the key, so that no two reports wait for each other. A message over several connections keeps
 # the moment of the first report, and an error of any.
 DELIVERED = """
@@ -117,11 +106,6 @@ class SentMessage:
     entered: datetime
     delivered: datetime | None
     error: str | None
-
-
-async def note_sent(connection: Connection, positions: Sequence[int]) -> None:
-    """Take published messages out of the outbox, and begin their ways."""
-    await connection.execute(SENT, list(positions))
 
 
 async def note_delivered(

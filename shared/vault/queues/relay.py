@@ -25,7 +25,6 @@ from shared.spark.topology import (
     declare_queue,
     unbind_sequential,
 )
-from shared.vault.queues.message_ways import note_sent
 from shared.vault.queues.outbox import direction_of
 from shared.vault.rehearsal.delivery_faults import DeliveryFaults, Waiting
 from shared.vault.storage.database import DatabaseUnavailable
@@ -56,6 +55,17 @@ SELECT position, queue, direction, message_id, message, enter_queue_timestamp, r
 WHERE o.queue = ANY ($2::text[]) AND o.position <> ALL ($3::bigint[])
 AND NOT EXISTS (SELECT FROM platform.queue_delivery d WHERE d.queue = o.queue AND NOT d.enabled)
 ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED
+"""
+# What has been published leaves the outbox, and its way begins.
+SENT = """
+WITH gone AS (
+    DELETE FROM platform.outbox WHERE position = ANY($1::bigint[])
+    RETURNING position, message_id, queue, message, enter_queue_timestamp
+)
+INSERT INTO platform.message_way (message_id, queue, object, record_id, records, entered)
+SELECT message_id, queue, message -> 'attributes' ->> 'object', message -> 'items' ->> 0,
+    jsonb_array_length(message -> 'items'), enter_queue_timestamp
+FROM gone ORDER BY position
 """
 # Locked until the transaction ends, so that one process at a time relays a sequential queue.
 ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 1))"
@@ -263,7 +273,7 @@ class Relay:
     @staticmethod
     async def _delete(connection: Connection, positions: list[int]) -> None:
         if positions:
-            await note_sent(connection, positions)
+            await connection.execute(SENT, positions)
 
     def _publisher(self, direction: Direction) -> Publisher:
         if direction not in self._publishers:

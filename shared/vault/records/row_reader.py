@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, assert_never, cast
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.components.business_data import is_written_by_connections
 from shared.vault.components.platform import AUDIT, NAME, SOURCE_MODIFIED
+from shared.vault.components.registry import is_written_by_connections
 from shared.vault.errors import MAX_ERRORS
 from shared.vault.model.component_model import (
     Field,

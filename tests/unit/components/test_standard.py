@@ -12,12 +12,11 @@ import pytest
 
 import services.crm_vault
 import services.medical_vault
-from shared.vault.components.business_data import is_written_by_connections
 from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl import parse
 from shared.vault.components.mdl_writing import render
 from shared.vault.components.platform import BASE_TYPE
-from shared.vault.components.registry import Registry
+from shared.vault.components.registry import Registry, is_written_by_connections
 from shared.vault.components.schema_changes import plan
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import DOCUMENTS

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from shared.client.results import LINEAGE, SOURCE_MODIFIED, ApiError
 from shared.protocol.error_types import ErrorType
-from shared.vault.components.business_data import is_written_by_connections
+from shared.vault.components.registry import is_written_by_connections
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from tests.unit.connector.memory_queries import Record, Stored, object_of
 

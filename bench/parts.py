@@ -1,0 +1,122 @@
+"""Names the parts of ``make bench``, and compares what they measured by ratios.
+
+A ratio is what the system takes, divided by what the floor, a bare endpoint or the smaller Vault takes in the same run.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import cost, growth, transfer
+from bench.peers import __main__ as peers
+from bench.peers import small_calls
+from local.system import System
+
+Figures = Mapping[str, Any]
+
+GROWN = "growth: "
+SMALL = "small call: "
+COST = "cost: "
+AIMS = {
+    f"{COST}account, insert": 2.5,
+    f"{COST}account, update": 2.5,
+    f"{COST}inquiry": 3.0,
+    SMALL: 1.8,
+    GROWN: 1.5,
+}
+"""The largest ratio that is aimed at, by name or by the beginning of the name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much the parts measure with; ``profile`` is a folder for the stacks of the transfer's processes."""
+
+    inquiries: int = 10_000
+    accounts: int = 100_000
+    costed: int = 5_000
+    rounds: int = 3
+    vaults: tuple[int, ...] = growth.SIZES
+    profile: Path | None = None
+
+
+async def _transfer(sizes: Sizes) -> Figures:
+    """Measure throughput, delay, single calls, runs and a reconciliation."""
+    with _folder() as name:
+        system = System(Path(name) / "system")
+        return await transfer.run(
+            system, sizes.inquiries, sizes.accounts, sizes.profile
+        )
+
+
+async def _cost(sizes: Sizes) -> Figures:
+    """Measure what an account and an inquiry cost."""
+    with _folder() as name:
+        system = System(Path(name) / "system")
+        return await cost.run(system, sizes.costed, sizes.costed, tables=False)
+
+
+async def _peers(sizes: Sizes) -> Figures:
+    """Measure the floor and the peers, by turns."""
+    return await peers.measured(sizes.costed, sizes.rounds)
+
+
+async def _small_calls(_sizes: Sizes) -> Figures:
+    """Measure small calls beside bare ones."""
+    return await small_calls.run(workers=True)
+
+
+async def _growth(sizes: Sizes) -> Figures:
+    """Measure calls by the number of records."""
+    figures = await growth.run(sizes.vaults)
+    # As JSON has them, whose names are texts.
+    return {
+        name: {str(size): time for size, time in by_size.items()}
+        for name, by_size in figures.items()
+    }
+
+
+PARTS: Mapping[str, Callable[[Sizes], Awaitable[Figures]]] = {
+    "transfer": _transfer,
+    "cost": _cost,
+    "peers": _peers,
+    "small-calls": _small_calls,
+    "growth": _growth,
+}
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder of its own for a system."""
+    folder = tempfile.TemporaryDirectory(prefix="connection-bench-")
+    # Servers that run as another user pass through to their data.
+    Path(folder.name).chmod(0o711)
+    return folder
+
+
+def ratios(figures: Mapping[str, Figures]) -> dict[str, float]:
+    """Return the ratios that follow from the figures of these parts, by name."""
+    found: dict[str, float] = {}
+    floors = figures.get("peers", {})
+    for kind, figure in figures.get("cost", {}).items():
+        floor = floors.get(kind, {}).get(peers.FLOOR)
+        if floor is not None:
+            found[COST + kind] = figure["microseconds"] / floor["microseconds"]
+    for call, figure in figures.get("small-calls", {}).items():
+        # Of workers, more is better: it is no ratio of this kind.
+        if "bare_ms" in figure:
+            found[SMALL + call] = figure["ratio"]
+    for call, by_size in figures.get("growth", {}).items():
+        times = [by_size[size] for size in sorted(by_size, key=int)]
+        found[GROWN + call] = times[-1] / times[0]
+    return found
+
+
+def aim(name: str) -> float | None:
+    """Return the largest ratio that is aimed at; None for one without an aim."""
+    for beginning, largest in AIMS.items():
+        if name.startswith(beginning):
+            return largest
+    return None
