@@ -179,10 +179,21 @@ PAGE_DOORS: dict[str, tuple[Door, ...]] = {
     ),
     "GET /documents": (Door(DOCUMENT, "/documents"),),
     "GET /documents/{document_id}": (Door(DOCUMENT, "/documents/{document_id}"),),
-    "GET /documents/{document_id}/versions/{major}/{minor}": (Door(DOCUMENT, "/documents/{document_id}/versions/0/1"),),
-    "GET /documents/{document_id}/versions/{major}/{minor}/file": (Door(DOCUMENT, "/documents/{document_id}/versions/0/1/file"),),
-    "GET /documents/{document_id}/versions/{major}/{minor}/renditions/{rendition}": (Door(DOCUMENT, "/documents/{document_id}/versions/0/1/renditions/viewable_rendition__v"),),
-    "GET /documents/{document_id}/attachments/{attachment_id}": (Door(DOCUMENT, "/documents/{document_id}/attachments/{paper_id}"),),
+    "GET /documents/{document_id}/versions/{major}/{minor}": (
+        Door(DOCUMENT, "/documents/{document_id}/versions/0/1"),
+    ),
+    "GET /documents/{document_id}/versions/{major}/{minor}/file": (
+        Door(DOCUMENT, "/documents/{document_id}/versions/0/1/file"),
+    ),
+    "GET /documents/{document_id}/versions/{major}/{minor}/renditions/{rendition}": (
+        Door(
+            DOCUMENT,
+            "/documents/{document_id}/versions/0/1/renditions/viewable_rendition__v",
+        ),
+    ),
+    "GET /documents/{document_id}/attachments/{attachment_id}": (
+        Door(DOCUMENT, "/documents/{document_id}/attachments/{paper_id}"),
+    ),
     "GET /packages/{package_id}/content": (
         Door(RECORD, "/packages/{package_id}/content"),
     ),
