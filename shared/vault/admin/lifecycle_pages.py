@@ -137,15 +137,15 @@ async def add_member(
     return await review(visit, script_of((statement,)), f"/ui/lifecycles/{name}")
 
 
-@router.post("/{name}/{state}/{kind}/{member}/remove")
+@router.post("/{name}/{state}/{member_kind}/{member}/remove")
 async def remove_member(
-    visit: Visiting, name: str, state: str, kind: StateMember, member: str
+    visit: Visiting, name: str, state: str, member_kind: StateMember, member: str
 ) -> Response:
     """Show for review what removes a user action or an entry action from a state."""
     authorize_components(visit.caller, (LIFECYCLE,))
     full_name = f"{LIFECYCLE}.{name}"
     component = visit.vault.components.component(visit.caller, full_name)
-    statement = removed(component, state, kind, member)
+    statement = removed(component, state, member_kind, member)
     if statement is None:
         message = f"The state has no [{member[:100]}]"
         raise VaultFault(ErrorType.INVALID_DATA, message)

@@ -58,8 +58,14 @@ OVERTAKEN = ApiError(
 ACCESS = frozenset({PROFILE, LICENSE})
 MISSING_PASSWORD = ApiError(ErrorType.PARAMETER_REQUIRED, "A new password is required")
 
+ME = "me"  # in an address: the caller
 # 18 digits always fit PostgreSQL's bigint.
-UserId = Annotated[int, Path(ge=0, lt=10**18)]
+UserId = Annotated[str, Path(pattern=r"^(me|[0-9]{1,18})$")]
+
+
+def _id(visit: Visit, named: str) -> int:
+    """Return the id of the user that an address names."""
+    return visit.caller.user_id if named == ME else int(named)
 
 
 def _may_create(caller: Caller) -> None:
@@ -121,31 +127,34 @@ async def create(visit: Creating) -> Response:
 @router.get("/{user_id}")
 async def one_user(visit: Visiting, user_id: UserId) -> Response:
     """Show a user: who it is, how and when they sign in, what they may do and which groups they are in."""
-    return await _page(visit, user_id)
+    known_id = _id(visit, user_id)
+    return await _page(visit, known_id)
 
 
 @router.get("/{user_id}/edit")
 async def edit(visit: Visiting, user_id: UserId) -> Response:
     """Show a user in a form."""
-    require_own(visit.caller, user_id, OBJECT, Operation.EDIT)
-    user = await visit.vault.users.get(visit.caller, user_id)
+    known_id = _id(visit, user_id)
+    require_own(visit.caller, known_id, OBJECT, Operation.EDIT)
+    user = await visit.vault.users.get(visit.caller, known_id)
     return _form(visit, user, user, ())
 
 
 @router.post("/{user_id}/edit")
 async def update(visit: Visiting, user_id: UserId) -> Response:
     """Store the fields that were changed in the form, unless somebody else has changed the user since."""
-    require_own(visit.caller, user_id, OBJECT, Operation.EDIT)
-    user = await visit.vault.users.get(visit.caller, user_id)
+    known_id = _id(visit, user_id)
+    require_own(visit.caller, known_id, OBJECT, Operation.EDIT)
+    user = await visit.vault.users.get(visit.caller, known_id)
     sent = visit.form.fields
     if sent.get("read", user[MODIFIED]) != user[MODIFIED]:
         return _form(visit, user, {**user, **sent}, (OVERTAKEN,))
     shown = user_inputs(visit, editable_names(visit), user)
     fields = changed_fields(shown, sent)
-    path = f"/ui/users/{user_id}"
+    path = f"/ui/users/{known_id}"
     if not fields:
         return visit.go(path, "Nothing was changed.")
-    result = await visit.vault.users.update_one(visit.caller, user_id, fields)
+    result = await visit.vault.users.update_one(visit.caller, known_id, fields)
     if result.errors:
         return _form(visit, user, {**user, **sent}, result.errors)
     return visit.go_with(path, result, "The User was saved.")
@@ -154,25 +163,27 @@ async def update(visit: Visiting, user_id: UserId) -> Response:
 @router.post("/{user_id}/status")
 async def switch(visit: Editing, user_id: UserId) -> Response:
     """Make a user inactive, which ends their sessions, or active again."""
+    known_id = _id(visit, user_id)
     active = visit.form.fields.get("active") == "true"
-    row = {"id": user_id, "active__v": active}
+    row = {"id": known_id, "active__v": active}
     (result,) = await visit.vault.users.update(visit.caller, [row])
     done = "The user is active." if active else "The user is inactive."
-    return visit.go_with(f"/ui/users/{user_id}", result, done)
+    return visit.go_with(f"/ui/users/{known_id}", result, done)
 
 
 @router.post("/{user_id}/password")
 async def reset_password(visit: Editing, user_id: UserId) -> Response:
     """Set a user's password, which ends their sessions and access tokens."""
+    known_id = _id(visit, user_id)
     sent = visit.form.fields
     if not sent.get(PASSWORD):
-        return await _page(visit, user_id, (MISSING_PASSWORD,))
+        return await _page(visit, known_id, (MISSING_PASSWORD,))
     names = (PASSWORD, CHANGE_PASSWORD)
-    row = {"id": user_id, **{name: sent[name] for name in names if sent.get(name)}}
+    row = {"id": known_id, **{name: sent[name] for name in names if sent.get(name)}}
     (result,) = await visit.vault.users.update(visit.caller, [row])
     if result.errors:
-        return await _page(visit, user_id, result.errors)
-    return visit.go(f"/ui/users/{user_id}", "The password was set.")
+        return await _page(visit, known_id, result.errors)
+    return visit.go(f"/ui/users/{known_id}", "The password was set.")
 
 
 async def _page(

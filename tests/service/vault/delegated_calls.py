@@ -32,6 +32,8 @@ VALUES = {
     "document_id": "1",
     "major": "0",
     "minor": "1",
+    "addition": "user-action",
+    "member_kind": "Objectlifecyclestateuseraction",
 }
 """What stands in a path; any other parameter is a name of nothing."""
 

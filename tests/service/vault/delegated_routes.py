@@ -142,7 +142,7 @@ GET /ui/lifecycles/new
 POST /ui/lifecycles/new
 GET /ui/lifecycles/{name}/{state}/{addition}
 POST /ui/lifecycles/{name}/{state}/{addition}
-POST /ui/lifecycles/{name}/{state}/{kind}/{member}/remove
+POST /ui/lifecycles/{name}/{state}/{member_kind}/{member}/remove
 GET /ui/packages
 GET /ui/packages/import
 POST /ui/packages/import

@@ -402,7 +402,7 @@ PAGES_WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "POST /lifecycles/new",
         "GET /lifecycles/{name}/{state}/{addition}",
         "POST /lifecycles/{name}/{state}/{addition}",
-        "POST /lifecycles/{name}/{state}/{kind}/{member}/remove",
+        "POST /lifecycles/{name}/{state}/{member_kind}/{member}/remove",
         "POST /users",
         "GET /groups",
         "GET /profiles",

@@ -193,7 +193,6 @@ NAMES = {
     "/connections/{connection}": "/connections/{record_id}",
     "/integrations/{integration}": "/integrations/{record_id}",
     "/{part_kind}": "/{kind}",
-    "/{member_kind}": "/{kind}",
     "/exceptions/{exception}": "/exceptions/{record_id}",
     "/responses/{request}": "/responses/{record_id}",
 }

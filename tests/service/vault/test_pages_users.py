@@ -172,7 +172,7 @@ async def test_who_was_changed_meanwhile_is_not_overwritten(
 
 async def test_members_are_added_to_a_group_and_removed(api: Api, admin: Api) -> None:
     label = f"Agents {key()}"
-    user_id, username = await new_user(admin)
+    user_id, _ = await new_user(admin)
     user = (await admin.get(f"/objects/users/{user_id}")).body["users"][0]["user"]
     person = f"{user['user_first_name__v']} {user['user_last_name__v']}"
     async with browser(api.url, "admin") as visitor:
@@ -243,4 +243,4 @@ async def test_a_permission_set_and_its_profile_are_made_after_a_review(
         )
         page = await visitor.press(page, "Execute")
         page = await visitor.open(f"/ui/profiles/{own}")
-        assert "Read, edit – User Exception Messages" in page.text, page.text
+        assert "Read, edit \N{EN DASH} User Exception Messages" in page.text
