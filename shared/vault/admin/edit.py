@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
-from shared.vault.admin.error_words import labelled, marked
+from shared.vault.admin.error_advice import labelled
 from shared.vault.admin.fault_pages import status_of
+from shared.vault.admin.field_errors import at_fields
 from shared.vault.admin.inputs import Input, changed, editable, entered, inputs
 from shared.vault.admin.named_records import with_ids
 from shared.vault.admin.showing import record_path
@@ -222,9 +223,8 @@ def _said(
     target: VaultObject, shown: Sequence[Input], errors: Sequence[ApiError]
 ) -> dict[str, object]:
     """Return the inputs and errors of a form, with the labels that its page shows, and each error at its field."""
-    fields = target.fields.values()
-    inputs_now = marked(shown, errors, fields)
-    return {"inputs": inputs_now, "errors": labelled(errors, fields)}
+    said = labelled(errors, target.fields.values())
+    return {"inputs": at_fields(shown, errors), "errors": said}
 
 
 async def _edit_form(

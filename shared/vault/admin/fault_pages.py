@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.admin.error_words import advice_on
+from shared.vault.admin.error_advice import advice_on
 from shared.vault.admin.kept_forms import comes_from_here, sent_too_late
 from shared.vault.admin.rendering import render
 from shared.vault.admin.sign_in import sign_in_page

@@ -8,14 +8,23 @@ from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, assert_never
 
-from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.admin.inputs import reference_options
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    RelationshipType,
+    VaultObject,
+)
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
+    from shared.vault.admin.visit import Visit
     from shared.vault.components.registry import Registry
 
 MAX_CHOICES = 4  # fields that the page has a choice of values for
 MAX_RANGES = 4  # fields that the page has the ends of a range for
+Options = tuple[tuple[str, str], ...]
+"""Values of a field, each with its label."""
 # After the name of a field: its smallest and its largest value.
 FROM = ".from"
 TO = ".to"
@@ -27,7 +36,7 @@ class Choice:
 
     name: str
     label: str
-    options: tuple[tuple[str, str], ...]
+    options: Options
     chosen: str
 
 
@@ -119,21 +128,34 @@ def choices_of(
     registry: Registry,
     columns: Sequence[str],
     filters: Mapping[str, str],
+    few: Mapping[str, Options],
 ) -> list[Choice]:
-    """Return the fields of the list that have few values, each with these."""
+    """Return the fields of the list that have few values, each with these; ``few`` are those of references."""
     choices = []
     for name in columns:
         field = target.fields[name]
-        options = _options(target, registry, field)
+        options = few.get(name) or _options(target, registry, field)
         if options:
             chosen = filters.get(name, "")
             choices.append(Choice(name, field.label, options, chosen))
     return choices[:MAX_CHOICES]
 
 
-def _options(
-    target: VaultObject, registry: Registry, field: Field
-) -> tuple[tuple[str, str], ...]:
+async def few_records(
+    visit: Visit, target: VaultObject, columns: Sequence[str]
+) -> dict[str, Options]:
+    """Return the records to which each reference of the list may refer, where they are few, and people."""
+    found: dict[str, Options] = {}
+    for name in columns:
+        field = target.fields[name]
+        parent = field.relationship_type is RelationshipType.PARENT
+        if field.type is FieldType.OBJECT and not parent:
+            options = await reference_options(visit, field)
+            found |= {name: options} if options else {}
+    return found
+
+
+def _options(target: VaultObject, registry: Registry, field: Field) -> Options:
     """Return name and label of each value of a field; empty where they are not few."""
     lifecycle = registry.lifecycles.get(target.lifecycle or "")
     if field.name == "state__v" and lifecycle is not None:

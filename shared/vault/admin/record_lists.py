@@ -12,12 +12,13 @@ from shared.vault.admin.list_filters import (
     Range,
     choices_of,
     conditions,
+    few_records,
     filters_of,
     linked_of,
     ranges_of,
 )
 from shared.vault.admin.listing import find
-from shared.vault.admin.showing import Shower
+from shared.vault.admin.showing import Shower, people
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.queries.list_views import Selection
 
@@ -111,9 +112,15 @@ async def views_of(
 
 
 async def record_list(
-    visit: Visit, target: VaultObject, view: ListView | None = None
+    visit: Visit,
+    target: VaultObject,
+    view: ListView | None = None,
+    usual: Sequence[str] = (),
 ) -> RecordList:
-    """Return the list that the address of a visit selects; what it does not say is as the view has it."""
+    """Return the list that the address of a visit selects; what it does not say is as the view has it.
+
+    ``usual`` are its columns unless a person or the view chooses others.
+    """
     asked = visit.request.query_params
     kept = view.selection if view is not None else Selection()
     search = asked.get("search", "")
@@ -129,21 +136,23 @@ async def record_list(
         words=words,
         work_list=work_list.name if work_list is not None else "",
     )
-    return _listed(visit, target, view, selection, work_list)
+    return await _listed(visit, target, view, selection, usual)
 
 
-def _listed(
+async def _listed(
     visit: Visit,
     target: VaultObject,
     view: ListView | None,
     selection: Selection,
-    work_list: WorkList | None,
+    usual: Sequence[str],
 ) -> RecordList:
     """Return the list of a selection."""
+    work_list = _work_list(visit, target, selection.work_list)
     shower = Shower(target, visit.caller, visit.registry)
+    shower.people = await people(visit, target)
     desk = visit.vault.definition.desk
-    usual = desk.columns if desk is not None and desk.object == target.name else ()
-    columns = _columns(target, selection.columns, usual)
+    of_desk = desk.columns if desk is not None and desk.object == target.name else ()
+    columns = _columns(target, selection.columns, usual or of_desk)
     terms = conditions(target, selection.filters)
     if work_list is not None:
         terms.append(work_list.condition.format(user_id=visit.caller.user_id))
@@ -151,7 +160,8 @@ def _listed(
     order = _order(selection.sort, work_list, searched=bool(selection.words))
     found = find(selection.words)
     selected = shower.selection(columns)
-    choices = choices_of(target, visit.registry, columns, selection.filters)
+    few = await few_records(visit, target, columns) if of_desk else {}
+    choices = choices_of(target, visit.registry, columns, selection.filters, few)
     return RecordList(
         target=target,
         shower=shower,

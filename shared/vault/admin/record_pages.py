@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -17,11 +20,16 @@ from shared.vault.admin.listing import (
 from shared.vault.admin.origins import origins_of
 from shared.vault.admin.record_lists import RecordList, list_path, record_list, views_of
 from shared.vault.admin.showing import record_path
+from shared.vault.admin.similar_answers import similar_answers
 from shared.vault.admin.task_pages import workflows_of
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import disposition
 from shared.vault.audit.audit_service import AuditFilter
+from shared.vault.fulfillment.fulfillment_model import REQUEST
+
+if TYPE_CHECKING:
+    from shared.vault.queries.list_views import ListView
 
 router = APIRouter(prefix="/objects")
 
@@ -61,12 +69,28 @@ async def records(
     if usual is not None and not visit.request.query_params:
         return visit.go(list_path(object_name, usual.view_id))
     shown = await record_list(visit, target, view)
+    return await list_page(visit, shown, page, "records.html", views)
+
+
+async def list_page(
+    visit: Visit,
+    shown: RecordList,
+    page: int,
+    template: str,
+    views: Sequence[ListView] | None = None,
+) -> Response:
+    """Show a page of a list in a template, or all of it as a CSV file when the address asks for one.
+
+    ``views`` are those that the page leads to; None for a list without any.
+    """
+    object_name = shown.target.name
+    view = shown.view
     asked = visit.request.query_params
     if asked.get("format") == CSV:
         return await _csv(visit, shown)
     return visit.page(
-        "records.html",
-        target=target,
+        template,
+        target=shown.target,
         shown=shown,
         views=views,
         may_change=view is not None
@@ -74,6 +98,7 @@ async def records(
         view_is_gone=view is None and asked.get("view", ALL) != ALL,
         search_is_gone=bool(asked.get("search")) and not shown.q,
         listing=await listed(visit, shown.statement, page, PAGE_SIZE, counted=False),
+        base=visit.request.url.path,
         path=record_path(object_name, ""),
         most=MAX_EXPORTED,
     )
@@ -103,6 +128,11 @@ async def search(
 ) -> Response:
     """Go to the list of the records that have all words of a search."""
     object_of(visit, object_name)
+    return await searched(visit)
+
+
+async def searched(visit: Visit) -> Response:
+    """Go to the list of this page, of the records that have all words of the form's search."""
     # By POST, and by an id from then on: words may be names of people, which must not stand in addresses and logs.
     words = visit.form.fields.get("q", "").replace("\x00", "")[:MAX_SEARCH].strip()
     if not words:
@@ -129,6 +159,8 @@ async def record(
         again_in=again_in,
         workflows=await workflows_of(visit, object_name, shown.id),
         origins=await origins_of(visit, object_name, shown.id),
+        response=object_name == REQUEST,
+        similar=await similar_answers(visit, object_name, shown.values),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,6 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
-    from shared.vault.admin.inputs import Input
     from shared.vault.model.component_model import Field
 
 ADVICE: Mapping[ErrorType, str] = {
@@ -41,17 +40,3 @@ def _replaced(text: str, labels: Mapping[str, str]) -> str:
     for name, label in labels.items():
         text = text.replace(name, label)
     return text
-
-
-def marked(
-    inputs: Sequence[Input], errors: Sequence[ApiError], fields: Iterable[Field]
-) -> list[Input]:
-    """Return the inputs of a form, each with the text of the error that names it."""
-    said = list(zip(errors, labelled(errors, fields), strict=True))
-    return [replace(each, error=_of_input(each, said)) for each in inputs]
-
-
-def _of_input(shown: Input, said: Iterable[tuple[ApiError, ApiError]]) -> str:
-    name = f"[{shown.name}]"
-    texts = (here.message for error, here in said if name in error.message)
-    return next(texts, "")
