@@ -354,10 +354,15 @@ ANSWERS = {
     )
 }
 
+ANSWERED = {
+    "case_request__v.closed_date__v",
+    "case_response__v.response_package_link__v",
+}
+
 
 @pytest.mark.parametrize(
     ("standard", "expected"),
-    [(CRM, ANSWERS), (MEDICAL, {"case_request__v.closed_date__v"})],
+    [(CRM, ANSWERS), (MEDICAL, ANSWERED)],
 )
 def test_what_people_may_not_edit_of_business_data_is_in_no_copy(
     standard: Path, expected: set[str]
