@@ -197,6 +197,7 @@ def vault_settings(
     settings = {
         "VAULT_HOST": "127.0.0.1",
         "VAULT_PORT": str(port),
+        "VAULT_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "VAULT_DATABASE_DSN": dsn,
         "VAULT_AMQP_URL": amqp_url,
         "VAULT_STAGING_FOLDER": str(files),

@@ -122,7 +122,7 @@ def test_every_operation_is_served_or_left_out_for_a_reason_or_awaited() -> None
     assert len({(each.verb, each.path) for each in every}) == 414
     assert [each for each in every if each.served and each.reason] == []
     # A floor: it goes up with what is added, and never down.
-    assert sum(each.served for each in every) >= 261
+    assert sum(each.served for each in every) >= 294
 
 
 def test_every_route_is_listed() -> None:
