@@ -15,11 +15,14 @@ from shared.protocol.whole_numbers import LARGEST
 from shared.vault.admin.inputs import Input, entered, inputs
 from shared.vault.admin.listing import PAGE_SIZE, Listing, Page, selected
 from shared.vault.admin.showing import record_path
-from shared.vault.admin.viewing import object_of, view
+from shared.vault.admin.task_documents import contents_of, documents_of
+from shared.vault.admin.viewing import view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.workflow_tasks import step_of
+from shared.vault.components.document_model import VERSIONS
 from shared.vault.components.workflow_definitions import VERDICT
 from shared.vault.errors import VaultFault
+from shared.vault.model.field_types import DOCUMENTS
 from shared.vault.vql import literal
 from shared.vault.workflows.verdicts import COMMENT
 from shared.vault.workflows.workflow_lists import (
@@ -58,7 +61,10 @@ MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class ShownTask:
-    """A task on a page; ``name`` and ``path`` are of its record, ``owner`` is the name of its assignee."""
+    """A task on a page; ``name`` and ``path`` are of its record, ``owner`` is the name of its assignee.
+
+    The path is empty for documents, which have no page.
+    """
 
     row: Record
     name: str = ""
@@ -105,25 +111,37 @@ async def tasks(visit: Visiting, page: Page = 1) -> Response:
 
 @router.get("/tasks/{task_id}")
 async def one_task(visit: Visiting, task_id: Number) -> Response:
-    """Show a task with what the caller may do, and the record that it is about."""
+    """Show a task with what the caller may do, and the record or documents that it is about."""
     lists = visit.vault.workflow_lists
     row = await lists.task(visit.caller, task_id)
-    target = object_of(visit, row["object"])
-    record = await view(visit, target.name, row["record_id"])
+    target = contents_of(visit, row["object"])
     step = await step_of(visit.vault, row)
+    prompts = _prompts(step, target)
+    record, documents, values = None, [], {}
+    if row["object"] == DOCUMENTS:
+        ids = await lists.contents(row["workflow_id"])
+        names = [each.name for each in prompts]
+        documents = await documents_of(visit, ids, names)
+        # What is entered is of all of them: the values of one are no beginning for the others.
+        values = documents[0].values if len(documents) == 1 else {}
+    else:
+        record = await view(visit, target.name, row["record_id"])
+        values = record.values
     actions = dict(task_actions(visit.caller, row))
     fields: list[Input] = []
     if COMPLETE in actions:
-        prompts = _prompts(step, target)
-        fields = await inputs(visit, target, list(prompts), record.values)
+        fields = await inputs(visit, target, list(prompts), values)
     people = await lists.colleagues() if "reassign" in actions else []
     owners = await lists.names([row["owner_id"]] if row["owner_id"] else [])
-    shown = ShownTask(row, record.name, record.path, owners.get(row["owner_id"], ""))
+    name = record.name if record else ", ".join(each.name for each in documents)
+    path = record.path if record else ""
+    shown = ShownTask(row, name, path, owners.get(row["owner_id"], ""))
     return visit.page(
         "task.html",
         task=shown,
         step=step,
         view=record,
+        documents=documents,
         actions=actions,
         inputs=fields,
         people=[each for each in people if each[0] != row["owner_id"]],
@@ -176,7 +194,9 @@ async def run(visit: Visiting, task_id: Number, action_name: str) -> Response:
 async def cancel(visit: Visiting, workflow_id: Number) -> Response:
     """Cancel a workflow, and go to its record."""
     row = await visit.vault.workflow_lists.workflow(visit.caller, workflow_id)
-    path = record_path(row["object"], row["record_id"])
+    path = WORK
+    if row["object"] != DOCUMENTS:
+        path = record_path(row["object"], row["record_id"])
     comment = visit.form.fields.get("comment", "")
 
     async def carry_out() -> str:
@@ -240,7 +260,7 @@ async def _completion(visit: Visit, task_id: int) -> dict[str, object]:
     """Return what the form of a task completes it with: the verdict, its fields, and the comment on it."""
     row = await visit.vault.workflow_lists.task(visit.caller, task_id)
     step = await step_of(visit.vault, row)
-    target = object_of(visit, row["object"])
+    target = contents_of(visit, row["object"])
     sent = dict(visit.form.fields)
     name = sent.get(VERDICT, "")
     verdict = step.verdict(name) if name else None
@@ -264,7 +284,8 @@ def _prompts(step: Step, target: VaultObject) -> list[Field]:
 
 
 def _known(prompts: Sequence[FieldPrompt], target: VaultObject) -> list[Field]:
-    names = dict.fromkeys(each.field for each in prompts if each.object == target.name)
+    owner = DOCUMENTS if target.name == VERSIONS else target.name
+    names = dict.fromkeys(each.field for each in prompts if each.object == owner)
     return [target.fields[name] for name in names if name in target.fields]
 
 
@@ -274,6 +295,8 @@ async def _with_records(visit: Visit, rows: Sequence[Record]) -> list[ShownTask]
     for row in rows:
         ids[row["object"]].append(row["record_id"])
     names: dict[tuple[str, str], str] = {}
+    for document in await documents_of(visit, set(ids.pop(DOCUMENTS, []))):
+        names[DOCUMENTS, str(document.values["id"])] = document.name
     for object_name, record_ids in ids.items():
         listed = ", ".join(literal(each) for each in dict.fromkeys(record_ids))
         statement = (
@@ -284,5 +307,7 @@ async def _with_records(visit: Visit, rows: Sequence[Record]) -> list[ShownTask]
     shown: list[ShownTask] = []
     for row in rows:
         own = row["object"], row["record_id"]
-        shown.append(ShownTask(row, names.get(own, own[1]), record_path(*own)))
+        # Documents have no page: the task's own shows them.
+        path = "" if row["object"] == DOCUMENTS else record_path(*own)
+        shown.append(ShownTask(row, names.get(own, own[1]), path))
     return shown

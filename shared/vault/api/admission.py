@@ -21,6 +21,7 @@ from shared.vault.access.permissions import (
     require_own,
 )
 from shared.vault.api.request_context import SignedIn, vault_of
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
 from shared.vault.integrations.reference_lookups import OBJECT as LOOKUP
 from shared.vault.security.group_service import OBJECT as GROUP
@@ -75,6 +76,18 @@ def allowed_with_documents(operation: Operation) -> Admission:
     return admit
 
 
+async def _changing_templates(request: Request, caller: SignedIn) -> Caller:
+    """Admit callers who may change document templates."""
+    vault_of(request).document_templates.require_changing(caller)
+    return caller
+
+
+async def _exporting_documents(request: Request, caller: SignedIn) -> Caller:
+    """Admit callers who may read documents and use the staging area."""
+    vault_of(request).document_exports.require(caller)
+    return caller
+
+
 async def _creating_records(
     request: Request, caller: SignedIn, object_name: str
 ) -> Caller:
@@ -97,6 +110,12 @@ async def _changing_attachments(
 async def _changing_components(caller: SignedIn) -> Caller:
     """Admit callers who may change components of some type."""
     authorize_components(caller)
+    return caller
+
+
+async def _changing_lifecycles(caller: SignedIn) -> Caller:
+    """Admit callers who may change lifecycles of records."""
+    authorize_components(caller, [ComponentKind.LIFECYCLE])
     return caller
 
 
@@ -158,6 +177,8 @@ ChangesAttachments = Annotated[Caller, Depends(_changing_attachments)]
 ReadsDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.READ))]
 CreatesDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.CREATE))]
 EditsDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.EDIT))]
+ChangesTemplates = Annotated[Caller, Depends(_changing_templates)]
+ExportsDocuments = Annotated[Caller, Depends(_exporting_documents)]
 DeletesDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.DELETE))]
 
 CreatesUsers = Annotated[Caller, Depends(_creating_users)]
@@ -169,6 +190,8 @@ CreatesGroups = Annotated[Caller, Depends(allowed_on(GROUP, Operation.CREATE))]
 EditsGroups = Annotated[Caller, Depends(allowed_on(GROUP, Operation.EDIT))]
 
 ChangesComponents = Annotated[Caller, Depends(_changing_components)]
+ReadsApiUsage = Annotated[Caller, Depends(holding(Grant.READ_AUDIT))]
+ChangesLifecycles = Annotated[Caller, Depends(_changing_lifecycles)]
 ExecutesMdl = Annotated[Caller, Depends(holding(Grant.EXECUTE_MDL))]
 ManagesPackages = Annotated[Caller, Depends(holding(Grant.MANAGE_PACKAGES))]
 UsesLoader = Annotated[Caller, Depends(holding(Grant.USE_LOADER))]

@@ -30,10 +30,16 @@ from shared.vault.api import (
     document_actions,
     document_attachments,
     document_batch,
+    document_events,
+    document_export,
     document_files,
     document_locks,
     document_metadata,
+    document_relationships,
     document_roles,
+    document_templates,
+    document_tokens,
+    document_workflows,
     documents,
     domain,
     exceptions,
@@ -54,9 +60,11 @@ from shared.vault.api import (
     record_jobs,
     records,
     rehearsal,
+    role_rules,
     roles,
     scim,
     staging,
+    usage_log,
     users,
     version_batch,
     workflow_bulk,
@@ -82,6 +90,7 @@ from shared.vault.api.response_envelope import (
     on_invalid_parameter,
 )
 from shared.vault.api.single_slashes import SingleSlashes
+from shared.vault.api.usage_notes import UsageNotes
 from shared.vault.api.xml_answers import XmlAnswers
 from shared.vault.errors import VaultFault
 
@@ -114,6 +123,7 @@ CHAPTERS = (
     workflow_tasks,  # before the workflows: `tasks` is no workflow's id
     workflows,
     workflow_bulk,
+    role_rules,  # before the components: `role_assignment_rule` is no component type
     mdl,
     connections,
     queues,
@@ -124,6 +134,7 @@ CHAPTERS = (
     loader,
     packages,
     audit,
+    usage_log,
     integrations,
     reconciliations,
     lookup_sheets,
@@ -131,7 +142,13 @@ CHAPTERS = (
     rehearsal,
     document_batch,  # before the documents: `batch` is no document's id
     document_actions,
+    document_workflows,
     version_batch,
+    document_export,
+    document_relationships,
+    document_templates,  # before the documents: `templates` is no document's id
+    document_tokens,
+    document_events,
     documents,
     document_files,
     document_attachments,
@@ -157,7 +174,7 @@ TAGS = [
     },
     {
         "name": "Workflows",
-        "description": "Object workflows of records, and the tasks that they give to users.",
+        "description": "Workflows of records and documents, and the tasks that they give to users.",
     },
     {
         "name": "Notifications",
@@ -306,6 +323,7 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     # The last one added is the outermost: headers belong on the answers to faults as well.
     app.add_middleware(Faults)
     app.add_middleware(Detour, layer=XmlAnswers, needed=_asks_for_xml)
+    app.add_middleware(UsageNotes, usage=vault.api_usage)
     app.add_middleware(
         ApiHeaders, vault_id=vault.vault_id, burst_limit=vault.settings.burst_limit
     )

@@ -96,6 +96,6 @@ def _json(role: str, members: dict[str, list[int] | None]) -> dict[str, object]:
         "name": role,
         "users": members["users"] or [],
         "groups": members["groups"] or [],
-        # The Vault assigns no roles itself: every assignment was made by a caller.
+        # What the Vault assigns by a rule is changed by callers like what they have assigned.
         "assignment_type": MANUAL,
     }

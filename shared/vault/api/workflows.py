@@ -34,6 +34,7 @@ USER = re.compile(r"(?:user:)?([0-9]{1,18})")
 RECORD = re.compile(r"Object:([a-z0-9_]{1,100})\.([A-Za-z0-9]{1,50})")
 MAX_RECORDS = 100
 MULTI_RECORD = "multirecordworkflow"
+MULTI_DOCUMENT = "multidocworkflow"
 
 Id = Annotated[int, Path(ge=1, le=LARGEST)]
 PageSize = Annotated[int, Query(ge=1, le=MAX_PAGE)]
@@ -82,7 +83,8 @@ async def listed(
 async def startable(request: Request, caller: SignedIn) -> Response:
     """Lists the workflows for records that the caller may edit."""
     offered = vault_of(request).workflows.offered(caller)
-    return envelope.success(data=[_offered_json(each) for each in offered])
+    shown = [offered_json(each) for each in offered if not each.of_documents]
+    return envelope.success(data=shown)
 
 
 @router.get("/actions/{workflow_name}", summary="What the start of a workflow asks for")
@@ -90,7 +92,7 @@ async def start_metadata(
     request: Request, caller: SignedIn, workflow_name: str
 ) -> Response:
     """Returns a workflow with the parameters of its start: records, a description, and participants."""
-    definition = _named(request, caller, workflow_name)
+    definition = workflow_named(request, caller, workflow_name)
     contents = {"label": "Contents", "name": "contents__sys"}
     text = {"multi_value": False, "label": "Description", "name": "description__sys"}
     controls: list[dict[str, object]] = [
@@ -98,7 +100,7 @@ async def start_metadata(
         {"prompts": [text], "type": "description", "label": "Description"},
     ]
     controls += participant_controls(definition)
-    return envelope.success(data={**_offered_json(definition), "controls": controls})
+    return envelope.success(data={**offered_json(definition), "controls": controls})
 
 
 START = form_documentation(
@@ -117,7 +119,7 @@ START = form_documentation(
 )
 async def start(request: Request, caller: SignedIn, workflow_name: str) -> Response:
     """Starts the workflow with up to 100 records of one object: all of them enter it, or none."""
-    definition = _named(request, caller, workflow_name)
+    definition = workflow_named(request, caller, workflow_name)
     inputs = await read_fields(request)
     contents, description = required(inputs, "contents__sys", "description__sys")
     object_name, ids = _contents(contents)
@@ -309,14 +311,16 @@ def filter_of(
     return WorkflowFilter(object_name, record_id, user_id, statuses)
 
 
-def _named(request: Request, caller: Caller, name: str) -> WorkflowDefinition:
+def workflow_named(
+    request: Request, caller: Caller, name: str, *, of_documents: bool = False
+) -> WorkflowDefinition:
     """Return the workflow that a path names: ``Objectworkflow.{name}``.
 
     :raises VaultFault: INVALID_DATA when the caller can start none of this name.
     """
     own = name.removeprefix(f"{ComponentKind.WORKFLOW}.")
     for definition in vault_of(request).workflows.offered(caller):
-        if definition.name == own:
+        if definition.name == own and definition.of_documents == of_documents:
             return definition
     message = f"There is no workflow [{name[:100]}] to start"
     raise VaultFault(ErrorType.INVALID_DATA, message)
@@ -335,11 +339,12 @@ def _contents(text: str) -> tuple[str, list[str]]:
     return objects.pop(), [match[2] for match in matches if match]
 
 
-def _offered_json(definition: WorkflowDefinition) -> dict[str, object]:
+def offered_json(definition: WorkflowDefinition) -> dict[str, object]:
+    """Return a workflow as the API offers it for its start."""
     return {
         "name": f"{ComponentKind.WORKFLOW}.{definition.name}",
         "label": definition.label,
-        "type": MULTI_RECORD,
+        "type": MULTI_DOCUMENT if definition.of_documents else MULTI_RECORD,
         "cardinality": "OneOrMany" if definition.multiple else "One",
     }
 

@@ -114,6 +114,8 @@ class Vault(VaultServices):
         self._stack.push_async_callback(self.connector.close)
         await self.burst.start()
         self._stack.push_async_callback(self.burst.stop)
+        await self.api_usage.start()
+        self._stack.push_async_callback(self.api_usage.stop)
 
     async def _start_queues(self) -> None:
         # Pushed first, hence closed last: the relay stops before its connection.

@@ -22,9 +22,11 @@ from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.connection_service import Connections
 from shared.vault.connections.connector_questions import ConnectorQuestions
 from shared.vault.connections.handshake import Identity
+from shared.vault.documents.document_workflows import DocumentContent
 from shared.vault.exceptions import exception_triggers, ignoring
 from shared.vault.exceptions.bulk_retry import BulkRetries
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
+from shared.vault.fulfillment.package_making import PackageMaking
 from shared.vault.integrations import integration_triggers as integrations
 from shared.vault.integrations import reference_lookups
 from shared.vault.integrations.reconciliation_gauges import ReconciliationGauges
@@ -54,10 +56,12 @@ from shared.vault.records.deletions import DeletionService
 from shared.vault.records.named_actions import NamedActions
 from shared.vault.records.picklist_service import PicklistService
 from shared.vault.records.record_service import RecordService
+from shared.vault.records.role_rule_service import RoleRuleService
 from shared.vault.records.role_service import RoleService
 from shared.vault.rehearsal.delivery_faults import DeliveryFaults
 from shared.vault.rehearsal.rehearsal_service import RehearsalService
 from shared.vault.security import user_records
+from shared.vault.security.api_usage import ApiUsageLog
 from shared.vault.security.call_limits import BurstLimits, ConfigurationMode
 from shared.vault.security.delegations import Delegations
 from shared.vault.security.group_service import GroupService
@@ -69,6 +73,7 @@ from shared.vault.security.user_service import UserService
 from shared.vault.storage.database import Database, Notifications
 from shared.vault.workflows.bulk_actions import BulkWorkflowActions
 from shared.vault.workflows.task_service import TaskService
+from shared.vault.workflows.workflow_content import RecordContent
 from shared.vault.workflows.workflow_engine import WorkflowEngine
 from shared.vault.workflows.workflow_lists import WorkflowLists
 from shared.vault.workflows.workflow_service import WorkflowService
@@ -149,6 +154,7 @@ class VaultServices(FileServices):
             settings.sessions_per_user,
         )
         self.burst = BurstLimits(self.database, settings.burst_limits, delay)
+        self.api_usage = ApiUsageLog(self.database)
         self.delegations = Delegations(self.database, self.security.sessions, profiles)
         self.groups = GroupService(self.database, self.components)
         self.configuration_mode = ConfigurationMode(self.database)
@@ -173,6 +179,7 @@ class VaultServices(FileServices):
         self.user_directory = UserDirectory(self.database, self.vault_id)
         self.picklists = PicklistService(self.components)
         self.roles = RoleService(self.database, self.components, self.records)
+        self.role_rules = RoleRuleService(self.database, self.components)
         self.actions = ActionService(self.components, self.records)
         self.connections = Connections(
             self.database,
@@ -237,7 +244,18 @@ class VaultServices(FileServices):
         async def enter(context: ActionContext, state: str) -> None:
             await self.records.actions.enter(context, state)
 
-        self.workflow_engine = WorkflowEngine(notifier.notify, enter)
+        self.workflow_engine = WorkflowEngine(
+            notifier.notify,
+            RecordContent(enter),
+            DocumentContent(lambda: self.documents),
+        )
+
+        async def repeat(context: ActionContext, action: str) -> None:
+            await self.records.actions.repeat(context, action)
+
+        settings = self.settings
+        url = str(settings.public_url or settings.url or "")
+        packages = PackageMaking(url, settings.response_package_days, repeat)
         return {
             **entry_actions.ACTIONS,
             **connection_rules.ACTIONS,
@@ -245,6 +263,8 @@ class VaultServices(FileServices):
             "ignore": ignoring.ignore,
             "notify": notifier.notify,
             START_WORKFLOW: self.workflow_engine.start_workflow,
+            "make_response_package": packages.make,
+            "revoke_response_package": packages.revoke,
             **self.definition.actions,
         }
 

@@ -12,7 +12,7 @@ from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import AuditTrail
 from shared.vault.components.mdl_writing import render
 from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
-from shared.vault.model.field_types import quoted, table
+from shared.vault.model.field_types import DOCUMENTS, quoted, table
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -52,6 +52,9 @@ class AuditAction(StrEnum):
     REASSIGN_TASK = "Reassign Task"
     CANCEL_TASK = "Cancel Task"
     CHANGE_DUE_DATE = "Change Due Date"
+    MAKE_PACKAGE = "Make Response Package"
+    REVOKE_PACKAGE = "Revoke Response Package"
+    OPEN_PACKAGE = "Open Response Package"
 
 
 SYSTEM = AuditTrail.SYSTEM
@@ -205,8 +208,11 @@ async def records_noted(
     ids: Sequence[str],
     text: str,
 ) -> None:
-    """Write entries for what happened with records beside their fields: a step of a workflow, say."""
-    if ids and is_audited(registry, object_name):
+    """Write entries for what happened with records, or documents, beside their fields: a step of a workflow, say."""
+    if ids and object_name == DOCUMENTS:
+        noted = [(each, None, None, text_of(text)) for each in ids]
+        await connection.execute(DOCUMENT, *author(caller), action, *_columns(noted))
+    elif ids and is_audited(registry, object_name):
         values = (action, object_name, text_of(text), ids)
         await connection.execute(NOTED, *author(caller), *values)
 

@@ -15,6 +15,7 @@ from shared.vault.model.component_model import (
     LifecycleState,
     VaultObject,
 )
+from shared.vault.model.field_types import DOCUMENTS
 
 __all__ = [
     "ComponentError",
@@ -29,6 +30,7 @@ __all__ = [
     "values_query",
 ]
 
+NO_TARGETS: Mapping[str, vql.Target] = {}
 HIDDEN = "—"
 """What stands in a text for a value that its reader may not read."""
 
@@ -56,16 +58,20 @@ def values_query(
     object_name: str,
     registry: Registry,
     ids: Sequence[str],
+    targets: Mapping[str, vql.Target] = NO_TARGETS,
 ) -> vql.CompiledQuery:
     """Return the query for these fields of the records; its first column is the id.
+
+    ``targets`` has ``documents`` where the records are documents.
 
     :raises VqlError: if the object, or what it refers to, lacks one of them.
     """
     # A template may name the id as well, and a query names each field once.
     columns = dict.fromkeys(["id", *paths])
     selected = ", ".join(columns)
-    text = f"SELECT {selected} FROM {object_name} WHERE id CONTAINS ({_literals(ids)})"
-    return vql.compile_query(vql.parse(text), registry, _everything)
+    listed = _literals(object_name, ids)
+    text = f"SELECT {selected} FROM {object_name} WHERE id CONTAINS ({listed})"
+    return vql.compile_query(vql.parse(text), registry, _everything, targets=targets)
 
 
 def readable_paths(
@@ -73,6 +79,7 @@ def readable_paths(
     object_name: str,
     registry: Registry,
     readable: vql.Readable,
+    targets: Mapping[str, vql.Target] = NO_TARGETS,
 ) -> frozenset[str]:
     """Return those of the fields that a reader of these objects may see: their object, and each one on the way to it.
 
@@ -82,7 +89,7 @@ def readable_paths(
     for path in paths:
         query = vql.parse(f"SELECT {path} FROM {object_name}")
         try:
-            vql.compile_query(query, registry, readable)
+            vql.compile_query(query, registry, readable, targets=targets)
         except vql.VqlNameError as error:
             if error.type is not ErrorType.INSUFFICIENT_ACCESS:
                 raise
@@ -166,16 +173,17 @@ def satisfied_query(
     object_name: str,
     registry: Registry,
     ids: Collection[str],
+    targets: Mapping[str, vql.Target] = NO_TARGETS,
 ) -> vql.CompiledQuery:
     """Return the query for those of the records that meet the criteria; its one column is the id.
 
     :raises VqlError: if it is not VQL, or names what the object does not have.
     """
-    records = f"id CONTAINS ({_literals(ids)})"
+    records = f"id CONTAINS ({_literals(object_name, ids)})"
     # In parentheses, for the criteria may have an OR.
     conditions = f"{records} AND ({criteria})"
     text = f"SELECT id FROM {object_name} WHERE {conditions}"
-    return vql.compile_query(vql.parse(text), registry, _everything)
+    return vql.compile_query(vql.parse(text), registry, _everything, targets=targets)
 
 
 def value_query(
@@ -183,13 +191,15 @@ def value_query(
     object_name: str,
     registry: Registry,
     ids: Collection[str],
+    targets: Mapping[str, vql.Target] = NO_TARGETS,
 ) -> vql.CompiledQuery:
     """Return the query for the values of a field of the records; its columns are the id and the value.
 
     :raises VqlError: if the object does not have the field.
     """
-    text = f"SELECT id, {field} FROM {object_name} WHERE id CONTAINS ({_literals(ids)})"
-    return vql.compile_query(vql.parse(text), registry, _everything)
+    listed = _literals(object_name, ids)
+    text = f"SELECT id, {field} FROM {object_name} WHERE id CONTAINS ({listed})"
+    return vql.compile_query(vql.parse(text), registry, _everything, targets=targets)
 
 
 def _check_state_criteria(
@@ -206,8 +216,10 @@ def _check_state_criteria(
             raise ComponentError(f"{where}: {error}") from error
 
 
-def _literals(ids: Collection[str]) -> str:
-    """Return ids as VQL strings, joined by commas."""
+def _literals(object_name: str, ids: Collection[str]) -> str:
+    """Return ids as VQL writes them, joined by commas: strings, and numbers of documents."""
+    if object_name == DOCUMENTS:
+        return ", ".join(str(int(identifier)) for identifier in ids)
     literals = []
     for identifier in ids:
         escaped = identifier.replace("\\", "\\\\").replace("'", "\\'")

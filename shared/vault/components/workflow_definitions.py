@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from shared.vault.components.component_kinds import PartKind
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Embedded
 from shared.vault.components.lifecycles import last_name
 from shared.vault.components.strict_xml import XmlFault, parse_xml
+from shared.vault.model.field_types import DOCUMENTS
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element  # reads no XML itself  # nosec B405
@@ -35,6 +36,8 @@ __all__ = [
 VERDICT = "verdict_public_key__c"
 OWNER = "workflow_owner__sys"
 """The participant that every workflow has: whoever owns it."""
+ENVELOPE = "envelope_lifecycle__sys"
+"""The lifecycle of workflows that documents enter; which ones, ``document_lifecycles`` may say."""
 
 _USER_TASK = "userTask"
 MAX_STEPS = 200
@@ -151,7 +154,7 @@ class Step:
 
 @dataclass(frozen=True)
 class WorkflowDefinition:
-    """An object workflow: the lifecycles whose records it is for, its steps, and the controls of its start step."""
+    """A workflow: the lifecycles whose records or documents enter it, its steps, and the controls of its start step."""
 
     name: str
     label: str
@@ -161,6 +164,12 @@ class WorkflowDefinition:
     participants: Mapping[str, ParticipantControl]
     multiple: bool = False
     cancellation_comment: bool = False
+    document_lifecycles: tuple[str, ...] = ()
+
+    @property
+    def of_documents(self) -> bool:
+        """Return whether documents enter it, and no records."""
+        return ENVELOPE in self.lifecycles
 
     @property
     def start(self) -> Step | None:
@@ -195,6 +204,7 @@ def read_workflow(component: Component) -> WorkflowDefinition:
         participants,
         component.text("cardinality") == "OneOrMany",
         component.flag("cancellation_comment"),
+        tuple(map(last_name, component.texts("document_lifecycles"))),
     )
 
 
@@ -259,10 +269,7 @@ def _of_step(step: Step, definition: WorkflowDefinition) -> Iterator[str]:
 
 def _detail(part: Component) -> tuple[Element | None, str]:
     """Return the root of a step's XML, None without one; and why it cannot be read."""
-    return _parsed(part.first("step_detail"))
-
-
-def _parsed(value: Scalar | None) -> tuple[Element | None, str]:
+    value = part.first("step_detail")
     text = value.content if isinstance(value, Embedded) else str(value or "")
     if not text.strip():
         return None, ""
@@ -340,7 +347,9 @@ def _of_controls(root: Element | None) -> Iterator[FieldPrompt]:
 
 def _prompts(owner: Element) -> Iterator[FieldPrompt]:
     for each in owner.findall("field"):
-        _, _, path = each.get("reference", "").partition(".")
+        kind, _, path = each.get("reference", "").partition(".")
+        if kind == ComponentKind.DOCUMENT_FIELD:
+            path = f"{DOCUMENTS}.{path}"
         object_name, _, name = path.partition(".")
         if name:
             yield FieldPrompt(object_name, name, _is_true(each.get("required")))
@@ -370,16 +379,9 @@ def _task_condition(conditions: Sequence[Element]) -> TaskCondition | None:
     (function,) = conditions
     if not function.get("qualifier", "").endswith(_USER_TASK):
         return None
-    groups = [
-        each
-        for each in function.findall("expression")
-        if each.get("operator") == "argumentGroup"
-    ]
-    methods = [
-        each
-        for each in function.findall("expression")
-        if each.get("operator") == "method"
-    ]
+    parts = function.findall("expression")
+    groups = [each for each in parts if each.get("operator") == "argumentGroup"]
+    methods = [each for each in parts if each.get("operator") == "method"]
     arguments = {
         (each.findtext("value") or "").strip(): _argument(each) for each in groups
     }

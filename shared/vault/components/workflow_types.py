@@ -65,6 +65,9 @@ WORKFLOW = ComponentType(
         text("label", LABEL_LENGTH),
         flag("active"),
         component("object_lifecycles", LIFECYCLE.name, multi_value=True),
+        component(
+            "document_lifecycles", ComponentKind.DOCUMENT_LIFECYCLE, multi_value=True
+        ),
         text("description", 500),
         flag("auto_start"),
         flag("cancellation_comment"),

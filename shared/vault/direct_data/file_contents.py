@@ -24,6 +24,7 @@ from shared.vault.direct_data.table_extracts import (
     log_extracts,
     table_extracts,
 )
+from shared.vault.direct_data.workflow_extracts import workflow_extracts
 from shared.vault.model.field_types import table
 
 if TYPE_CHECKING:
@@ -101,7 +102,10 @@ class FileContents:
         self._connection = connection
         self._registry = registry
         self._folder = folder
-        self._tables = table_extracts(registry.objects, registry.documents)
+        self._tables = [
+            *table_extracts(registry.objects, registry.documents),
+            *workflow_extracts(registry.documents),
+        ]
         self._written = Written()
 
     async def full(self) -> Written:

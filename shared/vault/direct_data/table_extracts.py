@@ -9,7 +9,7 @@ from typing import assert_never
 
 from shared.vault.access.permissions import AuditTrail
 from shared.vault.audit.trails import TRAILS, Trail
-from shared.vault.components.document_model import VERSIONS
+from shared.vault.components.document_model import RELATIONSHIPS, VERSIONS
 from shared.vault.model.component_model import (
     DocumentModel,
     Field,
@@ -170,7 +170,7 @@ def _version_columns(document: Field, version: Field) -> Iterator[Column]:
         "EXISTS (SELECT FROM platform.document_file r"
         f" WHERE r.version_id = t.version_id AND r.rendition = '{RENDITION}')"
     )
-    modified = _moment("t.version_modified_date__v")
+    modified = moment_text("t.version_modified_date__v")
     yield Column("id", version.label, text, "t.version_id", ID_LENGTH)
     yield Column("modified_date__v", "Modified Date", moment, modified)
     yield Column("doc_id", document.label, number, "t.id")
@@ -186,6 +186,45 @@ def _version_columns(document: Field, version: Field) -> Iterator[Column]:
         f"CASE WHEN {has_rendition} THEN {path} || '/renditions/{RENDITION}' END"
     )
     yield Column("rendition_file", "Rendition File", text, rendition, 255)
+
+
+def relationship_extract() -> TableExtract:
+    """Return the extract of relationships between documents."""
+    text, number, date = ColumnType.STRING, ColumnType.NUMBER, ColumnType.DATE_TIME
+    created = moment_text("t.created_date")
+    # A relationship is never changed: it is made, and removed.
+    columns = [
+        Column("id", "ID", number, "t.id"),
+        Column("modified_date__v", "Modified Date", date, created),
+        Column("modified_by__v", "Modified By", text, "t.created_by", ID_LENGTH),
+    ]
+    for end in ("source", "target"):
+        version, title = f"t.{end}_version", end.capitalize()
+        key, label = f"{end}_version_id", f"{title} Version ID"
+        columns += [
+            Column(f"{end}_doc_id__v", f"{title} Document", number, f"t.{end}_id"),
+            Column(key, label, text, version, ID_LENGTH),
+        ]
+        for place, part in ((2, "major"), (3, "minor")):
+            name, label = f"{end}_{part}_version__v", f"{title} {part.title()} Version"
+            sql = f"split_part({version}, '_', {place})"
+            columns.append(Column(name, label, number, sql))
+    kind, vault = "t.relationship_type", "NULL::text"
+    columns += [
+        Column("relationship_type__v", "Relationship Type", text, kind, TEXT_LENGTH),
+        Column("source_vault_id__v", "Source Vault ID", text, vault, ID_LENGTH),
+        Column("created_date__v", "Created Date", date, created),
+        Column("created_by__v", "Created By", text, "t.created_by", ID_LENGTH),
+    ]
+    return TableExtract(
+        "Document",
+        RELATIONSHIPS,
+        "Document Relationship",
+        tuple(columns),
+        "platform.document_relationship t",
+        "t.created_date",
+        RELATIONSHIPS,
+    )
 
 
 def log_extracts() -> list[TableExtract]:
@@ -277,7 +316,7 @@ def _text_sql(field: Field, sql: str) -> str:
         case ValueClass.DATE:
             return f"to_char({sql}, 'YYYY-MM-DD')"
         case ValueClass.DATE_TIME:
-            return _moment(sql)
+            return moment_text(sql)
         case _:
             assert_never(values)
 
@@ -328,7 +367,8 @@ def _related(field: Field, kind: ColumnType) -> str | None:
             assert_never(kind)
 
 
-def _moment(sql: str) -> str:
+def moment_text(sql: str) -> str:
+    """Return the SQL of a moment as the extracts write it."""
     return f"to_char({sql} AT TIME ZONE 'UTC', {MOMENT})"
 
 
@@ -339,4 +379,6 @@ def table_extracts(
     active = sorted(name for name, each in objects.items() if each.active)
     extracts = [object_extract(objects[name]) for name in active]
     versions = document_extract(documents)
-    return extracts if versions is None else [*extracts, versions]
+    if versions is None:
+        return extracts
+    return [*extracts, versions, relationship_extract()]

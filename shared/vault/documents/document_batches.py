@@ -12,6 +12,7 @@ from shared.vault.components.document_model import VERSIONS
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_content import file_name
 from shared.vault.documents.document_keys import ID, fail_taken, named
+from shared.vault.documents.document_role_rules import fill_document_roles
 from shared.vault.documents.document_store import Place, SourceFile, keep_file
 from shared.vault.documents.unchanged_fields import Texts, without_unchanged
 from shared.vault.documents.versions import (
@@ -126,6 +127,7 @@ class DocumentBatches:
             stored.append(version)
         if stored:
             await store.insert(connection, versions, stored)
+            await fill_document_roles(connection, caller, versions, stored)
         for at, version in zip(accepted, stored, strict=True):
             file = files[at]
             if isinstance(file, SourceFile):

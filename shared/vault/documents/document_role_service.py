@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation
-from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import VERSIONS
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_batches import require_size
 from shared.vault.documents.document_keys import MAX_ID
+from shared.vault.documents.document_role_rules import note_role_edits
 from shared.vault.documents.document_store import Place
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.field_types import DOCUMENTS
@@ -197,15 +197,7 @@ async def _store(
         if not row.errors:
             assignments.append((str(row.document_id), roles.assignments))
     edits = await change_roles(connection, DOCUMENTS, assignments, change)
-    lines = {
-        int(former["id"]): [
-            (name, former.get(name), value)
-            for name, value in current.items()
-            if former.get(name) != value
-        ]
-        for former, current in edits
-    }
-    await entries.documents_changed(connection, caller, entries.EDIT, lines)
+    await note_role_edits(connection, caller, edits)
 
 
 def _result(row: _Row) -> RowResult:

@@ -12,11 +12,13 @@ from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
 from shared.vault.documents import document_store as store
+from shared.vault.documents import relationship_store as relationships
 from shared.vault.documents.document_locks import (
     check_in,
     forget_lock,
     require_unlocked,
 )
+from shared.vault.documents.document_role_rules import fill_document_roles
 from shared.vault.documents.document_states import (
     AuditLine,
     becomes_steady,
@@ -121,6 +123,7 @@ class DocumentService:
             writing = await self.writing(connection, caller)
             first = first_version(writing, document_id, beginning, row.values)
             await store.insert(connection, versions, [first])
+            await fill_document_roles(connection, caller, versions, [first])
             if file is not None:
                 version = version_id(document_id, beginning.number)
                 await keep_file(connection, version, SOURCE_FILE, file)
@@ -185,6 +188,9 @@ class DocumentService:
         writing = await self.writing(connection, caller)
         draft = latest_version(writing, values, lifecycle, number)
         await store.insert(connection, versions, [draft])
+        registry = self._components.registry
+        followed = (before["id"], str(draft["id"]))
+        await relationships.carry_forward(connection, caller, registry, *followed)
         return number
 
     async def update(
@@ -198,20 +204,29 @@ class DocumentService:
         :raises VaultFault: INVALID_DATA when there is no such version.
         """
 
-        async def work(connection: Connection) -> list[RowResult]:
-            model, versions = self.model(caller, Operation.EDIT)
-            before = await store.locked(connection, versions, place)
-            calls = [(before["id"], fields)]
-            (own,) = await without_unchanged(connection, model, calls)
-            row = await self._read(connection, caller, versions, own)
-            record_id = str(place.document_id)
-            if row.errors:
-                return [row.refused(record_id).result()]
-            await self.change(connection, caller, versions, [(before, row.values)])
-            return [RowResult(id=record_id, event=UPDATED)]
+        async def work(connection: Connection) -> RowResult:
+            return await self.update_in(connection, caller, place, fields)
 
-        results = await self._records.carry_out(work, VERSIONS)
-        return results[0]
+        return await self._records.carry_out(work, VERSIONS)
+
+    async def update_in(
+        self,
+        connection: Connection,
+        caller: Caller,
+        place: Place,
+        fields: Mapping[str, str],
+    ) -> RowResult:
+        """Change fields of a version in a transaction that holds documents; as ``update`` does otherwise."""
+        model, versions = self.model(caller, Operation.EDIT)
+        before = await store.locked(connection, versions, place)
+        calls = [(before["id"], fields)]
+        (own,) = await without_unchanged(connection, model, calls)
+        row = await self._read(connection, caller, versions, own)
+        record_id = str(place.document_id)
+        if row.errors:
+            return row.refused(record_id).result()
+        await self.change(connection, caller, versions, [(before, row.values)])
+        return RowResult(id=record_id, event=UPDATED)
 
     async def delete(self, caller: Caller, place: Place) -> None:
         """Delete a document, or the version that the place names.
@@ -229,6 +244,10 @@ class DocumentService:
             if place.number is None:
                 deleted = str(place.document_id)
                 await forget_lock(connection, place.document_id)
+                await connection.execute(store.DELETE_EVENTS, place.document_id)
+                await relationships.forget_document(
+                    connection, caller, place.document_id
+                )
                 await forget_roles(connection, [DOCUMENTS], [deleted])
                 await forget_attachments(connection, [DOCUMENTS], [deleted])
             elif len(ids) == 1:
@@ -239,10 +258,12 @@ class DocumentService:
             else:
                 deleted = found["id"]
                 ids = [deleted]
+                await relationships.forget_version(connection, caller, deleted)
                 lines = [("version", str(place.number), None)]
             # The versions, too: copies of the Vault have a row for each.
             await note_deletions(connection, {DOCUMENTS: [deleted], VERSIONS: ids})
             await connection.execute(store.DELETE_FILES, ids)
+            await connection.execute(store.DELETE_TOKENS, ids)
             await connection.execute(store.DELETE, ids)
             await connection.execute(store.MAKE_LATEST, place.document_id)
             await entries.document_changed(
@@ -284,35 +305,38 @@ class DocumentService:
             lifecycle, state = state_of(model, before)
             action = offered(state, action_name)
             following = lifecycle.states[action.next_state or ""]
-            changes = {"status__v": following.name}
-            await self.change(connection, caller, versions, [(before, changes)])
-            if becomes_steady(state, following):
-                await make_steady(
-                    connection, caller, self._vault_id, lifecycle, before, following
-                )
-            await self._enter(connection, caller, following, place.document_id)
+            await self.enter(connection, caller, before, following)
 
         await self._records.carry_out(work, VERSIONS)
 
-    async def _enter(
+    async def enter(
         self,
         connection: Connection,
         caller: Caller,
-        state: LifecycleState,
-        document_id: int,
+        before: Record,
+        following: LifecycleState,
     ) -> None:
-        """Run the entry actions of the state that a document has changed to.
+        """Move a locked version to a state of its lifecycle: number one that becomes steady, run the entry actions.
 
         :raises VaultFault: the error of the first entry action that refuses the change.
         """
-        documents = VaultObject(DOCUMENTS, "Document", "Documents", "")
         registry = self._components.registry
-        ids = (str(document_id),)
+        model, versions = registry.documents, registry.documents.versions
+        lifecycle, state = state_of(model, before)
+        if versions is not None:
+            changes = {"status__v": following.name}
+            await self.change(connection, caller, versions, [(before, changes)])
+        if becomes_steady(state, following):
+            await make_steady(
+                connection, caller, self._vault_id, lifecycle, before, following
+            )
+        documents = VaultObject(DOCUMENTS, "Document", "Documents", "")
+        ids = (str(before[DOCUMENT_ID]),)
         context = ActionContext(
             connection, caller, registry, documents, ids, self._records
         )
         try:
-            await self._records.actions.run_entry_actions(context, state)
+            await self._records.actions.run_entry_actions(context, following)
         except RowsRefused as refusal:
             error = next(iter(refusal.errors.values()))
             raise VaultFault(error.type, error.message) from refusal

@@ -129,7 +129,7 @@ class Notifier:
         for name in set(name_of.values()):
             reads = profile_reads(self._profile(name))
             sights[name] = readable_paths(
-                paths, context.object.name, context.registry, reads
+                paths, context.object.name, context.registry, reads, context.targets
             )
         found: dict[frozenset[str], list[tuple[str, str]]] = defaultdict(list)
         for record_id, user in recipients:
@@ -207,6 +207,7 @@ async def _values(
             context.object.name,
             context.registry,
             context.ids,
+            context.targets,
         )
     except (vql.VqlError, ComponentError) as error:
         message = f"The notification is no template for [{context.object.name}]"
@@ -219,7 +220,7 @@ async def _values(
     keys = compiled.keys
     values: dict[str, dict[str, str]] = {}
     for row in await context.connection.fetch(sql, *parameters):
-        # The record's id stands behind the selected values.
-        record_id = row[len(keys)]
+        # The record's id is the first of the selected values; a document's is a number.
+        record_id = str(row[0])
         values[record_id] = dict(zip(keys, map(value_text, row), strict=False))
     return values

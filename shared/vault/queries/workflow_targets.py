@@ -37,7 +37,13 @@ class _Column:
 
 
 _OBJECT = "(SELECT i.object FROM platform.workflow_item i WHERE i.workflow_id = w.id ORDER BY i.id LIMIT 1)"
+# Documents are items of another type than records, and have no record id.
+_KIND = "CASE i.object WHEN 'documents' THEN 'document__sys' ELSE 'object__sys' END"
+_DOCUMENT = "CASE i.object WHEN 'documents' THEN i.record_id END"
+_RECORD = "CASE WHEN i.object <> 'documents' THEN i.record_id END"
 _OWNER = ("user", "owner__sysr")
+_WORKFLOW_KIND = f"""(SELECT {_KIND}
+    FROM platform.workflow_item i WHERE i.workflow_id = w.id ORDER BY i.id LIMIT 1)"""
 _CARDINALITY = """CASE d.component #>> '{attributes,cardinality,0}'
     WHEN 'OneOrMany' THEN 'one_or_many__sys' ELSE 'one__sys' END"""
 
@@ -51,7 +57,7 @@ _WORKFLOW = (
         "Cardinality",
         _CARDINALITY,
     ),
-    _Column("type__sys", "Type", "'object__sys'"),
+    _Column("type__sys", "Type", _WORKFLOW_KIND),
     _Column("status__sys", "Status", "w.status || '__v'"),
     _Column(
         "workflow_definition_version__sys", "Definition Version", "d.version::text"
@@ -96,11 +102,11 @@ def _workflow_of(inbound: str) -> _Column:
 _ITEM = (
     _Column("id", "ID", "i.id::text", _ID),
     _workflow_of("workflow_items__sysr"),
-    _Column("type__sys", "Type", "'object__sys'"),
-    _Column("document__sys", "Document", "NULL::text"),
+    _Column("type__sys", "Type", _KIND),
+    _Column("document__sys", "Document", _DOCUMENT),
     _Column("document_version__sys", "Document Version", "NULL::text"),
     _Column(ABOUT, "Object Name", "i.object"),
-    _Column("object_record_id__sys", "Object Record ID", "i.record_id"),
+    _Column("object_record_id__sys", "Object Record ID", _RECORD),
 )
 _TASK = (
     _Column("id", "ID", "t.id::text", _ID),
@@ -151,11 +157,11 @@ _TASK_ITEM = (
     _Column("verdict__sys", "Verdict", "v.verdict"),
     _Column("verdict_reason__sys", "Verdict Reason", "NULL::text"),
     _Column("verdict_comment__sys", "Verdict Comment", "v.comment", _LONG),
-    _Column("type__sys", "Type", "'object__sys'"),
-    _Column("document_id__sys", "Document ID", "NULL::text"),
+    _Column("type__sys", "Type", _KIND),
+    _Column("document_id__sys", "Document ID", _DOCUMENT),
     _Column(ABOUT, "Object Name", "i.object"),
     _Column("object__sys", "Object", "i.object"),
-    _Column("object_record_id__sys", "Object Record ID", "i.record_id"),
+    _Column("object_record_id__sys", "Object Record ID", _RECORD),
 )
 
 _WITH_DEFINITION = (

@@ -26,6 +26,7 @@ from shared.vault.records.rows import NORMAL
 from shared.vault.records.state_criteria import unsatisfied
 
 if TYPE_CHECKING:
+    from shared.vault import vql
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
     from shared.vault.model.component_model import LifecycleState, Scalar
@@ -79,6 +80,8 @@ class RecordChanges(Protocol):
         """Delete records; one that is blocked from deletion gets an error."""
 
 
+Targets = Mapping[str, "vql.Target"]
+
 Inputs = Mapping[str, object]
 """Values by the names under which the start of a workflow asks for them."""
 
@@ -88,7 +91,8 @@ class ActionContext:
     """The arguments of a named action: the records' transaction, their ids (all locked), its parameters.
 
     ``state`` is set for an entry action: the state that the records have just entered. ``depth`` counts the actions
-    that have led to this one. ``inputs`` are what the caller sends with the start of a workflow.
+    that have led to this one. ``inputs`` are what the caller sends with the start of a workflow. ``targets`` are what
+    queries about documents need, which are no object of the registry.
     """
 
     connection: Connection
@@ -101,6 +105,7 @@ class ActionContext:
     state: str | None = None
     depth: int = 0
     inputs: Inputs = field(default_factory=dict)
+    targets: Targets = field(default_factory=dict)
 
     def parameter(self, name: str) -> str:
         """Return a parameter's first value as text.
@@ -182,6 +187,19 @@ class NamedActions:
         for entry in state.entry_actions:
             entered = replace(context, parameters=entry.parameters, state=state.name)
             await self._handle(entered, entry.action)
+
+    async def repeat(self, context: ActionContext, name: str) -> None:
+        """Run the entry actions of this name once more, of the context's state, which its records are in.
+
+        :raises VaultFault: whatever the actions raise.
+        :raises RowsRefused: when some of the records are refused.
+        """
+        lifecycle = context.registry.lifecycles.get(context.object.lifecycle or "")
+        state = lifecycle.states.get(context.state or "") if lifecycle else None
+        for entry in state.entry_actions if state else ():
+            if entry.action == name:
+                again = replace(context, parameters=entry.parameters)
+                await self._handle(again, name)
 
     async def enter(self, context: ActionContext, name: str) -> None:
         """Move the context's records to a state, as the user action that leads there would.

@@ -16,6 +16,7 @@ from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
 from shared.vault.records.deletions import note_deletions, reach_of
 from shared.vault.records.record_statements import resolve_references
+from shared.vault.records.role_rules import fill_roles
 from shared.vault.records.row_rules import CreationFollower, Follower, Preparer
 from shared.vault.records.rows import (
     NORMAL,
@@ -122,10 +123,19 @@ class Batch:
         if left_out:
             await rules.explain_refused(connection, target, left_out, key)
         await entries.created(connection, self.registry, self.caller, target.name, ids)
+        if ids and target.lifecycle:
+            await self._fill_roles(dict.fromkeys(ids, target.lifecycle))
         if ids and isinstance(self._trigger, CreationFollower):
             await self._trigger.after_create(connection, self.caller, ids)
         if target.name in PARTS:
             await raise_revision(connection, target.name, deleted=False)
+
+    async def _fill_roles(self, lifecycles: Mapping[str, str]) -> None:
+        """Fill the roles of new records, by id with their lifecycles, before actions look for who has them."""
+        name, connection = self.object.name, self.connection
+        edits = await fill_roles(connection, name, self.object, lifecycles)
+        if edits:
+            await entries.edited(connection, self.registry, self.caller, name, edits)
 
     async def lock(self, rows: Sequence[Row], key: Field) -> dict[object, Record]:
         """Lock the stored records that rows without errors name, and return them by key.

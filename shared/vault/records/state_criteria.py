@@ -137,12 +137,15 @@ async def meeting(
     object_name: str,
     ids: Sequence[str],
     criteria: str,
+    targets: Mapping[str, vql.Target] | None = None,
 ) -> frozenset[str]:
     """Return those of the records that meet criteria in VQL, as configuration writes them.
 
+    ``targets`` has ``documents`` where the records are documents.
+
     :raises VaultFault: OPERATION_NOT_ALLOWED when they are not VQL, or name what the object does not have.
     """
-    records = _EnteringRecords(connection, registry, object_name, ids)
+    records = _EnteringRecords(connection, registry, object_name, ids, targets)
     return await records.meeting(criteria, ids)
 
 
@@ -155,11 +158,13 @@ class _EnteringRecords:
         registry: Registry,
         object_name: str,
         ids: Sequence[str],
+        targets: Mapping[str, vql.Target] | None = None,
     ) -> None:
         self._connection = connection
         self._registry = registry
         self._object = object_name
         self._ids = ids
+        self._targets = targets or {}
         self._concerned: dict[str, list[str]] = {}
 
     async def complete(self, criteria: Sequence[EntryCriterion]) -> frozenset[str]:
@@ -214,11 +219,12 @@ class _EnteringRecords:
         :raises VaultFault: OPERATION_NOT_ALLOWED when they are not VQL, or name what the object does not have.
         """
         rows = await self._rows(satisfied_query, text, ids)
-        return frozenset(row[0] for row in rows)
+        # The id of a document is a number in its rows.
+        return frozenset(str(row[0]) for row in rows)
 
     async def _rows(
         self,
-        query: Callable[[str, str, Registry, Sequence[str]], vql.CompiledQuery],
+        query: Callable[..., vql.CompiledQuery],
         text: str,
         ids: Sequence[str],
     ) -> Sequence[Record]:
@@ -229,7 +235,7 @@ class _EnteringRecords:
         if not ids:
             return []
         try:
-            compiled = query(text, self._object, self._registry, ids)
+            compiled = query(text, self._object, self._registry, ids, self._targets)
         except vql.VqlError as error:
             message = f"Criteria of the configuration are no condition on [{self._object}]: {error}"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error

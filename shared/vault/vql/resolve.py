@@ -149,7 +149,10 @@ class Statement:
 
     def _about_readable(self, rows: str, about: str) -> str:
         """Return the rows about objects that the caller may read, in parentheses."""
-        operator, names = readable_objects(self.registry.objects, self._readable)
+        # Documents are no object of the registry.
+        documents = [name for name, each in self.targets.items() if each.documents]
+        known = [*self.registry.objects, *documents]
+        operator, names = readable_objects(known, self._readable)
         held = self.bind(names, "text[]")
         return f"(SELECT * FROM {rows} q WHERE q.{quoted(about)} {operator}({held}))"
 

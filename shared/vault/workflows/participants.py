@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.components.document_fields import DOCUMENT_ID
 from shared.vault.components.workflow_definitions import OWNER
 from shared.vault.errors import VaultFault
-from shared.vault.model.field_types import quoted, table
+from shared.vault.model.field_types import DOCUMENTS, quoted, table
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
@@ -42,6 +43,12 @@ ROLES = """
 SELECT user_id, group_id FROM platform.record_role
 WHERE object = $1 AND record_id = ANY($2::text[]) AND role = ANY($3::text[])
 """
+
+
+# The user whom a field of records names, and one of the latest versions of documents.
+RECORD = "SELECT {field}::text AS user_id FROM {table} WHERE id = ANY($1::text[])"
+DOCUMENT = f"""SELECT {{field}}::text AS user_id FROM {{table}}
+WHERE {DOCUMENT_ID}::text = ANY($1::text[]) AND latest_version__sys"""
 
 
 def chosen(text: str, control: str) -> tuple[list[int], list[int]]:
@@ -142,10 +149,11 @@ async def _of_control(
         # Whoever has made a record owns it until somebody else is given the role.
         if not rows and OWNER_ROLE in roles:
             fields.append(CREATOR)
-    owner = registry.objects[object_name]
+    owner = registry.objects.get(object_name, registry.documents.versions)
     for name in fields:
-        if name in owner.fields:
-            sql = f"SELECT {quoted(name)}::text AS user_id FROM {table(object_name)} WHERE id = ANY($1::text[])"
+        if owner is not None and name in owner.fields:
+            source = DOCUMENT if object_name == DOCUMENTS else RECORD
+            sql = source.format(field=quoted(name), table=table(owner.name))
             rows = await connection.fetch(sql, record_ids)
             found = [row["user_id"] for row in rows if row["user_id"]]
             users += [int(each) for each in found if each.isdigit()]

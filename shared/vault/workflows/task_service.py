@@ -12,10 +12,6 @@ from shared.vault.access.participation import (
     require_participation,
     require_workflow,
 )
-from shared.vault.access.permissions import (
-    Operation,
-    require,
-)
 from shared.vault.audit.audit_entries import AuditAction
 from shared.vault.components.workflow_definitions import Step
 from shared.vault.errors import VaultFault
@@ -252,22 +248,10 @@ class TaskService:
             await self._engine.follow(task.context, task.workflow, following)
 
     async def _set_fields(self, task: OpenTask, given: Given) -> None:
-        """Store the fields of records that the task asks for, with the caller's own rights."""
-        context = task.context
-        if given.fields:
-            require(context.caller, context.object.name, Operation.EDIT)
-        for record_id, fields in given.fields.items():
-            (row,) = await context.records.change_in(
-                context.connection,
-                context.caller,
-                context.object,
-                [record_id],
-                fields,
-                {},
-            )
-            if row.errors:
-                error = row.errors[0]
-                raise VaultFault(error.type, error.message)
+        """Store the fields of records or documents that the task asks for, with the caller's own rights."""
+        content = self._engine.content(task.workflow.object)
+        for content_id, fields in given.fields.items():
+            await content.set_fields(task.context, content_id, fields)
 
     @staticmethod
     async def _noted(task: OpenTask, action: AuditAction, text: str = "") -> None:
@@ -283,10 +267,11 @@ class TaskService:
         :raises VaultFault: INVALID_DATA when there is no such task; whatever ``change`` raises.
         """
         object_name = await self._object_of(task_id)
+        content = self._engine.content(object_name)
 
         async def work(connection: Connection) -> None:
             registry = self._components.registry
-            target = registry.objects.get(object_name)
+            target = content.target(registry, object_name)
             if target is None:
                 raise unknown_task()
             require_participation(caller, object_name)
@@ -296,7 +281,13 @@ class TaskService:
             row, workflow = found
             ids = workflow.record_ids
             context = ActionContext(
-                connection, caller, registry, target, ids, self._records
+                connection,
+                caller,
+                registry,
+                target,
+                ids,
+                self._records,
+                targets=content.targets(registry),
             )
             try:
                 await change(OpenTask(row, workflow, context))
@@ -304,7 +295,7 @@ class TaskService:
                 error = next(iter(refusal.errors.values()))
                 raise VaultFault(error.type, error.message) from refusal
 
-        await self._records.carry_out(work, object_name)
+        await self._records.carry_out(work, content.held(object_name))
 
     async def _object_of(self, task_id: int) -> str:
         async with self._database.connection() as connection:

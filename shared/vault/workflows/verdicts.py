@@ -108,7 +108,9 @@ def _by_record(contents: object, workflow: WorkflowRow) -> dict[str, Values]:
     found: dict[str, Values] = {}
     for each in contents:
         own = dict(each)
-        record_id = str(own.pop("record_id__v", ""))
+        # Documents have no object, and may be named by their own parameter.
+        document_id = own.pop("document_id__v", "")
+        record_id = str(own.pop("record_id__v", document_id))
         if (
             own.pop("object__v", workflow.object) != workflow.object
             or record_id not in known

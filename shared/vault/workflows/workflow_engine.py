@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
@@ -23,6 +23,7 @@ from shared.vault.components.workflow_definitions import (
     read_workflow,
 )
 from shared.vault.errors import ApiError, VaultFault
+from shared.vault.model.field_types import DOCUMENTS
 from shared.vault.records.named_actions import ActionContext
 from shared.vault.records.state_criteria import meeting
 from shared.vault.workflows.participants import named_participants, participants_of
@@ -44,9 +45,7 @@ if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.named_actions import ActionHandler
-
-Enter = Callable[[ActionContext, str], Awaitable[None]]
-"""The type of ``NamedActions.enter``, which is made of the actions that start workflows."""
+    from shared.vault.workflows.workflow_content import WorkflowContent
 
 NOTICE = frozenset(("subject", "body", "users", "groups", "fields", "email"))
 PARTICIPANTS = "participants"
@@ -63,12 +62,22 @@ class Started:
 class WorkflowEngine:
     """Starts workflows and moves them on.
 
-    ``notify`` carries out the action of that name, and ``enter`` moves the records of a context to a state.
+    ``notify`` carries out the action of that name; ``records`` and ``documents`` are what workflows are about.
     """
 
-    def __init__(self, notify: ActionHandler, enter: Enter) -> None:
+    def __init__(
+        self,
+        notify: ActionHandler,
+        records: WorkflowContent,
+        documents: WorkflowContent,
+    ) -> None:
         self._notify = notify
-        self.enter = enter
+        self._records = records
+        self._documents = documents
+
+    def content(self, object_name: str) -> WorkflowContent:
+        """Return what workflows about records of an object, or about documents, reach their contents by."""
+        return self._documents if object_name == DOCUMENTS else self._records
 
     async def start_workflow(self, context: ActionContext) -> Mapping[str, ApiError]:
         """Start the ``workflow`` that a lifecycle names with each of the records, one workflow for each.
@@ -190,7 +199,8 @@ class WorkflowEngine:
                 await self._assign(context, workflow, step)
                 following = ()
             case StepKind.CHANGE_STATE:
-                await self.enter(context, step.next_state)
+                content = self.content(workflow.object)
+                await content.enter(context, step.next_state)
             case StepKind.DECISION:
                 following = await decided(context, workflow, step)
             case StepKind.NOTIFICATION:
@@ -270,7 +280,10 @@ def startable(
         message = f"There is no active workflow [{name[:100]}]"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
     definition = read_workflow(component)
-    if target.lifecycle not in definition.lifecycles:
+    is_for = definition.of_documents == (target.name == DOCUMENTS)
+    if not is_for or not (
+        definition.of_documents or target.lifecycle in definition.lifecycles
+    ):
         message = f"[Objectworkflow.{name[:100]}] is not for [{target.name}]"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
     problems = definition.problems()
@@ -320,6 +333,7 @@ async def _holds(
         context.object.name,
         context.ids,
         rule.criteria,
+        context.targets,
     )
     return len(met) == len(context.ids)
 

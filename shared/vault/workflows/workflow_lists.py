@@ -10,6 +10,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import Grant, Operation, granted, may
 from shared.vault.errors import VaultFault
+from shared.vault.model.field_types import DOCUMENTS
 from shared.vault.workflows.workflow_table import TaskStatus, WorkflowStatus
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ DEFINITION_OF = """
 SELECT d.component FROM platform.workflow w JOIN platform.workflow_definition d ON d.id = w.definition_id
 WHERE w.id = $1
 """
+CONTENTS = (
+    "SELECT record_id FROM platform.workflow_item WHERE workflow_id = $1 ORDER BY id"
+)
 NAME = "coalesce(nullif(concat_ws(' ', u.first_name__sys, u.last_name__sys), ''), c.username)"
 NAMES = f"""
 SELECT c.user_id, {NAME} AS name FROM platform.credential c LEFT JOIN records.user__sys u ON u.id = c.user_id::text
@@ -157,6 +161,12 @@ class WorkflowLists:
             found: str = await connection.fetchval(DEFINITION_OF, workflow_id)
         return found
 
+    async def contents(self, workflow_id: int) -> list[str]:
+        """Return the ids of the records or documents in a workflow that has been found."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(CONTENTS, workflow_id)
+        return [row["record_id"] for row in rows]
+
     async def _one(
         self, statements: tuple[str, str], caller: Caller, row_id: int, noun: str
     ) -> Record:
@@ -178,7 +188,7 @@ class WorkflowLists:
         *,
         row_id: int | None = None,
     ) -> WorkflowPage:
-        objects = self._components.registry.objects
+        objects = [*self._components.registry.objects, DOCUMENTS]
         readable = [name for name in objects if may(caller, name, Operation.READ)]
         statuses = None if wanted.statuses is None else list(wanted.statuses)
         parameters = (

@@ -22,13 +22,19 @@ from shared.vault.audit.audit_entries import AuditAction
 from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.lifecycles import last_name
 from shared.vault.components.workflow_definitions import (
+    ENVELOPE,
     WorkflowDefinition,
     read_workflow,
 )
 from shared.vault.errors import ApiError, VaultFault
-from shared.vault.model.field_types import table
+from shared.vault.model.field_types import DOCUMENTS, table
 from shared.vault.records.named_actions import ActionContext, RowsRefused
-from shared.vault.workflows.workflow_engine import Started, WorkflowEngine, note
+from shared.vault.workflows.workflow_engine import (
+    Started,
+    WorkflowEngine,
+    note,
+    startable,
+)
 from shared.vault.workflows.workflow_table import (
     OBJECT_OF,
     OWN,
@@ -41,7 +47,6 @@ from shared.vault.workflows.workflow_table import (
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
-    from shared.vault.model.component_model import VaultObject
     from shared.vault.records.record_service import RecordService
     from shared.vault.storage.database import Connection, Database
 
@@ -78,6 +83,8 @@ class WorkflowService:
             for target in registry.objects.values()
             if target.active and may(caller, target.name, Operation.EDIT)
         }
+        if may(caller, DOCUMENTS, Operation.EDIT):
+            editable.add(ENVELOPE)
         found: list[WorkflowDefinition] = []
         for component in registry.components.values():
             if component.type != ComponentKind.WORKFLOW:
@@ -103,7 +110,7 @@ class WorkflowService:
         description: str,
         inputs: Mapping[str, str],
     ) -> Started:
-        """Start a workflow with records of one object, all of them or none.
+        """Start a workflow with records of one object, or with documents: all of them or none.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown record, too many, or more than one where
             the workflow takes one; and as ``WorkflowEngine.start``.
@@ -114,22 +121,13 @@ class WorkflowService:
             raise VaultFault(ErrorType.INVALID_DATA, message)
 
         async def work(connection: Connection) -> Started:
-            target = self._target(object_name)
+            context = self._context(connection, caller, object_name, ids)
             require(caller, object_name, Operation.EDIT)
-            registry = self._components.registry
-            definition = self.definition(name)
-            if definition is not None and len(ids) > 1 and not definition.multiple:
-                message = "The workflow takes one record at a time"
+            _, definition = startable(context.registry, name, context.object)
+            if len(ids) > 1 and not definition.multiple:
+                message = "The workflow takes one record or document at a time"
                 raise VaultFault(ErrorType.INVALID_DATA, message)
-            locked = await self._records.change_in(
-                connection, caller, target, ids, {}, {}
-            )
-            for row in locked:
-                if row.errors:
-                    raise _fault(row.errors[0])
-            context = ActionContext(
-                connection, caller, registry, target, ids, self._records
-            )
+            await self._engine.content(object_name).lock(context, definition)
             try:
                 started = await self._engine.start(
                     context, name, ids, inputs, description or None
@@ -140,7 +138,8 @@ class WorkflowService:
                 raise _fault(started)
             return started
 
-        return await self._records.carry_out(work, object_name)
+        held = self._engine.content(object_name).held(object_name)
+        return await self._records.carry_out(work, held)
 
     async def cancel(self, caller: Caller, workflow_id: int, comment: str = "") -> None:
         """Cancel a workflow with its open tasks; records go to the cancel state of the state that they are in.
@@ -161,8 +160,9 @@ class WorkflowService:
             ids = workflow.record_ids
             await note(context, AuditAction.CANCEL_WORKFLOW, ids, workflow.label)
             own = replace(context, caller=on_behalf_of(caller))
+            content = self._engine.content(workflow.object)
             for state, record_ids in (await _cancel_states(own)).items():
-                await self._engine.enter(replace(own, ids=record_ids), state)
+                await content.enter(replace(own, ids=record_ids), state)
 
         await self._change(caller, workflow_id, change)
 
@@ -189,11 +189,12 @@ class WorkflowService:
         """Carry out a change of an active workflow in a transaction that holds its object."""
         async with self._database.connection() as connection:
             object_name = await connection.fetchval(OBJECT_OF, workflow_id)
-        if object_name not in self._components.registry.objects:
+        content = self._engine.content(str(object_name))
+        if content.target(self._components.registry, str(object_name)) is None:
             raise unknown_workflow()
 
         async def work(connection: Connection) -> None:
-            target = self._target(object_name)
+            context = self._context(connection, caller, object_name, ())
             require_participation(caller, object_name)
             workflow = await lock_workflow(connection, workflow_id)
             if workflow is None:
@@ -202,23 +203,38 @@ class WorkflowService:
             if workflow.status is not WorkflowStatus.ACTIVE:
                 message = "The workflow has ended"
                 raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
-            registry, ids = self._components.registry, workflow.record_ids
-            context = ActionContext(
-                connection, caller, registry, target, ids, self._records
-            )
             try:
-                await change(context, workflow)
+                await change(replace(context, ids=workflow.record_ids), workflow)
             except RowsRefused as refusal:
                 raise _fault(next(iter(refusal.errors.values()))) from refusal
 
-        await self._records.carry_out(work, object_name)
+        await self._records.carry_out(work, content.held(object_name))
 
-    def _target(self, object_name: str) -> VaultObject:
-        target = self._components.registry.objects.get(object_name)
+    def _context(
+        self,
+        connection: Connection,
+        caller: Caller,
+        object_name: str,
+        ids: Sequence[str],
+    ) -> ActionContext:
+        """Return the context of what happens to contents of a workflow.
+
+        :raises VaultFault: INVALID_DATA when there is no such object.
+        """
+        content, registry = self._engine.content(object_name), self._components.registry
+        target = content.target(registry, object_name)
         if target is None or not target.active:
             message = f"There is no object [{object_name[:100]}]"
             raise VaultFault(ErrorType.INVALID_DATA, message)
-        return target
+        return ActionContext(
+            connection,
+            caller,
+            registry,
+            target,
+            ids,
+            self._records,
+            targets=content.targets(registry),
+        )
 
 
 def unknown_workflow() -> VaultFault:

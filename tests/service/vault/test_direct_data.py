@@ -36,6 +36,18 @@ METADATA = [
     "related_extract",
 ]
 
+REVIEW = """
+RECREATE Objectworkflow extracted__c (
+   label('Extracted'), active(true), object_lifecycles('Objectlifecycle.envelope_lifecycle__sys'),
+   Objectworkflowstep start__c (label('Start'), type('start'), next_steps('Objectworkflowstep.check__c')),
+   Objectworkflowstep check__c (label('Check'), type('usertask'), next_steps('Objectworkflowstep.end__c'),
+      step_detail({<d><control name="verdict_public_key__c" type="verdict">
+      <verdict label="Good" name="verdict_good__c"/></control>
+      <assignment participant="workflow_owner__sys"/><assignmentType type="all"/></d>})),
+   Objectworkflowstep end__c (label('End'), type('end'))
+);
+"""
+
 # More than an hour ago, and no end of a window.
 OVERDUE = """
 UPDATE platform.direct_data_chain SET stop_time = date_trunc('hour', now()) - interval '65 minutes' RETURNING stop_time
@@ -139,6 +151,56 @@ async def test_bad_input_is_refused(admin: Api) -> None:
     assert wrong_kind.error == "INVALID_DATA"
 
 
+async def reviewed(admin: Api, document: int) -> str:
+    """Start a workflow with a document, and complete its task with a verdict; return the workflow's id."""
+    answer = await admin.post("/api/mdl/execute", data=REVIEW)
+    assert answer.status == "SUCCESS", answer.text
+    begun = await admin.post(
+        "/objects/documents/actions/Objectworkflow.extracted__c",
+        data={
+            "contents__sys": f"Document:{document}",
+            "description__sys": "Leaflets",
+        },
+    )
+    assert begun.status == "SUCCESS", begun.text
+    params = {"object__v": "documents", "record_id__v": str(document)}
+    (task,) = (await admin.get("/objects/objectworkflows/tasks", params=params)).data
+    done = await admin.post(
+        f"/objects/objectworkflows/tasks/{task['id']}/actions/complete",
+        data={"verdict_public_key__c": "verdict_good__c"},
+    )
+    assert done.status == "SUCCESS", done.text
+    return str(begun.data["workflow_id"])
+
+
+async def in_workflow_extracts(full: Archive, workflow: str, document: int) -> None:
+    """Check the four extracts of workflows in a file."""
+    found = full.by("Workflow/workflow__sys.csv", "id")[(workflow,)]
+    assert (found["type__sys"], found["status__sys"]) == (
+        "document__sys",
+        "completed__v",
+    )
+    assert found["completed_date__sys"].endswith("Z")
+    assert found["cancelled_date__sys"] == ""
+    (item,) = full.rows("Workflow/workflow_item__sys.csv")
+    assert item["workflow__sys"] == workflow
+    assert (item["doc_id"], item["doc_version_id"]) == (
+        str(document),
+        f"{document}_0_1",
+    )
+    assert item["object_record_id__sys"] == ""
+    (task,) = full.rows("Workflow/workflow_task__sys.csv")
+    assert task["workflow__sys"] == workflow
+    assert (task["label__sys"], task["iteration__sys"]) == ("Check", "1")
+    (said,) = full.rows("Workflow/workflow_task_item__sys.csv")
+    assert said["workflow_task__sys"] == task["id"]
+    assert said["workflow_item__sys"] == item["id"]
+    assert said["verdict_label__sys"] == "Good"
+    metadata = full.by("Metadata/metadata.csv", "extract", "column_name")
+    owner_column = metadata["Workflow.workflow_task__sys", "owner__sys"]
+    assert owner_column["related_extract"] == "Object.user__sys"
+
+
 async def test_a_full_file_has_every_record_as_it_is_documented(
     vault: Vault, admin: Api
 ) -> None:
@@ -154,7 +216,9 @@ async def test_a_full_file_has_every_record_as_it_is_documented(
     }
     (item,) = await items(admin, 1, **values)
     document = await created(admin, b"<p>letter</p>")
+    workflow = await reviewed(admin, document)
     full = await make(admin, FULL)
+    await in_workflow_extracts(full, workflow, document)
 
     listed = full.listed
     assert listed["name"].startswith(f"{vault.vault_id}-")
@@ -209,6 +273,22 @@ async def test_a_full_file_has_every_record_as_it_is_documented(
     assert described <= {extract for extract, _ in full.manifest}
     files = {row["file"] for row in full.rows("manifest.csv") if row["file"]}
     assert set(full.members) == files | {"manifest.csv"}
+
+
+async def test_relationships_between_documents_have_an_extract(admin: Api) -> None:
+    document = await created(admin, b"<p>letter</p>")
+    own = f"/objects/documents/{document}/versions/0/1/relationships"
+    sent = {"target_doc_id__v": document, "relationship_type__v": "related_pieces__v"}
+    related = (await admin.post(own, data=sent)).body["id"]
+    full = await make(admin, FULL)
+    found = full.by("Document/document_relationships__sys.csv", "id")[(str(related),)]
+    assert found["source_doc_id__v"] == str(document)
+    assert found["relationship_type__v"] == "related_pieces__v"
+    assert found["target_version_id"] == found["target_major_version__v"] == ""
+    await admin.delete(f"/objects/documents/{document}")
+    following = await make(admin, INCREMENTAL)
+    ended = following.rows("Document/document_relationships__sys_deletes.csv")
+    assert str(related) in {row["id"] for row in ended}
 
 
 async def test_an_incremental_file_has_what_changed_and_what_is_gone(

@@ -51,7 +51,7 @@ class Desk(NamedTuple):
 
 def example() -> str:
     """Return the MDL of the guide."""
-    (found,) = re.findall(r"```mdl\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    found, *_ = re.findall(r"```mdl\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     return str(found)
 
 

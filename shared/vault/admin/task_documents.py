@@ -1,0 +1,61 @@
+"""Reads the documents that tasks are about, as the pages of tasks show them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared.vault.access.permissions import Operation
+from shared.vault.admin.listing import selected
+from shared.vault.admin.viewing import object_of
+from shared.vault.model.field_types import DOCUMENTS
+
+if TYPE_CHECKING:
+    from shared.vault.admin.visit import Visit
+    from shared.vault.model.component_model import VaultObject
+
+SHOWN = "document_number__v, major_version_number__v, minor_version_number__v, status__v, type__v"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDocument:
+    """The latest version of a document: its number, version, name, type and state."""
+
+    values: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Return the name."""
+        return str(self.values["name__v"])
+
+    @property
+    def version(self) -> str:
+        """Return the number of the version: ``1.0``."""
+        major = self.values["major_version_number__v"]
+        return f"{major}.{self.values['minor_version_number__v']}"
+
+
+def contents_of(visit: Visit, object_name: str) -> VaultObject:
+    """Return the object whose records a task is about, or one of documents with their fields.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object.
+    """
+    if object_name != DOCUMENTS:
+        return object_of(visit, object_name)
+    _, versions = visit.vault.documents.model(visit.caller, Operation.READ)
+    return versions
+
+
+async def documents_of(
+    visit: Visit, ids: Collection[str], fields: Collection[str] = ()
+) -> list[ShownDocument]:
+    """Return the documents of some ids that are left, with these fields beside what is shown of all, in their order."""
+    if not ids:
+        return []
+    wanted = ", ".join(dict.fromkeys(["id", "name__v", *SHOWN.split(", "), *fields]))
+    listed = ", ".join(str(int(each)) for each in ids)
+    statement = (
+        f"SELECT {wanted} FROM documents WHERE id CONTAINS ({listed}) ORDER BY id"
+    )
+    return [ShownDocument(row) for row in await selected(visit, statement)]

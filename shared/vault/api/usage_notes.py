@@ -1,0 +1,121 @@
+"""Notes each call of a user for the API usage log: who called what, and how it was answered."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.datastructures import Headers, MutableHeaders
+
+from shared.vault.api.request_context import (
+    CONNECTION,
+    INVALID,
+    REFERENCE_ID,
+    TRUNCATED_LENGTH,
+    client_id_of,
+    is_api,
+)
+from shared.vault.security.api_usage import ApiCall
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from shared.vault.security.api_usage import ApiUsageLog
+
+STATUS = "x-vaultapi-status"
+FAILED = frozenset({"FAILURE", "EXCEPTION"})
+MAX_ENVELOPE = 2**16  # bytes of an answer that are looked at for the type of its error
+INVALID_CLIENT = "invalid_client_id"
+
+
+class UsageNotes:
+    """ASGI middleware within ``ApiHeaders``, whose state it reads; calls without a user are not noted."""
+
+    def __init__(self, app: ASGIApp, usage: ApiUsageLog) -> None:
+        self._app = app
+        self._usage = usage
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on, and note it when its answer has been sent."""
+        if scope["type"] != "http" or not is_api(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer()
+
+        async def look(message: Message) -> None:
+            answer.look(message)
+            await send(message)
+
+        began, clock = datetime.now(UTC), time.perf_counter()
+        try:
+            await self._app(scope, receive, look)
+        finally:
+            state = scope["state"]
+            if "user_id" in state and answer.status:
+                duration = round((time.perf_counter() - clock) * 1000)
+                self._usage.note(_call(scope, answer, began, duration))
+
+
+class _Answer:
+    """What is seen of an answer as it passes: its HTTP status, status, and the type of its first error."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.api_status = ""
+        self.error_type = ""
+
+    def look(self, message: Message) -> None:
+        """Look at a message of the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(raw=message.setdefault("headers", []))
+            self.api_status = headers.get(STATUS, "")
+        elif self.api_status in FAILED and not self.error_type:
+            self.error_type = _error_type(message.get("body", b""))
+
+
+def _error_type(body: bytes) -> str:
+    """Return the type of the first error of an envelope; empty for anything else."""
+    if not body.startswith(b"{") or len(body) > MAX_ENVELOPE:
+        return ""
+    try:
+        envelope = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    errors = envelope.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else {}
+    return str(first.get("type", ""))
+
+
+def _call(scope: Scope, answer: _Answer, began: datetime, duration: int) -> ApiCall:
+    """Return what the log has of a call."""
+    state, parameters = scope["state"], scope.get("path_params", {})
+    usage = state.get("usage")
+    delay = round(usage.delay * 1000) if usage is not None and usage.delay else None
+    version = str(parameters.get("version", ""))
+    route = getattr(scope.get("route"), "path_format", "")
+    client_id = client_id_of(scope)
+    reference = Headers(scope=scope).get("x-vaultapi-referenceid", "")
+    is_connection = client_id.startswith(CONNECTION)
+    return ApiCall(
+        timestamp=began,
+        session_id=str(state.get("session_id", ""))[:TRUNCATED_LENGTH],
+        user_id=state["user_id"],
+        http_method=scope["method"],
+        endpoint=route.replace("{version}", version),
+        http_response_status=answer.status,
+        api_version=version,
+        api_response_status=answer.api_status,
+        api_response_error_type=answer.error_type,
+        execution_id=str(state.get("execution_id", "")),
+        client_id=INVALID_CLIENT if client_id == INVALID else client_id,
+        client_ip=scope["client"][0] if scope.get("client") else "",
+        burst_limit_remaining=0 if usage is None else usage.remaining,
+        duration=duration,
+        response_delay=delay,
+        connection=client_id.removeprefix(CONNECTION) if is_connection else "",
+        api_resource=str(parameters.get("object_name", "")),
+        reference_id=reference if REFERENCE_ID.fullmatch(reference) else "",
+    )

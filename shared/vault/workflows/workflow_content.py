@@ -1,0 +1,115 @@
+"""Reaches what workflows are about: records, whose states and fields their steps change, and documents alike."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from shared.vault.access.permissions import Operation, require
+from shared.vault.errors import VaultFault
+from shared.vault.records.named_actions import ActionContext
+
+if TYPE_CHECKING:
+    from shared.vault.components.registry import Registry
+    from shared.vault.components.workflow_definitions import WorkflowDefinition
+    from shared.vault.model.component_model import VaultObject
+    from shared.vault.vql import Target
+
+Enter = Callable[[ActionContext, str], Awaitable[None]]
+"""The type of ``NamedActions.enter``, which is made of the actions that start workflows."""
+
+
+class WorkflowContent(Protocol):
+    """What a workflow is about: locked when it enters, moved to states, and given the fields that tasks ask for."""
+
+    def held(self, object_name: str) -> str:
+        """Return the object whose table a change of a workflow holds."""
+
+    def target(self, registry: Registry, object_name: str) -> VaultObject | None:
+        """Return the object of the contents with its fields; None when there is none of this name."""
+
+    def targets(self, registry: Registry) -> Mapping[str, Target]:
+        """Return what queries about the contents need beside the objects of the registry."""
+
+    async def lock(
+        self, context: ActionContext, definition: WorkflowDefinition
+    ) -> None:
+        """Lock the contents of a context, which the caller may edit, for a workflow that they are to enter.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; the error of the first that does not exist, or is not for the workflow.
+        """
+
+    async def enter(self, context: ActionContext, state: str) -> None:
+        """Move the contents of a context to a state, with all that belongs to it.
+
+        :raises VaultFault: OPERATION_NOT_ALLOWED when their lifecycle has no such state; whatever actions raise.
+        :raises RowsRefused: when some of the contents may not enter it.
+        """
+
+    async def set_fields(
+        self, context: ActionContext, content_id: str, fields: Mapping[str, object]
+    ) -> None:
+        """Store fields of one of the contents, with the caller's own rights.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; the first error of the fields.
+        """
+
+
+class RecordContent:
+    """Records of an object as the contents of workflows; ``enter`` moves records to a state."""
+
+    def __init__(self, enter: Enter) -> None:
+        self._enter = enter
+
+    async def enter(self, context: ActionContext, state: str) -> None:
+        """Move the records of a context to a state, as the user action that leads there would."""
+        await self._enter(context, state)
+
+    def held(self, object_name: str) -> str:
+        """Return the object itself."""
+        return object_name
+
+    def target(self, registry: Registry, object_name: str) -> VaultObject | None:
+        """Return the object of the registry."""
+        return registry.objects.get(object_name)
+
+    def targets(self, _registry: Registry) -> Mapping[str, Target]:
+        """Return none: records are of objects of the registry."""
+        return {}
+
+    async def lock(
+        self, context: ActionContext, _definition: WorkflowDefinition
+    ) -> None:
+        """Lock the records of a context, which the caller may edit.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; the error of the first record that does not exist.
+        """
+        require(context.caller, context.object.name, Operation.EDIT)
+        await self._write(context, list(context.ids), {})
+
+    async def set_fields(
+        self, context: ActionContext, content_id: str, fields: Mapping[str, object]
+    ) -> None:
+        """Store fields of a record, with the caller's own rights.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; the first error of the fields.
+        """
+        require(context.caller, context.object.name, Operation.EDIT)
+        await self._write(context, [content_id], fields)
+
+    @staticmethod
+    async def _write(
+        context: ActionContext, ids: list[str], fields: Mapping[str, object]
+    ) -> None:
+        rows = await context.records.change_in(
+            context.connection,
+            context.caller,
+            context.object,
+            ids,
+            fields,
+            {},
+        )
+        for row in rows:
+            if row.errors:
+                error = row.errors[0]
+                raise VaultFault(error.type, error.message)
