@@ -6,7 +6,7 @@ A ratio is what the system takes, divided by what the floor, a bare endpoint or 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ async def _growth(sizes: Sizes) -> Figures:
     }
 
 
-PARTS: Mapping[str, Callable[[Sizes], Awaitable[Figures]]] = {
+PARTS: Mapping[str, Callable[[Sizes], Coroutine[Any, Any, Figures]]] = {
     "transfer": _transfer,
     "cost": _cost,
     "peers": _peers,

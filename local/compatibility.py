@@ -2,6 +2,7 @@
 
 ``vault_operations.csv`` has the operations (verb, path, name), in the order of the public API's reference. What is
 served is read from the routes; which tests call an operation is read from the paths that stand in their calls.
+``public_trials.md`` ends the page.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from shared.vault.workflows.bulk_actions import BulkAction
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "compatibility.md"
 OPERATIONS = Path(__file__).with_name("vault_operations.csv")
+TRIALS = Path(__file__).with_name("public_trials.md")
+"""What programs and packages that the public made did here, which only who tries them can say."""
 TESTS = PROJECT / "tests" / "service" / "vault"
 EVERY_ROUTE = "test_api_roles.py"
 """Calls every route, as every kind of user."""
@@ -248,6 +251,7 @@ def page() -> str:
         parts.append(f"\n## {title}\n\n{here} of {len(rows)}.\n")
         parts.append("| Operation | Call | Here | Test or reason |\n|---|---|---|---|")
         parts.extend(_row(operation) for operation in rows)
+    parts.append("\n" + TRIALS.read_text(encoding="utf-8").rstrip("\n"))
     return "\n".join(parts) + "\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ _SETTINGS = {
     "log_min_error_statement": "panic",
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
+# Commits still wait until the operating system has them, which loses none of them with the server's process.
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 def find_binaries() -> Path | None:
@@ -61,12 +64,19 @@ class PrivatePostgres:
     logs: Path
     account: Account | None
     name: str = "postgres"
+    durable: bool = True
+    """Whether what is committed outlives a crash of the machine; that of the server alone it always does."""
 
     @property
     def running(self) -> bool:
         """Return whether its process runs."""
         process = self.state.process(self.name)
         return process is not None
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Return the server's settings, its port aside."""
+        return _SETTINGS if self.durable else _SETTINGS | _NOT_DURABLE
 
     @property
     def detail(self) -> str:
@@ -113,8 +123,7 @@ class PrivatePostgres:
                 "no PostgreSQL server on this machine: install the Debian package 'postgresql'"
             )
         self._initialise(binaries)
-        port = self.state.port(self.name)
-        settings = _SETTINGS | {"port": str(port)}
+        settings = {**self.settings, "port": str(self.state.port(self.name))}
         options = [f"--{name}={value}" for name, value in settings.items()]
         command = self._command([binaries / "postgres", "-D", self._data, *options])
         self.state.started(self.name, command.spawn())
@@ -167,6 +176,8 @@ class PrivatePostgres:
             "--no-instructions",
         ]
         options.append(f"--username={ADMINISTRATOR}")
+        if not self.durable:
+            options.append("--no-sync")
         # The password file is removed below: the server keeps a digest.
         options.append(f"--pwfile={password}")
         command = self._command([binaries / "initdb", "-D", new, *options])

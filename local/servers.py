@@ -44,6 +44,9 @@ class PostgresServer(Server, Protocol):
 class RabbitServer(Server, Protocol):
     """A RabbitMQ server with its administrator's addresses."""
 
+    async def discard(self) -> None:
+        """End it at once with all that belongs to it, as nothing of what it has will be used again."""
+
     @property
     def username(self) -> str:
         """Return the name of the administrator."""

@@ -21,8 +21,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 _START_WAIT = 90.0
 _STOP_WAIT = 20.0
 _ASK_TIMEOUT = aiohttp.ClientTimeout(total=5)
-# Variables of the shell with these prefixes do not reach a service: its settings are decided here alone.
-_OURS = ("VAULT_", "CONNECTOR_")
+# Variables of the shell with these prefixes do not reach a service: its settings are decided here alone. Nor does the
+# one that keeps Python from writing compiled modules: each process would compile all of the project's own, for 0.4 s.
+_OURS = ("VAULT_", "CONNECTOR_", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass(slots=True)
@@ -196,6 +197,7 @@ def vault_settings(
     settings = {
         "VAULT_HOST": "127.0.0.1",
         "VAULT_PORT": str(port),
+        "VAULT_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "VAULT_DATABASE_DSN": dsn,
         "VAULT_AMQP_URL": amqp_url,
         "VAULT_STAGING_FOLDER": str(files),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
@@ -97,11 +98,18 @@ class System(SystemParts):
         if all(part.up for part in parts):
             return False
         with self._changing():
-            # The broker takes longest; until its users are made it refuses a Vault, which ends then.
-            await all_of(self._start_rabbit(), self._prepare_vaults())
-            await _all_ready(self._vaults())
+            admits = asyncio.Event()
+            if self._admitted_before():
+                admits.set()
+            # The broker takes longest.
+            await all_of(self._start_rabbit(admits), self._start_vaults(admits))
             await self._start_connector()
         return True
+
+    def _admitted_before(self) -> bool:
+        """Return whether the broker has its users from an earlier start, which all came to their end."""
+        known = all(plan.name in self._state.ports for plan in self._plans)
+        return known and self.sign_ins_file.exists()
 
     async def start_servers(self) -> None:
         """Start both servers, and create databases, roles, virtual hosts, users and permissions.
@@ -109,15 +117,15 @@ class System(SystemParts):
         :raises SystemFailed: a server did not start or refused.
         """
         with self._changing():
-            await all_of(self._start_postgres(), self._start_rabbit())
+            await all_of(self._start_postgres(), self._start_rabbit(asyncio.Event()))
 
     def _vaults(self) -> list[Service]:
         return [each for each in self._services() if each.service != CONNECTOR]
 
-    async def _prepare_vaults(self) -> None:
-        """Start PostgreSQL, and migrate the databases of the Vaults.
+    async def _start_vaults(self, admits: asyncio.Event) -> None:
+        """Start PostgreSQL, then the Vaults, once the broker ``admits`` them, and wait until all of them are ready.
 
-        :raises SystemFailed: PostgreSQL did not start, or a database could not be migrated.
+        :raises SystemFailed: PostgreSQL or a Vault did not start, or a database could not be migrated.
         """
         await self._start_postgres()
         names = [plan.name for plan in self._plans]
@@ -128,7 +136,11 @@ class System(SystemParts):
         new = [name for name in names if name not in self._state.ports]
         if new:
             await self._stop_connector()
-        await self._migrate(self._vaults())
+        vaults = self._vaults()
+        await self._migrate(vaults)
+        # A Vault is ready without the broker; one that refuses it is none that it may wait for.
+        await admits.wait()
+        await _all_ready(vaults)
 
     async def _start_connector(self) -> None:
         """Start the connector, and write the endpoints file when it is ready and the connections are established.
@@ -136,15 +148,15 @@ class System(SystemParts):
         :raises SystemFailed: it did not become ready.
         """
         services = self._services()
-        await _all_ready([each for each in services if each.service == CONNECTOR])
+        connectors = [each for each in services if each.service == CONNECTOR]
         # Both Vaults are called in turn, so both have to be ready.
-        await self._establish()
+        await all_of(_all_ready(connectors), self._establish())
         write_private(self.sign_ins_file, self.sign_ins())
         # Last: its existence says that the system is ready.
         write_private(self.endpoints_file, self.endpoints())
 
     async def _migrate(self, vaults: Sequence[Service]) -> None:
-        """Migrate the databases of the Vaults that do not run."""
+        """Migrate the databases of the Vaults that do not run, as far as they are not up to date."""
         steps = [
             migrate_database(vault, self.owner_dsn(vault.name))
             for vault in vaults
@@ -163,6 +175,9 @@ class System(SystemParts):
 
         :raises SystemFailed: a process could not be ended.
         """
+        await self._end_parts(self.rabbitmq.stop)
+
+    async def _end_parts(self, end_broker: Callable[[], Awaitable[None]]) -> None:
         # Before anything else: it would start again what is ended here, and may be doing so.
         self._state.reload()
         supervisor = self._state.process(SUPERVISOR)
@@ -172,16 +187,14 @@ class System(SystemParts):
             self._state.ended(SUPERVISOR)
             # First, as its existence says that the system is ready.
             self.endpoints_file.unlink(missing_ok=True)
-            services = self._known_services()
             # The connector first, so that it finishes its work while the Vaults still answer.
-            for service in reversed(services):
-                await service.stop()
-            await self.rabbitmq.stop()
-            await self.postgres.stop()
+            await self._stop_connector()
+            await all_of(*(service.stop() for service in self._known_services()))
+            await all_of(end_broker(), self.postgres.stop())
 
     async def reset(self) -> None:
         """Stop all parts and remove data, state and logs."""
-        await self.stop()
+        await self._end_parts(self.rabbitmq.discard)
         servers = self._state.servers
         if servers is not None:
             shutil.rmtree(servers, ignore_errors=True)
@@ -283,13 +296,15 @@ class System(SystemParts):
             reason = type(error).__name__
             raise SystemFailed(f"cannot prepare the databases: {reason}") from error
 
-    async def _start_rabbit(self) -> None:
+    async def _start_rabbit(self, admits: asyncio.Event) -> None:
+        """Start the broker, and set ``admits`` when it has its users."""
         await self.rabbitmq.start()
         administrator = (self.rabbitmq.username, self.rabbitmq.password)
         users = WITH_SECOND_CRM if SECOND_CRM_VAULT in self._plans else PERMISSIONS
         passwords = {name: self.broker_password(name) for name in users}
         url = self.rabbitmq.management_url
         await prepare_broker(url, administrator, passwords, users)
+        admits.set()
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

@@ -42,7 +42,8 @@ class SystemParts:
 
     A system that was once started with a second Vault CRM has it until its reset. ``domain_type`` is that of its
     Vaults; by default that in the environment, or production.
-    Servers are private instances unless others are passed in.
+    Servers are private instances unless others are passed in; a private PostgreSQL that is not ``durable`` keeps what
+    is committed until the machine crashes.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class SystemParts:
         rabbitmq: RabbitServer | None = None,
         second_crm: bool = False,
         domain_type: str | None = None,
+        durable: bool = True,
     ) -> None:
         self._second_crm = second_crm
+        self._durable = durable
         # In the environment, so that the process that starts parts again starts the same ones.
         self._domain_type = domain_type or os.environ.get(DOMAIN_TYPE, PRODUCTION)
         self.directory = directory.absolute()
@@ -237,7 +240,9 @@ class SystemParts:
     def _private_postgres(self) -> PrivatePostgres:
         account = server_account("postgres")
         directory = self._servers_directory() / "postgres"
-        return PrivatePostgres(self._state, directory, self.logs, account)
+        return PrivatePostgres(
+            self._state, directory, self.logs, account, durable=self._durable
+        )
 
     def _private_rabbit(self) -> PrivateRabbit:
         account = server_account("rabbitmq")

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import asyncpg
+
 from local.failure import SystemFailed
 from local.processes import Command
 from local.service import PROJECT, Service, service_environment
+from shared.vault.storage.migrate import missing
 
 _WAIT = 120.0
+_TIMEOUT = 10.0
 
 
 async def migrate_database(vault: Service, owner_dsn: str) -> None:
@@ -17,6 +21,8 @@ async def migrate_database(vault: Service, owner_dsn: str) -> None:
 
     :raises SystemFailed: the database refused, or took too long.
     """
+    if await _is_current(vault.settings["VAULT_DATABASE_DSN"]):
+        return
     settings = {
         "VAULT_DATABASE_DSN": vault.settings["VAULT_DATABASE_DSN"],
         "VAULT_OWNER_DSN": owner_dsn,
@@ -32,3 +38,24 @@ async def migrate_database(vault: Service, owner_dsn: str) -> None:
     except SystemFailed as error:
         text = f"the database of {vault.name} could not be migrated"
         raise SystemFailed(text, log) from error
+
+
+async def _is_current(dsn: str) -> bool:
+    """Return whether a database lacks no migration: most starts find that, and need no process for it.
+
+    :raises SystemFailed: the database does not answer.
+    """
+    try:
+        connection = await asyncpg.connect(
+            dsn, timeout=_TIMEOUT, command_timeout=_TIMEOUT
+        )
+        try:
+            return not await missing(connection)
+        finally:
+            await connection.close(timeout=_TIMEOUT)
+    # A new database has no record of migrations.
+    except asyncpg.UndefinedTableError:
+        return False
+    except (OSError, asyncpg.PostgresError) as error:
+        reason = type(error).__name__
+        raise SystemFailed(f"a database does not answer: {reason}") from error

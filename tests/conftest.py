@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from local.servers import PostgresServer, RabbitServer
 from local.system import System
+from tests.database_templates import drop_templates
 from tests.servers import (
     RUN_DIRECTORY,
     Provider,
@@ -64,6 +65,7 @@ async def postgres_server(server_provider: Provider) -> AsyncIterator[PostgresSe
     try:
         await server.start()
         yield server
+        await drop_templates(server)
     finally:
         await server.stop()
 
@@ -76,7 +78,7 @@ async def rabbitmq_server(server_provider: Provider) -> AsyncIterator[RabbitServ
         await server.start()
         yield server
     finally:
-        await server.stop()
+        await server.discard()
 
 
 @pytest.fixture

@@ -128,6 +128,9 @@ class GivenRabbit:
     async def stop(self) -> None:
         """Leave it as it is."""
 
+    async def discard(self) -> None:
+        await self.stop()
+
     async def kill(self) -> None:
         raise SystemFailed("a server given by its address is not ours to kill")
 
@@ -269,7 +272,7 @@ class Provider:
             self.containers.append(container)
             return container
         return PrivatePostgres(
-            state, base / "postgres", logs, server_account("postgres")
+            state, base / "postgres", logs, server_account("postgres"), durable=False
         )
 
     def rabbitmq(self) -> RabbitServer:
@@ -371,6 +374,7 @@ async def private_system(
             provider.directory / "system",
             second_crm=second_crm,
             domain_type=domain_type,
+            durable=False,
         )
     else:
         postgres, rabbitmq = provider.postgres(), provider.rabbitmq()
@@ -389,13 +393,24 @@ async def private_system(
 
 
 @asynccontextmanager
+async def connected_as_administrator(
+    server: PostgresServer, database: str | None = None
+) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """Give an administrator's connection to a database, by default the one for maintenance."""
+    connection = await asyncpg.connect(
+        server.dsn, database=database, timeout=_TIMEOUT, command_timeout=_TIMEOUT
+    )
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=_TIMEOUT)
+
+
+@asynccontextmanager
 async def fresh_database(server: PostgresServer) -> AsyncIterator[str]:
     """Give the address of an empty database owned by a role of its own; both are dropped afterwards."""
     name, password = f"test_{secrets.token_hex(6)}", secrets.token_hex(8)
-    connection = await asyncpg.connect(
-        server.dsn, timeout=_TIMEOUT, command_timeout=_TIMEOUT
-    )
-    try:
+    async with connected_as_administrator(server) as connection:
         await connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
         await connection.execute(f"CREATE DATABASE {name} OWNER {name}")
         try:
@@ -403,8 +418,6 @@ async def fresh_database(server: PostgresServer) -> AsyncIterator[str]:
         finally:
             await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
             await connection.execute(f"DROP ROLE {name}")
-    finally:
-        await connection.close(timeout=_TIMEOUT)
 
 
 @asynccontextmanager

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from http import HTTPStatus
 from uuid import uuid4
+
+import aiohttp
 
 from local.narration import Narration
 from local.story.cast import (
@@ -159,20 +162,17 @@ async def outcome_returns(cast: Cast, narration: Narration, inquiry: Row) -> Non
     await _inquiry_status(cast, inquiry["id"], "in_progress__v")
     narration.hop("Broker", f"{RETURN_OUTBOUND} → {RETURN_INBOUND}")
     narration.hop("CRM", f"inquiry {inquiry['name__v']} is In Progress")
-    answer = {
-        "response_notes__v": "No adjustment is needed in mild or moderate impairment; see the package.",
-        "response_package_link__v": "https://packages.example/response/1",
-    }
+    notes = "No adjustment is needed in mild or moderate impairment; see the package."
+    answer = {"response_notes__v": notes}
+    link = await packed(cast, narration, request["id"])
     close = f"{REQUEST_ACTION}.in_progress_state__v.close__v"
     await cast.agent.run_action("case_request__v", request["id"], close, answer)
-    narration.hop(
-        "Medical",
-        f"Close on {request['name__v']} with response notes and a package link",
-    )
+    narration.hop("Medical", f"Close on {request['name__v']} with response notes")
     row = await _inquiry_status(cast, inquiry["id"], "closed__v")
-    if row["response__v"] != answer["response_notes__v"]:
-        message = "the response notes did not reach the inquiry"
+    if (row["response__v"], row["response_package_link__v"]) != (notes, link):
+        message = "the response notes or the package's link did not reach the inquiry"
         raise StoryFailed(message)
+    await opened(narration, link)
     title = f"inquiry {inquiry['name__v']}"
     narration.hop(
         "CRM",
@@ -184,6 +184,33 @@ async def outcome_returns(cast: Cast, narration: Narration, inquiry: Row) -> Non
         f"inquiry {inquiry['id']}",
         "Closed",
     )
+
+
+LETTER = "Thank you for your question. Enclosed you find what is known."
+MAKE = "Objectaction.case_response__v.make_response_package__v"
+
+
+async def packed(cast: Cast, narration: Narration, request: str) -> str:
+    """Have the agent make a response package for a Case Request, and return its link."""
+    row = {"case_request__v": request, "cover_letter__v": LETTER}
+    response = await create(cast.agent, "case_response__v", row)
+    await cast.agent.run_action("case_response__v", response, MAKE)
+    made = await cast.agent.record("case_response__v", response)
+    name, last_day = made["name__v"], made["expiration_date__v"]
+    narration.hop("Medical", f"{name}: a response package, open until {last_day}")
+    return str(made["response_package_link__v"])
+
+
+async def opened(narration: Narration, link: str) -> None:
+    """Open a response package as its recipient does, without an account.
+
+    :raises StoryFailed: it is not shown.
+    """
+    async with aiohttp.ClientSession() as recipient, recipient.get(link) as answer:
+        page = await answer.text()
+    if answer.status != HTTPStatus.OK or LETTER not in page:
+        raise StoryFailed("the package's recipient was not shown the cover letter")
+    narration.hop("Recipient", "opens the package by its link, without an account")
 
 
 async def _inquiry_status(cast: Cast, inquiry_id: str, wanted: str) -> Row:

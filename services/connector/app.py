@@ -36,6 +36,7 @@ from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.runtime.health import Health
 from shared.runtime.logging import get_logger
+from shared.runtime.metrics_route import metrics_router
 from shared.runtime.telemetry import measure_loop_lag, metrics
 from shared.runtime.waiting import concurrently, run_until_cancelled
 from shared.spark.connection import BrokerConnection
@@ -276,5 +277,5 @@ def create_app(settings: ConnectorSettings) -> FastAPI:
     app.include_router(readiness.router(answers, connector.check))
     app.include_router(traffic.router(answers, connector.check))
     app.include_router(health.router())
-    app.include_router(metrics.router())
+    app.include_router(metrics_router(metrics))
     return app

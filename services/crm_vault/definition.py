@@ -24,6 +24,7 @@ CRM_VAULT = VaultDefinition(
     " Vault, whose answers come back here.",
     first_objects=("medical_inquiry__v", "account__v", "product__v"),
     actions={"transfer_to_medical": transfer_to_medical},
+    state_actions={OBJECT: {"transfer_to_medical": "Transfer to Medical"}},
     triggers={
         OBJECT: TransferredInquiry(),
         account_merges.OBJECT: GuardedRecords(account_merges.OBJECT),

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from shared.vault.assembly.work_lists import Desk, Lead, WorkList
+from shared.vault.assembly.work_lists import Answered, Desk, Lead, WorkList
 
 OLDEST = "created_date__v ASC"
-COLUMNS = ("name__v", "product__v", "delivery_method__v", "created_date__v")
+COLUMNS = (
+    "name__v",
+    "product__v",
+    "delivery_method__v",
+    "assigned_to__v",
+    "created_date__v",
+)
+OPEN = "state__v CONTAINS ('new_state__v', 'in_progress_state__v')"
 
 AGENT_DESK = Desk(
     "case_request__v",
@@ -16,32 +23,41 @@ AGENT_DESK = Desk(
         "case__v",
         "product__v",
         "delivery_method__v",
+        "assigned_to__v",
         "created_date__v",
     ),
     (
         WorkList(
             "mine",
-            "In progress, mine",
-            "state__v = 'in_progress_state__v' AND modified_by__v = {user_id}",
+            "Mine",
+            f"{OPEN} AND assigned_to__v = '{{user_id}}'",
             OLDEST,
             COLUMNS,
-            "You were the last to work on them.",
+            "They are assigned to you; the oldest first.",
         ),
         WorkList(
-            "new",
-            "New",
-            "state__v = 'new_state__v'",
+            "urgent",
+            "Urgent",
+            f"{OPEN} AND case__vr.priority__v = 'high__v'",
             OLDEST,
             COLUMNS,
-            "Nobody has begun with them; the oldest first.",
+            "Their Cases have high priority, whosever they are; the oldest first.",
+        ),
+        WorkList(
+            "unassigned",
+            "Unassigned",
+            f"{OPEN} AND assigned_to__v = null",
+            OLDEST,
+            COLUMNS,
+            "They are nobody's; the oldest first. Who starts work has it.",
         ),
         WorkList(
             "others",
-            "In progress, by others",
-            "state__v = 'in_progress_state__v' AND modified_by__v != {user_id}",
+            "Assigned to others",
+            f"{OPEN} AND assigned_to__v != null AND assigned_to__v != '{{user_id}}'",
             OLDEST,
             COLUMNS,
-            "Somebody else was the last to work on them.",
+            "Somebody else has them.",
         ),
         WorkList(
             "closed",
@@ -58,10 +74,24 @@ AGENT_DESK = Desk(
 REQUEST_LEADS = (
     Lead("question__v"),
     Lead("case__vr.case_contact__vr.name__v", "Asked by"),
+    Lead("case__vr.case_contact__vr.specialty__vr.name__v", "Specialty"),
+    Lead("case__vr.country__vr.name__v", "Country"),
     Lead("product__v"),
     Lead("delivery_method__v"),
     Lead("email__v"),
     Lead("phone_number__v"),
+    Lead("case__vr.preferred_contact_information__vr.value__v", "Preferred contact"),
+    Lead("case__vr.priority__v", "Priority"),
+    Lead("assigned_to__v"),
     Lead("response_notes__v"),
     Lead("response_package_link__v"),
+)
+
+ANSWERED = Answered(
+    "case_request__v",
+    question="question__v",
+    answer="response_notes__v",
+    condition="state__v = 'closed_state__v' AND response_notes__v != null",
+    date="closed_date__v",
+    same="product__v",
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.medical_vault import case_contact_merges
-from services.medical_vault.agent_desk import AGENT_DESK, REQUEST_LEADS
+from services.medical_vault import assignments, case_contact_merges
+from services.medical_vault.agent_desk import AGENT_DESK, ANSWERED, REQUEST_LEADS
 from services.medical_vault.case_requests import return_to_crm
 from services.medical_vault.content import publish_to_crm
 from shared.vault.assembly.vault_definition import VaultDefinition
@@ -21,10 +21,17 @@ MEDICAL_VAULT = VaultDefinition(
     first_objects=("case_request__v", "case__v", "person__sys"),
     desk=AGENT_DESK,
     leads={AGENT_DESK.object: REQUEST_LEADS},
+    answered=ANSWERED,
     actions={
+        "assign": assignments.assign,
+        "assign_if_nobodys": assignments.assign_if_nobodys,
+        "assign_to_me": assignments.assign_to_me,
         "merge_case_contacts": case_contact_merges.merge_case_contacts,
         "publish_to_crm": publish_to_crm,
         "return_to_crm": return_to_crm,
+    },
+    state_actions={
+        case_contact_merges.MERGE: {"merge_case_contacts": "Merge Case Contacts"}
     },
     triggers={
         case_contact_merges.MERGE: GuardedRecords(

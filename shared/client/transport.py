@@ -255,17 +255,31 @@ def _headers(request: Request, session_id: str | None) -> dict[str, str]:
         headers["Content-Type"] = "application/json"
     elif request.text is not None:
         headers["Content-Type"] = "text/plain; charset=utf-8"
+    elif request.form is not None:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
     return headers
 
 
-def _body(request: Request) -> bytes | aiohttp.FormData | None:
+def _body(request: Request) -> bytes | None:
     if request.json is not None:
         return orjson.dumps(request.json)
     if request.text is not None:
         return request.text.encode()
     if request.form is not None:
-        return aiohttp.FormData(dict(request.form))
+        return form_body(request.form)
     return None
+
+
+def form_body(form: Mapping[str, str]) -> bytes:
+    """Return fields as a URL-encoded form, in which quotes, commas and parentheses stay what they are.
+
+    :raises UnicodeEncodeError: a value has a lone surrogate.
+    """
+    for value in form.values():
+        # What UTF-8 cannot have would else be left out.
+        value.encode()
+    # A list of ids has thousands of characters: this is twenty times as fast as the encoder of the standard library.
+    return URL.build(query=form).raw_query_string.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Response
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
     Counter,
@@ -17,9 +16,11 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.runtime.workers import METRICS_FOLDER
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Bounds of the histograms: those of answers end where clients give up, those of handlers at half an hour.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -207,17 +208,9 @@ class Metrics(
         _TransferMetrics.__init__(self, registry)
         _ReconciliationMetrics.__init__(self, registry)
 
-    def router(self) -> APIRouter:
-        """Return the route ``/metrics`` in the Prometheus text format."""
-        router = APIRouter(include_in_schema=False)
-
-        @router.get("/metrics")
-        def metrics_text() -> Response:
-            content = generate_latest(self._of_all_workers())
-            headers = {"Content-Type": CONTENT_TYPE_LATEST}
-            return Response(content, headers=headers)
-
-        return router
+    def text(self) -> bytes:
+        """Return all of them in the Prometheus text format."""
+        return generate_latest(self._of_all_workers())
 
     def _of_all_workers(self) -> CollectorRegistry:
         """Return what this process has counted, or one of several workers all of them together."""

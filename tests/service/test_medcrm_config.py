@@ -29,6 +29,7 @@ from tests.service.vault.served import (
     settings,
     started,
 )
+from tests.service.vault.vault_databases import vault_database
 
 ROOT = Path(__file__).parents[2]
 PROFILE = """RECREATE Permissionset reader__c (
@@ -55,7 +56,7 @@ async def medical(
 ) -> AsyncIterator[Api]:
     """A Vault with the standard configuration."""
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
     ):
         vault = Vault(

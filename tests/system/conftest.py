@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from local.system import System
-from tests.servers import private_system
+from tests.started_systems import started_system
 from tests.system.asking import Asker
 from tests.system.conditions import Connected, connected_to
 
@@ -16,8 +16,7 @@ from tests.system.conditions import Connected, connected_to
 @pytest.fixture(scope="session")
 async def running() -> AsyncIterator[System]:
     """A started system; its parts may be killed by a test that starts them again."""
-    async with private_system() as system:
-        await system.start()
+    async with started_system() as system:
         yield system
 
 

@@ -11,14 +11,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local.system import System
-from tests.servers import private_system
+from tests.started_systems import started_system
 from tests.system.conditions import Connected, connected_to
 
 
 @pytest.fixture(scope="module")
 async def running() -> AsyncIterator[System]:
-    async with private_system() as system:
-        await system.start()
+    async with started_system() as system:
         yield system
 
 

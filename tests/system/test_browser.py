@@ -198,8 +198,65 @@ async def test_the_colours_are_switched_and_stay(
         assert await ground() == light
 
 
+async def test_transfer_to_medical_is_added_and_removed_by_clicks(
+    running: System, browser: Browser
+) -> None:
+    lifecycle = "/ui/lifecycles/medical_inquiry_lifecycle__v"
+    label = f"Send {uuid4().hex[:8]}"
+    async with visitor(browser, running, "crm_vault", "admin") as admin:
+        await admin.follow("Lifecycles")
+        await admin.follow("Inquiry Lifecycle")
+        await admin.follow("Add User Action to Submitted")
+        does = admin.page.get_by_label("What it does")
+        await does.select_option(label="Transfer to Medical")
+        await admin.page.get_by_label("Label").fill(label)
+        await admin.press("Review")
+        await admin.sees("Nothing has been executed yet")
+        await admin.sees(label)
+        await admin.press("Execute")
+        await admin.sees("Executed: ALTER Objectlifecycle")
+        try:
+            async with visitor(browser, running, "crm_vault") as rep:
+                await write_down(rep, uuid4().hex)
+                await rep.press("Save")
+                await rep.press("Submit")
+                await rep.page.get_by_role("button", name=label).wait_for()
+        finally:
+            await admin.open(lifecycle)
+            await admin.press(f"Remove {label} from Submitted")
+            await admin.press("Execute")
+            await admin.sees("Executed: ALTER Objectlifecycle")
+        assert label not in await admin.text()
+
+
+async def test_a_script_is_begun_from_what_is_offered(
+    running: System, browser: Browser
+) -> None:
+    async with visitor(browser, running, "crm_vault", "admin") as admin:
+        await admin.open("/ui/components/mdl")
+        await admin.page.locator("summary", has_text="What can be written").click()
+        kind = admin.page.get_by_label("Component type")
+        await kind.fill("Objectlifecycle")
+        await kind.press("Tab")
+        # What the type declares comes without a new page.
+        await admin.page.locator("#offers dt", has_text="starting_state").wait_for()
+        await admin.page.get_by_label("Component", exact=True).fill("mine__c")
+        await admin.press("Add statement")
+        script = admin.page.get_by_label("MDL")
+        assert "ALTER Objectlifecycle mine__c" in await script.input_value()
+        await admin.press("Review")
+        await admin.sees("mine__c does not exist")
+
+
 PAGES = {
-    "crm_vault": ("/ui/", INQUIRIES, f"{INQUIRIES}/new", "/ui/objects", "/ui/jobs"),
+    "crm_vault": (
+        "/ui/",
+        INQUIRIES,
+        f"{INQUIRIES}/new",
+        "/ui/objects",
+        "/ui/jobs",
+        "/ui/lifecycles/medical_inquiry_lifecycle__v",
+    ),
     "medical_vault": (
         "/ui/",
         "/ui/connections",
@@ -211,6 +268,17 @@ PAGES = {
         "/ui/queue-log",
         "/ui/rehearsal",
         "/ui/components",
+        "/ui/components/mdl",
+        "/ui/users",
+        "/ui/users/new",
+        "/ui/users/2",
+        "/ui/profiles/integration_user__v",
+        "/ui/permission-sets/new",
+        "/ui/lifecycles/case_request_lifecycle__v/new_state__v/user-action",
+        "/ui/lifecycles/case_request_lifecycle__v/new_state__v/notification",
+        "/ui/packages",
+        "/ui/documents",
+        "/ui/documents/new",
     ),
 }
 

@@ -68,7 +68,14 @@ async def test_start_stop_and_reset(system: System) -> None:
     assert running(pids) == []
     assert not any(part.up for part in await system.status())
 
+    migrations = {
+        file: file.read_text() for file in system.logs.glob("*_migration.log")
+    }
+    assert len(migrations) == 2
     await system.start()
+    assert {file: file.read_text() for file in migrations} == migrations, (
+        "a database that is up to date is not migrated"
+    )
     assert json.loads(system.endpoints_file.read_text()) == endpoints
     assert "Kept" in await product_names(system)
     await system.reset()

@@ -17,8 +17,8 @@ from medcrm.rehearsals import REHEARSALS
 from shared.client import VaultClient
 from shared.vault.rehearsal.fault import CallFault
 from shared.vault.rehearsal.fault_catalogue import FAULTS
-from tests.servers import private_system
 from tests.service.test_medcrm_config import Result, run
+from tests.started_systems import started_system
 from tests.system.conditions import Connected, connected_to, eventually, new_run
 from tests.system.reconciling import assert_clean, everything_transferred
 from tests.system.test_case_requests import agent_does
@@ -41,8 +41,7 @@ BESIDE = {
 
 @pytest.fixture(scope="module")
 async def running() -> AsyncIterator[System]:
-    async with private_system(domain_type=SANDBOX) as system:
-        await system.start()
+    async with started_system(domain_type=SANDBOX) as system:
         yield system
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from local.system import System
-from tests.servers import private_system
+from tests.started_systems import started_system
 from tests.system import own
 from tests.system.conditions import Connected
 from tests.system.reconciling import assert_clean, everything_transferred
@@ -33,8 +33,7 @@ async def demo(endpoints: Path) -> tuple[int, str]:
 
 
 async def test_the_story_plays() -> None:
-    async with private_system(second_crm=True) as system:
-        await system.start()
+    async with started_system(second_crm=True) as system:
         # Twice: what the first left behind does not disturb the second.
         for _ in range(2):
             code, output = await demo(system.endpoints_file)

@@ -11,7 +11,7 @@ import pytest
 
 from shared.client import VaultClient
 from shared.client.results import Row
-from tests.servers import private_system
+from tests.started_systems import started_system
 from tests.system.conditions import INTEGRATION, Connected, eventually, new_run
 from tests.system.reconciling import (
     CONNECTION,
@@ -36,8 +36,7 @@ class TwoCrms:
 
 @pytest.fixture(scope="module")
 async def two() -> AsyncIterator[TwoCrms]:
-    async with private_system(second_crm=True) as system, AsyncExitStack() as stack:
-        await system.start()
+    async with started_system(second_crm=True) as system, AsyncExitStack() as stack:
         endpoints, sign_ins = system.endpoints(), system.sign_ins()
 
         async def client(vault: str, role: str) -> VaultClient:

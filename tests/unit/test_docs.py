@@ -17,6 +17,7 @@ from local import api_reference, compatibility
 from services.connector.connector_settings import ConnectorSettings, VaultAccess
 from shared.protocol.error_types import ErrorType
 from shared.runtime.health import Health
+from shared.runtime.metrics_route import metrics_router
 from shared.runtime.retry_policies import POLICIES, UNBOUNDED, RetryPolicy
 from shared.runtime.telemetry import metrics
 from shared.vault.api.api_app import CHAPTERS
@@ -60,7 +61,7 @@ def routes() -> Iterator[tuple[str, str]]:
     routers: list[APIRouter] = [
         *(chapter.router for chapter in CHAPTERS),
         Health().router(),
-        metrics.router(),
+        metrics_router(metrics),
     ]
     for router in routers:
         for route in router.routes:
@@ -121,7 +122,7 @@ def test_every_operation_is_served_or_left_out_for_a_reason_or_awaited() -> None
     assert len({(each.verb, each.path) for each in every}) == 414
     assert [each for each in every if each.served and each.reason] == []
     # A floor: it goes up with what is added, and never down.
-    assert sum(each.served for each in every) >= 269
+    assert sum(each.served for each in every) >= 294
 
 
 def test_every_route_is_listed() -> None:

@@ -30,6 +30,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
     for noun, modules in {
         "inquiry_cases.DeliveryMethod": {"services/connector/points/inquiry_cases.py"},
         "inquiry_cases.InformationType": {"services/connector/points/inquiry_cases.py"},
+        "document_viewer.Use": {"shared/vault/admin/document_viewer.py"},
         "component_kinds.ComponentKind": {
             "shared/vault/components/component_references.py",
             "shared/vault/components/concerned_tables.py",
@@ -104,6 +105,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "item_failures.ItemErrorType": {"services/connector/runs/run_reports.py"},
         "job_model.JobStatus": {"shared/vault/jobs/job_model.py"},
         "job_model.TaskState": {"shared/vault/jobs/job_model.py"},
+        "lifecycle_forms.Addition": {"shared/vault/admin/lifecycle_forms.py"},
         "lookups.LookupType": {"services/connector/rules/lookups.py"},
         "lookups.MissingLookup": {
             "services/connector/rules/lookups.py",
@@ -145,6 +147,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "workflow_definitions.StepKind": {"shared/vault/workflows/workflow_engine.py"},
         "record_roles.RoleChange": {"shared/vault/records/record_roles.py"},
         "request.Action": {"shared/vault/loader/load_writing.py"},
+        "response_pages.Step": {"shared/vault/admin/response_pages.py"},
         "rows.QueryKind": {
             "services/connector/rules/query_plan.py",
             "services/connector/rules/rows.py",
@@ -159,10 +162,15 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "specification.NameRule": {"shared/vault/components/component_validation.py"},
         "specification.ValueType": {
             "shared/vault/admin/attributes.py",
+            "shared/vault/admin/mdl_completion.py",
             "shared/vault/components/component_validation.py",
         },
         "staging.ItemKind": {"shared/vault/api/staging.py"},
-        "statement.Command": {"shared/vault/components/change.py"},
+        "statement.Command": {
+            "shared/vault/admin/mdl_completion.py",
+            "shared/vault/components/change.py",
+            "shared/vault/components/mdl_writing.py",
+        },
         "statement.Condition": {"shared/vault/components/statement.py"},
         "inbox.Step": {"services/connector/processing/inbox.py"},
         "sweep_routes.Shape": {"services/connector/preview/sweep_routes.py"},

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize, authorize_components
-from shared.vault.admin.fault_pages import status_of
+from shared.vault.admin.mdl_completion import completion_of, statement_text
+from shared.vault.admin.script_review import mark_of, script_page
 from shared.vault.admin.visit import Visit, Visiting, safe_target
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.errors import ApiError, VaultFault
 
-if TYPE_CHECKING:
-    from shared.vault.components.statement import Statement
-    from shared.vault.configuration.scripts import StatementResult
-
 router = APIRouter(prefix="/components")
 
 EMPTY = ApiError(ErrorType.PARAMETER_REQUIRED, "There is no statement")
+# Sent by the button that adds a statement, and while what is offered depends on what is typed.
+COMPLETE = "complete"
+LOOK = "look"
 NAMED = 10  # statements in the message after a script
 
 
@@ -42,31 +40,34 @@ async def review_or_execute(visit: Visiting) -> Response:
     """List the statements of a script, or execute the script that was just reviewed."""
     # Browsers end the lines of a text area with CR and LF.
     text = visit.form.fields.get("mdl", "").replace("\r\n", "\n")
+    back = _back(visit)
+    if LOOK in visit.form.fields or COMPLETE in visit.form.fields:
+        return await _completed(visit, text, back)
     try:
         statements = await visit.vault.components.statements(visit.caller, text)
         if not statements:
-            return _script(visit, text, error=EMPTY)
+            return await script_page(visit, text, back, error=EMPTY)
         # A script that was changed after its review is reviewed again.
-        if visit.form.fields.get("reviewed") != _mark(text):
-            return _script(visit, text, statements=statements)
+        if visit.form.fields.get("reviewed") != mark_of(text):
+            return await script_page(visit, text, back, statements=statements)
         script = await visit.vault.components.execute(visit.caller, text)
     except VaultFault as fault:
-        return _script(visit, text, error=fault.error)
+        return await script_page(visit, text, back, error=fault.error)
     if script.failures:
-        return _script(visit, text, results=script.statements)
+        return await script_page(visit, text, back, results=script.statements)
     first = script.statements[:NAMED]
     names = [f"{each.command} {each.component}" for each in first]
     named = ", ".join(names)
     further = len(statements) - NAMED
     more = f" and {further} more" if further > 0 else ""
-    return visit.go(_back(visit), f"Executed: {named}{more}.")
+    return visit.go(back, f"Executed: {named}{more}.")
 
 
 @router.get("/mdl")
 async def new(visit: Visiting) -> Response:
     """Show an empty script."""
     authorize_components(visit.caller)
-    return _script(visit, "")
+    return await script_page(visit, "", _back(visit))
 
 
 @router.get("/{kind}")
@@ -103,36 +104,17 @@ async def one_component(
     )
 
 
-def _script(
-    visit: Visit,
-    text: str,
-    *,
-    statements: list[Statement] | None = None,
-    results: list[StatementResult] | None = None,
-    error: ApiError | None = None,
-) -> Response:
-    """Show a script in its form, with the statements to review, the results, or the error."""
-    status = status_of(error) if error else 400 if results else 200
-    known = visit.registry.components
-    reviewed = [(each, each.key in known) for each in statements or ()]
-    return visit.page(
-        "mdl.html",
-        status,
-        text=text,
-        back=_back(visit),
-        reviewed=reviewed,
-        mark=_mark(text) if statements else "",
-        results=results or [],
-        error=error,
-    )
+async def _completed(visit: Visit, text: str, back: str) -> Response:
+    """Show a script with what can be written in it; with the statement that was chosen, if it is to be added."""
+    authorize_components(visit.caller)
+    if COMPLETE in visit.form.fields:
+        chosen = completion_of(visit.form.fields)
+        begun = statement_text(visit.registry, chosen)
+        text = "\n".join(each for each in (text.rstrip("\n"), begun) if each)
+    return await script_page(visit, text, back)
 
 
 def _back(visit: Visit) -> str:
     """Return the page from which the script was opened."""
     back = visit.form.fields.get("back", "/ui/components")
     return safe_target(back)
-
-
-def _mark(text: str) -> str:
-    """Return a digest by which a script is recognized as the one that was reviewed."""
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, Operation, granted, may
 from shared.vault.admin.listing import Listing, Row, listed, selected
-from shared.vault.admin.showing import Shower, record_path
+from shared.vault.admin.showing import Shower, people, record_path
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.assembly.work_lists import WorkList
 from shared.vault.exceptions.exception_model import MESSAGE as EXCEPTION
@@ -94,6 +94,7 @@ async def _work(visit: Visit) -> list[Work]:
     if not may(visit.caller, desk.object, Operation.EDIT):
         return []
     shower = Shower(visit.registry.objects[desk.object], visit.caller, visit.registry)
+    shower.people = await people(visit, shower.target)
     path = record_path(desk.object, "")
     work = []
     for each in desk.lists:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.listing import listed, selected
+from shared.vault.admin.showing import USER, colleagues
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.vql import literal
 
@@ -35,12 +36,18 @@ class InputKind(StrEnum):
     CHOICES = "choices"  # a checkbox for each value
     PICK = "pick"  # a text, while which is typed records are offered
     SUGGEST = "suggest"  # a text with a list of values, of which it may be none
+    PASSWORD = "password"  # noqa: S105  a name
 
     @property
     def has_length(self) -> bool:
         """Return whether the browser limits the length of what is typed into such an input."""
         match self:
-            case InputKind.TEXT | InputKind.TEXT_AREA | InputKind.SUGGEST:
+            case (
+                InputKind.TEXT
+                | InputKind.TEXT_AREA
+                | InputKind.SUGGEST
+                | InputKind.PASSWORD
+            ):
                 return True
             case (
                 InputKind.NUMBER
@@ -72,6 +79,7 @@ class Input:
     rows: int = 4  # of a text area
     object: str = ""  # whose records are offered
     id: str = ""  # of the record whose name is the value
+    error: str = ""  # why the value was refused
 
     @property
     def system(self) -> bool:
@@ -211,19 +219,43 @@ async def _name_of(visit: Visit, target: VaultObject, record_id: str) -> str | N
     return None
 
 
+def _reads(visit: Visit, object_name: str) -> bool:
+    return may(visit.caller, object_name, Operation.READ)
+
+
+async def reference_options(
+    visit: Visit, field: Field
+) -> tuple[tuple[str, str], ...] | None:
+    """Return ids and names of the records to which a field may refer; None when they are many, or not to be read.
+
+    Active users are named to everybody, as those to whom work is given.
+    """
+    referenced = visit.registry.objects.get(field.object or "")
+    if referenced is None:
+        return None
+    if not _reads(visit, referenced.name):
+        if referenced.name != USER:
+            return None
+        return tuple((str(n), name) for n, name in await colleagues(visit))
+    statement = f"SELECT id, name__v FROM {referenced.name} ORDER BY name__v"
+    found = await listed(visit, statement, size=MAX_OPTIONS, counted=False)
+    if found.more:
+        return None
+    return tuple((str(row["id"]), str(row["name__v"])) for row in found.rows)
+
+
 async def _reference(visit: Visit, field: Field, value: str) -> Input:
     """Return the input of a reference: a choice of records, or a text when they are many or must not be read."""
     name, label, required = field.name, field.label, field.required
     referenced = visit.registry.objects.get(field.object or "")
-    if referenced is None or not may(visit.caller, referenced.name, Operation.READ):
+    found = await reference_options(visit, field)
+    if found is None and referenced is not None and _reads(visit, referenced.name):
+        return await _pick(visit, field, referenced, value)
+    if found is None:
         return Input(
             name, label, InputKind.TEXT, value, required=required, help="Record ID"
         )
-    statement = f"SELECT id, name__v FROM {referenced.name} ORDER BY name__v"
-    found = await listed(visit, statement, size=MAX_OPTIONS, counted=False)
-    if found.more:
-        return await _pick(visit, field, referenced, value)
-    options = [(str(row["id"]), str(row["name__v"])) for row in found.rows]
+    options = list(found)
     # The record may have been deleted meanwhile: without the option, saving would empty the field.
     if value and value not in dict(options):
         options.append((value, value))

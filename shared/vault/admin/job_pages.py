@@ -20,6 +20,8 @@ from shared.vault.jobs.job_model import UNFINISHED, Job, JobFilter, JobStatus
 from shared.vault.loader.extract import EXTRACT
 from shared.vault.loader.load import LOAD
 from shared.vault.loader.load_writing import FAILURE_LOG, RESULTS, SUCCESS_LOG
+from shared.vault.packages.inbound_packages import DEPLOY, IMPORT
+from shared.vault.packages.outbound_packages import EXPORT
 
 if TYPE_CHECKING:
     from shared.vault.files.file_store import Item
@@ -82,6 +84,7 @@ async def one_job(
         # Logs are complete when the job has ended; kinds of jobs that are not in LOGS have none.
         logs=() if unfinished else LOGS.get(job.job_type, ()),
         integration=integration,
+        package=_package_path(job),
         again_in=SOON if unfinished and job.status is not JobStatus.SCHEDULED else None,
     )
 
@@ -124,6 +127,15 @@ async def cancel(
     path = f"/ui/jobs/{job_id}"
     text = "The job is cancelled; a running one ends as soon as it can."
     return visit.go(path, text)
+
+
+def _package_path(job: Job) -> str:
+    """Return the address of the page of the package that a job was about; empty for other jobs."""
+    kinds = {IMPORT: "inbound", DEPLOY: "inbound", EXPORT: "outbound"}
+    package_id = job.results.get("package_id")
+    if job.job_type not in kinds or package_id is None:
+        return ""
+    return f"/ui/packages/{kinds[job.job_type]}/{package_id}"
 
 
 async def _log(

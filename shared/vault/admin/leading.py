@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.listing import selected
-from shared.vault.admin.showing import Shower, Shown, record_path
+from shared.vault.admin.showing import Shower, Shown, people, record_path
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
@@ -23,6 +23,7 @@ async def leading(
     if not leads:
         return []
     shower = Shower(target, visit.caller, visit.registry)
+    shower.people = await people(visit, target)
     far = {
         lead: referenced
         for lead in leads
@@ -34,9 +35,23 @@ async def leading(
         if not lead.relationships and lead.path in target.fields:
             shown.append(shower.show(lead.path, record))
         elif lead in far and (text := row.get(lead.path)):
-            link = record_path(far[lead].name, str(row[lead.id_path]))
-            shown.append(Shown(lead.path, lead.label, str(text), link))
+            shown.append(_far(visit, far[lead], lead, row, text))
     return [each for each in shown if each.text]
+
+
+def _far(
+    visit: Visit,
+    referenced: VaultObject,
+    lead: Lead,
+    row: Mapping[str, Any],
+    value: Any,
+) -> Shown:
+    """Return a value behind references as its own record shows it; a name leads to that record."""
+    shower = Shower(referenced, visit.caller, visit.registry)
+    shown = shower.show(lead.field, {lead.field: value})
+    own = record_path(referenced.name, str(row[lead.id_path]))
+    link = own if lead.field == "name__v" else shown.link
+    return Shown(lead.path, lead.label, shown.text, link)
 
 
 def _referenced(visit: Visit, target: VaultObject, lead: Lead) -> VaultObject | None:

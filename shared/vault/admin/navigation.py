@@ -41,6 +41,7 @@ def _everyone(_caller: Caller) -> bool:
 MENU = (
     Entry("Home", "/ui/", _everyone, admin=False),
     Entry("Records", "/ui/objects", _everyone, admin=False),
+    Entry("Documents", "/ui/documents", _reads("documents"), admin=False),
     Entry("Tasks", "/ui/tasks", _everyone, admin=False),
     Entry("Jobs", "/ui/jobs", _everyone, admin=False),
     Entry(
@@ -64,6 +65,16 @@ MENU = (
     ),
     Entry("Queue Logs", "/ui/queue-log", _holds(Grant.READ_QUEUE_LOG)),
     Entry("Rehearsal", "/ui/rehearsal", _holds(Grant.REHEARSE_FAULTS)),
+    Entry("Users", "/ui/users", _reads("user__sys")),
+    Entry("Groups", "/ui/groups", _reads("group__sys")),
+    Entry(
+        "Security Profiles",
+        "/ui/profiles",
+        _holds(Grant.READ_CONFIGURATION),
+        also=("/ui/permission-sets/",),
+    ),
+    Entry("Lifecycles", "/ui/lifecycles", _holds(Grant.READ_CONFIGURATION)),
+    Entry("Packages", "/ui/packages", _holds(Grant.MANAGE_PACKAGES)),
     Entry("Components", "/ui/components", _holds(Grant.READ_CONFIGURATION)),
 )
 

@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
+from shared.vault.admin.inputs import reference_options
 from shared.vault.admin.listing import find
-from shared.vault.admin.showing import Shower
-from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.admin.showing import Shower, people
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    RelationshipType,
+    VaultObject,
+)
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
@@ -24,6 +30,8 @@ OUT_OF_LISTS = frozenset(
     {"object_type__v", "lifecycle__v", "link__sys", "global_id__sys"}
 )
 LATEST = "modified_date__v"
+Options = tuple[tuple[str, str], ...]
+"""Values of a field, each with its label."""
 SYSTEM_COLUMNS = frozenset(
     {"name__v", "state__v", "status__v", "created_date__v", LATEST}
 )
@@ -35,7 +43,7 @@ class Choice:
 
     name: str
     label: str
-    options: tuple[tuple[str, str], ...]
+    options: Options
     chosen: str
 
 
@@ -79,15 +87,18 @@ class RecordList:
         return bool(chosen or self.linked or self.q or self.work_list)
 
 
-async def record_list(visit: Visit, target: VaultObject) -> RecordList:
-    """Return the list that the address of a visit selects."""
+async def record_list(
+    visit: Visit, target: VaultObject, usual: tuple[str, ...] = ()
+) -> RecordList:
+    """Return the list that the address of a visit selects; ``usual`` are its columns unless a person chooses others."""
     asked = visit.request.query_params
     search = asked.get("search", "")
     q = await visit.vault.searches.words(visit.caller.user_id, search) if search else ""
     shower = Shower(target, visit.caller, visit.registry)
+    shower.people = await people(visit, target)
     desk = visit.vault.definition.desk
-    usual = desk.columns if desk is not None and desk.object == target.name else ()
-    columns = _columns(target, asked.getlist("column"), usual)
+    of_desk = desk.columns if desk is not None and desk.object == target.name else ()
+    columns = _columns(target, asked.getlist("column"), usual or of_desk)
     filters = _filters(target, asked)
     work_list = _work_list(visit, target)
     sort = _sort(target, asked.get("sort", ""))
@@ -97,7 +108,8 @@ async def record_list(visit: Visit, target: VaultObject) -> RecordList:
     condition = f" WHERE {' AND '.join(terms)}" if terms else ""
     order = _order(sort, work_list, searched=bool(q))
     selection = shower.selection(columns)
-    choices = _choices(target, visit.registry, columns, filters)
+    few = await _few_records(visit, target, columns) if of_desk else {}
+    choices = _choices(target, visit.registry, columns, filters, few)
     chosen = {each.name for each in choices}
     return RecordList(
         target=target,
@@ -166,21 +178,34 @@ def _choices(
     registry: Registry,
     columns: list[str],
     filters: Mapping[str, str],
+    few: Mapping[str, Options],
 ) -> list[Choice]:
-    """Return the fields of the list that have few values, each with these."""
+    """Return the fields of the list that have few values, each with these; ``few`` are those of references."""
     choices = []
     for name in columns:
         field = target.fields[name]
-        options = _options(target, registry, field)
+        options = few.get(name) or _options(target, registry, field)
         if options:
             chosen = filters.get(name, "")
             choices.append(Choice(name, field.label, options, chosen))
     return choices[:MAX_CHOICES]
 
 
-def _options(
-    target: VaultObject, registry: Registry, field: Field
-) -> tuple[tuple[str, str], ...]:
+async def _few_records(
+    visit: Visit, target: VaultObject, columns: list[str]
+) -> dict[str, Options]:
+    """Return the records to which each reference of the list may refer, where they are few, and people."""
+    found: dict[str, Options] = {}
+    for name in columns:
+        field = target.fields[name]
+        parent = field.relationship_type is RelationshipType.PARENT
+        if field.type is FieldType.OBJECT and not parent:
+            options = await reference_options(visit, field)
+            found |= {name: options} if options else {}
+    return found
+
+
+def _options(target: VaultObject, registry: Registry, field: Field) -> Options:
     """Return name and label of each value of a field; empty where they are not few."""
     lifecycle = registry.lifecycles.get(target.lifecycle or "")
     if field.name == "state__v" and lifecycle is not None:

@@ -16,11 +16,13 @@ from shared.vault.admin.listing import (
 )
 from shared.vault.admin.record_lists import RecordList, record_list
 from shared.vault.admin.showing import record_path
+from shared.vault.admin.similar_answers import similar_answers
 from shared.vault.admin.task_pages import workflows_of
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import disposition
 from shared.vault.audit.audit_service import AuditFilter
+from shared.vault.fulfillment.fulfillment_model import REQUEST
 
 router = APIRouter(prefix="/objects")
 
@@ -54,13 +56,22 @@ async def records(
     """List the records of an object: all, or those that the address selects by fields, a list or a search."""
     target = object_of(visit, object_name)
     shown = await record_list(visit, target)
+    return await list_page(visit, shown, page, "records.html")
+
+
+async def list_page(
+    visit: Visit, shown: RecordList, page: int, template: str
+) -> Response:
+    """Show a page of a list in a template, or all of it as a CSV file when the address asks for one."""
+    object_name = shown.target.name
     if visit.request.query_params.get("format") == CSV:
         return await _csv(visit, shown)
     return visit.page(
-        "records.html",
-        target=target,
+        template,
+        target=shown.target,
         shown=shown,
         listing=await listed(visit, shown.statement, page, PAGE_SIZE, counted=False),
+        base=visit.request.url.path,
         path=record_path(object_name, ""),
         most=MAX_EXPORTED,
     )
@@ -90,6 +101,11 @@ async def search(
 ) -> Response:
     """Go to the list of the records that have all words of a search."""
     object_of(visit, object_name)
+    return await searched(visit)
+
+
+async def searched(visit: Visit) -> Response:
+    """Go to the list of this page, of the records that have all words of the form's search."""
     # By POST, and by an id from then on: words may be names of people, which must not stand in addresses and logs.
     words = visit.form.fields.get("q", "").replace("\x00", "")[:MAX_SEARCH].strip()
     if not words:
@@ -109,7 +125,14 @@ async def record(
     look_again = visit.vault.definition.look_again.get(object_name)
     again_in = look_again(shown.values) if look_again else None
     workflows = await workflows_of(visit, object_name, shown.id)
-    return visit.page("record.html", view=shown, again_in=again_in, workflows=workflows)
+    return visit.page(
+        "record.html",
+        view=shown,
+        again_in=again_in,
+        workflows=workflows,
+        response=object_name == REQUEST,
+        similar=await similar_answers(visit, object_name, shown.values),
+    )
 
 
 @router.get("/{object_name}/{record_id}/audit")

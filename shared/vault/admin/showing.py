@@ -24,9 +24,10 @@ OWN_PAGES = {
     "connection__sys": "/ui/connections/{}",
     "integration__sys": "/ui/integrations/{}",
     "exception_message__sys": "/ui/exceptions/{}",
-    "documents": "/ui/tasks",
+    "documents": "/ui/documents/{}",
+    "user__sys": "/ui/users/{}",
 }
-"""Objects whose records have a page of their own; documents are shown by the tasks about them."""
+"""Objects whose records have a page of their own, and documents."""
 # The field by which configuration refers to the records of an object.
 KEYS: Mapping[str, str] = {
     "connection__sys": "api_name__sys",
@@ -57,6 +58,12 @@ class Shown:
     mark: str = ""
     long: bool = False
     moment: str = ""
+
+
+def is_web_address(text: str) -> bool:
+    """Return whether a text is the address of a page, and nothing else: a browser runs nothing that it names."""
+    begins = text.startswith(("https://", "http://"))
+    return begins and text.isascii() and not any(map(str.isspace, text))
 
 
 def record_path(object_name: str, record_id: str) -> str:
@@ -94,6 +101,8 @@ class Shower:
 
     def __init__(self, target: VaultObject, caller: Caller, registry: Registry) -> None:
         self.target = target
+        # Names of users by id, for who may not read their records; see ``people``.
+        self.people: Mapping[str, str] = {}
         self._registry = registry
         self._caller = caller
         self.paths = reference_paths(target, caller, registry)
@@ -139,7 +148,8 @@ class Shower:
                 | FieldType.ATTACHMENT
             ):
                 text = str(value)
-                return Shown(name, label, text, long=len(text) > LONG)
+                link = text if is_web_address(text) else ""
+                return Shown(name, label, text, link, long=len(text) > LONG)
             case _:
                 assert_never(field.type)
 
@@ -153,7 +163,8 @@ class Shower:
         """Return a reference by the name of its record, or by the id when the caller may not read the record."""
         path = self.paths.get(field.name)
         if path is None:
-            return Shown(field.name, field.label, value)
+            text = self.people.get(value, value)
+            return Shown(field.name, field.label, text)
         text = str(row.get(path) or value)
         link = record_path(field.object or "", value)
         return Shown(field.name, field.label, text, link)
@@ -188,6 +199,19 @@ class Shower:
         if picklist is None:
             return {}
         return {each.name: each.label for each in picklist.entries.values()}
+
+
+async def people(visit: Visit, target: VaultObject) -> Mapping[str, str]:
+    """Return names of users by id where an object refers to users whose records the caller may not read."""
+    refers = any(each.object == USER and each.active for each in target.fields.values())
+    if not refers or may(visit.caller, USER, Operation.READ):
+        return {}
+    return {str(number): name for number, name in await colleagues(visit)}
+
+
+async def colleagues(visit: Visit) -> list[tuple[int, str]]:
+    """Return ids and names of active users, whom anybody may see whose records have work for them."""
+    return await visit.vault.workflow_lists.colleagues()
 
 
 async def named(visit: Visit, object_name: str) -> dict[str, Named]:

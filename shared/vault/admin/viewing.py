@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may, require
+from shared.vault.actions.action_service import ActionType
 from shared.vault.admin.inputs import Input, inputs
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import plain, selected
-from shared.vault.admin.showing import Shower, Shown, record_path
+from shared.vault.admin.showing import Shower, Shown, people, record_path
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.connections import connection_rules
 from shared.vault.errors import VaultFault
@@ -141,6 +142,7 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     target = object_of(visit, object_name)
     record = await record_of(visit, object_name, record_id)
     shower = Shower(target, visit.caller, visit.registry)
+    shower.people = await people(visit, target)
     names = [field.name for field in target.fields.values() if field.active]
     shown = [shower.show(name, record) for name in names]
     # The name is a field of the platform, and what a user looks for first.
@@ -175,7 +177,9 @@ async def _actions(
     service = visit.vault.actions
     offered = await service.available(visit.caller, target.name, record["id"])
     actions = []
-    for action in offered:
+    # What moves the record on comes first.
+    ordered = sorted(offered, key=lambda each: each.type is not ActionType.STATE_CHANGE)
+    for action in ordered:
         refused = connection_rules.REFUSED.get(action.runs)
         if refused is not None and refused(record):
             continue

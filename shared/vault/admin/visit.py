@@ -155,10 +155,12 @@ class Visit:
 
 
 def visiting(
-    file_bytes: int = 0,
+    file_bytes: int | Callable[[Vault], int] = 0,
     admit: Callable[[Caller], None] = lambda _: None,
 ) -> Callable[[Request], AsyncIterator[Visit]]:
     """Return a dependency that yields the visit of a request, with a form that may have a file of so many bytes.
+
+    The number may be one that the Vault's settings say.
 
     ``admit`` refuses callers who may not send the form, before it is read.
     """
@@ -185,7 +187,8 @@ def visiting(
             yield made
             return
         admit(caller)
-        async with upload_form(request, file_bytes) as form:
+        most = file_bytes(vault) if callable(file_bytes) else file_bytes
+        async with upload_form(request, most) as form:
             require_form_token(secret, form)
             made.form = form
             yield made

@@ -76,6 +76,18 @@ def allowed_with_documents(operation: Operation) -> Admission:
     return admit
 
 
+async def _changing_templates(request: Request, caller: SignedIn) -> Caller:
+    """Admit callers who may change document templates."""
+    vault_of(request).document_templates.require_changing(caller)
+    return caller
+
+
+async def _exporting_documents(request: Request, caller: SignedIn) -> Caller:
+    """Admit callers who may read documents and use the staging area."""
+    vault_of(request).document_exports.require(caller)
+    return caller
+
+
 async def _creating_records(
     request: Request, caller: SignedIn, object_name: str
 ) -> Caller:
@@ -165,6 +177,8 @@ ChangesAttachments = Annotated[Caller, Depends(_changing_attachments)]
 ReadsDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.READ))]
 CreatesDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.CREATE))]
 EditsDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.EDIT))]
+ChangesTemplates = Annotated[Caller, Depends(_changing_templates)]
+ExportsDocuments = Annotated[Caller, Depends(_exporting_documents)]
 DeletesDocuments = Annotated[Caller, Depends(allowed_with_documents(Operation.DELETE))]
 
 CreatesUsers = Annotated[Caller, Depends(_creating_users)]

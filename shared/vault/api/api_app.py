@@ -30,10 +30,15 @@ from shared.vault.api import (
     document_actions,
     document_attachments,
     document_batch,
+    document_events,
+    document_export,
     document_files,
     document_locks,
     document_metadata,
+    document_relationships,
     document_roles,
+    document_templates,
+    document_tokens,
     document_workflows,
     documents,
     domain,
@@ -71,6 +76,7 @@ from shared.vault.api.body import LargeBodies
 from shared.vault.api.envelope_schemas import ENVELOPE_SCHEMAS
 from shared.vault.api.fault_layer import FaultLayer
 from shared.vault.api.openapi.document import complete
+from shared.vault.api.plain_routes import PlainRoutes
 from shared.vault.api.request_context import (
     ApiHeaders,
     VersionConvertor,
@@ -138,6 +144,11 @@ CHAPTERS = (
     document_actions,
     document_workflows,
     version_batch,
+    document_export,
+    document_relationships,
+    document_templates,  # before the documents: `templates` is no document's id
+    document_tokens,
+    document_events,
     documents,
     document_files,
     document_attachments,
@@ -307,6 +318,8 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     app.add_exception_handler(VaultFault, on_fault)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_invalid_parameter)
+    routes = [route for chapter in CHAPTERS for route in chapter.router.routes]
+    app.add_middleware(PlainRoutes, routes=routes)
     # The last one added is the outermost: headers belong on the answers to faults as well.
     app.add_middleware(Faults)
     app.add_middleware(Detour, layer=XmlAnswers, needed=_asks_for_xml)

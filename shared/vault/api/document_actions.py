@@ -12,7 +12,8 @@ from shared.protocol.whole_numbers import whole_number
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import EditsDocuments, ReadsDocuments
 from shared.vault.api.body import read_fields, required
-from shared.vault.api.documents import MAX_ID, action_json, url_of
+from shared.vault.api.document_addresses import url_of
+from shared.vault.api.documents import MAX_ID, action_json
 from shared.vault.api.openapi.request_bodies import form_documentation
 from shared.vault.api.request_context import PREFIX, vault_of
 from shared.vault.documents.document_states import offered

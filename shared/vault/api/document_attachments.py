@@ -14,7 +14,8 @@ from shared.vault.api import attachments as calls
 from shared.vault.api.admission import EditsDocuments
 from shared.vault.api.attachments import AttachedTo, attachment_results
 from shared.vault.api.body import read_rows
-from shared.vault.api.documents import LATEST, VERSION, Latest, Version, url_of
+from shared.vault.api.document_addresses import url_of
+from shared.vault.api.documents import LATEST, VERSION, Latest, Version
 from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION, Body
 from shared.vault.api.records import IdParam
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of

@@ -9,15 +9,8 @@ from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import EditsDocuments
-from shared.vault.api.documents import (
-    LATEST,
-    VERSION,
-    Latest,
-    Read,
-    Version,
-    rendition_urls,
-    url_of,
-)
+from shared.vault.api.document_addresses import rendition_urls, url_of
+from shared.vault.api.documents import LATEST, VERSION, Latest, Read, Version
 from shared.vault.api.file_body import RangeHeader, file_response, sent_file, span_of
 from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM
 from shared.vault.api.request_context import (

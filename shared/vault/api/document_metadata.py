@@ -10,6 +10,10 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.admission import ReadsDocuments
+from shared.vault.api.body import read_fields
+from shared.vault.api.document_tokens import document_ids
+from shared.vault.api.openapi.request_bodies import form_documentation
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
@@ -17,6 +21,8 @@ from shared.vault.api.request_context import (
     origin,
     vault_of,
 )
+from shared.vault.documents.document_store import require_known
+from shared.vault.documents.relationship_types import offered_types
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Field, FieldType
 from shared.vault.queries.document_target import document_target
@@ -33,6 +39,16 @@ BELOW = (
     "subtypes",
     "classifications",
 )  # the levels below a type, as members and in paths
+# A field of all documents is defined at the head of their types, and shared by no choice of some.
+OF_EVERY_TYPE = {
+    "setOnCreateOnly": False,
+    "shared": False,
+    "definedInType": "type",
+    "definedIn": "base_document__v",
+}
+COMMON_FORM = form_documentation(
+    {"docIds": "Ids of documents, separated by commas; up to 500"}
+)
 TYPE, SUBTYPE = "/types/{type_name}", "/types/{type_name}/subtypes/{subtype_name}"
 
 
@@ -41,6 +57,21 @@ async def properties(request: Request, caller: SignedIn) -> Response:
     """Lists the fields of documents, also those of their files."""
     listed = _properties(_model(request, caller))
     return envelope.success(properties=listed)
+
+
+@router.post(
+    "/properties/find_common",
+    summary="Common fields of documents",
+    openapi_extra=COMMON_FORM,
+)
+async def common_properties(request: Request, caller: ReadsDocuments) -> Response:
+    """Lists the fields that the documents in `docIds` have in common: here every document has the same ones."""
+    ids = document_ids(await read_fields(request))
+    documents = vault_of(request).documents
+    model, _ = documents.model(caller, Operation.READ)
+    await documents.with_connection(lambda each: require_known(each, ids))
+    shown = [{**each, **OF_EVERY_TYPE} for each in _properties(model)]
+    return envelope.success(properties=shown)
 
 
 @router.get("/types", summary="Document types")
@@ -109,14 +140,18 @@ def _type_answer(request: Request, caller: Caller, *path: str) -> Response:
     if kind is None:
         raise VaultFault(ErrorType.INVALID_DATA, "There is no such document type")
     lifecycles = [model.lifecycles[name] for name in model.lifecycles_of(kind.name)]
+    registry = vault_of(request).components.registry
+    related = f"{_head(request)}/types/{path[0]}/relationships"
     members: dict[str, object] = {
         "name": kind.path[-1],
         "label": kind.label,
         "active": kind.active,
         "properties": _properties(model),
         "renditions": list(model.renditions),
-        # Documents have no relationships to each other here.
-        "relationshipTypes": [],
+        "relationshipTypes": [
+            {"label": each.label, "value": related}
+            for each in offered_types(registry, kind.name).values()
+        ],
         "availableLifecycles": [
             {"name": lifecycle.name, "label": lifecycle.label}
             for lifecycle in lifecycles

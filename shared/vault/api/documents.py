@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,16 +13,10 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import CreatesDocuments, EditsDocuments
 from shared.vault.api.body import missing, read_fields
+from shared.vault.api.document_addresses import rendition_urls, url_of, version_json
 from shared.vault.api.file_body import sent_document
 from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM, RECORD_DOCUMENTATION
-from shared.vault.api.request_context import (
-    PREFIX,
-    SignedIn,
-    base_path,
-    origin,
-    vault_of,
-    version_of,
-)
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of, version_of
 from shared.vault.attachments.attachment_service import OfRecord
 from shared.vault.documents.document_reading import DocumentList
 from shared.vault.documents.document_states import offered
@@ -151,9 +145,14 @@ async def listed(
 
 @router.post("", summary="Create a document", openapi_extra=DOCUMENT_FORM)
 async def create(request: Request, caller: CreatesDocuments) -> Response:
-    """Creates a document, as version 0.1, from the fields of a form and, optionally, its `file`."""
+    """Creates a document, as version 0.1, from the fields of a form and, optionally, its `file`.
+
+    With `fromTemplate`, the name of a document template, it has the template's file and, unless it names one, its type.
+    """
+    vault = vault_of(request)
     async with sent_document(request) as (fields, file):
-        result = await vault_of(request).documents.create(caller, fields, file)
+        begun = await vault.document_templates.applied(caller, fields, file)
+        result = await vault.documents.create(caller, *begun)
     return _outcome(result, "successfully created document")
 
 
@@ -180,7 +179,7 @@ async def document(
     return envelope.success(
         document=row,
         renditions=rendition_urls(own, renditions),
-        versions=[_version_json(whole, number) for number in numbers],
+        versions=[version_json(whole, number) for number in numbers],
         attachments=attached,
     )
 
@@ -249,7 +248,7 @@ async def versions(
         caller, version_of(request), place.document_id
     )
     own = url_of(request, place)
-    listed = [_version_json(own, number) for number in numbers]
+    listed = [version_json(own, number) for number in numbers]
     renditions = await vault_of(request).document_files.renditions(caller, place)
     return envelope.success(versions=listed, renditions=rendition_urls(own, renditions))
 
@@ -355,30 +354,6 @@ def _outcome(result: RowResult, message: str | None = None) -> Response:
 def _invalid(parameter: str) -> VaultFault:
     message = f"Invalid value for parameter [{parameter}]"
     return VaultFault(ErrorType.INVALID_DATA, message)
-
-
-def url_of(request: Request, place: Place) -> str:
-    """Return the address of a document, or of one version of it."""
-    head = f"{origin(request)}{base_path(request)}"
-    document_url = f"{head}/objects/documents/{place.document_id}"
-    number = place.number
-    if number is None:
-        return document_url
-    return f"{document_url}/versions/{number.major}/{number.minor}"
-
-
-def rendition_urls(own: str, names: Iterable[str]) -> dict[str, str]:
-    """Return the addresses of renditions by their types; ``own`` is the address of their document or version."""
-    return {name: f"{own}/renditions/{name}" for name in names}
-
-
-def _version_json(document_url: str, number: tuple[int, int]) -> dict[str, str]:
-    """Return number and address of a version."""
-    major, minor = number
-    return {
-        "number": f"{major}.{minor}",
-        "value": f"{document_url}/versions/{major}/{minor}",
-    }
 
 
 def action_json(

@@ -28,6 +28,8 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from shared.vault.assembly.vault import Vault
+
 ENVELOPE_BYTES = 2**20  # what a form may have beside its file
 # Between two chunks, not for the whole: a file of 4 GB may take hours on a slow line.
 CHUNK_TIMEOUT = 60.0  # seconds
@@ -120,14 +122,22 @@ async def sent_document(
     vault = vault_of(request)
     limit = vault.settings.document_file_bytes
     async with upload_form(request, limit) as form:
-        if form.file is None:
-            yield form.fields, None
-            return
-        name = file_name(form.file.filename)
-        content = await vault.content.keep(form.content(), limit=limit)
-        file = SourceFile(content, name)
-        await vault.document_texts.note(file.content, file.format)
-        yield form.fields, file
+        yield form.fields, await kept_file(vault, form)
+
+
+async def kept_file(vault: Vault, form: UploadForm) -> SourceFile | None:
+    """Store the content of a form's file as that of a document; None for a form without a file.
+
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA for a name that is not valid.
+    """
+    if form.file is None:
+        return None
+    name = file_name(form.file.filename)
+    limit = vault.settings.document_file_bytes
+    content = await vault.content.keep(form.content(), limit=limit)
+    file = SourceFile(content, name)
+    await vault.document_texts.note(file.content, file.format)
+    return file
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from shared.vault.api.jobs import submitted
 from shared.vault.api.json_rows import parse_json_rows
 from shared.vault.api.openapi.request_bodies import array_documentation
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
+from shared.vault.loader.extract import RENDITIONS
 from shared.vault.loader.load_writing import FAILURE_LOG, RESULTS, SUCCESS_LOG
 
 router = APIRouter(prefix=f"{PREFIX}/services/loader", tags=["Loader"])
@@ -62,6 +63,20 @@ async def results(
 ) -> Response:
     """Returns the extracted records as CSV."""
     return await _log(request, caller, job_id, task_id, RESULTS)
+
+
+@router.get(
+    "/{job_id}/tasks/{task_id}/results/renditions",
+    summary="Renditions of an extract",
+)
+async def renditions(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+    task_id: str,
+) -> Response:
+    """Returns the renditions that an extract of documents has copied to the staging area, as CSV: a line for each."""
+    return await _log(request, caller, job_id, task_id, RENDITIONS)
 
 
 @router.get("/{job_id}/tasks/{task_id}/successlog", summary="Success log of a load")

@@ -224,13 +224,14 @@ async def read(
     """Returns all fields of one record."""
     vault = vault_of(request)
     # First, since it refuses what is no object, or one that the caller may not read.
-    record = await vault.queries.record(caller, object_name, record_id)
+    record, assigned = await vault.queries.record_with_roles(
+        caller, object_name, record_id
+    )
     target = vault.components.registry.objects[object_name]
     details = {
         "url": f"{base_path(request)}/vobjects/{object_name}/{record_id}",
         "object": object_reference(target, base_path(request)),
     }
-    assigned = await vault.roles.of_found(object_name, record_id)
     return envelope.success(
         responseDetails=details, data=record, manually_assigned_sharing_roles=assigned
     )

@@ -18,13 +18,21 @@ from shared.vault.documents.document_attachments import (
 )
 from shared.vault.documents.document_batches import DocumentBatches
 from shared.vault.documents.document_content import DocumentFiles
+from shared.vault.documents.document_events import DocumentEvents
+from shared.vault.documents.document_export import DocumentExports
+from shared.vault.documents.document_loads import DocumentLoads
 from shared.vault.documents.document_reading import DocumentReader
+from shared.vault.documents.document_relationships import DocumentRelationships
 from shared.vault.documents.document_role_service import DocumentRoles
 from shared.vault.documents.document_service import DocumentService
+from shared.vault.documents.document_templates import DocumentTemplates
+from shared.vault.documents.document_tokens import DocumentTokens
 from shared.vault.documents.reclassification import Reclassification
 from shared.vault.documents.texts import DocumentTexts
 from shared.vault.documents.version_batches import VersionBatches
 from shared.vault.files.content_service import ContentService
+from shared.vault.fulfillment.cover_letters import CoverLetters
+from shared.vault.fulfillment.package_door import PackageDoor
 from shared.vault.loader.audit_export import AuditExports
 from shared.vault.loader.loader_service import LoaderService
 from shared.vault.packages.inbound_packages import InboundPackages
@@ -77,6 +85,17 @@ class FileServices:
         self.document_roles = DocumentRoles(
             self.database, self.components, self.documents, self.records
         )
+        self.document_relationships = DocumentRelationships(
+            self.database, self.components, self.documents, self.records
+        )
+        self.document_exports = DocumentExports(
+            self.database,
+            self.documents,
+            self.content,
+            self.staging,
+            self.jobs,
+            self.files,
+        )
         self.document_texts = DocumentTexts(self.database, self.content)
         self.document_reader = DocumentReader(self.documents, self.queries)
         self.document_batches = DocumentBatches(
@@ -87,13 +106,30 @@ class FileServices:
             self.document_texts,
             self.settings.document_file_bytes,
         )
-
+        self.cover_letters = CoverLetters(self.components, self.queries)
+        self.package_door = PackageDoor(self.database, self.components, self.content)
+        self.document_templates = DocumentTemplates(
+            self.database, self.documents, self.document_batches, self.content
+        )
+        self.document_events = DocumentEvents(
+            self.database, self.documents, self.records
+        )
+        self.document_tokens = DocumentTokens(
+            self.database, self.documents, self.records, self.content, self.vault_id
+        )
         self.reclassification = Reclassification(self.documents, self.records)
         self.version_batches = VersionBatches(
             self.documents,
             self.document_batches,
             self.document_files,
             self.reclassification,
+        )
+
+        self.document_loads = DocumentLoads(
+            self.document_batches,
+            self.version_batches,
+            self.document_relationships,
+            self.document_roles,
         )
 
     def _add_attachments(self) -> None:

@@ -26,6 +26,7 @@ from shared.vault.documents.document_workflows import DocumentContent
 from shared.vault.exceptions import exception_triggers, ignoring
 from shared.vault.exceptions.bulk_retry import BulkRetries
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
+from shared.vault.fulfillment.package_making import PackageMaking
 from shared.vault.integrations import integration_triggers as integrations
 from shared.vault.integrations import reference_lookups
 from shared.vault.integrations.reconciliation_gauges import ReconciliationGauges
@@ -248,6 +249,13 @@ class VaultServices(FileServices):
             RecordContent(enter),
             DocumentContent(lambda: self.documents),
         )
+
+        async def repeat(context: ActionContext, action: str) -> None:
+            await self.records.actions.repeat(context, action)
+
+        settings = self.settings
+        url = str(settings.public_url or settings.url or "")
+        packages = PackageMaking(url, settings.response_package_days, repeat)
         return {
             **entry_actions.ACTIONS,
             **connection_rules.ACTIONS,
@@ -255,6 +263,8 @@ class VaultServices(FileServices):
             "ignore": ignoring.ignore,
             "notify": notifier.notify,
             START_WORKFLOW: self.workflow_engine.start_workflow,
+            "make_response_package": packages.make,
+            "revoke_response_package": packages.revoke,
             **self.definition.actions,
         }
 

@@ -61,6 +61,8 @@ class VaultSettings(VaultListening):
     host_name: str = "localhost"
     # The address under which other Vaults reach this one; it is part of connection files.
     url: str | None = None
+    # The address under which people open pages of this Vault, by links of response packages too; ``url`` if not set.
+    public_url: AnyHttpUrl | None = None
     # The address of the connector, which pages ask for readiness and previews.
     connector_url: AnyHttpUrl | None = None
     # A sandbox Vault never writes into a production Vault.
@@ -68,6 +70,8 @@ class VaultSettings(VaultListening):
 
     # For so long a connection file may be uploaded.
     connection_file_days: Annotated[int, Field(ge=1, le=90)] = 7
+    # The longest that the link of a response package is open.
+    response_package_days: Annotated[int, Field(ge=1, le=365)] = 90
     # Beginnings of addresses that External connections may have, by commas.
     connection_urls: str | None = None
 

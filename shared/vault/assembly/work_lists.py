@@ -39,6 +39,21 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """Records of an object that have a question, and under a condition in VQL an answer to it and its date.
+
+    Those about the same (``same``, a reference) are the more similar ones.
+    """
+
+    object: str
+    question: str
+    answer: str
+    condition: str
+    date: str
+    same: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lead:
     """A value that leads a record's page: a field of it, or by relationships one of a record that it refers to.
 

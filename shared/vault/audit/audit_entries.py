@@ -52,6 +52,9 @@ class AuditAction(StrEnum):
     REASSIGN_TASK = "Reassign Task"
     CANCEL_TASK = "Cancel Task"
     CHANGE_DUE_DATE = "Change Due Date"
+    MAKE_PACKAGE = "Make Response Package"
+    REVOKE_PACKAGE = "Revoke Response Package"
+    OPEN_PACKAGE = "Open Response Package"
 
 
 SYSTEM = AuditTrail.SYSTEM

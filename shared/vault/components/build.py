@@ -11,6 +11,7 @@ from shared.vault.components.component_kinds import PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.object_types import (
     DEFAULT_LONG_TEXT_LENGTH,
+    OBJECT_PARENT,
     RAW_STORES,
     REDEFINABLE_FIELDS,
     stored_type,
@@ -200,8 +201,9 @@ def _default_length(field_type: FieldType) -> int | None:
 
 
 def _relationship_type(component: Component) -> RelationshipType:
-    declared = component.text("relationship_type")
-    return RelationshipType(declared or RelationshipType.REFERENCE)
+    is_parent = component.text("type") == OBJECT_PARENT
+    implied = RelationshipType.PARENT if is_parent else RelationshipType.REFERENCE
+    return RelationshipType(component.text("relationship_type") or implied)
 
 
 def _relationship_deletion(component: Component) -> RelationshipDeletion:

@@ -16,7 +16,11 @@ from shared.vault.components.document_model import (
 )
 from shared.vault.components.integration_rules import check_integration_rule
 from shared.vault.components.lifecycles import check_lifecycle
-from shared.vault.components.object_types import PLATFORM_TYPE_ALIASES, stored_type
+from shared.vault.components.object_types import (
+    OBJECT_PARENT,
+    PLATFORM_TYPE_ALIASES,
+    stored_type,
+)
 from shared.vault.components.platform import (
     DEFAULT_STATUS,
     PLATFORM_FIELD_TYPES,
@@ -258,7 +262,8 @@ def _check_relationship(field: Component, path: str) -> None:
             raise ComponentError(message, Code.INVALID_NAME)
     if field.text("relationship_deletion") != RelationshipDeletion.SET_NULL:
         return
-    is_parent = field.text("relationship_type") == RelationshipType.PARENT
+    parental = (field.text("relationship_type"), field.text("type"))
+    is_parent = parental[0] == RelationshipType.PARENT or parental[1] == OBJECT_PARENT
     if is_parent or field.flag("required"):
         message = (
             "relationship_deletion setnull contradicts a required or parent reference."

@@ -36,6 +36,7 @@ from shared.vault.model.component_model import (
 
 __all__ = [
     "DOCUMENT_ID",
+    "RELATIONSHIPS",
     "STEADY",
     "SUPERSEDED",
     "VERSIONS",
@@ -47,6 +48,8 @@ __all__ = [
 
 # The table of documents: one row for each version, with the ``id`` ``{document}_{major}_{minor}``.
 VERSIONS = "document_version__sys"
+# What copies of the Vault, and the list of deletions, call relationships between documents.
+RELATIONSHIPS = "document_relationships__sys"
 
 STEADY = "steady_state__sys"
 SUPERSEDED = "superseded_state__sys"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.vault.components.component_kinds import ComponentKind
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
+from shared.vault.components.object_types import is_other_system_object
 from shared.vault.components.specification import ComponentType
 from shared.vault.components.types import COMPONENT_TYPES
 
@@ -21,7 +22,11 @@ def kept_warnings(component: Component) -> list[str]:
     kind = COMPONENT_TYPES.get(component.type)
     if kind is None:
         return []
-    found = [*_unknown(component, kind, ""), *_single(component)]
+    found = [
+        *_unknown(component, kind, ""),
+        *_single(component),
+        *_other_objects(component),
+    ]
     if not found:
         return []
     shown = ", ".join(found[:MAX_SHOWN])
@@ -38,6 +43,16 @@ def _single(component: Component) -> Iterator[str]:
     refers = of_documents and component.text("type") == "ObjectReference"
     if refers and component.flag("multi_value"):
         yield "multi_value"
+
+
+def _other_objects(component: Component) -> Iterator[str]:
+    """Yield the references of fields to objects that only the platform of other Vaults has."""
+    if component.type != ComponentKind.OBJECT:
+        return
+    for field in component.children_of(PartKind.FIELD):
+        name = field.reference("object")
+        if name is not None and is_other_system_object(name):
+            yield f"Field {field.name} object"
 
 
 def _unknown(component: Component, kind: ComponentType, path: str) -> Iterator[str]:

@@ -41,7 +41,7 @@ _USER_ACTION = ComponentType(
         text("prompts", NAME_LENGTH, multi_value=True),
         text("workflow", 255),
         xml("rule"),
-        text("keyboard_shortcut", 60),
+        text("keyboard_shortcut", 1500, multi_value=True),
     ),
     name_rule=NameRule.STATE_MEMBER,
     max_name_length=_MEMBER_NAME_LENGTH,
@@ -134,7 +134,7 @@ _EVENT = ComponentType(
     "Lifecycle Event",
     "Lifecycle Events",
     "OLE",
-    by_name(xml("rule"), text("event", 255), number("order", 0)),
+    by_name(xml("rule"), text("event", 1500), number("order", 0)),
     name_rule=NameRule.FREE,
     max_name_length=_MEMBER_NAME_LENGTH,
 )

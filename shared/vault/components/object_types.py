@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
-from shared.vault.components.platform import PLATFORM_FIELD_TYPES
+from shared.vault.components.platform import PLATFORM_FIELD_TYPES, SYSTEM_OBJECTS
 from shared.vault.components.specification import (
     Attribute,
     ComponentType,
@@ -38,11 +38,16 @@ MAX_LONG_TEXT_LENGTH = (
 )
 MAX_SCALE = 10
 
+# The type by which a field may declare a reference to its record's parent.
+OBJECT_PARENT = "ObjectParent"
+
 # Platform fields whose attributes an object may change by declaring them again.
 REDEFINABLE_FIELDS = frozenset({"name__v", "link__sys", "status__v"})
 
 # Field types that records store as another type.
 STORED_AS = {
+    "ObjectReference": FieldType.OBJECT,
+    OBJECT_PARENT: FieldType.OBJECT,
     "Currency": FieldType.NUMBER,
     "Percent": FieldType.NUMBER,
     "Email": FieldType.STRING,
@@ -52,16 +57,12 @@ STORED_AS = {
 }
 
 # Field types that records do not store: such a field is kept with its object, and has no values.
-UNHELD_FIELD_TYPES = ("Component", "Formula", "JsonString", "Lookup", "Rollup", "Time")
-
-# What a Vault has beside configured objects; where it has no Object of that name, a reference to it
-# is not stored.
-UNHELD_OBJECTS = frozenset(
-    {
-        "documents", "groups", "users", "object_lifecycle_stage_label__sys", "object_lifecycle_stage__sys",
-        "object_lifecycle_state_stage__sys", "currency__sys",
-    }
+UNHELD_FIELD_TYPES = (
+    "Binary", "Component", "documents", "Formula", "JsonString", "Lookup", "Rollup", "Time", "users",
 )  # fmt: skip
+
+# What a Vault has beside configured objects.
+UNCONFIGURED = frozenset({"documents", "groups", "users"})
 
 # How Vaults export the store of objects with very many records.
 RAW_STORES = ("raw", "high_volume")
@@ -83,7 +84,7 @@ FIELD = ComponentType(
         enum("type", FIELD_TYPES, required=True),
         text("subtype", NAME_LENGTH),
         flag("active"),
-        text("description", 500),
+        text("description", 1000),
         text("help_content", 500),
         flag("required"),
         flag("unique"),
@@ -99,7 +100,7 @@ FIELD = ComponentType(
         number("scale", 0, MAX_SCALE),
         number("min_value", fractional=True),
         number("max_value", fractional=True),
-        text("format_mask", 1500),
+        text("format_mask", 3900),
         Attribute("default_value", ValueType.EXPRESSION, max_length=4000),
         component("picklist", ComponentKind.PICKLIST),
         text("controlling_field", NAME_LENGTH),
@@ -131,7 +132,7 @@ FIELD = ComponentType(
         flag("system_managed_name"),
         flag("sequential_naming"),
         number("start_number", 0),
-        text("value_format", 60),
+        text("value_format", 500),
     ),
     redefinable=frozenset(PLATFORM_FIELD_TYPES),
 )
@@ -149,7 +150,7 @@ OBJECT_ACTION = ComponentType(
         xml("parameters"),
         number("order", 0),
         flag("available_all_states"),
-        text("keyboard_shortcut", 60),
+        text("keyboard_shortcut", 1500, multi_value=True),
         text("prompts", NAME_LENGTH, multi_value=True),
     ),
     name_rule=NameRule.OBJECT_MEMBER,
@@ -163,14 +164,14 @@ INDEX = ComponentType(
     "Indexes",
     "IDX",
     by_name(
-        text("label", LABEL_LENGTH, required=True),
+        text("label", 1500, required=True),
         text(
             "fields",
             1500,
             required=True,
             multi_value=True,
         ),
-        text("description", 500),
+        text("description", 1500),
         flag("active"),
     ),
 )
@@ -207,7 +208,7 @@ OBJECT = ComponentType(
         component("available_lifecycles", ComponentKind.LIFECYCLE, multi_value=True),
         text("user_role_setup_object", 100),
         text("security_tree_object", 100),
-        text("summary_fields", 255, multi_value=True),
+        text("summary_fields", 1500, multi_value=True),
         flag("secure_sharing_settings"),
         flag("secure_attachments"),
         flag("secure_audit_trail"),
@@ -229,10 +230,10 @@ OBJECT_TYPE = ComponentType(
         text("label", LABEL_LENGTH, required=True),
         text("label_plural", LABEL_LENGTH),
         flag("active"),
-        text("description", 500),
-        text("additional_type_validations", 255, multi_value=True),
+        text("description", 1000),
+        text("additional_type_validations", 1500, multi_value=True),
         flag("default_type"),
-        text("summary_fields", 255, multi_value=True),
+        text("summary_fields", 1500, multi_value=True),
     ),
     {
         PartKind.TYPE_FIELD: ComponentType(
@@ -245,7 +246,7 @@ OBJECT_TYPE = ComponentType(
                 flag("required"),
                 flag("active"),
                 expression("relationship_criteria"),
-                text("pickentries", 255, multi_value=True),
+                text("pickentries", 1500, multi_value=True),
                 Attribute("default_value", ValueType.EXPRESSION, max_length=4000),
             ),
             # The one field whose name has no namespace.
@@ -256,7 +257,7 @@ OBJECT_TYPE = ComponentType(
             "Type Action",
             "Type Actions",
             "TAC",
-            by_name(text("action", 255), flag("active")),
+            by_name(text("action", 1500), flag("active")),
             name_rule=NameRule.FREE,
             max_name_length=2 * NAME_LENGTH + 1,
         ),
@@ -275,6 +276,18 @@ PLATFORM_TYPE_ALIASES: Mapping[str, str] = {
 }
 
 
+def is_unheld_object(name: str | None) -> bool:
+    """Return whether a reference to this is not stored: no configured object, or one of other Vaults alone."""
+    if name is None:
+        return False
+    return name in UNCONFIGURED or is_other_system_object(name)
+
+
+def is_other_system_object(name: str) -> bool:
+    """Return whether an object of this name belongs to the platform of other Vaults, for a feature that is not here."""
+    return name.endswith("__sys") and name not in SYSTEM_OBJECTS
+
+
 def stored_type(field: Component) -> FieldType | None:
     """Return the field type under which records store a declared field; None when they do not store it.
 
@@ -286,6 +299,7 @@ def stored_type(field: Component) -> FieldType | None:
         return None
     if field.text("lookup_source_field"):
         return None
-    if declared == FieldType.OBJECT and field.reference("object") in UNHELD_OBJECTS:
+    stored = STORED_AS.get(declared) or FieldType(declared)
+    if stored is FieldType.OBJECT and is_unheld_object(field.reference("object")):
         return None
-    return STORED_AS.get(declared) or FieldType(declared)
+    return stored

@@ -35,6 +35,16 @@ SECURITY_PROFILES = Picklist(
     },
 )
 
+# The objects of the platform's namespace that Vaults have here. Every other Vault has more of them, for features
+# that are not here, and nobody but the platform's maker can create one.
+SYSTEM_OBJECTS = frozenset(
+    {
+        "connection__sys", "exception_item__sys", "exception_message__sys", "integration__sys",
+        "integration_point__sys", "person__sys", "reconciliation__sys", "reconciliation_finding__sys",
+        "reference_lookup__sys", "user__sys",
+    }
+)  # fmt: skip
+
 # The object type that every object with types has.
 BASE_TYPE = "base__v"
 

@@ -273,15 +273,17 @@ def _object_types(
     objects: Iterable[VaultObject],
 ) -> dict[Key, ObjectType]:
     """Return the object types by object and type name, with the base type of each object that allows types."""
-    types: dict[Key, ObjectType] = {}
+    declared = _built(components, ComponentKind.OBJECT_TYPE, build.build_object_type)
+    types = {(each.object, each.name): each for each in declared.values()}
     base = platform.BASE_TYPE
     for vault_object in objects:
+        key = (vault_object.name, base)
         if vault_object.allow_types:
             label = f"Base {vault_object.label}"
-            types[vault_object.name, base] = ObjectType(base, vault_object.name, label)
-    declared = _built(components, ComponentKind.OBJECT_TYPE, build.build_object_type)
-    for object_type in declared.values():
-        types[object_type.object, object_type.name] = object_type
+            types.setdefault(key, ObjectType(base, vault_object.name, label))
+        else:
+            # Vaults export the base type of every object; without types it is kept, and none of the object's.
+            types.pop(key, None)
     return types
 
 

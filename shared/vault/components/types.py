@@ -67,7 +67,7 @@ _PICKLIST = ComponentType(
     "Picklists",
     "PIC",
     by_name(
-        text("label", LABEL_LENGTH, required=True),
+        text("label", 128, required=True),
         flag("active"),
         text("description", 500),
         flag("can_add_values"),
@@ -87,11 +87,11 @@ _PICKLIST = ComponentType(
             "PLE",
             by_name(
                 # A Vault exports the label as the value; either is taken, and one is needed.
-                text("label", 128),
-                text("value", 128),
+                text("label", 256),
+                text("value", 256),
                 number("order", 0),
                 flag("active"),
-                text("controlling_entries", 200, multi_value=True),
+                text("controlling_entries", 1500, multi_value=True),
             ),
             max_name_length=100,
         )

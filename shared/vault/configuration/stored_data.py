@@ -10,7 +10,7 @@ from shared.vault.components.build import build_object
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_kinds import ComponentKind, PartKind, kind_of
 from shared.vault.components.document_model import VERSIONS
-from shared.vault.components.platform import SECURITY_PROFILES
+from shared.vault.components.platform import BASE_TYPE, SECURITY_PROFILES
 from shared.vault.components.registry import object_type_id
 from shared.vault.components.schema import quote, table
 from shared.vault.components.schema_changes import rename_column, rename_table
@@ -221,10 +221,10 @@ async def _keep_types(connection: Connection, after: Registry, key: str) -> None
 
     :raises ComponentError: DATA_LOSS.
     """
-    types = {f"{each.object}.{each.name}" for each in after.object_types.values()}
-    if key in types:
-        return
     owner, name = key.split(".", 1)
+    # No record is left without the base type, and objects without types have no column for it.
+    if name == BASE_TYPE or (owner, name) in after.object_types:
+        return
     sql = f"SELECT EXISTS (SELECT FROM {table(owner)} WHERE object_type__v = $1)"
     problem = f"Objecttype {owner}.{name}: there are records of this type."
     await _refuse_if(connection, problem, sql, after.object_type_id(owner, name))

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from shared.vault.access.permissions import AuditTrail
 from shared.vault.audit.trails import TRAILS, Trail
-from shared.vault.components.document_model import VERSIONS
+from shared.vault.components.document_model import RELATIONSHIPS, VERSIONS
 from shared.vault.model.component_model import (
     DocumentModel,
     Field,
@@ -188,6 +188,45 @@ def _version_columns(document: Field, version: Field) -> Iterator[Column]:
     yield Column("rendition_file", "Rendition File", text, rendition, 255)
 
 
+def relationship_extract() -> TableExtract:
+    """Return the extract of relationships between documents."""
+    text, number, date = ColumnType.STRING, ColumnType.NUMBER, ColumnType.DATE_TIME
+    created = moment_text("t.created_date")
+    # A relationship is never changed: it is made, and removed.
+    columns = [
+        Column("id", "ID", number, "t.id"),
+        Column("modified_date__v", "Modified Date", date, created),
+        Column("modified_by__v", "Modified By", text, "t.created_by", ID_LENGTH),
+    ]
+    for end in ("source", "target"):
+        version, title = f"t.{end}_version", end.capitalize()
+        key, label = f"{end}_version_id", f"{title} Version ID"
+        columns += [
+            Column(f"{end}_doc_id__v", f"{title} Document", number, f"t.{end}_id"),
+            Column(key, label, text, version, ID_LENGTH),
+        ]
+        for place, part in ((2, "major"), (3, "minor")):
+            name, label = f"{end}_{part}_version__v", f"{title} {part.title()} Version"
+            sql = f"split_part({version}, '_', {place})"
+            columns.append(Column(name, label, number, sql))
+    kind, vault = "t.relationship_type", "NULL::text"
+    columns += [
+        Column("relationship_type__v", "Relationship Type", text, kind, TEXT_LENGTH),
+        Column("source_vault_id__v", "Source Vault ID", text, vault, ID_LENGTH),
+        Column("created_date__v", "Created Date", date, created),
+        Column("created_by__v", "Created By", text, "t.created_by", ID_LENGTH),
+    ]
+    return TableExtract(
+        "Document",
+        RELATIONSHIPS,
+        "Document Relationship",
+        tuple(columns),
+        "platform.document_relationship t",
+        "t.created_date",
+        RELATIONSHIPS,
+    )
+
+
 def log_extracts() -> list[TableExtract]:
     """Return the extracts of the audit trails that a log file has."""
     return [_log_extract(TRAILS[trail]) for trail in AuditTrail if _is_logged(trail)]
@@ -340,4 +379,6 @@ def table_extracts(
     active = sorted(name for name, each in objects.items() if each.active)
     extracts = [object_extract(objects[name]) for name in active]
     versions = document_extract(documents)
-    return extracts if versions is None else [*extracts, versions]
+    if versions is None:
+        return extracts
+    return [*extracts, versions, relationship_extract()]

@@ -19,20 +19,7 @@ from defusedxml.ElementTree import iterparse
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
-PDF = "application/pdf"
-_OFFICE = "application/vnd.openxmlformats-officedocument"
-# Beginnings of the names of the parts with text, by media type.
-OFFICE_PARTS = {
-    f"{_OFFICE}.wordprocessingml.document": (
-        "word/document",
-        "word/header",
-        "word/footer",
-        "word/footnotes",
-    ),
-    f"{_OFFICE}.spreadsheetml.sheet": ("xl/sharedStrings", "xl/worksheets/sheet"),
-    f"{_OFFICE}.presentationml.presentation": ("ppt/slides/slide", "ppt/notesSlides/"),
-}
-MEDIA_TYPES = frozenset({PDF, *OFFICE_PARTS})
+from shared.vault.documents.binary_formats import OFFICE_PARTS, PDF
 
 log = logging.getLogger(__name__)
 

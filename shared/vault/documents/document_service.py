@@ -12,6 +12,7 @@ from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
 from shared.vault.documents import document_store as store
+from shared.vault.documents import relationship_store as relationships
 from shared.vault.documents.document_locks import (
     check_in,
     forget_lock,
@@ -187,6 +188,9 @@ class DocumentService:
         writing = await self.writing(connection, caller)
         draft = latest_version(writing, values, lifecycle, number)
         await store.insert(connection, versions, [draft])
+        registry = self._components.registry
+        followed = (before["id"], str(draft["id"]))
+        await relationships.carry_forward(connection, caller, registry, *followed)
         return number
 
     async def update(
@@ -240,6 +244,10 @@ class DocumentService:
             if place.number is None:
                 deleted = str(place.document_id)
                 await forget_lock(connection, place.document_id)
+                await connection.execute(store.DELETE_EVENTS, place.document_id)
+                await relationships.forget_document(
+                    connection, caller, place.document_id
+                )
                 await forget_roles(connection, [DOCUMENTS], [deleted])
                 await forget_attachments(connection, [DOCUMENTS], [deleted])
             elif len(ids) == 1:
@@ -250,10 +258,12 @@ class DocumentService:
             else:
                 deleted = found["id"]
                 ids = [deleted]
+                await relationships.forget_version(connection, caller, deleted)
                 lines = [("version", str(place.number), None)]
             # The versions, too: copies of the Vault have a row for each.
             await note_deletions(connection, {DOCUMENTS: [deleted], VERSIONS: ids})
             await connection.execute(store.DELETE_FILES, ids)
+            await connection.execute(store.DELETE_TOKENS, ids)
             await connection.execute(store.DELETE, ids)
             await connection.execute(store.MAKE_LATEST, place.document_id)
             await entries.document_changed(

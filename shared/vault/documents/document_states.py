@@ -8,6 +8,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, STEADY, SUPERSEDED
 from shared.vault.documents import document_store as store
+from shared.vault.documents import relationship_store as relationships
 from shared.vault.documents.versions import LIFECYCLE, Number, version_id
 from shared.vault.errors import VaultFault
 
@@ -100,6 +101,8 @@ async def _renumber(
     named = (version, f"{vault_id}_{version}", number.major, number.minor)
     await connection.execute(store.RENUMBER, draft["id"], *named)
     await connection.execute(store.RENUMBER_FILES, draft["id"], version)
+    await connection.execute(store.RENUMBER_TOKENS, draft["id"], version)
+    await relationships.renumber(connection, draft["id"], version)
     # An older draft that becomes steady gets the highest number, and is the latest from now on.
     await connection.execute(store.NOT_LATEST, document_id)
     await connection.execute(store.MAKE_LATEST, document_id)

@@ -50,6 +50,12 @@ MAKE_LATEST = f"""UPDATE {VERSION_TABLE} SET latest_version__sys = true WHERE id
 # Versions, and the files of versions.
 DELETE = f"DELETE FROM {VERSION_TABLE} WHERE id = ANY($1::text[])"
 DELETE_FILES = "DELETE FROM platform.document_file WHERE version_id = ANY($1::text[])"
+# What is of no use without its versions, or its document.
+DELETE_TOKENS = "DELETE FROM platform.document_token WHERE version_id = ANY($1::text[])"
+DELETE_EVENTS = "DELETE FROM platform.document_event WHERE document_id = $1"
+RENUMBER_TOKENS = (
+    "UPDATE platform.document_token SET version_id = $2 WHERE version_id = $1"
+)
 # The highest major number of a document; a version under another number, and its files with it.
 MAJOR = (
     f"SELECT max(major_version_number__v) FROM {VERSION_TABLE} WHERE {DOCUMENT_ID} = $1"
@@ -219,3 +225,14 @@ async def latest_major(connection: Connection, document_id: int) -> int:
     """Return the highest major number of a document's versions."""
     major = await connection.fetchval(MAJOR, document_id)
     return int(major)
+
+
+async def require_known(connection: Connection, ids: Sequence[int]) -> None:
+    """Check that there are documents with all of these ids.
+
+    :raises VaultFault: INVALID_DATA.
+    """
+    rows = await connection.fetch(ALL_LATEST, ids)
+    if len(rows) != len(set(ids)):
+        message = "There is no document with one of these ids"
+        raise VaultFault(ErrorType.INVALID_DATA, message)

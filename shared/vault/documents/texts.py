@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from shared.vault.documents import binary_text
-from shared.vault.documents.binary_text import MEDIA_TYPES
+from shared.vault.documents.binary_formats import MEDIA_TYPES
 from shared.vault.files.content_service import Content
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ MAX_BINARY_BYTES = 32 * 2**20  # of a PDF or Office file; a larger one has no te
 MAX_TEXT = 200_000  # characters that are kept
 # Of a process that extracts a text, waits among them; its processor time has a bound of its own.
 EXTRACTION_SECONDS = 60.0
+# The module that is run for it: a Vault itself does not load the libraries that read such files.
+READER = "shared.vault.documents.binary_text"
 PAGE = 500  # files that are read for one statement
 
 _MARKUP = frozenset(
@@ -112,7 +113,7 @@ class DocumentTexts:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                binary_text.__name__,
+                READER,
                 media_type,
                 stdin=PIPE,
                 stdout=PIPE,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import parse_qs, urlsplit
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
 from shared.vault.jobs.job_model import (
@@ -31,6 +32,17 @@ if TYPE_CHECKING:
 EXTRACT = "loader_extract"
 TIMEOUT = 12 * 3600.0  # seconds of one run; the next run repeats the task it ended in
 VERSION = "v25.1"  # of the addresses of pages, which are read here
+SOURCE, RENDITIONS = "source", "renditions"
+# The column by which the files of a row are found, unless the task has it among its own.
+VERSION_ID = "version_id"
+MAX_COPIED = 10_000  # versions whose files one task copies
+
+CopiedFile = tuple[str, str]
+"""The type of a rendition, empty for a source file, and the path of its copy in the staging area."""
+CopyFiles = Callable[
+    ["Caller", str, str, Sequence[str]], Awaitable[Sequence[CopiedFile]]
+]
+"""Copies files of a version: the caller, the folder, the version's id, and which files."""
 
 
 class ExtractJobs:
@@ -41,10 +53,12 @@ class ExtractJobs:
         components: ComponentService,
         queries: QueryService,
         files: FileStore,
+        copy_files: CopyFiles,
     ) -> None:
         self.components = components
         self.queries = queries
         self.files = files
+        self.copy_files = copy_files
 
     def job_types(self) -> Mapping[str, JobType]:
         """Return the job types of this part, with their handlers."""
@@ -88,12 +102,18 @@ class _TaskRun:
         self._context = context
         self._task = task
         self._rows = 0
+        self._copied = 0
+        self._renditions: list[Sequence[object]] = [
+            ("file", "rendition_type__v", *task.fields)
+        ]
 
     async def run(self) -> dict[str, object]:
         """Store the task's file; return its row count, and its error when it failed."""
         key = result_key(self._context.job_id, self._task.task_id, RESULTS)
         try:
             await self._services.files.put(key, self._content())
+            if RENDITIONS in self._task.files:
+                await self._put_renditions()
         except VaultFault as fault:
             await self._report(TaskState.ERRORS_ENCOUNTERED)
             return {"rows": self._rows, "error": error_json(fault.error)}
@@ -113,13 +133,47 @@ class _TaskRun:
             self._context.raise_if_stopped()
             # Once, on the first page; an extract without records has a header all the same.
             if not self._rows:
-                header = lines([self._task.fields])
+                first = ("file",) if SOURCE in self._task.files else ()
+                header = lines([(*first, *self._task.fields)])
                 yield header.encode()
-            keys = list(page.rows[0]) if page.rows else []
-            rows = lines([row[key] for key in keys] for row in page.rows)
+            rows = lines([await self._cells(row) for row in page.rows])
             yield rows.encode()
             self._rows += page.size
             await self._report(TaskState.RUNNING)
+
+    async def _cells(self, row: Mapping[str, object]) -> Sequence[object]:
+        """Return the cells of a row, behind the path of its source file where the task copies these.
+
+        :raises VaultFault: INVALID_DATA for too many versions; EXCEEDS_FILE_MAX_SIZE where the folder has no room.
+        """
+        task, context = self._task, self._context
+        # Keys are those of the statement, whose functions have names of their own.
+        cells = list(row.values())[: len(task.fields)]
+        if not task.files:
+            return cells
+        self._copied += 1
+        if self._copied > MAX_COPIED:
+            message = f"A task copies the files of at most {MAX_COPIED} versions"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        context.raise_if_stopped()
+        version = str(row[VERSION_ID])
+        folder = f"/{context.job_id}"
+        copy = self._services.copy_files
+        copied = await copy(context.caller, folder, version, task.files)
+        self._renditions += [(path, kind, *cells) for kind, path in copied if kind]
+        if SOURCE not in task.files:
+            return cells
+        paths = [path for kind, path in copied if not kind]
+        return [paths[0] if paths else None, *cells]
+
+    async def _put_renditions(self) -> None:
+        """Store the paths of the renditions that were copied, a line for each."""
+
+        async def content() -> AsyncIterator[bytes]:
+            yield lines(self._renditions).encode()
+
+        key = result_key(self._context.job_id, self._task.task_id, RENDITIONS)
+        await self._services.files.put(key, content())
 
 
 async def pages(
@@ -163,6 +217,8 @@ def statement(
     selected = [
         _whole(fields[name]) if name in fields else name for name in task.fields
     ]
+    if task.files and VERSION_ID not in task.fields:
+        selected.append(VERSION_ID)
     names = ", ".join(selected)
     return f"SELECT {names} FROM {task.object_name} {task.criteria}".rstrip()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
@@ -17,12 +17,13 @@ from shared.vault.jobs.job_model import (
     ended_state,
 )
 from shared.vault.loader.load_writing import TaskLog, write
-from shared.vault.loader.request import LoadTask
+from shared.vault.loader.request import OBJECTS, LoadTask
 from shared.vault.loader.sheet import LOG_COLUMNS, Batch, SheetReader
 from shared.vault.records.rows import MAX_ROWS, RowResult, row_results
 from shared.vault.storage.database import also_in_unit_of_work
 
 if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
     from shared.vault.attachments.file_fields import AttachmentFields
     from shared.vault.files.file_store import FileStore, Item
     from shared.vault.records.record_service import RecordService
@@ -60,6 +61,26 @@ class Progress:
         return ended_state(failed=self.failure > 0 or self.faulty)
 
 
+class DocumentLoader(Protocol):
+    """Writes rows of something of documents, by the kinds of ``request.LOADED``."""
+
+    def in_one_unit(self, kind: str, action: str) -> bool:
+        """Return whether the rows of a call are written in one unit of work."""
+
+    async def load(
+        self,
+        caller: Caller,
+        kind: str,
+        action: str,
+        rows: Sequence[Mapping[str, object]],
+        id_param: str | None,
+    ) -> list[RowResult]:
+        """Write up to 500 rows, and return the result of each.
+
+        :raises VaultFault: when the rows are refused as a whole.
+        """
+
+
 class LoadJobs:
     """Carries out the loads that the loader submits."""
 
@@ -69,11 +90,13 @@ class LoadJobs:
         files: FileStore,
         records: RecordService,
         attachment_fields: AttachmentFields,
+        documents: DocumentLoader,
     ) -> None:
         self.database = database
         self.files = files
         self.records = records
         self.attachment_fields = attachment_fields
+        self.documents = documents
 
     def job_types(self) -> Mapping[str, JobType]:
         """Return the job types of this part, with their handlers."""
@@ -204,6 +227,9 @@ class _TaskRun:
             return
         caller = self._context.caller
         services = self._services
+        if self._task.kind != OBJECTS:
+            await self._write_documents(rows, log)
+            return
         try:
             filled = await services.attachment_fields.with_files(
                 caller,
@@ -220,6 +246,23 @@ class _TaskRun:
         except VaultFault as fault:
             refused = [RowResult(errors=(fault.error,)) for _ in rows]
             await self._log_alone(log, refused)
+
+    async def _write_documents(
+        self, rows: Sequence[Mapping[str, object]], log: Addition
+    ) -> None:
+        """Write rows of something of documents and log their results: with them, where they are one unit of work."""
+        task, documents = self._task, self._services.documents
+        named = (self._context.caller, task.kind, task.action)
+        try:
+            if documents.in_one_unit(task.kind, task.action):
+                with also_in_unit_of_work(log):
+                    await documents.load(*named, rows, task.id_param)
+                return
+            # Rows that are written one by one are logged afterwards: a run that is cut off between writes them again.
+            results = await documents.load(*named, rows, task.id_param)
+        except VaultFault as fault:
+            results = [RowResult(errors=(fault.error,)) for _ in rows]
+        await self._log_alone(log, results)
 
     async def _log_alone(
         self,

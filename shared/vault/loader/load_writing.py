@@ -9,8 +9,9 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.errors import VaultFault, bounded_errors
 from shared.vault.jobs.job_logs import JobLog
-from shared.vault.loader.request import Action, LoadTask
+from shared.vault.loader.request import OBJECTS, Action, LoadTask
 from shared.vault.loader.sheet import LOG_COLUMNS, Batch, lines
+from shared.vault.model.field_types import DOCUMENTS
 from shared.vault.records.rows import RowResult, WriteMode
 
 if TYPE_CHECKING:
@@ -167,6 +168,17 @@ def operations(action: Action) -> tuple[Operation, ...]:
             assert_never(action)
 
 
+def document_operations(task: LoadTask) -> tuple[Operation, ...]:
+    """Return what a caller must be allowed to do with documents for a load of something of theirs."""
+    # A document's roles, relationships and renditions are changes of it, and so is a new version.
+    of_document = task.kind in ("documents__v", "document_versions__v")
+    if of_document and task.action is Action.DELETE:
+        return (Operation.DELETE,)
+    if task.kind == "documents__v":
+        return operations(task.action)
+    return (Operation.EDIT,)
+
+
 def require_writable(
     registry: Registry,
     caller: Caller,
@@ -176,6 +188,10 @@ def require_writable(
 
     :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS, OPERATION_NOT_ALLOWED.
     """
+    if task.kind != OBJECTS:
+        for operation in document_operations(task):
+            require(caller, DOCUMENTS, operation)
+        return
     target = registry.objects.get(task.object_name)
     if target is None or not target.active:
         message = f"Task {task.task_id}: there is no object [{task.object_name}]"

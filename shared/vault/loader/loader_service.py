@@ -10,10 +10,17 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
-from shared.vault.loader.extract import EXTRACT, statement
+from shared.vault.loader.extract import EXTRACT, RENDITIONS, statement
 from shared.vault.loader.load import LOAD, version_of
 from shared.vault.loader.load_writing import RESULTS, require_writable
-from shared.vault.loader.request import ExtractTask, LoadTask, extract_tasks, load_tasks
+from shared.vault.loader.request import (
+    OBJECTS,
+    ExtractTask,
+    LoadTask,
+    extract_tasks,
+    load_tasks,
+)
+from shared.vault.model.field_types import DOCUMENTS
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -88,6 +95,9 @@ class LoaderService:
         authorize(caller, Grant.USE_LOADER)
         tasks = extract_tasks(rows)
         for task in tasks:
+            if task.kind != OBJECTS:
+                self._require_target(caller, task)
+                continue
             target = self._components.registry.objects.get(task.object_name)
             if target is None or not target.active:
                 message = (
@@ -107,6 +117,15 @@ class LoaderService:
         )
         return job_id, tasks
 
+    def _require_target(self, caller: Caller, task: ExtractTask) -> None:
+        """Check that the caller may extract what is no object, and have the files that the task copies.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; another one for a fault in fields or criteria.
+        """
+        self._queries.require_readable(caller, statement(task, None))
+        if task.files:
+            self._staging.area(caller)
+
     async def log(
         self,
         caller: Caller,
@@ -120,7 +139,7 @@ class LoaderService:
             the job has not ended.
         """
         authorize(caller, Grant.USE_LOADER)
-        job_type = EXTRACT if log == RESULTS else LOAD
+        job_type = EXTRACT if log in (RESULTS, RENDITIONS) else LOAD
         job = await self._jobs.finished_job(caller, job_id, job_type)
         self._require_readable(caller, job, task_id)
         key = result_key(job_id, task_id, log)
@@ -141,7 +160,11 @@ class LoaderService:
         for task in stored:
             if task["task_id"] != task_id:
                 continue
-            require(caller, str(task["object_name"]), Operation.READ)
+            kind = task.get("kind", OBJECTS)
+            if kind == OBJECTS:
+                require(caller, str(task["object_name"]), Operation.READ)
+            elif job.job_type == LOAD:
+                require(caller, DOCUMENTS, Operation.READ)
             if job.job_type == EXTRACT:
                 extracted = ExtractTask.from_json(task)
                 target = self._components.registry.objects.get(extracted.object_name)

@@ -18,6 +18,21 @@ MAX_CRITERIA = 40_000  # characters; a query has 50,000
 NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 FIELD = re.compile(r"[A-Za-z0-9_.]{1,200}|[A-Za-z]{1,30}\([A-Za-z0-9_.]{1,200}\)")
 OBJECTS = "vobjects__v"
+DOCUMENTS = "documents__v"
+# What an extract reads beside objects: the query target, with its option.
+TARGETS: Mapping[str, str] = {
+    DOCUMENTS: "documents",
+    "document_versions__v": "ALLVERSIONS documents",
+    "document_relationships__v": "relationships",
+    "groups__v": "groups",
+}
+WITH_FILES = frozenset({DOCUMENTS, "document_versions__v"})
+# The files of documents that an extract copies to the staging area.
+FILES: Mapping[str, str] = {
+    "include_source__v": "source",
+    "include_renditions__v": "renditions",
+    "include_text__v": "text",
+}
 
 
 class Action(StrEnum):
@@ -29,9 +44,22 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
+# What a load does beside objects.
+LOADED: Mapping[str, frozenset[Action]] = {
+    DOCUMENTS: frozenset({Action.CREATE, Action.UPDATE, Action.DELETE}),
+    "document_versions__v": frozenset({Action.CREATE, Action.DELETE}),
+    "document_renditions__v": frozenset({Action.CREATE, Action.DELETE}),
+    "document_relationships__v": frozenset({Action.CREATE, Action.DELETE}),
+    "document_roles__v": frozenset({Action.CREATE, Action.DELETE}),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LoadTask:
-    """One file to be loaded; ``key`` and ``version`` name the file in the store, once it has been found."""
+    """One file to be loaded; ``key`` and ``version`` name the file in the store, once it has been found.
+
+    ``kind`` is the ``object_type`` of the call: records of an object, or something of documents.
+    """
 
     task_id: str
     object_name: str
@@ -43,6 +71,7 @@ class LoadTask:
     no_triggers: bool
     key: str = ""
     version: str = ""
+    kind: str = OBJECTS
 
     def to_json(self) -> dict[str, object]:
         """Return the task as a job's parameter."""
@@ -56,12 +85,17 @@ class LoadTask:
 
 @dataclass(frozen=True, slots=True)
 class ExtractTask:
-    """One object whose records are to be extracted; ``criteria`` follows FROM, WHERE included where it has one."""
+    """One object whose records are to be extracted; ``criteria`` follows FROM, WHERE included where it has one.
+
+    ``kind`` is the ``object_type`` of the call; ``files`` are those of documents that are copied beside.
+    """
 
     task_id: str
     object_name: str
     fields: tuple[str, ...]
     criteria: str
+    kind: str = OBJECTS
+    files: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return the task as a job's parameter."""
@@ -71,11 +105,15 @@ class ExtractTask:
     def from_json(cls, stored: Mapping[str, object]) -> ExtractTask:
         """Return the task of a job's parameters."""
         fields: Sequence[str] = stored["fields"]  # type: ignore[assignment]
+        # Jobs of an older release have neither.
+        files: Sequence[str] = stored.get("files", ())  # type: ignore[assignment]
         return cls(
             str(stored["task_id"]),
             str(stored["object_name"]),
             tuple(fields),
             str(stored["criteria"]),
+            str(stored.get("kind", OBJECTS)),
+            tuple(files),
         )
 
 
@@ -103,10 +141,14 @@ def _load_task(
     task_id: str,
     row: Mapping[str, object],
 ) -> LoadTask:
-    name = _object(task_id, row)
+    kind = _kind(task_id, row, LOADED)
+    name = _object(task_id, row) if kind == OBJECTS else kind
     action = _text(task_id, row, "action").lower()
-    if action not in {choice.value for choice in Action}:
+    if action not in LOADED.get(kind, frozenset(Action)):
         raise _invalid(task_id, "action")
+    if kind != OBJECTS and _flag(row.get("documentmigrationmode")):
+        message = f"Task {task_id}: [documentmigrationmode] is not supported"
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
     id_param = _text(
         task_id,
         row,
@@ -125,6 +167,7 @@ def _load_task(
         id_param=id_param or None,
         migration_mode=_flag(row.get("recordmigrationmode")),
         no_triggers=_flag(row.get("notriggers")),
+        kind=kind,
     )
 
 
@@ -132,7 +175,8 @@ def _extract_task(
     task_id: str,
     row: Mapping[str, object],
 ) -> ExtractTask:
-    name = _object(task_id, row)
+    kind = _kind(task_id, row, TARGETS)
+    name = _object(task_id, row) if kind == OBJECTS else TARGETS[kind]
     listed = row.get("fields")
     fields = listed.split(",") if isinstance(listed, str) else listed
     if not fields or not isinstance(fields, list):
@@ -156,6 +200,8 @@ def _extract_task(
         name,
         names,
         clause(criteria),
+        kind,
+        _files(task_id, kind, row),
     )
 
 
@@ -193,7 +239,25 @@ def _bounded(rows: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, obje
     return rows
 
 
-def _object(task_id: str, row: Mapping[str, object]) -> str:
+def _files(task_id: str, kind: str, row: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the files that an extract of documents copies; of others, the option is ignored.
+
+    :raises VaultFault: INVALID_DATA for an unknown one.
+    """
+    if kind not in WITH_FILES:
+        return ()
+    text = _text(task_id, row, "extract_options", required=False)
+    options = [option.strip() for option in text.split(",") if option.strip()]
+    if not all(option in FILES for option in options):
+        raise _invalid(task_id, "extract_options")
+    return tuple(FILES[option] for option in dict.fromkeys(options))
+
+
+def _kind(task_id: str, row: Mapping[str, object], kinds: Mapping[str, object]) -> str:
+    """Return the ``object_type`` of a task.
+
+    :raises VaultFault: PARAMETER_REQUIRED without one; OPERATION_NOT_ALLOWED for what is not one of these kinds.
+    """
     # Later versions of the API say entity_type for it.
     kind = row.get("object_type") or row.get("entity_type")
     if not kind:
@@ -201,9 +265,18 @@ def _object(task_id: str, row: Mapping[str, object]) -> str:
             ErrorType.PARAMETER_REQUIRED,
             f"Task {task_id}: missing required parameter [object_type]",
         )
-    if kind != OBJECTS:
-        message = f"Task {task_id}: only object_type [{OBJECTS}] is supported"
+    if not isinstance(kind, str) or kind not in {OBJECTS, *kinds}:
+        supported = ", ".join((OBJECTS, *kinds))
+        message = f"Task {task_id}: object_type is one of {supported}"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
+    return kind
+
+
+def _object(task_id: str, row: Mapping[str, object]) -> str:
+    """Return the name of a task's object.
+
+    :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
+    """
     name = _text(task_id, row, "object")
     if not NAME.fullmatch(name):
         raise _invalid(task_id, "object")

@@ -11,6 +11,7 @@ import structlog
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.errors import VaultFault
+from shared.vault.packages.deployment_plan import actions
 from shared.vault.packages.package_archive import PackageFault
 from shared.vault.packages.package_deployments import PackageDeployments, set_status
 from shared.vault.packages.package_model import (
@@ -40,6 +41,7 @@ from shared.vault.storage.database import OneTransaction
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
+    from shared.vault.components.statement import Statement
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.files.file_store import FileStore
     from shared.vault.jobs.job_model import JobContext
@@ -286,6 +288,16 @@ class InboundPackages:
         """
         authorize(caller, Grant.MANAGE_PACKAGES)
         return await self._stored(package_id)
+
+    async def statements(self, caller: Caller, package_id: str) -> list[Statement]:
+        """Return the statements that the deployment of an imported package would execute, in their order.
+
+        :raises VaultFault: as ``results`` does.
+        """
+        authorize(caller, Grant.MANAGE_PACKAGES)
+        _, package = await self._package(package_id)
+        planned = actions(package.steps, self._components.registry.components)
+        return [each.statement for each in planned if each.statement is not None]
 
     async def file(self, caller: Caller, package_id: str) -> StoredPackage:
         """Return what is stored of a package whose file the caller may read: its data are values of records.

@@ -11,6 +11,7 @@ from shared.vault.components import evolution
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
+from shared.vault.components.object_types import is_other_system_object
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.components.registry import Registry
 from shared.vault.components.statement import Command, Statement
@@ -170,9 +171,19 @@ def _status(
     component = step.statement.component if step and step.statement else None
     if component is not None and _has_part(component, dependency):
         return DependencyStatus.IN_PACKAGE
-    if declared.blocking:
+    if declared.blocking and not _is_of_other_platforms(dependency):
         return DependencyStatus.MISSING_BLOCK
     return DependencyStatus.MISSING_IGNORE
+
+
+def _is_of_other_platforms(dependency: Dependency) -> bool:
+    """Return whether every other Vault has this by itself, so that its package need not bring it.
+
+    Nobody can add it, whatever a package says of it; what refers to it is kept without effect.
+    """
+    if dependency.type == ComponentKind.OBJECT:
+        return is_other_system_object(dependency.name)
+    return dependency.name.endswith("__sys") and not _is_acted_on(dependency.type)
 
 
 def _has_part(component: Component, dependency: Dependency) -> bool:

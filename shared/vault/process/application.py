@@ -14,6 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from shared.runtime.health import Health
 from shared.runtime.logging import configure_logging
+from shared.runtime.metrics_route import metrics_router
 from shared.runtime.process import serve
 from shared.runtime.telemetry import measure_loop_lag, metrics
 from shared.runtime.waiting import end
@@ -55,7 +56,7 @@ def create_app(vault: Vault, *, listens_when_ready: bool = False) -> FastAPI:
     health = Health()
     health.add("vault", vault.ready)
     app.include_router(health.router())
-    app.include_router(metrics.router())
+    app.include_router(metrics_router(metrics))
     add_pages(app, vault)
     vault.rehearsal.served = tuple(served_calls(app.routes))
     _trust(app, vault.settings.trusted_proxies)

@@ -1,4 +1,4 @@
-"""Makes the query target of documents: the latest version of each; with ALLVERSIONS, a row for each version."""
+"""Makes the query targets of documents (the latest versions; with ALLVERSIONS, all) and of their relationships."""
 
 from __future__ import annotations
 
@@ -63,6 +63,24 @@ _COMPUTED = {
     "binder__v": ("false", "Binder", FieldType.BOOLEAN),
 }
 _MADE = {**_FILE, **_COMPUTED}
+
+RELATIONSHIPS = "relationships"
+_RELATIONSHIP_KEY = "relationship_key"
+
+_ENDS = ("source", "target")
+# SQL, label and type of the fields of a relationship that are not of one end.
+_OF_RELATIONSHIP = {
+    "id": ("r.id", "ID", FieldType.NUMBER),
+    "relationship_type__v": (
+        "r.relationship_type",
+        "Relationship Type",
+        FieldType.STRING,
+    ),
+    "created_date__v": ("r.created_date", "Created Date", FieldType.DATE_TIME),
+    "created_by__v": ("r.created_by", "Created By", FieldType.NUMBER),
+    # No document here comes from another Vault.
+    "source_vault_id__v": ("NULL::bigint", "Source Vault ID", FieldType.NUMBER),
+}
 
 
 def document_target(model: DocumentModel) -> vql.Target | None:
@@ -156,4 +174,40 @@ def _states(model: DocumentModel, state_type: str) -> tuple[str, ...]:
         f"{lifecycle.name}.{state.name}"
         for lifecycle, state in _every_state(model)
         if state.state_type == state_type
+    )
+
+
+def relationship_target() -> vql.Target:
+    """Return the query target ``relationships``; ``source__vr`` and ``target__vr`` lead to the latest versions."""
+    # Pages go by a text, and ids are numbers.
+    columns = {_RELATIONSHIP_KEY: "r.id::text"}
+    columns |= {name: sql for name, (sql, _, _) in _OF_RELATIONSHIP.items()}
+    fields = {
+        name: Field(name, label, kind, editable=False, system=True)
+        for name, (_, label, kind) in _OF_RELATIONSHIP.items()
+    }
+    for end in _ENDS:
+        name = f"{end}_doc_id__v"
+        label = end.capitalize()
+        columns[name] = f"r.{end}_id"
+        fields[name] = Field(
+            name,
+            f"{label} Document ID",
+            FieldType.NUMBER,
+            editable=False,
+            object=DOCUMENTS,
+            relationship_outbound_name=f"{end}__vr",
+        )
+        # The id of a version has the numbers: 12_0_1.
+        for place, part in ((2, "major"), (3, "minor")):
+            number = f"{end}_{part}_version__v"
+            columns[number] = f"split_part(r.{end}_version, '_', {place})::bigint"
+            title = f"{label} {part.capitalize()} Version"
+            fields[number] = Field(number, title, FieldType.NUMBER, editable=False)
+    selected = ", ".join(f"{sql} AS {quote(name)}" for name, sql in columns.items())
+    return vql.Target(
+        VaultObject(RELATIONSHIPS, "Relationship", "Relationships", "", fields=fields),
+        relation=f"(SELECT {selected} FROM platform.document_relationship r)",
+        key=_RELATIONSHIP_KEY,
+        part_of=DOCUMENTS,
     )

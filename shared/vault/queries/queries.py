@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import orjson
+
 from shared.protocol.error_types import ErrorType
 from shared.vault import vql
 from shared.vault.access.permissions import Operation, require
@@ -27,6 +29,7 @@ from shared.vault.queries.query_pages import (
     record_properties,
     unless_changed,
 )
+from shared.vault.records.record_roles import STORED_JSON
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -205,6 +208,16 @@ class QueryService:
 
         :raises VaultFault: INVALID_DATA for an unknown object or record; INSUFFICIENT_ACCESS when it may not be read.
         """
+        record, _ = await self.record_with_roles(caller, object_name, record_id)
+        return record
+
+    async def record_with_roles(
+        self, caller: Caller, object_name: str, record_id: str
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return one record as ``record`` does, and the roles on it: role → ``users`` and ``groups`` → ids.
+
+        :raises VaultFault: as ``record`` does.
+        """
         return await unless_changed(
             self._components, lambda: self._whole_record(caller, object_name, record_id)
         )
@@ -214,7 +227,7 @@ class QueryService:
         caller: Caller,
         object_name: str,
         record_id: str,
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         target = self._components.registry.objects.get(object_name)
         if target is None:
             message = f"There is no object [{object_name[:100]}]"
@@ -222,12 +235,18 @@ class QueryService:
         require(caller, object_name, Operation.READ)
         active = (field for field in target.fields.values() if field.active)
         selected = ", ".join(map(vql.whole_text, active))
-        # An id of another form names no record; it must not reach the text.
-        known = record_id if RECORD_ID.match(record_id) else ""
-        text = f"SELECT {selected} FROM {object_name} WHERE id = '{known}'"
+        # Compiled once for all records: the id, the first parameter, is put in afterwards.
+        text = f"SELECT {selected} FROM {object_name} WHERE id = '0'"
         compiled = self._statements.query(caller, text)
-        sql, parameters = compiled.page(1, 0)
-        rows = await self._rows(sql, parameters, None)
+        sql, (_, *limits) = compiled.page(1, 0)
+        # No stored id has another form.
+        known = record_id if RECORD_ID.match(record_id) else ""
+        roles = STORED_JSON.format(object=f"${len(limits) + 2}::text", record="$1")
+        rows = await self._rows(
+            f"SELECT found.*, {roles} FROM ({sql}) found",
+            (known, *limits, object_name),
+            None,
+        )
         if not rows:
             message = f"The resource [{record_id[:100]}] does not exist"
             raise VaultFault(ErrorType.INVALID_DATA, message)
@@ -236,7 +255,8 @@ class QueryService:
         for name in ("state__v", "lifecycle__v"):
             if record.get(name):
                 record[name] = [record[name]]
-        return record
+        assigned = rows[0][-1]
+        return record, {} if assigned is None else orjson.loads(assigned)
 
     def _execution(
         self,

@@ -18,7 +18,7 @@ from shared.vault.model.component_model import (
     VaultObject,
 )
 from shared.vault.queries.attachment_target import attachment_target
-from shared.vault.queries.document_target import document_target
+from shared.vault.queries.document_target import document_target, relationship_target
 from shared.vault.queries.user_target import USER, user_target
 from shared.vault.queries.workflow_targets import workflow_targets
 
@@ -80,6 +80,8 @@ def targets_of(registry: Components) -> dict[str, vql.Target]:
     documents = document_target(registry.documents)
     if documents is not None:
         found[documents.object.name] = documents
+        relationships = relationship_target()
+        found[relationships.object.name] = relationships
     return found
 
 

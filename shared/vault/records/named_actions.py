@@ -188,6 +188,19 @@ class NamedActions:
             entered = replace(context, parameters=entry.parameters, state=state.name)
             await self._handle(entered, entry.action)
 
+    async def repeat(self, context: ActionContext, name: str) -> None:
+        """Run the entry actions of this name once more, of the context's state, which its records are in.
+
+        :raises VaultFault: whatever the actions raise.
+        :raises RowsRefused: when some of the records are refused.
+        """
+        lifecycle = context.registry.lifecycles.get(context.object.lifecycle or "")
+        state = lifecycle.states.get(context.state or "") if lifecycle else None
+        for entry in state.entry_actions if state else ():
+            if entry.action == name:
+                again = replace(context, parameters=entry.parameters)
+                await self._handle(again, name)
+
     async def enter(self, context: ActionContext, name: str) -> None:
         """Move the context's records to a state, as the user action that leads there would.
 

@@ -53,6 +53,13 @@ SELECT record_id, role, array_agg(user_id ORDER BY user_id) FILTER (WHERE user_i
     array_agg(group_id ORDER BY group_id) FILTER (WHERE group_id IS NOT NULL) AS groups
 FROM platform.record_role WHERE object = $1 AND record_id = ANY($2::text[]) GROUP BY record_id, role ORDER BY role
 """
+# The same of one record as JSON, for a statement that reads the record; NULL without any.
+STORED_JSON = """
+(SELECT json_object_agg(role, json_build_object('users', users, 'groups', groups))::text FROM (
+    SELECT role, array_agg(user_id ORDER BY user_id) FILTER (WHERE user_id IS NOT NULL) AS users,
+        array_agg(group_id ORDER BY group_id) FILTER (WHERE group_id IS NOT NULL) AS groups
+    FROM platform.record_role WHERE object = {object} AND record_id = {record} GROUP BY role ORDER BY role) assigned)
+"""
 # Users by their sign-ins: every record of a user has one.
 UNKNOWN = {
     Holder.USERS: "SELECT unnest($1::bigint[]) EXCEPT SELECT user_id FROM platform.credential",

@@ -61,12 +61,6 @@ class RoleService:
         require(caller, object_name, Operation.READ)
         # A record without roles has no row there: this is what finds out that it does not exist.
         await self._records.state_of(registry.objects[object_name], record_id)
-        return await self.of_found(object_name, record_id)
-
-    async def of_found(
-        self, object_name: str, record_id: str
-    ) -> dict[str, dict[str, list[int] | None]]:
-        """Return the roles of a record that the caller has read already, as ``assigned`` does."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(STORED, object_name, [record_id])
         roles: dict[str, dict[str, list[int] | None]] = {}

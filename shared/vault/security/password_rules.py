@@ -7,8 +7,6 @@ import unicodedata
 from collections.abc import Iterable
 from typing import cast
 
-from zxcvbn import zxcvbn
-
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
 
@@ -87,6 +85,9 @@ def _without(spelling: str, words: Iterable[str]) -> str:
 
 def _score(password: str, own_words: Iterable[str]) -> int:
     """Return zxcvbn's score of a password, spaces, signs and accents aside: by them it only seems to be longer."""
+    # Its lists of words take long to load, and most processes never see a new password.
+    from zxcvbn import zxcvbn  # noqa: PLC0415
+
     tried = [*own_words, *map(_plain, TRIED_WORDS)]
     spellings = {_plain(password), _plain(password.translate(KEYS))}
     scores = [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +19,8 @@ from shared.vault.components.permission_types import PROFILE
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.storage.database import Connection, Database
@@ -95,11 +98,11 @@ DELETE FROM platform.session WHERE token_hash IN (
 """
 # A session in another user's name lasts no longer than that user's delegation.
 FIND = """
-SELECT c.user_id, c.username, c.security_profile, s.delegate_user_id, s.connection_id, s.read_only,
+SELECT s.token_hash, c.user_id, c.username, c.security_profile, s.delegate_user_id, s.connection_id, s.read_only,
     s.used_date <= now() - interval '1 minute' AS stale, r.components, r.revision
 FROM platform.session s JOIN platform.credential c USING (user_id) CROSS JOIN platform.current_revision r
-WHERE s.token_hash = $1 AND s.used_date > now() - $2::interval AND s.created_date > now() - $3::interval AND c.active
-AND (s.delegate_user_id IS NULL OR EXISTS (
+WHERE s.token_hash = ANY($1::bytea[]) AND s.used_date > now() - $2::interval AND s.created_date > now() - $3::interval
+AND c.active AND (s.delegate_user_id IS NULL OR EXISTS (
     SELECT FROM platform.delegated_access d
     WHERE d.delegator_user_id = s.user_id AND d.delegate_user_id = s.delegate_user_id
     AND d.start_date <= now() AND (d.end_date IS NULL OR d.end_date > now())))
@@ -126,6 +129,79 @@ class TokenCallers(Protocol):
         """Return the caller that an access token signs in."""
 
 
+LATE = 0.1  # seconds that a look-up waits for another one at most
+
+
+class SessionReads:
+    """Finds live sessions; those asked for while a statement is under way are found together by the next one.
+
+    Each is read after it was asked for: from the commit on that ends a session or changes a permission, every call
+    that begins goes by it.
+    """
+
+    def __init__(self, database: Database, idle: timedelta) -> None:
+        self._database = database
+        self._idle = idle
+        self._under_way = False
+        self._waiting: list[tuple[bytes, asyncio.Future[Record | None]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def find(self, key: bytes) -> Record | None:
+        """Return the row of a live session by its digest; None when there is none."""
+        loop = asyncio.get_running_loop()
+        if self._under_way:
+            future: asyncio.Future[Record | None] = loop.create_future()
+            self._waiting.append((key, future))
+            return await future
+        self._under_way = True
+        # Behind a connection that is lost without a word nobody else waits.
+        late = loop.call_later(LATE, self._go_on)
+        try:
+            found = await self._fetch([key])
+            return found.get(key)
+        finally:
+            late.cancel()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Begin to read what is waited for."""
+        if not self._waiting:
+            self._under_way = False
+            return
+        waiting, self._waiting = self._waiting, []
+        task = asyncio.create_task(self._read(waiting), name="sessions")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _read(
+        self, waiting: Sequence[tuple[bytes, asyncio.Future[Record | None]]]
+    ) -> None:
+        """Give each who waits the row of its session, or the error of the statement."""
+        late = asyncio.get_running_loop().call_later(LATE, self._go_on)
+        try:
+            found = await self._fetch([key for key, _ in waiting])
+        except Exception as error:  # noqa: BLE001  raised where it is waited for
+            for _, future in waiting:
+                if not future.done():
+                    future.set_exception(error)
+        else:
+            for key, future in waiting:
+                # The call may have been cancelled meanwhile.
+                if not future.done():
+                    future.set_result(found.get(key))
+        finally:
+            late.cancel()
+            for _, future in waiting:
+                future.cancel()
+            self._go_on()
+
+    async def _fetch(self, keys: Sequence[bytes]) -> Mapping[bytes, Record]:
+        distinct = list(set(keys))
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(FIND, distinct, self._idle, MAXIMUM_AGE)
+        return {row["token_hash"]: row for row in rows}
+
+
 class Sessions:
     """Opens, finds and ends the sessions of a Vault; one ends after the time ``idle`` without a call.
 
@@ -144,6 +220,7 @@ class Sessions:
         self._database = database
         self._profiles = profiles
         self._idle = idle
+        self._reads = SessionReads(database, idle)
         self._limit = limit
         self._tokens = tokens
 
@@ -215,13 +292,12 @@ class Sessions:
         if not 0 < len(session_id) <= MAX_SESSION_ID_LENGTH:
             raise invalid_session()
         key = digest(session_id)
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(FIND, key, self._idle, MAXIMUM_AGE)
-            if row is None:
-                raise invalid_session()
-            # Once a minute is enough for the idle time: most calls write nothing.
-            if used and row["stale"]:
-                await connection.execute(TOUCH, key)
+        row = await self._reads.find(key)
+        if row is None:
+            raise invalid_session()
+        # Once a minute is enough for the idle time: most calls write nothing.
+        if used and row["stale"]:
+            await self.touch(session_id)
         await self._profiles.follow(row["components"])
         return Caller(
             row["user_id"],

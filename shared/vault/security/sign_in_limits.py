@@ -106,10 +106,8 @@ class SignInLimits:
 
     async def count(self, username: str, dns: str, address: str) -> Usage:
         """Count a call and return the usage of the limit: above half of it with a delay, beyond it as exceeded."""
-        key = _key("calls", username, dns, address)
         async with self._database.connection() as connection:
-            await connection.execute(PURGE_ENDED)
-            attempts = int(await connection.fetchval(COUNT, key, NEVER))
+            attempts = await count_calls(connection, "calls", username, dns, address)
         remaining = max(0, self._calls - attempts)
         delay = self._delay if attempts > self._calls / 2 else 0.0
         exceeded = attempts > self._calls
@@ -163,6 +161,12 @@ class SignInLimits:
         )
         if stored is not None:
             await connection.execute(FORGET_ADDRESSES, user_id, MAX_KNOWN_ADDRESSES)
+
+
+async def count_calls(connection: Connection, *parts: str) -> int:
+    """Count a call of a name's or an address's, by the parts of its key; return the calls of this minute."""
+    await connection.execute(PURGE_ENDED)
+    return int(await connection.fetchval(COUNT, _key(*parts), NEVER))
 
 
 def network_of(host: str) -> str:

@@ -174,6 +174,24 @@ class StagingService:
         self._count(key, stored.size)
         return stored
 
+    async def keep(
+        self,
+        caller: Caller,
+        path: str,
+        content: AsyncIterable[bytes],
+        size: int,
+    ) -> None:
+        """Store a file of ``size`` bytes that a job makes in the caller's own folder, in place of a former one.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a path that is not valid; EXCEEDS_FILE_MAX_SIZE when
+            the folder has no room.
+        """
+        key = self.area(caller).own_key(path)
+        await self.require_room(key, size)
+        with as_faults():
+            stored = await self._files.put(key, content)
+        self._count(key, stored.size)
+
     async def create_folder(self, caller: Caller, path: str) -> str:
         """Make a folder, and return its key.
 

@@ -152,8 +152,10 @@ class Database:
         if pool is None:
             message = "the database is not open"
             raise DatabaseUnavailable(message)
+        # A free connection is not waited for, and a timer that guards no wait costs as much as a small statement.
+        timeout = None if pool.get_idle_size() else ACQUIRE_TIMEOUT
         try:
-            connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT)
+            connection = await pool.acquire(timeout=timeout)
         except (*OUTAGES, asyncpg.InterfaceError) as error:
             message = str(error) or "no connection in time"
             raise DatabaseUnavailable(message) from error

@@ -74,13 +74,21 @@ async def migrate(database: Database, owner_dsn: str | None = None) -> None:
 async def _apply(connection: Connection | DriverConnection) -> None:
     """Apply the migrations that are not recorded as applied."""
     await connection.execute(RECORD)
+    for file in await missing(connection):
+        text = file.read_text(encoding="utf-8")
+        await connection.execute(text)
+        await connection.execute(APPLY, file.name)
+
+
+async def missing(connection: Connection | DriverConnection) -> list[Path]:
+    """Return the files of the migrations that a database lacks, in the order of their numbers.
+
+    :raises asyncpg.UndefinedTableError: it was never migrated.
+    """
     rows = await connection.fetch(APPLIED)
     applied = {row["name"] for row in rows}
-    for file in sorted(FOLDER.glob("*.sql")):
-        if file.name not in applied:
-            text = file.read_text(encoding="utf-8")
-            await connection.execute(text)
-            await connection.execute(APPLY, file.name)
+    files = sorted(FOLDER.glob("*.sql"))
+    return [file for file in files if file.name not in applied]
 
 
 @asynccontextmanager

@@ -24,7 +24,16 @@ from shared.vault.vql.functions import (
     without_markup,
 )
 from shared.vault.vql.resolve import DOCUMENT_ID, Scope, Statement
-from shared.vault.vql.syntax_tree import Find, Item, Order, Path, Rank, Select
+from shared.vault.vql.syntax_tree import (
+    Expression,
+    Find,
+    Item,
+    Order,
+    Path,
+    Rank,
+    Select,
+    bounded_by_lists,
+)
 from shared.vault.vql.vql_errors import VqlLimitError
 
 MAX_ITEMS = 500  # selected in one SELECT
@@ -206,6 +215,20 @@ def order_terms(
     # The id last, so that the order is total and pages do not overlap.
     terms.append(Term(scope.key))
     return terms
+
+
+def id_order(scope: Scope, where: Expression | None) -> str:
+    """Return the SQL by which a result is ordered by id alone: by no index where lists bound it, for these are short.
+
+    PostgreSQL plans for lists of unknown length. It would else read the whole table in the order of ids, and look for
+    each of its records in the lists.
+    """
+    fields = scope.object.fields.values()
+    keys = {
+        field.name for field in fields if field.unique or field.type is FieldType.ID
+    }
+    bounded = scope.of_table and bounded_by_lists(where, keys)
+    return f"{scope.key} || ''" if bounded else scope.key
 
 
 def _order_term(

@@ -16,6 +16,7 @@ from shared.vault.vql.columns import (
     Term,
     bounded_rows,
     field_columns,
+    id_order,
     latest_sql,
     order_terms,
     sub_select,
@@ -193,6 +194,8 @@ def compile_query(
     order = ", ".join(term.sql for term in terms)
     backward = ", ".join(term.backwards for term in terms)
     keyset = order in _orders_by_id(scope)
+    if keyset:
+        order = id_order(scope, select.where)
     texts = [_as_json(sql, column) for sql, column in selected]
     columns = tuple(column for _, column in selected)
     limits = select.limits
@@ -206,7 +209,7 @@ def compile_query(
         columns=columns,
         keys=tuple(column.key for column in columns),
         json_keys=frozenset(column.key for column in columns if _is_json(column)),
-        sql=_page_sql(scope, texts, where, None if keyset else order),
+        sql=_page_sql(scope, texts, where, order, keyset=keyset),
         backwards=_page_sql(scope, texts, where, backward),
         parameters=tuple(statement.parameters),
         matching=matching,
@@ -287,20 +290,22 @@ def _page_sql(
     scope: Scope,
     selected: list[str],
     where: str,
-    order: str | None,
+    order: str,
+    *,
+    keyset: bool = False,
 ) -> str:
-    """Return the SQL of every page; without ORDER BY it sorts by id and has a parameter for the id before the page."""
+    """Return the SQL of every page; with ``keyset`` it has a parameter for the id before the page."""
     number = len(scope.statement.parameters)
     key = scope.key
     conditions = [where] if where else []
-    if order is None:
+    if keyset:
         number += 1
         conditions.append(f"{key} > ${number}::text")
     condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     columns = ", ".join([*selected, key])
     limits = _limits_sql(number)
     source = f"SELECT {columns} FROM {scope.source()}{condition}"
-    return f"{source} ORDER BY {order or key} {limits}"
+    return f"{source} ORDER BY {order} {limits}"
 
 
 def _limits_sql(number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -329,3 +330,16 @@ class Criteria:
         identifier = Item(Path(("id",), 0))
         select = Select((identifier,), object_name, 0, self.expression)
         return Query(select, self.text)
+
+
+def bounded_by_lists(where: Expression | None, keys: Collection[str]) -> bool:
+    """Return whether a WHERE finds no more records than its lists of values of ``keys``, unique fields, are long."""
+    match where:
+        case And():
+            return any(bounded_by_lists(term, keys) for term in where.terms)
+        case Or():
+            return all(bounded_by_lists(term, keys) for term in where.terms)
+        case Contains(Operand(path, None)):
+            return path.text in keys
+        case _:
+            return False

@@ -25,9 +25,15 @@ VALUES = {
     "batch": "1",
     "attachment_id": "1",
     "attachment_version": "1",
+    "relationship_id": "1",
+    "template_name": "nothing__c",
+    "event_type": "distribution__v",
+    "event_subtype": "approved_email__v",
     "document_id": "1",
     "major": "0",
     "minor": "1",
+    "addition": "user-action",
+    "member_kind": "Objectlifecyclestateuseraction",
 }
 """What stands in a path; any other parameter is a name of nothing."""
 

@@ -133,6 +133,9 @@ DOORS: dict[str, tuple[Door, ...]] = {
         Door(RECORD, "/services/loader/{extract}/tasks/1/results"),
         Door(RECORD, "/services/loader/{related}/tasks/1/results"),
     ),
+    f"GET {JOB}/results/renditions": (
+        Door(DOCUMENT, "/services/loader/{papers}/tasks/1/results/renditions"),
+    ),
     f"GET {JOB}/successlog": (
         Door(RECORD, "/services/loader/{load}/tasks/1/successlog"),
     ),
@@ -177,6 +180,30 @@ PAGE_DOORS: dict[str, tuple[Door, ...]] = {
     "GET /objects/{object_name}/{record_id}/audit": (
         Door(RECORD, f"{SECRET_PAGE}/audit"),
     ),
+    "GET /documents": (Door(DOCUMENT, "/documents"),),
+    "GET /documents/{document_id}": (Door(DOCUMENT, "/documents/{document_id}"),),
+    "GET /documents/{document_id}/versions/{major}/{minor}": (
+        Door(DOCUMENT, "/documents/{document_id}/versions/0/1"),
+    ),
+    "GET /documents/{document_id}/versions/{major}/{minor}/file": (
+        Door(DOCUMENT, "/documents/{document_id}/versions/0/1/file"),
+    ),
+    "GET /documents/{document_id}/versions/{major}/{minor}/renditions/{rendition}": (
+        Door(
+            DOCUMENT,
+            "/documents/{document_id}/versions/0/1/renditions/viewable_rendition__v",
+        ),
+    ),
+    "GET /documents/{document_id}/attachments/{attachment_id}": (
+        Door(DOCUMENT, "/documents/{document_id}/attachments/{paper_id}"),
+    ),
+    "GET /packages/{package_id}/content": (
+        Door(RECORD, "/packages/{package_id}/content"),
+    ),
+    "GET /users": (Door(PERSON, "/users"),),
+    "GET /users/{user_id}": (Door(PERSON, "/users/{person}"),),
+    "GET /users/{user_id}/edit": (Door(PERSON, "/users/{person}/edit"),),
+    "GET /groups/{group_id}": (Door(PERSON, "/groups/{group}"),),
     "GET /notifications": (Door(RECORD, "/notifications"),),
     "GET /jobs/{job_id}/logs/{task_id}/{log}": (
         Door(RECORD, "/jobs/{extract}/logs/1/results"),

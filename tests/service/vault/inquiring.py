@@ -11,10 +11,11 @@ from local.servers import PostgresServer, RabbitServer
 from services.crm_vault.definition import CRM_VAULT
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.vault.objects import outcomes, record
 from tests.service.vault.remote_end import establish
 from tests.service.vault.served import Answer, Api, served, settings, started
+from tests.service.vault.vault_databases import vault_database
 
 OBJECT = "medical_inquiry__v"
 INQUIRIES = f"/vobjects/{OBJECT}"
@@ -85,7 +86,7 @@ async def crm(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Crm]:
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, CRM_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
     ):
         vault = Vault(

@@ -16,10 +16,11 @@ from local.servers import PostgresServer, RabbitServer
 from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.vault import objects
 from tests.service.vault.remote_end import establish
 from tests.service.vault.served import MDL, Api, served, settings, started
+from tests.service.vault.vault_databases import vault_database
 
 
 @asynccontextmanager
@@ -28,7 +29,7 @@ async def medical_vault(
 ) -> AsyncIterator[Vault]:
     """A Vault with the standard configuration, not started, on a database and a virtual host of its own."""
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
     ):
         yield Vault(MEDICAL_VAULT, settings(dsn, vhost.amqp_url, files))

@@ -133,7 +133,13 @@ async def _jobs(admin: Api, values: Mapping[str, str]) -> dict[str, str]:
     related = await admin.post("/services/loader/extract", json=[asked])
     own = {**asked, "object": "secret__c", "fields": ["id", "text__c"]}
     extract = await admin.post("/services/loader/extract", json=[own])
-    for answer in (related, extract):
+    papers = {
+        "object_type": "documents__v",
+        "extract_options": "include_renditions__v",
+        "fields": ["id", "name__v"],
+    }
+    copied = await admin.post("/services/loader/extract", json=[papers])
+    for answer in (related, extract, copied):
         await finished(admin, answer.body["job_id"])
     text = f"name__v,key__c\n{RECORD} loaded,load-1\n{RECORD} failed,{RECORD}-1\n"
     await stage(admin, "/secrets.csv", text)
@@ -141,6 +147,7 @@ async def _jobs(admin: Api, values: Mapping[str, str]) -> dict[str, str]:
     return {
         "extract": str(extract.body["job_id"]),
         "related": str(related.body["job_id"]),
+        "papers": str(copied.body["job_id"]),
         "load": str(loaded),
     }
 
@@ -166,7 +173,11 @@ async def _person(admin: Api, values: Mapping[str, str]) -> dict[str, str]:
     }
     answer = await admin.post("/objects/users", data=sent)
     assert answer.status == "SUCCESS", answer.text
-    return {"person": str(answer.body["id"])}
+    person = str(answer.body["id"])
+    group = {"label__v": "Of a person", "members__v": person}
+    made = await admin.post("/objects/groups", data=group)
+    assert made.status == "SUCCESS", made.text
+    return {"person": person, "group": str(made.body["id"])}
 
 
 def _form(marker: str = RECORD, **fields: str) -> aiohttp.FormData:

@@ -14,7 +14,7 @@ import aiohttp
 import uvicorn
 from fastapi import FastAPI
 from multidict import CIMultiDictProxy
-from pydantic import SecretStr
+from pydantic import AnyHttpUrl, SecretStr
 
 from local.polling import answers_within, holds_within
 from shared.runtime.bounded_protocol import BoundedProtocol
@@ -147,6 +147,7 @@ def settings(dsn: str, amqp_url: str, files: Path) -> VaultSettings:
         trusted_proxies="127.0.0.1",
         burst_limit=1_000_000,
         connection_urls="https://partner.example",
+        public_url=AnyHttpUrl("https://medical.vault.example"),
     )
 
 

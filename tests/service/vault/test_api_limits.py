@@ -14,7 +14,7 @@ from shared.vault.api.api_app import create_api
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
 from shared.vault.security.sign_in_limits import MAX_FAILURES
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.vault.served import (
     PASSWORD,
     USERNAMES,
@@ -23,6 +23,7 @@ from tests.service.vault.served import (
     settings,
     started,
 )
+from tests.service.vault.vault_databases import vault_database
 
 LIMIT = 6
 SIGN_INS = 8
@@ -36,7 +37,7 @@ async def two(
 ) -> AsyncIterator[tuple[Vault, Api, Vault, Api]]:
     """Two processes' worth of one Vault, with low limits."""
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
     ):
         limits = {"burst_limit": LIMIT, "burst_delay_ms": 1, "sign_in_limit": SIGN_INS}

@@ -12,8 +12,9 @@ from local.servers import PostgresServer, RabbitServer
 from services.crm_vault.definition import CRM_VAULT
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.vault.served import Api, served, settings, started
+from tests.service.vault.vault_databases import vault_database
 
 ANYONE = {"nobody", "user", "integration", "admin"}
 SIGNED_IN = {"user", "integration", "admin"}
@@ -190,6 +191,31 @@ ROUTES = {
     "GET /metadata/objects/documents/types/{type_name}": SIGNED_IN,
     SUBTYPE: SIGNED_IN,
     f"{SUBTYPE}/classifications/{{classification_name}}": SIGNED_IN,
+    "GET /metadata/objects/documents/types/{type_name}/relationships": SIGNED_IN,
+    "GET /objects/documents/{document_id}/versions/{major}/{minor}/relationships": SIGNED_IN,
+    "POST /objects/documents/{document_id}/versions/{major}/{minor}/relationships": SIGNED_IN,
+    "GET /objects/documents/{document_id}/versions/{major}/{minor}/relationships/{relationship_id}": SIGNED_IN,
+    "DELETE /objects/documents/{document_id}/versions/{major}/{minor}/relationships/{relationship_id}": SIGNED_IN,
+    "POST /objects/documents/relationships/batch": SIGNED_IN,
+    "DELETE /objects/documents/relationships/batch": SIGNED_IN,
+    "POST /objects/documents/batch/actions/fileextract": CONNECTION,
+    "POST /objects/documents/versions/batch/actions/fileextract": CONNECTION,
+    "GET /objects/documents/batch/actions/fileextract/{job_id}/results": SIGNED_IN,
+    "GET /metadata/objects/documents/templates": SIGNED_IN,
+    "GET /objects/documents/templates": SIGNED_IN,
+    "POST /objects/documents/templates": ADMIN,
+    "PUT /objects/documents/templates": ADMIN,
+    "GET /objects/documents/templates/{template_name}": SIGNED_IN,
+    "PUT /objects/documents/templates/{template_name}": ADMIN,
+    "DELETE /objects/documents/templates/{template_name}": ADMIN,
+    "GET /objects/documents/templates/{template_name}/file": SIGNED_IN,
+    "POST /objects/documents/tokens": SIGNED_IN,
+    "GET /metadata/objects/documents/events": SIGNED_IN,
+    "GET /metadata/objects/documents/events/{event_type}/types/{event_subtype}": SIGNED_IN,
+    "POST /objects/documents/{document_id}/versions/{major}/{minor}/events": SIGNED_IN,
+    "GET /objects/documents/{document_id}/events": SIGNED_IN,
+    "POST /metadata/objects/documents/properties/find_common": SIGNED_IN,
+    "GET /services/loader/{job_id}/tasks/{task_id}/results/renditions": CONNECTION,
     "GET /vobjects/{object_name}/{record_id}/attachment_fields/file": CONNECTION,
     "GET /vobjects/{object_name}/{record_id}/attachment_fields/{field_name}/file": CONNECTION,
     "POST /vobjects/{object_name}/{record_id}/attachment_fields/{field_name}/file": ADMIN,
@@ -402,6 +428,10 @@ VALUES = {
     "value_name": "nothing__c",
     "attachment_id": "2000000000",
     "attachment_version": "1",
+    "relationship_id": "1",
+    "template_name": "nothing__c",
+    "event_type": "distribution__v",
+    "event_subtype": "approved_email__v",
     "document_id": "2000000000",
     "major": "0",
     "minor": "1",
@@ -527,7 +557,7 @@ async def foreign_session(
     """A live session of an administrator of the other Vault."""
     files = tmp_path_factory.mktemp("files")
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, CRM_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
     ):
         other = Vault(CRM_VAULT, settings(dsn, vhost.amqp_url, files))

@@ -12,7 +12,7 @@ from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.api.api_app import create_api
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.vault.served import (
     MDL,
     PASSWORD,
@@ -21,6 +21,7 @@ from tests.service.vault.served import (
     settings,
     started,
 )
+from tests.service.vault.vault_databases import vault_database
 
 
 async def test_before_the_database_is_there(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ async def test_a_database_that_takes_no_writes_is_an_outage(
     postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path: Path
 ) -> None:
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
     ):
         vault = Vault(MEDICAL_VAULT, settings(dsn, vhost.amqp_url, tmp_path))

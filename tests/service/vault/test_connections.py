@@ -24,8 +24,9 @@ from shared.vault.assembly.vault import Vault
 from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.handshake import Handshake
 from shared.vault.process.application import create_app
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.vault.served import Answer, Api, served, settings, started
+from tests.service.vault.vault_databases import vault_database
 
 OBJECT = "/vobjects/connection__sys"
 ACTION = "Objectlifecyclestateuseraction.connection__sys"
@@ -48,7 +49,7 @@ async def crm_vault(
 ) -> AsyncIterator[Vault]:
     """The other Vault, which is a sandbox."""
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, CRM_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
     ):
         given = settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("crm"))

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
 
 from local.polling import answers_within
 from services.crm_vault.definition import CRM_VAULT
-from shared.vault.access.caller import SYSTEM
+from shared.vault.access.caller import SYSTEM, Caller
 from shared.vault.assembly.vault import Vault
-from shared.vault.security.sessions import Sessions
+from shared.vault.errors import VaultFault
+from shared.vault.security.sessions import Session, Sessions, digest
 from tests.service.vault.people import as_user, new_user, person
 from tests.service.vault.served import PASSWORD, Answer, Api, settings
 from tests.service.vault.test_api_tokens import generated
+
+if TYPE_CHECKING:
+    from shared.vault.storage.database import Connection
 
 STRONG = "nineteen lemon ladders"
 WEAK = ("password", "12345678", "password1234", "Perso-Perso-Perso")
@@ -175,6 +180,45 @@ async def test_a_vault_does_not_start_with_a_password_that_is_easily_guessed(
     finally:
         await vault.stop()
     assert "admin" in str(why.value)
+
+
+async def test_sessions_of_calls_that_come_together_are_looked_up_together(
+    admin: Api, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id, name = await new_user(admin)
+    profiles, idle = vault.security.profiles, timedelta(minutes=60)
+    sessions = Sessions(vault.database, profiles, idle, 9, vault.security.tokens)
+    held, ended, lasting = [await sessions.open(user_id) for _ in range(3)]
+    monkeypatch.setattr("shared.vault.security.sessions.LATE", 600.0)
+    taken, begun = 0, asyncio.Event()
+    connection_of = vault.database.connection
+
+    def counted() -> AbstractAsyncContextManager[Connection]:
+        nonlocal taken
+        taken += 1
+        begun.set()
+        return connection_of()
+
+    async with vault.database.transaction() as others:
+        await others.execute("LOCK TABLE platform.session IN ACCESS EXCLUSIVE MODE")
+        monkeypatch.setattr(vault.database, "connection", counted)
+        asked = [held, ended, lasting, lasting, Session("UNKNOWN", user_id)]
+        calls = [
+            asyncio.create_task(sessions.caller(each.session_id)) for each in asked
+        ]
+        # One is cancelled, which the others do not notice.
+        calls.append(asyncio.create_task(sessions.caller(lasting.session_id)))
+        await begun.wait()
+        calls.pop().cancel()
+        await others.execute(
+            "DELETE FROM platform.session WHERE token_hash = $1",
+            digest(ended.session_id),
+        )
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    names = [each.username if isinstance(each, Caller) else None for each in found]
+    assert names == [name, None, name, name, None]
+    assert [str(each) for each in found if isinstance(each, VaultFault)]
+    assert taken == 2
 
 
 async def test_a_user_has_so_many_sessions(admin: Api, api: Api, vault: Vault) -> None:

@@ -275,6 +275,22 @@ async def test_a_full_file_has_every_record_as_it_is_documented(
     assert set(full.members) == files | {"manifest.csv"}
 
 
+async def test_relationships_between_documents_have_an_extract(admin: Api) -> None:
+    document = await created(admin, b"<p>letter</p>")
+    own = f"/objects/documents/{document}/versions/0/1/relationships"
+    sent = {"target_doc_id__v": document, "relationship_type__v": "related_pieces__v"}
+    related = (await admin.post(own, data=sent)).body["id"]
+    full = await make(admin, FULL)
+    found = full.by("Document/document_relationships__sys.csv", "id")[(str(related),)]
+    assert found["source_doc_id__v"] == str(document)
+    assert found["relationship_type__v"] == "related_pieces__v"
+    assert found["target_version_id"] == found["target_major_version__v"] == ""
+    await admin.delete(f"/objects/documents/{document}")
+    following = await make(admin, INCREMENTAL)
+    ended = following.rows("Document/document_relationships__sys_deletes.csv")
+    assert str(related) in {row["id"] for row in ended}
+
+
 async def test_an_incremental_file_has_what_changed_and_what_is_gone(
     admin: Api,
 ) -> None:

@@ -15,10 +15,12 @@ import pytest
 from bench.hostile_bodies import FORM, HostileBody, hostile_bodies
 from bench.processor_time import processor_seconds
 from local.servers import PostgresServer, RabbitServer
-from tests.servers import fresh_database, fresh_vhost
+from services.medical_vault.definition import MEDICAL_VAULT
+from tests.servers import fresh_vhost
 from tests.service.vault.processes import Fleet, fleet
 from tests.service.vault.profiles import with_profile
 from tests.service.vault.served import MDL, Answer, Api
+from tests.service.vault.vault_databases import vault_database
 
 RECORDS = "/vobjects/thing__c"
 BODIES = list(hostile_bodies(RECORDS))
@@ -37,7 +39,7 @@ async def served(
     """One process of a Vault of its own."""
     folder = tmp_path_factory.mktemp("hostile")
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
         fleet(dsn, vhost.amqp_url, folder, size=1) as made,
     ):

@@ -389,8 +389,41 @@ async def test_an_extract_whose_query_is_refused(admin: Api) -> None:
         ("load", [1], "INVALID_DATA"),
         (
             "load",
-            [{"object_type": "documents__v", "action": "create", "file": "x"}],
+            [{"object_type": "groups__v", "action": "create", "file": "x"}],
             "OPERATION_NOT_ALLOWED",
+        ),
+        (
+            "load",
+            [
+                {
+                    "object_type": "documents__v",
+                    "action": "create",
+                    "file": "/x.csv",
+                    "documentmigrationmode": True,
+                }
+            ],
+            "OPERATION_NOT_ALLOWED",
+        ),
+        (
+            "load",
+            [{"object_type": "documents__v", "action": "upsert", "file": "x"}],
+            "INVALID_DATA",
+        ),
+        (
+            "extract",
+            [
+                {
+                    "object_type": "documents__v",
+                    "fields": ["id"],
+                    "extract_options": "include_all__v",
+                }
+            ],
+            "INVALID_DATA",
+        ),
+        (
+            "extract",
+            [{"object_type": "documents__v", "fields": ["nothing__c"]}],
+            "INVALID_DATA",
         ),
         (
             "extract",

@@ -15,7 +15,7 @@ from local.tls import LocalTls
 from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.vault.browsing import Page, browser
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.post import SECRET, USERNAME, Post, post_office
@@ -26,6 +26,7 @@ from tests.service.vault.profiles import (
     security_profile,
 )
 from tests.service.vault.served import MDL, Api, served, settings, started
+from tests.service.vault.vault_databases import vault_database
 
 # What an administrator deploys to be notified of User Exception Messages.
 LIFECYCLE = """
@@ -110,7 +111,7 @@ async def vault(
         "smtp_sender": "vault@medical.example",
     }
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
     ):
         own = settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files"))

@@ -21,8 +21,9 @@ from services.medical_vault.definition import MEDICAL_VAULT
 from shared.protocol.error_types import ErrorType
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.vault import served
+from tests.service.vault.vault_databases import vault_database
 
 SERVICES = {definition.name: definition for definition in (MEDICAL_VAULT, CRM_VAULT)}
 EXAMPLES = 8  # calls of an operation
@@ -86,7 +87,7 @@ async def url(
     """A Vault for these calls alone, since they may change anything; its address."""
     files = tmp_path_factory.mktemp("files")
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, SERVICES[request.param]) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
     ):
         vault = Vault(

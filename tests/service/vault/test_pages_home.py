@@ -66,3 +66,63 @@ async def test_what_waits_in_a_queue_is_seen_with_its_age(api: Api, admin: Api) 
             r"Lagging Outbound 1 \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", page.text
         ), page.text
     await admin.put("/services/queues/lagging__c/actions/reset")
+
+
+REQUESTS = "/vobjects/case_request__v"
+
+
+async def _requests(agent: Api, *rows: dict[str, str]) -> list[str]:
+    """Case Requests, each of a Case of its own."""
+    cases = (await agent.post("/vobjects/case__v", json=[{}] * len(rows))).ids
+    filled = [{"case__v": case, **row} for case, row in zip(cases, rows, strict=True)]
+    return (await agent.post(REQUESTS, json=filled)).ids
+
+
+async def test_an_agent_takes_a_request_gives_it_away_and_begins(
+    api: Api, user: Api, admin: Api
+) -> None:
+    (request,) = await _requests(user, {"question__v": "May it be halved?"})
+    path = f"/ui/objects/case_request__v/{request}"
+    name = (
+        await user.query(f"SELECT name__v FROM case_request__v WHERE id = '{request}'")
+    ).data[0]["name__v"]
+    async with browser(api.url, "user") as agent:
+        assert (
+            name
+            in (await agent.open("/ui/objects/case_request__v?list=unassigned")).text
+        )
+        page = await agent.press(await agent.open(path), "Start Work")
+        assert name in (await agent.open("/ui/objects/case_request__v?list=mine")).text
+        # Colleagues are named, though an agent may not read their records.
+        colleague = "Connection User"
+        page = await agent.press(page, "Assign", assigned_to__v=colleague)
+        assert f"Assigned To {colleague}" in page.text
+        assert (
+            name in (await agent.open("/ui/objects/case_request__v?list=others")).text
+        )
+        page = await agent.press(page, "Assign to Me")
+        assert name in (await agent.open("/ui/objects/case_request__v?list=mine")).text
+        # Cancel asks first.
+        assert f"Cancel {name}?" in page.text
+
+
+async def test_what_was_answered_before_stands_beside_a_question(
+    api: Api, user: Api
+) -> None:
+    word = f"zyx{key()}"
+    before, other = await _requests(
+        user,
+        {"question__v": f"May {word} be crushed?"},
+        {"question__v": "May it be frozen?"},
+    )
+    for request, notes in ((before, "Never crush it."), (other, "It stays liquid.")):
+        await user.put(REQUESTS, json=[{"id": request, "response_notes__v": notes}])
+        for action in ("new_state__v.start_work__v", "in_progress_state__v.close__v"):
+            name = f"Objectlifecyclestateuseraction.case_request__v.{action}"
+            answer = await user.post(f"{REQUESTS}/{request}/actions/{name}")
+            assert answer.status == "SUCCESS", answer.text
+    (now,) = await _requests(user, {"question__v": f"Can one crush {word.upper()}?"})
+    async with browser(api.url, "user") as agent:
+        page = await agent.open(f"/ui/objects/case_request__v/{now}")
+        assert "Answered before" in page.text and "Never crush it." in page.text
+        assert "It stays liquid." not in page.text

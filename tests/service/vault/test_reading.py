@@ -12,7 +12,7 @@ from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.assembly.vault import Vault
 from shared.vault.components.permission_types import Grant
 from shared.vault.process.application import create_app
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.vault.browsing import browser
 from tests.service.vault.doors import DOORS, ORACLES, PAGE_DOORS, Door
 from tests.service.vault.people import as_user, new_user
@@ -36,6 +36,7 @@ from tests.service.vault.served import USERNAMES, Api, served, settings, started
 from tests.service.vault.shut_doors import PAGES_WITHOUT_VALUES, WITHOUT_VALUES
 from tests.service.vault.test_api_roles import ROUTES, VALUES
 from tests.service.vault.test_page_roles import PAGES, _route
+from tests.service.vault.vault_databases import vault_database
 
 GRANTS = frozenset(grant.value for grant in Grant)
 ALL_AND_OBJECT = "every grant, and an object that refers"
@@ -85,7 +86,7 @@ async def api(
 ) -> AsyncIterator[Api]:
     """A Vault of this module's own, in which nobody else writes."""
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
     ):
         own = settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files"))

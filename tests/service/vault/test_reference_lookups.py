@@ -13,9 +13,10 @@ from local.servers import PostgresServer, RabbitServer
 from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.vault.objects import outcomes, record
 from tests.service.vault.served import Api, served, settings, started
+from tests.service.vault.vault_databases import vault_database
 
 OBJECT = "reference_lookup__sys"
 ROWS = f"/vobjects/{OBJECT}"
@@ -29,7 +30,7 @@ async def admin(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Api]:
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
     ):
         vault = Vault(

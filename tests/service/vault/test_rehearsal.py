@@ -27,7 +27,7 @@ from shared.vault.process.application import create_app
 from shared.vault.rehearsal.fault import CallFault
 from shared.vault.rehearsal.fault_catalogue import FAULTS
 from shared.vault.rehearsal.fault_switches import MAX_SWITCHES
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.spark.proxy import proxy_to
 from tests.service.vault import objects
 from tests.service.vault.browsing import browser
@@ -41,6 +41,7 @@ from tests.service.vault.served import (
     started,
 )
 from tests.service.vault.test_relay import Apart, subjects
+from tests.service.vault.vault_databases import vault_database
 
 SWITCHES = "/services/rehearsal/switches"
 ME = "/objects/users/me"
@@ -59,7 +60,7 @@ async def apart(
     """A Vault of a sandbox domain, as its System Admin calls it, and its broker."""
     files = tmp_path_factory.mktemp("files")
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
         proxy_to(vhost.amqp_url) as proxy,
         BrokerConnection(vhost.amqp_url, "tests") as broker,

@@ -19,11 +19,12 @@ from shared.spark.envelope import Envelope
 from shared.spark.topology import queue_state
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.spark.proxy import Proxy, proxy_to
 from tests.service.vault import objects
 from tests.service.vault.objects import ITEMS, action, items, key, outcomes, record
 from tests.service.vault.served import MDL, Api, served, settings, started
+from tests.service.vault.vault_databases import vault_database
 
 SEND = action("first__c", "send__c")
 QUEUES = "/services/queues"
@@ -130,7 +131,7 @@ async def apart(
 ) -> AsyncIterator[Apart]:
     files = tmp_path_factory.mktemp("files")
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
         proxy_to(vhost.amqp_url) as proxy,
         BrokerConnection(vhost.amqp_url, "tests") as broker,

@@ -12,7 +12,7 @@ from shared.vault.assembly.vault import Vault
 from shared.vault.components.mdl import parse
 from shared.vault.components.permission_types import Grant
 from shared.vault.process.application import create_app
-from tests.servers import fresh_database, fresh_vhost
+from tests.servers import fresh_vhost
 from tests.service.vault.people import as_user, new_user, person
 from tests.service.vault.profiles import (
     execute,
@@ -24,6 +24,7 @@ from tests.service.vault.profiles import (
 from tests.service.vault.served import MDL, PASSWORD, Api, served, settings, started
 from tests.service.vault.test_loader_api import load, stage
 from tests.service.vault.test_packages_api import deployed, imported
+from tests.service.vault.vault_databases import vault_database
 from tests.unit.packages.building import component_files, vpk
 
 DENIED, NOT_ALLOWED, INVALID = (
@@ -42,7 +43,7 @@ async def api(
 ) -> AsyncIterator[Api]:
     """A Vault of this module's own, whose System Admins may be taken away."""
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
     ):
         vault = Vault(

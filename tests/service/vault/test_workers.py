@@ -16,9 +16,11 @@ import pytest
 
 from local.polling import answers_within, holds_within
 from local.servers import PostgresServer, RabbitServer
-from tests.servers import fresh_database, fresh_vhost
+from services.medical_vault.definition import MEDICAL_VAULT
+from tests.servers import fresh_vhost
 from tests.service.vault.processes import Fleet, fleet
 from tests.service.vault.served import MDL, Api
+from tests.service.vault.vault_databases import vault_database
 
 WORKERS = {"VAULT_WORKERS": "2"}
 CONNECTIONS = 100  # opened at most until each worker has one
@@ -41,7 +43,7 @@ async def vault(
 ) -> AsyncIterator[Fleet]:
     folder = tmp_path_factory.mktemp("workers")
     async with (
-        fresh_database(postgres_server) as dsn,
+        vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
         fleet(dsn, vhost.amqp_url, folder, 1, WORKERS) as started,
     ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from bench.parts import aim, ratios
 from bench.ratio_picture import MISSED, REACHED, drawn
 
-FIGURES = {
+FIGURES: Mapping[str, Mapping[str, Any]] = {
     "cost": {
         "account, insert": {"microseconds": 500},
         "account, unchanged": {"microseconds": 400},

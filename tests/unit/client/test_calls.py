@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 from contextlib import aclosing
+from urllib.parse import parse_qsl
 
 import orjson
 import pytest
@@ -21,6 +22,7 @@ from shared.client import (
     VaultRefused,
     VaultUnavailable,
 )
+from shared.client.transport import form_body
 from tests.unit.client.fake_vault import FaultyVault, success
 
 API = "/api/v25.1"
@@ -282,6 +284,28 @@ async def test_results_that_do_not_match_the_rows_are_refused(
     vault.on(f"{API}/vobjects/account__v", handler)
     with pytest.raises(UnexpectedAnswer, match="0 results for 1 rows"):
         await client.create("account__v", [{"name__v": "x"}])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "SELECT id FROM account__v WHERE id CONTAINS ('V1', 'V2')",
+        'a+b&c=d;e%20 %zz #?/\\<>"[]{}|^`~@:$!*.',
+        "\t\r\n\x00\x7f",
+        "é€𝄞\u2028",
+        "",
+        "=",
+    ],
+)
+def test_a_form_is_read_as_it_was_sent(value: str) -> None:
+    body = form_body({"q": value, "reason__v": "x"})
+    fields = parse_qsl(body.decode("ascii"), keep_blank_values=True)
+    assert fields == [("q", value), ("reason__v", "x")]
+
+
+def test_a_form_never_loses_a_character() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        form_body({"q": "a\ud800b"})
 
 
 async def test_user_actions(vault: FaultyVault, client: VaultClient) -> None:

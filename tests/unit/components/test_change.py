@@ -130,8 +130,8 @@ def test_statements_that_cannot_be_carried_out(text: str, code: Code) -> None:
         ("CREATE Picklist x__c ();", ["Picklist.x__c", "label is required"]),
         ("CREATE Picklist x__c (label(''));", ["label is required"]),
         (
-            "CREATE Picklist x__c (label('%s'));" % ("x" * 61),
-            ["label is longer than 60"],
+            "CREATE Picklist x__c (label('%s'));" % ("x" * 129),
+            ["label is longer than 128"],
         ),
         ("CREATE Picklist x__c (label('a', 'b'));", ["label takes one value"]),
         ("CREATE Picklist x__c (label(5));", ["label must be a string"]),

@@ -13,6 +13,7 @@ from shared.vault.components.mdl_writing import render
 from shared.vault.components.registry import Registry
 from shared.vault.components.specification import ComponentType
 from shared.vault.components.types import COMPONENT_TYPES
+from shared.vault.model.component_model import FieldType, RelationshipType
 from tests.unit.components.builders import run
 
 FOREIGN = "someForeignKey('a', 'b'), otherFlag(true), emptyOne(), numberOf(3)"
@@ -163,6 +164,113 @@ def test_what_vaults_export_is_taken(text: str) -> None:
         if component is not None:
             again = run(render(component), registry).components[key]
             assert again == component
+
+
+# Fields as other Vaults declare them, and the reference that the Vault makes of each; None where it stores none.
+DECLARED = [
+    ("type('Object'), object('bell__c')", RelationshipType.REFERENCE),
+    ("type('ObjectReference'), object('bell__c')", RelationshipType.REFERENCE),
+    (
+        "type('ObjectReference'), object('user__sys'), relationship_type('reference')",
+        RelationshipType.REFERENCE,
+    ),
+    ("type('ObjectParent'), object('bell__c')", RelationshipType.PARENT),
+    ("type('Object'), object('groups')", None),
+    ("type('ObjectReference'), object('security_profile__sys')", None),
+    ("type('Object'), object('feature_of_others__sys')", None),
+    ("type('users')", None),
+    ("type('documents')", None),
+    ("type('Binary')", None),
+]
+USERS = "RECREATE Object user__sys (label('User'), prefix('V0A'));"
+
+
+@pytest.mark.parametrize(("declared", "made_of_it"), DECLARED)
+def test_a_reference_is_made_of_what_vaults_declare(
+    declared: str, made_of_it: RelationshipType | None
+) -> None:
+    text = f"ALTER Object bell__c (add Field ringer__c (label('Ringer'), {declared}));"
+    registry = run(text, run(USERS, run(BASE)))
+    field = registry.objects["bell__c"].fields.get("ringer__c")
+    found = None if field is None else (field.type, field.relationship_type)
+    assert found == (None if made_of_it is None else (FieldType.OBJECT, made_of_it))
+    assert declared.split(",", maxsplit=1)[0] in render(
+        registry.components["Object", "bell__c"]
+    )
+
+
+OBJECTS_OF_OTHERS = [
+    ("security_profile__sys", True),
+    ("feature_of_others__sys", True),
+    ("user__sys", False),
+    ("bell__c", False),
+    ("users", False),
+]
+
+
+@pytest.mark.parametrize(("name", "told"), OBJECTS_OF_OTHERS)
+def test_a_reference_to_an_object_of_other_platforms_is_told(
+    name: str, *, told: bool
+) -> None:
+    text = f"ALTER Object bell__c (ADD Field a__c (label('A'), type('Object'), object('{name}')));"
+    registry = run(text, run(USERS, run(BASE)))
+    warnings = kept_warnings(registry.components["Object", "bell__c"])
+    assert [("Field a__c object" in each) for each in warnings] == ([True] * told)
+
+
+@pytest.mark.parametrize("name", ["bel__c", "study__v", "documents__c"])
+def test_a_reference_to_what_no_platform_has_is_refused(name: str) -> None:
+    text = f"ALTER Object bell__c (ADD Field a__c (label('A'), type('ObjectReference'), object('{name}')));"
+    with pytest.raises(ComponentError, match=f"there is no Object.{name}"):
+        run(text, run(BASE))
+
+
+TYPELESS = "RECREATE Object drum__c (label('Drum'), label_plural('Drums'), prefix('ZDR'), allow_types(false));"
+
+
+def test_the_base_type_of_an_object_without_types_is_kept() -> None:
+    base = "RECREATE Objecttype drum__c.base__v (label('Base Drum'), Typefield name__v (required(true)));"
+    registry = run(base, run(TYPELESS))
+    assert ("Objecttype", "drum__c.base__v") in registry.components
+    assert registry.types_of("drum__c") == {}
+    typed = run("ALTER Object drum__c (allow_types(true));", registry)
+    assert typed.types_of("drum__c")["base__v"].label == "Base Drum"
+    with pytest.raises(ComponentError, match="does not allow types"):
+        run(base.replace("base__v", "loud__c"), run(TYPELESS))
+
+
+# The longest that other Vaults take, in characters.
+LENGTHS = [
+    ("Doctype paper__c (label('{0}'), available_lifecycles('papers__c'))", 200),
+    ("Docfield colour__c (label('{0}'), type('String'))", 1500),
+    ("Doclifecycle path__c (label('P'), Doclifecyclestate a__c (label('{0}')))", 128),
+    ("Picklist loud__c (label('{0}'), Picklistentry a__c (label('A')))", 128),
+    ("Picklist loud__c (label('L'), Picklistentry a__c (value('{0}')))", 256),
+    (
+        "Object tower__c (label('T'), Field a__c (label('A'), type('String'), description('{0}')))",
+        1000,
+    ),
+    (
+        "Object tower__c (label('T'), Field a__c (label('A'), type('String'), format_mask('{0}')))",
+        3900,
+    ),
+    (
+        "Object tower__c (label('T'), Index a__c (label('{0}'), fields('name__v')))",
+        1500,
+    ),
+    ("Objecttype bell__c.big__c (label('Big'), description('{0}'))", 1000),
+]
+
+
+@pytest.mark.parametrize(("statement", "length"), LENGTHS)
+def test_values_are_as_long_as_other_vaults_have_them(
+    statement: str, length: int
+) -> None:
+    longest = f"RECREATE {statement};".format("x" * length)
+    (written,) = parse(longest)
+    assert written.key in run(longest, run(BASE)).components
+    with pytest.raises(ComponentError, match=f"longer than {length}"):
+        run(f"RECREATE {statement};".format("x" * (length + 1)), run(BASE))
 
 
 def test_a_document_refers_to_one_record() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.vault.components import mdl
@@ -15,14 +15,20 @@ from shared.vault.components.mdl import (
     MdlSyntaxError,
     parse,
 )
-from shared.vault.components.mdl_writing import render
+from shared.vault.components.mdl_writing import render, render_statement
 from shared.vault.components.statement import (
     AddChild,
+    AddValues,
+    Change,
     Command,
+    Condition,
     DropAttribute,
     DropChild,
+    DropValues,
     ModifyChild,
+    RenameChild,
     SetAttribute,
+    Statement,
 )
 
 _T = TypeVar("_T")
@@ -231,3 +237,71 @@ def test_a_script_is_read_no_further_than_its_bound(
     many = "".join(repeated.format(number) for number in range(1_000))
     with pytest.raises(MdlSyntaxError, match="at most 1,000 names, values"):
         parse(begin + many + end)
+
+
+# What ALTER has words for cannot be the name of an attribute in it.
+_declared = st.from_regex(r"[a-z][a-z0-9]{0,5}__(v|c|sys)", fullmatch=True)
+_conditions = st.sampled_from(Condition)
+_changes: st.SearchStrategy[Change] = st.recursive(
+    st.one_of(
+        st.builds(SetAttribute, _declared, st.lists(_scalars, max_size=3).map(tuple)),
+        st.builds(AddValues, _declared, st.lists(_scalars, max_size=3).map(tuple)),
+        st.builds(DropValues, _declared, st.lists(_scalars, max_size=3).map(tuple)),
+        st.builds(DropAttribute, _declared),
+        st.builds(AddChild, _components, _conditions),
+        st.builds(RenameChild, _types, _declared, _declared, _conditions),
+        st.builds(DropChild, _types, _declared, _conditions),
+    ),
+    lambda inner: st.builds(
+        ModifyChild,
+        _types,
+        _declared,
+        st.lists(inner, min_size=1, max_size=3).map(tuple),
+        _conditions,
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=40)
+@given(
+    _types,
+    _declared,
+    st.lists(_changes, min_size=1, max_size=4).map(tuple),
+    _conditions,
+)
+def test_an_alteration_that_is_rendered_parses_to_the_same_one(
+    type_name: str, name: str, changes: tuple[Change, ...], condition: Condition
+) -> None:
+    made = Statement(
+        Command.ALTER, type_name, name, 1, changes=changes, condition=condition
+    )
+    assert parse(render_statement(made)) == [made]
+
+
+@settings(max_examples=20)
+@given(st.sampled_from([Command.CREATE, Command.RECREATE]), _components, _conditions)
+def test_a_creation_that_is_rendered_parses_to_the_same_one(
+    command: Command, component: Component, condition: Condition
+) -> None:
+    made = Statement(
+        command,
+        component.type,
+        component.name,
+        1,
+        component=component,
+        condition=condition,
+    )
+    assert parse(render_statement(made)) == [made]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DROP Object a__c;\n",
+        "DROP Object IF EXISTS a__c;\n",
+        "RENAME Object a__c TO b__c;\n",
+    ],
+)
+def test_a_statement_without_a_body_is_rendered_as_it_was(text: str) -> None:
+    assert [render_statement(each) for each in parse(text)] == [text]

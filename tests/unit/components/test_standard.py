@@ -15,7 +15,7 @@ import services.medical_vault
 from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl import parse
 from shared.vault.components.mdl_writing import render
-from shared.vault.components.platform import BASE_TYPE
+from shared.vault.components.platform import BASE_TYPE, SYSTEM_OBJECTS
 from shared.vault.components.registry import Registry, is_written_by_connections
 from shared.vault.components.schema_changes import plan
 from shared.vault.model.component_model import Field, FieldType, VaultObject
@@ -354,10 +354,15 @@ ANSWERS = {
     )
 }
 
+ANSWERED = {
+    "case_request__v.closed_date__v",
+    "case_response__v.response_package_link__v",
+}
+
 
 @pytest.mark.parametrize(
     ("standard", "expected"),
-    [(CRM, ANSWERS), (MEDICAL, {"case_request__v.closed_date__v"})],
+    [(CRM, ANSWERS), (MEDICAL, ANSWERED)],
 )
 def test_what_people_may_not_edit_of_business_data_is_in_no_copy(
     standard: Path, expected: set[str]
@@ -395,3 +400,10 @@ def test_every_delivery_method_needs_details_of_a_submitted_inquiry() -> None:
         for method in registry.picklists["delivery_method__v"].entries
     }
     assert needed == dict(DELIVERED)
+
+
+def test_system_objects_are_those_that_vaults_are_made_with() -> None:
+    names = {
+        name for standard in (MEDICAL, CRM) for name in registry_of(standard).objects
+    }
+    assert {name for name in names if name.endswith("__sys")} == SYSTEM_OBJECTS

@@ -9,15 +9,9 @@ import zipfile
 
 import pytest
 
-from shared.vault.documents import binary_text as extraction
-from shared.vault.documents.binary_text import (
-    MAX_PART,
-    MAX_TEXT,
-    MEDIA_TYPES,
-    OFFICE_PARTS,
-    PDF,
-    binary_text,
-)
+from shared.vault.documents.binary_formats import MEDIA_TYPES, OFFICE_PARTS, PDF
+from shared.vault.documents.binary_text import MAX_PART, MAX_TEXT, binary_text
+from shared.vault.documents.texts import READER
 
 WORD, SHEET, SLIDES = OFFICE_PARTS
 PART = {
@@ -113,7 +107,7 @@ def test_a_text_is_cut() -> None:
 
 
 def test_the_process_writes_the_text_of_its_input() -> None:
-    command = [sys.executable, "-m", extraction.__name__, PDF]
+    command = [sys.executable, "-m", READER, PDF]
     done = subprocess.run(
         command, input=pdf("Storage"), capture_output=True, check=True
     )

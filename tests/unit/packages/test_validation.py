@@ -173,6 +173,18 @@ def test_dependencies_on_parts_and_on_what_the_platform_gives(
         ),
         ("default_status__v", "Picklist", "", "", DependencyStatus.IN_TARGET),
         ("thing__c.base__v", "Objecttype", "", "", DependencyStatus.MISSING_BLOCK),
+        # Other Vaults have these by themselves; what a customer makes, and what is acted on here, blocks.
+        ("security_profile__sys", "Object", "", "", DependencyStatus.MISSING_IGNORE),
+        (
+            "end_state__sys",
+            "Lifecyclestatetype",
+            "",
+            "",
+            DependencyStatus.MISSING_IGNORE,
+        ),
+        ("end_state__c", "Lifecyclestatetype", "", "", DependencyStatus.MISSING_BLOCK),
+        ("gone__sys", "Picklist", "", "", DependencyStatus.MISSING_BLOCK),
+        ("gone__c", "Object", "", "", DependencyStatus.MISSING_BLOCK),
     ]
     header = (
         "In Package,Blocking Type,Source Component Label,Source Component Name,Source Component Type,"

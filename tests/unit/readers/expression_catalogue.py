@@ -30,6 +30,7 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.spark.envelope:_UNSTORABLE": {"search"},
     "shared.vault.admin.listing:WORD": {"findall"},
     "shared.vault.admin.rendering:NAME_BREAK": {"sub"},
+    "shared.vault.admin.similar_answers:QUESTION_WORD": {"findall"},
     "shared.vault.api.file_body:RANGE": {"fullmatch"},
     "shared.vault.api.json_rows:_TOKEN": {"finditer"},
     "shared.vault.api.notifications:ID": {"fullmatch"},

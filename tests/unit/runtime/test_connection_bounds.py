@@ -27,12 +27,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from shared.runtime.connection_bounds import ConnectionBounds
 from shared.runtime.process import TlsListener, serve
+from shared.runtime.metrics_route import metrics_router
 from shared.runtime.telemetry import metrics
 
 options = json.loads(sys.argv[1])
 networks = tuple(map(ip_network, options["bounds"].pop("trusted_proxies", ())))
 app = FastAPI()
-app.include_router(metrics.router())
+app.include_router(metrics_router(metrics))
 never = asyncio.Event()
 released = asyncio.Event()
 went = asyncio.Event()

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from shared.runtime import health as health_module
 from shared.runtime.health import Health
+from shared.runtime.metrics_route import metrics_router
 from shared.runtime.telemetry import Metrics, RequestMetrics, measure_loop_lag
 from tests.unit.runtime.serving import serving
 
@@ -80,7 +81,7 @@ async def test_a_check_that_hangs_is_an_answer(monkeypatch: pytest.MonkeyPatch) 
 async def test_requests_are_counted_by_route() -> None:
     catalogue = Metrics(CollectorRegistry())
     app = FastAPI()
-    app.include_router(catalogue.router())
+    app.include_router(metrics_router(catalogue))
 
     @app.get("/records/{record}")
     async def record(record: str) -> str:

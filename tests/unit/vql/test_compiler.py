@@ -100,6 +100,29 @@ def test_order_by_id_keeps_the_keyset() -> None:
     assert not compiled("SELECT id FROM account__v ORDER BY id DESC").keyset
 
 
+@pytest.mark.parametrize(
+    ("condition", "listed"),
+    [
+        ("id CONTAINS ('a', 'b')", True),
+        ("npi__v CONTAINS ('a')", True),
+        ("(npi__v CONTAINS ('a') OR id CONTAINS ('b'))", True),
+        ("npi__v CONTAINS ('a') AND name__v != 'b'", True),
+        ("name__v CONTAINS ('a')", False),
+        ("(npi__v CONTAINS ('a') OR name__v CONTAINS ('b'))", False),
+        ("CASEINSENSITIVE(npi__v) CONTAINS ('a')", False),
+        ("npi__v = 'a'", False),
+        ("npi__v != 'a'", False),
+    ],
+)
+def test_what_lists_bound_is_ordered_without_the_index_of_ids(
+    condition: str, listed: bool
+) -> None:
+    query = compiled(f"SELECT id FROM account__v WHERE {condition}")
+    order = query.sql.partition(" ORDER BY ")[2].partition(" LIMIT ")[0]
+    assert order == ("t0.\"id\" || ''" if listed else 't0."id"')
+    assert query.keyset
+
+
 def test_maxrows_and_skip() -> None:
     query = compiled("SELECT id FROM account__v MAXROWS 25 SKIP 5 PAGESIZE 10")
     assert [query.page(pageoffset=offset)[1] for offset in (0, 10, 20, 30)] == [

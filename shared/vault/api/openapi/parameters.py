@@ -72,6 +72,10 @@ PATH: dict[str, tuple[str, object]] = {
     "document_id": ("Id of a document.", 7),
     "major": ("Major number of a version.", 0),
     "minor": ("Minor number of a version.", 1),
+    "relationship_id": ("Id of a relationship between two documents.", 200),
+    "template_name": ("Name of a document template.", "letter__c"),
+    "event_type": ("Name of a type of document events.", "distribution__v"),
+    "event_subtype": ("Name of a subtype of these events.", "approved_email__v"),
     "rendition_type": ("Name of a rendition type.", "viewable_rendition__v"),
     "subtype_name": (
         "Name of a document subtype, without the name of its type.",

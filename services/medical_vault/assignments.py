@@ -1,0 +1,54 @@
+"""Says whose a Case Request is: an agent takes it, gives it to another one, or begins with one that is nobody's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.vault.access.caller import SYSTEM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from shared.vault.errors import ApiError
+    from shared.vault.records.named_actions import ActionContext
+
+ASSIGNED = "assigned_to__v"
+OBJECT = "case_request__v"
+
+# Those of the requests that are nobody's.
+UNASSIGNED = (
+    f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND {ASSIGNED} IS NULL"  # noqa: S608
+)
+
+
+async def assign(context: ActionContext) -> Mapping[str, ApiError]:
+    """Do nothing more: the prompt of the action has set who the request is assigned to."""
+    del context
+    return {}
+
+
+async def assign_to_me(context: ActionContext) -> Mapping[str, ApiError]:
+    """Assign the requests to the caller."""
+    return await _assigned(context, context.ids)
+
+
+async def assign_if_nobodys(context: ActionContext) -> Mapping[str, ApiError]:
+    """Assign those of the requests to the caller that are nobody's: whoever begins with one has it."""
+    caller = context.caller
+    # A connection, or the Vault itself, works on no request.
+    if caller.connection_id is not None or caller.user_id == SYSTEM.user_id:
+        return {}
+    rows = await context.connection.fetch(UNASSIGNED, list(context.ids))
+    return await _assigned(context, [row["id"] for row in rows])
+
+
+async def _assigned(
+    context: ActionContext, ids: Sequence[str]
+) -> Mapping[str, ApiError]:
+    if not ids:
+        return {}
+    changes = {ASSIGNED: str(context.caller.user_id)}
+    rows = await context.records.change_in(
+        context.connection, context.caller, context.object, ids, {}, changes
+    )
+    return {str(row.id): row.errors[0] for row in rows if row.errors}

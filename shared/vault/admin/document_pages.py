@@ -1,0 +1,346 @@
+"""Serves Documents: lists and searches them, creates them from files, and shows one with all that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.permissions import Operation, may, require
+from shared.vault.admin.document_forms import (
+    TYPE,
+    as_texts,
+    choice_inputs,
+    chosen,
+    editable_fields,
+    field_inputs,
+)
+from shared.vault.admin.fault_pages import status_of
+from shared.vault.admin.field_errors import at_fields
+from shared.vault.admin.inputs import BLANK, Input, InputKind, entered, inputs
+from shared.vault.admin.listing import Page, find, listed, plain
+from shared.vault.admin.named_records import with_ids
+from shared.vault.admin.record_lists import Choice
+from shared.vault.admin.record_pages import searched
+from shared.vault.admin.showing import Shower
+from shared.vault.admin.visit import Visit, Visiting, visiting
+from shared.vault.api.documents import DocumentId, Major, Minor
+from shared.vault.api.file_body import kept_file
+from shared.vault.api.request_context import VERSIONS
+from shared.vault.attachments.attachment_service import OfRecord
+from shared.vault.documents.document_locks import DocumentLock
+from shared.vault.documents.document_store import Place
+from shared.vault.documents.versions import Number
+from shared.vault.errors import ApiError, VaultFault
+from shared.vault.model.component_model import Field, FieldType
+from shared.vault.model.field_types import DOCUMENTS
+from shared.vault.queries.document_target import document_target, labels_of
+from shared.vault.records.record_roles import Holder
+from shared.vault.security.group_service import OBJECT as GROUP
+from shared.vault.security.user_records import OBJECT as USER
+from shared.vault.vql import literal
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.admin.showing import Shown
+    from shared.vault.assembly.vault import Vault
+
+router = APIRouter(prefix="/documents")
+
+COLUMNS = (
+    "name__v",
+    "document_number__v",
+    "type__v",
+    "status__v",
+    "filename__v",
+    "version_modified_date__v",
+)
+HEADINGS = ("Document", "Number", "Type", "State", "File", "Changed")
+FILTERS = {"type__v": "Type", "status__v": "State"}
+# Ids that say nothing to people, and what stands elsewhere on the page.
+NOT_SHOWN = frozenset(
+    {
+        "id",
+        "version_id",
+        "name__v",
+        "link__sys",
+        "version_link__sys",
+        "global_id__sys",
+        "global_version_id__sys",
+        "major_version_number__v",
+        "minor_version_number__v",
+        "status__v",
+        "latest_version__v",
+        "locked__v",
+        "crosslink__v",
+        "binder__v",
+        "pages__v",
+        "owner__v",
+    }
+)
+
+
+HOLDER = Field("user", "User", FieldType.OBJECT, object=USER)
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """A role on a document, and who has it, each by kind, id and name."""
+
+    name: str
+    label: str
+    assigned: list[tuple[Holder, int, str]]
+
+
+def _may_create(caller: Caller) -> None:
+    require(caller, DOCUMENTS, Operation.CREATE)
+
+
+def most_bytes(vault: Vault) -> int:
+    """Return how large the file of a document may be."""
+    return vault.settings.document_file_bytes
+
+
+Creating = Annotated[Visit, Depends(visiting(most_bytes, _may_create))]
+
+
+@router.get("")
+async def documents(visit: Visiting, page: Page = 1) -> Response:
+    """List documents, the latest first: all, or those that the address selects by type, state or a search."""
+    model, _ = visit.vault.documents.model(visit.caller, Operation.READ)
+    asked = visit.request.query_params
+    search = asked.get("search", "")
+    q = await visit.vault.searches.words(visit.caller.user_id, search) if search else ""
+    labels = labels_of(model)
+    choices = [
+        Choice(
+            name,
+            label,
+            tuple((each, each) for each in sorted(set(labels[name].values()))),
+            asked.get(name, ""),
+        )
+        for name, label in FILTERS.items()
+    ]
+    terms = [
+        f"{each.name} = {literal(each.chosen)}"
+        for each in choices
+        if each.chosen in dict(each.options)
+    ]
+    where = f" WHERE {' AND '.join(terms)}" if terms else ""
+    order = "" if q else " ORDER BY version_modified_date__v DESC"
+    statement = (
+        f"SELECT id, {', '.join(COLUMNS)} FROM {DOCUMENTS}{find(q)}{where}{order}"
+    )
+    return visit.page(
+        "documents.html",
+        listing=await listed(visit, statement, page, counted=False),
+        columns=list(zip(COLUMNS, HEADINGS, strict=True)),
+        choices=choices,
+        q=q,
+        narrowed=bool(terms or q),
+        search_is_gone=bool(search) and not q,
+    )
+
+
+@router.post("")
+async def search(visit: Visiting) -> Response:
+    """Go to the list of the documents that have all words of a search."""
+    visit.vault.documents.model(visit.caller, Operation.READ)
+    return await searched(visit)
+
+
+@router.get("/new")
+async def new(visit: Visiting) -> Response:
+    """Show an empty form."""
+    _may_create(visit.caller)
+    return await _form(visit, {}, ())
+
+
+@router.post("/new")
+async def create(visit: Creating) -> Response:
+    """Create a document from a form and its file, or show the form again with the errors at their fields."""
+    _, versions = visit.vault.documents.model(visit.caller, Operation.CREATE)
+    form, fields = visit.form.fields, editable_fields(versions)
+    values = entered(fields, form, visit.registry)
+    row, errors = await with_ids(visit, fields, values)
+    if not form.get(TYPE):
+        errors.append(ApiError(ErrorType.PARAMETER_REQUIRED, f"[{TYPE}] is required"))
+    if errors:
+        return await _form(visit, row, errors)
+    texts = {name: text for name, text in as_texts(row).items() if text}
+
+    async def carry_out() -> str | None:
+        sent = (
+            visit.form
+            if visit.form.file is not None and visit.form.file.filename
+            else None
+        )
+        file = await kept_file(visit.vault, sent) if sent else None
+        result = await visit.vault.documents.create(
+            visit.caller, {**chosen(form), **texts}, file
+        )
+        errors.extend(result.errors)
+        return None if result.errors else f"/ui/documents/{result.id}"
+
+    try:
+        path = await visit.once(carry_out)
+    except VaultFault as fault:
+        return await _form(visit, row, (fault.error,))
+    if path is None:
+        return await _form(visit, row, errors)
+    return visit.go(path, "The Document was created.")
+
+
+async def _form(
+    visit: Visit, values: Mapping[str, Any], errors: Sequence[ApiError]
+) -> Response:
+    """Show the form of a new document, filled with these values, but for the file."""
+    model, versions = visit.vault.documents.model(visit.caller, Operation.CREATE)
+    offered = [
+        *choice_inputs(model, visit.form.fields),
+        *await field_inputs(visit, versions, values),
+    ]
+    return visit.page(
+        "document_new.html",
+        status_of(errors[0]) if errors else 200,
+        inputs=at_fields(offered, errors),
+        errors=errors,
+    )
+
+
+@router.get("/{document_id}")
+async def latest(visit: Visiting, document_id: DocumentId) -> Response:
+    """Show the latest version of a document."""
+    return await _page(visit, Place(document_id))
+
+
+@router.get("/{document_id}/versions/{major}/{minor}")
+async def version(
+    visit: Visiting, document_id: DocumentId, major: Major, minor: Minor
+) -> Response:
+    """Show one version of a document."""
+    return await _page(visit, Place(document_id, Number(major, minor)))
+
+
+async def _page(visit: Visit, place: Place) -> Response:
+    """Show a version with its actions and renditions, and the document's lock, roles, attachments and versions."""
+    vault, caller = visit.vault, visit.caller
+    reader = vault.document_reader
+    row = plain(await reader.one(caller, VERSIONS[-1], place))
+    numbers = await reader.numbers(caller, VERSIONS[-1], place.document_id)
+    _, state = await vault.documents.state(caller, place)
+    edits = may(caller, DOCUMENTS, Operation.EDIT)
+    of = OfRecord(caller, DOCUMENTS, str(place.document_id))
+    lock = await vault.document_locks.one(caller, place.document_id)
+    return visit.page(
+        "document.html",
+        document_id=place.document_id,
+        row=row,
+        number=f"{row['major_version_number__v']}.{row['minor_version_number__v']}",
+        path=f"/ui/documents/{place.document_id}/versions/{row['major_version_number__v']}/{row['minor_version_number__v']}",
+        is_latest=numbers[-1]
+        == (row["major_version_number__v"], row["minor_version_number__v"]),
+        details=_details(visit, row),
+        actions=state.user_actions if edits else (),
+        edits=edits,
+        adds=edits and _may_add_version(visit, lock),
+        numbers=list(reversed(numbers)),
+        renditions=await _renditions(visit, place),
+        lock=lock,
+        unlocks=edits and _may_unlock(visit, lock, row),
+        roles=await _roles(visit, place.document_id),
+        holder_inputs=await _holder_inputs(visit) if edits else (),
+        attachments=await vault.document_attachments.all(of),
+    )
+
+
+async def _renditions(visit: Visit, place: Place) -> list[tuple[str, str]]:
+    """Return the types of a version's renditions with their labels."""
+    labels = visit.registry.documents.renditions
+    names = await visit.vault.document_files.renditions(visit.caller, place)
+    return [(name, labels.get(name, name)) for name in names]
+
+
+def _details(visit: Visit, row: Mapping[str, Any]) -> list[Shown]:
+    """Return the fields of a version that have a value."""
+    target = document_target(visit.registry.documents)
+    if target is None:
+        return []
+    shower = Shower(target.object, visit.caller, visit.registry)
+    shown = [
+        shower.show(name, row)
+        for name in row
+        if name not in NOT_SHOWN and name in target.object.fields
+    ]
+    return [each for each in shown if each.text]
+
+
+def _may_add_version(visit: Visit, lock: DocumentLock | None) -> bool:
+    """Return whether the caller may make versions of a document with this lock."""
+    free = lock is None or lock.user_id == visit.caller.user_id
+    return free or may(visit.caller, DOCUMENTS, Operation.DELETE)
+
+
+def _may_unlock(
+    visit: Visit, lock: DocumentLock | None, row: Mapping[str, Any]
+) -> bool:
+    """Return whether the caller may undo a check-out: their own, of their document, or any as an administrator."""
+    if lock is None:
+        return False
+    owners = {str(lock.user_id), str(row["created_by__v"])}
+    own = str(visit.caller.user_id) in owners
+    return own or may(visit.caller, DOCUMENTS, Operation.DELETE)
+
+
+async def _roles(visit: Visit, document_id: int) -> list[Holders]:
+    """Return the roles on a document; users and groups by name for those who may see them."""
+    found = await visit.vault.document_roles.all(visit.caller, document_id)
+    user_ids = {each for role in found for each in role.assigned[Holder.USERS]}
+    sees_users = may(visit.caller, USER, Operation.READ)
+    names = await visit.vault.security.names_of(user_ids if sees_users else ())
+    groups = await _groups(visit)
+    return [
+        Holders(
+            role.name,
+            role.label,
+            [
+                *(
+                    (
+                        Holder.USERS,
+                        each,
+                        names[each][0] if each in names else f"User {each}",
+                    )
+                    for each in role.assigned[Holder.USERS]
+                ),
+                *(
+                    (Holder.GROUPS, each, groups.get(each, f"Group {each}"))
+                    for each in role.assigned[Holder.GROUPS]
+                ),
+            ],
+        )
+        for role in found
+    ]
+
+
+async def _groups(visit: Visit) -> dict[int, str]:
+    """Return the labels of the groups by their ids; none for callers who may not see groups."""
+    if not may(visit.caller, GROUP, Operation.READ):
+        return {}
+    every = await visit.vault.groups.all(visit.caller)
+    return {int(str(each["id"])): str(each["label__v"]) for each in every}
+
+
+async def _holder_inputs(visit: Visit) -> list[Input]:
+    """Return the inputs that name a user or a group who is to have a role."""
+    users = visit.registry.objects[USER]
+    shown = await inputs(visit, users, (HOLDER,), {})
+    groups = tuple((str(key), label) for key, label in (await _groups(visit)).items())
+    if groups:
+        shown.append(
+            Input("group", "or Group", InputKind.SELECT, options=(BLANK, *groups))
+        )
+    return shown

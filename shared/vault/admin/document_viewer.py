@@ -1,0 +1,130 @@
+"""Serves the documents that a token shows, to whoever has the token: no user and no session are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, assert_never
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.admin.rendering import render
+from shared.vault.api.file_body import file_response
+from shared.vault.api.request_context import vault_of
+from shared.vault.documents.document_content import NO_FILE, StoredFile
+from shared.vault.documents.document_tokens import (
+    MAX_GROUP,
+    VIEWABLE,
+    DownloadOption,
+    SharedDocument,
+)
+from shared.vault.errors import VaultFault
+from shared.vault.queries.document_target import SOURCE_FILE
+
+router = APIRouter()
+
+PAGE = "/approved_viewer"
+FILE = f"{PAGE}/file"
+PDF = "application/pdf"
+# What a browser shows without running anything of it; other files are downloaded, where the token lets them be.
+SHOWN = frozenset({PDF, "image/png", "image/jpeg", "image/gif", "text/plain"})
+
+
+class Use(StrEnum):
+    """What a bearer does with a document's file."""
+
+    VIEW = "view"
+    PDF = "pdf"
+    SOURCE = "source"
+
+
+Token = Annotated[str, Query(max_length=100)]
+Number = Annotated[int, Query(ge=0, le=MAX_GROUP)]
+
+
+@router.get(PAGE)
+async def viewer(request: Request, token: Token = "", document: Number = 0) -> Response:
+    """Show a document of a token, with links to what may be done with it, and to the others of the token's group."""
+    shared = await vault_of(request).document_tokens.shown(token)
+    chosen = _chosen(shared, document)
+    files = await vault_of(request).document_tokens.files(chosen)
+    links = {
+        use.value: _address(FILE, token, chosen.number, use)
+        for use in Use
+        if _file(chosen, files, use) is not None
+    }
+    pages = [(each, _address(PAGE, token, each.number)) for each in shared]
+    context = {
+        "visit": None,
+        "note": None,
+        "vault": vault_of(request).definition,
+        "chosen": chosen,
+        "links": links,
+        "pages": pages if len(pages) > 1 else [],
+    }
+    return render("document_viewer.html", context)
+
+
+@router.get(FILE)
+async def file(
+    request: Request, use: Use, token: Token = "", document: Number = 0
+) -> Response:
+    """Send a document's file to be shown by the browser, or to be downloaded where the token lets it be."""
+    vault = vault_of(request)
+    chosen = _chosen(await vault.document_tokens.shown(token), document)
+    found = _file(chosen, await vault.document_tokens.files(chosen), use)
+    if found is None:
+        raise VaultFault(ErrorType.INVALID_DATA, NO_FILE)
+    content = vault.document_files.bytes_of(found)
+    size = found.content.size
+    response = file_response(content, found.filename, size, media=found.format)
+    if use is Use.VIEW:
+        del response.headers["Content-Disposition"]
+    return response
+
+
+def _chosen(shared: list[SharedDocument], number: int) -> SharedDocument:
+    """Return a document that a token shows by its number among these.
+
+    :raises VaultFault: INVALID_DATA when there are not so many.
+    """
+    if number >= len(shared):
+        raise VaultFault(ErrorType.INVALID_DATA, "The link shows no such document")
+    return shared[number]
+
+
+def _file(
+    document: SharedDocument, files: Mapping[str, StoredFile], use: Use
+) -> StoredFile | None:
+    """Return the file for a use; None where the token does not let it be used so, or there is none that fits."""
+    source, viewable = files.get(SOURCE_FILE), files.get(VIEWABLE)
+    match use:
+        case Use.VIEW:
+            return _first(SHOWN, viewable, source)
+        case Use.PDF:
+            offered = document.download in (DownloadOption.PDF, DownloadOption.BOTH)
+            return _first(frozenset({PDF}), viewable, source) if offered else None
+        case Use.SOURCE:
+            wanted = (DownloadOption.SOURCE, DownloadOption.BOTH)
+            return source if document.download in wanted else None
+        case _:
+            assert_never(use)
+
+
+def _first(formats: frozenset[str], *files: StoredFile | None) -> StoredFile | None:
+    """Return the first file of one of these media types."""
+    for each in files:
+        if each is not None and each.format in formats:
+            return each
+    return None
+
+
+def _address(path: str, token: str, number: int, use: Use | None = None) -> str:
+    """Return the address of a page or file of a token."""
+    parameters: dict[str, str | int] = {"token": token, "document": number}
+    if use is not None:
+        parameters["use"] = use
+    return f"/ui{path}?{urlencode(parameters)}"

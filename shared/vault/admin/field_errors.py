@@ -1,0 +1,24 @@
+"""Puts what a service has refused at the inputs that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared.vault.admin.inputs import Input
+    from shared.vault.errors import ApiError
+
+
+def at_fields(inputs: Iterable[Input], errors: Sequence[ApiError]) -> list[Input]:
+    """Return the inputs, each with the messages of those errors that name its field in brackets."""
+    return [_with_errors(each, errors) for each in inputs]
+
+
+def _with_errors(field: Input, errors: Sequence[ApiError]) -> Input:
+    mark = f"[{field.name}]"
+    messages = [each.message for each in errors if mark in each.message]
+    # People know the field by its label.
+    readable = [message.replace(mark, field.label) for message in messages]
+    return replace(field, error=" ".join(readable)) if readable else field

@@ -1,0 +1,178 @@
+"""Serves Admin > Packages: packages from files, what their deployment would change, their steps and logs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.permissions import Grant, authorize
+from shared.vault.admin.fault_pages import status_of
+from shared.vault.admin.listing import Page, listed, selected
+from shared.vault.admin.script_review import MAX_FORESEEN, foreseen
+from shared.vault.admin.showing import Shower
+from shared.vault.admin.viewing import object_of, record_of
+from shared.vault.admin.visit import Visit, Visiting, visiting
+from shared.vault.api.file_body import disposition, file_response
+from shared.vault.errors import ApiError, VaultFault
+from shared.vault.packages.package_archive import MAX_FILE_BYTES
+from shared.vault.packages.package_model import OUTBOUND, PACKAGE
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.admin.showing import Shown
+
+router = APIRouter(prefix="/packages")
+
+COLUMNS = ("name__v", "package_status__v", "summary__v", "author__v", "created_date__v")
+OUTBOUND_COLUMNS = ("name__v", "summary__v", "modified_date__v")
+DETAILS = (
+    "summary__v",
+    "description__v",
+    "author__v",
+    "source_vault__v",
+    "file_name__v",
+    "created_date__v",
+    "created_by__v",
+)
+NO_FILE = ApiError(ErrorType.PARAMETER_REQUIRED, "[file] is required")
+
+
+def _may_manage(caller: Caller) -> None:
+    authorize(caller, Grant.MANAGE_PACKAGES)
+
+
+Managing = Annotated[Visit, Depends(visiting(admit=_may_manage))]
+WithFile = Annotated[Visit, Depends(visiting(MAX_FILE_BYTES, _may_manage))]
+
+
+@router.get("")
+async def packages(visit: Visiting, page: Page = 1) -> Response:
+    """List the packages from files, the latest first, and the latest of those for files."""
+    _may_manage(visit.caller)
+    shower = Shower(object_of(visit, PACKAGE), visit.caller, visit.registry)
+    statement = f"SELECT {shower.selection(COLUMNS)} FROM {PACKAGE} ORDER BY created_date__v DESC"
+    outbound = Shower(object_of(visit, OUTBOUND), visit.caller, visit.registry)
+    selection = outbound.selection(OUTBOUND_COLUMNS)
+    latest = f"SELECT {selection} FROM {OUTBOUND} ORDER BY modified_date__v DESC"
+    return visit.page(
+        "packages.html",
+        shower=shower,
+        columns=COLUMNS,
+        listing=await listed(visit, statement, page, counted=False),
+        outbound=outbound,
+        outbound_columns=OUTBOUND_COLUMNS,
+        outbound_rows=await selected(visit, latest),
+    )
+
+
+@router.get("/import")
+async def import_form(visit: Visiting) -> Response:
+    """Ask for the file."""
+    _may_manage(visit.caller)
+    return visit.page("package_import.html", error=None)
+
+
+@router.post("/import")
+async def import_package(visit: WithFile) -> Response:
+    """Import a package from a file as a job, which validates it, and go to the job's page."""
+    packages = visit.vault.inbound_packages
+    try:
+        if visit.form.file is None or not visit.form.file.size:
+            raise VaultFault(NO_FILE.type, NO_FILE.message)
+        content, name = await visit.form.whole(), visit.form.sent_name()
+        job_id = await packages.submit_import(visit.caller, content, name)
+    except VaultFault as fault:
+        status = status_of(fault.error)
+        return visit.page("package_import.html", status, error=fault.error)
+    return visit.go(f"/ui/jobs/{job_id}", "The package is being imported.")
+
+
+@router.get("/inbound/{package_id}")
+async def one_package(visit: Visiting, package_id: str) -> Response:
+    """Show a package: its validation and deployment step by step, and their logs."""
+    inbound = visit.vault.inbound_packages
+    stored = await inbound.results(visit.caller, package_id)
+    record = await record_of(visit, PACKAGE, package_id)
+    shower = Shower(object_of(visit, PACKAGE), visit.caller, visit.registry)
+    deployment: Mapping[str, Any] = stored.deployment or {}
+    return visit.page(
+        "package.html",
+        package_id=package_id,
+        name=record["name__v"],
+        standing=shower.show("package_status__v", record),
+        details=_details(shower, record),
+        validation=stored.validation or {},
+        deployment=deployment,
+        logs=await inbound.table.logs(package_id),
+    )
+
+
+def _details(shower: Shower, record: Mapping[str, Any]) -> list[Shown]:
+    return [shower.show(name, record) for name in DETAILS]
+
+
+@router.post("/inbound/{package_id}/validate")
+async def validate(visit: Managing, package_id: str) -> Response:
+    """Validate a package against the present components."""
+    await visit.vault.inbound_packages.validate(visit.caller, package_id)
+    return visit.go(_path(package_id), "The package was validated.")
+
+
+@router.get("/inbound/{package_id}/review")
+async def review(visit: Visiting, package_id: str) -> Response:
+    """Show what the deployment of a package would change, with the button that deploys it."""
+    inbound = visit.vault.inbound_packages
+    statements = await inbound.statements(visit.caller, package_id)
+    stored = await inbound.results(visit.caller, package_id)
+    looked_at = statements[:MAX_FORESEEN]
+    # Each is checked against all components, which takes long enough to keep other requests waiting.
+    seen = await asyncio.to_thread(foreseen, visit.caller, visit.registry, looked_at)
+    record = await record_of(visit, PACKAGE, package_id)
+    return visit.page(
+        "package_review.html",
+        package_id=package_id,
+        name=record["name__v"],
+        foreseen=seen,
+        unseen=statements[len(seen) :],
+        refused=any(each.refusal for each in seen),
+        steps=(stored.validation or {}).get("package_steps", ()),
+    )
+
+
+@router.post("/inbound/{package_id}/deploy")
+async def deploy(visit: Managing, package_id: str) -> Response:
+    """Deploy a package as a job, and go to the job's page."""
+    job_id = await visit.vault.inbound_packages.submit_deploy(visit.caller, package_id)
+    return visit.go(f"/ui/jobs/{job_id}", "The package is being deployed.")
+
+
+@router.get("/inbound/{package_id}/logs/{name}")
+async def log_of(visit: Visiting, package_id: str, name: str) -> Response:
+    """Download a log of a validation or deployment."""
+    inbound = visit.vault.inbound_packages
+    # Refuses callers who may not see the package.
+    await inbound.results(visit.caller, package_id)
+    text = await inbound.table.log(package_id, name)
+    if text is None:
+        message = f"The log [{name[:100]}] does not exist"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    media = "text/csv" if name.endswith(".csv") else "text/plain"
+    headers = {"Content-Disposition": disposition(name)}
+    return Response(text, 200, headers, f"{media};charset=UTF-8")
+
+
+@router.get("/{package_id}/content")
+async def content_of(visit: Visiting, package_id: str) -> Response:
+    """Download the file of an imported package, or the last export of one for a file."""
+    stored = await visit.vault.inbound_packages.file(visit.caller, package_id)
+    content = visit.vault.files.get(stored.file_key)
+    return file_response(content, stored.file_name, stored.size)
+
+
+def _path(package_id: str) -> str:
+    return f"/ui/packages/inbound/{package_id}"

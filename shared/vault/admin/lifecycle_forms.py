@@ -1,0 +1,335 @@
+"""Makes form inputs of what states of lifecycles do, and the statements that add and remove it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, assert_never
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.permissions import Operation, may
+from shared.vault.admin.inputs import BLANK, YES_OR_NO, Input, InputKind
+from shared.vault.components.component_kinds import (
+    ComponentKind,
+    PartKind,
+    StateMember,
+)
+from shared.vault.components.component_tree import Component, Scalar
+from shared.vault.components.entry_action_definitions import (
+    CHANGE_STATE,
+    MAX_SUBJECT,
+    START_WORKFLOW,
+    USER_FIELDS,
+    USER_OBJECT,
+)
+from shared.vault.components.naming import name_of_label
+from shared.vault.components.object_types import LABEL_LENGTH
+from shared.vault.components.statement import (
+    AddChild,
+    Change,
+    Command,
+    DropChild,
+    ModifyChild,
+    Statement,
+)
+from shared.vault.components.workflow_definitions import read_workflow
+from shared.vault.errors import ApiError
+from shared.vault.security.group_service import OBJECT as GROUP
+
+if TYPE_CHECKING:
+    from shared.vault.admin.visit import Visit
+    from shared.vault.components.registry import Registry
+    from shared.vault.model.component_model import (
+        Lifecycle,
+        LifecycleState,
+        VaultObject,
+    )
+
+NOTIFY = "notify"
+# What a form chooses: an action, or one with the state or workflow that it is for.
+CHOICE = "does"
+OF_PLATFORM: Mapping[str, Mapping[str, str]] = {
+    "exception_message__sys": {
+        "retry_transfer": "Retry Transfer",
+        "ignore": "Ignore",
+    },
+    "connection__sys": {
+        "activate_connection": "Activate",
+        "reject_connection": "Reject",
+        "release_connection": "Establish Again",
+    },
+}
+"""Actions that states of the platform's objects may name, each with its label."""
+
+
+class Addition(StrEnum):
+    """What a form adds to a state; the values are parts of addresses."""
+
+    USER_ACTION = "user-action"
+    ENTRY_ACTION = "entry-action"
+    NOTIFICATION = "notification"
+
+    @property
+    def label(self) -> str:
+        """Return what it is called on pages."""
+        match self:
+            case Addition.USER_ACTION:
+                return "User Action"
+            case Addition.ENTRY_ACTION:
+                return "Entry Action"
+            case Addition.NOTIFICATION:
+                return "Notification"
+            case _:
+                assert_never(self)
+
+
+def objects_of(registry: Registry, lifecycle: str) -> list[VaultObject]:
+    """Return the objects whose records have a lifecycle."""
+    return [each for each in registry.objects.values() if each.lifecycle == lifecycle]
+
+
+def named_actions(visit: Visit, lifecycle: str) -> dict[str, str]:
+    """Return the actions without parameters that all objects of a lifecycle can have, with their labels."""
+    offered = {**OF_PLATFORM, **visit.vault.definition.state_actions}
+    found = [
+        offered.get(each.name, {}) for each in objects_of(visit.registry, lifecycle)
+    ]
+    if not found:
+        return {}
+    first, *others = found
+    return {
+        name: label
+        for name, label in first.items()
+        if all(name in each for each in others)
+    }
+
+
+def choices(
+    visit: Visit, lifecycle: Lifecycle, state: str, addition: Addition
+) -> tuple[tuple[str, str], ...]:
+    """Return what an action that is added can do, each with its label."""
+    workflows = [
+        (f"{START_WORKFLOW}:{each.name}", f"Start {each.text('label')}")
+        for each in _workflows(visit.registry, lifecycle.name)
+    ]
+    states = [
+        (f"{CHANGE_STATE}:{each.name}", f"Move to {each.label}")
+        for each in lifecycle.states.values()
+        if each.active and each.name != state and addition is Addition.USER_ACTION
+    ]
+    return (*named_actions(visit, lifecycle.name).items(), *states, *workflows)
+
+
+def _workflows(registry: Registry, lifecycle: str) -> Iterator[Component]:
+    """Yield the active workflows for records of a lifecycle."""
+    for (kind, _), component in registry.components.items():
+        if kind == ComponentKind.WORKFLOW:
+            workflow = read_workflow(component)
+            if workflow.active and lifecycle in workflow.lifecycles:
+                yield component
+
+
+async def addition_inputs(
+    visit: Visit, lifecycle: Lifecycle, state: str, addition: Addition
+) -> list[Input]:
+    """Return the inputs of a form that adds something to a state, with the values that were sent."""
+    sent = visit.form.fields
+    match addition:
+        case Addition.USER_ACTION:
+            label = Input(
+                "label",
+                "Label",
+                InputKind.TEXT,
+                sent.get("label", ""),
+                help="empty: as the choice is called",
+                max_length=LABEL_LENGTH,
+            )
+            return [_choice(visit, lifecycle, state, addition), label]
+        case Addition.ENTRY_ACTION:
+            return [_choice(visit, lifecycle, state, addition)]
+        case Addition.NOTIFICATION:
+            return await _notification_inputs(visit, lifecycle)
+        case _:
+            assert_never(addition)
+
+
+def _choice(
+    visit: Visit, lifecycle: Lifecycle, state: str, addition: Addition
+) -> Input:
+    return Input(
+        CHOICE,
+        "What it does",
+        InputKind.SELECT,
+        visit.form.fields.get(CHOICE, ""),
+        options=(BLANK, *choices(visit, lifecycle, state, addition)),
+        required=True,
+    )
+
+
+async def _notification_inputs(visit: Visit, lifecycle: Lifecycle) -> list[Input]:
+    sent = visit.form.fields
+    groups: list[tuple[str, str]] = []
+    if may(visit.caller, GROUP, Operation.READ):
+        groups = [
+            (str(each["name__v"]), str(each["label__v"]))
+            for each in await visit.vault.groups.all(visit.caller)
+            if each["active__v"]
+        ]
+    users = "user names, separated by commas"
+    text = sent.get
+    return [
+        Input("users", "Users", InputKind.TEXT, text("users", ""), help=users),
+        Input(
+            "subject",
+            "Subject",
+            InputKind.TEXT,
+            text("subject", ""),
+            required=True,
+            max_length=MAX_SUBJECT,
+        ),
+        Input(
+            "email",
+            "Also by e-mail",
+            InputKind.SELECT,
+            text("email", "true"),
+            options=YES_OR_NO,
+        ),
+        Input("body", "Text", InputKind.TEXT_AREA, text("body", ""), required=True),
+        _chosen("groups", "Groups", groups, sent),
+        _chosen(
+            "fields",
+            "Users in fields of the record",
+            user_fields(visit.registry, lifecycle.name),
+            sent,
+        ),
+    ]
+
+
+def _chosen(
+    name: str, label: str, options: Sequence[tuple[str, str]], sent: Mapping[str, str]
+) -> Input:
+    chosen = tuple(each for each, _ in options if f"{name}.{each}" in sent)
+    return Input(name, label, InputKind.CHOICES, chosen=chosen, options=tuple(options))
+
+
+def user_fields(registry: Registry, lifecycle: str) -> list[tuple[str, str]]:
+    """Return name and label of the fields whose users can be notified, which all objects of a lifecycle have."""
+    of_each = [
+        {
+            field.name: field.label
+            for field in target.fields.values()
+            if field.active
+            and (field.object == USER_OBJECT or field.name in USER_FIELDS)
+        }
+        for target in objects_of(registry, lifecycle)
+    ]
+    if not of_each:
+        return []
+    return [
+        (n, label) for n, label in of_each[0].items() if all(n in o for o in of_each)
+    ]
+
+
+def problems(addition: Addition, inputs: Sequence[Input]) -> list[ApiError]:
+    """Return an error for each value that is missing, and for recipients that a notification lacks."""
+    missing = [
+        ApiError(ErrorType.PARAMETER_REQUIRED, f"[{each.name}] is required")
+        for each in inputs
+        if each.required and not each.value.strip()
+    ]
+    if addition is not Addition.NOTIFICATION:
+        return missing
+    values = {each.name: each for each in inputs}
+    told = values["users"].value.strip()
+    if not (told or values["groups"].chosen or values["fields"].chosen):
+        message = "[users] Name at least one user, group or field"
+        missing.append(ApiError(ErrorType.PARAMETER_REQUIRED, message))
+    return missing
+
+
+def added(
+    lifecycle: Lifecycle,
+    state: LifecycleState,
+    addition: Addition,
+    inputs: Sequence[Input],
+) -> Statement:
+    """Return the statement that adds to a state what a form says."""
+    values = {each.name: each for each in inputs}
+    of_message = addition is Addition.NOTIFICATION
+    action = None if of_message else _action(state, addition, values)
+    member = action or _notification(state, values)
+    change = ModifyChild(PartKind.STATE, state.name, (AddChild(member),))
+    return _altered(lifecycle.name, change)
+
+
+def _action(
+    state: LifecycleState, addition: Addition, values: Mapping[str, Input]
+) -> Component:
+    """Return the user action or entry action of a form."""
+    chosen = values[CHOICE].value
+    meaning = dict(values[CHOICE].options).get(chosen, chosen)
+    action, _, of = chosen.partition(":")
+    attributes: dict[str, tuple[Scalar, ...]] = {"action": (action,)}
+    if action == START_WORKFLOW:
+        attributes["workflow"] = (of,)
+    elif action == CHANGE_STATE:
+        attributes["next_state"] = (of,)
+    if addition is Addition.USER_ACTION:
+        label = values["label"].value.strip() or meaning
+        own: dict[str, tuple[Scalar, ...]] = {
+            "label": (label,),
+            "order": (_next(state.user_actions),),
+        }
+        name = name_of_label(label)
+        return Component(StateMember.USER_ACTION, name, {**own, **attributes})
+    order: dict[str, tuple[Scalar, ...]] = {"order": (_next(state.entry_actions),)}
+    name = name_of_label(meaning)
+    return Component(StateMember.ENTRY_ACTION, name, {**attributes, **order})
+
+
+def _notification(state: LifecycleState, values: Mapping[str, Input]) -> Component:
+    """Return the entry action that sends the notification of a form."""
+    users = [each.strip() for each in values["users"].value.split(",") if each.strip()]
+    recipients: dict[str, tuple[Scalar, ...]] = {
+        "users": tuple(users),
+        "groups": values["groups"].chosen,
+        "fields": values["fields"].chosen,
+    }
+    attributes: dict[str, tuple[Scalar, ...]] = {
+        "action": (NOTIFY,),
+        "order": (_next(state.entry_actions),),
+        **{name: each for name, each in recipients.items() if each},
+        "subject": (values["subject"].value.strip(),),
+        "body": (values["body"].value.replace("\r\n", "\n").strip(),),
+    }
+    if values["email"].value == "false":
+        attributes["email"] = (False,)
+    taken = {each.name for each in state.entry_actions}
+    numbered = (f"notify_{number}__c" for number in range(1, len(taken) + 2))
+    name = next(each for each in numbered if each not in taken)
+    return Component(StateMember.ENTRY_ACTION, name, attributes)
+
+
+def _next(members: Sequence[object]) -> int:
+    """Return the order after those of a state's members."""
+    return max((getattr(each, "order", 0) for each in members), default=0) + 1
+
+
+def removed(
+    component: Component, state: str, kind: str, member: str
+) -> Statement | None:
+    """Return the statement that removes a member of a state; None when there is none of that name."""
+    beside = f"{state}.{member}"
+    if component.child(kind, beside) is not None:
+        return _altered(component.name, DropChild(kind, beside))
+    owner = component.child(PartKind.STATE, state)
+    if owner is None or owner.child(kind, member) is None:
+        return None
+    change = ModifyChild(PartKind.STATE, state, (DropChild(kind, member),))
+    return _altered(component.name, change)
+
+
+def _altered(lifecycle: str, *changes: Change) -> Statement:
+    return Statement(
+        Command.ALTER, ComponentKind.LIFECYCLE, lifecycle, 1, changes=changes
+    )

@@ -1,0 +1,284 @@
+"""Serves Admin > Lifecycles: states with what they do, and forms that add to them, each shown for review as MDL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.permissions import (
+    Grant,
+    authorize,
+    authorize_components,
+    may_change,
+)
+from shared.vault.admin.field_errors import at_fields
+from shared.vault.admin.inputs import BLANK, Input, InputKind
+from shared.vault.admin.lifecycle_forms import (
+    Addition,
+    added,
+    addition_inputs,
+    named_actions,
+    objects_of,
+    problems,
+    removed,
+)
+from shared.vault.admin.script_review import review, script_of
+from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.components.component_errors import ComponentError
+from shared.vault.components.component_kinds import (
+    ComponentKind,
+    PartKind,
+    StateMember,
+)
+from shared.vault.components.component_tree import Component
+from shared.vault.components.evolution import after
+from shared.vault.components.naming import name_of_label
+from shared.vault.components.object_types import LABEL_LENGTH
+from shared.vault.components.statement import Command, SetAttribute, Statement
+from shared.vault.errors import ApiError, VaultFault
+
+if TYPE_CHECKING:
+    from shared.vault.model.component_model import Lifecycle, LifecycleState
+
+router = APIRouter(prefix="/lifecycles")
+
+LIFECYCLE = ComponentKind.LIFECYCLE
+OBJECT = ComponentKind.OBJECT
+REMOVABLE = (StateMember.USER_ACTION, StateMember.ENTRY_ACTION)
+EXAMPLE_STATES = "Open"
+
+
+@router.get("")
+async def lifecycles(visit: Visiting) -> Response:
+    """List the lifecycles with the objects whose records have them."""
+    authorize(visit.caller, Grant.READ_CONFIGURATION)
+    registry = visit.registry
+    listed = sorted(registry.lifecycles.values(), key=lambda each: each.label.lower())
+    return visit.page(
+        "lifecycles.html",
+        lifecycles=[(each, objects_of(registry, each.name)) for each in listed],
+        creates=_may_create(visit),
+    )
+
+
+@router.get("/new")
+async def new(visit: Visiting) -> Response:
+    """Show the form of a new lifecycle."""
+    authorize_components(visit.caller, (LIFECYCLE, OBJECT))
+    sent = visit.request.query_params
+    return _new_form(visit, {"states": EXAMPLE_STATES, **sent})
+
+
+@router.post("/new")
+async def create(visit: Visiting) -> Response:
+    """Show for review what makes a lifecycle and gives it to an object."""
+    authorize_components(visit.caller, (LIFECYCLE, OBJECT))
+    form = visit.form.fields
+    missing = [
+        ApiError(ErrorType.PARAMETER_REQUIRED, f"[{name}] is required")
+        for name in ("label", "object", "states")
+        if not form.get(name, "").strip()
+    ]
+    if missing:
+        return _new_form(visit, form, missing)
+    statements = _new_statements(form)
+    refusal = _refusal(visit, statements)
+    if refusal is not None:
+        return _new_form(visit, form, (refusal,))
+    path = f"/ui/lifecycles/{statements[0].name}"
+    return await review(visit, script_of(statements), path)
+
+
+@router.get("/{name}")
+async def one_lifecycle(visit: Visiting, name: str) -> Response:
+    """Show the states of a lifecycle, and what each does."""
+    authorize(visit.caller, Grant.READ_CONFIGURATION)
+    lifecycle = _lifecycle(visit, name)
+    return visit.page(
+        "lifecycle.html",
+        lifecycle=lifecycle,
+        objects=objects_of(visit.registry, name),
+        labels=named_actions(visit, name),
+        changes=may_change(visit.caller, LIFECYCLE),
+        additions=Addition,
+        member=StateMember,
+    )
+
+
+@router.get("/{name}/{state}/{addition}")
+async def new_member(
+    visit: Visiting, name: str, state: str, addition: Addition
+) -> Response:
+    """Show the form of a user action, an entry action or a notification that a state is to have."""
+    authorize_components(visit.caller, (LIFECYCLE,))
+    return await _form(visit, name, state, addition)
+
+
+@router.post("/{name}/{state}/{addition}")
+async def add_member(
+    visit: Visiting, name: str, state: str, addition: Addition
+) -> Response:
+    """Show for review what adds to a state what a form says."""
+    authorize_components(visit.caller, (LIFECYCLE,))
+    lifecycle = _lifecycle(visit, name)
+    found = _state(lifecycle, state)
+    inputs = await addition_inputs(visit, lifecycle, state, addition)
+    errors = problems(addition, inputs)
+    if errors:
+        return await _form(visit, name, state, addition, errors)
+    statement = added(lifecycle, found, addition, inputs)
+    refusal = _refusal(visit, (statement,))
+    if refusal is not None:
+        return await _form(visit, name, state, addition, (refusal,))
+    return await review(visit, script_of((statement,)), f"/ui/lifecycles/{name}")
+
+
+@router.post("/{name}/{state}/{member_kind}/{member}/remove")
+async def remove_member(
+    visit: Visiting, name: str, state: str, member_kind: StateMember, member: str
+) -> Response:
+    """Show for review what removes a user action or an entry action from a state."""
+    authorize_components(visit.caller, (LIFECYCLE,))
+    full_name = f"{LIFECYCLE}.{name}"
+    component = visit.vault.components.component(visit.caller, full_name)
+    statement = removed(component, state, member_kind, member)
+    if statement is None:
+        message = f"The state has no [{member[:100]}]"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    return await review(visit, script_of((statement,)), f"/ui/lifecycles/{name}")
+
+
+def _lifecycle(visit: Visit, name: str) -> Lifecycle:
+    """Return a lifecycle.
+
+    :raises VaultFault: INVALID_DATA when there is no such lifecycle.
+    """
+    found = visit.registry.lifecycles.get(name)
+    if found is None:
+        message = f"There is no lifecycle [{name[:100]}]"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    return found
+
+
+def _state(lifecycle: Lifecycle, name: str) -> LifecycleState:
+    """Return a state of a lifecycle.
+
+    :raises VaultFault: INVALID_DATA when it has no such state.
+    """
+    found = lifecycle.states.get(name)
+    if found is None:
+        message = f"The lifecycle has no state [{name[:100]}]"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    return found
+
+
+def _may_create(visit: Visit) -> bool:
+    return all(may_change(visit.caller, kind) for kind in (LIFECYCLE, OBJECT))
+
+
+def _refusal(visit: Visit, statements: Sequence[Statement]) -> ApiError | None:
+    """Return why the components would not take statements; None when they would."""
+    registry = visit.registry
+    try:
+        for statement in statements:
+            registry = after(statement, registry)
+    except ComponentError as error:
+        return ApiError(ErrorType.INVALID_DATA, str(error))
+    return None
+
+
+async def _form(
+    visit: Visit,
+    name: str,
+    state: str,
+    addition: Addition,
+    errors: Sequence[ApiError] = (),
+) -> Response:
+    """Show the form of what a state is to have; with errors, as the answer to a form that was refused."""
+    lifecycle = _lifecycle(visit, name)
+    found = _state(lifecycle, state)
+    inputs = await addition_inputs(visit, lifecycle, state, addition)
+    targets = objects_of(visit.registry, name)
+    return visit.page(
+        "lifecycle_edit.html",
+        400 if errors else 200,
+        lifecycle=lifecycle,
+        state=found,
+        addition=addition,
+        of_message=addition is Addition.NOTIFICATION,
+        inputs=at_fields(inputs, errors),
+        fields=[f for f in targets[0].fields.values() if f.active] if targets else [],
+        errors=errors,
+    )
+
+
+def _new_form(
+    visit: Visit, values: Mapping[str, str], errors: Sequence[ApiError] = ()
+) -> Response:
+    """Show the form of a new lifecycle; objects that have one already are not offered."""
+    free = [
+        (each.name, each.label)
+        for each in visit.registry.objects.values()
+        if each.active and not each.lifecycle
+    ]
+    objects = (BLANK, *sorted(free, key=lambda each: each[1].lower()))
+    text = values.get
+    inputs = [
+        Input(
+            "label",
+            "Label",
+            InputKind.TEXT,
+            text("label", ""),
+            required=True,
+            max_length=LABEL_LENGTH,
+        ),
+        Input(
+            "object",
+            "Object",
+            InputKind.SELECT,
+            text("object", ""),
+            options=objects,
+            required=True,
+        ),
+        Input(
+            "states",
+            "States",
+            InputKind.TEXT_AREA,
+            text("states", ""),
+            help="one label a line; records begin in the first",
+            required=True,
+        ),
+    ]
+    return visit.page(
+        "lifecycle_new.html",
+        400 if errors else 200,
+        inputs=at_fields(inputs, errors),
+        errors=errors,
+    )
+
+
+def _new_statements(form: Mapping[str, str]) -> tuple[Statement, Statement]:
+    """Return the statements that make a lifecycle with states, and give it to an object."""
+    label = form["label"].strip()
+    name = name_of_label(label)
+    labels = [line.strip() for line in form["states"].splitlines() if line.strip()]
+    states = tuple(
+        Component(PartKind.STATE, _state_name(each), {"label": (each,)})
+        for each in labels
+    )
+    attributes = {"label": (label,), "starting_state": (states[0].name,)}
+    made = Component(LIFECYCLE, name, attributes, states)
+    given = SetAttribute("lifecycle", (f"{LIFECYCLE}.{name}",))
+    return (
+        Statement(Command.CREATE, LIFECYCLE, name, 1, component=made),
+        Statement(Command.ALTER, OBJECT, form["object"].strip(), 1, changes=(given,)),
+    )
+
+
+def _state_name(label: str) -> str:
+    """Return the name of a state, as those of other lifecycles are made."""
+    return f"{name_of_label(label).removesuffix('__c')}_state__c"

@@ -1,0 +1,119 @@
+"""Serves response packages to recipients without an account: a page, its files one by one, and all as an archive."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from shared.vault.admin.rendering import render
+from shared.vault.api.file_body import archive_response, file_response
+from shared.vault.api.request_context import address_of, vault_of
+from shared.vault.fulfillment.fulfillment_model import MAX_DOCUMENTS, PATH
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from shared.vault.fulfillment.fulfillment_model import ResponsePackage
+
+router = APIRouter(prefix="/answers")
+
+READING = ["GET", "HEAD"]
+HEAD = "HEAD"
+# What browsers show by themselves without running what it says; all else is saved.
+SHOWN = frozenset(
+    {"application/pdf", "image/gif", "image/jpeg", "image/png", "text/plain"}
+)
+# Search engines keep nothing of a package whose link somebody has published.
+UNLISTED = {"X-Robots-Tag": "noindex, nofollow, noarchive"}
+ARCHIVE = "Response package.zip"
+
+Position = Annotated[int, Path(ge=1, le=MAX_DOCUMENTS)]
+
+
+@router.api_route("/{token}", methods=READING)
+async def package(request: Request, token: str) -> Response:
+    """Show a package; one answer for a link that has ended, and for one that never was."""
+    found = await _found(request, token)
+    if found is None:
+        return _gone()
+    # Programs that look after links in mail ask by HEAD: that is nobody's reading.
+    if request.method != HEAD:
+        await vault_of(request).package_door.opened(found)
+    context = {
+        "package": found,
+        "base": f"{PATH}{token}",
+        "shown": SHOWN,
+        "preview": "",
+    }
+    return _unlisted(page(context))
+
+
+@router.api_route("/{token}/all", methods=READING)
+async def archive(request: Request, token: str) -> Response:
+    """Send the cover letter and all files that are still served as one zip archive."""
+    found = await _found(request, token)
+    if found is None:
+        return _gone()
+    content = await vault_of(request).package_door.archive(found)
+    return _unlisted(_read(request, archive_response(content, ARCHIVE)))
+
+
+@router.api_route("/{token}/{position}", methods=READING)
+async def file(request: Request, token: str, position: Position) -> Response:
+    """Send a file of a package: shown by the browser where it can, else saved."""
+    found = await _found(request, token)
+    if found is None:
+        return _gone()
+    opened = await vault_of(request).package_door.file(found, position)
+    if opened is None:
+        return _gone()
+    part = opened.file
+    response = sent(opened.content, part.filename, part.size, part.format)
+    return _unlisted(_read(request, response))
+
+
+def page(context: dict[str, object]) -> Response:
+    """Return the page of a package, which needs no session."""
+    return render("recipient.html", {"visit": None, "note": None, **context})
+
+
+def sent(content: AsyncIterator[bytes], name: str, size: int, format_: str) -> Response:
+    """Return a file, to be shown by the browser where that is harmless, else to be saved."""
+    response = file_response(content, name, size, media=format_)
+    if format_ in SHOWN:
+        header = response.headers["Content-Disposition"]
+        shown = header.replace("attachment", "inline", 1)
+        response.headers["Content-Disposition"] = shown
+    return response
+
+
+async def _found(request: Request, token: str) -> ResponsePackage | None:
+    """Return the package of a token, None when no open link has it.
+
+    :raises VaultFault: API_LIMIT_EXCEEDED after too many calls from the client's address.
+    """
+    door = vault_of(request).package_door
+    await door.admit(address_of(request))
+    return await door.package(token)
+
+
+def _gone() -> Response:
+    response = render(
+        "recipient_gone.html", {"visit": None, "note": None}, HTTPStatus.NOT_FOUND
+    )
+    return _unlisted(response)
+
+
+def _read(request: Request, response: Response) -> Response:
+    """Return a response, without its body to who asks for the head only."""
+    if request.method != HEAD:
+        return response
+    return Response(status_code=response.status_code, headers=dict(response.headers))
+
+
+def _unlisted(response: Response) -> Response:
+    response.headers.update(UNLISTED)
+    return response

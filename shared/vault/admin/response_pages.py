@@ -1,0 +1,411 @@
+"""Serves the page on which a response is put together: documents in their order, a cover letter, preview, link."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, assert_never
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.caller import on_behalf_of
+from shared.vault.access.permissions import Operation
+from shared.vault.admin.leading import leading
+from shared.vault.admin.listing import MAX_SEARCH, Row, find, listed, selected
+from shared.vault.admin.recipient_pages import SHOWN, Position, page, sent
+from shared.vault.admin.showing import record_path
+from shared.vault.admin.viewing import object_of, record_of
+from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.documents.document_store import Place
+from shared.vault.documents.versions import MAJOR, MINOR, Number
+from shared.vault.errors import VaultFault
+from shared.vault.fulfillment.fulfillment_model import (
+    DOCUMENT,
+    EXPIRES,
+    LINK,
+    REQUEST,
+    RESPONSE,
+    TEMPLATE,
+    PackageFile,
+    ResponsePackage,
+)
+from shared.vault.vql import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from asyncpg import Record
+
+    from shared.vault.admin.showing import Shown
+    from shared.vault.documents.document_content import StoredFile
+    from shared.vault.records.rows import RowResult
+
+router = APIRouter(prefix="/responses/{record_id}")
+
+FOUND = 20  # documents of a search
+ACTION = f"Objectaction.{RESPONSE}."
+MADE = (
+    "The package is made. Its link is in the Case Request, from where Vault CRM has it."
+)
+VIEWABLE = "viewable_rendition__v"
+SOURCE = ""
+
+
+class Step(StrEnum):
+    """What a form of the page does."""
+
+    FIND = "find"
+    ADD = "add"
+    UP = "up"
+    DOWN = "down"
+    REMOVE = "remove"
+    FILL = "fill"
+    SAVE = "save"
+    PREVIEW = "preview"
+    MAKE = "make"
+    REVOKE = "revoke"
+
+
+Handler = Callable[[Visit, str], Awaitable[Response]]
+"""Carries a step out for the Case Request with this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A response that has no package yet, with its documents in their order; no ``id`` before there is one."""
+
+    id: str = ""
+    letter: str = ""
+    expires: str = ""
+    documents: list[Row] = field(default_factory=list)
+
+
+@router.get("")
+async def compose(visit: Visiting, record_id: str) -> Response:
+    """Show the response that is being put together, and what was sent before."""
+    return await _page(visit, record_id)
+
+
+@router.get("/preview")
+async def preview(visit: Visiting, record_id: str) -> Response:
+    """Show the package as its recipient will see it."""
+    object_of(visit, REQUEST, Operation.EDIT)
+    request = await record_of(visit, REQUEST, record_id)
+    draft = await _draft(visit, record_id)
+    files = []
+    for number, row in enumerate(draft.documents, 1):
+        stored = await _stored(visit, row)
+        names = (str(row["name__v"]), stored.filename, stored.format)
+        content = stored.content
+        files.append(PackageFile(number, *names, content.sha256, content.size))
+    title, now = str(request["name__v"]), datetime.now(UTC)
+    package = ResponsePackage(0, draft.id, title, draft.letter, now, None, files)
+    back = f"/ui/responses/{request['id']}"
+    base = f"{back}/documents"
+    return page({"package": package, "base": base, "shown": SHOWN, "preview": back})
+
+
+@router.get("/documents/{position}")
+async def document(visit: Visiting, record_id: str, position: Position) -> Response:
+    """Send the file of a document of the response that is being put together."""
+    object_of(visit, REQUEST, Operation.EDIT)
+    draft = await _draft(visit, record_id)
+    if position > len(draft.documents):
+        raise VaultFault(ErrorType.INVALID_DATA, "The response has no such document")
+    stored = await _stored(visit, draft.documents[position - 1])
+    content = visit.vault.document_files.bytes_of(stored)
+    return sent(content, stored.filename, stored.content.size, stored.format)
+
+
+@router.post("")
+async def carry_out(visit: Visiting, record_id: str) -> Response:
+    """Carry a step out, and show the page again."""
+    object_of(visit, REQUEST, Operation.EDIT)
+    try:
+        step = Step(visit.form.fields.get("step", ""))
+    except ValueError as error:
+        message = "The form has no step that the page knows"
+        raise VaultFault(ErrorType.INVALID_DATA, message) from error
+    return await _handler(step)(visit, record_id)
+
+
+def _handler(step: Step) -> Handler:
+    match step:
+        case Step.FIND:
+            handler = _find
+        case Step.ADD:
+            handler = _add
+        case Step.UP | Step.DOWN:
+            handler = _move
+        case Step.REMOVE:
+            handler = _remove
+        case Step.FILL:
+            handler = _fill
+        case Step.SAVE:
+            handler = _save
+        case Step.PREVIEW:
+            handler = _save_and_preview
+        case Step.MAKE:
+            handler = _make
+        case Step.REVOKE:
+            handler = _revoke
+        case _:
+            assert_never(step)
+    return handler
+
+
+async def _find(visit: Visit, record_id: str) -> Response:
+    """Show the page with the documents that a search finds."""
+    words = visit.form.fields.get("words", "")[:MAX_SEARCH]
+    return await _page(visit, record_id, words)
+
+
+async def _page(visit: Visit, record_id: str, words: str = "") -> Response:
+    target = object_of(visit, REQUEST, Operation.EDIT)
+    request = await record_of(visit, REQUEST, record_id)
+    draft = await _draft(visit, record_id)
+    open_links, made = await _made(visit, request["id"])
+    choose = f"SELECT id, name__v FROM {TEMPLATE} ORDER BY name__v"
+    shown: list[Shown] = await leading(visit, target, request)
+    return visit.page(
+        "response.html",
+        request=request,
+        path=record_path(REQUEST, request["id"]),
+        base=f"/ui/responses/{request['id']}",
+        asked=[each for each in shown if each.name != LINK],
+        draft=draft,
+        chosen={str(each["document_id__v"]) for each in draft.documents},
+        words=words,
+        found=await _found(visit, words) if words.strip() else None,
+        templates=await selected(visit, choose),
+        open_links=open_links,
+        made=made,
+        most_days=visit.vault.settings.response_package_days,
+    )
+
+
+async def _draft(visit: Visit, record_id: str) -> Draft:
+    """Return the newest response to a Case Request that has no link; an empty one when there is none."""
+    columns = f"id, LONGTEXT(cover_letter__v) AS cover_letter__v, {EXPIRES}"
+    of_request = f"case_request__v = {literal(record_id)} AND {LINK} = null"
+    statement = f"SELECT {columns} FROM {RESPONSE} WHERE {of_request}"
+    page_ = await listed(visit, f"{statement} ORDER BY created_date__v DESC", size=1)
+    if not page_.rows:
+        return Draft()
+    row = page_.rows[0]
+    columns = "id, name__v, document_id__v, version_number__v, order__v"
+    of_response = f"case_response__v = {literal(row['id'])}"
+    documents = await selected(
+        visit,
+        f"SELECT {columns} FROM {DOCUMENT} WHERE {of_response} ORDER BY order__v, id",
+    )
+    letter = row["cover_letter__v"] or ""
+    return Draft(row["id"], letter, row[EXPIRES] or "", documents)
+
+
+async def _made(visit: Visit, record_id: str) -> tuple[list[Row], list[Record]]:
+    """Return the responses whose links are shown, and what has become of all packages."""
+    columns = f"id, name__v, {LINK}, {EXPIRES}"
+    of_request = f"case_request__v = {literal(record_id)}"
+    statement = f"SELECT {columns} FROM {RESPONSE} WHERE {of_request}"
+    rows = await selected(visit, f"{statement} ORDER BY created_date__v DESC")
+    ids = [str(row["id"]) for row in rows]
+    made = await visit.vault.package_door.made(ids)
+    return [row for row in rows if row[LINK]], made
+
+
+async def _found(visit: Visit, words: str) -> list[Row]:
+    """Return approved versions of documents that have these words in their fields or files, the best first."""
+    search = find(words).removesuffix(")")
+    if not search:
+        return []
+    columns = f"id, name__v, document_number__v, type__v, {MAJOR}, {MINOR}"
+    source = f"ALLVERSIONS documents{search} SCOPE ALL)"
+    approved = "status__v = STEADYSTATE()"
+    statement = f"SELECT {columns} FROM {source} WHERE {approved}"
+    page_ = await listed(visit, statement, size=FOUND, counted=False)
+    return page_.rows
+
+
+async def _begun(visit: Visit, record_id: str) -> Draft:
+    """Return the response that is being put together, which this makes when there is none."""
+    draft = await _draft(visit, record_id)
+    if draft.id:
+        return draft
+    row = {"case_request__v": record_id}
+    (result,) = await visit.vault.records.create(visit.caller, RESPONSE, [row])
+    _require(result)
+    return Draft(str(result.id))
+
+
+async def _add(visit: Visit, record_id: str) -> Response:
+    """Add a version of a document, ``12_1_0``, behind the others."""
+    version = visit.form.fields.get("version", "")
+    draft = await _begun(visit, record_id)
+    approved = f"version_id = {literal(version)} AND status__v = STEADYSTATE()"
+    columns = f"id, name__v, {MAJOR}, {MINOR}"
+    rows = await selected(
+        visit, f"SELECT {columns} FROM ALLVERSIONS documents WHERE {approved}"
+    )
+    if not rows:
+        message = "There is no approved document of this version"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    found = rows[0]
+    if any(str(each["document_id__v"]) == str(found["id"]) for each in draft.documents):
+        return visit.go(_path(record_id), "The response has the document already.")
+    last = max((int(each["order__v"]) for each in draft.documents), default=0)
+    row = {
+        "case_response__v": draft.id,
+        "name__v": str(found["name__v"])[:128],
+        "document_id__v": str(found["id"]),
+        "version_number__v": f"{found[MAJOR]}.{found[MINOR]}",
+        "order__v": str(last + 1),
+    }
+    (result,) = await visit.vault.records.create(visit.caller, DOCUMENT, [row])
+    return visit.go_with(_path(record_id), result, f"{row['name__v']} was added.")
+
+
+async def _move(visit: Visit, record_id: str) -> Response:
+    """Move a document by one place."""
+    draft = await _draft(visit, record_id)
+    ids = [str(each["id"]) for each in draft.documents]
+    place = _place(ids, visit.form.fields.get("document", ""))
+    up = visit.form.fields["step"] == Step.UP
+    other = place - 1 if up else place + 1
+    if not 0 <= other < len(ids):
+        return visit.go(_path(record_id))
+    ids[place], ids[other] = ids[other], ids[place]
+    # All of them: numbers that were given by hand may be alike.
+    rows = [{"id": each, "order__v": str(n)} for n, each in enumerate(ids, 1)]
+    results = await visit.vault.records.update(visit.caller, DOCUMENT, rows)
+    for result in results:
+        _require(result)
+    name = draft.documents[place]["name__v"]
+    return visit.go(_path(record_id), f"{name} is number {other + 1} now.")
+
+
+async def _remove(visit: Visit, record_id: str) -> Response:
+    """Take a document out of the response."""
+    document_id = visit.form.fields.get("document", "")
+    draft = await _draft(visit, record_id)
+    ids = [str(each["id"]) for each in draft.documents]
+    place = _place(ids, document_id)
+    object_of(visit, DOCUMENT, Operation.EDIT)
+    # Who may put a document in may take it out, also without the right to delete records.
+    caller, row = on_behalf_of(visit.caller), {"id": document_id}
+    (result,) = await visit.vault.records.delete(caller, DOCUMENT, [row])
+    name = draft.documents[place]["name__v"]
+    return visit.go_with(_path(record_id), result, f"{name} was removed.")
+
+
+async def _fill(visit: Visit, record_id: str) -> Response:
+    """Make the cover letter of a template; its author may change it afterwards."""
+    template = visit.form.fields.get("template", "")
+    draft = await _begun(visit, record_id)
+    letter = await visit.vault.cover_letters.filled(visit.caller, template, record_id)
+    result = await _update(visit, draft.id, {"cover_letter__v": letter})
+    done = "The cover letter is filled in; change what you like."
+    return visit.go_with(f"{_path(record_id)}#letter", result, done)
+
+
+async def _save(visit: Visit, record_id: str) -> Response:
+    result = await _saved(visit, record_id)
+    return visit.go_with(_path(record_id), result, "The response was saved.")
+
+
+async def _save_and_preview(visit: Visit, record_id: str) -> Response:
+    result = await _saved(visit, record_id)
+    onward = "" if result.errors else "/preview"
+    return visit.go_with(f"{_path(record_id)}{onward}", result, "")
+
+
+async def _saved(visit: Visit, record_id: str) -> RowResult:
+    """Store the cover letter and the last day of the link as the form has them."""
+    fields = visit.form.fields
+    draft = await _begun(visit, record_id)
+    letter = fields.get("letter", "").replace("\r\n", "\n")
+    changes = {"cover_letter__v": letter, EXPIRES: fields.get("expires", "")}
+    return await _update(visit, draft.id, changes)
+
+
+async def _make(visit: Visit, record_id: str) -> Response:
+    """Make the package of the response, as the form has it."""
+    refused: RowResult | None = None
+
+    async def once() -> str | None:
+        nonlocal refused
+        result = await _saved(visit, record_id)
+        if not result.errors:
+            draft = await _draft(visit, record_id)
+            result = await _run(visit, draft.id, "make_response_package__v")
+        refused = result if result.errors else None
+        return None if result.errors else f"{_path(record_id)}#made"
+
+    path = await visit.once(once)
+    if refused is not None:
+        return visit.go_with(_path(record_id), refused, "")
+    # Sent twice, the form has made the package once.
+    return visit.go(path or _path(record_id), MADE)
+
+
+async def _revoke(visit: Visit, record_id: str) -> Response:
+    """Close the link of a response."""
+    response = visit.form.fields.get("response", "")
+    result = await _run(visit, response, "revoke_response_package__v")
+    return visit.go_with(_path(record_id), result, "The link is closed.")
+
+
+async def _run(visit: Visit, response: str, name: str) -> RowResult:
+    (result,) = await visit.vault.actions.run(
+        visit.caller, RESPONSE, [response], f"{ACTION}{name}", {}
+    )
+    return result
+
+
+async def _update(
+    visit: Visit, response: str, changes: Mapping[str, object]
+) -> RowResult:
+    row = {"id": response, **changes}
+    (result,) = await visit.vault.records.update(visit.caller, RESPONSE, [row])
+    return result
+
+
+async def _stored(visit: Visit, row: Mapping[str, Any]) -> StoredFile:
+    """Return the file of a chosen document that people are to look at."""
+    files = visit.vault.document_files
+    major, _, minor = str(row["version_number__v"]).partition(".")
+    if not (major + minor).isdecimal():
+        raise VaultFault(ErrorType.INVALID_DATA, "The version of a document is 1.0")
+    number = Number(int(major), int(minor))
+    place = Place(int(row["document_id__v"]), number)
+    renditions = await files.renditions(visit.caller, place)
+    rendition = VIEWABLE if VIEWABLE in renditions else SOURCE
+    return await files.file(visit.caller, place, rendition)
+
+
+def _place(ids: list[str], document_id: str) -> int:
+    """Return the place of a document in a response.
+
+    :raises VaultFault: INVALID_DATA when it is not there (any more).
+    """
+    if document_id not in ids:
+        raise VaultFault(ErrorType.INVALID_DATA, "The response has no such document")
+    return ids.index(document_id)
+
+
+def _require(result: RowResult) -> None:
+    """Check that a record was written.
+
+    :raises VaultFault: when it was refused.
+    """
+    if result.errors:
+        error = result.errors[0]
+        raise VaultFault(error.type, error.message)
+
+
+def _path(record_id: str) -> str:
+    return f"/ui/responses/{record_id}"

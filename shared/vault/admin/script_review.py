@@ -1,0 +1,145 @@
+"""Says before a script of MDL is executed what each of its statements would change, and shows it for review."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.vault.access.configuration_reach import check_reach
+from shared.vault.access.profiles import check_change
+from shared.vault.admin.fault_pages import status_of
+from shared.vault.admin.mdl_completion import COMMANDS, completion_of
+from shared.vault.admin.rule_pages import difference_of
+from shared.vault.admin.visit import Visit, safe_target
+from shared.vault.components.component_errors import ComponentError
+from shared.vault.components.evolution import Step, steps
+from shared.vault.components.mdl_writing import render, render_statement
+from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
+from shared.vault.components.types import COMPONENT_TYPES
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from shared.vault.access.caller import Caller
+    from shared.vault.components.component_tree import Component
+    from shared.vault.components.registry import Registry
+    from shared.vault.components.statement import Statement
+    from shared.vault.configuration.scripts import StatementResult
+    from shared.vault.errors import ApiError
+
+MAX_FORESEEN = 100  # statements; each is checked against all components
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a statement would do: ``difference`` are lines of MDL as ``difference_of`` has them.
+
+    ``outcome`` is a word for it; ``refusal`` is why it would be refused, empty when it would not.
+    """
+
+    statement: Statement
+    outcome: str
+    difference: Sequence[tuple[str, str]] = ()
+    refusal: str = ""
+
+
+def foreseen(
+    caller: Caller, registry: Registry, statements: Iterable[Statement]
+) -> list[Foreseen]:
+    """Return what statements would do one after the other, up to the first that would be refused.
+
+    Whether stored records stand against a change is known only when it is made.
+    """
+    found: list[Foreseen] = []
+    for statement in statements:
+        try:
+            taken = steps(statement, registry)
+            for step in taken:
+                _check_permission(caller, statement, step)
+        except ComponentError as error:
+            found.append(Foreseen(statement, "Refused", refusal=str(error)))
+            break
+        after = taken[-1].after if taken else registry
+        found.append(_change(statement, registry, after))
+        registry = after
+    return found
+
+
+def _check_permission(caller: Caller, statement: Statement, step: Step) -> None:
+    """Check a step as the component store does.
+
+    :raises ComponentError: NOT_PERMITTED.
+    """
+    if statement.type in (PERMISSION_SET, PROFILE):
+        check_change(caller, step)
+    check_reach(caller, step)
+
+
+def _change(statement: Statement, before: Registry, after: Registry) -> Foreseen:
+    """Return what a statement makes of its component."""
+    key = statement.key
+    renamed = (statement.type, statement.new_name or statement.name)
+    old, new = before.components.get(key), after.components.get(renamed)
+    difference = difference_of(_text(old), _text(new))
+    if old is None and new is not None:
+        return Foreseen(statement, "Created", difference)
+    if new is None and old is not None:
+        return Foreseen(statement, "Removed", difference)
+    return Foreseen(statement, "Changed" if difference else "Nothing", difference)
+
+
+def _text(component: Component | None) -> str:
+    return "" if component is None else render(component)
+
+
+def script_of(statements: Iterable[Statement]) -> str:
+    """Return a script of these statements."""
+    return "\n".join(map(render_statement, statements))
+
+
+async def review(visit: Visit, text: str, back: str) -> Response:
+    """Show what a script would change, with the button that executes it; ``back`` is the page that follows.
+
+    :raises VaultFault: as ``ComponentService.statements``.
+    """
+    statements = await visit.vault.components.statements(visit.caller, text)
+    return await script_page(visit, text, back, statements=statements)
+
+
+async def script_page(
+    visit: Visit,
+    text: str,
+    back: str,
+    *,
+    statements: Sequence[Statement] = (),
+    results: Sequence[StatementResult] = (),
+    error: ApiError | None = None,
+) -> Response:
+    """Show a script in its form, with the statements to review, the results, or the error."""
+    looked_at = statements[:MAX_FORESEEN]
+    # Each is checked against all components, which takes long enough to keep other requests waiting.
+    seen = await asyncio.to_thread(foreseen, visit.caller, visit.registry, looked_at)
+    refused = any(each.refusal for each in seen)
+    return visit.page(
+        "mdl.html",
+        status_of(error) if error else 400 if results else 200,
+        text=text,
+        back=safe_target(back),
+        foreseen=seen,
+        unseen=list(statements[len(seen) :]),
+        refused=refused,
+        mark=mark_of(text) if statements and not refused else "",
+        results=results,
+        error=error,
+        chosen=completion_of(visit.form.fields),
+        commands=COMMANDS,
+        types=COMPONENT_TYPES.values(),
+    )
+
+
+def mark_of(text: str) -> str:
+    """Return a digest by which a script is recognized as the one that was reviewed."""
+    return hashlib.sha256(text.encode()).hexdigest()

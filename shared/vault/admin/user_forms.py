@@ -1,0 +1,132 @@
+"""Makes form inputs of a user's fields, and the fields of a user call of what a form sends back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from shared.vault.access.permissions import Operation, holds_all_of, may
+from shared.vault.admin.inputs import YES_OR_NO, Input, InputKind
+from shared.vault.components.platform import SECURITY_PROFILES
+from shared.vault.security.user_fields import (
+    CHANGE_PASSWORD,
+    COLUMNS,
+    DEFAULTS,
+    NAME,
+    OWN,
+    PASSWORD,
+    REQUIRED,
+)
+from shared.vault.security.user_records import OBJECT
+
+if TYPE_CHECKING:
+    from shared.vault.admin.visit import Visit
+    from shared.vault.errors import ApiError
+    from shared.vault.model.component_model import Field
+
+PROFILE = "security_profile__v"
+LICENSE = "license_type__v"
+# In the order of the form: who they are, what they may do, how they are reached.
+FIRST = (
+    "user_first_name__v",
+    "user_last_name__v",
+    NAME,
+    "user_email__v",
+    PROFILE,
+    LICENSE,
+)
+ORDER = (*FIRST, *(name for name in COLUMNS if name not in FIRST))
+
+PASSWORD_INPUT = Input(
+    PASSWORD,
+    "Password",
+    InputKind.PASSWORD,
+    help="at least 12 characters; empty: the user cannot sign in yet",
+)
+NEW_PASSWORD_INPUT = Input(PASSWORD, "New password", InputKind.PASSWORD, required=True)
+CHANGE_INPUT = Input(
+    CHANGE_PASSWORD,
+    "Must be changed at the next sign-in",
+    InputKind.SELECT,
+    "true",
+    options=YES_OR_NO,
+)
+
+
+def editable_names(visit: Visit) -> tuple[str, ...]:
+    """Return the fields that the caller may change: of themselves users without permission may change some only."""
+    if may(visit.caller, OBJECT, Operation.EDIT):
+        return ORDER
+    return tuple(name for name in ORDER if name in OWN)
+
+
+def may_assign(visit: Visit, profile: str) -> bool:
+    """Return whether the caller may make or change users of a profile: it allows no more than their own."""
+    return holds_all_of(visit.caller, visit.vault.security.profiles.in_full(profile))
+
+
+def user_inputs(
+    visit: Visit, names: Iterable[str], values: Mapping[str, Any]
+) -> list[Input]:
+    """Return the inputs of these fields of a user, filled with values as the user calls have them."""
+    fields = visit.registry.objects[OBJECT].fields
+    listed = []
+    for name in names:
+        # The user__sys that an administrator has made may lack some of these columns.
+        field = fields.get(COLUMNS[name])
+        if field is not None:
+            listed.append(_input(visit, name, field, str(values.get(name) or "")))
+    return listed
+
+
+def _input(visit: Visit, name: str, field: Field, value: str) -> Input:
+    """Return the input of one field of a user."""
+    options = _options(visit, name, value)
+    return Input(
+        name,
+        field.label,
+        InputKind.SELECT if options else InputKind.TEXT,
+        value or DEFAULTS.get(COLUMNS[name], ""),
+        options=options,
+        required=name in REQUIRED,
+        max_length=field.max_length,
+    )
+
+
+def _options(visit: Visit, name: str, value: str) -> tuple[tuple[str, str], ...]:
+    """Return the values of a field with few; of profiles those that the caller may assign, and the present one."""
+    picklists = visit.registry.picklists
+    if name == LICENSE:
+        entries = picklists["license_type__sys"].entries.values()
+        return tuple((each.name, each.label) for each in entries if each.active)
+    if name != PROFILE:
+        return ()
+    entries = picklists[SECURITY_PROFILES.name].entries.values()
+    return tuple(
+        (each.name, each.label)
+        for each in entries
+        if each.name == value or (each.active and may_assign(visit, each.name))
+    )
+
+
+def changed_fields(
+    shown: Iterable[Input], form: Mapping[str, str]
+) -> dict[str, object]:
+    """Return those fields of a form that differ from what the page had shown."""
+    return {
+        each.name: form[each.name].strip()
+        for each in shown
+        if each.name in form and form[each.name].strip() != each.value
+    }
+
+
+def label_of_value(field: Input) -> str:
+    """Return the value of an input as people read it."""
+    return dict(field.options).get(field.value, field.value)
+
+
+def password_inputs(field: Input, errors: Sequence[ApiError]) -> tuple[Input, Input]:
+    """Return the inputs of a password with why it was refused: what refuses one does not name its field."""
+    about = [each.message for each in errors if "password" in each.message.lower()]
+    return replace(field, error=" ".join(about)), CHANGE_INPUT

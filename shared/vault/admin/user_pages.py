@@ -1,0 +1,244 @@
+"""Serves Admin > Users: lists users, creates and changes them, and says what each may do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Path
+from starlette.responses import Response
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.caller import SYSTEM
+from shared.vault.access.permissions import Operation, may, require, require_own
+from shared.vault.admin.fault_pages import status_of
+from shared.vault.admin.field_errors import at_fields
+from shared.vault.admin.listing import Page
+from shared.vault.admin.record_lists import record_list
+from shared.vault.admin.record_pages import list_page, searched
+from shared.vault.admin.user_forms import (
+    FIRST,
+    LICENSE,
+    NEW_PASSWORD_INPUT,
+    ORDER,
+    PASSWORD_INPUT,
+    PROFILE,
+    changed_fields,
+    editable_names,
+    label_of_value,
+    may_assign,
+    password_inputs,
+    user_inputs,
+)
+from shared.vault.admin.viewing import object_of
+from shared.vault.admin.visit import Visit, Visiting, visiting
+from shared.vault.errors import ApiError
+from shared.vault.security.group_service import OBJECT as GROUP
+from shared.vault.security.user_fields import CHANGE_PASSWORD, PASSWORD
+from shared.vault.security.user_records import OBJECT
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+
+router = APIRouter(prefix="/users")
+
+COLUMNS = (
+    "name__v",
+    "username__sys",
+    "security_profile__sys",
+    "license_type__sys",
+    "status__v",
+)
+MODIFIED = "modified_date__v"
+OVERTAKEN = ApiError(
+    ErrorType.RACE_CONDITION,
+    "The user was changed after you opened this form. The form shows your values; save again to store them",
+)
+# Shown apart from the details: what a user may do.
+ACCESS = frozenset({PROFILE, LICENSE})
+MISSING_PASSWORD = ApiError(ErrorType.PARAMETER_REQUIRED, "A new password is required")
+
+ME = "me"  # in an address: the caller
+# 18 digits always fit PostgreSQL's bigint.
+UserId = Annotated[str, Path(pattern=r"^(me|[0-9]{1,18})$")]
+
+
+def _id(visit: Visit, named: str) -> int:
+    """Return the id of the user that an address names."""
+    return visit.caller.user_id if named == ME else int(named)
+
+
+def _may_create(caller: Caller) -> None:
+    require(caller, OBJECT, Operation.CREATE)
+
+
+def _may_edit(caller: Caller) -> None:
+    require(caller, OBJECT, Operation.EDIT)
+
+
+Creating = Annotated[Visit, Depends(visiting(admit=_may_create))]
+Editing = Annotated[Visit, Depends(visiting(admit=_may_edit))]
+
+
+@router.get("")
+async def users(visit: Visiting, page: Page = 1) -> Response:
+    """List users: all, or those that the address selects by status, profile, licence or a search."""
+    shown = await record_list(visit, object_of(visit, OBJECT), COLUMNS)
+    return await list_page(visit, shown, page, "users.html")
+
+
+@router.post("")
+async def search(visit: Visiting) -> Response:
+    """Go to the list of the users who have all words of a search."""
+    object_of(visit, OBJECT)
+    return await searched(visit)
+
+
+@router.get("/new")
+async def new(visit: Visiting) -> Response:
+    """Show an empty form."""
+    _may_create(visit.caller)
+    return _form(visit, None, {}, ())
+
+
+@router.post("/new")
+async def create(visit: Creating) -> Response:
+    """Create a user, or show the form again with the errors at their fields."""
+    fields = visit.form.fields
+    names = (*ORDER, PASSWORD, CHANGE_PASSWORD)
+    row = {name: fields[name] for name in names if fields.get(name)}
+    # Without a password there is none to change.
+    if PASSWORD not in row:
+        row.pop(CHANGE_PASSWORD, None)
+    refused: Sequence[ApiError] = ()
+
+    async def carry_out() -> str | None:
+        nonlocal refused
+        (result,) = await visit.vault.users.create(visit.caller, [row])
+        refused = result.errors
+        return None if result.errors else f"/ui/users/{result.id}"
+
+    path = await visit.once(carry_out)
+    if path is None:
+        return _form(visit, None, fields, refused)
+    return visit.go(path, "The User was created.")
+
+
+@router.get("/{user_id}")
+async def one_user(visit: Visiting, user_id: UserId) -> Response:
+    """Show a user: who it is, how and when they sign in, what they may do and which groups they are in."""
+    known_id = _id(visit, user_id)
+    return await _page(visit, known_id)
+
+
+@router.get("/{user_id}/edit")
+async def edit(visit: Visiting, user_id: UserId) -> Response:
+    """Show a user in a form."""
+    known_id = _id(visit, user_id)
+    require_own(visit.caller, known_id, OBJECT, Operation.EDIT)
+    user = await visit.vault.users.get(visit.caller, known_id)
+    return _form(visit, user, user, ())
+
+
+@router.post("/{user_id}/edit")
+async def update(visit: Visiting, user_id: UserId) -> Response:
+    """Store the fields that were changed in the form, unless somebody else has changed the user since."""
+    known_id = _id(visit, user_id)
+    require_own(visit.caller, known_id, OBJECT, Operation.EDIT)
+    user = await visit.vault.users.get(visit.caller, known_id)
+    sent = visit.form.fields
+    if sent.get("read", user[MODIFIED]) != user[MODIFIED]:
+        return _form(visit, user, {**user, **sent}, (OVERTAKEN,))
+    shown = user_inputs(visit, editable_names(visit), user)
+    fields = changed_fields(shown, sent)
+    path = f"/ui/users/{known_id}"
+    if not fields:
+        return visit.go(path, "Nothing was changed.")
+    result = await visit.vault.users.update_one(visit.caller, known_id, fields)
+    if result.errors:
+        return _form(visit, user, {**user, **sent}, result.errors)
+    return visit.go_with(path, result, "The User was saved.")
+
+
+@router.post("/{user_id}/status")
+async def switch(visit: Editing, user_id: UserId) -> Response:
+    """Make a user inactive, which ends their sessions, or active again."""
+    known_id = _id(visit, user_id)
+    active = visit.form.fields.get("active") == "true"
+    row = {"id": known_id, "active__v": active}
+    (result,) = await visit.vault.users.update(visit.caller, [row])
+    done = "The user is active." if active else "The user is inactive."
+    return visit.go_with(f"/ui/users/{known_id}", result, done)
+
+
+@router.post("/{user_id}/password")
+async def reset_password(visit: Editing, user_id: UserId) -> Response:
+    """Set a user's password, which ends their sessions and access tokens."""
+    known_id = _id(visit, user_id)
+    sent = visit.form.fields
+    if not sent.get(PASSWORD):
+        return await _page(visit, known_id, (MISSING_PASSWORD,))
+    names = (PASSWORD, CHANGE_PASSWORD)
+    row = {"id": known_id, **{name: sent[name] for name in names if sent.get(name)}}
+    (result,) = await visit.vault.users.update(visit.caller, [row])
+    if result.errors:
+        return await _page(visit, known_id, result.errors)
+    return visit.go(f"/ui/users/{known_id}", "The password was set.")
+
+
+async def _page(
+    visit: Visit, user_id: int, errors: Sequence[ApiError] = ()
+) -> Response:
+    """Show a user; with errors, as the answer to a password that was refused."""
+    user = await visit.vault.users.get(visit.caller, user_id)
+    shown = user_inputs(visit, ORDER, user)
+    own = user_id == visit.caller.user_id
+    administers = _may_administer(visit, user, own=own)
+    in_person = visit.caller.delegate_user_id is None
+    return visit.page(
+        "user.html",
+        status_of(errors[0]) if errors else 200,
+        user=user,
+        own=own,
+        details=[each for each in shown if each.value and each.name not in ACCESS],
+        labels={each.name: label_of_value(each) for each in shown},
+        groups=await _groups_of(visit, user),
+        edits=administers or (own and in_person),
+        administers=administers and not own,
+        new_password=password_inputs(NEW_PASSWORD_INPUT, errors),
+        refused=bool(errors),
+    )
+
+
+async def _groups_of(visit: Visit, user: Mapping[str, Any]) -> list[dict[str, object]]:
+    """Return the groups that a user is in; none for callers who may not see groups."""
+    if not may(visit.caller, GROUP, Operation.READ):
+        return []
+    every = await visit.vault.groups.all(visit.caller)
+    return [each for each in every if each["id"] in user["group_id__v"]]
+
+
+def _may_administer(visit: Visit, user: Mapping[str, Any], *, own: bool) -> bool:
+    """Return whether the caller may change a user as an administrator does."""
+    if user["id"] == SYSTEM.user_id or not may(visit.caller, OBJECT, Operation.EDIT):
+        return False
+    return own or may_assign(visit, str(user[PROFILE]))
+
+
+def _form(
+    visit: Visit,
+    user: Mapping[str, Any] | None,
+    values: Mapping[str, Any],
+    errors: Sequence[ApiError],
+) -> Response:
+    """Show the form of a user, or of a new one, with these values, which have no password."""
+    names = editable_names(visit) if user else ORDER
+    return visit.page(
+        "user_edit.html",
+        status_of(errors[0]) if errors else 200,
+        user=user,
+        inputs=at_fields(user_inputs(visit, names, values), errors),
+        first=FIRST,
+        sign_in=() if user else password_inputs(PASSWORD_INPUT, errors),
+        errors=errors,
+    )

@@ -1,0 +1,37 @@
+"""Writes the addresses of documents, of their versions and of the renditions of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from shared.vault.api.request_context import base_path, origin
+
+if TYPE_CHECKING:
+    from fastapi import Request
+
+    from shared.vault.documents.document_store import Place
+
+
+def url_of(request: Request, place: Place) -> str:
+    """Return the address of a document, or of one version of it."""
+    head = f"{origin(request)}{base_path(request)}"
+    document_url = f"{head}/objects/documents/{place.document_id}"
+    number = place.number
+    if number is None:
+        return document_url
+    return f"{document_url}/versions/{number.major}/{number.minor}"
+
+
+def rendition_urls(own: str, names: Iterable[str]) -> dict[str, str]:
+    """Return the addresses of renditions by their types; ``own`` is the address of their document or version."""
+    return {name: f"{own}/renditions/{name}" for name in names}
+
+
+def version_json(document_url: str, number: tuple[int, int]) -> dict[str, str]:
+    """Return number and address of a version."""
+    major, minor = number
+    return {
+        "number": f"{major}.{minor}",
+        "value": f"{document_url}/versions/{major}/{minor}",
+    }

@@ -1,0 +1,170 @@
+"""Serves calls of routes with plain parameters, without what the framework does for parameters of all kinds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fastapi.routing import APIRoute
+from starlette.convertors import StringConvertor
+from starlette.requests import Request
+
+from shared.vault.api.request_context import VersionConvertor
+from shared.vault.api.response_envelope import failure
+from shared.vault.errors import VaultFault
+
+if TYPE_CHECKING:
+    from fastapi.dependencies.models import Dependant
+    from starlette.convertors import Convertor
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+Arguments = dict[str, Any]
+Solve = Callable[[Request], Awaitable[Any]]
+"""Calls a function with what a request has for its parameters, and returns its result."""
+
+
+class _Parameter(Protocol):
+    """What the framework knows of a parameter of a path or an address."""
+
+    name: str
+    alias: str
+
+    @property
+    def field_info(self) -> Any:
+        """Return its annotation, default and bounds."""
+
+
+@dataclass(frozen=True)
+class _Served:
+    """A route of the framework, and what answers its calls here; None where the framework itself does."""
+
+    route: APIRoute
+    solve: Solve | None
+
+    @cached_property
+    def segments(self) -> int | None:
+        """Return the number of slashes in its paths; None when they differ."""
+        convertors = self.route.param_convertors.values()
+        if any(convertor.regex == ".*" for convertor in convertors):
+            return None
+        return self.route.path.count("/")
+
+
+class PlainRoutes:
+    """ASGI middleware around the router: it finds a call's route among those of its method and length, in their order.
+
+    A call whose route takes other parameters than plain ones goes on to the router, as does one without a route.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+        self._app = app
+        served = [_served(route) for route in routes if isinstance(route, APIRoute)]
+        lengths = {each.segments for each in served if each.segments is not None}
+        self._found: dict[tuple[str, int], list[_Served]] = defaultdict(list)
+        for each in served:
+            of = lengths if each.segments is None else {each.segments}
+            for method in each.route.methods:
+                for length in of:
+                    self._found[method, length].append(each)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a call, or pass it on."""
+        solve = self._solve(scope) if scope["type"] == "http" else None
+        if solve is None:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive, send)
+        try:
+            response = await solve(request)
+        except VaultFault as fault:
+            response = failure(fault.error)
+        await response(scope, receive, send)
+
+    def _solve(self, scope: Scope) -> Solve | None:
+        """Return what answers a call, and note its route and parameters; None where the router has to."""
+        path = scope["path"]
+        # Only a mounted application has a root, and this one is none.
+        if scope.get("root_path"):
+            return None
+        for each in self._found.get((scope["method"], path.count("/")), ()):
+            match = each.route.path_regex.match(path)
+            if match is None:
+                continue
+            if each.solve is not None:
+                scope["route"] = each.route
+                scope["path_params"] = match.groupdict()
+            return each.solve
+        return None
+
+
+def _served(route: APIRoute) -> _Served:
+    # What is converted, or made an answer of, is the framework's to do.
+    own = route.response_field or any(map(_converts, route.param_convertors.values()))
+    return _Served(route, None if own else _solver(route.dependant, set()))
+
+
+def _converts(convertor: Convertor[Any]) -> bool:
+    return not isinstance(convertor, StringConvertor | VersionConvertor)
+
+
+def _solver(dependant: Dependant, known: set[int]) -> Solve | None:
+    """Return what calls a function with plain parameters only; None for another one, or one that is called twice."""
+    call = dependant.call
+    others = (
+        dependant.header_params,
+        dependant.cookie_params,
+        dependant.body_params,
+        dependant.websocket_param_name,
+        dependant.response_param_name,
+        dependant.background_tasks_param_name,
+        dependant.security_scopes_param_name,
+    )
+    texts = all(_is_text(each, str) for each in dependant.path_params)
+    asked = all(_is_text(each, str | None) for each in dependant.query_params)
+    if call is None or id(call) in known or any(others) or not (texts and asked):
+        return None
+    known.add(id(call))
+    awaited = iscoroutinefunction(call) or iscoroutinefunction(
+        getattr(call, "__call__", None)  # noqa: B004  whether it is awaited is asked
+    )
+    inner = {each.name: _solver(each, known) for each in dependant.dependencies}
+    solvers = {name: solve for name, solve in inner.items() if name and solve}
+    if not awaited or len(solvers) != len(dependant.dependencies):
+        return None
+    return _calling(call, dependant, solvers)
+
+
+def _is_text(parameter: _Parameter, annotation: object) -> bool:
+    """Return whether a parameter takes any text; one that may be missing is None then."""
+    info = parameter.field_info
+    plain = info.annotation == annotation and not info.metadata
+    return plain and (annotation is str or info.default is None)
+
+
+def _calling(
+    call: Callable[..., Awaitable[Any]],
+    dependant: Dependant,
+    solvers: Mapping[str, Solve],
+) -> Solve:
+    name = dependant.request_param_name or dependant.http_connection_param_name
+    in_path: Sequence[_Parameter] = dependant.path_params
+    in_query: Sequence[_Parameter] = dependant.query_params
+
+    async def solve(request: Request) -> object:
+        arguments: Arguments = {
+            key: await each(request) for key, each in solvers.items()
+        }
+        if name is not None:
+            arguments[name] = request
+        for each in in_path:
+            arguments[each.name] = request.path_params[each.alias]
+        for each in in_query:
+            arguments[each.name] = request.query_params.get(each.alias)
+        return await call(**arguments)
+
+    return solve

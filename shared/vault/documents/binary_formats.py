@@ -1,0 +1,18 @@
+"""Names the media types of PDF and Office files, whose texts a process of its own extracts."""
+
+from __future__ import annotations
+
+PDF = "application/pdf"
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+# Beginnings of the names of the parts with text, by media type.
+OFFICE_PARTS = {
+    f"{_OFFICE}.wordprocessingml.document": (
+        "word/document",
+        "word/header",
+        "word/footer",
+        "word/footnotes",
+    ),
+    f"{_OFFICE}.spreadsheetml.sheet": ("xl/sharedStrings", "xl/worksheets/sheet"),
+    f"{_OFFICE}.presentationml.presentation": ("ppt/slides/slide", "ppt/notesSlides/"),
+}
+MEDIA_TYPES = frozenset({PDF, *OFFICE_PARTS})

@@ -1,0 +1,122 @@
+"""Writes rows of the loader that are about documents: their versions, renditions, relationships and roles, too."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.documents.document_batches import Source
+from shared.vault.errors import VaultFault
+from shared.vault.records.record_roles import RoleChange
+from shared.vault.records.rows import RowResult
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.documents.document_batches import DocumentBatches
+    from shared.vault.documents.document_relationships import DocumentRelationships
+    from shared.vault.documents.document_role_service import DocumentRoles
+    from shared.vault.documents.version_batches import VersionBatches, VersionResult
+
+DOCUMENTS, VERSIONS = "documents__v", "document_versions__v"
+RENDITIONS, ROLES = "document_renditions__v", "document_roles__v"
+RELATIONSHIPS = "document_relationships__v"
+CREATE, UPDATE, DELETE = "create", "update", "delete"
+# Kinds whose rows are written one by one, each in a transaction of its own; documents are deleted so, too.
+ONE_BY_ONE = frozenset({VERSIONS, RENDITIONS})
+
+Write = Callable[["Caller", Source, str | None], Awaitable[list[RowResult]]]
+VersionWrite = Callable[
+    ["Caller", Source, str | None], Awaitable[list["VersionResult"]]
+]
+
+
+class DocumentLoads:
+    """Carries out the loads of documents by the services that the calls of the API use."""
+
+    def __init__(
+        self,
+        batches: DocumentBatches,
+        versions: VersionBatches,
+        relationships: DocumentRelationships,
+        roles: DocumentRoles,
+    ) -> None:
+        self._relationships = relationships
+        self._roles = roles
+        self._writes: Mapping[tuple[str, str], Write] = {
+            (DOCUMENTS, CREATE): batches.create,
+            (DOCUMENTS, UPDATE): batches.update,
+            (DOCUMENTS, DELETE): batches.delete,
+            (VERSIONS, CREATE): _as_rows(versions.create),
+            (VERSIONS, DELETE): _as_rows(versions.delete),
+            (RENDITIONS, CREATE): _as_rows(versions.add_renditions),
+            (RENDITIONS, DELETE): _as_rows(versions.delete_renditions),
+            (RELATIONSHIPS, CREATE): self._relate,
+            (RELATIONSHIPS, DELETE): self._part,
+            (ROLES, CREATE): self._assign,
+            (ROLES, DELETE): self._remove,
+        }
+
+    def in_one_unit(self, kind: str, action: str) -> bool:
+        """Return whether the rows of a call are written in one unit of work."""
+        return kind not in ONE_BY_ONE and (kind, action) != (DOCUMENTS, DELETE)
+
+    async def load(
+        self,
+        caller: Caller,
+        kind: str,
+        action: str,
+        rows: Source,
+        id_param: str | None,
+    ) -> list[RowResult]:
+        """Write up to 500 rows, and return the result of each; rows name documents by ``id`` or by ``id_param``.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a key that is no text field; OPERATION_NOT_ALLOWED
+            for an action that the kind does not have.
+        """
+        write = self._writes.get((kind, action))
+        if write is None:
+            message = f"A load of [{kind[:100]}] has no action [{action[:100]}]"
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
+        return await write(caller, rows, id_param)
+
+    # Rows of relationships and of roles name documents by their ids alone.
+
+    async def _relate(
+        self, caller: Caller, rows: Source, _: str | None
+    ) -> list[RowResult]:
+        return await self._relationships.create(caller, rows)
+
+    async def _part(
+        self, caller: Caller, rows: Source, _: str | None
+    ) -> list[RowResult]:
+        return await self._relationships.delete(caller, rows)
+
+    async def _assign(
+        self, caller: Caller, rows: Source, _: str | None
+    ) -> list[RowResult]:
+        return await self._roles.change(caller, rows, RoleChange.ADD)
+
+    async def _remove(
+        self, caller: Caller, rows: Source, _: str | None
+    ) -> list[RowResult]:
+        return await self._roles.change(caller, rows, RoleChange.REMOVE)
+
+
+def _as_rows(write: VersionWrite) -> Write:
+    """Return a way of writing versions whose results are those of rows."""
+
+    async def written(
+        caller: Caller, rows: Source, id_param: str | None
+    ) -> list[RowResult]:
+        results = await write(caller, rows, id_param)
+        return [_row_result(result) for result in results]
+
+    return written
+
+
+def _row_result(result: VersionResult) -> RowResult:
+    """Return the result of a row about a version as that of a row."""
+    named = None if result.document_id is None else str(result.document_id)
+    errors = () if result.error is None else (result.error,)
+    return RowResult(id=named, errors=errors)

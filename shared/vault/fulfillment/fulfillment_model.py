@@ -1,0 +1,138 @@
+"""Names the objects of responses, and describes a response package as its recipient is shown it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from shared.vault.components.document_model import DOCUMENT_ID, STEADY, SUPERSEDED
+from shared.vault.documents.document_store import VERSION_TABLE
+from shared.vault.documents.versions import LIFECYCLE, MAJOR, MINOR, Number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from asyncpg import Record
+
+    from shared.vault.components.registry import Registry
+    from shared.vault.storage.database import Connection
+
+REQUEST = "case_request__v"
+RESPONSE = "case_response__v"
+DOCUMENT = "fulfillment_document__v"
+TEMPLATE = "cover_letter_template__v"
+LINK = "response_package_link__v"
+EXPIRES = "expiration_date__v"
+
+PATH = "/ui/answers/"
+"""Where the pages of packages are; behind it stands the token."""
+MAX_DOCUMENTS = 50  # of one package
+
+VERSIONS_OF = f"""SELECT id, {DOCUMENT_ID} AS document_id, {MAJOR}, {MINOR}, {LIFECYCLE}, status__v,
+    {{expires}} AS expires FROM {VERSION_TABLE} WHERE {DOCUMENT_ID} = ANY($1::bigint[])"""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFile:
+    """A file of a package; ``served`` unless its document was withdrawn, has expired, or was deleted."""
+
+    position: int
+    name: str
+    filename: str
+    format: str
+    sha256: str
+    size: int
+    served: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ResponsePackage:
+    """A package as its recipient is shown it; one that is only previewed has no end."""
+
+    id: int
+    response: str
+    title: str
+    cover_letter: str
+    made: datetime
+    expires: datetime | None
+    files: Sequence[PackageFile]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVersion:
+    """A version of a document by the type of its state; ``expires`` is its last day."""
+
+    id: str
+    document_id: int
+    number: Number
+    state_type: str | None
+    expires: date | None
+
+    def valid(self, today: date) -> bool:
+        """Return whether the version is approved, or was until a newer one was, and has not expired."""
+        in_time = self.expires is None or self.expires >= today
+        return in_time and self.state_type in (STEADY, SUPERSEDED)
+
+
+def token_digest(token: str) -> bytes:
+    """Return the digest under which a link is stored."""
+    # Any text may stand in an address, also one that is not valid Unicode.
+    text = token.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).digest()
+
+
+def state_types(registry: Registry) -> Mapping[tuple[str, str], str | None]:
+    """Return the types of the states of documents, by lifecycle and state."""
+    lifecycles = registry.documents.lifecycles.values()
+    return {
+        (lifecycle.name, state.name): state.state_type
+        for lifecycle in lifecycles
+        for state in lifecycle.states.values()
+    }
+
+
+async def versions_of(
+    connection: Connection, registry: Registry, documents: Sequence[int]
+) -> list[DocumentVersion]:
+    """Return all versions of documents; none in a Vault without document types."""
+    versions = registry.documents.versions
+    if versions is None:
+        return []
+    # The field is the configuration's own, which may have dropped it.
+    expires = EXPIRES if EXPIRES in versions.fields else "NULL::date"
+    sql = VERSIONS_OF.format(expires=expires)
+    rows = await connection.fetch(sql, documents)
+    types = state_types(registry)
+    return [_version(row, types) for row in rows]
+
+
+def _version(
+    row: Record, types: Mapping[tuple[str, str], str | None]
+) -> DocumentVersion:
+    state_type = types.get((row[LIFECYCLE], row["status__v"]))
+    number = Number.of(row)
+    return DocumentVersion(
+        row["id"], row["document_id"], number, state_type, row["expires"]
+    )
+
+
+def served_versions(versions: Iterable[DocumentVersion], today: date) -> set[str]:
+    """Return the ids of the versions that recipients may still be shown.
+
+    A newer version takes nothing away from an older one that was approved. A document that is withdrawn, or has
+    expired, does: its newest version that is no draft counts for all of them.
+    """
+    # Drafts, and what is in a state that the configuration has lost since, decide nothing.
+    settled = [each for each in versions if each.number.minor == 0]
+    newest: dict[int, DocumentVersion] = {}
+    for each in settled:
+        latest = newest.get(each.document_id)
+        if latest is None or latest.number < each.number:
+            newest[each.document_id] = each
+    return {
+        each.id
+        for each in settled
+        if each.valid(today) and newest[each.document_id].valid(today)
+    }

@@ -1,0 +1,296 @@
+"""Makes response packages of Case Responses and their documents, and revokes them: named actions of the object."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.caller import on_behalf_of
+from shared.vault.access.permissions import Operation, require
+from shared.vault.audit import audit_entries as entries
+from shared.vault.audit.audit_entries import AuditAction
+from shared.vault.components.document_model import STEADY
+from shared.vault.errors import ApiError, VaultFault
+from shared.vault.fulfillment.fulfillment_model import (
+    DOCUMENT,
+    EXPIRES,
+    LINK,
+    MAX_DOCUMENTS,
+    PATH,
+    REQUEST,
+    RESPONSE,
+    served_versions,
+    token_digest,
+    versions_of,
+)
+from shared.vault.model.field_types import DOCUMENTS, table
+from shared.vault.records.named_actions import ActionContext, RowsRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from asyncpg import Record
+
+TOKEN_BYTES = 32
+DAYS = 30
+"""How long a link is open when nobody says otherwise."""
+RETURN = "return_to_crm"
+"""The entry action of a Case Request's states that tells its CRM what has become of it."""
+FILE_COLUMNS = ("filename", "format", "sha256")
+
+Step = Callable[[ActionContext, str], Awaitable[None]]
+"""What is done with one record."""
+
+# The documents that were chosen for a response, in their order, each once.
+CHOSEN = f"""SELECT name__v, document_id__v::bigint AS document_id, version_number__v AS number
+FROM {table(DOCUMENT)} WHERE case_response__v = $1 ORDER BY order__v, id LIMIT {MAX_DOCUMENTS + 1}"""
+RESPONSE_NOW = f"""SELECT r.case_request__v AS request, r.cover_letter__v AS letter, r.{EXPIRES} AS expires,
+    r.{LINK} AS link, q.name__v AS title, q.state__v AS state, q.{LINK} AS shown
+FROM {table(RESPONSE)} r JOIN {table(REQUEST)} q ON q.id = r.case_request__v WHERE r.id = $1"""
+# What people are to look at comes before the file that it was made of.
+FILES = """SELECT DISTINCT ON (f.version_id) f.version_id, f.filename, f.format, f.sha256
+FROM platform.document_file f WHERE f.version_id = ANY($1::text[]) AND f.rendition IN ('viewable_rendition__v', '')
+ORDER BY f.version_id, f.rendition DESC"""
+ADD = """INSERT INTO platform.response_package
+    (response_id, token_digest, title, cover_letter, made_by, expires_date)
+VALUES ($1, $2, $3, $4, $5, $6) RETURNING id"""
+ADD_FILES = """INSERT INTO platform.response_package_file
+    (package_id, position, document_id, version_id, name, filename, format, sha256)
+SELECT $1, u.* FROM unnest($2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) AS u"""
+REVOKE = """UPDATE platform.response_package SET revoked_date = now()
+WHERE response_id = $1 AND revoked_date IS NULL RETURNING id"""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A document of a response: the version that was chosen, and its file."""
+
+    name: str
+    document_id: int
+    version_id: str
+    file: Record
+
+
+class PackageMaking:
+    """Makes and revokes packages.
+
+    ``url`` is this Vault's address, ``most_days`` the longest that a link is open; ``repeat`` runs the entry actions of
+    a name once more, of the state that records are in.
+    """
+
+    def __init__(self, url: str, most_days: int, repeat: Step) -> None:
+        self._url = url
+        self._most_days = most_days
+        self._repeat = repeat
+
+    async def make(self, context: ActionContext) -> Mapping[str, ApiError]:
+        """Make a package of each response, and write its link to the response and to its Case Request."""
+        return await _each(context, self._make)
+
+    async def revoke(self, context: ActionContext) -> Mapping[str, ApiError]:
+        """Close the link of each response at once, and take it from the Case Request that shows it."""
+        return await _each(context, self._revoke)
+
+    async def _make(self, context: ActionContext, response: str) -> None:
+        """Make the package of a response.
+
+        :raises VaultFault: OPERATION_NOT_ALLOWED for a response that has one, or whose documents are not all approved;
+            INVALID_DATA for a day on which no link may end.
+        """
+        now = await _response(context, response)
+        if now["link"] is not None:
+            raise _refusal("The response has a package already; revoke it first")
+        require(context.caller, DOCUMENTS, Operation.READ)
+        expires = self._end(now["expires"], datetime.now(UTC).date())
+        chosen = await _chosen(context, response)
+        letter = now["letter"] or ""
+        if not chosen and not letter.strip():
+            raise _refusal("The package has neither a cover letter nor a document")
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        package = await context.connection.fetchval(
+            ADD,
+            response,
+            token_digest(token),
+            now["title"],
+            letter,
+            context.caller.user_id,
+            expires,
+        )
+        await context.connection.execute(ADD_FILES, package, *_columns(chosen))
+        link = f"{self._address()}{PATH}{token}"
+        last_day = (expires - timedelta(days=1)).date()
+        await _change(context, RESPONSE, response, {LINK: link, EXPIRES: last_day})
+        await self._show(context, now, link)
+        text = f"{len(chosen)} documents, until {last_day.isoformat()}"
+        await _note(context, AuditAction.MAKE_PACKAGE, response, text)
+
+    async def _revoke(self, context: ActionContext, response: str) -> None:
+        """Revoke the package of a response.
+
+        :raises VaultFault: OPERATION_NOT_ALLOWED when it has none.
+        """
+        now = await _response(context, response)
+        revoked = await context.connection.fetch(REVOKE, response)
+        if not revoked:
+            raise _refusal("The response has no package that is open")
+        await _change(context, RESPONSE, response, {LINK: None})
+        # The request may show the link of a later package, which stays.
+        if now["shown"] == now["link"]:
+            await self._show(context, now, None)
+        await _note(context, AuditAction.REVOKE_PACKAGE, response, "")
+
+    async def _show(
+        self, context: ActionContext, now: Record, link: str | None
+    ) -> None:
+        """Write the link of the package to the Case Request, and tell the CRM that it came from.
+
+        :raises VaultFault: when the record refuses it.
+        """
+        request = now["request"]
+        await _change(context, REQUEST, request, {LINK: link})
+        target = context.registry.objects[REQUEST]
+        there = replace(context, object=target, ids=[request], state=now["state"])
+        try:
+            await self._repeat(there, RETURN)
+        except RowsRefused as refusal:
+            # The ids are not those that this action was asked for: its caller could not leave them out.
+            error = next(iter(refusal.errors.values()))
+            raise VaultFault(error.type, error.message) from refusal
+
+    def _address(self) -> str:
+        """Return the address of this Vault.
+
+        :raises VaultFault: OPERATION_NOT_ALLOWED when it was not set.
+        """
+        if not self._url:
+            raise _refusal(
+                "This Vault does not know its address for people: VAULT_PUBLIC_URL is not set"
+            )
+        return self._url.rstrip("/")
+
+    def _end(self, wanted: date | None, today: date) -> datetime:
+        """Return when a link ends: with its last day, in UTC.
+
+        :raises VaultFault: INVALID_DATA when that day is past, or too far away.
+        """
+        last = today + timedelta(days=self._most_days)
+        day = wanted or min(last, today + timedelta(days=DAYS))
+        if not today <= day <= last:
+            days = f"{today.isoformat()} to {last.isoformat()}"
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"The link of a package expires from {days}"
+            )
+        following = day + timedelta(days=1)
+        return datetime.combine(following, time(), UTC)
+
+
+async def _each(context: ActionContext, carry_out: Step) -> dict[str, ApiError]:
+    """Carry a step out for each record; return the errors of those that are refused."""
+    errors: dict[str, ApiError] = {}
+    for record_id in context.ids:
+        try:
+            async with context.connection.transaction():
+                await carry_out(context, record_id)
+        except VaultFault as fault:
+            errors[record_id] = fault.error
+    return errors
+
+
+async def _response(context: ActionContext, response: str) -> Record:
+    """Return a response with what its Case Request has now, for callers who may edit both.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS.
+    """
+    require(context.caller, REQUEST, Operation.EDIT)
+    row = await context.connection.fetchrow(RESPONSE_NOW, response)
+    if row is None:
+        raise AssertionError  # the action has locked it, and its parent is required
+    return row
+
+
+async def _chosen(context: ActionContext, response: str) -> list[Chosen]:
+    """Return the documents of a response in their order.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED for too many, and for one that is not approved now, or has no file.
+    """
+    rows = await context.connection.fetch(CHOSEN, response)
+    if len(rows) > MAX_DOCUMENTS:
+        raise _refusal(f"A package has at most {MAX_DOCUMENTS} documents")
+    documents = [row["document_id"] for row in rows]
+    versions = await versions_of(context.connection, context.registry, documents)
+    today = datetime.now(UTC).date()
+    served = served_versions(versions, today)
+    steady = {each.id for each in versions if each.state_type == STEADY}
+    ids = [_version_id(row) for row in rows]
+    files = await context.connection.fetch(FILES, ids)
+    by_version = {row["version_id"]: row for row in files}
+    chosen = []
+    for row, version in zip(rows, ids, strict=True):
+        name = f"[{row['name__v']}], version {row['number']},"
+        if version not in served & steady:
+            raise _refusal(f"{name} is not approved, or not any more")
+        if version not in by_version:
+            raise _refusal(f"{name} has no file")
+        file = by_version[version]
+        chosen.append(Chosen(row["name__v"], row["document_id"], version, file))
+    return chosen
+
+
+def _version_id(row: Record) -> str:
+    """Return the id of the version that a Fulfillment Document names."""
+    number = str(row["number"]).replace(".", "_")
+    return f"{row['document_id']}_{number}"
+
+
+def _columns(chosen: Sequence[Chosen]) -> list[list[object]]:
+    """Return the files of a package as columns of their table."""
+    return [
+        list(range(1, len(chosen) + 1)),
+        [each.document_id for each in chosen],
+        [each.version_id for each in chosen],
+        [each.name for each in chosen],
+        *([each.file[name] for each in chosen] for name in FILE_COLUMNS),
+    ]
+
+
+async def _change(
+    context: ActionContext,
+    object_name: str,
+    record_id: str,
+    changes: Mapping[str, object],
+) -> None:
+    """Set values on a record, of fields that people may not edit among them.
+
+    :raises VaultFault: when the record refuses them.
+    """
+    target = context.registry.objects[object_name]
+    caller = on_behalf_of(context.caller)
+    (result,) = await context.records.change_in(
+        context.connection, caller, target, [record_id], {}, changes
+    )
+    if result.errors:
+        error = result.errors[0]
+        raise VaultFault(error.type, error.message)
+
+
+async def _note(
+    context: ActionContext, action: AuditAction, response: str, text: str
+) -> None:
+    """Write what became of a response's package to the audit trail."""
+    await entries.records_noted(
+        context.connection,
+        context.registry,
+        context.caller,
+        action,
+        RESPONSE,
+        [response],
+        text,
+    )
+
+
+def _refusal(message: str) -> VaultFault:
+    return VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)

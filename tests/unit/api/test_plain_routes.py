@@ -1,0 +1,135 @@
+"""Which calls are served without the framework's general treatment of parameters, and by which route."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import aiohttp
+import orjson
+import pytest
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from starlette.responses import PlainTextResponse, Response
+from yarl import URL
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.api.plain_routes import PlainRoutes
+from shared.vault.errors import VaultFault
+from tests.unit.runtime.serving import serving
+
+router = APIRouter(prefix="/api/{version:vault_version}")
+other = APIRouter(prefix="/api/{version:vault_version}")
+
+
+def shown(request: Request, *values: object) -> Response:
+    # The framework's router leaves its mark in the scope of what it serves.
+    by = "router" if "router" in request.scope else "plain"
+    return PlainTextResponse(":".join(map(str, (by, *values))))
+
+
+async def who(request: Request) -> str:
+    return request.headers.get("authorization", "nobody")
+
+
+async def admitted(name: Annotated[str, Depends(who)], object_name: str) -> str:
+    if object_name == "shut__v":
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, "not for you")
+    return name
+
+
+Named = Annotated[str, Depends(admitted)]
+
+
+@other.delete("/{object_name}/roles")
+async def roles(request: Request, object_name: str) -> Response:
+    return shown(request, "roles", object_name)
+
+
+@router.get("/{object_name}/{record_id}")
+async def record(
+    request: Request, name: Named, object_name: str, record_id: str
+) -> Response:
+    return shown(request, name, object_name, record_id)
+
+
+@router.delete("/{object_name}/{record_id}")
+async def delete(request: Request, object_name: str, record_id: str) -> Response:
+    return shown(request, "record", object_name, record_id)
+
+
+@router.post("/{object_name}")
+async def upsert(
+    request: Request,
+    object_name: str,
+    key: Annotated[str | None, Query(alias="idParam")] = None,
+) -> Response:
+    return shown(request, object_name, key)
+
+
+@router.get("/{object_name}")
+async def listed(request: Request, object_name: str, limit: int = 5) -> Response:
+    return shown(request, object_name, limit)
+
+
+@router.put("/{object_name}")
+async def twice(
+    request: Request, one: Annotated[str, Depends(who)], two: Named, object_name: str
+) -> Response:
+    return shown(request, one, two, object_name)
+
+
+@router.get("/files/x/{path:path}")
+async def file(request: Request, path: str) -> Response:
+    return shown(request, path)
+
+
+@router.get("/plain/y/z")
+def outside_the_loop(request: Request) -> Response:
+    return shown(request)
+
+
+def application() -> FastAPI:
+    app = FastAPI(redirect_slashes=False)
+    app.include_router(other)
+    app.include_router(router)
+    app.add_middleware(PlainRoutes, routes=[*other.routes, *router.routes])
+    return app
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "answer"),
+    [
+        ("GET", "/a__v/V1", "plain:nobody:a__v:V1"),
+        ("GET", "/a__v/V%2F1", "404"),
+        ("GET", "/a__v/", "404"),
+        ("DELETE", "/a__v/V1", "plain:record:a__v:V1"),
+        ("DELETE", "/a__v/roles", "plain:roles:a__v"),
+        ("POST", "/a__v", "plain:a__v:None"),
+        ("POST", "/a__v?idParam=x&idParam=y%20z", "plain:a__v:y z"),
+        ("GET", "/a__v", "router:a__v:5"),
+        ("GET", "/a__v?limit=7", "router:a__v:7"),
+        ("GET", "/a__v?limit=x", "422"),
+        ("PUT", "/a__v", "router:nobody:nobody:a__v"),
+        ("GET", "/files/x/a/b", "router:a/b"),
+        ("GET", "/plain/y/z", "router"),
+        ("PATCH", "/a__v", "405"),
+        ("GET", "/a/b/c/d", "404"),
+    ],
+)
+async def test_who_serves_a_call(method: str, path: str, answer: str) -> None:
+    async with serving(application()) as url, aiohttp.ClientSession() as client:
+        address = URL(f"{url}/api/v25.1{path}", encoded=True)
+        async with client.request(method, address) as answered:
+            text = await answered.text()
+    status = answered.status
+    assert (text if status == 200 else str(status)) == answer
+
+
+async def test_a_refusal_is_an_envelope() -> None:
+    async with (
+        serving(application()) as url,
+        aiohttp.ClientSession(url) as client,
+        client.get("/api/v25.1/shut__v/V1") as answered,
+    ):
+        body = orjson.loads(await answered.read())
+    assert body["responseStatus"] == "FAILURE"
+    assert body["errors"][0]["type"] == "INSUFFICIENT_ACCESS"
