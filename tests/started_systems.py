@@ -74,7 +74,7 @@ class _Kept:
         if postgres.account:
             postgres.account.own(data)
         into = data / "data"
-        arguments = [
+        arguments: list[str | Path] = [
             binaries / "pg_basebackup",
             f"--dbname={postgres.dsn}",
             f"--pgdata={into}",

@@ -223,13 +223,10 @@ class Transport:
         if self._session is not None:
             return self._session
         connector = aiohttp.TCPConnector(
-            limit=self._concurrency,
-            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            limit=self._concurrency, keepalive_timeout=KEEP_ALIVE_SECONDS
         )
-        timeout = aiohttp.ClientTimeout(
-            total=self._timeout,
-            sock_connect=min(CONNECT_SECONDS, self._timeout),
-        )
+        connecting = min(CONNECT_SECONDS, self._timeout)
+        timeout = aiohttp.ClientTimeout(total=self._timeout, sock_connect=connecting)
         headers = {
             "Accept": "application/json",
             # A few compressed bytes may stand for any number of others.
@@ -372,7 +369,7 @@ class SignedInCalls:
         try:
             return await send(session)
         except VaultRefused as error:
-            if not _is_over(error):
+            if error.type != ErrorType.INVALID_SESSION_ID:
                 raise
         # Refused before anything was done, so that a write may be repeated too.
         renewed = await self._sign_in.session(expired=session)
@@ -389,11 +386,6 @@ def path_part(name: str) -> str:
         message = "a name in the address is empty or consists of dots"
         raise VaultRefused(ErrorType.MALFORMED_URL, message)
     return quote(name, safe="")
-
-
-def _is_over(error: VaultRefused) -> bool:
-    """Return whether an error says that the session is over, and nothing else was wrong."""
-    return error.type == ErrorType.INVALID_SESSION_ID
 
 
 def _read_session(answer: Row) -> Session:

@@ -31,8 +31,13 @@ Solve = Callable[[Request], Awaitable[Any]]
 class _Parameter(Protocol):
     """What the framework knows of a parameter of a path or an address."""
 
-    name: str
-    alias: str
+    @property
+    def name(self) -> str:
+        """Return the name that it has in the function."""
+
+    @property
+    def alias(self) -> str:
+        """Return the name that it has in the call."""
 
     @property
     def field_info(self) -> Any:
@@ -68,7 +73,7 @@ class PlainRoutes:
         self._found: dict[tuple[str, int], list[_Served]] = defaultdict(list)
         for each in served:
             of = lengths if each.segments is None else {each.segments}
-            for method in each.route.methods:
+            for method in each.route.methods or ():
                 for length in of:
                     self._found[method, length].append(each)
 

@@ -389,9 +389,7 @@ async def _write_emptied(
 
 
 def _referring(
-    registry: Registry,
-    object_name: str,
-    deletion: RelationshipDeletion,
+    registry: Registry, object_name: str, deletion: RelationshipDeletion
 ) -> Iterator[tuple[str, Field]]:
     """Yield the fields that refer to an object with this rule for its deletion, each with its own object."""
     for other in registry.objects.values():

@@ -86,9 +86,7 @@ class DocumentService:
         self._vault_id = vault_id
 
     def model(
-        self,
-        caller: Caller,
-        operation: Operation,
+        self, caller: Caller, operation: Operation
     ) -> tuple[DocumentModel, VaultObject]:
         """Return the model of documents, and the object of their versions.
 
@@ -243,13 +241,7 @@ class DocumentService:
             lines: Sequence[AuditLine] = ()
             if place.number is None:
                 deleted = str(place.document_id)
-                await forget_lock(connection, place.document_id)
-                await connection.execute(store.DELETE_EVENTS, place.document_id)
-                await relationships.forget_document(
-                    connection, caller, place.document_id
-                )
-                await forget_roles(connection, [DOCUMENTS], [deleted])
-                await forget_attachments(connection, [DOCUMENTS], [deleted])
+                await self._forget(connection, caller, place.document_id)
             elif len(ids) == 1:
                 raise VaultFault(
                     ErrorType.OPERATION_NOT_ALLOWED,
@@ -272,10 +264,17 @@ class DocumentService:
 
         await self._records.carry_out(work, VERSIONS)
 
+    @staticmethod
+    async def _forget(connection: Connection, caller: Caller, document: int) -> None:
+        """Forget what belongs to a document as a whole."""
+        await forget_lock(connection, document)
+        await connection.execute(store.DELETE_EVENTS, document)
+        await relationships.forget_document(connection, caller, document)
+        await forget_roles(connection, [DOCUMENTS], [str(document)])
+        await forget_attachments(connection, [DOCUMENTS], [str(document)])
+
     async def state(
-        self,
-        caller: Caller,
-        place: Place,
+        self, caller: Caller, place: Place
     ) -> tuple[Lifecycle, LifecycleState]:
         """Return the lifecycle of a version, and the state that it is in.
 
@@ -286,12 +285,7 @@ class DocumentService:
             version = await store.locked(connection, versions, place)
         return state_of(model, version)
 
-    async def run_action(
-        self,
-        caller: Caller,
-        place: Place,
-        action_name: str,
-    ) -> None:
+    async def run_action(self, caller: Caller, place: Place, action_name: str) -> None:
         """Run a user action of a version's state.
 
         A draft that becomes steady is the next major version, and supersedes those that were steady before.
@@ -341,11 +335,7 @@ class DocumentService:
             error = next(iter(refusal.errors.values()))
             raise VaultFault(error.type, error.message) from refusal
 
-    async def writing(
-        self,
-        connection: Connection,
-        caller: Caller,
-    ) -> Writing:
+    async def writing(self, connection: Connection, caller: Caller) -> Writing:
         """Return the Vault, user and time that are stored with versions written now."""
         now = await moment(connection)
         return Writing(self._vault_id, caller.user_id, now)

@@ -199,8 +199,13 @@ async def body_of(api: Api, method: str, path: str, **options: Any) -> str:
         method, api.url + url, headers=headers, **options
     ) as answer:
         content = await answer.read()
+    return str(answer.headers) + unpacked(content)
+
+
+def unpacked(content: bytes) -> str:
+    """The bytes of an answer as text, what is packed in them too."""
     if content.startswith(b"PK\x03\x04"):
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             parts = [name.encode() + packed.read(name) for name in packed.namelist()]
         content = b"\n".join(parts)
-    return str(answer.headers) + content.decode(errors="replace")
+    return content.decode(errors="replace")

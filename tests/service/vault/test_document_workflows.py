@@ -227,8 +227,8 @@ async def test_what_a_start_takes(
     admin: Api, reviewer: Reviewer, contents: str, fields: dict[str, str], error: str
 ) -> None:
     document_id = await created(admin)
-    levels = {"type__v": "promotion__c", "lifecycle__v": "short__c"}
-    short = await created(admin, None, **levels)
+    levels: dict[str, Any] = {"type__v": "promotion__c", "lifecycle__v": "short__c"}
+    short = await created(admin, **levels)
     places = {"id": document_id, "short": short}
     sent = {name: value.format(**places) for name, value in fields.items()}
     answer = await start(admin, reviewer.id, contents.format(**places), **sent)

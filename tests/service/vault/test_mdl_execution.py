@@ -258,6 +258,27 @@ async def test_object_types_as_configuration(admin: Api) -> None:
     ).error == "INVALID_DATA"
 
 
+OBJECT_OF_OTHERS = """
+RECREATE Object tambourine__c (label('Tambourine'), label_plural('Tambourines'), allow_types(false),
+  Field player__c (label('Player'), type('ObjectReference'), object('user__sys')),
+  Field profile__c (label('Profile'), type('ObjectReference'), object('security_profile__sys')));
+RECREATE Objecttype tambourine__c.base__v (label('Base Tambourine'), Typefield name__v (required(true)));
+"""
+
+
+async def test_an_object_as_other_vaults_export_it_takes_records(admin: Api) -> None:
+    answer = await executed(admin, OBJECT_OF_OTHERS)
+    (warning,) = answer.body["statement_execution"][0]["warnings"]
+    assert "Field profile__c object" in warning["message"]
+    me = (await admin.get("/objects/users/me")).body["users"][0]["user"]
+    rows = [{"name__v": "One", "player__c": str(me["id"])}]
+    await admin.post("/vobjects/tambourine__c", json=rows)
+    found = await admin.query("SELECT player__cr.username__sys FROM tambourine__c")
+    assert found.data == [{"player__cr.username__sys": me["user_name__v"]}]
+    # No record has a type that it could lose.
+    await executed(admin, "DROP Objecttype tambourine__c.base__v;")
+
+
 async def test_component_types_that_are_kept_are_listed_too(integration: Api) -> None:
     types = {t["name"]: t for t in (await integration.get("/metadata/components")).data}
     assert types["Pagelayout"]["class"] == "metadata"

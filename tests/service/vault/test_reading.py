@@ -25,6 +25,7 @@ from tests.service.vault.planting import (
     Planted,
     body_of,
     planted,
+    unpacked,
 )
 from tests.service.vault.profiles import (
     execute,
@@ -172,7 +173,8 @@ async def found_on_pages(url: str, username: str, garden: Planted) -> Found:
         for method, door in calls(PAGE_DOORS):
             address = f"{url}/ui{garden.path(door.path)}"
             async with visitor._http.request(method, address) as answer:
-                found[method, door] = markers(await answer.text())
+                content = await answer.read()
+                found[method, door] = markers(unpacked(content))
     return found
 
 

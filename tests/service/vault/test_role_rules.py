@@ -161,11 +161,9 @@ async def test_rules_fill_the_roles_of_new_documents(admin: Api, ruled: Ruled) -
     )
     answer = await admin.post(RULES, data=csv, headers={"Content-Type": "text/csv"})
     assert answer.data == [{"responseStatus": "SUCCESS"}], answer.text
-    levels = {"type__v": "ruled__c", "lifecycle__v": CONTENT}
-    plain = await created(admin, None, **levels)
-    with_product = await created(
-        admin, None, **levels, ruled_products__c=ruled.product_id
-    )
+    levels: dict[str, Any] = {"type__v": "ruled__c", "lifecycle__v": CONTENT}
+    plain = await created(admin, **levels)
+    with_product = await created(admin, **levels, ruled_products__c=ruled.product_id)
     batch = await admin.post(
         f"{DOCUMENTS}/batch",
         json=[
