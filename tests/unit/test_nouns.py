@@ -206,6 +206,7 @@ UNDECIDED = frozenset(
         "cookies.NoteKind",
         "documents.DraftContent",
         "documents.VersionScope",
+        "document_tokens.DownloadOption",
         "envelope.ReconciliationEvent",
         "envelope.RunEvent",
         "error_types.ErrorType",

@@ -130,11 +130,7 @@ def _may_read_trail(profile: SecurityProfile, trail: AuditTrail) -> bool:
             assert_never(trail)
 
 
-def may(
-    caller: Caller,
-    object_name: str,
-    operation: Operation,
-) -> bool:
+def may(caller: Caller, object_name: str, operation: Operation) -> bool:
     """Return whether the caller may do the operation on the records of an object."""
     match operation:
         case Operation.CREATE | Operation.EDIT | Operation.DELETE:
@@ -159,11 +155,7 @@ def profile_reads(profile: SecurityProfile) -> Callable[[str], bool]:
     return lambda object_name: Operation.READ in allowed(profile, object_name)
 
 
-def require(
-    caller: Caller,
-    object_name: str,
-    operation: Operation,
-) -> None:
+def require(caller: Caller, object_name: str, operation: Operation) -> None:
     """Check that the caller may do this with the records of an object.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when not.

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.admin.rendering import render
 from shared.vault.api.file_body import archive_response, file_response
 from shared.vault.api.request_context import address_of, vault_of
+from shared.vault.documents.document_store import Place
+from shared.vault.documents.versions import Number
+from shared.vault.errors import VaultFault
 from shared.vault.fulfillment.fulfillment_model import MAX_DOCUMENTS, PATH
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
+    from shared.vault.admin.visit import Visit
+    from shared.vault.documents.document_content import StoredFile
     from shared.vault.fulfillment.fulfillment_model import ResponsePackage
 
 router = APIRouter(prefix="/answers")
@@ -29,6 +35,8 @@ SHOWN = frozenset(
 # Search engines keep nothing of a package whose link somebody has published.
 UNLISTED = {"X-Robots-Tag": "noindex, nofollow, noarchive"}
 ARCHIVE = "Response package.zip"
+VIEWABLE = "viewable_rendition__v"
+SOURCE = ""
 
 Position = Annotated[int, Path(ge=1, le=MAX_DOCUMENTS)]
 
@@ -88,6 +96,19 @@ def sent(content: AsyncIterator[bytes], name: str, size: int, format_: str) -> R
         shown = header.replace("attachment", "inline", 1)
         response.headers["Content-Disposition"] = shown
     return response
+
+
+async def viewable_file(visit: Visit, row: Mapping[str, Any]) -> StoredFile:
+    """Return the file of a chosen document that people are to look at."""
+    files = visit.vault.document_files
+    major, _, minor = str(row["version_number__v"]).partition(".")
+    if not (major + minor).isdecimal():
+        raise VaultFault(ErrorType.INVALID_DATA, "The version of a document is 1.0")
+    number = Number(int(major), int(minor))
+    place = Place(int(row["document_id__v"]), number)
+    renditions = await files.renditions(visit.caller, place)
+    rendition = VIEWABLE if VIEWABLE in renditions else SOURCE
+    return await files.file(visit.caller, place, rendition)
 
 
 async def _found(request: Request, token: str) -> ResponsePackage | None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -16,12 +16,17 @@ from shared.vault.access.caller import on_behalf_of
 from shared.vault.access.permissions import Operation
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import MAX_SEARCH, Row, find, listed, selected
-from shared.vault.admin.recipient_pages import SHOWN, Position, page, sent
+from shared.vault.admin.recipient_pages import (
+    SHOWN,
+    Position,
+    page,
+    sent,
+    viewable_file,
+)
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import object_of, record_of
 from shared.vault.admin.visit import Visit, Visiting
-from shared.vault.documents.document_store import Place
-from shared.vault.documents.versions import MAJOR, MINOR, Number
+from shared.vault.documents.versions import MAJOR, MINOR
 from shared.vault.errors import VaultFault
 from shared.vault.fulfillment.fulfillment_model import (
     DOCUMENT,
@@ -41,18 +46,13 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.admin.showing import Shown
-    from shared.vault.documents.document_content import StoredFile
     from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix="/responses/{record_id}")
 
 FOUND = 20  # documents of a search
 ACTION = f"Objectaction.{RESPONSE}."
-MADE = (
-    "The package is made. Its link is in the Case Request, from where Vault CRM has it."
-)
-VIEWABLE = "viewable_rendition__v"
-SOURCE = ""
+MADE = "The package is made. Its link is in the Case Request and goes to Vault CRM."
 
 
 class Step(StrEnum):
@@ -98,7 +98,7 @@ async def preview(visit: Visiting, record_id: str) -> Response:
     draft = await _draft(visit, record_id)
     files = []
     for number, row in enumerate(draft.documents, 1):
-        stored = await _stored(visit, row)
+        stored = await viewable_file(visit, row)
         names = (str(row["name__v"]), stored.filename, stored.format)
         content = stored.content
         files.append(PackageFile(number, *names, content.sha256, content.size))
@@ -116,7 +116,7 @@ async def document(visit: Visiting, record_id: str, position: Position) -> Respo
     draft = await _draft(visit, record_id)
     if position > len(draft.documents):
         raise VaultFault(ErrorType.INVALID_DATA, "The response has no such document")
-    stored = await _stored(visit, draft.documents[position - 1])
+    stored = await viewable_file(visit, draft.documents[position - 1])
     content = visit.vault.document_files.bytes_of(stored)
     return sent(content, stored.filename, stored.content.size, stored.format)
 
@@ -372,19 +372,6 @@ async def _update(
     row = {"id": response, **changes}
     (result,) = await visit.vault.records.update(visit.caller, RESPONSE, [row])
     return result
-
-
-async def _stored(visit: Visit, row: Mapping[str, Any]) -> StoredFile:
-    """Return the file of a chosen document that people are to look at."""
-    files = visit.vault.document_files
-    major, _, minor = str(row["version_number__v"]).partition(".")
-    if not (major + minor).isdecimal():
-        raise VaultFault(ErrorType.INVALID_DATA, "The version of a document is 1.0")
-    number = Number(int(major), int(minor))
-    place = Place(int(row["document_id__v"]), number)
-    renditions = await files.renditions(visit.caller, place)
-    rendition = VIEWABLE if VIEWABLE in renditions else SOURCE
-    return await files.file(visit.caller, place, rendition)
 
 
 def _place(ids: list[str], document_id: str) -> int:

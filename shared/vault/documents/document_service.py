@@ -20,7 +20,6 @@ from shared.vault.documents.document_locks import (
 )
 from shared.vault.documents.document_role_rules import fill_document_roles
 from shared.vault.documents.document_states import (
-    AuditLine,
     becomes_steady,
     make_steady,
     offered,
@@ -31,6 +30,7 @@ from shared.vault.documents.unchanged_fields import without_unchanged
 from shared.vault.documents.versions import (
     CHOSEN,
     LIFECYCLE,
+    AuditLine,
     Number,
     Writing,
     beginning_of,

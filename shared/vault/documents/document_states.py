@@ -9,7 +9,7 @@ from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, STEADY, SUPERSEDED
 from shared.vault.documents import document_store as store
 from shared.vault.documents import relationship_store as relationships
-from shared.vault.documents.versions import LIFECYCLE, Number, version_id
+from shared.vault.documents.versions import LIFECYCLE, AuditLine, Number, version_id
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
         UserAction,
     )
     from shared.vault.storage.database import Connection
-
-AuditLine = tuple[str, object, object]
-"""A field, its value before a change, and its value after it."""
 
 
 def state_of(model: DocumentModel, version: Record) -> tuple[Lifecycle, LifecycleState]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.documents.document_states import AuditLine
+    from shared.vault.documents.versions import AuditLine
     from shared.vault.storage.database import Connection
 
 GONE = "RETURNING id, relationship_type, source_id, target_id"

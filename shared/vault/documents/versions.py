@@ -35,6 +35,9 @@ SUPPRESS_RENDITION = "suppressRendition"
 CHOSEN = frozenset((*LEVELS, LIFECYCLE, *NUMBERS, *SHORT_NUMBERS, SUPPRESS_RENDITION))
 """What is chosen when a document is created, beside the fields that can be changed."""
 
+AuditLine = tuple[str, object, object]
+"""A field, its value before a change, and its value after it."""
+
 MAX_NUMBER = 9999
 DEFAULT_NUMBER_FORMAT = "VV-{#####}"
 

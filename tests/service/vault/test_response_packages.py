@@ -78,7 +78,7 @@ async def made(api: Api, admin: Api, names: list[str], letter: str = "") -> str:
     link = (await record(admin, "case_request__v", request.id))[
         "response_package_link__v"
     ]
-    assert link.startswith("https://medical.vault.example/ui/packages/")
+    assert link.startswith("https://medical.vault.example/ui/answers/")
     path = urlsplit(link).path
     return str(path)
 
@@ -125,7 +125,7 @@ async def test_a_package_is_put_together_and_opened_without_an_account(
         assert (await agent.open(page.links[first])).body == first.encode()
         page = await agent.press(await agent.open(at), "Make the package")
         assert "The package is made." in page.text
-        link = next(each for each in page.links if "/ui/packages/" in each)
+        link = next(each for each in page.links if "/ui/answers/" in each)
     await is_served(api, str(urlsplit(link).path), first, second)
 
 
@@ -165,7 +165,7 @@ async def test_who_has_no_open_link_is_told_nothing(
     revoked = await made(api, admin, [], "Dear all")
     expired = await made(api, admin, [], "Dear all")
     deleted = await made(api, admin, [], "Dear all")
-    never = f"/ui/packages/{'A' * 43}"
+    never = f"/ui/answers/{'A' * 43}"
     odd = "/ui/answers/%00%ff"
     rows = await admin.query(
         "SELECT id, response_package_link__v FROM case_response__v"

@@ -96,7 +96,7 @@ def test_where_is_understood(criteria: str, text: str) -> None:
     ("change", "error"),
     [
         ({"object_type": None}, ErrorType.PARAMETER_REQUIRED),
-        ({"object_type": "documents__v"}, ErrorType.OPERATION_NOT_ALLOWED),
+        ({"object_type": "binders__v"}, ErrorType.OPERATION_NOT_ALLOWED),
         ({"object": ""}, ErrorType.PARAMETER_REQUIRED),
         ({"object": "account__v; DROP"}, ErrorType.INVALID_DATA),
         ({"action": "replace"}, ErrorType.INVALID_DATA),

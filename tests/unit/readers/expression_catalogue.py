@@ -104,7 +104,11 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
 """By module and name, the methods by which each is applied."""
 
 CONSTRAINTS = frozenset(
-    {"shared.vault.api.records:ComponentName", "shared.vault.api.users:UserId"}
+    {
+        "shared.vault.admin.user_pages:UserId",
+        "shared.vault.api.records:ComponentName",
+        "shared.vault.api.users:UserId",
+    }
 )
 """Patterns of annotations: pydantic runs them with an engine that is linear for every expression."""
 
