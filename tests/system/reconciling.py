@@ -116,5 +116,5 @@ async def assert_clean(
         if not found.among(records):
             break
         found = await reconciled(client, connection=connection)
-    assert found.among(records) == set()
+    assert found.among(records) == set(), found
     return found

@@ -228,15 +228,14 @@ async def reference_options(
 ) -> tuple[tuple[str, str], ...] | None:
     """Return ids and names of the records to which a field may refer; None when they are many, or not to be read.
 
-    Active users are named to everybody, as those to whom work is given.
+    Active users are named to their colleagues, who give them work without reading their records.
     """
     referenced = visit.registry.objects.get(field.object or "")
     if referenced is None:
         return None
     if not _reads(visit, referenced.name):
-        if referenced.name != USER:
-            return None
-        return tuple((str(n), name) for n, name in await colleagues(visit))
+        known = await colleagues(visit) if referenced.name == USER else []
+        return tuple((str(n), name) for n, name in known) or None
     statement = f"SELECT id, name__v FROM {referenced.name} ORDER BY name__v"
     found = await listed(visit, statement, size=MAX_OPTIONS, counted=False)
     if found.more:

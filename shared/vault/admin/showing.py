@@ -210,7 +210,10 @@ async def people(visit: Visit, target: VaultObject) -> Mapping[str, str]:
 
 
 async def colleagues(visit: Visit) -> list[tuple[int, str]]:
-    """Return ids and names of active users, whom anybody may see whose records have work for them."""
+    """Return ids and names of active users to one who shares the work of this Vault's desk with them; else none."""
+    desk = visit.vault.definition.desk
+    if desk is None or not may(visit.caller, desk.object, Operation.EDIT):
+        return []
     return await visit.vault.workflow_lists.colleagues()
 
 

@@ -108,9 +108,10 @@ class PlainRoutes:
 
 
 def _served(route: APIRoute) -> _Served:
-    # What is converted, or made an answer of, is the framework's to do.
+    # What is converted or made an answer of is the framework's to do, and what a class of routes adds is that class's.
     own = route.response_field or any(map(_converts, route.param_convertors.values()))
-    return _Served(route, None if own else _solver(route.dependant, set()))
+    others = bool(own) or type(route) is not APIRoute
+    return _Served(route, None if others else _solver(route.dependant, set()))
 
 
 def _converts(convertor: Convertor[Any]) -> bool:

@@ -310,7 +310,6 @@ async def test_what_it_may_ask_for_in_vain(client: JavaClient) -> None:
         ("POST", "/objects/vault/actions/configreport"),
         ("GET", "/objects/sandbox"),
         ("GET", "/logs/code/debug"),
-        ("GET", "/services/loader/1/tasks/1/results/renditions"),
         ("PUT", "/code/com.example.Thing/enable"),
     ):
         refused = await client.send(

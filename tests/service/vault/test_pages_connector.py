@@ -131,8 +131,8 @@ async def test_the_connector_is_asked_in_the_visitors_session_alone(
     [
         (None, "The connector does not answer"),
         (("INSUFFICIENT_ACCESS", "No permission."), "INSUFFICIENT_ACCESS"),
-        (("INVALID_SESSION_ID", "Ended."), "INSUFFICIENT_ACCESS Ended."),
-        (("OF_A_LATER_VERSION", "New."), "UNEXPECTED_ERROR New."),
+        (("INVALID_SESSION_ID", "Ended."), "Ended. INSUFFICIENT_ACCESS"),
+        (("OF_A_LATER_VERSION", "New."), "New. UNEXPECTED_ERROR"),
     ],
 )
 async def test_without_an_answer_the_page_says_what_to_do(
@@ -193,7 +193,10 @@ async def test_without_a_session_of_the_other_vault_nothing_of_its_records_is_as
 ) -> None:
     page = await visitor.open(missing_rows)
     assert page.status == 200
-    assert f"(Vault {REMOTE})" in page.text and "Sign in to" in page.text
+    assert (
+        f"(Vault {REMOTE})" in page.text
+        and "sign in to it in this browser" in page.text
+    )
     assert connector.asked == []
 
 

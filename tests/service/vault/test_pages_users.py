@@ -203,7 +203,7 @@ async def test_a_profile_says_in_words_what_it_allows(api: Api) -> None:
     async with browser(api.url, "admin") as visitor:
         page = await visitor.open("/ui/profiles/business_user__v")
         assert "Read, create, edit" in page.text and "Look up accounts" in page.text
-        assert "Pages in the menu Home, Records, Tasks, Jobs" in page.text
+        assert "Pages in the menu Home, Records, Documents, Tasks, Jobs" in page.text
         # What every Vault has cannot be changed.
         assert "Edit" not in page.links
         assert (await visitor.open("/ui/profiles/business_user__v/edit")).status == 400

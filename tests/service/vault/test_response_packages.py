@@ -60,7 +60,7 @@ async def approved(admin: Api, name: str, filename: str = "leaflet.pdf") -> int:
 
 
 async def add(agent: Browser, path: str, name: str) -> Page:
-    page = await agent.press(await agent.open(path), "Find", words=name)
+    page = await agent.press(await agent.open(path), "Find Documents", words=name)
     return await agent.press(page, "Add")
 
 
@@ -98,7 +98,7 @@ async def test_a_package_is_put_together_and_opened_without_an_account(
         page = await add(agent, page.path, second)
         at = page.path
         # A document is in a response once, and may be taken out again.
-        page = await agent.press(await agent.open(at), "Find", words=second)
+        page = await agent.press(await agent.open(at), "Find Documents", words=second)
         assert "Chosen" in page.text
         assert not any("Add" in each.labels for each in page.forms)
         third = f"Third {key()}"

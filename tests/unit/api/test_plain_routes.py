@@ -8,6 +8,7 @@ import aiohttp
 import orjson
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi.routing import APIRoute
 from starlette.responses import PlainTextResponse, Response
 from yarl import URL
 
@@ -87,11 +88,25 @@ def outside_the_loop(request: Request) -> Response:
     return shown(request)
 
 
+class OwnFaults(APIRoute):
+    """A class of routes, which answers some faults itself."""
+
+
+own = APIRouter(prefix="/api/{version:vault_version}/own", route_class=OwnFaults)
+
+
+@own.get("/{name}/of/{record_id}")
+async def of_a_class(request: Request, name: str, record_id: str) -> Response:
+    return shown(request, name, record_id)
+
+
 def application() -> FastAPI:
     app = FastAPI(redirect_slashes=False)
     app.include_router(other)
     app.include_router(router)
-    app.add_middleware(PlainRoutes, routes=[*other.routes, *router.routes])
+    app.include_router(own)
+    routes = [*other.routes, *router.routes, *own.routes]
+    app.add_middleware(PlainRoutes, routes=routes)
     return app
 
 
@@ -111,6 +126,7 @@ def application() -> FastAPI:
         ("PUT", "/a__v", "router:nobody:nobody:a__v"),
         ("GET", "/files/x/a/b", "router:a/b"),
         ("GET", "/plain/y/z", "router"),
+        ("GET", "/own/a__v/of/V1", "router:a__v:V1"),
         ("PATCH", "/a__v", "405"),
         ("GET", "/a/b/c/d", "404"),
     ],
