@@ -714,7 +714,9 @@ async def test_what_became_of_e_mail_is_listed(
     details = answer.body["responseDetails"]
     assert details["size"] == details["total"] == len(answer.data)
     first = await admin.get("/notifications/histories", params={"limit": "1"})
-    assert first.data == answer.data[:1]
+    # Not all of it: the e-mail may have been delivered between the two calls.
+    latest = answer.data[0]["notification_id"]
+    assert [each["notification_id"] for each in first.data] == [latest]
     for wrong in (
         {"start_date": "2026-01-01"},
         {"end_date": "2026-01-01"},
