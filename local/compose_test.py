@@ -167,6 +167,10 @@ def _settings(state: State, name: str) -> dict[str, str]:
     )
     chosen = {port: str(state.port(port)) for port in (*ports, *services)}
     chosen |= {password: state.secret(password) for password in passwords}
+    # The recipient of an answer opens its link without the proxy's certificate, as the story calls the Vaults.
+    chosen["MEDICAL_VAULT_PUBLIC_URL"] = (
+        f"http://127.0.0.1:{chosen['MEDICAL_VAULT_PORT']}"
+    )
     chosen["IMAGE_TAG"] = name
     chosen["FRONT_NETWORK"] = f"198.19.{secrets.randbelow(256)}"
     chosen["PROXY_CONNECTIONS_PER_ADDRESS"] = "20"
