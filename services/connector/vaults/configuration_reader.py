@@ -115,8 +115,8 @@ class ConfigurationReader:
         )
         return changed, parts
 
-    async def _told(self, moment: datetime) -> _Revisions | None:
-        """Return the revisions at ``moment`` or later; None when one of the Vaults tells none."""
+    async def _revisions_since(self, moment: datetime) -> _Revisions | None:
+        """Return the revisions at ``moment`` or later; None when one of the Vaults has none."""
         async with concurrently() as group:
             of_source = group.create_task(self._source.revision_since(moment))
             of_target = group.create_task(self._target.revision_since(moment))
@@ -135,20 +135,20 @@ class ConfigurationReader:
         kept = self._revisions
         if kept is None:
             return None
-        told = await self._told(moment)
-        if told is None or told.configuration != kept.configuration:
+        current = await self._revisions_since(moment)
+        if current is None or current.configuration != kept.configuration:
             return None
-        if told.lookups != kept.lookups:
+        if current.lookups != kept.lookups:
             known = await self._with_lookups(known)
-        self._known, self._revisions = known, told
+        self._known, self._revisions = known, current
         return known
 
     async def _load(self) -> Configuration:
-        # Told before the reads: what these see is of that revision, or of a later one, which is noticed the next time.
-        told = await self._told(ANY_MOMENT)
-        loaded = await self._read(self._known, keyed=told is not None)
+        # Asked for before the reads: what these see is of that revision, or of a later one, noticed the next time.
+        current = await self._revisions_since(ANY_MOMENT)
+        loaded = await self._read(self._known, keyed=current is not None)
         # Only now: what is kept after a read that failed keeps its own revisions.
-        self._known, self._revisions = loaded, told
+        self._known, self._revisions = loaded, current
         return loaded
 
     async def _with_lookups(self, known: Configuration) -> Configuration:
