@@ -37,7 +37,7 @@ Raised where the Vault's parts meet, and caught by the part that asked, which re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.protocol.error_types import ErrorType
 
@@ -61,6 +61,18 @@ def bounded_errors(errors: Sequence[ApiError]) -> list[ApiError]:
     if left:
         named.append(ApiError(named[-1].type, f"There are at least {left} more errors"))
     return named
+
+
+@dataclass(slots=True, kw_only=True)
+class RowErrors:
+    """Collects why one row of a call cannot be carried out."""
+
+    errors: list[ApiError] = field(default_factory=list)
+
+    def fail(self, error_type: ErrorType, message: str) -> None:
+        """Add an error of the row."""
+        error = ApiError(error_type, message)
+        self.errors.append(error)
 
 
 class VaultFault(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation
 from shared.vault.attachments.attachment_writing import AttachmentWriter
-from shared.vault.errors import MAX_ERRORS, ApiError, VaultFault
+from shared.vault.errors import MAX_ERRORS, RowErrors, VaultFault
 from shared.vault.files import attachment_table as table
 from shared.vault.files.attachment_model import (
     MAX_DESCRIPTION,
@@ -45,14 +45,13 @@ ATTACHMENT_ID = "attachment_id"
 
 
 @dataclass(slots=True)
-class BatchRow:
+class BatchRow(RowErrors):
     """One row of a call with its result: the attachment and its version, or errors.
 
     It is ``warned`` when nothing was added, because the record already has an attachment with the same bytes.
     """
 
     values: Mapping[str, object]
-    errors: list[ApiError] = field(default_factory=list)
     attachment_id: int | None = None
     version: int | None = None
     warned: bool = False
@@ -61,11 +60,6 @@ class BatchRow:
         """Return the value of a column as text, empty without one."""
         value = self.values.get(name)
         return "" if value is None else str(value)
-
-    def fail(self, error_type: ErrorType, message: str) -> None:
-        """Record why the row cannot be carried out."""
-        error = ApiError(error_type, message)
-        self.errors.append(error)
 
     def refuse(self, fault: VaultFault) -> None:
         """Record a fault for which the row cannot be carried out."""

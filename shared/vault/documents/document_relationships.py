@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from shared.vault.documents.document_store import VERSION_TABLE, Place
 from shared.vault.documents.relationship_store import forget_relationships
 from shared.vault.documents.relationship_types import offered_types
 from shared.vault.documents.versions import LEVELS, MAX_NUMBER, Number, version_id
-from shared.vault.errors import ApiError, VaultFault
+from shared.vault.errors import ApiError, RowErrors, VaultFault
 from shared.vault.records.rows import CREATED, RowResult
 from shared.vault.storage.clock import moment
 
@@ -71,18 +71,13 @@ class Relationship:
 
 
 @dataclass(slots=True)
-class _Row:
+class _Row(RowErrors):
     """A row that creates a relationship, and why it cannot be carried out."""
 
     type: str = ""
     source: Place = NOWHERE
     target: Place = NOWHERE
     single_use: bool = False
-    errors: list[ApiError] = field(default_factory=list)
-
-    def fail(self, error_type: ErrorType, message: str) -> None:
-        """Record why the row cannot be carried out."""
-        self.errors.append(ApiError(error_type, message))
 
 
 class DocumentRelationships:

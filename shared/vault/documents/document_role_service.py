@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
@@ -15,7 +15,7 @@ from shared.vault.documents.document_batches import require_size
 from shared.vault.documents.document_keys import MAX_ID
 from shared.vault.documents.document_role_rules import note_role_edits
 from shared.vault.documents.document_store import Place
-from shared.vault.errors import ApiError, VaultFault
+from shared.vault.errors import RowErrors, VaultFault
 from shared.vault.model.field_types import DOCUMENTS
 from shared.vault.records.record_roles import (
     STORED,
@@ -60,16 +60,11 @@ class DocumentRole:
 
 
 @dataclass(slots=True)
-class _Row:
+class _Row(RowErrors):
     """A row that changes roles: its document's id, 0 for none, and its role columns."""
 
     document_id: int
     columns: RoleColumns
-    errors: list[ApiError] = field(default_factory=list)
-
-    def fail(self, error_type: ErrorType, message: str) -> None:
-        """Record why the row cannot be carried out."""
-        self.errors.append(ApiError(error_type, message))
 
 
 class DocumentRoles:

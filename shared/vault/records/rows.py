@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
-from shared.vault.errors import ApiError
+from shared.vault.errors import ApiError, RowErrors
 from shared.vault.records.lineage_entries import LineageEntry, RowLineage
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def authorize_mode(caller: Caller, mode: WriteMode) -> None:
 
 
 @dataclass(slots=True, kw_only=True)
-class Row:
+class Row(RowErrors):
     """A row before it is written, at any stage: the caller's values, and the rules that it breaks.
 
     ``index`` is its position in the call. ``key`` is the value that names its record, None where the call creates
@@ -107,12 +107,6 @@ class Row:
     guarded: dict[str, object] = field(default_factory=dict)
     source_modified: datetime | None = None
     lineage: RowLineage | None = None
-    errors: list[ApiError] = field(default_factory=list)
-
-    def fail(self, error_type: ErrorType, message: str) -> None:
-        """Add the error of a rule that this row breaks."""
-        error = ApiError(error_type, message)
-        self.errors.append(error)
 
     def refused(self, record_id: str | None = None) -> Refused:
         """Return the row as refused with its errors; ``record_id`` is the id of its record, if known."""

@@ -10,7 +10,7 @@ from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.vault.access.caller import BUSINESS_USER, SYSTEM_ADMIN
 from shared.vault.components.platform import USER_DEFAULTS
-from shared.vault.errors import MAX_ERRORS, ApiError
+from shared.vault.errors import MAX_ERRORS, ApiError, RowErrors
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -59,19 +59,13 @@ DOMAIN = 1
 
 
 @dataclass(slots=True)
-class UserRow:
+class UserRow(RowErrors):
     """One user of a call: the fields of their record, and those of their sign-in."""
 
     record: dict[str, object] = field(default_factory=dict)
     password: str | None = None
     change_required: bool | None = None
     password_hash: str | None = None
-    errors: list[ApiError] = field(default_factory=list)
-
-    def fail(self, error_type: ErrorType, message: str) -> None:
-        """Add an error for which this user cannot be stored."""
-        error = ApiError(error_type, message)
-        self.errors.append(error)
 
 
 def read_user(
