@@ -72,7 +72,6 @@ def configure_logging(settings: LoggingSettings, service: str) -> None:
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         # Lines of other libraries get the same members.

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, Operation, may
 from shared.vault.admin.connector_sessions import sources_of
+from shared.vault.admin.job_pages import SOON
 from shared.vault.admin.listing import selected
 from shared.vault.admin.rendering import moment_of
 from shared.vault.admin.showing import record_path
@@ -31,6 +32,8 @@ LATEST = 50
 MAX_WRITES = 200
 MAX_LINKS = 10
 
+ENTERED = "Entered the queue"
+
 MessageId = Annotated[str, Path(max_length=200)]
 RecordId = Annotated[str, Query(max_length=20)]
 
@@ -39,7 +42,7 @@ RecordId = Annotated[str, Query(max_length=20)]
 class Station:
     """One station of a message's way; ``mark`` colours it, ``links`` are labels and addresses of pages.
 
-    ``place`` is the other Vault where it is, empty for this one.
+    ``place`` is the other Vault where it is, empty for this one. ``last`` says that the queue has the message no more.
     """
 
     title: str
@@ -48,6 +51,7 @@ class Station:
     text: str = ""
     links: tuple[tuple[str, str], ...] = ()
     place: str = ""
+    last: bool = False
 
 
 @router.get("")
@@ -79,7 +83,17 @@ async def one_message(visit: Visiting, message_id: MessageId) -> Response:
         first=stations[0].date if stations else None,
         unseen=[source for source in sources if not source.seen],
         error=error,
+        again_in=SOON if _under_way(stations) else None,
     )
+
+
+def _under_way(stations: Sequence[Station]) -> bool:
+    """Return whether the message is on a queue, as far as the visitor can see.
+
+    A retry enters it once more.
+    """
+    entered = sum(station.title == ENTERED for station in stations)
+    return entered > sum(station.last for station in stations)
 
 
 async def _elsewhere(
@@ -116,14 +130,15 @@ def _of_step(step: StepTaken) -> Station:
     tried = f"{step.attempts} attempts" if (step.attempts or 0) > 1 else ""
     match step.step:
         case WayStep.ENTERED:
-            return Station("Entered the queue", step.date, "ok", step.detail, queue)
+            return Station(ENTERED, step.date, "ok", step.detail, queue)
         case WayStep.SENT:
             return Station("Sent to the broker", step.date, "ok")
         case WayStep.DELIVERED:
-            return Station("Delivered to the other Vault", step.date, "ok", tried)
+            title = "Delivered to the other Vault"
+            return Station(title, step.date, "ok", tried, last=True)
         case WayStep.REMOVED:
             text = f"{step.error}. {tried}".strip()
-            return Station("Given up", step.date, "failed", text, queue)
+            return Station("Given up", step.date, "failed", text, queue, last=True)
         case WayStep.LOGGED:
             text = f"{step.detail}. {step.error or ''}".strip()
             links = (("Queue log", f"/ui/queue-log/{step.date:%Y-%m-%d}"),)

@@ -57,6 +57,9 @@ async def sent(vault: Vault, queue: str, message_id: str, times: int = 1) -> Non
     await until_sent(vault, message_id, times)
 
 
+DRAWN_ANEW = 'hx-trigger="every 2s"'
+
+
 async def test_a_message_is_followed_from_the_outbox_to_its_delivery(
     vault: Vault, admin: Api, integration: Api, visitor: Browser
 ) -> None:
@@ -64,6 +67,8 @@ async def test_a_message_is_followed_from_the_outbox_to_its_delivery(
     await admin.put(f"{QUEUES}/{queue}/actions/disable_delivery")
     await send(vault, queue, record, message_id)
     assert await taken(vault, message_id) == [WayStep.ENTERED]
+    page = await visitor.open(f"/ui/messages/{message_id}")
+    assert DRAWN_ANEW in page.html
     await admin.put(f"{QUEUES}/{queue}/actions/enable_delivery")
     await until_sent(vault, message_id)
     await report(integration, queue, row(message_id, "a__c", attempts=3))
@@ -85,6 +90,7 @@ async def test_a_message_is_followed_from_the_outbox_to_its_delivery(
     titles = ("Entered the queue", "Sent to the broker", "Delivered to the other Vault")
     places = [page.text.index(title) for title in titles]
     assert places == sorted(places) and "3 attempts" in page.text
+    assert DRAWN_ANEW not in page.html
 
 
 async def test_what_was_given_up_leads_to_its_exception_and_the_log(
@@ -95,6 +101,7 @@ async def test_what_was_given_up_leads_to_its_exception_and_the_log(
     await report(integration, queue, lost(message_id, "a__c"))
     page = await visitor.open(f"/ui/messages/{message_id}")
     assert "Given up" in page.text and "connection a__c is inactive" in page.text
+    assert DRAWN_ANEW not in page.html
     assert page.links["Queue log"].startswith("/ui/queue-log/")
     shown = await visitor.click(page, "User exception")
     assert shown.links["Way of the message"] == f"/ui/messages/{message_id}"

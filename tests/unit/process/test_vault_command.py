@@ -8,6 +8,9 @@ from pydantic import ValidationError
 from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.process.vault_command import main
 
+# The command configures the logging of its process.
+pytestmark = pytest.mark.usefixtures("logging_restored")
+
 DSN = "postgresql://medical_vault:a-secret@127.0.0.1/medical_vault"
 
 

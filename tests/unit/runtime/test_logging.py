@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
-from shared.runtime.logging import QUIET_LOGGERS, configure_logging, get_logger
+from shared.runtime.logging import configure_logging, get_logger
 
-
-@pytest.fixture(autouse=True)
-def _restore_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in QUIET_LOGGERS}
-    yield
-    root.handlers, root.level = handlers, level
-    for name, quiet in levels.items():
-        logging.getLogger(name).setLevel(quiet)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logging_restored")
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
@@ -90,3 +80,13 @@ def test_console_format_is_for_people(capsys: pytest.CaptureFixture[str]) -> Non
     assert "published" in text
     assert "ValueError" in text
     assert not text.startswith("{")
+
+
+def test_what_is_configured_later_holds_for_loggers_in_use() -> None:
+    log = get_logger("in use")
+    configure_logging(SimpleNamespace(log_level="INFO", log_format="json"), "vault")
+    log.info("once")
+    structlog.reset_defaults()
+    with capture_logs() as lines:
+        log.info("twice")
+    assert [line["event"] for line in lines] == ["twice"]
