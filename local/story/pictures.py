@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 CRM, MEDICAL = "crm_vault", "medical_vault"
 ADMIN, BUSINESS = "admin", "business"
-# Everybody who has the link: without an account.
-RECIPIENT = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,8 +14,7 @@ class Picture:
     """A page of a Vault, by its address and the links that lead on from there; ``documented`` for the docs.
 
     ``also`` is another Vault at which they are signed in, ``find`` what they search for over all records, ``ticked`` a
-    box that they tick, ``pressed`` a button that they press at the end. With ``anonymous`` the page is opened by
-    somebody without a session.
+    box that they tick, ``pressed`` a button that they press at the end. Without ``who`` nobody is signed in.
     """
 
     name: str
@@ -29,14 +27,13 @@ class Picture:
     find: str = ""
     ticked: str = ""
     pressed: str = ""
-    anonymous: bool = False
 
 
-def _crm(name: str, path: str, *links: str, **others: object) -> Picture:
+def _crm(name: str, path: str, *links: str, **others: Any) -> Picture:
     return Picture(name=name, vault=CRM, path=path, links=links, **others)
 
 
-def _medical(name: str, path: str, *links: str, **others: object) -> Picture:
+def _medical(name: str, path: str, *links: str, **others: Any) -> Picture:
     return Picture(name=name, vault=MEDICAL, path=path, links=links, **others)
 
 
@@ -52,8 +49,7 @@ OF_A_REP = (
     _crm("rep", "/ui/", who=BUSINESS, documented=True),
     _crm("inquiries", INQUIRIES, who=BUSINESS),
     _crm("inquiry", f"{INQUIRIES}?sort=name__v", "INQ-000001", documented=True),
-    _crm("new-inquiry", f"{INQUIRIES}/new", who=BUSINESS, documented=True),
-    _crm("new-inquiry-refused", f"{INQUIRIES}/new", who=BUSINESS, pressed="Save"),
+    _crm("new-inquiry", f"{INQUIRIES}/new", who=BUSINESS),
     _crm("accounts", "/ui/objects/account__v", who=BUSINESS),
     _crm("account", "/ui/objects/account__v?sort=name__v", "Maribel", who=BUSINESS),
     _crm("records", "/ui/objects", who=BUSINESS),
@@ -63,7 +59,7 @@ OF_A_REP = (
     _crm("jobs-of-a-rep", "/ui/jobs", who=BUSINESS),
     _crm("notifications", "/ui/notifications", who=BUSINESS),
     _crm("not-found", "/ui/objects/nothing__c", who=BUSINESS),
-    _crm("sign-in", "/ui/sign-in", anonymous=True),
+    _crm("sign-in", "/ui/sign-in", who=""),
     _crm("password", "/ui/password", who=BUSINESS),
 )
 OF_AN_AGENT = (
@@ -76,17 +72,14 @@ OF_AN_AGENT = (
         "CR-000002",
         "Response",
         who=BUSINESS,
-        documented=True,
     ),
     _medical(
         "recipient",
         f"{RESPONSES}?sort=name__v",
         "RESP-000001",
         "/ui/answers/",
-        anonymous=True,
-        documented=True,
     ),
-    _medical("recipient-gone", "/ui/answers/nothing", anonymous=True),
+    _medical("recipient-gone", "/ui/answers/nothing", who=""),
     _medical(
         "origins",
         f"{REQUESTS}?sort=name__v",
@@ -95,7 +88,7 @@ OF_AN_AGENT = (
     ),
     _medical("audit", f"{REQUESTS}?sort=name__v", "CR-000001", "Audit Trail"),
     _medical("documents", "/ui/documents"),
-    _medical("document", "/ui/documents", "Corbanyl"),
+    _medical("document", "/ui/documents", "Dosing"),
     _medical("new-document", "/ui/documents/new"),
 )
 OF_A_CONNECTION = (
@@ -106,22 +99,20 @@ OF_A_CONNECTION = (
     _medical("readiness", "/ui/connections", CONNECTION, "Look for what is missing"),
     _medical("integration", "/ui/connections", CONNECTION, DETAILS),
     _medical("dry-run", "/ui/connections", CONNECTION, DETAILS, "Dry run"),
-    _medical(
-        "runs", "/ui/connections", CONNECTION, "Medical Inquiry Integration", "All runs"
-    ),
+    _medical("runs", "/ui/connections", CONNECTION, DETAILS, "All runs"),
     _medical("reconciliation", "/ui/connections", CONNECTION, pressed="Compare now"),
-    _medical("lookups", "/ui/lookups", documented=True),
+    _medical("lookups", "/ui/lookups"),
     _medical("lookups-upload", "/ui/lookups/upload"),
     _medical("missing-lookups", "/ui/lookups/missing", also=CRM),
     _medical("rules", "/ui/rules"),
-    _medical("rule", "/ui/rules/medical_inquiry_details__v", documented=True),
-    _medical("rule-preview", f"{RULE}/preview", "INQ-", also=CRM, documented=True),
+    _medical("rule", RULE, documented=True),
+    _medical("rule-preview", f"{RULE}/preview", "INQ-", also=CRM),
     _medical("rule-edit", f"{RULE}/Fieldrule", also=CRM),
 )
 OF_MESSAGES = (
-    _medical("live", "/ui/live", documented=True),
+    _medical("live", "/ui/live"),
     _medical("queues", "/ui/queues"),
-    _medical("queue", "/ui/queues", "Medical CRM Outbound"),
+    _medical("queue", "/ui/queues", "Medical to CRM"),
     _medical("processors", "/ui/processors"),
     _crm("messages", f"{INQUIRIES}?sort=name__v", "INQ-000001", "Its Messages"),
     _crm(
@@ -129,12 +120,10 @@ OF_MESSAGES = (
         f"{INQUIRIES}?sort=name__v",
         "INQ-000001",
         "Its Messages",
-        "-",
+        "ago",
         also=MEDICAL,
-        documented=True,
     ),
-    _medical("exceptions", "/ui/exceptions", documented=True),
-    _medical("exception", "/ui/exceptions?state=all", "UEM-"),
+    _medical("exceptions", "/ui/exceptions"),
     _medical("queue-log", "/ui/queue-log"),
     _medical("rehearsal", "/ui/rehearsal"),
 )
@@ -143,13 +132,13 @@ OF_AN_ADMINISTRATOR = (
     _medical("user", "/ui/users/2"),
     _medical("new-user", "/ui/users/new"),
     _medical("groups", "/ui/groups"),
-    _medical("group", "/ui/groups", "Integration"),
+    _medical("group", "/ui/groups", "All Internal Users"),
     _medical("new-group", "/ui/groups/new"),
     _medical("profiles", "/ui/profiles"),
     _medical("profile", "/ui/profiles/integration_user__v"),
     _medical("new-permission-set", "/ui/permission-sets/new"),
     _crm("lifecycles", "/ui/lifecycles"),
-    _crm("lifecycle", LIFECYCLE, documented=True),
+    _crm("lifecycle", LIFECYCLE),
     _crm("new-lifecycle", "/ui/lifecycles/new"),
     _crm("user-action", LIFECYCLE, "Add User Action to Submitted"),
     _crm("entry-action", LIFECYCLE, "Add Entry Action to Submitted"),
