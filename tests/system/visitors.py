@@ -54,7 +54,8 @@ class Visitor:
 
     def note(self, entry: ConsoleMessage) -> None:
         """Keep what a page has complained of on the console."""
-        if entry.type == "error" and entry.text not in GIVEN_UP:
+        event, _, _ = entry.text.partition(",")
+        if entry.type == "error" and event not in GIVEN_UP:
             self.faults.append(entry.text)
 
     async def finds_usable(self, path: str) -> None:
@@ -102,4 +103,4 @@ async def visitor(
     await page.get_by_role("button", name="Sign out").wait_for()
     yield made
     await context.close()
-    assert not made.faults
+    assert not made.faults, made.faults
