@@ -135,7 +135,9 @@ async def test_a_silent_broker_is_unavailable_after_the_timeout(
         BrokerConnection(proxy.url, "frozen") as connection,
     ):
         # The way is open; how long that takes says nothing of a silent broker.
-        await Publisher(connection, INBOUND).publish(outgoing(queue))
+        opening = Publisher(connection, INBOUND)
+        await opening.publish(outgoing(queue))
+        await opening.close()
         publisher = Publisher(connection, INBOUND, timeout=0.3)
         proxy.freeze()
         with pytest.raises(BrokerUnavailable):
