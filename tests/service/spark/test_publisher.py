@@ -135,10 +135,9 @@ async def test_a_silent_broker_is_unavailable_after_the_timeout(
         BrokerConnection(proxy.url, "frozen") as connection,
     ):
         # The way is open; how long that takes says nothing of a silent broker.
-        opening = Publisher(connection, INBOUND)
-        await opening.publish(outgoing(queue))
-        await opening.close()
-        publisher = Publisher(connection, INBOUND, timeout=0.3)
+        publisher = Publisher(connection, INBOUND)
+        await publisher.publish(outgoing(queue))
+        publisher._timeout = 0.3
         proxy.freeze()
         with pytest.raises(BrokerUnavailable):
             await publisher.publish_all([outgoing(queue) for _ in range(3)])
