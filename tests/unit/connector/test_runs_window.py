@@ -225,6 +225,7 @@ def test_a_run_that_reads_everything_begins_with_the_calendar() -> None:
 
 PART = Window("2026-01-31T12:00:00.000Z", "2026-01-31T13:00:00.000Z")
 IN_PART = f"{MODIFIED} >= '{PART.since}' AND {MODIFIED} <= '{PART.until}'"
+BEFORE = f"{MODIFIED} < '{PART.since}'"
 MIDDLE = "2026-01-31T12:30:00.000Z"
 
 
@@ -248,10 +249,15 @@ MIDDLE = "2026-01-31T12:30:00.000Z"
         (
             Reading("point", "account__v", through="addresses__vr"),
             Cursor(1, "", "V4A1"),
-            f"id IN (SELECT id FROM addresses__vr WHERE {IN_PART}) AND id > 'V4A1' ORDER BY id",
+            f"id IN (SELECT id FROM addresses__vr WHERE {IN_PART}) AND {BEFORE} AND id > 'V4A1' ORDER BY id",
+        ),
+        (
+            Reading("point", "account__v", path="a__vr.b__vr"),
+            Cursor(),
+            f"{IN_PART.replace(MODIFIED, f'a__vr.b__vr.{MODIFIED}')} AND {BEFORE} ORDER BY id",
         ),
     ],
-    ids=["first", "next", "condition", "through"],
+    ids=["first", "next", "condition", "through", "path"],
 )
 def test_pages_as_vql(reading: Reading, cursor: Cursor, where: str) -> None:
     assert (
