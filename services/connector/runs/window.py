@@ -16,6 +16,7 @@ from services.connector.points.point import Reading
 from services.connector.rules.rows import MODIFIED, literal, select
 from shared.spark.envelope import MAX_ITEMS, format_moment
 
+DATE_DELETED = "date_deleted"
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -44,7 +45,8 @@ def window(
 class Cursor:
     """The beginning of a stage's next page: the reading, and the record after which it begins.
 
-    In a list of deletions, ``id`` is the number of deletions read, since the API pages through them by number.
+    A list of deletions goes on with the date of its last page, whose deletions are listed again: the oldest ones expire
+    while it is read. ``id`` is then the number of deletions of that date that filled whole pages.
     """
 
     reading: int = 0
@@ -57,7 +59,7 @@ class Cursor:
 
     @property
     def read(self) -> int:
-        """Return the number of deletions that were read, in a list of deletions."""
+        """Return how many deletions of the date ``modified`` are passed over, in a list of deletions."""
         return int(self.id or 0)
 
     @classmethod
@@ -78,8 +80,9 @@ class Cursor:
         if len(rows) < MAX_ITEMS:
             return Cursor(self.reading + 1)
         if reading.deleted:
-            read = self.read + len(rows)
-            return Cursor(self.reading, id=str(read))
+            date = str(rows[-1][DATE_DELETED])
+            read = self.read + len(rows) if date == self.modified else 0
+            return Cursor(self.reading, date, str(read))
         last = rows[-1]
         # Pages through a relationship are in the order of ids alone: the dates are those of related records.
         modified = "" if reading.related else str(last[reading.modified])

@@ -340,8 +340,8 @@ class Batch:
                 message = f"The record is referred to by [{blocker}]"
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
         going = _good(rows, ids)
-        await leave(connection, self.registry, self.caller, reach.gone())
         await entries.deleted(connection, self.registry, self.caller, name, going)
+        await leave(connection, self.registry, self.caller, reach.gone())
         sql = f"DELETE FROM {table(name)} WHERE id = ANY($1::text[])"
         await connection.execute(sql, going)
         # After the lock: records that were being added below a deleted one are stored now, and are deleted with it.
