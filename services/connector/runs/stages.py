@@ -110,8 +110,8 @@ def readings_of(
             readings[Reading(name, plan.object, through=child)] = None
         # Documents are listed by their own versions alone.
         paths = () if plan.object == DOCUMENTS else plan.paths
-        for child, path in paths:
-            readings[Reading(name, plan.object, through=child, path=path)] = None
+        for through, path in paths:
+            readings[Reading(name, plan.object, through=through, path=path)] = None
         if point.flags_deletions:
             readings[Reading(name, plan.object, deleted=True)] = None
     return list(readings)
