@@ -16,7 +16,6 @@ from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
 from shared.vault.records.deletions import note_deletions, reach_of
 from shared.vault.records.record_statements import resolve_references
-from shared.vault.records.role_rules import fill_roles
 from shared.vault.records.row_rules import CreationFollower, Follower, Preparer
 from shared.vault.records.rows import (
     NORMAL,
@@ -133,7 +132,7 @@ class Batch:
     async def _fill_roles(self, lifecycles: Mapping[str, str]) -> None:
         """Fill the roles of new records, by id with their lifecycles, before actions look for who has them."""
         name, connection = self.object.name, self.connection
-        edits = await fill_roles(connection, name, self.object, lifecycles)
+        edits = await new.fill_roles(connection, name, self.object, lifecycles)
         if edits:
             await entries.edited(connection, self.registry, self.caller, name, edits)
 
