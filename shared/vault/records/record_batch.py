@@ -22,7 +22,6 @@ from shared.vault.records.left_records import (
     parent_fields,
 )
 from shared.vault.records.record_statements import resolve_references
-from shared.vault.records.role_rules import fill_roles
 from shared.vault.records.row_rules import CreationFollower, Follower, Preparer
 from shared.vault.records.rows import (
     NORMAL,
@@ -138,7 +137,7 @@ class Batch:
     async def _fill_roles(self, lifecycles: Mapping[str, str]) -> None:
         """Fill the roles of new records, by id with their lifecycles, before actions look for who has them."""
         name, connection = self.object.name, self.connection
-        edits = await fill_roles(connection, name, self.object, lifecycles)
+        edits = await new.fill_roles(connection, name, self.object, lifecycles)
         if edits:
             await entries.edited(connection, self.registry, self.caller, name, edits)
 

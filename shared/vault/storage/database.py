@@ -15,7 +15,7 @@ from shared.protocol.error_types import ErrorType
 from shared.runtime.retry_policies import UNIT_OF_WORK, VAULT_LOOP
 from shared.runtime.waiting import end, run_until_cancelled, state_log
 from shared.vault.errors import VaultFault
-from shared.vault.storage.query_slots import QueryLimits, QuerySlots
+from shared.vault.storage.fair_slots import QueryLimits, QuerySlots
 from shared.vault.storage.server_faults import SERVER_FAULTS
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from shared.vault.errors import VaultFault
 from shared.vault.process.application import create_app
 from shared.vault.queries.queries import QueryService
 from shared.vault.storage.database import Database
-from shared.vault.storage.query_slots import QueryLimits
+from shared.vault.storage.fair_slots import QueryLimits
 from tests.service.vault.served import Answer, Api, served
 
 MDL = r"""
