@@ -46,7 +46,7 @@ async def until_sent(vault: Vault, message_id: str, times: int = 1) -> None:
         steps = await taken(vault, message_id)
         return None if steps.count(WayStep.SENT) == times else str(steps)
 
-    assert await answers_within(30, unsent) is None
+    assert await answers_within(60, unsent) is None
 
 
 async def sent(vault: Vault, queue: str, message_id: str, times: int = 1) -> None:
