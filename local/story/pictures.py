@@ -98,7 +98,7 @@ OF_A_CONNECTION = (
     _medical("duplicate", "/ui/connections", CONNECTION, "Duplicate"),
     _medical("readiness", "/ui/connections", CONNECTION, "Look for what is missing"),
     _medical("integration", "/ui/connections", CONNECTION, DETAILS),
-    _medical("dry-run", "/ui/connections", CONNECTION, DETAILS, "Dry run"),
+    _medical("dry-run", "/ui/connections", CONNECTION, DETAILS, "Dry run", also=CRM),
     _medical("runs", "/ui/connections", CONNECTION, DETAILS, "All runs"),
     _medical("reconciliation", "/ui/connections", CONNECTION, pressed="Compare now"),
     _medical("lookups", "/ui/lookups"),
@@ -151,7 +151,7 @@ OF_AN_ADMINISTRATOR = (
     _medical("component", "/ui/components/Object/case_request__v"),
     _medical("mdl", "/ui/components/mdl"),
     _medical("jobs", "/ui/jobs"),
-    _medical("job", "/ui/jobs", "1"),
+    _medical("job", "/ui/jobs", "Integration run"),
 )
 PICTURES = (
     *OF_A_REP,
