@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import asyncpg
@@ -93,7 +94,7 @@ PERSON = "Ann Lee"
         raised(lambda: getattr(object(), PERSON)),
         raised(lambda: json.loads(PERSON)),
         raised(lambda: datetime.fromisoformat(PERSON)),
-        raised(lambda: open(PERSON)),
+        raised(lambda: Path(PERSON).read_bytes()),
         asyncpg.DataError(f"invalid input for query argument $1: {PERSON!r}"),
         asyncpg.InvalidTextRepresentationError(f'invalid for integer: "{PERSON}"'),
         RuntimeError(f"it's {PERSON}"),
