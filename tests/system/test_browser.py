@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Literal
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -10,10 +12,13 @@ from playwright.async_api import Browser, expect
 
 from local.chromium import chromium
 from local.system import System
+from shared.client.transport import Request
 from tests.system.conditions import Connected
 from tests.system.visitors import NARROW, PATIENCE, WIDE, Visitor, visitor
 
 INQUIRIES = "/ui/objects/medical_inquiry__v"
+DOCUMENTS = "/api/v25.1/objects/documents"
+COLOURS: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +224,44 @@ async def test_what_ends_something_asks_first(
         await agent.sees("Cancelled")
 
 
+async def approved_document(connected: Connected, name: str) -> None:
+    """A document that a response may send."""
+    form = {"name__v": name, "type__v": "medical_response__v"}
+    request = Request("document", "POST", DOCUMENTS, form=form)
+    answer = await connected.medical.call(request)
+    action = f"{DOCUMENTS}/{answer['id']}/versions/0/1/lifecycle_actions/approve__v"
+    await connected.medical.call(Request("action", "PUT", action))
+
+
+async def test_a_response_and_its_package_can_be_used_by_everybody(
+    running: System, browser: Browser, connected: Connected
+) -> None:
+    (case,) = await connected.medical.create("case__v", [{}])
+    row = {"case__v": case.id, "question__v": "May it be halved?"}
+    (request,) = await connected.medical.create("case_request__v", [row])
+    path = f"/ui/responses/{request.id}"
+    name = f"Halving {uuid4().hex[:8]}"
+    await approved_document(connected, name)
+    async with visitor(browser, running, "medical_vault") as agent:
+        page = agent.page
+        await agent.open(path)
+        await page.get_by_label("Letter", exact=True).fill("It may be halved once.")
+        await agent.press("Make the package")
+        await agent.sees("The package is made.")
+        link = await page.get_by_role("link", name="/ui/answers/").first.inner_text()
+        await page.get_by_label("Approved documents").fill(name)
+        await agent.press("Find Documents")
+        await agent.press(f"Add {name}")
+        await page.get_by_role("button", name=f"Remove: {name}").wait_for()
+        for width in (NARROW, WIDE):
+            await page.set_viewport_size({"width": width, "height": 900})
+            for colours in COLOURS:
+                await page.emulate_media(color_scheme=colours)
+                await agent.finds_usable(path)
+                await agent.finds_usable(urlsplit(link).path)
+                assert "It may be halved once." in await agent.text()
+
+
 async def test_the_pages_work_without_scripts(
     running: System, browser: Browser
 ) -> None:
@@ -338,6 +381,10 @@ PAGES = {
         "/ui/packages",
         "/ui/documents",
         "/ui/documents/new",
+        "/ui/tasks",
+        "/ui/groups",
+        "/ui/lifecycles/case_request_lifecycle__v",
+        "/ui/lifecycles/case_request_lifecycle__v/closed_state__v/entry-action?does=send_message",
     ),
 }
 
