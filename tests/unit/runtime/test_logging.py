@@ -88,7 +88,7 @@ PERSON = "Ann Lee"
     "error",
     [
         raised(lambda: int(PERSON)),
-        raised(lambda: {}[PERSON]),
+        raised(lambda: {"other": 1}[PERSON]),
         raised(lambda: float(PERSON)),
         raised(lambda: PERSON.encode("latin-1").decode("utf-16")),
         raised(lambda: getattr(object(), PERSON)),
