@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -25,6 +26,19 @@ MAX_TEXT_LENGTH = 300
 # The innermost frames say where it failed; the outermost are the same in every trace of a process.
 MAX_FRAMES = 12
 MAX_CAUSES = 5
+# Their texts are written by rules of their own: they repeat no values of records.
+OWN_PACKAGES = frozenset({"shared", "services", "local", "medcrm"})
+# Of Python and libraries, these are about a value, which their texts repeat, quoted or not.
+ABOUT_VALUES = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+)
+# What is not closed goes to the end, as an apostrophe has it: rather too little than a value.
+_QUOTED = re.compile(r"\"[^\"]*+\"?+|'[^']*+'?+")
 
 
 class LoggingSettings(Protocol):
@@ -43,8 +57,8 @@ def configure_logging(settings: LoggingSettings, service: str) -> None:
     """Send structlog and standard logging to standard output in one format.
 
     Every line carries ``service``, ``level``, ``timestamp`` (UTC, ISO 8601) and ``event``. Of an
-    exception only its type, the first line of its text and its frames are written: later lines of
-    database and validation errors repeat the values that were sent, which may be personal.
+    exception only its type, the first line of its text as ``first_line`` returns it and its frames are
+    written: texts of other libraries' errors repeat the values that were sent, which may be personal.
     """
 
     def add_service(
@@ -101,12 +115,32 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def first_line(error: BaseException) -> str:
-    """Return an exception's text up to its first line break, at most 300 characters."""
-    text = str(error).strip()
+    """Return an exception's text up to its first line break without values, at most 300 characters.
+
+    Of an error of Python or a library that is about a value, nothing; of others, what stands outside of quotes.
+    """
+    text = _text(error).strip()
     if not text:
         return ""
-    lines = text.splitlines()
-    return lines[0][:MAX_TEXT_LENGTH]
+    line = text.splitlines()[0]
+    if not _is_own(error):
+        line = _QUOTED.sub("…", line)
+    return line[:MAX_TEXT_LENGTH]
+
+
+def _text(error: BaseException) -> str:
+    """Return an exception's text as far as it may be looked at."""
+    if isinstance(error, OSError) and error.strerror:
+        # The system's words, without the name of a file.
+        return str(error.strerror)
+    if isinstance(error, ABOUT_VALUES) and not _is_own(error):
+        return ""
+    return str(error)
+
+
+def _is_own(error: BaseException) -> bool:
+    package, _, _ = type(error).__module__.partition(".")
+    return package in OWN_PACKAGES
 
 
 def render_exception(
@@ -183,5 +217,5 @@ def _exception_as_text(
 
 
 def _cause_as_text(cause: Mapping[str, Any]) -> str:
-    title = f"{cause['type']}: {cause['text']}"
+    title = ": ".join(filter(None, [cause["type"], cause["text"]]))
     return "\n  ".join([title, *cause["frames"]])

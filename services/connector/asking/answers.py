@@ -51,8 +51,11 @@ class Answers:
         """
         try:
             # The wait for a place counts towards the minute, so that no asker waits longer than it.
-            async with asyncio.timeout(ANSWER_SECONDS), self._places:
-                return await self._work(request, name, work, permission)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                # Who may not ask takes no place, so that no flood of them comes ahead of those who may.
+                vaults, own = await self._admitted(request, name, permission)
+                async with self._places:
+                    return await work(vaults, own)
         except VaultRefused as refused:
             return _failure(refused.type, refused.message)
         except NotReadable as refusal:
@@ -65,13 +68,17 @@ class Answers:
             message = f"It took longer than {ANSWER_SECONDS:.0f} seconds; ask for less"
             return _unavailable(message)
 
-    async def _work(
+    async def _admitted(
         self,
         request: Request,
         name: str,
-        work: Work,
         permission: str,
-    ) -> Response:
+    ) -> tuple[Vaults, ConnectedVault]:
+        """Return the connector's Vaults, and that which ``name`` names, to one who may ask about it.
+
+        :raises VaultUnavailable: a Vault is away, or the connector is not connected yet.
+        :raises VaultRefused: INVALID_DATA for an unknown Vault; and as ``require_permission`` does.
+        """
         vaults = self._vaults()
         if vaults is None:
             raise VaultUnavailable
@@ -87,7 +94,7 @@ class Answers:
             raise VaultRefused(ErrorType.INVALID_DATA, message)
         session_id = request.headers.get("authorization", "")
         await require_permission(own.client, session_id, permission)
-        return await work(vaults, own)
+        return vaults, own
 
 
 def success(data: object) -> Response:

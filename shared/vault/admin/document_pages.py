@@ -179,7 +179,7 @@ async def create(visit: Creating) -> Response:
             if visit.form.file is not None and visit.form.file.filename
             else None
         )
-        file = await kept_file(visit.vault, sent) if sent else None
+        file = await kept_file(visit.vault, visit.caller, sent) if sent else None
         result = await visit.vault.documents.create(
             visit.caller, {**chosen(form), **texts}, file
         )

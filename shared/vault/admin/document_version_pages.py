@@ -54,7 +54,7 @@ async def new_version(visit: WithFile, document_id: DocumentId) -> Response:
     )
 
     async def carry_out() -> str:
-        file = await kept_file(visit.vault, form) if form else None
+        file = await kept_file(visit.vault, visit.caller, form) if form else None
         documents = visit.vault.documents
         number = await documents.new_version(visit.caller, document_id, file)
         return f"/ui/documents/{document_id}/versions/{number.major}/{number.minor}"

@@ -212,7 +212,7 @@ async def _put(
 ) -> Response:
     """Store the file of the form as a rendition of a version."""
     # Stored before the version is locked, so that a slow upload keeps nobody waiting.
-    async with sent_file(request) as sent:
+    async with sent_file(request, caller) as sent:
         await vault_of(request).document_files.put(
             caller, place, kind, sent, replace=replace
         )

@@ -76,7 +76,7 @@ async def create(request: Request, caller: ChangesTemplates) -> Response:
     """
     templates = vault_of(request).document_templates
     if media_type(request.headers) == MULTIPART:
-        async with sent_document(request) as (fields, file):
+        async with sent_document(request, caller) as (fields, file):
             results = await templates.create(caller, [fields], file)
         return _one_result(request, results)
     sent = await read_rows(request)

@@ -150,7 +150,7 @@ async def create(request: Request, caller: CreatesDocuments) -> Response:
     With `fromTemplate`, the name of a document template, it has the template's file and, unless it names one, its type.
     """
     vault = vault_of(request)
-    async with sent_document(request) as (fields, file):
+    async with sent_document(request, caller) as (fields, file):
         begun = await vault.document_templates.applied(caller, fields, file)
         result = await vault.documents.create(caller, *begun)
     return _outcome(result, "successfully created document")
@@ -194,7 +194,7 @@ async def new_version(
 
     `createDraft`, in the form or in the query, says with which: `uploadedContent` or `latestContent`.
     """
-    async with sent_document(request) as (fields, file):
+    async with sent_document(request, caller) as (fields, file):
         chosen = fields.get("createDraft") or request.query_params.get("createDraft")
         if chosen is not None and chosen not in set(DraftContent):
             raise _invalid("createDraft")

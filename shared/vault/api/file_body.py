@@ -28,6 +28,7 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from shared.vault.access.caller import Caller
     from shared.vault.assembly.vault import Vault
 
 ENVELOPE_BYTES = 2**20  # what a form may have beside its file
@@ -114,6 +115,7 @@ def _upload(form: FormData, field: str) -> UploadForm:
 @asynccontextmanager
 async def sent_document(
     request: Request,
+    caller: Caller,
 ) -> AsyncIterator[tuple[dict[str, str], SourceFile | None]]:
     """Open a form with a document's fields and its file, and store the file's content.
 
@@ -122,10 +124,12 @@ async def sent_document(
     vault = vault_of(request)
     limit = vault.settings.document_file_bytes
     async with upload_form(request, limit) as form:
-        yield form.fields, await kept_file(vault, form)
+        yield form.fields, await kept_file(vault, caller, form)
 
 
-async def kept_file(vault: Vault, form: UploadForm) -> SourceFile | None:
+async def kept_file(
+    vault: Vault, caller: Caller, form: UploadForm
+) -> SourceFile | None:
     """Store the content of a form's file as that of a document; None for a form without a file.
 
     :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA for a name that is not valid.
@@ -136,17 +140,17 @@ async def kept_file(vault: Vault, form: UploadForm) -> SourceFile | None:
     limit = vault.settings.document_file_bytes
     content = await vault.content.keep(form.content(), limit=limit)
     file = SourceFile(content, name)
-    await vault.document_texts.note(file.content, file.format)
+    await vault.document_texts.note(file.content, file.format, caller.user_id)
     return file
 
 
 @asynccontextmanager
-async def sent_file(request: Request) -> AsyncIterator[SourceFile]:
+async def sent_file(request: Request, caller: Caller) -> AsyncIterator[SourceFile]:
     """Open a form with a document's file, and store the file's content.
 
     :raises VaultFault: PARAMETER_REQUIRED when the form has no file; and as ``sent_document``.
     """
-    async with sent_document(request) as (_, file):
+    async with sent_document(request, caller) as (_, file):
         if file is None:
             raise missing("file")
         yield file

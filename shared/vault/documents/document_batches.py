@@ -238,7 +238,7 @@ class DocumentBatches:
         staged = self._staging.content(item)
         kept = await self._content.keep(staged, limit=self._limit)
         file = SourceFile(kept, file_name(path))
-        await self._texts.note(kept, file.format)
+        await self._texts.note(kept, file.format, caller.user_id)
         return file
 
 

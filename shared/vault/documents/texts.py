@@ -16,6 +16,7 @@ import structlog
 
 from shared.vault.documents.binary_formats import MEDIA_TYPES
 from shared.vault.files.content_service import Content
+from shared.vault.storage.fair_slots import FairSlots
 
 if TYPE_CHECKING:
     from shared.vault.files.content_service import ContentService
@@ -30,6 +31,10 @@ MAX_TEXT = 200_000  # characters that are kept
 EXTRACTION_SECONDS = 60.0
 # The module that is run for it: a Vault itself does not load the libraries that read such files.
 READER = "shared.vault.documents.binary_text"
+# For the turn of a file, which so passes the longest extraction of each of a few others.
+TURN_SECONDS = 30.0
+# The files of no user have turns like those of one.
+HOUSEKEEPING = 0
 PAGE = 500  # files that are read for one statement
 
 _MARKUP = frozenset(
@@ -85,17 +90,29 @@ class DocumentTexts:
         self._database = database
         self._content = content
         # One process at a time: a load of many files leaves the processors to those who wait for answers.
-        self._extracting = asyncio.Semaphore(1)
+        self._turns = FairSlots(1, 1)
 
-    async def note(self, content: Content, media_type: str) -> None:
-        """Store the text of a file, unless its type has none or it is stored already."""
+    async def note(self, content: Content, media_type: str, user_id: int) -> None:
+        """Store the text of a file, unless its type has none or it is stored already.
+
+        PDF and Office files have turns by user. Of one whose turn does not come in time, ``note_missing`` stores the
+        text later: its writer goes on.
+        """
         if not is_text(media_type):
             return
         async with self._database.connection() as connection:
             if await connection.fetchval(KNOWN, content.sha256):
                 return
         if media_type in MEDIA_TYPES:
-            text = await self._binary_text(content, media_type)
+            try:
+                await self._turns.enter(user_id, TURN_SECONDS)
+            except TimeoutError:
+                log.info("text_postponed", format=media_type)
+                return
+            try:
+                text = await self._binary_text(content, media_type)
+            finally:
+                self._turns.leave(user_id)
         else:
             data = await self._beginning(content, MAX_BYTES)
             # A megabyte of markup takes long enough to keep other requests waiting.
@@ -108,29 +125,28 @@ class DocumentTexts:
         # Neither format can be read from its beginning alone.
         if content.size > MAX_BINARY_BYTES:
             return ""
-        async with self._extracting:
-            data = await self._beginning(content, MAX_BINARY_BYTES)
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                READER,
-                media_type,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=DEVNULL,
-                env=without_secrets(os.environ),
-            )
-            written = b""
-            try:
-                async with asyncio.timeout(EXTRACTION_SECONDS):
-                    written, _ = await process.communicate(data)
-            except TimeoutError:
-                log.warning("text_not_read", format=media_type, status="late")
-                return ""
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                    await process.wait()
+        data = await self._beginning(content, MAX_BINARY_BYTES)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            READER,
+            media_type,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env=without_secrets(os.environ),
+        )
+        written = b""
+        try:
+            async with asyncio.timeout(EXTRACTION_SECONDS):
+                written, _ = await process.communicate(data)
+        except TimeoutError:
+            log.warning("text_not_read", format=media_type, status="late")
+            return ""
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         if process.returncode == 0:
             return written.decode()
         # A process that wanted too much was ended by the system; its file has no text, rather than be tried again.
@@ -153,7 +169,7 @@ class DocumentTexts:
                 content = Content(
                     row["sha256"], row["size"], row["md5"], row["stored_as"]
                 )
-                await self.note(content, row["format"])
+                await self.note(content, row["format"], HOUSEKEEPING)
             if len(rows) < PAGE:
                 return
             # Files whose type has no text stay without one: the next page begins behind them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shared.vault.assembly.vault import Vault
 from shared.vault.documents import texts
 from tests.service.vault import documenting
 from tests.service.vault.documenting import created
@@ -44,6 +45,25 @@ async def test_a_text_that_takes_too_long_is_given_up(
     assert found.data == []
     kept = await user.query(f"SELECT id FROM documents WHERE id = {document_id}")
     assert [row["id"] for row in kept.data] == [document_id]
+
+
+async def test_a_text_whose_turn_does_not_come_is_extracted_later(
+    user: Api, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "TURN_SECONDS", 0.0)
+    turns = vault.document_texts._turns
+    other = -1
+    await turns.enter(other, 600.0)
+    try:
+        document_id = await created(user, pdf("zqturnword"), "turn.pdf")
+    finally:
+        turns.leave(other)
+    statement = "SELECT id FROM documents FIND ('zqturnword' SCOPE CONTENT)"
+    assert (await user.query(statement)).data == []
+    monkeypatch.setattr(texts, "TURN_SECONDS", 600.0)
+    await vault.document_texts.note_missing()
+    found = (await user.query(statement)).data
+    assert [row["id"] for row in found] == [document_id]
 
 
 def test_a_process_that_reads_files_is_given_no_settings() -> None:

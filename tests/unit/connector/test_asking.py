@@ -186,6 +186,49 @@ async def test_questions_beyond_the_places_wait(vaults: Pair) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "headers", "permission", "refusal"),
+    [
+        ("medical", {}, MANAGE_INTEGRATIONS, "INVALID_SESSION_ID"),
+        (
+            "medical",
+            {"Authorization": "odd"},
+            MANAGE_INTEGRATIONS,
+            "INVALID_SESSION_ID",
+        ),
+        ("medical", SESSION, LOOK_UP_ACCOUNTS, "INSUFFICIENT_ACCESS"),
+        ("odd", SESSION, MANAGE_INTEGRATIONS, "INVALID_DATA"),
+    ],
+)
+async def test_who_may_not_ask_is_refused_while_all_places_are_taken(
+    vaults: Pair, name: str, headers: Mapping[str, str], permission: str, refusal: str
+) -> None:
+    end, full = asyncio.Event(), asyncio.Barrier(asking.AT_ONCE + 1)
+
+    async def held(_vaults: Vaults, _own: ConnectedVault) -> Response:
+        await full.wait()
+        await end.wait()
+        return success(None)
+
+    app, answers = FastAPI(), Answers(lambda: vaults.vaults)
+
+    @app.post("/{vault}")
+    async def route(request: Request, vault: str) -> Response:
+        needed = request.headers.get("needed", MANAGE_INTEGRATIONS)
+        return await answers.respond(request, vault, held, needed)
+
+    calls = [
+        call(app, "POST", "/medical", headers=SESSION) for _ in range(asking.AT_ONCE)
+    ]
+    holding = asyncio.gather(*calls)
+    await full.wait()
+    sent = {**headers, "needed": permission}
+    refused = await call(app, "POST", f"/{name}", headers=sent)
+    assert (refused.error[0], holding.done()) == (refusal, False)
+    end.set()
+    assert {reply.status for reply in await holding} == {200}
+
+
+@pytest.mark.parametrize(
     ("body", "expected"),
     [
         (b"{", "[body] Invalid JSON"),

@@ -27,6 +27,7 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.protocol.csv_cells:_MARKED": {"match"},
     "shared.protocol.json_values:_LONG_RUN": {"finditer"},
     "shared.protocol.json_values:_STRING": {"match"},
+    "shared.runtime.logging:_QUOTED": {"sub"},
     "shared.spark.envelope:_UNSTORABLE": {"search"},
     "shared.vault.admin.listing:WORD": {"findall"},
     "shared.vault.admin.rendering:NAME_BREAK": {"sub"},

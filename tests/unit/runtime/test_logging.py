@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 
+import asyncpg
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from shared.runtime.logging import configure_logging, get_logger
+from shared.runtime.logging import configure_logging, first_line, get_logger
+from shared.spark.broker_errors import BrokerUnavailable
 
 pytestmark = pytest.mark.usefixtures("logging_restored")
 
@@ -51,10 +56,10 @@ def test_only_the_first_line_of_an_error_text_is_written(
         try:
             raise KeyError("cause")
         except KeyError as cause:
-            raise ValueError(
+            raise RuntimeError(
                 "duplicate key\nDETAIL:  Key (email)=(jane@example.com)"
             ) from cause
-    except ValueError:
+    except RuntimeError:
         if kind == "structured":
             get_logger("one").exception("failed")
         else:
@@ -63,10 +68,57 @@ def test_only_the_first_line_of_an_error_text_is_written(
     assert "jane" not in text
     (line,) = [json.loads(one) for one in text.splitlines()]
     assert [(error["type"], error["text"]) for error in line["exception"]] == [
-        ("ValueError", "duplicate key"),
-        ("KeyError", "'cause'"),
+        ("RuntimeError", "duplicate key"),
+        ("KeyError", ""),
     ]
     assert "test_logging.py" in line["exception"][0]["frames"][0]
+
+
+def raised(action: Callable[[], object]) -> Exception:
+    """What an action fails with."""
+    with pytest.raises(Exception) as failed:  # noqa: PT011
+        action()
+    return failed.value
+
+
+PERSON = "Ann Lee"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        raised(lambda: int(PERSON)),
+        raised(lambda: {"other": 1}[PERSON]),
+        raised(lambda: float(PERSON)),
+        raised(lambda: PERSON.encode("latin-1").decode("utf-16")),
+        raised(lambda: getattr(object(), PERSON)),
+        raised(lambda: json.loads(PERSON)),
+        raised(lambda: datetime.fromisoformat(PERSON)),
+        raised(lambda: Path(PERSON).read_bytes()),
+        asyncpg.DataError(f"invalid input for query argument $1: {PERSON!r}"),
+        asyncpg.InvalidTextRepresentationError(f'invalid for integer: "{PERSON}"'),
+        RuntimeError(f"it's {PERSON}"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_text_repeats_no_value(error: Exception) -> None:
+    assert PERSON not in first_line(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (BrokerUnavailable("no answer of 'broker'"), "no answer of 'broker'"),
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
+        (OSError("Multiple exceptions"), "Multiple exceptions"),
+        (PermissionError(13, "Permission denied", "a.txt"), "Permission denied"),
+        (RuntimeError("no running event loop"), "no running event loop"),
+        (TimeoutError(), ""),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_a_text_without_values_stays_readable(error: Exception, text: str) -> None:
+    assert first_line(error) == text
 
 
 def test_console_format_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
