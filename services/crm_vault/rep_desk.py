@@ -9,7 +9,13 @@ from shared.vault.assembly.work_lists import Desk, Lead, WorkList
 
 OWN = "created_by__v = {user_id}"
 NEWEST = "modified_date__v DESC"
-COLUMNS = ("name__v", "account__v", "product__v", "modified_date__v")
+COLUMNS = (
+    "name__v",
+    "inquiry_text__v",
+    "account__v",
+    "product__v",
+    "modified_date__v",
+)
 
 REP_DESK = Desk(
     OBJECT,
@@ -30,8 +36,8 @@ REP_DESK = Desk(
             f"{OWN} AND transfer_status__v = 'failed__v'",
             NEWEST,
             COLUMNS,
-            "They did not reach Medical. Open one, check what you entered, and transfer it again; if it fails again, an"
-            " administrator sees the reason under User Exception Messages.",
+            "These did not reach Medical. Open one, check what you entered, and transfer it again. If it fails again,"
+            " ask an administrator, who sees the reason under User Exception Messages.",
         ),
         WorkList(
             "drafts",
@@ -39,7 +45,7 @@ REP_DESK = Desk(
             f"{OWN} AND state__v = 'saved_state__v'",
             NEWEST,
             COLUMNS,
-            "Complete and submit them.",
+            "Not submitted yet. Open one to complete and submit it.",
         ),
         WorkList(
             "to_transfer",
@@ -47,7 +53,7 @@ REP_DESK = Desk(
             f"{OWN} AND state__v = 'submitted_state__v' AND transfer_status__v = null",
             NEWEST,
             COLUMNS,
-            "They are submitted, and not on their way to Medical yet.",
+            "Submitted, but not sent yet. Open one and choose Transfer to Medical.",
         ),
         WorkList(
             "waiting",
@@ -55,15 +61,15 @@ REP_DESK = Desk(
             f"{OWN} AND transfer_status__v CONTAINS ('pending__v', '{SUCCESS}') AND inquiry_status__v != '{CLOSED}'",
             NEWEST,
             COLUMNS,
-            "Medical has them, or is about to.",
+            "Medical has these, or will in a moment. The answer appears here.",
         ),
         WorkList(
             "answered",
             "Answered",
             f"{OWN} AND inquiry_status__v = '{CLOSED}'",
             "closed_date__v DESC",
-            ("name__v", "account__v", "product__v", "closed_date__v"),
-            "The latest answers first.",
+            ("name__v", "inquiry_text__v", "account__v", "closed_date__v"),
+            "Answered by Medical, latest first.",
         ),
     ),
 )

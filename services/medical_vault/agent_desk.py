@@ -5,13 +5,7 @@ from __future__ import annotations
 from shared.vault.assembly.work_lists import Answered, Desk, Lead, WorkList
 
 OLDEST = "created_date__v ASC"
-COLUMNS = (
-    "name__v",
-    "product__v",
-    "delivery_method__v",
-    "assigned_to__v",
-    "created_date__v",
-)
+COLUMNS = ("name__v", "question__v", "product__v", "created_date__v")
 OPEN = "state__v CONTAINS ('new_state__v', 'in_progress_state__v')"
 
 AGENT_DESK = Desk(
@@ -33,15 +27,15 @@ AGENT_DESK = Desk(
             f"{OPEN} AND assigned_to__v = '{{user_id}}'",
             OLDEST,
             COLUMNS,
-            "They are assigned to you; the oldest first.",
+            "Assigned to you, oldest first.",
         ),
         WorkList(
             "urgent",
             "Urgent",
             f"{OPEN} AND case__vr.priority__v = 'high__v'",
             OLDEST,
-            COLUMNS,
-            "Their Cases have high priority, whosever they are; the oldest first.",
+            (*COLUMNS, "assigned_to__v"),
+            "Of Cases with high priority, whoever has them; oldest first.",
         ),
         WorkList(
             "unassigned",
@@ -49,23 +43,23 @@ AGENT_DESK = Desk(
             f"{OPEN} AND assigned_to__v = null",
             OLDEST,
             COLUMNS,
-            "They are nobody's; the oldest first. Who starts work has it.",
+            "Nobody has these yet, oldest first. Start Work makes one yours.",
         ),
         WorkList(
             "others",
             "Assigned to others",
             f"{OPEN} AND assigned_to__v != null AND assigned_to__v != '{{user_id}}'",
             OLDEST,
-            COLUMNS,
-            "Somebody else has them.",
+            (*COLUMNS, "assigned_to__v"),
+            "Colleagues work on these, oldest first.",
         ),
         WorkList(
             "closed",
             "Closed",
             "state__v = 'closed_state__v'",
             "closed_date__v DESC",
-            ("name__v", "product__v", "delivery_method__v", "closed_date__v"),
-            "Answered; the latest first.",
+            ("name__v", "question__v", "product__v", "closed_date__v"),
+            "Answered, latest first.",
         ),
     ),
 )

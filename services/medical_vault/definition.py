@@ -6,8 +6,10 @@ from pathlib import Path
 
 from services.medical_vault import assignments, case_contact_merges
 from services.medical_vault.agent_desk import AGENT_DESK, ANSWERED, REQUEST_LEADS
+from services.medical_vault.case_requests import OBJECT as REQUEST
 from services.medical_vault.case_requests import return_to_crm
 from services.medical_vault.content import publish_to_crm
+from shared.vault.assembly.action_parameters import OF_MESSAGES, EntryActionForm
 from shared.vault.assembly.vault_definition import VaultDefinition
 from shared.vault.records.guarded_records import GuardedRecords
 
@@ -31,7 +33,14 @@ MEDICAL_VAULT = VaultDefinition(
         "return_to_crm": return_to_crm,
     },
     state_actions={
-        case_contact_merges.MERGE: {"merge_case_contacts": "Merge Case Contacts"}
+        case_contact_merges.MERGE: {"merge_case_contacts": "Merge Case Contacts"},
+        REQUEST: {
+            "assign_to_me": "Assign to Me",
+            "assign_if_nobodys": "Assign to Me Unless Assigned",
+        },
+    },
+    entry_action_forms={
+        REQUEST: {"return_to_crm": EntryActionForm("Return to Vault CRM", OF_MESSAGES)}
     },
     triggers={
         case_contact_merges.MERGE: GuardedRecords(

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 # The name of the format in the list from which spreadsheets let one choose.
 SAVE_AS = "save it as CSV UTF-8 (comma delimited)"
 SEPARATORS = {";": "semicolons", "\t": "tabs"}
+# How other files begin that spreadsheets save, or read as CSV.
+OTHER_FORMATS = {"PK\x03\x04": "is a workbook", "<": "is a page of HTML or XML"}
+FOR_SPREADSHEETS = ["sep="]
 
 
 class CsvColumnsFault(Exception):
@@ -27,6 +30,11 @@ class CsvColumns:
         self.names = [stripped[place] for place in self._places]
         if not self.names:
             raise CsvColumnsFault("has no column names in its first line")
+        for beginning, described in OTHER_FORMATS.items():
+            if self.names[0].startswith(beginning):
+                raise CsvColumnsFault(f"{described}; {SAVE_AS}")
+        if self.names == FOR_SPREADSHEETS:
+            raise CsvColumnsFault(f"has no column names but sep=,; {SAVE_AS}")
         # Text in UTF-16 has NUL in every name.
         if any("\x00" in name for name in self.names):
             raise CsvColumnsFault(f"is not UTF-8 text; {SAVE_AS}")

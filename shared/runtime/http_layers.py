@@ -1,9 +1,13 @@
-"""Gives all answers what HTTP asks of any service: HEAD wherever there is GET, no caches, no guesses of types."""
+"""Stands around every service: HEAD wherever there is GET, no caches, no guesses of types, requests counted."""
 
 from __future__ import annotations
 
+import time
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.runtime.telemetry import Metrics, metrics
 
 HEAD = "HEAD"
 END: Message = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -57,3 +61,37 @@ class PrivateAnswers:
             await send(message)
 
         await self._app(scope, receive, send_privately)
+
+
+class RequestMetrics:
+    """ASGI middleware that counts requests by route template; unmatched paths share one label."""
+
+    def __init__(self, app: ASGIApp, catalogue: Metrics = metrics) -> None:
+        self._app = app
+        self._metrics = catalogue
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and count its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # Of a request that fails without an answer.
+        status = 500
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        started = time.perf_counter()
+        try:
+            await self._app(scope, receive, note_status)
+        finally:
+            seconds = time.perf_counter() - started
+            # The template and not the path: each record id would else make a metric of its own.
+            template = getattr(scope.get("route"), "path", "unmatched")
+            route = f"{scope.get('root_path', '')}{template}"
+            requests = self._metrics.http_requests
+            requests.labels(scope["method"], route, str(status)).inc()
+            self._metrics.http_seconds.labels(route).observe(seconds)

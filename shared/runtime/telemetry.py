@@ -1,11 +1,9 @@
-"""Declares every metric that a process can report, with its labels, and counts requests."""
+"""Declares every metric that a process can report, with its labels."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import time
-from typing import TYPE_CHECKING
 
 from prometheus_client import (
     REGISTRY,
@@ -18,9 +16,6 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from shared.runtime.workers import METRICS_FOLDER
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Bounds of the histograms: those of answers end where clients give up, those of handlers at half an hour.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -233,37 +228,3 @@ async def measure_loop_lag(catalogue: Metrics = metrics, interval: float = 0.1) 
         late = loop.time() - expected
         # Clocks of low resolution may wake a task a moment early.
         catalogue.loop_lag.observe(max(0.0, late))
-
-
-class RequestMetrics:
-    """ASGI middleware that counts requests by route template; unmatched paths share one label."""
-
-    def __init__(self, app: ASGIApp, catalogue: Metrics = metrics) -> None:
-        self._app = app
-        self._metrics = catalogue
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and count its answer."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        # Of a request that fails without an answer.
-        status = 500
-
-        async def note_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        started = time.perf_counter()
-        try:
-            await self._app(scope, receive, note_status)
-        finally:
-            seconds = time.perf_counter() - started
-            # The template and not the path: each record id would else make a metric of its own.
-            template = getattr(scope.get("route"), "path", "unmatched")
-            route = f"{scope.get('root_path', '')}{template}"
-            requests = self._metrics.http_requests
-            requests.labels(scope["method"], route, str(status)).inc()
-            self._metrics.http_seconds.labels(route).observe(seconds)

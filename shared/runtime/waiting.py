@@ -1,10 +1,9 @@
-"""Waits for what other tasks and peers do: a peer to come back, tasks to end, a free key or slot, a fresh value."""
+"""Waits for what other tasks and peers do: a peer to come back, tasks to end, a free key, a fresh value."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -159,90 +158,6 @@ class KeyLocks:
             for key in wanted:
                 del self._released[key]
             released.set()
-
-
-class FairSlots:
-    """Slots for work of many keys: ``total`` at once, of which one key has at most ``each``.
-
-    A slot that becomes free is given to who is ahead; of these to the key that has the fewest, and then in turn: no
-    number of tasks of one key delays those of another by more than one.
-    """
-
-    def __init__(self, total: int, each: int) -> None:
-        self._total = total
-        self._each = each
-        self._taken: Counter[Hashable] = Counter()
-        # By whether they are behind those who are ahead, and by key; the key whose turn was last stands last.
-        self._queues: dict[tuple[bool, Hashable], deque[asyncio.Future[None]]] = {}
-
-    @property
-    def waiting(self) -> int:
-        """Return how many tasks wait."""
-        return sum(map(len, self._queues.values()))
-
-    @property
-    def taken(self) -> int:
-        """Return how many slots are taken."""
-        return self._taken.total()
-
-    def free(self, key: Hashable) -> bool:
-        """Return whether a task of the key would have a slot at once."""
-        return self.taken < self._total and self._taken[key] < self._each
-
-    async def enter(
-        self, key: Hashable, seconds: float, *, ahead: bool = False
-    ) -> None:
-        """Take a slot, or wait for one; ``leave`` gives it back.
-
-        :raises TimeoutError: none becomes free in time.
-        """
-        # Nobody is passed over: who waits could not have it either, or would have it.
-        if self.free(key):
-            self._taken[key] += 1
-            return
-        place = (not ahead, key)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(place, deque()).append(turn)
-        try:
-            async with asyncio.timeout(seconds):
-                await turn
-        except (asyncio.CancelledError, TimeoutError):
-            # The turn may have come in the same moment.
-            if turn.cancelled():
-                self._withdraw(place, turn)
-            else:
-                self.leave(key)
-            raise
-
-    def leave(self, key: Hashable) -> None:
-        """Give a slot back, and give the free ones out."""
-        self._taken[key] -= 1
-        # Keys come and go; only those with slots have an entry.
-        if not self._taken[key]:
-            del self._taken[key]
-        while ready := [each for each in self._queues if self.free(each[1])]:
-            self._give(min(ready, key=lambda each: (each[0], self._taken[each[1]])))
-
-    def _give(self, place: tuple[bool, Hashable]) -> None:
-        """Give a slot to the first of a queue that still waits, and let the queue stand last."""
-        queue = self._queues.pop(place)
-        turn = queue.popleft()
-        if queue:
-            self._queues[place] = queue
-        # One that was cut off just now has cancelled its turn.
-        if not turn.done():
-            self._taken[place[1]] += 1
-            turn.set_result(None)
-
-    def _withdraw(
-        self, place: tuple[bool, Hashable], turn: asyncio.Future[None]
-    ) -> None:
-        queue = self._queues.get(place)
-        if queue is None or turn not in queue:
-            return
-        queue.remove(turn)
-        if not queue:
-            del self._queues[place]
 
 
 @dataclass(frozen=True, slots=True)

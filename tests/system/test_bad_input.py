@@ -211,6 +211,12 @@ async def test_missing_rule_is_one_exception_for_all_items(
         )
     assert message["error_type__sys"] == ["configuration_error__sys"]
     assert message["message_items_failed__sys"] == 3
+
+    async def failed() -> bool:
+        statuses = [await status_of(connected, inquiry) for inquiry in inquiries]
+        return statuses == [["failed__v"]] * 3
+
+    await eventually("Failed, which is told after the exception", failed)
     await retry(connected, message)
     for inquiry in inquiries:
         await assert_resolved(connected, message, inquiry)

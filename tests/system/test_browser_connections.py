@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Request, Route
 
 from local.chromium import chromium
 from local.system import System
@@ -102,6 +103,32 @@ async def test_a_rule_is_checked_and_previewed_while_one_types(
         # Only looked at: the rule has no such part.
         await admin.open(RULE)
         assert "typed__c" not in await admin.text()
+
+
+async def test_a_check_that_the_next_one_overtakes_is_no_fault(
+    running: System, browser: Browser, connected: Connected
+) -> None:
+    del connected
+    async with at_both(browser, running) as admin:
+        page, overtaken = admin.page, asyncio.Event()
+
+        async def held(route: Route) -> None:
+            if route.request.method == "POST":
+                await overtaken.wait()
+            await route.continue_()
+
+        def checks(request: Request) -> bool:
+            return request.method == "POST"
+
+        await admin.open(f"{RULE}/Fieldrule")
+        await page.route("**/Fieldrule", held)
+        async with page.expect_request(checks):
+            await page.get_by_label("Name *").fill("typed__c")
+        # A visitor is content with a console that has no error.
+        async with page.expect_request(checks):
+            await page.get_by_label("Name *").fill("typed_further__c")
+        overtaken.set()
+        await admin.sees("It cannot be saved like this")
 
 
 async def test_without_scripts_a_rule_is_previewed_too(

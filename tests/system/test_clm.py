@@ -16,7 +16,7 @@ from tests.system.test_country import TYPE, settings, synced
 from tests.system.test_lineage import lineage
 from tests.system.test_rules import RETRY
 from tests.system.test_runs import ended
-from tests.system.test_transfer import create, one
+from tests.system.test_transfer import OUTBOUND, becomes_empty, create, one
 
 INTEGRATION = "clm__v"
 DOCUMENTS = "/api/v25.1/objects/documents"
@@ -314,8 +314,9 @@ async def test_nothing_is_sent_while_the_integration_is_inactive_and_a_run_catch
         "integration__sys", [row], "integration_api_name__sys"
     )
     record = await document(publishing)
+    await becomes_empty(publishing.medical, OUTBOUND)
     await act(publishing, record, "approve__v")
-    queue = await publishing.medical.queue("medical_crm_outbound_queue__v")
+    queue = await publishing.medical.queue(OUTBOUND)
     assert queue["messages_in_queue"] == 0
     assert (await publishing.crm.query(found(publishing, record))).rows == []
     await publishing.medical.update(

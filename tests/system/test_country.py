@@ -192,19 +192,18 @@ async def test_an_unknown_country_holds_its_settings_back_until_it_is_known(
 
 async def retried(connected: Connected, item: Row) -> None:
     """Run Retry Transfer on the message of an item, and wait for what it comes to."""
-    message = str(item["exception_message__sys"])
+    message, item_id = str(item["exception_message__sys"]), str(item["id"])
+    stored = await connected.medical.record("exception_item__sys", item_id)
+    before = stored["modified_date__v"]
     await connected.medical.run_action("exception_message__sys", message, RETRY)
 
     async def over() -> bool:
-        row = await connected.medical.record("exception_item__sys", str(item["id"]))
+        row = await connected.medical.record("exception_item__sys", item_id)
         return (
             row["error_status__sys"] in (["open__sys"], ["resolved__sys"])
             and row["modified_date__v"] != before
         )
 
-    before = (await connected.medical.record("exception_item__sys", str(item["id"])))[
-        "modified_date__v"
-    ]
     await eventually("the end of the retry", over)
 
 

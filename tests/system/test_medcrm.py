@@ -14,19 +14,15 @@ from typing import Any
 
 import pytest
 
-from bench.data import TRANSFER
 from local.system import System
 from tests.system import own
-from tests.system.conditions import Connected, eventually, new_run
+from tests.system.conditions import Connected, new_run
 from tests.system.test_transfer import account, create, inquiry, transferred
 
 running, connected = own.running, own.connected
 CONNECTION = "medical_crm__v"
 INTEGRATION = "medical_inquiry_details__v"
 OUTBOUND = "crm_to_medical_outbound_queue__v"
-EXCEPTIONS = (
-    "SELECT id FROM exception_message__sys WHERE error_status__sys = 'open__sys'"
-)
 
 
 @dataclass(frozen=True)
@@ -102,12 +98,8 @@ async def test_what_fails_is_listed_by_cause_and_retried(
         "preview", item, "--rule", "medical_inquiries__v", code=1
     )
     assert preview[0]["result"] == "failed"
-    await connected.rep.run_action("medical_inquiry__v", item, TRANSFER)
-
-    async def failed() -> bool:
-        return bool((await connected.medical.query(EXCEPTIONS)).rows)
-
-    await eventually("the exception", failed)
+    # Told when the exception and its items are recorded.
+    await transferred(connected, item, "failed__v")
     (cause,) = await console.read("retry", "list", code=1)
     assert (cause["error_type"], cause["items"]) == ("reference_error__sys", 1)
     (message,) = cause["messages"]

@@ -109,6 +109,24 @@ async def test_a_changed_address_is_a_changed_account(connected: Connected) -> N
         link = f"{connected.crm.vault_id}_{account_id}"
         text = f"SELECT city__v FROM case_contact_source_data__v WHERE link__sys = '{link}'"
         assert (await one(connected.medical, text))["city__v"] == change["city_cda__v"]
+    other = await account(connected, new_run(), "FR")
+    for leave in ("moved", "deleted"):
+        if leave == "moved":
+            row = {"id": address, "account__v": other}
+            await connected.crm.update("address__v", [row])
+        else:
+            await connected.crm.delete("address__v", [address])
+        await ended(connected.medical, await connected.medical.request_run(INTEGRATION))
+        cities = [
+            await one(
+                connected.medical,
+                "SELECT city__v FROM case_contact_source_data__v "
+                f"WHERE link__sys = '{connected.crm.vault_id}_{each}'",
+            )
+            for each in (account_id, other)
+        ]
+        has_it = "Lille" if leave == "moved" else None
+        assert [row["city__v"] for row in cities] == [None, has_it]
 
 
 async def test_set_back_it_loads_history_and_failures_are_read_again(

@@ -16,6 +16,7 @@ from tests.system.messages import envelope, put_on_queue
 from tests.system.reconciling import assert_clean
 
 QUEUE = "crm_to_medical_outbound_queue__v"
+OUTBOUND = "medical_crm_outbound_queue__v"
 
 
 async def one(client: VaultClient, text: str) -> Row:
@@ -324,8 +325,18 @@ async def test_transfer_as_entry_action_of_submitted(connected: Connected) -> No
     await eventually("Success after Submit alone", done)
 
 
+async def becomes_empty(client: VaultClient, queue: str) -> None:
+    """Wait until nothing of other tests is on a queue any more."""
+
+    async def empty() -> bool:
+        return (await client.queue(queue))["messages_in_queue"] == 0
+
+    await eventually(f"{queue} being empty", empty)
+
+
 async def test_disabled_delivery_holds_messages(connected: Connected) -> None:
     inquiry_id = await inquiry(connected, await account(connected, new_run()))
+    await becomes_empty(connected.crm, QUEUE)
     await connected.crm.set_delivery(QUEUE, enabled=False)
     try:
         await connected.rep.run_action("medical_inquiry__v", inquiry_id, TRANSFER)
@@ -418,8 +429,9 @@ async def test_a_request_made_by_an_agent_concerns_no_crm(connected: Connected) 
     start = next(
         str(action["name"]) for action in actions if action["label"] == "Start Work"
     )
+    await becomes_empty(connected.medical, OUTBOUND)
     await connected.agent.run_action("case_request__v", request, start)
-    queue = await connected.medical.queue("medical_crm_outbound_queue__v")
+    queue = await connected.medical.queue(OUTBOUND)
     assert queue["messages_in_queue"] == 0
     assert (await connected.agent.record("case_request__v", request))["state__v"] == [
         "in_progress_state__v"

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, ConsoleMessage, Page
 
 from local.system import System
 
@@ -15,6 +15,10 @@ WIDE = 1280
 NARROW = 390
 UNFOLD = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
 OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
+# Everything that a page does by itself, on a machine that is busy with other things.
+PATIENCE = 90_000  # milliseconds
+# What htmx writes on the console when an answer is not wanted any more, since the next question has been asked.
+GIVEN_UP = ("htmx:afterRequest", "htmx:sendAbort")
 
 
 @dataclass
@@ -29,20 +33,30 @@ class Visitor:
         await self.page.goto(f"{self.url}{path}")
 
     async def press(self, label: str) -> None:
-        """Press the button with this label."""
+        """Press the button with this label, on a page whose scripts are at work."""
+        await self.page.wait_for_load_state()
         await self.page.get_by_role("button", name=label, exact=True).click()
 
     async def follow(self, label: str) -> None:
         """Follow the first link with this label."""
+        await self.page.wait_for_load_state()
         link = self.page.get_by_role("link", name=label, exact=True)
         await link.first.click()
 
     async def sees(self, text: str) -> None:
         """Wait until the text is on the page."""
-        await self.page.get_by_text(text).first.wait_for(timeout=60_000)
+        await self.page.get_by_text(text).first.wait_for()
 
     async def text(self) -> str:
+        """All of the page, once it has come as a whole."""
+        await self.page.wait_for_load_state()
         return await self.page.inner_text("main")
+
+    def note(self, entry: ConsoleMessage) -> None:
+        """Keep what a page has complained of on the console."""
+        event, _, _ = entry.text.partition(",")
+        if entry.type == "error" and event not in GIVEN_UP:
+            self.faults.append(entry.text)
 
     async def finds_usable(self, path: str) -> None:
         """Open a page, unfold all of it, and assert that it can be used by everybody."""
@@ -78,12 +92,10 @@ async def visitor(
         color_scheme="dark" if dark else "light",
         java_script_enabled=scripts,
     )
+    context.set_default_timeout(PATIENCE)
     page = await context.new_page()
     made = Visitor(page, system.endpoints()[vault]["url"])
-    page.on(
-        "console",
-        lambda entry: made.faults.append(entry.text) if entry.type == "error" else None,
-    )
+    page.on("console", made.note)
     page.on("pageerror", lambda error: made.faults.append(str(error)))
     known = system.sign_ins()[vault][who]
     await made.open(path)
@@ -91,4 +103,4 @@ async def visitor(
     await page.get_by_role("button", name="Sign out").wait_for()
     yield made
     await context.close()
-    assert not made.faults
+    assert not made.faults, made.faults

@@ -30,6 +30,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
     for noun, modules in {
         "inquiry_cases.DeliveryMethod": {"services/connector/points/inquiry_cases.py"},
         "inquiry_cases.InformationType": {"services/connector/points/inquiry_cases.py"},
+        "action_parameters.ParameterKind": {"shared/vault/admin/parameter_inputs.py"},
         "document_viewer.Use": {"shared/vault/admin/document_viewer.py"},
         "component_kinds.ComponentKind": {
             "shared/vault/components/component_references.py",

@@ -19,7 +19,8 @@ FIRST, SECOND, LAST = 0, 1, 100
 class Reading:
     """The records that a run lists for an integration point: the changed records of an object that meet a condition.
 
-    With ``through``, a to-many relationship, it lists those of which a related record has changed; with ``deleted``,
+    With ``through``, a to-many relationship, or ``path``, to-one relationships of the object or of the records behind
+    ``through``, it lists those of which a related record has changed and they themselves have not; with ``deleted``,
     those that the source no longer has.
     """
 
@@ -27,12 +28,18 @@ class Reading:
     object: str
     condition: str | None = None
     through: str | None = None
+    path: str = ""
     deleted: bool = False
 
     @property
     def modified(self) -> str:
         """Return the date field that decides whether a record is in the window of a run."""
         return modified_field(self.object)
+
+    @property
+    def related(self) -> bool:
+        """Return whether related records decide, and not the record itself."""
+        return bool(self.through or self.path)
 
 
 TransferUnit = Callable[[Transfer], Awaitable[Outcome]]

@@ -98,7 +98,7 @@ async def of_integration(
         reading
         for stage in planned
         for reading in stage
-        if reading.through is None and not reading.deleted
+        if not (reading.related or reading.deleted)
     )
     end = datetime.now(UTC)
     window = Window(format_moment(since), format_moment(end))

@@ -72,7 +72,7 @@ async def planned_readings(scope: Compared) -> list[PlannedReading]:
         narrow = point.narrow_all or point.narrow
         for reading in readings_of(scope.configuration, route, point):
             # Changes of related records, and deletions, say when to transfer, not what is to be there.
-            if reading.through or reading.deleted:
+            if reading.related or reading.deleted:
                 continue
             narrowed = await narrow(scope.target, reading)
             place = Place(point.order, route.point.api_name, reading.object)

@@ -26,9 +26,10 @@ from services.connector.reconciliation.slice_reading import (
     of_this_vault,
 )
 from services.connector.rules.object_metadata import DOCUMENTS
-from services.connector.rules.rows import MODIFIED, literal, modified_field, statements
+from services.connector.rules.rows import literal, modified_field, statements
 from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import readings_of
+from services.connector.runs.window import related_condition
 from services.connector.vaults.configuration import ConfigurationFault, Connection
 from services.connector.vaults.record_access import RecordAccess
 from services.connector.vaults.vaults import (
@@ -263,10 +264,11 @@ class SliceComparison:
         route, name = planned.route, planned.reading.object
         modified = modified_field(name)
         conditions = [f"{modified} >= {literal(since)}"]
-        for reading in readings_of(self.scope.configuration, route, point_of(route)):
-            if reading.object == name and reading.through and name != DOCUMENTS:
-                related = f"SELECT id FROM {reading.through} WHERE {MODIFIED} >= {literal(since)}"  # noqa: S608  VQL
-                conditions.append(f"id IN ({related})")
+        conditions += [
+            related_condition(reading, since)
+            for reading in readings_of(self.scope.configuration, route, point_of(route))
+            if reading.object == name and reading.related and name != DOCUMENTS
+        ]
         changed: set[str] = set()
         for condition in conditions:
             head = f"SELECT id FROM {name}"  # noqa: S608  VQL of names

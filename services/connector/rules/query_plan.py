@@ -30,13 +30,15 @@ _SELECT = re.compile(
     r"(?:\s+(?:[Aa][Ss]\s+)?(?P<alias>\w+))?"
 )
 _WHOLE_TEXT = ("LONGTEXT", "RICHTEXT")
+_TYPE = "object_type__vr"
 
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
     """Holds the statement template of one rule and, by field rule, the place of each value in its rows.
 
-    ``related`` has the place of the id of the related record whose field identifies a target record.
+    ``related`` has the place of the id of the related record whose field identifies a target record. ``paths`` are the
+    ways to all related records that are read: a to-many relationship or None, and to-one relationships from there.
     """
 
     rule: str
@@ -45,6 +47,7 @@ class QueryPlan:
     conditions: str | None
     selections: Mapping[str, Selection]
     related: Mapping[str, Selection]
+    paths: tuple[tuple[str | None, str], ...]
 
     @property
     def filtered(self) -> bool:
@@ -104,7 +107,11 @@ def plan(
             condition = child_conditions.get(child)
             items.append(_sub_select(child, selected, condition))
     head = select(", ".join(items), object_name)
-    return QueryPlan(rule.name, object_name, head, conditions, selections, related)
+    paths = ((child, path) for child in columns for path in columns[child].paths())
+    known = tuple(dict.fromkeys(paths))
+    return QueryPlan(
+        rule.name, object_name, head, conditions, selections, related, known
+    )
 
 
 def _sub_select(
@@ -165,6 +172,15 @@ class _Columns:
         if known is None or "(" in expression:
             self.texts[name] = expression
         return name
+
+    def paths(self) -> Iterator[str]:
+        """Yield the to-one paths to the related records of which a field is selected, and to those between."""
+        for expression in self.texts.values():
+            *relationships, _ = _value(expression)[-1].split(".")
+            for number, name in enumerate(relationships, 1):
+                # Types are no records.
+                if name != _TYPE:
+                    yield ".".join(relationships[:number])
 
     def select_owner(self, part: FieldRule, place: _Place) -> str | None:
         """Select the id of the related record that a key is read from, and return its name in the result rows.

@@ -262,7 +262,7 @@ async def _listed(
     if reading.deleted:
         return await client.deletions(
             reading.object,
-            part.since,
+            cursor.modified or part.since,
             part.until,
             limit=MAX_ITEMS,
             offset=cursor.read,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from services.connector.points.point import Point, Reading
 from services.connector.points.points import point_of
+from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.vaults.configuration import (
     Configuration,
     ConfigurationFault,
@@ -107,6 +108,10 @@ def readings_of(
         # A related record changes without its primary record, whose date then stays as it was.
         for child in related:
             readings[Reading(name, plan.object, through=child)] = None
+        # Documents are listed by their own versions alone.
+        paths = () if plan.object == DOCUMENTS else plan.paths
+        for through, path in paths:
+            readings[Reading(name, plan.object, through=through, path=path)] = None
         if point.flags_deletions:
             readings[Reading(name, plan.object, deleted=True)] = None
     return list(readings)

@@ -16,6 +16,7 @@ from services.connector.points.point import Reading
 from services.connector.rules.rows import MODIFIED, literal, select
 from shared.spark.envelope import MAX_ITEMS, format_moment
 
+DATE_DELETED = "date_deleted"
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -44,7 +45,8 @@ def window(
 class Cursor:
     """The beginning of a stage's next page: the reading, and the record after which it begins.
 
-    In a list of deletions, ``id`` is the number of deletions read, since the API pages through them by number.
+    A list of deletions goes on with the date of its last page, whose deletions are listed again: the oldest ones expire
+    while it is read. ``id`` is then the number of deletions of that date that filled whole pages.
     """
 
     reading: int = 0
@@ -57,7 +59,7 @@ class Cursor:
 
     @property
     def read(self) -> int:
-        """Return the number of deletions that were read, in a list of deletions."""
+        """Return how many deletions of the date ``modified`` are passed over, in a list of deletions."""
         return int(self.id or 0)
 
     @classmethod
@@ -78,11 +80,12 @@ class Cursor:
         if len(rows) < MAX_ITEMS:
             return Cursor(self.reading + 1)
         if reading.deleted:
-            read = self.read + len(rows)
-            return Cursor(self.reading, id=str(read))
+            date = str(rows[-1][DATE_DELETED])
+            read = self.read + len(rows) if date == self.modified else 0
+            return Cursor(self.reading, date, str(read))
         last = rows[-1]
         # Pages through a relationship are in the order of ids alone: the dates are those of related records.
-        modified = "" if reading.through else str(last[reading.modified])
+        modified = "" if reading.related else str(last[reading.modified])
         return Cursor(self.reading, modified, str(last["id"]))
 
 
@@ -92,8 +95,8 @@ def page_statement(
     cursor: Cursor,
 ) -> str:
     """Return the VQL of the next page, at most 500 records."""
-    if reading.through:
-        conditions = _related(reading.through, part, cursor)
+    if reading.related:
+        conditions = _related(reading, part, cursor)
         order = "id"
     else:
         conditions = _own(reading.modified, part, cursor)
@@ -106,15 +109,30 @@ def page_statement(
 
 
 def _related(
-    through: str,
+    reading: Reading,
     part: Window,
     cursor: Cursor,
 ) -> list[str]:
-    within = _within(MODIFIED, part.since, part.until)
-    conditions = [f"id IN (SELECT id FROM {through} WHERE {within})"]  # noqa: S608  VQL
+    # One that has changed itself is listed by its own date, in this run or the next.
+    unchanged = f"{reading.modified} < {literal(part.since)}"
+    condition = related_condition(reading, part.since, part.until)
+    conditions = [condition, unchanged]
     if cursor.id:
         conditions.append(f"id > {literal(cursor.id)}")
     return conditions
+
+
+def related_condition(
+    reading: Reading,
+    since: str,
+    until: str = "",
+) -> str:
+    """Return the VQL condition on records of which a related record has changed; ``until`` may be left open."""
+    modified = f"{reading.path}.{MODIFIED}" if reading.path else MODIFIED
+    within = _within(modified, since, until)
+    if reading.through is None:
+        return within
+    return f"id IN (SELECT id FROM {reading.through} WHERE {within})"  # noqa: S608  VQL of names
 
 
 def _own(
@@ -136,4 +154,5 @@ def _within(
     since: str,
     until: str,
 ) -> str:
-    return f"{field} >= {literal(since)} AND {field} <= {literal(until)}"
+    begun = f"{field} >= {literal(since)}"
+    return f"{begun} AND {field} <= {literal(until)}" if until else begun

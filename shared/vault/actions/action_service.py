@@ -13,7 +13,6 @@ from shared.vault.components.entry_action_definitions import (
     CHANGE_STATE,
     LIFECYCLE_PREFIX,
     OBJECT_PREFIX,
-    lifecycle_actions,
 )
 from shared.vault.errors import VaultFault
 from shared.vault.queries.query_pages import unless_changed
@@ -93,7 +92,7 @@ class ActionService:
                     )
                 )
         registry = self._components.registry
-        for each in lifecycle_actions(registry, target, state):
+        for each in registry.lifecycle_actions(target, state):
             enters = each.action == CHANGE_STATE
             if not enters and not self._records.actions.has(each.action):
                 continue

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, assert_never
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.inputs import BLANK, YES_OR_NO, Input, InputKind
+from shared.vault.admin.parameter_inputs import (
+    entry_action_forms,
+    parameter_attributes,
+    parameter_inputs,
+)
 from shared.vault.components.component_kinds import (
     ComponentKind,
     PartKind,
@@ -38,6 +43,7 @@ from shared.vault.security.group_service import OBJECT as GROUP
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
+    from shared.vault.assembly.action_parameters import EntryActionForm
     from shared.vault.components.registry import Registry
     from shared.vault.model.component_model import (
         Lifecycle,
@@ -117,7 +123,20 @@ def choices(
         for each in lifecycle.states.values()
         if each.active and each.name != state and addition is Addition.USER_ACTION
     ]
-    return (*named_actions(visit, lifecycle.name).items(), *states, *workflows)
+    formed: list[tuple[str, str]] = []
+    if addition is Addition.ENTRY_ACTION:
+        formed = [(n, f.label) for n, f in forms_of(visit, lifecycle.name).items()]
+    return (
+        *named_actions(visit, lifecycle.name).items(),
+        *formed,
+        *states,
+        *workflows,
+    )
+
+
+def forms_of(visit: Visit, lifecycle: str) -> dict[str, EntryActionForm]:
+    """Return the entry actions with parameters that a lifecycle's states can have."""
+    return entry_action_forms(visit, objects_of(visit.registry, lifecycle))
 
 
 def _workflows(registry: Registry, lifecycle: str) -> Iterator[Component]:
@@ -130,10 +149,10 @@ def _workflows(registry: Registry, lifecycle: str) -> Iterator[Component]:
 
 
 async def addition_inputs(
-    visit: Visit, lifecycle: Lifecycle, state: str, addition: Addition
+    visit: Visit, lifecycle: Lifecycle, state: LifecycleState, addition: Addition
 ) -> list[Input]:
     """Return the inputs of a form that adds something to a state, with the values that were sent."""
-    sent = visit.form.fields
+    sent = _sent(visit)
     match addition:
         case Addition.USER_ACTION:
             label = Input(
@@ -144,13 +163,39 @@ async def addition_inputs(
                 help="empty: as the choice is called",
                 max_length=LABEL_LENGTH,
             )
-            return [_choice(visit, lifecycle, state, addition), label]
+            return [_choice(visit, lifecycle, state.name, addition), label]
         case Addition.ENTRY_ACTION:
-            return [_choice(visit, lifecycle, state, addition)]
+            choice = _choice(visit, lifecycle, state.name, addition)
+            return [choice, *_parameters(visit, lifecycle, state)]
         case Addition.NOTIFICATION:
             return await _notification_inputs(visit, lifecycle)
         case _:
             assert_never(addition)
+
+
+def _sent(visit: Visit) -> Mapping[str, str]:
+    """Return the values of the form; before it is sent, what the address says that is chosen."""
+    return {**visit.request.query_params, **visit.form.fields}
+
+
+def chosen_form(
+    visit: Visit, lifecycle: Lifecycle, addition: Addition
+) -> EntryActionForm | None:
+    """Return the parameters of the entry action that a form has chosen; None for one without any."""
+    if addition is not Addition.ENTRY_ACTION:
+        return None
+    return forms_of(visit, lifecycle.name).get(_sent(visit).get(CHOICE, ""))
+
+
+def _parameters(
+    visit: Visit, lifecycle: Lifecycle, state: LifecycleState
+) -> list[Input]:
+    """Return the inputs of the parameters of the action that is chosen."""
+    form = chosen_form(visit, lifecycle, Addition.ENTRY_ACTION)
+    if form is None:
+        return []
+    targets = objects_of(visit.registry, lifecycle.name)
+    return parameter_inputs(visit.registry, targets, state, form, _sent(visit))
 
 
 def _choice(
@@ -160,7 +205,7 @@ def _choice(
         CHOICE,
         "What it does",
         InputKind.SELECT,
-        visit.form.fields.get(CHOICE, ""),
+        _sent(visit).get(CHOICE, ""),
         options=(BLANK, *choices(visit, lifecycle, state, addition)),
         required=True,
     )
@@ -252,18 +297,22 @@ def added(
     state: LifecycleState,
     addition: Addition,
     inputs: Sequence[Input],
+    form: EntryActionForm | None,
 ) -> Statement:
-    """Return the statement that adds to a state what a form says."""
+    """Return the statement that adds to a state what a form says; ``form`` tells the parameters of an entry action."""
     values = {each.name: each for each in inputs}
     of_message = addition is Addition.NOTIFICATION
-    action = None if of_message else _action(state, addition, values)
+    action = None if of_message else _action(state, addition, values, form)
     member = action or _notification(state, values)
     change = ModifyChild(PartKind.STATE, state.name, (AddChild(member),))
     return _altered(lifecycle.name, change)
 
 
 def _action(
-    state: LifecycleState, addition: Addition, values: Mapping[str, Input]
+    state: LifecycleState,
+    addition: Addition,
+    values: Mapping[str, Input],
+    form: EntryActionForm | None,
 ) -> Component:
     """Return the user action or entry action of a form."""
     chosen = values[CHOICE].value
@@ -283,6 +332,12 @@ def _action(
         name = name_of_label(label)
         return Component(StateMember.USER_ACTION, name, {**own, **attributes})
     order: dict[str, tuple[Scalar, ...]] = {"order": (_next(state.entry_actions),)}
+    if form is not None:
+        parameters = parameter_attributes(form, values)
+        name = _free_name(state, action)
+        return Component(
+            StateMember.ENTRY_ACTION, name, {**attributes, **order, **parameters}
+        )
     name = name_of_label(meaning)
     return Component(StateMember.ENTRY_ACTION, name, {**attributes, **order})
 
@@ -304,10 +359,15 @@ def _notification(state: LifecycleState, values: Mapping[str, Input]) -> Compone
     }
     if values["email"].value == "false":
         attributes["email"] = (False,)
-    taken = {each.name for each in state.entry_actions}
-    numbered = (f"notify_{number}__c" for number in range(1, len(taken) + 2))
-    name = next(each for each in numbered if each not in taken)
+    name = _free_name(state, NOTIFY)
     return Component(StateMember.ENTRY_ACTION, name, attributes)
+
+
+def _free_name(state: LifecycleState, action: str) -> str:
+    """Return a name for a further entry action of a state: it may have the same action more than once."""
+    taken = {each.name for each in state.entry_actions}
+    numbered = (f"{action}_{number}__c" for number in range(1, len(taken) + 2))
+    return next(each for each in numbered if each not in taken)
 
 
 def _next(members: Sequence[object]) -> int:

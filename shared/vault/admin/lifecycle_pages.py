@@ -21,6 +21,8 @@ from shared.vault.admin.lifecycle_forms import (
     Addition,
     added,
     addition_inputs,
+    chosen_form,
+    forms_of,
     named_actions,
     objects_of,
     problems,
@@ -103,6 +105,7 @@ async def one_lifecycle(visit: Visiting, name: str) -> Response:
         lifecycle=lifecycle,
         objects=objects_of(visit.registry, name),
         labels=named_actions(visit, name),
+        forms=forms_of(visit, name),
         changes=may_change(visit.caller, LIFECYCLE),
         additions=Addition,
         member=StateMember,
@@ -126,11 +129,12 @@ async def add_member(
     authorize_components(visit.caller, (LIFECYCLE,))
     lifecycle = _lifecycle(visit, name)
     found = _state(lifecycle, state)
-    inputs = await addition_inputs(visit, lifecycle, state, addition)
+    inputs = await addition_inputs(visit, lifecycle, found, addition)
     errors = problems(addition, inputs)
     if errors:
         return await _form(visit, name, state, addition, errors)
-    statement = added(lifecycle, found, addition, inputs)
+    form = chosen_form(visit, lifecycle, addition)
+    statement = added(lifecycle, found, addition, inputs, form)
     refusal = _refusal(visit, (statement,))
     if refusal is not None:
         return await _form(visit, name, state, addition, (refusal,))
@@ -201,7 +205,7 @@ async def _form(
     """Show the form of what a state is to have; with errors, as the answer to a form that was refused."""
     lifecycle = _lifecycle(visit, name)
     found = _state(lifecycle, state)
-    inputs = await addition_inputs(visit, lifecycle, state, addition)
+    inputs = await addition_inputs(visit, lifecycle, found, addition)
     targets = objects_of(visit.registry, name)
     return visit.page(
         "lifecycle_edit.html",

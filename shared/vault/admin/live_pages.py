@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant
-from shared.vault.admin.connector_sessions import asker_sessions
+from shared.vault.admin.connector_sessions import asker_sessions, sources_of
 from shared.vault.admin.queue_pages import LOOK_SECONDS
 from shared.vault.admin.visit import Visiting
 from shared.vault.errors import ApiError, VaultFault
@@ -32,6 +32,7 @@ async def live(visit: Visiting) -> Response:
         "live.html",
         traffic=traffic,
         elsewhere=elsewhere,
+        names={each.vault_id: each.vault_name for each in await sources_of(visit)},
         error=error,
         again_in=LOOK_SECONDS,
     )

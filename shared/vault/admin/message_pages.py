@@ -14,6 +14,7 @@ from shared.vault.access.permissions import Grant, Operation, may
 from shared.vault.admin.connector_sessions import sources_of
 from shared.vault.admin.job_pages import SOON
 from shared.vault.admin.listing import selected
+from shared.vault.admin.record_names import names_of, object_of_id
 from shared.vault.admin.rendering import moment_of
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.visit import Visit, Visiting
@@ -25,6 +26,7 @@ from shared.vault.vql import literal
 if TYPE_CHECKING:
     from shared.vault.admin.connector_sessions import Source
     from shared.vault.admin.listing import Row
+    from shared.vault.components.registry import Registry
 
 router = APIRouter(prefix="/messages")
 
@@ -58,7 +60,15 @@ class Station:
 async def of_record(visit: Visiting, record: RecordId = "") -> Response:
     """List the messages that a record was in."""
     found = await visit.vault.message_ways.of_record(visit.caller, record, LATEST)
-    return visit.page("messages.html", record=record, messages=found)
+    target = object_of_id(visit, record)
+    names = await names_of(visit, target.name, [record]) if target else {}
+    return visit.page(
+        "messages.html",
+        name=names.get(record, record),
+        path=record_path(target.name, record) if target and names else "",
+        messages=found,
+        queues=visit.registry.queues,
+    )
 
 
 @router.get("/{message_id}")
@@ -67,7 +77,9 @@ async def one_message(visit: Visiting, message_id: MessageId) -> Response:
     steps = await visit.vault.message_ways.steps(visit.caller, message_id)
     stations = [_of_step(step) for step in steps]
     stations += _of_exceptions(await _exceptions(visit, message_id))
-    stations += _of_writes(await _writes(visit, message_id), reported=bool(steps))
+    rows = await _writes(visit, message_id)
+    names = await _written_names(visit, rows)
+    stations += _of_writes(rows, visit.registry, names, reported=bool(steps))
     sources = await sources_of(visit)
     error: ApiError | None = None
     try:
@@ -116,7 +128,9 @@ async def _elsewhere(
         for vault in found:
             parts = [_of_step(StepTaken.read(step)) for step in vault["steps"]]
             parts += _of_exceptions(vault["exceptions"])
-            parts += _of_writes(vault["writes"], reported=bool(vault["steps"]))
+            parts += _of_writes(
+                vault["writes"], visit.registry, {}, reported=bool(vault["steps"])
+            )
             # Pages of the other Vault have addresses of its own.
             stations += [
                 replace(part, links=(), place=source.vault_name) for part in parts
@@ -183,7 +197,26 @@ async def _writes(visit: Visit, message_id: str) -> list[dict[str, object]]:
     return page.rows
 
 
-def _of_writes(rows: Iterable[Mapping[str, Any]], *, reported: bool) -> list[Station]:
+async def _written_names(
+    visit: Visit, rows: Iterable[Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return the names of the records that a message has written, by id."""
+    ids: dict[str, set[str]] = {}
+    for row in rows:
+        ids.setdefault(str(row["object_name"]), set()).add(str(row["record_id"]))
+    names: dict[str, str] = {}
+    for object_name, wanted in ids.items():
+        names.update(await names_of(visit, object_name, wanted))
+    return names
+
+
+def _of_writes(
+    rows: Iterable[Mapping[str, Any]],
+    registry: Registry,
+    names: Mapping[str, str],
+    *,
+    reported: bool,
+) -> list[Station]:
     """Return the stations of writes; in the Vault that has sent the message they are ``reported`` back to it."""
     stations: list[Station] = []
     for moments, together in _together(rows).items():
@@ -197,22 +230,35 @@ def _of_writes(rows: Iterable[Mapping[str, Any]], *, reported: bool) -> list[Sta
             text = f"By the connector, at the integration point {point}"
             stations.append(Station("Read and evaluated", evaluated, "ok", text, links))
         title = "Reported back" if reported else "Written"
-        stations.append(_of_write(title, written, together))
+        stations.append(_of_write(title, written, together, registry, names))
     return stations
 
 
 def _of_write(
-    title: str, written: datetime, rows: Iterable[Mapping[str, Any]]
+    title: str,
+    written: datetime,
+    rows: Iterable[Mapping[str, Any]],
+    registry: Registry,
+    names: Mapping[str, str],
 ) -> Station:
     """Return the station of records that were written together."""
     pairs = sorted({(str(row["object_name"]), str(row["record_id"])) for row in rows})
-    objects = sorted({name for name, _ in pairs})
+    objects = sorted({_label(registry, name) for name, _ in pairs})
     number = f"{len(pairs)} record" + ("s" if len(pairs) != 1 else "")
     links = tuple(
-        (f"{name} {record_id}", record_path(name, record_id))
+        (
+            f"{_label(registry, name)} {names.get(record_id, record_id)}",
+            record_path(name, record_id),
+        )
         for name, record_id in pairs[:MAX_LINKS]
     )
     return Station(title, written, "ok", f"{number} of {', '.join(objects)}", links)
+
+
+def _label(registry: Registry, object_name: str) -> str:
+    """Return the label of an object; its name where only the other Vault has it."""
+    target = registry.objects.get(object_name)
+    return target.label if target else object_name
 
 
 def _together(

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.admin.rendering import render
 from shared.vault.api.file_body import archive_response, file_response
 from shared.vault.api.request_context import address_of, vault_of
@@ -37,6 +38,8 @@ UNLISTED = {"X-Robots-Tag": "noindex, nofollow, noarchive"}
 ARCHIVE = "Response package.zip"
 VIEWABLE = "viewable_rendition__v"
 SOURCE = ""
+LARGEST_PART = 2**31 - 1
+"""The largest major or minor number of a version."""
 
 Position = Annotated[int, Path(ge=1, le=MAX_DOCUMENTS)]
 
@@ -102,9 +105,11 @@ async def viewable_file(visit: Visit, row: Mapping[str, Any]) -> StoredFile:
     """Return the file of a chosen document that people are to look at."""
     files = visit.vault.document_files
     major, _, minor = str(row["version_number__v"]).partition(".")
-    if not (major + minor).isdecimal():
+    # Whoever writes such records by calls may have written any text.
+    parts = whole_number(major, LARGEST_PART), whole_number(minor, LARGEST_PART)
+    if parts[0] is None or parts[1] is None:
         raise VaultFault(ErrorType.INVALID_DATA, "The version of a document is 1.0")
-    number = Number(int(major), int(minor))
+    number = Number(parts[0], parts[1])
     place = Place(int(row["document_id__v"]), number)
     renditions = await files.renditions(visit.caller, place)
     rendition = VIEWABLE if VIEWABLE in renditions else SOURCE

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from shared.protocol.csv_cells import csv_text
 from shared.vault.access.permissions import Operation, may
+from shared.vault.admin.audit_lines import audit_lines
 from shared.vault.admin.listing import (
     MAX_SEARCH,
     PAGE_SIZE,
@@ -38,9 +39,6 @@ ALL = "all"  # in place of a view: none, whatever the list begins with
 # Records that are read at a time: one fewer than a query gives, which one more has to follow.
 EXPORT_PAGE = 999
 MAX_EXPORTED = 10_000
-AUDIT_COLUMNS = frozenset(
-    {"timestamp", "user_name", "action", "field_name", "old_value", "new_value"}
-)
 
 
 @router.get("")
@@ -178,11 +176,9 @@ async def audit(
     trail = await visit.vault.audit.of_record(
         visit.caller, wanted, limit=PAGE_SIZE, offset=offset
     )
-    fields = trail.trail.fields
-    columns = [(each.name, each.label) for each in fields if each.name in AUDIT_COLUMNS]
     return visit.page(
         "audit.html",
         view=shown,
-        columns=columns,
+        lines=await audit_lines(visit, shown.target, trail.rows),
         listing=Listing(trail.rows, trail.total, page),
     )

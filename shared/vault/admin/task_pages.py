@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
-from shared.protocol.whole_numbers import LARGEST
+from shared.protocol.whole_numbers import LARGEST, whole_number
 from shared.vault.admin.inputs import Input, entered, inputs
 from shared.vault.admin.listing import PAGE_SIZE, Listing, Page, selected
 from shared.vault.admin.showing import record_path
@@ -167,8 +167,8 @@ async def run(visit: Visiting, task_id: Number, action_name: str) -> Response:
                 visit, WORK, action_name, lambda: service.cancel(caller, task_id)
             )
         case "reassign":
-            user_id = visit.form.fields.get("user", "")
-            if not user_id.isdigit():
+            user_id = whole_number(visit.form.fields.get("user", ""))
+            if user_id is None:
                 raise VaultFault(
                     ErrorType.PARAMETER_REQUIRED, "Choose who gets the task"
                 )
@@ -176,7 +176,7 @@ async def run(visit: Visiting, task_id: Number, action_name: str) -> Response:
                 visit,
                 WORK,
                 action_name,
-                lambda: service.reassign(caller, task_id, int(user_id)),
+                lambda: service.reassign(caller, task_id, user_id),
             )
         case "complete":
             values = await _completion(visit, task_id)

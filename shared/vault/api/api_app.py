@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-from shared.runtime.telemetry import RequestMetrics
+from shared.runtime.http_layers import RequestMetrics
 from shared.vault.api import (
     actions,
     attachment_fields,
@@ -323,7 +323,7 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     # The last one added is the outermost: headers belong on the answers to faults as well.
     app.add_middleware(Faults)
     app.add_middleware(Detour, layer=XmlAnswers, needed=_asks_for_xml)
-    app.add_middleware(UsageNotes, usage=vault.api_usage)
+    app.add_middleware(UsageNotes, noted=vault.api_usage.noted)
     app.add_middleware(
         ApiHeaders, vault_id=vault.vault_id, burst_limit=vault.settings.burst_limit
     )

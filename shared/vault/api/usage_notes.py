@@ -17,12 +17,12 @@ from shared.vault.api.request_context import (
     client_id_of,
     is_api,
 )
-from shared.vault.security.api_usage import ApiCall
+from shared.vault.security.api_usage import MAX_WAITING, ApiCall
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from shared.vault.security.api_usage import ApiUsageLog
+    from shared.vault.security.api_usage import Noted
 
 STATUS = "x-vaultapi-status"
 FAILED = frozenset({"FAILURE", "EXCEPTION"})
@@ -33,9 +33,9 @@ INVALID_CLIENT = "invalid_client_id"
 class UsageNotes:
     """ASGI middleware within ``ApiHeaders``, whose state it reads; calls without a user are not noted."""
 
-    def __init__(self, app: ASGIApp, usage: ApiUsageLog) -> None:
+    def __init__(self, app: ASGIApp, noted: Noted) -> None:
         self._app = app
-        self._usage = usage
+        self._noted = noted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on, and note it when its answer has been sent."""
@@ -53,9 +53,10 @@ class UsageNotes:
             await self._app(scope, receive, look)
         finally:
             state = scope["state"]
-            if "user_id" in state and answer.status:
+            has_room = len(self._noted) < MAX_WAITING
+            if "user_id" in state and answer.status and has_room:
                 duration = round((time.perf_counter() - clock) * 1000)
-                self._usage.note(_call(scope, answer, began, duration))
+                self._noted.append(_call(scope, answer, began, duration))
 
 
 class _Answer:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from shared.vault.assembly.action_parameters import EntryActionForm
     from shared.vault.assembly.work_lists import Answered, Desk, Lead
     from shared.vault.bulk.record_merge import MergeHandler
     from shared.vault.queues.deliveries import DeliveryEventHandler
@@ -30,7 +31,8 @@ class VaultDefinition:
     shown at the head of a record; ``answered`` are the questions whose answers are shown
     beside similar ones; ``look_again`` says by object when a record that is shown
     may have changed by itself. ``state_actions`` are by object those actions without parameters
-    that states of its lifecycle may name, each with its label.
+    that states of its lifecycle may name, each with its label; ``entry_action_forms`` those
+    entry actions that have parameters.
     """
 
     name: str
@@ -48,3 +50,6 @@ class VaultDefinition:
     answered: Answered | None = None
     look_again: Mapping[str, LookAgain] = field(default_factory=dict)
     state_actions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    entry_action_forms: Mapping[str, Mapping[str, EntryActionForm]] = field(
+        default_factory=dict
+    )

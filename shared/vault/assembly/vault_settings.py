@@ -13,7 +13,7 @@ from shared.vault.connections.allowed_addresses import AllowedAddresses
 from shared.vault.connections.connection_rules import DomainType
 from shared.vault.notifications.mail import MailServer, SmtpSecurity
 from shared.vault.security.call_limits import Limits
-from shared.vault.storage.query_slots import QueryLimits
+from shared.vault.storage.fair_slots import QueryLimits
 
 
 def _split(text: str | None) -> list[str]:

@@ -1,8 +1,8 @@
-"""Finds the actions that components name, and checks that their parameters fit the objects that they run on."""
+"""Checks that the actions that components name exist, and that their parameters fit the objects they run on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from shared.vault import vql
@@ -11,12 +11,7 @@ from shared.vault.components.component_kinds import ComponentKind, StateMember
 from shared.vault.components.configured_queries import token_paths, values_query
 from shared.vault.components.lifecycles import CHANGE_STATE, START_WORKFLOW
 from shared.vault.components.registry import Registry
-from shared.vault.model.component_model import (
-    ObjectUserAction,
-    Scalar,
-    UserAction,
-    VaultObject,
-)
+from shared.vault.model.component_model import Scalar, VaultObject
 
 __all__ = [
     "CHANGE_STATE",
@@ -24,9 +19,6 @@ __all__ = [
     "OBJECT_PREFIX",
     "START_WORKFLOW",
     "check_entry_actions",
-    "lifecycle_action",
-    "lifecycle_actions",
-    "object_action",
 ]
 
 LIFECYCLE_PREFIX = StateMember.USER_ACTION
@@ -56,46 +48,6 @@ class _Use:
         """Return the first value of a parameter as text; an empty string when it is absent."""
         values = self.parameters.get(name, ())
         return str(values[0]) if values else ""
-
-
-def lifecycle_actions(
-    registry: Registry,
-    target: VaultObject,
-    state: str | None,
-) -> Sequence[UserAction]:
-    """Return the user actions that an object's lifecycle offers in a state, in order."""
-    if target.lifecycle is None or state is None:
-        return ()
-    lifecycle = registry.lifecycles.get(target.lifecycle)
-    if lifecycle is None:
-        return ()
-    found = lifecycle.states.get(state)
-    return () if found is None else found.user_actions
-
-
-def lifecycle_action(
-    registry: Registry,
-    target: VaultObject,
-    state: str | None,
-    name: str,
-) -> UserAction | None:
-    """Return one action of a state by its short name, or None."""
-    for action in lifecycle_actions(registry, target, state):
-        if action.name == name:
-            return action
-    return None
-
-
-def object_action(
-    target: VaultObject,
-    name: str,
-) -> ObjectUserAction | None:
-    """Return one active user action of an object by its short name, or None."""
-    for action in target.actions:
-        # An inactive action is as good as none for those who name it.
-        if action.name == name and action.active:
-            return action
-    return None
 
 
 def check_entry_actions(registry: Registry) -> None:
@@ -226,34 +178,18 @@ def _action_exists(
     target = use.target
     if "." not in name:
         # A short name means the object's own action first, then one of the state that is entered.
-        if object_action(target, name) is not None:
+        if registry.object_action(target, name) is not None:
             return True
-        return (
-            lifecycle_action(
-                registry,
-                target,
-                use.state,
-                name,
-            )
-            is not None
-        )
+        return registry.lifecycle_action(target, use.state, name) is not None
     prefix, _, qualified = name.partition(".")
     owner, _, rest = qualified.partition(".")
     if owner != target.name:
         return False
     if prefix == OBJECT_PREFIX:
-        return object_action(target, rest) is not None
+        return registry.object_action(target, rest) is not None
     if prefix == LIFECYCLE_PREFIX:
         state, _, short_name = rest.partition(".")
-        return (
-            lifecycle_action(
-                registry,
-                target,
-                state,
-                short_name,
-            )
-            is not None
-        )
+        return registry.lifecycle_action(target, state, short_name) is not None
     return False
 
 

@@ -28,8 +28,10 @@ from shared.vault.model.component_model import (
     Field,
     Lifecycle,
     ObjectType,
+    ObjectUserAction,
     Picklist,
     Queue,
+    UserAction,
     VaultObject,
 )
 
@@ -179,6 +181,33 @@ class Registry:
         """Return the object types of one object, by name."""
         types = self.object_types.values()
         return {each.name: each for each in types if each.object == object_name}
+
+    def object_action(self, target: VaultObject, name: str) -> ObjectUserAction | None:
+        """Return one active user action of an object by its short name, or None."""
+        for action in target.actions:
+            # An inactive action is as good as none for those who name it.
+            if action.name == name and action.active:
+                return action
+        return None
+
+    def lifecycle_actions(
+        self, target: VaultObject, state: str | None
+    ) -> Sequence[UserAction]:
+        """Return the user actions that an object's lifecycle offers in a state, in order."""
+        lifecycle = self.lifecycles.get(target.lifecycle or "")
+        if lifecycle is None:
+            return ()
+        found = lifecycle.states.get(state or "")
+        return () if found is None else found.user_actions
+
+    def lifecycle_action(
+        self, target: VaultObject, state: str | None, name: str
+    ) -> UserAction | None:
+        """Return one action of a state by its short name, or None."""
+        for action in self.lifecycle_actions(target, state):
+            if action.name == name:
+                return action
+        return None
 
     @cached_property
     def _inbound(self) -> Mapping[str, Mapping[str, tuple[str, Field]]]:

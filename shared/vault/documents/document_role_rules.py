@@ -9,7 +9,7 @@ from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID
 from shared.vault.documents.versions import LIFECYCLE
 from shared.vault.model.field_types import DOCUMENTS
-from shared.vault.records.role_rules import fill_roles
+from shared.vault.records.new_records import fill_roles
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller

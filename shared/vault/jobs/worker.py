@@ -27,7 +27,7 @@ from shared.vault.jobs.job_model import (
     error_json,
 )
 from shared.vault.storage.database import OUTAGES, RETRYABLE
-from shared.vault.storage.query_slots import in_job
+from shared.vault.storage.fair_slots import in_job
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

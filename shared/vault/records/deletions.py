@@ -108,7 +108,7 @@ async def reach_of(
     while level:
         following: dict[str, list[str]] = defaultdict(list)
         for owner, parents in level.items():
-            for child, field in _references(registry, owner):
+            for child, field in references(registry, owner):
                 match field.relationship_deletion:
                     case RelationshipDeletion.BLOCK:
                         for parent in await _blocked(connection, child, field, parents):
@@ -123,14 +123,14 @@ async def reach_of(
                                 roots[record_id] = going[child][record_id] = root
                                 following[child].append(record_id)
                     case RelationshipDeletion.SET_NULL:
-                        pass  # the database empties the reference
+                        pass  # it stays, and its reference is emptied
                     case _:
                         assert_never(field.relationship_deletion)
         level = following
     return Reach(blocked, going)
 
 
-def _references(registry: Registry, object_name: str) -> Iterator[tuple[str, Field]]:
+def references(registry: Registry, object_name: str) -> Iterator[tuple[str, Field]]:
     """Yield the fields that refer to an object, each with its own object."""
     for other in registry.objects.values():
         for field in other.fields.values():

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 Coercion = Callable[[object], object]
 
 BIGINT = 2**63
+MARKS = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+"""Characters without width, which come with texts that were copied from pages."""
+UNSEEN = MARKS + "".join(filter(str.isspace, map(chr, range(0x3001))))
+"""White space, all of which is before the signs of East Asia, and the marks."""
 NUMBER = re.compile(
     r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]{1,4})?"
 )
@@ -102,8 +106,8 @@ def column_type(field: Field) -> str:
 
 def _text_or_null(convert: Coercion) -> Coercion:
     def coerce(value: object) -> object:
-        # White space alone says nothing, and would pass for an answer where a value is required.
-        if value is None or (isinstance(value, str) and not value.strip()):
+        # What nobody sees says nothing, and would pass for an answer where a value is required.
+        if value is None or (isinstance(value, str) and not value.strip(UNSEEN)):
             return None
         return convert(value)
 

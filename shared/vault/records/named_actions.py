@@ -12,8 +12,6 @@ from shared.vault.components.entry_action_definitions import (
     LIFECYCLE_PREFIX,
     OBJECT_PREFIX,
     START_WORKFLOW,
-    lifecycle_action,
-    object_action,
 )
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import (
@@ -163,12 +161,12 @@ class NamedActions:
         prefix, _, rest = name.partition(".")
         owner, _, rest = rest.partition(".")
         if owner == context.object.name and prefix == OBJECT_PREFIX:
-            action = object_action(context.object, rest)
+            action = context.registry.object_action(context.object, rest)
             if action is not None:
                 return await self._run_object_action(context, action, fields)
         if owner == context.object.name and prefix == LIFECYCLE_PREFIX:
             state, _, short = rest.partition(".")
-            found = lifecycle_action(context.registry, context.object, state, short)
+            found = context.registry.lifecycle_action(context.object, state, short)
             if found is not None:
                 return await self._run_state_action(context, state, found, fields)
         raise VaultFault(
@@ -325,7 +323,7 @@ def _full_name(context: ActionContext, name: str) -> str:
     if "." in name:
         return name
     target, state = context.object, context.state
-    of_state = lifecycle_action(context.registry, target, state, name)
+    of_state = context.registry.lifecycle_action(target, state, name)
     if of_state is None:
         return f"{OBJECT_PREFIX}.{target.name}.{name}"
     return f"{LIFECYCLE_PREFIX}.{target.name}.{state}.{name}"

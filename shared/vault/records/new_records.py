@@ -1,17 +1,29 @@
-"""Makes new records: assigns ids, copies values, checks required fields, and sets the fields that the Vault fills."""
+"""Makes new records: assigns ids, copies values, checks required fields, sets the Vault's fields, and fills roles."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
+from shared.vault.components.document_model import DOCUMENT_ID
 from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.model.component_model import Field, VaultObject
+from shared.vault.model.field_types import DOCUMENTS, quoted, table
 from shared.vault.records import record_statements as statements
+from shared.vault.records.record_roles import (
+    Assignments,
+    Holder,
+    RoleChange,
+    RoleEdit,
+    change_roles,
+)
+from shared.vault.records.role_rules import RoleRule, deciding
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -31,6 +43,18 @@ OWN = frozenset({"link__sys"})  # says which record of another system this one i
 TYPE = "object_type__v"
 STATUS, ACTIVE = "status__v", "active__v"
 NAME = "name__v"
+
+# Who has been deactivated or removed since is given nothing.
+RULES = """
+SELECT lifecycle, role, conditions,
+    ARRAY(SELECT user_id FROM platform.credential WHERE active AND user_id = ANY(default_users)) AS users,
+    ARRAY(SELECT g.id FROM platform.user_group g WHERE active AND g.id = ANY(default_groups)) AS groups
+FROM platform.role_assignment_rule WHERE lifecycle = ANY($1::text[]) ORDER BY id
+"""
+# The values of fields of records, and of the latest versions of documents.
+OF_RECORDS = "SELECT id AS record_id, {fields} FROM {table} WHERE id = ANY($1::text[])"
+OF_DOCUMENTS = f"""SELECT {DOCUMENT_ID}::text AS record_id, {{fields}} FROM {{table}}
+WHERE {DOCUMENT_ID}::text = ANY($1::text[]) AND latest_version__sys"""
 
 Values = Mapping[str, object]
 
@@ -244,3 +268,69 @@ def insert_fields(target: VaultObject, rows: Sequence[NewRow]) -> list[Field]:
     if target.fields[NAME].system_managed_name:
         used.discard(NAME)
     return [field for field in target.fields.values() if field.name in used]
+
+
+# The roles of new records and documents are filled as the rules of their lifecycles say.
+
+
+async def fill_roles(
+    connection: Connection,
+    object_name: str,
+    stored: VaultObject,
+    lifecycles: Mapping[str, str],
+) -> list[RoleEdit]:
+    """Give the roles of new records to whom the rules name, and return what the caller has to audit.
+
+    ``object_name`` is ``documents`` for documents, of whose versions ``stored`` is the object; ``lifecycles`` are those
+    of the records by their ids.
+    """
+    rows = await connection.fetch(RULES, list(set(lifecycles.values())))
+    # Hardly a lifecycle has rules: then nothing is read of the records.
+    if not rows:
+        return []
+    rules = [
+        RoleRule(
+            row["lifecycle"],
+            row["role"],
+            json.loads(row["conditions"]),
+            frozenset(row["users"]),
+            frozenset(row["groups"]),
+        )
+        for row in rows
+    ]
+    named = {name for rule in rules for name in rule.conditions}
+    fields = sorted(named & stored.fields.keys())
+    values = await _values(connection, object_name, stored, list(lifecycles), fields)
+    assigned: list[tuple[str, Assignments]] = []
+    for record_id, lifecycle in lifecycles.items():
+        found = _assignments(deciding(rules, lifecycle, values[record_id]))
+        if found:
+            assigned.append((record_id, found))
+    return await change_roles(connection, object_name, assigned, RoleChange.ADD)
+
+
+def _assignments(rules: Iterable[RoleRule]) -> Assignments:
+    found: dict[tuple[str, Holder], frozenset[int]] = {}
+    for rule in rules:
+        if rule.users:
+            found[rule.role, Holder.USERS] = rule.users
+        if rule.groups:
+            found[rule.role, Holder.GROUPS] = rule.groups
+    return found
+
+
+async def _values(
+    connection: Connection,
+    object_name: str,
+    stored: VaultObject,
+    ids: Sequence[str],
+    fields: Sequence[str],
+) -> Mapping[str, Mapping[str, object]]:
+    """Return the values of fields by record id."""
+    if not fields:
+        return defaultdict(dict)
+    template = OF_DOCUMENTS if object_name == DOCUMENTS else OF_RECORDS
+    listed = ", ".join(quoted(name) for name in fields)
+    sql = template.format(fields=listed, table=table(stored.name))
+    rows = await connection.fetch(sql, ids)
+    return {row["record_id"]: dict(row) for row in rows}

@@ -15,8 +15,13 @@ from shared.vault.records import new_records as new
 from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
 from shared.vault.records.deletions import note_deletions, reach_of
+from shared.vault.records.left_records import (
+    MODIFIED_DATE,
+    date_parents,
+    leave,
+    parent_fields,
+)
 from shared.vault.records.record_statements import resolve_references
-from shared.vault.records.role_rules import fill_roles
 from shared.vault.records.row_rules import CreationFollower, Follower, Preparer
 from shared.vault.records.rows import (
     NORMAL,
@@ -42,7 +47,6 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 TYPE = "object_type__v"
-MODIFIED_DATE = "modified_date__v"
 UNCHANGED = "No changes in values - record not updated"
 
 Write = tuple[str, dict[str, object]]
@@ -133,7 +137,7 @@ class Batch:
     async def _fill_roles(self, lifecycles: Mapping[str, str]) -> None:
         """Fill the roles of new records, by id with their lifecycles, before actions look for who has them."""
         name, connection = self.object.name, self.connection
-        edits = await fill_roles(connection, name, self.object, lifecycles)
+        edits = await new.fill_roles(connection, name, self.object, lifecycles)
         if edits:
             await entries.edited(connection, self.registry, self.caller, name, edits)
 
@@ -270,8 +274,20 @@ class Batch:
             for _, values in undated:
                 values[MODIFIED_DATE] = now
             await self._write(undated, later=MODIFIED_DATE)
+        await self._leave_parents(good)
         if edits and isinstance(self._trigger, Follower):
             await self._trigger.after_update(connection, caller, edits)
+
+    async def _leave_parents(self, changes: Sequence[Change]) -> None:
+        """Date the records that were parents of changed records, and are no more."""
+        for field in parent_fields(self.object):
+            left = {
+                change.stored[field.name]
+                for change in changes
+                if field.name in change.changed
+            }
+            former = sorted(each for each in left if each)
+            await date_parents(self.connection, self.caller, field, former)
 
     async def _write(
         self,
@@ -324,6 +340,7 @@ class Batch:
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
         going = _good(rows, ids)
         await entries.deleted(connection, self.registry, self.caller, name, going)
+        await leave(connection, self.registry, self.caller, reach.gone())
         sql = f"DELETE FROM {table(name)} WHERE id = ANY($1::text[])"
         await connection.execute(sql, going)
         # After the lock: records that were being added below a deleted one are stored now, and are deleted with it.

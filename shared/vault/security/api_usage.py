@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
@@ -77,6 +78,9 @@ class ApiCall:
     reference_id: str
 
 
+Noted = deque[ApiCall]
+"""Calls that have been answered and wait to be stored, ``MAX_WAITING`` at most."""
+
 _STORED = tuple(each.name for each in fields(ApiCall))
 
 Line = Sequence[object]
@@ -84,22 +88,15 @@ Line = Sequence[object]
 
 
 class ApiUsageLog:
-    """Gathers calls, stores those of some seconds together, and reads the calls of a day.
+    """Stores the calls of some seconds together, and reads the calls of a day.
 
-    A call costs an entry in memory; what waits for the database, and what is stored of a day, has a bound.
+    A call costs an entry in ``noted``; what waits there, and what is stored of a day, has a bound.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: list[ApiCall] = []
-        self._noted = asyncio.Event()
+        self.noted: Noted = deque()
         self._task: asyncio.Task[None] | None = None
-
-    def note(self, call: ApiCall) -> None:
-        """Add a call that has been answered."""
-        if len(self._waiting) < MAX_WAITING:
-            self._waiting.append(call)
-            self._noted.set()
 
     async def start(self) -> None:
         """Start storing what is noted, until ``stop``."""
@@ -112,9 +109,8 @@ class ApiUsageLog:
 
     async def store(self) -> None:
         """Store the calls that wait."""
-        self._noted.clear()
-        calls = self._waiting
-        self._waiting = []
+        calls = list(self.noted)
+        self.noted.clear()
         try:
             async with self._database.connection() as connection:
                 for day, of_day in groupby(calls, lambda call: call.timestamp.date()):
@@ -127,7 +123,8 @@ class ApiUsageLog:
                         )
         except BaseException:
             # They are stored the next time, as far as there is room for them.
-            self._waiting = [*calls, *self._waiting][:MAX_WAITING]
+            room = MAX_WAITING - len(self.noted)
+            self.noted.extendleft(reversed(calls[:room]))
             raise
 
     async def batches(self, day: date) -> list[int]:
@@ -169,15 +166,14 @@ class ApiUsageLog:
 
     async def _keep_storing(self) -> None:
         while True:
-            await self._noted.wait()
             await asyncio.sleep(STORE_SECONDS)
-            await self._try_to_store()
+            if self.noted:
+                await self._try_to_store()
 
     async def _try_to_store(self) -> None:
         try:
             await self.store()
         except (*SHARING_FAULTS, DatabaseUnavailable) as error:
-            self._noted.set()
             state_log.failed(NAME, error)
         else:
             state_log.succeeded(NAME)

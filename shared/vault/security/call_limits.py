@@ -149,14 +149,19 @@ class ConfigurationMode:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._switches = 0
         self.enabled = False
 
     async def load(self) -> None:
         """Read whether the mode is on; called at start, and whenever components or the mode have changed."""
+        switches = self._switches
         async with self._database.connection() as connection:
-            self.enabled = await connection.fetchval(
+            enabled = await connection.fetchval(
                 "SELECT enabled FROM platform.configuration_mode"
             )
+        # Switched here meanwhile, it is known better than what was read, and is announced and read again.
+        if switches == self._switches:
+            self.enabled = enabled
 
     async def switch(self, caller: Caller, *, enabled: bool) -> None:
         """Switch the mode on or off, for all processes.
@@ -171,6 +176,7 @@ class ConfigurationMode:
             # Every process reads components and this mode again when it hears of it.
             await connection.execute("SELECT pg_notify($1, '')", COMPONENT_CHANGED)
         # At once in this process, which answers the call.
+        self._switches += 1
         self.enabled = enabled
         log.info("configuration_mode.switched", enabled=enabled, user_id=caller.user_id)
 

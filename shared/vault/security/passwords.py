@@ -10,9 +10,9 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from shared.protocol.error_types import ErrorType
-from shared.runtime.waiting import FairSlots
 from shared.vault.errors import VaultFault
 from shared.vault.security.password_rules import MAX_PASSWORD_LENGTH, check_password
+from shared.vault.storage.fair_slots import FairSlots
 
 CONCURRENCY = 2  # each takes a processor and 19 MiB while it runs
 QUEUE_TIMEOUT = 10.0  # seconds a sign-in waits for its turn

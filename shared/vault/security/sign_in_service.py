@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.runtime.waiting import FairSlots
 from shared.vault.access.caller import SYSTEM, Caller
 from shared.vault.access.permissions import in_person
 from shared.vault.audit.audit_entries import password_changed, sign_in_refused
@@ -23,6 +22,7 @@ from shared.vault.security.sign_in_limits import (
     address_digest,
     network_of,
 )
+from shared.vault.storage.fair_slots import FairSlots
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
+from shared.protocol.error_types import ErrorType
 from shared.runtime.retry_policies import UNIT_OF_WORK, VAULT_LOOP
 from shared.runtime.waiting import end, run_until_cancelled, state_log
-from shared.vault.storage.query_slots import QueryLimits, QuerySlots
+from shared.vault.errors import VaultFault
+from shared.vault.storage.fair_slots import QueryLimits, QuerySlots
 from shared.vault.storage.server_faults import SERVER_FAULTS
 
 if TYPE_CHECKING:
@@ -146,6 +148,7 @@ class Database:
         """Yield a connection outside a transaction, for single statements.
 
         :raises DatabaseUnavailable: no connection is available in time.
+        :raises VaultFault: INVALID_DATA for a parameter with NUL, which PostgreSQL takes in no text.
         """
         # Kept here: a close meanwhile waits for the connections that are returned to it.
         pool = self._pool
@@ -162,6 +165,10 @@ class Database:
         self._in_use.add(connection)
         try:
             yield connection
+        except asyncpg.CharacterNotInRepertoireError as error:
+            # Whatever names something may be any text of a caller: no reader before this has to think of NUL.
+            message = "A text has a character that no text of a Vault may have (NUL)"
+            raise VaultFault(ErrorType.INVALID_DATA, message) from error
         except (asyncpg.InternalClientError, asyncpg.InterfaceError) as error:
             # What the driver makes of a connection that went away between two statements.
             message = "the connection was lost"

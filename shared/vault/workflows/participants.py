@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.whole_numbers import whole_number
 from shared.vault.components.document_fields import DOCUMENT_ID
 from shared.vault.components.workflow_definitions import OWNER
 from shared.vault.errors import VaultFault
@@ -156,7 +157,8 @@ async def _of_control(
             sql = source.format(field=quoted(name), table=table(owner.name))
             rows = await connection.fetch(sql, record_ids)
             found = [row["user_id"] for row in rows if row["user_id"]]
-            users += [int(each) for each in found if each.isdigit()]
+            numbers = map(whole_number, found)
+            users += [each for each in numbers if each is not None]
     return await _members(connection, users, groups, control.groups)
 
 

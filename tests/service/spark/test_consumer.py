@@ -382,7 +382,7 @@ async def test_a_queue_of_its_own_is_declared_before_the_first_subscription(
         prepared.append(name)
 
     async with consuming(connection, name, handler, prepare=prepare) as consumer:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await consumer.subscribed()
         assert prepared == [
             name

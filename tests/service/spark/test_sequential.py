@@ -75,7 +75,6 @@ async def test_several_consumers_keep_the_order_also_when_the_active_one_goes(
             prefetch=1,
             concurrency=1,
             max_batch=1,
-            watch_interval=0.2,
             redelivery=replace(REDELIVERY, first_pause=0.01, longest_pause=0.1),
         )
         await consumer.start()

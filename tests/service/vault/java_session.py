@@ -43,7 +43,7 @@ async def client(
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     try:
-        assert await holds_within(30, lambda: server.started or serving.done())
+        assert await holds_within(60, lambda: server.started or serving.done())
         dns = f"localhost:{server.servers[0].sockets[0].getsockname()[1]}"
         trust = ssl.create_default_context(cafile=str(files.ca_file))
         async with aiohttp.ClientSession(

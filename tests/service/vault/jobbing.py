@@ -55,7 +55,7 @@ async def finished(client: Api, job_id: int) -> Any:
         status = (await client.get(f"/services/jobs/{job_id}")).data["status"]
         return status if status in ("SCHEDULED", "QUEUED", "RUNNING") else None
 
-    assert await answers_within(30, reason) is None
+    assert await answers_within(60, reason) is None
     return (await client.get(f"/services/jobs/{job_id}")).data
 
 
@@ -110,5 +110,5 @@ class Jobs:
             status = (await self.job(job_id)).status
             return None if status in statuses else f"job {job_id} is {status}"
 
-        assert await answers_within(20, reason) is None
+        assert await answers_within(60, reason) is None
         return await self.job(job_id)

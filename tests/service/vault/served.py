@@ -183,10 +183,10 @@ async def served(app: FastAPI) -> AsyncIterator[Api]:
     serving = asyncio.create_task(server.serve())
 
     try:
-        assert await holds_within(30, lambda: server.started or serving.done())
+        assert await holds_within(60, lambda: server.started or serving.done())
         port = server.servers[0].sockets[0].getsockname()[1]
         async with aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=30)
+            timeout=aiohttp.ClientTimeout(total=120)
         ) as http:
             yield Api(http, f"http://127.0.0.1:{port}")
     finally:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.vault.assembly.vault import Vault
-from shared.vault.security.api_usage import COLUMNS, MAX_WAITING, ApiUsageLog
+from shared.vault.security.api_usage import COLUMNS
 from tests.service.vault.documenting import download
 from tests.service.vault.profiles import with_profile
 from tests.service.vault.served import Api
@@ -109,16 +109,3 @@ async def test_what_is_kept_has_bounds(vault: Vault, admin: Api, user: Api) -> N
             "SELECT DISTINCT day FROM platform.api_usage_batch"
         )
     assert old not in {each["day"] for each in days}
-    # What waits for a database that is away has a bound, too.
-    waiting = ApiUsageLog(vault.database)
-    (call,) = await _noted(vault, user)
-    for _ in range(MAX_WAITING + 1):
-        waiting.note(call)
-    assert len(waiting._waiting) == MAX_WAITING
-
-
-async def _noted(vault: Vault, user: Api) -> list[Any]:
-    """Return what one call notes."""
-    await vault.api_usage.store()
-    await user.get("/vobjects/product__v")
-    return vault.api_usage._waiting[-1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -90,7 +91,7 @@ async def changing(
                 )
             return None if waits else "nobody waits"
 
-        assert await answers_within(20, reason) is None
+        assert await answers_within(60, reason) is None
 
     async with vault.database.transaction() as connection:
         security = vault.security
@@ -187,11 +188,13 @@ async def test_sessions_of_calls_that_come_together_are_looked_up_together(
 ) -> None:
     user_id, name = await new_user(admin)
     profiles, idle = vault.security.profiles, timedelta(minutes=60)
-    sessions = Sessions(vault.database, profiles, idle, 9, vault.security.tokens)
+    # With a way of its own to the database: the Vault takes connections for other work meanwhile.
+    own = copy.copy(vault.database)
+    sessions = Sessions(own, profiles, idle, 9, vault.security.tokens)
     held, ended, lasting = [await sessions.open(user_id) for _ in range(3)]
     monkeypatch.setattr("shared.vault.security.sessions.LATE", 600.0)
     taken, begun = 0, asyncio.Event()
-    connection_of = vault.database.connection
+    connection_of = own.connection
 
     def counted() -> AbstractAsyncContextManager[Connection]:
         nonlocal taken
@@ -201,7 +204,7 @@ async def test_sessions_of_calls_that_come_together_are_looked_up_together(
 
     async with vault.database.transaction() as others:
         await others.execute("LOCK TABLE platform.session IN ACCESS EXCLUSIVE MODE")
-        monkeypatch.setattr(vault.database, "connection", counted)
+        monkeypatch.setattr(own, "connection", counted)
         asked = [held, ended, lasting, lasting, Session("UNKNOWN", user_id)]
         calls = [
             asyncio.create_task(sessions.caller(each.session_id)) for each in asked

@@ -146,7 +146,7 @@ async def test_a_lost_listener_listens_again(
         for statement in ("SELECT 1", f"NOTIFY {OUTBOX}", TERMINATE):
             async with database.connection() as connection:
                 await connection.execute(statement)
-            await asyncio.wait_for(heard.wait(), 20)
+            await asyncio.wait_for(heard.wait(), 60)
             heard.clear()
     finally:
         await notifications.stop()

@@ -113,7 +113,7 @@ async def broker_of(vault: Vault) -> AsyncIterator[BrokerConnection]:
                 else "no queue"
             )
 
-        assert await answers_within(30, declared) is None
+        assert await answers_within(60, declared) is None
         yield broker
 
 
@@ -132,7 +132,7 @@ async def exception_of(
             else f"recorded: {len(found)}"
         )
 
-    assert await answers_within(30, recorded) is None
+    assert await answers_within(60, recorded) is None
     (row,) = found
     return row
 

@@ -59,7 +59,7 @@ async def waits_for(vault: Vault, blocker: int) -> None:
                 None if await connection.fetchval(BLOCKED, blocker) else "nobody waits"
             )
 
-    assert await answers_within(20, reason) is None
+    assert await answers_within(60, reason) is None
 
 
 async def begin(connection: Connection, child: str, field: str, parent: str) -> str:

@@ -255,7 +255,7 @@ async def test_entries_are_kept_thirty_days(
         status = (await vault.jobs.job(SYSTEM, job_id)).status
         return None if status is JobStatus.SUCCESS else status
 
-    assert await answers_within(30, done) is None
+    assert await answers_within(60, done) is None
     async with vault.database.connection() as connection:
         ids = await connection.fetch(
             "SELECT message_id FROM platform.queue_log WHERE queue = $1", queue

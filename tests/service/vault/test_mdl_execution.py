@@ -313,7 +313,7 @@ async def finished(api: Api, job_id: int) -> Answer:
         answer = await api.get(f"/api/mdl/execute_async/{job_id}/results")
         return "runs" if answer.status == "WARNING" else None
 
-    assert await answers_within(20, reason) is None
+    assert await answers_within(60, reason) is None
     return await api.get(f"/api/mdl/execute_async/{job_id}/results")
 
 

@@ -127,6 +127,41 @@ def assert_answered(response: Response, label: str) -> None:
         assert isinstance(error["message"], str), label
 
 
+def addresses_with(text: str) -> Iterator[tuple[str, str]]:
+    """Method and address of each operation, once for each text in its path, and of reading ones in its query."""
+    for path, methods in document()["paths"].items():
+        for method, operation in methods.items():
+            # Beside its operations a path has the parameters that they share: the version.
+            if not isinstance(operation, dict):
+                continue
+            parameters = operation.get("parameters", ())
+            names = [each["name"] for each in parameters if each.get("in") == "path"]
+            there = {name: THERE.get(name, "1") for name in names}
+            there["version"] = "v25.1"
+            # A whole number is none with such a text; the version is read before all else.
+            for name in set(names) - {"version"}:
+                yield method, path.format(**{**there, name: text})
+            queried = [each["name"] for each in parameters if each.get("in") == "query"]
+            for name in queried if method == "get" else ():
+                yield method, f"{path.format(**there)}?{name}={text}"
+
+
+async def test_no_text_in_an_address_is_an_error_of_the_vault(url: str) -> None:
+    """PostgreSQL takes NUL in no text: a name with it is one that nothing has, or is refused."""
+    headers = await asyncio.to_thread(sign_in, url)
+    session = requests.Session()
+
+    def failures() -> list[str]:
+        found = []
+        for method, address in addresses_with("a%00b"):
+            answer = session.request(method, url + address, headers=headers, timeout=30)
+            if answer.status_code != 200 or "UNEXPECTED_ERROR" in answer.text:
+                found.append(f"{method} {address}: {answer.text[:200]}")
+        return found
+
+    assert await asyncio.to_thread(failures) == []
+
+
 @pytest.mark.parametrize("label", OPERATIONS)
 async def test_calls_of_the_document(url: str, label: str) -> None:
     operation = OPERATIONS[label]

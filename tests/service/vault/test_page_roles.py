@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from shared.vault.admin.admin_app import create_pages
@@ -324,6 +326,30 @@ async def test_no_form_is_taken_that_another_site_had_sent(
                 "The form does not come from a page of this session" in answer.text
                 and answer.text.count("OPERATION_NOT_ALLOWED") == 1
             )
+
+
+async def test_no_text_in_an_address_is_an_error_of_the_vault(api: Api) -> None:
+    """PostgreSQL takes NUL in no text: a page of such a name is one that there is not."""
+    named = [page.removeprefix("GET ") for page in PAGES if page.startswith("GET ")]
+    addresses = [re.sub(r"\{\w+\}", "a%00b", path) for path in named]
+    addresses += ["/objects/thing__c?column=a%00b&sort=%00&view=%00&search=%00"]
+    async with browser(api.url, "admin") as visitor:
+        token = await _token(visitor, "admin")
+        for path in addresses:
+            answer = await visitor.request("GET", f"/ui{path}")
+            assert "UNEXPECTED_ERROR" not in answer.text, path
+        saved = await visitor.request(
+            "POST",
+            "/ui/objects/thing__c/views?column=a%00b",
+            data={"token": token, "label": key()},
+        )
+        assert saved.status == 200, saved.text
+        # Digits of other scripts, and more of them than a number may have, are no user either.
+        for user in ("²", "٣", "9" * 30, "9" * 5000, ""):
+            given = {"token": token, "user": user}
+            answer = await visitor.request("POST", "/ui/tasks/1/reassign", data=given)
+            assert "UNEXPECTED_ERROR" not in answer.text, user[:40]
+        assert "UNEXPECTED_ERROR" not in saved.text
 
 
 async def test_the_menu_shows_what_one_may_see(api: Api) -> None:

@@ -70,6 +70,31 @@ async def test_a_user_action_is_added_run_and_removed(
         assert await state_actions(admin, own, record) == set()
 
 
+async def test_an_entry_action_asks_for_its_parameters_and_runs(
+    api: Api, admin: Api, own: str
+) -> None:
+    async with browser(api.url, "admin") as visitor:
+        page = await visitor.open(f"/ui/lifecycles/{own}")
+        page = await visitor.click(page, "Add Entry Action to Done")
+        # Without scripts the parameters come with the first review.
+        page = await visitor.press(page, "Review", does="Set a field")
+        told = {each["name"] for _, each in page.tags if "aria-invalid" in each}
+        assert page.status == 400 and told == {"field"}
+        page = await visitor.press(page, "Review", field="Name", value="Renamed")
+        page = await execute(visitor, page)
+        assert "Sets Name to Renamed" in page.text
+        # What a script asks for when the choice changes.
+        address = f"/ui/lifecycles/{own}/done_state__c/entry-action"
+        asked = await visitor.open(f"{address}?does=send_message")
+        assert {"queue", "integration_point", "event"} <= set(asked.forms[-1].fields)
+    (record,) = (await admin.post(f"/vobjects/{own}", json=[{"name__v": "A"}])).ids
+    path = f"/vobjects/{own}/{record}"
+    await admin.post(
+        f"{path}/actions/Objectlifecyclestateuseraction.{own}.open_state__c.beside__c"
+    )
+    assert (await admin.get(path)).data["name__v"] == "Renamed"
+
+
 async def test_a_notification_is_added_to_a_state_and_arrives(
     api: Api, admin: Api, own: str
 ) -> None:

@@ -232,7 +232,7 @@ async def test_a_deletion_is_confirmed_and_the_audit_trail_tells_of_the_record(
         trail = await visitor.click(page, "Audit Trail")
         assert (
             "Edit" in trail.text
-            and "note__c" in trail.text
+            and "Note before after" in trail.text
             and "before" in trail.text
             and "after" in trail.text
         )

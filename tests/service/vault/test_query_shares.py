@@ -14,7 +14,7 @@ from local.servers import PostgresServer
 from shared.vault.assembly.vault import Vault
 from tests.service.vault.served import Answer, Api
 
-PATIENCE = 30
+PATIENCE = 60
 WAITING = """
 SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation
 WHERE NOT granted AND relname = $1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from local.servers import PostgresServer
 from shared.vault.components import schema_changes
 from shared.vault.storage.database import Database
+from shared.vault.storage.fair_slots import QueryLimits
 from shared.vault.storage.migrate import migrate
-from shared.vault.storage.query_slots import QueryLimits
 from shared.vault.vql import CompiledQuery, Execution, VqlError, facets_of, resolve
 from shared.vault.vql.deferred import TOKENS
 from tests.servers import fresh_database

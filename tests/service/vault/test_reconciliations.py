@@ -188,7 +188,7 @@ async def test_metrics_have_the_latest_findings_and_the_last_clean_one(
             found = await measured(admin, "reconciliation_findings", kind=kind)
             return None if found == number else f"{kind} is {found}"
 
-        assert await answers_within(30, reason) is None
+        assert await answers_within(60, reason) is None
 
     await compared()
     await become("missing", 0)

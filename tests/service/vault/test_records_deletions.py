@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from shared.vault.assembly.vault import Vault
 from tests.service.vault.objects import key, owner
 from tests.service.vault.served import Api
@@ -67,3 +69,55 @@ async def test_what_is_old_is_purged(vault: Vault, admin: Api) -> None:
     before = await total(admin, "owner__c")
     assert await vault.deletions.purge() >= 1
     assert await total(admin, "owner__c") == before
+
+
+async def modified(admin: Api, object_name: str, record: str) -> str:
+    answer = await admin.get(f"/vobjects/{object_name}/{record}")
+    return str(answer.body["data"]["modified_date__v"])
+
+
+LEFT = [
+    ("its child is deleted", "owner__c", "DELETE", "part__c", {}),
+    ("its child is moved", "owner__c", "PUT", "part__c", {"owner__c": "elsewhere"}),
+    ("its reference is emptied", "note__c", "DELETE", "owner__c", {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("object_name", "method", "changed", "values"),
+    [row[1:] for row in LEFT],
+    ids=[row[0] for row in LEFT],
+)
+async def test_what_others_leave_has_changed(
+    admin: Api, object_name: str, method: str, changed: str, values: dict[str, str]
+) -> None:
+    """What is read with a record, and is gone, is a change of that record, which a run finds by its date."""
+    records = {name: await owner(admin) for name in ("owner__c", "elsewhere")}
+    for name, row in (
+        ("part__c", {"owner__c": records["owner__c"], "name__v": key()}),
+        ("note__c", {"owner__c": records["owner__c"]}),
+        ("other__c", {"owner__c": records["elsewhere"]}),
+    ):
+        of = "note__c" if name == "other__c" else name
+        (records[name],) = (await admin.post(f"/vobjects/{of}", json=[row])).ids
+    if changed == "owner__c":
+        # Its part would go with it, and has nobody to leave.
+        await admin.delete("/vobjects/part__c", json=[{"id": records["part__c"]}])
+    before = await modified(admin, object_name, records[object_name])
+    untouched = await modified(admin, "note__c", records["other__c"])
+    row = {"id": records[changed]} | {n: records[v] for n, v in values.items()}
+    write = admin.delete if method == "DELETE" else admin.put
+    answer = await write(f"/vobjects/{changed}", json=[row])
+    assert answer.data[0]["responseStatus"] == "SUCCESS", answer.text
+    assert await modified(admin, object_name, records[object_name]) > before
+    assert await modified(admin, "note__c", records["other__c"]) == untouched
+
+
+async def test_a_parent_that_keeps_its_child_has_not_changed(admin: Api) -> None:
+    of = await owner(admin)
+    part = {"name__v": key(), "owner__c": of}
+    (child,) = (await admin.post("/vobjects/part__c", json=[part])).ids
+    before = await modified(admin, "owner__c", of)
+    row = {"id": child, "name__v": key(), "owner__c": of}
+    assert (await admin.put("/vobjects/part__c", json=[row])).data[0]["data"]
+    assert await modified(admin, "owner__c", of) == before

@@ -32,7 +32,7 @@ async def ended(api: Api, job_id: int) -> str:
         status = (await api.get(f"/services/jobs/{job_id}")).data["status"]
         return status if status in ("SCHEDULED", "QUEUED", "RUNNING") else None
 
-    assert await answers_within(30, reason) is None
+    assert await answers_within(60, reason) is None
     return str((await api.get(f"/services/jobs/{job_id}")).data["status"])
 
 

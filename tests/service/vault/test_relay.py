@@ -80,8 +80,8 @@ class Apart:
             return f"{waiting} messages wait" if waiting else None
 
         await self.declared(queue)
-        assert await answers_within(30, take) is None
-        assert await answers_within(10, nothing_waits) is None
+        assert await answers_within(60, take) is None
+        assert await answers_within(60, nothing_waits) is None
         return envelopes
 
     async def in_sequence(self, number: int) -> list[Envelope]:
@@ -120,7 +120,7 @@ class Apart:
                 else f"{queue} is not there: {state}"
             )
 
-        assert await answers_within(30, ask) is None
+        assert await answers_within(60, ask) is None
 
 
 @pytest.fixture(scope="module")

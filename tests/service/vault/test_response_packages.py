@@ -301,3 +301,20 @@ async def test_calls_of_an_address_are_limited(api: Api, vault: Vault) -> None:
         assert (await recipient.open(path, headers=headers)).status == 404
         assert (await recipient.open(path, headers=headers)).status == 429
         assert (await recipient.open(path)).status == 404
+
+
+@pytest.mark.parametrize("version", ["1.", ".1", "²", "²."])
+async def test_a_version_that_is_none_is_refused(api: Api, version: str) -> None:
+    user = await api.signed_in("user")
+    request = await asked(user)
+    row: dict[str, object] = {"case_request__v": request.id}
+    response = (await user.post("/vobjects/case_response__v", json=[row])).ids[0]
+    row = {"case_response__v": response, "name__v": "Leaflet", "order__v": 1}
+    row |= {"document_id__v": 1, "version_number__v": version}
+    added = await user.post("/vobjects/fulfillment_document__v", json=[row])
+    assert added.ids
+    async with browser(api.url, "user") as agent:
+        for page in ("preview", "documents/1"):
+            shown = await agent.open(f"/ui/responses/{request.id}/{page}")
+            assert "UNEXPECTED_ERROR" not in shown.text, shown.text
+            assert "INVALID_DATA" in shown.text, shown.text

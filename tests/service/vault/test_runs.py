@@ -56,7 +56,7 @@ class Runs:
                 else f"the run is {run['status']}"
             )
 
-        assert await answers_within(20, reason) is None
+        assert await answers_within(60, reason) is None
         return await self.run(job_id)
 
     async def listed(self, *statuses: str) -> list[dict[str, Any]]:
@@ -123,7 +123,7 @@ async def test_a_run_without_errors_moves_the_time_to_the_sources_clock(
         found = (await runs.admin.get(QUEUE)).data[0]["messages_in_queue"]
         return None if found == before + 1 else f"{found} messages"
 
-    assert await answers_within(20, sent) is None
+    assert await answers_within(60, sent) is None
     assert (await runs.run(job_id))["changed_since"] == since
     now = await runs.read(job_id, 2)
     await runs.report(job_id, 1)
@@ -304,7 +304,7 @@ async def test_the_next_stage_begins_when_the_one_before_is_in(runs: Runs) -> No
             else f"stage {run['stage']}"
         )
 
-    assert await answers_within(20, next_stage) is None
+    assert await answers_within(60, next_stage) is None
     await runs.progress(job_id, stage=1, batches=1, ended=True)
     await runs.becomes(job_id, "SUCCESS")
 

@@ -59,7 +59,7 @@ async def ended(client: Api, answer: Answer) -> str:
         status = (await client.get(path)).data["status"]
         return status if status in ("QUEUED", "RUNNING") else None
 
-    assert await answers_within(30, reason) is None
+    assert await answers_within(60, reason) is None
     return str((await client.get(path)).data["status"])
 
 

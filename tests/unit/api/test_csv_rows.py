@@ -52,6 +52,10 @@ def test_quotes_line_breaks_and_empty_lines() -> None:
         ("id;x\n1;2\n", SAVE_AS),
         ("id\tx\n1\t2\n", SAVE_AS),
         ("i\0d\0,\0x\0\n\0", SAVE_AS),
+        # A workbook and a page of a spreadsheet whose names end in .csv, and a first line for spreadsheets alone.
+        ("PK\x03\x04\x14", SAVE_AS),
+        ("<html><table><tr><td>id</td></tr></table></html>", SAVE_AS),
+        ("sep=,\nid,x\n1,2\n", f"no column names but sep=,; {SAVE_AS}"),
         ("id,id\n1,2\n", "a column name that is repeated"),
         ("id,x\n1\n", "line 2 has 1 cells; the header has 2"),
         ("id,x\n1,2,3\n", "line 2 has 3 cells"),

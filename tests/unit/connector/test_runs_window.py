@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from services.connector.points.point import Reading
 from services.connector.rules.rows import MODIFIED
+from services.connector.runs import run_reading
 from services.connector.runs import window as module
 from services.connector.runs.window import (
     Cursor,
@@ -19,6 +20,7 @@ from services.connector.runs.window import (
     page_statement,
     window,
 )
+from services.connector.vaults.record_access import ChangeReads
 from shared.spark.envelope import format_moment
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -225,6 +227,7 @@ def test_a_run_that_reads_everything_begins_with_the_calendar() -> None:
 
 PART = Window("2026-01-31T12:00:00.000Z", "2026-01-31T13:00:00.000Z")
 IN_PART = f"{MODIFIED} >= '{PART.since}' AND {MODIFIED} <= '{PART.until}'"
+BEFORE = f"{MODIFIED} < '{PART.since}'"
 MIDDLE = "2026-01-31T12:30:00.000Z"
 
 
@@ -248,10 +251,15 @@ MIDDLE = "2026-01-31T12:30:00.000Z"
         (
             Reading("point", "account__v", through="addresses__vr"),
             Cursor(1, "", "V4A1"),
-            f"id IN (SELECT id FROM addresses__vr WHERE {IN_PART}) AND id > 'V4A1' ORDER BY id",
+            f"id IN (SELECT id FROM addresses__vr WHERE {IN_PART}) AND {BEFORE} AND id > 'V4A1' ORDER BY id",
+        ),
+        (
+            Reading("point", "account__v", path="a__vr.b__vr"),
+            Cursor(),
+            f"{IN_PART.replace(MODIFIED, f'a__vr.b__vr.{MODIFIED}')} AND {BEFORE} ORDER BY id",
         ),
     ],
-    ids=["first", "next", "condition", "through"],
+    ids=["first", "next", "condition", "through", "path"],
 )
 def test_pages_as_vql(reading: Reading, cursor: Cursor, where: str) -> None:
     assert (
@@ -270,3 +278,53 @@ def test_documents_are_listed_by_the_newest_version_that_changed() -> None:
     )
     rows = [{"id": number, changed: PART.until} for number in range(500)]
     assert Cursor().after(reading, rows) == Cursor(0, PART.until, "499")
+
+
+@dataclass
+class Deletions:
+    """A list of deletions, a moment of which expires with each page that is read."""
+
+    left: list[dict[str, str]]
+    oldest: int
+
+    async def deletions(
+        self, object: str, start: str, end: str, *, limit: int, offset: int
+    ) -> list[dict[str, str]]:
+        del object
+        within = [row for row in self.left if start <= row["date_deleted"] <= end]
+        self.oldest += 1
+        kept = format_moment(at(self.oldest))
+        self.left = [row for row in self.left if row["date_deleted"] >= kept]
+        return within[offset : offset + limit]
+
+
+# A page has all deletions of a moment, unless none expire.
+few = st.lists(st.tuples(st.integers(0, 9), st.booleans()), unique=True, max_size=14)
+expiring = st.tuples(
+    few.map(lambda rows: [moment for moment, _ in rows]), st.integers(-4, 0)
+)
+lasting = st.tuples(st.lists(st.integers(0, 2), max_size=14), st.just(-100))
+
+
+@given(st.one_of(expiring, lasting))
+async def test_deletions_are_listed_while_the_oldest_of_them_expire(
+    story: tuple[list[int], int],
+) -> None:
+    moments, oldest = story
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MAX_ITEMS", PAGE + 1)
+        patch.setattr(run_reading, "MAX_ITEMS", PAGE + 1)
+        rows = [
+            {"id": f"V4G{place}", "date_deleted": format_moment(at(moment))}
+            for place, moment in enumerate(sorted(moments))
+        ]
+        source = Deletions(rows, oldest)
+        stage = (Reading("point", "content_group__v", deleted=True),)
+        part = Window(format_moment(at(0)), format_moment(at(9)))
+        cursor, listed = Cursor(), list[str]()
+        client = cast(ChangeReads, source)
+        while page := await run_reading.next_page(client, stage, part, cursor):
+            listed += page.ids
+            cursor = Cursor.decode(page.following.encode())
+        missed = {row["id"] for row in source.left} - set(listed)
+        assert missed == set()

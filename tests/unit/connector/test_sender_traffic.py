@@ -68,9 +68,19 @@ async def test_a_change_whose_message_may_wait_is_under_way(
 
 async def test_a_change_before_the_oldest_message_is_not() -> None:
     vaults, of, traffic = await lost()
-    vaults.crm.get(ACCOUNT, of)["modified_date__v"] = "2000-01-01T00:00:00.000Z"
+    # Its country is read with it, and would be a change of it.
+    read = [vaults.crm.get(ACCOUNT, of), *vaults.crm.all_of("country__v")]
+    for record in read:
+        record["modified_date__v"] = "2000-01-01T00:00:00.000Z"
     await waiting(vaults, timedelta(hours=1))
     assert len(await compared(vaults, traffic=traffic)) == 1
+
+
+async def test_a_change_of_what_is_read_with_it_is_one() -> None:
+    vaults, of, traffic = await lost()
+    vaults.crm.get(ACCOUNT, of)["modified_date__v"] = "2000-01-01T00:00:00.000Z"
+    await waiting(vaults, timedelta(hours=1))
+    assert await compared(vaults, traffic=traffic) == set()
 
 
 async def test_another_connection_says_nothing() -> None:

@@ -86,6 +86,9 @@ SAVE_AS = "save it as CSV UTF-8 (comma delimited)"
         ("a,größe\n1,2\n".encode("cp1252"), f"not UTF-8 text; {SAVE_AS}"),
         (b"a,b\r1,2\r", SAVE_AS),
         (b"PK\x03\x04\x14\x00\x06\x00", SAVE_AS),
+        (b"PK\x03\x04\x14", SAVE_AS),
+        (b"<html><table><tr><td>a</td></tr></table></html>", SAVE_AS),
+        (b"sep=,\na,b\n", f"no column names but sep=,; {SAVE_AS}"),
         (b'a,"b\n1,2\n', "a quote is opened and not closed"),
     ],
 )

@@ -58,11 +58,27 @@ def test_values_become_those_of_columns(
     assert (row.values, row.errors) == (values, [])
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\t\n", "\N{NO-BREAK SPACE}", None])
+@pytest.mark.parametrize(
+    "blank",
+    [
+        "",
+        " ",
+        "\t\n",
+        "\N{NO-BREAK SPACE}",
+        "\N{ZERO WIDTH SPACE}",
+        " \N{ZERO WIDTH NO-BREAK SPACE} \N{LEFT-TO-RIGHT MARK}\n",
+        None,
+    ],
+)
 def test_white_space_alone_is_no_text(blank: str | None) -> None:
     row = read({"note__c": blank})
     assert (row.values, row.errors) == ({"note__c": None}, [])
     assert types(read({"name__v": blank})) == [ErrorType.PARAMETER_REQUIRED]
+
+
+def test_a_text_keeps_what_nobody_sees_in_it() -> None:
+    family = "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN} \N{ZERO WIDTH SPACE}"
+    assert read({"note__c": family}).values["note__c"] == family
 
 
 def test_a_connection_sets_what_people_may_not_edit() -> None:

@@ -12,8 +12,9 @@ from prometheus_client import CollectorRegistry
 
 from shared.runtime import health as health_module
 from shared.runtime.health import Health
+from shared.runtime.http_layers import RequestMetrics
 from shared.runtime.metrics_route import metrics_router
-from shared.runtime.telemetry import Metrics, RequestMetrics, measure_loop_lag
+from shared.runtime.telemetry import Metrics, measure_loop_lag
 from tests.unit.runtime.serving import serving
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
-from shared.vault.storage import query_slots
-from shared.vault.storage.query_slots import QueryLimits, QuerySlots, in_job
+from shared.vault.storage import fair_slots
+from shared.vault.storage.fair_slots import QueryLimits, QuerySlots, in_job
 
 
 class Query:
@@ -93,7 +93,7 @@ async def test_who_waits_too_long_is_refused() -> None:
 
 
 async def test_so_many_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query_slots, "MAX_WAITING", 0)
+    monkeypatch.setattr(fair_slots, "MAX_WAITING", 0)
     slots = QuerySlots(limits(1), 1)
     async with slots.slot(7):
         for user in (7, 8):

@@ -1,0 +1,85 @@
+"""Shows entries of a record's audit trail as people read them: labels of fields, and values as records show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.vault.admin.record_names import names_of
+from shared.vault.admin.showing import Shower, Shown
+from shared.vault.model.component_model import Field, FieldType
+
+if TYPE_CHECKING:
+    from shared.vault.admin.visit import Visit
+    from shared.vault.model.component_model import VaultObject
+
+TRUE = "true"
+OLD, NEW = "old_value", "new_value"
+
+Entry = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """One entry: when, who, what they did, and to which field."""
+
+    timestamp: str
+    who: str
+    action: str
+    field: str
+    old: Shown
+    new: Shown
+
+
+async def audit_lines(
+    visit: Visit, target: VaultObject, entries: Sequence[Entry]
+) -> list[AuditLine]:
+    """Return the lines of entries about records of an object."""
+    names = await _referenced(visit, target, entries)
+    shower = Shower(target, visit.caller, visit.registry)
+    return [_line(shower, names, entry) for entry in entries]
+
+
+async def _referenced(
+    visit: Visit, target: VaultObject, entries: Iterable[Entry]
+) -> Mapping[str, str]:
+    """Return names of the records that entries refer to, by id, as far as the visitor may read them."""
+    ids: dict[str, set[str]] = {}
+    for entry in entries:
+        field = target.fields.get(str(entry["field_name"]))
+        if field is None or field.type is not FieldType.OBJECT or not field.object:
+            continue
+        values = (entry[OLD], entry[NEW])
+        ids.setdefault(field.object, set()).update(str(v) for v in values if v)
+    names: dict[str, str] = {}
+    for object_name, wanted in ids.items():
+        names.update(await names_of(visit, object_name, wanted))
+    return names
+
+
+def _line(shower: Shower, names: Mapping[str, str], entry: Entry) -> AuditLine:
+    name = str(entry["field_name"] or "")
+    field = shower.target.fields.get(name)
+    return AuditLine(
+        timestamp=str(entry["timestamp"]),
+        who=str(entry["user_name"] or f"User {entry['user_id']}"),
+        action=str(entry["action"]),
+        field=field.label if field else name,
+        old=_shown(shower, names, field, entry[OLD]),
+        new=_shown(shower, names, field, entry[NEW]),
+    )
+
+
+def _shown(
+    shower: Shower, names: Mapping[str, str], field: Field | None, value: object
+) -> Shown:
+    """Return a value of an entry, which is text, as its field's type is shown."""
+    text = "" if value is None else str(value)
+    # Of a field that the object has no more, the text is all there is.
+    if field is None or not text:
+        return Shown("", "", text, long=True)
+    if field.type is FieldType.BOOLEAN:
+        return Shown(field.name, field.label, "Yes" if text == TRUE else "No")
+    path = shower.paths.get(field.name, "")
+    return shower.show(field.name, {field.name: text, path: names.get(text, "")})

@@ -1,0 +1,41 @@
+"""Finds the names of records by their ids, as far as a visitor may read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from shared.vault.access.permissions import Operation, may
+from shared.vault.admin.listing import selected
+from shared.vault.vql import literal
+
+if TYPE_CHECKING:
+    from shared.vault.admin.visit import Visit
+    from shared.vault.model.component_model import VaultObject
+
+# Of one page; a query gives no more in one answer.
+MAX_NAMED = 100
+
+
+async def names_of(
+    visit: Visit, object_name: str, ids: Iterable[str]
+) -> Mapping[str, str]:
+    """Return names of an object's records by id; none of those that the visitor may not read."""
+    target = visit.registry.objects.get(object_name)
+    wanted = sorted({each for each in ids if "\x00" not in each})[:MAX_NAMED]
+    if target is None or not target.active or not wanted:
+        return {}
+    if not may(visit.caller, object_name, Operation.READ):
+        return {}
+    texts = ", ".join(literal(each) for each in wanted)
+    statement = f"SELECT id, name__v FROM {object_name} WHERE id CONTAINS ({texts})"
+    rows = await selected(visit, statement)
+    return {str(row["id"]): str(row["name__v"] or row["id"]) for row in rows}
+
+
+def object_of_id(visit: Visit, record_id: str) -> VaultObject | None:
+    """Return the object whose records' ids begin as this one does."""
+    for target in visit.registry.objects.values():
+        if target.active and record_id.startswith(target.prefix):
+            return target
+    return None

@@ -1,0 +1,103 @@
+"""Dates the records that others leave: a parent that loses a child, a record whose reference a deletion empties.
+
+Whoever asks what has changed since a moment, such as a run, would otherwise keep for ever what the other record had
+said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    RelationshipDeletion,
+    RelationshipType,
+    VaultObject,
+)
+from shared.vault.model.field_types import quoted, table
+from shared.vault.records.deletions import references
+from shared.vault.records.row_rules import PLATFORM
+from shared.vault.storage.clock import moment
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.components.registry import Registry
+    from shared.vault.storage.database import Connection
+
+MODIFIED_DATE = "modified_date__v"
+# In the order of ids, so that two transactions never wait for each other; dates grow with every change.
+CHANGE = """
+UPDATE {table} t
+SET {emptied} modified_by__v = $2, modified_date__v = greatest($3, t.modified_date__v + interval '1 ms')
+WHERE t.id IN (SELECT id FROM {table} WHERE {condition} ORDER BY id FOR NO KEY UPDATE)
+"""
+PARENTS = """
+SELECT DISTINCT {field} AS id FROM {table} WHERE id = ANY($1::text[]) AND {field} IS NOT NULL
+"""
+
+
+async def leave(
+    connection: Connection,
+    registry: Registry,
+    caller: Caller,
+    gone: Mapping[str, Sequence[str]],
+) -> None:
+    """Empty the references to records that are about to be deleted (ids by object), and date what they leave."""
+    for name, ids in gone.items():
+        await _leave_parents(connection, registry, caller, name, ids, gone)
+        for child, field in references(registry, name):
+            dated = MODIFIED_DATE in registry.objects[child].fields
+            if dated and field.relationship_deletion is RelationshipDeletion.SET_NULL:
+                sql = CHANGE.format(
+                    table=table(child),
+                    emptied=f"{quoted(field.name)} = NULL,",
+                    condition=f"{quoted(field.name)} = ANY($1::text[])",
+                )
+                now = await moment(connection)
+                await connection.execute(sql, ids, caller.user_id, now)
+
+
+async def _leave_parents(
+    connection: Connection,
+    registry: Registry,
+    caller: Caller,
+    name: str,
+    ids: Sequence[str],
+    gone: Mapping[str, Sequence[str]],
+) -> None:
+    for field in parent_fields(registry.objects[name]):
+        sql = PARENTS.format(table=table(name), field=quoted(field.name))
+        going = set(gone.get(field.object or "", ()))
+        rows = await connection.fetch(sql, ids)
+        left = [row["id"] for row in rows if row["id"] not in going]
+        await date_parents(connection, caller, field, left)
+
+
+def parent_fields(target: VaultObject) -> Iterator[Field]:
+    """Yield the fields by which records of an object belong to a parent; none for what the Vault keeps of itself."""
+    if target.name.endswith(PLATFORM):
+        return
+    for field in target.fields.values():
+        is_reference = field.type is FieldType.OBJECT
+        if is_reference and field.relationship_type is RelationshipType.PARENT:
+            yield field
+
+
+async def date_parents(
+    connection: Connection,
+    caller: Caller,
+    field: Field,
+    ids: Sequence[str],
+) -> None:
+    """Date records as changed now: they were the parents of records by this field, and are no more."""
+    if not ids or field.object is None:
+        return
+    sql = CHANGE.format(
+        table=table(field.object),
+        emptied="",
+        condition="id = ANY($1::text[])",
+    )
+    now = await moment(connection)
+    await connection.execute(sql, ids, caller.user_id, now)
