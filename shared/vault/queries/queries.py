@@ -130,7 +130,7 @@ class QueryService:
         size, offset = extras.bounded(compiled.pagesize), compiled.pageoffset
         rows = await self._fetch(run, size, offset, None)
         page = page_of(compiled, rows, size, offset)
-        page.total = await self._total(run, page)
+        page.total = await self._total(run, page, rows)
         await self._note_order(compiled, page)
         if extras.counted:
             link(page, execution.address)
@@ -192,7 +192,7 @@ class QueryService:
         if child is None:
             page.total = max(cursor.total, pageoffset + page.size)
         else:
-            page.total = await self._total(run, page)
+            page.total = await self._total(run, page, rows)
         link(page, f"/api/{version_path}/query/{address}")
         has_next = page.next_page is not None and child is None
         await self.cursors.keep(cursor, _following(page, rows) if has_next else {})
@@ -322,11 +322,14 @@ class QueryService:
             with self._slots.timed():
                 return await connection.fetch(sql, *parameters)
 
-    async def _total(self, run: _Run, page: QueryPage) -> int:
+    async def _total(self, run: _Run, page: QueryPage, rows: Sequence[Record]) -> int:
         """Return the number of rows of the whole result."""
         # A page that is not full is the last one, and counting would cost a second statement.
         if page.size < page.pagesize and (page.size or not page.pageoffset):
             return page.pageoffset + page.size
+        if run.compiled.whole and rows:
+            known: int = rows[0][-2]
+            return known
         if not run.extras.counted and not run.compiled.whole:
             page.counted = False
             return page.pageoffset + page.size

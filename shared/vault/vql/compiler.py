@@ -45,7 +45,7 @@ Targets = Mapping[str, Target]
 NO_TARGETS: Targets = MappingProxyType({})
 
 # Kept by each statement that adds or removes records (migration 0043).
-COUNTED = "SELECT coalesce(sum(change), 0)::bigint FROM platform.record_count WHERE object = $1::text"
+COUNTED = "SELECT coalesce(sum(change), 0)::bigint FROM platform.record_count WHERE object = {object}"
 _STATES = frozenset(("state__v", "lifecycle__v", "object_type__v"))
 
 
@@ -69,7 +69,8 @@ class CompiledQuery:
     ``matching`` is FROM and WHERE, for counts of the whole result. With ``keyset``, pages may continue after an id
     and stay stable while records change. ``joins`` counts to-one relationships. Where ``deferred``, parameters have
     to pass ``resolve`` before each run. With ``whole``, the result is all records of the object, whose number is known
-    without counting; ``backwards`` is then the SQL of the result from its end. ``order`` are the terms of ORDER BY.
+    without counting and stands in each row before the record's id; ``backwards`` is then the SQL of the result from its
+    end. ``order`` are the terms of ORDER BY.
     """
 
     query: Query
@@ -111,7 +112,7 @@ class CompiledQuery:
     def count_sql(self) -> str:
         """Return the statement that counts the whole result within MAXROWS and SKIP, as one bigint."""
         if self.whole:
-            return COUNTED
+            return COUNTED.format(object="$1::text")
         if not self._is_limited:
             return f"SELECT count(*){self.matching}"
         number = len(self.matching_parameters)
@@ -201,6 +202,10 @@ def compile_query(
     limits = select.limits
     unlimited = limits.maxrows is None and not limits.skip
     whole = scope.of_table and not where and unlimited
+    if whole:
+        # In the statement of the rows, which saves another one, and is of the same moment.
+        name = statement.bind(source.name, "text")
+        texts.append(f"({COUNTED.format(object=name)})")
     wanted = options.max_pagesize if limits.pagesize is None else limits.pagesize
     most = bounded_rows(columns, options.max_pagesize)
     return CompiledQuery(

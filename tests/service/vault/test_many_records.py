@@ -14,6 +14,7 @@ from shared.vault.assembly.vault import Vault
 from shared.vault.configuration import order_indexes
 from shared.vault.queries import queries
 from shared.vault.queries.query_pages import Extras
+from shared.vault.storage.database import OneTransaction
 from tests.service.vault import own_vault
 from tests.service.vault.browsing import browser
 from tests.service.vault.served import Answer, Api
@@ -170,6 +171,32 @@ async def test_who_does_not_ask_for_a_number_has_none_counted(
         SYSTEM, text, version_path="v25.1", extras=Extras(counted=False)
     )
     assert (page.total, page.counted, page.next_page) == (total, is_counted, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "total", "sent"),
+    [
+        # The number of all records comes with the first of them; what is counted is counted apart.
+        ("SELECT id FROM crate__c PAGESIZE 5", NUMBER, 2),
+        ("SELECT id FROM crate__c ORDER BY name__v PAGESIZE 5", NUMBER, 2),
+        ("SELECT id FROM crate__c WHERE weight__c >= 0 PAGESIZE 5", 20, 3),
+        # One page needs neither a number nor a cursor.
+        ("SELECT id FROM crate__c", NUMBER, 1),
+        # Behind the last record there is no row to tell it.
+        (f"SELECT id FROM crate__c PAGESIZE 5 PAGEOFFSET {NUMBER}", NUMBER, 3),
+    ],
+)
+async def test_a_page_and_its_total_are_one_statement(
+    vault: Vault, crates: None, query: str, total: int, sent: int
+) -> None:
+    statements: list[str] = []
+    async with vault.database.connection() as connection:
+        within = OneTransaction(connection)
+        service = queries.QueryService(within, vault.components)
+        with connection.query_logger(lambda each: statements.append(each.query)):
+            page = await service.run(SYSTEM, query, version_path="v25.1")
+    assert page.total == total
+    assert len(statements) == sent, statements
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,8 @@ async def run(connection: Connection, query: CompiledQuery) -> None:
     """The page and the count of a statement; every error of the database fails the test."""
     sql, parameters = query.page(min(query.pagesize, 50))
     rows = await connection.fetch(sql, *resolve(parameters, EXECUTION))
-    assert all(len(row) == len(query.keys) + 1 for row in rows)
+    # Behind the keys: the number of all records, where it is known, and the record's id.
+    assert all(len(row) == len(query.keys) + query.whole + 1 for row in rows)
     counted = await connection.fetchval(
         query.count_sql, *resolve(query.count_parameters, EXECUTION)
     )
