@@ -195,7 +195,7 @@ async def test_without_a_session_of_the_other_vault_nothing_of_its_records_is_as
     assert page.status == 200
     assert (
         f"(Vault {REMOTE})" in page.text
-        and "sign in to it in this browser" in page.text
+        and "in another tab of this browser" in page.text
     )
     assert connector.asked == []
 

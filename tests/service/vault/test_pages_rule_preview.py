@@ -230,9 +230,9 @@ async def test_without_a_session_there_no_record_is_asked_for(
 ) -> None:
     async with browser(api.url, "admin") as stranger:
         page = await stranger.open(f"{RULE}/preview?record={RECORD}")
-        assert "sign in to it in this browser" in page.text
+        assert "in another tab of this browser" in page.text
         page = await stranger.open(f"{RULE}/Fieldrule")
-        assert "sign in to it in this browser" in page.text
+        assert "in another tab of this browser" in page.text
     paths = {asked.url.path for asked in connector.asked}
     assert not any("records" in path or "previews" in path for path in paths)
 
