@@ -115,7 +115,9 @@ async def deliver(
                     sending.missing[name] = reason
     # What is still left has not been answered; what was popped has its own outcome already.
     except VaultRefused as refused:
-        reason = f"connection {name} cannot be used: {refused.type}; see that it is Active and its URL allowed"
+        reason = (
+            f"connection {name} cannot be used: {refused.type}; see that it is Active"
+        )
         _miss(left, name, reason)
     except Unreachable as problem:
         reason = f"the receiver of connection {name} cannot be reached: {problem}"

@@ -188,7 +188,6 @@ class VaultServices(FileServices):
             self.records,
             self.security,
             self.identity,
-            self.settings.allowed_addresses,
         )
         connector_url = self.settings.connector_url
         self.connector = ConnectorQuestions(

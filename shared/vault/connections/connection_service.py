@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller, SecurityProfile
     from shared.vault.configuration.component_service import ComponentService
-    from shared.vault.connections.allowed_addresses import AllowedAddresses
     from shared.vault.records.record_service import RecordService
     from shared.vault.security.sessions import SecurityProfiles, Session, Sessions
     from shared.vault.security.sign_in_service import SignInService
@@ -50,9 +49,7 @@ class Connections:
         records: RecordService,
         security: SignInService,
         identity: Identity,
-        addresses: AllowedAddresses,
     ) -> None:
-        """Take the ``addresses`` that messages to External connections may go to."""
         self.signing = Signing(database, identity.vault_id)
         self.handshake = Handshake(
             database, components, records, self.signing, identity
@@ -61,9 +58,7 @@ class Connections:
             database, security.sessions, security.profiles
         )
         self.duplication = Duplication(database, components, records)
-        self.messages = MessageSigning(
-            database, self.signing, identity.vault_id, addresses
-        )
+        self.messages = MessageSigning(database, self.signing, identity.vault_id)
 
 
 class ConnectionSessions:

@@ -18,7 +18,6 @@ from shared.protocol.error_types import ErrorType
 from shared.spark.envelope import Envelope, Message
 from shared.spark.signatures import SIGNATURE, signed_text
 from shared.vault.access.caller import SYSTEM
-from shared.vault.connections.allowed_addresses import AllowedAddresses
 from shared.vault.connections.connection_rules import ConnectionType
 from shared.vault.connections.signing import (
     ADDRESS,
@@ -70,8 +69,7 @@ async def started(stored: Stored) -> tuple[Signing, MessageSigning]:
     database = cast("Database", stored)
     signing = Signing(database, VAULT_ID)
     await signing.start()
-    allowed = AllowedAddresses.listed([URL])
-    return signing, MessageSigning(database, signing, VAULT_ID, allowed)
+    return signing, MessageSigning(database, signing, VAULT_ID)
 
 
 def verify(certificate: str, signature: bytes, data: bytes) -> None:
@@ -181,18 +179,9 @@ async def test_too_many_messages_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "https://shop.example/messages/../b",
-        "https://shop.example/messages/%2e%2e/b",
-        "https://shop.example/other",
-        "https://127.0.0.1/messages",
-        "https://2130706433/messages",
-        "https://[::ffff:169.254.169.254]/messages",
-        "https://partner.example/messages",
-    ],
+    "url", ["https://shop.example/a/../b", "https://shop.example/%2e%2e/b"]
 )
-async def test_nothing_is_signed_for_a_stored_address_that_is_not_allowed_now(
+async def test_nothing_is_signed_for_an_address_that_can_be_read_in_several_ways(
     url: str,
 ) -> None:
     _, messages = await started(Stored({**EXTERNAL, "url__sys": url}))
