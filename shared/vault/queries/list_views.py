@@ -92,10 +92,9 @@ class ListViews:
         return [_view(row, caller) for row in rows]
 
     def may_change(self, caller: Caller, view: ListView) -> bool:
-        """Return whether the caller may change a view: their own, or a shared one with the permission to share."""
-        # What all see outlives the session of a delegate: they may share nothing, and change nothing shared.
-        shares = granted(caller, Grant.SHARE_VIEWS)
-        return shares if view.shared and not view.own else view.own
+        """Return whether the caller may change a view: a shared one with the permission to share, else their own."""
+        # Their own shared one, too: a delegate changes nothing that all see, nor does who may not share any more.
+        return granted(caller, Grant.SHARE_VIEWS) if view.shared else view.own
 
     async def save(
         self,
@@ -164,7 +163,7 @@ class ListViews:
 
     def _authorize(self, caller: Caller, view: ListView) -> None:
         if not self.may_change(caller, view):
-            message = f"The view [{view.label}] is another user's; save it under a name of your own"
+            message = f"The view [{view.label}] is another user's or shared; save it under a name of your own"
             raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
     async def _execute(self, statement: str, *parameters: object) -> None:
