@@ -200,12 +200,10 @@ def compile_query(
     texts = [_as_json(sql, column) for sql, column in selected]
     columns = tuple(column for _, column in selected)
     limits = select.limits
-    unlimited = limits.maxrows is None and not limits.skip
-    whole = scope.of_table and not where and unlimited
+    whole = scope.of_table and not where and limits.unlimited
     if whole:
         # In the statement of the rows, which saves another one, and is of the same moment.
-        name = statement.bind(source.name, "text")
-        texts.append(f"({COUNTED.format(object=name)})")
+        texts.append(_number_of_all(statement, source.name))
     wanted = options.max_pagesize if limits.pagesize is None else limits.pagesize
     most = bounded_rows(columns, options.max_pagesize)
     return CompiledQuery(
@@ -229,6 +227,11 @@ def compile_query(
         whole=whole,
         order=tuple(terms),
     )
+
+
+def _number_of_all(statement: Statement, object_name: str) -> str:
+    name = statement.bind(object_name, "text")
+    return f"({COUNTED.format(object=name)})"
 
 
 def check_criteria(

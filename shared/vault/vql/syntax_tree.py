@@ -276,6 +276,11 @@ class Limits:
     pagesize: int | None = None
     pageoffset: int | None = None
 
+    @property
+    def unlimited(self) -> bool:
+        """Return whether all rows of the result are wanted, on whatever pages."""
+        return self.maxrows is None and not self.skip
+
 
 @dataclass(frozen=True, slots=True)
 class Select:
