@@ -14,7 +14,6 @@ from shared.vault.components.component_tree import Embedded
 EXPRESSIONS: Mapping[str, Collection[str]] = {
     "services.connector.crm_lookup.account_search:_WORD": {"findall", "search"},
     "services.connector.points.saving:_NAMED_FIELD": {"finditer"},
-    "services.connector.points.saving:_SHOWN_VALUE": {"sub"},
     "services.connector.receiving.verification:CERTIFICATE_ID": {"fullmatch"},
     "services.connector.receiving.verification:VAULT_ID": {"fullmatch"},
     "services.connector.rules.conversion:_DATE_TIME": {"fullmatch"},
@@ -27,6 +26,7 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.protocol.csv_cells:_MARKED": {"match"},
     "shared.protocol.json_values:_LONG_RUN": {"finditer"},
     "shared.protocol.json_values:_STRING": {"match"},
+    "shared.protocol.shown_values:_SHOWN_VALUE": {"sub"},
     "shared.runtime.logging:_QUOTED": {"sub"},
     "shared.spark.envelope:_UNSTORABLE": {"search"},
     "shared.vault.admin.listing:WORD": {"findall"},
