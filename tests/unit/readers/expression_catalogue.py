@@ -86,6 +86,8 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.vault.security.group_service:MEMBERS": {"fullmatch"},
     "shared.vault.security.password_rules:NUMBERS": {"sub"},
     "shared.vault.security.password_rules:SEPARATORS": {"split"},
+    "shared.vault.security.sessions:ACCESS_TOKEN": {"fullmatch"},
+    "shared.vault.security.sessions:SESSION_ID": {"fullmatch"},
     "shared.vault.vql.find:_ID": {"match"},
     "shared.vault.vql.operands:_DATE": {"fullmatch"},
     "shared.vault.vql.operands:_DATE_TIME": {"fullmatch"},
