@@ -54,8 +54,10 @@ def test_no_line_of_a_log_has_an_error_text_as_it_came() -> None:
             source = path.read_text()
             if "log." not in source:
                 continue
-            lines = (node.lineno for node in ast.walk(ast.parse(source)) if _logs(node))
-            found += [f"{path.relative_to(PROJECT)}:{line}" for line in lines]
+            calls = [node for node in ast.walk(ast.parse(source)) if _logs(node)]
+            found += [
+                f"{path.relative_to(PROJECT)}: {ast.unparse(call)}" for call in calls
+            ]
     assert found == []
 
 
