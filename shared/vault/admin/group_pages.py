@@ -117,7 +117,7 @@ async def update(visit: Editing, group_id: GroupId) -> Response:
     """Store a group's fields, unless somebody else has changed the group since."""
     group = await visit.vault.groups.get(visit.caller, group_id)
     fields = _sent(visit, group)
-    read = visit.form.fields.get("read", group["modified_date__v"])
+    read = visit.form.fields.get("read", str(group["modified_date__v"]))
     if read != group["modified_date__v"]:
         return _form(visit, group, {**group, **fields}, OVERTAKEN)
     try:
