@@ -106,7 +106,9 @@ class QueueConsumers:
             for queue, running in self._running.items()
             if not all(consumer.is_subscribed for consumer in running)
         ]
-        return f"not subscribed to {', '.join(waiting)}" if waiting else None
+        if waiting:
+            return f"not subscribed to {', '.join(waiting)}"
+        return None
 
     async def _holders(self, queue: ConsumedQueue) -> tuple[str, ...]:
         """Return the broker's queues that may have messages of a Spark queue."""

@@ -97,4 +97,6 @@ def look_again(inquiry: Mapping[str, object]) -> int | None:
 
 def _one(value: object) -> object:
     """Return the only value of a picklist field, which the API shows as a list."""
-    return value[0] if isinstance(value, list) and value else value
+    if isinstance(value, list) and value:
+        return value[0]
+    return value

@@ -234,7 +234,9 @@ def text(row: Json, name: str) -> str:
     value = row.get(name)
     if isinstance(value, list):
         value = value[0] if value else None
-    return "" if value is None else str(value)
+    if value is None:
+        return ""
+    return str(value)
 
 
 # Bodies of answers

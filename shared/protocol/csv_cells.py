@@ -19,7 +19,9 @@ _MARKED = re.compile(rf"{MARK}+(?:{FORMULA.pattern})")
 
 def safe_cell(text: str) -> str:
     """Return the text of a cell in a form that no spreadsheet runs: with an apostrophe before a formula."""
-    return f"{MARK}{text}" if FORMULA.match(text) else text
+    if FORMULA.match(text):
+        return f"{MARK}{text}"
+    return text
 
 
 def kept_cell(text: str) -> str:
@@ -30,7 +32,9 @@ def kept_cell(text: str) -> str:
 
 def read_cell(cell: str) -> str:
     """Return the text of which ``kept_cell`` has made the cell."""
-    return cell.removeprefix(MARK) if _MARKED.match(cell) else cell
+    if _MARKED.match(cell):
+        return cell.removeprefix(MARK)
+    return cell
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:

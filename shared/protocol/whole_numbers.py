@@ -15,4 +15,6 @@ def whole_number(text: str, largest: int = LARGEST) -> int | None:
     if len(significant) > len(str(largest)):
         return None
     number = int(significant)
-    return number if number <= largest else None
+    if number <= largest:
+        return number
+    return None

@@ -95,7 +95,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def _address(self) -> str | None:
-        return None if self.client is None else self.client[0]
+        if self.client is None:
+            return None
+        return self.client[0]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection and begin to wait for its first request; close one too many."""

@@ -188,4 +188,6 @@ def _plain(address: str) -> IPv4Address | IPv6Address:
     """Return an address, that of an IPv4 client also where the port serves both families."""
     host = ip_address(address)
     mapped = host.ipv4_mapped if isinstance(host, IPv6Address) else None
-    return host if mapped is None else mapped
+    if mapped is None:
+        return host
+    return mapped

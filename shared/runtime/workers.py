@@ -155,7 +155,9 @@ class _Workers:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), next(pauses))
         # Who was asked to end and is ended by it has done what it should.
-        return 0 if status == -signal.SIGTERM else abs(status)
+        if status == -signal.SIGTERM:
+            return 0
+        return abs(status)
 
     async def _worker(self, number: int) -> int:
         """Run one worker to its end; return its status, negative for a signal."""

@@ -56,7 +56,9 @@ def requested_slice(message: Message) -> int | None:
     if message.attributes.get("event") != ReconciliationEvent.SLICE:
         return None
     number = message.attributes.get("reconciliation")
-    return number if _is_whole(number) else None
+    if _is_whole(number):
+        return number
+    return None
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

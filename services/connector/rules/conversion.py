@@ -285,6 +285,8 @@ def computed(
 
     def default(row: Row) -> object:
         value = take(row)
-        return None if value is None else fit(value)
+        if value is None:
+            return None
+        return fit(value)
 
     return default

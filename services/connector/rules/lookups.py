@@ -143,7 +143,9 @@ def read_lookup_type(name: str) -> LookupType | None:
     """Return the lookup type that a field rule names; None when there is no such type."""
     short = name.removesuffix("__sys")
     kind = _DEPRECATED.get(short, short)
-    return LookupType(kind) if kind in LOOKUP_TYPES else None
+    if kind in LOOKUP_TYPES:
+        return LookupType(kind)
+    return None
 
 
 def translation(
@@ -264,7 +266,9 @@ def _text(
 def _key(row: Json, name: str) -> str | None:
     """Return a key as ``source_key`` returns one; None where there is none."""
     value = _text(row, name)
-    return value.strip() or None if value else None
+    if value:
+        return value.strip() or None
+    return None
 
 
 class MissingKeys:

@@ -234,7 +234,9 @@ def _expression(
     function = _declared_whole_text(part.query_field_type)
     if function is None and primary is not None and path in primary.fields:
         function = whole_text(primary.fields[path].type)
-    return f"{function}({path})" if function else path
+    if function:
+        return f"{function}({path})"
+    return path
 
 
 def whole_text(type: FieldType) -> str | None:

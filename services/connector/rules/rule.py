@@ -160,7 +160,9 @@ def read_rule(component: Json) -> tuple[IntegrationRule, ...]:
         query_object_rules=tuple(_query_rule(name, entry) for entry in query_rules),
         copy_of=_text(component, "copy_of"),
     )
-    return (rule,) if rule.primary_query_object else _by_query_object(rule)
+    if rule.primary_query_object:
+        return (rule,)
+    return _by_query_object(rule)
 
 
 def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:

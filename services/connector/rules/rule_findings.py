@@ -109,7 +109,9 @@ class CheckedRule:
             for rule, compiled in self.parts
             if share.without_key(rule, compiled)
         )
-        return lacking if len(lacking) < len(self.parts) else frozenset()
+        if len(lacking) < len(self.parts):
+            return lacking
+        return frozenset()
 
 
 def rule_findings(

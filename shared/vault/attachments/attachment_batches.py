@@ -59,7 +59,9 @@ class BatchRow(RowErrors):
     def text(self, name: str) -> str:
         """Return the value of a column as text, empty without one."""
         value = self.values.get(name)
-        return "" if value is None else str(value)
+        if value is None:
+            return ""
+        return str(value)
 
     def refuse(self, fault: VaultFault) -> None:
         """Record a fault for which the row cannot be carried out."""

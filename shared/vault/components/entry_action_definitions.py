@@ -47,7 +47,9 @@ class _Use:
     def first(self, name: str) -> str:
         """Return the first value of a parameter as text; an empty string when it is absent."""
         values = self.parameters.get(name, ())
-        return str(values[0]) if values else ""
+        if values:
+            return str(values[0])
+        return ""
 
 
 def check_entry_actions(registry: Registry) -> None:

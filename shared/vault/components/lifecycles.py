@@ -97,7 +97,9 @@ def _starting_state(component: Component) -> str:
         return last_name(named)
     types = labelled_state_types(component)
     initial = [state for state, kind in types.items() if kind == INITIAL_STATE]
-    return initial[0] if initial else ""
+    if initial:
+        return initial[0]
+    return ""
 
 
 def labelled_state_types(component: Component) -> Mapping[str, str]:

@@ -164,7 +164,9 @@ def _create(new: VaultObject) -> list[str]:
 def _room(new: VaultObject) -> str:
     """Return how full the pages of a new object's table get: those of records that connections write keep room."""
     # A version in its record's own page, by a change of no indexed column, costs no index an entry (HOT).
-    return f" WITH (fillfactor = {FILLED})" if is_business(new.name) else ""
+    if is_business(new.name):
+        return f" WITH (fillfactor = {FILLED})"
+    return ""
 
 
 def _drop(old: VaultObject) -> SchemaChange:

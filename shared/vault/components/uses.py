@@ -273,4 +273,6 @@ def _referenced_object(component: Component) -> str | None:
     if component.type != PartKind.FIELD or component.name in PLATFORM_FIELD_TYPES:
         return None
     name = component.reference("object")
-    return None if is_unheld_object(name) else name
+    if is_unheld_object(name):
+        return None
+    return name

@@ -276,7 +276,9 @@ def next_day(moment: datetime) -> datetime:
     """Return the next moment at which daily files are made."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     today = midnight + DAILY_AT
-    return today if today > moment else today + DAY
+    if today > moment:
+        return today
+    return today + DAY
 
 
 def _result(made: list[DataFile]) -> JobResult:

@@ -295,7 +295,9 @@ def _deleted(relationship_id: int, *, known: bool) -> RowResult:
 
 def _bound(place: Place) -> str | None:
     """Return the id of the version that a relationship is bound to, None for the document as a whole."""
-    return None if place.number is None else _version(place)
+    if place.number is None:
+        return None
+    return _version(place)
 
 
 def _version(place: Place) -> str:

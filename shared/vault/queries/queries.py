@@ -307,7 +307,9 @@ class QueryService:
                 if compiled.deferred:
                     parameters = vql.resolve(parameters, run.execution)
                 rows = await connection.fetch(sql, *parameters)
-        return rows[::-1] if from_end else rows
+        if from_end:
+            return rows[::-1]
+        return rows
 
     async def _rows(
         self,
