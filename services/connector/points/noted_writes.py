@@ -15,6 +15,7 @@ from services.connector.rules.object_metadata import (
     FieldType,
     ObjectMetadata,
 )
+from services.connector.rules.query_plan import whole_text
 from services.connector.rules.rows import statements
 from services.connector.vaults.record_access import RecordReads
 from shared.client.results import (
@@ -291,28 +292,11 @@ def _type(metadata: ObjectMetadata | None, name: str) -> FieldType | None:
 
 def _selected(name: str, metadata: ObjectMetadata | None) -> str:
     """Return the expression that selects all of a field's value."""
-    match _type(metadata, name):
-        # A query returns no more than the beginning of a long text without these functions.
-        case FieldType.LONG_TEXT:
-            return f"LONGTEXT({name})"
-        case FieldType.RICH_TEXT:
-            return f"RICHTEXT({name})"
-        case (
-            FieldType.ID
-            | FieldType.STRING
-            | FieldType.NUMBER
-            | FieldType.BOOLEAN
-            | FieldType.DATE
-            | FieldType.DATE_TIME
-            | FieldType.PICKLIST
-            | FieldType.OBJECT
-            | FieldType.ATTACHMENT
-            | FieldType.OTHER
-            | None
-        ):
-            return column(name)
-        case other:
-            assert_never(other)
+    field_type = _type(metadata, name)
+    function = whole_text(field_type) if field_type else None
+    if function is None:
+        return column(name)
+    return f"{function}({name})"
 
 
 def _same(
