@@ -20,6 +20,7 @@ from services.connector.rules.rows import statements
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import LINEAGE, SOURCE_MODIFIED, RowResult, text
 from shared.protocol.error_types import ErrorType
+from shared.protocol.shown_values import MAX_REASON, without_values
 from shared.runtime.retry_policies import LOST_RACE
 from shared.spark.envelope import format_moment
 
@@ -27,11 +28,7 @@ Values = Mapping[str, object]
 Rows = dict[str, Values]
 Write = Callable[[Sequence[Values]], Awaitable[list[RowResult]]]
 
-MAX_REASON = 1000
-"""Characters of an API error text that are recorded."""
 _NAMED_FIELD = re.compile(r"\[(?P<field>\w++)")
-# What is not closed goes to the end: nothing is read twice, and no value is left over.
-_SHOWN_VALUE = re.compile(r"\[(\w++)\s*+=[^\]]*+\]?+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,11 +330,6 @@ def _not_written_back(
 def _reasons(result: RowResult) -> str:
     reasons = (f"{e.type}: {without_values(e.message)}" for e in result.errors)
     return "; ".join(reasons)
-
-
-def without_values(message: str) -> str:
-    """Return an API error text with ``[field=value]`` cut to ``[field]``: the value may be personal."""
-    return _SHOWN_VALUE.sub(r"[\1]", message)[:MAX_REASON]
 
 
 # Transfer Status of inquiries in Vault CRM, which shows their senders whether they have arrived
