@@ -14,6 +14,7 @@ from shared.vault.components.lifecycles import START_WORKFLOW
 from shared.vault.configuration.component_files import ComponentFiles
 from shared.vault.configuration.component_jobs import ScriptJobs
 from shared.vault.configuration.component_service import ComponentService
+from shared.vault.configuration.list_indexes import ListedConditions
 from shared.vault.configuration.order_indexes import OrderedFields
 from shared.vault.configuration.search_indexes import SearchIndexes
 from shared.vault.connections import connection_rules
@@ -280,6 +281,7 @@ class VaultServices(FileServices):
             self.components,
             tokens,
             OrderedFields(self.database, self.search_indexes.wake),
+            ListedConditions(self.database, self.search_indexes.wake),
         )
         self.finder = RecordFinder(self.database, self.components)
         self.searches = SavedSearches(self.database)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.configuration.list_indexes import ListedConditions
     from shared.vault.configuration.order_indexes import OrderedFields
     from shared.vault.storage.database import Database
 
@@ -68,7 +69,8 @@ class _Run:
 class QueryService:
     """Carries out the query calls of the API; ``tokens`` are the Vault tokens that are the same for every caller.
 
-    By what many records are ordered, it notes in ``ordered_fields``.
+    By what many records are ordered, it notes in ``ordered_fields``, and by what lists are narrowed, in
+    ``listed_conditions``.
     """
 
     def __init__(
@@ -77,10 +79,12 @@ class QueryService:
         components: ComponentService,
         tokens: Mapping[str, str | int] | None = None,
         ordered_fields: OrderedFields | None = None,
+        listed_conditions: ListedConditions | None = None,
     ) -> None:
         self._database = database
         self._components = components
         self._ordered_fields = ordered_fields
+        self._listed_conditions = listed_conditions
         self.cursors = CursorStore(database)
         empty = {name: kind() for name, kind in vql.TOKENS.items()}
         self._tokens: Mapping[str, str | int] = {**empty, **(tokens or {})}
@@ -134,6 +138,9 @@ class QueryService:
         await self._note_order(compiled, page)
         if extras.counted:
             link(page, execution.address)
+        elif self._listed_conditions is not None:
+            registry = self._components.registry
+            await self._listed_conditions.note(compiled, registry)
         # Most results fit on one page: those leave no cursor behind.
         if page.next_page or page.previous_page or has_more_children(compiled, rows):
             following = {} if page.next_page is None else _following(page, rows)
@@ -320,7 +327,12 @@ class QueryService:
             parameters = vql.resolve(parameters, run.execution)
         async with self._database.connection() as connection:
             with self._slots.timed():
-                return await connection.fetch(sql, *parameters)
+                if run is None or run.extras.counted or run.compiled.whole:
+                    return await connection.fetch(sql, *parameters)
+                # Planned for these values and no others: a plan for values of average frequency would read all records
+                # to find the few that have a rare one, and could not go by an index of some of them.
+                statement = await connection.prepare(sql)
+                return await statement.fetch(*parameters)
 
     async def _total(self, run: _Run, page: QueryPage, rows: Sequence[Record]) -> int:
         """Return the number of rows of the whole result."""

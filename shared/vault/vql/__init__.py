@@ -19,7 +19,18 @@ from shared.vault.vql.operands import literal
 from shared.vault.vql.parser import parse, parse_criteria, parse_statement
 from shared.vault.vql.readable_objects import readable_objects
 from shared.vault.vql.resolve import Readable
-from shared.vault.vql.syntax_tree import Criteria, Query, Show
+from shared.vault.vql.syntax_tree import (
+    Comparison,
+    Contains,
+    Criteria,
+    Expression,
+    Operand,
+    Operator,
+    Path,
+    Query,
+    Show,
+    terms_of,
+)
 from shared.vault.vql.targets import Registry, Target, registry_targets
 from shared.vault.vql.vql_errors import (
     VqlError,
@@ -32,11 +43,17 @@ __all__ = [
     "NO_TARGETS",
     "TOKENS",
     "Column",
+    "Comparison",
     "CompiledQuery",
+    "Contains",
     "Criteria",
     "Execution",
+    "Expression",
     "Facet",
+    "Operand",
+    "Operator",
     "Options",
+    "Path",
     "Query",
     "Readable",
     "Registry",
@@ -62,5 +79,6 @@ __all__ = [
     "registry_targets",
     "resolve",
     "show_rows",
+    "terms_of",
     "whole_text",
 ]
