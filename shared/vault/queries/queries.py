@@ -40,20 +40,11 @@ if TYPE_CHECKING:
     from shared.vault.configuration.order_indexes import OrderedFields
     from shared.vault.storage.database import Database
 
-__all__ = ["Extras", "QueryPage", "QueryService", "query_tokens"]
+__all__ = ["Extras", "QueryPage", "QueryService"]
 
 # Rows before a page, from which on it is found from the end of the result if that is nearer.
 FAR = 1_000
 RECORD_ID = re.compile(r"[A-Za-z0-9]{1,40}\Z")
-
-
-def query_tokens(
-    vault_id: int,
-    name: str,
-    dns: str,
-) -> Mapping[str, str | int]:
-    """Return the values of the Vault tokens that are the same for every caller."""
-    return {"vault.id": vault_id, "vault.name": name, "vault.dns": dns}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +119,8 @@ class QueryService:
         compiled = self._statements.statement(caller, text)
         if isinstance(compiled, vql.Show):
             return self._statements.shown(caller, compiled, describe=extras.describe)
+        if extras.first_hits:
+            compiled = compiled.of_first_hits()
         cursor = Cursor(uuid4(), text, 0, datetime.now(UTC), {})
         execution = self._execution(caller, cursor, version_path)
         run = _Run(caller, compiled, execution, extras)
@@ -336,11 +329,14 @@ class QueryService:
 
     async def _total(self, run: _Run, page: QueryPage, rows: Sequence[Record]) -> int:
         """Return the number of rows of the whole result."""
+        known: int | None = rows[0][-2] if run.compiled.tells_number and rows else None
+        if known is not None and run.compiled.goes_on(known):
+            page.counted, page.more_hits = False, True
+            return page.pageoffset + page.size
         # A page that is not full is the last one, and counting would cost a second statement.
         if page.size < page.pagesize and (page.size or not page.pageoffset):
             return page.pageoffset + page.size
-        if run.compiled.whole and rows:
-            known: int = rows[0][-2]
+        if known is not None:
             return known
         if not run.extras.counted and not run.compiled.whole:
             page.counted = False

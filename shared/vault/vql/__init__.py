@@ -3,17 +3,17 @@
 from shared.vault.vql.columns import Column, SubSelectColumn
 from shared.vault.vql.compiler import (
     NO_TARGETS,
+    RANKED,
     CompiledQuery,
-    Facet,
     Options,
     Targets,
     check_criteria,
     children_query,
     compile_query,
-    facets_of,
 )
 from shared.vault.vql.deferred import TOKENS, Execution, resolve
 from shared.vault.vql.describe import describe, describe_show, show_rows
+from shared.vault.vql.facets import Facet, facets_of
 from shared.vault.vql.functions import whole_text
 from shared.vault.vql.operands import literal
 from shared.vault.vql.parser import parse, parse_criteria, parse_statement
@@ -41,6 +41,7 @@ from shared.vault.vql.vql_errors import (
 
 __all__ = [
     "NO_TARGETS",
+    "RANKED",
     "TOKENS",
     "Column",
     "Comparison",
