@@ -28,6 +28,7 @@ from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import disposition
 from shared.vault.audit.audit_service import AuditFilter
 from shared.vault.fulfillment.fulfillment_model import REQUEST
+from shared.vault.vql import RANKED
 
 if TYPE_CHECKING:
     from shared.vault.queries.list_views import ListView
@@ -95,10 +96,13 @@ async def list_page(
         and visit.vault.list_views.may_change(visit.caller, view),
         view_is_gone=view is None and asked.get("view", ALL) != ALL,
         search_is_gone=bool(asked.get("search")) and not shown.q,
-        listing=await listed(visit, shown.statement, page, PAGE_SIZE, counted=False),
+        listing=await listed(
+            visit, shown.statement, page, PAGE_SIZE, counted=False, first_hits=True
+        ),
         base=visit.request.url.path,
         path=record_path(object_name, ""),
         most=MAX_EXPORTED,
+        ranked=RANKED,
     )
 
 
