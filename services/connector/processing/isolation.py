@@ -1,4 +1,4 @@
-"""Transfers a unit, and divides one that fails as a whole until the records to blame are alone."""
+"""Transfers a unit, and divides one that fails as a whole until only the records at fault have failed."""
 
 from __future__ import annotations
 
@@ -42,16 +42,10 @@ async def transfer_apart(
     *,
     last: bool,
 ) -> Outcome:
-    """Transfer a unit; of one that fails as a whole, only those records fail that fail alone, too.
+    """Transfer a unit; of a unit that fails as a whole, only those records fail that also fail separately.
 
     ``messages`` are the unit's ids by message, each id once. Unless it is the ``last`` time, no record fails for a
     doubtful refusal, which often passes; a unit is divided for one only where fewer ids make a smaller query.
-
-    :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
-    :raises VaultRefused: a doubtful refusal, unless it is the last time; the unit is to be run again.
-    :raises ConfigurationFault: the configuration does not provide for the unit.
-    :raises RuleError: a rule of the point cannot be carried out.
-    :raises Exception: what the transfer raises, when no record goes through; a stopped query, only of one record.
     """
     apart = _Apart(unit, last)
     fault = await apart.try_(unit.ids)
@@ -68,7 +62,7 @@ async def transfer_apart(
 
 @dataclass(slots=True)
 class _Apart:
-    """The parts of a unit, and the outcome of those that are settled."""
+    """The parts of a unit, and the outcome of the settled ones."""
 
     unit: Transfer
     last: bool
@@ -87,7 +81,7 @@ class _Apart:
                 await self.divide(half)
 
     async def _divide_message(self, ids: Ids) -> None:
-        """Settle the records of one message that has failed as a whole."""
+        """Settle the records of a message that has failed as a whole, by transferring parts of them."""
         failed: list[tuple[Ids, Exception]] = []
         alone, some_go_through = 0, False
         parts = [ids]
@@ -107,7 +101,7 @@ class _Apart:
             self._fail(part, error)
 
     async def try_(self, ids: Ids) -> Exception | None:
-        """Transfer some of the ids, and return what they fail with as a whole; None when they do not."""
+        """Transfer some of the ids; return the error if they fail as a whole, else None."""
         if len(self.stopped_alone) >= MAX_ALONE and not self.gone_through:
             return next(iter(self.stopped_alone.values()))
         try:
