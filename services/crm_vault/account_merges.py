@@ -22,6 +22,8 @@ async def note_account_merge(merge: RecordMerge) -> None:
     """Create the record of a merge, and queue a message about it, in the transaction of the merge.
 
     The duplicate is deleted: its Global ID, by which the Medical Vault refers to it, is stored only in this record.
+
+    :raises VaultFault: when the record is refused, or its message does not enter the queue.
     """
     target = merge.registry.objects.get(OBJECT)
     # An administrator may have inactivated the object; the merge is none the worse for it.

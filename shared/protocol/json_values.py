@@ -26,6 +26,8 @@ def loads(text: bytes) -> object:
     """Return the JSON document; numbers that a float would not represent exactly are returned as text, digit by digit.
 
     The time that it takes grows with the text's length, whatever its numbers are.
+
+    :raises orjson.JSONDecodeError: it is not JSON; the message quotes the text.
     """
     # Always decoded by the fast and strict decoder, which says whether it is JSON at all.
     document: object = orjson.loads(text)

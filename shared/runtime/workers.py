@@ -77,6 +77,8 @@ def run_workers(
     ``{sockets}`` in the command is replaced by :meth:`SharedSockets.text`; the second port is that of TLS. A worker
     that is killed is replaced. A worker that exits by itself could not start, nor could others: all end with its
     status.
+
+    :raises OSError: an address is in use.
     """
     with contextlib.ExitStack() as stack:
         bound = [stack.enter_context(_bound(host, port)) for port in ports]

@@ -30,6 +30,8 @@ async def bounded(doing: str, timeout: float) -> AsyncIterator[None]:
 
     A lost connection reaches waiting callers as ``CancelledError`` although nobody cancelled them; the task's own count
     of cancellations distinguishes the two.
+
+    :raises BrokerUnavailable: saying what was being done and why it failed.
     """
     task = asyncio.current_task()
     cancellations = task.cancelling() if task else 0

@@ -60,6 +60,8 @@ def statement(asked: AccountSearch, rule: CompiledRule, agreement: str) -> str:
     """Return the VQL of a search for the accounts that rule and agreement allow; its limit is one more than is shown.
 
     ``agreement`` is a condition of accounts that may be shown: OR does not combine those on different objects in VQL.
+
+    :raises RuleError: the rule does not show a field that is searched by.
     """
     shown = {
         part.selection.key

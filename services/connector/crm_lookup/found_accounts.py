@@ -38,6 +38,11 @@ async def search(asked: AccountSearch, traffic: Traffic, asker: Asker) -> Found:
 
     The connection's rule and the countries' agreements decide which data of Vault CRM is shown; Case Contacts are read
     with the caller's rights. No error text contains a search criterion.
+
+    :raises NotReadable: the asker may not read Case Contacts.
+    :raises ConfigurationFault: the configuration does not provide for the search.
+    :raises RuleError: the rule cannot be carried out, or shows too little.
+    :raises ClientError: a Vault is away or refuses.
     """
     rule = _rule(traffic)
     agreements = await _agreements(asked, traffic)

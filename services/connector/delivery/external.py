@@ -92,6 +92,8 @@ async def deliver(
     """Try once to post messages in order, and no further after one whose receiver cannot be reached.
 
     Each message that is not delivered gets the reason among its ``missing``.
+
+    :raises VaultUnavailable: the Vault that signs is away.
     """
     name = destination.connection
     left = deque(waiting)

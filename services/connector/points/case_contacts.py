@@ -224,6 +224,9 @@ async def save_contacts(
 
     A contact belongs to the account that its Link names. Another account of the same person changes the contact's
     fields, but not its identity.
+
+    :raises OutdatedRead: rows may be older than the stored records.
+    :raises ClientError: one of the calls fails.
     """
     first = await _match_and_save(unit, contacts)
     # Another unit or connector may have created the same HCP since it was looked for: then it is found now.

@@ -45,6 +45,11 @@ async def transfer(unit: Transfer) -> Outcome:
     """Write a record for each country of the unit's settings, and inactivate those of countries no longer among them.
 
     Nothing is written for settings with a country that cannot be mapped.
+
+    :raises OutdatedRead: rows may be older than the stored records.
+    :raises ConfigurationFault: the configuration does not provide for the unit.
+    :raises RuleError: the rule of the point cannot be carried out.
+    :raises ClientError: one of the calls fails.
     """
     copies = await Copies.read(unit)
     column = spread_field(copies.rule, COUNTRY)

@@ -171,6 +171,8 @@ async def settle_references(
     """Find the records that rows refer to, each key once for all evaluations, and replace the references by ids.
 
     ``read`` has the records (id, key and status) of objects that were read in full before.
+
+    :raises ClientError: one of the calls fails.
     """
     wanted: dict[Unique, dict[str, None]] = {}
     for evaluation in evaluations:

@@ -38,6 +38,9 @@ async def mend(
 
     After its transfer a Case belongs to the agents: a field that anybody has changed keeps its value, whatever the
     rules evaluate to. ``link`` returns the Link of an inquiry's Case Request.
+
+    :raises OutdatedRead: rows may be older than the stored records.
+    :raises ClientError: one of the calls fails.
     """
     origins = unit.origins
     # Without lineage nobody knows who has set a field.

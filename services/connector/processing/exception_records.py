@@ -85,6 +85,9 @@ class ExceptionRecords:
 
         A cause is a record's failure at an integration point, whichever message names the record. Ignored exceptions
         are not changed.
+
+        :raises VaultUnavailable: the Vault is away.
+        :raises VaultRefused: the Vault refuses an exception record.
         """
         by_id = {failure.message_id: failure for failure in failures}
         if not by_id:

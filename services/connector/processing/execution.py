@@ -91,6 +91,10 @@ class UnitExecution:
         """Transfer the unit and record its exceptions; return the outcome, None when it failed as a whole.
 
         Call ``tell`` afterwards to report the failures to the source Vault.
+
+        :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
+        :raises BrokerUnavailable: the broker is away, with the same consequence.
+        :raises VaultRefused: the target Vault refuses an exception record.
         """
         try:
             with passing_refusals():

@@ -46,6 +46,12 @@ async def transfer_apart(
 
     ``messages`` are the unit's ids by message, each id once. Unless it is the ``last`` time, no record fails for a
     doubtful refusal, which often passes; a unit is divided for one only where fewer ids make a smaller query.
+
+    :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
+    :raises VaultRefused: a doubtful refusal, unless it is the last time; the unit is to be run again.
+    :raises ConfigurationFault: the configuration does not provide for the unit.
+    :raises RuleError: a rule of the point cannot be carried out.
+    :raises Exception: what the transfer raises, when no record goes through; a stopped query, only of one record.
     """
     apart = _Apart(unit, last)
     fault = await apart.try_(unit.ids)

@@ -39,6 +39,8 @@ async def findings(
     """Return the faults of the connection ``name``, in the order in which to correct them.
 
     ``consumers`` returns why messages are not consumed, None when they are.
+
+    :raises ClientError: a Vault is away or refuses.
     """
     connection = await _connection(own, name)
     found = list(of_connection(own.vault_id, name, connection))

@@ -280,6 +280,8 @@ class Configuration:
         """Read the lookup rows that a rule needs for source rows, unless they are cached.
 
         Evaluate the rows without awaiting anything in between: other units may replace the cache.
+
+        :raises ClientError: one of the calls fails.
         """
         if self.lookup_reader is not None:
             await self.lookup_reader.read(rule.keyed(rows))

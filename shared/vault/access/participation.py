@@ -23,6 +23,8 @@ def require_participation(caller: Caller, object_name: str) -> None:
     """Check that the caller may work on their tasks about records of an object.
 
     The workflow assigns a task to its user, who needs no right besides that of reading the records.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
     require(caller, object_name, Operation.READ)
     # A remote Vault is nobody's colleague, and a session that writes nothing completes nothing.

@@ -165,6 +165,8 @@ def check_change(caller: Caller, step: Step) -> None:
     """Check that no permission set or profile in a change allows more than the caller may do.
 
     Permissions before and after the change count: a caller who drops a set takes permissions from others.
+
+    :raises ComponentError: with the code NOT_PERMITTED when one does.
     """
     for key, component in step.changes.items():
         before = step.before.components.get(key)

@@ -1,4 +1,4 @@
-"""Reads the rows of a query for a page, as the API's JSON has them."""
+"""Reads the rows of a query for a page, as JSON like that of the API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of rows, numbered from 1, and how many there are in all; where ``many``, one more than shown."""
+    """One page of rows, numbered from 1, and the total; where ``many``, the total is one more than the rows so far."""
 
     rows: list[Row]
     total: int
@@ -66,7 +66,7 @@ async def listed(
 ) -> Listing:
     """Return a page of the rows that a VQL statement selects for the caller.
 
-    When it is not ``counted`` how many there are, it is looked whether there is one more than the page shows.
+    Unless it is ``counted``, the total is not counted: one row more than the page shows is read instead.
 
     :raises VaultFault: as ``QueryService.run``.
     """
@@ -100,7 +100,10 @@ def plain(rows: T) -> T:
 
 
 def find(search: str) -> str:
-    """Return ``FIND`` for the words of a search, each the beginning of one of a record's; empty without words."""
+    """Return the ``FIND`` clause for the words of a search, each the beginning of a word of the record.
+
+    Empty without words.
+    """
     # Words without the characters that mean something in FIND: users search for text, not by syntax.
     words = WORD.findall(search.replace("\x00", " "))
     # With the wildcard, AND and OR are words like others.

@@ -43,6 +43,8 @@ async def load_standard(
     """Load ``components/*.mdl``, ``records/*.csv`` and ``data/*.csv``; each version of a file's items is loaded once.
 
     Changes that users have made in this Vault stay.
+
+    :raises StandardLoadFailed: when a new Vault refuses an item.
     """
     parts = ["components", "records"]
     if example_data:

@@ -36,6 +36,8 @@ async def load_records(
 
     A record that was deleted in this Vault is not created again; one that was changed here is not updated, and its row
     is withheld.
+
+    :raises StandardLoadFailed: when a new Vault refuses a row.
     """
     object_name = file.stem.partition("_")[2]
     key, shipped = _read(file)
