@@ -19,6 +19,10 @@ class PointShare:
     """The part that an integration point's own code has in the records that its rules fill.
 
     * ``keys``: it finds records by keys of its own; without, each target object needs a field rule for its key.
+    * ``fills`` are the fields that it fills itself, ``requires`` those that a field rule has to fill for it.
+    * ``writes`` are the objects that it writes, among those in its rules; None for all of them.
+    * ``evaluates`` says whether it uses a rule at all.
+    * ``only_shows`` says that it writes nothing, so that no required field can be missing.
     """
 
     keys: bool = False
