@@ -1,4 +1,4 @@
-"""Asks the connector, for somebody who looks at a page, what only the connector can find: it reads both Vaults."""
+"""Asks the connector, which reads both Vaults, for data that a page shows to a visitor."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ AWAY = (
 
 @dataclass(frozen=True, slots=True)
 class AskerSessions:
-    """A person's sessions: of this Vault, and of the Vault that records are read from, empty without one."""
+    """A visitor's sessions: of this Vault, and of the source Vault, empty without one."""
 
     own: str
     source: str = ""
 
 
 class ConnectorQuestions:
-    """Asks one connector about this Vault; the connector decides by the sessions what it answers."""
+    """Asks one connector about this Vault; the connector checks the sessions' rights."""
 
     def __init__(self, url: str | None, vault_id: int) -> None:
         """Take the connector's address, None when it is not known.
@@ -94,9 +94,9 @@ class ConnectorQuestions:
         return answer.get("data")
 
     async def traffic(self, sessions: AskerSessions) -> Mapping[str, Any]:
-        """Return what the connector sees of the other Vaults' queues, as it was at most 5 seconds ago.
+        """Return the connector's data on the other Vaults' queues, at most 5 seconds old.
 
-        One answer is for all who look; the caller checks that they may.
+        One answer is shared by all visitors; the caller checks their rights.
 
         :raises VaultFault: as ``ask``.
         """
@@ -117,7 +117,7 @@ class ConnectorQuestions:
 
 
 def _fault(refused: VaultRefused) -> VaultFault:
-    """Return what the connector refused, as this Vault would say it."""
+    """Return the fault of this Vault for an error of the connector."""
     # A type that this version does not know, or an answer that is none, is the connector's fault.
     known = {each.value: each for each in ErrorType}
     error_type = known.get(refused.type, ErrorType.UNEXPECTED_ERROR)
