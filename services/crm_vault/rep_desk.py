@@ -1,4 +1,4 @@
-"""Lists a rep's inquiries by what they need, and says which of them are worth looking at again soon."""
+"""Lists a rep's inquiries by what is to be done, and says which of them to look up again soon."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ LATER = 10
 
 
 def look_again(inquiry: Mapping[str, object]) -> int | None:
-    """Return after how many seconds an inquiry may have changed by itself; None when nothing is under way."""
+    """Return after how many seconds to look up an inquiry again; None when nothing about it is under way."""
     status = _one(inquiry.get("transfer_status__v"))
     if status == "pending__v":
         return SOON

@@ -1,4 +1,4 @@
-"""Keeps spreadsheets from running what stands in a cell of CSV: marks text that would begin a formula."""
+"""Writes CSV cells that spreadsheets do not run as formulas: marks text that would begin one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_cell(cell: str) -> str:
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """Return rows as CSV (RFC 4180) of safe cells; None is an empty one."""
+    """Return rows as CSV (RFC 4180) of safe cells; None becomes an empty cell."""
     # RFC 4180 ends lines with CRLF; ``newline`` keeps them on every platform.
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet, lineterminator="\r\n")

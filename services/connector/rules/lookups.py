@@ -123,7 +123,10 @@ class KeyedEntries(dict[str, str]):
         found: Mapping[str, str],
         wanted: Collection[str],
     ) -> None:
-        """Add keys with the entries found of them; ``wanted`` are all keys of the unit, which stay in any case."""
+        """Add keys with the entries found for them.
+
+        The keys in ``wanted``, those of the whole unit, are always kept.
+        """
         if len(self.looked_for) + len(keys) > MAX_KEPT_KEYS:
             self.looked_for.intersection_update(wanted)
             kept = {key: self[key] for key in self.looked_for if key in self}
@@ -186,7 +189,7 @@ def translation(
 
 
 def source_key(value: object) -> str:
-    """Return one source value as the key in the rows of a lookup set: white space around it says nothing."""
+    """Return one source value as the key in the rows of a lookup set, without surrounding white space."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value).strip()

@@ -70,7 +70,7 @@ class FieldRule:
 
     @property
     def identifies(self) -> bool:
-        """Return whether the value is the source record's own key, as it stands there."""
+        """Return whether the value is the source record's own key, unchanged."""
         # A key that is translated on its way is no longer the source record's own.
         translated = self.reference_lookup or self.target_field_lookup
         return not translated and self.query_field in KEY_SOURCES

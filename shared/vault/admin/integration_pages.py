@@ -159,7 +159,7 @@ async def _page(
 
 
 def _under_way(runs: Sequence[Run]) -> tuple[Run, Progress] | None:
-    """Return the run that has not ended, with how it goes."""
+    """Return the run that has not ended, with its progress; None when there is none."""
     # An integration has one at a time.
     for run in runs:
         if not run.status.finished:

@@ -66,7 +66,7 @@ class RecordJobs:
         record_id: str,
         rows: Sequence[Mapping[str, object]],
     ) -> int:
-        """Submit a copy of a record and all below it, and return the job's id.
+        """Submit a copy of a record and all records below it, and return the job's id.
 
         If there is a row, its fields replace those of the copied record.
 

@@ -179,7 +179,7 @@ def _field(
 
 
 def _default_length(field_type: FieldType) -> int | None:
-    """Return how many characters a field takes that declares no ``max_length``; None where length means nothing."""
+    """Return the default of ``max_length`` of a field type; None for types without a length."""
     match field_type:
         case FieldType.STRING:
             return DEFAULT_STRING_LENGTH
@@ -314,7 +314,7 @@ def _label_key(entry: PicklistEntry) -> str:
 
 
 def build_profiles(components: Iterable[Component]) -> Picklist:
-    """Return the profiles that users may have: those of every Vault, then the ``Securityprofile`` components."""
+    """Return the profiles for users: those of every Vault, then the ``Securityprofile`` components."""
     supplied = platform.SECURITY_PROFILES
     entries = dict(supplied.entries)
     for component in components:

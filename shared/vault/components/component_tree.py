@@ -1,4 +1,4 @@
-"""Holds a component as MDL writes it: a tree of named attributes and sub-components, independent of its meaning."""
+"""Represents a component as MDL writes it: a tree of named attributes and sub-components, without their meaning."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Embedded(str):
 
 
 class _Places(NamedTuple):
-    """The sub-components of one component, by their keys, and by the owner that their names begin with."""
+    """The sub-components of one component, by key, and by the owner at the beginning of their names."""
 
     by_key: Mapping[tuple[str, str], Component]
     by_owner: Mapping[str, Sequence[Component]]

@@ -36,7 +36,7 @@ Parameters = Mapping[str, tuple[Scalar, ...]]
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """One place where a component names an action: ``path`` for messages, and the state in which it runs if any."""
+    """One use of an action in a component: ``path`` for messages, and the state in which it runs, if any."""
 
     path: str
     target: VaultObject
