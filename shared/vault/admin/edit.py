@@ -14,12 +14,12 @@ from shared.vault.access.permissions import Operation
 from shared.vault.admin.error_advice import labelled
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.field_errors import at_fields, placed_at
-from shared.vault.admin.guided_forms import SEND, THEN, UPDATE, Guide, guide_of
+from shared.vault.admin.guided_forms import SEND, UPDATE, Guide, guide_of
 from shared.vault.admin.inputs import Input, changed, editable, entered, inputs
 from shared.vault.admin.named_records import with_ids
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import object_of, record_of, view
-from shared.vault.admin.visit import Visit, Visiting, safe_target
+from shared.vault.admin.visit import THEN, Visit, Visiting, safe_target
 from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:

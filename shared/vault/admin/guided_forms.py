@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.vault.assembly.work_lists import GuidedForm
     from shared.vault.model.component_model import VaultObject
 
-THEN = "then"  # what the pressed button sends
+# What the buttons send as ``THEN``.
 UPDATE = "update"
 SEND = "send"
 

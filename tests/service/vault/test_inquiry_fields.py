@@ -389,7 +389,7 @@ async def test_the_form_asks_for_what_is_chosen_and_keeps_what_was_typed(
     asked = {"delivery_method__v": "Mail", "inquiry_text__v": "kept"}
     page = await rep.press(form, "Show the fields for it", **asked)
     assert page.status == 200
-    assert "Mail: Address Line 1, Address Line 2, City" in page.text
+    assert "For Mail, fill in: Address Line 1, Address Line 2, City" in page.text
     assert page.form(DRAFT).fields["inquiry_text__v"] == "kept"
 
 
