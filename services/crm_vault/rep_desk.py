@@ -1,11 +1,11 @@
-"""Lists a rep's inquiries by what is to be done, and says which of them to look up again soon."""
+"""Lists a rep's inquiries by what is to be done, leads through their form, and says which to look up again soon."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.crm_vault.inquiries import CLOSED, OBJECT, SUCCESS
-from shared.vault.assembly.work_lists import Desk, Lead, WorkList
+from services.crm_vault.inquiries import CLOSED, INTEGRATION, OBJECT, SUCCESS
+from shared.vault.assembly.work_lists import Desk, GuidedForm, Lead, WorkList
 
 OWN = "created_by__v = {user_id}"
 NEWEST = "modified_date__v DESC"
@@ -72,6 +72,30 @@ REP_DESK = Desk(
             "Answered by Medical, latest first.",
         ),
     ),
+)
+ADDRESS = (
+    "address_line_1__v",
+    "address_line_2__v",
+    "city__v",
+    "state_province__v",
+    "zip__v",
+)
+INQUIRY_FORM = GuidedForm(
+    goal="transfer_to_medical",
+    integration=INTEGRATION,
+    send="Submit and transfer",
+    sent="The inquiry is on its way to Medical. This page follows it.",
+    least=("account__v", "inquiry_text__v"),
+    choice="delivery_method__v",
+    belongs={
+        "email__v": ("email__v",),
+        "phone__v": ("phone_number__v",),
+        "fax__v": ("fax_number__v",),
+        "mail__v": ADDRESS,
+        "urgent_mail__v": ADDRESS,
+    },
+    heading="Delivery of the answer",
+    others="Other contact details",
 )
 # What has come of an inquiry, the answer first.
 INQUIRY_LEADS = (

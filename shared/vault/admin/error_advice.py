@@ -31,8 +31,12 @@ def advice_on(error: ApiError) -> str:
 
 
 def labelled(errors: Iterable[ApiError], fields: Iterable[Field]) -> list[ApiError]:
-    """Return errors with the labels of fields instead of their names in brackets."""
-    labels = {f"[{each.name}]": f"[{each.label}]" for each in fields}
+    """Return errors with the labels of fields in place of their names, which stand in brackets."""
+    labels: dict[str, str] = {}
+    for each in fields:
+        # Some messages have the label as well, and need the name no more.
+        labels[f"{each.label} [{each.name}]"] = each.label
+        labels[f"[{each.name}]"] = f"[{each.label}]"
     return [replace(each, message=_replaced(each.message, labels)) for each in errors]
 
 
