@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.crm_vault.inquiries import CLOSED, INTEGRATION, OBJECT, SUCCESS
-from shared.vault.assembly.work_lists import Desk, GuidedForm, Lead, WorkList
+from shared.vault.assembly.work_lists import (
+    Desk,
+    GuidedForm,
+    Lead,
+    Related,
+    WorkList,
+)
 
 OWN = "created_by__v = {user_id}"
 NEWEST = "modified_date__v DESC"
@@ -22,11 +28,11 @@ REP_DESK = Desk(
     "New inquiry",
     (
         "name__v",
-        "state__v",
-        "transfer_status__v",
-        "inquiry_status__v",
+        "inquiry_text__v",
         "account__v",
         "product__v",
+        "transfer_status__v",
+        "inquiry_status__v",
         "modified_date__v",
     ),
     (
@@ -105,6 +111,28 @@ INQUIRY_LEADS = (
     Lead("transfer_status__v"),
     Lead("closed_date__v"),
 )
+# What a rep opens an account for.
+RELATED = {
+    "account__v": (
+        Related(
+            OBJECT,
+            "account__v",
+            (
+                "name__v",
+                "inquiry_text__v",
+                "product__v",
+                "transfer_status__v",
+                "inquiry_status__v",
+                "modified_date__v",
+            ),
+        ),
+        Related(
+            "address__v",
+            "account__v",
+            ("name__v", "city_cda__v", "state_province__v", "country__v"),
+        ),
+    ),
+}
 
 SOON = 1
 LATER = 10

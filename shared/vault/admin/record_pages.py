@@ -20,6 +20,7 @@ from shared.vault.admin.listing import (
 )
 from shared.vault.admin.origins import origins_of
 from shared.vault.admin.record_lists import RecordList, list_path, record_list, views_of
+from shared.vault.admin.related_records import further, related_records
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.similar_answers import similar_answers
 from shared.vault.admin.task_pages import workflows_of
@@ -155,6 +156,7 @@ async def record(
     shown = await view(visit, object_name, record_id)
     look_again = visit.vault.definition.look_again.get(object_name)
     again_in = look_again(shown.values) if look_again else None
+    related = await related_records(visit, object_name, shown.id)
     return visit.page(
         "record.html",
         view=shown,
@@ -163,6 +165,8 @@ async def record(
         origins=await origins_of(visit, object_name, shown.id),
         response=object_name == REQUEST,
         similar=await similar_answers(visit, object_name, shown.values),
+        related=related,
+        further=further(shown.children, related),
     )
 
 

@@ -217,6 +217,15 @@ async def colleagues(visit: Visit) -> list[tuple[int, str]]:
     return await visit.vault.workflow_lists.colleagues()
 
 
+async def user_names(visit: Visit, ids: Iterable[int]) -> dict[int, str]:
+    """Return the user names behind ids: all for those who may read users, for others their own."""
+    wanted = set(ids)
+    if not may(visit.caller, USER, Operation.READ):
+        wanted &= {visit.caller.user_id}
+    found = await visit.vault.security.names_of(wanted)
+    return {user_id: names[0] for user_id, names in found.items() if names}
+
+
 async def named(visit: Visit, object_name: str) -> dict[str, Named]:
     """Return up to a hundred records of an object by API name; none when the caller may not read them."""
     if not may(visit.caller, object_name, Operation.READ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -209,10 +210,13 @@ def _children(
 ) -> list[tuple[str, str]]:
     """Return labels and addresses of lists of the records that refer to this one, if the caller may read them."""
     listed = []
-    for name, reference in visit.registry.inbound(target.name).values():
+    inbound = list(visit.registry.inbound(target.name).values())
+    references = Counter(name for name, _ in inbound)
+    for name, reference in inbound:
         child = visit.registry.objects[name]
         if child.active and may(visit.caller, name, Operation.READ):
-            # An object may refer to another by several fields.
-            label = f"{child.label_plural} ({reference.label})"
-            listed.append((label, f"/ui/objects/{name}?{reference.name}={record_id}"))
+            # An object may refer to another by several fields, which tell its lists apart.
+            by = f" ({reference.label})" if references[name] > 1 else ""
+            path = f"/ui/objects/{name}?{reference.name}={record_id}"
+            listed.append((f"{child.label_plural}{by}", path))
     return listed

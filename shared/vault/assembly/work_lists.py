@@ -105,3 +105,12 @@ class Lead:
     def id_path(self) -> str:
         """Return the path of the id of the record at the end."""
         return ".".join((*self.relationships, "id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Records that refer to another one by a ``field``, the latest of which stand on its page with these columns."""
+
+    object: str
+    field: str
+    columns: tuple[str, ...]
