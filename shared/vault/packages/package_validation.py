@@ -15,10 +15,14 @@ from shared.vault.components.object_types import is_other_system_object
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.components.registry import Registry
 from shared.vault.components.statement import Command, Statement
-from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.components.uses import Dependency, dependencies_of
 from shared.vault.model.component_model import FieldType
-from shared.vault.packages.deployment_plan import Action, actions
+from shared.vault.packages.deployment_plan import (
+    Action,
+    actions,
+    blocks,
+    is_acted_on,
+)
 from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,
@@ -143,20 +147,9 @@ def _dependencies(step: Step) -> list[Declared]:
     if component is not None:
         for dependency in dependencies_of(component):
             # The file goes first: its writer may know that a dependency can be ignored.
-            found = Declared(dependency, blocking=_blocks(component, dependency))
+            found = Declared(dependency, blocking=blocks(component, dependency))
             declared.setdefault(dependency, found)
     return [declared[dependency] for dependency in sorted(declared)]
-
-
-def _blocks(component: Component, dependency: Dependency) -> bool:
-    """Return whether the Vault would refuse the component without this."""
-    # What a Vault keeps without acting on it may name what is not there.
-    return _is_acted_on(component.type) and _is_acted_on(dependency.type)
-
-
-def _is_acted_on(type_name: str) -> bool:
-    kind = COMPONENT_TYPES.get(type_name)
-    return kind is not None and not kind.kept
 
 
 def _status(
@@ -183,7 +176,7 @@ def _is_of_other_platforms(dependency: Dependency) -> bool:
     """
     if dependency.type == ComponentKind.OBJECT:
         return is_other_system_object(dependency.name)
-    return dependency.name.endswith("__sys") and not _is_acted_on(dependency.type)
+    return dependency.name.endswith("__sys") and not is_acted_on(dependency.type)
 
 
 def _has_part(component: Component, dependency: Dependency) -> bool:
