@@ -91,7 +91,8 @@ def missing(package: Package, registry: Registry) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for step in package.steps:
         for declared in _dependencies(step):
-            if _status(declared, registry, inside) is DependencyStatus.MISSING_BLOCK:
+            status = _status(step, declared, registry, inside)
+            if status is DependencyStatus.MISSING_BLOCK:
                 lines = found.setdefault(step.identity, [])
                 lines.append(_missing(declared.dependency))
     return found
@@ -112,7 +113,7 @@ def _validated(
     dependencies = []
     errors = [step.error] if step.error else []
     for declared in _dependencies(step):
-        status = _status(declared, registry, inside)
+        status = _status(step, declared, registry, inside)
         dependencies.append((declared.dependency, status))
         if status is DependencyStatus.MISSING_BLOCK:
             errors.append(_missing(declared.dependency))
@@ -153,6 +154,7 @@ def _dependencies(step: Step) -> list[Declared]:
 
 
 def _status(
+    step: Step,
     declared: Declared,
     registry: Registry,
     inside: Mapping[tuple[str, str], ComponentStep],
@@ -160,11 +162,15 @@ def _status(
     dependency = declared.dependency
     if exists(registry, dependency):
         return DependencyStatus.IN_TARGET
-    step = inside.get(dependency.key)
-    component = step.statement.component if step and step.statement else None
+    bringing = inside.get(dependency.key)
+    component = (
+        bringing.statement.component if bringing and bringing.statement else None
+    )
     if component is not None and _has_part(component, dependency):
         return DependencyStatus.IN_PACKAGE
-    if declared.blocking and not _is_of_other_platforms(dependency):
+    # Components are kept without what only other platforms have; rows have nowhere to go without their object.
+    kept = isinstance(step, ComponentStep) and _is_of_other_platforms(dependency)
+    if declared.blocking and not kept:
         return DependencyStatus.MISSING_BLOCK
     return DependencyStatus.MISSING_IGNORE
 

@@ -307,6 +307,16 @@ def test_nothing_comes_before_data_that_the_package_has_in_front_of_it(
     assert tried(registry, *parts).steps[0].errors
 
 
+@pytest.mark.parametrize("name", ["crate__c", "almanac__sys"])
+def test_rows_are_blocked_by_the_lack_of_their_object(
+    registry: Registry, name: str
+) -> None:
+    rows = data_files(10, name, "Create", "name__v\nA\n")
+    (step,) = tried(registry, rows).steps
+    assert step.errors == [f"Object {name} is missing"]
+    assert [status for _, status in step.dependencies] == ["Missing - Block"]
+
+
 BUTTON = "RECREATE Objectaction thing__c.push__c ( label('Push'), action('Recordaction.push__c') );"
 DEPENDENCIES = """In Package,Blocking Type,Target Component Name,Target Component Type
 false,block__sys,push__c,Recordaction
