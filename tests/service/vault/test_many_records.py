@@ -330,7 +330,8 @@ async def passed(vault: Vault, text: str) -> int:
     for node in nodes:
         nodes += node.get("Plans", [])
     removed = [node.get("Rows Removed by Filter", 0) for node in nodes]
-    return sum(removed) + sum(node["Actual Rows"] for node in nodes)
+    read: int = sum(removed) + sum(node["Actual Rows"] for node in nodes)
+    return read
 
 
 async def test_a_list_that_few_of_many_records_meet_reads_those_alone(
