@@ -69,7 +69,7 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
 
 
 async def _incomplete(context: ActionContext) -> Mapping[str, ApiError]:
-    """Return the inquiries that no longer meet the entry criteria of the state that they are in, with their errors."""
+    """Return the inquiries that no longer meet the entry criteria of their state, with their errors."""
     # An inquiry may have been emptied since it was submitted, or was created in its state by record migration.
     rows = await context.connection.fetch(STATES, list(context.ids))
     by_state: dict[str, list[str]] = {}
@@ -103,9 +103,9 @@ async def fail_transfer(event: DeliveryEvent) -> None:
 
 
 class TransferredInquiry:
-    """Keeps an inquiry that is under way or was transferred from changing except by the connection's own user.
+    """Protects an inquiry at Pending or Success from changes by others than the connection's user.
 
-    It keeps its Closed Date in step.
+    It also sets the Closed Date of one that is reopened.
     """
 
     columns = (STATUS, "closed_date__v")
@@ -118,7 +118,7 @@ class TransferredInquiry:
     ) -> ApiError | None:
         """Return why a change to an inquiry under way or transferred is refused, None when it is not.
 
-        It empties the Closed Date of an inquiry that is opened again.
+        It empties the Closed Date of an inquiry that is reopened.
         """
         # A field rule leaves a field alone that the Case Request has no value for.
         status = changes.get("inquiry_status__v", CLOSED)

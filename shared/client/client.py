@@ -104,7 +104,7 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         await self._sign_in.session()
 
     async def session_id(self) -> str:
-        """Return the id of the session, to send along to another process that asks this Vault in the user's name."""
+        """Return the id of the session, to pass to another process that calls this Vault with the user's rights."""
         session = await self._sign_in.session()
         return session.id
 
@@ -123,7 +123,7 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         return _user(answer)
 
     async def user_of(self, session_id: str) -> Row:
-        """Return the user of a session of this Vault, which another process has sent along.
+        """Return the user of a session of this Vault that another process has passed on.
 
         :raises VaultRefused: INVALID_SESSION_ID when it is no session of this Vault.
         """
@@ -136,10 +136,10 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         return _user(answer)
 
     def for_session(self, session_id: str) -> Self:
-        """Return a client of this Vault in a session of it that another process has sent along.
+        """Return a client of this Vault that uses a session passed on by another process.
 
-        It shares this client's network connections, and ends with it. When the session is over, or none of this
-        Vault, calls raise VaultRefused: INVALID_SESSION_ID.
+        It shares this client's network connections, and is closed with it. When the session has expired, or is none of
+        this Vault, calls raise VaultRefused: INVALID_SESSION_ID.
         """
 
         async def ask() -> Row:

@@ -259,7 +259,7 @@ def _filling(
 
 
 def _source_of(rule: CompiledRule, part: CompiledField) -> str:
-    """Return where a field's value comes from, in the words of the configuration."""
+    """Return the source of a field's value (query field, lookup or default), named as in the configuration."""
     words = f"integration rule {rule.name}, field rule {part.rule}"
     if part.selection is not None:
         words += f", source field {part.selection.key}"
@@ -366,7 +366,7 @@ async def fail_all(
     ids: Collection[str],
     unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
-    """Set Failed on inquiries that were not transferred, and return the failures of those that did not take it.
+    """Set Failed on inquiries that were not transferred; return the failures of those that the Vault refused.
 
     Inquiries with Success keep that status.
 

@@ -1,4 +1,4 @@
-"""Carries out a run's message: reads the changed records page by page, and puts batches of them on the queue."""
+"""Carries out the message of a run: reads the changed records page by page, and publishes batches of them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class RunReading:
     doubts: Doubts = field(default_factory=Doubts)
 
     async def run(self) -> None:
-        """Read the due stage to its end; end the run with the reason when it cannot be read.
+        """Read the due stage to its end; report the run as failed when it cannot be read.
 
         :raises VaultUnavailable: a Vault is away or in trouble, and the message is to be carried out again.
         :raises BrokerUnavailable: likewise the broker.
@@ -80,7 +80,7 @@ class RunReading:
             await self.give_up(f"A page of records makes no message: {problem}")
 
     async def give_up(self, reason: str) -> None:
-        """End the run with a reason.
+        """End the run as failed, with a reason.
 
         :raises VaultUnavailable: the Vault is away.
         """
@@ -176,7 +176,7 @@ class RunReading:
         *,
         more: bool,
     ) -> None:
-        """Publish batches until the stage is at its end."""
+        """Publish batches until the end of the stage."""
         number = run["stage"]
         part = self._window(run)
         # Another connector may read the same stage; the Vault then answers with the position of the one that is ahead.

@@ -67,7 +67,7 @@ class Connections:
 
 
 class ConnectionSessions:
-    """Opens sessions for the Vaults at the other end of this Vault's connections."""
+    """Opens sessions for the remote Vaults of this Vault's connections."""
 
     def __init__(
         self,
@@ -80,9 +80,9 @@ class ConnectionSessions:
         self._sessions = sessions
 
     async def open(self, caller: Caller, api_name: str) -> Session:
-        """Open a session of the Authorized Connection User, or of the caller where the connection names none.
+        """Open a session of the Authorized Connection User, or of the caller if the connection has no such user.
 
-        The session ends when the connection is no longer Active, or names another user. In a production Vault, the
+        The session ends when the connection is no longer Active, or has another user. In a production Vault, the
         session of a sandbox Vault may only read.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one

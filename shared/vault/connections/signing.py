@@ -1,4 +1,4 @@
-"""Keeps the Vault's signing key, and signs with it the messages that go to External connections."""
+"""Stores the Vault's signing key, and signs the messages to External connections with it."""
 
 from __future__ import annotations
 

@@ -62,6 +62,7 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.vault.components.lifecycles:_ACTION": {"fullmatch"},
     "shared.vault.components.mdl:_ESCAPE": {"sub"},
     "shared.vault.components.naming:_APART": {"sub"},
+    "shared.vault.components.object_types:_NAMED_VALUE": {"findall", "sub"},
     "shared.vault.components.schema:_IDENTIFIER": {"fullmatch"},
     "shared.vault.components.uses:_QUALIFIED": {"fullmatch"},
     "shared.vault.components.uses:_REFERENCE": {"findall", "fullmatch"},
