@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from shared.vault.assembly.vault import Vault
+from shared.vault.errors import VaultFault
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.served import Api
 from tests.service.vault.test_loader_api import load, stage, task
@@ -131,6 +132,26 @@ async def test_a_load_of_a_delegate_is_the_delegates_work(
     path = f"/vobjects/thing__c/{found.data[0]['id']}/audittrail"
     (entry,) = (await admin.get(path)).data
     assert (entry["user_id"], entry["on_behalf_of"]) == (str(delegate), name)
+
+
+@pytest.mark.parametrize("ends", ["revoked", "delegator", "delegate"])
+async def test_no_job_goes_on_when_the_delegation_has_ended(
+    admin: Api, api: Api, vault: Vault, ends: str
+) -> None:
+    delegator, granting, delegate, _ = await pair(admin, api)
+    granted = await granting.post(GRANTS, data={"delegate_userid": str(delegate)})
+    caller = await vault.security.caller_of(delegator, delegate)
+    assert (caller.user_id, caller.delegate_user_id) == (delegator, delegate)
+    if ends == "revoked":
+        await granting.delete(f"{GRANTS}/{granted.data['id']}")
+    else:
+        inactive = delegator if ends == "delegator" else delegate
+        await admin.delete(f"/objects/users/{inactive}")
+    with pytest.raises(VaultFault):
+        await vault.security.caller_of(delegator, delegate)
+    async with vault.database.connection() as connection:
+        with pytest.raises(VaultFault):
+            await vault.security.caller_of(delegator, delegate, connection)
 
 
 @pytest.mark.parametrize(
