@@ -55,6 +55,9 @@ SELECT c.username, c.security_profile, r.components, $2::bigint IS NULL OR EXIST
 FROM platform.credential c CROSS JOIN platform.current_revision r WHERE c.user_id = $1 AND c.active
 """
 NAMED = "SELECT user_id, security_profile FROM platform.credential WHERE username = $1 AND active"
+LOCK_HASH = (
+    "SELECT password_hash FROM platform.credential WHERE user_id = $1 FOR UPDATE"
+)
 STORE_HASH = "UPDATE platform.credential SET password_hash = $2, password_change_required = $3 WHERE user_id = $1"
 
 
@@ -248,6 +251,9 @@ class SignInService:
         password_hash = await self.passwords.hash(new, names[user_id])
         by = caller or await self.caller_of(user_id)
         async with self._database.transaction() as connection:
+            # It may have been changed since it was checked: of several changes by one old password, one is made.
+            if await connection.fetchval(LOCK_HASH, user_id) != user["password_hash"]:
+                raise _incorrect()
             await self.set_password(
                 connection, by, user_id, password_hash, kept_session=by.session_id
             )

@@ -174,6 +174,26 @@ async def test_a_delegation_is_bounded_in_time(
     ).error == "INSUFFICIENT_ACCESS"
 
 
+async def test_a_delegation_that_has_ended_is_followed_by_a_new_one(
+    admin: Api, api: Api, vault: Vault
+) -> None:
+    delegator, granting, delegate, session = await pair(admin, api)
+    fields = {"delegate_userid": str(delegate), "end_date": "2099-01-01T00:00:00Z"}
+    granted = await granting.post(GRANTS, data=fields)
+    acting = await login(session, vault, delegator)
+    assert (await granting.post(GRANTS, data=fields)).error == "OPERATION_NOT_ALLOWED"
+    async with vault.database.connection() as connection:
+        sql = "UPDATE platform.delegated_access SET end_date = now() WHERE id = $1"
+        await connection.execute(sql, granted.data["id"])
+    again = await granting.post(GRANTS, data=fields)
+    assert again.status == "SUCCESS", again.text
+    (listed,) = (await granting.get(GRANTS)).data
+    assert listed["id"] == again.data["id"]
+    # The session of the first one is over for good.
+    assert (await acting.post("/keep-alive")).error == "INVALID_SESSION_ID"
+    assert (await login(session, vault, delegator)).session_id
+
+
 @pytest.mark.parametrize("who", ["delegator", "delegate"])
 async def test_it_ends_when_either_user_becomes_inactive(
     admin: Api, api: Api, vault: Vault, who: str
