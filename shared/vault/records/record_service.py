@@ -159,8 +159,12 @@ class RecordService(RecordWrites):
         *,
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
+        seen: str | None = None,
     ) -> list[RowResult]:
         """Update records named by ``id`` or by a unique field; of rows that name one record, all but the first fail.
+
+        ``seen`` is the modified date of the records as the caller has read them: one that was changed since then fails
+        with RACE_CONDITION.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -176,8 +180,11 @@ class RecordService(RecordWrites):
             rules.check_lineage(caller, read, lineage)
             batch = self.batch(connection, caller, target, mode)
             resolved = await batch.resolve(read)
-            stored = await batch.lock(resolved, key)
+            # Every update pays for a column: it is read where somebody asks for it.
+            also = () if seen is None else (rules.MODIFIED_DATE,)
+            stored = await batch.lock(resolved, key, *also)
             rules.fail_unnamed(resolved, stored, key)
+            rules.fail_overtaken(resolved, stored, seen)
             if rules.rules_status(caller, target, mode):
                 rules.refuse_bulk_status(registry, target, resolved, stored)
             roles = await _asked_roles(connection, resolved, columns)
