@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from services.connector.points.document_rows import save_documents
 from services.connector.points.evaluation import query_all
@@ -48,9 +49,15 @@ class Origin:
     def own(self, row: Values) -> tuple[str, ...]:
         """Return the names of the fields that the integration point has set."""
         ruled = self.ruled
-        names = (name for name, value in row.items() if ruled.get(name) != value)
-        # A reference by key, or a type by name, is a path in the row; lineage is kept for the field.
-        return tuple(sorted(name.partition(".")[0] for name in names))
+        names = [name for name, value in row.items() if ruled.get(name) != value]
+        return _fields(tuple(names))
+
+
+@lru_cache(maxsize=256)
+def _fields(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the fields of names in a row, sorted; the rows of a call mostly have the same ones."""
+    # A reference by key, or a type by name, is a path in the row; lineage is kept for the field.
+    return tuple(sorted(name.partition(".")[0] for name in names))
 
 
 class CallLineage:

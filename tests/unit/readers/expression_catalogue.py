@@ -79,6 +79,7 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.vault.packages.package_reading:_NUMBER": {"fullmatch"},
     "shared.vault.packages.package_results:_UNSAFE": {"sub"},
     "shared.vault.queries.queries:RECORD_ID": {"match"},
+    "shared.vault.records.email_addresses:PLAIN": {"fullmatch"},
     "shared.vault.records.field_values:DATE": {"fullmatch"},
     "shared.vault.records.field_values:DATE_TIME": {"fullmatch"},
     "shared.vault.records.field_values:NUMBER": {"fullmatch"},
