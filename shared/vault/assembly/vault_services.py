@@ -271,7 +271,7 @@ class VaultServices(FileServices):
         }
 
     def _add_queries(self) -> None:
-        tokens = {
+        tokens: dict[str, str | int] = {
             "vault.id": self.vault_id,
             "vault.name": self.definition.label,
             "vault.dns": self.settings.host_name,

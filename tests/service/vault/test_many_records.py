@@ -347,8 +347,8 @@ async def passed(vault: Vault, text: str) -> int:
     nodes = [plan[0]["Plan"]]
     for node in nodes:
         nodes += node.get("Plans", [])
-    removed = [node.get("Rows Removed by Filter", 0) for node in nodes]
-    return sum(removed) + sum(node["Actual Rows"] for node in nodes)
+    counts = ("Actual Rows", "Rows Removed by Filter")
+    return sum(int(node.get(name, 0)) for node in nodes for name in counts)
 
 
 async def test_a_list_that_few_of_many_records_meet_reads_those_alone(
