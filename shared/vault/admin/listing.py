@@ -1,4 +1,4 @@
-"""Reads the rows of a query for a page, as the API's JSON has them."""
+"""Reads the rows of a query for a page, as JSON like that of the API."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of rows, numbered from 1, and how many there are in all; where ``many``, one more than shown.
+    """One page of rows, numbered from 1, and the total; where ``many``, the total is one more than the rows so far.
 
-    With ``more_hits``, a search has found more than are looked at.
+    With ``more_hits``, a search has found more than are ranked.
     """
 
     rows: list[Row]
@@ -71,8 +71,8 @@ async def listed(
 ) -> Listing:
     """Return a page of the rows that a VQL statement selects for the caller.
 
-    When it is not ``counted`` how many there are, it is looked whether there is one more than the page shows. Of
-    ``first_hits``, the best of a search are those of its first ``RANKED`` hits.
+    Unless it is ``counted``, the total is not counted: one row more than the page shows is read instead. Of
+    ``first_hits``, only the first ``RANKED`` hits of a search are ranked.
 
     :raises VaultFault: as ``QueryService.run``.
     """
@@ -107,7 +107,10 @@ def plain(rows: T) -> T:
 
 
 def find(search: str) -> str:
-    """Return ``FIND`` for the words of a search, each the beginning of one of a record's; empty without words."""
+    """Return the ``FIND`` clause for the words of a search, each the beginning of a word of the record.
+
+    Empty without words.
+    """
     # Words without the characters that mean something in FIND: users search for text, not by syntax.
     words = WORD.findall(search.replace("\x00", " "))
     # With the wildcard, AND and OR are words like others.

@@ -189,6 +189,7 @@ class VaultServices(FileServices):
             self.records,
             self.security,
             self.identity,
+            self.settings.allowed_addresses,
         )
         connector_url = self.settings.connector_url
         self.connector = ConnectorQuestions(

@@ -84,7 +84,7 @@ def refers(field: Field) -> bool:
 
 
 def needs_unique_index(field: Field) -> bool:
-    """Return whether an index keeps the field's values unique; the primary key does so for ids."""
+    """Return whether a field needs an index to keep its values unique; ids have the primary key."""
     return field.unique and field.type is not FieldType.ID
 
 
@@ -102,7 +102,8 @@ def schema_name(
 ) -> str:
     """Return the name of a constraint (``fkey``) or index (``key``, ``idx``) of a field.
 
-    A name that PostgreSQL would cut off ends in a digest of the whole instead: two long names must not meet.
+    A name that PostgreSQL would cut off ends in a digest of the whole name instead, so that two long names stay
+    distinct.
     """
     name = f"{object_name}_{field_name}_{suffix}"
     if len(name) <= _MAX_IDENTIFIER:
@@ -114,7 +115,7 @@ def schema_name(
 
 
 def _on_delete(deletion: RelationshipDeletion) -> str:
-    """Return what the constraint of a field does when the referenced record is deleted."""
+    """Return the ON DELETE clause of a reference field."""
     match deletion:
         case RelationshipDeletion.BLOCK:
             return "NO ACTION"
@@ -127,7 +128,7 @@ def _on_delete(deletion: RelationshipDeletion) -> str:
 
 
 def foreign_key(object_name: str, field: Field) -> str:
-    """Return the constraint of a field that refers, as CREATE TABLE and ALTER TABLE … ADD take it."""
+    """Return the constraint of a reference field, for CREATE TABLE and ALTER TABLE … ADD."""
     constraint = quote(schema_name(object_name, field.name, "fkey"))
     column = quote(field.name)
     if field.object is None:
@@ -143,7 +144,7 @@ def create_unique_index(
     object_name: str,
     field_name: str,
 ) -> str:
-    """Return the statement for the index that keeps a field's values unique."""
+    """Return the statement that creates the index for unique values of a field."""
     return _create_index(
         object_name,
         field_name,
@@ -178,7 +179,7 @@ def search_index(object_name: str) -> str:
 
 
 def create_search_index(owner: VaultObject, *, concurrently: bool = False) -> str:
-    """Return the statement for an object's search index; ``concurrently`` it keeps nobody from writing meanwhile."""
+    """Return the statement that creates an object's search index; ``concurrently`` does not block writes meanwhile."""
     kind = "INDEX CONCURRENTLY" if concurrently else "INDEX"
     name = search_index(owner.name)
     return f"CREATE {kind} {name} ON {table(owner.name)} USING gin ({words_sql(owner)})"
@@ -195,9 +196,9 @@ def order_index(object_name: str, field_name: str, *, descending: bool) -> str:
 
 
 def create_order_index(object_name: str, field_name: str, *, descending: bool) -> str:
-    """Return the statement for the index that has an object's records in the order of a field, as queries write it.
+    """Return the statement that creates the index for ordering an object's records by a field, as queries do.
 
-    It keeps nobody from writing meanwhile.
+    It does not block writes meanwhile.
     """
     name = quote(order_index(object_name, field_name, descending=descending))
     # Queries say nothing of records without a value where there are none.
@@ -208,7 +209,7 @@ def create_order_index(object_name: str, field_name: str, *, descending: bool) -
 
 
 def count_records(object_name: str) -> list[str]:
-    """Return the statements that have an object's records counted from now on, while it has none."""
+    """Return the statements that start counting an object's records, while it has none."""
     # Migration 0043 has the function, and the same triggers for the objects that there were.
     counted = f"ON {table(object_name)} REFERENCING"
     call = "AS changed_records FOR EACH STATEMENT EXECUTE FUNCTION platform.count_records()"
@@ -219,7 +220,7 @@ def count_records(object_name: str) -> list[str]:
 
 
 def count_under(object_name: str, new_name: str) -> str:
-    """Return the statement that gives the count of an object's records its new name."""
+    """Return the statement that renames the count of an object's records."""
     quote(object_name)
     quote(new_name)
     return f"UPDATE platform.record_count SET object = '{new_name}' WHERE object = '{object_name}'"

@@ -1,4 +1,4 @@
-"""Asks the connector, for somebody who looks at a page, what only the connector can find: it reads both Vaults."""
+"""Asks the connector, which reads both Vaults, for data that a page shows to a visitor."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.connections import AWAY
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
@@ -21,22 +22,18 @@ SEEN_SECONDS = 5.0
 LOOK_SECONDS = 5.0
 SOURCE_SESSION = "X-Source-Authorization"
 NOT_SET = "This Vault does not know where its connector is: set VAULT_CONNECTOR_URL"
-AWAY = (
-    "The connector does not answer, or a Vault is away; look whether both run, and try again"
-    " in a minute"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class AskerSessions:
-    """A person's sessions: of this Vault, and of the Vault that records are read from, empty without one."""
+    """A visitor's sessions: of this Vault, and of the source Vault, empty without one."""
 
     own: str
     source: str = ""
 
 
 class ConnectorQuestions:
-    """Asks one connector about this Vault; the connector decides by the sessions what it answers."""
+    """Asks one connector about this Vault; the connector checks the sessions' rights."""
 
     def __init__(self, url: str | None, vault_id: int) -> None:
         """Take the connector's address, None when it is not known."""
@@ -79,9 +76,9 @@ class ConnectorQuestions:
         )
 
     async def traffic(self, sessions: AskerSessions) -> Mapping[str, Any]:
-        """Return what the connector sees of the other Vaults' queues, as it was at most 5 seconds ago.
+        """Return the connector's data on the other Vaults' queues, at most 5 seconds old.
 
-        One answer is for all who look; the caller checks that they may.
+        One answer is shared by all visitors; the caller checks their rights.
 
         :raises VaultFault: as ``ask``.
         """

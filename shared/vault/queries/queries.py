@@ -303,7 +303,9 @@ class QueryService:
                 else compiled.page(pagesize, pageoffset)
             )
             rows = await self._rows(sql, parameters, run)
-        return rows[::-1] if from_end else rows
+        if from_end:
+            return rows[::-1]
+        return rows
 
     async def _rows(
         self,

@@ -113,24 +113,42 @@ class RecordService(RecordWrites):
         """
 
         async def work(connection: Connection) -> list[RowResult]:
-            authorize_mode(caller, mode)
-            target = self.target(caller, object_name, rows, Operation.CREATE)
-            plain, sources = without_sources(rows)
-            read = self.reader(target, mode, caller).read(plain)
-            rules.authorize_states(caller, read)
-            rules.check_lineage(caller, read, lineage)
-            if rules.rules_status(caller, target, mode):
-                # Before copying: a copy may take over any status of its source.
-                rules.refuse_inactive(read)
-            batch = self.batch(connection, caller, target, mode)
-            read = await copy_sources(connection, caller, target, read, sources)
-            resolved = await batch.resolve(read)
-            outcomes = await self.insert(batch, resolved)
-            origins = lineage_of(outcomes)
-            await note_lineage(connection, object_name, origins, lineage)
-            return results(outcomes)
+            return await self.create_in(
+                connection, caller, object_name, rows, mode=mode, lineage=lineage
+            )
 
         return await self.carry_out(work, object_name)
+
+    async def create_in(
+        self,
+        connection: Connection,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        *,
+        mode: WriteMode = NORMAL,
+        lineage: CallLineage | None = None,
+    ) -> list[RowResult]:
+        """Create records in a transaction that ``carry_out`` has begun, and return results in input order.
+
+        :raises VaultFault: for the call as a whole, as ``target`` does.
+        """
+        authorize_mode(caller, mode)
+        target = self.target(caller, object_name, rows, Operation.CREATE)
+        plain, sources = without_sources(rows)
+        read = self.reader(target, mode, caller).read(plain)
+        rules.authorize_states(caller, read)
+        rules.check_lineage(caller, read, lineage)
+        if rules.rules_status(caller, target, mode):
+            # Before copying: a copy may take over any status of its source.
+            rules.refuse_inactive(read)
+        batch = self.batch(connection, caller, target, mode)
+        read = await copy_sources(connection, caller, target, read, sources)
+        resolved = await batch.resolve(read)
+        outcomes = await self.insert(batch, resolved)
+        origins = lineage_of(outcomes)
+        await note_lineage(connection, object_name, origins, lineage)
+        return results(outcomes)
 
     async def update(
         self,
