@@ -152,19 +152,13 @@ class SessionReads:
     async def find(self, key: bytes) -> Record | None:
         """Return the row of a live session by its digest; None when there is none."""
         loop = asyncio.get_running_loop()
-        if self._under_way:
-            future: asyncio.Future[Record | None] = loop.create_future()
-            self._waiting.append((key, future))
-            return await future
-        self._under_way = True
-        # Behind a connection that is lost without a word nobody else waits.
-        late = loop.call_later(LATE, self._go_on)
-        try:
-            found = await self._fetch([key])
-            return found.get(key)
-        finally:
-            late.cancel()
-            self._go_on()
+        future: asyncio.Future[Record | None] = loop.create_future()
+        self._waiting.append((key, future))
+        if not self._under_way:
+            self._under_way = True
+            # Behind the calls that came in the same moment, which are then read with this one.
+            loop.call_soon(self._go_on)
+        return await future
 
     def _go_on(self) -> None:
         """Begin to read what is waited for."""
