@@ -43,6 +43,11 @@ class RuleCheck:
     error: ApiError | None = None
 
     @property
+    def name(self) -> str:
+        """Return the name of the record of the preview; empty where it is not among those to choose from."""
+        return dict(self.records).get(self.record, "")
+
+    @property
     def object(self) -> str:
         """Return the object whose records the rule reads."""
         primary = self.rule.text("primary_query_object")
