@@ -102,7 +102,9 @@ def audit_packages(lock: Path, environment: Mapping[str, str]) -> int:
     print("No source of advisories could be reached:")
     for source, reason in reasons.items():
         print(f"  {source}: {reason}")
-    return 1 if environment.get(REQUIRED) else 0
+    if environment.get(REQUIRED):
+        return 1
+    return 0
 
 
 def main() -> int:

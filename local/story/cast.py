@@ -51,7 +51,9 @@ async def one(client: VaultClient, vql: str) -> Row | None:
     """Return the first row of a query, or None."""
     answer = await client.query(vql)
     rows = answer.rows
-    return rows[0] if rows else None
+    if rows:
+        return rows[0]
+    return None
 
 
 async def need(client: VaultClient, vql: str, what: str) -> Row:

@@ -14,6 +14,7 @@ from services.crm_vault.inquiries import (
 from services.crm_vault.rep_desk import (
     INQUIRY_FORM,
     INQUIRY_LEADS,
+    RELATED,
     REP_DESK,
     look_again,
 )
@@ -37,6 +38,7 @@ CRM_VAULT = VaultDefinition(
     desk=REP_DESK,
     leads={OBJECT: INQUIRY_LEADS},
     guided={OBJECT: INQUIRY_FORM},
+    related=RELATED,
     look_again={OBJECT: look_again},
     delivery_handlers={"fail_transfer__v": fail_transfer},
     merge_handlers={"account__v": account_merges.note_account_merge},

@@ -68,7 +68,7 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
 
 
 async def _incomplete(context: ActionContext) -> Mapping[str, ApiError]:
-    """Return the inquiries that no longer meet the entry criteria of the state that they are in, with their errors."""
+    """Return the inquiries that no longer meet the entry criteria of their state, with their errors."""
     # An inquiry may have been emptied since it was submitted, or was created in its state by record migration.
     rows = await context.connection.fetch(STATES, list(context.ids))
     by_state: dict[str, list[str]] = {}
@@ -102,7 +102,7 @@ async def fail_transfer(event: DeliveryEvent) -> None:
 
 
 class TransferredInquiry:
-    """Keeps an inquiry at Success from changing except by the connection's own user, and its Closed Date in step."""
+    """Protects an inquiry with Success from changes by others than the connection's user, and sets its Closed Date."""
 
     columns = ("transfer_status__v", "closed_date__v")
 
@@ -114,7 +114,7 @@ class TransferredInquiry:
     ) -> ApiError | None:
         """Return why a change to a transferred inquiry is refused, None when it is not.
 
-        It empties the Closed Date of an inquiry that is opened again.
+        It empties the Closed Date of an inquiry that is reopened.
         """
         # A field rule leaves a field alone that the Case Request has no value for.
         status = changes.get("inquiry_status__v", CLOSED)

@@ -1,11 +1,17 @@
-"""Lists a rep's inquiries by what they need, leads through their form, and says which are worth looking at again."""
+"""Lists a rep's inquiries by what is to be done, leads through their form, and says which to look up again soon."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from services.crm_vault.inquiries import CLOSED, INTEGRATION, OBJECT, SUCCESS
-from shared.vault.assembly.work_lists import Desk, GuidedForm, Lead, WorkList
+from shared.vault.assembly.work_lists import (
+    Desk,
+    GuidedForm,
+    Lead,
+    Related,
+    WorkList,
+)
 
 OWN = "created_by__v = {user_id}"
 NEWEST = "modified_date__v DESC"
@@ -22,11 +28,11 @@ REP_DESK = Desk(
     "New inquiry",
     (
         "name__v",
-        "state__v",
-        "transfer_status__v",
-        "inquiry_status__v",
+        "inquiry_text__v",
         "account__v",
         "product__v",
+        "transfer_status__v",
+        "inquiry_status__v",
         "modified_date__v",
     ),
     (
@@ -105,13 +111,35 @@ INQUIRY_LEADS = (
     Lead("transfer_status__v"),
     Lead("closed_date__v"),
 )
+# What a rep opens an account for.
+RELATED = {
+    "account__v": (
+        Related(
+            OBJECT,
+            "account__v",
+            (
+                "name__v",
+                "inquiry_text__v",
+                "product__v",
+                "transfer_status__v",
+                "inquiry_status__v",
+                "modified_date__v",
+            ),
+        ),
+        Related(
+            "address__v",
+            "account__v",
+            ("name__v", "city_cda__v", "state_province__v", "country__v"),
+        ),
+    ),
+}
 
 SOON = 1
 LATER = 10
 
 
 def look_again(inquiry: Mapping[str, object]) -> int | None:
-    """Return after how many seconds an inquiry may have changed by itself; None when nothing is under way."""
+    """Return after how many seconds to look up an inquiry again; None when nothing about it is under way."""
     status = _one(inquiry.get("transfer_status__v"))
     if status == "pending__v":
         return SOON
@@ -121,4 +149,6 @@ def look_again(inquiry: Mapping[str, object]) -> int | None:
 
 def _one(value: object) -> object:
     """Return the only value of a picklist field, which the API shows as a list."""
-    return value[0] if isinstance(value, list) and value else value
+    if isinstance(value, list) and value:
+        return value[0]
+    return value

@@ -48,7 +48,7 @@ _ARGUMENTS: Mapping[str, str | int] = {
 
 
 class Direction(StrEnum):
-    """Which way a Spark queue carries messages, seen from its Vault."""
+    """The direction in which a Spark queue carries messages, as its Vault sees it."""
 
     OUTBOUND = "outbound"
     INBOUND = "inbound"
@@ -147,7 +147,7 @@ async def unbind_sequential(
     name: str,
     direction: Direction | str,
 ) -> None:
-    """Route no more messages to the sequential queue of a name, if there is one; it keeps those that it has.
+    """Route no more messages to the sequential queue of a name, if there is one; its messages stay in it.
 
     :raises BrokerUnavailable: the broker is away.
     """

@@ -49,7 +49,7 @@ def described(
 
 
 def describe_itself(app: FastAPI) -> None:
-    """Have ``/`` say what the process is and where to go on, and the OpenAPI document what sessions are."""
+    """Serve at ``/`` the name of the process and links to its routes, and describe sessions in the OpenAPI document."""
 
     @app.get("/", include_in_schema=False)
     async def front() -> dict[str, object]:

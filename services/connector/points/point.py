@@ -1,4 +1,4 @@
-"""Describes an integration point in one object, for transfers, runs and checks."""
+"""Describes an integration point as one object, for transfers, runs and checks."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ FIRST, SECOND, LAST = 0, 1, 100
 class Reading:
     """The records that a run lists for an integration point: the changed records of an object that meet a condition.
 
-    With ``through``, a to-many relationship, or ``path``, to-one relationships of the object or of the records behind
-    ``through``, it lists those of which a related record has changed and they themselves have not; with ``deleted``,
-    those that the source no longer has.
+    With ``through`` (a to-many relationship) or ``path`` (to-one relationships of the object, or of the records behind
+    ``through``) it lists unchanged records of which a related record has changed; with ``deleted``, records that were
+    deleted in the source.
     """
 
     integration_point: str
@@ -38,7 +38,7 @@ class Reading:
 
     @property
     def related(self) -> bool:
-        """Return whether related records decide, and not the record itself."""
+        """Return whether changes of related records decide, and not those of the record itself."""
         return bool(self.through or self.path)
 
 

@@ -20,6 +20,7 @@ from services.connector.rules.rows import statements
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import LINEAGE, SOURCE_MODIFIED, RowResult, text
 from shared.protocol.error_types import ErrorType
+from shared.protocol.shown_values import MAX_REASON, without_values
 from shared.runtime.retry_policies import LOST_RACE
 from shared.spark.envelope import format_moment
 
@@ -27,11 +28,7 @@ Values = Mapping[str, object]
 Rows = dict[str, Values]
 Write = Callable[[Sequence[Values]], Awaitable[list[RowResult]]]
 
-MAX_REASON = 1000
-"""Characters of an API error text that are recorded."""
 _NAMED_FIELD = re.compile(r"\[(?P<field>\w++)")
-# What is not closed goes to the end: nothing is read twice, and no value is left over.
-_SHOWN_VALUE = re.compile(r"\[(\w++)\s*+=[^\]]*+\]?+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +259,7 @@ def _filling(
 
 
 def _source_of(rule: CompiledRule, part: CompiledField) -> str:
-    """Return where a field's value comes from, in the words of the configuration."""
+    """Return the source of a field's value (query field, lookup or default), named as in the configuration."""
     words = f"integration rule {rule.name}, field rule {part.rule}"
     if part.selection is not None:
         words += f", source field {part.selection.key}"
@@ -335,11 +332,6 @@ def _reasons(result: RowResult) -> str:
     return "; ".join(reasons)
 
 
-def without_values(message: str) -> str:
-    """Return an API error text with ``[field=value]`` cut to ``[field]``: the value may be personal."""
-    return _SHOWN_VALUE.sub(r"[\1]", message)[:MAX_REASON]
-
-
 # Transfer Status of inquiries in Vault CRM, which shows their senders whether they have arrived
 
 
@@ -374,7 +366,7 @@ async def fail_all(
     ids: Collection[str],
     unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
-    """Set Failed on inquiries that were not transferred, and return the failures of those that did not take it.
+    """Set Failed on inquiries that were not transferred; return the failures of those that the Vault refused.
 
     Inquiries with Success keep that status.
 

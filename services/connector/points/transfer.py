@@ -229,7 +229,7 @@ class Transfer:
     opened: list[QueryResult] = field(default_factory=list)
 
     async def opening(self, vql: str) -> QueryResult:
-        """Return the answer to the point's opening question; a unit that is read again asks it again.
+        """Return the answer to the point's opening question; the question is asked again when a unit is read again.
 
         :raises ClientError: the call fails.
         """
@@ -281,7 +281,7 @@ async def main_links(
     unit: Transfer,
     links: Iterable[str],
 ) -> dict[str, str]:
-    """Return the Link of the account that is left in the end, by the Link of each account that was merged.
+    """Return the Link of the surviving account by the Link of each merged account.
 
     :raises ClientError: one of the calls fails.
     """
@@ -305,7 +305,7 @@ def _end(
     link: str,
     into: dict[str, str],
 ) -> str:
-    """Return where a chain of merges ends; a circle, which only a mistake makes, leads nowhere."""
+    """Return the last Link of a chain of merges; None for a circle, which only a mistake makes."""
     seen = [link]
     while into.get(seen[-1]):
         following = into[seen[-1]]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class ActionType(StrEnum):
-    """The type of a user action in the API's lists: one that changes the state, starts a workflow, or any other."""
+    """The kind of a user action in the API's lists: one that changes the state, starts a workflow, or any other."""
 
     OBJECT_ACTION = "object_action"
     STATE_CHANGE = "state_change"

@@ -1,4 +1,4 @@
-"""Shows entries of a record's audit trail as people read them: labels of fields, and values as records show them."""
+"""Prepares entries of a record's audit trail for display: with labels of fields, and values as records show them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Entry = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """One entry: when, who, what they did, and to which field."""
+    """One entry: its time, its user, the action, and the field."""
 
     timestamp: str
     who: str

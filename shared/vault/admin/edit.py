@@ -151,7 +151,7 @@ async def update(
     object_name: str,
     record_id: str,
 ) -> Response:
-    """Store the fields that were changed in the form, unless somebody else has changed the record since."""
+    """Store the fields that were changed in the form, unless another user has changed the record since."""
     target = object_of(visit, object_name, Operation.EDIT)
     record = await record_of(visit, object_name, record_id)
     fields = editable(target)
@@ -192,7 +192,7 @@ async def delete(
     object_name: str,
     record_id: str,
 ) -> Response:
-    """Delete the record and go to the list of its object."""
+    """Delete the record and redirect to the list of its object."""
     target = object_of(visit, object_name, Operation.DELETE)
     (result,) = await visit.vault.records.delete(
         visit.caller, object_name, [{"id": record_id}]
@@ -210,7 +210,7 @@ async def run_action(
     record_id: str,
     action_name: str,
 ) -> Response:
-    """Run a user action on a record and go back to the page that has its button."""
+    """Run a user action on a record and redirect to the page with its button."""
     target = object_of(visit, object_name, Operation.EDIT)
     offered = await visit.vault.actions.available(visit.caller, object_name, record_id)
     action = next((each for each in offered if each.name == action_name), None)
@@ -245,7 +245,7 @@ async def run_action(
 
 
 def _participants(visit: Visit, workflow: str) -> dict[str, str]:
-    """Return the participants that a form names for the start of a workflow, as the API takes them."""
+    """Return the participants that a form names for the start of a workflow, in the format of the API."""
     definition = visit.vault.workflows.definition(workflow) if workflow else None
     if definition is None:
         return {}

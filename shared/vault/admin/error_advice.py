@@ -1,4 +1,4 @@
-"""Says of errors what people can do about them, with the names that they see on the page."""
+"""Adds to errors the advice what to do about them, with the names that people see on the page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OTHERWISE = "Go back to the page that led here; what it showed may have changed 
 
 
 def advice_on(error: ApiError) -> str:
-    """Return what a person can do about an error that is a page of its own."""
+    """Return what a person can do about an error that is shown as a page of its own."""
     return ADVICE.get(error.type, OTHERWISE)
 
 

@@ -1,4 +1,4 @@
-"""Puts what a service has refused at the inputs that it is about."""
+"""Puts the errors of a refused call next to the inputs that they are about."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def at_fields(inputs: Iterable[Input], errors: Sequence[ApiError]) -> list[Input]:
-    """Return the inputs, each with the messages of those errors that name its field in brackets."""
+    """Return the inputs, each with the messages of the errors that name its field in brackets."""
     return [_with_errors(each, errors) for each in inputs]
 
 

@@ -1,4 +1,4 @@
-"""Serves the way of a message: when it entered, was sent, delivered, written and reported, and what failed on it."""
+"""Serves the way of a message: when it was queued, sent, delivered, written and reported, and what failed."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ RecordId = Annotated[str, Query(max_length=20)]
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """One station of a message's way; ``mark`` colours it, ``links`` are labels and addresses of pages.
+    """One station on a message's way; ``mark`` is its CSS class, ``links`` are labels and addresses of pages.
 
-    ``place`` is the other Vault where it is, empty for this one. ``last`` says that the queue has the message no more.
+    ``place`` is the other Vault where it is, empty for this one. ``last`` says that the queue no longer has the
+    message.
     """
 
     title: str
@@ -103,7 +104,7 @@ async def one_message(visit: Visiting, message_id: MessageId) -> Response:
 def _under_way(stations: Sequence[Station]) -> bool:
     """Return whether the message is on a queue, as far as the visitor can see.
 
-    A retry enters it once more.
+    A retry queues it again.
     """
     entered = sum(station.title == ENTERED for station in stations)
     return entered > sum(station.last for station in stations)
@@ -112,7 +113,7 @@ def _under_way(stations: Sequence[Station]) -> bool:
 async def _elsewhere(
     visit: Visit, sources: Sequence[Source], message_id: str
 ) -> list[Station]:
-    """Return the stations in the other Vaults of which the visitor has a session.
+    """Return the stations in the other Vaults in which the visitor has a session.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
@@ -200,7 +201,7 @@ def _of_exceptions(rows: Iterable[Mapping[str, Any]]) -> list[Station]:
 
 
 async def _writes(visit: Visit, message_id: str) -> list[dict[str, object]]:
-    """Return what the message has written into this Vault, as far as the caller may read it."""
+    """Return the records that the message has written into this Vault, if the caller may read lineage."""
     if not visit.granted(Grant.READ_AUDIT):
         return []
     page = await visit.vault.lineage.of_message(
@@ -229,7 +230,7 @@ def _of_writes(
     *,
     reported: bool,
 ) -> list[Station]:
-    """Return the stations of writes; in the Vault that has sent the message they are ``reported`` back to it."""
+    """Return the stations of writes; in the Vault that sent the message they are ``reported`` back to it."""
     stations: list[Station] = []
     for moments, together in _together(rows).items():
         evaluated, written = (moment_of(each) for each in moments)

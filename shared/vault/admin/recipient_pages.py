@@ -47,7 +47,7 @@ Position = Annotated[int, Path(ge=1, le=MAX_DOCUMENTS)]
 
 @router.api_route("/{token}", methods=READING)
 async def package(request: Request, token: str) -> Response:
-    """Show a package; one answer for a link that has ended, and for one that never was."""
+    """Show a package; expired and unknown links get the same answer."""
     found = await _found(request, token)
     if found is None:
         return _gone(vault_of(request))
@@ -59,7 +59,7 @@ async def package(request: Request, token: str) -> Response:
 
 @router.api_route("/{token}/all", methods=READING)
 async def archive(request: Request, token: str) -> Response:
-    """Send the cover letter and all files that are still served as one zip archive."""
+    """Send the cover letter and all available files as one zip archive."""
     found = await _found(request, token)
     if found is None:
         return _gone(vault_of(request))
@@ -69,7 +69,7 @@ async def archive(request: Request, token: str) -> Response:
 
 @router.api_route("/{token}/{position}", methods=READING)
 async def file(request: Request, token: str, position: Position) -> Response:
-    """Send a file of a package: shown by the browser where it can, else saved."""
+    """Send a file of a package: displayed by the browser if it can, else downloaded."""
     found = await _found(request, token)
     if found is None:
         return _gone(vault_of(request))
@@ -104,7 +104,7 @@ def page(
 
 
 def sent(content: AsyncIterator[bytes], name: str, size: int, format_: str) -> Response:
-    """Return a file, to be shown by the browser where that is harmless, else to be saved."""
+    """Return a file as an answer: displayed by the browser if that is harmless, else downloaded."""
     response = file_response(content, name, size, media=format_)
     if format_ in SHOWN:
         header = response.headers["Content-Disposition"]
@@ -129,7 +129,7 @@ async def viewable_file(visit: Visit, row: Mapping[str, Any]) -> StoredFile:
 
 
 async def _found(request: Request, token: str) -> ResponsePackage | None:
-    """Return the package of a token, None when no open link has it.
+    """Return the package of a token; None when the token has no open link.
 
     :raises VaultFault: API_LIMIT_EXCEEDED after too many calls from the client's address.
     """
@@ -149,7 +149,7 @@ def _gone(vault: Vault) -> Response:
 
 
 def _read(request: Request, response: Response) -> Response:
-    """Return a response, without its body to who asks for the head only."""
+    """Return a response; for a HEAD request without its body."""
     if request.method != HEAD:
         return response
     return Response(status_code=response.status_code, headers=dict(response.headers))

@@ -1,4 +1,4 @@
-"""Serves Admin > Rehearsal: the faults that are switched on, the form to switch one on, and the ways to end them."""
+"""Serves Admin > Rehearsal: the active fault switches, the form for a new one, and buttons to end them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST = SwitchRequest(calls="1", minutes="60")
 
 @router.get("")
 async def rehearsal(visit: Visiting) -> Response:
-    """List the switches, and ask which fault to switch on."""
+    """List the switches, with the form for a new one."""
     return _page(visit, FIRST, None)
 
 
@@ -68,7 +68,7 @@ def _entered(visit: Visit) -> dict[str, str]:
 
 
 def _page(visit: Visit, wanted: SwitchRequest, error: ApiError | None) -> Response:
-    """Show the page, with what was typed into its form when that was refused."""
+    """Show the page, with the input of its form when that was refused."""
     service = visit.vault.rehearsal
     status = 200 if error is None else status_of(error)
     return visit.page(

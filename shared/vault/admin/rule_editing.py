@@ -50,7 +50,7 @@ OVERTAKEN = ApiError(
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The component that a form edits: the rule itself, or a part of it, which may be a new one."""
+    """The component that a form edits: the rule itself, or a part of it, which may be new."""
 
     rule: Component
     kind: ComponentType
@@ -79,7 +79,7 @@ async def edit_rule(
     visit: Visiting,
     name: str,
 ) -> Response:
-    """Show the rule's own attributes in a form."""
+    """Show the form of the rule's own attributes."""
     return await _form(visit, _edited(visit, name))
 
 
@@ -172,7 +172,7 @@ def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> Edited:
 
 
 async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> Response:
-    """Make the changes and go to the rule's page; when they are refused, show the form again with the reason."""
+    """Store the changes and redirect to the rule's page; when they are refused, show the form with the reason."""
     rule = edited.rule
     read = visit.form.fields.get("read", edited.mark)
     # The form has the digest of the rule that it showed: another one is somebody else's change.

@@ -59,7 +59,7 @@ async def assign(
     caller: EditsRecords,
     object_name: str,
 ) -> Response:
-    """Assigns roles: rows have `id`, `{role}.users` and `{role}.groups`; users and groups with the role keep it."""
+    """Assigns roles: rows have `id`, `{role}.users` and `{role}.groups`; present holders keep their roles."""
     rows = await read_rows(request)
     results = await vault_of(request).roles.change(
         caller, object_name, rows.rows, remove=False

@@ -1,4 +1,4 @@
-"""Reads the paths of calls as if each had single slashes, since a public client sends some of them doubled."""
+"""Reduces repeated slashes in the paths of calls, since a public client sends some."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SLASHES = re.compile("/{2,}")
 
 
 class SingleSlashes:
-    """ASGI layer that joins slashes beside each other in the paths of the API (``/api//mdl/execute``).
+    """ASGI layer that reduces repeated slashes in the paths of the API (``/api//mdl/execute``).
 
-    The outermost one that reads a path, so that all others see the path that is answered.
+    It is the outermost layer that reads a path, so that all others see the reduced one.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -17,13 +17,13 @@ from shared.vault.storage.fair_slots import QueryLimits
 
 
 def _split(text: str | None) -> list[str]:
-    """Return the parts of a text between commas, without spaces around them, and none that is empty."""
+    """Return the non-empty parts of a text between commas, without surrounding spaces."""
     parts = (part.strip() for part in (text or "").split(","))
     return [part for part in parts if part]
 
 
 class VaultSettings(VaultListening):
-    """Settings of one Vault process; the three sign-ins are stored on every start as they are set here."""
+    """Settings of one Vault process; its three sign-ins are stored anew at every start."""
 
     database_dsn: SecretStr
     # The role that owns the database, and keeps the audit table out of this service's reach.

@@ -110,8 +110,8 @@ class ComponentService:
     async def within(self, transaction: OneTransaction) -> ComponentService:
         """Return this service bound to one transaction, with the components as that transaction reads them.
 
-        No other script changes components before the transaction ends. Its statements raise TablesBusy where the
-        transaction is to be begun again.
+        No other script changes components before the transaction ends. Statements raise TablesBusy when the transaction
+        has to be started again.
         """
         own = copy.copy(self)
         own._database = transaction  # noqa: SLF001  a copy of itself
@@ -128,10 +128,10 @@ class ComponentService:
             self._renew(await self._current(connection))
 
     async def hold(self, connection: Connection, tables: Collection[str]) -> int:
-        """Keep the components of tables as they are until the transaction ends, and have the registry show them so.
+        """Lock the components of tables until the transaction ends, and refresh the registry if needed.
 
-        Return their revision. Components of other tables may change meanwhile: who comes to write them all the same
-        calls ``confirm`` afterwards.
+        Return their revision. Components of other tables may change meanwhile: call ``confirm`` after writing such
+        tables.
         """
         revision = await hold_tables(connection, tables)
         if revision > self.revision:
@@ -329,7 +329,7 @@ class ComponentService:
         return found
 
     async def dates(self, object_name: str) -> ObjectDates:
-        """Return the stamps of an object and its fields: who created and changed them, and when.
+        """Return the audit dates and users of an object and its fields: created and last changed.
 
         :raises VaultFault: INVALID_DATA when there is no such object.
         """

@@ -65,7 +65,9 @@ class ComponentStep:
     def label(self) -> str:
         """Return the component's label, or its name where the MDL has none."""
         component = self.statement.component if self.statement else None
-        return component.text("label", self.name) if component else self.name
+        if component:
+            return component.text("label", self.name)
+        return self.name
 
     @property
     def identity(self) -> str:

@@ -282,7 +282,9 @@ def _deployed_code(
 
 
 def _type(step: Step) -> str:
-    return "Component" if isinstance(step, ComponentStep) else "Data"
+    if isinstance(step, ComponentStep):
+        return "Component"
+    return "Data"
 
 
 def _name(step: Step) -> str:

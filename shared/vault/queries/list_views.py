@@ -94,7 +94,9 @@ class ListViews:
     def may_change(self, caller: Caller, view: ListView) -> bool:
         """Return whether the caller may change a view: a shared one with the permission to share, else their own."""
         # Their own shared one, too: a delegate changes nothing that all see, nor does who may not share any more.
-        return granted(caller, Grant.SHARE_VIEWS) if view.shared else view.own
+        if view.shared:
+            return granted(caller, Grant.SHARE_VIEWS)
+        return view.own
 
     async def save(
         self,

@@ -36,23 +36,15 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.configuration.list_indexes import ListedConditions
     from shared.vault.configuration.order_indexes import OrderedFields
     from shared.vault.storage.database import Database
 
-__all__ = ["Extras", "QueryPage", "QueryService", "query_tokens"]
+__all__ = ["Extras", "QueryPage", "QueryService"]
 
 # Rows before a page, from which on it is found from the end of the result if that is nearer.
 FAR = 1_000
 RECORD_ID = re.compile(r"[A-Za-z0-9]{1,40}\Z")
-
-
-def query_tokens(
-    vault_id: int,
-    name: str,
-    dns: str,
-) -> Mapping[str, str | int]:
-    """Return the values of the Vault tokens that are the same for every caller."""
-    return {"vault.id": vault_id, "vault.name": name, "vault.dns": dns}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +60,8 @@ class _Run:
 class QueryService:
     """Carries out the query calls of the API; ``tokens`` are the Vault tokens that are the same for every caller.
 
-    By what many records are ordered, it notes in ``ordered_fields``.
+    By what many records are ordered, it notes in ``ordered_fields``, and by what lists are narrowed, in
+    ``listed_conditions``.
     """
 
     def __init__(
@@ -77,10 +70,12 @@ class QueryService:
         components: ComponentService,
         tokens: Mapping[str, str | int] | None = None,
         ordered_fields: OrderedFields | None = None,
+        listed_conditions: ListedConditions | None = None,
     ) -> None:
         self._database = database
         self._components = components
         self._ordered_fields = ordered_fields
+        self._listed_conditions = listed_conditions
         self.cursors = CursorStore(database)
         empty = {name: kind() for name, kind in vql.TOKENS.items()}
         self._tokens: Mapping[str, str | int] = {**empty, **(tokens or {})}
@@ -124,6 +119,8 @@ class QueryService:
         compiled = self._statements.statement(caller, text)
         if isinstance(compiled, vql.Show):
             return self._statements.shown(caller, compiled, describe=extras.describe)
+        if extras.first_hits:
+            compiled = compiled.of_first_hits()
         cursor = Cursor(uuid4(), text, 0, datetime.now(UTC), {})
         execution = self._execution(caller, cursor, version_path)
         run = _Run(caller, compiled, execution, extras)
@@ -134,6 +131,9 @@ class QueryService:
         await self._note_order(compiled, page)
         if extras.counted:
             link(page, execution.address)
+        elif self._listed_conditions is not None:
+            registry = self._components.registry
+            await self._listed_conditions.note(compiled, registry)
         # Most results fit on one page: those leave no cursor behind.
         if page.next_page or page.previous_page or has_more_children(compiled, rows):
             following = {} if page.next_page is None else _following(page, rows)
@@ -307,7 +307,9 @@ class QueryService:
                 if compiled.deferred:
                     parameters = vql.resolve(parameters, run.execution)
                 rows = await connection.fetch(sql, *parameters)
-        return rows[::-1] if from_end else rows
+        if from_end:
+            return rows[::-1]
+        return rows
 
     async def _rows(
         self,
@@ -320,15 +322,23 @@ class QueryService:
             parameters = vql.resolve(parameters, run.execution)
         async with self._database.connection() as connection:
             with self._slots.timed():
-                return await connection.fetch(sql, *parameters)
+                if run is None or run.extras.counted or run.compiled.whole:
+                    return await connection.fetch(sql, *parameters)
+                # Planned for these values and no others: a plan for values of average frequency would read all records
+                # to find the few that have a rare one, and could not go by an index of some of them.
+                statement = await connection.prepare(sql)
+                return await statement.fetch(*parameters)
 
     async def _total(self, run: _Run, page: QueryPage, rows: Sequence[Record]) -> int:
         """Return the number of rows of the whole result."""
+        known: int | None = rows[0][-2] if run.compiled.tells_number and rows else None
+        if known is not None and run.compiled.goes_on(known):
+            page.counted, page.more_hits = False, True
+            return page.pageoffset + page.size
         # A page that is not full is the last one, and counting would cost a second statement.
         if page.size < page.pagesize and (page.size or not page.pageoffset):
             return page.pageoffset + page.size
-        if run.compiled.whole and rows:
-            known: int = rows[0][-2]
+        if known is not None:
             return known
         if not run.extras.counted and not run.compiled.whole:
             page.counted = False

@@ -252,7 +252,9 @@ class LeftSide:
 
 def _id_text(value: Scalar) -> Scalar:
     """Return a number as the text of an id; other literals as they are."""
-    return str(value) if type(value) is int else value
+    if type(value) is int:
+        return str(value)
+    return value
 
 
 class UnsuitableLiteral(Exception):

@@ -166,7 +166,9 @@ def inbound(
             if relationship is not None:
                 of_targets[relationship] = name, reference
     own = registry.inbound(object_name)
-    return {**of_targets, **own} if of_targets else own
+    if of_targets:
+        return {**of_targets, **own}
+    return own
 
 
 def registry_targets(registry: Components) -> dict[str, Target]:

@@ -258,7 +258,9 @@ def _progress(
 
 
 def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    if isinstance(value, int):
+        return value
+    return 0
 
 
 def _errors(value: object) -> list[dict[str, object]]:

@@ -147,9 +147,11 @@ async def test_all_that_is_open_of_an_integration_is_retried_and_the_job_followe
     page = await visitor.open(page.path)
     assert (
         "Errors encountered" in page.text
-        and "refused: 1" in page.text
-        and "messages: 0" in page.text
+        and "1 refused" in page.text
+        and "0 messages" in page.text
     )
+    # Results are read by people: who has begun it by name, and no JSON.
+    assert "Created By admin@" in page.text and "{" not in page.text, page.text
     shown = await visitor.click(page, "Jobs")
     assert page.path in shown.links.values()
 
