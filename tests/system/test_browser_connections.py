@@ -162,7 +162,11 @@ async def test_the_way_of_a_message_leads_through_both_vaults(
         )
         places = [text.index(station) for station in stations]
         assert places == sorted(places)
-        assert "Medical Vault" in text and "case_request__v" in text
+        assert (
+            "Medical Vault" in text
+            and "1 Medical Inquiry" in text
+            and "Case Request" in text
+        )
 
 
 @pytest.mark.parametrize(
