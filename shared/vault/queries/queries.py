@@ -57,7 +57,7 @@ def query_tokens(
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One call's run of a statement; ``extras`` is the data that the caller requests beside the rows."""
+    """One run of a statement for a call; ``extras`` are the data that the caller requests besides the rows."""
 
     caller: Caller
     compiled: vql.CompiledQuery
@@ -68,7 +68,7 @@ class _Run:
 class QueryService:
     """Carries out the query calls of the API; ``tokens`` are the Vault tokens that are the same for every caller.
 
-    By what many records are ordered, it notes in ``ordered_fields``.
+    ``ordered_fields`` notes the fields by which many records are ordered.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class QueryService:
             )
 
     def require_readable(self, caller: Caller, text: str) -> None:
-        """Check that the caller may run a statement: read all that its result shows and goes by.
+        """Check that the caller may run a statement: read all data in its result and in its conditions.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; another one, with the position, for a fault in the text.
         """
@@ -287,7 +287,7 @@ class QueryService:
         return await self._rows(sql, parameters, run)
 
     async def _far(self, run: _Run, pagesize: int, pageoffset: int) -> Sequence[Record]:
-        """Return a page of all records of an object, by the end from which fewer rows have to be passed."""
+        """Return a page of all records of an object, read from the end with fewer rows to skip."""
         compiled = run.compiled
         # One snapshot for both, so that it is the same page from either end, whoever adds or removes records meanwhile.
         async with (
@@ -345,7 +345,7 @@ class QueryService:
         return total
 
     async def _note_order(self, compiled: vql.CompiledQuery, page: QueryPage) -> None:
-        """Have an index built for the field by which the many rows of a result are ordered."""
+        """Note the field by which a large result is ordered, so that it gets an index."""
         first = compiled.order[0]
         if self._ordered_fields is None or not first.field:
             return

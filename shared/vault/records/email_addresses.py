@@ -1,4 +1,4 @@
-"""Checks that a text is the address of one mailbox, to which e-mail can be sent and to no other."""
+"""Checks that a text is the address of one mailbox, and that no e-mail to it could reach another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 def is_one_address(text: str) -> bool:
-    """Return whether a text is exactly one address: no list, no name beside it, no line break."""
+    """Return whether a text is exactly one address, without a list, display name or line break."""
     try:
         validate_email(text, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError:
