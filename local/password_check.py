@@ -33,7 +33,7 @@ def known_passwords(environment: Mapping[str, str]) -> list[str]:
 
 
 def main() -> int:
-    """Return 0 when the system may be published at ``BIND``; else print what prevents it, and return 1."""
+    """Return 0 when the system may be published at ``BIND``; else print what prevents it, and return 2."""
     address = os.environ["BIND"]
     names = known_passwords(os.environ)
     if not names or not is_public(address):

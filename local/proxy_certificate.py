@@ -16,7 +16,7 @@ HTTPS = 443  # of no meaning: nothing listens here
 
 
 def main(folder: Path) -> int:
-    """Return 0 when the folder has a usable certificate; else print what is wrong with it."""
+    """Return 0 when the folder has a usable certificate; else print what is wrong, and return 2."""
     made = LocalTls(folder)
     certificate = folder / os.environ["TLS_CERTIFICATE"]
     key = folder / os.environ["TLS_KEY"]

@@ -74,7 +74,7 @@ def _unions(
     wanted: Configuration,
     present: Configuration,
 ) -> dict[Key, Component]:
-    """Return the components that lose parts to which changed or dropped components refer, with those parts."""
+    """Return versions of components that keep, for now, the lost parts to which others still refer."""
     names = [each.name for each in difference.components if each.kind is not Kind.ADDED]
     found: dict[Key, Component] = {}
     for name in names:

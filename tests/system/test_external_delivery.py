@@ -1,4 +1,4 @@
-"""Messages to a receiver that is no Vault: posted by HTTPS, signed, tried again, and given up with an exception."""
+"""Messages to a receiver that is no Vault: posted by HTTPS, signed, retried, and ended by an exception."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CRM = "crm_vault"
 
 @dataclass
 class Receiver:
-    """A partner's server: it keeps what comes with a good signature, and answers as it is told."""
+    """A partner's server: it stores messages with a valid signature, and returns the statuses that the test sets."""
 
     certificates: str
     url: str = ""

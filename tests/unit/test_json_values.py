@@ -1,4 +1,4 @@
-"""Numbers in JSON: those that a float would not keep are text, at a cost that grows with the text alone."""
+"""Numbers in JSON: those that a float would round are text, at a cost that grows only with the text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Direct Data by its calls: files are read here as anybody reads them, with a tar and a CSV reader."""
+"""Direct Data by its calls: files are read here with an ordinary tar and CSV reader."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ user = own_vault.user
 
 @dataclass(frozen=True)
 class Archive:
-    """A Direct Data file: what the list says of it, and its files by their paths."""
+    """A Direct Data file: its entry in the list, and its files by their paths."""
 
     listed: dict[str, Any]
     members: dict[str, str]

@@ -1,4 +1,4 @@
-"""User exceptions are a work list: one open item for each record at an integration point, whatever message names it."""
+"""User exceptions are a work list: one open item for each record at an integration point, by whichever message."""
 
 from __future__ import annotations
 
