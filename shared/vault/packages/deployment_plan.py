@@ -53,7 +53,7 @@ def actions(
 
 
 def _is_whole(step: ComponentStep) -> bool:
-    """Return whether a step has its component whole, and so can be reordered."""
+    """Return whether a step defines its component completely, and so can be reordered."""
     return step.statement is not None and step.statement.command in WHOLE
 
 

@@ -1,4 +1,4 @@
-"""Switches faults on and off for administrators of a Vault that is not in production, and tells its processes."""
+"""Switches faults on and off for administrators of a Vault that is not in production, and announces it."""
 
 from __future__ import annotations
 

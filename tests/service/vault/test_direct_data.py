@@ -367,7 +367,7 @@ async def test_an_incremental_file_has_what_changed_and_what_is_gone(
 
 
 async def owner_and_log(api: Api, admin: Api) -> tuple[str, Archive]:
-    """A sign-in and a new record, and the log file of their day."""
+    """Sign in and create a record; return its id, and the log file of that day."""
     await api.signed_in("admin")
     made = await owner(admin)
     log = await make(admin, LOG)

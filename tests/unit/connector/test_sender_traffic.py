@@ -147,7 +147,7 @@ async def test_an_exception_of_the_sender_explains(case: str) -> None:
 
 
 async def giving_way(records: KeyLocks) -> asyncio.Task[None]:
-    """A slice that is about to begin, and has checked whether it may."""
+    """Start a slice's wait for transfers, and return its task after the first check."""
     vaults = pair()
     message = Inbound(message_of(), CRM_ID)
     work = SliceWork(vaults.vaults, vaults.medical_end, message, 1, records)
