@@ -1,8 +1,8 @@
 """Measures how the calls of a Vault grow with its records: the same calls with 10,000, 100,000 and 1,000,000 accounts.
 
-``python -m bench.growth`` starts a PostgreSQL server of its own, makes a database for each size, measures by turns,
-prints a table with the medians of five, and removes everything. Measured is the processor time of the Vault
-and of its connections in PostgreSQL together, as waiting for a processor says nothing of a call.
+``python -m bench.growth`` starts a PostgreSQL server of its own, makes a database for each size, measures in turns,
+prints a table with the medians of five, and removes everything. It measures the processor time of the Vault and of its
+connections in PostgreSQL together, since the time of waiting for a processor is not that of the call.
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ class PackageTable:
         await log.clear(connection)
 
     async def remove_abandoned(self) -> Sequence[str]:
-        """Delete packages whose record is gone; return the keys of their files."""
+        """Delete packages whose record was deleted; return the keys of their files."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(ABANDONED)
         return [row["file_key"] for row in rows]

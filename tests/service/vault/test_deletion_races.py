@@ -1,4 +1,4 @@
-"""Children that are added to a record while it is deleted: refused, or gone with it and listed."""
+"""Children that are added to a record while it is deleted: refused, or deleted with it and listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guessing passwords: who guesses is shut out by name and by address, and who signs in rightly elsewhere never is."""
+"""Password guessing is blocked by user name and address; a user at another, known address is never blocked."""
 
 from __future__ import annotations
 

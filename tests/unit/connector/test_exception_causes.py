@@ -84,7 +84,7 @@ def ignore(vaults: Pair) -> None:
 
 
 def refuse_all(vaults: Pair) -> None:
-    """Let every look for products in the Medical Vault be refused, so that a message fails as a whole."""
+    """Refuse every query for products in the Medical Vault, so that a message fails as a whole."""
     refusals = [VaultRefused("INSUFFICIENT_ACCESS", "no")] * 1000
     vaults.medical.fail_calls("query product__v", *refusals)
 
