@@ -1,4 +1,4 @@
-"""What an administrator does with a connection in a real browser: readiness, rules, dry runs, messages, the picture."""
+"""An administrator's work with a connection in a real browser: readiness, rules, dry runs, messages, traffic."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def at_both(
     dark: bool = False,
     scripts: bool = True,
 ) -> AsyncIterator[Visitor]:
-    """An administrator of a Vault who is signed in to the other Vault in the same browser."""
+    """An administrator of a Vault who is also signed in to the other Vault in the same browser."""
     (other,) = {"medical_vault", "crm_vault"} - {vault}
     async with visitor(
         browser, running, vault, "admin", width=width, dark=dark, scripts=scripts

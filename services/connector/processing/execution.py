@@ -55,7 +55,7 @@ class GivenUp(Exception):
 class UnitExecution:
     """Runs one unit, which may be run again from the start after a Vault was away.
 
-    ``telling`` is what the source Vault is still to be told when ``run`` has returned: that records have failed.
+    ``telling`` has the failed records that are still to be reported to the source Vault when ``run`` has returned.
     ``ignored`` are the records that have failed, and whose exceptions an administrator ignores.
     """
 

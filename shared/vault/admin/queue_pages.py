@@ -75,7 +75,7 @@ async def enable_delivery(
     visit: Visiting,
     queue_name: str,
 ) -> Response:
-    """Let messages leave the outbound queue again."""
+    """Enable the delivery of the outbound queue."""
     await visit.vault.queues.enable_delivery(visit.caller, queue_name)
     return visit.go(_path(queue_name), "Delivery is enabled.")
 

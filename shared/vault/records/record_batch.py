@@ -135,7 +135,7 @@ class Batch:
             await raise_revision(connection, target.name, deleted=False)
 
     async def _fill_roles(self, lifecycles: Mapping[str, str]) -> None:
-        """Fill the roles of new records, by id with their lifecycles, before actions look for who has them."""
+        """Fill the roles of new records, by id with their lifecycles, before actions that look for holders of roles."""
         name, connection = self.object.name, self.connection
         edits = await new.fill_roles(connection, name, self.object, lifecycles)
         if edits:
@@ -241,7 +241,10 @@ class Batch:
         return None
 
     def _refusal(self, change: Change) -> ApiError | None:
-        """Return the error by which the object's rules refuse a change, else None; the rules may add to its values."""
+        """Return the error with which the object's rules refuse a change, else None.
+
+        The rules may add to its values.
+        """
         retyped = TYPE in change.values and change.stored.get(TYPE)
         if retyped and not self.mode.may_change_type:
             return ApiError(
@@ -281,7 +284,7 @@ class Batch:
             await self._trigger.after_update(connection, caller, edits)
 
     async def _leave_parents(self, changes: Sequence[Change]) -> None:
-        """Date the records that were parents of changed records, and are no more."""
+        """Date the records that are no longer parents of the changed records."""
         for field in parent_fields(self.object):
             left = {
                 change.stored[field.name]

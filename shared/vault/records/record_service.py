@@ -68,7 +68,7 @@ ROLE_COLUMNS = tuple(f".{holder}" for holder in sorted(HOLDERS))
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Why a record cannot be updated or deleted; None where nothing is known against it."""
+    """The reasons why a record cannot be updated or deleted; None where none is known."""
 
     update: ApiError | None = None
     delete: ApiError | None = None

@@ -305,7 +305,7 @@ async def _add_members(
 def _read(
     fields: Mapping[str, str],
 ) -> tuple[dict[str, object], Members | None]:
-    """Return the column values of a call's fields, and the change of members, None when the call names no members."""
+    """Return the column values of a call's fields, and the change of members; None when the call has no members."""
     values: dict[str, object] = {}
     members = None
     for name, text in fields.items():
@@ -386,7 +386,7 @@ def _json(group: Record, *, implied: bool) -> dict[str, object]:
 
 
 def _implied(group: Record) -> list[dict[str, object]]:
-    """Return the members by security profile: each with its id, and what makes it a member.
+    """Return the members by security profile: each with its id, and the reason of its membership.
 
     Vault API reference, Retrieve All Groups; the members are those that the vendor's Java client reads.
     """

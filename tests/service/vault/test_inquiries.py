@@ -1,4 +1,4 @@
-"""Medical inquiries of Vault CRM: Transfer to Medical, and the lock on what was transferred."""
+"""Medical inquiries of Vault CRM: Transfer to Medical, and the lock on transferred ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record browser: lists with search and pages, forms, user actions, audit trail; text is text, whatever it says."""
+"""The record browser: lists with search and pages, forms, user actions, audit trail; values are always escaped."""
 
 from __future__ import annotations
 
