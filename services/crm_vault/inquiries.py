@@ -29,8 +29,10 @@ CLOSED = "closed__v"
 TRANSFERRED = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = '{SUCCESS}'"  # noqa: S608
 STATES = f"SELECT id, state__v FROM records.{OBJECT} WHERE id = ANY($1::text[])"  # noqa: S608
 STILL_PENDING = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = 'pending__v'"  # noqa: S608
-PENDING = {"transfer_status__v": "pending__v"}
-FAILED = {"transfer_status__v": "failed__v"}
+STATUS, REASON = "transfer_status__v", "transfer_error__v"
+PENDING = {STATUS: "pending__v"}
+NOT_DELIVERED = "It could not be brought to Medical. Transfer it again; if it fails again, ask an administrator."
+FAILED = {STATUS: "failed__v"}
 
 
 async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
@@ -96,15 +98,21 @@ async def fail_transfer(event: DeliveryEvent) -> None:
     # Those still Pending only: another message of an inquiry may have arrived since.
     pending = await event.connection.fetch(STILL_PENDING, list(message.items))
     ids = [row["id"] for row in pending]
+    # A version of the object that was changed here may lack the field for the reason.
+    reason = {REASON: NOT_DELIVERED} if REASON in target.fields else {}
+    changes = {**FAILED, **reason}
     await event.records.change_in(
-        event.connection, event.caller, target, ids, {}, FAILED
+        event.connection, event.caller, target, ids, {}, changes
     )
 
 
 class TransferredInquiry:
-    """Keeps an inquiry at Success from changing except by the connection's own user, and its Closed Date in step."""
+    """Keeps an inquiry at Success from changing except by the connection's own user, and what it says in step.
 
-    columns = ("transfer_status__v", "closed_date__v")
+    Its Closed Date goes when it is opened again, and why it failed when its Transfer Status changes.
+    """
+
+    columns = (STATUS, "closed_date__v", REASON)
 
     def before_update(
         self,
@@ -120,6 +128,8 @@ class TransferredInquiry:
         status = changes.get("inquiry_status__v", CLOSED)
         if status != CLOSED and stored["closed_date__v"] is not None:
             changes.setdefault("closed_date__v", None)
+        if STATUS in changes and stored.get(REASON) is not None:
+            changes.setdefault(REASON, None)
         return self._locked(caller, stored)
 
     def before_delete(
