@@ -49,10 +49,13 @@ def in_words(text: str, registry: Registry) -> str:
     target = None
     for word in text.split(" "):
         name = word.rstrip(".,;:")
+        rest = word[len(name) :]
+        # A name has no capitals; the first word of a sentence may have got one.
+        name = name[:1].lower() + name[1:]
         label = ""
         if (named := registry.objects.get(name)) is not None:
             target, label = named, named.label
         elif target is not None and name in target.fields:
             label = target.fields[name].label
-        words.append(f"{label}{word[len(name) :]}" if label else word)
+        words.append(f"{label}{rest}" if label else word)
     return " ".join(words)
