@@ -156,6 +156,7 @@ COPIED = {
 NOT_COPIED = {
     "link__sys": "V_1",
     "transfer_status__v": "success__v",
+    "transfer_error__v": "missing there",
     "inquiry_status__v": "closed__v",
     "response__v": "answered",
     "response_package_link__v": "https://medical.example/1",
