@@ -99,9 +99,10 @@ def missing(package: Package, registry: Registry) -> dict[str, list[str]]:
 
 
 def _inside(package: Package) -> Mapping[tuple[str, str], ComponentStep]:
-    """Return the component steps of a package by the components that they bring."""
+    """Return the component steps of a package by the components that they bring; what changes one brings none."""
     steps = (step for step in package.steps if isinstance(step, ComponentStep))
-    return {step.key: step for step in steps}
+    brought = (step for step in steps if step.statement and step.statement.component)
+    return {step.key: step for step in brought}
 
 
 def _validated(

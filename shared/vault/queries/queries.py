@@ -61,7 +61,7 @@ class _Run:
 class QueryService:
     """Carries out the query calls of the API; ``tokens`` are the Vault tokens that are the same for every caller.
 
-    ``ordered_fields`` notes the fields by which many records are ordered, ``listed_conditions`` the conditions of lists.
+    ``ordered_fields`` notes the fields that many records are ordered by, ``listed_conditions`` the conditions of lists.
     """
 
     def __init__(

@@ -303,6 +303,19 @@ def test_the_base_type_of_an_object_without_types_is_kept() -> None:
         run(base.replace("base__v", "loud__c"), run(TYPELESS))
 
 
+@pytest.mark.parametrize("typed", ["true", "false"])
+def test_the_base_type_that_an_object_has_by_itself_is_altered(typed: str) -> None:
+    owner = run(TYPELESS.replace("allow_types(false)", f"allow_types({typed})"))
+    changed = run("ALTER Objecttype drum__c.base__v (active(false));", owner)
+    base = changed.components["Objecttype", "drum__c.base__v"]
+    assert (base.text("label"), base.flag("active", True)) == ("Base Drum", False)
+    types = changed.types_of("drum__c")
+    assert [each.active for each in types.values()] == [False] * (typed == "true")
+    for name in ("drum__c.loud__c", "harp__c.base__v"):
+        with pytest.raises(ComponentError, match="does not exist"):
+            run(f"ALTER Objecttype {name} (active(false));", owner)
+
+
 # The longest that other Vaults take, in characters.
 LENGTHS = [
     ("Doctype paper__c (label('{0}'), available_lifecycles('papers__c'))", 200),
