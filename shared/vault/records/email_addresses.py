@@ -1,4 +1,4 @@
-"""Checks that a text is the address of one mailbox, to which e-mail can be sent and to no other."""
+"""Checks that a text is the address of one mailbox, and that no e-mail to it could reach another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_LENGTH = 254  # characters
 
 
 def is_one_address(text: str) -> bool:
-    """Return whether a text is exactly one address: no list, no name beside it, no line break."""
+    """Return whether a text is exactly one address, without a list, display name or line break."""
     name, _, domain = text.partition("@")
     # Nearly all of the time goes to the domain, which the addresses of a call often share.
     if len(text) <= MAX_LENGTH and PLAIN.fullmatch(name):

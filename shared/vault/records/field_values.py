@@ -48,7 +48,10 @@ DATE_TIME = re.compile(
 
 
 class InvalidValue(Exception):
-    """A value that its field cannot store; the text names the field, never the value, which may be personal data."""
+    """Raised for a value that its field cannot store.
+
+    The text names the field, never the value, which may be personal.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -90,9 +93,9 @@ def coercion(field: Field, registry: Registry) -> Coercion:
 
 
 def column_type(field: Field) -> str:
-    """Return the PostgreSQL type that carries a batch of this field's values.
+    """Return the PostgreSQL type for a batch of this field's values as a parameter.
 
-    Multi-value picklists travel as text: an array of arrays has rows of one length in PostgreSQL.
+    Multi-value picklists are passed as text, since PostgreSQL's arrays of arrays have rows of one length.
     """
     match field.type:
         case FieldType.NUMBER:

@@ -1,4 +1,4 @@
-"""What is exactly one e-mail address."""
+"""Texts that are exactly one e-mail address, and texts that are not."""
 
 from __future__ import annotations
 

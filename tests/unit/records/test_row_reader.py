@@ -1,4 +1,4 @@
-"""Reading rows: what each key of a row becomes, in which mode, and what is wrong with it."""
+"""Reading rows: the value of each key, by mode, and its errors."""
 
 from __future__ import annotations
 
