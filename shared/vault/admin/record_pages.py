@@ -32,6 +32,7 @@ from shared.vault.fulfillment.fulfillment_model import REQUEST
 from shared.vault.vql import RANKED
 
 if TYPE_CHECKING:
+    from shared.vault.model.component_model import VaultObject
     from shared.vault.queries.list_views import ListView
 
 router = APIRouter(prefix="/objects")
@@ -52,7 +53,23 @@ async def objects(visit: Visiting) -> Response:
         if each.active and may(visit.caller, each.name, Operation.READ)
     ]
     readable.sort(key=lambda each: each.label_plural.lower())
-    return visit.page("objects.html", objects=readable)
+    first = visit.vault.definition.first_objects
+    # What people work with, then what the Vault keeps of itself last.
+    groups = {
+        "What people work with": [each for each in readable if each.name in first],
+        "More records": [
+            each for each in readable if each.name not in first and not _own(each)
+        ],
+        "Records of the platform": [
+            each for each in readable if each.name not in first and _own(each)
+        ],
+    }
+    return visit.page("objects.html", groups=groups)
+
+
+def _own(target: VaultObject) -> bool:
+    """Return whether an object's records are the Vault's own."""
+    return target.name.endswith("__sys")
 
 
 @router.get("/{object_name}")

@@ -1,4 +1,4 @@
-"""Keeps the places in results whose pages are being read: cursors, and the addresses of pages that lead to them."""
+"""Stores cursors, the positions in paged results, and makes the addresses of pages from them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ChildPage:
-    """The children on a page: those of one record, in the sub-select with this number."""
+    """A page of children: those of one record, in the sub-select with this number."""
 
     number: int
     parent_id: str

@@ -49,7 +49,7 @@ RECORD_ID = re.compile(r"[A-Za-z0-9]{1,40}\Z")
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One call's run of a statement over a connection; ``extras`` is what the caller requests beside the rows."""
+    """One run of a statement for a call; ``extras`` are the data that the caller requests besides the rows."""
 
     connection: Connection
     caller: Caller
@@ -61,8 +61,7 @@ class _Run:
 class QueryService:
     """Carries out the query calls of the API; ``tokens`` are the Vault tokens that are the same for every caller.
 
-    By what many records are ordered, it notes in ``ordered_fields``, and by what lists are narrowed, in
-    ``listed_conditions``.
+    ``ordered_fields`` notes the fields that many records are ordered by, ``listed_conditions`` the conditions of lists.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class QueryService:
             )
 
     def require_readable(self, caller: Caller, text: str) -> None:
-        """Check that the caller may run a statement: read all that its result shows and goes by.
+        """Check that the caller may run a statement: read all data in its result and in its conditions.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; another one, with the position, for a fault in the text.
         """
@@ -290,7 +289,7 @@ class QueryService:
         return await self._rows(sql, parameters, run)
 
     async def _far(self, run: _Run, pagesize: int, pageoffset: int) -> Sequence[Record]:
-        """Return a page of all records of an object, by the end from which fewer rows have to be passed."""
+        """Return a page of all records of an object, read from the end with fewer rows to skip."""
         compiled = run.compiled
         # One snapshot for both, so that it is the same page from either end, whoever adds or removes records meanwhile.
         reading = run.connection.transaction(isolation="repeatable_read", readonly=True)
@@ -350,7 +349,7 @@ class QueryService:
     async def _note(
         self, compiled: vql.CompiledQuery, page: QueryPage, extras: Extras
     ) -> None:
-        """Have indexes built for the order of many rows, and for what a list is narrowed by."""
+        """Note the field by which a large result is ordered and the condition of a list, so that they get indexes."""
         first = compiled.order[0]
         if self._ordered_fields is not None and first.field:
             ordered = OrderedField(compiled.object_name, first.field, first.descending)

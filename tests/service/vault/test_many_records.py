@@ -1,4 +1,4 @@
-"""What a call takes does not depend on how many records there are: totals, pages near the end, and ordered pages."""
+"""The cost of a call is independent of the number of records: totals, pages near the end, and ordered pages."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def total(api: Api, name: str) -> int:
 
 
 async def counted(vault: Vault, name: str) -> object:
-    """The total, told by the count and by counting."""
+    """The total of an object's records, from the stored count and from counting."""
     async with vault.database.connection() as connection:
         told = await connection.fetchval(COUNTED, name)
         there = await connection.fetchval(f"SELECT count(*) FROM records.{name}")
@@ -249,7 +249,7 @@ SELECT indexdef FROM pg_indexes WHERE schemaname = 'records' AND tablename = 'cr
 
 @pytest.fixture
 async def many(monkeypatch: pytest.MonkeyPatch, vault: Vault) -> AsyncIterator[None]:
-    """So few records are many."""
+    """Lower the bound from which records count as many."""
     monkeypatch.setattr(order_indexes, "MANY_RECORDS", NUMBER)
     yield
     async with vault.database.connection() as connection:
