@@ -347,6 +347,8 @@ async def test_a_response_and_its_package_can_be_used_by_everybody(
         await agent.press("Make the package")
         await agent.sees("The package is made.")
         link = await page.get_by_role("link", name="/ui/answers/").first.inner_text()
+        await agent.finds_usable(f"{path}/preview")
+        await agent.open(path)
         await page.get_by_label("Approved documents").fill(name)
         await agent.press("Find Documents")
         await agent.press(f"Add {name}")
@@ -356,7 +358,6 @@ async def test_a_response_and_its_package_can_be_used_by_everybody(
             for colours in COLOURS:
                 await page.emulate_media(color_scheme=colours)
                 await agent.finds_usable(path)
-                await agent.finds_usable(f"{path}/preview")
                 await agent.finds_usable(urlsplit(link).path)
                 assert "It may be halved once." in await agent.text()
 
@@ -515,7 +516,7 @@ async def made_pages(connected: Connected) -> dict[str, str]:
         "error_status__sys": "ignored__sys",
     }
     (exception,) = await vault.create("exception_message__sys", [row])
-    (package,) = await vault.create("outbound_package__v", [{"name__v": name}])
+    (package,) = await vault.create("outbound_package__v", [{"summary__v": name}])
     where = f"WHERE integration_api_name__sys = '{DETAILS}'"
     found = await vault.query(f"SELECT id FROM integration__sys {where}")
     integration = f"/ui/integrations/{found.rows[0]['id']}"

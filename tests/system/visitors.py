@@ -84,7 +84,8 @@ class Visitor:
 
     async def finds_usable(self, path: str) -> None:
         """Open a page, unfold all of it, and assert that it can be used by everybody."""
-        await self.open(path)
+        answer = await self.page.goto(f"{self.url}{path}")
+        assert answer is not None and answer.ok, path
         # What is folded is judged as well: it depends on the state of the system what a page unfolds by itself.
         await self.page.evaluate(UNFOLD)
         found = await Axe().run(self.page)
