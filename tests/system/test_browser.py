@@ -1,4 +1,4 @@
-"""What people do with the pages in a real browser: a rep, an agent, on a phone, in the dark, without scripts."""
+"""Users' work with the pages in a real browser: a rep, an agent, on a phone, in dark mode, without scripts."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def routes() -> Iterator[APIRoute]:
     """The routes of pages that are opened by an address, in the order in which they are looked through."""
     for chapter in CHAPTERS:
         for route in chapter.router.routes:
-            if isinstance(route, APIRoute) and "GET" in route.methods:
+            if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
                 yield route
 
 

@@ -163,11 +163,15 @@ async def update(
     if unknown:
         return await _edit_form(visit, target, record, row, unknown)
     # The form has the date of the record that it showed: a later one is somebody else's change.
-    if visit.form.fields.get("read", record[MODIFIED]) != record[MODIFIED]:
+    seen = str(record[MODIFIED])
+    if visit.form.fields.get("read", seen) != seen:
         return await _edit_form(visit, target, record, row, (OVERTAKEN,))
     (result,) = await visit.vault.records.update(
-        visit.caller, object_name, [{"id": record_id, **row}]
+        visit.caller, object_name, [{"id": record_id, **row}], seen=seen
     )
+    if result.overtaken:
+        record = await record_of(visit, object_name, record_id)
+        return await _edit_form(visit, target, record, row, (OVERTAKEN,))
     if result.errors:
         return await _edit_form(visit, target, record, row, result.errors)
     path = record_path(object_name, record_id)

@@ -171,6 +171,15 @@ def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> Edited:
     return Edited(rule, PARTS[kind], component)
 
 
+def _again(visit: Visit, edited: Edited) -> Edited:
+    """Return a component as it is now.
+
+    :raises VaultFault: as ``_edited`` does.
+    """
+    kind = "" if edited.is_rule else edited.kind.name
+    return _edited(visit, edited.rule.name, kind, edited.component.name)
+
+
 async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> Response:
     """Store the changes and redirect to the rule's page; when they are refused, show the form with the reason."""
     rule = edited.rule
@@ -183,7 +192,17 @@ async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> R
         return visit.go(path, "Nothing was changed.")
     # The same statement that a script would have, with the same checks.
     statement = Statement(Command.ALTER, RULE, rule.name, 1, changes=changes)
-    result = await visit.vault.components.execute_statement(visit.caller, 1, statement)
+    components = visit.vault.components
+    try:
+        result = await components.execute_statement(
+            visit.caller, 1, statement, seen=rule
+        )
+    except VaultFault as fault:
+        if fault.error.type is not ErrorType.RACE_CONDITION:
+            raise
+        # Its change may not have come to this process yet.
+        await components.load()
+        return await _form(visit, _again(visit, edited), OVERTAKEN)
     if not result.ok:
         error = ApiError(ErrorType.INVALID_DATA, result.message)
         return await _form(visit, edited, error)

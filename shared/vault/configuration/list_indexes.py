@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -192,7 +192,7 @@ def _own_field(term: vql.Expression, owner: VaultObject) -> Field | None:
             return None
 
 
-def _values(field: Field, owner: VaultObject, registry: Registry) -> Collection[object]:
+def _values(field: Field, owner: VaultObject, registry: Registry) -> frozenset[object]:
     """Return the values that the configuration declares for a field; none for a field whose values it does not know."""
     lifecycle = registry.lifecycles.get(owner.lifecycle or "")
     if field.name == STATE and lifecycle is not None:

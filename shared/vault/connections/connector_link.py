@@ -9,7 +9,7 @@ from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.client.results import SeenRevision
 from shared.client.transport import Request, Transport
 from shared.protocol.error_types import ErrorType
-from shared.vault.connections.connector_questions import AWAY
+from shared.vault.connections import AWAY
 from shared.vault.errors import VaultFault
 
 CLIENT_ID = "vault-pages"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.connections import AWAY
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ SEEN_SECONDS = 5.0
 LOOK_SECONDS = 5.0
 SOURCE_SESSION = "X-Source-Authorization"
 NOT_SET = "This Vault does not know where its connector is: set VAULT_CONNECTOR_URL"
-AWAY = (
-    "The connector does not answer, or a Vault is away; look whether both run, and try again"
-    " in a minute"
-)
 
 
 @dataclass(frozen=True, slots=True)

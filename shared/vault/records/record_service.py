@@ -68,7 +68,7 @@ ROLE_COLUMNS = tuple(f".{holder}" for holder in sorted(HOLDERS))
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Why a record cannot be updated or deleted; None where nothing is known against it."""
+    """The reasons why a record cannot be updated or deleted; None where none is known."""
 
     update: ApiError | None = None
     delete: ApiError | None = None
@@ -159,8 +159,12 @@ class RecordService(RecordWrites):
         *,
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
+        seen: str | None = None,
     ) -> list[RowResult]:
         """Update records named by ``id`` or by a unique field; of rows that name one record, all but the first fail.
+
+        ``seen`` is the modified date of the records as the caller has read them: one that was changed since then fails
+        with RACE_CONDITION.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -176,8 +180,11 @@ class RecordService(RecordWrites):
             rules.check_lineage(caller, read, lineage)
             batch = self.batch(connection, caller, target, mode)
             resolved = await batch.resolve(read)
-            stored = await batch.lock(resolved, key)
+            # Every update pays for a column: it is read where somebody asks for it.
+            also = () if seen is None else (rules.MODIFIED_DATE,)
+            stored = await batch.lock(resolved, key, *also)
             rules.fail_unnamed(resolved, stored, key)
+            rules.fail_overtaken(resolved, stored, seen)
             if rules.rules_status(caller, target, mode):
                 rules.refuse_bulk_status(registry, target, resolved, stored)
             roles = await _asked_roles(connection, resolved, columns)
@@ -281,7 +288,8 @@ class RecordService(RecordWrites):
         trigger = self._triggers.get(target.name)
         if trigger is None:
             return Refusals()
-        columns = ", ".join(["id", *trigger.columns])
+        known = (name for name in trigger.columns if name in target.fields)
+        columns = ", ".join(["id", *known])
         sql = f"SELECT {columns} FROM {table(target.name)} WHERE id = $1"
         async with self._database.connection() as connection:
             stored = await connection.fetchrow(sql, record_id)

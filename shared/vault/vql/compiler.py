@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -61,13 +61,13 @@ DEFAULT_OPTIONS = Options()
 class CompiledQuery:
     """A statement ready to be run page by page; it has no connection and may be cached.
 
-    Every page is the same SQL text (``sql``). Its columns are ``keys`` in order and behind them the record's id, for
-    ``page(after=…)``; those in ``json_keys`` have JSON text, the others values that JSON can encode as they are.
-    ``matching`` is FROM and WHERE, for counts of the whole result. With ``keyset``, pages may continue after an id
-    and stay stable while records change. ``joins`` counts to-one relationships. Where ``deferred``, parameters have
-    to pass ``resolve`` before each run. With ``whole``, the result is all records of the object, whose number is known
-    without counting and stands in each row before the record's id; ``backwards`` is then the SQL of the result from its
-    end. ``order`` are the terms of ORDER BY. ``ranked`` is the SQL of a search's first ``RANKED`` hits, by their ranks,
+    Every page has the same SQL text (``sql``). Its columns are ``keys`` in order, followed by the record's id, for
+    ``page(after=…)``; those in ``json_keys`` contain JSON text, the others values that JSON can encode unchanged.
+    ``matching`` is FROM and WHERE, for counts of the whole result. With ``keyset``, pages may continue after an id and
+    stay stable while records change. ``joins`` counts to-one relationships. With ``deferred``, parameters have to pass
+    ``resolve`` before each run. With ``whole``, the result is all records of the object, whose number is known without
+    counting and stands in each row before the record's id; ``backwards`` is then the SQL of the result from its end.
+    ``order`` are the terms of ORDER BY. ``ranked`` is the SQL of a search's first ``RANKED`` hits, by their ranks,
     with the number of hits, or one more than ``RANKED``, in the place of that of all records; empty for other results.
     With ``tells_number``, such a number stands in each row of ``sql``.
     """
@@ -203,22 +203,15 @@ def compile_query(
     matching_parameters = tuple(statement.parameters)
     selected = _columns(scope, select, options)
     terms = order_terms(scope, select.order, select.find)
-    order = ", ".join(term.sql for term in terms)
-    backward = ", ".join(term.backwards for term in terms)
-    keyset = order in _orders_by_id(scope)
-    if keyset:
-        order = id_order(scope, select.where)
+    order, backward, keyset = _orders(scope, select, terms)
     texts = [_as_json(sql, column) for sql, column in selected]
     columns = tuple(column for _, column in selected)
     limits = select.limits
-    searched = select.find is not None and not select.order
-    by_rank = searched and scope.of_table and limits.unlimited
+    by_rank = _is_ranked(scope, select)
     whole = scope.of_table and not where and limits.unlimited
     if whole:
         # In the statement of the rows, which saves another one, and is of the same moment.
         texts.append(_number_of_all(statement, source.name))
-    wanted = options.max_pagesize if limits.pagesize is None else limits.pagesize
-    most = bounded_rows(columns, options.max_pagesize)
     return CompiledQuery(
         query=query,
         source=source,
@@ -230,7 +223,7 @@ def compile_query(
         parameters=tuple(statement.parameters),
         matching=matching,
         matching_parameters=matching_parameters,
-        pagesize=min(wanted, most),
+        pagesize=_pagesize(select, columns, options),
         pageoffset=limits.pageoffset or 0,
         maxrows=limits.maxrows,
         skip=limits.skip or 0,
@@ -242,6 +235,33 @@ def compile_query(
         ranked=_ranked_sql(scope, texts, where, order) if by_rank else "",
         tells_number=whole,
     )
+
+
+def _orders(
+    scope: Scope, select: Select, terms: Sequence[Term]
+) -> tuple[str, str, bool]:
+    """Return the ORDER BY of pages, that of pages read backwards, and whether pages go by the id before them."""
+    order = ", ".join(term.sql for term in terms)
+    backward = ", ".join(term.backwards for term in terms)
+    keyset = order in _orders_by_id(scope)
+    if keyset:
+        order = id_order(scope, select.where)
+    return order, backward, keyset
+
+
+def _is_ranked(scope: Scope, select: Select) -> bool:
+    """Return whether a statement is a search of a table whose hits come by their rank, without bounds of its own."""
+    searched = select.find is not None and not select.order
+    return searched and scope.of_table and select.limits.unlimited
+
+
+def _pagesize(
+    select: Select, columns: tuple[Column | SubSelectColumn, ...], options: Options
+) -> int:
+    """Return the rows of a page: as many as asked for, within what columns of long values allow."""
+    wanted = select.limits.pagesize
+    most = bounded_rows(columns, options.max_pagesize)
+    return most if wanted is None else min(wanted, most)
 
 
 def _number_of_all(statement: Statement, object_name: str) -> str:

@@ -282,7 +282,8 @@ async def test_queues_show_their_delivery_and_are_reset_when_confirmed(
     assert (
         "medical_crm_outbound_queue__v" in page.text and "Delivery Enabled" in page.text
     )
-    assert "Medical-CRM Connection OK" in page.text
+    assert "Medical-CRM Connection No error" in page.text
+    assert "Latest messages Entered Outcome Message" in page.text
     page = await visitor.press(page, "Disable Delivery")
     assert "Delivery is disabled." in page.text and "Delivery Disabled" in page.text
     page = await visitor.press(page, "Enable Delivery")

@@ -1,4 +1,4 @@
-"""Attributes of other Vaults: taken in every type, kept, returned as written, and told of where they have no effect."""
+"""Attributes of other Vaults: accepted in every type, stored, returned, with a warning where they have no effect."""
 
 from __future__ import annotations
 
@@ -301,6 +301,19 @@ def test_the_base_type_of_an_object_without_types_is_kept() -> None:
     assert typed.types_of("drum__c")["base__v"].label == "Base Drum"
     with pytest.raises(ComponentError, match="does not allow types"):
         run(base.replace("base__v", "loud__c"), run(TYPELESS))
+
+
+@pytest.mark.parametrize("typed", ["true", "false"])
+def test_the_base_type_that_an_object_has_by_itself_is_altered(typed: str) -> None:
+    owner = run(TYPELESS.replace("allow_types(false)", f"allow_types({typed})"))
+    changed = run("ALTER Objecttype drum__c.base__v (active(false));", owner)
+    base = changed.components["Objecttype", "drum__c.base__v"]
+    assert (base.text("label"), base.flag("active", True)) == ("Base Drum", False)
+    types = changed.types_of("drum__c")
+    assert [each.active for each in types.values()] == [False] * (typed == "true")
+    for name in ("drum__c.loud__c", "harp__c.base__v"):
+        with pytest.raises(ComponentError, match="does not exist"):
+            run(f"ALTER Objecttype {name} (active(false));", owner)
 
 
 # The longest that other Vaults take, in characters.

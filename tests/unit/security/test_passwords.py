@@ -1,4 +1,4 @@
-"""Password hashes: what matches, and that nobody is treated as somebody."""
+"""Password hashes: which match, and that unknown users are not treated as known."""
 
 from __future__ import annotations
 
