@@ -57,7 +57,7 @@ STORED_AS = {
 }
 
 # Field types that records do not store: such a field is kept with its object, and has no values.
-UNHELD_FIELD_TYPES = (
+UNSTORED_FIELD_TYPES = (
     "Binary", "Component", "documents", "Formula", "JsonString", "Lookup", "Rollup", "Time", "users",
 )  # fmt: skip
 
@@ -70,7 +70,7 @@ RAW_STORES = ("raw", "high_volume")
 FIELD_TYPES = (
     *(t.value for t in FieldType if t is not FieldType.ID),
     *STORED_AS,
-    *UNHELD_FIELD_TYPES,
+    *UNSTORED_FIELD_TYPES,
     FieldType.ID.value,
 )
 
@@ -276,7 +276,7 @@ PLATFORM_TYPE_ALIASES: Mapping[str, str] = {
 }
 
 
-def is_unheld_object(name: str | None) -> bool:
+def is_unstored_object(name: str | None) -> bool:
     """Return whether references to this object are not stored: it is not configured here, or of other Vaults only."""
     if name is None:
         return False
@@ -295,11 +295,15 @@ def stored_type(field: Component) -> FieldType | None:
     without records here. Such fields are stored with their object's definition, and returned with it.
     """
     declared = field.text("type")
-    if declared in UNHELD_FIELD_TYPES or field.text("formula") or field.flag("rollup"):
+    if (
+        declared in UNSTORED_FIELD_TYPES
+        or field.text("formula")
+        or field.flag("rollup")
+    ):
         return None
     if field.text("lookup_source_field"):
         return None
     stored = STORED_AS.get(declared) or FieldType(declared)
-    if stored is FieldType.OBJECT and is_unheld_object(field.reference("object")):
+    if stored is FieldType.OBJECT and is_unstored_object(field.reference("object")):
         return None
     return stored
