@@ -250,7 +250,7 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("case", TARGETS)
-async def test_whom_a_switch_strikes(admin: Api, case: str) -> None:
+async def test_the_callers_that_a_switch_applies_to(admin: Api, case: str) -> None:
     fields, expected = TARGETS[case]
     user = await admin.signed_in("user")
     await switched_on(admin, fault="api_limit_exceeded", share=100, **fields)

@@ -159,7 +159,7 @@ async def is_served(api: Api, door: str, first: str, second: str) -> None:
 GONE = "There is nothing under this link"
 
 
-async def test_who_has_no_open_link_is_told_nothing(
+async def test_without_an_open_link_nothing_is_shown(
     api: Api, admin: Api, vault: Vault
 ) -> None:
     revoked = await made(api, admin, [], "Dear all")
