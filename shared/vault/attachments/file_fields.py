@@ -199,7 +199,7 @@ class AttachmentFields:
         if field.name not in found:
             raise VaultFault(
                 ErrorType.INVALID_DATA,
-                f"Field [{field.name}] of the record holds no file",
+                f"Field [{field.name}] of the record contains no file",
             )
         return found[field.name]
 

@@ -322,7 +322,7 @@ def _set_once(
 def _refuse_twice(row: ReadRow, name: str) -> None:
     known = name in row.values or name in row.lookups
     if known:
-        message = f"Field [{name}] is given twice"
+        message = f"Field [{name}] is set twice"
         raise InvalidValue(message)
 
 

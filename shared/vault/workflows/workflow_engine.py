@@ -312,7 +312,7 @@ async def decided(
     for rule in step.rules:
         if await _holds(context, workflow, rule):
             return rule.next_steps
-    message = f"No rule of the decision [{step.label}] holds"
+    message = f"No rule of the decision [{step.label}] applies"
     raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
 
 

@@ -120,7 +120,7 @@ async def test_a_package_is_put_together_and_opened_without_an_account(
         # What a record says is text: its tokens are none.
         assert QUESTION in letter and "${case__vr" not in letter
         page = await agent.press(page, "Preview")
-        assert "Preview: so a recipient will see it" in page.text
+        assert "Preview: the page as a recipient will see it" in page.text
         assert page.text.index(second) < page.text.index(first)
         assert (await agent.open(page.links[first])).body == first.encode()
         page = await agent.press(await agent.open(at), "Make the package")
