@@ -22,7 +22,7 @@ from local.rabbitmq import PrivateRabbit
 from local.servers import Server
 from local.service import Service
 from local.system import System
-from shared.runtime.logging import get_logger
+from shared.runtime.logging import first_line, get_logger
 from shared.runtime.retry_policies import SUPERVISION
 
 _log = get_logger(__name__)
@@ -127,7 +127,7 @@ def main() -> int:
             asyncio.run(watch(directory))
     except SystemFailed as error:
         # Another process changes the system, or the part did not start: the next look sees what came of it.
-        _log.warning("part was not started", reason=str(error))
+        _log.warning("part was not started", reason=first_line(error))
         return 1
     return 0
 

@@ -23,6 +23,7 @@ from shared.client.services import ServiceCalls
 from shared.client.transport import (
     API,
     MAX_ROWS,
+    MAX_SESSION_ID_LENGTH,
     Request,
     Session,
     SignIn,
@@ -126,8 +127,8 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
 
         :raises VaultRefused: INVALID_SESSION_ID when it is no session of this Vault.
         """
-        # It goes into a header, and comes from a stranger.
-        if not (session_id.isascii() and session_id.isprintable()):
+        # It goes into a header, and comes from a stranger: what cannot be one costs the Vault no call.
+        if not _may_be_session(session_id):
             raise VaultRefused(
                 ErrorType.INVALID_SESSION_ID, "Invalid or expired session ID"
             )
@@ -325,6 +326,14 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         if self._sign_in.current is None:
             raise RuntimeError("not signed in yet")
         return self._sign_in.current
+
+
+def _may_be_session(text: str) -> bool:
+    """Return whether a text may be a session id, alone or after ``Bearer``: one word of visible ASCII."""
+    scheme, _, rest = text.partition(" ")
+    word = rest.strip() if scheme.lower() == "bearer" else text
+    is_visible = word.isascii() and word.isprintable() and " " not in word
+    return is_visible and 0 < len(word) <= MAX_SESSION_ID_LENGTH
 
 
 def _user(answer: Row) -> Row:

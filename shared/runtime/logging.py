@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
+from shared.protocol.shown_values import without_values
+
 # Chatty at INFO, or repeating what our own code already says once per change of state.
 QUIET_LOGGERS = {
     "aio_pika": logging.ERROR,
@@ -26,7 +28,7 @@ MAX_TEXT_LENGTH = 300
 # The innermost frames say where it failed; the outermost are the same in every trace of a process.
 MAX_FRAMES = 12
 MAX_CAUSES = 5
-# Their texts are written by rules of their own: they repeat no values of records.
+# Their texts are written by rules of their own: they repeat values of records only as texts of the API do.
 OWN_PACKAGES = frozenset({"shared", "services", "local", "medcrm"})
 # Of Python and libraries, these are about a value, which their texts repeat, quoted or not.
 ABOUT_VALUES = (
@@ -118,8 +120,10 @@ def first_line(error: BaseException) -> str:
     """Return the first line of an exception's text without values, at most 300 characters.
 
     Of an error of Python or a library that is about a value it returns nothing; of others, the text outside of quotes.
+    In any, ``[field=value]`` is cut to ``[field]``.
     """
-    text = _text(error).strip()
+    # Before the first line is taken, as a value may have several.
+    text = without_values(_text(error)).strip()
     if not text:
         return ""
     line = text.splitlines()[0]

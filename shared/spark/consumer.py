@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from shared.runtime.logging import get_logger
+from shared.runtime.logging import first_line, get_logger
 from shared.runtime.retry_policies import REDELIVERY, SUBSCRIPTION, RetryPolicy
 from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import state_log
@@ -309,7 +309,7 @@ class Consumer:
             _log.info(
                 "channel gone before settling, redelivery follows",
                 queue=self._queue,
-                reason=str(error),
+                reason=first_line(error),
             )
         metrics.consumed.labels(self._queue, outcome).inc(len(batch))
 

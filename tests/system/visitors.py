@@ -16,7 +16,7 @@ NARROW = 390
 UNFOLD = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
 OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
 # Everything that a page does by itself, on a machine that is busy with other things.
-PATIENCE = 90_000  # milliseconds
+PATIENCE = 20_000  # milliseconds
 # What htmx writes on the console when an answer is not wanted any more, since the next question has been asked.
 GIVEN_UP = ("htmx:afterRequest", "htmx:sendAbort")
 

@@ -15,6 +15,7 @@ from yarl import URL
 from services.connector.delivery.destinations import Destination, Sending
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
+from shared.protocol.shown_values import without_values
 
 USER_AGENT = "Veeva Vault Spark Message Agent"
 # Well below the bound on one message, so that an address that drops packets costs little.
@@ -115,9 +116,8 @@ async def deliver(
                     sending.missing[name] = reason
     # What is still left has not been answered; what was popped has its own outcome already.
     except VaultRefused as refused:
-        reason = (
-            f"connection {name} cannot be used: {refused.type}; see that it is Active"
-        )
+        text = without_values(refused.message)
+        reason = f"connection {name} cannot be used: {refused.type}: {text}"
         _miss(left, name, reason)
     except Unreachable as problem:
         reason = f"the receiver of connection {name} cannot be reached: {problem}"

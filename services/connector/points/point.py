@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
@@ -53,12 +53,13 @@ Narrow = Callable[[RecordAccess, Reading], Awaitable[Reading | None]]
 """Narrows what a run reads of an object for the Vault that the records are for; returns None when it reads nothing."""
 
 MarkFailed = Callable[
-    [RecordAccess, Collection[str], UnitLineage | None],
+    [RecordAccess, Mapping[str, str], UnitLineage | None],
     Awaitable[Mapping[str, ItemFailure]],
 ]
 """Marks records in the source Vault that were not transferred, and returns those that did not take it.
 
-It may raise ClientError. It is called when their exceptions are recorded.
+It takes reasons by id, empty where the source keeps none. It may raise ClientError. It is called when their exceptions
+are recorded.
 """
 
 

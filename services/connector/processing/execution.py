@@ -7,7 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 from services.connector.messages.units import WorkUnit
-from services.connector.points.points import POINTS, mark_failed, mark_refused
+from services.connector.points.points import (
+    POINTS,
+    mark_failed,
+    mark_refused,
+    reasons_of,
+)
 from services.connector.points.transfer import (
     Outcome,
     Result,
@@ -255,7 +260,8 @@ class UnitExecution:
         await self._record(failures, error_type)
         mark = mark_refused(self._unit.key.object)
         if mark and self._source is not None and self._may_write_back:
-            ids = tuple(self._unit.ids)
+            # The message is at fault, not its records: their senders are told no reason.
+            ids = dict.fromkeys(self._unit.ids, "")
             client = self._source.client
             self.to_report = partial(mark, client, ids, self._lineage_back)
 
@@ -293,8 +299,8 @@ class UnitExecution:
             return
         mark = mark_failed(unit)
         if mark is not None:
-            failed = tuple(outcome.failures)
-            self.to_report = partial(mark, unit.source, failed, self._lineage_back)
+            reasons = reasons_of(unit, outcome)
+            self.to_report = partial(mark, unit.source, reasons, self._lineage_back)
 
     def _failed_messages(self, outcome: Outcome) -> dict[str, MessageFailure]:
         """Return the failures of messages with failed or warned items, by message id."""

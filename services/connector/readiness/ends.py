@@ -24,6 +24,7 @@ from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, text
 from shared.protocol.readiness_steps import ReadinessStep
+from shared.protocol.shown_values import without_values
 from shared.runtime.waiting import concurrently
 
 # More open exceptions than these need no exact count.
@@ -50,7 +51,7 @@ async def findings(
     if connection.external:
         # All that can be asked of the other end is whether it takes messages.
         end = await _end(vaults, own, own, connection)
-        return of_ends((end,), await consumers())
+        return [*await _unsigned(own, name), *of_ends((end,), await consumers())]
     remote = vaults.get(connection.remote_vault_id)
     if remote is None:
         message = f"The connector has no access to Vault {connection.remote_vault_id}; add it to CONNECTOR_VAULTS"
@@ -71,6 +72,16 @@ async def _connection(vault: KnownVault, name: str) -> Connection | None:
     connections = read_connections(result.rows)
     named = (known for known in connections if known.api_name == name)
     return next(named, None)
+
+
+async def _unsigned(own: KnownVault, name: str) -> list[Finding]:
+    """Return why the Vault signs nothing for an External connection, as its address may be allowed no longer."""
+    try:
+        await own.client.sign_messages(name, [])
+    except VaultRefused as refused:
+        message = f"The Vault signs no messages: {without_values(refused.message)}"
+        return [Finding(ReadinessStep.CONNECTION, own.vault_id, name, message)]
+    return []
 
 
 async def _end(

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from services.connector.messages.units import Inbound
 from services.connector.points.evaluation import query_all
 from services.connector.points.points import point_of
-from services.connector.points.saving import without_values
 from services.connector.reconciliation.comparison import Judged, compare
 from services.connector.reconciliation.planned_readings import (
     Compared,
@@ -42,6 +41,7 @@ from services.connector.vaults.vaults import (
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, mapping, text, whole
 from shared.protocol.reconciliation_verdicts import Verdict
+from shared.protocol.shown_values import without_values
 from shared.runtime.logging import get_logger
 from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import MAX_ITEMS, format_moment

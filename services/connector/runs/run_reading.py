@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 from services.connector.messages.units import Inbound, RunBatch
 from services.connector.points.point import Reading
-from services.connector.points.saving import without_values
 from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import Scope, Stage, stages
 from services.connector.runs.window import Cursor, Window, page_statement, window
@@ -23,6 +22,7 @@ from services.connector.vaults.vaults import (
 from shared.client.client import VaultClient
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import Row, text, whole
+from shared.protocol.shown_values import without_values
 from shared.runtime.logging import get_logger
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import (

@@ -15,7 +15,7 @@ from shared.vault.admin.error_advice import advice_on
 from shared.vault.admin.kept_forms import comes_from_here, sent_too_late
 from shared.vault.admin.rendering import render
 from shared.vault.admin.sign_in import sign_in_page
-from shared.vault.admin.visit import READING, sign_in_address, visit_of
+from shared.vault.admin.visit import READING, REDRAWN, sign_in_address, visit_of
 from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ async def on_fault(request: Request, error: Exception) -> Response:
 
 async def _to_sign_in(request: Request) -> Response:
     """Redirect to the sign-in, and keep the input of a submitted form of these pages."""
+    if request.method not in READING and REDRAWN in request.headers:
+        # A part of a form that was asked for while it is filled in: the page stays, with all that was typed.
+        return Response(status_code=HTTPStatus.UNAUTHORIZED)
     if request.method not in READING and comes_from_here(request):
         kept = await sent_too_late(request)
         if kept is not None:

@@ -42,6 +42,11 @@ NEW = {"active__v": True, "allow_delegation_among_members__v": False}
 MEMBER = Field("member", "User", FieldType.OBJECT, object=USER)
 MISSING_MEMBER = ApiError(ErrorType.PARAMETER_REQUIRED, "[member] is required")
 
+OVERTAKEN = ApiError(
+    ErrorType.RACE_CONDITION,
+    "The group was changed after you opened this form. The form shows your values; save again to store them",
+)
+
 # Ids of groups are PostgreSQL's bigint.
 GroupId = Annotated[int, Path(ge=0, lt=2**63)]
 
@@ -112,14 +117,15 @@ async def update(visit: Editing, group_id: GroupId) -> Response:
     """Store a group's fields, unless another user has changed the group since."""
     group = await visit.vault.groups.get(visit.caller, group_id)
     fields = _sent(visit, group)
-    read = visit.form.fields.get("read", group["modified_date__v"])
+    read = visit.form.fields.get("read", str(group["modified_date__v"]))
     if read != group["modified_date__v"]:
-        message = "The group was changed after you opened this form; save again to store your values"
-        error = ApiError(ErrorType.RACE_CONDITION, message)
-        return _form(visit, group, {**group, **fields}, error)
+        return _form(visit, group, {**group, **fields}, OVERTAKEN)
     try:
-        await visit.vault.groups.update(visit.caller, group_id, fields)
+        await visit.vault.groups.update(visit.caller, group_id, fields, read)
     except VaultFault as fault:
+        if fault.error.type is ErrorType.RACE_CONDITION:
+            group = await visit.vault.groups.get(visit.caller, group_id)
+            return _form(visit, group, {**group, **fields}, OVERTAKEN)
         return _form(visit, group, {**group, **fields}, fault.error)
     return visit.go(f"/ui/groups/{group_id}", "The Group was saved.")
 

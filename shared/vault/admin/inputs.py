@@ -73,6 +73,7 @@ class Input:
     chosen: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     required: bool = False
+    needed: bool = False  # not to be saved, but to be sent
     max_length: int | None = None
     help: str = ""
     locked: bool = False  # shown, and not sent

@@ -40,7 +40,8 @@ async def with_ids(
             resolved[field.name] = ids[0]
         else:
             problem = SEVERAL if ids else NONE
-            errors.append(ApiError(ErrorType.INVALID_DATA, f"{field.label}: {problem}"))
+            message = f"{field.label} [{field.name}]: {problem}"
+            errors.append(ApiError(ErrorType.INVALID_DATA, message))
     return resolved, errors
 
 

@@ -166,7 +166,9 @@ async def _listed(
         target=target,
         shower=shower,
         columns=columns,
-        possible=[each for each in target.fields.values() if _fits_list(each)],
+        possible=[
+            each for each in target.fields.values() if _can_be_column(target, each.name)
+        ],
         statement=f"SELECT {selected} FROM {target.name}{found}{condition}{order}",
         selection=selection,
         view=view,
@@ -249,8 +251,12 @@ def _columns(
 
 
 def _can_be_column(target: VaultObject, name: str) -> bool:
+    """Return whether a field may be a column: its values are short, or the beginning of a long text says enough."""
     field = target.fields.get(name)
-    return field is not None and _fits_list(field)
+    if field is None:
+        return False
+    begins = field.active and field.type is FieldType.LONG_TEXT and not field.system
+    return begins or _fits_list(field)
 
 
 def _fits_list(field: Field) -> bool:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.fault_pages import status_of
-from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.admin.visit import FORM_ID, Visit, Visiting
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.rehearsal.fault_catalogue import FAULTS
 from shared.vault.rehearsal.switch_request import METHODS, SwitchRequest
@@ -15,7 +15,6 @@ from shared.vault.rehearsal.switch_request import METHODS, SwitchRequest
 router = APIRouter(prefix="/rehearsal")
 
 HERE = "/ui/rehearsal"
-FORM_ID = "form_id"
 FIRST = SwitchRequest(calls="1", minutes="60")
 
 

@@ -13,6 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from shared.vault.admin.run_progress import took_words
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -84,6 +86,7 @@ ENVIRONMENT = Environment(
 )
 ENVIRONMENT.filters["moment"] = time_element
 ENVIRONMENT.filters["breakable"] = breakable
+ENVIRONMENT.filters["took"] = took_words
 
 
 def render(

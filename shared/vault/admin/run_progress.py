@@ -58,6 +58,11 @@ def duration_words(duration: timedelta) -> str:
     return f"{minutes} min" if minutes else f"{seconds} s"
 
 
+def took_words(start: datetime | None, end: datetime | None) -> str:
+    """Return how long something took; empty while it has not ended."""
+    return "" if start is None or end is None else duration_words(end - start)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One rectangle of a bar; ``name`` is the class that colours it."""

@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/users")
 
 COLUMNS = (
-    "name__v",
     "username__sys",
+    "first_name__sys",
+    "last_name__sys",
     "security_profile__sys",
     "license_type__sys",
     "status__v",
@@ -147,14 +148,18 @@ async def update(visit: Visiting, user_id: UserId) -> Response:
     require_own(visit.caller, known_id, OBJECT, Operation.EDIT)
     user = await visit.vault.users.get(visit.caller, known_id)
     sent = visit.form.fields
-    if sent.get("read", user[MODIFIED]) != user[MODIFIED]:
+    seen = str(user[MODIFIED])
+    if sent.get("read", seen) != seen:
         return _form(visit, user, {**user, **sent}, (OVERTAKEN,))
     shown = user_inputs(visit, editable_names(visit), user)
     fields = changed_fields(shown, sent)
     path = f"/ui/users/{known_id}"
     if not fields:
         return visit.go(path, "Nothing was changed.")
-    result = await visit.vault.users.update_one(visit.caller, known_id, fields)
+    result = await visit.vault.users.update_one(visit.caller, known_id, fields, seen)
+    if result.overtaken:
+        user = await visit.vault.users.get(visit.caller, known_id)
+        return _form(visit, user, {**user, **sent}, (OVERTAKEN,))
     if result.errors:
         return _form(visit, user, {**user, **sent}, result.errors)
     return visit.go_with(path, result, "The User was saved.")

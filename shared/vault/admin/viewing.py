@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from shared.vault.actions.action_service import ActionType
 from shared.vault.admin.inputs import Input, inputs
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import plain, selected
-from shared.vault.admin.showing import Shower, Shown, people, record_path
+from shared.vault.admin.showing import Shower, Shown, people, record_path, writers
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.connections import connection_rules
 from shared.vault.errors import VaultFault
@@ -142,7 +143,8 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     target = object_of(visit, object_name)
     record = await record_of(visit, object_name, record_id)
     shower = Shower(target, visit.caller, visit.registry)
-    shower.people = await people(visit, target)
+    colleagues = await people(visit, target)
+    shower.people = {**await writers(visit, record), **colleagues}
     names = [field.name for field in target.fields.values() if field.active]
     shown = [shower.show(name, record) for name in names]
     # The name is a field of the platform, and what a user looks for first.
@@ -209,10 +211,13 @@ def _children(
 ) -> list[tuple[str, str]]:
     """Return labels and addresses of lists of the records that refer to this one, if the caller may read them."""
     listed = []
-    for name, reference in visit.registry.inbound(target.name).values():
+    inbound = list(visit.registry.inbound(target.name).values())
+    references = Counter(name for name, _ in inbound)
+    for name, reference in inbound:
         child = visit.registry.objects[name]
         if child.active and may(visit.caller, name, Operation.READ):
-            # An object may refer to another by several fields.
-            label = f"{child.label_plural} ({reference.label})"
-            listed.append((label, f"/ui/objects/{name}?{reference.name}={record_id}"))
+            # An object may refer to another by several fields, which tell its lists apart.
+            by = f" ({reference.label})" if references[name] > 1 else ""
+            path = f"/ui/objects/{name}?{reference.name}={record_id}"
+            listed.append((f"{child.label_plural}{by}", path))
     return listed

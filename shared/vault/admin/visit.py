@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import quote, urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
+import orjson
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -33,6 +34,8 @@ HOME = "/ui/"
 SIGN_IN = "/ui/sign-in"
 # Sent by htmx, which asks for pages in the name of nobody.
 REDRAWN = "HX-Request"
+FORM_ID = "form_id"
+THEN = "then"  # what the pressed button of a form with several of them sends
 READING = frozenset({"GET", "HEAD"})
 NOTE_SECONDS = 60
 
@@ -113,11 +116,15 @@ class Visit:
         return await self.once(not_carried_out)
 
     def _form_id(self) -> UUID | None:
-        """Return the id of the submitted form; None for a form that no page of this Vault has made."""
+        """Return the id of the submitted form with its input; None for a form that no page of this Vault has made."""
         try:
-            return UUID(self.form.fields.get("form_id", ""))
+            form_id = UUID(self.form.fields.get(FORM_ID, ""))
         except ValueError:
             return None
+        # One that is sent by way of Back with other values is another form: nothing that was typed is passed over.
+        fields = self.form.fields.items()
+        typed = sorted(each for each in fields if each[0] not in (FORM_ID, THEN))
+        return uuid5(form_id, orjson.dumps(typed).decode())
 
     @property
     def form_id(self) -> UUID:

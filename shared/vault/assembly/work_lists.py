@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -36,6 +37,32 @@ class Desk:
     def list_named(self, name: str) -> WorkList | None:
         """Return one of the lists; None when there is none of this name."""
         return next((each for each in self.lists if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuidedForm:
+    """How a form leads through the records of an object, which are made for a named action of its lifecycle (``goal``).
+
+    ``send`` is the button that creates a record and takes it there, ``sent`` what is said then; it is offered while
+    ``integration`` is active. ``least`` are the fields without all of which a new record is worth nothing. Of the
+    fields that ``belongs`` lists by the values of ``choice``, the form asks for those of the value that is chosen;
+    ``heading`` stands over them and the choice, ``others`` over those of the other values.
+    """
+
+    goal: str
+    integration: str
+    send: str
+    sent: str
+    least: tuple[str, ...]
+    choice: str
+    belongs: Mapping[str, tuple[str, ...]]
+    heading: str
+    others: str
+
+    @property
+    def dependent(self) -> frozenset[str]:
+        """Return the fields that belong to one value or another."""
+        return frozenset(name for names in self.belongs.values() for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +105,12 @@ class Lead:
     def id_path(self) -> str:
         """Return the path of the id of the record at the end."""
         return ".".join((*self.relationships, "id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Records that refer to another one by a ``field``, the latest of which stand on its page with these columns."""
+
+    object: str
+    field: str
+    columns: tuple[str, ...]

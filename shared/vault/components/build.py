@@ -15,6 +15,7 @@ from shared.vault.components.object_types import (
     RAW_STORES,
     REDEFINABLE_FIELDS,
     stored_type,
+    without_named_values,
 )
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.model.component_model import (
@@ -242,9 +243,13 @@ def _redefined(field: Field, component: Component) -> Field:
 
 
 def _value_format(component: Component) -> str:
+    declared = component.text("value_format")
+    own = without_named_values(declared)
+    if own != declared:
+        # Text between values that are not there says nothing: the number is the name.
+        own = own[own.index("{") : own.index("}") + 1]
     # The digits of the number are written as # or as 0.
-    declared = component.text("value_format").replace("#", "0")
-    return declared or _DEFAULT_VALUE_FORMAT
+    return own.replace("#", "0") or _DEFAULT_VALUE_FORMAT
 
 
 def build_object_type(component: Component) -> ObjectType:

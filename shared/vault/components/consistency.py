@@ -20,6 +20,7 @@ from shared.vault.components.object_types import (
     OBJECT_PARENT,
     PLATFORM_TYPE_ALIASES,
     stored_type,
+    without_named_values,
 )
 from shared.vault.components.platform import (
     DEFAULT_STATUS,
@@ -205,7 +206,8 @@ def _check_naming(field: Component, path: str) -> None:
     if names_records and field.name != "name__v":
         message = "system_managed_name and value_format are only for name__v."
         raise ComponentError(f"{path}: {message}")
-    if value_format and not _VALUE_FORMAT.fullmatch(value_format):
+    own = without_named_values(value_format)
+    if value_format and not _VALUE_FORMAT.fullmatch(own):
         message = "value_format needs one number in braces, such as CR-{000000}."
         raise ComponentError(f"{path}: {message}")
 

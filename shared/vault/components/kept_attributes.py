@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
-from shared.vault.components.object_types import is_other_system_object
+from shared.vault.components.document_model import COMPUTED
+from shared.vault.components.object_types import is_other_system_object, named_values
 from shared.vault.components.specification import ComponentType
 from shared.vault.components.types import COMPONENT_TYPES
 
@@ -25,7 +26,9 @@ def kept_warnings(component: Component) -> list[str]:
     found = [
         *_unknown(component, kind, ""),
         *_single(component),
+        *_computed(component),
         *_other_objects(component),
+        *_names(component),
     ]
     if not found:
         return []
@@ -43,6 +46,22 @@ def _single(component: Component) -> Iterator[str]:
     refers = of_documents and component.text("type") == "ObjectReference"
     if refers and component.flag("multi_value"):
         yield "multi_value"
+
+
+def _computed(component: Component) -> Iterator[str]:
+    """Yield the type of a document field whose values other Vaults compute from other fields."""
+    kind = component.text("type")
+    if component.type == ComponentKind.DOCUMENT_FIELD and kind in COMPUTED:
+        yield f"type {kind}"
+
+
+def _names(component: Component) -> Iterator[str]:
+    """Yield the values of fields that the names of records have in other Vaults; here the number alone names them."""
+    if component.type != ComponentKind.OBJECT:
+        return
+    for field in component.children_of(PartKind.FIELD):
+        for value in named_values(field.text("value_format")):
+            yield f"Field {field.name} value_format {value}"
 
 
 def _other_objects(component: Component) -> Iterator[str]:

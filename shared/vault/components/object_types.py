@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from shared.vault.components.component_kinds import ComponentKind, PartKind
@@ -55,6 +56,9 @@ STORED_AS = {
     "URL": FieldType.STRING,
     "Link": FieldType.STRING,
 }
+
+# The value of a field, or of a record that it refers to, in the format of names.
+_NAMED_VALUE = re.compile(r"\{[a-z]\w*(?:\.\w+)*\}")
 
 # Field types that records do not store: such a field is kept with its object, and has no values.
 UNSTORED_FIELD_TYPES = (
@@ -274,6 +278,16 @@ PLATFORM_TYPE_ALIASES: Mapping[str, str] = {
     "lifecycle__v": "Component",
     "state__v": "Component",
 }
+
+
+def named_values(value_format: str) -> list[str]:
+    """Return the references to other fields in a format of names, such as ``{country__cr.name__v}``."""
+    return _NAMED_VALUE.findall(value_format)
+
+
+def without_named_values(value_format: str) -> str:
+    """Return a format of names without its references to other fields."""
+    return _NAMED_VALUE.sub("", value_format)
 
 
 def is_unstored_object(name: str | None) -> bool:

@@ -13,7 +13,7 @@ from shared.vault.model.component_model import (
     RelationshipDeletion,
     VaultObject,
 )
-from shared.vault.model.field_types import words_sql
+from shared.vault.model.field_types import NEVER_EMPTY, words_sql
 
 SCHEMA = "records"
 FILES = "platform.field_file (handle)"  # what fields of type Attachment refer to
@@ -36,6 +36,19 @@ def quote(identifier: str) -> str:
         raise ComponentError(message, Code.INVALID_NAME)
     # In quotes even a keyword of SQL is a name.
     return f'"{identifier}"'
+
+
+def constant(value: object) -> str:
+    """Return a declared value, or a list of them, as SQL text, for the condition of an index, which has no parameters.
+
+    :raises ComponentError: INVALID_NAME as ``quote`` does.
+    """
+    if isinstance(value, list):
+        return f"ARRAY[{', '.join(map(constant, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    quote(str(value))
+    return f"'{value}'"
 
 
 def table(object_name: str) -> str:
@@ -188,7 +201,9 @@ def create_order_index(object_name: str, field_name: str, *, descending: bool) -
     It does not block writes meanwhile.
     """
     name = quote(order_index(object_name, field_name, descending=descending))
-    direction = " DESC NULLS LAST" if descending else ""
+    # Queries say nothing of records without a value where there are none.
+    last = "" if field_name in NEVER_EMPTY else " NULLS LAST"
+    direction = f" DESC{last}" if descending else ""
     order = f"{quote(field_name)}{direction}, id"
     return f"CREATE INDEX CONCURRENTLY {name} ON {table(object_name)} ({order})"
 

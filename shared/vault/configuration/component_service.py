@@ -218,9 +218,11 @@ class ComponentService:
         caller: Caller,
         number: int,
         statement: Statement,
+        seen: Component | None = None,
     ) -> StatementResult:
         """Execute one statement in one transaction, and return its result.
 
+        :raises VaultFault: RACE_CONDITION when its component is not as ``seen``, which the caller has read, any more.
         :raises DatabaseUnavailable: the database cannot be reached; asyncpg's errors in BUSY when it is busy. Nothing
             was changed then.
         """
@@ -228,7 +230,7 @@ class ComponentService:
         async def work(connection: Connection) -> tuple[Revision, bool]:
             await connection.execute(LOCK_COMPONENTS, LOCK)
             async with waiting_briefly(connection):
-                return await self._change(connection, caller, statement)
+                return await self._change(connection, caller, statement, seen)
 
         try:
             current, affected = await self._in_transaction(work)
@@ -268,12 +270,17 @@ class ComponentService:
         connection: Connection,
         caller: Caller,
         statement: Statement,
+        seen: Component | None,
     ) -> tuple[Revision, bool]:
         """Carry out a statement in its transaction; return the components after it, and whether it changed any.
 
         :raises ComponentError: the statement is refused.
+        :raises VaultFault: RACE_CONDITION when its component is not as ``seen``.
         """
         revision, registry = await self._current(connection)
+        if seen is not None and registry.components.get(statement.key) != seen:
+            message = "The component was changed by someone else meanwhile"
+            raise VaultFault(ErrorType.RACE_CONDITION, message)
         taken = evolution.steps(statement, registry)
         if not taken:
             return (revision, registry), False

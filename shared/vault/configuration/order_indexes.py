@@ -80,11 +80,17 @@ class OrderedFields:
             self._changed()
 
 
-def _gets_index(field: Field, *, descending: bool) -> bool:
-    """Return whether an order by a field needs an index of its own, since no other index serves it."""
+def sorts(field: Field) -> bool:
+    """Return whether an index can have the values of a field in their order."""
     if not field.active or field.multi_value or not traits(field.type).sorted:
         return False
-    if field.type is FieldType.STRING and (field.max_length or 0) > MOST_CHARACTERS:
+    is_long = (field.max_length or 0) > MOST_CHARACTERS
+    return not (field.type is FieldType.STRING and is_long)
+
+
+def _gets_index(field: Field, *, descending: bool) -> bool:
+    """Return whether an order by a field needs an index of its own, since no other index serves it."""
+    if not sorts(field):
         return False
     # Every index has the order in which it ascends, and that in which it descends where no value is missing.
     has_other = (

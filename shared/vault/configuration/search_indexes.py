@@ -15,6 +15,7 @@ from shared.vault.components.schema import (
     drop_search_index,
     table,
 )
+from shared.vault.configuration.list_indexes import build_list_indexes
 from shared.vault.configuration.order_indexes import build_order_indexes
 from shared.vault.model.field_types import has_index
 from shared.vault.storage.migrate import POOL_BOUNDS, WITHOUT_BOUNDS
@@ -107,6 +108,7 @@ class SearchIndexes:
             if has_index(owner) and not whole.get(owner.name):
                 await _build(connection, owner, again=owner.name in whole)
         await build_order_indexes(connection, self._components.registry)
+        await build_list_indexes(connection, self._components.registry)
 
 
 async def _build(connection: Connection, owner: VaultObject, *, again: bool) -> None:

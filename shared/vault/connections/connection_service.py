@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller, SecurityProfile
     from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.connections.allowed_addresses import AllowedAddresses
     from shared.vault.records.record_service import RecordService
     from shared.vault.security.sessions import SecurityProfiles, Session, Sessions
     from shared.vault.security.sign_in_service import SignInService
@@ -49,7 +50,9 @@ class Connections:
         records: RecordService,
         security: SignInService,
         identity: Identity,
+        addresses: AllowedAddresses,
     ) -> None:
+        """Take the ``addresses`` that messages to External connections may go to."""
         self.signing = Signing(database, identity.vault_id)
         self.handshake = Handshake(
             database, components, records, self.signing, identity
@@ -58,7 +61,9 @@ class Connections:
             database, security.sessions, security.profiles
         )
         self.duplication = Duplication(database, components, records)
-        self.messages = MessageSigning(database, self.signing, identity.vault_id)
+        self.messages = MessageSigning(
+            database, self.signing, identity.vault_id, addresses
+        )
 
 
 class ConnectionSessions:

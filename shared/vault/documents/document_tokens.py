@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
-from shared.vault.access.permissions import Operation
+from shared.vault.access.permissions import Operation, in_person
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, STEADY, VERSIONS
 from shared.vault.documents import document_store as store
@@ -117,8 +117,10 @@ class DocumentTokens:
     async def create(self, caller: Caller, wanted: TokenRequest) -> list[TokenResult]:
         """Issue a token for each document, in the order of the request.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS.
+        :raises VaultFault: INSUFFICIENT_ACCESS, also in the session of a delegate or a connection.
         """
+        # A token is access to whoever bears it, and outlives the session by years.
+        in_person(caller)
 
         async def work(connection: Connection) -> list[TokenResult]:
             model, _ = self._documents.model(caller, Operation.EDIT)

@@ -55,6 +55,11 @@ class RunService:
             )
         return reading
 
+    async def is_active(self, integration: str) -> bool:
+        """Return whether an integration and its connection are active, so that what is sent will be taken."""
+        async with self._database.connection() as connection:
+            return await is_active(connection, integration)
+
     async def request(self, caller: Caller, integration: str) -> int:
         """Queue a run of an active integration, and return its job's id.
 

@@ -15,6 +15,8 @@ from shared.vault.components.strict_xml import XmlFault, parse_xml
 MAX_FILE_BYTES = 50 * 2**20
 MAX_ENTRIES = 5_000
 MAX_NAME = 300
+# Of the list of entries, for as many as are allowed with the longest names; the library makes objects of all of it.
+MAX_LIST_BYTES = 2 * 2**20
 MAX_ENTRY_BYTES = 20 * 2**20
 MAX_UNPACKED_BYTES = 100 * 2**20
 # Of an entry's size to what it takes up in the file; text seldom passes 20.
@@ -37,6 +39,7 @@ DAMAGE = (
     RuntimeError,
     ValueError,
 )
+TOO_MANY = "The archive has too many entries, or says too much of them"
 NOT_OURS = ("__MACOSX", ".DS_Store")  # what desktops leave in archives
 
 
@@ -86,6 +89,22 @@ class PackedFile:
         return b"".join(self.chunks())
 
 
+class _Archived(io.BytesIO):
+    """The bytes of an archive, whose list of entries is not read when it is too long.
+
+    How many entries there are is known by the size of the list alone, as an archive may understate their number.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return bytes as any file does.
+
+        :raises PackageFault: when more are asked for at once than the list may have, as only its reader does.
+        """
+        if size is not None and size > MAX_LIST_BYTES:
+            raise PackageFault(TOO_MANY)
+        return super().read(size)
+
+
 def unpack(data: bytes) -> dict[str, PackedFile]:
     """Return the files of an archive by their paths, still packed.
 
@@ -94,7 +113,7 @@ def unpack(data: bytes) -> dict[str, PackedFile]:
     if len(data) > MAX_FILE_BYTES:
         raise PackageFault(f"The file is larger than {MAX_FILE_BYTES} bytes")
     try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
+        archive = zipfile.ZipFile(_Archived(data))
     except DAMAGE as error:
         raise PackageFault(DAMAGED) from error
     entries = _checked(archive.infolist())

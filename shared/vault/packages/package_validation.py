@@ -15,10 +15,14 @@ from shared.vault.components.object_types import is_other_system_object
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.components.registry import Registry
 from shared.vault.components.statement import Command, Statement
-from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.components.uses import Dependency, dependencies_of
 from shared.vault.model.component_model import FieldType
-from shared.vault.packages.deployment_plan import Action, actions
+from shared.vault.packages.deployment_plan import (
+    Action,
+    actions,
+    blocks,
+    is_acted_on,
+)
 from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,
@@ -87,16 +91,18 @@ def missing(package: Package, registry: Registry) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for step in package.steps:
         for declared in _dependencies(step):
-            if _status(declared, registry, inside) is DependencyStatus.MISSING_BLOCK:
+            status = _status(step, declared, registry, inside)
+            if status is DependencyStatus.MISSING_BLOCK:
                 lines = found.setdefault(step.identity, [])
                 lines.append(_missing(declared.dependency))
     return found
 
 
 def _inside(package: Package) -> Mapping[tuple[str, str], ComponentStep]:
-    """Return the component steps of a package by the components that they bring."""
+    """Return the component steps of a package by the components that they bring; what changes one brings none."""
     steps = (step for step in package.steps if isinstance(step, ComponentStep))
-    return {step.key: step for step in steps}
+    brought = (step for step in steps if step.statement and step.statement.component)
+    return {step.key: step for step in brought}
 
 
 def _validated(
@@ -108,7 +114,7 @@ def _validated(
     dependencies = []
     errors = [step.error] if step.error else []
     for declared in _dependencies(step):
-        status = _status(declared, registry, inside)
+        status = _status(step, declared, registry, inside)
         dependencies.append((declared.dependency, status))
         if status is DependencyStatus.MISSING_BLOCK:
             errors.append(_missing(declared.dependency))
@@ -143,23 +149,13 @@ def _dependencies(step: Step) -> list[Declared]:
     if component is not None:
         for dependency in dependencies_of(component):
             # The file goes first: its writer may know that a dependency can be ignored.
-            found = Declared(dependency, blocking=_blocks(component, dependency))
+            found = Declared(dependency, blocking=blocks(component, dependency))
             declared.setdefault(dependency, found)
     return [declared[dependency] for dependency in sorted(declared)]
 
 
-def _blocks(component: Component, dependency: Dependency) -> bool:
-    """Return whether the Vault would refuse the component without this."""
-    # What a Vault keeps without acting on it may name what is not there.
-    return _is_acted_on(component.type) and _is_acted_on(dependency.type)
-
-
-def _is_acted_on(type_name: str) -> bool:
-    kind = COMPONENT_TYPES.get(type_name)
-    return kind is not None and not kind.kept
-
-
 def _status(
+    step: Step,
     declared: Declared,
     registry: Registry,
     inside: Mapping[tuple[str, str], ComponentStep],
@@ -167,11 +163,15 @@ def _status(
     dependency = declared.dependency
     if exists(registry, dependency):
         return DependencyStatus.IN_TARGET
-    step = inside.get(dependency.key)
-    component = step.statement.component if step and step.statement else None
+    bringing = inside.get(dependency.key)
+    component = (
+        bringing.statement.component if bringing and bringing.statement else None
+    )
     if component is not None and _has_part(component, dependency):
         return DependencyStatus.IN_PACKAGE
-    if declared.blocking and not _is_of_other_platforms(dependency):
+    # Components are kept without what only other platforms have; rows have nowhere to go without their object.
+    kept = isinstance(step, ComponentStep) and _is_of_other_platforms(dependency)
+    if declared.blocking and not kept:
         return DependencyStatus.MISSING_BLOCK
     return DependencyStatus.MISSING_IGNORE
 
@@ -183,7 +183,7 @@ def _is_of_other_platforms(dependency: Dependency) -> bool:
     """
     if dependency.type == ComponentKind.OBJECT:
         return is_other_system_object(dependency.name)
-    return dependency.name.endswith("__sys") and not _is_acted_on(dependency.type)
+    return dependency.name.endswith("__sys") and not is_acted_on(dependency.type)
 
 
 def _has_part(component: Component, dependency: Dependency) -> bool:

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from shared.runtime.health import Health
-from shared.runtime.logging import configure_logging
+from shared.runtime.logging import configure_logging, first_line
 from shared.runtime.metrics_route import metrics_router
 from shared.runtime.process import serve
 from shared.runtime.telemetry import measure_loop_lag, metrics
@@ -92,7 +92,7 @@ def _end_on_failure(starting: asyncio.Task[None]) -> None:
     error = starting.exception()
     if error:
         # The supervisor sees the exit, and the log why; a process that stayed would look as if it were starting.
-        log.critical("vault.failed", reason=str(error), exc_info=error)
+        log.critical("vault.failed", reason=first_line(error), exc_info=error)
         raise SystemExit(1)
 
 

@@ -53,7 +53,8 @@ class RecordProperties(StrEnum):
 class Extras:
     """The data that a caller requests besides the rows; ``rows_at_most`` bounds a page in addition to the statement.
 
-    A page that is not ``counted`` has the total only if it is known anyway, and has no next page.
+    A page that is not ``counted`` has the total only if it is known anyway, and has no next page. With ``first_hits``,
+    a search by rank has its first ``vql.RANKED`` hits only.
     """
 
     describe: bool = False
@@ -61,6 +62,7 @@ class Extras:
     facets: tuple[str, ...] = ()
     rows_at_most: int | None = None
     counted: bool = True
+    first_hits: bool = False
 
     def bounded(self, pagesize: int) -> int:
         """Return the rows of a page for which the statement has ``pagesize``."""
@@ -82,6 +84,7 @@ class QueryPage:
     size: int
     total: int
     counted: bool = True
+    more_hits: bool = False
     next_page: str | None = None
     previous_page: str | None = None
     find: str | None = None

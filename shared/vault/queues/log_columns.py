@@ -104,7 +104,9 @@ def _count(row: Mapping[str, object], name: str) -> int:
     # In Python True is an int as well.
     number = value if isinstance(value, int) and not isinstance(value, bool) else 0
     if not 0 < number <= MAX_ATTEMPTS:
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] of a delivery is not a count")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"[{name}] of a delivery is not a count"
+        )
     return number
 
 

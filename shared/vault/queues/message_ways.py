@@ -50,6 +50,12 @@ OF_RECORD = """
 SELECT message_id, queue, entered, delivered, error FROM platform.message_way
 WHERE record_id = $1 ORDER BY way DESC LIMIT $2
 """
+# Among so many ways of all queues: a queue of which nothing was sent lately has none, however many ways there are.
+OF_QUEUE = """
+SELECT message_id, queue, entered, delivered, error FROM
+    (SELECT * FROM platform.message_way ORDER BY way DESC LIMIT 1000) latest
+WHERE queue = $1 ORDER BY way DESC LIMIT $2
+"""
 # The messages of a queue that was reset went no further.
 RESET = """
 UPDATE platform.message_way SET delivered = clock_timestamp(), attempts = 0, error = 'The queue was reset'
@@ -160,6 +166,18 @@ class MessageWays:
         authorize(caller, Grant.READ_QUEUE_LOG)
         async with self._database.query_connection(caller.user_id) as connection:
             rows = await connection.fetch(OF_RECORD, record_id, limit)
+        return [SentMessage(**row) for row in rows]
+
+    async def of_queue(
+        self, caller: Caller, queue: str, limit: int
+    ) -> list[SentMessage]:
+        """Return the messages of a queue among those that this Vault has sent last.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS
+        """
+        authorize(caller, Grant.READ_QUEUE_LOG)
+        async with self._database.query_connection(caller.user_id) as connection:
+            rows = await connection.fetch(OF_QUEUE, queue, limit)
         return [SentMessage(**row) for row in rows]
 
     async def purge(self) -> None:

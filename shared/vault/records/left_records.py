@@ -17,7 +17,7 @@ from shared.vault.model.component_model import (
 )
 from shared.vault.model.field_types import quoted, table
 from shared.vault.records.deletions import references
-from shared.vault.records.row_rules import PLATFORM
+from shared.vault.records.row_rules import MODIFIED_DATE, PLATFORM
 from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.storage.database import Connection
 
-MODIFIED_DATE = "modified_date__v"
 # In the order of ids, so that two transactions never wait for each other; dates grow with every change.
 CHANGE = """
 UPDATE {table} t

@@ -15,14 +15,14 @@ from shared.vault.records import new_records as new
 from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
 from shared.vault.records.deletions import note_deletions, reach_of
-from shared.vault.records.left_records import (
-    MODIFIED_DATE,
-    date_parents,
-    leave,
-    parent_fields,
-)
+from shared.vault.records.left_records import date_parents, leave, parent_fields
 from shared.vault.records.record_statements import resolve_references
-from shared.vault.records.row_rules import CreationFollower, Follower, Preparer
+from shared.vault.records.row_rules import (
+    MODIFIED_DATE,
+    CreationFollower,
+    Follower,
+    Preparer,
+)
 from shared.vault.records.rows import (
     NORMAL,
     Accepted,
@@ -141,12 +141,14 @@ class Batch:
         if edits:
             await entries.edited(connection, self.registry, self.caller, name, edits)
 
-    async def lock(self, rows: Sequence[Row], key: Field) -> dict[object, Record]:
+    async def lock(
+        self, rows: Sequence[Row], key: Field, *columns: str
+    ) -> dict[object, Record]:
         """Lock the stored records that rows without errors name, and return them by key.
 
-        The records contain the columns that the rows are about to change, and those that rules read.
+        The records contain the columns that the rows are about to change, those that rules read, and ``columns``.
         """
-        names: set[str] = set()
+        names = set(columns)
         keys: set[object] = set()
         for row in rows:
             names.update(row.values, row.guarded)

@@ -42,6 +42,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/{version}/delegation/login": {
         "data": {"vault_id": "{vault_id}", "delegator_userid": "2"}
     },
+    "POST /api/{version}/objects/documents/tokens": {"data": {"docIds": "1"}},
     "POST /api/{version}/services/delegations": {"data": {"delegate_userid": "2"}},
     "POST /api/{version}/objects/picklists/{picklist_name}": {
         "data": {"value_1": "One"}

@@ -84,6 +84,9 @@ async def test_a_message_is_followed_from_the_outbox_to_its_delivery(
         3,
         "1 record of medical_inquiry__v",
     )
+    of_queue = await visitor.open(f"/ui/queues/{queue}")
+    assert f"Delivered {steps[2].date:%Y-%m-%d}" in of_queue.text, of_queue.text
+    assert f"/ui/messages/{message_id}" in of_queue.links.values()
     page = await visitor.open(f"/ui/messages?record={record}")
     assert "Delivered" in page.text
     (way,) = [path for path in page.links.values() if message_id in path]

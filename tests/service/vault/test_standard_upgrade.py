@@ -279,6 +279,7 @@ async def test_a_vault_from_before_copies_of_inquiries_left_out_their_answers(
     async with installation.running() as admin:
         assert await not_copied(admin) == {
             "transfer_status__v",
+            "transfer_error__v",
             "inquiry_status__v",
             "response__v",
             "response_package_link__v",

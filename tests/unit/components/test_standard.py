@@ -347,6 +347,7 @@ ANSWERS = {
     f"medical_inquiry__v.{name}"
     for name in (
         "transfer_status__v",
+        "transfer_error__v",
         "inquiry_status__v",
         "response__v",
         "response_package_link__v",

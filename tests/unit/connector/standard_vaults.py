@@ -174,7 +174,8 @@ class Pair:
         outcome = await points.transfer(unit)
         mark = points.mark_failed(unit)
         if mark is not None:
-            await mark(unit.source, tuple(outcome.failures), unit.lineage_back)
+            reasons = points.reasons_of(unit, outcome)
+            await mark(unit.source, reasons, unit.lineage_back)
         return outcome
 
 

@@ -233,7 +233,21 @@ async def test_a_connection_that_signs_nothing_gives_the_message_up(
     refusals = [VaultRefused("INVALID_DATA", "Pending") for _ in range(3)]
     outward.medical.fail_calls("sign_messages", *refusals)
     (report,) = await handle(outward, message())
-    assert "cannot be used: INVALID_DATA" in str(report["error"])
+    assert "cannot be used: INVALID_DATA: Pending" in str(report["error"])
+
+
+async def test_a_message_goes_on_when_its_address_is_allowed_again(
+    outward: Pair,
+) -> None:
+    reason = "The address of the connection is not among those that are allowed"
+    outward.medical.fail_calls(
+        "sign_messages", VaultRefused("OPERATION_NOT_ALLOWED", reason)
+    )
+    outside = Outside()
+    (report,) = await handle(outward, message(), outside=outside)
+    assert "error" not in report
+    ((_, _, posted),) = outside.posted
+    assert posted.send_attempt == 2
 
 
 async def test_many_messages_are_signed_in_parts(

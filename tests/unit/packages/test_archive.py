@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 
 import pytest
@@ -132,6 +133,36 @@ def test_bounds_on_size_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_FILE_BYTES", 5)
     with pytest.raises(PackageFault, match="larger than 5"):
         unpack(zipped({"a": b"1"}))
+
+
+def listing(entries: int, name: bytes) -> bytes:
+    """An archive that lists one empty file so many times under names of this length."""
+    one = special(name.decode())
+    at, end = one.index(b"PK\x01\x02"), one.index(b"PK\x05\x06")
+    listed = one[at:end] * entries
+    # The number of entries is a lie: readers go by the size of the list.
+    size = len(listed).to_bytes(4, "little")
+    return one[:at] + listed + one[end : end + 12] + size + one[end + 16 :]
+
+
+@pytest.mark.parametrize(
+    ("entries", "name"), [(60_000, b"a"), (7_000, b"n" * 300), (5_001, b"a")]
+)
+def test_a_list_of_too_many_entries_takes_little_memory(
+    entries: int, name: bytes
+) -> None:
+    data = listing(entries, name)
+    tracemalloc.start()
+    with pytest.raises(PackageFault, match="entries"):
+        unpack(data)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < len(data) + 8 * 2**20
+
+
+def test_the_longest_names_of_as_many_entries_as_are_allowed() -> None:
+    names = [f"{number:0300}" for number in range(archive.MAX_ENTRIES)]
+    assert list(unpack(pack(dict.fromkeys(names, b"")))) == names
 
 
 @given(st.binary(max_size=200))

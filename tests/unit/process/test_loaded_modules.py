@@ -14,7 +14,7 @@ A_VAULT = (
 )
 # Each with the libraries that it has no use for.
 LOADS = {
-    A_VAULT: {"pypdf", "zxcvbn", "local", "pytest"},
+    A_VAULT: {"pypdf", "zxcvbn", "aiohttp", "local", "pytest"},
     ("services.connector.app",): {"pypdf", "zxcvbn", "asyncpg", "lark", "local"},
     ("medcrm.cli",): {"fastapi", "starlette", "uvicorn", "asyncpg", "aio_pika"},
     ("local.__main__", "local.supervision"): {
