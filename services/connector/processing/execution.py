@@ -284,7 +284,7 @@ class UnitExecution:
         failed = self._failed_messages(outcome)
         if failed:
             await self._record(failed.values(), MessageErrorType.PROCESSING)
-        self._note_telling(outcome)
+        self._note_report(outcome)
         messages = {message.envelope.message_id for message in self._unit.messages}
         route = self._route
         await self._exceptions.resolve(
@@ -293,7 +293,7 @@ class UnitExecution:
             outcome.settled,
         )
 
-    def _note_telling(self, outcome: Outcome) -> None:
+    def _note_report(self, outcome: Outcome) -> None:
         unit = self._transferred
         if unit is None or not outcome.failures:
             return

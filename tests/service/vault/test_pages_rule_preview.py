@@ -194,7 +194,7 @@ async def test_without_the_connector_a_rule_can_still_be_edited(
     async with asked_connector(vault, monkeypatch):
         page = await part_form(visitor)
     assert page.status == 200
-    assert "no objects and fields of the other Vault now" in page.text
+    assert "Objects and fields of the other Vault cannot be listed now" in page.text
     assert offered(page, "case_request__v")
 
 

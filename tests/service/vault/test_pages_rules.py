@@ -69,7 +69,7 @@ async def test_a_rule_is_written_changed_and_refused_statement_by_statement(
     assert f"Executed: RECREATE Integrationrule.{name}." in page.text
     page = await visitor.click(await visitor.open("/ui/rules"), f"Rule of {name}")
     assert "Inactive" in page.text and "thing__v status__v = 'active__v'" in page.text
-    assert "Mend these" not in page.text
+    assert "Correct these" not in page.text
     page = await visitor.click(page, "Edit as MDL")
     text = page.form("Review").fields["mdl"]
     page = await execute(visitor, page, text.replace("text__v", "other__v"))
