@@ -123,7 +123,7 @@ async def test_an_agent_takes_a_request_gives_it_away_and_begins(
         assert f"Cancel {name}?" in page.text
 
 
-async def test_what_was_answered_before_stands_beside_a_question(
+async def test_earlier_answers_are_shown_next_to_a_question(
     api: Api, user: Api
 ) -> None:
     word = f"zyx{key()}"
