@@ -10,7 +10,7 @@ class WorkList:
     """Records that need the same thing of a person.
 
     ``condition`` and ``order`` are VQL, with ``{user_id}`` for the person's id in the condition. ``hint`` says what to
-    do with the records.
+    do with the records. A record whose ``new_since``, a date, is after the person's last visit is marked as new.
     """
 
     name: str
@@ -19,6 +19,7 @@ class WorkList:
     order: str
     columns: tuple[str, ...]
     hint: str
+    new_since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
