@@ -1,11 +1,17 @@
-"""Lists a rep's inquiries by what they need, and says which of them are worth looking at again soon."""
+"""Lists a rep's inquiries by what is to be done, leads through their form, and says which to look up again soon."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.crm_vault.inquiries import CLOSED, OBJECT, SUCCESS
-from shared.vault.assembly.work_lists import Desk, Lead, Related, WorkList
+from services.crm_vault.inquiries import CLOSED, INTEGRATION, OBJECT, SUCCESS
+from shared.vault.assembly.work_lists import (
+    Desk,
+    GuidedForm,
+    Lead,
+    Related,
+    WorkList,
+)
 
 OWN = "created_by__v = {user_id}"
 NEWEST = "modified_date__v DESC"
@@ -75,6 +81,30 @@ REP_DESK = Desk(
         ),
     ),
 )
+ADDRESS = (
+    "address_line_1__v",
+    "address_line_2__v",
+    "city__v",
+    "state_province__v",
+    "zip__v",
+)
+INQUIRY_FORM = GuidedForm(
+    goal="transfer_to_medical",
+    integration=INTEGRATION,
+    send="Submit and transfer",
+    sent="The inquiry is on its way to Medical. This page follows it.",
+    least=("account__v", "inquiry_text__v"),
+    choice="delivery_method__v",
+    belongs={
+        "email__v": ("email__v",),
+        "phone__v": ("phone_number__v",),
+        "fax__v": ("fax_number__v",),
+        "mail__v": ADDRESS,
+        "urgent_mail__v": ADDRESS,
+    },
+    heading="Delivery of the answer",
+    others="Other contact details",
+)
 # What has come of an inquiry, the answer first; or why nothing has.
 INQUIRY_LEADS = (
     Lead("transfer_error__v"),
@@ -112,7 +142,7 @@ LATER = 10
 
 
 def look_again(inquiry: Mapping[str, object]) -> int | None:
-    """Return after how many seconds an inquiry may have changed by itself; None when nothing is under way."""
+    """Return after how many seconds to look up an inquiry again; None when nothing about it is under way."""
     status = _one(inquiry.get("transfer_status__v"))
     if status == "pending__v":
         return SOON
@@ -122,4 +152,6 @@ def look_again(inquiry: Mapping[str, object]) -> int | None:
 
 def _one(value: object) -> object:
     """Return the only value of a picklist field, which the API shows as a list."""
-    return value[0] if isinstance(value, list) and value else value
+    if isinstance(value, list) and value:
+        return value[0]
+    return value

@@ -1,4 +1,4 @@
-"""Lists the Case Requests of the call centre by what they need."""
+"""Lists the Case Requests of the call centre by what is to be done."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from services.connector.points.document_rows import save_documents
 from services.connector.points.evaluation import query_all
@@ -20,6 +21,7 @@ from services.connector.rules.rows import statements
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import LINEAGE, SOURCE_MODIFIED, RowResult, text
 from shared.protocol.error_types import ErrorType
+from shared.protocol.shown_values import MAX_REASON, without_values
 from shared.runtime.retry_policies import LOST_RACE
 from shared.spark.envelope import format_moment
 
@@ -27,11 +29,7 @@ Values = Mapping[str, object]
 Rows = dict[str, Values]
 Write = Callable[[Sequence[Values]], Awaitable[list[RowResult]]]
 
-MAX_REASON = 1000
-"""Characters of an API error text that are recorded."""
 _NAMED_FIELD = re.compile(r"\[(?P<field>\w++)")
-# What is not closed goes to the end: nothing is read twice, and no value is left over.
-_SHOWN_VALUE = re.compile(r"\[(\w++)\s*+=[^\]]*+\]?+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +49,15 @@ class Origin:
     def own(self, row: Values) -> tuple[str, ...]:
         """Return the names of the fields that the integration point has set."""
         ruled = self.ruled
-        names = (name for name, value in row.items() if ruled.get(name) != value)
-        # A reference by key, or a type by name, is a path in the row; lineage is kept for the field.
-        return tuple(sorted(name.partition(".")[0] for name in names))
+        names = [name for name, value in row.items() if ruled.get(name) != value]
+        return _fields(tuple(names))
+
+
+@lru_cache(maxsize=256)
+def _fields(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the fields of names in a row, sorted; the rows of a call mostly have the same ones."""
+    # A reference by key, or a type by name, is a path in the row; lineage is kept for the field.
+    return tuple(sorted(name.partition(".")[0] for name in names))
 
 
 class CallLineage:
@@ -262,7 +266,7 @@ def _filling(
 
 
 def _source_of(rule: CompiledRule, part: CompiledField) -> str:
-    """Return where a field's value comes from, in the words of the configuration."""
+    """Return the source of a field's value (query field, lookup or default), named as in the configuration."""
     words = f"integration rule {rule.name}, field rule {part.rule}"
     if part.selection is not None:
         words += f", source field {part.selection.key}"
@@ -343,11 +347,6 @@ def _not_written_back(
 def _reasons(result: RowResult) -> str:
     reasons = (f"{e.type}: {without_values(e.message)}" for e in result.errors)
     return "; ".join(reasons)
-
-
-def without_values(message: str) -> str:
-    """Return an API error text with ``[field=value]`` cut to ``[field]``: the value may be personal."""
-    return _SHOWN_VALUE.sub(r"[\1]", message)[:MAX_REASON]
 
 
 # Transfer Status of inquiries in Vault CRM, which shows their senders whether they have arrived

@@ -24,7 +24,7 @@ class ItemErrorType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """The error by which one field of a record has no value; the text never contains a value that may be personal."""
+    """The error of one field of a record; the text never contains a value that may be personal."""
 
     rule: str
     field_rule: str
@@ -35,7 +35,7 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True)
 class ItemFailure:
-    """The failure by which one record was not transferred; the text never contains a value that may be personal."""
+    """The failure of one record's transfer; the text never contains a value that may be personal."""
 
     error_type: ItemErrorType
     message: str

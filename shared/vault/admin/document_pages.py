@@ -1,4 +1,4 @@
-"""Serves Documents: lists and searches them, creates them from files, and shows one with all that belongs to it."""
+"""Serves Documents: lists and searches them, creates them from files, and shows one with everything attached to it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _may_create(caller: Caller) -> None:
 
 
 def most_bytes(vault: Vault) -> int:
-    """Return how large the file of a document may be."""
+    """Return the largest size of a document's file in bytes."""
     return vault.settings.document_file_bytes
 
 
@@ -111,7 +111,7 @@ Creating = Annotated[Visit, Depends(visiting(most_bytes, _may_create))]
 
 @router.get("")
 async def documents(visit: Visiting, page: Page = 1) -> Response:
-    """List documents, the latest first: all, or those that the address selects by type, state or a search."""
+    """List documents, the latest first; the address may restrict them to a type, a state or a search."""
     model, _ = visit.vault.documents.model(visit.caller, Operation.READ)
     asked = visit.request.query_params
     search = asked.get("search", "")
@@ -149,7 +149,7 @@ async def documents(visit: Visiting, page: Page = 1) -> Response:
 
 @router.post("")
 async def search(visit: Visiting) -> Response:
-    """Go to the list of the documents that have all words of a search."""
+    """Redirect to the list of the documents that contain all words of a search."""
     visit.vault.documents.model(visit.caller, Operation.READ)
     return await searched(visit)
 
@@ -305,7 +305,7 @@ def _may_add_version(visit: Visit, lock: DocumentLock | None) -> bool:
 def _may_unlock(
     visit: Visit, lock: DocumentLock | None, row: Mapping[str, Any]
 ) -> bool:
-    """Return whether the caller may undo a check-out: their own, of their document, or any as an administrator."""
+    """Return whether the caller may undo a check-out: their own, one of their document, or any as an administrator."""
     if lock is None:
         return False
     owners = {str(lock.user_id), str(row["created_by__v"])}
@@ -314,7 +314,7 @@ def _may_unlock(
 
 
 async def _roles(visit: Visit, document_id: int) -> list[Holders]:
-    """Return the roles on a document; users and groups by name for those who may see them."""
+    """Return the roles on a document; with names of users and groups for callers who may see them."""
     found = await visit.vault.document_roles.all(visit.caller, document_id)
     user_ids = {each for role in found for each in role.assigned[Holder.USERS]}
     sees_users = may(visit.caller, USER, Operation.READ)
@@ -344,7 +344,7 @@ async def _roles(visit: Visit, document_id: int) -> list[Holders]:
 
 
 async def _groups(visit: Visit) -> dict[int, str]:
-    """Return the labels of the groups by their ids; none for callers who may not see groups."""
+    """Return the labels of groups by id; none for callers who may not see groups."""
     if not may(visit.caller, GROUP, Operation.READ):
         return {}
     every = await visit.vault.groups.all(visit.caller)

@@ -1,4 +1,4 @@
-"""Says of errors what people can do about them, with the names that they see on the page."""
+"""Adds to errors the advice what to do about them, with the names that people see on the page."""
 
 from __future__ import annotations
 
@@ -27,13 +27,17 @@ OTHERWISE = "Go back to the page that led here; what it showed may have changed 
 
 
 def advice_on(error: ApiError) -> str:
-    """Return what a person can do about an error that is a page of its own."""
+    """Return what a person can do about an error that is shown as a page of its own."""
     return ADVICE.get(error.type, OTHERWISE)
 
 
 def labelled(errors: Iterable[ApiError], fields: Iterable[Field]) -> list[ApiError]:
     """Return errors with the labels of fields in place of their names, which stand in brackets."""
-    labels = {f"[{each.name}]": f"[{each.label}]" for each in fields}
+    labels: dict[str, str] = {}
+    for each in fields:
+        # Some messages have the label as well, and need the name no more.
+        labels[f"{each.label} [{each.name}]"] = each.label
+        labels[f"[{each.name}]"] = f"[{each.label}]"
     return [replace(each, message=_replaced(each.message, labels)) for each in errors]
 
 

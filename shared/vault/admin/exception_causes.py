@@ -1,4 +1,4 @@
-"""Groups User Exception Messages and Items by what caused them, among those that an address asks for."""
+"""Groups User Exception Messages and Items by their causes, among those that an address selects."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ NO_ID = "-"
 
 @dataclass(slots=True)
 class Cause:
-    """What failed for one reason: the ids of its messages and items, and the latest change of one of them.
+    """A cause: the ids of the messages and items that failed for it, and the latest change of one of them.
 
-    Without a rule it is a message that failed as a whole, and has its ``queue``.
+    Without a rule it is the cause of messages that failed as a whole, and has their ``queue``.
     """
 
     wanted: Wanted
@@ -70,14 +70,17 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Causes:
-    """The causes, those with the most items first; ``left_out`` when older ones are not grouped."""
+    """The causes, those with the most items first; ``left_out`` is True when older exceptions are not grouped."""
 
     causes: list[Cause]
     left_out: bool
 
 
 async def scope(visit: Visit, wanted: Wanted, path: str = "") -> list[str]:
-    """Return the conditions of the message by its connection and integration; ``path`` leads from an item to it."""
+    """Return the conditions of the message by its connection and integration.
+
+    ``path`` is the path from an item to it.
+    """
     terms = []
     if wanted.integration:
         name = quoted(wanted.integration)
@@ -118,7 +121,7 @@ def where(terms: list[str]) -> str:
 
 
 async def message_conditions(visit: Visit, wanted: Wanted) -> list[str]:
-    """Return the conditions of the messages that an address asks for."""
+    """Return the conditions of the messages that an address selects."""
     terms = await scope(visit, wanted)
     if wanted.queue is not None:
         found = await causes_of(visit, wanted)
@@ -133,7 +136,7 @@ async def message_conditions(visit: Visit, wanted: Wanted) -> list[str]:
 
 
 async def causes_of(visit: Visit, wanted: Wanted) -> Causes:
-    """Return the causes of the items and of the messages without items that an address asks for."""
+    """Return the causes of the items, and of the messages without items, that an address selects."""
     found: dict[Wanted, Cause] = {}
     left_out = False
     reads_items = may(visit.caller, ITEM, Operation.READ)

@@ -214,7 +214,7 @@ async def _run(
     action: str,
     ids: Sequence[str],
 ) -> list[RowResult]:
-    """Run an action on each record by itself: one that is refused does not keep the others from it."""
+    """Run an action on each record separately, so that a refused record does not stop the others."""
     name = f"{OBJECT_PREFIX}.{object_name}.{action}"
     return await visit.vault.actions.run(visit.caller, object_name, ids, name, {})
 
@@ -226,7 +226,7 @@ def _done(
     results: Sequence[RowResult],
     left: int = 0,
 ) -> Response:
-    """Go back to the list with what came of an action; ``left`` records have not had it yet."""
+    """Redirect to the list with the results of an action; ``left`` is the number of records not processed yet."""
     refused = [result for result in results if result.errors]
     text = _outcome(len(results), noun, refused)
     if left:
@@ -264,7 +264,7 @@ async def one_message(
     page: Page = 1,
     settled: Page = 1,
 ) -> Response:
-    """Show a message: what went wrong, where it is mended, and its items, those that are open before the others."""
+    """Show a message: its errors, where to correct them, and its items, open ones first."""
     shown = await view(visit, OBJECT, record_id)
     items = object_of(visit, ITEM)
     origin = await origin_of(visit, shown.values)

@@ -172,7 +172,7 @@ def _failures(visit: Visit, api_name: str) -> str:
 
 
 def _under_way(runs: Sequence[Run]) -> tuple[Run, Progress] | None:
-    """Return the run that has not ended, with how it goes."""
+    """Return the run that has not ended, with its progress; None when there is none."""
     # An integration has one at a time.
     for run in runs:
         if not run.status.finished:

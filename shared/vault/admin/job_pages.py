@@ -47,7 +47,7 @@ async def jobs(
     visit: Visiting,
     page: Page = 1,
 ) -> Response:
-    """List the jobs that have not ended, and those that have, the latest first."""
+    """List the unfinished jobs, and the finished ones, the latest first."""
     service = visit.vault.jobs
     offset = (page - 1) * PAGE_SIZE
     unfinished = await service.monitors(visit.caller, EVERY, limit=MAX_ROWS, offset=0)
@@ -133,7 +133,7 @@ async def cancel(
 
 
 def _package_path(job: Job) -> str:
-    """Return the address of the page of the package that a job was about; empty for other jobs."""
+    """Return the address of the page of a job's package; empty for other jobs."""
     kinds = {IMPORT: "inbound", DEPLOY: "inbound", EXPORT: "outbound"}
     package_id = job.results.get("package_id")
     if job.job_type not in kinds or package_id is None:

@@ -1,4 +1,4 @@
-"""Serves Admin > Connections > Reference Lookups: keys of the other Vault with those of this one, and CSV uploads."""
+"""Serves Admin > Connections > Reference Lookups: source and target keys, and uploads of CSV files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def lookups(
     page: Page = 1,
     q: Search = "",
 ) -> Response:
-    """List the rows of a connection and a set, or of all, by source key; with ``q``, those that have its words."""
+    """List the lookup rows of a connection and set, or of all, by source key; with ``q``, those with its words."""
     shower = Shower(object_of(visit, OBJECT), visit.caller, visit.registry)
     asked = {CONNECTION: connection, NAME: name}
     terms = [
@@ -90,7 +90,7 @@ async def upload_form(
     visit: Visiting,
     connection: Connection = "",
 ) -> Response:
-    """Ask for the file."""
+    """Show the form that asks for the file."""
     object_of(visit, OBJECT, Operation.CREATE)
     return await _form(visit, connection, None)
 
@@ -162,7 +162,7 @@ def _outcome(
 
 
 async def _form(visit: Visit, connection: str, error: ApiError | None) -> Response:
-    """Show the form of an upload; with an error, as the answer to one that was refused."""
+    """Show the form of an upload; with an error, when the upload was refused."""
     return visit.page(
         "lookups_upload.html",
         status_of(error) if error else 200,

@@ -1,4 +1,4 @@
-"""Serves Admin > Connections > Spark Queues: their messages and latest deliveries, and what an administrator may do."""
+"""Serves Admin > Connections > Spark Queues: their messages and latest deliveries, and actions of administrators."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOOK_SECONDS = 5  # until a page of moving numbers is drawn anew
 
 @router.get("")
 async def all_queues(visit: Visiting) -> Response:
-    """List the queues with what waits on them, how fast it moves, and who takes it."""
+    """List the queues with their waiting messages, rates and consumers."""
     queues = await visit.vault.queues.list(visit.caller)
     traffic = await visit.vault.traffic.look(visit.caller)
     return visit.page(
@@ -47,7 +47,7 @@ async def confirm_reset(
     visit: Visiting,
     queue_name: str,
 ) -> Response:
-    """Ask whether to delete the messages."""
+    """Ask for confirmation before deleting the messages."""
     # Asked for here as well: who may not reset the queue should not be asked whether to.
     authorize(visit.caller, Grant.MANAGE_QUEUES)
     return await _page(visit, queue_name, "queue_reset.html")
@@ -89,7 +89,7 @@ async def enable_delivery(
     visit: Visiting,
     queue_name: str,
 ) -> Response:
-    """Let messages leave the outbound queue again."""
+    """Enable the delivery of the outbound queue."""
     await visit.vault.queues.enable_delivery(visit.caller, queue_name)
     return visit.go(_path(queue_name), "Delivery is enabled.")
 
@@ -99,7 +99,7 @@ async def disable_delivery(
     visit: Visiting,
     queue_name: str,
 ) -> Response:
-    """Keep messages in the outbound queue."""
+    """Disable the delivery of the outbound queue; its messages stay in it."""
     await visit.vault.queues.disable_delivery(visit.caller, queue_name)
     return visit.go(_path(queue_name), "Delivery is disabled.")
 

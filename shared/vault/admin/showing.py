@@ -1,4 +1,4 @@
-"""Shows values as pages need them: labels instead of names, moments in UTC, references as links."""
+"""Formats values for pages: labels instead of names, moments in UTC, references as links."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Named:
 class Shown:
     """One value with its label.
 
-    ``mark`` is the name behind a state or status, by which it is coloured; ``moment`` a date and time as it is stored.
+    ``mark`` is the name of a state or status, from which its colour follows; ``moment`` is a date and time as stored.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Shown:
 
 
 def is_web_address(text: str) -> bool:
-    """Return whether a text is the address of a page, and nothing else: a browser runs nothing that it names."""
+    """Return whether a text is nothing but a web address, which is safe as a link."""
     begins = text.startswith(("https://", "http://"))
     return begins and text.isascii() and not any(map(str.isspace, text))
 
@@ -104,7 +104,7 @@ def _readable(field: Field, caller: Caller, registry: Registry) -> bool:
 
 
 class Shower:
-    """Shows the values of one object's records to one caller."""
+    """Formats the values of one object's records for one caller."""
 
     def __init__(self, target: VaultObject, caller: Caller, registry: Registry) -> None:
         self.target = target
@@ -161,7 +161,7 @@ class Shower:
                 assert_never(field.type)
 
     def _user(self, field: Field, user_id: str) -> Shown:
-        """Return a user by id, with a link for those who may read users."""
+        """Return a user by id; with a link for callers who may read users."""
         known = may(self._caller, USER, Operation.READ)
         link = record_path(USER, user_id) if known else ""
         name = self.people.get(user_id, f"User {user_id}")
@@ -218,7 +218,7 @@ async def people(visit: Visit, target: VaultObject) -> Mapping[str, str]:
 
 
 async def colleagues(visit: Visit) -> list[tuple[int, str]]:
-    """Return ids and names of active users to one who shares the work of this Vault's desk with them; else none."""
+    """Return ids and names of active users, for callers who share this Vault's work with them; else none."""
     desk = visit.vault.definition.desk
     if desk is None or not may(visit.caller, desk.object, Operation.EDIT):
         return []
@@ -242,7 +242,7 @@ async def user_names(visit: Visit, ids: Iterable[int]) -> dict[int, str]:
 
 
 async def named(visit: Visit, object_name: str) -> dict[str, Named]:
-    """Return up to a hundred records of an object by their API names; none when the caller may not read them."""
+    """Return up to a hundred records of an object by API name; none when the caller may not read them."""
     if not may(visit.caller, object_name, Operation.READ):
         return {}
     key = KEYS[object_name]

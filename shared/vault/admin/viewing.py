@@ -47,14 +47,14 @@ class Action:
 
     @property
     def asks(self) -> bool:
-        """Return whether the page asks before it runs: what it ends is not begun again by itself."""
+        """Return whether the page asks for confirmation first: what the action ends does not restart by itself."""
         name = self.name.rpartition(".")[2]
         return name.startswith(ENDING)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """One record.
+    """The content of one record's page.
 
     ``leading`` are the values at its head, ``children`` labels and addresses of lists of the records that refer to it.
     """
@@ -87,7 +87,7 @@ class RecordView:
 
     @property
     def remaining(self) -> list[Shown]:
-        """Return the details that have a value and do not lead the page."""
+        """Return the details that have a value and are not at the head of the page."""
         leading = {each.name for each in self.leading}
         return [each for each in self.details if each.text and each.name not in leading]
 
@@ -195,7 +195,7 @@ async def _actions(
 
 
 async def _participants(visit: Visit, workflow: str) -> list[Participants]:
-    """Return the controls of a workflow that its initiator has to fill; none without a workflow."""
+    """Return the controls of a workflow for which its initiator chooses participants; none without a workflow."""
     definition = visit.vault.workflows.definition(workflow) if workflow else None
     if definition is None:
         return []
@@ -209,7 +209,7 @@ def _children(
     target: VaultObject,
     record_id: str,
 ) -> list[tuple[str, str]]:
-    """Return labels and addresses of lists of records that refer to this one, as far as the caller may read them."""
+    """Return labels and addresses of lists of the records that refer to this one, if the caller may read them."""
     listed = []
     inbound = list(visit.registry.inbound(target.name).values())
     references = Counter(name for name, _ in inbound)

@@ -15,6 +15,7 @@ from shared.vault.components.object_types import (
     RAW_STORES,
     REDEFINABLE_FIELDS,
     stored_type,
+    without_named_values,
 )
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.model.component_model import (
@@ -179,7 +180,7 @@ def _field(
 
 
 def _default_length(field_type: FieldType) -> int | None:
-    """Return how many characters a field takes that declares no ``max_length``; None where length means nothing."""
+    """Return the default of ``max_length`` of a field type; None for types without a length."""
     match field_type:
         case FieldType.STRING:
             return DEFAULT_STRING_LENGTH
@@ -219,7 +220,7 @@ def _scale(component: Component) -> int:
 
 
 def _redefined(field: Field, component: Component) -> Field:
-    """Return a platform field with the attributes that the object declares anew."""
+    """Return a platform field with the attributes that the object redefines."""
     # What the Vault itself sets can be neither required of callers nor written by them.
     system_managed = component.flag("system_managed_name")
     required = component.flag("required", field.required)
@@ -242,9 +243,13 @@ def _redefined(field: Field, component: Component) -> Field:
 
 
 def _value_format(component: Component) -> str:
+    declared = component.text("value_format")
+    own = without_named_values(declared)
+    if own != declared:
+        # Text between values that are not there says nothing: the number is the name.
+        own = own[own.index("{") : own.index("}") + 1]
     # The digits of the number are written as # or as 0.
-    declared = component.text("value_format").replace("#", "0")
-    return declared or _DEFAULT_VALUE_FORMAT
+    return own.replace("#", "0") or _DEFAULT_VALUE_FORMAT
 
 
 def build_object_type(component: Component) -> ObjectType:
@@ -314,7 +319,7 @@ def _label_key(entry: PicklistEntry) -> str:
 
 
 def build_profiles(components: Iterable[Component]) -> Picklist:
-    """Return the profiles that users may have: those of every Vault, then the ``Securityprofile`` components."""
+    """Return the profiles for users: those of every Vault, then the ``Securityprofile`` components."""
     supplied = platform.SECURITY_PROFILES
     entries = dict(supplied.entries)
     for component in components:

@@ -1,4 +1,4 @@
-"""Checks that the attributes of one component agree with each other, beyond what each may be alone."""
+"""Checks that the attributes of one component, each valid by itself, agree with each other."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from shared.vault.components.object_types import (
     OBJECT_PARENT,
     PLATFORM_TYPE_ALIASES,
     stored_type,
+    without_named_values,
 )
 from shared.vault.components.platform import (
     DEFAULT_STATUS,
@@ -65,7 +66,7 @@ _TYPED_ATTRIBUTES = (
 
 
 def _attributes_of(field_type: FieldType) -> tuple[str, ...]:
-    """Return the attributes that fields of a type may have beyond those of all fields."""
+    """Return the attributes of fields of a type, beyond those of all fields."""
     match field_type:
         case FieldType.STRING:
             return _STRING
@@ -205,7 +206,8 @@ def _check_naming(field: Component, path: str) -> None:
     if names_records and field.name != "name__v":
         message = "system_managed_name and value_format are only for name__v."
         raise ComponentError(f"{path}: {message}")
-    if value_format and not _VALUE_FORMAT.fullmatch(value_format):
+    own = without_named_values(value_format)
+    if value_format and not _VALUE_FORMAT.fullmatch(own):
         message = "value_format needs one number in braces, such as CR-{000000}."
         raise ComponentError(f"{path}: {message}")
 

@@ -1,4 +1,4 @@
-"""Checks document components on their own, and builds them into the model of a Vault's documents."""
+"""Checks document components, and builds the model of a Vault's documents from them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ from shared.vault.model.component_model import (
 )
 
 __all__ = [
+    "COMPUTED",
     "DOCUMENT_ID",
     "RELATIONSHIPS",
     "STEADY",
@@ -61,7 +62,8 @@ URL_LENGTH = 1500
 _MAX_LEVELS = 3  # type, subtype, classification
 _SEGMENT = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*__(?:v|c|sys)")
 
-# Formula and Lookup are computed from other fields: documents do not store them.
+# Documents do not store these, which are computed; exports write what the fields have that they read.
+COMPUTED = frozenset({"Formula", "Lookup"})
 _STORED_AS: Mapping[str, FieldType] = {
     "Boolean": FieldType.BOOLEAN,
     "Component": FieldType.STRING,
@@ -79,7 +81,7 @@ _TAKEN_BY: Mapping[str, frozenset[str]] = {
     "min_value": frozenset({"Number"}),
     "max_value": frozenset({"Number"}),
     "picklist": frozenset({"Picklist"}),
-    "multi_value": frozenset({"Picklist", "ObjectReference", "Lookup", "Formula"}),
+    "multi_value": frozenset({"Picklist", "ObjectReference"}),
     "object": frozenset({"ObjectReference"}),
     "relationship_outbound_name": frozenset({"ObjectReference"}),
     "relationship_inbound_name": frozenset({"ObjectReference"}),
@@ -106,7 +108,7 @@ _RESERVED = frozenset(
 
 
 def build_documents(components: Iterable[Component]) -> DocumentModel:
-    """Return the model of the documents that these components, each valid on its own, describe.
+    """Return the model of documents from these components, each of which is valid by itself.
 
     :raises ComponentError: BROKEN_REFERENCE for a document type without the one above it, or without its lifecycle.
     """
@@ -269,7 +271,7 @@ def check_docfield(component: Component) -> None:
     kind = component.text("type")
     path = component.full_name
     # A Vault exports the fields that every document has as well: they are here already.
-    if component.name in _RESERVED:
+    if component.name in _RESERVED or kind in COMPUTED:
         return
     for attribute, types in _TAKEN_BY.items():
         value = component.first(attribute)
@@ -283,7 +285,7 @@ def check_docfield(component: Component) -> None:
 
 
 def check_doclifecycle(component: Component) -> None:
-    """Check that the states which a document lifecycle names are its own, and its entry actions those of documents.
+    """Check that a document lifecycle refers to its own states only, and to entry actions of documents.
 
     :raises ComponentError: INVALID_ATTRIBUTE or BROKEN_REFERENCE.
     """

@@ -16,6 +16,7 @@ from shared.vault.components.permission_changes import (
     check_permissions,
     refuse_supplied,
 )
+from shared.vault.components.platform import BASE_TYPE
 from shared.vault.components.registry import Key, Registry
 from shared.vault.components.renaming import (
     renamed_component,
@@ -50,8 +51,8 @@ class Renaming:
 class Step:
     """One step of a statement.
 
-    ``changes`` are the components by their keys before; None for one that is gone. A component that was renamed has
-    another key after.
+    ``changes`` are the components by their keys before the step; None for a dropped one. A renamed component has
+    another key afterwards.
     """
 
     before: Registry
@@ -77,13 +78,13 @@ def steps(
     statement: Statement,
     registry: Registry,
 ) -> list[Step]:
-    """Return the steps of a statement, in order; none where its condition does not hold.
+    """Return the steps of a statement, in order; none if its condition is not met.
 
-    Inside ALTER each RENAME is a step, so that data follow the name before anything else is done with it.
+    Each RENAME inside ALTER is a step, so that stored data is renamed before the next change.
 
     :raises ComponentError: if it cannot be carried out.
     """
-    exists = statement.key in registry.components
+    exists = _existing(statement, registry) is not None
     if not statement.condition.holds(exists=exists):
         return []
     refuse_supplied(statement.key)
@@ -105,7 +106,7 @@ def _check_change(
     key: Key,
     component: Component | None,
 ) -> None:
-    """Check what a registry does not check of itself, because it depends on what was before."""
+    """Check what a registry cannot check by itself, because it depends on the previous state."""
     kind = kind_of(key[0])
     match kind:
         case ComponentKind.INTEGRATION_RULE:
@@ -134,7 +135,7 @@ def _check_change(
 
 
 def _parts(statement: Statement) -> Iterator[Statement]:
-    """Yield the statement in parts: each RENAME inside ALTER alone, and what stands between together."""
+    """Yield the statement in parts: each RENAME inside ALTER by itself, and the changes in between together."""
     pending: list[Change] = []
     for change in statement.changes:
         if not isinstance(change, RenameChild):
@@ -148,8 +149,27 @@ def _parts(statement: Statement) -> Iterator[Statement]:
         yield replace(statement, changes=tuple(pending))
 
 
+def _existing(statement: Statement, registry: Registry) -> Component | None:
+    """Return the component that a statement is about; every object has a base type to be altered."""
+    component = registry.components.get(statement.key)
+    if component is None and statement.command is Command.ALTER:
+        return _base_type(statement, registry)
+    return component
+
+
+def _base_type(statement: Statement, registry: Registry) -> Component | None:
+    """Return the base type of an object that no statement has declared, as a component."""
+    owner_name, _, type_name = statement.name.rpartition(".")
+    owner = registry.objects.get(owner_name)
+    named = (statement.type, type_name) == (ComponentKind.OBJECT_TYPE, BASE_TYPE)
+    if owner is None or not named:
+        return None
+    label = f"Base {owner.label}"
+    return Component(statement.type, statement.name, {"label": (label,)})
+
+
 def _step(statement: Statement, registry: Registry) -> Step:
-    existing = registry.components.get(statement.key)
+    existing = _existing(statement, registry)
     if statement.command is Command.RENAME:
         return _rename(statement, existing, registry)
     if existing is not None and len(statement.changes) == 1:
@@ -238,7 +258,7 @@ def _with_new_name(
     owner: Component,
     registry: Registry,
 ) -> Iterator[Component]:
-    """Return the components that refer to a renamed sub-component by its name; nothing refers to other kinds."""
+    """Return the components that refer to a renamed sub-component by name; only some types can be referred to."""
     kinds = (owner.type, change.type)
     if kinds == (ComponentKind.OBJECT, PartKind.FIELD):
         return renamed_field(

@@ -1,4 +1,4 @@
-"""Says which attributes of a component are kept as they were written, and have no effect in this Vault."""
+"""Finds the attributes of a component that are stored as written, and have no effect in this Vault."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
-from shared.vault.components.object_types import is_other_system_object
+from shared.vault.components.document_model import COMPUTED
+from shared.vault.components.object_types import is_other_system_object, named_values
 from shared.vault.components.specification import ComponentType
 from shared.vault.components.types import COMPONENT_TYPES
 
@@ -14,10 +15,10 @@ MAX_SHOWN = 20  # attributes that one warning names; an export may have one in e
 
 
 def kept_warnings(component: Component) -> list[str]:
-    """Return a warning that names the attributes that the component's type does not know; none without such.
+    """Return a warning that lists the attributes unknown to the component's type; none without such.
 
-    Vaults with other features export attributes for them: they are no reason to refuse all the rest. A name that is
-    only misspelt is told by the same warning.
+    Vaults with other features export attributes for them, which is no reason to refuse the component. The warning also
+    shows misspelt names.
     """
     kind = COMPONENT_TYPES.get(component.type)
     if kind is None:
@@ -25,7 +26,9 @@ def kept_warnings(component: Component) -> list[str]:
     found = [
         *_unknown(component, kind, ""),
         *_single(component),
+        *_computed(component),
         *_other_objects(component),
+        *_names(component),
     ]
     if not found:
         return []
@@ -38,15 +41,31 @@ def kept_warnings(component: Component) -> list[str]:
 
 
 def _single(component: Component) -> Iterator[str]:
-    """Yield what makes a document refer to several records, which it cannot here."""
+    """Yield attributes that let a document refer to several records, which is not supported here."""
     of_documents = component.type == ComponentKind.DOCUMENT_FIELD
     refers = of_documents and component.text("type") == "ObjectReference"
     if refers and component.flag("multi_value"):
         yield "multi_value"
 
 
+def _computed(component: Component) -> Iterator[str]:
+    """Yield the type of a document field whose values other Vaults compute from other fields."""
+    kind = component.text("type")
+    if component.type == ComponentKind.DOCUMENT_FIELD and kind in COMPUTED:
+        yield f"type {kind}"
+
+
+def _names(component: Component) -> Iterator[str]:
+    """Yield the values of fields that the names of records have in other Vaults; here the number alone names them."""
+    if component.type != ComponentKind.OBJECT:
+        return
+    for field in component.children_of(PartKind.FIELD):
+        for value in named_values(field.text("value_format")):
+            yield f"Field {field.name} value_format {value}"
+
+
 def _other_objects(component: Component) -> Iterator[str]:
-    """Yield the references of fields to objects that only the platform of other Vaults has."""
+    """Yield references of fields to objects that exist only on the platform of other Vaults."""
     if component.type != ComponentKind.OBJECT:
         return
     for field in component.children_of(PartKind.FIELD):

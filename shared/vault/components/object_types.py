@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from shared.vault.components.component_kinds import ComponentKind, PartKind
@@ -55,6 +56,9 @@ STORED_AS = {
     "URL": FieldType.STRING,
     "Link": FieldType.STRING,
 }
+
+# The value of a field, or of a record that it refers to, in the format of names.
+_NAMED_VALUE = re.compile(r"\{[a-z]\w*(?:\.\w+)*\}")
 
 # Field types that records do not store: such a field is kept with its object, and has no values.
 UNHELD_FIELD_TYPES = (
@@ -276,23 +280,33 @@ PLATFORM_TYPE_ALIASES: Mapping[str, str] = {
 }
 
 
+def named_values(value_format: str) -> list[str]:
+    """Return what the format of names has of other fields, such as ``{country__cr.name__v}``."""
+    return _NAMED_VALUE.findall(value_format)
+
+
+def without_named_values(value_format: str) -> str:
+    """Return the format of names without what it has of other fields."""
+    return _NAMED_VALUE.sub("", value_format)
+
+
 def is_unheld_object(name: str | None) -> bool:
-    """Return whether a reference to this is not stored: no configured object, or one of other Vaults alone."""
+    """Return whether references to this object are not stored: it is not configured here, or of other Vaults only."""
     if name is None:
         return False
     return name in UNCONFIGURED or is_other_system_object(name)
 
 
 def is_other_system_object(name: str) -> bool:
-    """Return whether an object of this name belongs to the platform of other Vaults, for a feature that is not here."""
+    """Return whether an object of this name belongs to a feature of other Vaults' platform that is missing here."""
     return name.endswith("__sys") and name not in SYSTEM_OBJECTS
 
 
 def stored_type(field: Component) -> FieldType | None:
     """Return the field type under which records store a declared field; None when they do not store it.
 
-    What is computed or looked up from other fields has no values of its own, and neither have references to what is
-    not an object's record here. Such fields are kept with their object, and read back with it.
+    Fields that are computed or looked up from other fields have no stored values, nor have references to objects
+    without records here. Such fields are stored with their object's definition, and returned with it.
     """
     declared = field.text("type")
     if declared in UNHELD_FIELD_TYPES or field.text("formula") or field.flag("rollup"):

@@ -1,13 +1,17 @@
-"""Plans what is done for the steps of a package: in which stages, and in which order within one."""
+"""Plans the actions for the steps of a package: in which stages, and in which order within one."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
+from shared.vault.components.component_tree import Component
 from shared.vault.components.ordering import in_order
 from shared.vault.components.statement import Command, Statement
+from shared.vault.components.types import COMPONENT_TYPES
+from shared.vault.components.uses import Dependency, dependencies_of
 from shared.vault.packages.package_model import ComponentStep, DataStep, Step
 
 WHOLE = (Command.CREATE, Command.RECREATE)
@@ -15,7 +19,7 @@ WHOLE = (Command.CREATE, Command.RECREATE)
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do for a step: a statement, or a data step's rows. ``last`` when the step is done with it."""
+    """One action for a step: a statement, or a data step's rows; ``last`` when it completes the step."""
 
     step: Step
     statement: Statement | None = None
@@ -25,34 +29,86 @@ class Action:
 def actions(
     steps: Sequence[Step], present: Collection[tuple[str, str]]
 ) -> list[Action]:
-    """Return what to do, in order; a component whose references come later in the package is begun without them.
+    """Return the actions in order.
 
-    Only steps without an ``error`` are planned. ``present`` are the components that the Vault has.
+    A component whose references come later in the package is first created without them.
+
+    What a component cannot be made without, and the package creates behind a change of another, comes before that
+    change. Only steps without an ``error`` are planned. ``present`` are the components that the Vault has.
     """
     known = set(present)
     planned: list[Action] = []
     # Components created one after the other may be reordered; what stands between them may depend on their order.
     run: list[ComponentStep] = []
-    for step in steps:
-        if step.error:
+    left = deque(step for step in steps if not step.error)
+    while left:
+        step = left.popleft()
+        component_step = step if isinstance(step, ComponentStep) else None
+        whole = component_step if component_step and _is_whole(component_step) else None
+        if whole and all(other.key != whole.key for other in run):
+            run.append(whole)
             continue
-        if isinstance(step, ComponentStep) and _is_whole(step):
-            if any(other.key == step.key for other in run):
-                planned += _ordered(run, known)
-                run = []
-            run.append(step)
-            continue
+        if component_step:
+            ahead = _needed_ahead(run, left, known)
+            run += ahead
+            left = deque(other for other in left if other not in ahead)
         planned += _ordered(run, known)
-        run = []
-        statement = None if isinstance(step, DataStep) else step.statement
-        planned.append(Action(step, statement))
+        run = [whole] if whole else []
+        if not whole:
+            statement = component_step.statement if component_step else None
+            planned.append(Action(step, statement))
     planned += _ordered(run, known)
     return planned
 
 
+def blocks(component: Component, dependency: Dependency) -> bool:
+    """Return whether the Vault would refuse the component without this."""
+    # What a Vault keeps without acting on it may name what is not there.
+    return is_acted_on(component.type) and is_acted_on(dependency.type)
+
+
+def is_acted_on(type_name: str) -> bool:
+    """Return whether components of this type have an effect here, rather than being kept as written."""
+    kind = COMPONENT_TYPES.get(type_name)
+    return kind is not None and not kind.kept
+
+
 def _is_whole(step: ComponentStep) -> bool:
-    """Return whether a step has its component whole, and so can be reordered."""
+    """Return whether a step defines its component completely, and so can be reordered."""
     return step.statement is not None and step.statement.command in WHOLE
+
+
+def _needed_ahead(
+    run: Sequence[ComponentStep],
+    following: Iterable[Step],
+    known: Collection[tuple[str, str]],
+) -> list[ComponentStep]:
+    """Return which of the steps that follow, up to the next data, create what a run of steps cannot do without."""
+    creating: dict[tuple[str, str], ComponentStep] = {}
+    for step in takewhile(lambda each: isinstance(each, ComponentStep), following):
+        if isinstance(step, ComponentStep) and _is_whole(step):
+            creating.setdefault(step.key, step)
+    there = {*known, *(step.key for step in run)}
+    needed: list[ComponentStep] = []
+    waiting = deque(run)
+    while waiting:
+        for key in _blocking(waiting.popleft()):
+            creator = creating.get(key)
+            if creator is not None and key not in there:
+                there.add(key)
+                needed.append(creator)
+                waiting.append(creator)
+    return needed
+
+
+def _blocking(step: ComponentStep) -> Iterator[tuple[str, str]]:
+    """Yield the components without which the Vault would refuse the one of a step."""
+    component = step.statement.component if step.statement else None
+    if component is None:
+        return
+    for dependency in dependencies_of(component):
+        if blocks(component, dependency):
+            yield dependency.key
 
 
 def _ordered(
@@ -82,7 +138,7 @@ def _ordered(
 
 
 def stages(steps: Sequence[Step]) -> list[Sequence[Step]]:
-    """Return the steps in groups: components that follow one another are one group, and so is each data step alone."""
+    """Return the steps in groups: consecutive components are one group, and each data step is one."""
     grouped: list[list[Step]] = []
     for step in steps:
         begins = isinstance(step, DataStep) or not grouped

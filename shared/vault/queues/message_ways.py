@@ -1,4 +1,4 @@
-"""Keeps when each message entered its queue, was sent and delivered, and finds the steps of one message."""
+"""Stores when each message was queued, sent and delivered, and finds the steps of one message."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class WayStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepTaken:
-    """One step of a message: when, at which queue, and what there is to say of it."""
+    """One step of a message: its time, its queue, and its description."""
 
     step: WayStep
     date: datetime
@@ -91,7 +91,7 @@ class StepTaken:
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Self:
-        """Read a step from the JSON of another Vault; one of a later version's kind is as good as logged."""
+        """Read a step from the JSON of another Vault; a step of an unknown, later kind is read as logged."""
         known = {each.value: each for each in WayStep}
         return cls(
             known.get(row["step"], WayStep.LOGGED),
@@ -105,7 +105,7 @@ class StepTaken:
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """A message that a record was in: its id, its queue, and what became of it."""
+    """A message about a record: its id, its queue, and its result."""
 
     message_id: str
     queue: str
@@ -117,7 +117,7 @@ class SentMessage:
 async def note_delivered(
     connection: Connection, queue: str, deliveries: Sequence[Delivery]
 ) -> None:
-    """Store what connectors report of messages of a queue."""
+    """Store connectors' reports on messages of a queue."""
     await connection.execute(
         DELIVERED,
         queue,
@@ -128,12 +128,12 @@ async def note_delivered(
 
 
 async def note_reset(connection: Connection, queue: str) -> None:
-    """Store that the messages of a queue that were under way were deleted."""
+    """Store that the undelivered messages of a queue were deleted."""
     await connection.execute(RESET, queue)
 
 
 class MessageWays:
-    """Finds the ways of messages in this Vault."""
+    """Finds the steps of messages in this Vault."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -159,7 +159,7 @@ class MessageWays:
     async def of_record(
         self, caller: Caller, record_id: str, limit: int
     ) -> list[SentMessage]:
-        """Return the latest messages that were sent about a record alone, or about it first.
+        """Return the latest messages that were sent about a record only, or about it first.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
@@ -181,7 +181,7 @@ class MessageWays:
         return [SentMessage(**row) for row in rows]
 
     async def purge(self) -> None:
-        """Delete the ways of messages that were sent 30 days ago."""
+        """Delete the steps of messages that were sent 30 days ago."""
         async with self._database.connection() as connection:
             await connection.execute(EXPIRE, KEPT)
 

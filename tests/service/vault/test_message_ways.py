@@ -1,4 +1,4 @@
-"""The way of a message in the Vault that sends it, and the picture of the traffic: what is kept, what pages show."""
+"""The steps of a message in the sending Vault, and the traffic: stored data, and pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents on pages: created from a file, found, moved on, checked out, given to people, and downloaded."""
+"""Documents on pages: created from a file, found, moved to states, checked out, assigned to roles, downloaded."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ async def visitor(api: Api) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def connector(api: Api) -> AsyncIterator[ExceptionRecords]:
-    """What a connector writes exceptions with."""
+    """A connector's writer of exceptions."""
     async with VaultClient(api.url, USERNAMES["integration"], PASSWORD) as client:
         yield ExceptionRecords(client)
 

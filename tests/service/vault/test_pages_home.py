@@ -1,4 +1,4 @@
-"""The page that a person lands on: what it says to whom, and where it leads."""
+"""The home page: its content by user, and its links."""
 
 from __future__ import annotations
 

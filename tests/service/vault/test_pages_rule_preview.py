@@ -1,4 +1,4 @@
-"""Integration rules with what they make of a record: lists of both Vaults' fields, checks while typing, dry runs."""
+"""Integration rules with previews: lists of both Vaults' fields, checks while typing, dry runs."""
 
 from __future__ import annotations
 

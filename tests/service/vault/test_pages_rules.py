@@ -173,7 +173,7 @@ async def test_a_user_action_is_added_to_a_lifecycle(visitor: Browser) -> None:
 
 
 async def a_rule(visitor: Browser, *, locked: bool = False) -> str:
-    """A rule with a Field Rule of the Vault's and one of one's own."""
+    """A rule with a delivered Field Rule and a custom one."""
     name = api_name()
     script = RULE.format(name=name)
     if locked:

@@ -1,4 +1,4 @@
-"""Attributes of other Vaults: taken in every type, kept, returned as written, and told of where they have no effect."""
+"""Attributes of other Vaults: accepted in every type, stored, returned, with a warning where they have no effect."""
 
 from __future__ import annotations
 
@@ -166,6 +166,70 @@ def test_what_vaults_export_is_taken(text: str) -> None:
             assert again == component
 
 
+# The format of names as other Vaults write it, the one by which records are named here, and what it goes without.
+NAMED = [
+    ("BELL-{####}", "BELL-{0000}", []),
+    ("{ringer__c}-{###}", "{000}", ["{ringer__c}"]),
+    (
+        "{tower__cr.name__v} / {ringer__c}: {00000} bells",
+        "{00000}",
+        ["{tower__cr.name__v}", "{ringer__c}"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("written", "effective", "told"), NAMED)
+def test_names_go_without_the_values_of_fields(
+    written: str, effective: str, told: list[str]
+) -> None:
+    text = f"ALTER Object bell__c (MODIFY Field name__v (system_managed_name(true), value_format('{written}')));"
+    registry = run(text, run(BASE))
+    assert registry.objects["bell__c"].fields["name__v"].value_format == effective
+    component = registry.components["Object", "bell__c"]
+    assert f"value_format('{written}')" in render(component)
+    warnings = " ".join(kept_warnings(component))
+    assert [value for value in told if value not in warnings] == []
+    assert bool(warnings) is bool(told)
+
+
+@pytest.mark.parametrize("written", ["{ringer__c}", "{}-{000}", "{0}{0}", "{a b}{0}"])
+def test_a_format_of_names_needs_one_number(written: str) -> None:
+    text = f"ALTER Object bell__c (MODIFY Field name__v (system_managed_name(true), value_format('{written}')));"
+    with pytest.raises(ComponentError, match="value_format"):
+        run(text, run(BASE))
+
+
+# What a field that is computed from others has in exports beside its type: the attributes of what it reads.
+READ_FROM = [
+    "object('bell__c'), multi_value(true), relationship_outbound_name('bells__cr')",
+    "picklist('tones__c'), multi_value(true)",
+    "max_length(80)",
+    "min_value(0), max_value(9), scale(2)",
+]
+
+
+@pytest.mark.parametrize("attributes", READ_FROM)
+@pytest.mark.parametrize("kind", ["Lookup", "Formula"])
+def test_a_computed_document_field_repeats_what_it_reads(
+    kind: str, attributes: str
+) -> None:
+    text = f"RECREATE Docfield hall__c (label('Hall'), type('{kind}'), {attributes});"
+    registry = run(text, run(BASE))
+    component = registry.components["Docfield", "hall__c"]
+    (warning,) = kept_warnings(component)
+    assert f"type {kind}" in warning
+    assert run(render(component), registry).components[component.key] == component
+
+
+@pytest.mark.parametrize("attributes", READ_FROM)
+def test_a_stored_document_field_has_the_attributes_of_its_type(
+    attributes: str,
+) -> None:
+    text = f"RECREATE Docfield hall__c (label('Hall'), type('Date'), {attributes});"
+    with pytest.raises(ComponentError, match="belongs to the types"):
+        run(text, run(BASE))
+
+
 # Fields as other Vaults declare them, and the reference that the Vault makes of each; None where it stores none.
 DECLARED = [
     ("type('Object'), object('bell__c')", RelationshipType.REFERENCE),
@@ -237,6 +301,19 @@ def test_the_base_type_of_an_object_without_types_is_kept() -> None:
     assert typed.types_of("drum__c")["base__v"].label == "Base Drum"
     with pytest.raises(ComponentError, match="does not allow types"):
         run(base.replace("base__v", "loud__c"), run(TYPELESS))
+
+
+@pytest.mark.parametrize("typed", ["true", "false"])
+def test_the_base_type_that_an_object_has_by_itself_is_altered(typed: str) -> None:
+    owner = run(TYPELESS.replace("allow_types(false)", f"allow_types({typed})"))
+    changed = run("ALTER Objecttype drum__c.base__v (active(false));", owner)
+    base = changed.components["Objecttype", "drum__c.base__v"]
+    assert (base.text("label"), base.flag("active", True)) == ("Base Drum", False)
+    types = changed.types_of("drum__c")
+    assert [each.active for each in types.values()] == [False] * (typed == "true")
+    for name in ("drum__c.loud__c", "harp__c.base__v"):
+        with pytest.raises(ComponentError, match="does not exist"):
+            run(f"ALTER Objecttype {name} (active(false));", owner)
 
 
 # The longest that other Vaults take, in characters.

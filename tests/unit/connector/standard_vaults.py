@@ -40,7 +40,7 @@ MEDICAL, CRM = _standard(services.medical_vault), _standard(services.crm_vault)
 
 @cache
 def registry(standard: Path, more: str = "") -> Registry:
-    """The components of a Vault, with further MDL behind its own."""
+    """The components of a Vault, with further MDL."""
     if more:
         return run(more, registry(standard))
     built = Registry.build()

@@ -1,4 +1,4 @@
-"""Packages tried on components: what blocks a step, and the order in which steps are carried out."""
+"""Packages tried on components: the reasons that block a step, and the order of the steps."""
 
 from __future__ import annotations
 
@@ -245,6 +245,91 @@ def test_a_circle_across_steps_is_planned_in_three_statements() -> None:
         ("egg__c", "RECREATE", True),
     ]
     assert tried(Registry.build(), *parts).blocked == 0
+
+
+CHANGE = "ALTER Object thing__c ( label_plural('Things') );"
+FARM = """CREATE Object farm__c ( label('Farm'), prefix('ZFM'), Field soil__c ( type('Picklist'), label('Soil'),
+  picklist('Picklist.soil__c') ) );"""
+SOIL = (
+    "CREATE Picklist soil__c ( label('Soil'), Picklistentry clay__c (value('Clay')) );"
+)
+YARD = """CREATE Object yard__c ( label('Yard'), prefix('ZYD'), Field farm__c ( type('Object'), label('Farm'),
+  object('Object.farm__c') ) );"""
+BARN = """CREATE Object barn__c ( label('Barn'), prefix('ZBN'),
+  available_lifecycles('Objectlifecycle.barn_lifecycle__c') );"""
+BARN_LIFECYCLE = """CREATE Objectlifecycle barn_lifecycle__c ( label('Barn'),
+  starting_state('Objectlifecyclestate.open_state__c'), Objectlifecyclestate open_state__c ( label('Open') ) );"""
+HARVEST = "CREATE Picklist harvest__c ( label('Harvest') );"
+
+
+@pytest.mark.parametrize(
+    ("steps", "order"),
+    [
+        pytest.param(
+            [FARM, CHANGE, SOIL],
+            ["soil__c", "farm__c", "thing__c"],
+            id="values",
+        ),
+        pytest.param(
+            [BARN, CHANGE, BARN_LIFECYCLE],
+            ["barn_lifecycle__c", "barn__c", "thing__c"],
+            id="lifecycle",
+        ),
+        pytest.param(
+            [YARD, CHANGE, HARVEST, SOIL, FARM],
+            ["soil__c", "farm__c", "yard__c", "thing__c", "harvest__c"],
+            id="what it needs in turn",
+        ),
+    ],
+)
+def test_what_a_component_needs_comes_before_a_change_of_another(
+    registry: Registry, steps: list[str], order: list[str]
+) -> None:
+    parts = [
+        component_files(10 * number, ".".join(mdl.split()[1:3]), mdl)
+        for number, mdl in enumerate(steps, 1)
+    ]
+    validation = tried(registry, *parts)
+    assert [step.errors for step in validation.steps] == [[]] * len(steps)
+    package = read_package(vpk(*parts))
+    planned = actions(package.steps, registry.components.keys())
+    assert [each.statement.name for each in planned if each.statement] == order
+
+
+def test_nothing_comes_before_data_that_the_package_has_in_front_of_it(
+    registry: Registry,
+) -> None:
+    parts = (
+        component_files(10, "Object.farm__c", FARM),
+        data_files(20, "thing__c", "Create", "name__v\nA\n"),
+        component_files(30, "Picklist.soil__c", SOIL),
+    )
+    assert tried(registry, *parts).steps[0].errors
+
+
+@pytest.mark.parametrize("name", ["crate__c", "almanac__sys"])
+def test_rows_are_blocked_by_the_lack_of_their_object(
+    registry: Registry, name: str
+) -> None:
+    rows = data_files(10, name, "Create", "name__v\nA\n")
+    (step,) = tried(registry, rows).steps
+    assert step.errors == [f"Object {name} is missing"]
+    assert [status for _, status in step.dependencies] == ["Missing - Block"]
+
+
+def test_what_a_package_creates_and_changes_is_in_it(registry: Registry) -> None:
+    typed = FARM.replace("label('Farm')", "label('Farm'), allow_types(true)")
+    kind = "CREATE Objecttype farm__c.dairy__c ( label('Dairy') );"
+    change = "ALTER Object farm__c ( default_obj_type('Objecttype.dairy__c') );"
+    base = "ALTER Objecttype farm__c.base__v ( active(false) );"
+    parts = [
+        component_files(10 * number, ".".join(mdl.split()[1:3]), mdl)
+        for number, mdl in enumerate((SOIL, typed, kind, change, base), 1)
+    ]
+    validation = tried(registry, *parts)
+    assert [step.errors for step in validation.steps] == [[]] * len(parts)
+    (owner, status) = validation.steps[2].dependencies[0]
+    assert (owner.name, status) == ("farm__c", "In Package")
 
 
 BUTTON = "RECREATE Objectaction thing__c.push__c ( label('Push'), action('Recordaction.push__c') );"
