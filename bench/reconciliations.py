@@ -47,7 +47,7 @@ async def measured_reconciliation(
 async def measured_slowdown(
     medical: VaultClient, transfer: Callable[[], Awaitable[float]]
 ) -> dict[str, Any]:
-    """Return seconds of transfers alone and beside a reconciliation, by turns; ``transfer`` makes one and times it.
+    """Return seconds of transfers without and during a reconciliation, in turns; ``transfer`` makes one and times it.
 
     :raises BenchFailed: a reconciliation has ended before the transfers beside it, which then say nothing.
     """

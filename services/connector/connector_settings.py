@@ -14,9 +14,9 @@ from shared.runtime.settings import RuntimeSettings
 
 
 class VaultAccess(BaseModel):
-    """One Vault: its address, the integration user, and its virtual host, if it is at this connector's broker.
+    """One Vault: address, integration user, and virtual host if its queues are at this connector's broker.
 
-    The connector does not wait for an ``optional`` one, which joins when it answers for the first time.
+    The connector starts without an ``optional`` Vault, which joins when it answers for the first time.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -35,7 +35,7 @@ class ConnectorSettings(RuntimeSettings):
     * ``vaults``: a JSON list of Vaults.
     * ``concurrency``: how many work units are transferred at once.
     * ``max_batch``: how many messages are gathered into work units together.
-    * ``ca_file``: authorities that are trusted beside the system's, for receivers of External connections.
+    * ``ca_file``: certificate authorities to trust besides the system's, for receivers of External connections.
     * ``public_url``: the address at which Vaults elsewhere reach this connector; without one it takes no messages by
       HTTPS.
     """

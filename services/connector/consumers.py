@@ -1,4 +1,4 @@
-"""Keeps the consumers of one Vault's queues in step with the queues that the Vault says it has."""
+"""Keeps the consumers of one Vault's queues in step with the list of queues that the Vault returns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ConsumedQueue:
-    """A Spark queue to consume; of a ``sequential`` one, one message at a time."""
+    """A Spark queue to consume; a ``sequential`` one is consumed one message at a time."""
 
     name: str
     direction: Direction
@@ -41,7 +41,7 @@ class QueueConsumers:
         interval: float,
         grace: float,
     ) -> None:
-        """Set how often the Vault is asked for its queues, and how long a stop may take; both in seconds."""
+        """Set how often the Vault is asked for its queues, and the time limit of a stop; both in seconds."""
         self._vault = vault
         self._build = build
         self._patience = patience
@@ -51,7 +51,7 @@ class QueueConsumers:
         self._known = False
 
     async def run(self) -> None:
-        """Keep the consumers in step until cancelled; those that run then are stopped by ``stop``."""
+        """Keep the consumers in step until cancelled; call ``stop`` for those that still run then."""
         name = self._vault.name
         while True:
             wanted = await self._patience.wait_for(f"queues of {name}", self._wanted)
@@ -89,7 +89,7 @@ class QueueConsumers:
         )
 
     async def stop(self) -> None:
-        """Stop all consumers at once, their handlers finished or their deliveries returned."""
+        """Stop all consumers at once; their handlers finish, or their deliveries return to the queue."""
         running = self._running.values()
         consumers = [consumer for each in running for consumer in each]
         self._running = {}
@@ -98,7 +98,7 @@ class QueueConsumers:
                 group.create_task(consumer.stop(self._grace))
 
     async def check(self) -> str | None:
-        """Return why messages of this Vault cannot arrive yet, or no longer; None when they can."""
+        """Return why messages of this Vault cannot arrive at present; None when they can."""
         if not self._known:
             return f"the queues of {self._vault.name} are not known yet"
         waiting = [
@@ -106,7 +106,9 @@ class QueueConsumers:
             for queue, running in self._running.items()
             if not all(consumer.is_subscribed for consumer in running)
         ]
-        return f"not subscribed to {', '.join(waiting)}" if waiting else None
+        if waiting:
+            return f"not subscribed to {', '.join(waiting)}"
+        return None
 
     async def _holders(self, queue: ConsumedQueue) -> tuple[str, ...]:
         """Return the broker's queues that may have messages of a Spark queue."""

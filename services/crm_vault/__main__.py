@@ -1,4 +1,4 @@
-"""Starts a Vault CRM: ``python -m services.crm_vault``; with ``migrate`` it migrates the database and ends."""
+"""Starts a Vault CRM: ``python -m services.crm_vault``; with ``migrate`` it only migrates the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def definition() -> VaultDefinition:
-    """Load the definition, which a process that only begins others does not need."""
+    """Load the definition; a process that only starts others does not need it."""
     from services.crm_vault.definition import CRM_VAULT  # noqa: PLC0415
 
     return CRM_VAULT

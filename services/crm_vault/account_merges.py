@@ -1,4 +1,4 @@
-"""Records merges of accounts, and tells the Medical Vault of them."""
+"""Records merges of accounts, and queues messages about them to the Medical Vault."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TARGET_POINT = "account_inbound__v"
 async def note_account_merge(merge: RecordMerge) -> None:
     """Create the record of a merge, and queue a message about it, in the transaction of the merge.
 
-    The duplicate is gone: its Global ID, by which the Medical Vault knows it, is kept in the record alone.
+    The duplicate is deleted: its Global ID, by which the Medical Vault refers to it, is stored only in this record.
 
     :raises VaultFault: when the record is refused, or its message does not enter the queue.
     """

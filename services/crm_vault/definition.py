@@ -11,7 +11,13 @@ from services.crm_vault.inquiries import (
     fail_transfer,
     transfer_to_medical,
 )
-from services.crm_vault.rep_desk import INQUIRY_LEADS, REP_DESK, look_again
+from services.crm_vault.rep_desk import (
+    INQUIRY_FORM,
+    INQUIRY_LEADS,
+    RELATED,
+    REP_DESK,
+    look_again,
+)
 from shared.vault.assembly.vault_definition import VaultDefinition
 from shared.vault.records.guarded_records import GuardedRecords
 
@@ -31,6 +37,8 @@ CRM_VAULT = VaultDefinition(
     },
     desk=REP_DESK,
     leads={OBJECT: INQUIRY_LEADS},
+    guided={OBJECT: INQUIRY_FORM},
+    related=RELATED,
     look_again={OBJECT: look_again},
     delivery_handlers={"fail_transfer__v": fail_transfer},
     merge_handlers={"account__v": account_merges.note_account_merge},

@@ -23,14 +23,17 @@ OBJECT = "medical_inquiry__v"
 INTEGRATION = "medical_inquiry_details__v"
 QUEUE = "crm_to_medical_outbound_queue__v"
 TARGET_POINT = "medical_inquiry_details_inbound__v"
+STATUS = "transfer_status__v"
+REASON = "transfer_error__v"
 SUCCESS = "success__v"
 CLOSED = "closed__v"
 
 TRANSFERRED = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = '{SUCCESS}'"  # noqa: S608
 STATES = f"SELECT id, state__v FROM records.{OBJECT} WHERE id = ANY($1::text[])"  # noqa: S608
 STILL_PENDING = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = 'pending__v'"  # noqa: S608
-PENDING = {"transfer_status__v": "pending__v"}
-FAILED = {"transfer_status__v": "failed__v"}
+PENDING = {STATUS: "pending__v"}
+NOT_DELIVERED = "It could not be brought to Medical. Transfer it again; if it fails again, ask an administrator."
+FAILED = {STATUS: "failed__v"}
 
 
 async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
@@ -68,7 +71,7 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
 
 
 async def _incomplete(context: ActionContext) -> Mapping[str, ApiError]:
-    """Return the inquiries that no longer meet the entry criteria of the state that they are in, with their errors."""
+    """Return the inquiries that no longer meet the entry criteria of their state, with their errors."""
     # An inquiry may have been emptied since it was submitted, or was created in its state by record migration.
     rows = await context.connection.fetch(STATES, list(context.ids))
     by_state: dict[str, list[str]] = {}
@@ -96,15 +99,21 @@ async def fail_transfer(event: DeliveryEvent) -> None:
     # Those still Pending only: another message of an inquiry may have arrived since.
     pending = await event.connection.fetch(STILL_PENDING, list(message.items))
     ids = [row["id"] for row in pending]
+    # A version of the object that was changed here may lack the field for the reason.
+    reason = {REASON: NOT_DELIVERED} if REASON in target.fields else {}
+    changes = {**FAILED, **reason}
     await event.records.change_in(
-        event.connection, event.caller, target, ids, {}, FAILED
+        event.connection, event.caller, target, ids, {}, changes
     )
 
 
 class TransferredInquiry:
-    """Keeps an inquiry at Success from changing except by the connection's own user, and its Closed Date in step."""
+    """Protects an inquiry at Pending or Success from changes by others than the connection's user.
 
-    columns = ("transfer_status__v", "closed_date__v")
+    It also clears the Closed Date of one that is reopened, and the reason of a failure when Transfer Status changes.
+    """
+
+    columns = (STATUS, "closed_date__v", REASON)
 
     def before_update(
         self,
@@ -112,15 +121,17 @@ class TransferredInquiry:
         stored: Record,
         changes: dict[str, object],
     ) -> ApiError | None:
-        """Return why a change to a transferred inquiry is refused, None when it is not.
+        """Return why a change to an inquiry under way or transferred is refused, None when it is not.
 
-        It empties the Closed Date of an inquiry that is opened again.
+        It empties the Closed Date of an inquiry that is reopened.
         """
         # A field rule leaves a field alone that the Case Request has no value for.
         status = changes.get("inquiry_status__v", CLOSED)
         if status != CLOSED and stored["closed_date__v"] is not None:
             changes.setdefault("closed_date__v", None)
-        return self._locked(caller, stored)
+        if STATUS in changes and stored.get(REASON) is not None:
+            changes.setdefault(REASON, None)
+        return self._locked(caller, stored) or self._under_way(caller, stored, changes)
 
     def before_delete(
         self,
@@ -131,9 +142,22 @@ class TransferredInquiry:
         return self._locked(caller, stored)
 
     @staticmethod
+    def _under_way(
+        caller: Caller, stored: Record, changes: Mapping[str, object]
+    ) -> ApiError | None:
+        # Medical may have read it already: a later change would be locked by Success and never arrive.
+        if stored[STATUS] != PENDING[STATUS] or writes_for_connection(caller):
+            return None
+        # The transfer fails, or begins anew.
+        if STATUS in changes and changes.keys() <= {STATUS, REASON}:
+            return None
+        message = "The inquiry is being transferred to Medical; it can be changed when that has failed"
+        return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
+
+    @staticmethod
     def _locked(caller: Caller, stored: Record) -> ApiError | None:
         # The answers of Medical arrive as the connection's user.
-        if stored["transfer_status__v"] != SUCCESS or writes_for_connection(caller):
+        if stored[STATUS] != SUCCESS or writes_for_connection(caller):
             return None
         message = "The inquiry has been transferred to Medical and is locked"
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)

@@ -1,11 +1,17 @@
-"""Lists a rep's inquiries by what they need, and says which of them are worth looking at again soon."""
+"""Lists a rep's inquiries by what is to be done, leads through their form, and says which to look up again soon."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.crm_vault.inquiries import CLOSED, OBJECT, SUCCESS
-from shared.vault.assembly.work_lists import Desk, Lead, WorkList
+from services.crm_vault.inquiries import CLOSED, INTEGRATION, OBJECT, SUCCESS
+from shared.vault.assembly.work_lists import (
+    Desk,
+    GuidedForm,
+    Lead,
+    Related,
+    WorkList,
+)
 
 OWN = "created_by__v = {user_id}"
 NEWEST = "modified_date__v DESC"
@@ -22,11 +28,11 @@ REP_DESK = Desk(
     "New inquiry",
     (
         "name__v",
-        "state__v",
-        "transfer_status__v",
-        "inquiry_status__v",
+        "inquiry_text__v",
         "account__v",
         "product__v",
+        "transfer_status__v",
+        "inquiry_status__v",
         "modified_date__v",
     ),
     (
@@ -35,9 +41,9 @@ REP_DESK = Desk(
             "Failed",
             f"{OWN} AND transfer_status__v = 'failed__v'",
             NEWEST,
-            COLUMNS,
-            "These did not reach Medical. Open one, check what you entered, and transfer it again. If it fails again,"
-            " ask an administrator, who sees the reason under User Exception Messages.",
+            ("name__v", "inquiry_text__v", "account__v", "transfer_error__v"),
+            "These did not reach Medical. Open one, correct what is wrong, and transfer it again. Administrators find"
+            " them under User Exception Messages.",
         ),
         WorkList(
             "drafts",
@@ -73,21 +79,68 @@ REP_DESK = Desk(
         ),
     ),
 )
-# What has come of an inquiry, the answer first.
+ADDRESS = (
+    "address_line_1__v",
+    "address_line_2__v",
+    "city__v",
+    "state_province__v",
+    "zip__v",
+)
+INQUIRY_FORM = GuidedForm(
+    goal="transfer_to_medical",
+    integration=INTEGRATION,
+    send="Submit and transfer",
+    sent="The inquiry is on its way to Medical. This page follows it.",
+    least=("account__v", "inquiry_text__v"),
+    choice="delivery_method__v",
+    belongs={
+        "email__v": ("email__v",),
+        "phone__v": ("phone_number__v",),
+        "fax__v": ("fax_number__v",),
+        "mail__v": ADDRESS,
+        "urgent_mail__v": ADDRESS,
+    },
+    heading="Delivery of the answer",
+    others="Other contact details",
+)
+# What has come of an inquiry, the answer first; or why nothing has.
 INQUIRY_LEADS = (
+    Lead("transfer_error__v"),
     Lead("response__v"),
     Lead("response_package_link__v"),
     Lead("inquiry_status__v"),
     Lead("transfer_status__v"),
     Lead("closed_date__v"),
 )
+# What a rep opens an account for.
+RELATED = {
+    "account__v": (
+        Related(
+            OBJECT,
+            "account__v",
+            (
+                "name__v",
+                "inquiry_text__v",
+                "product__v",
+                "transfer_status__v",
+                "inquiry_status__v",
+                "modified_date__v",
+            ),
+        ),
+        Related(
+            "address__v",
+            "account__v",
+            ("name__v", "city_cda__v", "state_province__v", "country__v"),
+        ),
+    ),
+}
 
 SOON = 1
 LATER = 10
 
 
 def look_again(inquiry: Mapping[str, object]) -> int | None:
-    """Return after how many seconds an inquiry may have changed by itself; None when nothing is under way."""
+    """Return after how many seconds to look up an inquiry again; None when nothing about it is under way."""
     status = _one(inquiry.get("transfer_status__v"))
     if status == "pending__v":
         return SOON
@@ -97,4 +150,6 @@ def look_again(inquiry: Mapping[str, object]) -> int | None:
 
 def _one(value: object) -> object:
     """Return the only value of a picklist field, which the API shows as a list."""
-    return value[0] if isinstance(value, list) and value else value
+    if isinstance(value, list) and value:
+        return value[0]
+    return value

@@ -1,4 +1,4 @@
-"""Starts a Medical Vault: ``python -m services.medical_vault``; with ``migrate`` it migrates the database and ends."""
+"""Starts a Medical Vault: ``python -m services.medical_vault``; with ``migrate`` it only migrates the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def definition() -> VaultDefinition:
-    """Load the definition, which a process that only begins others does not need."""
+    """Load the definition; a process that only starts others does not need it."""
     from services.medical_vault.definition import MEDICAL_VAULT  # noqa: PLC0415
 
     return MEDICAL_VAULT

@@ -1,8 +1,8 @@
-"""Lists the Case Requests of the call centre by what they need."""
+"""Lists the Case Requests of the call centre by what is to be done."""
 
 from __future__ import annotations
 
-from shared.vault.assembly.work_lists import Answered, Desk, Lead, WorkList
+from shared.vault.assembly.work_lists import Answered, Desk, Lead, Related, WorkList
 
 OLDEST = "created_date__v ASC"
 COLUMNS = ("name__v", "question__v", "product__v", "created_date__v")
@@ -13,9 +13,9 @@ AGENT_DESK = Desk(
     "New Case Request",
     (
         "name__v",
-        "state__v",
-        "case__v",
+        "question__v",
         "product__v",
+        "state__v",
         "delivery_method__v",
         "assigned_to__v",
         "created_date__v",
@@ -89,3 +89,34 @@ ANSWERED = Answered(
     date="closed_date__v",
     same="product__v",
 )
+
+# A Case is known by what was asked in it, a person by their Cases.
+RELATED = {
+    "case__v": (
+        Related(
+            "case_request__v",
+            "case__v",
+            (
+                "name__v",
+                "question__v",
+                "product__v",
+                "state__v",
+                "assigned_to__v",
+                "created_date__v",
+            ),
+        ),
+    ),
+    "person__sys": (
+        Related(
+            "case__v",
+            "case_contact__v",
+            (
+                "name__v",
+                "priority__v",
+                "country__v",
+                "origination_channel__v",
+                "created_date__v",
+            ),
+        ),
+    ),
+}

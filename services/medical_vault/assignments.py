@@ -1,4 +1,4 @@
-"""Says whose a Case Request is: an agent takes it, gives it to another one, or begins with one that is nobody's."""
+"""Assigns Case Requests: an agent takes one, passes it to another agent, or starts work on one without an agent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNASSIGNED = (
 
 
 async def assign(context: ActionContext) -> Mapping[str, ApiError]:
-    """Do nothing more: the prompt of the action has set who the request is assigned to."""
+    """Do nothing further: the action's prompt has set the agent."""
     del context
     return {}
 
@@ -33,7 +33,7 @@ async def assign_to_me(context: ActionContext) -> Mapping[str, ApiError]:
 
 
 async def assign_if_nobodys(context: ActionContext) -> Mapping[str, ApiError]:
-    """Assign those of the requests to the caller that are nobody's: whoever begins with one has it."""
+    """Assign to the caller those requests that have no agent: who starts work on a request gets it."""
     caller = context.caller
     # A connection, or the Vault itself, works on no request.
     if caller.connection_id is not None or caller.user_id == SYSTEM.user_id:

@@ -60,7 +60,10 @@ ORDER BY created_date__v, id
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """The Source Data that ties Links to Case Contacts, written in the transaction of a merge by the Vault itself."""
+    """The Source Data that connects Links with Case Contacts.
+
+    The Vault itself writes it in the transaction of a merge.
+    """
 
     connection: Connection
     caller: Caller
@@ -68,7 +71,7 @@ class Ties:
     records: RecordChanges
 
     async def lead_to(self, contact: str, links: Sequence[str]) -> None:
-        """Let these Links lead to a Case Contact; Source Data is made for a Link that has none.
+        """Make Source Data lead from these Links to a Case Contact, and create it for Links without any.
 
         :raises VaultFault: when a write is refused.
         """
@@ -116,10 +119,10 @@ class Ties:
 
 
 async def merge_case_contacts(context: ActionContext) -> Mapping[str, ApiError]:
-    """Leave one Case Contact for the two accounts of each merge, with both Links; it belongs to the main account.
+    """Merge the Case Contacts of the two accounts of each merge: one remains, with both Links, for the main account.
 
-    It is the entry action of a recorded merge, and may be run again. Where neither account has a contact nothing
-    happens: the connector reads the merge when one of them comes.
+    It is the entry action of a recorded merge, and may be repeated. Where neither account has a contact nothing
+    happens: the connector reads the merge when the first of the accounts is transferred.
     """
     errors: dict[str, ApiError] = {}
     for pair in await context.connection.fetch(PAIRS, list(context.ids)):
@@ -132,7 +135,7 @@ async def merge_case_contacts(context: ActionContext) -> Mapping[str, ApiError]:
 
 
 async def _settle(context: ActionContext, duplicate: str, main: str) -> None:
-    """Leave one Case Contact for two Links, of which at least one has one.
+    """Leave one Case Contact for two Links, of which at least one has a Case Contact.
 
     :raises VaultFault: when a write is refused.
     """
@@ -160,7 +163,7 @@ async def _settle(context: ActionContext, duplicate: str, main: str) -> None:
 
 
 async def keep_links(merge: RecordMerge) -> None:
-    """Let the Link of a merged Case Contact lead to the main one, which then belongs to one account if it has several.
+    """Make the Link of a merged Case Contact lead to the main one, which then belongs to one account if it has several.
 
     :raises VaultFault: when a write is refused.
     """

@@ -1,4 +1,4 @@
-"""Returns what agents did with Case Requests to the Vault CRM that a request came from."""
+"""Sends the agents' results of Case Requests back to the Vault CRM that each request came from."""
 
 from __future__ import annotations
 

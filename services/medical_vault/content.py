@@ -1,4 +1,4 @@
-"""Publishes documents to each Vault CRM that takes them, when they come into a state that CRM should know of."""
+"""Sends documents to each Vault CRM that takes them, when they enter a state that CRM has to know of."""
 
 from __future__ import annotations
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from services.medical_vault import assignments, case_contact_merges
-from services.medical_vault.agent_desk import AGENT_DESK, ANSWERED, REQUEST_LEADS
+from services.medical_vault.agent_desk import (
+    AGENT_DESK,
+    ANSWERED,
+    RELATED,
+    REQUEST_LEADS,
+)
 from services.medical_vault.case_requests import OBJECT as REQUEST
 from services.medical_vault.case_requests import return_to_crm
 from services.medical_vault.content import publish_to_crm
@@ -23,6 +28,7 @@ MEDICAL_VAULT = VaultDefinition(
     first_objects=("case_request__v", "case__v", "person__sys"),
     desk=AGENT_DESK,
     leads={AGENT_DESK.object: REQUEST_LEADS},
+    related=RELATED,
     answered=ANSWERED,
     actions={
         "assign": assignments.assign,

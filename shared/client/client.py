@@ -23,6 +23,7 @@ from shared.client.services import ServiceCalls
 from shared.client.transport import (
     API,
     MAX_ROWS,
+    MAX_SESSION_ID_LENGTH,
     Request,
     Session,
     SignIn,
@@ -103,7 +104,7 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         await self._sign_in.session()
 
     async def session_id(self) -> str:
-        """Return the id of the session, to send along to another process that asks this Vault in the user's name."""
+        """Return the id of the session, to pass to another process that calls this Vault with the user's rights."""
         session = await self._sign_in.session()
         return session.id
 
@@ -122,12 +123,12 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         return _user(answer)
 
     async def user_of(self, session_id: str) -> Row:
-        """Return the user of a session of this Vault, which another process has sent along.
+        """Return the user of a session of this Vault that another process has passed on.
 
         :raises VaultRefused: INVALID_SESSION_ID when it is no session of this Vault.
         """
-        # It goes into a header, and comes from a stranger.
-        if not (session_id.isascii() and session_id.isprintable()):
+        # It goes into a header, and comes from a stranger: what cannot be one costs the Vault no call.
+        if not _may_be_session(session_id):
             raise VaultRefused(
                 ErrorType.INVALID_SESSION_ID, "Invalid or expired session ID"
             )
@@ -135,10 +136,10 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         return _user(answer)
 
     def for_session(self, session_id: str) -> Self:
-        """Return a client of this Vault in a session of it that another process has sent along.
+        """Return a client of this Vault that uses a session passed on by another process.
 
-        It shares this client's network connections, and ends with it. When the session is over, or none of this
-        Vault, calls raise VaultRefused: INVALID_SESSION_ID.
+        It shares this client's network connections, and is closed with it. When the session has expired, or is none of
+        this Vault, calls raise VaultRefused: INVALID_SESSION_ID.
         """
 
         async def ask() -> Row:
@@ -325,6 +326,14 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         if self._sign_in.current is None:
             raise RuntimeError("not signed in yet")
         return self._sign_in.current
+
+
+def _may_be_session(text: str) -> bool:
+    """Return whether a text may be a session id, alone or after ``Bearer``: one word of visible ASCII."""
+    scheme, _, rest = text.partition(" ")
+    word = rest.strip() if scheme.lower() == "bearer" else text
+    is_visible = word.isascii() and word.isprintable() and " " not in word
+    return is_visible and 0 < len(word) <= MAX_SESSION_ID_LENGTH
 
 
 def _user(answer: Row) -> Row:

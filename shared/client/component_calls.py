@@ -1,4 +1,4 @@
-"""Makes the calls about what a Vault is configured with: metadata, components and MDL."""
+"""Makes the calls about the configuration of a Vault: metadata, components and MDL."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Makes the calls of queries: bounds pages, rows, bytes and time, and tells which refusals may pass.
+"""Makes the calls of queries: bounds pages, rows, bytes and time, and says which refusals may pass.
 
-It also asks for the revision of the configuration, by which what was read of it before is known to be current.
+It also asks for the revision of the configuration, which shows whether what was read before is still current.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ class QueryCalls(SignedInCalls):
     """Calls that run VQL in one Vault."""
 
     async def revision_since(self, moment: datetime) -> Revision | None:
-        """Return the revision of the configuration at ``moment`` or later; None of a Vault that tells none.
+        """Return the revision of the configuration at ``moment`` or later; None of a Vault that has no revisions.
 
-        Calls that began since then have told it already, whatever they were about; else one more is made.
+        A call begun since that moment has returned it already; else one more call is made.
         """
         seen = self._transport.seen
         known = seen.at(moment)

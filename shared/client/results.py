@@ -43,7 +43,7 @@ _STATUSES = (*_DONE, "FAILURE", "EXCEPTION")
 
 @dataclass(frozen=True, slots=True)
 class ApiError:
-    """One error of an answer; ``type`` is contractual, ``message`` is for people."""
+    """One error of an answer; ``type`` is stable for programs, ``message`` is for people."""
 
     type: str
     message: str
@@ -51,9 +51,9 @@ class ApiError:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """The result of one row of a bulk call. A row that changed nothing is ``ok``.
+    """The result of one row of a bulk call; a row that changed nothing is ``ok`` too.
 
-    ``event`` is ``created__sys`` or ``updated__sys`` where the Vault says so. ``newer`` is the stored source state
+    ``event`` is ``created__sys`` or ``updated__sys`` where the Vault returns it. ``newer`` is the stored source state
     of a row that was skipped because it may be of an older one.
     """
 
@@ -66,9 +66,9 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A Vault's clock: its time, and the moment from which on all changes are dated that it commits later.
+    """A Vault's clock: its time, and a moment before which it will date no change that is still to be committed.
 
-    ``complete_until`` is None when the Vault cannot tell.
+    ``complete_until`` is None when the Vault cannot determine it.
     """
 
     date_time: str
@@ -77,7 +77,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a query; ``total`` counts the rows of all pages, ``describe`` is there if the query asked for it."""
+    """One page of a query.
+
+    ``total`` counts the rows of all pages, ``describe`` is None unless the query asked for it.
+    """
 
     rows: list[Row]
     total: int
@@ -153,7 +156,7 @@ def rows_of(value: object, name: str) -> list[Row]:
 
 
 def text_of(value: object, name: str) -> str:
-    """Return the value ``name`` of an answer as a text that is not empty.
+    """Return the non-empty text called ``name`` of an answer.
 
     :raises UnexpectedAnswer: it is none.
     """
@@ -234,7 +237,9 @@ def text(row: Json, name: str) -> str:
     value = row.get(name)
     if isinstance(value, list):
         value = value[0] if value else None
-    return "" if value is None else str(value)
+    if value is None:
+        return ""
+    return str(value)
 
 
 # Bodies of answers
@@ -284,7 +289,7 @@ def read_envelope(answer: Answer) -> Row:
 
 
 def read_text(answer: Answer) -> str:
-    """Return an answer that is plain text; an envelope in its place is an error's.
+    """Return an answer that is plain text; an envelope in its place is the answer of an error.
 
     :raises VaultUnavailable: it is none of the API.
     :raises VaultRefused: with the first error of a FAILURE or EXCEPTION.
@@ -308,7 +313,7 @@ ANY_MOMENT = datetime.min.replace(tzinfo=UTC)
 
 
 class Revision(NamedTuple):
-    """What a Vault's configuration and its reference lookups are known by; equal texts mean that nothing changed."""
+    """The revision of a Vault's configuration, and that of its reference lookups; equal texts mean no change."""
 
     configuration: str
     lookups: str
@@ -316,17 +321,17 @@ class Revision(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A revision that is not older than the configuration was at the moment ``since``."""
+    """A revision that is at least as new as the configuration at the moment ``since``."""
 
     revision: Revision
     since: datetime
 
 
 class SeenRevision:
-    """The revision of one Vault's configuration, as the call or message that began last has told it.
+    """The latest known revision of one Vault's configuration, from the answers of calls and the headers of messages.
 
-    ``count`` is the number of answers and messages that have told one. ``silent`` says that an answer to the question
-    told none: the Vault is one that counts no changes.
+    ``count`` is the number of answers and messages with a revision. ``silent`` is True after an answer without one:
+    that Vault does not count its changes.
     """
 
     def __init__(self) -> None:
@@ -335,7 +340,7 @@ class SeenRevision:
         self._seen: _Seen | None = None
 
     def note(self, told: str | None, began: datetime) -> None:
-        """Note what an answer has told whose call began at ``began``, or a message that was queued then."""
+        """Note the revision in the answer of a call that began at ``began``, or in a message queued at that moment."""
         revision = read_revision(told)
         if revision is None:
             return
@@ -352,7 +357,7 @@ class SeenRevision:
             self._seen = None
 
     def at(self, moment: datetime) -> Revision | None:
-        """Return the revision at ``moment`` or later; None when nothing is known of it."""
+        """Return the revision at ``moment`` or later; None when none so late is known."""
         seen = self._seen
         known = seen is not None and seen.since >= moment
         return seen.revision if seen is not None and known else None

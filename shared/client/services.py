@@ -1,4 +1,4 @@
-"""Makes the calls about what moves between Vaults: lineage, queues, runs of integrations, connections."""
+"""Makes the calls about traffic between Vaults: lineage, queues, runs of integrations, connections."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ class ServiceCalls(SignedInCalls):
         return rows_of(answer.get("data"), "data")
 
     async def message_writes(self, message_id: str) -> list[Row]:
-        """Return the first writes of a message in this Vault, as its lineage has them."""
+        """Return the first writes of a message in this Vault, from its lineage."""
         path = f"{API}/services/lineage/messages/{path_part(message_id)}"
         answer = await self._call(Request("message_writes", "GET", path))
         return rows_of(answer.get("data"), "data")
 
     async def set_delivery(self, name: str, enabled: bool) -> None:
-        """Have the messages of an outbound queue delivered, or kept in the queue."""
+        """Enable or disable the delivery of an outbound queue's messages; while disabled they stay in the queue."""
         action = "enable_delivery" if enabled else "disable_delivery"
         path = f"{API}/services/queues/{path_part(name)}/actions/{action}"
         request = Request(action, "PUT", path)
@@ -112,7 +112,7 @@ class ServiceCalls(SignedInCalls):
     # Runs of integrations
 
     async def clock(self) -> Clock:
-        """Return the Vault's time, and until when its changes are complete, where it can tell."""
+        """Return the Vault's time, and the moment until which its changes are complete, if it can determine that."""
         request = Request("clock", "GET", f"{API}/services/clock")
         answer = await self._call(request)
         data = mapping(answer.get("data"), "data")
@@ -123,7 +123,7 @@ class ServiceCalls(SignedInCalls):
         return Clock(date_time, text_of(complete_until, "complete_until"))
 
     async def run(self, integration: str, job: int) -> Row:
-        """Return a run of an integration: status, counts, and how far the reading has come."""
+        """Return a run of an integration: status, counts, and the position of the reading."""
         path = f"{_runs(integration)}/{job}"
         return await self._run_call("run", "GET", path, None)
 
@@ -146,7 +146,7 @@ class ServiceCalls(SignedInCalls):
         job: int,
         progress: Mapping[str, object],
     ) -> Row:
-        """Report how far the reading of a run has come, and return the run as it is then."""
+        """Report the progress of a run's reading, and return the updated run."""
         path = f"{_runs(integration)}/{job}"
         return await self._run_call("tell_run", "PUT", path, progress)
 
@@ -167,7 +167,7 @@ class ServiceCalls(SignedInCalls):
     # Reconciliations
 
     async def request_reconciliation(self, scope: Mapping[str, str]) -> int:
-        """Have what is named (``connection``, ``integration`` …) compared, and return the job's id."""
+        """Request a reconciliation of ``scope`` (``connection``, ``integration`` …), and return its job's id."""
         request = Request(
             "request_reconciliation", "POST", RECONCILIATIONS, form=dict(scope)
         )
@@ -193,7 +193,7 @@ class ServiceCalls(SignedInCalls):
     async def tell_reconciliation(
         self, job: int, progress: Mapping[str, object]
     ) -> Row:
-        """Report the beginning of a reconciliation, or why it ends, and return it as it is then."""
+        """Report the beginning of a reconciliation or the reason of its end, and return the updated reconciliation."""
         path = f"{RECONCILIATIONS}/{job}"
         return await self._run_call("tell_reconciliation", "PUT", path, progress)
 
@@ -212,7 +212,7 @@ class ServiceCalls(SignedInCalls):
         return await self._call_for_text(request)
 
     async def transfer_again(self, job: int, ids: Sequence[str] = ()) -> int:
-        """Have findings of a reconciliation (record ids, or all) transferred again, and return how many."""
+        """Request the transfer of a reconciliation's findings (record ids, or all), and return their number."""
         path = f"{RECONCILIATIONS}/{job}/actions/transfer_again"
         form = {"ids": ",".join(ids)} if ids else {}
         request = Request("transfer_again", "POST", path, form=form)
@@ -269,9 +269,9 @@ class ServiceCalls(SignedInCalls):
     # Connections
 
     def for_connection(self, api_name: str) -> Self:
-        """Return a client of this Vault with the rights of the Vault at the other end of this connection.
+        """Return a client of this Vault with the rights of the remote Vault of this connection.
 
-        It shares this client's network connections, and ends with it.
+        It shares this client's network connections, and is closed with it.
         """
         path = f"{API}/services/connections/{path_part(api_name)}/session"
         request = Request("connection_session", "POST", path, repeatable=True)

@@ -1,4 +1,4 @@
-"""Sends requests to one Vault in a session of it, bounded in time, size and number, and reads answers as envelopes."""
+"""Sends requests to one Vault in a session, bounded in time, size and number, and reads answers as envelopes."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ class Transport:
             await session.close()
 
     async def _exchanged(self, request: Request, session_id: str | None) -> Answer:
-        """Exchange once, or a few times when the connection is lost and the request may be repeated."""
+        """Send the request; repeat it a few times when the connection is lost and it is ``repeatable``."""
         may_repeat = request.repeatable or request.method in _REPEATABLE
         pauses = LOST_CALL.pauses()
         for _ in range(LOST_CALL.attempts - 1 if may_repeat else 0):
@@ -268,7 +268,7 @@ def _body(request: Request) -> bytes | None:
 
 
 def form_body(form: Mapping[str, str]) -> bytes:
-    """Return fields as a URL-encoded form, in which quotes, commas and parentheses stay what they are.
+    """Return fields as a URL-encoded form, in which quotes, commas and parentheses stay unencoded.
 
     :raises UnicodeEncodeError: a value has a lone surrogate.
     """
@@ -292,7 +292,7 @@ class SignIn:
     """Signs in lazily; callers that need a session at the same moment share one attempt."""
 
     def __init__(self, ask: Callable[[], Awaitable[Row]]) -> None:
-        """Take ``ask``, which has the Vault open a session and returns its answer."""
+        """Take ``ask``, which opens a session at the Vault and returns the answer."""
         self._ask = ask
         self._lock = asyncio.Lock()
         self._attempts = 0
@@ -377,7 +377,7 @@ class SignedInCalls:
 
 
 def path_part(name: str) -> str:
-    """Return a name quoted for its place in a path; ids come from messages and may be anything.
+    """Return a name quoted as a segment of a path; ids come from messages and may contain any characters.
 
     :raises VaultRefused: MALFORMED_URL when it is empty or consists of dots.
     """

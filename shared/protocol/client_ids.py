@@ -1,4 +1,4 @@
-"""Defines by what names clients of a Vault may call themselves."""
+"""Defines the names by which clients of a Vault may identify themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps spreadsheets from running what stands in a cell of CSV: marks text that would begin a formula."""
+"""Writes CSV cells that spreadsheets do not run as formulas: marks text that would begin one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ _MARKED = re.compile(rf"{MARK}+(?:{FORMULA.pattern})")
 
 def safe_cell(text: str) -> str:
     """Return the text of a cell in a form that no spreadsheet runs: with an apostrophe before a formula."""
-    return f"{MARK}{text}" if FORMULA.match(text) else text
+    if FORMULA.match(text):
+        return f"{MARK}{text}"
+    return text
 
 
 def kept_cell(text: str) -> str:
@@ -30,11 +32,13 @@ def kept_cell(text: str) -> str:
 
 def read_cell(cell: str) -> str:
     """Return the text of which ``kept_cell`` has made the cell."""
-    return cell.removeprefix(MARK) if _MARKED.match(cell) else cell
+    if _MARKED.match(cell):
+        return cell.removeprefix(MARK)
+    return cell
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """Return rows as CSV (RFC 4180) of safe cells; None is an empty one."""
+    """Return rows as CSV (RFC 4180) of safe cells; None becomes an empty cell."""
     # RFC 4180 ends lines with CRLF; ``newline`` keeps them on every platform.
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet, lineterminator="\r\n")

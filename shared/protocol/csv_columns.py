@@ -13,7 +13,10 @@ FOR_SPREADSHEETS = ["sep="]
 
 
 class CsvColumnsFault(Exception):
-    """A first line that names no columns, or a row that does not fit; the text goes on after "the file" or "row 3"."""
+    """Raised for a first line without column names, or a row that does not fit it.
+
+    The text continues "the file" or "row 3".
+    """
 
 
 class CsvColumns:
@@ -67,10 +70,10 @@ class CsvColumns:
         return [row[place] for place in self._places]
 
     def present_cells(self, row: Sequence[str]) -> list[str]:
-        """Return a cell for each name of a row that need not fit: those that are missing are empty."""
+        """Return a cell for each name of a row that may be too short or too long; missing cells are empty."""
         return [row[place] if place < len(row) else "" for place in self._places]
 
 
 def is_blank(row: Sequence[str]) -> bool:
-    """Return whether a row has commas only: spreadsheets write such rows where cells were emptied."""
+    """Return whether a row has commas only: spreadsheets write such rows for emptied cells."""
     return not any(row)

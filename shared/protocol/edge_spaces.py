@@ -1,4 +1,4 @@
-"""Says of a key that found nothing that it begins or ends with white space, which nobody sees."""
+"""Adds to an error about an unknown key that the key begins or ends with white space, which is invisible."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["edge_space_note"]
 
 
 def edge_space_note(key: object) -> str:
-    """Return what to add to an error about a key; an empty string unless it is text with white space at an end."""
+    """Return the sentence to add to an error about a key; empty unless the key is text with white space at an end."""
     if not isinstance(key, str) or key == key.strip():
         return ""
     return "; the value begins or ends with white space"

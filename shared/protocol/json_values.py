@@ -1,4 +1,4 @@
-"""Keeps values exact on their way through JSON: numbers that a float would not keep, and moments."""
+"""Keeps values exact in JSON: numbers that a float would round, and moments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WHOLE_NUMBERS = range(-(2**63), 2**64)
 
 
 def loads(text: bytes) -> object:
-    """Return the JSON document; numbers that a float would not keep exactly are text, with the digits as they came.
+    """Return the JSON document; numbers that a float would not represent exactly are returned as text, digit by digit.
 
     The time that it takes grows with the text's length, whatever its numbers are.
 
@@ -49,7 +49,7 @@ def date_time_text(value: datetime | None) -> str | None:
 
 
 def _quoted(text: bytes, zeros: bytes) -> bytes | None:
-    """Return a JSON text with quotes around the numbers that a float would not keep; None when there are none."""
+    """Return a JSON text with quotes around the numbers that a float would round; None when there are none."""
     parts: list[bytes] = []
     end = outside = 0
     for run in _LONG_RUN.finditer(zeros):
@@ -71,7 +71,10 @@ def _quoted(text: bytes, zeros: bytes) -> bytes | None:
 
 
 def _past_strings(text: bytes, at: int, goal: int) -> int:
-    """Return ``goal``, or the end of the string around it; ``at`` is a place before it and outside of strings."""
+    """Return ``goal``, or the end of the string that contains it.
+
+    ``at`` is a position before it, outside of strings.
+    """
     while (quote := text.find(b'"', at, goal)) >= 0:
         string = _STRING.match(text, quote)
         at = goal if string is None else string.end()
@@ -79,7 +82,7 @@ def _past_strings(text: bytes, at: int, goal: int) -> int:
 
 
 def _number_start(text: bytes, digits: int) -> int:
-    """Return where the number begins whose first digit is at ``digits``; -1 when the digits are an exponent."""
+    """Return the position at which a number begins, by its first digit; -1 when the digits are an exponent."""
     start = digits - 1 if text[digits - 1 : digits] == b"-" else digits
     before = text[max(0, start - 1) : start]
     is_exponent = before != b"" and before in b"eE+"
@@ -87,7 +90,7 @@ def _number_start(text: bytes, digits: int) -> int:
 
 
 def _is_kept(number: bytes) -> bool:
-    """Return whether decoding keeps a number without exponent exactly."""
+    """Return whether decoding represents a number without exponent exactly."""
     whole, _, fraction = number.removeprefix(b"-").partition(b".")
     # Zeros at the end of a whole number need no digits of a float.
     digits = (whole + fraction).strip(b"0")
@@ -113,7 +116,7 @@ LAST = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
 
 
 def read_moment(text: str) -> datetime:
-    """Return the moment of a text in UTC, which is also the zone of one without a zone.
+    """Return the moment in a text as UTC; a text without a zone is taken as UTC.
 
     :raises ValueError: it is not a moment, or none of the calendar in UTC.
     """
@@ -129,5 +132,5 @@ def read_moment(text: str) -> datetime:
 
 
 def next_moment(moment: datetime) -> datetime:
-    """Return the next moment that the API can write; the last one of the calendar has none behind it but itself."""
+    """Return the next moment that the API can write; of the calendar's last moment, that moment itself."""
     return moment + STEP if moment < LAST else LAST

@@ -1,4 +1,4 @@
-"""Says which paths of addresses mean the same to every program that reads them."""
+"""Decides which URL paths mean the same to every program that reads them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ AMBIGUOUS = frozenset("/\\%")
 
 
 def is_plain_path(path: str) -> bool:
-    """Return whether a path, as it stands in an address, leads to one place however it is read.
+    """Return whether a path of a URL leads to the same place for every program that reads it.
 
     It has no segments of dots, also not encoded or before a ``;``, no slash, backslash or percent sign that is encoded,
-    and no characters but those of an address.
+    and no characters other than those of a URL path.
     """
     if not path.isascii() or not path.isprintable() or " " in path or "\\" in path:
         return False

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ReadinessStep(StrEnum):
-    """Where something is to be mended, in the order to do it: each step may hide what is wrong in later ones."""
+    """The place of a fault, in the order of correction: the fault of one step may hide those of later steps."""
 
     CONNECTION = "connection"
     REMOTE_VAULT = "remote_vault"

@@ -7,17 +7,17 @@ from typing import assert_never
 
 
 class Verdict(StrEnum):
-    """What a reconciliation says of one source record at one integration point.
+    """The verdict of a reconciliation on one source record at one integration point.
 
-    * ``MISSING``: the target lacks a record that the rules make of it.
+    * ``MISSING``: the target lacks a record that the rules write for it.
     * ``DIFFERENT``: a target field has another value than the rules give it.
-    * ``FAILING``: the rules cannot make its target values, and no user exception says so.
-    * ``EXTRA``: the target has a record of it, and it is gone or filtered out.
-    * ``NOT_ALLOWED``: the target has a record of it, and the data usage agreement no longer lets it be pulled.
-    * ``UNDER_WAY``: it differs, and was changed so lately that its transfer may still come.
+    * ``FAILING``: the rules cannot evaluate its target values, and no user exception says so.
+    * ``EXTRA``: the target has a record of it, but in the source it is deleted or filtered out.
+    * ``NOT_ALLOWED``: the target has a record of it, but the data usage agreement no longer allows it to be pulled.
+    * ``UNDER_WAY``: it differs, and was changed so recently that its transfer may be under way.
     * ``EXPLAINED``: it differs, and an open or ignored user exception says why.
-    * ``EQUAL``: the target has what the rules make of it.
-    * ``NOT_EXPECTED``: the rules make nothing of it any more, and the target has nothing of it.
+    * ``EQUAL``: the target has the values that the rules give.
+    * ``NOT_EXPECTED``: the rules no longer write a record for it, and the target has none.
     """
 
     MISSING = "missing"
@@ -32,7 +32,7 @@ class Verdict(StrEnum):
 
     @property
     def is_finding(self) -> bool:
-        """Return whether somebody has to look at a record with this verdict."""
+        """Return whether a person has to examine a record with this verdict."""
         match self:
             case (
                 Verdict.MISSING

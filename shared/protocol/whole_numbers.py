@@ -7,7 +7,7 @@ LARGEST = 2**63 - 1
 
 
 def whole_number(text: str, largest: int = LARGEST) -> int | None:
-    """Return the number from 0 to ``largest`` that ASCII digits stand for; None for any other text."""
+    """Return the number from 0 to ``largest`` that is written in ASCII digits; None for any other text."""
     # int() takes digits of every script, and raises an error for more than 4300 of them.
     if not (text.isascii() and text.isdigit()):
         return None
@@ -15,4 +15,6 @@ def whole_number(text: str, largest: int = LARGEST) -> int | None:
     if len(significant) > len(str(largest)):
         return None
     number = int(significant)
-    return number if number <= largest else None
+    if number <= largest:
+        return number
+    return None

@@ -1,4 +1,4 @@
-"""Speaks HTTP on one connection as uvicorn does, and closes it where it exceeds the bounds of connections."""
+"""Serves HTTP on one connection as uvicorn does, and closes it when it exceeds a bound of connections."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Seen = tuple[object, int]
 
 
 class _Refused(Exception):
-    """Ends the parser's work on a request."""
+    """Raised to stop the parser on a refused request."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.text)
@@ -95,10 +95,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def _address(self) -> str | None:
-        return None if self.client is None else self.client[0]
+        if self.client is None:
+            return None
+        return self.client[0]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Count the connection and begin to wait for its first request; close one too many."""
+        """Count the connection and wait for its first request; close it when there are too many."""
         super().connection_made(transport)
         # Its place is counted for the connection from here on.
         if self._handshake is not None:
@@ -122,7 +124,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has arrived, and count what is neither a body nor a whole header field."""
+        """Parse received data, and count the bytes that are neither a body nor a whole header field."""
         if self.transport.is_closing():
             return
         self._first_byte_arrived()
@@ -139,7 +141,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(WASTEFUL_CHUNKS if self._in_body else HEAD_TOO_LARGE)
 
     def _parse(self, data: bytes) -> None:
-        """Parse what has arrived, with a further parser behind a head that offers another protocol."""
+        """Parse received data; after a head that offers another protocol, with a further parser."""
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
@@ -152,7 +154,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what cannot be parsed, or what a bound has kept from being parsed."""
+        """Refuse a request that cannot be parsed, or whose parsing a bound has stopped."""
         self._refuse(self._refusal or Refusal(HTTPStatus.BAD_REQUEST, msg))
 
     # What the parser calls.
@@ -174,7 +176,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._stop(URL_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header field; one behind a body is counted and passed over, since the headers have been judged."""
+        """Take a header field; a trailer after a body is counted and ignored, since the headers are already checked."""
         self._head_bytes += len(name) + len(value)
         self._header_fields += 1
         too_many = self._header_fields > MAX_HEADER_FIELDS
@@ -185,7 +187,7 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def _count_host(self, name: bytes) -> None:
-        """Refuse a second Host: programs on the way may each take another one (RFC 9112, 3.2)."""
+        """Refuse a second Host: programs on the way may each use a different one (RFC 9112, 3.2)."""
         if name.lower() != b"host":
             return
         if self._has_host:
@@ -193,7 +195,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._has_host = True
 
     def on_headers_complete(self) -> None:
-        """Begin to answer the request, or to keep it for later."""
+        """Begin to answer the request, or queue it for later."""
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(TOO_MANY_PIPELINED)
         self._head_arrived()
@@ -201,7 +203,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = True
 
     def on_chunk_header(self) -> None:
-        """Count the chunks of a body, each of which costs as much as a long one."""
+        """Count the chunks of a body, since a short chunk costs as much as a long one."""
         self._chunks += 1
         if self._chunks > FREE_CHUNKS + self._body_bytes // LEAST_CHUNK:
             self._stop(WASTEFUL_CHUNKS)
@@ -221,12 +223,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def _start_asgi_task(
         self, cycle: RequestResponseCycle, app: ASGI3Application
     ) -> None:
-        """Begin to answer a request; further ones may be waiting already."""
+        """Begin to answer a request; further requests may be queued already."""
         self._answered = cycle
         super()._start_asgi_task(cycle, app)
 
     def pause_writing(self) -> None:
-        """Note that nothing more is written until the client has read."""
+        """Note that nothing more is written until the client has read the answer so far."""
         self._write_pauses += 1
         super().pause_writing()
 
@@ -234,19 +236,19 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def awaits_request(self) -> bool:
-        """Return whether nothing is being answered, and no head has arrived since."""
+        """Return whether no request is being answered, and no head has arrived since the last."""
         return not self._in_body and self._all_answered and self._all_written
 
     @property
     def awaits_body(self) -> bool:
-        """Return whether a body could go on arriving, of whose answer nothing is being sent."""
+        """Return whether the rest of a body may still arrive, and no byte of its answer has been sent."""
         if self._body() is None or self.pipeline:
             return False
         started = self.cycle.response_started and not self.cycle.response_complete
         return not started and self._all_written
 
     def displace(self) -> None:
-        """Close the connection, silently when no request has begun."""
+        """Close the connection; without an answer when no request has begun."""
         in_head = self._messages and self._head_timer is not None
         if in_head or self._in_body:
             self._refuse(TOO_MANY)
@@ -263,7 +265,7 @@ class BoundedProtocol(HttpToolsProtocol):
         raise _Refused(refusal)
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Close the connection, with an answer where the client expects one."""
+        """Close the connection, with an answer if the client expects one."""
         if self.transport.is_closing():
             return
         metrics.connections_refused.labels(str(refusal.status.value)).inc()
@@ -274,7 +276,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _disconnect(self) -> None:
-        """Have the application write nothing more, and not wait for more of a body."""
+        """Stop the application's writes, and end its wait for the rest of a body."""
         cycle = self._answered
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
@@ -294,7 +296,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def _all_written(self) -> bool:
-        """Return whether the client, or at least its network, has read what was answered."""
+        """Return whether the client, or at least its network, has received all bytes of the answer."""
         return not self.transport.get_write_buffer_size()
 
     def _answer(self, refusal: Refusal) -> bytes:
@@ -323,14 +325,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._first_byte_timer = None
 
     def _first_byte_is_late(self) -> None:
-        """Close a connection on which nothing has come, once others need its place."""
+        """Close a connection without a first byte, once other clients need its place."""
         if self._count.crowded:
             self.transport.abort()
         else:
             self._await_first_byte()
 
     def _await_head(self) -> None:
-        """Begin the time that a head has to arrive, unless it has begun."""
+        """Start the time limit of a head, unless it runs already."""
         if self._head_timer is None:
             seconds = self._bounds.head_seconds
             self._head_timer = self.loop.call_later(seconds, self._head_is_late)
@@ -373,7 +375,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._await_review()
 
     def _body(self) -> Seen | None:
-        """Return the message whose body the client could go on sending, and how much has arrived."""
+        """Return the message whose body may still arrive, and how much of it has arrived."""
         if not self._in_body or self.flow.read_paused:
             return None
         if self.cycle.waiting_for_100_continue:
@@ -381,7 +383,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return (self._messages, self.cycle.response_complete), self._body_bytes
 
     def _unread_answer(self) -> Seen | None:
-        """Return which bytes the client has yet to read, when none are added to them, and how many they are."""
+        """Return the complete answer that the client has yet to read, and the number of its unread bytes."""
         unread = self.transport.get_write_buffer_size()
         complete = self._all_answered
         if not unread or not (complete or self.flow.write_paused):
@@ -390,7 +392,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def _moved(before: Seen | None, now: Seen | None) -> int | None:
-    """Return by how many bytes a body or an answer has moved; None when it is not the same one."""
+    """Return by how many bytes a body or an answer has advanced; None when it is another message."""
     if before is None or now is None or before[0] != now[0]:
         return None
     return abs(now[1] - before[1])

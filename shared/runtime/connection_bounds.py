@@ -1,4 +1,4 @@
-"""Says how much the connections of one process may cost, and shares them among the addresses of clients."""
+"""Bounds what the connections of one process may cost, and shares them among clients by address."""
 
 from __future__ import annotations
 
@@ -46,23 +46,23 @@ class ConnectionBounds:
 
     @property
     def crowded_connections(self) -> float:
-        """Return how many connections are a crowd, in which an address with many makes room for one with few."""
+        """Return the number of connections from which a client with many makes room for a client with few."""
         return self.connections * CROWDED_SHARE
 
     @property
     def few_connections(self) -> float:
-        """Return with how many connections an address gets no further one in a crowd, unless others make room."""
+        """Return from how many connections on an address gets no more in a crowd, unless others make room."""
         return max(1, self.connections * FEW_SHARE)
 
     @property
     def stall_bytes(self) -> float:
-        """Return by how many bytes a body or an answer moves within ``stall_seconds``, at least."""
+        """Return the least number of bytes that a body or an answer has to advance within ``stall_seconds``."""
         return self.bytes_per_second * self.stall_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The answer with which a connection is closed; its text says which bound it has met."""
+    """The answer with which a connection is closed; its text names the exceeded bound."""
 
     status: HTTPStatus
     text: str
@@ -89,7 +89,7 @@ TOO_MANY_PIPELINED = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests at
 
 
 class CountedConnection(Protocol):
-    """A connection as far as its place can be given to another client; not while its request is being answered."""
+    """A connection whose place can be given to another client, unless its request is being answered."""
 
     @property
     def awaits_request(self) -> bool:
@@ -97,7 +97,7 @@ class CountedConnection(Protocol):
 
     @property
     def awaits_body(self) -> bool:
-        """Whether the client has yet to send the rest of a body, and nothing of an answer is being sent."""
+        """Whether the client has yet to send the rest of a body, and no byte of an answer has been sent."""
 
     def displace(self) -> None:
         """Close the connection, which is no longer counted."""
@@ -114,15 +114,16 @@ class ConnectionCount:
 
     @property
     def crowded(self) -> bool:
-        """Return whether the places of all clients are nearly taken."""
+        """Return whether nearly all places are taken."""
         return len(self._clients) >= self.bounds.crowded_connections
 
     def enter(
         self, connection: CountedConnection, address: str | None
     ) -> Refusal | None:
-        """Count a new connection from an address; return the refusal when there are too many, which counts nothing.
+        """Count a new connection from an address; when there are too many, return the refusal and count nothing.
 
-        In a crowd it displaces one of the address that has the most, so that a few addresses never shut out others.
+        In a crowd it displaces a connection of the address that has the most, so that a few addresses never shut out
+        others.
         """
         client = self._client(address)
         held = 0 if client is None else self._by_client[client]
@@ -141,7 +142,7 @@ class ConnectionCount:
         return None
 
     def leave(self, connection: CountedConnection) -> None:
-        """Count a connection no longer, if it is counted."""
+        """Stop counting a connection, if it is counted."""
         client = self._clients.pop(connection, None)
         if client is None:
             return
@@ -151,7 +152,10 @@ class ConnectionCount:
             del self._by_client[client]
 
     def _make_room(self, held: int) -> bool:
-        """Close a connection for a client that has ``held``; return False when none can be."""
+        """Close a connection to make room for a client that has ``held`` of them.
+
+        Return False when none can be closed.
+        """
         candidates = [
             (connection, self._by_client[client])
             for connection, client in self._clients.items()
@@ -171,7 +175,7 @@ class ConnectionCount:
         return True
 
     def _client(self, address: str | None) -> str | None:
-        """Return whom an address belongs to; None for a trusted proxy, behind which there are many."""
+        """Return the client of an address; None for a trusted proxy, which has many clients behind it."""
         if address is None:
             return None
         host = _plain(address)
@@ -188,4 +192,6 @@ def _plain(address: str) -> IPv4Address | IPv6Address:
     """Return an address, that of an IPv4 client also where the port serves both families."""
     host = ip_address(address)
     mapped = host.ipv4_mapped if isinstance(host, IPv6Address) else None
-    return host if mapped is None else mapped
+    if mapped is None:
+        return host
+    return mapped

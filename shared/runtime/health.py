@@ -23,7 +23,7 @@ class _Named:
 
 
 class Health:
-    """The checks of one process. A check returns ``None`` when well, else the reason in words."""
+    """The checks of one process; a check returns None when well, else the reason in words."""
 
     def __init__(self) -> None:
         self._checks: dict[str, _Named] = {}

@@ -1,4 +1,4 @@
-"""Stands around every service: HEAD wherever there is GET, no caches, no guesses of types, requests counted."""
+"""Provides the layers of every HTTP service: HEAD for each GET, no caching, no type sniffing, request counts."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ END: Message = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 class HeadRequests:
-    """ASGI middleware that passes HEAD on as GET, and back the status and the headers alone.
+    """ASGI middleware that handles HEAD as GET, and returns only status and headers.
 
-    The answer ends with its headers: what streams a body then sees that its client is gone, and makes no more of it.
+    The answer ends with its headers: code that streams a body then sees that its client is gone, and stops.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; an application below sees no HEAD."""
+        """Pass a request on; the application sees GET in place of HEAD."""
         if scope["type"] != "http" or scope["method"] != HEAD:
             await self._app(scope, receive, send)
             return
@@ -38,7 +38,7 @@ class HeadRequests:
 
 
 class PrivateAnswers:
-    """ASGI middleware that has each answer say that it is stored nowhere, unless it says itself how it may be.
+    """ASGI middleware that marks each answer as not to be stored, unless the answer has a Cache-Control of its own.
 
     Files that are the same for everyone have an ETag, by which caches ask whether they are current.
     """

@@ -1,4 +1,4 @@
-"""Writes structured logs: one JSON line an event, those of the standard library's loggers included."""
+"""Writes structured logs: one line of JSON for each event, events of the standard library's loggers included."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+
+from shared.protocol.shown_values import without_values
 
 # Chatty at INFO, or repeating what our own code already says once per change of state.
 QUIET_LOGGERS = {
@@ -26,7 +28,7 @@ MAX_TEXT_LENGTH = 300
 # The innermost frames say where it failed; the outermost are the same in every trace of a process.
 MAX_FRAMES = 12
 MAX_CAUSES = 5
-# Their texts are written by rules of their own: they repeat no values of records.
+# Their texts are written by rules of their own: they repeat values of records only as texts of the API do.
 OWN_PACKAGES = frozenset({"shared", "services", "local", "medcrm"})
 # Of Python and libraries, these are about a value, which their texts repeat, quoted or not.
 ABOUT_VALUES = (
@@ -115,11 +117,13 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def first_line(error: BaseException) -> str:
-    """Return an exception's text up to its first line break without values, at most 300 characters.
+    """Return the first line of an exception's text without values, at most 300 characters.
 
-    Of an error of Python or a library that is about a value, nothing; of others, what stands outside of quotes.
+    Of an error of Python or a library that is about a value it returns nothing; of others, the text outside of quotes.
+    In any, ``[field=value]`` is cut to ``[field]``.
     """
-    text = _text(error).strip()
+    # Before the first line is taken, as a value may have several.
+    text = without_values(_text(error)).strip()
     if not text:
         return ""
     line = text.splitlines()[0]
@@ -129,7 +133,7 @@ def first_line(error: BaseException) -> str:
 
 
 def _text(error: BaseException) -> str:
-    """Return an exception's text as far as it may be looked at."""
+    """Return an exception's text, cut to the length that is examined."""
     if isinstance(error, OSError) and error.strerror:
         # The system's words, without the name of a file.
         return str(error.strerror)
@@ -176,7 +180,7 @@ def _described(error: BaseException) -> dict[str, object]:
 
 
 def _cause(error: BaseException) -> BaseException | None:
-    """Return the exception that this one was raised from or, unless that is suppressed, while handling."""
+    """Return the cause of an exception, else the exception that was being handled, unless suppressed."""
     if error.__cause__ is not None or error.__suppress_context__:
         return error.__cause__
     return error.__context__

@@ -1,4 +1,4 @@
-"""Serves what a process has counted, at ``/metrics`` in the Prometheus text format."""
+"""Serves the metrics of a process at ``/metrics`` in the Prometheus text format."""
 
 from __future__ import annotations
 

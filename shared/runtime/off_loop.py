@@ -1,4 +1,4 @@
-"""Runs work that would hold the event loop in a thread beside it, one piece at a time."""
+"""Runs work that would block the event loop in a thread, one piece at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ async def off_loop(
     *arguments: Arguments.args,
     **named: Arguments.kwargs,
 ) -> Result:
-    """Return the function's result; its steps in Python give way to the event loop, a single call into C does not."""
+    """Return the function's result.
+
+    Its Python code shares the processor with the event loop, a single C call does not.
+    """
     loop = asyncio.get_running_loop()
     work = partial(function, *arguments, **named)
     return await loop.run_in_executor(_THREAD, work)

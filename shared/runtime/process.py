@@ -99,7 +99,7 @@ class _Server(uvicorn.Server):
         self.servers.append(cast("asyncio.Server", server))
 
     def _listen_tls(self, tls: TlsListener) -> socket.socket:
-        """Return a socket that listens on the TLS port, the one of all workers if there are several.
+        """Return a socket that listens on the TLS port; the workers of a process share one.
 
         :raises OSError: the address is in use.
         """
@@ -111,7 +111,7 @@ class _Server(uvicorn.Server):
         return listening_socket(self.config.host, tls.port, self.config.backlog)
 
     def _connection(self, *, handshake: Handshake) -> asyncio.Protocol:
-        """Return the protocol of a connection by TLS; what comes by the other port never came by HTTPS."""
+        """Return the HTTP protocol of a TLS connection; a connection on the other port never counts as HTTPS."""
         protocol = cast("Protocols", self.config.http_protocol_class)
         connection = protocol(
             config=self.config,
@@ -123,7 +123,7 @@ class _Server(uvicorn.Server):
         return connection
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Send clients elsewhere while still answering them all, then stop."""
+        """Redirect new clients elsewhere while still answering all requests, then stop."""
         # Each connection is closed with an answer: closing an idle one may lose a request that is on its way.
         if self._drain > 0:
             stop_being_ready(self._app)
@@ -135,7 +135,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  the base names them
-        """Begin the stop; end a process that has not ended when the grace is over."""
+        """Begin the stop; end a process that is still running after its grace period."""
         if self._timer is None:
             # A start that waits for a peer, or a stop that hangs, must not outlive the grace.
             limit = self._grace if self.started else min(self._grace, 5.0)
@@ -212,7 +212,7 @@ def serve(
 
 
 def _collect_seldom() -> None:
-    """Look for cyclic garbage less often, and never again in what was loaded by now.
+    """Run the collector of cyclic garbage less often, and exempt all objects that exist by now.
 
     The measurements are in docs/performance.md.
     """

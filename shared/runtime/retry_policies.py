@@ -1,4 +1,4 @@
-"""Lists every retry of the system as data: what is tried again, how often, and after which pauses."""
+"""Lists every retry of the system as data: which operation is repeated, how often, and after which pauses."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ UNBOUNDED = sys.maxsize
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often something is tried, the pauses in between, and what follows the last attempt.
+    """The number of attempts of an operation, the pauses in between, and what follows the last attempt.
 
-    ``first_pause`` and ``longest_pause`` are seconds; the pauses grow by ``factor``. ``attempts`` counts
-    the first one too and is ``UNBOUNDED`` where only success or the end of the process ends the retries. ``spread``
-    is the part of itself by which a pause is shortened or lengthened at most.
+    ``first_pause`` and ``longest_pause`` are seconds; the pauses grow by ``factor``. ``attempts`` counts the first one
+    too and is ``UNBOUNDED`` where only success or the end of the process ends the retries. ``spread`` is the greatest
+    part of itself by which a pause is shortened or lengthened at random.
     """
 
     tries: str

@@ -21,7 +21,7 @@ DEFAULT_SECRETS_DIRECTORY = "/run/secrets"
 
 
 def _networks(text: str | None) -> tuple[Network, ...]:
-    """Return the networks of a list with commas; an address alone is a network of one.
+    """Return the networks of a comma-separated list; a single address is a network of one.
 
     :raises ValueError: one of them is neither.
     """
@@ -30,7 +30,7 @@ def _networks(text: str | None) -> tuple[Network, ...]:
 
 
 def _listed_networks(text: str | None) -> str | None:
-    """Return the list as it is, once it is known to be one."""
+    """Return the list unchanged, once it is checked."""
     _networks(text)
     return text
 
@@ -66,7 +66,7 @@ class RuntimeSettings(BaseSettings):
 
     @property
     def connection_bounds(self) -> ConnectionBounds:
-        """Return what the connections of this process may cost."""
+        """Return the bounds of this process's connections."""
         return ConnectionBounds(
             connections=self.http_connections,
             address_connections=self.http_address_connections,

@@ -1,4 +1,4 @@
-"""Tells clients that came by HTTPS to come by nothing else (HSTS, RFC 6797)."""
+"""Tells HTTPS clients to use HTTPS only from now on (HSTS, RFC 6797)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ONE_YEAR = "max-age=31536000"
 
 
 class StrictTransport:
-    """ASGI layer that adds the header to each answer over HTTPS; over HTTP, where it means nothing, it adds none."""
+    """ASGI layer that adds the header to answers over HTTPS; over HTTP the header has no meaning, and is not added."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -204,11 +204,11 @@ class Metrics(
         _ReconciliationMetrics.__init__(self, registry)
 
     def text(self) -> bytes:
-        """Return all of them in the Prometheus text format."""
+        """Return all metrics in the Prometheus text format."""
         return generate_latest(self._of_all_workers())
 
     def _of_all_workers(self) -> CollectorRegistry:
-        """Return what this process has counted, or one of several workers all of them together."""
+        """Return the metrics of this process; of several workers, the sum of all."""
         if METRICS_FOLDER not in os.environ:
             return self.registry
         together = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""Listens for TLS: each connection is counted when it is opened, and shakes hands in time, before it speaks HTTP."""
+"""Listens for TLS: counts each connection when it is opened, and bounds its handshake, before HTTP begins."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ SHORT_SECONDS = 1.0
 
 
 class ServesHandshake(Protocol):
-    """Makes what speaks on a connection; it leaves the count for the handshake when it enters it for itself."""
+    """Makes the protocol of a connection; the protocol replaces the handshake in the count of connections."""
 
     def __call__(self, *, handshake: Handshake) -> asyncio.Protocol:
         """Return the protocol of one connection."""
 
 
 class Handshake:
-    """A connection until its handshake is over, as one that is counted: a client that shakes hands may lose its place.
+    """A connection during its handshake, counted like others: in a crowd it may lose its place.
 
-    Without it a client could have any number of connections that never shake hands.
+    Otherwise a client could have any number of connections without a handshake.
     """
 
     def __init__(self) -> None:
@@ -39,12 +39,12 @@ class Handshake:
 
     @property
     def awaits_request(self) -> bool:
-        """Return that nothing has been asked yet."""
+        """Return True: no request has begun yet."""
         return True
 
     @property
     def awaits_body(self) -> bool:
-        """Return that there is no body yet."""
+        """Return False: there is no body yet."""
         return False
 
     def displace(self) -> None:
@@ -55,7 +55,7 @@ class Handshake:
 
 
 class TlsServer:
-    """Accepts connections on one socket, as a server of asyncio does; ``close`` ends that, and not the connections."""
+    """Accepts connections on one socket, as an asyncio server does; ``close`` ends that, and not the connections."""
 
     def __init__(
         self,
@@ -74,13 +74,13 @@ class TlsServer:
         )
 
     def close(self) -> None:
-        """Accept no more connections, and end those that have not shaken hands."""
+        """Accept no more connections, and end those whose handshake is not over."""
         for task in (self._accepting, *self._shaking):
             if task is not None:
                 task.cancel()
 
     async def wait_closed(self) -> None:
-        """Wait until nothing is accepted any more, and release the port."""
+        """Wait until no more connections are accepted, and release the port."""
         await end(self._accepting)
         self._listener.close()
 
@@ -98,7 +98,7 @@ class TlsServer:
             self._begin(connection, address[0])
 
     def _begin(self, connection: socket.socket, address: str) -> None:
-        """Count a connection and begin its handshake; close one too many."""
+        """Count a connection and begin its handshake; close it when there are too many."""
         handshake = Handshake()
         refusal = self._count.enter(handshake, address)
         if refusal is not None:

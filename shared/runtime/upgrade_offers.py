@@ -1,7 +1,6 @@
-"""Parses on behind the head of a request that offers another protocol, as the JDK's HttpClient offers HTTP/2.
+"""Parses the rest of a request whose head offers another protocol, as the JDK's HttpClient offers HTTP/2.
 
-A server may pass over such an offer (RFC 9110, 7.8). httptools ends its work there, and takes the body for the new
-protocol.
+A server may ignore such an offer (RFC 9110, 7.8). httptools stops there, and takes the body for the new protocol.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class FurtherParser:
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def begin(self, headers: list[tuple[bytes, bytes]]) -> None:
-        """Parse a head that says of the body what ``headers`` say, without passing it on."""
+        """Parse a head with these headers, which describe the body, without passing it on."""
         framing = (
             b"%b: %b\r\n" % field for field in headers if field[0].lower() in FRAMING
         )
@@ -42,16 +41,16 @@ class FurtherParser:
         self._beyond_head(self._protocol.on_url, url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Pass on a header field of a further request, or one behind the body."""
+        """Pass on a header field of a further request, or a trailer after the body."""
         self._beyond_head(self._protocol.on_header, name, value)
 
     def on_headers_complete(self) -> None:
-        """Pass on that a further request is to be answered; the first one is being answered."""
+        """Pass on the end of a further request's head; the first request is being answered."""
         self._beyond_head(self._protocol.on_headers_complete)
         self._in_head = False
 
     def on_chunk_header(self) -> None:
-        """Pass on that a chunk of a body begins, to a protocol that counts them."""
+        """Pass on the begin of a chunk, to a protocol that counts chunks."""
         counted: Callable[[], None] | None = getattr(
             self._protocol, "on_chunk_header", None
         )

@@ -1,4 +1,4 @@
-"""Waits for what other tasks and peers do: a peer to come back, tasks to end, a free key, a fresh value."""
+"""Waits for other tasks and peers: for a peer to come back, tasks to end, a key to be free, a value to be loaded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _log = get_logger(__name__)
 
 @dataclass(slots=True)
 class _Outage:
-    """How long a peer is away, shared by all tasks that wait for it in this process."""
+    """The outage of a peer, shared by all tasks that wait for it in this process."""
 
     since: float | None = None
     failures: int = 0
@@ -34,7 +34,7 @@ class _Outage:
 
 @dataclass(slots=True)
 class StateLog:
-    """Logs when a named peer goes down and when it is up again; ``outages`` are the peers that are down."""
+    """Logs when a named peer goes down and when it is up again; ``outages`` has the peers that are down."""
 
     outages: dict[str, _Outage] = field(default_factory=dict)
 
@@ -77,12 +77,12 @@ async def wait_for(
     policy: RetryPolicy = PEER_AWAY,
     give_up_after: float | None = None,
 ) -> T:
-    """Call ``attempt`` until it does not raise ``retry_on``, and return what it returns.
+    """Call ``attempt`` until it raises no ``retry_on``, and return its result.
 
-    Between calls it waits with the growing pauses of ``policy``. Any other exception, and
-    cancellation, goes through at once. With ``give_up_after`` seconds the last error is raised when
-    that time is over; without it only cancellation ends the wait, which is what a message handler
-    wants that holds its delivery until a peer is back. ``attempt`` must bound its own time.
+    Between calls it waits with the growing pauses of ``policy``. Any other exception, and cancellation, is raised at
+    once. With ``give_up_after`` seconds the last error is raised when that time is over; without it only cancellation
+    ends the wait, as a message handler needs that keeps its delivery until a peer is back. ``attempt`` must bound its
+    own time.
     """
     deadline = None if give_up_after is None else time.monotonic() + give_up_after
     pauses = policy.pauses()
@@ -113,7 +113,7 @@ async def concurrently() -> AsyncIterator[asyncio.TaskGroup]:
 
 
 async def each_to_its_end(work: Iterable[Awaitable[object]]) -> None:
-    """Run independent work at once, none of it broken off when other fails; the first failure is raised at the end."""
+    """Run independent work at once; a failure cancels nothing else, and the first one is raised at the end."""
     results = await asyncio.gather(*work, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
@@ -121,20 +121,20 @@ async def each_to_its_end(work: Iterable[Awaitable[object]]) -> None:
 
 
 class KeyLocks:
-    """Locks by key: a holder has all of its keys or none, so that holders of disjoint keys run side by side.
+    """Locks by key: a holder has all of its keys or none, so that holders of disjoint keys run at the same time.
 
-    No task waits while it has some of its keys only, so that no two holders wait for each other.
+    No task waits while it holds only some of its keys, so that no two holders wait for each other.
     """
 
     def __init__(self) -> None:
         self._released: dict[Hashable, asyncio.Event] = {}
 
     def holds(self, key: Hashable) -> bool:
-        """Return whether somebody has locked the key."""
+        """Return whether a task holds the key."""
         return key in self._released
 
     async def none_held(self) -> None:
-        """Wait until nobody has locked any key."""
+        """Wait until no task holds any key."""
         while self._released:
             released = next(iter(self._released.values()))
             await released.wait()
@@ -167,10 +167,10 @@ class _Loaded(Generic[T]):
 
 
 class FreshValue(Generic[T]):
-    """A loaded value that is loaded again when it may be older than what the caller already knows.
+    """A cached value that is loaded again when it may be older than the moment that the caller knows of.
 
-    A value whose load *started* before the caller's moment could miss a change made just before that moment.
-    Callers share one load at a time.
+    A value whose load *started* before the caller's moment could miss a change made just before that moment. Callers
+    share one load at a time.
     """
 
     def __init__(
@@ -178,9 +178,9 @@ class FreshValue(Generic[T]):
         load: Callable[[], Awaitable[T]],
         refresh: Callable[[T, datetime], Awaitable[T | None]] | None = None,
     ) -> None:
-        """Take the load, and ``refresh``, which may know of less work that makes a value one of a later moment.
+        """Take ``load``, and ``refresh``, which may bring a value up to a later moment with less work.
 
-        It returns None when the value has to be loaded again.
+        ``refresh`` returns None when the value has to be loaded again.
         """
         self._load = load
         self._refresh = refresh
@@ -222,10 +222,10 @@ async def run_until_cancelled(
     name: str,
     work: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
-    """Run ``work`` again, after a growing pause, whenever it ends by itself or by an exception.
+    """Run ``work`` again, after a growing pause, whenever it returns or raises.
 
-    For background loops that have to live as long as the process: a fault in one is logged with its
-    trace and never ends it silently. Only cancellation ends it.
+    For background loops that have to live as long as the process: a fault in one is logged with its trace and never
+    ends it silently. Only cancellation ends it.
     """
     pauses = BACKGROUND_WORK.pauses()
     while True:
@@ -238,7 +238,7 @@ async def run_until_cancelled(
 
 
 async def end(task: asyncio.Task[None] | None) -> None:
-    """Cancel a task and return when it has ended, however it ended; None is a task that never began."""
+    """Cancel a task and return when it has ended, also by an error; None is a task that was never started."""
     # Drivers lose a cancellation that arrives in the instant at which a call of theirs is answered, and the task goes
     # on: so it is cancelled until it has ended.
     while task is not None and not task.done():

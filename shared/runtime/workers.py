@@ -1,4 +1,4 @@
-"""Runs several processes of one service behind the same ports: begun together, replaced when lost, ended together."""
+"""Runs several processes of one service on the same ports: starts them together, replaces lost ones, stops all."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @dataclass(frozen=True, slots=True)
 class SharedSockets:
-    """What a worker has of the process that began it, as file descriptors.
+    """The file descriptors that a worker inherits from its parent process.
 
-    ``http`` and ``tls`` are bound, and shared with the other workers; a connection is taken by whoever is free.
-    ``alive`` is the end of a pipe that closes when the process that began the worker has ended.
+    ``http`` and ``tls`` are bound, and shared with the other workers; any free worker accepts a connection. ``alive``
+    is the end of a pipe that closes when the parent process has ended.
     """
 
     http: int
@@ -38,7 +38,7 @@ class SharedSockets:
 
     @classmethod
     def read(cls, text: str) -> SharedSockets:
-        """Return what :meth:`text` has written.
+        """Return the sockets that :meth:`text` has written.
 
         :raises ValueError: it is of another form.
         """
@@ -51,12 +51,12 @@ class SharedSockets:
 
     @property
     def passed(self) -> tuple[int, ...]:
-        """Return the descriptors that a worker is given."""
+        """Return the descriptors that a worker inherits."""
         every = (self.http, self.tls, self.alive)
         return tuple(each for each in every if each is not None)
 
     def end_with_parent(self) -> None:
-        """Have this process stop as by SIGTERM once the process that began it has ended."""
+        """Stop this process as by SIGTERM once its parent process has ended."""
         watch = threading.Thread(target=self._wait_for_parent, daemon=True)
         watch.start()
 
@@ -72,10 +72,11 @@ def run_workers(
     host: str,
     ports: Sequence[int],
 ) -> int:
-    """Run ``count`` processes of a command behind one or two ports until a signal, and return the exit status.
+    """Run ``count`` processes of a command on one or two ports until a signal, and return the exit status.
 
-    ``{sockets}`` in the command stands for :meth:`SharedSockets.text`; the second port is that of TLS. A worker that
-    is killed is replaced. One that ends by itself could not start, and so could no other: all end with its status.
+    ``{sockets}`` in the command is replaced by :meth:`SharedSockets.text`; the second port is that of TLS. A worker
+    that is killed is replaced. A worker that exits by itself could not start, nor could others: all end with its
+    status.
 
     :raises OSError: an address is in use.
     """
@@ -95,7 +96,7 @@ def run_workers(
 
 @contextlib.contextmanager
 def _bound(host: str, port: int) -> Iterator[socket.socket]:
-    """Yield a bound socket; it listens once the first worker is ready for what comes."""
+    """Yield a bound socket; it listens once the first worker is ready."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     family, kind, protocol, _, address = found[0]
     with socket.socket(family, kind, protocol) as made:
@@ -105,7 +106,7 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
 
 
 class _Workers:
-    """The workers of one process; each is begun again after it was lost, until all end."""
+    """The workers of one process; a lost worker is replaced, until all stop."""
 
     def __init__(
         self,
@@ -122,7 +123,10 @@ class _Workers:
         self._ending = asyncio.Event()
 
     async def run(self, count: int, bound: Sequence[socket.socket]) -> int:
-        """Begin the workers and wait for their end; return 0 after a signal, else the status of the first."""
+        """Start the workers and wait for their end.
+
+        Return 0 after a signal, else the status of the first that ended.
+        """
         loop = asyncio.get_running_loop()
         for number in END_SIGNALS:
             loop.add_signal_handler(number, self._end)
@@ -140,7 +144,7 @@ class _Workers:
                 process.terminate()
 
     async def _keep(self, number: int) -> int:
-        """Run one worker, and another in its place when it is lost; return the status of the last one."""
+        """Run one worker, and replace it whenever it is lost; return the status of the last one."""
         pauses = LOST_WORKER.pauses()
         status = 0
         while not self._ending.is_set():
@@ -155,7 +159,9 @@ class _Workers:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), next(pauses))
         # Who was asked to end and is ended by it has done what it should.
-        return 0 if status == -signal.SIGTERM else abs(status)
+        if status == -signal.SIGTERM:
+            return 0
+        return abs(status)
 
     async def _worker(self, number: int) -> int:
         """Run one worker to its end; return its status, negative for a signal."""

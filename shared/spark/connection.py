@@ -26,10 +26,10 @@ CLOSE_TIMEOUT = 5.0
 
 @asynccontextmanager
 async def bounded(doing: str, timeout: float) -> AsyncIterator[None]:
-    """Run the body for at most ``timeout`` seconds, turning every broker fault into BrokerUnavailable.
+    """Run the body for at most ``timeout`` seconds, and convert every broker fault to BrokerUnavailable.
 
-    A lost connection reaches waiting callers as ``CancelledError`` although nobody cancelled them;
-    the task's own count of cancellations distinguishes the two.
+    A lost connection reaches waiting callers as ``CancelledError`` although nobody cancelled them; the task's own count
+    of cancellations distinguishes the two.
 
     :raises BrokerUnavailable: saying what was being done and why it failed.
     """
@@ -85,7 +85,7 @@ class BrokerConnection:
         return connection is not None and connection.connected.is_set()
 
     async def open(self, give_up_after: float | None = None) -> None:
-        """Connect, waiting with growing pauses for a broker that is not there yet.
+        """Connect, waiting with growing pauses for a broker that is not reachable yet.
 
         :raises BrokerUnavailable: after ``give_up_after`` seconds, or when closed meanwhile.
         """

@@ -1,6 +1,6 @@
-"""Consumes a queue for as long as the process lives: hands batches to a handler and acknowledges what it has done.
+"""Consumes a queue for as long as the process lives: passes batches to a handler and acknowledges handled ones.
 
-What a handler fails on goes back to the queue, later with each failure of the same message.
+Deliveries whose handler fails return to the queue, later with each failure of the same message.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from shared.runtime.logging import get_logger
+from shared.runtime.logging import first_line, get_logger
 from shared.runtime.retry_policies import REDELIVERY, SUBSCRIPTION, RetryPolicy
 from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import state_log
@@ -39,7 +39,7 @@ _log = get_logger(__name__)
 
 
 class Consumer:
-    """Hands deliveries of one queue to ``handler`` and acknowledges them when it returns.
+    """Passes deliveries of one queue to ``handler`` and acknowledges them when it returns.
 
     The handler gets 1..``max_batch`` deliveries that are waiting at that moment; it is never made to
     wait for more. Up to ``concurrency`` calls run at a time. If it raises, its deliveries go back to the
@@ -48,7 +48,7 @@ class Consumer:
     handler that waits for a peer to come back should keep its deliveries meanwhile
     (:func:`shared.runtime.waiting.wait_for`) instead of raising.
 
-    A delivery may come twice, also while the first is still in hand: when its channel was lost, the
+    A delivery may come twice, also while the first is still being handled: when its channel was lost, the
     broker delivers it again. Handlers have to be idempotent.
     """
 
@@ -95,7 +95,7 @@ class Consumer:
         self._returns: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Begin to consume, and return at once; it subscribes as soon as broker and queue are there.
+        """Begin to consume, and return at once; the subscription is made as soon as broker and queue exist.
 
         :raises RuntimeError: it is running already.
         """
@@ -166,7 +166,7 @@ class Consumer:
             )
 
     async def _supervise(self) -> None:
-        """Keep a subscription alive: open, watch, and open again after a growing pause."""
+        """Keep a subscription: open it, watch it, and open it again after a growing pause when it is lost."""
         pauses = SUBSCRIPTION.pauses()
         while True:
             opened = time.monotonic()
@@ -206,7 +206,7 @@ class Consumer:
             self._unsubscribed_since = time.monotonic()
 
     async def _watch(self, subscription: Subscription) -> str:
-        """Wait until the subscription is over, and return why; ask the broker too, because it may end silently."""
+        """Wait until the subscription ends, and return the reason; poll the broker too, since it may end silently."""
         arrivals = -1
         while True:
             try:
@@ -284,7 +284,7 @@ class Consumer:
         batch: list[Unsettled],
         error: BaseException,
     ) -> None:
-        """Keep failed deliveries for their pause without keeping a worker, then return them."""
+        """Return failed deliveries to the queue after their pause, during which no worker waits."""
         deliveries = [each.delivery for each in batch]
         pause = self._failures.failed(deliveries, error)
 
@@ -309,7 +309,7 @@ class Consumer:
             _log.info(
                 "channel gone before settling, redelivery follows",
                 queue=self._queue,
-                reason=str(error),
+                reason=first_line(error),
             )
         metrics.consumed.labels(self._queue, outcome).inc(len(batch))
 
@@ -321,7 +321,7 @@ class _Failure:
 
 
 class Failures:
-    """Counts failures by message and writes one line when the first fails and one when all is well again."""
+    """Counts failures by message, and logs when the first message fails and when all have succeeded again."""
 
     def __init__(self, queue: str, policy: RetryPolicy = REDELIVERY) -> None:
         """Take the policy whose pauses grow with each failure of the same message."""
@@ -331,7 +331,7 @@ class Failures:
         self._total = 0
 
     def failed(self, deliveries: Sequence[Delivery], error: BaseException) -> float:
-        """Note that a handler failed on these, and return the pause in seconds before they may be tried again."""
+        """Note that a handler failed on these, and return the pause in seconds before they may be retried."""
         now = time.monotonic()
         self._forget(now)
         if not self._messages:

@@ -62,10 +62,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message with its way so far, as a receiver of Spark messages sees it.
+    """A message with the data of its way so far, as a receiver of Spark messages gets it.
 
-    Timestamps are aware; on the wire they are UTC with milliseconds, ``2012-04-25T21:49:27.719Z``.
-    ``send_attempt`` counts from 1. ``message_id`` is the same in every copy of the message.
+    Timestamps are aware; on the wire they are UTC with milliseconds, ``2012-04-25T21:49:27.719Z``. ``send_attempt``
+    counts from 1. ``message_id`` is the same in every copy of the message.
     """
 
     vault_name: str
@@ -145,7 +145,7 @@ class Envelope:
 
 
 def known_id(message_id: str, body: bytes) -> str:
-    """Return the id by which a body is known: ``message_id``, or the body's digest when no record could hold that."""
+    """Return the id of a message: ``message_id``, or the body's digest when a record cannot store that id."""
     # By its digest, a body that comes again without an id is the same message.
     fits = 0 < len(message_id) <= MAX_NAME_LENGTH
     if fits and is_storable(message_id):
@@ -154,7 +154,7 @@ def known_id(message_id: str, body: bytes) -> str:
 
 
 def is_storable(text: str) -> bool:
-    """Return whether a record's text can hold ``text``: it has no NUL and no half of a surrogate pair."""
+    """Return whether a record can store ``text``: it has no NUL and no half of a surrogate pair."""
     return _UNSTORABLE.search(text) is None
 
 
@@ -166,7 +166,7 @@ def format_moment(moment: datetime) -> str:
 
 
 def cut(ids: Sequence[str], size: int = MAX_ITEMS) -> Iterator[tuple[str, ...]]:
-    """Cut ids into tuples of at most ``size``, in order, so that each fits one message."""
+    """Split ids into tuples of at most ``size``, in order, so that each fits one message."""
     for start in range(0, len(ids), size):
         part = ids[start : start + size]
         yield tuple(part)

@@ -1,4 +1,4 @@
-"""Publishes messages with confirms: what returns without an error is safely on its queue."""
+"""Publishes messages with confirms: a call that returns without an error has its messages safely on the queue."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Outgoing:
 
 @dataclass(slots=True)
 class _Progress:
-    """How far one :meth:`Publisher.publish_all` has come."""
+    """The progress of one :meth:`Publisher.publish_all`."""
 
     waiting: Iterator[Outgoing]
     returned: list[Outgoing] = field(default_factory=list)
@@ -109,7 +109,7 @@ class Publisher:
             await close_channel(channel)
 
     async def _send_all(self, exchange: AbstractExchange, progress: _Progress) -> None:
-        """Send what is waiting until nothing is, or until the broker is found to be away."""
+        """Send the waiting messages until there are none, or until the broker proves to be away."""
         for message in progress.waiting:
             try:
                 async with self._places:
@@ -170,6 +170,6 @@ class Publisher:
             return self._exchange
 
     async def _drop(self, exchange: AbstractExchange) -> None:
-        """Give up the channel of a failed publish, unless another call has replaced it already."""
+        """Drop the channel of a failed publish, unless another call has replaced it already."""
         if self._exchange is exchange:
             await self.close()

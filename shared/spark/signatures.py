@@ -1,4 +1,4 @@
-"""Writes what is signed of a Spark message that goes by HTTPS: its headers and its text; pure."""
+"""Writes the text that is signed of a Spark message sent by HTTPS: its headers, body and address; pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def signature_headers(
 
 
 def signed_text(headers: Mapping[str, str], body: bytes) -> bytes:
-    """Return the text that is signed: the signature's headers, the body as it is, and the target address.
+    """Return the text to sign: the signature's headers, the unchanged body, and the target address.
 
     The headers are in the order of their names in lower case, one a line. Other headers are left out.
     """

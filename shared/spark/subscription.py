@@ -1,4 +1,4 @@
-"""Subscribes to a queue, keeps what is delivered, settles it, and remembers what was done when a channel is gone."""
+"""Subscribes to a queue, buffers and settles deliveries, and remembers the handled ones when a channel is lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONSUMER_TIMEOUT_MILLISECONDS = 24 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message as it came off a queue.
+    """A message as delivered by a queue.
 
     ``message_id`` is empty when the sender set none. ``redelivered`` says that it was delivered before and not
     acknowledged.
@@ -39,7 +39,7 @@ class Delivery:
 
     @property
     def returns(self) -> int:
-        """Return how often the broker took it back, as far as the broker counts that."""
+        """Return how often the message was returned to the queue, as far as the broker counts that."""
         return self._count("x-delivery-count")
 
     @property
@@ -54,7 +54,7 @@ class Delivery:
 
     @property
     def alone(self) -> bool:
-        """Return whether it is to be handled alone: it may be the one that broke its batch the last time."""
+        """Return whether to handle it alone: it may be the one that made its batch fail before."""
         return self.redelivered or self.rounds > 0
 
     def _count(self, header: str) -> int:
@@ -137,8 +137,7 @@ class Subscription:
     def take(self, limit: int) -> list[Unsettled]:
         """Take 1..``limit`` of the waiting deliveries, or none when none wait.
 
-        One that came back is taken alone: if it is the one that broke its batch the last time, it must
-        not take the others with it again.
+        A redelivered one is taken alone: if it made its batch fail before, it must not do so again.
         """
         batch: list[Unsettled] = []
         while self._waiting and len(batch) < limit:
@@ -179,7 +178,7 @@ class Subscription:
                 await self._wire.basic_reject(each.tag, requeue=True, wait=False)
 
     async def cancel(self) -> None:
-        """Stop deliveries; what waits untaken goes back to the queue when the channel is closed.
+        """Stop deliveries; waiting ones return to the queue when the channel is closed.
 
         :raises BrokerUnavailable: the channel is gone.
         """
@@ -191,7 +190,7 @@ class Subscription:
         self._waiting.clear()
 
     async def close(self) -> None:
-        """Close the channel; the broker takes back whatever is not settled."""
+        """Close the channel; the broker returns unsettled deliveries to the queue."""
         self._waiting.clear()
         await close_channel(self._channel)
         if self._closing is not None:
@@ -234,10 +233,10 @@ Key = tuple[str, int]
 
 
 class Handled:
-    """Deliveries of one queue by id and body.
+    """Remembers handled deliveries of one queue by id and body.
 
-    Over a link that breaks more often than a handler is done, each channel is gone before its deliveries are
-    acknowledged. They come again on the next one, and would be begun anew each time.
+    Over a link that breaks before a handler is done, the channel is gone before the deliveries are acknowledged. They
+    are delivered again on the next channel, and would be handled from the start each time.
     """
 
     def __init__(self) -> None:
@@ -246,7 +245,7 @@ class Handled:
 
     @contextmanager
     def in_hand(self, deliveries: Sequence[Delivery]) -> Iterator[None]:
-        """Run the body with these deliveries in hand; when it raises nothing, they are done."""
+        """Run the body while these deliveries are marked as being handled; when it raises nothing, they are done."""
         keys = [_key(delivery) for delivery in deliveries if not delivery.rounds]
         ended = asyncio.Event()
         for key in keys:
@@ -264,7 +263,7 @@ class Handled:
             ended.set()
 
     async def is_done(self, delivery: Delivery) -> bool:
-        """Return whether a delivery that came again was done here before, after waiting for the one in hand."""
+        """Return whether a redelivered message was handled here before, after waiting for one that is being handled."""
         # One that was put back is an instance of its own, with its own count, and never taken for another.
         if not delivery.redelivered or delivery.rounds:
             return False

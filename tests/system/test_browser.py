@@ -1,4 +1,4 @@
-"""What people do with the pages in a real browser: a rep, an agent, on a phone, in the dark, without scripts."""
+"""Users' work with the pages in a real browser: a rep, an agent, on a phone, in dark mode, without scripts."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests.system.conditions import Connected
 from tests.system.visitors import NARROW, PATIENCE, WIDE, Visitor, visitor
 
 INQUIRIES = "/ui/objects/medical_inquiry__v"
+DRAFT, SEND = "Save as draft", "Submit and transfer"
 DOCUMENTS = "/api/v25.1/objects/documents"
 COLOURS: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
@@ -47,6 +48,10 @@ async def write_down(rep: Visitor, question: str) -> None:
     await choose(rep, "Country", "United States")
     await page.get_by_label("Inquiry Text").fill(question)
     await page.get_by_label("Delivery Method").select_option(label="Email")
+    # Without scripts a button shows what the choice asks for.
+    show = page.get_by_role("button", name="Show the fields for it")
+    if await show.is_visible():
+        await show.click()
     await page.get_by_label("Email").fill("reader@practice.example")
 
 
@@ -60,10 +65,7 @@ async def test_a_rep_asks_and_watches_the_answer_arrive(
         visitor(browser, running, "medical_vault") as agent,
     ):
         await write_down(rep, question)
-        await rep.press("Save")
-        await rep.sees("was created")
-        await rep.press("Submit")
-        await rep.press("Transfer to Medical")
+        await rep.press(SEND)
         # From here on the rep only looks.
         await rep.sees("Success")
         assert not await rep.page.get_by_role("button", name="Transfer").count()
@@ -86,18 +88,99 @@ async def test_a_rep_asks_and_watches_the_answer_arrive(
         await rep.sees("Closed")
 
 
+@pytest.mark.parametrize(("button", "state"), [(DRAFT, "Saved"), (SEND, "Submitted")])
 async def test_a_double_click_makes_one_inquiry(
+    running: System, browser: Browser, button: str, state: str
+) -> None:
+    question = uuid4().hex
+    async with visitor(browser, running, "crm_vault") as rep:
+        await write_down(rep, question)
+        await rep.page.get_by_role("button", name=button).dblclick()
+        await rep.sees(state)
+        await rep.open(INQUIRIES)
+        await rep.page.get_by_role("searchbox").fill(question)
+        await rep.press("Search")
+        await rep.sees("1 to 1 of 1")
+
+
+async def test_back_and_a_reload_make_nothing_twice(
     running: System, browser: Browser
 ) -> None:
     question = uuid4().hex
     async with visitor(browser, running, "crm_vault") as rep:
         await write_down(rep, question)
-        await rep.page.get_by_role("button", name="Save").dblclick()
-        await rep.sees("Saved")
+        await rep.press(SEND)
+        await rep.sees("on its way to Medical")
+        await rep.page.reload()
+        await rep.page.get_by_role("heading", name="INQ-").first.wait_for()
+        await rep.page.go_back()
+        # The form is as it was left: what it asked for is asked for again.
+        text = rep.page.get_by_label("Inquiry Text")
+        await expect(text).to_have_value(question, timeout=PATIENCE)
+        await rep.page.locator("#email__v").wait_for()
+        await rep.press(SEND)
+        await rep.sees("The form was sent before")
+        # With another question it is another inquiry.
+        await rep.page.go_back()
+        await expect(text).to_have_value(question, timeout=PATIENCE)
+        await text.fill(f"{question} And for children?")
+        await rep.press(DRAFT)
+        await rep.sees("was created")
+        await rep.open(INQUIRIES)
+        await rep.page.get_by_role("searchbox").fill(question)
+        await rep.press("Search")
+        await rep.sees("1 to 2 of 2")
+
+
+async def test_an_ended_session_loses_no_inquiry_and_makes_none_twice(
+    running: System, browser: Browser
+) -> None:
+    question = uuid4().hex
+    known = running.sign_ins()["crm_vault"]["business"]
+    async with visitor(browser, running, "crm_vault") as rep:
+        await write_down(rep, question)
+        # In another tab of the same browser.
+        other = await rep.page.context.new_page()
+        await other.goto(f"{rep.url}/ui/")
+        await other.get_by_role("button", name="Sign out").click()
+        await other.get_by_role("button", name="Sign in").wait_for()
+        await other.close()
+        await rep.press(SEND)
+        await rep.sees("Your session has ended")
+        await rep.sign_in(known["username"], known["password"])
+        await rep.page.get_by_role("button", name="Send it now").dblclick()
+        await rep.sees("Submitted")
         await rep.open(INQUIRIES)
         await rep.page.get_by_role("searchbox").fill(question)
         await rep.press("Search")
         await rep.sees("1 to 1 of 1")
+
+
+async def test_the_form_asks_for_what_the_delivery_needs(
+    running: System, browser: Browser
+) -> None:
+    question = uuid4().hex
+    async with visitor(browser, running, "crm_vault") as rep:
+        await write_down(rep, question)
+        page = rep.page
+        fax, email = page.locator("#fax_number__v"), page.locator("#email__v")
+        assert not await fax.is_visible()
+        # What the Enter key does sends nothing.
+        async with page.expect_response(f"**{INQUIRIES}/new"):
+            await email.press("Enter")
+        await expect(email).to_have_value("reader@practice.example")
+        await page.get_by_label("Delivery Method").select_option(label="Fax")
+        await fax.wait_for()
+        await rep.press(SEND)
+        await expect(page.locator("#fax_number__v-error")).to_be_visible(
+            timeout=PATIENCE
+        )
+        await fax.fill("+1 555 0188")
+        await rep.press(SEND)
+        await rep.sees("on its way to Medical")
+        (noted,) = rep.faults
+        assert "400" in noted
+        rep.faults.clear()
 
 
 async def test_back_leads_from_a_hit_to_the_hits(
@@ -106,7 +189,7 @@ async def test_back_leads_from_a_hit_to_the_hits(
     question = uuid4().hex
     async with visitor(browser, running, "crm_vault") as rep:
         await write_down(rep, question)
-        await rep.press("Save")
+        await rep.press(DRAFT)
         await rep.sees("was created")
         await rep.open(INQUIRIES)
         await rep.page.get_by_role("searchbox").fill(question)
@@ -142,14 +225,14 @@ async def test_one_of_many_accounts_is_found_by_words_of_its_name(
         await expect(offered).to_contain_text(f"{family}7", timeout=PATIENCE)
         await account.press("Enter")
         assert await account.input_value() == f"Number7 {family}"
-        await rep.press("Save")
+        await rep.press(DRAFT)
         await rep.sees("was created")
         await rep.follow(f"Number7 {family}")
         await rep.sees(f"{family}7")
         # What nobody offers is told, at the form, with what was typed.
         await rep.open(f"{INQUIRIES}/new")
         await account.fill("Nobody of this name")
-        await rep.press("Save")
+        await rep.press(DRAFT)
         await rep.sees("INVALID_DATA")
         assert await account.input_value() == "Nobody of this name"
         # The browser notes a page with the status of a refusal.
@@ -268,7 +351,7 @@ async def test_the_pages_work_without_scripts(
     question = uuid4().hex
     async with visitor(browser, running, "crm_vault", scripts=False) as rep:
         await write_down(rep, question)
-        await rep.press("Save")
+        await rep.press(DRAFT)
         await rep.press("Submit")
         await rep.press("Transfer to Medical")
         await rep.sees("Transfer to Medical was run")
@@ -318,7 +401,7 @@ async def test_transfer_to_medical_is_added_and_removed_by_clicks(
         try:
             async with visitor(browser, running, "crm_vault") as rep:
                 await write_down(rep, uuid4().hex)
-                await rep.press("Save")
+                await rep.press(DRAFT)
                 await rep.press("Submit")
                 await rep.page.get_by_role("button", name=label).wait_for()
         finally:

@@ -1,4 +1,4 @@
-"""What an integration would do, counted; and the lookups that it would miss, as a file to fill in."""
+"""Dry runs of an integration, counted; and missing lookups, as a file to fill in."""
 
 from __future__ import annotations
 

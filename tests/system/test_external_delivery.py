@@ -1,4 +1,4 @@
-"""Messages to a receiver that is no Vault: posted by HTTPS, signed, tried again, and given up with an exception."""
+"""Messages to a receiver that is no Vault: signed, posted by HTTPS, retried; nowhere that is allowed no longer."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from local.polling import all_of
+from local.service import Service
 from local.system import System
-from shared.client import VaultClient
 from shared.client.results import Row
 from shared.spark.signatures import SIGNATURE, signed_text
 from tests.system.conditions import Connected, eventually, new_run
@@ -33,7 +34,7 @@ CRM = "crm_vault"
 
 @dataclass
 class Receiver:
-    """A partner's server: it keeps what comes with a good signature, and answers as it is told."""
+    """A partner's server: it stores messages with a valid signature, and returns the statuses that the test sets."""
 
     certificates: str
     url: str = ""
@@ -76,30 +77,24 @@ async def receiver(running: System) -> AsyncIterator[Receiver]:
 
 
 @asynccontextmanager
-async def allowing(running: System, vault: str, url: str) -> AsyncIterator[VaultClient]:
-    """A second process of a Vault, whose administrator allows this address."""
-    (first,) = [service for service in running._services() if service.service == vault]
-    second = replace(first, number=9)
-    ports = {
-        "VAULT_PORT": str(running._state.port(second.name)),
-        "VAULT_CONNECTION_URLS": url,
-    }
-    own = {
-        name: value
-        for name, value in first.settings.items()
-        if not name.startswith("VAULT_TLS")
-    }
-    second = replace(second, settings={**own, **ports})
-    admin = running.sign_ins()[vault]["admin"]
-    second.spawn()
+async def allowing(running: System, url: str, *vaults: str) -> AsyncIterator[None]:
+    """Vaults whose operator has this address in the list, from their restart until the next one."""
+    without = [service for service in running._services() if service.service in vaults]
+    allowed = {"VAULT_CONNECTION_URLS": url}
+    with_it = [
+        replace(service, settings={**service.settings, **allowed})
+        for service in without
+    ]
     try:
-        await second.wait_ready()
-        async with VaultClient(
-            second.url, admin["username"], admin["password"], client_id="tests"
-        ) as client:
-            yield client
+        await all_of(*map(restarted, with_it))
+        yield
     finally:
-        await second.stop()
+        await all_of(*map(restarted, without))
+
+
+async def restarted(service: Service) -> None:
+    await service.stop()
+    await service.start()
 
 
 async def test_signed_messages_are_posted_until_they_are_taken(
@@ -111,59 +106,59 @@ async def test_signed_messages_are_posted_until_they_are_taken(
         CONNECTION, [{**row, "object_type__v.api_name__v": "external__sys"}]
     )
     assert refused.errors[0].type == "OPERATION_NOT_ALLOWED"
-    async with allowing(running, CRM, receiver.url) as crm:
+    async with allowing(running, receiver.url, CRM):
         connection = await create(
-            crm, CONNECTION, {**row, "object_type__v.api_name__v": "external__sys"}
+            connected.crm,
+            CONNECTION,
+            {**row, "object_type__v.api_name__v": "external__sys"},
         )
-    await connected.crm.run_action(CONNECTION, connection, ACTIVATE)
-    await send_notes(connected, name, "connection_type('external')")
+        await connected.crm.run_action(CONNECTION, connection, ACTIVATE)
+        await send_notes(connected, name, "connection_type('external')")
+        receiver.answers = [503, 302]
+        note = await sent(connected, name, "taken at the third attempt")
 
-    receiver.answers = [503, 302]
-    note = await sent(connected, name, "taken at the third attempt")
+        async def taken() -> bool:
+            return len(receiver.asked) == 3
 
-    async def taken() -> bool:
-        return len(receiver.asked) == 3
+        await eventually("the message at the receiver", taken)
+    of_one_message(receiver, note)
 
-    await eventually("the message at the receiver", taken)
-    ids = {body["message_id"] for _, body in receiver.asked}
-    assert (len(ids), [body["send_attempt"] for _, body in receiver.asked]) == (
-        1,
-        [1, 2, 3],
+    async def given_up() -> list[Row]:
+        text = "SELECT id, error_message__sys, error_status__sys FROM exception_message__sys"
+        rows = (await connected.crm.query(text)).rows
+        return [row for row in rows if f"connection {name} " in str(row)]
+
+    async def recorded() -> bool:
+        return bool(await given_up())
+
+    # The operator has taken the address from the list, and the connection is still Active.
+    await sent(connected, name, "given up")
+    await eventually("the exception in CRM", recorded)
+    assert len(receiver.asked) == 3
+    (exception,) = await given_up()
+    assert f"[{name}] is not among those that VAULT_CONNECTION_URLS allows" in str(
+        exception["error_message__sys"]
     )
+
+    async def resolved() -> bool:
+        return (await given_up())[0]["error_status__sys"] == ["resolved__sys"]
+
+    async with allowing(running, receiver.url, CRM):
+        await connected.crm.run_action(
+            "exception_message__sys", str(exception["id"]), RETRY
+        )
+        await eventually("the exception being resolved by its retry", resolved)
+    assert len(receiver.asked) == 3 + 1
+
+
+def of_one_message(receiver: Receiver, note: str) -> None:
+    """Assert that all that was asked is one message of one note, attempt by attempt."""
+    ids = {body["message_id"] for _, body in receiver.asked}
+    attempts = [body["send_attempt"] for _, body in receiver.asked]
+    assert (len(ids), attempts) == (1, [1, 2, 3])
     headers, body = receiver.asked[-1]
     assert headers["User-Agent"] == "Veeva Vault Spark Message Agent"
     assert headers["X-VaultAPISignature-RequestId"] == body["message_id"]
     message = body["message"]
     assert isinstance(message, dict)
     assert message["items"] == [note]
-
-    receiver.answers = [500] * 5
-    await sent(connected, name, "given up")
-    text = (
-        "SELECT id, error_message__sys, error_status__sys FROM exception_message__sys"
-    )
-
-    async def given_up() -> list[Row]:
-        rows = (await connected.crm.query(text)).rows
-        return [
-            row
-            for row in rows
-            if f"connection {name} answered with status 500"
-            in str(row["error_message__sys"])
-        ]
-
-    async def recorded() -> bool:
-        return bool(await given_up())
-
-    await eventually("the exception in CRM", recorded)
-    assert len(receiver.asked) == 3 + 5
-    (exception,) = await given_up()
-    await connected.crm.run_action(
-        "exception_message__sys", str(exception["id"]), RETRY
-    )
-
-    async def resolved() -> bool:
-        return (await given_up())[0]["error_status__sys"] == ["resolved__sys"]
-
-    await eventually("the exception being resolved by its retry", resolved)
-    assert len(receiver.asked) == 3 + 5 + 1

@@ -1,4 +1,4 @@
-"""What a transfer would do, told without doing it."""
+"""Previews of transfers, which write nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What still keeps a connection from working, in the order to mend it."""
+"""What still keeps a connection from working, in the order of correction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Vault elsewhere: its signed messages come to the connector by HTTPS, and nothing else does."""
+"""Messages from a Vault elsewhere: signed ones reach the connector by HTTPS, others do not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONNECTOR, MEDICAL, CRM = "connector", "medical_vault", "crm_vault"
 
 @dataclass(frozen=True)
 class Gate:
-    """A connector that only knows of Vault CRM what it would know of one that somebody else runs."""
+    """A connector that has only a remote operator's knowledge of Vault CRM."""
 
     url: str
     trust: ssl.SSLContext
@@ -59,20 +59,19 @@ async def gate(running: System) -> AsyncIterator[Gate]:
         **{name.replace("VAULT_", "CONNECTOR_"): value for name, value in tls.items()},
     }
     second = replace(second, settings={**first.settings, **own})
+    messages = f"{url}/messages/medical/{QUEUE}"
     second.spawn()
     try:
-        await second.wait_ready()
-        yield Gate(
-            f"{url}/messages/medical/{QUEUE}",
-            ssl.create_default_context(cafile=running._tls.ca_file),
-        )
+        async with allowing(running, messages, CRM, MEDICAL):
+            await second.wait_ready()
+            yield Gate(
+                messages, ssl.create_default_context(cafile=running._tls.ca_file)
+            )
     finally:
         await second.stop()
 
 
-async def connection_in(
-    running: System, connected: Connected, name: str, url: str, vault: str
-) -> str:
+async def connection_in(connected: Connected, name: str, url: str, vault: str) -> None:
     """An Active External connection to this address; in Medical it is that of the messages of Vault CRM."""
     row = {
         "name__v": name,
@@ -80,20 +79,20 @@ async def connection_in(
         "url__sys": url,
         "object_type__v.api_name__v": "external__sys",
     }
+    client = connected.crm
     if vault == MEDICAL:
+        client = connected.medical
         row["remote_vault_id__sys"] = str(connected.crm.vault_id)
-    async with allowing(running, vault, url) as client:
-        connection = await create(client, CONNECTION, row)
-        await client.run_action(CONNECTION, connection, ACTIVATE)
-    return connection
+    connection = await create(client, CONNECTION, row)
+    await client.run_action(CONNECTION, connection, ACTIVATE)
 
 
 async def test_signed_messages_of_a_vault_elsewhere_are_processed(
-    running: System, connected: Connected, gate: Gate
+    connected: Connected, gate: Gate
 ) -> None:
     name = f"away_{new_run()}__c"
     for vault in (CRM, MEDICAL):
-        await connection_in(running, connected, name, gate.url, vault)
+        await connection_in(connected, name, gate.url, vault)
     await configure_point(connected, name)
     await send_notes(connected, name, "connection_type('external')")
     note = await sent(connected, name, "from elsewhere")

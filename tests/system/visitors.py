@@ -1,4 +1,4 @@
-"""Visitors with a real browser, each with cookies of their own, and no error on its console."""
+"""Users in a real browser, each with cookies of their own; errors on the console fail the test."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NARROW = 390
 UNFOLD = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
 OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
 # Everything that a page does by itself, on a machine that is busy with other things.
-PATIENCE = 90_000  # milliseconds
+PATIENCE = 20_000  # milliseconds
 # What htmx writes on the console when an answer is not wanted any more, since the next question has been asked.
 GIVEN_UP = ("htmx:afterRequest", "htmx:sendAbort")
 
 
 @dataclass
 class Visitor:
-    """One person in a browser window of their own."""
+    """One user in a browser window of their own."""
 
     page: Page
     url: str
@@ -48,18 +48,18 @@ class Visitor:
         await self.page.get_by_text(text).first.wait_for()
 
     async def text(self) -> str:
-        """All of the page, once it has come as a whole."""
+        """The text of the page, once it is complete."""
         await self.page.wait_for_load_state()
         return await self.page.inner_text("main")
 
     def note(self, entry: ConsoleMessage) -> None:
-        """Keep what a page has complained of on the console."""
+        """Record an error that a page has logged on the console."""
         event, _, _ = entry.text.partition(",")
         if entry.type == "error" and event not in GIVEN_UP:
             self.faults.append(entry.text)
 
     async def finds_usable(self, path: str) -> None:
-        """Open a page, unfold all of it, and assert that it can be used by everybody."""
+        """Open a page, unfold all of it, and check its accessibility."""
         await self.open(path)
         # What is folded is judged as well: it depends on the state of the system what a page unfolds by itself.
         await self.page.evaluate(UNFOLD)
@@ -86,7 +86,7 @@ async def visitor(
     dark: bool = False,
     scripts: bool = True,
 ) -> AsyncIterator[Visitor]:
-    """Somebody who is signed in to a Vault; the block fails when a page had an error on the console."""
+    """A user who is signed in to a Vault; the block fails when a page logged an error on the console."""
     context = await browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if dark else "light",

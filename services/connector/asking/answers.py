@@ -31,7 +31,7 @@ Work = Callable[[Vaults, ConnectedVault], Awaitable[Response]]
 
 
 class Answers:
-    """Answers those who hold a permission at the Vault that they ask about."""
+    """Answers requests of callers who hold a permission at the Vault that they ask about."""
 
     def __init__(self, vaults: Callable[[], Vaults | None]) -> None:
         """Take a function that returns the connector's Vaults, None until it is connected with them."""
@@ -74,7 +74,7 @@ class Answers:
         name: str,
         permission: str,
     ) -> tuple[Vaults, ConnectedVault]:
-        """Return the connector's Vaults, and that which ``name`` names, to one who may ask about it.
+        """Return the connector's Vaults, and the one called ``name``, once the caller's permission is checked.
 
         :raises VaultUnavailable: a Vault is away, or the connector is not connected yet.
         :raises VaultRefused: INVALID_DATA for an unknown Vault; and as ``require_permission`` does.

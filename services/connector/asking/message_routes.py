@@ -1,4 +1,4 @@
-"""Serves what the other Vaults know of a message, to those whom they let see it."""
+"""Serves what the other Vaults know of a message, to callers with the right to read it there."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def router(answers: Answers) -> APIRouter:
         "/ways/{vault}/{message_id}", openapi_extra=described(reads_source=True)
     )
     async def way(request: Request, vault: str, message_id: str) -> Response:
-        """Return the steps, writes and exceptions of a message in the other Vaults, as far as you may see them there.
+        """Return the steps, writes and exceptions of a message in the other Vaults, as far as the caller may read them.
 
-        A Vault that takes the source session for none of its own, or lets its user see nothing of this, is left out.
+        A Vault that does not accept the source session, or in which its user may read none of this, is left out.
         """
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
@@ -58,7 +58,7 @@ def router(answers: Answers) -> APIRouter:
 
 
 async def _seen(client: VaultClient, message_id: str) -> dict[str, object] | None:
-    """Return what a Vault knows of a message; None when it tells the session nothing."""
+    """Return what a Vault knows of a message; None when the session's user may read nothing of it."""
     asked = EXCEPTIONS.format(message=literal(message_id), most=MAX_EXCEPTIONS)
     async with concurrently() as group:
         steps = group.create_task(_unless_shut(client.message_steps(message_id)))
@@ -80,7 +80,7 @@ async def _rows(client: VaultClient, statement: str) -> list[Row]:
 
 
 async def _unless_shut(reading: Awaitable[list[Row]]) -> list[Row] | None:
-    """Return what was read; None when the session may not read it."""
+    """Return the rows that ``reading`` yields; None when the session's user may not read them."""
     try:
         return await reading
     except VaultRefused as refused:

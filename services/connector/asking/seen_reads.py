@@ -1,4 +1,4 @@
-"""Reads Vaults for an answer as far as the person who asks may read the same, in sessions of their own."""
+"""Reads Vaults for an answer in the caller's own sessions, so that it contains only what the caller may read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHUT_OUT = frozenset({ErrorType.INSUFFICIENT_ACCESS, ErrorType.INVALID_SESSION_
 
 
 class NotReadable(Exception):
-    """Raised when the asker may not read what an answer would be made of; ``type`` is an error type of the API."""
+    """Raised when the caller may not read the data of an answer; ``type`` is an error type of the API."""
 
     def __init__(self, type: str, message: str) -> None:
         super().__init__(message)
@@ -29,14 +29,14 @@ class NotReadable(Exception):
 
 
 class SeenReads:
-    """The reads of one Vault, each made by the asker first.
+    """The reads of one Vault, each first carried out in the caller's session.
 
-    An answer is found with the rights of the connection's user, who transfers; it is shown to those whom the Vault
-    lets read all that it is made of. Not only values count: what becomes of a record tells of them too.
+    An answer is computed with the rights of the connection's user, and returned only to a caller to whom the Vault
+    grants every read that it needs: the outcome of a transfer reveals something of a record even without its values.
     """
 
     def __init__(self, vault: VaultClient, asker: VaultClient) -> None:
-        """Take the Vault as the connector reads it, and as the asker does."""
+        """Take the Vault in the connector's session, and in the caller's."""
         self._vault = vault
         self._asker = asker
 
@@ -94,7 +94,7 @@ class SeenReads:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """A person's sessions: of the Vault that they ask about, and of the one that it takes records from, or empty."""
+    """The caller's sessions: of the Vault that is asked about, and of the one that it takes records from (or empty)."""
 
     session: str
     source_session: str
@@ -106,11 +106,11 @@ class Asker:
         return cls(headers.get("authorization", ""), headers.get(SOURCE_SESSION, ""))
 
     def own(self, vault: VaultClient) -> SeenReads:
-        """Return the reads of the Vault that the asker asks about."""
+        """Return the caller's reads of the Vault that is asked about."""
         return SeenReads(vault, vault.for_session(self.session))
 
     def source(self, vault: VaultClient) -> SeenReads:
-        """Return the reads of the Vault that it takes records from.
+        """Return the caller's reads of the Vault that it takes records from.
 
         :raises NotReadable: the asker has sent no session of it.
         """

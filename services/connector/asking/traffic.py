@@ -1,4 +1,4 @@
-"""Finds what a question is about: the records that one Vault takes from another, over one of its connections."""
+"""Finds the records that a question is about: those that one Vault takes from another over one connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.client.client import VaultClient
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What one Vault has configured for the records of another, which is read over a connection."""
+    """The configuration of one Vault for the records that it takes from another over a connection."""
 
     own: ConnectedVault
     source: VaultClient

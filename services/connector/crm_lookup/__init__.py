@@ -1,1 +1,1 @@
-"""Searches accounts of Vault CRM on demand, under their country's agreement, and keeps nothing of them."""
+"""Searches accounts of Vault CRM on demand, as their country's agreement allows, and stores nothing of them."""

@@ -1,4 +1,4 @@
-"""Defines what accounts are searched by, and writes the one statement that finds them; pure."""
+"""Defines the criteria of an account search, and writes the one VQL statement that carries it out; pure."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Text = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class AccountSearch(BaseModel):
-    """What is known of accounts; each account found fulfils all of it.
+    """The criteria of a search; an account is found if it meets all of them.
 
-    ``name`` is words of the name, or their beginnings; ``country`` a country code.
+    ``name`` contains words or the beginnings of words; ``country`` is a country code.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -57,7 +57,7 @@ class AccountSearch(BaseModel):
 
 
 def statement(asked: AccountSearch, rule: CompiledRule, agreement: str) -> str:
-    """Return the VQL of a search as far as rule and agreement let accounts be seen, for one more than are shown.
+    """Return the VQL of a search for the accounts that rule and agreement allow; its limit is one more than is shown.
 
     ``agreement`` is a condition of accounts that may be shown: OR does not combine those on different objects in VQL.
 
@@ -98,7 +98,7 @@ def _words(name: str) -> str:
 
 
 def _require_shown(rule: CompiledRule, field: str, shown: set[str]) -> None:
-    """Check that a field may be searched by: a person who may not see a value could else find it by guessing.
+    """Check that the rule shows a field to search by: else a caller could find a hidden value by guessing.
 
     :raises RuleError: the rule does not show the field.
     """

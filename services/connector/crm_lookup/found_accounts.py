@@ -1,4 +1,4 @@
-"""Finds accounts in Vault CRM, and the Case Contact that each one is."""
+"""Finds accounts in Vault CRM, and the Case Contact of each."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from shared.client.results import Row, text
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Accounts that were found; ``complete`` says that there are no more."""
+    """Accounts that were found; ``complete`` is False when there are more."""
 
     accounts: Sequence[Mapping[str, object]]
     complete: bool
 
 
 async def search(asked: AccountSearch, traffic: Traffic, asker: Asker) -> Found:
-    """Search the accounts that may be seen over a connection, by queries of the Authorized Connection User.
+    """Search the accounts that may be shown over a connection, by queries of the Authorized Connection User.
 
-    What of Vault CRM is shown is that connection's to decide, by its rule and the countries' agreements; the Case
-    Contacts here are the asker's to read. The texts of all errors are free of what was searched for.
+    The connection's rule and the countries' agreements decide which data of Vault CRM is shown; Case Contacts are read
+    with the caller's rights. No error text contains a search criterion.
 
     :raises NotReadable: the asker may not read Case Contacts.
     :raises ConfigurationFault: the configuration does not provide for the search.
@@ -74,7 +74,7 @@ def _contact(row: Row, rule: CompiledRule) -> Contact:
 
 
 def _rule(traffic: Traffic) -> CompiledRule:
-    """Return the rule by which accounts are shown over the connection.
+    """Return the rule that says which account fields are shown over the connection.
 
     :raises ConfigurationFault: there is not exactly one.
     :raises RuleError: it cannot be carried out.
@@ -126,7 +126,7 @@ def _account(
     contact: Contact,
     candidates: Candidates,
 ) -> dict[str, object]:
-    """Return an account as JSON, with the fields that the rule reads of it."""
+    """Return an account as JSON, with the fields that the rule selects."""
     fields: dict[str, object] = {}
     for part in rule.fields:
         if part.selection is not None:

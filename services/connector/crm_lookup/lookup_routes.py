@@ -25,7 +25,7 @@ def router(answers: Answers) -> APIRouter:
         openapi_extra=described(AccountSearch, reads_source=True),
     )
     async def crm_lookup(request: Request, vault: str, connection: str) -> Response:
-        """Find accounts of Vault CRM that the connection's agreements let its users see."""
+        """Find the accounts of Vault CRM that the connection's agreements allow to be shown."""
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             asked = await read_question(request, AccountSearch)

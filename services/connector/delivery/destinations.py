@@ -1,4 +1,4 @@
-"""Finds where the messages of an outbound queue go, over active connections, and which of that a message reached."""
+"""Finds the destinations of an outbound queue's messages over active connections, and notes which were reached."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Json = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One place a message goes to, by way of a connection: a queue of a remote Vault.
+    """One destination of a message over a connection: an inbound queue of a remote Vault.
 
-    Over an External connection it has neither: the message goes to the connection's address.
+    An External connection has no Vault and no queue: its messages go to the connection's address.
     """
 
     connection: str
@@ -31,7 +31,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class RouteFault:
-    """Why a connection leads nowhere; it has no name where the queue has none at all."""
+    """The reason why a connection has no destination; ``connection`` is empty when the queue has no connections."""
 
     connection: str
     reason: str
@@ -40,7 +40,7 @@ class RouteFault:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """The destinations of one outbound queue, and why any of its connections leads nowhere."""
+    """The destinations of one outbound queue, and the faults of connections without one."""
 
     destinations: tuple[Destination, ...]
     faults: tuple[RouteFault, ...]
@@ -107,7 +107,7 @@ def _route(
     entry: Json,
     connection: Connection | None,
 ) -> Destination | RouteFault:
-    """Return where a queue connection leads, or why it leads nowhere."""
+    """Return the destination of a queue connection, or why it has none."""
     name = text(entry, "connection_name")
     remote_queue = text(entry, "deliver_to_queue")
     if connection is None:
@@ -144,7 +144,7 @@ def queue_connections(component: Json) -> list[Json]:
 
 
 class RouteReader:
-    """Reads the routes of one queue, and reads them again for a message that may be newer than they are."""
+    """Reads the routes of one queue, and again for a message that may be newer than they are."""
 
     def __init__(self, client: VaultClient, queue: str) -> None:
         self._client = client
@@ -181,9 +181,9 @@ MAX_REPORTED = 32_000
 
 @dataclass(slots=True)
 class Sending:
-    """A message of an outbound queue; ``missing`` has a reason for each connection it has yet to get over.
+    """A message of an outbound queue; ``missing`` has, by connection, the reason why it is not delivered yet.
 
-    ``revision`` is what it tells of its Vault's configuration when it was queued.
+    ``revision`` is the revision of its Vault's configuration when it was queued.
     """
 
     envelope: Envelope
@@ -194,14 +194,14 @@ class Sending:
     missing: dict[str, str] = field(default_factory=dict)
 
     def begin(self, attempt: int) -> None:
-        """Note that another attempt begins."""
+        """Count one more attempt."""
         self.attempts = attempt
         self.sent = datetime.now(UTC)
         # Faults of the attempt before may have been mended; those that remain are found again.
         self.missing.clear()
 
     def routes(self, routes: Routes) -> Routes:
-        """Return those of its queue's routes that are its own."""
+        """Return the routes of its queue that apply to this message."""
         attributes = self.envelope.message.attributes
         vault_id = attributes.get(DESTINATION_ATTRIBUTE)
         if not isinstance(vault_id, int):
@@ -210,7 +210,7 @@ class Sending:
 
     @property
     def delivered(self) -> bool:
-        """Whether nothing is left to be done."""
+        """Whether no destination is missing."""
         return not self.missing
 
     def report(self) -> Iterable[dict[str, object]]:
@@ -235,7 +235,7 @@ class Sending:
 
 
 def unreadable(body: bytes, message_id: str, reason: str) -> dict[str, object]:
-    """Return the row that reports a body that is no message."""
+    """Return the row that reports a body that cannot be read as a message."""
     now = format_moment(datetime.now(UTC))
     beginning = body[:MAX_REPORTED].decode(errors="replace")
     # PostgreSQL stores no zero character in a text.

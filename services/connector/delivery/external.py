@@ -1,4 +1,4 @@
-"""Posts messages to External connections, signed by their Vault; a message is delivered once the answer is 200."""
+"""Posts messages, signed by their Vault, to External connections; status 200 means that a message is delivered."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from yarl import URL
 from services.connector.delivery.destinations import Destination, Sending
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
+from shared.protocol.shown_values import without_values
 
 USER_AGENT = "Veeva Vault Spark Message Agent"
 # Well below the bound on one message, so that an address that drops packets costs little.
@@ -24,14 +25,14 @@ SIGNED_AT_ONCE = 50
 
 
 class Unreachable(Exception):
-    """A receiver that cannot be asked at all; the text says why."""
+    """Raised for a receiver that cannot be reached; the text contains the reason."""
 
 
 class Receivers:
-    """HTTPS to the receivers outside; follows no redirects, keeps no cookies, reads no answer but its status."""
+    """HTTPS client for External receivers: follows no redirects, keeps no cookies, reads only the status of answers."""
 
     def __init__(self, timeout: float, ca_file: Path | None = None) -> None:
-        """Take the bound on one message in seconds, and a PEM file of authorities to trust beside the system's.
+        """Take the time limit of one message in seconds, and a PEM file of authorities to trust beside the system's.
 
         :raises OSError: the file cannot be read, or holds no certificate.
         """
@@ -89,7 +90,7 @@ async def deliver(
     destination: Destination,
     waiting: Sequence[Sending],
 ) -> None:
-    """Try once to post messages in order; a receiver that cannot be reached is asked once only.
+    """Try once to post messages in order, and no further after one whose receiver cannot be reached.
 
     Each message that is not delivered gets the reason among its ``missing``.
 
@@ -115,9 +116,8 @@ async def deliver(
                     sending.missing[name] = reason
     # What is still left has not been answered; what was popped has its own outcome already.
     except VaultRefused as refused:
-        reason = (
-            f"connection {name} cannot be used: {refused.type}; see that it is Active"
-        )
+        text = without_values(refused.message)
+        reason = f"connection {name} cannot be used: {refused.type}: {text}"
         _miss(left, name, reason)
     except Unreachable as problem:
         reason = f"the receiver of connection {name} cannot be reached: {problem}"
@@ -125,7 +125,7 @@ async def deliver(
 
 
 def _miss(sendings: Iterable[Sending], connection: str, reason: str) -> None:
-    """Note why messages have not got over a connection."""
+    """Note why messages were not delivered over a connection."""
     for sending in sendings:
         sending.missing[connection] = reason
 

@@ -1,4 +1,4 @@
-"""Delivers the messages of an outbound queue: to the inbound queue of each Vault, or the address, that it leads to."""
+"""Delivers the messages of an outbound queue to the inbound queues or HTTPS addresses of its connections."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class Outbound:
                 sending.missing[""] = reason
 
     async def _attempt(self, moment: datetime, pending: list[Sending]) -> None:
-        """Try once at every destination that was not reached yet; each message notes what is still missing."""
+        """Try each missing destination once; each message notes which are still missing."""
         routes = await self._routes.fresh.since(moment)
         waiting: dict[Destination, list[Sending]] = {
             destination: [] for destination in routes.destinations

@@ -20,7 +20,7 @@ from shared.spark.envelope import (
 
 @dataclass(frozen=True, slots=True)
 class RunBatch:
-    """One batch of one run of an integration; ``number`` 0 is the request to read."""
+    """One batch of one run of an integration; ``number`` 0 is the request to read the run's records."""
 
     integration: str
     run: int
@@ -45,18 +45,20 @@ def run_of(message: Message) -> RunBatch | None:
 
 
 def requested_run(message: Message) -> RunBatch | None:
-    """Return the run that a message requests to read; None for any other message."""
+    """Return the run whose records a message requests to read; None for any other message."""
     if message.attributes.get("event") != RunEvent.REQUEST:
         return None
     return run_of(message)
 
 
 def requested_slice(message: Message) -> int | None:
-    """Return the reconciliation of which a message requests the next slice; None for any other message."""
+    """Return the id of the reconciliation whose next slice a message requests; None for any other message."""
     if message.attributes.get("event") != ReconciliationEvent.SLICE:
         return None
     number = message.attributes.get("reconciliation")
-    return number if _is_whole(number) else None
+    if _is_whole(number):
+        return number
+    return None
 
 
 def _is_whole(value: object) -> TypeGuard[int]:
@@ -125,7 +127,7 @@ class WorkUnit:
 
     @property
     def message_of(self) -> dict[str, str]:
-        """Return item id → id of the message that names it, the last one if there are several."""
+        """Return the id of the message of each item, by item id; of several messages, the last."""
         found = {}
         for message in self.messages:
             envelope = message.envelope
@@ -135,7 +137,7 @@ class WorkUnit:
 
     @property
     def ids_by_message(self) -> tuple[tuple[str, ...], ...]:
-        """Return the ids of each message without those that an earlier one names; no part is empty."""
+        """Return the ids of each message without those of earlier messages; messages without any left are omitted."""
         left = dict(self.ids)
         parts = []
         for message in self.messages:

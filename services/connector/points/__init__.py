@@ -1,1 +1,1 @@
-"""Transfers the records that a message names, each integration point in its own way."""
+"""Transfers the records that a message names, by the code of their integration point."""

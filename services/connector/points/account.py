@@ -1,6 +1,6 @@
 """Runs *Account Inbound*: changed accounts update their Case Contacts, as far as their country's agreement allows.
 
-Merges of accounts come by the same point (``account_merges``).
+Merges of accounts are transferred by the same point (``account_merges``).
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ async def _note_unread(
     accounts: list[str],
     outcome: Outcome,
 ) -> None:
-    """Skip accounts that exist and may not be read; note the others as missing."""
+    """Skip accounts that exist and that the user may not read; note the others as missing."""
     # Nothing but the id is asked: of an account that may not be read, no other field may leave the source.
     texts = statements(_EXISTING, "id", accounts)
     rows = await query_all(unit.source, texts)
@@ -216,7 +216,7 @@ async def _readable(
 
 
 def _evaluates(rule: IntegrationRule) -> bool:
-    """Return whether a Pull Accounts Rule asks for an integration rule, or it reads merges."""
+    """Return whether a Pull Accounts Rule needs an integration rule, or the rule reads merges."""
     return rule.role in map(rule_name, PullRule) or MERGE in rule.target_objects
 
 

@@ -35,7 +35,10 @@ _IDS = f"{VEEVA_ID}, {EXTERNAL_ID}"
 
 
 class Saved(dict[str, str | ItemFailure]):
-    """Contact key → id of its Case Contact, or why it has none; ``new`` are the ids of those that were just created."""
+    """The id of each Case Contact by contact key, or why there is none.
+
+    ``new`` contains the ids of those just created.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -219,8 +222,8 @@ async def save_contacts(
 ) -> tuple[Saved, Warnings]:
     """Update or create the Case Contact of each HCP.
 
-    A contact belongs to the account that its Link names: another account of the same person changes what it says of
-    itself, but not who it is.
+    A contact belongs to the account that its Link names. Another account of the same person changes the contact's
+    fields, but not its identity.
 
     :raises OutdatedRead: rows may be older than the stored records.
     :raises ClientError: one of the calls fails.
@@ -357,7 +360,7 @@ def _other_person(
     person: str,
     candidates: Candidates,
 ) -> ItemFailure | None:
-    """Return a warning when the contact belongs to another account and has another Veeva ID than this one."""
+    """Return a warning when the contact belongs to another account and has a different Veeva ID."""
     owner = candidates.links[person]
     known = candidates.veeva_ids.get(person)
     veeva_id = contact.person.get(VEEVA_ID)

@@ -160,9 +160,9 @@ class _Content:
         found: SourceRows,
         countries: Countries,
     ) -> set[str]:
-        """Write the documents that are wanted in this Vault, and make inactive the copies of the others.
+        """Write the wanted documents, and make the copies of all others inactive.
 
-        Return the ids of those that are wanted.
+        Return the ids of the wanted documents.
         """
         published = await self._published(map(_link, found.rows.values()))
         wanted = {
@@ -199,7 +199,7 @@ class _Content:
         return wanted
 
     async def withdraw(self, gone: Iterable[str]) -> None:
-        """Make inactive the copies of documents that the rule no longer finds."""
+        """Make the copies of documents inactive that the rule no longer finds."""
         # The Global ID of a document that cannot be read is known all the same: it is made of ids.
         item_of = {f"{self.unit.source.vault_id}_{item}": item for item in gone}
         content = KeyedRows()

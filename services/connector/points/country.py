@@ -42,7 +42,7 @@ class Part(NamedTuple):
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Write a record for each country of the unit's settings, and inactivate those that are no longer among them.
+    """Write a record for each country of the unit's settings, and inactivate those of countries no longer among them.
 
     Nothing is written for settings with a country that cannot be mapped.
 
@@ -152,7 +152,7 @@ async def _take_out(
     copies: Copies,
     wanted: Iterable[str],
 ) -> None:
-    """Inactivate the records of countries that settings no longer name, and flag those of deleted settings."""
+    """Inactivate the records of countries that settings no longer contain, and flag those of deleted settings."""
     rows = copies.found.rows
     missing = copies.found.missing
     failed = copies.outcome.failures

@@ -30,7 +30,7 @@ SOURCE_STATUS = "source_status__v"
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """One unit's copies: the rule and the object that they are made by, the id of their CRM Org, and their outcome.
+    """The copies of one unit: their rule, target object, CRM Org (id) and outcome.
 
     ``found`` are the source records of the unit.
     """

@@ -30,7 +30,10 @@ Row = dict[str, object]
 
 
 class OutdatedRead(Exception):
-    """Raised when rows that may be older than the stored records were left out: the unit is read and written again."""
+    """Raised when rows were refused as possibly older than the stored records.
+
+    The unit is then read and written again.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,7 @@ async def settle_references(
 ) -> None:
     """Find the records that rows refer to, each key once for all evaluations, and replace the references by ids.
 
-    ``read`` has the records of objects that were read whole before, with id, key and status.
+    ``read`` has the records (id, key and status) of objects that were read in full before.
 
     :raises ClientError: one of the calls fails.
     """

@@ -1,4 +1,4 @@
-"""Runs the general point: writes what the rules evaluate to and nothing else, so that custom points need no code."""
+"""Runs the general point: writes exactly what the rules evaluate to, so that custom points need no code."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def transfer(unit: Transfer) -> Outcome:
 
 
 async def _attempt(unit: Transfer, rules: Sequence[IntegrationRule]) -> Outcome:
-    """Transfer the records whose references lead to records that the target Vault has by now; the others fail."""
+    """Transfer the records whose references lead to records that exist in the target Vault; the others fail."""
     # Whatever is wrong with the configuration is found before the first read.
     compiled = [
         unit.configuration.compiled(
@@ -97,7 +97,7 @@ def _waiting(
     rules: Sequence[IntegrationRule],
     outcome: Outcome,
 ) -> list[str]:
-    """Return the records that failed by a reference to an object of which the unit itself may bring records."""
+    """Return the records that failed by a reference to an object that the unit itself may write."""
     made = {name for rule in rules for name in rule.target_objects}
     own: set[tuple[str | None, str | None]] = set()
     for rule in rules:

@@ -1,4 +1,4 @@
-"""Compares Cases and Case Requests of finished inquiries with the rules, and mends what nobody has changed since."""
+"""Compares Cases and Case Requests of finished inquiries with the rules, and corrects unchanged fields."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.runtime.waiting import concurrently
 
 
 class _Made(NamedTuple):
-    """What the rule makes of one inquiry in one target object, and the Link that the record has there."""
+    """The fields that the rule evaluates to for one inquiry and target object, and the Link of the record."""
 
     link: str
     values: Values
@@ -34,10 +34,10 @@ async def mend(
     link: Callable[[str], str],
     outcome: Outcome,
 ) -> None:
-    """Write those fields of finished inquiries' records that differ, and that only transfers have set so far.
+    """Write those fields of finished inquiries' records that differ and that only transfers have set so far.
 
-    Since its transfer a Case is the agents': a field that anybody has changed is theirs, whatever the rules make of it.
-    ``link`` gives the Link of an inquiry's Case Request.
+    After its transfer a Case belongs to the agents: a field that anybody has changed keeps its value, whatever the
+    rules evaluate to. ``link`` returns the Link of an inquiry's Case Request.
 
     :raises OutdatedRead: rows may be older than the stored records.
     :raises ClientError: one of the calls fails.
@@ -84,7 +84,7 @@ def _shares_case(object_name: str, values: Values, row: Row) -> bool:
 async def _of_transfers(
     unit: Transfer, origins: OriginReads, object_name: str, made: Sequence[_Made]
 ) -> KeyedRows:
-    """Return the fields that differ, and that nobody but transfers has set."""
+    """Return the fields that differ and that only transfers have set."""
     left = KeyedRows()
     if not made:
         return left
@@ -119,6 +119,6 @@ def _differs(result: RowResult, changed: Mapping[str | None, object]) -> bool:
 
 
 async def _untouched(origins: OriginReads, object_name: str, record: str) -> set[str]:
-    """Return the fields of a record that a transfer has set and nobody has changed since."""
+    """Return the fields of a record that a transfer has set and that nobody has changed since."""
     rows = await origins.origins(object_name, record)
     return {text(row, "field_name") for row in rows if not row.get("changed_since")}

@@ -135,9 +135,9 @@ _CASE_HEAD = f"SELECT id, {LINK}, {CONTACT} FROM {CASE}"  # noqa: S608  VQL of n
 
 
 class GroupCases(NamedTuple):
-    """The Cases of groups that are there: their ids by Link, and the Links of those that have another contact by now.
+    """The existing Cases of groups: their ids by Link, and the Links of Cases whose contact has changed.
 
-    Whose Case Contact people have changed is no Case of the group any more.
+    A Case whose Case Contact was changed by a user is no longer used for its group.
     """
 
     ids: dict[str, str]
@@ -149,7 +149,7 @@ def group_link(
     case: Values,
     global_id: object,
 ) -> str | None:
-    """Return the Link of the Case that an inquiry shares with others of its group, None for a Case of its own.
+    """Return the Link of the Case that an inquiry shares with its group; None when the inquiry has a Case of its own.
 
     ``case`` are the fields of the Case, with its contact; the rule has filled its Link with the group's id.
     """

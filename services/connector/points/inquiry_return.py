@@ -17,7 +17,7 @@ async def _of_this_crm(
     target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Return the Case Requests from this Vault CRM: their Link is the Global ID of one of its inquiries."""
+    """Narrow a reading to the Case Requests of this Vault CRM: their Link is the Global ID of one of its inquiries."""
     # A Global ID begins with the id of its Vault; other Vaults' requests are in the same Medical Vault.
     own = literal(f"{target.vault_id}_%")
     return replace(reading, condition=f"link__sys LIKE {own}")
@@ -27,7 +27,7 @@ async def _with_outcome(
     target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Return the Case Requests of this Vault CRM that somebody has begun to answer."""
+    """Narrow a reading to the Case Requests of this Vault CRM whose answer an agent has begun."""
     # A new request is returned by its next state: until then Vault CRM shows what it has set itself.
     own = literal(f"{target.vault_id}_%")
     new = literal(NEW_STATE)

@@ -1,4 +1,4 @@
-"""Tells which inquiries are to have a Case Request, and which of those that had one have lost it."""
+"""Finds the inquiries that should have a Case Request, and those whose Case Request is gone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def without_request(
     inquiries: Iterable[str],
     link: Callable[[str], str],
 ) -> list[str]:
-    """Return the inquiries (ids) whose Case Request or Case is no longer there; ``link`` gives the request's Link.
+    """Return the ids of inquiries whose Case Request or Case no longer exists; ``link`` returns the request's Link.
 
     :raises ClientError: one of the calls fails.
     """
@@ -37,5 +37,5 @@ async def to_be_there(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Return the inquiries that somebody has transferred: those that are to have a Case Request."""
+    """Narrow a reading to the inquiries that were transferred: each should have a Case Request."""
     return replace(reading, condition=contains(STATUS, TransferStatus))

@@ -50,7 +50,7 @@ _ACCOUNTS = f"SELECT id, {GLOBAL_ID} FROM {ACCOUNT}"  # noqa: S608  VQL of names
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Create an inquiry for each Case Request whose Case Contact belongs to exactly one account here; skip all others.
+    """Create an inquiry for each Case Request whose Case Contact belongs to exactly one account here; skip the others.
 
     :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
@@ -142,7 +142,10 @@ async def _accounts(
     started: Mapping[str, Row],
     outcome: Outcome,
 ) -> dict[str, str]:
-    """Return Case Request → account id, if its Case Contact belongs to one account; several accounts are a failure."""
+    """Return account ids by Case Request, for Case Contacts of one account.
+
+    A contact of several accounts is a failure.
+    """
     people = dict.fromkeys(text(row, CONTACT) for row in started.values())
     of_person = await _accounts_of_people(unit, people)
     account_of: dict[str, str] = {}

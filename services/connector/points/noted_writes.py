@@ -1,4 +1,4 @@
-"""Reads a Vault as it is and notes writes instead of carrying them out, compared with what is stored."""
+"""Reads a Vault, and notes writes instead of carrying them out, compared with the stored records."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from services.connector.rules.object_metadata import (
     FieldType,
     ObjectMetadata,
 )
+from services.connector.rules.query_plan import whole_text
 from services.connector.rules.rows import statements
 from services.connector.vaults.record_access import RecordReads
 from shared.client.results import (
@@ -31,7 +32,7 @@ _BOOKKEEPING = frozenset({SOURCE_MODIFIED, LINEAGE, "id"})
 
 
 class WriteEvent(StrEnum):
-    """What a write would do with its record; on the wire of the previews."""
+    """The effect that a write would have on its record; a value of the previews' JSON."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -42,8 +43,8 @@ class WriteEvent(StrEnum):
 class Write:
     """One row that would be written: ``id`` is None for a new record; ``changes`` are stored and new value by field.
 
-    ``item`` is the source record that the row is about, where the row's lineage says so. ``newer`` says that the stored
-    record is of a later state than the row.
+    ``item`` is the source record in the row's lineage, or None. ``newer`` is True when the stored record has a later
+    source state than the row.
     """
 
     vault_id: int
@@ -72,8 +73,8 @@ class Write:
 class NotedWrites:
     """A RecordAccess that reads a Vault and only notes its writes, in order.
 
-    What the Vault itself would refuse, such as a required field without a value, does not show. New records get ids
-    of this object's own making. ``absent`` are the source records of updates whose record does not exist.
+    It does not show refusals by the Vault itself, such as for a required field without a value. New records get
+    invented ids. ``absent`` are the source records of updates whose record does not exist.
     """
 
     def __init__(
@@ -254,7 +255,7 @@ class NotedWrites:
 
 
 def _item(row: Mapping[str, object]) -> str | None:
-    """Return the source record that a row is about, by its lineage; None for a row without lineage."""
+    """Return the source record in a row's lineage; None for a row without lineage."""
     lineage = row.get(LINEAGE)
     # Number of its origin in the call, message id, source record: a comparison has each item as a message of its own.
     return str(lineage[1]) if isinstance(lineage, list) else None
@@ -291,28 +292,11 @@ def _type(metadata: ObjectMetadata | None, name: str) -> FieldType | None:
 
 def _selected(name: str, metadata: ObjectMetadata | None) -> str:
     """Return the expression that selects all of a field's value."""
-    match _type(metadata, name):
-        # A query returns no more than the beginning of a long text without these functions.
-        case FieldType.LONG_TEXT:
-            return f"LONGTEXT({name})"
-        case FieldType.RICH_TEXT:
-            return f"RICHTEXT({name})"
-        case (
-            FieldType.ID
-            | FieldType.STRING
-            | FieldType.NUMBER
-            | FieldType.BOOLEAN
-            | FieldType.DATE
-            | FieldType.DATE_TIME
-            | FieldType.PICKLIST
-            | FieldType.OBJECT
-            | FieldType.ATTACHMENT
-            | FieldType.OTHER
-            | None
-        ):
-            return column(name)
-        case other:
-            assert_never(other)
+    field_type = _type(metadata, name)
+    function = whole_text(field_type) if field_type else None
+    if function is None:
+        return column(name)
+    return f"{function}({name})"
 
 
 def _same(

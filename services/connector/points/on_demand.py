@@ -1,4 +1,4 @@
-"""Registers *CRM Lookup*: accounts are read when somebody requests them, and are never transferred."""
+"""Registers *CRM Lookup*: accounts are read when a user searches for them, and are never transferred."""
 
 from __future__ import annotations
 

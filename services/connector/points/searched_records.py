@@ -1,7 +1,7 @@
-"""Saves records that a field identifies which is not unique: finds them by a query, changes those, creates the others.
+"""Saves records by a field that is not unique: finds them by a query, changes those, and creates the others.
 
-Such a field is what rules of others map the source id onto, as the vendor's Spark sample does. Nothing but the
-connector's own locks keeps two records from getting one value: a unique field is better.
+The vendor's Spark sample maps the source id to such a field. Only the connector's own locks keep two records from
+getting one value: a unique field is better.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Finds the Case Contacts that several accounts are tied to, whose values are those of the last one transferred."""
+"""Finds the Case Contacts that belong to several accounts.
+
+Such a contact has the values of the last one transferred.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _TIES = f"SELECT id, person__v FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
 
 
 async def shared_persons(target: RecordReads, persons: Sequence[str]) -> frozenset[str]:
-    """Return those of the Case Contacts (record ids) that the Source Data of several accounts name.
+    """Return the record ids of those Case Contacts that the Source Data of several accounts refer to.
 
     :raises ClientError: one of the calls fails.
     """

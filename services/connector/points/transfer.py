@@ -204,8 +204,8 @@ def _unobserved(_evaluation: Evaluation) -> None:
 class Transfer:
     """One work unit at its integration point; ``locks`` keep other units of this process off shared records.
 
-    ``of_run`` says that a run has found the ids; ``anew``, that what an earlier transfer has made of them may be gone,
-    and is to be made again; ``origins`` then tells which fields transfers have set. ``states`` are the stored states
+    ``of_run`` says that a run has found the ids; ``anew``, that the records of an earlier transfer may be deleted and
+    are to be created again; ``origins`` then has the fields that transfers have set. ``states`` are the stored states
     that have refused the unit's rows so far; they stay when the unit is read again. ``observe`` is called with every
     evaluation, before references are settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to
     those written to the source, for Vaults that keep it. ``opened`` has the answer to the point's opening question, if
@@ -229,7 +229,7 @@ class Transfer:
     opened: list[QueryResult] = field(default_factory=list)
 
     async def opening(self, vql: str) -> QueryResult:
-        """Return the answer to the point's opening question; a unit that is read again asks it again.
+        """Return the answer to the point's opening question; the question is asked again when a unit is read again.
 
         :raises ClientError: the call fails.
         """
@@ -281,7 +281,7 @@ async def main_links(
     unit: Transfer,
     links: Iterable[str],
 ) -> dict[str, str]:
-    """Return the Link of the account that is left in the end, by the Link of each account that was merged.
+    """Return the Link of the surviving account by the Link of each merged account.
 
     :raises ClientError: one of the calls fails.
     """
@@ -305,7 +305,7 @@ def _end(
     link: str,
     into: dict[str, str],
 ) -> str:
-    """Return where a chain of merges ends; a circle, which only a mistake makes, leads nowhere."""
+    """Return the last Link of a chain of merges; None for a circle, which only a mistake makes."""
     seen = [link]
     while into.get(seen[-1]):
         following = into[seen[-1]]

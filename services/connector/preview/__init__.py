@@ -1,1 +1,1 @@
-"""Previews what a transfer would do, without doing it."""
+"""Previews the result of a transfer, and writes nothing."""

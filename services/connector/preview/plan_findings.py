@@ -1,4 +1,4 @@
-"""Finds what is to be mended of the rules that a preview goes through."""
+"""Finds the faults of the rules that a preview uses."""
 
 from __future__ import annotations
 

@@ -26,11 +26,10 @@ Component = dict[str, object]
 
 
 class PreviewRequest(BaseModel):
-    """Records of the source Vault and the rule or integration point that they are to be previewed with.
+    """The records of the source Vault to preview, and the rule or integration point to preview them with.
 
-    ``rule`` is the name of a saved rule, also an inactive one, or a component as
-    ``GET /configuration/Integrationrule`` returns it. ``source`` is a Vault id, needed where several Vaults are
-    connected by the same integration point.
+    ``rule`` is the name of a saved rule, also an inactive one, or a component as ``GET /configuration/Integrationrule``
+    returns it. ``source`` is a Vault id, needed where several Vaults are connected by the same integration point.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -84,7 +83,7 @@ async def plan_of(
 
 
 async def _component(request: PreviewRequest, own: KnownVault) -> Component | None:
-    """Return the rule of the request; None when the rules of the integration point are meant."""
+    """Return the rule of the request; None when the request asks for the rules of the integration point."""
     if not isinstance(request.rule, str):
         return request.rule
     # All of them, because the connector's own configuration leaves out inactive rules.
@@ -98,7 +97,7 @@ async def _configuration(
     reader: ConfigurationReader,
     component: Component | None,
 ) -> tuple[Configuration, tuple[IntegrationRule, ...]]:
-    """Return the configuration with the rule of the request in it, and that rule, if there is one."""
+    """Return the configuration with the rule of the request in it, and the typed rules that it is read into, if any."""
     now = datetime.now(UTC)
     if component is not None:
         return await reader.with_rule(component, now)

@@ -23,7 +23,7 @@ def router(answers: Answers) -> APIRouter:
         openapi_extra=described(PreviewRequest, reads_source=True),
     )
     async def previews(request: Request, vault: str) -> Response:
-        """Return what a rule would make of records, field by field, and write nothing."""
+        """Return the values that a rule gives for each field of records; nothing is written."""
 
         async def work(vaults: Vaults, own: KnownVault) -> Response:
             question = await read_question(request, PreviewRequest)

@@ -1,4 +1,4 @@
-"""Takes single records through their integration point, as a transfer would, up to what would be saved."""
+"""Takes single records through their integration point as a transfer would, but saves nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import assert_never
 
 from services.connector.points.evaluation import Evaluation
 from services.connector.points.noted_writes import NotedWrites, Write, WriteEvent
-from services.connector.points.points import mark_failed, transfer
+from services.connector.points.points import mark_failed, reasons_of, transfer
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledField, Evaluated, PendingReference
 from services.connector.rules.item_failures import ItemFailure
@@ -20,7 +20,7 @@ from shared.runtime.waiting import KeyLocks, concurrently
 
 
 class PreviewResult(StrEnum):
-    """How the transfer of one record would end; on the wire of the previews."""
+    """The result that the transfer of one record would have; a value of the previews' JSON."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -31,7 +31,7 @@ class PreviewResult(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be previewed: records of an object at an integration point, under a configuration."""
+    """The input of a preview: records of an object at an integration point, under a configuration."""
 
     source: RecordReads
     target: RecordReads
@@ -42,7 +42,7 @@ class Plan:
 
 @dataclass
 class RecordPreview:
-    """What the transfer of one record would do."""
+    """The result that the transfer of one record would have, with its writes."""
 
     id: str
     outcome: Outcome
@@ -54,7 +54,7 @@ class RecordPreview:
         target: int,
         findings: Sequence[RuleFinding],
     ) -> dict[str, object]:
-        """Return the preview as JSON; the writes to the Vault with the id ``target`` decide its result.
+        """Return the preview as JSON; its result is that of the writes to the Vault with the id ``target``.
 
         ``findings`` are about the rules that the record goes through.
         """
@@ -72,7 +72,7 @@ class RecordPreview:
         }
 
     def result(self, target: int) -> PreviewResult:
-        """Return how the transfer would end for the Vault with the id ``target``."""
+        """Return the result that the transfer would have in the Vault with the id ``target``."""
         if self.id in self.outcome.failures:
             return PreviewResult.FAILED
         if self.id in self.outcome.skipped:
@@ -83,7 +83,7 @@ class RecordPreview:
 
 
 def _strongest(events: list[WriteEvent]) -> PreviewResult:
-    """Return the result of several writes: one that makes a record outweighs any that change or keep one."""
+    """Return the result of several writes: creating a record outweighs changing one, and that outweighs no change."""
     result = PreviewResult.UNCHANGED
     for event in events:
         match event:
@@ -99,7 +99,7 @@ def _strongest(events: list[WriteEvent]) -> PreviewResult:
 
 
 async def preview(plan: Plan, ids: tuple[str, ...]) -> list[RecordPreview]:
-    """Preview records, each as if it came alone, and return the previews in the order of ``ids``.
+    """Preview each record separately, and return the previews in the order of ``ids``.
 
     :raises ConfigurationFault: the configuration does not provide for the records.
     :raises RuleError: a rule cannot be carried out.
@@ -128,13 +128,13 @@ async def _one(plan: Plan, item: str) -> RecordPreview:
     shown.outcome = await transfer(unit)
     mark = mark_failed(unit)
     if mark is not None and shown.outcome.failures:
-        await mark(source, tuple(shown.outcome.failures), None)
+        await mark(source, reasons_of(unit, shown.outcome), None)
     shown.writes = [*target.noted, *source.noted]
     return shown
 
 
 def failure_json(failure: ItemFailure) -> dict[str, object]:
-    """Return a failure as JSON, with what a User Exception Item would say of it."""
+    """Return a failure as JSON, with the texts of its User Exception Item."""
     return {
         "type": failure.error_type.value,
         "message": failure.message,

@@ -36,7 +36,7 @@ def router(answers: Answers) -> APIRouter:
         openapi_extra=described(),
     )
     async def objects(request: Request, vault: str, connection: str) -> Response:
-        """Return names and labels of the objects of the Vault that the connection takes records from."""
+        """Return names and labels of the source Vault's objects."""
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             with passing_refusals():
@@ -80,7 +80,10 @@ def _add_records(routes: APIRouter, answers: Answers) -> None:
     async def records(
         request: Request, vault: str, connection: str, object: str
     ) -> Response:
-        """Return up to 20 records of an object of that Vault, the latest first; with ``q``, those of its words."""
+        """Return up to 20 records of an object of the source Vault, the latest first.
+
+        With ``q``, those that contain its words.
+        """
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             search = await read_question(request, SourceSearch)

@@ -1,4 +1,4 @@
-"""Takes many records through their integration points as a run would, up to what would be saved, and counts them."""
+"""Takes many records through their integration points as a run would, saves nothing, and counts the results."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ async def of_exceptions(
     traffic: Traffic,
     asker: Asker,
 ) -> AsyncGenerator[Batch, None]:
-    """Yield batches of the records that a missing lookup has lately kept from the Vault, of the connection's points.
+    """Yield batches of the records of a connection's points that recently failed for a missing lookup.
 
     :raises NotReadable: the asker may not read the exceptions.
     :raises ClientError: the Vault is away or refuses.
@@ -151,7 +151,7 @@ def _points(traffic: Traffic) -> set[str]:
 
 
 def _object(row: Row) -> str:
-    """Return the object of an exception item's record; empty where the item does not say."""
+    """Return the object of an exception item's record; empty where the item has none."""
     content = text(row, "item_data__sys")
     try:
         data = orjson.loads(content)

@@ -1,4 +1,4 @@
-"""Serves the addresses of what is found over many records: dry runs of integrations, and missing lookups."""
+"""Serves counts over many records: dry runs of integrations, and missing lookups."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def router(answers: Answers) -> APIRouter:
         integration: str,
         since: str = BEGINNING,
     ) -> Response:
-        """Return what a run of an integration would write and what would fail, and write nothing."""
+        """Return what a run of an integration would write, and what would fail; nothing is written."""
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             moment, asker = _moment(since), Asker.of(request)
@@ -108,7 +108,7 @@ def _batches(
     integration: str,
     since: datetime,
 ) -> AsyncGenerator[Batch, None]:
-    """Return the records of an integration, or without one those that a missing lookup has failed already."""
+    """Return the records of an integration; without one, the records that have failed for a missing lookup."""
     if integration:
         return of_integration(asked, integration, since, asker)
     return of_exceptions(asked, asker)

@@ -48,7 +48,7 @@ _IS_UNSETTLED = contains(STATUS, (*_UNRESOLVED, ErrorStatus.IGNORED))
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What came of recording: the number of messages written, and the items that an administrator ignores."""
+    """The result of recording: the number of messages written, and the items that an administrator ignores."""
 
     messages: int = 0
     ignored: frozenset[str] = frozenset()
@@ -81,9 +81,10 @@ class ExceptionRecords:
         self._client = client
 
     async def record(self, failures: Iterable[MessageFailure]) -> Recorded:
-        """Create the records of these failures, or refresh those of the same causes; what is ignored stays as it is.
+        """Create the exception records of these failures, or refresh the existing ones of the same causes.
 
-        The cause is a record's failure at an integration point, whatever message names the record.
+        A cause is a record's failure at an integration point, whichever message names the record. Ignored exceptions
+        are not changed.
 
         :raises VaultUnavailable: the Vault is away.
         :raises VaultRefused: the Vault refuses an exception record.
@@ -125,7 +126,7 @@ class ExceptionRecords:
         by_id: Mapping[str, MessageFailure],
         existing: Mapping[str, StoredMessage],
     ) -> set[str]:
-        """Return the message ids of those that are ignored whatever they fail in: no item says what is ignored."""
+        """Return the ids of ignored messages without items: every failure of theirs is ignored."""
         # A second copy of a message does not undo an administrator's decision.
         ignored = {
             stored.id: message_id
@@ -190,7 +191,10 @@ class ExceptionRecords:
         self,
         refreshed: Sequence[tuple[str, MessageFailure]],
     ) -> None:
-        """Write why the items of other messages have failed again; their statuses follow from their items."""
+        """Write the latest reasons to messages whose items have failed again.
+
+        Their statuses follow from their items.
+        """
         # By record: two messages may name items of the same one.
         rows = {
             record: refreshed_message(failure, record) for record, failure in refreshed
@@ -303,7 +307,7 @@ class ExceptionRecords:
         message_ids: Collection[str],
         point: str | None,
     ) -> bool:
-        """Return whether there may be anything to resolve."""
+        """Return whether any exceptions of these messages or this point may still be unresolved."""
         # Most of the time there is nothing, and one query shows it.
         either = [] if point is None else [f"integration_point__sys = {literal(point)}"]
         # Messages recorded before their integration point was known are found by their id only.
@@ -334,7 +338,7 @@ class ExceptionRecords:
 
 
 def _require(results: Iterable[RowResult]) -> None:
-    """Check that the Vault has taken all rows.
+    """Check that the Vault has accepted all rows.
 
     :raises VaultRefused: with the first error, when it refused some.
     """

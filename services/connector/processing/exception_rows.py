@@ -1,4 +1,4 @@
-"""Writes failures as rows of exception records, and reads the rows of those that are stored."""
+"""Writes failures as rows of exception records, and reads stored rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MESSAGE_OF_ITEM = "exception_message__sysr.message_id__sys"
 
 
 def message_row(failure: MessageFailure) -> Row:
-    """Return the row of the failure's own message, without what only its first record says."""
+    """Return the row of the failure's own message, without the fields that only its first record sets."""
     row: Row = {
         MESSAGE_KEY: failure.message_id,
         "queue__sys": failure.queue,
@@ -50,7 +50,7 @@ def refreshed_message(
 
 
 def same_cause(failure: MessageFailure) -> str:
-    """Return the condition of the items with which those of this failure share a cause."""
+    """Return the VQL condition of the items that have the same cause as this failure's."""
     if failure.integration_point is not None:
         return f"{POINT_OF_ITEM} = {literal(failure.integration_point)}"
     return f"{_MESSAGE_OF_ITEM} = {literal(failure.message_id)}"

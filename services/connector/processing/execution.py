@@ -1,4 +1,4 @@
-"""Runs one work unit: finds its route, transfers it, records and resolves failures, and tells them to the source."""
+"""Runs one work unit: finds its route, transfers it, records and resolves failures, and reports them to the source."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 from services.connector.messages.units import WorkUnit
-from services.connector.points.points import POINTS, mark_failed, mark_refused
+from services.connector.points.points import (
+    POINTS,
+    mark_failed,
+    mark_refused,
+    reasons_of,
+)
 from services.connector.points.transfer import (
     Outcome,
     Result,
@@ -49,13 +54,13 @@ Telling = Callable[[], Awaitable[Mapping[str, ItemFailure]]]
 
 
 class GivenUp(Exception):
-    """Raised in place of the transfer of a unit that is not to be processed; the text says why."""
+    """Raised instead of transferring a unit that is not to be processed; the text contains the reason."""
 
 
 class UnitExecution:
     """Runs one unit, which may be run again from the start after a Vault was away.
 
-    ``telling`` is what the source Vault is still to be told when ``run`` has returned: that records have failed.
+    ``telling`` has the failed records that are still to be reported to the source Vault when ``run`` has returned.
     ``ignored`` are the records that have failed, and whose exceptions an administrator ignores.
     """
 
@@ -69,7 +74,7 @@ class UnitExecution:
         exceptions: ExceptionRecords,
         given_up: str | None = None,
     ) -> None:
-        """Take the unit; with ``given_up``, the reason, it is recorded as failed without being processed."""
+        """Take the unit; when ``given_up`` contains a reason, the unit is recorded as failed and not processed."""
         self._vaults = vaults
         self._own = own
         self._queue = queue
@@ -90,7 +95,7 @@ class UnitExecution:
     async def run(self) -> Outcome | None:
         """Transfer the unit and record its exceptions; return the outcome, None when it failed as a whole.
 
-        What is recorded is told to the source Vault afterwards, by ``tell``.
+        Call ``tell`` afterwards to report the failures to the source Vault.
 
         :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
         :raises BrokerUnavailable: the broker is away, with the same consequence.
@@ -234,7 +239,7 @@ class UnitExecution:
         error_type: MessageErrorType,
         text: str,
     ) -> None:
-        """Record that each message failed as a whole: all its records, once it is known where."""
+        """Record that each message failed as a whole: all its records, if its integration point is known."""
         source = self._source.vault_id if self._source else self._unit.key.source
         failures = []
         for message_id, envelope in self._unit.whole_messages.items():
@@ -255,7 +260,8 @@ class UnitExecution:
         await self._record(failures, error_type)
         mark = mark_refused(self._unit.key.object)
         if mark and self._source is not None and self._may_write_back:
-            ids = tuple(self._unit.ids)
+            # The message is at fault, not its records: their senders are told no reason.
+            ids = dict.fromkeys(self._unit.ids, "")
             client = self._source.client
             self.telling = partial(mark, client, ids, self._lineage_back)
 
@@ -293,8 +299,8 @@ class UnitExecution:
             return
         mark = mark_failed(unit)
         if mark is not None:
-            failed = tuple(outcome.failures)
-            self.telling = partial(mark, unit.source, failed, self._lineage_back)
+            reasons = reasons_of(unit, outcome)
+            self.telling = partial(mark, unit.source, reasons, self._lineage_back)
 
     def _failed_messages(self, outcome: Outcome) -> dict[str, MessageFailure]:
         """Return the failures of messages with failed or warned items, by message id."""

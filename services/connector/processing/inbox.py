@@ -1,4 +1,4 @@
-"""Handles an inbound queue's messages: reads them, marks those put back, gathers them into units, and runs these."""
+"""Processes an inbound queue: reads its messages, marks those put back, gathers them into units, and runs these."""
 
 from __future__ import annotations
 
@@ -73,7 +73,10 @@ class Inbox:
         slots: Slots,
         given_up: str | None = None,
     ) -> None:
-        """Take the queue and what it shares with others; with ``given_up``, the reason, nothing is transferred."""
+        """Take the queue and the resources shared with others.
+
+        When ``given_up`` contains a reason, nothing is transferred.
+        """
         self._vaults = vaults
         self._own = own
         self._queue = queue
@@ -257,7 +260,7 @@ class Inbox:
         unit: WorkUnit,
         ids: Sequence[Hashable],
     ) -> None:
-        """Tell the source Vault which records have failed, until it has taken that.
+        """Report the failed records to the source Vault, until it has accepted the report.
 
         :raises VaultRefused: it has refused for too long to wait here; the message returns to its queue, and all of
             this is done again.
@@ -283,7 +286,7 @@ class Inbox:
         await self._patiently(told, name)
 
     async def _patiently(self, attempt: Attempt, name: str | None = None) -> None:
-        """Call ``attempt`` in one of the places; repeat it while a Vault or broker is away."""
+        """Call ``attempt`` in a free place; repeat it while a Vault or broker is away."""
 
         async def bounded() -> None:
             # A unit that waits for a Vault leaves its place to those that need not.
@@ -316,7 +319,7 @@ GIVEN_UP = (
 
 
 class Step(Enum):
-    """What is done next with a message."""
+    """The next step of a message."""
 
     PROCESS = auto()
     PROCESS_COUNTED = auto()
@@ -325,7 +328,7 @@ class Step(Enum):
 
 
 def step(delivery: Delivery) -> Step:
-    """Return what is done next with a delivery, by its headers."""
+    """Return the next step of a delivery, by its headers."""
     if not delivery.rounds:
         return Step.PROCESS
     if delivery.begun >= MAX_BEGUN:
@@ -353,7 +356,7 @@ class Suspects:
         self._turn = turn
 
     async def mark(self, delivery: Delivery) -> None:
-        """Put a copy that has begun once more on the queue, when the Vaults are reachable.
+        """Publish a copy, with one more begun attempt in its header, when the Vaults are reachable.
 
         :raises Interrupted: the process stops first.
         """
@@ -367,7 +370,7 @@ class Suspects:
             loop.call_later(SUSPECT.first_pause, self._turn.release)
 
     async def set_back(self, delivery: Delivery) -> None:
-        """Put a copy on the queue that counts as not begun: what its processing has met is an outage.
+        """Publish a copy without counting this attempt, which failed by an outage.
 
         :raises Interrupted: the process stops first.
         """

@@ -1,4 +1,4 @@
-"""Transfers a unit, and divides one that fails as a whole until the records to blame are alone."""
+"""Transfers a unit, and divides one that fails as a whole until only the records at fault have failed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from itertools import chain
 from typing import TypeVar
 
 from services.connector.points.points import transfer
-from services.connector.points.saving import without_values
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.vaults import PASSING, is_doubtful, passing_refusals
 from shared.client.errors import QueryTimeout, VaultRefused
+from shared.protocol.shown_values import without_values
 from shared.runtime.logging import get_logger
 
 MAX_ALONE = 8
@@ -42,7 +42,7 @@ async def transfer_apart(
     *,
     last: bool,
 ) -> Outcome:
-    """Transfer a unit; of one that fails as a whole, only those records fail that fail alone, too.
+    """Transfer a unit; of a unit that fails as a whole, only those records fail that also fail separately.
 
     ``messages`` are the unit's ids by message, each id once. Unless it is the ``last`` time, no record fails for a
     doubtful refusal, which often passes; a unit is divided for one only where fewer ids make a smaller query.
@@ -68,7 +68,7 @@ async def transfer_apart(
 
 @dataclass(slots=True)
 class _Apart:
-    """The parts of a unit, and the outcome of those that are settled."""
+    """The parts of a unit, and the outcome of the settled ones."""
 
     unit: Transfer
     last: bool
@@ -87,7 +87,7 @@ class _Apart:
                 await self.divide(half)
 
     async def _divide_message(self, ids: Ids) -> None:
-        """Settle the records of one message that has failed as a whole."""
+        """Settle the records of a message that has failed as a whole, by transferring parts of them."""
         failed: list[tuple[Ids, Exception]] = []
         alone, some_go_through = 0, False
         parts = [ids]
@@ -107,7 +107,7 @@ class _Apart:
             self._fail(part, error)
 
     async def try_(self, ids: Ids) -> Exception | None:
-        """Transfer some of the ids, and return what they fail with as a whole; None when they do not."""
+        """Transfer some of the ids; return the error if they fail as a whole, else None."""
         if len(self.stopped_alone) >= MAX_ALONE and not self.gone_through:
             return next(iter(self.stopped_alone.values()))
         try:

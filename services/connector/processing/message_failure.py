@@ -57,7 +57,7 @@ class MessageFailure:
 
     @property
     def whole(self) -> bool:
-        """Return whether nothing is known of the message's items: it failed before its integration point was found."""
+        """Return whether the message failed before its integration point, and so its items, were known."""
         return not self.items and not self.warnings
 
     @property

@@ -1,4 +1,4 @@
-"""Decides which exception each failure belongs to: the one that its record has already, or that of its message."""
+"""Assigns each failure to an exception: the existing one of its record, or the one of its message."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class StoredItem:
 
 @dataclass(slots=True)
 class WorkList:
-    """Failures by what becomes of them.
+    """Failures by the exception that records them.
 
-    ``own`` are recorded as messages; their items are new, or theirs already. ``refreshed`` belong to other messages,
-    whose record ids come first. ``emptied`` are records of messages whose items are all in other exceptions.
-    ``ignored`` are the items that an administrator ignores.
+    ``own`` are recorded in the exceptions of their own messages, with new or existing items. ``refreshed`` have items
+    in exceptions of other messages, by the record ids of those. ``emptied`` are records of messages whose items are all
+    in other exceptions. ``ignored`` are the items that an administrator ignores.
     """
 
     own: list[MessageFailure] = field(default_factory=list)
@@ -48,7 +48,7 @@ def work_list(
     messages: Mapping[str, StoredMessage],
     items: Mapping[str, StoredItem],
 ) -> WorkList:
-    """Return what becomes of failures; ``messages`` are by message id, ``items`` by item id."""
+    """Assign failures to exceptions; ``messages`` are by message id, ``items`` by item id."""
     found = WorkList()
     taken: set[str] = set()
     for failure in failures:
@@ -75,9 +75,9 @@ def _by_message(
     ignored: set[str],
     taken: set[str],
 ) -> dict[str | None, list[str]]:
-    """Return the failure's items by the record of the message that they belong to; None is the failure's own.
+    """Return the failure's items by the record of the message that they belong to; None is the failure's own message.
 
-    Items in ``taken`` belong to an earlier failure; those that are ignored are added to ``ignored``.
+    Items in ``taken`` belong to an earlier failure; ignored ones are added to ``ignored``.
     """
     parts: dict[str | None, list[str]] = {}
     for item in (*failure.items, *failure.warnings):

@@ -1,1 +1,1 @@
-"""Finds what still keeps a connection from working, in the order to mend it."""
+"""Finds what still keeps a connection from working, in the order in which to correct it."""

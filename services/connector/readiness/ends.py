@@ -1,4 +1,4 @@
-"""Reads both ends of a connection, by public calls, for what keeps it from working."""
+"""Reads the configuration of both ends of a connection by public calls, and returns what is wrong with it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, text
 from shared.protocol.readiness_steps import ReadinessStep
+from shared.protocol.shown_values import without_values
 from shared.runtime.waiting import concurrently
 
 # More open exceptions than these need no exact count.
@@ -36,7 +37,7 @@ async def findings(
     name: str,
     consumers: Callable[[], Awaitable[str | None]],
 ) -> list[Finding]:
-    """Return what is to be mended of the connection ``name``, first things first.
+    """Return the faults of the connection ``name``, in the order in which to correct them.
 
     ``consumers`` returns why messages are not consumed, None when they are.
 
@@ -50,7 +51,7 @@ async def findings(
     if connection.external:
         # All that can be asked of the other end is whether it takes messages.
         end = await _end(vaults, own, own, connection)
-        return of_ends((end,), await consumers())
+        return [*await _unsigned(own, name), *of_ends((end,), await consumers())]
     remote = vaults.get(connection.remote_vault_id)
     if remote is None:
         message = f"The connector has no access to Vault {connection.remote_vault_id}; add it to CONNECTOR_VAULTS"
@@ -73,13 +74,23 @@ async def _connection(vault: KnownVault, name: str) -> Connection | None:
     return next(named, None)
 
 
+async def _unsigned(own: KnownVault, name: str) -> list[Finding]:
+    """Return why the Vault signs nothing for an External connection, as its address may be allowed no longer."""
+    try:
+        await own.client.sign_messages(name, [])
+    except VaultRefused as refused:
+        message = f"The Vault signs no messages: {without_values(refused.message)}"
+        return [Finding(ReadinessStep.CONNECTION, own.vault_id, name, message)]
+    return []
+
+
 async def _end(
     vaults: Vaults,
     vault: KnownVault,
     other: KnownVault,
     connection: Connection,
 ) -> EndFacts:
-    """Read one end; ``other`` is the Vault at the other end, or ``vault`` itself where the other is no Vault."""
+    """Read the facts of one end; ``other`` is the remote Vault, or ``vault`` itself for an External connection."""
     now = datetime.now(UTC)
     async with concurrently() as group:
         own_reader = vaults.configuration(other, vault)
@@ -130,7 +141,7 @@ async def _of_rules(
     connection: Connection,
     other: int,
 ) -> list[RuleFinding]:
-    """Return what is to be mended of the connection's rules at points that are to work, which are active."""
+    """Return the faults of the connection's rules at active integration points."""
     points = _active_points(configuration, connection)
     found = [
         RuleFinding.of_error(broken.error)
@@ -171,7 +182,7 @@ async def _refused(
     connection: Connection,
     objects: Iterable[str],
 ) -> tuple[tuple[str, str], ...]:
-    """Return the objects here that the Vault at the other end may not read, each with the error type."""
+    """Return the objects of this Vault that the remote Vault's user may not read, each with the error type."""
 
     async def ask(name: str) -> tuple[str, str] | None:
         statement = f"SELECT id FROM {name} MAXROWS 1"  # noqa: S608  VQL of names
@@ -197,7 +208,7 @@ async def _queues(
     other: KnownVault,
     connection: Connection,
 ) -> tuple[QueueFacts, ...]:
-    """Return the queues here that send over the connection, and those that the other end delivers to."""
+    """Return the queues of this Vault that send over the connection, and those that the remote Vault delivers to."""
     async with concurrently() as group:
         here = group.create_task(vault.client.configuration("Queue"))
         there = group.create_task(other.client.configuration("Queue"))

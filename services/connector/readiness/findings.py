@@ -1,4 +1,4 @@
-"""Finds what is wrong with a connection, from what was read of both its ends; pure."""
+"""Finds the faults of a connection, from facts that were read at both its ends; pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.protocol.readiness_steps import ReadinessStep
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing to mend: in which Vault, which component or record, and what to do; of a rule also where in it."""
+    """One fault to correct: its Vault, component or record, and what to do; of a rule also the field rule."""
 
     step: ReadinessStep
     vault_id: int
@@ -72,7 +72,7 @@ class QueueFacts:
 
 @dataclass(frozen=True, slots=True)
 class EndFacts:
-    """One end of an Active connection.
+    """The facts of one end of an Active connection.
 
     ``refused`` are the objects that the other Vault's rules read here and its user may not, with the reason;
     ``exceptions`` counts the open User Exception Messages.
@@ -93,7 +93,7 @@ def of_connection(
     name: str,
     connection: Connection | None,
 ) -> Iterator[Finding]:
-    """Yield what keeps one end of a connection from being used at all."""
+    """Yield the faults that keep one end of a connection from being used at all."""
     if connection is None:
         message = "There is no such connection; add it"
         yield Finding(ReadinessStep.CONNECTION, vault_id, name, message)
@@ -117,7 +117,7 @@ def of_connection(
 
 
 def of_ends(ends: tuple[EndFacts, ...], consumers: str | None) -> list[Finding]:
-    """Return what is wrong beyond the connection itself, in the order of the steps.
+    """Return the faults beyond the connection records themselves, in the order in which to correct them.
 
     ``consumers`` is why messages are not consumed, None when they are.
     """
@@ -182,7 +182,7 @@ def _of_queues(end: EndFacts) -> Iterator[Finding]:
 
 
 def _one_sided(ends: Iterable[EndFacts]) -> Iterator[Finding]:
-    """Yield the integrations that are active at one end only; both ends name an integration alike."""
+    """Yield the integrations that are active at one end only; an integration has the same name at both ends."""
     facts = tuple(ends)
     active = {
         integration.api_name

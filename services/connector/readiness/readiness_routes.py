@@ -21,7 +21,7 @@ def router(
 
     @routes.get("/readiness/{vault}/{connection}", openapi_extra=described())
     async def readiness(request: Request, vault: str, connection: str) -> Response:
-        """Return what keeps a connection of the Vault from working, in the order to mend it."""
+        """Return what keeps a connection of the Vault from working, in the order in which to correct it."""
 
         async def work(vaults: Vaults, own: KnownVault) -> Response:
             with passing_refusals():

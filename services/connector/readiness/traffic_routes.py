@@ -1,4 +1,4 @@
-"""Serves the address of the traffic: the queues of the other Vaults, and whether the connector takes messages."""
+"""Serves the traffic of a Vault: the queues of the remote Vaults, and whether the connector consumes messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def router(
 
     @routes.get("/traffic/{vault}", openapi_extra=described())
     async def traffic(request: Request, vault: str) -> Response:
-        """Return the queues of the other Vaults with their messages, and why the connector takes none, if so."""
+        """Return the remote Vaults' queues with their numbers of messages, and why none are consumed, if so."""
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             async with concurrently() as group:
@@ -43,7 +43,7 @@ def router(
 
 
 async def _seen(vault: KnownVault) -> dict[str, object]:
-    """Return a Vault with its Spark queues, which are None while it is away."""
+    """Return a Vault with its Spark queues; they are None while it is away."""
     seen: dict[str, object] = {"vault_id": vault.vault_id, "name": vault.name}
     try:
         listed = await vault.client.queues()

@@ -1,4 +1,4 @@
-"""Serves the address at which Vaults elsewhere deliver: 200 once a message is safe on its queue."""
+"""Serves the address to which Vaults elsewhere deliver; answers 200 once a message is stored on its queue."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _log = get_logger(__name__)
 
 
 class TooLarge(Exception):
-    """A body that is larger than a message may be."""
+    """Raised for a body that is larger than a message may be."""
 
 
 # The senders are programs: the status is all they act upon, and a text would say more to strangers than they need.
@@ -77,7 +77,7 @@ def router(messages: SignedMessages, vaults: Callable[[], Vaults | None]) -> API
 
 
 def _status(problem: Exception) -> HTTPStatus:
-    """Return the status that answers a problem, by its class or the first of its bases that has one."""
+    """Return the HTTP status for a problem, by its class or the first of its base classes that has one."""
     statuses = (
         status for kind, status in STATUSES.items() if isinstance(problem, kind)
     )

@@ -1,4 +1,4 @@
-"""Remembers the signatures that were taken, for as long as they are valid, so that none is taken twice."""
+"""Remembers the signatures of accepted messages for as long as they are valid, so that none is accepted twice."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ CAPACITY = 100_000
 
 
 class Full(Exception):
-    """More signatures are valid at one time than are remembered."""
+    """Raised when more signatures are valid at one time than can be remembered."""
 
 
 class Replays:
-    """Remembers the signatures that this process has taken until they are no longer valid, and never less."""
+    """Remembers the signatures that this process has accepted, each at least until it is no longer valid."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
@@ -39,6 +39,6 @@ class Replays:
         return True
 
     def give_back(self, signature: bytes) -> None:
-        """Forget a signature whose message could not be taken after all, so that it may come again."""
+        """Forget a signature whose message could not be queued after all, so that the sender may repeat it."""
         # Its entry among the ends stays and does no harm: the end of a signature is signed, and so never another one.
         self._taken.discard(signature)

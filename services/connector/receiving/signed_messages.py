@@ -1,4 +1,4 @@
-"""Takes signed messages in: finds the sender, checks that a message is valid and new, and puts it on its queue."""
+"""Accepts signed messages: finds the sender, checks that a message is valid and new, and puts it on its queue."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class UnknownAddress(Exception):
 
 
 class Replayed(Exception):
-    """The very same message was taken before."""
+    """Raised for a message that was accepted before."""
 
 
 class SignedMessages:
-    """Takes the messages that Vaults elsewhere post to this connector."""
+    """Accepts the messages that Vaults elsewhere post to this connector."""
 
     def __init__(self, public_url: str) -> None:
-        """Take the address by which others know this connector, which is part of what they sign."""
+        """Take this connector's public address, which is part of what senders sign."""
         self._public_url = public_url.rstrip("/")
         self._replays = Replays()
         self._certificates: dict[tuple[int, str], str] = {}

@@ -1,4 +1,4 @@
-"""Verifies that a message that came by HTTPS is what a Vault signed, for this address and this moment; pure."""
+"""Verifies that a message received by HTTPS was signed by a known Vault for this address and this moment; pure."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ VAULT_ID = re.compile(r"[1-9][0-9]{0,17}")
 
 
 class NotVerified(Exception):
-    """A message that is not taken; the text says why, and holds no values of it."""
+    """Raised for a message that is refused; the text contains the reason, and no values of the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the headers of a message say, before its signature is checked; times are aware."""
+    """The claims in a message's headers, before its signature is checked; times are aware."""
 
     vault_id: int
     certificate_id: str

@@ -1,1 +1,1 @@
-"""Compares what the rules make of the source's records with what the target has, slice by slice."""
+"""Compares the values that the rules give for the source's records with the target's records, slice by slice."""

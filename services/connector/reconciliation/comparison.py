@@ -1,4 +1,4 @@
-"""Compares records by their own transfer, whose writes are noted instead of carried out: each gets a verdict."""
+"""Compares records by transferring them over noted writes, which change nothing: each record gets a verdict."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Judged:
 
     @property
     def may_be_transferred(self) -> bool:
-        """Return whether a transfer would mend it, so that one that is under way explains it."""
+        """Return whether a transfer would correct the difference, so that a transfer under way explains it."""
         if self.verdict is Verdict.EXTRA:
             # Fields are named where a transfer flags the record.
             return any("." in name for name in self.details)
@@ -45,14 +45,14 @@ class Judged:
 
 @dataclass(slots=True)
 class _Differences:
-    """What the noted writes of one source record would change."""
+    """The changes that the noted writes of one source record would make."""
 
     made: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
 
     def judged(self) -> Judged:
-        """Return the verdict on a record that is transferred by these writes."""
+        """Return the verdict on a record with these differences."""
         if self.made:
             return Judged(Verdict.MISSING, tuple(sorted(self.made)))
         if self.changed:
@@ -114,7 +114,7 @@ async def compare(
 async def _merged(
     unit: Transfer, outcome: Outcome, linked: Mapping[str, Collection[str]]
 ) -> set[str]:
-    """Return the accounts that are gone because they were merged: what is left of them is of the other's contact."""
+    """Return the accounts that were merged into others: their records now belong to the other account's contact."""
     own = f"{unit.source.vault_id}_"
     gone = {own + item: item for item in outcome.gone if linked.get(item)}
     if unit.object != ACCOUNT or not gone:
@@ -164,7 +164,7 @@ def _differences(
 
 @dataclass(frozen=True, slots=True)
 class _Judging:
-    """What the noted transfer of a slice says of each of its records; ``absent`` are those whose target is gone."""
+    """Judges the records of a slice by their noted transfer; ``absent`` are records whose target record is gone."""
 
     planned: PlannedReading
     outcome: Outcome
@@ -188,7 +188,7 @@ class _Judging:
         return differences.judged()
 
     def _too_much(self, item: str, linked: Collection[str]) -> Judged | None:
-        """Return the verdict on a record that is not to be in the target; None for one that may be."""
+        """Return the verdict on a record that should not be in the target; None for one that may be."""
         outcome = self.outcome
         if item in outcome.withdrawn:
             # A transfer flags what is left of it, and has done so where nothing would change.
@@ -209,7 +209,7 @@ class _Judging:
     def _left(
         self, differences: _Differences, linked: Collection[str]
     ) -> tuple[str, ...]:
-        """Return the target objects of which one rule has left the record out, while another one has not."""
+        """Return the target objects of whose record one rule has left the source out, and another one has not."""
         # Other points find records by more than their Links, and write one for several source records.
         if point_of(self.planned.route).transfer is not general.transfer:
             return ()
@@ -218,7 +218,7 @@ class _Judging:
 
 
 def _extra(names: Collection[str], verdict: Verdict = Verdict.EXTRA) -> Judged:
-    """Return the verdict on what is too much in the target: nothing is when it has no names."""
+    """Return the verdict on surplus target objects; the record is equal when there are none."""
     if not names:
         return Judged(Verdict.NOT_EXPECTED)
     return Judged(verdict, tuple(sorted(names)))

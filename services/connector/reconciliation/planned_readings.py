@@ -1,4 +1,4 @@
-"""Plans what a reconciliation compares: the readings of its points, and the target objects that name their records."""
+"""Plans a reconciliation: the readings of its points, and the target objects that refer to their records."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PlannedReading:
-    """A reading with its place, its route, and the target objects whose records name their source record.
+    """A reading with its place, its route, and the target objects whose records refer to their source record.
 
-    They name it in the field ``traced_by``: in their Link, by its Global ID. Of objects that are ``shared``, rules of
-    other points make records of the same source object as well. With ``unread`` none of the source's records may be
-    read; what the target has of them is compared all the same.
+    They refer to it by its Global ID in the field ``traced_by``, which is their Link as a rule. Objects in ``shared``
+    are also written by rules of other points for the same source object. With ``unread`` none of the source's records
+    may be read; the target's records are compared nevertheless.
     """
 
     place: Place
@@ -46,7 +46,7 @@ class PlannedReading:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The scope of a reconciliation: integration and integration point where it names them (API names)."""
+    """The scope of a reconciliation, with the API names of its integration and integration point, if it has them."""
 
     configuration: Configuration
     source: ChangeReads
@@ -57,7 +57,7 @@ class Compared:
 
 
 async def planned_readings(scope: Compared) -> list[PlannedReading]:
-    """Return what is to be compared, in order.
+    """Return the readings to compare, in order.
 
     :raises RuleError: a rule of one of the points cannot be carried out.
     :raises ConfigurationFault: the configuration does not provide for one of the points.
@@ -140,7 +140,7 @@ def _linked_by_rule(rule: IntegrationRule, point: Point) -> Iterator[str]:
 
 
 def _made_by_several(scope: Compared) -> dict[str, set[str]]:
-    """Return by source object the target objects that rules of several points of the connection make of it."""
+    """Return by source object the target objects that rules of several points of the connection write for it."""
     points: dict[tuple[str, str], set[str]] = defaultdict(set)
     for rule in scope.configuration.rules:
         point = rule.integration_point

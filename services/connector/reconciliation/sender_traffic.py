@@ -1,4 +1,4 @@
-"""Asks the sending Vault what is still on its way from it, and what it could not deliver, to explain differences."""
+"""Asks the sending Vault for messages under way and for failed deliveries, which explain differences."""
 
 from __future__ import annotations
 
@@ -30,14 +30,17 @@ _AT_BROKER = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class SenderTraffic:
-    """What a Vault sends over its connection ``connection``; ``records`` are locked while this connector has them."""
+    """The traffic of a Vault over its connection ``connection``.
+
+    ``records`` are locks of the records in transfer here.
+    """
 
     vault: VaultClient
     connection: str
     records: KeyLocks
 
     async def changed_since(self, window: datetime, now: datetime) -> datetime:
-        """Return since when a change may still be on its way: since the window began, or the oldest message waits.
+        """Return since when changes may still be under way: the window's begin, or that of the oldest message.
 
         :raises ClientError: one of the calls fails.
         """
@@ -69,7 +72,7 @@ class SenderTraffic:
     async def undelivered(
         self, planned: PlannedReading, items: Collection[str]
     ) -> set[str]:
-        """Return the source records whose message could not be delivered, as an exception of the sender says.
+        """Return the source records that an exception of the sender names as undelivered.
 
         :raises ClientError: one of the calls fails.
         """

@@ -1,7 +1,7 @@
-"""Reads which records a slice is about: a page of the source's ids, and the target's Links between the same two ids.
+"""Reads the records of a slice: a page of the source's ids, and the target's Links between the same two ids.
 
-A Link is the source Vault's id and the record's id, so both are in one order, and a slice needs nothing of the others.
-Documents are read in the order of their dates; the Links of those that are gone come after them.
+A Link is the source Vault's id and the record's id, so both have the same order, and a slice is complete in itself.
+Documents are read in the order of their dates; the Links of deleted ones follow at the end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BEGINNING_PLACE = Place(-1, "", "")
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a slice begins: after the record ``after`` of the reading at ``place``."""
+    """The position at which a slice begins: after the record ``after`` of the reading at ``place``."""
 
     place: Place = BEGINNING_PLACE
     after: str = ""
@@ -169,12 +169,12 @@ async def _page(
 
 
 def names_in_target(scope: Compared, planned: PlannedReading) -> str:
-    """Return what stands before a source record's id where target records name it."""
+    """Return the prefix of a source record's id in the field of target records that refers to it."""
     return f"{scope.source.vault_id}_" if planned.traced_by == LINK else ""
 
 
 def of_this_vault(scope: Compared, planned: PlannedReading) -> list[str]:
-    """Return the condition of target records of this source Vault, where the name of the record does not say so."""
+    """Return the condition of target records of this source Vault; empty where the reference itself contains its id."""
     if planned.traced_by == LINK:
         return []
     # An id without its Vault is unique in that Vault only.
@@ -184,7 +184,7 @@ def of_this_vault(scope: Compared, planned: PlannedReading) -> list[str]:
 async def _documents(
     scope: Compared, planned: PlannedReading, after: str, until: str
 ) -> Slice:
-    """Return a page of documents, which are read in the order of their dates, as runs read them."""
+    """Return a page of documents, in the order of their dates as in runs."""
     if after.startswith(_OF_LINKS):
         return await _gone_documents(scope, planned, after)
     reading = planned.reading

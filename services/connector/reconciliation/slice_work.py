@@ -1,4 +1,4 @@
-"""Carries out the message of a reconciliation's slice: compares the next records, and reports what differs."""
+"""Carries out the message of a reconciliation's slice: compares the next records, and reports the differences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from services.connector.messages.units import Inbound
 from services.connector.points.evaluation import query_all
 from services.connector.points.points import point_of
-from services.connector.points.saving import without_values
 from services.connector.reconciliation.comparison import Judged, compare
 from services.connector.reconciliation.planned_readings import (
     Compared,
@@ -42,6 +41,7 @@ from services.connector.vaults.vaults import (
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, mapping, text, whole
 from shared.protocol.reconciliation_verdicts import Verdict
+from shared.protocol.shown_values import without_values
 from shared.runtime.logging import get_logger
 from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import MAX_ITEMS, format_moment
@@ -60,8 +60,8 @@ MAX_DETAILS = 50
 class SliceWork:
     """Carries out one message, which may be repeated, also by several connectors at once.
 
-    The message says no more than which reconciliation; the Vault knows the position, and takes the report of a slice
-    once. ``reconciliation`` is its job's id. ``records`` are locked while this connector transfers them.
+    The message contains only the reconciliation's id (that of its job); the Vault stores the position, and accepts the
+    report of a slice once. ``records`` are locked while this connector transfers them.
     """
 
     vaults: Vaults
@@ -87,16 +87,17 @@ class SliceWork:
             await self.give_up(f"A Vault refused the call: {refused.type}: {reason}")
 
     async def give_way(self) -> None:
-        """Wait while this connector transfers records, but not for long: traffic that never ends is no reason to stop.
+        """Wait for a limited time while this connector transfers records.
 
-        Both Vaults are shared with the transfers, which somebody waits for.
+        Both Vaults are shared with the transfers, which users wait for; but traffic that never ends must not stop a
+        reconciliation.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(GIVE_WAY_SECONDS):
                 await self.records.none_held()
 
     async def give_up(self, reason: str) -> None:
-        """End the reconciliation with a reason.
+        """End the reconciliation as failed, with a reason.
 
         :raises VaultUnavailable: the Vault is away.
         """
@@ -172,7 +173,7 @@ def _connection(connections: Mapping[str, Connection], name: str) -> Connection:
 
 @dataclass(frozen=True, slots=True)
 class SliceComparison:
-    """One slice of the reconciliation that ``state`` describes; ``traffic`` is what the sender has on its way."""
+    """One slice of the reconciliation that ``state`` describes; ``traffic`` has the sender's messages under way."""
 
     scope: Compared
     writable: RecordAccess
@@ -298,7 +299,7 @@ class SliceComparison:
 def _report(
     planned: PlannedReading, judged: Mapping[str, Judged], *, counted: bool = True
 ) -> dict[str, object]:
-    """Return the report on records; with ``counted``, those that are equal are a number only."""
+    """Return the report on records; with ``counted``, equal records are only counted."""
     listed = {
         item: each
         for item, each in judged.items()
@@ -313,5 +314,5 @@ def _report(
 
 
 def _item(item: str, each: Judged) -> str:
-    """Return a line of a report: verdict, record id, and names, with blanks between them."""
+    """Return a line of a report: verdict, record id and names, separated by blanks."""
     return " ".join([each.verdict, item, *each.details[:MAX_DETAILS]])

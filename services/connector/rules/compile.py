@@ -60,7 +60,7 @@ class _Compilation:
     lookup: LookupSet | None
 
     def reference(self) -> Reference | None:
-        """Return the reference if the value is the key of another record; None for a value that is stored as it is."""
+        """Return the reference if the value is the key of another record; None for a value that is stored unchanged."""
         field = self.part.target_field_lookup
         referenced = self.part.referenced_object or self.target.object
         lookup = self.lookup

@@ -40,7 +40,7 @@ Unique = tuple[str, str]
 
 
 class Unusable(Enum):
-    """The reasons why a key leads to no record although records have it."""
+    """The reasons why a key that records have leads to none of them."""
 
     AMBIGUOUS = auto()
     INACTIVE = auto()
@@ -154,7 +154,7 @@ class Evaluated:
     warnings: list[FieldError] = field(default_factory=list)
 
     def note(self, part: CompiledField, error: FieldError) -> None:
-        """Record the error of a field, as a warning if its rule says so of keys that lead nowhere."""
+        """Record the error of a field; as a warning if its rule allows keys that lead to no record."""
         of_key = error.error_type in _OF_KEYS
         noted = self.warnings if part.warns and of_key else self.errors
         noted.append(error)

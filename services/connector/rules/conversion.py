@@ -32,14 +32,14 @@ class Unfit(Exception):
 
 
 class LengthCheck(StrEnum):
-    """The treatments of a text that is longer than its target field takes."""
+    """The treatments of a text that is longer than its target field allows."""
 
     ERROR = "error"
     TRUNCATE = "truncate"
 
 
 class EmptySource(StrEnum):
-    """What a source field without a value does to its target field."""
+    """The effect of an empty source field on its target field."""
 
     CLEAR = "clear"
     KEEP = "keep"
@@ -114,7 +114,7 @@ def _text(
 
 
 def _cut(text: str, limit: int) -> str:
-    """Return the first ``limit`` characters of a longer text, less where they would end within what is read as one."""
+    """Return the first ``limit`` characters of a text; fewer where the cut would divide one visible character."""
     end = limit
     while end > 0 and _is_joined(text[end - 1], text[end]):
         end -= 1
@@ -122,7 +122,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _is_joined(before: str, after: str) -> bool:
-    """Return whether two characters belong to one sign: a letter and its accent, or the parts of an emoji."""
+    """Return whether two code points form one visible character: a letter and its accent, or the parts of an emoji."""
     is_mark = unicodedata.category(after).startswith("M")
     return is_mark or after in _EMOJI_MODIFIERS or _JOINER in (before, after)
 
@@ -285,6 +285,8 @@ def computed(
 
     def default(row: Row) -> object:
         value = take(row)
-        return None if value is None else fit(value)
+        if value is None:
+            return None
+        return fit(value)
 
     return default

@@ -123,7 +123,10 @@ class KeyedEntries(dict[str, str]):
         found: Mapping[str, str],
         wanted: Collection[str],
     ) -> None:
-        """Add keys with the entries found of them; ``wanted`` are all keys of the unit, which stay in any case."""
+        """Add keys with the entries found for them.
+
+        The keys in ``wanted``, those of the whole unit, are always kept.
+        """
         if len(self.looked_for) + len(keys) > MAX_KEPT_KEYS:
             self.looked_for.intersection_update(wanted)
             kept = {key: self[key] for key in self.looked_for if key in self}
@@ -143,7 +146,9 @@ def read_lookup_type(name: str) -> LookupType | None:
     """Return the lookup type that a field rule names; None when there is no such type."""
     short = name.removesuffix("__sys")
     kind = _DEPRECATED.get(short, short)
-    return LookupType(kind) if kind in LOOKUP_TYPES else None
+    if kind in LOOKUP_TYPES:
+        return LookupType(kind)
+    return None
 
 
 def translation(
@@ -184,7 +189,7 @@ def translation(
 
 
 def source_key(value: object) -> str:
-    """Return one source value as the key in the rows of a lookup set: white space around it says nothing."""
+    """Return one source value as the key in the rows of a lookup set, without surrounding white space."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value).strip()
@@ -264,7 +269,9 @@ def _text(
 def _key(row: Json, name: str) -> str | None:
     """Return a key as ``source_key`` returns one; None where there is none."""
     value = _text(row, name)
-    return value.strip() or None if value else None
+    if value:
+        return value.strip() or None
+    return None
 
 
 class MissingKeys:

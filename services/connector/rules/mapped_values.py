@@ -1,4 +1,4 @@
-"""Finds the target keys and defaults of a rule that its target fields do not take."""
+"""Finds the target keys and defaults of a rule that are invalid in its target fields."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class PicklistValues:
 
 @dataclass(frozen=True, slots=True)
 class TargetValues:
-    """What the target Vault has for rules to lead to: picklists by name, and the records of keys.
+    """The values in the target Vault that rules may map to: picklists by name, and the records of keys.
 
-    ``refused`` says why the records of an object cannot be found by a field.
+    ``refused`` has the reason why the records of an object cannot be found by a field.
     """
 
     picklists: Mapping[str, PicklistValues] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class TargetValues:
 
 @dataclass(frozen=True, slots=True)
 class _Mapped:
-    """One value that a field rule can come to, converted, or why it does not fit; a default has no source key."""
+    """One value that a field rule can result in: converted, or why it is invalid; a default has no source key."""
 
     value: object
     source_key: str | None = None
@@ -55,7 +55,7 @@ class _Mapped:
 
 
 def wanted_keys(rules: Iterable[CompiledRule]) -> dict[Unique, dict[str, None]]:
-    """Return the distinct keys of records that lookups and defaults lead to, by object and field."""
+    """Return the distinct record keys that lookups and defaults map to, by object and field."""
     keys: dict[Unique, dict[str, None]] = {}
     for rule in rules:
         for part in rule.fields:
@@ -73,7 +73,7 @@ def value_findings(
     targets: Mapping[str, ObjectMetadata],
     values: TargetValues,
 ) -> Iterator[RuleFinding]:
-    """Yield the lookup rows and defaults whose value its target field does not take, up to 20 for a field rule."""
+    """Yield the lookup rows and defaults whose value is invalid in its target field, up to 20 for a field rule."""
     for part, ready in zip(rule.field_rules, compiled.fields, strict=True):
         choices = _choices(targets[part.target_object], part.target_field, values)
         found = list(_of_part(rule.name, part, ready, choices, values))
@@ -109,7 +109,7 @@ def _of_part(
 
 
 def _mapped(part: CompiledField) -> Iterator[_Mapped]:
-    """Yield the values that the lookup rows of a field rule lead to, and its default."""
+    """Yield the values that the lookup rows of a field rule map to, and its default."""
     entries = part.lookup.entries if part.lookup else {}
     for source, target in entries.items():
         yield _Mapped(_fitted(part, source), source, target)
@@ -128,7 +128,7 @@ def _fitted(part: CompiledField, source: str) -> object:
 
 @dataclass(frozen=True, slots=True)
 class _Choices:
-    """The values that a field takes: those of a picklist or the object types, named by ``source``."""
+    """The values that a field allows: those of a picklist or the object types, named by ``source``."""
 
     source: str
     values: PicklistValues
@@ -154,7 +154,7 @@ def _choices(
     field_name: str,
     values: TargetValues,
 ) -> _Choices | None:
-    """Return the choices of a field, None for one that takes any value of its type."""
+    """Return the choices of a field; None for one that allows any value of its type."""
     if field_name in SENT_AS:
         # An object that allows no types has none to choose from.
         types = PicklistValues(owner.types, {})
@@ -169,7 +169,7 @@ def _problem(
     choices: _Choices | None,
     values: TargetValues,
 ) -> str | None:
-    """Return why a target field does not take a value, None when it does."""
+    """Return why a value is invalid in its target field; None when it is valid."""
     if isinstance(value, Unfit):
         return str(value)
     if isinstance(value, PendingReference):

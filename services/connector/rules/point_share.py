@@ -1,4 +1,4 @@
-"""Describes what an integration point does itself with the records that its rules fill."""
+"""Describes the part that an integration point's own code has in the records that its rules fill."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def _every_rule(_rule: IntegrationRule) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PointShare:
-    """What an integration point does itself with the records that its rules fill.
+    """The part that an integration point's own code has in the records that its rules fill.
 
     * ``keys``: it finds records by keys of its own; without, each target object needs a field rule for its key.
     * ``fills`` are the fields that it fills itself, ``requires`` those that a field rule has to fill for it.
-    * ``writes`` are the objects that it writes, of all that its rules name; None for all of them.
+    * ``writes`` are the objects that it writes, among those in its rules; None for all of them.
     * ``evaluates`` says whether it uses a rule at all.
-    * ``only_shows`` says that it writes nothing, so that nothing is missing in a record.
+    * ``only_shows`` says that it writes nothing, so that no required field can be missing.
     """
 
     keys: bool = False
@@ -44,7 +44,7 @@ class PointShare:
         rule: IntegrationRule,
         compiled: CompiledRule,
     ) -> tuple[str, ...]:
-        """Return the target objects that neither the point nor the rule gives a key, or a field to search by."""
+        """Return the target objects for which neither the point nor the rule has a key or a field to search by."""
         if self.keys:
             return ()
         found = {*compiled.keys, *compiled.found_by}

@@ -35,10 +35,10 @@ _TYPE = "object_type__vr"
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """Holds the statement template of one rule and, by field rule, the place of each value in its rows.
+    """The statement template of one rule and, by field rule, the column of each value in its rows.
 
-    ``related`` has the place of the id of the related record whose field identifies a target record. ``paths`` are the
-    ways to all related records that are read: a to-many relationship or None, and to-one relationships from there.
+    ``related`` has the column of the id of the related record whose field identifies a target record. ``paths`` lead to
+    all related records that are read: a to-many relationship or None, and to-one relationships from there.
     """
 
     rule: str
@@ -234,7 +234,9 @@ def _expression(
     function = _declared_whole_text(part.query_field_type)
     if function is None and primary is not None and path in primary.fields:
         function = whole_text(primary.fields[path].type)
-    return f"{function}({path})" if function else path
+    if function:
+        return f"{function}({path})"
+    return path
 
 
 def whole_text(type: FieldType) -> str | None:

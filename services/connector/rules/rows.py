@@ -1,4 +1,4 @@
-"""Writes the VQL that asks for rows, and reads values out of the rows that a source Vault returns."""
+"""Writes the VQL that reads rows, and reads values out of the rows that a source Vault returns."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def contains(
     field: str,
     values: Iterable[str],
 ) -> str:
-    """Return the condition that ``field`` is one of ``values``."""
+    """Return the VQL condition that the value of ``field`` is one of ``values``."""
     literals = ",".join(map(literal, values))
     return f"{field} CONTAINS ({literals})"
 
@@ -129,12 +129,12 @@ def reader(selection: Selection) -> Read:
 
 
 def nothing(_row: Row) -> object:
-    """Return None: a field rule without a query field has no value in any row."""
+    """Return None: the value of a field rule without a query field."""
     return None
 
 
 class QueryKind(StrEnum):
-    """The kinds of values that query field types declare, whatever record has the field."""
+    """The kinds of values that query field types declare, independent of the object that has the field."""
 
     BOOLEAN = "boolean"
     COMPONENT = "component"

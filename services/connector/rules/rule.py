@@ -70,7 +70,7 @@ class FieldRule:
 
     @property
     def identifies(self) -> bool:
-        """Return whether the value is the source record's own key, as it stands there."""
+        """Return whether the value is the source record's own key, unchanged."""
         # A key that is translated on its way is no longer the source record's own.
         translated = self.reference_lookup or self.target_field_lookup
         return not translated and self.query_field in KEY_SOURCES
@@ -160,7 +160,9 @@ def read_rule(component: Json) -> tuple[IntegrationRule, ...]:
         query_object_rules=tuple(_query_rule(name, entry) for entry in query_rules),
         copy_of=_text(component, "copy_of"),
     )
-    return (rule,) if rule.primary_query_object else _by_query_object(rule)
+    if rule.primary_query_object:
+        return (rule,)
+    return _by_query_object(rule)
 
 
 def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:
@@ -188,7 +190,7 @@ def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:
 def _added_to_first(rule: IntegrationRule, named: Sequence[str]) -> frozenset[str]:
     """Return the query objects that fill only target objects of which the first query object fills the key.
 
-    By itself none of them would be evaluated: it has no key for what it fills.
+    None of them could be evaluated separately, without a key of its target objects.
     """
     first, *others = named
     reading = {

@@ -1,4 +1,4 @@
-"""Finds what cannot work in a rule as it is written, and what would leave a field empty without a word."""
+"""Finds the field rules of a rule that cannot work, and those that would leave a field empty without an error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ALWAYS_SET = frozenset({"status__v", "object_type__v"})
 
 @dataclass(frozen=True, slots=True)
 class RuleFinding:
-    """One thing to mend in a rule, with the names that say where; ``message`` contains them all, and what to do.
+    """One fault to correct in a rule, with the names of its place; ``message`` contains them all, and what to do.
 
     ``prevents_transfer`` is True for what fails each message, or each message of which the field has a value.
     """
@@ -109,7 +109,9 @@ class CheckedRule:
             for rule, compiled in self.parts
             if share.without_key(rule, compiled)
         )
-        return lacking if len(lacking) < len(self.parts) else frozenset()
+        if len(lacking) < len(self.parts):
+            return lacking
+        return frozenset()
 
 
 def rule_findings(
@@ -118,7 +120,7 @@ def rule_findings(
     targets: Objects,
     others: Sequence[IntegrationRule],
 ) -> Iterator[RuleFinding]:
-    """Yield what is to be mended of a rule; ``others`` are all rules of its connection.
+    """Yield the faults of a rule; ``others`` are all rules of its connection.
 
     :raises RuleError: the target objects refer to each other in a circle.
     """
@@ -143,7 +145,7 @@ def _unwritable(
     targets: Objects,
     others: Sequence[IntegrationRule],
 ) -> Iterator[RuleFinding]:
-    """Yield what keeps the rows of a rule from being written, or some of their fields."""
+    """Yield the faults that keep the rows of a rule, or some of their fields, from being written."""
     unread = checked.unread(share)
     for rule, compiled in checked.parts:
         yield from _unwritten(rule, share)
@@ -154,7 +156,7 @@ def _unwritable(
 
 
 def _without_key(checked: CheckedRule, share: PointShare) -> Iterator[RuleFinding]:
-    """Yield the objects that nothing gives a key, and the field rules that only such an evaluation would read."""
+    """Yield the objects without a key, and the field rules that are evaluated only for those."""
     unread = checked.unread(share)
     read = [
         rule.primary_query_object
@@ -179,7 +181,7 @@ def _unread(
     object_name: str,
     read: Sequence[str],
 ) -> Iterator[RuleFinding]:
-    """Yield the field rules of a query object that has no key, in a component that reads others with one."""
+    """Yield the field rules of a query object without a key, in a component that has other query objects with one."""
     own = rule.primary_query_object
     for part in rule.field_rules:
         if part.target_object != object_name or part.query_object is None:
@@ -211,7 +213,7 @@ def _required(
     targets: Objects,
     others: Sequence[IntegrationRule],
 ) -> Iterator[RuleFinding]:
-    """Yield the fields that a new record needs and nothing fills."""
+    """Yield the required fields of new records that no field rule fills."""
     linked = _linked(rule, share, targets)
     for name in share.written(rule):
         fields = targets[name].fields
@@ -247,7 +249,7 @@ def _linked(
     share: PointShare,
     targets: Objects,
 ) -> dict[str, frozenset[str]]:
-    """Return by object the fields that lead to the other rows of the same source record."""
+    """Return by object the fields that are set to the ids of other rows of the same source record."""
     # A point with keys of its own links its records itself.
     if share.keys:
         return {}
@@ -263,7 +265,7 @@ def _set_by_vault(
     share: PointShare,
     targets: Objects,
 ) -> Iterator[RuleFinding]:
-    """Yield the field rules of fields that only the Vault sets, unless records are found by them."""
+    """Yield the rules for fields that only the Vault sets, unless records are found by them."""
     written = share.written(rule)
     for part in rule.field_rules:
         name = part.target_object
@@ -281,7 +283,7 @@ def _set_by_vault(
 
 
 def _several(rule: IntegrationRule) -> Iterator[RuleFinding]:
-    """Yield field rules of one target field of which some never decide, or that do not say which goes first."""
+    """Yield field rules of one target field of which some never apply, or whose order is undefined."""
     by_target: dict[tuple[str, str], list[FieldRule]] = {}
     for part in rule.field_rules:
         target = (part.target_object, part.target_field)
@@ -327,7 +329,7 @@ def _without_rows(
 
 
 def _names_fallback(empty: EmptySource) -> bool:
-    """Return whether a field rule without a value says that the value of an earlier one stays."""
+    """Return whether a field rule keeps the value of an earlier rule when it has no value itself."""
     match empty:
         case EmptySource.KEEP:
             return True

@@ -1,4 +1,4 @@
-"""Carries out a run's message: reads the changed records page by page, and puts batches of them on the queue."""
+"""Carries out the message of a run: reads the changed records page by page, and publishes batches of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 from services.connector.messages.units import Inbound, RunBatch
 from services.connector.points.point import Reading
-from services.connector.points.saving import without_values
 from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import Scope, Stage, stages
 from services.connector.runs.window import Cursor, Window, page_statement, window
@@ -23,6 +22,7 @@ from services.connector.vaults.vaults import (
 from shared.client.client import VaultClient
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import Row, text, whole
+from shared.protocol.shown_values import without_values
 from shared.runtime.logging import get_logger
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import (
@@ -61,7 +61,7 @@ class RunReading:
     doubts: Doubts = field(default_factory=Doubts)
 
     async def run(self) -> None:
-        """Read the due stage to its end; end the run with the reason when it cannot be read.
+        """Read the due stage to its end; report the run as failed when it cannot be read.
 
         :raises VaultUnavailable: a Vault is away or in trouble, and the message is to be carried out again.
         :raises BrokerUnavailable: likewise the broker.
@@ -80,7 +80,7 @@ class RunReading:
             await self.give_up(f"A page of records makes no message: {problem}")
 
     async def give_up(self, reason: str) -> None:
-        """End the run with a reason.
+        """End the run as failed, with a reason.
 
         :raises VaultUnavailable: the Vault is away.
         """
@@ -176,7 +176,7 @@ class RunReading:
         *,
         more: bool,
     ) -> None:
-        """Publish batches until the stage is at its end."""
+        """Publish batches until the end of the stage."""
         number = run["stage"]
         part = self._window(run)
         # Another connector may read the same stage; the Vault then answers with the position of the one that is ahead.

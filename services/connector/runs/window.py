@@ -22,7 +22,7 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The first and the last moment of a run's window, as the API writes them; both are inside."""
+    """The first and the last moment of a run's window, as the API writes them; both are part of it."""
 
     since: str
     until: str
@@ -45,8 +45,8 @@ def window(
 class Cursor:
     """The beginning of a stage's next page: the reading, and the record after which it begins.
 
-    A list of deletions goes on with the date of its last page, whose deletions are listed again: the oldest ones expire
-    while it is read. ``id`` is then the number of deletions of that date that filled whole pages.
+    A list of deletions continues with the date of its last page, whose deletions are listed again: the oldest ones
+    expire while it is read. ``id`` is then the number of deletions of that date that filled whole pages.
     """
 
     reading: int = 0
@@ -59,7 +59,7 @@ class Cursor:
 
     @property
     def read(self) -> int:
-        """Return how many deletions of the date ``modified`` are passed over, in a list of deletions."""
+        """Return how many deletions with the date ``modified`` to skip in a list of deletions."""
         return int(self.id or 0)
 
     @classmethod
@@ -127,7 +127,7 @@ def related_condition(
     since: str,
     until: str = "",
 ) -> str:
-    """Return the VQL condition on records of which a related record has changed; ``until`` may be left open."""
+    """Return the VQL condition of records of which a related record has changed; an empty ``until`` sets no end."""
     modified = f"{reading.path}.{MODIFIED}" if reading.path else MODIFIED
     within = _within(modified, since, until)
     if reading.through is None:

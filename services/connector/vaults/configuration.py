@@ -277,9 +277,9 @@ class Configuration:
         rule: CompiledRule,
         rows: Iterable[Row],
     ) -> None:
-        """Read the lookup rows that a rule needs for source rows, as far as they are not kept.
+        """Read the lookup rows that a rule needs for source rows, unless they are cached.
 
-        What evaluates the rows must follow at once: other units may replace what is kept.
+        Evaluate the rows without awaiting anything in between: other units may replace the cache.
 
         :raises ClientError: one of the calls fails.
         """
@@ -287,7 +287,7 @@ class Configuration:
             await self.lookup_reader.read(rule.keyed(rows))
 
     async def with_all_lookups(self) -> Configuration:
-        """Return the configuration with all entries of all lookups, for those who look at every one.
+        """Return the configuration with all entries of all lookups, for checks of every entry.
 
         :raises ClientError: one of the calls fails.
         """

@@ -46,7 +46,7 @@ Metadata = dict[str, Json | None]
 
 @dataclass(frozen=True, slots=True)
 class _Revisions:
-    """What the configuration of two Vaults is known by, and the lookups of the target Vault."""
+    """The revisions by which the configuration of two Vaults is cached, and that of the target Vault's lookups."""
 
     configuration: tuple[str, str]
     lookups: str
@@ -55,8 +55,8 @@ class _Revisions:
 class ConfigurationReader:
     """Reads the configuration between one source and one target Vault, and caches it while it is current.
 
-    It is current while both Vaults tell the revision that they told before it was read. With a Vault that tells none,
-    it is read again for each moment after the last reading began.
+    It is current while both Vaults return the revision from before it was read. With a Vault that returns none, it is
+    read again for each moment after the last reading began.
     """
 
     def __init__(
@@ -131,7 +131,10 @@ class ConfigurationReader:
         known: Configuration,
         moment: datetime,
     ) -> Configuration | None:
-        """Return what is kept, with its lookups read again if only they have changed; None if more may have."""
+        """Return the cached configuration, with its lookups read again if only they have changed.
+
+        None if more may have.
+        """
         kept = self._revisions
         if kept is None:
             return None
@@ -176,7 +179,10 @@ class ConfigurationReader:
         *,
         keyed: bool,
     ) -> Configuration:
-        """Read everything; ``keyed`` says that lookups may be read key by key, as a later change of them is told."""
+        """Read the whole configuration.
+
+        ``keyed`` allows lookups to be read key by key, since a later change is noticed.
+        """
         async with concurrently() as group:
             reading = group.create_task(self._answers(keyed=keyed))
             # The objects that the rules named last time are most likely those that they name now.

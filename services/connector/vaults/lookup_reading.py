@@ -1,4 +1,4 @@
-"""Reads the reference lookups of a Vault: all of them where they fit one page, else the keys that rows have."""
+"""Reads the reference lookups of a Vault: all where they fit one page, else only the keys of the rows at hand."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LookupReader:
         self._client = client
 
     async def page(self) -> list[Row] | None:
-        """Return all rows; None when they are more than one call answers.
+        """Return all rows; None when one call does not return them all.
 
         :raises ClientError: the call fails.
         """
@@ -115,7 +115,7 @@ class LookupReader:
         )
 
     async def read(self, wanted: Wanted) -> None:
-        """Read the rows of those keys that were not looked for yet.
+        """Read the rows of those keys that were not looked up yet.
 
         :raises ClientError: one of the calls fails.
         """

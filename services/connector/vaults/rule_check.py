@@ -56,7 +56,7 @@ async def check_rules(
     configuration: Configuration,
     points: Iterable[PointRules],
 ) -> list[RuleFinding]:
-    """Return what is to be mended of rules; one that cannot be compiled has one finding, which says why.
+    """Return the faults of rules; a rule that cannot be compiled has one finding, with the reason.
 
     :raises ClientError: a call fails.
     """
@@ -110,7 +110,7 @@ async def _target_values(
     target: VaultClient,
     rules: Sequence[CompiledRule],
 ) -> TargetValues:
-    """Read the picklists, and the records that lookups and defaults of these rules lead to."""
+    """Read the picklists, and the records that lookups and defaults of these rules map to."""
     wanted = wanted_keys(rules)
     async with concurrently() as group:
         picklists = group.create_task(target.configuration("Picklist"))

@@ -122,7 +122,7 @@ class Patience:
 
 
 class Impatience(Patience):
-    """Waits for nobody: what is away is told to the caller at once."""
+    """A patience that never waits: reports an outage to the caller at once."""
 
     async def wait_for(
         self,
@@ -227,7 +227,7 @@ class Vaults:
 
 
 def is_doubtful(refused: VaultRefused) -> bool:
-    """Return whether a refusal may be the Vault's own trouble, or else come each time that the work is begun."""
+    """Return whether a refusal may be a passing fault of the Vault, or a lasting one of the work."""
     if isinstance(refused, ExpiredPage | QueryTimeout):
         return True
     return refused.type == ErrorType.UNEXPECTED_ERROR
@@ -241,11 +241,11 @@ class Doubts:
 
     @property
     def is_last(self) -> bool:
-        """Return whether a doubtful refusal now counts as the work's own."""
+        """Return whether a doubtful refusal counts from now on as caused by the work itself."""
         return self.count >= DOUBTFUL_REFUSAL.attempts - 1
 
     def begin_again(self, refused: VaultRefused) -> None:
-        """Convert a doubtful refusal, so that the work is begun again from its start; not the last one.
+        """Convert a doubtful refusal, unless it is the last one, so that the work is begun again from its start.
 
         :raises VaultUnavailable: in place of such a refusal.
         """

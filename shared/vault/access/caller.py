@@ -22,7 +22,7 @@ NONE: frozenset[Operation] = frozenset()
 
 
 def implied(grant: Grant) -> frozenset[Grant]:
-    """Return the grants that another grant includes, since it is of no use without them."""
+    """Return the grants that another grant includes because it is of no use without them."""
     match grant:
         case Grant.EXECUTE_MDL | Grant.MANAGE_INTEGRATIONS:
             return frozenset({Grant.READ_CONFIGURATION})
@@ -59,7 +59,7 @@ def implied(grant: Grant) -> frozenset[Grant]:
 
 @dataclass(frozen=True, slots=True)
 class PermissionSet:
-    """Grants, and operations by object name or by a name that stands for many objects."""
+    """Grants, and operations by object name or by a name for all objects of a kind."""
 
     grants: frozenset[Grant] = frozenset()
     objects: Mapping[str, frozenset[Operation]] = field(default_factory=dict)
@@ -167,5 +167,5 @@ SYSTEM = Caller(user_id=1, username="System", profile=SYSTEM_ADMIN)
 
 
 def on_behalf_of(caller: Caller) -> Caller:
-    """Return the Vault itself as the caller, to act for a checked caller, whom the audit trail names."""
+    """Return the Vault itself as the caller, to act for a checked caller whom the audit trail names."""
     return replace(caller, profile=SYSTEM_ADMIN)

@@ -1,4 +1,7 @@
-"""Checks that who changes components reads what the change would show: criteria tell of values, names open trails."""
+"""Checks that a caller who changes components may read the data that the change would reveal.
+
+A criterion reveals values of the fields that it names; a free object name opens the trails of its earlier records.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def check_reach(caller: Caller, step: Step) -> None:
-    """Check one step of a statement against what its caller may read.
+    """Check one step of a statement against the caller's right to read.
 
     :raises ComponentError: NOT_PERMITTED, when a new criterion names what the caller may not read, or an object is
         renamed or dropped that the caller may not read.
@@ -71,7 +74,7 @@ def _check_criterion(
 
 
 def _require_read(caller: Caller, object_name: str) -> None:
-    """Check that the caller may read an object that leaves its name, by which trails and jobs know it, to others.
+    """Check that the caller may read an object whose name becomes free: its trails and jobs are found by that name.
 
     :raises ComponentError: NOT_PERMITTED.
     """

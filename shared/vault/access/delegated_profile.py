@@ -1,7 +1,7 @@
-"""Decides what a delegated session may do: what of the delegator's security profile their delegate may use.
+"""Decides which parts of the delegator's security profile a delegated session may use.
 
-A delegate does the delegator's business and reads what they read. Who may do what is not changed in the session, nor
-is the Vault configured: what a delegate changed there would outlive the delegation.
+A delegate works and reads as the delegator does, but changes neither permissions nor the Vault's configuration: such a
+change would outlast the delegation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WORKED_ON = frozenset({"exception_message__sys", "exception_item__sys"})
 
 
 class DelegatedProfile(SecurityProfile):
-    """A security profile as a delegate may use it; it refuses what it does not name."""
+    """The part of a security profile that a delegate may use; it refuses everything that it does not name."""
 
     __slots__ = ()
 
@@ -41,7 +41,7 @@ class DelegatedProfile(SecurityProfile):
 
 
 def delegated(profile: SecurityProfile) -> DelegatedProfile:
-    """Return what of a user's security profile their delegate may use."""
+    """Return the part of a user's security profile that their delegate may use."""
     return DelegatedProfile(profile.name, profile.sets)
 
 

@@ -1,4 +1,4 @@
-"""Says in plain words what each grant permits."""
+"""Describes in plain words what each grant permits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decides what callers may do with workflows and tasks about records, by what they may do with the records."""
+"""Decides what callers may do with workflows and tasks about records, by their rights to the records."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def require_participation(caller: Caller, object_name: str) -> None:
-    """Check that the caller may work on the tasks that they have about records of an object.
+    """Check that the caller may work on their tasks about records of an object.
 
-    A task is given to its user by the workflow; to see the records is all that it takes beside that.
+    The workflow assigns a task to its user, who needs no right besides that of reading the records.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
@@ -34,7 +34,7 @@ def require_participation(caller: Caller, object_name: str) -> None:
 
 
 def require_workflow(caller: Caller, owner: int, object_name: str) -> None:
-    """Check that a workflow about records of an object is the caller's own, or that they manage those of others.
+    """Check that the caller started a workflow about records of an object, or may manage those of other users.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when neither.
     """

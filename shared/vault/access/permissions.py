@@ -68,7 +68,7 @@ _GOVERNED: Mapping[str, Mapping[Grant, frozenset[Operation]]] = {
 class AuditTrail(StrEnum):
     """The audit trails, by their names in the API and in queries.
 
-    As query targets they take the grant READ_AUDIT, and the right to read what they show values of.
+    As query targets they need the grant READ_AUDIT, and the right to read the objects whose values they show.
     """
 
     DOCUMENT = "document_audit_trail"
@@ -79,7 +79,7 @@ class AuditTrail(StrEnum):
 
     @property
     def key(self) -> str:
-        """Return the value that stands for the trail in the table of entries."""
+        """Return the trail's value in the table of entries."""
         return self.removesuffix("_audit_trail")
 
 
@@ -115,7 +115,7 @@ def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
 
 
 def _may_read_trail(profile: SecurityProfile, trail: AuditTrail) -> bool:
-    """Return whether a profile lets the trail be read: an entry shows values, which have to be readable as well."""
+    """Return whether a profile may read the trail, and the values that its entries show."""
     if Grant.READ_AUDIT not in profile.grants:
         return False
     match trail:
@@ -168,7 +168,7 @@ def require(caller: Caller, object_name: str, operation: Operation) -> None:
 
 
 def in_what_session(caller: Caller) -> str:
-    """Return the end of a refusal, which says in what session the user may do less than their profile allows."""
+    """Return the end of a refusal's text: in which kind of session the profile is not fully valid."""
     if caller.delegate_user_id is not None:
         return " in a delegated session"
     if caller.connection_id is not None:
@@ -186,7 +186,7 @@ def granted(caller: Caller, grant: Grant) -> bool:
 
 
 def _is_for_remotes(grant: Grant) -> bool:
-    """Return whether a remote Vault may use a grant in its connection's session, whoever the session's user is."""
+    """Return whether a remote Vault may use a grant in its connection's session, whichever user the session has."""
     match grant:
         # A remote Vault reads and writes records, and reads how they are made.
         case Grant.READ_CONFIGURATION | Grant.READ_QUEUES | Grant.COPY_RECORDS:
@@ -220,7 +220,7 @@ def _is_for_remotes(grant: Grant) -> bool:
 
 
 def _reads_only(grant: Grant) -> bool:
-    """Return whether a grant stays valid in a session that may write nothing."""
+    """Return whether a grant may be used in a read-only session."""
     match grant:
         case Grant.READ_CONFIGURATION | Grant.READ_QUEUES:
             return True
@@ -254,14 +254,14 @@ def _reads_only(grant: Grant) -> bool:
 
 
 def connects(caller: Caller) -> bool:
-    """Return whether this is a connection's user: one who copies records and configures nothing."""
+    """Return whether this is a connection's user, which copies records and configures nothing."""
     # Administrators have all grants, that of copying among them.
     grants = caller.profile.grants
     return Grant.COPY_RECORDS in grants and Grant.EXECUTE_MDL not in grants
 
 
 def writes_for_connection(caller: Caller) -> bool:
-    """Return whether the caller writes what a connection transfers: as its remote Vault, or as its connector's user."""
+    """Return whether the caller writes transferred records: as the remote Vault, or as the connector's user."""
     if caller.connection_id is not None:
         return not caller.read_only
     return connects(caller)
@@ -274,7 +274,7 @@ def may_set(
 ) -> bool:
     """Return whether the caller may set a field of records that they may write.
 
-    A field of business data that is not editable is the connections' to set.
+    Of business data, only connections may set a field that is not editable.
     """
     if field.editable and not field.system:
         return True

@@ -40,7 +40,7 @@ Components = Mapping["Key", Component]
 
 
 def active_profiles(components: Components) -> dict[str, SecurityProfile]:
-    """Return all active profiles by name, with those that every Vault has; inactive sets allow nothing."""
+    """Return all active profiles by name, also those that every Vault has; inactive permission sets allow nothing."""
     active = {key: c for key, c in components.items() if c.flag("active", True)}
     profiles: dict[str, SecurityProfile] = {}
     for component in active.values():
@@ -50,7 +50,7 @@ def active_profiles(components: Components) -> dict[str, SecurityProfile]:
 
 
 def profile_of(component: Component, components: Components) -> SecurityProfile:
-    """Return the profile that a ``Securityprofile`` defines, active or not, with those of its sets that exist."""
+    """Return the profile that a ``Securityprofile`` defines, active or not, with its existing permission sets."""
     sets: list[PermissionSet] = []
     for name in component.references("permission_sets"):
         named = components.get((PERMISSION_SET, name))
@@ -162,9 +162,9 @@ def _permissions(
 
 
 def check_change(caller: Caller, step: Step) -> None:
-    """Check that no permission set or profile that is made, changed or dropped allows more than the caller may do.
+    """Check that no permission set or profile in a change allows more than the caller may do.
 
-    The permissions before the change count as well: a caller who drops a set takes permissions from others.
+    Permissions before and after the change count: a caller who drops a set takes permissions from others.
 
     :raises ComponentError: with the code NOT_PERMITTED when one does.
     """
@@ -188,7 +188,7 @@ def _check(
 
 
 def _made(component: Component, components: Components) -> SecurityProfile:
-    """Return the profile that a component defines, also for an inactive one, which may become active."""
+    """Return the profile that a component defines; also of an inactive component, which may become active."""
     if component.type == PROFILE:
         return profile_of(component, components)
     if component.type == PERMISSION_SET:

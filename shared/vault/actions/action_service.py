@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class ActionType(StrEnum):
-    """The type of a user action in the API's lists: one that changes the state, starts a workflow, or any other."""
+    """The kind of a user action in the API's lists: one that changes the state, starts a workflow, or any other."""
 
     OBJECT_ACTION = "object_action"
     STATE_CHANGE = "state_change"
@@ -142,6 +142,39 @@ class ActionService:
                 continue
             results = {row.id: row for row in rows} | refused
             return [results[record_id] for record_id in ids]
+
+    async def create_and_run(
+        self,
+        caller: Caller,
+        object_name: str,
+        row: Mapping[str, object],
+        names: Sequence[str],
+    ) -> RowResult:
+        """Create a record and run actions on it one after the other; when one is refused, there is no record.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA; and whatever the actions raise.
+        """
+
+        async def work(connection: Connection) -> RowResult:
+            target = self._target(caller, object_name, Operation.EDIT)
+            records = self._records
+            (created,) = await records.create_in(connection, caller, object_name, [row])
+            if created.id is None:
+                return created
+            registry = self._components.registry
+            ids = [created.id]
+            context = ActionContext(connection, caller, registry, target, ids, records)
+            for name in names:
+                (done,) = await records.actions.run(context, name, {})
+                if done.errors:
+                    # What is written already goes by an exception only.
+                    raise RowsRefused({created.id: done.errors[0]})
+            return created
+
+        try:
+            return await self._records.carry_out(work, object_name)
+        except RowsRefused as refusal:
+            return RowResult(errors=tuple(refusal.errors.values()))
 
     def _work(
         self,

@@ -1,4 +1,4 @@
-"""Makes form inputs of a component's attributes, and changes of what a form sends back."""
+"""Makes form inputs from a component's attributes, and changes from a submitted form."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def attribute_inputs(
     locked: frozenset[str],
     form: Mapping[str, str],
 ) -> list[Input]:
-    """Return the inputs of a component's attributes, with the values of a refused form or those of the component.
+    """Return the inputs of a component's attributes, with the values of the component or of a refused form.
 
     Attributes named in ``locked`` are shown and cannot be changed.
     """
@@ -121,7 +121,7 @@ def _changes(
 
 
 def _options(attribute: Attribute) -> tuple[tuple[str, str], ...]:
-    """Return value and label of each value that an attribute may have; empty when it may be any text."""
+    """Return value and label of each value that an attribute may have; empty when any text is allowed."""
     match attribute.type:
         case ValueType.BOOLEAN:
             return STATUSES if attribute.name == ACTIVE else SWITCHES

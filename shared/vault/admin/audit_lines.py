@@ -1,4 +1,4 @@
-"""Shows entries of a record's audit trail as people read them: labels of fields, and values as records show them."""
+"""Prepares entries of a record's audit trail for display: with labels of fields, and values as records show them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Entry = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """One entry: when, who, what they did, and to which field."""
+    """One entry: its time, its user, the action, and the field."""
 
     timestamp: str
     who: str
@@ -74,7 +74,7 @@ def _line(shower: Shower, names: Mapping[str, str], entry: Entry) -> AuditLine:
 def _shown(
     shower: Shower, names: Mapping[str, str], field: Field | None, value: object
 ) -> Shown:
-    """Return a value of an entry, which is text, as its field's type is shown."""
+    """Format a value of an entry, which is stored as text, by the type of its field."""
     text = "" if value is None else str(value)
     # Of a field that the object has no more, the text is all there is.
     if field is None or not text:

@@ -105,7 +105,7 @@ async def one_component(
 
 
 async def _completed(visit: Visit, text: str, back: str) -> Response:
-    """Show a script with what can be written in it; with the statement that was chosen, if it is to be added."""
+    """Show a script with the possible next words; with the chosen statement, when one is to be added."""
     authorize_components(visit.caller)
     if COMPLETE in visit.form.fields:
         chosen = completion_of(visit.form.fields)

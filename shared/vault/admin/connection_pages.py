@@ -96,7 +96,7 @@ async def upload(
     visit: Visiting,
     record_id: str,
 ) -> Response:
-    """Establish the connection from the other Vault's connection file, or from the acceptance of this Vault's own."""
+    """Establish the connection from the other Vault's connection file, or from its acceptance of this Vault's file."""
     name = await _api_name(visit, record_id)
     content = await visit.form.whole()
     handshake = visit.vault.connections.handshake

@@ -1,4 +1,4 @@
-"""Finds the sessions that a visitor of the pages has: of this Vault, and of the Vault at a connection's other end."""
+"""Finds a visitor's sessions: in this Vault, and in the remote Vault of a connection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_SESSION = 500
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The Vault that a connection takes records from, and the visitor's sessions to ask about them.
+    """The source Vault of a connection, and the visitor's sessions with which to ask about it.
 
     ``connection`` is the API name, ``connection_id`` the record's id.
     """
@@ -35,12 +35,12 @@ class Source:
 
     @property
     def seen(self) -> bool:
-        """Return whether the visitor has a session there: without one they are shown none of its records."""
+        """Return whether the visitor has a session there; without one, none of that Vault's records are shown."""
         return bool(self.sessions.source)
 
 
 def asker_sessions(visit: Visit, source: int | None = None) -> AskerSessions:
-    """Return the sessions with which the connector is asked; of the Vault ``source`` only if the browser sends one."""
+    """Return the sessions for questions to the connector; that of the source Vault only if the browser sends one."""
     other = ""
     if source is not None:
         other = visit.request.cookies.get(session_cookie(source), "")
@@ -49,7 +49,10 @@ def asker_sessions(visit: Visit, source: int | None = None) -> AskerSessions:
 
 
 async def source_of(visit: Visit, connection: str, key: str = "id") -> Source | None:
-    """Return the source of a connection, an id or whatever ``key`` names; None when it leads to no Vault."""
+    """Return the source Vault of a connection, found by ``key``, by default its id.
+
+    None when it has no remote Vault.
+    """
     # PostgreSQL takes NUL in no text.
     wanted = literal(connection.replace("\x00", ""))
     found = await _sources(visit, f" WHERE {key} = {wanted}") if connection else []
@@ -57,7 +60,7 @@ async def source_of(visit: Visit, connection: str, key: str = "id") -> Source | 
 
 
 async def sources_of(visit: Visit) -> list[Source]:
-    """Return the Vaults at the other ends of all connections that the caller may read, each once."""
+    """Return the remote Vaults of all connections that the caller may read, each once."""
     if not may(visit.caller, OBJECT, Operation.READ):
         return []
     found = await _sources(visit, "")

@@ -79,7 +79,7 @@ def seal(secret: str, text: str) -> str:
 
 
 def form_token(secret: str) -> str:
-    """Return the token that each form has: of the session, or of the visitor before there is one."""
+    """Return the token of every form: made from the session's secret or, before there is a session, the visitor's."""
     return seal(secret, "form")
 
 

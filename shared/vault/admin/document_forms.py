@@ -1,4 +1,4 @@
-"""Makes form inputs of a document's fields, and the fields of a document call of what a form sends back."""
+"""Makes form inputs from a document's fields, and the fields of a document call from a submitted form."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def editable_fields(versions: VaultObject) -> list[Field]:
 async def field_inputs(
     visit: Visit, versions: VaultObject, values: Mapping[str, Any]
 ) -> list[Input]:
-    """Return the inputs of a document's own fields, filled with values as forms or answers have them."""
+    """Return the inputs of a document's own fields, filled with the values of a form or of an answer."""
     return await inputs(visit, versions, editable_fields(versions), values)
 
 
 def choice_inputs(model: DocumentModel, form: Mapping[str, str]) -> list[Input]:
-    """Return the inputs of what is chosen once: the type, and the lifecycle where the type has several."""
+    """Return the inputs for what can be chosen only once: the type, and the lifecycle where the type has several."""
     types = [
         (each.name, _path(model, each.name))
         for each in model.types.values()
@@ -77,14 +77,14 @@ def _path(model: DocumentModel, name: str) -> str:
 
 
 def chosen(form: Mapping[str, str]) -> dict[str, str]:
-    """Return type and lifecycle of a form as a document call takes them."""
+    """Return type and lifecycle of a form in the format of a document call."""
     levels = dict(zip(LEVELS, form.get(TYPE, "").split("."), strict=False))
     lifecycle = form.get(LIFECYCLE, "")
     return {**levels, LIFECYCLE: lifecycle} if lifecycle else levels
 
 
 def as_texts(row: Mapping[str, object]) -> dict[str, str]:
-    """Return values of a form as the texts of a document call; several of one field by commas."""
+    """Return values of a form as the texts of a document call; several values of one field are separated by commas."""
     return {
         name: ",".join(map(str, value)) if isinstance(value, list) else str(value)
         for name, value in row.items()

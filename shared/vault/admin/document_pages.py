@@ -1,4 +1,4 @@
-"""Serves Documents: lists and searches them, creates them from files, and shows one with all that belongs to it."""
+"""Serves Documents: lists and searches them, creates them from files, and shows one with everything attached to it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from shared.vault.admin.inputs import BLANK, Input, InputKind, entered, inputs
 from shared.vault.admin.list_filters import Choice
 from shared.vault.admin.listing import Page, find, listed, plain
 from shared.vault.admin.named_records import with_ids
+from shared.vault.admin.record_names import names_of
 from shared.vault.admin.record_pages import searched
-from shared.vault.admin.showing import Shower
+from shared.vault.admin.showing import Shower, writers
 from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.documents import DocumentId, Major, Minor
 from shared.vault.api.file_body import kept_file
@@ -101,7 +102,7 @@ def _may_create(caller: Caller) -> None:
 
 
 def most_bytes(vault: Vault) -> int:
-    """Return how large the file of a document may be."""
+    """Return the largest size of a document's file in bytes."""
     return vault.settings.document_file_bytes
 
 
@@ -110,7 +111,7 @@ Creating = Annotated[Visit, Depends(visiting(most_bytes, _may_create))]
 
 @router.get("")
 async def documents(visit: Visiting, page: Page = 1) -> Response:
-    """List documents, the latest first: all, or those that the address selects by type, state or a search."""
+    """List documents, the latest first; the address may restrict them to a type, a state or a search."""
     model, _ = visit.vault.documents.model(visit.caller, Operation.READ)
     asked = visit.request.query_params
     search = asked.get("search", "")
@@ -148,7 +149,7 @@ async def documents(visit: Visiting, page: Page = 1) -> Response:
 
 @router.post("")
 async def search(visit: Visiting) -> Response:
-    """Go to the list of the documents that have all words of a search."""
+    """Redirect to the list of the documents that contain all words of a search."""
     visit.vault.documents.model(visit.caller, Operation.READ)
     return await searched(visit)
 
@@ -244,7 +245,7 @@ async def _page(visit: Visit, place: Place) -> Response:
         path=f"/ui/documents/{place.document_id}/versions/{row['major_version_number__v']}/{row['minor_version_number__v']}",
         is_latest=numbers[-1]
         == (row["major_version_number__v"], row["minor_version_number__v"]),
-        details=_details(visit, row),
+        details=await _details(visit, row),
         actions=state.user_actions if edits else (),
         edits=edits,
         adds=edits and _may_add_version(visit, lock),
@@ -265,18 +266,34 @@ async def _renditions(visit: Visit, place: Place) -> list[tuple[str, str]]:
     return [(name, labels.get(name, name)) for name in names]
 
 
-def _details(visit: Visit, row: Mapping[str, Any]) -> list[Shown]:
-    """Return the fields of a version that have a value."""
+async def _details(visit: Visit, row: Mapping[str, Any]) -> list[Shown]:
+    """Return the fields of a version that have a value, with the names behind users and references."""
     target = document_target(visit.registry.documents)
     if target is None:
         return []
     shower = Shower(target.object, visit.caller, visit.registry)
+    shower.people = await writers(visit, row)
+    row = {**row, **await _referenced_names(visit, shower, row)}
     shown = [
         shower.show(name, row)
         for name in row
         if name not in NOT_SHOWN and name in target.object.fields
     ]
     return [each for each in shown if each.text]
+
+
+async def _referenced_names(
+    visit: Visit, shower: Shower, row: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return the names of the records that a version refers to, by the paths at which they are shown."""
+    found: dict[str, str] = {}
+    for name, path in shower.paths.items():
+        value = row.get(name)
+        referenced = shower.target.fields[name].object
+        if isinstance(value, str) and referenced:
+            names = await names_of(visit, referenced, [value])
+            found[path] = names.get(value, value)
+    return found
 
 
 def _may_add_version(visit: Visit, lock: DocumentLock | None) -> bool:
@@ -288,7 +305,7 @@ def _may_add_version(visit: Visit, lock: DocumentLock | None) -> bool:
 def _may_unlock(
     visit: Visit, lock: DocumentLock | None, row: Mapping[str, Any]
 ) -> bool:
-    """Return whether the caller may undo a check-out: their own, of their document, or any as an administrator."""
+    """Return whether the caller may undo a check-out: their own, one of their document, or any as an administrator."""
     if lock is None:
         return False
     owners = {str(lock.user_id), str(row["created_by__v"])}
@@ -297,7 +314,7 @@ def _may_unlock(
 
 
 async def _roles(visit: Visit, document_id: int) -> list[Holders]:
-    """Return the roles on a document; users and groups by name for those who may see them."""
+    """Return the roles on a document; with names of users and groups for callers who may see them."""
     found = await visit.vault.document_roles.all(visit.caller, document_id)
     user_ids = {each for role in found for each in role.assigned[Holder.USERS]}
     sees_users = may(visit.caller, USER, Operation.READ)
@@ -327,7 +344,7 @@ async def _roles(visit: Visit, document_id: int) -> list[Holders]:
 
 
 async def _groups(visit: Visit) -> dict[int, str]:
-    """Return the labels of the groups by their ids; none for callers who may not see groups."""
+    """Return the labels of groups by id; none for callers who may not see groups."""
     if not may(visit.caller, GROUP, Operation.READ):
         return {}
     every = await visit.vault.groups.all(visit.caller)

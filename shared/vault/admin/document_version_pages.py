@@ -1,4 +1,4 @@
-"""Serves what is done with a document on its page: new versions, state changes, locks, roles, and its files."""
+"""Serves the actions on a document's page: new versions, state changes, locks, roles, and files."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def run_action(
     minor: Minor,
     action_name: str,
 ) -> Response:
-    """Run a user action on a version; a draft that becomes steady is the next major version."""
+    """Run a user action on a version; a draft that enters a steady state becomes the next major version."""
     place = Place(document_id, Number(major, minor))
     documents = visit.vault.documents
     await documents.run_action(visit.caller, place, action_name)
@@ -120,7 +120,7 @@ async def unlock(visit: Editing, document_id: DocumentId) -> Response:
 
 @router.post("/roles")
 async def change_role(visit: Editing, document_id: DocumentId) -> Response:
-    """Assign a role to a user or a group, or take it from one."""
+    """Assign a role to a user or a group, or remove it from one."""
     form, path = visit.form.fields, _path(document_id)
     roles = visit.vault.document_roles
     if removed := form.get("remove", ""):

@@ -1,4 +1,4 @@
-"""Serves the documents that a token shows, to whoever has the token: no user and no session are needed."""
+"""Serves the documents of an access token to any bearer of the token: no user and no session are needed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHOWN = frozenset({PDF, "image/png", "image/jpeg", "image/gif", "text/plain"})
 
 
 class Use(StrEnum):
-    """What a bearer does with a document's file."""
+    """The ways in which a bearer may use a document's file."""
 
     VIEW = "view"
     PDF = "pdf"
@@ -47,7 +47,7 @@ Number = Annotated[int, Query(ge=0, le=MAX_GROUP)]
 
 @router.get(PAGE)
 async def viewer(request: Request, token: Token = "", document: Number = 0) -> Response:
-    """Show a document of a token, with links to what may be done with it, and to the others of the token's group."""
+    """Show a document of a token, with links to its permitted uses and to the other documents of the token's group."""
     shared = await vault_of(request).document_tokens.shown(token)
     chosen = _chosen(shared, document)
     files = await vault_of(request).document_tokens.files(chosen)
@@ -72,7 +72,7 @@ async def viewer(request: Request, token: Token = "", document: Number = 0) -> R
 async def file(
     request: Request, use: Use, token: Token = "", document: Number = 0
 ) -> Response:
-    """Send a document's file to be shown by the browser, or to be downloaded where the token lets it be."""
+    """Send a document's file for display or, if the token permits it, for download."""
     vault = vault_of(request)
     chosen = _chosen(await vault.document_tokens.shown(token), document)
     found = _file(chosen, await vault.document_tokens.files(chosen), use)
@@ -99,7 +99,7 @@ def _chosen(shared: list[SharedDocument], number: int) -> SharedDocument:
 def _file(
     document: SharedDocument, files: Mapping[str, StoredFile], use: Use
 ) -> StoredFile | None:
-    """Return the file for a use; None where the token does not let it be used so, or there is none that fits."""
+    """Return the file for a use; None when the token does not permit that use, or no file is suitable."""
     source, viewable = files.get(SOURCE_FILE), files.get(VIEWABLE)
     match use:
         case Use.VIEW:

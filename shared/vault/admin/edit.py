@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -13,17 +13,19 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.admin.error_advice import labelled
 from shared.vault.admin.fault_pages import status_of
-from shared.vault.admin.field_errors import at_fields
+from shared.vault.admin.field_errors import at_fields, placed_at
+from shared.vault.admin.guided_forms import SEND, UPDATE, Guide, guide_of
 from shared.vault.admin.inputs import Input, changed, editable, entered, inputs
 from shared.vault.admin.named_records import with_ids
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import object_of, record_of, view
-from shared.vault.admin.visit import Visit, Visiting, safe_target
+from shared.vault.admin.visit import THEN, Visit, Visiting, safe_target
 from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.vault.admin.form_needs import Lack
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.rows import RowResult
 
@@ -34,6 +36,7 @@ OVERTAKEN = ApiError(
     ErrorType.RACE_CONDITION,
     "The record was changed after you opened this form. The form shows your values; save again to store them",
 )
+SENT_BEFORE = "The form was sent before; this is what it made."
 
 
 @router.get("/new")
@@ -58,21 +61,76 @@ async def create(
     fields = editable(target, creating=True)
     values = entered(fields, visit.form.fields, visit.registry)
     row, unknown = await with_ids(visit, fields, values)
+    guide = await guide_of(visit, target)
+    then = visit.form.fields.get(THEN, "")
+    if then == UPDATE:
+        return await _create_form(visit, target, row, ())
     if unknown:
         return await _create_form(visit, target, row, unknown)
-    refused: Sequence[ApiError] = ()
+    if guide is None:
+        return await _created(visit, target, row)
+    if then == SEND:
+        return await _sent(visit, guide, row)
+    worthless = guide.worthless(row)
+    if worthless is not None:
+        return await _create_form(visit, target, row, (worthless,))
+    return await _created(visit, target, row)
+
+
+async def _sent(visit: Visit, guide: Guide, row: Mapping[str, object]) -> Response:
+    """Create the record and take it where it is made for, or show the form again with what it lacks."""
+    target, way = guide.target, guide.way
+    if way is None:
+        # The page had the button before an administrator took the action away.
+        gone = ApiError(ErrorType.OPERATION_NOT_ALLOWED, guide.unsent)
+        return await _create_form(visit, target, row, (gone,))
+    lack = guide.lack(row)
+    if lack:
+        return await _create_form(visit, target, row, (lack.error(target),), lack)
+
+    async def send() -> RowResult:
+        return await visit.vault.actions.create_and_run(
+            visit.caller, target.name, row, way.actions
+        )
+
+    return await _made(visit, target, row, send, guide.form.sent)
+
+
+async def _created(
+    visit: Visit, target: VaultObject, row: Mapping[str, object]
+) -> Response:
+    """Create the record, or show the form again with the errors."""
+
+    async def create() -> RowResult:
+        rows = [row]
+        (result,) = await visit.vault.records.create(visit.caller, target.name, rows)
+        return result
+
+    return await _made(visit, target, row, create, f"The {target.label} was created.")
+
+
+async def _made(
+    visit: Visit,
+    target: VaultObject,
+    row: Mapping[str, object],
+    make: Callable[[], Awaitable[RowResult]],
+    done: str,
+) -> Response:
+    """Make a record once, however often its form is sent, and go to it; or show the form again with the errors."""
+    results: list[RowResult] = []
 
     async def carry_out() -> str | None:
-        nonlocal refused
-        (result,) = await visit.vault.records.create(visit.caller, object_name, [row])
-        refused = result.errors
-        return None if result.id is None else record_path(object_name, result.id)
+        result = await make()
+        results.append(result)
+        return None if result.id is None else record_path(target.name, result.id)
 
     path = await visit.once(carry_out)
-    if path is None:
-        # With what was entered, so that nobody has to enter it again.
-        return await _create_form(visit, target, row, refused)
-    return visit.go(path, f"The {target.label} was created.")
+    if path is not None:
+        # Without a result it was made by the same form, sent before, perhaps by its other button.
+        return visit.go(path, done if results else SENT_BEFORE)
+    # With what was entered, so that nobody has to enter it again.
+    refused = [error for result in results for error in result.errors]
+    return await _create_form(visit, target, row, refused)
 
 
 @router.get("/{record_id}/edit")
@@ -93,21 +151,27 @@ async def update(
     object_name: str,
     record_id: str,
 ) -> Response:
-    """Store the fields that were changed in the form, unless somebody else has changed the record since."""
+    """Store the fields that were changed in the form, unless another user has changed the record since."""
     target = object_of(visit, object_name, Operation.EDIT)
     record = await record_of(visit, object_name, record_id)
     fields = editable(target)
     values = entered(fields, visit.form.fields, visit.registry)
     named, unknown = await with_ids(visit, fields, values)
     row = changed(fields, named, record)
+    if visit.form.fields.get(THEN) == UPDATE:
+        return await _edit_form(visit, target, record, row, ())
     if unknown:
         return await _edit_form(visit, target, record, row, unknown)
     # The form has the date of the record that it showed: a later one is somebody else's change.
-    if visit.form.fields.get("read", record[MODIFIED]) != record[MODIFIED]:
+    seen = str(record[MODIFIED])
+    if visit.form.fields.get("read", seen) != seen:
         return await _edit_form(visit, target, record, row, (OVERTAKEN,))
     (result,) = await visit.vault.records.update(
-        visit.caller, object_name, [{"id": record_id, **row}]
+        visit.caller, object_name, [{"id": record_id, **row}], seen=seen
     )
+    if result.overtaken:
+        record = await record_of(visit, object_name, record_id)
+        return await _edit_form(visit, target, record, row, (OVERTAKEN,))
     if result.errors:
         return await _edit_form(visit, target, record, row, result.errors)
     path = record_path(object_name, record_id)
@@ -132,7 +196,7 @@ async def delete(
     object_name: str,
     record_id: str,
 ) -> Response:
-    """Delete the record and go to the list of its object."""
+    """Delete the record and redirect to the list of its object."""
     target = object_of(visit, object_name, Operation.DELETE)
     (result,) = await visit.vault.records.delete(
         visit.caller, object_name, [{"id": record_id}]
@@ -150,7 +214,7 @@ async def run_action(
     record_id: str,
     action_name: str,
 ) -> Response:
-    """Run a user action on a record and go back to the page that has its button."""
+    """Run a user action on a record and redirect to the page with its button."""
     target = object_of(visit, object_name, Operation.EDIT)
     offered = await visit.vault.actions.available(visit.caller, object_name, record_id)
     action = next((each for each in offered if each.name == action_name), None)
@@ -185,7 +249,7 @@ async def run_action(
 
 
 def _participants(visit: Visit, workflow: str) -> dict[str, str]:
-    """Return the participants that a form names for the start of a workflow, as the API takes them."""
+    """Return the participants that a form names for the start of a workflow, in the format of the API."""
     definition = visit.vault.workflows.definition(workflow) if workflow else None
     if definition is None:
         return {}
@@ -207,24 +271,15 @@ async def _create_form(
     target: VaultObject,
     values: Mapping[str, Any],
     errors: Sequence[ApiError],
+    lack: Lack | None = None,
 ) -> Response:
-    """Show the form of a new record, filled with these values."""
+    """Show the form of a new record, filled with these values; ``lack`` is what keeps them from being sent."""
     fields = editable(target, creating=True)
     # Records are created active: the form shows it, and a user can change it.
     shown = await inputs(visit, target, fields, {"status__v": "active__v", **values})
     back = f"/ui/objects/{quote(target.name)}"
-    status = status_of(errors[0]) if errors else 200
-    context = {"target": target, "back": back, "read": "", "heading": "Create"}
-    said = _said(target, shown, errors)
-    return visit.page("edit.html", status, **context, **said)
-
-
-def _said(
-    target: VaultObject, shown: Sequence[Input], errors: Sequence[ApiError]
-) -> dict[str, object]:
-    """Return the inputs and errors of a form, with the labels that its page shows, and each error at its field."""
-    said = labelled(errors, target.fields.values())
-    return {"inputs": at_fields(shown, errors), "errors": said}
+    context = {"back": back, "read": "", "heading": "Create"}
+    return await _form(visit, target, shown, errors, context, lack)
 
 
 async def _edit_form(
@@ -237,8 +292,32 @@ async def _edit_form(
     """Show the form of a record, with the changes of a form that was refused."""
     shown = await inputs(visit, target, editable(target), {**record, **row})
     back = record_path(target.name, record["id"])
-    status = status_of(errors[0]) if errors else 200
     heading = f"Edit {record.get('name__v') or record['id']}"
-    context = {"target": target, "back": back, "heading": heading}
-    said = _said(target, shown, errors)
-    return visit.page("edit.html", status, read=record[MODIFIED], **context, **said)
+    context = {"back": back, "read": record[MODIFIED], "heading": heading}
+    return await _form(visit, target, shown, errors, context)
+
+
+async def _form(
+    visit: Visit,
+    target: VaultObject,
+    shown: Sequence[Input],
+    errors: Sequence[ApiError],
+    context: Mapping[str, object],
+    lack: Lack | None = None,
+) -> Response:
+    """Show a form, with the labels that its page shows in the errors, and each error at its field."""
+    placed = (
+        placed_at(shown, lack.at_fields(target)) if lack else at_fields(shown, errors)
+    )
+    guide = await guide_of(visit, target)
+    sections = guide.sections(placed) if guide else None
+    return visit.page(
+        "guided.html" if sections else "edit.html",
+        status_of(errors[0]) if errors else 200,
+        **context,
+        target=target,
+        inputs=placed,
+        errors=labelled(errors, target.fields.values()),
+        guide=guide,
+        sections=sections,
+    )

@@ -1,4 +1,4 @@
-"""Says of errors what people can do about them, with the names that they see on the page."""
+"""Adds to errors the advice what to do about them, with the names that people see on the page."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
+    from shared.vault.components.registry import Registry
     from shared.vault.model.component_model import Field
 
 ADVICE: Mapping[ErrorType, str] = {
@@ -26,13 +27,17 @@ OTHERWISE = "Go back to the page that led here; what it showed may have changed 
 
 
 def advice_on(error: ApiError) -> str:
-    """Return what a person can do about an error that is a page of its own."""
+    """Return what a person can do about an error that is shown as a page of its own."""
     return ADVICE.get(error.type, OTHERWISE)
 
 
 def labelled(errors: Iterable[ApiError], fields: Iterable[Field]) -> list[ApiError]:
     """Return errors with the labels of fields in place of their names, which stand in brackets."""
-    labels = {f"[{each.name}]": f"[{each.label}]" for each in fields}
+    labels: dict[str, str] = {}
+    for each in fields:
+        # Some messages have the label as well, and need the name no more.
+        labels[f"{each.label} [{each.name}]"] = each.label
+        labels[f"[{each.name}]"] = f"[{each.label}]"
     return [replace(each, message=_replaced(each.message, labels)) for each in errors]
 
 
@@ -40,3 +45,21 @@ def _replaced(text: str, labels: Mapping[str, str]) -> str:
     for name, label in labels.items():
         text = text.replace(name, label)
     return text
+
+
+def in_words(text: str, registry: Registry) -> str:
+    """Return a text with labels in place of the names of objects, and of fields of the object named before them."""
+    words: list[str] = []
+    target = None
+    for word in text.split(" "):
+        name = word.rstrip(".,;:")
+        rest = word[len(name) :]
+        # A name has no capitals; the first word of a sentence may have got one.
+        name = name[:1].lower() + name[1:]
+        label = ""
+        if (named := registry.objects.get(name)) is not None:
+            target, label = named, named.label
+        elif target is not None and name in target.fields:
+            label = target.fields[name].label
+        words.append(f"{label}{rest}" if label else word)
+    return " ".join(words)

@@ -1,4 +1,4 @@
-"""Reads which User Exceptions an address asks for: by status, connection, integration, error type, age and cause."""
+"""Reads from an address which User Exceptions to list: by status, connection, error type, age and cause."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Part = Annotated[str | None, Query(max_length=MAX_NAME)]
 
 
 class Age(StrEnum):
-    """The ages of exceptions that an address may ask for, by the date of their last change."""
+    """The ages of exceptions that an address may select, by the date of their last change."""
 
     TODAY = "today"
     WEEK = "week"
@@ -70,7 +70,7 @@ class Age(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an address asks for; all of it names of configuration.
+    """The exceptions that an address selects; all values are names of configuration.
 
     ``connection`` and ``integration`` are API names. ``rule``, ``field_rule`` and ``target_field`` name one cause of
     items, ``queue`` one of messages that failed as a whole.
@@ -88,7 +88,7 @@ class Wanted:
 
     @classmethod
     def sent(cls, form: Mapping[str, str]) -> Wanted:
-        """Return what the form of a page was about; a value that no page has written is left out."""
+        """Return the selection in a page's form; a value that no page offers is ignored."""
         given = {
             each.name: form[each.name] for each in fields(cls) if each.name in form
         }
@@ -99,22 +99,22 @@ class Wanted:
 
     @property
     def of_items(self) -> bool:
-        """Return whether it asks for messages by what is wrong with their items."""
+        """Return whether messages are selected by the errors of their items."""
         return self.type in tuple(ItemErrorType) or self.rule is not None
 
     @property
     def of_cause(self) -> bool:
-        """Return whether it asks for one cause."""
+        """Return whether one cause is selected."""
         return self.rule is not None or self.queue is not None
 
     @property
     def filtered(self) -> bool:
-        """Return whether it asks for less than all of a status."""
+        """Return whether less than all exceptions of a status are selected."""
         return replace(self, status="") != Wanted(status="")
 
     @property
     def undecided(self) -> bool:
-        """Return whether those with the status need a retry or a decision."""
+        """Return whether exceptions of the status need a retry or a decision."""
         known = self.status in tuple(ErrorStatus)
         return known and not ErrorStatus(self.status).settled
 
@@ -125,7 +125,7 @@ class Wanted:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Return the parameters that differ from those of an address without any; the status always."""
+        """Return the parameters that differ from the defaults, and always the status."""
         plain = Wanted()
         given = {each.name: getattr(self, each.name) for each in fields(self)}
         differing = {
@@ -143,7 +143,7 @@ class Wanted:
         )
 
     def of_part(self, error_type: str, parts: Mapping[str, str]) -> Wanted:
-        """Return the same of one cause of items; ``parts`` has a name or an empty text for each of ``PARTS``."""
+        """Return the selection with one cause of items; ``parts`` has a name or an empty text for each of ``PARTS``."""
         return replace(
             self,
             type=error_type,
@@ -154,7 +154,7 @@ class Wanted:
         )
 
     def conditions(self) -> list[str]:
-        """Return the conditions of an item, or of a message that is not asked for by its items."""
+        """Return the conditions of an item, or of a message that is not selected by its items."""
         terms = self.age.conditions
         if self.status != ALL:
             terms.append(f"{ERROR_STATUS} = {quoted(self.status)}")
@@ -163,7 +163,7 @@ class Wanted:
         return terms
 
     def item_conditions(self) -> list[str]:
-        """Return the conditions of an item that concern the item alone."""
+        """Return the conditions on fields of an item itself."""
         terms = self.conditions()
         for name, column in PARTS.items():
             value = getattr(self, name)

@@ -1,6 +1,6 @@
-"""Finds what is wrong with the items of a User Exception Message, and the pages on which it is corrected.
+"""Finds the causes of a User Exception Message's items, and the pages on which to correct them.
 
-Addresses have names of configuration, and a key only when it is the key of a catalogue: never one of a person.
+Addresses contain names of configuration, and a key only when it is the key of a catalogue: never one of a person.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Link:
 
 @dataclass(slots=True)
 class Trouble:
-    """One cause among the items of a message: where it arose, how many items have it, and where it is corrected."""
+    """One cause among the items of a message: its field rule, the number of its items, and links for its correction."""
 
     error_type: str
     rule: str
@@ -67,12 +67,12 @@ def troubles(visit: Visit, rows: Iterable[Row], connection_id: str) -> list[Trou
         trouble = found.setdefault((kind, rule, field_rule, target), new)
         trouble.texts.append(str(row["error_message__sys"] or ""))
     for each in found.values():
-        each.links = _links(visit, each, connection_id)
+        each.links = links_of(visit, each, connection_id)
     return list(found.values())
 
 
 def rule_path(visit: Visit, rule: str, field_rule: str = "") -> str:
-    """Return the page of a rule or of its field rule; empty when there is none for the caller."""
+    """Return the page of a rule or of its field rule; empty when the caller may not open one."""
     known = visit.registry.components.get((RULE, rule))
     if known is None or not visit.granted(Grant.READ_CONFIGURATION):
         return ""
@@ -85,7 +85,7 @@ def rule_path(visit: Visit, rule: str, field_rule: str = "") -> str:
     return form if visit.may_change(RULE) else f"{path}#field-rules"
 
 
-def _links(visit: Visit, trouble: Trouble, connection_id: str) -> list[Link]:
+def links_of(visit: Visit, trouble: Trouble, connection_id: str) -> list[Link]:
     """Return the pages on which a trouble is corrected, the most direct first."""
     rule = visit.registry.components.get((RULE, trouble.rule))
     part = rule.child("Fieldrule", trouble.field_rule) if rule else None
@@ -106,7 +106,7 @@ def _lookup_links(
     part: Component,
     connection_id: str,
 ) -> list[Link]:
-    """Return the rows of a field rule's lookup, and forms for those that are missing."""
+    """Return links to the rows of a field rule's lookup, and to forms for the missing rows."""
     name = part.text("reference_lookup")
     of_lookup = trouble.error_type == ItemErrorType.LOOKUP
     if not name or not may(visit.caller, LOOKUP, Operation.READ):
@@ -135,7 +135,7 @@ def _lookup_links(
 
 
 def _reference_links(visit: Visit, trouble: Trouble, part: Component) -> list[Link]:
-    """Return the records to which a field refers, and forms for those that are missing."""
+    """Return links to the records that a field refers to, and to forms for the missing records."""
     name = _referenced(visit, part)
     found = _object_link(visit, name, "")
     if not found:
@@ -154,7 +154,7 @@ def _reference_links(visit: Visit, trouble: Trouble, part: Component) -> list[Li
 
 
 def _object_link(visit: Visit, name: str | None, before: str) -> list[Link]:
-    """Return the list of an object's records, as far as the caller may read them."""
+    """Return a link to the list of an object's records, if the caller may read them."""
     target = visit.registry.objects.get(name or "")
     if target is None or not target.active:
         return []
@@ -165,7 +165,7 @@ def _object_link(visit: Visit, name: str | None, before: str) -> list[Link]:
 
 
 def _referenced(visit: Visit, part: Component) -> str:
-    """Return the object to whose records the target field of a field rule refers; empty when it refers to none."""
+    """Return the object that the target field of a field rule refers to; empty when it is no reference."""
     owner = visit.registry.objects.get(part.reference("target_object") or "")
     name = part.reference("target_object_field") or ""
     target = owner.fields.get(name) if owner else None
@@ -173,7 +173,7 @@ def _referenced(visit: Visit, part: Component) -> str:
 
 
 def _is_coded(visit: Visit, part: Component) -> bool:
-    """Return whether the source keys of a field rule's lookup may stand in an address."""
+    """Return whether the source keys of a field rule's lookup may be part of an address."""
     if part.text("query_object") in PEOPLE:
         return False
     if part.text("reference_lookup_type") in CODED:
@@ -182,13 +182,13 @@ def _is_coded(visit: Visit, part: Component) -> bool:
 
 
 def _keys(found: Iterable[str]) -> list[str]:
-    """Return the first of these keys, each once."""
+    """Return the first distinct keys, up to a limit."""
     keys = dict.fromkeys(key for key in found if key)
     return list(keys)[:MAX_KEYS]
 
 
 def _form(object_name: str, values: dict[str, str]) -> str:
-    """Return the address of the form of a new record, with what is filled in."""
+    """Return the address of the form of a new record, with preset values."""
     filled = urlencode({name: value for name, value in values.items() if value})
     path = f"/ui/objects/{quote(object_name)}/new"
     return f"{path}?{filled}" if filled else path

@@ -1,4 +1,4 @@
-"""Finds where the message of a User Exception came from: its Vault, its run, and the body in which it came."""
+"""Finds the origin of a User Exception's message: its Vault, its run, and its original body."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ API_NAME = "integration__sysr.connection__sysr.name__v"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a message came from; what is not known is empty or None.
+    """The origin of a message; unknown values are empty or None.
 
-    ``vault`` is the name of the Vault that has the source records, ``own`` says that it is this one. ``run`` is the
-    job id of a run, ``run_path`` its page; ``attempt`` counts the deliveries of the message until it failed first.
+    ``vault`` is the name of the Vault that has the source records, ``own`` says that it is this one. ``run`` is the job
+    id of a run, ``run_path`` its page; ``attempt`` counts the deliveries of the message until it failed first.
     """
 
     connection_id: str
@@ -72,7 +72,7 @@ def source_path(visit: Visit, origin: Origin, row: Row) -> str:
 
 
 def source_object(row: Row) -> str:
-    """Return the name of the object of an item's source record; empty when the item does not have it."""
+    """Return the name of the object of an item's source record; empty when the item has none."""
     try:
         data = json.loads(row.get("item_data__sys") or "{}")
     except ValueError:
@@ -83,7 +83,7 @@ def source_object(row: Row) -> str:
 
 
 async def _connection(visit: Visit, message_id: str) -> Row:
-    """Return the connection by which a message came; empty without one, or when the caller may not read it."""
+    """Return the connection by which a message arrived; empty without one, or when the caller may not read it."""
     names = ("integration__sys", "connection__sys")
     if not all(may(visit.caller, name, Operation.READ) for name in names):
         return {}
@@ -94,7 +94,7 @@ async def _connection(visit: Visit, message_id: str) -> Row:
 
 
 def _envelope(body: str) -> Envelope | None:
-    """Return the message that a body has; None when it is not one."""
+    """Return the message in a body; None when the body is no message."""
     try:
         return Envelope.parse(body.encode())
     except MalformedMessage:

@@ -1,4 +1,4 @@
-"""Shows faults as pages: the documented error type, and a text that says what to do."""
+"""Shows faults as pages: the documented error type, and a text with advice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.vault.admin.error_advice import advice_on
 from shared.vault.admin.kept_forms import comes_from_here, sent_too_late
 from shared.vault.admin.rendering import render
 from shared.vault.admin.sign_in import sign_in_page
-from shared.vault.admin.visit import READING, sign_in_address, visit_of
+from shared.vault.admin.visit import READING, REDRAWN, sign_in_address, visit_of
 from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def error_page(error: ApiError, status: int) -> Response:
 
 
 async def on_fault(request: Request, error: Exception) -> Response:
-    """Show what a service refuses; without a live session, go to the sign-in, which leads back."""
+    """Show a service's refusal; without a live session, redirect to the sign-in, which returns to this page."""
     if not isinstance(error, VaultFault):
         raise error
     if error.error.type is ErrorType.INVALID_SESSION_ID:
@@ -56,7 +56,10 @@ async def on_fault(request: Request, error: Exception) -> Response:
 
 
 async def _to_sign_in(request: Request) -> Response:
-    """Go to the sign-in; with what was typed into a form of these pages."""
+    """Redirect to the sign-in, and keep the input of a submitted form of these pages."""
+    if request.method not in READING and REDRAWN in request.headers:
+        # A part of a form that was asked for while it is filled in: the page stays, with all that was typed.
+        return Response(status_code=HTTPStatus.UNAUTHORIZED)
     if request.method not in READING and comes_from_here(request):
         kept = await sent_too_late(request)
         if kept is not None:
@@ -65,7 +68,7 @@ async def _to_sign_in(request: Request) -> Response:
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
-    """Show that there is no such page, or that it does not support the verb."""
+    """Show that the page does not exist, or that it does not support the HTTP method."""
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

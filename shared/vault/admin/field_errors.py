@@ -1,8 +1,8 @@
-"""Puts what a service has refused at the inputs that it is about."""
+"""Puts the errors of a refused call next to the inputs that they are about."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,24 @@ if TYPE_CHECKING:
 
 
 def at_fields(inputs: Iterable[Input], errors: Sequence[ApiError]) -> list[Input]:
-    """Return the inputs, each with the messages of those errors that name its field in brackets."""
+    """Return the inputs, each with the messages of the errors that name its field in brackets."""
     return [_with_errors(each, errors) for each in inputs]
+
+
+def placed_at(inputs: Iterable[Input], said: Mapping[str, str]) -> list[Input]:
+    """Return the inputs, each with what is said of it, by its name; the name of its field is left out there."""
+    return [
+        replace(each, error=said[each.name].replace(f" [{each.name}]", ""))
+        if each.name in said
+        else each
+        for each in inputs
+    ]
 
 
 def _with_errors(field: Input, errors: Sequence[ApiError]) -> Input:
     mark = f"[{field.name}]"
     messages = [each.message for each in errors if mark in each.message]
-    # People know the field by its label.
-    readable = [message.replace(mark, field.label) for message in messages]
+    # People know the field by its label, which some messages have beside its name.
+    plain = [each.replace(f"{field.label} {mark}", field.label) for each in messages]
+    readable = [each.replace(mark, field.label) for each in plain]
     return replace(field, error=" ".join(readable)) if readable else field

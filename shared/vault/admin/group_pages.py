@@ -42,6 +42,11 @@ NEW = {"active__v": True, "allow_delegation_among_members__v": False}
 MEMBER = Field("member", "User", FieldType.OBJECT, object=USER)
 MISSING_MEMBER = ApiError(ErrorType.PARAMETER_REQUIRED, "[member] is required")
 
+OVERTAKEN = ApiError(
+    ErrorType.RACE_CONDITION,
+    "The group was changed after you opened this form. The form shows your values; save again to store them",
+)
+
 # Ids of groups are PostgreSQL's bigint.
 GroupId = Annotated[int, Path(ge=0, lt=2**63)]
 
@@ -109,17 +114,18 @@ async def edit(visit: Visiting, group_id: GroupId) -> Response:
 
 @router.post("/{group_id}/edit")
 async def update(visit: Editing, group_id: GroupId) -> Response:
-    """Store a group's fields, unless somebody else has changed the group since."""
+    """Store a group's fields, unless another user has changed the group since."""
     group = await visit.vault.groups.get(visit.caller, group_id)
     fields = _sent(visit, group)
-    read = visit.form.fields.get("read", group["modified_date__v"])
+    read = visit.form.fields.get("read", str(group["modified_date__v"]))
     if read != group["modified_date__v"]:
-        message = "The group was changed after you opened this form; save again to store your values"
-        error = ApiError(ErrorType.RACE_CONDITION, message)
-        return _form(visit, group, {**group, **fields}, error)
+        return _form(visit, group, {**group, **fields}, OVERTAKEN)
     try:
-        await visit.vault.groups.update(visit.caller, group_id, fields)
+        await visit.vault.groups.update(visit.caller, group_id, fields, read)
     except VaultFault as fault:
+        if fault.error.type is ErrorType.RACE_CONDITION:
+            group = await visit.vault.groups.get(visit.caller, group_id)
+            return _form(visit, group, {**group, **fields}, OVERTAKEN)
         return _form(visit, group, {**group, **fields}, fault.error)
     return visit.go(f"/ui/groups/{group_id}", "The Group was saved.")
 
@@ -150,7 +156,7 @@ async def change_members(visit: Editing, group_id: GroupId) -> Response:
 
 @router.post("/{group_id}/delete")
 async def delete(visit: Deleting, group_id: GroupId) -> Response:
-    """Delete a group that is none of the system's."""
+    """Delete a group, unless it is one of the system."""
     await visit.vault.groups.delete(visit.caller, group_id)
     return visit.go("/ui/groups", "The Group was deleted.")
 
@@ -179,7 +185,7 @@ async def _page(visit: Visit, group_id: int, error: ApiError | None = None) -> R
 
 
 async def _members(visit: Visit, group: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return id, name and origin of the members, those by security profile last."""
+    """Return id, name and origin of the members; members by security profile come last."""
     labels = visit.registry.picklists[SECURITY_PROFILES.name].entries
     members = [{"id": each, "by": ""} for each in group["members__v"]]
     for implied in group["implied_members__v"]:
@@ -204,7 +210,10 @@ def _name(named: tuple[str, ...] | None, user_id: int) -> str:
 
 
 def _sent(visit: Visit, group: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return the fields of a form as the group calls take them; of a group of the system what may be changed."""
+    """Return the fields of a form in the format of the group calls.
+
+    Of a system group, only those that may be changed.
+    """
     form = visit.form.fields
     if group is not None and not group["editable__v"]:
         name = "allow_delegation_among_members__v"

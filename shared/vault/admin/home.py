@@ -41,7 +41,7 @@ COUNTED = 100
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One list of the caller's work: its first ``COUNTED`` records."""
+    """One list of the caller's work: its first records, up to ``COUNTED``."""
 
     work_list: WorkList
     shower: Shower
@@ -55,17 +55,17 @@ class Work:
 
     @property
     def number(self) -> str:
-        """Return how many records there are, as far as they are counted."""
+        """Return the number of records, with a plus sign where counting stopped."""
         return _number(self.listing)
 
     @property
     def more(self) -> bool:
-        """Return whether there are records that the page does not show."""
+        """Return whether there are more records than the page shows."""
         return len(self.listing.rows) > LATEST
 
 
 def _number(listing: Listing) -> str:
-    """Return how many rows there are, as far as they are counted."""
+    """Return the number of rows, with a plus sign where counting stopped."""
     return f"{COUNTED}+" if listing.more else str(len(listing.rows))
 
 
@@ -109,7 +109,7 @@ async def home(visit: Visiting) -> Response:
 
 
 async def _work(visit: Visit) -> list[Work]:
-    """Return the lists of the caller's work; none for those who may not edit its records."""
+    """Return the lists of the caller's work; none for callers who may not edit its records."""
     desk = visit.vault.definition.desk
     if desk is None or desk.object not in visit.registry.objects:
         return []
@@ -130,7 +130,7 @@ async def _work(visit: Visit) -> list[Work]:
 
 
 async def _blocks(visit: Visit) -> list[Block]:
-    """Return those tables whose objects the caller may read."""
+    """Return the tables whose objects the caller may read."""
     blocks = []
     for label, object_name, columns, condition in TABLES:
         if may(visit.caller, object_name, Operation.READ):

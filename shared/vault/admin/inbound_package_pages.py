@@ -1,4 +1,4 @@
-"""Serves Admin > Packages: packages from files, what their deployment would change, their steps and logs."""
+"""Serves Admin > Packages: imported packages, the changes that their deployment would make, their steps and logs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ WithFile = Annotated[Visit, Depends(visiting(MAX_FILE_BYTES, _may_manage))]
 
 @router.get("")
 async def packages(visit: Visiting, page: Page = 1) -> Response:
-    """List the packages from files, the latest first, and the latest of those for files."""
+    """List the imported packages, the latest first, and the latest packages for export."""
     _may_manage(visit.caller)
     shower = Shower(object_of(visit, PACKAGE), visit.caller, visit.registry)
     statement = f"SELECT {shower.selection(COLUMNS)} FROM {PACKAGE} ORDER BY created_date__v DESC"
@@ -72,14 +72,14 @@ async def packages(visit: Visiting, page: Page = 1) -> Response:
 
 @router.get("/import")
 async def import_form(visit: Visiting) -> Response:
-    """Ask for the file."""
+    """Show the form that asks for the file."""
     _may_manage(visit.caller)
     return visit.page("package_import.html", error=None)
 
 
 @router.post("/import")
 async def import_package(visit: WithFile) -> Response:
-    """Import a package from a file as a job, which validates it, and go to the job's page."""
+    """Import a package from a file as a job that also validates it, and redirect to the job's page."""
     packages = visit.vault.inbound_packages
     try:
         if visit.form.file is None or not visit.form.file.size:
@@ -125,7 +125,7 @@ async def validate(visit: Managing, package_id: str) -> Response:
 
 @router.get("/inbound/{package_id}/review")
 async def review(visit: Visiting, package_id: str) -> Response:
-    """Show what the deployment of a package would change, with the button that deploys it."""
+    """Show the changes that the deployment of a package would make, with the button that deploys it."""
     inbound = visit.vault.inbound_packages
     statements = await inbound.statements(visit.caller, package_id)
     stored = await inbound.results(visit.caller, package_id)
@@ -146,7 +146,7 @@ async def review(visit: Visiting, package_id: str) -> Response:
 
 @router.post("/inbound/{package_id}/deploy")
 async def deploy(visit: Managing, package_id: str) -> Response:
-    """Deploy a package as a job, and go to the job's page."""
+    """Deploy a package as a job, and redirect to the job's page."""
     job_id = await visit.vault.inbound_packages.submit_deploy(visit.caller, package_id)
     return visit.go(f"/ui/jobs/{job_id}", "The package is being deployed.")
 
@@ -168,7 +168,7 @@ async def log_of(visit: Visiting, package_id: str, name: str) -> Response:
 
 @router.get("/{package_id}/content")
 async def content_of(visit: Visiting, package_id: str) -> Response:
-    """Download the file of an imported package, or the last export of one for a file."""
+    """Download the file of an imported package, or the last export of a package of this Vault."""
     stored = await visit.vault.inbound_packages.file(visit.caller, package_id)
     content = visit.vault.files.get(stored.file_key)
     return file_response(content, stored.file_name, stored.size)

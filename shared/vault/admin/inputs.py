@@ -1,4 +1,4 @@
-"""Makes form inputs of a record's fields, and a row of what a form sends back."""
+"""Makes form inputs from a record's fields, and a row from a submitted form."""
 
 from __future__ import annotations
 
@@ -73,6 +73,7 @@ class Input:
     chosen: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     required: bool = False
+    needed: bool = False  # not to be saved, but to be sent
     max_length: int | None = None
     help: str = ""
     locked: bool = False  # shown, and not sent
@@ -83,7 +84,7 @@ class Input:
 
     @property
     def system(self) -> bool:
-        """Return whether it stands in the section System Information."""
+        """Return whether the field belongs to the section System Information."""
         return self.name in SYSTEM_INFORMATION
 
 
@@ -97,7 +98,7 @@ def editable(target: VaultObject, *, creating: bool = False) -> list[Field]:
 
 
 def _is_editable(field: Field) -> bool:
-    """Return whether a form asks for a field."""
+    """Return whether a form has an input for a field."""
     # Files are uploaded by the API, and a name that the Vault numbers cannot be set.
     numbered = field.name == "name__v" and field.system_managed_name
     if field.type is FieldType.ATTACHMENT or numbered:
@@ -111,7 +112,7 @@ async def inputs(
     fields: Iterable[Field],
     values: Mapping[str, Any],
 ) -> list[Input]:
-    """Return the inputs of these fields, filled with a record's values, or with those of a form that was refused."""
+    """Return the inputs of these fields, filled with the values of a record or of a refused form."""
     return [
         await _input(visit, target, field, values.get(field.name)) for field in fields
     ]
@@ -182,7 +183,7 @@ def kind_of(type: FieldType) -> InputKind:
 
 
 def _options(field: Field, registry: Registry) -> Iterable[tuple[str, str]]:
-    """Return value and label of each value that a field may have; empty when it may be any text."""
+    """Return value and label of each value that a field may have; empty when any text is allowed."""
     if field.type is FieldType.BOOLEAN:
         return YES_OR_NO
     picklist = registry.picklists.get(field.picklist or "")
@@ -196,7 +197,7 @@ def _options(field: Field, registry: Registry) -> Iterable[tuple[str, str]]:
 async def _pick(
     visit: Visit, field: Field, referenced: VaultObject, value: str
 ) -> Input:
-    """Return the input of a reference to one of many records, which are offered while one types."""
+    """Return the input of a reference to one of many records, which are suggested while the user types."""
     name = await _name_of(visit, referenced, value) if value else None
     return Input(
         field.name,
@@ -212,7 +213,7 @@ async def _pick(
 
 
 async def _name_of(visit: Visit, target: VaultObject, record_id: str) -> str | None:
-    """Return the name of a record that the caller may read; None when there is none with this id."""
+    """Return the name of a record; None when no record has this id, or the caller may not read it."""
     statement = f"SELECT name__v FROM {target.name} WHERE id = {literal(record_id)}"
     for row in await selected(visit, statement):
         return str(row["name__v"] or record_id)
@@ -226,9 +227,9 @@ def _reads(visit: Visit, object_name: str) -> bool:
 async def reference_options(
     visit: Visit, field: Field
 ) -> tuple[tuple[str, str], ...] | None:
-    """Return ids and names of the records to which a field may refer; None when they are many, or not to be read.
+    """Return ids and names of the records that a field may refer to; None when they are many, or may not be read.
 
-    Active users are named to their colleagues, who give them work without reading their records.
+    Users see the names of active colleagues, to whom they assign work, without the right to read user records.
     """
     referenced = visit.registry.objects.get(field.object or "")
     if referenced is None:
@@ -302,7 +303,7 @@ def entered(
     form: Mapping[str, str],
     registry: Registry,
 ) -> dict[str, object]:
-    """Return the values of those fields that a form has, as a row of a record call."""
+    """Return the values in a form of those fields that it has, as a row of a record call."""
     row: dict[str, object] = {}
     for field in fields:
         # A disabled input, or one that the page did not have, is not sent: it changes nothing.
@@ -329,7 +330,7 @@ def changed(
     row: Mapping[str, object],
     record: Mapping[str, Any],
 ) -> dict[str, object]:
-    """Return those values of a row that differ from the record's."""
+    """Return the values of a row that differ from the record's."""
     # Writing the others as well would undo what somebody else has changed meanwhile.
     return {
         field.name: row[field.name]

@@ -9,16 +9,18 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from shared.vault.access.permissions import Grant
+from shared.vault.access.permissions import Grant, Operation, may
+from shared.vault.admin.exception_filters import Wanted
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.inputs import changed, entered, inputs
 from shared.vault.admin.job_pages import SOON
 from shared.vault.admin.listing import PAGE_SIZE, Listing, Page, selected
 from shared.vault.admin.run_progress import Progress, chart_of, progress_of
-from shared.vault.admin.showing import Shower
+from shared.vault.admin.showing import Shower, named
 from shared.vault.admin.viewing import object_of, record_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.errors import ApiError
+from shared.vault.exceptions.exception_model import MESSAGE as EXCEPTION
 from shared.vault.integrations.run_model import Run
 
 router = APIRouter(prefix="/integrations")
@@ -98,6 +100,7 @@ async def runs(
         runs=found[:PAGE_SIZE],
         page=page,
         more=len(found) > PAGE_SIZE,
+        may_run=visit.granted(Grant.REQUEST_RUNS),
     )
 
 
@@ -116,6 +119,8 @@ async def one_run(
         view=shown,
         run=run,
         progress=progress_of(run, datetime.now(UTC)),
+        points=await named(visit, POINT),
+        failures=_failures(visit, api_name),
         again_in=None if run.status.finished else SOON,
     )
 
@@ -149,6 +154,8 @@ async def _page(
         shower=Shower(points, visit.caller, visit.registry),
         columns=POINT_COLUMNS,
         points=Listing(await selected(visit, statement), 0),
+        # The points stand on the page already.
+        further=[each for each in shown.children if POINT not in each[1]],
         runs=runs[:LATEST],
         under_way=_under_way(runs),
         chart=chart_of(runs),
@@ -158,8 +165,14 @@ async def _page(
     )
 
 
+def _failures(visit: Visit, api_name: str) -> str:
+    """Return the address of an integration's open exceptions; empty for those who may not read exceptions."""
+    reads = may(visit.caller, EXCEPTION, Operation.READ)
+    return Wanted(integration=api_name).path if reads else ""
+
+
 def _under_way(runs: Sequence[Run]) -> tuple[Run, Progress] | None:
-    """Return the run that has not ended, with how it goes."""
+    """Return the run that has not ended, with its progress; None when there is none."""
     # An integration has one at a time.
     for run in runs:
         if not run.status.finished:

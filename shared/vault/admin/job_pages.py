@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.admin.listing import MAX_ROWS, PAGE_SIZE, Listing, Page
+from shared.vault.admin.showing import named, user_names
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import file_response
 from shared.vault.bulk.tree_jobs import CASCADE_DELETE, DEEP_COPY, TreeLog
@@ -46,7 +47,7 @@ async def jobs(
     visit: Visiting,
     page: Page = 1,
 ) -> Response:
-    """List the jobs that have not ended, and those that have, the latest first."""
+    """List the unfinished jobs, and the finished ones, the latest first."""
     service = visit.vault.jobs
     offset = (page - 1) * PAGE_SIZE
     unfinished = await service.monitors(visit.caller, EVERY, limit=MAX_ROWS, offset=0)
@@ -70,17 +71,19 @@ async def one_job(
         visit.caller, job_id, limit=PAGE_SIZE, offset=offset
     )
     unfinished = job.status in UNFINISHED
-    results = {name: _text(value) for name, value in job.results.items()}
     integration = ""
     if job.job_type == RUN:
         integration = str(job.parameters["integration"])
+    names = await user_names(visit, [job.created_by])
     rows = [{"task": task} for task in tasks]
     return visit.page(
         "job.html",
         job=job,
         unfinished=unfinished,
         listing=Listing(rows, total, page),
-        results=results,
+        results={_words(name): _text(value) for name, value in job.results.items()},
+        creator=names.get(job.created_by, f"User {job.created_by}"),
+        points=await named(visit, "integration_point__sys") if integration else {},
         # Logs are complete when the job has ended; kinds of jobs that are not in LOGS have none.
         logs=() if unfinished else LOGS.get(job.job_type, ()),
         integration=integration,
@@ -130,7 +133,7 @@ async def cancel(
 
 
 def _package_path(job: Job) -> str:
-    """Return the address of the page of the package that a job was about; empty for other jobs."""
+    """Return the address of the page of a job's package; empty for other jobs."""
     kinds = {IMPORT: "inbound", DEPLOY: "inbound", EXPORT: "outbound"}
     package_id = job.results.get("package_id")
     if job.job_type not in kinds or package_id is None:
@@ -152,8 +155,22 @@ async def _log(
     return await jobs.result(visit.caller, job.job_type, of, log, job.job_id)
 
 
+def _words(name: str) -> str:
+    """Return the name of a result as people write it."""
+    return name.replace("_", " ").capitalize()
+
+
 def _text(value: object) -> str:
-    """Return a result as text, JSON unless it is text already."""
-    if isinstance(value, str):
-        return value
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    """Return a result as text: counts with their names, and what is neither text nor counts as JSON."""
+    match value:
+        case str():
+            return value
+        case {**counts} if counts and all(
+            type(each) is int for each in counts.values()
+        ):
+            return ", ".join(
+                f"{number} {_words(str(name)).lower()}"
+                for name, number in counts.items()
+            )
+        case _:
+            return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

@@ -1,4 +1,4 @@
-"""Keeps what was typed into a form whose session ended meanwhile, over the sign-in, so that nothing is typed twice."""
+"""Keeps the input of a form whose session has expired until the user has signed in, so that it need not be retyped."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class KeptForm:
 
 
 def comes_from_here(request: Request) -> bool:
-    """Return whether a form was sent by a page of this Vault, as its browser says.
+    """Return whether a form was sent from a page of this Vault, according to the browser.
 
-    What another site has a browser send is not kept: somebody who signs in would send it on in their own name.
+    A form from another site is not kept: a user who signs in would submit it in their own name.
     """
     named = request.headers.get("origin") or request.headers.get("referer", "")
     here = f"{request.url.scheme}://{request.url.netloc}"
@@ -43,9 +43,9 @@ def comes_from_here(request: Request) -> bool:
 
 
 async def sent_too_late(request: Request) -> KeptForm | None:
-    """Return the form of a request whose session has ended; None for one that is too long, or has a file.
+    """Return the form of a request whose session has expired; None for a form that is too long or has a file.
 
-    Read without a session, hence as short as a sign-in may be.
+    It is read without a session, hence its limit is that of a sign-in.
     """
     length = request.headers.get("content-length", "")
     if not length.isascii() or not length.isdigit() or len(length) > len(str(MAX_KEPT)):

@@ -1,4 +1,4 @@
-"""Shows at the head of a record's page what people come for, fields of records that it refers to among it."""
+"""Shows the most important values at the head of a record's page, also those of records that it refers to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 async def leading(
     visit: Visit, target: VaultObject, record: Mapping[str, Any]
 ) -> list[Shown]:
-    """Return the values that lead a record's page, without empty ones and without what the caller may not read."""
+    """Return the values at the head of a record's page, without empty ones and those that the caller may not read."""
     leads = visit.vault.definition.leads.get(target.name, ())
     if not leads:
         return []
@@ -46,7 +46,7 @@ def _far(
     row: Mapping[str, Any],
     value: Any,
 ) -> Shown:
-    """Return a value behind references as its own record shows it; a name leads to that record."""
+    """Return a value of a related record as that record's page shows it; a name is a link to the record."""
     shower = Shower(referenced, visit.caller, visit.registry)
     shown = shower.show(lead.field, {lead.field: value})
     own = record_path(referenced.name, str(row[lead.id_path]))
@@ -55,7 +55,7 @@ def _far(
 
 
 def _referenced(visit: Visit, target: VaultObject, lead: Lead) -> VaultObject | None:
-    """Return the object at the end of a path; None where it leads nowhere, or to records that must not be read."""
+    """Return the object at the end of a path; None for an invalid path, or records that the caller may not read."""
     reached = target
     for relationship in lead.relationships:
         found = next(

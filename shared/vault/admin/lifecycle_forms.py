@@ -1,4 +1,4 @@
-"""Makes form inputs of what states of lifecycles do, and the statements that add and remove it."""
+"""Makes form inputs for the actions and criteria of lifecycle states, and the statements that add or remove them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ OF_PLATFORM: Mapping[str, Mapping[str, str]] = {
 
 
 class Addition(StrEnum):
-    """What a form adds to a state; the values are parts of addresses."""
+    """The kinds of members that a form adds to a state; the values are segments of addresses."""
 
     USER_ACTION = "user-action"
     ENTRY_ACTION = "entry-action"
@@ -77,7 +77,7 @@ class Addition(StrEnum):
 
     @property
     def label(self) -> str:
-        """Return what it is called on pages."""
+        """Return its name on pages."""
         match self:
             case Addition.USER_ACTION:
                 return "User Action"
@@ -113,7 +113,7 @@ def named_actions(visit: Visit, lifecycle: str) -> dict[str, str]:
 def choices(
     visit: Visit, lifecycle: Lifecycle, state: str, addition: Addition
 ) -> tuple[tuple[str, str], ...]:
-    """Return what an action that is added can do, each with its label."""
+    """Return the operations that an added action can have, each with its label."""
     workflows = [
         (f"{START_WORKFLOW}:{each.name}", f"Start {each.text('label')}")
         for each in _workflows(visit.registry, lifecycle.name)
@@ -174,14 +174,14 @@ async def addition_inputs(
 
 
 def _sent(visit: Visit) -> Mapping[str, str]:
-    """Return the values of the form; before it is sent, what the address says that is chosen."""
+    """Return the values of the form or, before it is sent, the choices in the address."""
     return {**visit.request.query_params, **visit.form.fields}
 
 
 def chosen_form(
     visit: Visit, lifecycle: Lifecycle, addition: Addition
 ) -> EntryActionForm | None:
-    """Return the parameters of the entry action that a form has chosen; None for one without any."""
+    """Return the parameters of the entry action that is chosen in a form; None for an action without any."""
     if addition is not Addition.ENTRY_ACTION:
         return None
     return forms_of(visit, lifecycle.name).get(_sent(visit).get(CHOICE, ""))
@@ -190,7 +190,7 @@ def chosen_form(
 def _parameters(
     visit: Visit, lifecycle: Lifecycle, state: LifecycleState
 ) -> list[Input]:
-    """Return the inputs of the parameters of the action that is chosen."""
+    """Return the inputs of the chosen action's parameters."""
     form = chosen_form(visit, lifecycle, Addition.ENTRY_ACTION)
     if form is None:
         return []
@@ -276,7 +276,7 @@ def user_fields(registry: Registry, lifecycle: str) -> list[tuple[str, str]]:
 
 
 def problems(addition: Addition, inputs: Sequence[Input]) -> list[ApiError]:
-    """Return an error for each value that is missing, and for recipients that a notification lacks."""
+    """Return an error for each missing value, and for a notification without recipients."""
     missing = [
         ApiError(ErrorType.PARAMETER_REQUIRED, f"[{each.name}] is required")
         for each in inputs
@@ -299,7 +299,7 @@ def added(
     inputs: Sequence[Input],
     form: EntryActionForm | None,
 ) -> Statement:
-    """Return the statement that adds to a state what a form says; ``form`` tells the parameters of an entry action."""
+    """Return the statement that adds the member described by a form; ``form`` has the parameters of an entry action."""
     values = {each.name: each for each in inputs}
     of_message = addition is Addition.NOTIFICATION
     action = None if of_message else _action(state, addition, values, form)
@@ -364,21 +364,21 @@ def _notification(state: LifecycleState, values: Mapping[str, Input]) -> Compone
 
 
 def _free_name(state: LifecycleState, action: str) -> str:
-    """Return a name for a further entry action of a state: it may have the same action more than once."""
+    """Return a free name for one more entry action of a state, which may have the same action more than once."""
     taken = {each.name for each in state.entry_actions}
     numbered = (f"{action}_{number}__c" for number in range(1, len(taken) + 2))
     return next(each for each in numbered if each not in taken)
 
 
 def _next(members: Sequence[object]) -> int:
-    """Return the order after those of a state's members."""
+    """Return the order number after those of a state's members."""
     return max((getattr(each, "order", 0) for each in members), default=0) + 1
 
 
 def removed(
     component: Component, state: str, kind: str, member: str
 ) -> Statement | None:
-    """Return the statement that removes a member of a state; None when there is none of that name."""
+    """Return the statement that removes a member of a state; None when the state has no member of that name."""
     beside = f"{state}.{member}"
     if component.child(kind, beside) is not None:
         return _altered(component.name, DropChild(kind, beside))

@@ -1,4 +1,4 @@
-"""Serves Admin > Lifecycles: states with what they do, and forms that add to them, each shown for review as MDL."""
+"""Serves Admin > Lifecycles: states with their actions, and forms that add to them; each change is reviewed as MDL."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def new(visit: Visiting) -> Response:
 
 @router.post("/new")
 async def create(visit: Visiting) -> Response:
-    """Show for review what makes a lifecycle and gives it to an object."""
+    """Show for review the statements that create a lifecycle and assign it to an object."""
     authorize_components(visit.caller, (LIFECYCLE, OBJECT))
     form = visit.form.fields
     missing = [
@@ -97,7 +97,7 @@ async def create(visit: Visiting) -> Response:
 
 @router.get("/{name}")
 async def one_lifecycle(visit: Visiting, name: str) -> Response:
-    """Show the states of a lifecycle, and what each does."""
+    """Show the states of a lifecycle, and the actions and criteria of each."""
     authorize(visit.caller, Grant.READ_CONFIGURATION)
     lifecycle = _lifecycle(visit, name)
     return visit.page(
@@ -125,7 +125,7 @@ async def new_member(
 async def add_member(
     visit: Visiting, name: str, state: str, addition: Addition
 ) -> Response:
-    """Show for review what adds to a state what a form says."""
+    """Show for review the statement that adds a form's member to a state."""
     authorize_components(visit.caller, (LIFECYCLE,))
     lifecycle = _lifecycle(visit, name)
     found = _state(lifecycle, state)
@@ -145,7 +145,7 @@ async def add_member(
 async def remove_member(
     visit: Visiting, name: str, state: str, member_kind: StateMember, member: str
 ) -> Response:
-    """Show for review what removes a user action or an entry action from a state."""
+    """Show for review the statement that removes a user action or an entry action from a state."""
     authorize_components(visit.caller, (LIFECYCLE,))
     full_name = f"{LIFECYCLE}.{name}"
     component = visit.vault.components.component(visit.caller, full_name)
@@ -185,7 +185,7 @@ def _may_create(visit: Visit) -> bool:
 
 
 def _refusal(visit: Visit, statements: Sequence[Statement]) -> ApiError | None:
-    """Return why the components would not take statements; None when they would."""
+    """Return why the components would refuse statements; None when they would not."""
     registry = visit.registry
     try:
         for statement in statements:
@@ -202,7 +202,7 @@ async def _form(
     addition: Addition,
     errors: Sequence[ApiError] = (),
 ) -> Response:
-    """Show the form of what a state is to have; with errors, as the answer to a form that was refused."""
+    """Show the form of a state's new member; with errors, when the form was refused."""
     lifecycle = _lifecycle(visit, name)
     found = _state(lifecycle, state)
     inputs = await addition_inputs(visit, lifecycle, found, addition)
@@ -223,7 +223,7 @@ async def _form(
 def _new_form(
     visit: Visit, values: Mapping[str, str], errors: Sequence[ApiError] = ()
 ) -> Response:
-    """Show the form of a new lifecycle; objects that have one already are not offered."""
+    """Show the form of a new lifecycle; objects that already have a lifecycle are not offered."""
     free = [
         (each.name, each.label)
         for each in visit.registry.objects.values()
@@ -266,7 +266,7 @@ def _new_form(
 
 
 def _new_statements(form: Mapping[str, str]) -> tuple[Statement, Statement]:
-    """Return the statements that make a lifecycle with states, and give it to an object."""
+    """Return the statements that create a lifecycle with states, and assign it to an object."""
     label = form["label"].strip()
     name = name_of_label(label)
     labels = [line.strip() for line in form["states"].splitlines() if line.strip()]
@@ -284,5 +284,5 @@ def _new_statements(form: Mapping[str, str]) -> tuple[Statement, Statement]:
 
 
 def _state_name(label: str) -> str:
-    """Return the name of a state, as those of other lifecycles are made."""
+    """Return the API name of a state, formed as in other lifecycles."""
     return f"{name_of_label(label).removesuffix('__c')}_state__c"

@@ -1,4 +1,4 @@
-"""Narrows a list of records by the values of fields, as its address or a view has them."""
+"""Filters a list of records by the values of fields, which its address or a view contains."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TO = ".to"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A field by one of whose values the list can be narrowed; ``chosen`` is empty for all of them."""
+    """A filter by the values of one field; ``chosen`` is the selected value, empty for all."""
 
     name: str
     label: str
@@ -42,7 +42,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A field by whose values between two ends, both included, the list can be narrowed; empty ends are open.
+    """A filter by a range of one field's values, both ends included; an empty end is open.
 
     ``kind`` is that of an input element, ``date`` or ``number``. Dates are days of UTC.
     """
@@ -55,7 +55,7 @@ class Range:
 
 
 def filters_of(target: VaultObject, asked: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that narrow a list, by field or its end; what is impossible is left out."""
+    """Return the filter values of an address, by field or by end of a field's range; impossible ones are ignored."""
     found = {}
     for name, value in asked.items():
         text = value.replace("\x00", "")
@@ -69,7 +69,7 @@ def _is_value(target: VaultObject, name: str) -> bool:
 
 
 def _is_end(target: VaultObject, name: str, text: str) -> bool:
-    """Return whether a text is the end of a range of a field."""
+    """Return whether a text is a valid end of a range of a field."""
     field, dot, end = name.rpartition(".")
     if f"{dot}{end}" not in (FROM, TO) or field not in target.fields:
         return False
@@ -130,7 +130,7 @@ def choices_of(
     filters: Mapping[str, str],
     few: Mapping[str, Options],
 ) -> list[Choice]:
-    """Return the fields of the list that have few values, each with these; ``few`` are those of references."""
+    """Return the filters for fields with few values; ``few`` are the records of references."""
     choices = []
     for name in columns:
         field = target.fields[name]
@@ -144,7 +144,7 @@ def choices_of(
 async def few_records(
     visit: Visit, target: VaultObject, columns: Sequence[str]
 ) -> dict[str, Options]:
-    """Return the records to which each reference of the list may refer, where they are few, and people."""
+    """Return the records that each reference of the list may refer to, for objects with few records, and for people."""
     found: dict[str, Options] = {}
     for name in columns:
         field = target.fields[name]
@@ -156,7 +156,7 @@ async def few_records(
 
 
 def _options(target: VaultObject, registry: Registry, field: Field) -> Options:
-    """Return name and label of each value of a field; empty where they are not few."""
+    """Return name and label of each value of a field; empty for a field without a short list of values."""
     lifecycle = registry.lifecycles.get(target.lifecycle or "")
     if field.name == "state__v" and lifecycle is not None:
         states = lifecycle.states.values()
@@ -170,7 +170,7 @@ def _options(target: VaultObject, registry: Registry, field: Field) -> Options:
 def ranges_of(
     target: VaultObject, columns: Sequence[str], filters: Mapping[str, str]
 ) -> list[Range]:
-    """Return the fields of the list that have ends to narrow it by."""
+    """Return the filters for ranges of fields."""
     ranges = []
     for name in columns:
         kind = _kind(target.fields[name])
@@ -186,7 +186,7 @@ def linked_of(
     choices: Sequence[Choice],
     filters: Mapping[str, str],
 ) -> list[tuple[str, str]]:
-    """Return labels and values of what narrows a list and no input of its page shows."""
+    """Return labels and values of the active filters that no input of the page shows."""
     shown = {each.name for each in choices}
     ends = [each.name for each in ranges_of(target, columns, filters)]
     shown |= {f"{name}{end}" for name in ends for end in (FROM, TO)}
@@ -199,7 +199,7 @@ def linked_of(
 
 
 def _kind(field: Field) -> str:
-    """Return the kind of input for the ends of a field's values; empty for a field without an order that people use."""
+    """Return the kind of input for the ends of a field's range; empty for a field that is not filtered by range."""
     match field.type:
         case FieldType.DATE | FieldType.DATE_TIME:
             return "date" if field.active else ""

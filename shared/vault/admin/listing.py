@@ -1,4 +1,4 @@
-"""Reads the rows of a query for a page, as the API's JSON has them."""
+"""Reads the rows of a query for a page, as JSON like that of the API."""
 
 from __future__ import annotations
 
@@ -31,13 +31,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of rows, numbered from 1, and how many there are in all; where ``many``, one more than shown."""
+    """One page of rows, numbered from 1, and the total; where ``many``, the total is one more than the rows so far.
+
+    With ``more_hits``, a search has found more than are ranked.
+    """
 
     rows: list[Row]
     total: int
     number: int = 1
     size: int = PAGE_SIZE
     many: bool = False
+    more_hits: bool = False
 
     @property
     def first(self) -> int:
@@ -63,10 +67,12 @@ async def listed(
     size: int = PAGE_SIZE,
     *,
     counted: bool = True,
+    first_hits: bool = False,
 ) -> Listing:
     """Return a page of the rows that a VQL statement selects for the caller.
 
-    When it is not ``counted`` how many there are, it is looked whether there is one more than the page shows.
+    Unless it is ``counted``, the total is not counted: one row more than the page shows is read instead. Of
+    ``first_hits``, only the first ``RANKED`` hits of a search are ranked.
 
     :raises VaultFault: as ``QueryService.run``.
     """
@@ -77,10 +83,11 @@ async def listed(
         visit.caller,
         text,
         version_path=VERSIONS[-1],
-        extras=Extras(counted=counted),
+        extras=Extras(counted=counted, first_hits=first_hits),
     )
     rows = plain(page.rows[:size])
-    return Listing(rows, page.total, number, size, many=not page.counted)
+    many, more = not page.counted, page.more_hits
+    return Listing(rows, page.total, number, size, many=many, more_hits=more)
 
 
 async def selected(visit: Visit, statement: str) -> list[Row]:
@@ -100,7 +107,10 @@ def plain(rows: T) -> T:
 
 
 def find(search: str) -> str:
-    """Return ``FIND`` for the words of a search, each the beginning of one of a record's; empty without words."""
+    """Return the ``FIND`` clause for the words of a search, each the beginning of a word of the record.
+
+    Empty without words.
+    """
     # Words without the characters that mean something in FIND: users search for text, not by syntax.
     words = WORD.findall(search.replace("\x00", " "))
     # With the wildcard, AND and OR are words like others.

@@ -1,4 +1,4 @@
-"""Serves the live picture of the traffic: both Vaults, their queues and the connector, to leave open on a wall."""
+"""Serves the live page of the traffic: both Vaults, their queues and the connector, for a permanent display."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/live")
 
 @router.get("")
 async def live(visit: Visiting) -> Response:
-    """Show what moves now; what the connector sees of the other Vaults only to those who may ask it."""
+    """Show the present traffic; the connector's data on other Vaults only to callers with the right to ask it."""
     traffic = await visit.vault.traffic.look(visit.caller)
     elsewhere: Mapping[str, Any] | None = None
     error: ApiError | None = None
@@ -28,11 +28,12 @@ async def live(visit: Visiting) -> Response:
             elsewhere = await visit.vault.connector.traffic(asker_sessions(visit))
         except VaultFault as fault:
             error = fault.error
+    sources = await sources_of(visit)
     return visit.page(
         "live.html",
         traffic=traffic,
         elsewhere=elsewhere,
-        names={each.vault_id: each.vault_name for each in await sources_of(visit)},
+        sources={each.vault_id: each for each in sources},
         error=error,
         again_in=LOOK_SECONDS,
     )

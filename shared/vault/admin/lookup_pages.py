@@ -1,4 +1,4 @@
-"""Serves Admin > Connections > Reference Lookups: keys of the other Vault with those of this one, and CSV uploads."""
+"""Serves Admin > Connections > Reference Lookups: source and target keys, and uploads of CSV files."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/lookups")
 
-# What a list shows; a list of one connection leaves the connection out.
-COLUMNS = ("name__v", NAME, TYPE, SOURCE, "target_key__sys", CONNECTION, "status__v")
+# What a list shows; what is the same in all of its rows is left out.
+COLUMNS = (SOURCE, "target_key__sys", NAME, TYPE, CONNECTION, "status__v")
 
 Connection = Annotated[str, Query(max_length=40)]
 Set = Annotated[str, Query(max_length=45)]
@@ -57,7 +57,7 @@ async def lookups(
     page: Page = 1,
     q: Search = "",
 ) -> Response:
-    """List the rows of a connection and a set, or of all, by source key; with ``q``, those that have its words."""
+    """List the lookup rows of a connection and set, or of all, by source key; with ``q``, those with its words."""
     shower = Shower(object_of(visit, OBJECT), visit.caller, visit.registry)
     asked = {CONNECTION: connection, NAME: name}
     terms = [
@@ -69,12 +69,16 @@ async def lookups(
     order = f" ORDER BY {NAME}, {SOURCE}"
     selection = shower.selection(COLUMNS)
     statement = f"SELECT {selection} FROM {OBJECT}{find(q)}{where}{order}"
+    connections = await connections_of(visit)
+    same = {NAME} if name else set()
+    if connection or len(connections) == 1:
+        same.add(CONNECTION)
     return visit.page(
         "lookups.html",
         shower=shower,
-        columns=[name for name in COLUMNS if not (connection and name == CONNECTION)],
+        columns=[each for each in COLUMNS if each not in same],
         listing=await listed(visit, statement, page, counted=False),
-        connections=await connections_of(visit),
+        connections=connections,
         connection=connection,
         name=name,
         q=q,
@@ -86,7 +90,7 @@ async def upload_form(
     visit: Visiting,
     connection: Connection = "",
 ) -> Response:
-    """Ask for the file."""
+    """Show the form that asks for the file."""
     object_of(visit, OBJECT, Operation.CREATE)
     return await _form(visit, connection, None)
 
@@ -158,7 +162,7 @@ def _outcome(
 
 
 async def _form(visit: Visit, connection: str, error: ApiError | None) -> Response:
-    """Show the form of an upload; with an error, as the answer to one that was refused."""
+    """Show the form of an upload; with an error, when the upload was refused."""
     return visit.page(
         "lookups_upload.html",
         status_of(error) if error else 200,

@@ -1,4 +1,4 @@
-"""Offers what can be written in a script of MDL, from the types and components of the registry."""
+"""Offers the possible next words of an MDL script, from the types and components of the registry."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ MAX_NAMES = 1000  # of components that are offered
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a person has chosen: a command, a type and a name, and for ALTER an attribute or a type of part.
+    """A person's choice: a command, a component type and a name; for ALTER also an attribute or a subcomponent type.
 
-    ``kind`` is None while the type is not one that there is.
+    ``kind`` is None until an existing type is chosen.
     """
 
     command: Command
@@ -45,7 +45,7 @@ class Completion:
         return sorted(of_type)[:MAX_NAMES]
 
     def parts(self) -> list[tuple[str, str]]:
-        """Return the attributes and types of parts that the type declares, each with what it is."""
+        """Return the attributes and subcomponent types that the type declares, each with a description."""
         if self.kind is None:
             return []
         attributes = [
@@ -56,7 +56,7 @@ class Completion:
 
 
 def completion_of(form: Mapping[str, str]) -> Completion:
-    """Return what a form has chosen; what is no command is ALTER."""
+    """Return the choice in a form; an unknown command counts as ALTER."""
     asked = form.get("of_command", "")
     command = next((each for each in COMMANDS if each == asked), Command.ALTER)
     type_name = form.get("of_type", "").strip()
@@ -70,7 +70,7 @@ def completion_of(form: Mapping[str, str]) -> Completion:
 
 
 def meaning(attribute: Attribute) -> str:
-    """Return what an attribute holds, in words."""
+    """Return a description of an attribute's values."""
     words = [attribute.type.value]
     if attribute.enums:
         words = [" or ".join(attribute.enums)]
@@ -86,7 +86,7 @@ def meaning(attribute: Attribute) -> str:
 
 
 def statement_text(registry: Registry, chosen: Completion) -> str:
-    """Return the statement that is begun by what was chosen, to be filled in; empty without a type."""
+    """Return the beginning of the chosen statement, to be completed by hand; empty without a type."""
     if chosen.kind is None:
         return ""
     name = chosen.name or NEW_NAME
@@ -110,7 +110,7 @@ def statement_text(registry: Registry, chosen: Completion) -> str:
 
 
 def _begun(kind: ComponentType, name: str) -> Component:
-    """Return a component that has what its type requires."""
+    """Return a component with the attributes that its type requires."""
     required = [each for each in kind.attributes.values() if each.required]
     return Component(
         kind.name, name, {each.name: (_example(each),) for each in required}
@@ -137,7 +137,7 @@ def _attributes(kind: ComponentType) -> Iterator[Attribute]:
 
 
 def _example(attribute: Attribute) -> Scalar:
-    """Return a value of the kind that an attribute takes."""
+    """Return an example of a value of an attribute."""
     match attribute.type:
         case ValueType.BOOLEAN:
             return True

@@ -1,7 +1,8 @@
-"""Serves the way of a message: when it entered, was sent, delivered, written and reported, and what failed on it."""
+"""Serves the way of a message: when it was queued, sent, delivered, written and reported, and what failed."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -42,9 +43,10 @@ RecordId = Annotated[str, Query(max_length=20)]
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """One station of a message's way; ``mark`` colours it, ``links`` are labels and addresses of pages.
+    """One station on a message's way; ``mark`` is its CSS class, ``links`` are labels and addresses of pages.
 
-    ``place`` is the other Vault where it is, empty for this one. ``last`` says that the queue has the message no more.
+    ``place`` is the other Vault where it is, empty for this one. ``last`` says that the queue no longer has the
+    message.
     """
 
     title: str
@@ -75,7 +77,7 @@ async def of_record(visit: Visiting, record: RecordId = "") -> Response:
 async def one_message(visit: Visiting, message_id: MessageId) -> Response:
     """Show the way of a message through this Vault, station by station."""
     steps = await visit.vault.message_ways.steps(visit.caller, message_id)
-    stations = [_of_step(step) for step in steps]
+    stations = [_of_step(step, visit.registry) for step in steps]
     stations += _of_exceptions(await _exceptions(visit, message_id))
     rows = await _writes(visit, message_id)
     names = await _written_names(visit, rows)
@@ -102,7 +104,7 @@ async def one_message(visit: Visiting, message_id: MessageId) -> Response:
 def _under_way(stations: Sequence[Station]) -> bool:
     """Return whether the message is on a queue, as far as the visitor can see.
 
-    A retry enters it once more.
+    A retry queues it again.
     """
     entered = sum(station.title == ENTERED for station in stations)
     return entered > sum(station.last for station in stations)
@@ -111,7 +113,7 @@ def _under_way(stations: Sequence[Station]) -> bool:
 async def _elsewhere(
     visit: Visit, sources: Sequence[Source], message_id: str
 ) -> list[Station]:
-    """Return the stations in the other Vaults of which the visitor has a session.
+    """Return the stations in the other Vaults in which the visitor has a session.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
@@ -126,7 +128,8 @@ async def _elsewhere(
         )
         # The session is of one of them; the others tell it nothing.
         for vault in found:
-            parts = [_of_step(StepTaken.read(step)) for step in vault["steps"]]
+            steps = [StepTaken.read(step) for step in vault["steps"]]
+            parts = [_of_step(step, visit.registry) for step in steps]
             parts += _of_exceptions(vault["exceptions"])
             parts += _of_writes(
                 vault["writes"], visit.registry, {}, reported=bool(vault["steps"])
@@ -138,13 +141,14 @@ async def _elsewhere(
     return stations
 
 
-def _of_step(step: StepTaken) -> Station:
+def _of_step(step: StepTaken, registry: Registry) -> Station:
     """Return the station of a step that the sending Vault has noted."""
     queue = (("Queue", f"/ui/queues/{step.queue}"),)
     tried = f"{step.attempts} attempts" if (step.attempts or 0) > 1 else ""
     match step.step:
         case WayStep.ENTERED:
-            return Station(ENTERED, step.date, "ok", step.detail, queue)
+            about = _about(step.detail, registry)
+            return Station(ENTERED, step.date, "ok", about, queue)
         case WayStep.SENT:
             return Station("Sent to the broker", step.date, "ok")
         case WayStep.DELIVERED:
@@ -159,6 +163,15 @@ def _of_step(step: StepTaken) -> Station:
             return Station("Logged", step.date, "warning", text, links)
         case _:
             assert_never(step.step)
+
+
+def _about(detail: str, registry: Registry) -> str:
+    """Return what a message is about in plain words; the detail of its step is like ``2 records of account__v``."""
+    number, _, rest = detail.partition(" ")
+    _, _, object_name = rest.partition(" of ")
+    if not object_name or not number.isdigit():
+        return detail
+    return _counted(int(number), object_name, registry)
 
 
 async def _exceptions(visit: Visit, message_id: str) -> list[Row]:
@@ -188,7 +201,7 @@ def _of_exceptions(rows: Iterable[Mapping[str, Any]]) -> list[Station]:
 
 
 async def _writes(visit: Visit, message_id: str) -> list[dict[str, object]]:
-    """Return what the message has written into this Vault, as far as the caller may read it."""
+    """Return the records that the message has written into this Vault, if the caller may read lineage."""
     if not visit.granted(Grant.READ_AUDIT):
         return []
     page = await visit.vault.lineage.of_message(
@@ -217,7 +230,7 @@ def _of_writes(
     *,
     reported: bool,
 ) -> list[Station]:
-    """Return the stations of writes; in the Vault that has sent the message they are ``reported`` back to it."""
+    """Return the stations of writes; in the Vault that sent the message they are ``reported`` back to it."""
     stations: list[Station] = []
     for moments, together in _together(rows).items():
         evaluated, written = (moment_of(each) for each in moments)
@@ -243,8 +256,8 @@ def _of_write(
 ) -> Station:
     """Return the station of records that were written together."""
     pairs = sorted({(str(row["object_name"]), str(row["record_id"])) for row in rows})
-    objects = sorted({_label(registry, name) for name, _ in pairs})
-    number = f"{len(pairs)} record" + ("s" if len(pairs) != 1 else "")
+    numbers = Counter(name for name, _ in pairs)
+    counted = [_counted(numbers[name], name, registry) for name in sorted(numbers)]
     links = tuple(
         (
             f"{_label(registry, name)} {names.get(record_id, record_id)}",
@@ -252,13 +265,24 @@ def _of_write(
         )
         for name, record_id in pairs[:MAX_LINKS]
     )
-    return Station(title, written, "ok", f"{number} of {', '.join(objects)}", links)
+    return Station(title, written, "ok", ", ".join(counted), links)
+
+
+def _counted(number: int, object_name: str, registry: Registry) -> str:
+    """Return so many records of an object in words, for example ``2 Case Requests``."""
+    target = registry.objects.get(object_name)
+    if target is not None and number != 1:
+        return f"{number} {target.label_plural or target.label}"
+    label = _label(registry, object_name)
+    return f"{number} {label}" if number == 1 else f"{number} {label} records"
 
 
 def _label(registry: Registry, object_name: str) -> str:
-    """Return the label of an object; its name where only the other Vault has it."""
+    """Return the label of an object; where only the other Vault has it, what its name says."""
     target = registry.objects.get(object_name)
-    return target.label if target else object_name
+    if target is not None:
+        return target.label
+    return object_name.partition("__")[0].replace("_", " ").title()
 
 
 def _together(

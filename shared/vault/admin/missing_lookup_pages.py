@@ -1,4 +1,4 @@
-"""Serves the rows that reference lookups lack: source keys of records on their way, each with a form that adds it."""
+"""Serves missing rows of reference lookups: source keys without a row, each with a form that adds it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Id = Annotated[str, Query(max_length=40)]
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """One row that a set lacks; ``targets`` are the values that its target fields take, empty when they are any."""
+    """A missing row of a lookup set; ``targets`` are the values of its target fields, empty when they allow any."""
 
     parts: dict[str, str]
     count: int
@@ -65,7 +65,7 @@ class Missing:
 async def missing(
     visit: Visiting, connection: Id = "", integration: Id = ""
 ) -> Response:
-    """Show what is missing: of records that have failed for it, or of all that a run of an integration would read."""
+    """Show the missing rows: for records that have failed, or for all that a run of an integration would read."""
     authorize(visit.caller, Grant.MANAGE_INTEGRATIONS)
     object_of(visit, OBJECT)
     found = await connections_of(visit)
@@ -131,7 +131,7 @@ async def add(visit: Visiting) -> Response:
 
 
 async def _asked(visit: Visit, source: Source, integration: str) -> Mapping[str, Any]:
-    """Return the connector's answer about the connection, or about an integration of it.
+    """Return the connector's answer about the connection, or about one of its integrations.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
@@ -155,7 +155,7 @@ async def _integrations(visit: Visit, connection: str) -> list[tuple[str, str, s
 
 
 def _rows(visit: Visit, found: Iterable[Mapping[str, Any]]) -> Iterable[Missing]:
-    """Yield what is missing, the most wanted first within each set."""
+    """Yield the missing rows, within each set those that the most records need first."""
     ordered = sorted(found, key=lambda each: (each[NAME], -each["count"], each[SOURCE]))
     targets: dict[str, list[tuple[str, str]]] = {}
     for each in ordered:
@@ -167,7 +167,7 @@ def _rows(visit: Visit, found: Iterable[Mapping[str, Any]]) -> Iterable[Missing]
 
 
 def _targets(visit: Visit, lookup: str) -> list[tuple[str, str]]:
-    """Return name and label of the values that a set may lead to: those of the picklists of its target fields."""
+    """Return name and label of the values that a set may map to: those of the picklists of its target fields."""
     registry = visit.registry
     found: dict[str, str] = {}
     for (kind, _), rule in registry.components.items():
@@ -179,7 +179,7 @@ def _targets(visit: Visit, lookup: str) -> list[tuple[str, str]]:
 
 
 def _values(visit: Visit, part: Component) -> dict[str, str]:
-    """Return name and label of the values that the target field of a field rule takes, if it has a picklist."""
+    """Return name and label of the values of a field rule's target field, if it has a picklist."""
     registry = visit.registry
     owner = registry.objects.get(part.reference("target_object") or "")
     target = (

@@ -25,7 +25,7 @@ async def with_ids(
     fields: Sequence[Field],
     row: Mapping[str, object],
 ) -> tuple[dict[str, object], list[ApiError]]:
-    """Return the row with ids in place of record names, and an error for each name that leads to no one record."""
+    """Return the row with ids instead of record names, and an error for each name that does not identify one record."""
     resolved = dict(row)
     errors: list[ApiError] = []
     for field in fields:
@@ -40,7 +40,8 @@ async def with_ids(
             resolved[field.name] = ids[0]
         else:
             problem = SEVERAL if ids else NONE
-            errors.append(ApiError(ErrorType.INVALID_DATA, f"{field.label}: {problem}"))
+            message = f"{field.label} [{field.name}]: {problem}"
+            errors.append(ApiError(ErrorType.INVALID_DATA, message))
     return resolved, errors
 
 
@@ -59,7 +60,7 @@ async def _meant(visit: Visit, object_name: str, typed: str) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    """Return a name without case, accents and white space at its ends."""
+    """Return a name without accents, surrounding white space and differences of case."""
     decomposed = unicodedata.normalize("NFKD", text)
     letters = [each for each in decomposed if not unicodedata.combining(each)]
     return " ".join("".join(letters).casefold().split())

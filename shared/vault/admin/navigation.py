@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the menu; ``admin`` puts it below Admin, ``also`` are further pages that belong to it."""
+    """One entry of the menu; ``admin`` puts it below Admin, ``also`` are the other pages that belong to it."""
 
     label: str
     path: str
@@ -80,7 +80,7 @@ MENU = (
 
 
 def menu_of(caller: Caller, path: str) -> list[tuple[Entry, bool]]:
-    """Return the entries that the caller sees, each with whether the page at ``path`` belongs to it."""
+    """Return the entries that the caller sees, and for each whether the page at ``path`` belongs to it."""
     entries = (entry for entry in MENU if entry.shown_to(caller))
     return [(entry, _is_at(entry, path)) for entry in entries]
 

@@ -1,4 +1,4 @@
-"""Serves the page of a user's notifications, which the bell on every page leads to."""
+"""Serves the page of a user's notifications, to which the bell on every page links."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Unread = Annotated[bool, Query()]
 
 @router.get("")
 async def inbox(visit: Visiting, page: Page = 1, unread: Unread = False) -> Response:
-    """List the caller's notifications, the latest first: all, or those that are unread."""
+    """List the caller's notifications, the latest first: all, or the unread ones."""
     found = await visit.vault.notifications.listed(
         visit.caller, unread=unread, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE
     )

@@ -1,4 +1,4 @@
-"""Says of each field of a record where its value is from, and who changed it last, as far as the reader may know."""
+"""Finds the origin of each value of a record, and its last change, as far as the caller may know."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where the value of one field is from: another Vault, a person, or both; empty texts are unknown.
+    """The origin of one field's value: another Vault, a person, or both; empty texts are unknown.
 
     ``vault`` transferred it at ``date`` from the record ``source_id``, by a rule or by the integration point itself;
     ``changed`` is when it was changed last, ``changed_by`` the user.
@@ -35,7 +35,7 @@ class Origin:
 async def origins_of(
     visit: Visit, object_name: str, record_id: str
 ) -> dict[str, Origin]:
-    """Return the origins of a record's fields by their names; what nothing is known of is left out."""
+    """Return the origins of a record's fields by field name; fields of unknown origin are omitted."""
     caller = visit.caller
     rows = await visit.vault.lineage.of_record(caller, object_name, record_id)
     names: dict[int, str] = {}

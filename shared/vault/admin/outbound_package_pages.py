@@ -1,4 +1,4 @@
-"""Serves packages for files: components are chosen, what they lack is added, and a file is made of them."""
+"""Serves packages for export: selects components, adds missing ones, and exports the file."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ Editing = Annotated[Visit, Depends(visiting(admit=_may_edit))]
 
 @router.get("/new")
 async def new(visit: Visiting) -> Response:
-    """Ask for what is said about the package."""
+    """Show the form that asks for the package's name and description."""
     _may_create(visit.caller)
     return visit.page("package_new.html", inputs=_inputs({}), errors=())
 
 
 @router.post("/new")
 async def create(visit: Creating) -> Response:
-    """Create a package without components, and go to its page, where they are added."""
+    """Create a package without components, and redirect to its page, where components are added."""
     form = visit.form.fields
     row: dict[str, object] = {
         each.name: form.get(each.name, "") for each in _inputs({})
@@ -102,7 +102,7 @@ def _inputs(values: Mapping[str, str]) -> list[Input]:
 
 @router.get("/{package_id}")
 async def one_package(visit: Visiting, package_id: str) -> Response:
-    """Show a package: its components, what they refer to and it lacks, and its last file."""
+    """Show a package: its components, the components that they need and the package lacks, and its last file."""
     return await _page(visit, package_id)
 
 
@@ -124,7 +124,7 @@ async def change_components(visit: Editing, package_id: str) -> Response:
 
 @router.post("/{package_id}/export")
 async def export(visit: Managing, package_id: str) -> Response:
-    """Make a file of a package as a job, and go to the job's page."""
+    """Export a package to a file as a job, and redirect to the job's page."""
     record = await record_of(visit, OUTBOUND, package_id)
     outbound = visit.vault.outbound_packages
     job_id = await outbound.submit_export(visit.caller, str(record["name__v"]))
@@ -168,7 +168,7 @@ async def _page(
 async def _missing(
     visit: Visit, package_id: str, members: Sequence[dict[str, Any]]
 ) -> tuple[Sequence[Mapping[str, object]], str]:
-    """Return what components refer to and the package lacks, or why that cannot be said."""
+    """Return the components that those of a package need and it lacks, or why they cannot be determined."""
     if not members:
         return (), ""
     outbound = visit.vault.outbound_packages

@@ -1,4 +1,4 @@
-"""Makes form inputs of the parameters of entry actions, and the attributes of what a form sends back."""
+"""Makes form inputs from the parameters of entry actions, and attributes from a submitted form."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Options = Sequence[tuple[str, str]]
 def entry_action_forms(
     visit: Visit, targets: Sequence[VaultObject]
 ) -> dict[str, EntryActionForm]:
-    """Return the entry actions with parameters that all these objects can have; none for no object."""
+    """Return the entry actions with parameters that all of these objects support; none without an object."""
     if not targets:
         return {}
     of_vault = visit.vault.definition.entry_action_forms
@@ -93,7 +93,7 @@ def _options(
     state: LifecycleState,
     kind: ParameterKind,
 ) -> Options | None:
-    """Return what a parameter is chosen from, sorted by label; None where it is written."""
+    """Return the choices of a parameter, sorted by label; None for one that is entered as text."""
     match kind:
         case ParameterKind.TEXT:
             return None
@@ -121,7 +121,7 @@ def _is_set(field: Field) -> bool:
 
 
 def _common(of_each: Iterable[Mapping[str, str]]) -> Options:
-    """Return names and labels that all have, as the first calls them."""
+    """Return the names that all of these have, with the labels of the first."""
     first, *others = of_each
     common = [(n, label) for n, label in first.items() if all(n in o for o in others)]
     return sorted(common, key=lambda each: each[1].lower())
@@ -130,5 +130,5 @@ def _common(of_each: Iterable[Mapping[str, str]]) -> Options:
 def parameter_attributes(
     form: EntryActionForm, values: Mapping[str, Input]
 ) -> dict[str, tuple[Scalar, ...]]:
-    """Return the attributes of an entry action that stand for its parameters."""
+    """Return the attributes of an entry action that store its parameters."""
     return {each.name: (values[each.name].value.strip(),) for each in form.parameters}

@@ -168,7 +168,7 @@ def _run(now: datetime) -> Run:
 
 
 def _steps() -> list[SimpleNamespace]:
-    """Return the steps of a readiness: one done, one with what is to be mended, one that is not looked at yet."""
+    """Return the steps of an example of readiness: one done, one with faults, one that is not checked yet."""
     mend = SimpleNamespace(
         text="Activate it", name="example__c", path="/ui/patterns", elsewhere=None
     )
@@ -190,7 +190,7 @@ def _steps() -> list[SimpleNamespace]:
 
 
 def _preview() -> SimpleNamespace:
-    """Return what a rule makes of a record: a value that is mapped, and one that fails."""
+    """Return the preview of an example rule: a value that is mapped, and one that fails."""
     parts = (
         ("first__c", "MD", "Doctor", "credentials__c", ""),
         ("second__c", "XX", None, "", "There is no row for the key XX; add it"),

@@ -1,4 +1,4 @@
-"""Makes form inputs of permission sets and security profiles, and statements of what a form sends back."""
+"""Makes form inputs from permission sets and security profiles, and statements from a submitted form."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Row:
 
 
 def may_change(visit: Visit, component: Component) -> bool:
-    """Return whether the caller may change a permission set or profile: it allows no more than their own."""
+    """Return whether the caller may change a permission set or profile, which must not allow more than their own."""
     if component.name in SUPPLIED or not visit.may_change(component.type):
         return False
     if component.type == PERMISSION_SET:
@@ -67,7 +67,7 @@ def may_change(visit: Visit, component: Component) -> bool:
 
 
 def plain_inputs(component: Component, form: Mapping[str, str]) -> list[Input]:
-    """Return the inputs of label and status, with the values of a form or those of the component."""
+    """Return the inputs of label and status, with the values of the component or of a form."""
     label = form.get("label", component.text("label"))
     active = "true" if component.flag("active", default=True) else "false"
     length = 60 if component.type == PERMISSION_SET else 100
@@ -86,7 +86,7 @@ def plain_inputs(component: Component, form: Mapping[str, str]) -> list[Input]:
 
 
 def grant_input(visit: Visit, component: Component, form: Mapping[str, str]) -> Input:
-    """Return the input of the permissions beside records: those that the caller has."""
+    """Return the input for permissions that are not about records: those that the caller has."""
     chosen = _chosen(GRANTS, form) if GRANTS in form else grants_of(component)
     own = visit.caller.profile.grants
     options = [(g.value, label) for g, label in GRANT_LABELS.items() if g in own]
@@ -100,7 +100,7 @@ def grant_input(visit: Visit, component: Component, form: Mapping[str, str]) -> 
 
 
 def set_input(visit: Visit, component: Component, form: Mapping[str, str]) -> Input:
-    """Return the input of a profile's permission sets: those that allow no more than the caller's own profile."""
+    """Return the input for a profile's permission sets: those that allow no more than the caller's own profile."""
     present = component.references(SETS)
     return Input(
         SETS,
@@ -128,7 +128,7 @@ def _chosen(name: str, form: Mapping[str, str]) -> list[str]:
 
 
 def rows_of(visit: Visit, component: Component) -> list[Row]:
-    """Return the object permissions of a set, those for many objects first."""
+    """Return the object permissions of a set; those for many objects come first."""
     objects = visit.registry.objects
     rows = []
     for entry in component.children_of(OBJECT_PERMISSION):
@@ -142,7 +142,7 @@ def rows_of(visit: Visit, component: Component) -> list[Row]:
 
 
 def addable(visit: Visit, component: Component) -> tuple[tuple[str, str], ...]:
-    """Return name and label of what a set has no object permission for yet."""
+    """Return name and label of the objects for which a set has no permission yet."""
     taken = {object_of(each) for each in component.children_of(OBJECT_PERMISSION)}
     objects = sorted(
         visit.registry.objects.values(), key=lambda each: each.label_plural.lower()
@@ -152,7 +152,7 @@ def addable(visit: Visit, component: Component) -> tuple[tuple[str, str], ...]:
 
 
 def statement_of(component: Component, form: Mapping[str, str]) -> Statement | None:
-    """Return the statement that makes of a component what a form says; None when that changes nothing."""
+    """Return the statement that changes a component as a form says; None when nothing changes."""
     changes = tuple(_changes(component, form))
     if component.name:
         alter = Statement(
@@ -169,7 +169,7 @@ def statement_of(component: Component, form: Mapping[str, str]) -> Statement | N
 
 
 def _changes(component: Component, form: Mapping[str, str]) -> Iterator[Change]:
-    """Yield the changes that a form says, attribute by attribute, then row by row."""
+    """Yield the changes in a form, attribute by attribute, then row by row."""
     label = form.get("label", "").strip()
     if label != component.text("label"):
         yield SetAttribute("label", (label,))
@@ -186,14 +186,14 @@ def _changes(component: Component, form: Mapping[str, str]) -> Iterator[Change]:
 
 
 def _grants(component: Component, form: Mapping[str, str]) -> list[str]:
-    """Return the names of the chosen grants, and those that this Vault does not know and keeps."""
+    """Return the names of the chosen grants, and of the stored ones that this Vault does not know."""
     known = {grant.value for grant in GRANT_LABELS}
     kept = [name for name in component.texts(GRANTS) if name not in known]
     return [*_chosen(GRANTS, form), *kept]
 
 
 def _values(component: Component, name: str, values: Sequence[str]) -> Iterator[Change]:
-    """Yield the change of an attribute with several values, whose order says nothing."""
+    """Yield the change of an attribute with several values, in which order has no meaning."""
     before = component.texts(name)
     if set(values) == {_full(each, name) for each in before}:
         return
@@ -204,7 +204,7 @@ def _values(component: Component, name: str, values: Sequence[str]) -> Iterator[
 
 
 def _full(value: str, attribute: str) -> str:
-    """Return a reference with its type, which may be left out."""
+    """Return a reference with its type, which the attribute may omit."""
     return (
         f"{PERMISSION_SET}.{value}" if attribute == SETS and "." not in value else value
     )

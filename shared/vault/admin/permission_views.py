@@ -1,4 +1,4 @@
-"""Says in plain words what a security profile or a permission set allows."""
+"""Describes in plain words what a security profile or a permission set allows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOTHING = "Nothing"
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What is allowed on some objects, as words: operations, and labels of the objects in two groups."""
+    """The permissions on some objects, in words: operations, and labels of the objects in two groups."""
 
     operations: str
     business: list[str]
@@ -34,7 +34,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """All that a profile allows: by operations, by grants, and the pages that its users see."""
+    """Everything that a profile allows: by operations, by grants, and the pages that its users see."""
 
     objects: list[Allowed]
     grants: list[str]
@@ -42,7 +42,7 @@ class Access:
 
 
 def access_of(profile: SecurityProfile, objects: Iterable[VaultObject]) -> Access:
-    """Return what a profile allows on objects and beside them."""
+    """Return what a profile allows on objects and otherwise."""
     found: dict[frozenset[Operation], list[VaultObject]] = {}
     for each in sorted(objects, key=lambda each: each.label_plural.lower()):
         found.setdefault(allowed(profile, each.name), []).append(each)
@@ -65,7 +65,7 @@ def _allowed(operations: frozenset[Operation], objects: list[VaultObject]) -> Al
 
 
 def set_of(component: Component) -> PermissionSet:
-    """Return the permission set that a component defines; those of every Vault are defined in the code."""
+    """Return the permission set that a component defines; those that every Vault has are defined in code."""
     supplied = SUPPLIED.get(component.name)
     return supplied.sets[0] if supplied else permission_set_of(component)
 
@@ -82,6 +82,6 @@ def profiles_with(
 
 
 def grants_of(component: Component) -> set[str]:
-    """Return the names of the grants that a permission set names itself."""
+    """Return the names of the grants that a permission set contains directly."""
     known = {grant.value for grant in Grant}
     return known.intersection(component.texts("permissions"))

@@ -1,4 +1,4 @@
-"""Serves what fields offer while a person types: the few records that may be meant, each with what tells it apart."""
+"""Serves suggestions while a user types into a reference: a few matching records, each with a distinguishing hint."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HINT_LENGTH = 60
 
 @router.post("/{object_name}")
 async def pick(visit: Visiting, object_name: str) -> Response:
-    """Return the records that may be meant by what was typed: id, name, and a hint that tells them apart."""
+    """Return the records that match the typed text: id, name, and a hint that distinguishes them."""
     # By POST, as what is typed may be the name of a person, which must not stand in addresses and logs.
     target = object_of(visit, object_name, Operation.READ)
     typed = visit.form.fields.get("typed", "")[:MAX_SEARCH]
@@ -38,7 +38,7 @@ async def pick(visit: Visiting, object_name: str) -> Response:
 
 
 async def _found(visit: Visit, target: VaultObject, typed: str) -> list[dict[str, Any]]:
-    """Return the rows of the records that may be meant, the best matches first."""
+    """Return the rows of the matching records, the best matches first."""
     finder = visit.vault.finder
     found = await finder.find(visit.caller, target.name, typed, OFFERED)
     if not found:
@@ -52,7 +52,7 @@ async def _found(visit: Visit, target: VaultObject, typed: str) -> list[dict[str
 
 
 def hinting(target: VaultObject) -> list[str]:
-    """Return the fields that tell records of the same name apart: the unique ones first, then short texts."""
+    """Return the fields that distinguish records of the same name: unique ones first, then short texts."""
     texts = [
         each
         for each in target.fields.values()
@@ -67,12 +67,22 @@ def _is_short(field: Field) -> bool:
 
 
 def _offered(target: VaultObject, row: dict[str, Any]) -> dict[str, str]:
-    """Return one record as the script of the field takes it."""
+    """Return one record in the format of the input's script."""
     name = str(row["name__v"] or row["id"])
     return {"id": str(row["id"]), "name": name, "hint": hint_of(target, row)}
 
 
 def hint_of(target: VaultObject, row: Mapping[str, Any]) -> str:
-    """Return what tells a record apart, in one line."""
-    values = [str(row[name]) for name in hinting(target) if row.get(name)]
-    return " · ".join(value[:HINT_LENGTH] for value in values)
+    """Return a line that distinguishes a record from others of its name."""
+    name = str(row.get("name__v") or "")
+    values = [str(row[field]) for field in hinting(target) if row.get(field)]
+    # What the name says already distinguishes nothing.
+    return " · ".join(_cut(value) for value in values if value not in name)
+
+
+def _cut(value: str) -> str:
+    """Return the beginning of a value, at most ``HINT_LENGTH`` characters and whole words."""
+    if len(value) <= HINT_LENGTH:
+        return value
+    words, _, _ = value[:HINT_LENGTH].rpartition(" ")
+    return f"{words or value[: HINT_LENGTH - 1]}…"

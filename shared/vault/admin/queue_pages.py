@@ -1,6 +1,8 @@
-"""Serves Admin > Connections > Spark Queues: their messages and latest deliveries, and what an administrator may do."""
+"""Serves Admin > Connections > Spark Queues: their messages and latest deliveries, and actions of administrators."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -10,14 +12,20 @@ from shared.vault.admin.rendering import shown_moment
 from shared.vault.admin.showing import named
 from shared.vault.admin.visit import Visit, Visiting
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.vault.queues.message_ways import SentMessage
+
 router = APIRouter(prefix="/queues")
 
+LATEST = 10  # messages of a queue's page
 LOOK_SECONDS = 5  # until a page of moving numbers is drawn anew
 
 
 @router.get("")
 async def all_queues(visit: Visiting) -> Response:
-    """List the queues with what waits on them, how fast it moves, and who takes it."""
+    """List the queues with their waiting messages, rates and consumers."""
     queues = await visit.vault.queues.list(visit.caller)
     traffic = await visit.vault.traffic.look(visit.caller)
     return visit.page(
@@ -39,7 +47,7 @@ async def confirm_reset(
     visit: Visiting,
     queue_name: str,
 ) -> Response:
-    """Ask whether to delete the messages."""
+    """Ask for confirmation before deleting the messages."""
     # Asked for here as well: who may not reset the queue should not be asked whether to.
     authorize(visit.caller, Grant.MANAGE_QUEUES)
     return await _page(visit, queue_name, "queue_reset.html")
@@ -51,9 +59,15 @@ async def _page(visit: Visit, queue_name: str, template: str) -> Response:
     # Configuration names connections by API names; the page shows the names of their records.
     connections = await named(visit, "connection__sys")
     traffic = await visit.vault.traffic.look(visit.caller)
+    queue = visit.registry.queues[queue_name]
+    messages: Sequence[SentMessage] | None = None
+    if queue.type.delivers and visit.granted(Grant.READ_QUEUE_LOG):
+        ways = visit.vault.message_ways
+        messages = await ways.of_queue(visit.caller, queue_name, LATEST)
     return visit.page(
         template,
-        queue=visit.registry.queues[queue_name],
+        queue=queue,
+        messages=messages,
         state=state,
         seen=traffic.of(queue_name),
         connections=connections,
@@ -75,7 +89,7 @@ async def enable_delivery(
     visit: Visiting,
     queue_name: str,
 ) -> Response:
-    """Let messages leave the outbound queue again."""
+    """Enable the delivery of the outbound queue."""
     await visit.vault.queues.enable_delivery(visit.caller, queue_name)
     return visit.go(_path(queue_name), "Delivery is enabled.")
 
@@ -85,7 +99,7 @@ async def disable_delivery(
     visit: Visiting,
     queue_name: str,
 ) -> Response:
-    """Keep messages in the outbound queue."""
+    """Disable the delivery of the outbound queue; its messages stay in it."""
     await visit.vault.queues.disable_delivery(visit.caller, queue_name)
     return visit.go(_path(queue_name), "Delivery is disabled.")
 

@@ -1,4 +1,4 @@
-"""Serves the readiness of a connection: the steps to its work, what is to be mended at each, and where."""
+"""Serves the readiness of a connection: its steps, the faults of each, and where to correct them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ FIRST = (ReadinessStep.CONNECTION, ReadinessStep.REMOTE_VAULT)
 
 @dataclass(frozen=True, slots=True)
 class Mend:
-    """One thing to mend; ``path`` is empty where this Vault has no page for it."""
+    """One fault to correct; ``path`` is empty where this Vault has no page for it."""
 
     text: str
     name: str
@@ -75,7 +75,7 @@ class Mend:
 
 @dataclass(slots=True)
 class StepOfReadiness:
-    """One step, with what is to be mended; ``seen`` is false while an earlier step hides it."""
+    """One step with its faults; ``seen`` is False while an earlier step hides it."""
 
     title: str
     aim: str
@@ -104,7 +104,7 @@ class StepOfReadiness:
 
 @router.get("")
 async def readiness(visit: Visiting, record_id: str) -> Response:
-    """Show the steps of a connection, as the connector finds them now."""
+    """Show the steps of a connection, with the connector's present findings."""
     authorize(visit.caller, Grant.MANAGE_INTEGRATIONS)
     shown = await view(visit, OBJECT, record_id)
     name = str(shown.values["api_name__sys"])
@@ -128,7 +128,7 @@ async def readiness(visit: Visiting, record_id: str) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where this Vault mends something, by what it is found in."""
+    """The pages of this Vault on which faults are corrected, by the kind of their place."""
 
     visit: Visit
     connection: RecordView
@@ -136,7 +136,7 @@ class Paths:
     points: Mapping[str, Named]
 
     def of(self, step: ReadinessStep, finding: Mapping[str, Any]) -> str:
-        """Return the page on which a finding of this Vault is mended; empty when there is none."""
+        """Return the page on which to correct a finding of this Vault; empty when there is none."""
         name = str(finding["name"])
         path = ""
         match step:

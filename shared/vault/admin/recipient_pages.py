@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from shared.vault.admin.visit import Visit
+    from shared.vault.assembly.vault import Vault
     from shared.vault.documents.document_content import StoredFile
     from shared.vault.fulfillment.fulfillment_model import ResponsePackage
 
@@ -46,53 +47,64 @@ Position = Annotated[int, Path(ge=1, le=MAX_DOCUMENTS)]
 
 @router.api_route("/{token}", methods=READING)
 async def package(request: Request, token: str) -> Response:
-    """Show a package; one answer for a link that has ended, and for one that never was."""
+    """Show a package; expired and unknown links get the same answer."""
     found = await _found(request, token)
     if found is None:
-        return _gone()
+        return _gone(vault_of(request))
     # Programs that look after links in mail ask by HEAD: that is nobody's reading.
     if request.method != HEAD:
         await vault_of(request).package_door.opened(found)
-    context = {
-        "package": found,
-        "base": f"{PATH}{token}",
-        "shown": SHOWN,
-        "preview": "",
-    }
-    return _unlisted(page(context))
+    return _unlisted(page(vault_of(request), found, f"{PATH}{token}"))
 
 
 @router.api_route("/{token}/all", methods=READING)
 async def archive(request: Request, token: str) -> Response:
-    """Send the cover letter and all files that are still served as one zip archive."""
+    """Send the cover letter and all available files as one zip archive."""
     found = await _found(request, token)
     if found is None:
-        return _gone()
+        return _gone(vault_of(request))
     content = await vault_of(request).package_door.archive(found)
     return _unlisted(_read(request, archive_response(content, ARCHIVE)))
 
 
 @router.api_route("/{token}/{position}", methods=READING)
 async def file(request: Request, token: str, position: Position) -> Response:
-    """Send a file of a package: shown by the browser where it can, else saved."""
+    """Send a file of a package: displayed by the browser if it can, else downloaded."""
     found = await _found(request, token)
     if found is None:
-        return _gone()
+        return _gone(vault_of(request))
     opened = await vault_of(request).package_door.file(found, position)
     if opened is None:
-        return _gone()
+        return _gone(vault_of(request))
     part = opened.file
     response = sent(opened.content, part.filename, part.size, part.format)
     return _unlisted(_read(request, response))
 
 
-def page(context: dict[str, object]) -> Response:
-    """Return the page of a package, which needs no session."""
-    return render("recipient.html", {"visit": None, "note": None, **context})
+def page(
+    vault: Vault, package: ResponsePackage, base: str, preview: str = ""
+) -> Response:
+    """Return the page of a package, which needs no session.
+
+    The addresses of its files begin with ``base``; of a preview, ``preview`` leads back.
+    """
+    return render(
+        "recipient.html",
+        {
+            "visit": None,
+            "note": None,
+            "package": package,
+            "base": base,
+            "preview": preview,
+            "shown": SHOWN,
+            "sender": vault.settings.response_sender,
+            "contact": vault.settings.response_contact,
+        },
+    )
 
 
 def sent(content: AsyncIterator[bytes], name: str, size: int, format_: str) -> Response:
-    """Return a file, to be shown by the browser where that is harmless, else to be saved."""
+    """Return a file as an answer: displayed by the browser if that is harmless, else downloaded."""
     response = file_response(content, name, size, media=format_)
     if format_ in SHOWN:
         header = response.headers["Content-Disposition"]
@@ -117,7 +129,7 @@ async def viewable_file(visit: Visit, row: Mapping[str, Any]) -> StoredFile:
 
 
 async def _found(request: Request, token: str) -> ResponsePackage | None:
-    """Return the package of a token, None when no open link has it.
+    """Return the package of a token; None when the token has no open link.
 
     :raises VaultFault: API_LIMIT_EXCEEDED after too many calls from the client's address.
     """
@@ -126,15 +138,18 @@ async def _found(request: Request, token: str) -> ResponsePackage | None:
     return await door.package(token)
 
 
-def _gone() -> Response:
-    response = render(
-        "recipient_gone.html", {"visit": None, "note": None}, HTTPStatus.NOT_FOUND
-    )
-    return _unlisted(response)
+def _gone(vault: Vault) -> Response:
+    context = {
+        "visit": None,
+        "note": None,
+        "sender": vault.settings.response_sender,
+        "contact": vault.settings.response_contact,
+    }
+    return _unlisted(render("recipient_gone.html", context, HTTPStatus.NOT_FOUND))
 
 
 def _read(request: Request, response: Response) -> Response:
-    """Return a response, without its body to who asks for the head only."""
+    """Return a response; for a HEAD request without its body."""
     if request.method != HEAD:
         return response
     return Response(status_code=response.status_code, headers=dict(response.headers))

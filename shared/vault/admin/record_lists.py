@@ -1,4 +1,4 @@
-"""Selects what a list shows from its address: a view, columns, order, filters, a list of the home page, a search."""
+"""Selects the records of a list from its address: by a view, columns, order, filters, a work list, or a search."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ SYSTEM_COLUMNS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RecordList:
-    """What a list shows: columns in order, the statement, and how it was narrowed and ordered.
+    """The content of a list: columns in order, the statement, its filters and its order.
 
-    ``linked`` are labels and values of filters that other pages' links have set; ``possible`` the fields that can be
-    columns; ``view`` is the one that the address names, ``selection`` what is shown, as a view keeps it.
+    ``linked`` are labels and values of filters that other pages' links have set; ``possible`` are the fields that can
+    be columns; ``view`` is the view in the address, ``selection`` the shown content as a view stores it.
     """
 
     target: VaultObject
@@ -73,11 +73,11 @@ class RecordList:
 
     @property
     def changed(self) -> bool:
-        """Return whether it shows something else than its view."""
+        """Return whether the list differs from its view."""
         return self.view is not None and self.view.selection != self.selection
 
     def next_sort(self, name: str) -> str:
-        """Return the order that a press on a column's head gives."""
+        """Return the order that results from a click on a column's head."""
         return f"-{name}" if self.sort == name else name
 
     def direction(self, name: str) -> str:
@@ -105,7 +105,7 @@ def list_path(object_name: str, view_id: UUID | None = None) -> str:
 async def views_of(
     visit: Visit, object_name: str
 ) -> tuple[list[ListView], ListView | None]:
-    """Return the views of an object's list that the caller sees, and the one that the address names."""
+    """Return the views of an object's list that the caller sees, and the one in the address."""
     named = visit.request.query_params.get("view", "")
     seen = await visit.vault.list_views.seen(visit.caller, object_name)
     return seen, next((each for each in seen if str(each.view_id) == named), None)
@@ -117,9 +117,9 @@ async def record_list(
     view: ListView | None = None,
     usual: Sequence[str] = (),
 ) -> RecordList:
-    """Return the list that the address of a visit selects; what it does not say is as the view has it.
+    """Return the list that the address of a visit selects; unset parameters are taken from the view.
 
-    ``usual`` are its columns unless a person or the view chooses others.
+    ``usual`` are its columns unless the user or the view chooses others.
     """
     asked = visit.request.query_params
     kept = view.selection if view is not None else Selection()
@@ -166,7 +166,9 @@ async def _listed(
         target=target,
         shower=shower,
         columns=columns,
-        possible=[each for each in target.fields.values() if _fits_list(each)],
+        possible=[
+            each for each in target.fields.values() if _can_be_column(target, each.name)
+        ],
         statement=f"SELECT {selected} FROM {target.name}{found}{condition}{order}",
         selection=selection,
         view=view,
@@ -178,7 +180,7 @@ async def _listed(
 
 
 def _order(sort: str, work_list: WorkList | None, *, searched: bool) -> str:
-    """Return the ORDER BY of a list: what a person chose, else that of the work list, or the latest first."""
+    """Return the ORDER BY of a list: the user's choice, else that of the work list, or the latest first."""
     if sort:
         direction = "DESC" if sort.startswith("-") else "ASC"
         return f" ORDER BY {sort.removeprefix('-')} {direction}"
@@ -190,7 +192,7 @@ def _order(sort: str, work_list: WorkList | None, *, searched: bool) -> str:
 
 
 def _sort(target: VaultObject, asked: str) -> str:
-    """Return the order that an address asks for; empty for one that is impossible."""
+    """Return the order in an address; empty for an invalid one."""
     field = target.fields.get(asked.removeprefix("-"))
     return asked if field is not None and _is_sortable(field) else ""
 
@@ -223,9 +225,9 @@ def _is_sortable(field: Field) -> bool:
 def _columns(
     target: VaultObject, chosen: Sequence[str], usual: Sequence[str]
 ) -> list[str]:
-    """Return the columns: those that a person chose, else the usual ones of the object.
+    """Return the columns: the user's choice, else the usual ones of the object.
 
-    Without these they are the name, the state or status, and the first of the object's own fields.
+    Without usual ones they are the name, the state or status, and the first of the object's own fields.
     """
     # Fields of the standard configuration may have been made inactive since.
     usual_now = [name for name in usual if _can_be_column(target, name)]
@@ -249,12 +251,16 @@ def _columns(
 
 
 def _can_be_column(target: VaultObject, name: str) -> bool:
+    """Return whether a field may be a column: its values are short, or the beginning of a long text says enough."""
     field = target.fields.get(name)
-    return field is not None and _fits_list(field)
+    if field is None:
+        return False
+    begins = field.active and field.type is FieldType.LONG_TEXT and not field.system
+    return begins or _fits_list(field)
 
 
 def _fits_list(field: Field) -> bool:
-    """Return whether a field is one whose values are short enough for a list."""
+    """Return whether a field's values are short enough for a list."""
     # Of the Vault's own fields those that people ask for.
     if not field.active or (field.system and field.name not in SYSTEM_COLUMNS):
         return False
@@ -281,7 +287,7 @@ def _fits_list(field: Field) -> bool:
 
 
 def _work_list(visit: Visit, target: VaultObject, name: str) -> WorkList | None:
-    """Return the list of the home page of this name; None without one."""
+    """Return the work list of this name; None without one."""
     desk = visit.vault.definition.desk
     if desk is None or desk.object != target.name:
         return None

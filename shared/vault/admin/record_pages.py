@@ -20,6 +20,7 @@ from shared.vault.admin.listing import (
 )
 from shared.vault.admin.origins import origins_of
 from shared.vault.admin.record_lists import RecordList, list_path, record_list, views_of
+from shared.vault.admin.related_records import further, related_records
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.similar_answers import similar_answers
 from shared.vault.admin.task_pages import workflows_of
@@ -28,8 +29,10 @@ from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import disposition
 from shared.vault.audit.audit_service import AuditFilter
 from shared.vault.fulfillment.fulfillment_model import REQUEST
+from shared.vault.vql import RANKED
 
 if TYPE_CHECKING:
+    from shared.vault.model.component_model import VaultObject
     from shared.vault.queries.list_views import ListView
 
 router = APIRouter(prefix="/objects")
@@ -50,7 +53,23 @@ async def objects(visit: Visiting) -> Response:
         if each.active and may(visit.caller, each.name, Operation.READ)
     ]
     readable.sort(key=lambda each: each.label_plural.lower())
-    return visit.page("objects.html", objects=readable)
+    first = visit.vault.definition.first_objects
+    # What people work with, then what the Vault keeps of itself last.
+    groups = {
+        "What people work with": [each for each in readable if each.name in first],
+        "More records": [
+            each for each in readable if each.name not in first and not _own(each)
+        ],
+        "Records of the platform": [
+            each for each in readable if each.name not in first and _own(each)
+        ],
+    }
+    return visit.page("objects.html", groups=groups)
+
+
+def _own(target: VaultObject) -> bool:
+    """Return whether an object's records are the Vault's own."""
+    return target.name.endswith("__sys")
 
 
 @router.get("/{object_name}")
@@ -59,7 +78,7 @@ async def records(
     object_name: str,
     page: Page = 1,
 ) -> Response:
-    """List the records of an object: all, or those that the address selects by a view, fields, a list or a search."""
+    """List the records of an object; the address may restrict them by a view, fields, a work list or a search."""
     target = object_of(visit, object_name)
     views, view = await views_of(visit, object_name)
     usual = next((each for each in views if each.usual), None)
@@ -77,9 +96,9 @@ async def list_page(
     template: str,
     views: Sequence[ListView] | None = None,
 ) -> Response:
-    """Show a page of a list in a template, or all of it as a CSV file when the address asks for one.
+    """Show a page of a list in a template, or the whole list as a CSV file when the address asks for one.
 
-    ``views`` are those that the page leads to; None for a list without any.
+    ``views`` are the views to link to; None for a list without views.
     """
     object_name = shown.target.name
     view = shown.view
@@ -95,15 +114,18 @@ async def list_page(
         and visit.vault.list_views.may_change(visit.caller, view),
         view_is_gone=view is None and asked.get("view", ALL) != ALL,
         search_is_gone=bool(asked.get("search")) and not shown.q,
-        listing=await listed(visit, shown.statement, page, PAGE_SIZE, counted=False),
+        listing=await listed(
+            visit, shown.statement, page, PAGE_SIZE, counted=False, first_hits=True
+        ),
         base=visit.request.url.path,
         path=record_path(object_name, ""),
         most=MAX_EXPORTED,
+        ranked=RANKED,
     )
 
 
 async def _csv(visit: Visit, shown: RecordList) -> Response:
-    """Return the list as a CSV file: what the page shows, of up to ``MAX_EXPORTED`` records."""
+    """Return the list as a CSV file: the columns of the page, of up to ``MAX_EXPORTED`` records."""
     columns = shown.columns
     rows = [["id", *(shown.target.fields[name].label for name in columns)]]
     number, more = 1, True
@@ -124,13 +146,13 @@ async def search(
     visit: Visiting,
     object_name: str,
 ) -> Response:
-    """Go to the list of the records that have all words of a search."""
+    """Redirect to the list of the records that contain all words of a search."""
     object_of(visit, object_name)
     return await searched(visit)
 
 
 async def searched(visit: Visit) -> Response:
-    """Go to the list of this page, of the records that have all words of the form's search."""
+    """Redirect to this page's list of the records that contain all words of the form's search."""
     # By POST, and by an id from then on: words may be names of people, which must not stand in addresses and logs.
     words = visit.form.fields.get("q", "").replace("\x00", "")[:MAX_SEARCH].strip()
     if not words:
@@ -151,6 +173,7 @@ async def record(
     shown = await view(visit, object_name, record_id)
     look_again = visit.vault.definition.look_again.get(object_name)
     again_in = look_again(shown.values) if look_again else None
+    related = await related_records(visit, object_name, shown.id)
     return visit.page(
         "record.html",
         view=shown,
@@ -159,6 +182,8 @@ async def record(
         origins=await origins_of(visit, object_name, shown.id),
         response=object_name == REQUEST,
         similar=await similar_answers(visit, object_name, shown.values),
+        related=related,
+        further=further(shown.children, related),
     )
 
 

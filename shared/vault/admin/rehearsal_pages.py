@@ -1,4 +1,4 @@
-"""Serves Admin > Rehearsal: the faults that are switched on, the form to switch one on, and the ways to end them."""
+"""Serves Admin > Rehearsal: the active fault switches, the form for a new one, and buttons to end them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.fault_pages import status_of
-from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.admin.visit import FORM_ID, Visit, Visiting
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.rehearsal.fault_catalogue import FAULTS
 from shared.vault.rehearsal.switch_request import METHODS, SwitchRequest
@@ -15,13 +15,12 @@ from shared.vault.rehearsal.switch_request import METHODS, SwitchRequest
 router = APIRouter(prefix="/rehearsal")
 
 HERE = "/ui/rehearsal"
-FORM_ID = "form_id"
 FIRST = SwitchRequest(calls="1", minutes="60")
 
 
 @router.get("")
 async def rehearsal(visit: Visiting) -> Response:
-    """List the switches, and ask which fault to switch on."""
+    """List the switches, with the form for a new one."""
     return _page(visit, FIRST, None)
 
 
@@ -69,7 +68,7 @@ def _entered(visit: Visit) -> dict[str, str]:
 
 
 def _page(visit: Visit, wanted: SwitchRequest, error: ApiError | None) -> Response:
-    """Show the page, with what was typed into its form when that was refused."""
+    """Show the page, with the input of its form when that was refused."""
     service = visit.vault.rehearsal
     status = 200 if error is None else status_of(error)
     return visit.page(

@@ -13,6 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from shared.vault.admin.run_progress import took_words
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -47,16 +49,16 @@ def moment_of(value: datetime | str) -> datetime:
 
 
 def shown_moment(value: datetime | str | None) -> str:
-    """Return a moment as pages show it, in UTC; empty for none."""
+    """Return a moment in the format of the pages, in UTC; empty for none."""
     if not value:
         return ""
     return f"{moment_of(value):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def time_element(value: datetime | str | None) -> Markup:
-    """Return a moment as an element in which a line may break between date and time only; empty for none.
+    """Return a moment as an element that breaks lines only between date and time; empty for none.
 
-    Scripts write it in the reader's zone instead.
+    Scripts replace the text by the time in the reader's zone.
     """
     if not value:
         return Markup()
@@ -68,7 +70,7 @@ def time_element(value: datetime | str | None) -> Markup:
 
 
 def breakable(text: str) -> Markup:
-    """Return a text in which lines may break after each single underscore, as long names need."""
+    """Return a text in which lines may break after each single underscore, for long names."""
     escaped = str(escape(text))
     broken = NAME_BREAK.sub("_<wbr>", escaped)
     return Markup(broken)  # noqa: S704  escaped before  # nosec B704
@@ -84,6 +86,7 @@ ENVIRONMENT = Environment(
 )
 ENVIRONMENT.filters["moment"] = time_element
 ENVIRONMENT.filters["breakable"] = breakable
+ENVIRONMENT.filters["took"] = took_words
 
 
 def render(

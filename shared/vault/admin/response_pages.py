@@ -17,7 +17,6 @@ from shared.vault.access.permissions import Operation
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import MAX_SEARCH, Row, find, listed, selected
 from shared.vault.admin.recipient_pages import (
-    SHOWN,
     Position,
     page,
     sent,
@@ -56,7 +55,7 @@ MADE = "The package is made. Its link is in the Case Request and goes to Vault C
 
 
 class Step(StrEnum):
-    """What a form of the page does."""
+    """The actions of the page's forms."""
 
     FIND = "find"
     ADD = "add"
@@ -76,7 +75,7 @@ Handler = Callable[[Visit, str], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A response that has no package yet, with its documents in their order; no ``id`` before there is one."""
+    """A response without a package yet, with its documents in order; ``id`` is empty before it is stored."""
 
     id: str = ""
     letter: str = ""
@@ -86,7 +85,7 @@ class Draft:
 
 @router.get("")
 async def compose(visit: Visiting, record_id: str) -> Response:
-    """Show the response that is being put together, and what was sent before."""
+    """Show the response in preparation, and the earlier packages."""
     return await _page(visit, record_id)
 
 
@@ -106,12 +105,12 @@ async def preview(visit: Visiting, record_id: str) -> Response:
     package = ResponsePackage(0, draft.id, title, draft.letter, now, None, files)
     back = f"/ui/responses/{request['id']}"
     base = f"{back}/documents"
-    return page({"package": package, "base": base, "shown": SHOWN, "preview": back})
+    return page(visit.vault, package, base, back)
 
 
 @router.get("/documents/{position}")
 async def document(visit: Visiting, record_id: str, position: Position) -> Response:
-    """Send the file of a document of the response that is being put together."""
+    """Send the file of a document of the response in preparation."""
     object_of(visit, REQUEST, Operation.EDIT)
     draft = await _draft(visit, record_id)
     if position > len(draft.documents):
@@ -208,7 +207,7 @@ async def _draft(visit: Visit, record_id: str) -> Draft:
 
 
 async def _made(visit: Visit, record_id: str) -> tuple[list[Row], list[Record]]:
-    """Return the responses whose links are shown, and what has become of all packages."""
+    """Return the responses whose links are shown, and the history of all packages."""
     columns = f"id, name__v, {LINK}, {EXPIRES}"
     of_request = f"case_request__v = {literal(record_id)}"
     statement = f"SELECT {columns} FROM {RESPONSE} WHERE {of_request}"
@@ -232,7 +231,7 @@ async def _found(visit: Visit, words: str) -> list[Row]:
 
 
 async def _begun(visit: Visit, record_id: str) -> Draft:
-    """Return the response that is being put together, which this makes when there is none."""
+    """Return the response in preparation, which is created when there is none."""
     draft = await _draft(visit, record_id)
     if draft.id:
         return draft
@@ -243,7 +242,7 @@ async def _begun(visit: Visit, record_id: str) -> Draft:
 
 
 async def _add(visit: Visit, record_id: str) -> Response:
-    """Add a version of a document, ``12_1_0``, behind the others."""
+    """Add a version of a document, such as ``12_1_0``, as the last one."""
     version = visit.form.fields.get("version", "")
     draft = await _begun(visit, record_id)
     approved = f"version_id = {literal(version)} AND status__v = STEADYSTATE()"
@@ -289,7 +288,7 @@ async def _move(visit: Visit, record_id: str) -> Response:
 
 
 async def _remove(visit: Visit, record_id: str) -> Response:
-    """Take a document out of the response."""
+    """Remove a document from the response."""
     document_id = visit.form.fields.get("document", "")
     draft = await _draft(visit, record_id)
     ids = [str(each["id"]) for each in draft.documents]
@@ -324,7 +323,7 @@ async def _save_and_preview(visit: Visit, record_id: str) -> Response:
 
 
 async def _saved(visit: Visit, record_id: str) -> RowResult:
-    """Store the cover letter and the last day of the link as the form has them."""
+    """Store the cover letter and the link's last day from the form."""
     fields = visit.form.fields
     draft = await _begun(visit, record_id)
     letter = fields.get("letter", "").replace("\r\n", "\n")

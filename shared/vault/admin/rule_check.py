@@ -1,4 +1,4 @@
-"""Checks a rule before it is saved: whether it would be taken, what to mend in it, and what it makes of a record."""
+"""Checks a rule before it is saved: whether it is valid, its faults, and its result for a record."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ID_LENGTH = 15
 
 @dataclass(slots=True)
 class RuleCheck:
-    """What is known of a rule.
+    """The result of checking a rule.
 
     ``refusal`` is why it would not be saved, ``record`` the record of the preview, ``records`` those to choose from,
     ``preview`` the connector's answer about it, and ``error`` why there is none.
@@ -41,6 +41,16 @@ class RuleCheck:
     records: list[Choice] = field(default_factory=list)
     preview: Mapping[str, Any] | None = None
     error: ApiError | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name of the record of the preview; empty where it is not among those to choose from."""
+        return dict(self.records).get(self.record, "")
+
+    def said(self, record: str) -> str:
+        """Return what a person says for the record of a preview: its name, unless others of the list have it, too."""
+        names = [name for _, name in self.records]
+        return self.name if self.name and names.count(self.name) == 1 else record
 
     @property
     def object(self) -> str:
@@ -68,7 +78,7 @@ def checked(
 async def preview(
     visit: Visit, check: RuleCheck, source: Source | None, record: str
 ) -> None:
-    """Add to a check what the rule makes of a record, an id or the name of one that is listed."""
+    """Add to a check the preview of a rule with a record, given by its id or by the name of a listed one."""
     check.source = source
     if source is None or not source.seen or not check.object:
         return
@@ -83,10 +93,13 @@ async def preview(
 
 
 def _chosen(record: str, records: list[Choice]) -> str:
-    """Return the id of the record that is meant; empty while that is not clear."""
+    """Return the id of the named record; empty when the name is not unique or not listed."""
     if len(record) == ID_LENGTH or record in dict(records):
         return record
     found = [record_id for record_id, _ in records]
+    exact = [record_id for record_id, name in records if name == record]
+    if len(exact) == 1:
+        return exact[0]
     # Words that fit one record only mean it.
     return found[0] if record and len(found) == 1 else ""
 

@@ -1,4 +1,4 @@
-"""Offers what the attributes of an integration rule may name: objects and fields of both Vaults, lookups, points."""
+"""Offers the possible values of a rule's attributes: objects and fields of both Vaults, lookups, points."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Choice = tuple[str, str]
 
 @dataclass(slots=True)
 class RuleChoices:
-    """The values to choose from by attribute; ``error`` is why the other Vault's are not among them."""
+    """The choices by attribute; ``error`` is the reason why the other Vault's are missing."""
 
     by_attribute: dict[str, list[Choice]] = field(default_factory=dict)
     source: Source | None = None
     error: ApiError | None = None
 
     def offered_in(self, inputs: Iterable[Input]) -> list[Input]:
-        """Return the inputs, those of attributes with choices as texts with suggestions."""
+        """Return the inputs; an attribute with choices becomes a text input with suggestions."""
         return [self._offered(each) for each in inputs]
 
     def _offered(self, made: Input) -> Input:
@@ -44,7 +44,7 @@ class RuleChoices:
 async def choices_of(
     visit: Visit, rule: Component, values: Mapping[str, str]
 ) -> RuleChoices:
-    """Return the choices of a rule and its parts; ``values`` are those in the form, on which some depend."""
+    """Return the choices of a rule and its parts; ``values`` are the form's values, on which some choices depend."""
     made = RuleChoices(_own(visit, values))
     made.by_attribute["connection"] = _named(await named(visit, "connection__sys"))
     points = await named(visit, "integration_point__sys")
@@ -80,7 +80,10 @@ def _own(visit: Visit, values: Mapping[str, str]) -> dict[str, list[Choice]]:
 
 
 def _fields(owner: VaultObject | None, *, unique: bool = False) -> list[Choice]:
-    """Return the active fields of an object with label and type; with ``unique`` those that find a record."""
+    """Return the active fields of an object with label and type.
+
+    With ``unique`` only those by which records are found.
+    """
     if owner is None:
         return []
     return [
@@ -91,7 +94,7 @@ def _fields(owner: VaultObject | None, *, unique: bool = False) -> list[Choice]:
 
 
 def _described(label: str, type: str, object: str = "") -> str:
-    """Return what a field is called in a list, for example "Account (Object account__v)"."""
+    """Return a field's description in a list, for example "Account (Object account__v)"."""
     kind = f"{type} {object}".strip()
     return f"{label} ({kind})"
 
@@ -115,7 +118,7 @@ def _named(records: Mapping[str, Any]) -> list[Choice]:
 async def _of_source(
     visit: Visit, source: Source, values: Mapping[str, str]
 ) -> dict[str, list[Choice]]:
-    """Return the choices that the other Vault's configuration makes.
+    """Return the choices from the other Vault's configuration.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
@@ -146,7 +149,7 @@ def _labelled(rows: Sequence[Mapping[str, Any]]) -> list[Choice]:
 async def records_of(
     visit: Visit, source: Source, object_name: str, words: str
 ) -> list[Choice]:
-    """Return records of the source to preview with: the latest, or those that have the words.
+    """Return records of the source for a preview: the latest, or those with the words.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """

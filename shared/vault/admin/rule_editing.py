@@ -17,6 +17,7 @@ from shared.vault.admin.attributes import attribute_inputs, changes_of
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.rule_check import checked, preview
 from shared.vault.admin.rule_choices import choices_of
+from shared.vault.admin.rule_form_groups import groups_of
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.change import altered
 from shared.vault.components.component_tree import Component
@@ -49,7 +50,7 @@ OVERTAKEN = ApiError(
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The component that a form edits: the rule itself, or a part of it, which may be a new one."""
+    """The component that a form edits: the rule itself, or a part of it, which may be new."""
 
     rule: Component
     kind: ComponentType
@@ -78,7 +79,7 @@ async def edit_rule(
     visit: Visiting,
     name: str,
 ) -> Response:
-    """Show the rule's own attributes in a form."""
+    """Show the form of the rule's own attributes."""
     return await _form(visit, _edited(visit, name))
 
 
@@ -170,8 +171,17 @@ def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> Edited:
     return Edited(rule, PARTS[kind], component)
 
 
+def _again(visit: Visit, edited: Edited) -> Edited:
+    """Return a component as it is now.
+
+    :raises VaultFault: as ``_edited`` does.
+    """
+    kind = "" if edited.is_rule else edited.kind.name
+    return _edited(visit, edited.rule.name, kind, edited.component.name)
+
+
 async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> Response:
-    """Make the changes and go to the rule's page; when they are refused, show the form again with the reason."""
+    """Store the changes and redirect to the rule's page; when they are refused, show the form with the reason."""
     rule = edited.rule
     read = visit.form.fields.get("read", edited.mark)
     # The form has the digest of the rule that it showed: another one is somebody else's change.
@@ -182,7 +192,17 @@ async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> R
         return visit.go(path, "Nothing was changed.")
     # The same statement that a script would have, with the same checks.
     statement = Statement(Command.ALTER, RULE, rule.name, 1, changes=changes)
-    result = await visit.vault.components.execute_statement(visit.caller, 1, statement)
+    components = visit.vault.components
+    try:
+        result = await components.execute_statement(
+            visit.caller, 1, statement, seen=rule
+        )
+    except VaultFault as fault:
+        if fault.error.type is not ErrorType.RACE_CONDITION:
+            raise
+        # Its change may not have come to this process yet.
+        await components.load()
+        return await _form(visit, _again(visit, edited), OVERTAKEN)
     if not result.ok:
         error = ApiError(ErrorType.INVALID_DATA, result.message)
         return await _form(visit, edited, error)
@@ -221,7 +241,7 @@ async def _form(
         "rule_edit.html",
         status_of(error) if error else 200,
         edited=edited,
-        inputs=choices.offered_in(inputs),
+        groups=groups_of(edited.kind.name, choices.offered_in(inputs)),
         choices=choices,
         check=check,
         record=record,

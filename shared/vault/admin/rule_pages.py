@@ -82,7 +82,7 @@ async def one_rule(
 
 
 def difference_of(delivered: str, present: str) -> list[tuple[str, str]]:
-    """Return the lines that differ between two texts, each with "added" or "removed", and those around with ""."""
+    """Return the lines of two texts' difference, each with "added" or "removed"; surrounding lines have ""."""
     signs = {"+": "added", "-": "removed", " ": ""}
     compared = unified_diff(
         delivered.splitlines(), present.splitlines(), n=1, lineterm=""

@@ -1,8 +1,9 @@
-"""Serves the preview of a saved rule with a record, and dry runs of integrations: what a transfer would do."""
+"""Serves previews of saved rules with a record, and dry runs of integrations: the effect of a transfer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -10,12 +11,14 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.connector_sessions import source_of
+from shared.vault.admin.error_advice import in_words
 from shared.vault.admin.integration_pages import OBJECT as INTEGRATION
 from shared.vault.admin.rule_check import checked, preview
 from shared.vault.admin.viewing import view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.rule_changes import RULE
 from shared.vault.errors import ApiError, VaultFault
+from shared.vault.exceptions.error_words import reason_of
 
 router = APIRouter()
 
@@ -25,14 +28,14 @@ Since = Annotated[str, Query(max_length=40)]
 
 @router.get("/rules/{name}/preview")
 async def preview_rule(visit: Visiting, name: str, record: Record = "") -> Response:
-    """Show what a rule makes of a record, which is named by its id."""
+    """Show the result of a rule for the record with an id."""
     return await _preview(visit, name, record)
 
 
 # What is typed may be a person's name, which belongs in no address.
 @router.post("/rules/{name}/preview")
 async def find_and_preview(visit: Visiting, name: str) -> Response:
-    """Show what a rule makes of the record that is meant by what was typed."""
+    """Show the result of a rule for the record that a typed text names."""
     return await _preview(visit, name, visit.form.fields.get("record", "")[:200])
 
 
@@ -49,7 +52,7 @@ async def _preview(visit: Visit, name: str, record: str) -> Response:
 async def dry_run(
     visit: Visiting, record_id: str, since: Since = "", asked: bool = False
 ) -> Response:
-    """Ask from when on; with ``asked``, show what a run of the integration would do."""
+    """Show the form that asks for the first moment; with ``asked``, the result that a run would have."""
     authorize(visit.caller, Grant.MANAGE_INTEGRATIONS)
     shown = await view(visit, INTEGRATION, record_id)
     name = str(shown.values["integration_api_name__sys"])
@@ -71,4 +74,6 @@ async def dry_run(
         source=source,
         found=found,
         error=error,
+        reason_of=reason_of,
+        in_words=partial(in_words, registry=visit.registry),
     )

@@ -1,4 +1,4 @@
-"""Works out how fast a run goes and how long it still takes, and draws the latest runs as bars; pure."""
+"""Computes the speed and remaining time of a run, and draws the latest runs as bars; pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARTS = ("written", "skipped", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a run goes: source records in a second, and the time left, None while that cannot be told."""
+    """The progress of a run: source records per second, and the time left, None while that is unknown."""
 
     rate: float | None
     left: timedelta | None
@@ -32,7 +32,7 @@ class Progress:
 
 
 def progress_of(run: Run, now: datetime) -> Progress:
-    """Return how a run goes; of one that has ended, how it went."""
+    """Return the progress of a run; for an ended run, its average speed."""
     if run.run_start_date is None:
         return Progress(None, None)
     until = run.run_end_date or now
@@ -58,6 +58,11 @@ def duration_words(duration: timedelta) -> str:
     return f"{minutes} min" if minutes else f"{seconds} s"
 
 
+def took_words(start: datetime | None, end: datetime | None) -> str:
+    """Return how long something took; empty while it has not ended."""
+    return "" if start is None or end is None else duration_words(end - start)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One rectangle of a bar; ``name`` is the class that colours it."""
@@ -69,7 +74,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One run in the chart, as high as it has read records."""
+    """The bar of one run in the chart; its height is the number of records read."""
 
     run: Run
     x: int
@@ -77,7 +82,7 @@ class Bar:
 
     @property
     def title(self) -> str:
-        """Return what the bar says to those who point at it."""
+        """Return the tooltip of the bar."""
         counts = self.run.counts
         numbers = ", ".join(f"{getattr(counts, name)} {name}" for name in PARTS)
         return f"Run {self.run.job_id}: {self.run.status.value.lower()}; {numbers}"
@@ -107,14 +112,14 @@ class Chart:
 
     @property
     def words(self) -> str:
-        """Return the chart in a sentence, for those who do not see it."""
+        """Return the chart as a sentence, for readers who do not see it."""
         failed = sum(1 for bar in self.bars if bar.run.counts.failed)
         number = len(self.bars)
         return f"Latest {number} runs: the largest has read {self.most} records; {failed} had failures"
 
 
 def chart_of(latest_first: Sequence[Run]) -> Chart:
-    """Return the chart of runs that come as lists have them, the latest first."""
+    """Return the chart of runs, which are passed in the order of lists, the latest first."""
     runs = list(reversed(latest_first))
     most = max((run.counts.read for run in runs), default=0)
     bars = (
@@ -125,7 +130,7 @@ def chart_of(latest_first: Sequence[Run]) -> Chart:
 
 
 def _parts(counts: Counts, most: int) -> Iterable[Part]:
-    """Yield the rectangles of a bar; a run that has read nothing has a line, so that it is seen."""
+    """Yield the rectangles of a bar; a run without records gets a visible line."""
     if not counts.read:
         yield Part("nothing", HEIGHT - LEAST, LEAST)
         return

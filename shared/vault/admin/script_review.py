@@ -1,4 +1,4 @@
-"""Says before a script of MDL is executed what each of its statements would change, and shows it for review."""
+"""Computes which changes each statement of an MDL script would make, and shows them for review."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MAX_FORESEEN = 100  # statements; each is checked against all components
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What a statement would do: ``difference`` are lines of MDL as ``difference_of`` has them.
+    """The expected result of a statement: ``difference`` are lines of MDL as ``difference_of`` returns them.
 
     ``outcome`` is a word for it; ``refusal`` is why it would be refused, empty when it would not.
     """
@@ -49,9 +49,9 @@ class Foreseen:
 def foreseen(
     caller: Caller, registry: Registry, statements: Iterable[Statement]
 ) -> list[Foreseen]:
-    """Return what statements would do one after the other, up to the first that would be refused.
+    """Return the results that statements would have one after the other, up to the first that would be refused.
 
-    Whether stored records stand against a change is known only when it is made.
+    Whether stored records prevent a change is known only when it is executed.
     """
     found: list[Foreseen] = []
     for statement in statements:
@@ -79,7 +79,7 @@ def _check_permission(caller: Caller, statement: Statement, step: Step) -> None:
 
 
 def _change(statement: Statement, before: Registry, after: Registry) -> Foreseen:
-    """Return what a statement makes of its component."""
+    """Return the change that a statement makes to its component."""
     key = statement.key
     renamed = (statement.type, statement.new_name or statement.name)
     old, new = before.components.get(key), after.components.get(renamed)
@@ -101,7 +101,7 @@ def script_of(statements: Iterable[Statement]) -> str:
 
 
 async def review(visit: Visit, text: str, back: str) -> Response:
-    """Show what a script would change, with the button that executes it; ``back`` is the page that follows.
+    """Show the changes that a script would make, with the button that executes it; ``back`` is the page that follows.
 
     :raises VaultFault: as ``ComponentService.statements``.
     """
@@ -141,5 +141,5 @@ async def script_page(
 
 
 def mark_of(text: str) -> str:
-    """Return a digest by which a script is recognized as the one that was reviewed."""
+    """Return a digest by which a script is recognized as the reviewed one."""
     return hashlib.sha256(text.encode()).hexdigest()

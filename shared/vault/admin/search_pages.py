@@ -28,7 +28,7 @@ OF_EACH = 5  # records of one object
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A record that was found: its name, the address of its page, and what tells it apart."""
+    """A record that was found: its name, the address of its page, and a distinguishing hint."""
 
     name: str
     path: str
@@ -37,7 +37,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """The first records of one object; ``path`` is the list of all of them, empty when these are all."""
+    """The first hits of one object; ``path`` is the list of all hits, empty when these are all."""
 
     label: str
     hits: list[Hit]
@@ -46,7 +46,7 @@ class Hits:
 
 @router.post("")
 async def search(visit: Visiting) -> Response:
-    """Go to the records that have all words of a search."""
+    """Redirect to the results of a search."""
     # By POST, and by an id from then on: words may be names of people, which must not stand in addresses and logs.
     words = visit.form.fields.get("q", "").replace("\x00", "")[:MAX_SEARCH].strip()
     if not words:
@@ -57,7 +57,7 @@ async def search(visit: Visiting) -> Response:
 
 @router.get("")
 async def results(visit: Visiting, search: Search = "") -> Response:
-    """List what a search finds, by object."""
+    """List the results of a search, by object."""
     words = await visit.vault.searches.words(visit.caller.user_id, search)
     finder = visit.vault.finder
 
@@ -81,7 +81,7 @@ async def results(visit: Visiting, search: Search = "") -> Response:
 
 
 def _names(visit: Visit) -> list[str]:
-    """Return the objects that are searched: what people of this Vault work with first, then the others by label."""
+    """Return the searched objects: first those that people of this Vault work with, then the others by label."""
     definition = visit.vault.definition
     desk = (definition.desk.object,) if definition.desk is not None else ()
     by_label = sorted(
@@ -95,7 +95,7 @@ def _names(visit: Visit) -> list[str]:
 async def _hits(
     visit: Visit, target: VaultObject, found: Sequence[FoundRecord], search: str
 ) -> Hits:
-    """Return the records of one object, each with what tells it apart."""
+    """Return the hits of one object, each with a distinguishing hint."""
     shown = found[:OF_EACH]
     columns = ", ".join(["id", "name__v", *hinting(target)])
     ids = ", ".join(literal(each.id) for each in shown)

@@ -50,6 +50,11 @@ async def profiles(visit: Visiting) -> Response:
         "profiles.html",
         profiles=[each for (kind, _), each in every.items() if kind == PROFILE],
         sets=[each for (kind, _), each in every.items() if kind == PERMISSION_SET],
+        labels={
+            each.name: each.text("label") or each.name
+            for (kind, _), each in every.items()
+            if kind == PERMISSION_SET
+        },
         supplied=SUPPLIED,
         creates=visit.may_change(PROFILE),
         sees_users=may(visit.caller, USER, Operation.READ),
@@ -64,7 +69,7 @@ async def new_profile(visit: Visiting) -> Response:
 
 @router.post("/profiles/new")
 async def create_profile(visit: Visiting) -> Response:
-    """Show for review what makes the security profile of a form."""
+    """Show for review the statement that creates the security profile in a form."""
     return await _reviewed(visit, _to_change(visit, PROFILE), "/ui/profiles")
 
 
@@ -95,7 +100,7 @@ async def edit_profile(visit: Visiting, name: str) -> Response:
 
 @router.post("/profiles/{name}/edit")
 async def change_profile(visit: Visiting, name: str) -> Response:
-    """Show for review what a form would change of a security profile."""
+    """Show for review the changes that a form would make to a security profile."""
     component = _to_change(visit, PROFILE, name)
     return await _reviewed(visit, component, f"/ui/profiles/{name}")
 
@@ -108,7 +113,7 @@ async def new_set(visit: Visiting) -> Response:
 
 @router.post("/permission-sets/new")
 async def create_set(visit: Visiting) -> Response:
-    """Show for review what makes the permission set of a form."""
+    """Show for review the statement that creates the permission set in a form."""
     return await _reviewed(visit, _to_change(visit, PERMISSION_SET), "/ui/profiles")
 
 
@@ -137,13 +142,13 @@ async def edit_set(visit: Visiting, name: str) -> Response:
 
 @router.post("/permission-sets/{name}/edit")
 async def change_set(visit: Visiting, name: str) -> Response:
-    """Show for review what a form would change of a permission set."""
+    """Show for review the changes that a form would make to a permission set."""
     component = _to_change(visit, PERMISSION_SET, name)
     return await _reviewed(visit, component, f"/ui/permission-sets/{name}")
 
 
 def _to_change(visit: Visit, kind: str, name: str = "") -> Component:
-    """Return the component of a form, an empty one without a name.
+    """Return the component of a form; an empty one when the form has no name.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not change it; INVALID_DATA when there is none.
     """
@@ -175,7 +180,7 @@ async def _reviewed(visit: Visit, component: Component, back: str) -> Response:
 def _form(
     visit: Visit, component: Component, error: ApiError | None = None
 ) -> Response:
-    """Show the form of a profile or permission set; with an error, as the answer to one that was refused."""
+    """Show the form of a profile or permission set; with an error, when the form was refused."""
     form = visit.form.fields
     of_set = component.type == PERMISSION_SET
     chosen = grant_input if of_set else set_input

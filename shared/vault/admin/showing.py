@@ -1,4 +1,4 @@
-"""Shows values as pages need them: labels instead of names, moments in UTC, references as links."""
+"""Formats values for pages: labels instead of names, moments in UTC, references as links."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 LONG = 120  # from so many characters on, a text has the width of the page
 USER = "user__sys"
-USER_FIELDS = frozenset({"created_by__v", "modified_by__v"})
+USER_FIELDS = frozenset(
+    {
+        "created_by__v",
+        "modified_by__v",
+        "last_modified_by__v",
+        "version_created_by__v",
+    }
+)
 NAMED_FIELDS = frozenset({"state__v", "lifecycle__v", "object_type__v"})
 OWN_PAGES = {
     "connection__sys": "/ui/connections/{}",
@@ -48,7 +55,7 @@ class Named:
 class Shown:
     """One value with its label.
 
-    ``mark`` is the name behind a state or status, by which it is coloured; ``moment`` a date and time as it is stored.
+    ``mark`` is the name of a state or status, from which its colour follows; ``moment`` is a date and time as stored.
     """
 
     name: str
@@ -61,7 +68,7 @@ class Shown:
 
 
 def is_web_address(text: str) -> bool:
-    """Return whether a text is the address of a page, and nothing else: a browser runs nothing that it names."""
+    """Return whether a text is nothing but a web address, which is safe as a link."""
     begins = text.startswith(("https://", "http://"))
     return begins and text.isascii() and not any(map(str.isspace, text))
 
@@ -97,11 +104,11 @@ def _readable(field: Field, caller: Caller, registry: Registry) -> bool:
 
 
 class Shower:
-    """Shows the values of one object's records to one caller."""
+    """Formats the values of one object's records for one caller."""
 
     def __init__(self, target: VaultObject, caller: Caller, registry: Registry) -> None:
         self.target = target
-        # Names of users by id, for who may not read their records; see ``people``.
+        # Names of users by id, where no record of theirs is joined; see ``people`` and ``user_names``.
         self.people: Mapping[str, str] = {}
         self._registry = registry
         self._caller = caller
@@ -154,10 +161,11 @@ class Shower:
                 assert_never(field.type)
 
     def _user(self, field: Field, user_id: str) -> Shown:
-        """Return a user by id, with a link for those who may read users."""
+        """Return a user by id; with a link for callers who may read users."""
         known = may(self._caller, USER, Operation.READ)
         link = record_path(USER, user_id) if known else ""
-        return Shown(field.name, field.label, f"User {user_id}", link)
+        name = self.people.get(user_id, f"User {user_id}")
+        return Shown(field.name, field.label, name, link)
 
     def _reference(self, field: Field, value: str, row: Mapping[str, Any]) -> Shown:
         """Return a reference by the name of its record, or by the id when the caller may not read the record."""
@@ -210,15 +218,31 @@ async def people(visit: Visit, target: VaultObject) -> Mapping[str, str]:
 
 
 async def colleagues(visit: Visit) -> list[tuple[int, str]]:
-    """Return ids and names of active users to one who shares the work of this Vault's desk with them; else none."""
+    """Return ids and names of active users, for callers who share this Vault's work with them; else none."""
     desk = visit.vault.definition.desk
     if desk is None or not may(visit.caller, desk.object, Operation.EDIT):
         return []
     return await visit.vault.workflow_lists.colleagues()
 
 
+async def writers(visit: Visit, row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of those who created and changed a record, by id, as far as the caller may know them."""
+    ids = {row[name] for name in USER_FIELDS if row.get(name)}
+    names = await user_names(visit, map(int, ids))
+    return {str(user_id): name for user_id, name in names.items()}
+
+
+async def user_names(visit: Visit, ids: Iterable[int]) -> dict[int, str]:
+    """Return the user names behind ids: all for those who may read users, for others their own."""
+    wanted = set(ids)
+    if not may(visit.caller, USER, Operation.READ):
+        wanted &= {visit.caller.user_id}
+    found = await visit.vault.security.names_of(wanted)
+    return {user_id: names[0] for user_id, names in found.items() if names}
+
+
 async def named(visit: Visit, object_name: str) -> dict[str, Named]:
-    """Return up to a hundred records of an object by their API names; none when the caller may not read them."""
+    """Return up to a hundred records of an object by API name; none when the caller may not read them."""
     if not may(visit.caller, object_name, Operation.READ):
         return {}
     key = KEYS[object_name]

@@ -37,7 +37,7 @@ async def sign_in_form(
 def sign_in_page(
     request: Request, target: str, kept: KeptForm | None = None
 ) -> Response:
-    """Return the form, which leads to a page of this Vault, and carries a form that was sent too late."""
+    """Return the sign-in form; it contains the target page and, if any, the form whose session had expired."""
     context: Context = {
         "next": target,
         "username": "",
@@ -49,7 +49,7 @@ def sign_in_page(
 
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
-    """Open a new session and go on to the page from which the browser was sent here."""
+    """Open a new session and redirect to the page from which the browser was sent here."""
     vault = session.vault_of(request)
     async with upload_form(request, MAX_BYTES) as form:
         require_form_token(_visitor(request), form)
@@ -78,7 +78,7 @@ async def sign_in(request: Request) -> Response:
 def _onward(
     request: Request, session_id: str, target: str, kept: KeptForm | None
 ) -> Response:
-    """Return the way to the page that was asked for, or the form that was sent too late, to be sent now."""
+    """Return a redirect to the requested page, or the kept form, to be submitted again."""
     if kept is None:
         return RedirectResponse(target, 303)
     context = {

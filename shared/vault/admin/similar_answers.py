@@ -1,4 +1,4 @@
-"""Finds beside a question what was answered before to similar ones."""
+"""Finds earlier answers to questions similar to that of a record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the documents that tasks are about, as the pages of tasks show them."""
+"""Reads the documents of tasks for the pages of tasks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ShownDocument:
 
 
 def contents_of(visit: Visit, object_name: str) -> VaultObject:
-    """Return the object whose records a task is about, or one of documents with their fields.
+    """Return the object of a task's records; for documents, one with their fields.
 
     :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object.
     """
@@ -50,7 +50,7 @@ def contents_of(visit: Visit, object_name: str) -> VaultObject:
 async def documents_of(
     visit: Visit, ids: Collection[str], fields: Collection[str] = ()
 ) -> list[ShownDocument]:
-    """Return the documents of some ids that are left, with these fields beside what is shown of all, in their order."""
+    """Return the existing ones among some documents (ids), in order, with these fields besides the usual ones."""
     if not ids:
         return []
     wanted = ", ".join(dict.fromkeys(["id", "name__v", *SHOWN.split(", "), *fields]))

@@ -95,7 +95,7 @@ class ShownWorkflow:
 
 @router.get("/tasks")
 async def tasks(visit: Visiting, page: Page = 1) -> Response:
-    """List the caller's open tasks, those that they may accept, and those that they have completed."""
+    """List the caller's open tasks, the tasks that they may accept, and those that they have completed."""
     lists = visit.vault.workflow_lists
     me = visit.caller.user_id
     found: dict[str, Listing] = {}
@@ -111,7 +111,7 @@ async def tasks(visit: Visiting, page: Page = 1) -> Response:
 
 @router.get("/tasks/{task_id}")
 async def one_task(visit: Visiting, task_id: Number) -> Response:
-    """Show a task with what the caller may do, and the record or documents that it is about."""
+    """Show a task with the caller's possible actions, and its record or documents."""
     lists = visit.vault.workflow_lists
     row = await lists.task(visit.caller, task_id)
     target = contents_of(visit, row["object"])
@@ -150,7 +150,7 @@ async def one_task(visit: Visiting, task_id: Number) -> Response:
 
 @router.post("/tasks/{task_id}/{action_name}")
 async def run(visit: Visiting, task_id: Number, action_name: str) -> Response:
-    """Carry out what a task's form asks for, and go to the work list; to the task where it stays the caller's."""
+    """Carry out the action of a task's form, and redirect to the work list; to the task if it is still the caller's."""
     service, caller = visit.vault.workflow_tasks, visit.caller
     back = f"{WORK}/{task_id}"
     match action_name:
@@ -192,7 +192,7 @@ async def run(visit: Visiting, task_id: Number, action_name: str) -> Response:
 
 @router.post("/workflows/{workflow_id}/cancel")
 async def cancel(visit: Visiting, workflow_id: Number) -> Response:
-    """Cancel a workflow, and go to its record."""
+    """Cancel a workflow, and redirect to its record."""
     row = await visit.vault.workflow_lists.workflow(visit.caller, workflow_id)
     path = WORK
     if row["object"] != DOCUMENTS:
@@ -240,7 +240,7 @@ async def _done(
     action_name: str,
     change: Callable[[], Awaitable[None]],
 ) -> Response:
-    """Carry a change out once, and go to ``path``; what refuses it is shown at the task."""
+    """Carry out a change once, and redirect to ``path``; a refusal is shown at the task."""
 
     async def carry_out() -> str:
         await change()
@@ -255,7 +255,7 @@ async def _done(
 
 
 async def _completion(visit: Visit, task_id: int) -> dict[str, object]:
-    """Return what the form of a task completes it with: the verdict, its fields, and the comment on it."""
+    """Return the data with which a form completes a task: the verdict, its fields, and the comment."""
     row = await visit.vault.workflow_lists.task(visit.caller, task_id)
     step = await step_of(visit.vault, row)
     target = contents_of(visit, row["object"])
@@ -274,7 +274,7 @@ async def _completion(visit: Visit, task_id: int) -> dict[str, object]:
 
 
 def _prompts(step: Step, target: VaultObject) -> list[Field]:
-    """Return the fields that a task asks for with any of its verdicts, each once."""
+    """Return the fields that a task's verdicts ask for, each once."""
     prompts = [*step.fields]
     for verdict in step.verdicts:
         prompts += verdict.fields

@@ -1,4 +1,4 @@
-"""Makes form inputs of a user's fields, and the fields of a user call of what a form sends back."""
+"""Makes form inputs from a user's fields, and the fields of a user call from a submitted form."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def editable_names(visit: Visit) -> tuple[str, ...]:
 
 
 def may_assign(visit: Visit, profile: str) -> bool:
-    """Return whether the caller may make or change users of a profile: it allows no more than their own."""
+    """Return whether the caller may create or change users of a profile, which must not allow more than their own."""
     return holds_all_of(visit.caller, visit.vault.security.profiles.in_full(profile))
 
 
 def user_inputs(
     visit: Visit, names: Iterable[str], values: Mapping[str, Any]
 ) -> list[Input]:
-    """Return the inputs of these fields of a user, filled with values as the user calls have them."""
+    """Return the inputs of these fields of a user, filled with values from the user calls."""
     fields = visit.registry.objects[OBJECT].fields
     listed = []
     for name in names:
@@ -95,7 +95,10 @@ def _input(visit: Visit, name: str, field: Field, value: str) -> Input:
 
 
 def _options(visit: Visit, name: str, value: str) -> tuple[tuple[str, str], ...]:
-    """Return the values of a field with few; of profiles those that the caller may assign, and the present one."""
+    """Return the values of a field with few values.
+
+    Of profiles, the present one and those that the caller may assign.
+    """
     picklists = visit.registry.picklists
     if name == LICENSE:
         entries = picklists["license_type__sys"].entries.values()
@@ -113,7 +116,7 @@ def _options(visit: Visit, name: str, value: str) -> tuple[tuple[str, str], ...]
 def changed_fields(
     shown: Iterable[Input], form: Mapping[str, str]
 ) -> dict[str, object]:
-    """Return those fields of a form that differ from what the page had shown."""
+    """Return the fields of a form that differ from the values that the page showed."""
     return {
         each.name: form[each.name].strip()
         for each in shown
@@ -127,6 +130,6 @@ def label_of_value(field: Input) -> str:
 
 
 def password_inputs(field: Input, errors: Sequence[ApiError]) -> tuple[Input, Input]:
-    """Return the inputs of a password with why it was refused: what refuses one does not name its field."""
+    """Return the inputs of a password with the errors of a refusal, whose texts do not name the field."""
     about = [each.message for each in errors if "password" in each.message.lower()]
     return replace(field, error=" ".join(about)), CHANGE_INPUT

@@ -1,4 +1,4 @@
-"""Serves Admin > Users: lists users, creates and changes them, and says what each may do."""
+"""Serves Admin > Users: lists users, creates and changes them, and shows what each may do."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/users")
 
 COLUMNS = (
-    "name__v",
     "username__sys",
+    "first_name__sys",
+    "last_name__sys",
     "security_profile__sys",
     "license_type__sys",
     "status__v",
@@ -82,14 +83,14 @@ Editing = Annotated[Visit, Depends(visiting(admit=_may_edit))]
 
 @router.get("")
 async def users(visit: Visiting, page: Page = 1) -> Response:
-    """List users: all, or those that the address selects by status, profile, licence or a search."""
+    """List users; the address may restrict them by status, profile, licence or a search."""
     shown = await record_list(visit, object_of(visit, OBJECT), usual=COLUMNS)
     return await list_page(visit, shown, page, "users.html")
 
 
 @router.post("")
 async def search(visit: Visiting) -> Response:
-    """Go to the list of the users who have all words of a search."""
+    """Redirect to the list of the users who match all words of a search."""
     object_of(visit, OBJECT)
     return await searched(visit)
 
@@ -126,7 +127,7 @@ async def create(visit: Creating) -> Response:
 
 @router.get("/{user_id}")
 async def one_user(visit: Visiting, user_id: UserId) -> Response:
-    """Show a user: who it is, how and when they sign in, what they may do and which groups they are in."""
+    """Show a user: identity, sign-ins, permissions and groups."""
     known_id = _id(visit, user_id)
     return await _page(visit, known_id)
 
@@ -142,19 +143,23 @@ async def edit(visit: Visiting, user_id: UserId) -> Response:
 
 @router.post("/{user_id}/edit")
 async def update(visit: Visiting, user_id: UserId) -> Response:
-    """Store the fields that were changed in the form, unless somebody else has changed the user since."""
+    """Store the fields that were changed in the form, unless another user has changed the user since."""
     known_id = _id(visit, user_id)
     require_own(visit.caller, known_id, OBJECT, Operation.EDIT)
     user = await visit.vault.users.get(visit.caller, known_id)
     sent = visit.form.fields
-    if sent.get("read", user[MODIFIED]) != user[MODIFIED]:
+    seen = str(user[MODIFIED])
+    if sent.get("read", seen) != seen:
         return _form(visit, user, {**user, **sent}, (OVERTAKEN,))
     shown = user_inputs(visit, editable_names(visit), user)
     fields = changed_fields(shown, sent)
     path = f"/ui/users/{known_id}"
     if not fields:
         return visit.go(path, "Nothing was changed.")
-    result = await visit.vault.users.update_one(visit.caller, known_id, fields)
+    result = await visit.vault.users.update_one(visit.caller, known_id, fields, seen)
+    if result.overtaken:
+        user = await visit.vault.users.get(visit.caller, known_id)
+        return _form(visit, user, {**user, **sent}, (OVERTAKEN,))
     if result.errors:
         return _form(visit, user, {**user, **sent}, result.errors)
     return visit.go_with(path, result, "The User was saved.")
@@ -162,7 +167,7 @@ async def update(visit: Visiting, user_id: UserId) -> Response:
 
 @router.post("/{user_id}/status")
 async def switch(visit: Editing, user_id: UserId) -> Response:
-    """Make a user inactive, which ends their sessions, or active again."""
+    """Deactivate a user, which ends their sessions, or activate them again."""
     known_id = _id(visit, user_id)
     active = visit.form.fields.get("active") == "true"
     row = {"id": known_id, "active__v": active}
@@ -211,7 +216,7 @@ async def _page(
 
 
 async def _groups_of(visit: Visit, user: Mapping[str, Any]) -> list[dict[str, object]]:
-    """Return the groups that a user is in; none for callers who may not see groups."""
+    """Return the groups of a user; none for callers who may not see groups."""
     if not may(visit.caller, GROUP, Operation.READ):
         return []
     every = await visit.vault.groups.all(visit.caller)
@@ -231,7 +236,7 @@ def _form(
     values: Mapping[str, Any],
     errors: Sequence[ApiError],
 ) -> Response:
-    """Show the form of a user, or of a new one, with these values, which have no password."""
+    """Show the form of a user, or of a new one, with these values, which include no password."""
     names = editable_names(visit) if user else ORDER
     return visit.page(
         "user_edit.html",

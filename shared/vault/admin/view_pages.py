@@ -23,7 +23,7 @@ router = APIRouter(prefix="/objects/{object_name}/views")
 
 @router.post("")
 async def save(visit: Visiting, object_name: str) -> Response:
-    """Save what the list shows at this address as a new view."""
+    """Save the present content of the list at this address as a new view."""
     target = object_of(visit, object_name)
     fields = visit.form.fields
     _, view = await views_of(visit, object_name)
@@ -43,7 +43,7 @@ async def save(visit: Visiting, object_name: str) -> Response:
 
 @router.post("/{view_id}")
 async def change(visit: Visiting, object_name: str, view_id: UUID) -> Response:
-    """Rename a view, share it or not, and have it show what the list shows at this address."""
+    """Rename a view, share it or not, and store the present content of the list at this address in it."""
     target = object_of(visit, object_name)
     fields = visit.form.fields
     view = await _view(visit, object_name, view_id)
@@ -62,7 +62,7 @@ async def change(visit: Visiting, object_name: str, view_id: UUID) -> Response:
 
 @router.post("/{view_id}/usual")
 async def use(visit: Visiting, object_name: str, view_id: UUID) -> Response:
-    """Have the caller's list begin with a view, or no longer."""
+    """Make a view the default of the caller's list, or stop using it."""
     object_of(visit, object_name)
     view = await _view(visit, object_name, view_id)
     usual = "usual" in visit.form.fields
@@ -103,7 +103,7 @@ async def _carried_out(
     carry_out: Callable[[], Awaitable[str]],
     done: str,
 ) -> Response:
-    """Carry a form out, and go to the list; what is refused is said there."""
+    """Carry out a form, and redirect to the list, which shows any refusal."""
     try:
         path = await visit.once(carry_out)
     except VaultFault as fault:

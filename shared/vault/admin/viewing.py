@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from shared.vault.actions.action_service import ActionType
 from shared.vault.admin.inputs import Input, inputs
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import plain, selected
-from shared.vault.admin.showing import Shower, Shown, people, record_path
+from shared.vault.admin.showing import Shower, Shown, people, record_path, writers
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.connections import connection_rules
 from shared.vault.errors import VaultFault
@@ -46,14 +47,14 @@ class Action:
 
     @property
     def asks(self) -> bool:
-        """Return whether the page asks before it runs: what it ends is not begun again by itself."""
+        """Return whether the page asks for confirmation first: what the action ends does not restart by itself."""
         name = self.name.rpartition(".")[2]
         return name.startswith(ENDING)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """One record.
+    """The content of one record's page.
 
     ``leading`` are the values at its head, ``children`` labels and addresses of lists of the records that refer to it.
     """
@@ -86,7 +87,7 @@ class RecordView:
 
     @property
     def remaining(self) -> list[Shown]:
-        """Return the details that have a value and do not lead the page."""
+        """Return the details that have a value and are not at the head of the page."""
         leading = {each.name for each in self.leading}
         return [each for each in self.details if each.text and each.name not in leading]
 
@@ -142,7 +143,8 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     target = object_of(visit, object_name)
     record = await record_of(visit, object_name, record_id)
     shower = Shower(target, visit.caller, visit.registry)
-    shower.people = await people(visit, target)
+    colleagues = await people(visit, target)
+    shower.people = {**await writers(visit, record), **colleagues}
     names = [field.name for field in target.fields.values() if field.active]
     shown = [shower.show(name, record) for name in names]
     # The name is a field of the platform, and what a user looks for first.
@@ -193,7 +195,7 @@ async def _actions(
 
 
 async def _participants(visit: Visit, workflow: str) -> list[Participants]:
-    """Return the controls of a workflow that its initiator has to fill; none without a workflow."""
+    """Return the controls of a workflow for which its initiator chooses participants; none without a workflow."""
     definition = visit.vault.workflows.definition(workflow) if workflow else None
     if definition is None:
         return []
@@ -207,12 +209,15 @@ def _children(
     target: VaultObject,
     record_id: str,
 ) -> list[tuple[str, str]]:
-    """Return labels and addresses of lists of records that refer to this one, as far as the caller may read them."""
+    """Return labels and addresses of lists of the records that refer to this one, if the caller may read them."""
     listed = []
-    for name, reference in visit.registry.inbound(target.name).values():
+    inbound = list(visit.registry.inbound(target.name).values())
+    references = Counter(name for name, _ in inbound)
+    for name, reference in inbound:
         child = visit.registry.objects[name]
         if child.active and may(visit.caller, name, Operation.READ):
-            # An object may refer to another by several fields.
-            label = f"{child.label_plural} ({reference.label})"
-            listed.append((label, f"/ui/objects/{name}?{reference.name}={record_id}"))
+            # An object may refer to another by several fields, which tell its lists apart.
+            by = f" ({reference.label})" if references[name] > 1 else ""
+            path = f"/ui/objects/{name}?{reference.name}={record_id}"
+            listed.append((f"{child.label_plural}{by}", path))
     return listed

@@ -1,4 +1,4 @@
-"""Carries what a page needs of its request: the caller's session, the form, and ways to answer."""
+"""Provides what a page needs of its request: the caller's session, the form, and ways to answer."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import quote, urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
+import orjson
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -33,6 +34,8 @@ HOME = "/ui/"
 SIGN_IN = "/ui/sign-in"
 # Sent by htmx, which asks for pages in the name of nobody.
 REDRAWN = "HX-Request"
+FORM_ID = "form_id"
+THEN = "then"  # what the pressed button of a form with several of them sends
 READING = frozenset({"GET", "HEAD"})
 NOTE_SECONDS = 60
 
@@ -79,17 +82,19 @@ class Visit:
         return response
 
     def go_with(self, path: str, result: RowResult, text: str) -> Response:
-        """Return a redirect with the result of one record: ``text``, a warning, or why it was refused."""
+        """Return a redirect with the result of one record: ``text``, a warning, or the error."""
         if result.errors:
             return self.refuse(path, result.errors[0])
         return self.go(path, result.warning or text)
 
     def refuse(self, path: str, error: ApiError) -> Response:
-        """Return a redirect that says what was refused, the error's type last."""
+        """Return a redirect with the text of a refusal, the error's type last."""
         return self.go(path, f"{error.message} ({error.type})", refused=True)
 
     async def once(self, carry_out: Callable[[], Awaitable[Outcome]]) -> Outcome | str:
-        """Carry the form of this visit out unless it has been, and return where it led; None when it was refused.
+        """Carry out the form of this visit unless that was done before, and return the result.
+
+        None when it was refused.
 
         :raises VaultFault: as ``SentForms.once``.
         """
@@ -100,7 +105,7 @@ class Visit:
         return await forms.once(form_id, self.caller.user_id, carry_out)
 
     async def earlier(self) -> str | None:
-        """Return where the form of this visit led when it was sent before; None if it was not, or was refused.
+        """Return the result of this visit's form from an earlier submission; None if there is none, or it was refused.
 
         :raises VaultFault: as ``SentForms.once``.
         """
@@ -111,11 +116,15 @@ class Visit:
         return await self.once(not_carried_out)
 
     def _form_id(self) -> UUID | None:
-        """Return the id of the form that was sent; None for one that none of these pages has made."""
+        """Return the id of the submitted form with its input; None for a form that no page of this Vault has made."""
         try:
-            return UUID(self.form.fields.get("form_id", ""))
+            form_id = UUID(self.form.fields.get(FORM_ID, ""))
         except ValueError:
             return None
+        # One that is sent by way of Back with other values is another form: nothing that was typed is passed over.
+        fields = self.form.fields.items()
+        typed = sorted(each for each in fields if each[0] not in (FORM_ID, THEN))
+        return uuid5(form_id, orjson.dumps(typed).decode())
 
     @property
     def form_id(self) -> UUID:
@@ -148,7 +157,7 @@ class Visit:
         return may_change(self.caller, component_type)
 
     def address(self, **changed: object) -> str:
-        """Return the address of this page with some of its parameters changed; those that are None are left out."""
+        """Return the address of this page with some parameters changed; those that are None are omitted."""
         url = self.request.url
         # Not for nothing: the query would be encoded anew, and look different.
         if changed:
@@ -161,11 +170,10 @@ def visiting(
     file_bytes: int | Callable[[Vault], int] = 0,
     admit: Callable[[Caller], None] = lambda _: None,
 ) -> Callable[[Request], AsyncIterator[Visit]]:
-    """Return a dependency that yields the visit of a request, with a form that may have a file of so many bytes.
+    """Return a dependency that yields the visit of a request, whose form may have a file of at most ``file_bytes``.
 
-    The number may be one that the Vault's settings say.
-
-    ``admit`` refuses callers who may not send the form, before it is read.
+    ``file_bytes`` may be a function of the Vault's settings. ``admit`` refuses callers who may not send the form,
+    before it is read.
     """
 
     async def visit(request: Request) -> AsyncIterator[Visit]:
@@ -220,7 +228,7 @@ def visit_of(request: Request) -> Visit | None:
 
 
 def safe_target(address: str) -> str:
-    """Return an address when it is that of a page of this Vault, else the home page."""
+    """Return an address if it is a page of this Vault, else the home page."""
     parts = urlsplit(address)
     own = (
         not parts.scheme
@@ -236,7 +244,7 @@ def safe_target(address: str) -> str:
 
 
 def sign_in_address(request: Request) -> str:
-    """Return the address of the sign-in, which leads back to this page, or to the page whose form was sent."""
+    """Return the address of the sign-in, which returns to this page, or to the page of the submitted form."""
     if request.method in READING:
         url = request.url
         back = f"{url.path}?{url.query}" if url.query else url.path

@@ -1,4 +1,4 @@
-"""Names the features of the public API that a Vault does not have, and by which paths they would be called."""
+"""Lists the features of the public API that a Vault does not have, with the paths of their calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIGNATURES = ("relationships", "document_signature__sysr")
 
 @dataclass(frozen=True, slots=True)
 class AbsentFeature:
-    """A feature that a Vault does not have: why, in one line, and how the paths of its calls begin."""
+    """A feature that a Vault does not have: the reason in one line, and the prefixes of its calls' paths."""
 
     name: str
     reason: str

@@ -1,6 +1,6 @@
-"""Refuses calls before their body is read: dependencies that find the caller and ask for the right that a call needs.
+"""Refuses calls before their body is read: dependencies that find the caller and check the right that a call needs.
 
-What a caller may do with single records is decided by the services, which ask again.
+The services check the rights to single records once more.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CONNECTION = "connection__sys"
 
 
 def holding(*grants: Grant) -> Admission:
-    """Return a dependency that admits callers who hold all of the grants."""
+    """Return a dependency that admits callers with all of the grants."""
 
     async def admit(caller: SignedIn) -> Caller:
         for grant in grants:
@@ -55,7 +55,7 @@ def allowed_in_path(*operations: Operation) -> Admission:
 
 
 def allowed_on(object_name: str, operation: Operation, *grants: Grant) -> Admission:
-    """Return a dependency that admits callers who hold the grants and may do this with an object's records."""
+    """Return a dependency that admits callers with the grants and with the operation on an object's records."""
 
     async def admit(caller: SignedIn) -> Caller:
         for grant in grants:
@@ -120,7 +120,7 @@ async def _changing_lifecycles(caller: SignedIn) -> Caller:
 
 
 async def _creating_users(request: Request, caller: SignedIn) -> Caller:
-    """Admit callers who may create users; or edit them, where the call names existing ones only."""
+    """Admit callers who may create users; callers who may edit them, when the call names existing users only."""
     existing = request.query_params.get("idParam") == "id"
     require(caller, USER, Operation.EDIT if existing else Operation.CREATE)
     return caller
@@ -134,13 +134,13 @@ async def _retrying_exceptions(caller: SignedIn) -> Caller:
 
 
 async def _editing_self(caller: SignedIn) -> Caller:
-    """Admit callers to change their own user, except delegates, who are somebody else."""
+    """Admit callers to change their own user; not delegates, who act for another user."""
     require_own(caller, caller.user_id, USER, Operation.EDIT)
     return caller
 
 
 def own_or_allowed(operation: Operation) -> Admission:
-    """Return a dependency that admits callers about themselves, and those who may do this with the path's user."""
+    """Return a dependency that admits callers for themselves, and those with the operation on the user in the path."""
 
     async def admit(caller: SignedIn, user_id: str) -> Caller:
         # `me` stands for the caller; what is no id is refused as a parameter.

@@ -259,7 +259,7 @@ DESCRIPTION = """REST API, compatible with public clients of the Vault REST API.
 
 
 class Api(FastAPI):
-    """The application; its OpenAPI document has what the routes do not say themselves as well."""
+    """The application; its OpenAPI document also contains what the routes themselves do not declare."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
@@ -273,7 +273,7 @@ class Api(FastAPI):
 
 
 class Detour:
-    """ASGI middleware that leads calls through a layer of few calls when they need it, and all others past it."""
+    """ASGI middleware that passes only those calls through a layer that need it."""
 
     def __init__(
         self,

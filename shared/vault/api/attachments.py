@@ -54,7 +54,7 @@ AttachmentVersion = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 @dataclass(frozen=True, slots=True)
 class AttachedTo:
-    """The record or document whose attachments a call is about: the service that has them, and its address."""
+    """The record or document of a call about attachments: its attachment service, and its address."""
 
     service: AttachmentService
     of: OfRecord
@@ -325,7 +325,7 @@ def _added(added: Added) -> Response:
 
 
 def attachment_results(rows: Sequence[BatchRow]) -> Response:
-    """Return the results of a call about many attachments, with an entry for each row in input order."""
+    """Return the results of a call about many attachments, one entry for each row in input order."""
     return envelope.success(data=[_row_json(row) for row in rows])
 
 

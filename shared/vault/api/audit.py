@@ -48,7 +48,7 @@ CSV_FORMAT, JSON_FORMAT = "csv", "json"
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """The requested page of a list; ``csv`` asks for it as CSV."""
+    """The requested page of a list; ``csv`` requests it as CSV."""
 
     limit: int
     offset: int
@@ -60,7 +60,7 @@ def _paging(
     offset: Offset = 0,
     format_result: Format = None,
 ) -> Paging:
-    """Return the page that a call asks for.
+    """Return the page that a call requests.
 
     :raises VaultFault: INVALID_DATA for a format other than CSV and JSON.
     """
@@ -76,7 +76,7 @@ def _paging(
 def _named(
     objects: Names = None, events: Names = None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of objects and of events that a call asks for.
+    """Return the names of objects and of events that a call requests.
 
     :raises VaultFault: INVALID_DATA when they are too many.
     """
@@ -219,7 +219,7 @@ async def of_document(
 
 
 def _answer(request: Request, page: AuditPage, shown: Paging) -> Response:
-    """Return a page as CSV, or as an envelope with the addresses of the pages beside it."""
+    """Return a page as CSV, or as an envelope with the addresses of the next and previous page."""
     if shown.csv:
         return _csv(page)
 
@@ -262,7 +262,7 @@ def _range(
     *,
     all_dates: bool,
 ) -> tuple[datetime | None, datetime | None]:
-    """Return the requested period; None leaves a side open.
+    """Return the requested period; None for an open side.
 
     :raises VaultFault: INVALID_DATA when the parameters are not moments, or contradict each other.
     """
@@ -287,7 +287,7 @@ def _range(
 
 
 def _names(parameter: str, text: str | None) -> tuple[str, ...]:
-    """Return the names in a parameter, which separates them by commas.
+    """Return the names in a comma-separated parameter.
 
     :raises VaultFault: INVALID_DATA when they are too many.
     """

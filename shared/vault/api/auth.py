@@ -78,7 +78,7 @@ async def oauth_session(profile: str) -> Response:
 
 @router.post(f"{PREFIX}/keep-alive", summary="Keep the session alive")
 async def keep_alive(request: Request, caller: SignedIn) -> Response:
-    """Restarts the time after which the idle session ends."""
+    """Restarts the idle time of the session."""
     # An access token has no idle time.
     if caller.session_id is not None:
         await vault_of(request).security.sessions.touch(caller.session_id)
@@ -103,7 +103,7 @@ async def versions(request: Request, _caller: PerhapsSignedIn) -> Response:
 @router.get(f"{PREFIX}/", include_in_schema=False)
 @router.get(PREFIX, summary="API versions, for a session")
 async def versions_of_session(request: Request, _caller: SignedIn) -> Response:
-    """Lists the API versions for a live session; clients call it to learn whether theirs is live."""
+    """Lists the API versions for a live session; clients call it to check their session."""
     return _versions(request)
 
 

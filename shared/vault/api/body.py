@@ -1,4 +1,4 @@
-"""Collects request bodies within bounds while they arrive, and turns them into rows, fields or text."""
+"""Reads request bodies within bounds as they arrive, and converts them to rows, fields or text."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FORM_STEP = 16 * 2**10  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a record call; ``single`` when one record came as a form."""
+    """The rows of a record call; ``single`` is True when one record was sent as a form."""
 
     rows: Sequence[Mapping[str, object]]
     single: bool = False
@@ -72,7 +72,7 @@ async def read_record(
     request: Request,
     limit: int = MAX_ROW_BYTES,
 ) -> dict[str, object]:
-    """Return the fields of the one record that the URL names: a form, or a JSON object of at most ``limit`` bytes.
+    """Return the fields of the record in the URL: of a form, or a JSON object of at most ``limit`` bytes.
 
     :raises VaultFault: INVALID_DATA for a malformed body, or one with too much in it; EXCEEDS_FILE_MAX_SIZE.
     """
@@ -105,7 +105,7 @@ async def read_off_loop(
     function: Callable[[bytes], Result],
     text: bytes,
 ) -> Result:
-    """Return what the function reads from a text, beside the event loop if it is long."""
+    """Return the function's result for a text; computed in a thread if the text is long."""
     if len(text) < LONG:
         return function(text)
     return await off_loop(function, text)
@@ -159,7 +159,7 @@ def parse_form(body: bytes) -> dict[str, str]:
 
 
 def decoded(body: bytes) -> str:
-    """Return UTF-8 text without its byte order mark, which spreadsheets write and others do not.
+    """Return UTF-8 text without a byte order mark, which spreadsheets write.
 
     :raises VaultFault: INVALID_DATA when it is not UTF-8.
     """
@@ -197,7 +197,7 @@ async def _form(request: Request, limit: int = MAX_FORM_BYTES) -> dict[str, str]
 
 
 async def _in_steps(body: bytes) -> AsyncGenerator[bytes, None]:
-    """Yield a body in short chunks, between which the event loop does other work."""
+    """Yield a body in short chunks; between them the event loop runs other tasks."""
     for start in range(0, len(body), FORM_STEP):
         yield body[start : start + FORM_STEP]
         await asyncio.sleep(0)
@@ -269,14 +269,14 @@ class Place:
 
 
 class LargeBodies:
-    """ASGI middleware that lets one call at a time have a large body in memory, until its answer begins."""
+    """ASGI middleware that allows one call at a time a large body in memory, until its answer begins."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._places = asyncio.Semaphore(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on with a place that it may take."""
+        """Pass the call on, with the place that it may take for a large body."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -295,7 +295,7 @@ class LargeBodies:
 
 
 async def collected(request: Request, limit: int, seconds: float) -> bytes:
-    """Return the whole body: at most ``limit`` bytes, which have to arrive within so many seconds.
+    """Return the whole body: at most ``limit`` bytes, received within ``seconds``.
 
     :raises VaultFault: EXCEEDS_FILE_MAX_SIZE.
     :raises TimeoutError: it does not arrive in time.

@@ -1,4 +1,4 @@
-"""Declares how large bodies of calls may be; docs/api.md lists these numbers."""
+"""Declares the size limits of request bodies; docs/api.md lists them."""
 
 from __future__ import annotations
 

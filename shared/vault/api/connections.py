@@ -82,10 +82,10 @@ UPLOAD = form_documentation(
     openapi_extra=UPLOAD,
 )
 async def upload(request: Request, caller: EstablishesConnections) -> Response:
-    """Establishes a connection from the other Vault's connection file, or from the acceptance of this Vault's own.
+    """Establishes a connection from the other Vault's connection file, or from its acceptance of this Vault's file.
 
-    The answer to a connection file has an `acceptance`: upload it in the Vault that issued the file. Answers may be
-    uploaded as they were saved.
+    The answer to a connection file has an `acceptance`: upload it in the Vault that issued the file. A saved answer may
+    be uploaded unchanged.
     """
     async with upload_form(request, MAX_BYTES) as form:
         # The file is short JSON: clients send it as a file, or as the text of a field.
@@ -148,7 +148,7 @@ async def signatures(
 ) -> Response:
     """Returns the address of an External connection's messages, and the signed headers of up to 500 `messages`.
 
-    For connectors, which have no key of their own.
+    For connectors, which have no signing key.
     """
     record = await read_record(request, MAX_SIGNED_BYTES)
     texts = record.get("messages")

@@ -64,7 +64,7 @@ def parse_csv(body: bytes, max_rows: int) -> list[dict[str, object]]:
 
 
 class _Lines:
-    """Yields the lines of a body to the CSV reader, and no more characters to one record than it may have."""
+    """Yields the lines of a body to the CSV reader, within the limit of characters of one record."""
 
     def __init__(self, body: bytes) -> None:
         self._text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
@@ -87,7 +87,7 @@ class _Lines:
         return line
 
     def end_record(self) -> None:
-        """Let the next record have as many characters as any."""
+        """Reset the count of characters for the next record."""
         self._most = self._left = MAX_ROW_BYTES
 
 

@@ -1,4 +1,4 @@
-"""Serves delegated access: grants it, lists for whom the caller may act, and opens sessions in their names."""
+"""Serves delegated access: grants it, lists the delegators of the caller, and opens sessions in their names."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _number(fields: dict[str, str], name: str) -> int:
 
 
 def _moment(fields: dict[str, str], name: str) -> datetime | None:
-    """Return the moment in a form field, UTC where it has no zone; None for an empty one.
+    """Return the moment in a form field, UTC unless it has a zone; None for an empty one.
 
     :raises VaultFault: INVALID_DATA when it is not a date and time.
     """

@@ -1,4 +1,4 @@
-"""Serves Direct Data: which files there are, and the parts of each; a call that has one made is an addition."""
+"""Serves Direct Data: lists its files, and returns their parts; the call that starts a file is an addition."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def files(
 
 @router.get("/{part_name}", summary="Download a part of a Direct Data file")
 async def download(request: Request, caller: SignedIn, part_name: str) -> Response:
-    """Returns a part of a file; all parts one behind the other are a `.tar.gz`."""
+    """Returns a part of a file; all parts, concatenated, are a `.tar.gz`."""
     direct_data = vault_of(request).direct_data
     file_name, size, content = await direct_data.part(caller, part_name)
     return file_response(content, file_name, size)
@@ -71,7 +71,7 @@ async def download(request: Request, caller: SignedIn, part_name: str) -> Respon
 
 @router.post("", summary="Make a Direct Data file now", openapi_extra=MAKE)
 async def make(request: Request, caller: MakesDirectData) -> Response:
-    """Starts a job that makes a file of the given kind, whether or not the Vault makes files by itself."""
+    """Starts a job that makes a file of the given kind, also in a Vault that makes files on a schedule."""
     fields = await read_fields(request)
     extract_type = fields.get("extract_type", "").strip()
     if not extract_type:

@@ -41,7 +41,7 @@ PARTS = 3  # of a version: document, major and minor number
 
 @router.post("", summary="Lifecycle actions of versions", openapi_extra=NAMED_FORM)
 async def actions(request: Request, caller: ReadsDocuments) -> Response:
-    """Lists the user actions that the versions in `docIds` offer, each action of a lifecycle's state once."""
+    """Lists the user actions that the versions in `docIds` offer, each action of a lifecycle state once."""
     places = _places(await read_fields(request))
     documents = vault_of(request).documents
     found: dict[tuple[str, str, str], Mapping[str, object]] = {}
@@ -64,8 +64,8 @@ async def run_action(
 ) -> Response:
     """Runs a user action on the versions in `docIds`, which are all in the named `state` of the named `lifecycle`.
 
-    Each runs in a transaction of its own: one that is refused, as `errors` say, keeps no other from it. None runs when
-    one of them is not in that state.
+    Each version has a transaction of its own: a refused one, listed in `errors`, does not affect the others. None is
+    run when one of them is not in that state.
     """
     fields = await read_fields(request)
     lifecycle_name, state_name = required(fields, "lifecycle", "state")
@@ -89,7 +89,7 @@ async def run_action(
 
 
 def _places(fields: Mapping[str, str]) -> list[Place]:
-    """Return the versions that a form names, each once.
+    """Return the versions in a form, each once.
 
     :raises VaultFault: PARAMETER_REQUIRED without any; INVALID_DATA for what names none, or too many.
     """
@@ -116,7 +116,7 @@ def _place(text: str) -> Place:
 
 
 def _name(place: Place) -> str:
-    """Return a version as the call names it."""
+    """Return a version in the format of the call."""
     number = place.number
     if number is None:
         return str(place.document_id)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def url_of(request: Request, place: Place) -> str:
-    """Return the address of a document, or of one version of it."""
+    """Return the address of a document, or of one of its versions."""
     head = f"{origin(request)}{base_path(request)}"
     document_url = f"{head}/objects/documents/{place.document_id}"
     number = place.number
@@ -24,7 +24,7 @@ def url_of(request: Request, place: Place) -> str:
 
 
 def rendition_urls(own: str, names: Iterable[str]) -> dict[str, str]:
-    """Return the addresses of renditions by their types; ``own`` is the address of their document or version."""
+    """Return the addresses of renditions by type; ``own`` is the address of their document or version."""
     return {name: f"{own}/renditions/{name}" for name in names}
 
 

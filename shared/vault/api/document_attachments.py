@@ -1,4 +1,4 @@
-"""Serves attachments of documents: the calls of records' attachments, on a document or on one of its versions."""
+"""Serves attachments of documents and versions by the endpoints of record attachments."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ OfVersion = Annotated[AttachedTo, Depends(attached_to_version)]
 
 
 def serving(endpoint: Endpoint, owner: object, suffix: str) -> Endpoint:
-    """Return an endpoint of records' attachments that serves those of another owner, a dependency.
+    """Return an endpoint of record attachments for another owner, which a dependency provides.
 
-    Its name has the suffix, since each operation of the API has a name of its own.
+    ``suffix`` makes its name unique, as each operation of the API needs a name of its own.
     """
     signature = inspect.signature(endpoint, eval_str=True)
     parameters = [

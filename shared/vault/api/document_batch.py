@@ -66,9 +66,9 @@ async def delete(
     caller: DeletesDocuments,
     id_param: IdParam = None,
 ) -> Response:
-    """Deletes documents; rows name them by `id`, or by the `idParam` field.
+    """Deletes documents; rows identify them by `id`, or by the `idParam` field.
 
-    Each document is deleted in a transaction of its own: a row that fails does not keep the others from it.
+    Each document has a transaction of its own: a failed row does not affect the others.
     """
     sent = await read_rows(request)
     batches = vault_of(request).document_batches
@@ -85,7 +85,7 @@ def document_results(request: Request, results: Sequence[RowResult]) -> Response
 
 
 def _row_json(result: RowResult) -> dict[str, object]:
-    """Return the result of one row; documents have numbers for ids."""
+    """Return the result of one row; ids of documents are numbers."""
     if not result.ok:
         errors = envelope.errors_json(result.errors)
         return {"responseStatus": Status.FAILURE, "errors": errors}

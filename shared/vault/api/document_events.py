@@ -1,4 +1,4 @@
-"""Serves document events: what happened with versions outside the Vault, and the metadata of such events."""
+"""Serves document events, which record uses of versions outside the Vault, and the metadata of such events."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ OF_EMAILS = frozenset({"external_id__v", "user_email__v"})
 
 @router.get(METADATA, summary="Types of document events")
 async def types(request: Request, caller: SignedIn) -> Response:
-    """Lists the types of document events with their subtypes, and the addresses of what these have."""
+    """Lists the types of document events with their subtypes, and the addresses of the subtypes' metadata."""
     vault_of(request).documents.model(caller, Operation.READ)
     head = f"{origin(request)}{base_path(request)}{METADATA}/{DISTRIBUTION}/types"
     subtypes = [
@@ -137,7 +137,7 @@ def _property(
 def _json(
     document_id: int, named: dict[str, object], event: DocumentEvent
 ) -> dict[str, object]:
-    """Return an event as the call shows it: with labels, and without what is empty."""
+    """Return an event in the format of the call: with labels, and without empty members."""
     subtype = SUBTYPES[event.subtype]
     classification = CLASSIFICATIONS[event.classification]
     date = date_time_text(event.date)

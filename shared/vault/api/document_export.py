@@ -1,4 +1,4 @@
-"""Serves exports of documents' files to the staging area: begins them as jobs, and returns their results."""
+"""Serves exports of documents' files to the staging area: starts them as jobs, and returns their results."""
 
 from __future__ import annotations
 

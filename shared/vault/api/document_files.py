@@ -105,7 +105,7 @@ async def add(
     place: Latest,
     rendition_type: str,
 ) -> Response:
-    """Adds the `file` of the form to the latest version as a rendition of a type that it does not have yet."""
+    """Adds the `file` of the form to the latest version, as a rendition of a type that the version lacks."""
     return await _put(request, caller, place, rendition_type, replace=False)
 
 
@@ -120,7 +120,7 @@ async def add_to_version(
     place: Version,
     rendition_type: str,
 ) -> Response:
-    """Adds the `file` of the form to one version as a rendition of a type that it does not have yet."""
+    """Adds the `file` of the form to one version, as a rendition of a type that the version lacks."""
     return await _put(request, caller, place, rendition_type, replace=False)
 
 

@@ -53,9 +53,9 @@ async def metadata(request: Request, caller: SignedIn) -> Response:
 async def lock(
     request: Request, caller: EditsDocuments, document_id: DocumentId
 ) -> Response:
-    """Checks a document out: until the lock ends, nobody else makes versions of it or deletes it.
+    """Checks a document out: until the lock ends, no other user can create versions of it or delete it.
 
-    A new version with a file ends the lock of the user who sends it.
+    The lock ends when its user creates a version with a file.
     """
     await vault_of(request).document_locks.lock(caller, document_id)
     return envelope.success(responseMessage="Document successfully checked out.")
@@ -63,7 +63,7 @@ async def lock(
 
 @router.get(LOCK, summary="The lock of a document")
 async def one(request: Request, caller: SignedIn, document_id: DocumentId) -> Response:
-    """Returns who has checked the document out, and since when; an empty lock when nobody has."""
+    """Returns the user who has checked the document out, and since when; an empty lock when it is not checked out."""
     found = await vault_of(request).document_locks.one(caller, document_id)
     members: dict[str, object] = {}
     if found is not None:

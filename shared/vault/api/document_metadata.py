@@ -76,7 +76,7 @@ async def common_properties(request: Request, caller: ReadsDocuments) -> Respons
 
 @router.get("/types", summary="Document types")
 async def types(request: Request, caller: SignedIn) -> Response:
-    """Lists the types at the head of the hierarchy, and the address of what a check-out is described by."""
+    """Lists the top-level document types, and the address of the metadata of check-outs."""
     model = _model(request, caller)
     return envelope.success(
         types=_level(request, model, ""), lock=f"{_head(request)}/lock"
@@ -129,7 +129,7 @@ def _model(request: Request, caller: Caller) -> DocumentModel:
 
 
 def _type_answer(request: Request, caller: Caller, *path: str) -> Response:
-    """Return the type, subtype or classification that the names of ``path`` lead to, and the level below it.
+    """Return the type, subtype or classification at ``path``, and the level below it.
 
     :raises VaultFault: INVALID_DATA when there is none.
     """
@@ -188,7 +188,7 @@ def _head(request: Request) -> str:
 
 
 def _properties(model: DocumentModel) -> list[dict[str, object]]:
-    """Return the fields that every document has, whatever its type."""
+    """Return the fields that documents of every type have."""
     target = document_target(model)
     # A Vault without document types has no documents, and so no fields of them.
     fields = () if target is None else target.object.fields.values()
@@ -196,7 +196,7 @@ def _properties(model: DocumentModel) -> list[dict[str, object]]:
 
 
 def _property(field: Field, position: int) -> dict[str, object]:
-    """Return a field as this endpoint describes it; members that it does not have are left out."""
+    """Return a field in the format of this endpoint, without members that do not apply."""
     members: dict[str, object] = {
         "name": field.name,
         "label": field.label,

@@ -93,7 +93,7 @@ async def listed(request: Request, caller: SignedIn, place: Version) -> Response
 
 @router.post(OF_VERSION, summary="Create a relationship", openapi_extra=FORM)
 async def create(request: Request, caller: EditsDocuments, place: Version) -> Response:
-    """Relates the version, or its document, to another document; a relationship that is there already has the id 0."""
+    """Relates the version, or its document, to another document; for an existing relationship the id is 0."""
     fields = await read_fields(request)
     number = place.number
     own = {IDS[SOURCE]: place.document_id}
@@ -116,7 +116,7 @@ async def one(
     place: Version,
     relationship_id: RelationshipId,
 ) -> Response:
-    """Returns one relationship of which the version is the source."""
+    """Returns one relationship whose source is the version."""
     relationships = vault_of(request).document_relationships
     return _listed([await relationships.one(caller, place, relationship_id)])
 
@@ -128,7 +128,7 @@ async def delete(
     place: Version,
     relationship_id: RelationshipId,
 ) -> Response:
-    """Deletes one relationship of which the version is the source."""
+    """Deletes one relationship whose source is the version."""
     relationships = vault_of(request).document_relationships
     await relationships.one(caller, place, relationship_id)
     (result,) = await relationships.delete(caller, [{"id": relationship_id}])
@@ -162,7 +162,7 @@ async def delete_many(request: Request, caller: EditsDocuments) -> Response:
 
 
 def _listed(found: list[Relationship]) -> Response:
-    """Return relationships as the calls of one version list them, with the members that are always empty."""
+    """Return relationships in the format of one version's list, with the members that are always empty."""
     shown = [{"relationship": _json(each)} for each in found]
     return envelope.success(
         responseMessage=None, errorCodes=None, relationships=shown, errorType=None
@@ -170,7 +170,7 @@ def _listed(found: list[Relationship]) -> Response:
 
 
 def _json(found: Relationship) -> dict[str, object]:
-    """Return a relationship; a number is left out where it is none of a single version."""
+    """Return a relationship; the version numbers of an end that is no single version are omitted."""
     return {
         "id": found.id,
         **_end(SOURCE, found.source),
@@ -182,7 +182,7 @@ def _json(found: Relationship) -> dict[str, object]:
 
 
 def _end(end: str, place: Place) -> dict[str, object]:
-    """Return the document at one end of a relationship, and the number of its version if it is one of a version."""
+    """Return the document at one end of a relationship, with its version number if the end is a version."""
     shown: dict[str, object] = {IDS[end]: place.document_id}
     number = place.number
     if number is not None:
@@ -209,7 +209,7 @@ def _property(
 
 
 def _type_json(registry: Registry, kind: DocumentRelationshipType) -> dict[str, object]:
-    """Return a relationship type, with the document types that it leads to."""
+    """Return a relationship type, with the document types of its targets."""
     wanted = kind.target_type
     targets = [
         {"label": each.label, "value": each.path[-1]}
@@ -229,7 +229,7 @@ def _type_json(registry: Registry, kind: DocumentRelationshipType) -> dict[str, 
 
 
 def _end_json(end: str) -> dict[str, object]:
-    """Return one of the two relationships by which VQL leads from a relationship to a document."""
+    """Return one of the two VQL relationships from a document relationship to a document."""
     return {
         "relationship_name": f"{end}__vr",
         "relationship_label": f"{end.capitalize()} Relationship",

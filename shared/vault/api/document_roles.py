@@ -60,7 +60,7 @@ async def one_role(
 async def assign(
     request: Request, caller: EditsDocuments, document_id: DocumentId
 ) -> Response:
-    """Assigns roles by the fields `{role}.users` and `{role}.groups`; who has a role keeps it."""
+    """Assigns roles by the fields `{role}.users` and `{role}.groups`; present holders keep their roles."""
     fields = await read_fields(request)
     return await _one(request, caller, document_id, fields, RoleChange.ADD)
 
@@ -108,7 +108,7 @@ async def _one(
     fields: Mapping[str, str],
     change: RoleChange,
 ) -> Response:
-    """Change the roles of one document, and return what the call has named."""
+    """Change the roles of one document, and return the roles in the call."""
     row = {**fields, "id": document_id}
     (result,) = await vault_of(request).document_roles.change(caller, [row], change)
     if not result.ok:
@@ -131,7 +131,7 @@ async def _many(request: Request, caller: Caller, change: RoleChange) -> Respons
 
 
 def _of_documents(sent: Rows) -> Sequence[Mapping[str, object]]:
-    """Return the rows of a call; a form that names several documents becomes a row for each."""
+    """Return the rows of a call; of a form that names several documents, a row for each."""
     if not sent.single or not sent.rows or FORM_IDS not in sent.rows[0]:
         return sent.rows
     fields = dict(sent.rows[0])

@@ -72,7 +72,7 @@ async def listed(request: Request, caller: SignedIn) -> Response:
 async def create(request: Request, caller: ChangesTemplates) -> Response:
     """Creates one template from a form with its `file`, or up to 500 from rows that name files of the staging area.
 
-    `label__v`, `type__v` and `active__v` are required; without `name__v` the label makes the name.
+    `label__v`, `type__v` and `active__v` are required; `name__v` defaults to a name derived from the label.
     """
     templates = vault_of(request).document_templates
     if media_type(request.headers) == MULTIPART:

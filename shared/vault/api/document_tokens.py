@@ -1,4 +1,4 @@
-"""Serves the call that gives out tokens for documents; their bearers see the documents on a page."""
+"""Serves the call that issues access tokens for documents; a page shows the documents to any bearer."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ FORM = form_documentation(
 
 @router.post("/tokens", summary="Give out document tokens", openapi_extra=FORM)
 async def create(request: Request, caller: EditsDocuments) -> Response:
-    """Gives out a token for each document, by which somebody without a user sees its version until the token expires.
+    """Issues an access token for each document, with which a person without a user sees its version until it expires.
 
     The page is `/ui/approved_viewer?token=…`. A token is for the version that is the latest, or the latest steady one,
-    when it is given out.
+    when it is issued.
     """
     wanted = _request(await read_fields(request))
     results = await vault_of(request).document_tokens.create(caller, wanted)
@@ -69,7 +69,7 @@ def document_ids(fields: Mapping[str, str]) -> list[int]:
 
 
 def _request(fields: Mapping[str, str]) -> TokenRequest:
-    """Return what a form asks for.
+    """Return the request in a form.
 
     :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
     """
@@ -100,7 +100,7 @@ def _request(fields: Mapping[str, str]) -> TokenRequest:
 
 
 def _json(result: TokenResult) -> dict[str, object]:
-    """Return a document's token, or why it has none."""
+    """Return a document's token, or the error."""
     if result.error is None:
         return {"document_id__v": result.document_id, "token__v": result.token}
     return {

@@ -88,7 +88,7 @@ async def start(
 ) -> Response:
     """Starts the workflow with the latest versions of up to 100 documents: all of them enter it, or none.
 
-    `documents__sys`, with ids alone, is the older name of `contents__sys`.
+    `documents__sys`, a list of ids, is the older name of `contents__sys`.
     """
     definition = workflow_named(request, caller, workflow_name, of_documents=True)
     inputs = await read_fields(request)

@@ -82,8 +82,8 @@ async def read_version(
 ) -> Place:
     """Return the version that a call reads: the latest one, or with ``steadyState`` the latest steady one.
 
-    Vault API reference, Download Document Rendition File. Each call that reads the latest version takes the parameter:
-    one that ignored it would serve a draft to those who ask for approved content.
+    Each call that reads the latest version takes the parameter: one that ignored it would return a draft to clients
+    that ask for approved content. See Vault API reference, Download Document Rendition File.
     """
     if not steady_state:
         return Place(document_id)
@@ -147,7 +147,8 @@ async def listed(
 async def create(request: Request, caller: CreatesDocuments) -> Response:
     """Creates a document, as version 0.1, from the fields of a form and, optionally, its `file`.
 
-    With `fromTemplate`, the name of a document template, it has the template's file and, unless it names one, its type.
+    With `fromTemplate`, the name of a document template, it gets the template's file and, unless the form has a type,
+    its type.
     """
     vault = vault_of(request)
     async with sent_document(request, caller) as (fields, file):
@@ -192,7 +193,7 @@ async def new_version(
 ) -> Response:
     """Creates a draft after the latest version, with the `file` of the form or with the file of the latest version.
 
-    `createDraft`, in the form or in the query, says with which: `uploadedContent` or `latestContent`.
+    `createDraft`, in the form or in the query, selects the file: `uploadedContent` or `latestContent`.
     """
     async with sent_document(request, caller) as (fields, file):
         chosen = fields.get("createDraft") or request.query_params.get("createDraft")
@@ -273,7 +274,7 @@ async def update_version(
     caller: EditsDocuments,
     place: Version,
 ) -> Response:
-    """Changes fields of one version; they come as a form or a JSON object."""
+    """Changes fields of one version, from a form or a JSON object."""
     fields = await read_fields(request)
     result = await vault_of(request).documents.update(caller, place, fields)
     return _outcome(result)
@@ -285,7 +286,7 @@ async def delete_version(
     caller: SignedIn,
     place: Version,
 ) -> Response:
-    """Deletes one version with its files; the only version of a document cannot be deleted by itself."""
+    """Deletes one version with its files; the only version of a document cannot be deleted this way."""
     await vault_of(request).documents.delete(caller, place)
     return envelope.success(id=place.document_id)
 
@@ -315,7 +316,7 @@ async def entry_requirements(
     place: Version,
     action_name: str,
 ) -> Response:
-    """Lists the fields that an action asks for; in this Vault, actions of documents ask for none."""
+    """Lists the input fields of an action; in this Vault, actions of documents have none."""
     _, state = await vault_of(request).documents.state(caller, place)
     # Refuses an action that the state does not offer.
     offered(state, action_name)
@@ -333,7 +334,10 @@ async def run_action(
     place: Version,
     action_name: str,
 ) -> Response:
-    """Runs a user action; a draft that becomes steady is the next major version, and supersedes the previous one."""
+    """Runs a user action.
+
+    A draft that enters a steady state becomes the next major version, and supersedes the last.
+    """
     # No action takes fields: the body is read only so that a malformed one is refused.
     await read_fields(request)
     await vault_of(request).documents.run_action(caller, place, action_name)
@@ -341,7 +345,7 @@ async def run_action(
 
 
 def _outcome(result: RowResult, message: str | None = None) -> Response:
-    """Return the result of a call about one document: its id, and a message when there is one."""
+    """Return the result of a call about one document: its id, and a message if there is one."""
     if not result.ok:
         return envelope.failures(result.errors)
     members: dict[str, object] = {}

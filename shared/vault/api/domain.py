@@ -102,7 +102,7 @@ async def domains(request: Request, caller: SignedIn) -> Response:
 
 @router.get("/objects/licenses", summary="Licenses in use")
 async def licenses(request: Request, caller: SignedIn) -> Response:
-    """Returns the number of active users by license type; there are as many licenses as anybody needs."""
+    """Returns the number of active users by license type; the number of licenses is not limited."""
     vault = vault_of(request)
     used = await vault.user_directory.licenses(caller)
     types = vault.components.registry.picklists[LICENSE].entries
@@ -147,7 +147,7 @@ async def policy_metadata(caller: SignedIn) -> Response:
 
 
 def _fields(fields: Mapping[str, tuple[str, str]]) -> list[dict[str, object]]:
-    """Return the fields of a part of a policy; the one policy is the Vault's, and nobody changes it."""
+    """Return the fields of a part of a policy; the one policy is the Vault's, and cannot be changed."""
     return [
         {
             "name": name,
@@ -163,7 +163,7 @@ def _fields(fields: Mapping[str, tuple[str, str]]) -> list[dict[str, object]]:
 
 @router.get("/objects/securitypolicies", summary="Security policies")
 async def policies(request: Request, caller: SignedIn) -> Response:
-    """Lists the one security policy, which is that of all users."""
+    """Lists the one security policy, which applies to all users."""
     require(caller, OBJECT, Operation.READ)
     head = f"{origin(request)}{base_path(request)}"
     address = f"{head}/objects/securitypolicies/{POLICY}"
@@ -175,7 +175,7 @@ async def policies(request: Request, caller: SignedIn) -> Response:
     "/objects/securitypolicies/{security_policy_name}", summary="One security policy"
 )
 async def policy(caller: SignedIn, security_policy_name: str) -> Response:
-    """Returns what the security policy demands of passwords."""
+    """Returns the password rules of the security policy."""
     require(caller, OBJECT, Operation.READ)
     if security_policy_name != POLICY:
         raise VaultFault(

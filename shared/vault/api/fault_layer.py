@@ -1,4 +1,4 @@
-"""Strikes calls with the faults that are switched on."""
+"""Applies the active fault switches to calls."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FaultLayer:
         self._switches = vault.rehearsal.switches
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on, or have the first fault whose turn it is strike it."""
+        """Pass the call on, or let the first due fault answer it or change its answer."""
         arriving = _Arriving(scope, receive)
         switch = await self._due(arriving)
         if switch is None or not isinstance(switch.fault, CallFault):
@@ -42,7 +42,7 @@ class FaultLayer:
         await switch.fault.strike(call)
 
     async def _due(self, arriving: _Arriving) -> Switch | None:
-        """Return the switch that strikes a call, having counted the call; None when none does."""
+        """Return the switch that applies to a call, and count the call; None when no switch is due."""
         scope = arriving.scope
         client_id = client_id_of(scope)
         candidates = self._switches.for_call(scope["method"], scope["path"], client_id)
@@ -55,7 +55,7 @@ class FaultLayer:
         return None
 
     async def _user_of(self, arriving: _Arriving) -> str | None:
-        """Return the name of a call's user: of its session, or the one who signs in with it; None without either."""
+        """Return the user name of a call's session or sign-in; None without either."""
         if not arriving.asked:
             arriving.asked = True
             arriving.user = await self._named_in(arriving)
@@ -88,7 +88,7 @@ class _Arriving:
         self._read: list[Message] = []
 
     async def receive(self) -> Message:
-        """Return the next part of the call, beginning with those that were read before."""
+        """Return the next part of the call; parts that were read before come first."""
         if self._read:
             return self._read.pop(0)
         return await self._receive()

@@ -75,7 +75,7 @@ async def upload_form(
     limit: int,
     field: str = "file",
 ) -> AsyncIterator[UploadForm]:
-    """Open a form with a file of up to ``limit`` bytes in ``field``; what does not fit in memory waits on disk.
+    """Open a form with a file of up to ``limit`` bytes in ``field``; a file that exceeds the memory limit is on disk.
 
     :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when it is not a form, or has more than one file.
     """
@@ -130,7 +130,7 @@ async def sent_document(
 async def kept_file(
     vault: Vault, caller: Caller, form: UploadForm
 ) -> SourceFile | None:
-    """Store the content of a form's file as that of a document; None for a form without a file.
+    """Store the content of a form's file as a document's file; return None for a form without a file.
 
     :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA for a name that is not valid.
     """
@@ -189,7 +189,7 @@ class Span:
 
 
 def span_of(header: str | None, size: int) -> Span:
-    """Return the range that a Range header asks for, at most 50 MB; all ``size`` bytes without a header.
+    """Return the range in a Range header, at most 50 MB; all ``size`` bytes without a header.
 
     :raises VaultFault: INVALID_DATA when it is not one range of bytes in the file.
     """
@@ -221,7 +221,7 @@ def file_response(
     span: Span | None = None,
     media: str = "application/octet-stream",
 ) -> StreamingResponse:
-    """Return a file of ``size`` bytes, or the ``span`` of it that ``content`` is, as a download under its name."""
+    """Return a file of ``size`` bytes, or the ``span`` of it that ``content`` contains, as a download with its name."""
     span = span or Span(0, size, partial=False)
     headers = {
         **download_headers(name),
@@ -263,5 +263,5 @@ def disposition(name: str) -> str:
 
 
 def _plain(character: str) -> bool:
-    """Return whether a character may stand in a quoted file name."""
+    """Return whether a character may be used in a quoted file name."""
     return character.isascii() and character.isprintable() and character not in '"\\'

@@ -60,7 +60,7 @@ async def auto_groups(
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> Response:
-    """Returns an empty list: this Vault manages no groups of its own for documents."""
+    """Returns an empty list: this Vault has no automatically managed groups for documents."""
     # Asked for, so that who may not see groups is refused here as well.
     await vault_of(request).groups.all(caller)
     details = {"limit": limit, "offset": offset, "size": 0, "total": 0}
@@ -81,7 +81,7 @@ async def one_group(
 
 @router.post(GROUPS, summary="Create a group", openapi_extra=GROUP)
 async def create(request: Request, caller: CreatesGroups) -> Response:
-    """Creates a group; ids of groups may be larger than 32 bits."""
+    """Creates a group; ids of groups may exceed 32 bits."""
     fields = await read_fields(request)
     group_id = await vault_of(request).groups.create(caller, fields)
     return envelope.success(responseMessage="Group successfully created.", id=group_id)
@@ -105,14 +105,14 @@ async def delete(
     caller: SignedIn,
     group_id: GroupId,
 ) -> Response:
-    """Deletes a group, unless it is one of the system's."""
+    """Deletes a group, unless it is a system group."""
     await vault_of(request).groups.delete(caller, group_id)
     return envelope.success(responseMessage="Group successfully deleted.", id=group_id)
 
 
 @router.get(f"{PREFIX}/metadata/objects/users", summary="Fields of users")
 async def user_metadata(request: Request, caller: SignedIn) -> Response:
-    """Describes the fields that `POST` and `PUT /objects/users` take."""
+    """Describes the fields of `POST` and `PUT /objects/users`."""
     require(caller, OBJECT, Operation.READ)
     registry = vault_of(request).components.registry
     profiles = registry.picklists[SECURITY_PROFILES.name]
@@ -121,6 +121,6 @@ async def user_metadata(request: Request, caller: SignedIn) -> Response:
 
 @router.get(f"{PREFIX}/metadata/objects/groups", summary="Fields of groups")
 async def group_metadata(caller: SignedIn) -> Response:
-    """Describes the fields that `POST` and `PUT /objects/groups` take."""
+    """Describes the fields of `POST` and `PUT /objects/groups`."""
     require(caller, OBJECT, Operation.READ)
     return envelope.success(properties=GROUP_PROPERTIES)

@@ -32,7 +32,7 @@ Count = Annotated[int, Field(ge=0, le=MAX_COUNT, strict=True)]
 
 
 class ReportBody(BaseModel):
-    """A JSON object of a connector; members with other names are refused, so that no misspelt one is ignored."""
+    """A connector's JSON object; unknown members are refused, so that no misspelt one is ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -66,10 +66,10 @@ class _Report(ReportBody):
 
 @router.get("/clock", summary="The Vault's clock")
 async def clock(request: Request, caller: SignedIn) -> Response:
-    """Returns the time, and in `complete_until` the moment from which on all changes are dated that commit later.
+    """Returns the time and, in `complete_until`, a moment before which no later commit will be dated.
 
-    So who has read what is committed, and reads from `complete_until` on the next time, misses no change, however long
-    its transaction lasts; also when the server's clock is set back.
+    A client that next reads from `complete_until` on misses no change, however long its transaction lasts; also when
+    the server's clock is set back.
     """
     reading = await vault_of(request).runs.clock(caller)
     data = {
@@ -85,7 +85,7 @@ async def request_run(
     caller: SignedIn,
     integration: str,
 ) -> Response:
-    """Starts a job that runs the integration; one that waits for its time starts now instead."""
+    """Starts a job that runs the integration; a scheduled run starts now instead."""
     job_id = await vault_of(request).runs.request(caller, integration)
     return submitted(request, job_id)
 
@@ -98,7 +98,7 @@ async def list_runs(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Response:
-    """Lists runs with their counts, the latest first, also those that have not begun."""
+    """Lists runs with their counts, the latest first, also scheduled ones."""
     runs = await vault_of(request).runs.runs(
         caller, integration, limit=limit, offset=offset
     )
@@ -136,8 +136,8 @@ async def report_progress(
     """Takes `source_time` with `complete_until`, or `stage`, `batches`, `position`, `ended`, `more_stages`, or `error`.
 
     For connectors. `source_time` is the source Vault's clock when the reading begins, `complete_until` the moment until
-    which its changes are complete (left out when it cannot tell), `position` where the reading goes on, and `error` why
-    the run ends without having read everything.
+    which its changes are complete (omitted when unknown), `position` where the reading continues, and `error` why the
+    run ends before everything is read.
     """
     runs = vault_of(request).runs
     progress = parsed(_Progress, await read_record(request))
@@ -180,7 +180,7 @@ async def report(
     job_id: Number,
     batch: Number,
 ) -> Response:
-    """Takes `integration_point` and the counts of a batch; a batch counts once, however often it is reported.
+    """Takes `integration_point` and the counts of a batch; a batch counts once, even if it is reported again.
 
     For connectors.
     """
@@ -207,7 +207,7 @@ def parsed(kind: type[Parsed], body: dict[str, object]) -> Parsed:
 
 
 def without_nul(value: str) -> str:
-    """Return a text without NUL, which PostgreSQL takes in no text."""
+    """Return a text without NUL, which PostgreSQL cannot store."""
     return value.replace("\x00", "")
 
 

@@ -54,7 +54,7 @@ async def histories(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Response:
-    """Lists jobs that have ended, the latest first; the dates are those of their end."""
+    """Lists jobs that have ended, the latest first; the dates are end dates."""
     wanted = JobFilter(
         _statuses(status, FINISHED),
         parse_moment("start_date", start_date),
@@ -76,7 +76,7 @@ async def monitors(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Response:
-    """Lists scheduled, queued and running jobs; the dates are those of their creation."""
+    """Lists scheduled, queued and running jobs; the dates are creation dates."""
     wanted = JobFilter(
         _statuses(status, UNFINISHED),
         parse_moment("start_date", start_date),
@@ -185,7 +185,7 @@ def _artifacts(request: Request, job: Job) -> list[dict[str, str]]:
 
 
 def _listed(request: Request, page: JobPage, limit: int, offset: int) -> Response:
-    """Return a page of jobs, with the addresses of the pages beside it."""
+    """Return a page of jobs, with the addresses of the next and previous page."""
     parameters = request.query_params
     # Only the list's own filters are repeated: limit and offset are set for each page.
     kept = {name: parameters[name] for name in FILTERS if name in parameters}
@@ -208,7 +208,7 @@ def _listed(request: Request, page: JobPage, limit: int, offset: int) -> Respons
 
 
 def _job_json(job: Job) -> dict[str, object]:
-    """Return a job as an entry of a list; one that has not begun shows when it is to begin."""
+    """Return a job as an entry of a list; one that has not begun has its scheduled time."""
     shown: dict[str, object] = {
         "job_id": job.job_id,
         "title": job.title,
@@ -225,7 +225,7 @@ def _job_json(job: Job) -> dict[str, object]:
 
 
 def _task_json(task: JobTask) -> dict[str, object]:
-    """Return a task as an entry of a list."""
+    """Return the JSON of a task: id, state and, if it has any, counts."""
     shown: dict[str, object] = {"id": task.task_id, "state": task.state}
     if task.counts:
         shown["counts"] = task.counts

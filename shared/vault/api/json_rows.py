@@ -1,4 +1,4 @@
-"""Reads JSON bodies as flat rows within bounds; a large body a row at a time, so that no step of it is long."""
+"""Reads JSON bodies as flat rows within bounds; a large body row by row, so that no step blocks for long."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COMMA, _OPENING, _CLOSING = b","[0], frozenset(b"[{"), frozenset(b"]}")
 
 
 def parse_json_rows(body: bytes) -> list[dict[str, object]]:
-    """Return the rows of a JSON array of flat objects; an object alone is one row.
+    """Return the rows of a JSON array of flat objects; a single object is one row.
 
     :raises VaultFault: INVALID_DATA when it is anything else, or has too many rows, members or values.
     """
@@ -80,7 +80,7 @@ def parse_json_object(body: bytes, limit: int) -> dict[str, object]:
 
 
 def _document(text: bytes, limit: int) -> object:
-    """Return a document that is decoded in one step, which is short as its values are counted before."""
+    """Return a document that is decoded in one step; it is short, since its values were counted before."""
     if len(text) > WHOLE_BYTES:
         _element(text, 0, limit, number=1)
     try:
@@ -94,7 +94,7 @@ def _document(text: bytes, limit: int) -> object:
 
 
 def _elements(text: bytes) -> Iterator[object]:
-    """Yield the elements of a JSON array, each decoded by itself."""
+    """Yield the elements of a JSON array, each decoded separately."""
     start, values, number = 1, 0, 1
     while True:
         end, commas = _element(text, start, MAX_ROW_BYTES, number)
@@ -118,7 +118,7 @@ def _element(
     limit: int,
     number: int,
 ) -> tuple[int, int]:
-    """Return where the element that begins at ``start`` ends, and how many commas it has."""
+    """Return the position at which the element that begins at ``start`` ends, and its number of commas."""
     depth = commas = 0
     for token in _TOKEN.finditer(text, start, start + limit):
         at = token.start()
@@ -150,7 +150,7 @@ def _decoded(element: bytes, number: int) -> object:
 
 
 def _checked(elements: Iterator[object] | list[object]) -> list[dict[str, object]]:
-    """Return the rows when all are flat objects; the first that is not ends the reading."""
+    """Return the rows if all are flat objects; the first that is not stops the reading."""
     rows: list[dict[str, object]] = []
     tally = RowTally()
     for number, element in enumerate(elements, 1):
@@ -183,7 +183,7 @@ def _check_flat(row: dict[str, object], number: int, tally: RowTally) -> None:
 
 
 def _check_single(name: str, value: object, number: int) -> None:
-    """Check that a value, or an item of a list, is a single one, and no text that is too long."""
+    """Check that a value, or an item of a list, is no object or list, and no text that is too long."""
     kind = type(value)
     if kind not in SCALARS:
         problem = "is neither a single value nor a list of them"
@@ -194,7 +194,7 @@ def _check_single(name: str, value: object, number: int) -> None:
 
 
 def unreadable(reason: str) -> VaultFault:
-    """Return the fault of a body that is not what the call takes."""
+    """Return the fault of a body that the call cannot read."""
     return VaultFault(ErrorType.INVALID_DATA, f"The body cannot be read: {reason}")
 
 
@@ -203,7 +203,7 @@ def _too_large(number: int, reason: str) -> VaultFault:
 
 
 class RowTally:
-    """The values of the rows so far, and the bytes of their texts: up to four for each character."""
+    """The numbers of values and of text bytes in the rows so far; a character counts as up to four bytes."""
 
     def __init__(self) -> None:
         self._values = 0

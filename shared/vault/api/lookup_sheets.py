@@ -1,4 +1,4 @@
-"""Serves reference lookups as files: downloads, an empty file to fill in, and uploads that update what is there."""
+"""Serves reference lookups as files: downloads, an empty template, and uploads that create or update rows."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def empty(caller: SignedIn) -> Response:
     openapi_extra=ROWS_DOCUMENTATION,
 )
 async def upload(request: Request, caller: UploadsLookups) -> Response:
-    """Creates lookups from CSV or JSON, or updates those whose connection, set and source key are there already."""
+    """Creates lookups from CSV or JSON; a row with an existing connection, set and source key updates that lookup."""
     sent = await read_rows(request)
     vault = vault_of(request)
     files = LookupFiles(vault.records, vault.queries)

@@ -35,7 +35,7 @@ LANGUAGE = "en"
 @router.post("/api/mdl/execute", summary="Execute MDL", openapi_extra=MDL_DOCUMENTATION)
 @router.post(f"{PREFIX}/api/mdl/execute", include_in_schema=False)
 async def execute(request: Request, caller: ChangesComponents) -> Response:
-    """Executes the MDL text of the body; each statement is carried out whole or not at all."""
+    """Executes the MDL text of the body; each statement is executed completely or not at all."""
     vault = vault_of(request)
     text = await read_text(request)
     script = await vault.components.execute(caller, text)
@@ -52,7 +52,7 @@ async def execute(request: Request, caller: ChangesComponents) -> Response:
     "/api/mdl/execute_asyc", include_in_schema=False
 )  # as the Java client spells it
 async def execute_async(request: Request, caller: ChangesComponents) -> Response:
-    """Starts a job that executes the MDL text of the body; text that is not MDL is refused at once."""
+    """Starts a job that executes the MDL text of the body; invalid MDL is refused at once."""
     text = await read_text(request)
     job_id, statements = await vault_of(request).script_jobs.submit(caller, text)
     # The documented members of a script's result; nothing has been executed yet.
@@ -120,7 +120,7 @@ async def component_mdl(
 @router.post(f"{PREFIX}/api/mdl/files", include_in_schema=False)
 @router.post("/api/api/mdl/files", include_in_schema=False)  # the Java client's path
 async def upload_file(request: Request, caller: ExecutesMdl) -> Response:
-    """Stores a file of up to 10 MB; components refer to it by the `name__v` of the answer."""
+    """Stores a file of up to 10 MB; components refer to it by the `name__v` in the answer."""
     # Before the file is read, so that only those who may use it can send it.
     authorize(caller, Grant.EXECUTE_MDL)
     async with upload_form(request, MAX_FILE_BYTES) as form:
@@ -234,5 +234,5 @@ async def configuration(
 
 
 def _localized(object_type: Mapping[str, object]) -> dict[str, dict[str, object]]:
-    """Return the labels of an object type by language; a Vault has one."""
+    """Return the labels of an object type by language; a Vault has one language."""
     return {name: {LANGUAGE: object_type[name]} for name in ("label", "label_plural")}

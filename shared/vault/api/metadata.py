@@ -97,7 +97,7 @@ async def page_layouts(
     caller: SignedIn,
     object_name: str,
 ) -> Response:
-    """Lists the page layouts whose markup is for the object; this Vault stores them and does not use them."""
+    """Lists the page layouts whose markup is for the object; this Vault stores them but does not use them."""
     target = _object(request, caller, object_name)
     path = f"{base_path(request)}/metadata/vobjects/{target.name}/page_layouts"
     layouts = _layouts(request, target).values()
@@ -145,7 +145,7 @@ def _layout_json(
     target: VaultObject,
     path: str,
 ) -> dict[str, object]:
-    """Return a page layout; ``path`` is the address of those of its object."""
+    """Return a page layout; ``path`` is the address of its object's layouts."""
     return {
         "name": layout.name,
         "label": layout.text("label"),
@@ -169,14 +169,14 @@ async def cancel_deployment(
     caller: SignedIn,
     object_name: str,
 ) -> Response:
-    """Cancels the asynchronous MDL scripts that wait to change the object; one that runs cannot be cancelled."""
+    """Cancels the asynchronous MDL scripts that wait to change the object; a running one cannot be cancelled."""
     await vault_of(request).script_jobs.cancel_deployment(caller, object_name)
     return envelope.success()
 
 
 @router.get("/limits", summary="Limits on objects")
 async def limits(request: Request, caller: SignedIn) -> Response:
-    """Returns how many custom objects the Vault may have, and how many more may be created."""
+    """Returns the maximum number of custom objects, and how many more may be created."""
     del caller  # every signed-in user may call it
     objects = vault_of(request).components.registry.objects
     # Standard objects do not count, as in the documented limit.

@@ -1,4 +1,4 @@
-"""Serves notifications, messages to users about records (an addition to the public API), and the e-mail of them."""
+"""Serves notifications, messages to users about records (an addition to the public API), and their e-mail history."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def mark(request: Request, caller: SignedIn) -> Response:
 
 
 def _ids(text: str) -> list[int]:
-    """Return the ids in a form field, which separates them by commas.
+    """Return the ids in a comma-separated form field.
 
     :raises VaultFault: INVALID_DATA when they are not ids, or too many.
     """
@@ -122,9 +122,8 @@ async def histories(
 ) -> Response:
     """Lists the e-mail of notifications with recipient, record and status, the latest first.
 
-    Without dates, of yesterday and today.
-
-    For users with `read_audit`. Histories are kept for 90 days; they are not exported as CSV.
+    Without dates: yesterday and today. For users with `read_audit`. Histories are stored for 90 days; they are not
+    exported as CSV.
     """
     if all_dates or format_result.lower() not in ("", "json"):
         message = "Histories are listed by period, as JSON; they are not exported"

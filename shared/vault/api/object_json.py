@@ -1,4 +1,4 @@
-"""Describes objects and fields as the object metadata endpoints return them."""
+"""Describes objects and fields in the format of the object metadata endpoints."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Source(StrEnum):
 
 
 class RelationshipKind(StrEnum):
-    """Values of ``relationship_type``: what the other object is to this one."""
+    """Values of ``relationship_type``: the role of the other object in the relationship."""
 
     PARENT = "parent"
     CHILD = "child"
@@ -133,7 +133,7 @@ def object_document(
 
 
 def _urls(target: VaultObject, base_path: str) -> dict[str, str]:
-    """Return the addresses of an object's metadata and records; braces stand for ids and names."""
+    """Return the addresses of an object's metadata and records; ids and names are placeholders in braces."""
     records = f"{base_path}/vobjects/{target.name}"
     metadata = f"{base_path}/metadata/vobjects/{target.name}"
     urls = {
@@ -149,7 +149,7 @@ def _urls(target: VaultObject, base_path: str) -> dict[str, str]:
 
 
 def _kept(component: Component | None) -> dict[str, object]:
-    """Return the attributes of an object's MDL that this Vault does not act on, and whether records are audited."""
+    """Return the MDL attributes of an object that this Vault stores but ignores, and whether records are audited."""
     # The platform's own objects have no component; their changes are audited like others.
     members: dict[str, object] = {
         "auditable": component is None or component.flag("audit", True)
@@ -172,7 +172,7 @@ def field_document(
     dates: ObjectDates,
     caller: Caller,
 ) -> dict[str, object]:
-    """Return a field of an object without the members that its type does not have; whether the caller may set it."""
+    """Return a field of an object, without members that its type does not have; with whether the caller may set it."""
     field = target.fields[name]
     # Platform fields have no order of their own in MDL.
     number = list(target.fields).index(name)
@@ -217,7 +217,7 @@ def field_document(
 
 
 def _marks_and_texts(declared: Component) -> dict[str, object]:
-    """Return those marks and texts that the MDL of a field sets."""
+    """Return the flags and texts that the MDL of a field sets."""
     members: dict[str, object] = {}
     for mark in FIELD_MARKS:
         if declared.flag(mark):
@@ -230,13 +230,13 @@ def _marks_and_texts(declared: Component) -> dict[str, object]:
 
 
 def _declared(target: VaultObject, name: str, registry: Registry) -> Component | None:
-    """Return the MDL of a field, None for a field that the platform adds to every object."""
+    """Return the MDL of a field; None for a field that the platform adds to every object."""
     component = registry.components.get(("Object", target.name))
     return None if component is None else component.child("Field", name)
 
 
 def _order(declared: Component | None, number: int) -> int:
-    """Return the order in MDL, else ``number``, the place among the others."""
+    """Return the order in MDL, or else ``number``, the position among the others."""
     order = None if declared is None else declared.whole("order")
     return number if order is None else order
 

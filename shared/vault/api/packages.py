@@ -1,4 +1,4 @@
-"""Serves packages (VPK): imports, validates and deploys them, exports them, and lists what an export lacks."""
+"""Serves packages (VPK): imports, validates and deploys them, exports them, and lists missing components."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def deploy(
     caller: SignedIn,
     package_id: str,
 ) -> Response:
-    """Starts a job that deploys all steps of an imported package, or none of them."""
+    """Starts a job that deploys an imported package: all of its steps, or none."""
     job_id = await vault_of(request).inbound_packages.submit_deploy(caller, package_id)
     return submitted(request, job_id)
 
@@ -165,7 +165,7 @@ async def dependencies(
     caller: SignedIn,
     package_id: str,
 ) -> Response:
-    """Lists components that the package lacks and that its components refer to.
+    """Lists components that the package's components refer to and that the package lacks.
 
     A record of `package_component__v` with their `id` adds them to the package.
     """
@@ -201,7 +201,7 @@ async def log_of(
     package_id: str,
     name: str,
 ) -> Response:
-    """Returns a log of a validation or deployment as text; that of a data step as CSV, one line for each record."""
+    """Returns a log of a validation or deployment as text; that of a data step is CSV, one line for each record."""
     packages = vault_of(request).inbound_packages
     # Refuses callers who may not see the package.
     await packages.results(caller, package_id)
@@ -256,5 +256,5 @@ def _log(request: Request, package_id: str, log: PackageLog) -> dict[str, object
 
 
 def _mapping(value: object) -> Mapping[str, object]:
-    """Return a member of stored JSON when it is an object, else an empty one."""
+    """Return a member of stored JSON if it is an object, else an empty mapping."""
     return value if isinstance(value, Mapping) else {}

@@ -50,7 +50,7 @@ async def add(
     caller: ExecutesMdl,
     picklist_name: str,
 ) -> Response:
-    """Adds values; their names are made from the labels: `North America` becomes `north_america__c`."""
+    """Adds values; their names are derived from the labels: `North America` becomes `north_america__c`."""
     fields = await read_fields(request)
     labels = _numbered(fields)
     added = await vault_of(request).picklists.add(caller, picklist_name, labels)
@@ -109,7 +109,7 @@ async def inactivate(
     picklist_name: str,
     value_name: str,
 ) -> Response:
-    """Makes a value inactive; records that have the value keep it."""
+    """Makes a value inactive; records keep the value."""
     # Not deleted: records may have the value.
     await vault_of(request).picklists.inactivate(caller, picklist_name, value_name)
     return envelope.success(

@@ -1,4 +1,4 @@
-"""Serves calls of routes with plain parameters, without what the framework does for parameters of all kinds."""
+"""Serves calls of routes with plain text parameters without the framework's general handling of parameters."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Solve = Callable[[Request], Awaitable[Any]]
 
 
 class _Parameter(Protocol):
-    """What the framework knows of a parameter of a path or an address."""
+    """The framework's declaration of a parameter of a path or query."""
 
     @property
     def name(self) -> str:
@@ -46,14 +46,14 @@ class _Parameter(Protocol):
 
 @dataclass(frozen=True)
 class _Served:
-    """A route of the framework, and what answers its calls here; None where the framework itself does."""
+    """A route of the framework, and the function that serves its calls here; None when the framework serves them."""
 
     route: APIRoute
     solve: Solve | None
 
     @cached_property
     def segments(self) -> int | None:
-        """Return the number of slashes in its paths; None when they differ."""
+        """Return the number of slashes in its paths; None when paths differ in it."""
         convertors = self.route.param_convertors.values()
         if any(convertor.regex == ".*" for convertor in convertors):
             return None
@@ -61,9 +61,9 @@ class _Served:
 
 
 class PlainRoutes:
-    """ASGI middleware around the router: it finds a call's route among those of its method and length, in their order.
+    """ASGI middleware before the router: it finds a call's route among those with its method and number of slashes.
 
-    A call whose route takes other parameters than plain ones goes on to the router, as does one without a route.
+    It passes a call without a route, or with a route that has other than plain parameters, on to the router.
     """
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
@@ -91,7 +91,10 @@ class PlainRoutes:
         await response(scope, receive, send)
 
     def _solve(self, scope: Scope) -> Solve | None:
-        """Return what answers a call, and note its route and parameters; None where the router has to."""
+        """Return the function that serves a call, and store its route and parameters.
+
+        None when the router serves it.
+        """
         path = scope["path"]
         # Only a mounted application has a root, and this one is none.
         if scope.get("root_path"):
@@ -119,7 +122,7 @@ def _converts(convertor: Convertor[Any]) -> bool:
 
 
 def _solver(dependant: Dependant, known: set[int]) -> Solve | None:
-    """Return what calls a function with plain parameters only; None for another one, or one that is called twice."""
+    """Return the function that calls another one with plain parameters; None when it has other parameters."""
     call = dependant.call
     others = (
         dependant.header_params,
@@ -146,7 +149,7 @@ def _solver(dependant: Dependant, known: set[int]) -> Solve | None:
 
 
 def _is_text(parameter: _Parameter, annotation: object) -> bool:
-    """Return whether a parameter takes any text; one that may be missing is None then."""
+    """Return whether a parameter takes any text; an optional one is None when missing."""
     info = parameter.field_info
     plain = info.annotation == annotation and not info.metadata
     return plain and (annotation is str or info.default is None)

@@ -47,8 +47,8 @@ async def run(request: Request, caller: SignedIn) -> Response:
     """Runs the VQL statement in form field `q` (or in the address) and returns the first page of its results.
 
     Header `X-VaultAPI-DescribeQuery: true` adds a description of the fields, `X-VaultAPI-RecordProperties` (`all`,
-    `hidden`, `redacted` or `weblink`) what the caller may do with each record, and `X-VaultAPI-Facets` (names of
-    fields) how many records of the result have which value.
+    `hidden`, `redacted` or `weblink`) the caller's rights to each record, and `X-VaultAPI-Facets` (names of fields) the
+    number of records by value.
     """
     return await _first_page(request, caller)
 
@@ -97,9 +97,9 @@ async def page_of(
     ] = None,
     offset: Annotated[int, Query(ge=0, le=2**31, include_in_schema=False)] = 0,
 ) -> Response:
-    """Returns the page whose address an earlier page has as `next_page` or `previous_page`.
+    """Returns the page at the address in `next_page` or `previous_page` of an earlier page.
 
-    The pages of a sub-select are read in the same way.
+    Pages of a sub-select are read in the same way.
     """
     queries = vault_of(request).queries
     version = version_of(request)
@@ -111,7 +111,7 @@ async def page_of(
 
 
 def _extras(request: Request) -> Extras:
-    """Return the extras that the headers request beside the rows.
+    """Return what the headers request besides the rows.
 
     :raises VaultFault: INVALID_DATA when a header is malformed.
     """
@@ -137,7 +137,7 @@ def _extras(request: Request) -> Extras:
 
 
 def _answer(page: QueryPage, version: str) -> Response:
-    """Return a page of results in an envelope, with those members that it has."""
+    """Return a page of results in an envelope, with the members that apply."""
     details: dict[str, object] = {}
     if page.find is not None:
         details["find"] = page.find

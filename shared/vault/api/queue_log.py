@@ -1,4 +1,4 @@
-"""Serves the queue log by day, as JSON or CSV, and takes the reports of connectors that fill it."""
+"""Serves the queue log by day, as JSON or CSV, and stores the reports of connectors in it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def report(
     caller: ReportsDeliveries,
     queue_name: str,
 ) -> Response:
-    """Takes the deliveries of messages; for connectors.
+    """Takes reports on deliveries of messages; for connectors.
 
     Rows have `message_id`, `connection_name`, `queue_time`, `send_time` and `attempts`. A row of a message that could
     not be delivered and was removed also has `error`, and the message's envelope as text in `message`.

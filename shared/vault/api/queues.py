@@ -44,7 +44,7 @@ async def enable_delivery(
     caller: SignedIn,
     queue_name: str,
 ) -> Response:
-    """Lets messages leave the outbound queue again."""
+    """Enables the delivery of an outbound queue."""
     await vault_of(request).queues.enable_delivery(caller, queue_name)
     return envelope.success()
 
@@ -55,7 +55,7 @@ async def disable_delivery(
     caller: SignedIn,
     queue_name: str,
 ) -> Response:
-    """Keeps messages in the outbound queue until delivery is enabled."""
+    """Disables the delivery of an outbound queue: its messages wait until delivery is enabled."""
     await vault_of(request).queues.disable_delivery(caller, queue_name)
     return envelope.success()
 

@@ -64,14 +64,14 @@ Line = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
 class _Progress(ReportBody):
-    """The source's clock before anything is compared, or the error that ends the reconciliation."""
+    """The source's clock before the comparison begins, or the error that ends the reconciliation."""
 
     source_time: AwareDatetime | None = None
     error: str | None = None
 
 
 class _Slice(ReportBody):
-    """The result of one slice; each line of ``items`` has verdict, record id and names, with blanks between them."""
+    """The result of one slice; each line of ``items`` has verdict, record id and names, separated by blanks."""
 
     position: Annotated[str, Field(max_length=500)] = ""
     ended: bool = False
@@ -94,9 +94,9 @@ class _Slice(ReportBody):
     ),
 )
 async def request_reconciliation(request: Request, caller: RequestsRuns) -> Response:
-    """Starts a job that compares what the rules make of each source record with what this Vault has.
+    """Starts a job that compares the records that the rules give for each source record with those of this Vault.
 
-    One of a connection is under way at a time; another one waits for its turn.
+    One reconciliation of a connection runs at a time; another one waits.
     """
     fields = await read_fields(request)
     unknown = fields.keys() - {
@@ -180,7 +180,7 @@ async def findings_file(vault: Vault, caller: Caller, job_id: int) -> Response:
 async def transfer_findings_again(
     request: Request, caller: RequestsRuns, job_id: Number
 ) -> Response:
-    """Queues messages that transfer findings once more; what is too much in this Vault is left out."""
+    """Queues messages that transfer findings once more, except surplus records of this Vault."""
     fields = await read_fields(request)
     named = [part.strip() for part in without_nul(fields.get("ids", "")).split(",")]
     chosen = [part for part in named if part]
@@ -203,7 +203,7 @@ async def transfer_findings_again(
 async def report_progress(
     request: Request, caller: ReportsRuns, job_id: Number
 ) -> Response:
-    """Takes `source_time`, the source's clock before anything is compared, or `error`, which ends it.
+    """Takes `source_time`, the source's clock before the comparison begins, or `error`, which ends it.
 
     For connectors.
     """
@@ -228,11 +228,10 @@ async def report_progress(
 async def report_slice(
     request: Request, caller: ReportsRuns, job_id: Number, slice_number: Number
 ) -> Response:
-    """Takes the result of a slice, once however often it is reported, and sends for the next slice.
+    """Takes the result of a slice once, even if it is reported again, and sends the message of the next slice.
 
-    For connectors: `integration_point`, `object`, the number of `equal` records, the other `items` as lines of
-    verdict, record id and names, the `position` of the next slice, and `ended` when
-    nothing is left to compare.
+    For connectors: `integration_point`, `object`, the number of `equal` records, the other `items` as lines of verdict,
+    record id and names, the `position` of the next slice, and `ended` after the last one.
     """
     body = parsed(_Slice, await read_record(request))
     items = tuple(_item(without_nul(line)) for line in body.items)

@@ -1,4 +1,4 @@
-"""Serves calls on records beside reading and writing: type changes, lists of deletions, and work done as a job."""
+"""Serves further calls on records: type changes, lists of deletions, and operations that run as jobs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MAX_LIMIT = 1000
 
 @dataclass(frozen=True, slots=True)
 class WantedDeletions:
-    """The parameters of a list of deletions: dates as the call has them, and the page."""
+    """The parameters of a list of deletions: dates as sent, and the page."""
 
     start_date: str | None
     end_date: str | None
@@ -47,7 +47,7 @@ class WantedDeletions:
 
     @property
     def span(self) -> Span:
-        """Return the part of the list that is asked for.
+        """Return the requested part of the list.
 
         :raises VaultFault: INVALID_DATA when a date is malformed.
         """
@@ -56,7 +56,7 @@ class WantedDeletions:
         return Span(start, end, self.limit, self.offset)
 
     def details(self, request: Request, page: DeletionPage) -> dict[str, object]:
-        """Return the place of the page in the list, with the addresses of the pages beside it."""
+        """Return the position of the page in the list, with the addresses of the next and previous page."""
         limit, offset = self.limit, self.offset
         size = len(page.deletions)
         details: dict[str, object] = {
@@ -206,7 +206,7 @@ async def recalculate_rollups(
     caller: SignedIn,
     object_name: str,
 ) -> Response:
-    """Does nothing, as this Vault has no roll-up fields."""
+    """Does nothing, since this Vault has no roll-up fields."""
     # Only what the call refuses is left of it: an unknown object, or one that the caller may not edit.
     vault_of(request).records.target(caller, object_name, [{}], Operation.EDIT)
     return envelope.success()
@@ -235,7 +235,7 @@ async def update_corporate_currency(
     caller: SignedIn,
     object_name: str,
 ) -> Response:
-    """Does nothing, as this Vault has no currency fields."""
+    """Does nothing, since this Vault has no currency fields."""
     # As with roll-up fields, only the refusals are left.
     vault_of(request).records.target(caller, object_name, [{}], Operation.EDIT)
     return envelope.success()

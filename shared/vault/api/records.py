@@ -74,7 +74,7 @@ ApiName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class _LineagePart(BaseModel):
-    """A part of the lineage header; members with other names are refused, so that no misspelt one is ignored."""
+    """A part of the lineage header; unknown members are refused, so that no misspelt one is ignored."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -155,7 +155,7 @@ async def create(
     id_param: IdParam = None,
     alias: IdParamAlias = None,
 ) -> Response:
-    """Creates records from a JSON array, CSV, or one record as a form; with `idParam`, updates those that exist."""
+    """Creates records from a JSON array, CSV, or one record as a form; with `idParam`, updates existing ones."""
     records = vault_of(request).records
     mode = mode_of(request)
     lineage = lineage_of(request)
@@ -204,7 +204,7 @@ async def delete(
     id_param: IdParam = None,
     alias: IdParamAlias = None,
 ) -> Response:
-    """Deletes records; rows in the body name them by `id` or by the `idParam` field."""
+    """Deletes records; rows of the body identify them by `id` or by the `idParam` field."""
     rows = await read_rows(request)
     key = id_param or alias
     results = await vault_of(request).records.delete(
@@ -248,7 +248,7 @@ async def update_one(
     object_name: str,
     record_id: str,
 ) -> Response:
-    """Changes fields of one record; they come as a form or a JSON object."""
+    """Changes fields of one record, from a form or a JSON object."""
     vault = vault_of(request)
     fields = await read_record(request)
     # The id of the path wins over one in the body.
@@ -278,7 +278,7 @@ async def delete_one(
 
 
 async def _rows(request: Request, caller: Caller, object_name: str) -> Rows:
-    """Return the rows of the body, with the files of attachment fields that they name taken over."""
+    """Return the rows of the body; staged files of their attachment fields are stored."""
     sent = await read_rows(request)
     rows = await _with_files(vault_of(request), caller, object_name, sent.rows)
     return Rows(rows, sent.single)
@@ -290,7 +290,7 @@ async def _with_files(
     object_name: str,
     rows: Sequence[Mapping[str, object]],
 ) -> Sequence[Mapping[str, object]]:
-    """Return rows with handles for the files that they name; most objects hold none."""
+    """Return rows with handles for the files that they name; most objects have no attachment fields."""
     target = vault.components.registry.objects.get(object_name)
     if target is None or not target.holds_files:
         return rows
@@ -305,7 +305,7 @@ def _answer(
     *,
     deleted: bool = False,
 ) -> Response:
-    """Return the results as the call accepts them; deleted records have no address."""
+    """Return the results in the format that the call accepts; deleted records have no address."""
     if wants_csv(request.headers.get("accept", "")):
         return results_csv(results)
     url = None if deleted else f"{base_path(request)}/vobjects/{object_name}"
@@ -315,7 +315,7 @@ def _answer(
 
 
 def _order(sort: str) -> str:
-    """Return the ORDER BY of a parameter such as ``name__v desc, id``.
+    """Return the ORDER BY for a parameter such as ``name__v desc, id``.
 
     :raises VaultFault: INVALID_DATA when a term is not a name with an optional direction.
     """
@@ -382,5 +382,5 @@ def mode_of(request: Request) -> WriteMode:
 
 
 def _is_true(request: Request, header: str) -> bool:
-    """Return whether a header says ``true``."""
+    """Return whether the value of a header is ``true``."""
     return request.headers.get(header, "").strip().lower() == "true"

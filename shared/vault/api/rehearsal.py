@@ -1,4 +1,4 @@
-"""Serves the faults that can be switched on in a Vault that is not in production."""
+"""Serves fault switches, for Vaults that are not in production."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FIELDS = {
 
 @router.get("/faults", summary="All faults")
 async def all_faults(caller: RehearsesFaults) -> Response:
-    """Lists the faults that can be switched on, with the calls that each strikes and the time that it lasts."""
+    """Lists the faults that can be switched on, with the calls that each applies to and its duration."""
     del caller  # admitted
     shown = []
     for fault in FAULTS.values():
@@ -54,7 +54,7 @@ async def all_faults(caller: RehearsesFaults) -> Response:
 
 @router.get("/switches", summary="Faults that are on")
 async def all_switches(request: Request, caller: SignedIn) -> Response:
-    """Lists the faults that are switched on, and those that have struck all the calls that they were for."""
+    """Lists the active switches, and those that have been applied to all their calls."""
     switches = vault_of(request).rehearsal.list(caller)
     return envelope.success(data=_shown(switches))
 
@@ -74,14 +74,14 @@ async def switch_on(request: Request, caller: RehearsesFaults) -> Response:
 
 @router.delete("/switches", summary="Switch all faults off")
 async def switch_all_off(request: Request, caller: SignedIn) -> Response:
-    """Ends all switches, and returns what they have struck in the process that answers."""
+    """Ends all switches, and returns how often this process has applied them."""
     ended = await vault_of(request).rehearsal.switch_off(caller, None)
     return envelope.success(data=_shown(ended))
 
 
 @router.delete("/switches/{switch_id}", summary="Switch a fault off")
 async def switch_off(request: Request, caller: SignedIn, switch_id: str) -> Response:
-    """Ends one switch, and returns what it has struck."""
+    """Ends one switch, and returns how often it was applied."""
     ended = await vault_of(request).rehearsal.switch_off(caller, switch_id)
     return envelope.success(data=_shown(ended))
 
@@ -91,7 +91,7 @@ def _shown(switches: Iterable[Switch]) -> list[dict[str, object]]:
 
 
 def _entry(switch: Switch) -> dict[str, object]:
-    """Return a switch with those of its members that say something."""
+    """Return a switch without members that do not apply."""
     target = switch.target
     path = None if target.path is None else target.path.text
     members = {

@@ -1,4 +1,4 @@
-"""Reads what a request says of itself (version, host, client, session) and writes the headers that answer it."""
+"""Reads the context of a request (version, host, client, session), and writes the headers of its answer."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _authorization = APIKeyHeader(
 
 
 class VersionConvertor(Convertor[str]):
-    """Path parameter ``vYY.N``; any other text makes the path an unknown one."""
+    """Path parameter ``vYY.N``; any other text makes the path unknown."""
 
     regex = r"v\d{1,3}\.\d{1,3}"
 
@@ -83,12 +83,12 @@ register_url_convertor("vault_version", VersionConvertor())
 
 
 def is_api(path: str) -> bool:
-    """Return whether a path belongs to the API; others have neither envelopes nor its headers."""
+    """Return whether a path belongs to the API; other paths have neither envelopes nor API headers."""
     return path == "/api" or path.startswith(("/api/", *OUTSIDE))
 
 
 def version_of(request: Request) -> str:
-    """Return the API version in the path; the highest listed one on paths without a version."""
+    """Return the API version in the path; on paths without a version, the highest."""
     version = request.path_params.get("version", VERSIONS[-1])
     return str(version)
 
@@ -101,7 +101,7 @@ def base_path(request: Request) -> str:
 def origin(request: HTTPConnection, host: str | None = None) -> str:
     """Return scheme and host by which the client reached this Vault, also through a proxy.
 
-    ``host`` is the one that the client names itself (``vaultDNS``); it is used when it has the form of a host.
+    ``host`` is the client's parameter (``vaultDNS``); it is used when it has the form of a host.
     """
     scheme = _first(request.headers.get("x-forwarded-proto"))
     if scheme not in ("http", "https"):
@@ -134,7 +134,7 @@ def wants_xml(accept: str) -> bool:
 
 
 def _prefers(accept: str, wanted: str) -> bool:
-    """Return whether a media type comes before JSON; weights (``q=``) are not looked at."""
+    """Return whether a media type precedes JSON; weights (``q=``) are ignored."""
     known = (kind for kind in media_types(accept) if kind in (wanted, JSON_TYPE))
     return next(known, JSON_TYPE) == wanted
 
@@ -146,7 +146,7 @@ def media_types(accept: str) -> list[str]:
 
 
 def parse_moment(name: str, text: str | None) -> datetime | None:
-    """Return the moment in query parameter ``name``, UTC where it has no zone; None without a text.
+    """Return the moment in query parameter ``name``, UTC unless it has a zone; None without a text.
 
     :raises VaultFault: INVALID_DATA when the text is neither a date nor a date and time.
     """
@@ -179,7 +179,7 @@ def vault_of(request: Request) -> Vault:
 async def signed_in(
     request: Request, authorization: Annotated[str | None, Security(_authorization)]
 ) -> Caller:
-    """Return the caller whose session the Authorization header has; delay one who calls too often.
+    """Return the caller of the session in the Authorization header; delay one who calls too often.
 
     :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED.
     """
@@ -191,7 +191,7 @@ async def admitted(
 ) -> Caller:
     """Return the caller of a session; delay one who calls too often.
 
-    Without ``used`` the session's idle time goes on.
+    Without ``used`` the call does not restart the session's idle time.
 
     :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED.
     """
@@ -212,7 +212,7 @@ async def admitted(
 
 
 def address_of(request: Request) -> str:
-    """Return the client's address: of the connection, or what a trusted proxy says; empty without either."""
+    """Return the client's address: of the connection, or as reported by a trusted proxy; empty without either."""
     return request.client.host if request.client else ""
 
 
@@ -245,7 +245,7 @@ async def sign_in(
 async def perhaps_signed_in(
     request: Request, authorization: Annotated[str | None, Security(_authorization)]
 ) -> Caller | None:
-    """Return the caller, or None when the request names no session.
+    """Return the caller, or None when the request has no session id.
 
     :raises VaultFault: INVALID_SESSION_ID when it names one that is not live.
     """
@@ -254,7 +254,7 @@ async def perhaps_signed_in(
 
 
 def session_id_in(authorization: str | None) -> str | None:
-    """Return the session id of an Authorization header, raw or after ``Bearer``; None when there is none."""
+    """Return the session id in an Authorization header, raw or after ``Bearer``; None when there is none."""
     header = (authorization or "").strip()
     scheme, _, rest = header.partition(" ")
     session_id = rest.strip() if scheme.lower() == BEARER else header
@@ -272,7 +272,7 @@ PerhapsSignedIn = Annotated[Caller | None, Depends(perhaps_signed_in)]
 
 
 class ApiHeaders:
-    """ASGI middleware that gives every answer of the API its headers, and binds client and call to the log.
+    """ASGI middleware that adds the API's headers to answers, and binds client and call to log lines.
 
     It reads the request's state: ``user_id`` and ``session_id`` of the caller, ``revision`` of the configuration when
     the call began, and ``usage`` of a limit.
@@ -329,7 +329,7 @@ class ApiHeaders:
         return headers
 
     def _session_headers(self, state: dict[str, object]) -> list[Header]:
-        """Return Vault, user and the head of the session id; nothing without a caller."""
+        """Return headers with the Vault, the user and the beginning of the session id; none without a caller."""
         user_id = state.get("user_id")
         if user_id is None:
             return []
@@ -347,7 +347,7 @@ class ApiHeaders:
 
 
 def client_id_of(scope: Scope) -> str:
-    """Return the client's name, of parameter ``client_id`` before X-VaultAPI-ClientID.
+    """Return the client's name, from parameter ``client_id`` or else X-VaultAPI-ClientID.
 
     It is ``invalid`` when malformed and ``unknown`` when there is none.
     """

@@ -1,4 +1,4 @@
-"""Makes every answer of the API: envelopes of results, results as CSV, and the envelopes that faults become."""
+"""Makes the answers of the API: envelopes of results, results as CSV, and envelopes of faults."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Status(StrEnum):
 
 
 class WarningType(StrEnum):
-    """Values of ``warning_type``: why a call or row has changed nothing, or shows nothing yet."""
+    """Values of ``warning_type``: why a call or row has changed nothing, or has no result yet."""
 
     NO_DATA_CHANGES = "NO_DATA_CHANGES"
     NEWER_SOURCE_STATE = "NEWER_SOURCE_STATE"
@@ -82,7 +82,7 @@ def answer(
     members: Mapping[str, object],
     http_status: int = 200,
 ) -> Response:
-    """Return an envelope with these members; values that are JSON already come as ``orjson.Fragment``."""
+    """Return an envelope with these members; serialized values are passed as ``orjson.Fragment``."""
     body = orjson.dumps({"responseStatus": status, **members})
     return Response(body, http_status, {STATUS_HEADER: status}, JSON)
 
@@ -103,9 +103,9 @@ def failures(
     *,
     error_type: str | None = None,
 ) -> Response:
-    """Return a FAILURE envelope with all errors and the further ``members`` of the endpoint.
+    """Return a FAILURE envelope with all errors and further ``members`` of the endpoint.
 
-    Its HTTP status is 200, as of everything that the Vault itself has processed.
+    Its HTTP status is 200, as always when the Vault has processed the call.
     """
     body: dict[str, object] = {"errors": errors_json(errors), **(members or {})}
     if error_type is not None:
@@ -128,9 +128,9 @@ def errors_json(errors: Sequence[ApiError]) -> list[dict[str, str]]:
 def batch(results: Sequence[RowResult], records_url: str | None) -> Response:
     """Return the results of a record call, row by row in input order.
 
-    ``records_url`` is the address of the object's records (``/api/{v}/vobjects/{object}``), the head of each record's
-    own ``url``; None where the records are deleted. A row that fails leaves the envelope SUCCESS, since the others
-    are stored; a row that changes nothing makes it WARNING.
+    ``records_url`` is the address of the object's records (``/api/{v}/vobjects/{object}``), the prefix of each record's
+    ``url``; None where the records are deleted. A failed row leaves the envelope SUCCESS, since the others are stored;
+    a row that changes nothing makes it WARNING.
     """
     rows = [_row(result, records_url) for result in results]
     return _outcome(results, rows)
@@ -144,14 +144,14 @@ def single(result: RowResult, records_url: str | None) -> Response:
 
 
 def unchanged(message: str, data: object) -> Response:
-    """Return a WARNING envelope for a call that changes nothing, with what is stored as ``data``."""
+    """Return a WARNING envelope for a call that changes nothing, with the stored values as ``data``."""
     return answer(Status.WARNING, {"warnings": no_changes(message), "data": data})
 
 
 def in_progress(message: str, **members: object) -> Response:
-    """Return a WARNING envelope for results that are not there yet, with these members.
+    """Return a WARNING envelope for results that do not exist yet, with these members.
 
-    Pollers of public clients take FAILURE, as well as SUCCESS, for the end of what they wait for.
+    Pollers of public clients take FAILURE, as well as SUCCESS, for the end of the work.
     """
     warning = {"warning_type": WarningType.OPERATION_IN_PROGRESS, "message": message}
     return answer(Status.WARNING, {"warnings": [warning], **members})
@@ -163,7 +163,7 @@ def no_changes(message: str) -> list[dict[str, str]]:
 
 
 def action_batch(results: Sequence[RowResult]) -> Response:
-    """Return the results of a user action on several records; rows carry the id beside the status."""
+    """Return the results of a user action on several records; rows have the id next to the status."""
     return success(data=[_action_row(result) for result in results])
 
 
@@ -177,7 +177,7 @@ def by_id(results: Sequence[RowResult]) -> Sequence[RowResult]:
 
 
 def _outcome(results: Sequence[RowResult], data: object) -> Response:
-    """Return an envelope of ``data`` that warns when one of the results does."""
+    """Return an envelope of ``data``; WARNING if one of the results has a warning."""
     first = next((result for result in results if result.warning), None)
     if first is None:
         return answer(Status.SUCCESS, {"data": data})
@@ -201,7 +201,7 @@ def _row(result: RowResult, records_url: str | None) -> dict[str, object]:
 
 
 def _row_data(result: RowResult, records_url: str | None) -> dict[str, str]:
-    """Return the ``data`` of a row: only those members that it has."""
+    """Return the ``data`` of a row, with the members that apply."""
     data: dict[str, str] = {}
     if result.id is not None:
         data["id"] = result.id
@@ -290,7 +290,7 @@ class Faults:
         self._respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on; answer an exception unless an answer has begun, which is broken off then."""
+        """Pass the call on; answer an exception, or close the connection if an answer has begun."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -313,7 +313,7 @@ class Faults:
             await response(scope, receive, send)
 
     def _logged_answer(self, scope: Scope, error: Exception) -> Response:
-        """Log the error and return its answer, which names the call's id and nothing of the error."""
+        """Log the error and return its answer, which contains the call's id and nothing of the error."""
         http_status = status_of(error, scope["method"])
         execution_id = scope.get("state", {}).get("execution_id")
         if http_status in UNAVAILABLE:

@@ -34,9 +34,9 @@ async def listed(
     lifecycle: Lifecycle = None,
     role: Role = None,
 ) -> Response:
-    """Lists the defaults of roles and their overrides, of one lifecycle or role where any is named.
+    """Lists the defaults of roles and their overrides; the parameters restrict them to a lifecycle or role.
 
-    Conditions (`product__v={id}` or `product__v.name__v={name}`) leave overrides that have them.
+    Conditions (`product__v={id}` or `product__v.name__v={name}`) restrict the overrides to those that have them.
     """
     rules = await vault_of(request).role_rules.listed(
         caller, lifecycle, role, _conditions(request)
@@ -46,9 +46,9 @@ async def listed(
 
 @router.post(PATH, summary="Create overrides", openapi_extra=ROWS_DOCUMENTATION)
 async def create(request: Request, caller: ChangesLifecycles) -> Response:
-    """Creates overrides: rows have `lifecycle__v`, `role__v`, conditions, and who may have the role.
+    """Creates overrides: rows have `lifecycle__v`, `role__v`, conditions, and the users and groups for the role.
 
-    `allowed_users__v` and `allowed_default_users__v` take names of users, `allowed_groups__v` and
+    `allowed_users__v` and `allowed_default_users__v` contain names of users, `allowed_groups__v` and
     `allowed_default_groups__v` names of groups; the default ones get the role of new records and documents.
     """
     return await _stored(request, caller, create=True)
@@ -69,7 +69,7 @@ async def delete(
     lifecycle: Lifecycle = None,
     role: Role = None,
 ) -> Response:
-    """Deletes the overrides of a role in a lifecycle, or those that have the conditions of the call."""
+    """Deletes the overrides of a role in a lifecycle; conditions in the call restrict them."""
     named = {"lifecycle__v": lifecycle, "role__v": role, **_conditions(request)}
     deleted = await vault_of(request).role_rules.delete(caller, named)
     return envelope.success(data={"rules_deleted": deleted})

@@ -41,7 +41,7 @@ async def one_role(
     record_id: str,
     role_name: str,
 ) -> Response:
-    """Returns the users and groups that have the role; an empty list when nobody has it."""
+    """Returns the users and groups that have the role; an empty list when it is not assigned."""
     assigned = await vault_of(request).roles.assigned(caller, object_name, record_id)
     members = assigned.get(role_name)
     # Not an error: whether the role exists is not the question of the call.
@@ -59,7 +59,7 @@ async def assign(
     caller: EditsRecords,
     object_name: str,
 ) -> Response:
-    """Assigns roles: rows have `id`, `{role}.users` and `{role}.groups`; users and groups with the role keep it."""
+    """Assigns roles: rows have `id`, `{role}.users` and `{role}.groups`; present holders keep their roles."""
     rows = await read_rows(request)
     results = await vault_of(request).roles.change(
         caller, object_name, rows.rows, remove=False

@@ -1,4 +1,4 @@
-"""Serves SCIM 2.0: users as RFC 7644 has them, and the profiles, policies and licenses that they refer to."""
+"""Serves SCIM 2.0: users in the format of RFC 7644, and their profiles, policies and licenses."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ Names = Annotated[str | None, Query(description="Attributes, separated by commas
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The attributes that a call asks for, and those that it does without."""
+    """The attributes that a call requests, and those that it excludes."""
 
     attributes: str | None
     excluded: str | None
 
     def of(self, resource: Json) -> Json:
-        """Return a resource as the call wants it."""
+        """Return a resource with the requested attributes only."""
         return chosen_attributes(resource, self.attributes, self.excluded)
 
 
@@ -78,7 +78,7 @@ def _shown(
         str | None, Query(alias="excludedAttributes", description="Those to leave out.")
     ] = None,
 ) -> Shown:
-    """Return what a call wants to see."""
+    """Return the attributes that a call requests and excludes."""
     return Shown(attributes, excluded)
 
 
@@ -91,7 +91,10 @@ def _page(
         Query(alias="startIndex", lt=2**31, description="The first result, from 1 on."),
     ] = 1,
 ) -> tuple[int, int]:
-    """Return how many results a call wants, and which is the first; what is less than the least means that."""
+    """Return the page's size and the position of its first result.
+
+    Smaller values than allowed count as the smallest.
+    """
     return max(0, min(count, MAX_RESULTS)), max(1, start_index)
 
 
@@ -198,7 +201,7 @@ async def one_user(
 async def update(
     request: Request, caller: EditsUser, user_id: UserId, shown: Chosen
 ) -> Response:
-    """Changes the attributes that are sent; null empties one."""
+    """Changes the attributes that are sent; null empties an attribute."""
     return await _update(request, caller, user_id, shown)
 
 
@@ -282,7 +285,7 @@ def _written(result: RowResult) -> str:
 
 
 def _resources(request: Request, caller: Caller, endpoint: str) -> dict[str, Json]:
-    """Return the resources of an endpoint other than that of users, by their ids.
+    """Return the resources of an endpoint other than users, by id.
 
     :raises VaultFault: INSUFFICIENT_ACCESS, and MALFORMED_URL when there is no such endpoint.
     """

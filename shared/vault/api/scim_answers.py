@@ -1,4 +1,4 @@
-"""Answers calls of SCIM 2.0: resources, lists and refusals, as RFC 7644 has them and as the other calls do."""
+"""Answers calls of SCIM 2.0: resources, lists and errors in the format of RFC 7644, with the API's members added."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def answer(
     status: int = 200,
     outcome: Status = Status.SUCCESS,
 ) -> Response:
-    """Return JSON under the name that the client asks for, and with the HTTP status that goes with it."""
+    """Return JSON with the media type that the client accepts, and with the matching HTTP status."""
     accepted = media_types(request.headers.get("accept", ""))
     headers = {STATUS_HEADER: outcome}
     content = orjson.dumps(body)
@@ -87,7 +87,7 @@ def answer(
 
 
 def refused(request: Request, error: ApiError) -> Response:
-    """Return a refusal as clients of SCIM read it, and as those of the other calls do."""
+    """Return an error in the format of SCIM, with the members of the API's envelope."""
     unknown = error.type is ErrorType.MALFORMED_URL
     status = NOT_FOUND if unknown else STATUSES.get(error.type, BAD_REQUEST)
     body: Json = {

@@ -1,4 +1,4 @@
-"""Describes SCIM resources: the provider, the types of resources and their schemas, as RFC 7643 has them."""
+"""Describes SCIM: the provider's configuration, the resource types and their schemas, in the format of RFC 7643."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENDPOINTS: Mapping[str, str] = {
 
 
 def provider() -> Json:
-    """Return what this provider supports."""
+    """Return the configuration of the service provider."""
     no = {"supported": False}
     scheme = {
         "name": "OAuth Bearer Token",

@@ -69,7 +69,7 @@ def _reference(root: str, endpoint: str, value: object) -> Json:
 
 
 def user_fields(resource: Mapping[str, object]) -> dict[str, object]:
-    """Return the fields of the user calls that a resource sets; other attributes are ignored, as SCIM has it.
+    """Return the user fields that a resource sets; unknown attributes are ignored, as SCIM demands.
 
     :raises VaultFault: INVALID_DATA when an attribute has not the form of its schema.
     """
@@ -94,7 +94,7 @@ def user_fields(resource: Mapping[str, object]) -> dict[str, object]:
 
 
 def _object(name: str, value: object) -> Mapping[str, object]:
-    """Return an attribute that has attributes of its own; an empty one for null."""
+    """Return a complex attribute; empty for null."""
     if value is None:
         return {}
     if isinstance(value, dict):
@@ -103,7 +103,7 @@ def _object(name: str, value: object) -> Mapping[str, object]:
 
 
 def _text(name: str, value: object) -> str:
-    """Return a value as the user calls take it; "" for null, which empties it."""
+    """Return a value in the format of the user calls; "" for null, which empties the field."""
     match value:
         case None:
             return ""
@@ -116,7 +116,7 @@ def _text(name: str, value: object) -> str:
 
 
 def _email(value: object) -> str:
-    """Return the address in a list of e-mail addresses, of which a user has one."""
+    """Return the address in a list of e-mail addresses; a user has one."""
     if value is None or value == []:
         return ""
     if not isinstance(value, list):
@@ -138,7 +138,10 @@ def _misshapen(name: str) -> VaultFault:
 def chosen_attributes(
     resource: Json, attributes: str | None, excluded: str | None
 ) -> Json:
-    """Return the resource with the named attributes only, or without others; it keeps its schemas and id."""
+    """Return the resource with only the named attributes, or without the excluded ones.
+
+    Schemas and id always remain.
+    """
     if attributes is not None:
         kept = _names(attributes) | ALWAYS
         return {name: value for name, value in resource.items() if _in(name, kept)}
@@ -156,7 +159,7 @@ def _names(text: str) -> frozenset[str]:
 
 
 def _in(name: str, names: frozenset[str]) -> bool:
-    """Return whether names have an attribute, or one below it: ``name.familyName``, ``urn:…:User:lastLogin``."""
+    """Return whether names contain an attribute, or one of its sub-attributes: ``name.familyName``."""
     lowered = name.lower()
     below = (f"{lowered}.", f"{lowered}:")
     return any(each == lowered or each.startswith(below) for each in names)

@@ -1,4 +1,4 @@
-"""Reads the paths of calls without slashes that say nothing: public clients double some, and end paths with others."""
+"""Removes repeated and trailing slashes from the paths of calls, since public clients send some."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _STAGED = "/services/file_staging/items/"
 
 
 class SingleSlashes:
-    """ASGI layer that joins slashes beside each other in paths of the API, and leaves out one at the end.
+    """ASGI layer that reduces repeated slashes in the paths of the API to one, and removes one at the end.
 
     ``/api//mdl/execute`` and ``/api/mdl/execute/`` are the path ``/api/mdl/execute``.
 
-    The outermost one that reads a path, so that all others see the path that is answered.
+    It is the outermost layer that reads a path, so that all others see the reduced one.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -62,7 +62,7 @@ SIZE = re.compile(r"[0-9]{1,19}")
 
 
 class ItemKind(StrEnum):
-    """Values of `kind`: what an item of the staging area is."""
+    """Values of `kind`: the kind of an item of the staging area."""
 
     FILE = "file"
     FOLDER = "folder"
@@ -214,7 +214,7 @@ async def delete(
     item: str,
     recursive: Recursive = False,
 ) -> Response:
-    """Starts a job that deletes a file or folder; a folder that is not empty only with `recursive`."""
+    """Starts a job that deletes a file or folder; `recursive` is needed for a folder with content."""
     job_id = await vault_of(request).staging.delete(caller, item, recursive=recursive)
     return _submitted(request, job_id)
 
@@ -295,7 +295,7 @@ async def put_part(
     number: Annotated[int, Header(alias="X-VaultAPI-FilePartNumber")],
     content_md5: Md5 = None,
 ) -> Response:
-    """Takes a part; parts come in the order of their numbers, and one that is sent again replaces the earlier one."""
+    """Takes a part; parts come in the order of their numbers, and a repeated one replaces the earlier one."""
     # Not read yet: the session is checked first, and a part goes to the store as it arrives.
     stream = bounded_stream(request, MAX_PART)
     # Read before the part, so that a malformed header is refused first.
@@ -340,12 +340,12 @@ def _named(kind: ItemKind, path: str, key: str) -> dict[str, object]:
 
 
 def _flag(fields: Mapping[str, str], name: str) -> bool:
-    """Return whether a form field says ``true``."""
+    """Return whether the value of a form field is ``true``."""
     return fields.get(name, "").strip().lower() == "true"
 
 
 def _item_json(area: StagingArea, item: Item) -> dict[str, object]:
-    """Return an item as the API describes it; ``area`` is the part of the store that the caller sees."""
+    """Return an item in the format of the API; ``area`` is the part of the store that the caller sees."""
     kind = ItemKind.FOLDER if item.is_folder else ItemKind.FILE
     shown = _named(kind, area.path(item.key), item.key)
     if not item.is_folder:

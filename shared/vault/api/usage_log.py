@@ -1,4 +1,4 @@
-"""Serves the API usage log of a day as a ZIP of CSV, or of lines with tabs."""
+"""Serves the API usage log of a day as a ZIP of CSV or tab-separated lines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_MEMORY = 2**22
 
 
 class LogFormat(StrEnum):
-    """Values of `log_format`: what the file in the ZIP is."""
+    """Values of `log_format`: the format of the file in the ZIP."""
 
     CSV = "csv"
     LOGFILE = "logfile"
@@ -49,7 +49,7 @@ async def api_usage(
     day: Day = None,
     log_format: Format = LogFormat.CSV,
 ) -> Response:
-    """Returns the calls of users on a day of the last 30, as a ZIP; those of some seconds may be missing yet."""
+    """Returns the calls of users on a day of the last 30, as a ZIP; those of the last seconds may be missing."""
     if day is None:
         raise missing("date")
     usage = vault_of(request).api_usage
@@ -75,7 +75,7 @@ async def api_usage(
 
 
 def _ending(log_format: LogFormat) -> str:
-    """Return how the name of the file in the ZIP ends."""
+    """Return the file name extension of the file in the ZIP."""
     match log_format:
         case LogFormat.CSV:
             return "csv"
@@ -98,6 +98,6 @@ def _write(file: IO[bytes], lines: Sequence[Line], log_format: LogFormat) -> Non
 
 
 def _cell(value: object) -> str:
-    """Return a value of the log without the signs that separate values; a dash for none."""
+    """Return a value of the log without separator characters; a dash for none."""
     text = "" if value is None else " ".join(str(value).split())
     return text or "-"

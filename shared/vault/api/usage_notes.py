@@ -1,4 +1,4 @@
-"""Notes each call of a user for the API usage log: who called what, and how it was answered."""
+"""Records each call of a user for the API usage log: the caller, the call, and its answer."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class UsageNotes:
 
 
 class _Answer:
-    """What is seen of an answer as it passes: its HTTP status, status, and the type of its first error."""
+    """The observed parts of an answer: its HTTP status, its status, and the type of its first error."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -91,7 +91,7 @@ def _error_type(body: bytes) -> str:
 
 
 def _call(scope: Scope, answer: _Answer, began: datetime, duration: int) -> ApiCall:
-    """Return what the log has of a call."""
+    """Return the log entry of a call."""
     state, parameters = scope["state"], scope.get("path_params", {})
     usage = state.get("usage")
     delay = round(usage.delay * 1000) if usage is not None and usage.delay else None

@@ -79,7 +79,7 @@ async def all_users(
     without_membership: Membership = True,
     without_licensing: Licensing = True,
 ) -> Response:
-    """Lists the users of this Vault; for `vaults` that name other Vaults only, the list is empty."""
+    """Lists the users of this Vault; the list is empty when `vaults` names other Vaults only."""
     vault = vault_of(request)
     # Users of other Vaults are not known here.
     of_others = vaults != "" and not _names_vault(vaults, vault.vault_id)
@@ -124,7 +124,7 @@ async def create(
 
 @router.put("", summary="Update users", openapi_extra=ROWS_DOCUMENTATION)
 async def update(request: Request, caller: EditsUsers) -> Response:
-    """Updates up to 500 users from JSON or CSV; rows name them by `id`."""
+    """Updates up to 500 users from JSON or CSV; rows identify them by `id`."""
     rows = await read_rows(request)
     results = await vault_of(request).users.update(caller, rows.rows)
     return _single(results[0]) if rows.single else _batch(request, results)
@@ -189,7 +189,7 @@ async def update_one(
     caller: EditsUser,
     user_id: UserId,
 ) -> Response:
-    """Changes fields of a user; they come as a form or a JSON object.
+    """Changes fields of a user, from a form or a JSON object.
 
     All users may change their own name, address and language.
     """
@@ -314,7 +314,7 @@ def _single(result: RowResult, message: str = "") -> Response:
 
 
 def _batch(request: Request, results: Sequence[RowResult]) -> Response:
-    """Return the results in input order, as the call accepts them."""
+    """Return the results in input order, in the format that the call accepts."""
     if wants_csv(request.headers.get("accept", "")):
         return results_csv(results)
     # The documented rows have the id beside the status, as those of user actions.

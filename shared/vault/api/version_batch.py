@@ -1,4 +1,4 @@
-"""Serves calls that make or delete versions and renditions of up to 500 documents, or give them other types."""
+"""Serves calls that create or delete versions and renditions of up to 500 documents, or change their types."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 async def create(
     request: Request, caller: EditsDocuments, id_param: IdParam = None
 ) -> Response:
-    """Makes a draft of each document: with `file`, the path of a file on the staging area, else with its latest file.
+    """Creates a draft of each document: with `file`, the path of a file on the staging area, else with its latest file.
 
-    Rows name their document by `id`, or by the `idParam` field.
+    Rows identify their document by `id`, or by the `idParam` field.
     """
     sent = await read_rows(request)
     batches = vault_of(request).version_batches
@@ -89,9 +89,9 @@ async def delete_renditions(
 async def reclassify(
     request: Request, caller: EditsDocuments, id_param: IdParam = None
 ) -> Response:
-    """Gives documents other types: rows have `id`, `type__v`, and may have the levels below it and `lifecycle__v`.
+    """Reclassifies documents: rows have `id`, `type__v`, and optionally the levels below it and `lifecycle__v`.
 
-    A document keeps its lifecycle and state where its new type has that lifecycle. Other columns change fields.
+    A document keeps its lifecycle and state if its new type has that lifecycle. Other columns change fields.
     """
     sent = await read_rows(request)
     batches = vault_of(request).version_batches
@@ -104,7 +104,7 @@ def _answer(results: Sequence[VersionResult]) -> Response:
 
 
 def _json(result: VersionResult) -> dict[str, object]:
-    """Return the result of one row; a row that failed names nothing."""
+    """Return the result of one row; a failed row has no document."""
     if result.error is not None:
         errors = envelope.errors_json([result.error])
         return {"responseStatus": Status.FAILURE, "errors": errors}

@@ -54,7 +54,7 @@ RUN = form_documentation(
     "/{bulk_action}", summary="Run an action on several workflows", openapi_extra=RUN
 )
 async def run(request: Request, caller: SignedIn, bulk_action: str) -> Response:
-    """Starts a job that carries the action out on up to 500 workflows or tasks; what it refuses is in its results."""
+    """Starts a job that carries the action out on up to 500 workflows or tasks; refusals are in its results."""
     action = _action(caller, bulk_action)
     fields = await read_fields(request)
     job_id = await vault_of(request).workflow_actions.submit(caller, action, fields)

@@ -130,7 +130,7 @@ async def details(request: Request, caller: SignedIn, workflow_task_id: Id) -> R
 
 @router.get("/{workflow_task_id}/actions", summary="What can be done with a task")
 async def actions(request: Request, caller: SignedIn, workflow_task_id: Id) -> Response:
-    """Lists what the caller may do with a task."""
+    """Lists the actions that the caller may run on a task."""
     row = await vault_of(request).workflow_lists.task(caller, workflow_task_id)
     return envelope.success(data=named(task_actions(caller, row)))
 
@@ -198,7 +198,7 @@ async def run(
 
 
 async def _values(request: Request) -> dict[str, object]:
-    """Return what an action is run with: a form, or a JSON object, which may have values for each record.
+    """Return the input of an action: a form, or a JSON object, which may have values for each record.
 
     :raises VaultFault: INVALID_DATA for a malformed body; EXCEEDS_FILE_MAX_SIZE.
     """
@@ -285,7 +285,7 @@ def _prompts(vault: Vault, prompts: Sequence[FieldPrompt]) -> list[dict[str, obj
 
 
 def _task_json(row: Record) -> dict[str, object]:
-    """Return a task as the API writes it; what it does not have is absent."""
+    """Return a task in the format of the API, without members that do not apply."""
     shown: dict[str, object] = {
         "id": row["id"],
         "label__v": row["label"],

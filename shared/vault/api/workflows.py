@@ -1,4 +1,4 @@
-"""Serves object workflows: lists them, starts them with records, cancels them, gives them to other owners."""
+"""Serves object workflows: lists them, starts them with records, cancels them, changes their owners."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ async def details(request: Request, caller: SignedIn, workflow_id: Id) -> Respon
 
 @router.get("/{workflow_id}/actions", summary="What can be done with a workflow")
 async def actions(request: Request, caller: SignedIn, workflow_id: Id) -> Response:
-    """Lists what the caller may do with a workflow."""
+    """Lists the actions that the caller may run on a workflow."""
     row = await vault_of(request).workflow_lists.workflow(caller, workflow_id)
     return envelope.success(data=named(workflow_actions(caller, row)))
 
@@ -190,7 +190,7 @@ RUN = form_documentation(
 async def run(
     request: Request, caller: SignedIn, workflow_id: Id, workflow_action: str
 ) -> Response:
-    """Cancels a workflow (`cancel`), or gives it to another owner (`replaceworkflowowner`)."""
+    """Cancels a workflow (`cancel`), or changes its owner (`replaceworkflowowner`)."""
     fields = await read_fields(request)
     workflows = vault_of(request).workflows
     match workflow_action:
@@ -225,7 +225,7 @@ def participant_controls(definition: WorkflowDefinition) -> list[dict[str, objec
 
 
 def workflow_json(row: Record) -> dict[str, object]:
-    """Return a workflow as the API writes it; a moment that has not come is absent."""
+    """Return a workflow in the format of the API, without moments that have not come."""
     shown: dict[str, object] = {
         "id": row["id"],
         "label__v": row["label"],
@@ -242,7 +242,7 @@ def workflow_json(row: Record) -> dict[str, object]:
 
 
 def named(actions_: list[tuple[str, str]]) -> list[dict[str, str]]:
-    """Return actions as the API lists them."""
+    """Return actions in the format of the API's lists."""
     return [{"name": name, "label": label} for name, label in actions_]
 
 
@@ -264,7 +264,7 @@ def no_action(name: str) -> VaultFault:
 
 
 def user_of(caller: Caller, text: str | None, name: str) -> int | None:
-    """Return the user whom a query parameter names: an id, or ``me()``; None without one.
+    """Return the user in a query parameter: an id, or ``me()``; None without one.
 
     :raises VaultFault: INVALID_DATA when it is neither.
     """
@@ -280,7 +280,7 @@ def user_of(caller: Caller, text: str | None, name: str) -> int | None:
 
 
 def user_in(fields: dict[str, str], name: str) -> int:
-    """Return the user whom a field names: ``user:{id}``, or the id alone.
+    """Return the user in a field: ``user:{id}``, or the id alone.
 
     :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
     """
@@ -298,7 +298,7 @@ def filter_of(
     status: str | None,
     user_parameter: str,
 ) -> WorkflowFilter:
-    """Return which workflows or tasks a call asks for.
+    """Return the workflows or tasks that a call selects.
 
     :raises VaultFault: PARAMETER_REQUIRED when it names neither a record nor a user.
     """

@@ -1,4 +1,4 @@
-"""Answers in XML those who ask for it: the envelope that a call would have in JSON, element by element."""
+"""Writes answers as XML for clients that ask for it: the JSON envelope, element by element."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def xml_of(body: bytes) -> bytes:
 
 
 class XmlAnswers:
-    """ASGI layer that writes answers of the API in XML, for calls whose Accept header names it first."""
+    """ASGI layer that writes answers of the API in XML, for calls whose Accept header has it first."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -82,7 +82,7 @@ async def _send_whole(send: Send, started: Message, body: bytes) -> None:
 
 
 def _is_json(started: Message) -> bool:
-    """Return whether an answer that begins is an envelope in JSON."""
+    """Return whether an answer is an envelope in JSON, by its first event."""
     kind = Headers(raw=started["headers"]).get("content-type", "")
     return kind.startswith(JSON_TYPE)
 
@@ -105,7 +105,7 @@ def _fill(element: Element, name: str, value: object) -> None:
 
 
 def _wraps(item: object, single: str) -> bool:
-    """Return whether an item is an object of one member, which has the name of the item."""
+    """Return whether an item is an object with a single member of the item's own name."""
     return isinstance(item, Mapping) and len(item) == 1 and single in item
 
 
@@ -124,6 +124,6 @@ def _element_name(name: str) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a text, number or boolean as JSON writes it, without characters that XML does not have."""
+    """Return a text, number or boolean as in JSON, without characters that XML excludes."""
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     return _NOT_XML.sub(_REPLACEMENT, text)

@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class ParameterKind(Enum):
-    """What an entry action takes as a parameter, which says what its form offers."""
+    """The kind of value of an entry action's parameter, which decides the input of its form."""
 
     FIELD = "field"
     TEXT = "text"
@@ -17,7 +17,7 @@ class ParameterKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ActionParameter:
-    """One parameter, by the name that components have for it."""
+    """One parameter, with its name in components."""
 
     name: str
     label: str

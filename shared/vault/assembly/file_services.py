@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 
 class FileServices:
-    """The services of a Vault that keep files, or carry out jobs on many records."""
+    """The services of a Vault that store files, or run jobs on many records."""
 
     definition: VaultDefinition
     settings: VaultSettings

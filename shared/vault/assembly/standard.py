@@ -40,9 +40,9 @@ async def load_standard(
     *,
     example_data: bool,
 ) -> None:
-    """Load ``components/*.mdl``, ``records/*.csv`` and ``data/*.csv``, each version of a file's items once.
+    """Load ``components/*.mdl``, ``records/*.csv`` and ``data/*.csv``; each version of a file's items is loaded once.
 
-    Changes that somebody has made in this Vault stay.
+    Changes that users have made in this Vault stay.
 
     :raises StandardLoadFailed: when a new Vault refuses an item.
     """
@@ -86,7 +86,7 @@ def _shipped(folder: Path) -> Registry:
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
-    """Return the folder's files in the order of the numbers that their names begin with."""
+    """Return the folder's files in the order of the numbers with which their names begin."""
     return sorted(folder.glob(pattern))
 
 

@@ -91,7 +91,7 @@ async def _carry_out(
     components: ComponentService,
     waiting: list[Component],
 ) -> dict[Key, str]:
-    """Execute components, each after those that it refers to; return the reasons for those that are refused."""
+    """Execute components, each after those that it refers to; return the reasons for the refused ones."""
     refusals: dict[Key, str] = {}
     ordered = in_order(waiting, components.registry.components)
     for number, component in enumerate(ordered, 1):

@@ -1,4 +1,4 @@
-"""Loads standard records: new ones, and new versions of those that nobody has changed."""
+"""Loads standard records: new ones, and new versions of records that users have not changed."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ async def load_records(
     records: RecordService,
     file: Path,
 ) -> None:
-    """Upsert the new rows of ``NN_{object}.csv``, whose first column is the unique field that names a record.
+    """Upsert the new rows of ``NN_{object}.csv``, whose first column is the unique field that identifies a record.
 
-    A record that was deleted here stays deleted; one that was changed here stays, and its
-    row is withheld.
+    A record that was deleted in this Vault is not created again; one that was changed here is not updated, and its row
+    is withheld.
 
     :raises StandardLoadFailed: when a new Vault refuses a row.
     """
@@ -113,6 +113,6 @@ def _read(file: Path) -> tuple[str, Rows]:
 
 
 def _text(row: dict[str, str]) -> str:
-    """Return a row as text, which does not depend on the order of its columns."""
+    """Return a row as text that is independent of the order of its columns."""
     text = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
     return text.decode()

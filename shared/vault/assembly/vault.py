@@ -91,7 +91,7 @@ class Vault(VaultServices):
         )
 
     def _forget_owner(self) -> None:
-        """Remove the owner's password from this process, which a fault in it could otherwise reveal."""
+        """Remove the owner's password from this process, so that a fault in it cannot reveal it."""
         self.settings = self.settings.model_copy(update={"owner_dsn": None})
         # Names of settings are not case-sensitive.
         for name in list(os.environ):
@@ -137,7 +137,7 @@ class Vault(VaultServices):
         self._stack.push_async_callback(self.search_indexes.stop)
 
     async def _follow_changes(self) -> None:
-        """Listen for the changes of other processes on this database."""
+        """Listen for changes that other processes make in this database."""
         self.channels.on(COMPONENT_CHANGED, self._stale.set)
         self.channels.on(OUTBOX, self.relay.wake)
         self.channels.on_text(FAULT_SWITCHED, self.rehearsal.hear)
@@ -159,7 +159,7 @@ class Vault(VaultServices):
         log.info("vault.stopped", vault=self.definition.name)
 
     async def ready(self) -> str | None:
-        """Return the reason why this process cannot serve now; None when it can."""
+        """Return why this process cannot serve now; None when it can."""
         if not self.started:
             return "starting"
         async with self.database.connection() as connection:

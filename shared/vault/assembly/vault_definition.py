@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shared.vault.assembly.action_parameters import EntryActionForm
-    from shared.vault.assembly.work_lists import Answered, Desk, Lead
+    from shared.vault.assembly.work_lists import (
+        Answered,
+        Desk,
+        GuidedForm,
+        Lead,
+        Related,
+    )
     from shared.vault.bulk.record_merge import MergeHandler
     from shared.vault.queues.deliveries import DeliveryEventHandler
     from shared.vault.records.named_actions import ActionHandler
@@ -28,7 +34,9 @@ class VaultDefinition:
     records people work with. ``actions`` by the name that lifecycles use, ``triggers`` by
     object, ``delivery_handlers`` by the name that queues use, ``merge_handlers`` by object.
     ``desk`` is the work that people find on the home page, ``leads`` by object what is
-    shown at the head of a record; ``answered`` are the questions whose answers are shown
+    shown at the head of a record, ``guided`` by object the forms that lead to what a record
+    is made for, ``related`` by object the records that stand on the page of
+    one that they refer to; ``answered`` are the questions whose answers are shown
     beside similar ones; ``look_again`` says by object when a record that is shown
     may have changed by itself. ``state_actions`` are by object those actions without parameters
     that states of its lifecycle may name, each with its label; ``entry_action_forms`` those
@@ -47,6 +55,8 @@ class VaultDefinition:
     merge_handlers: Mapping[str, MergeHandler] = field(default_factory=dict)
     desk: Desk | None = None
     leads: Mapping[str, tuple[Lead, ...]] = field(default_factory=dict)
+    guided: Mapping[str, GuidedForm] = field(default_factory=dict)
+    related: Mapping[str, tuple[Related, ...]] = field(default_factory=dict)
     answered: Answered | None = None
     look_again: Mapping[str, LookAgain] = field(default_factory=dict)
     state_actions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

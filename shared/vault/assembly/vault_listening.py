@@ -1,4 +1,4 @@
-"""Reads where a Vault listens and with how many processes, which is all that who begins its workers needs to know."""
+"""Reads where a Vault listens and with how many processes: the settings that the parent of its workers needs."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from shared.vault.components.lifecycles import START_WORKFLOW
 from shared.vault.configuration.component_files import ComponentFiles
 from shared.vault.configuration.component_jobs import ScriptJobs
 from shared.vault.configuration.component_service import ComponentService
+from shared.vault.configuration.list_indexes import ListedConditions
 from shared.vault.configuration.order_indexes import OrderedFields
 from shared.vault.configuration.search_indexes import SearchIndexes
 from shared.vault.connections import connection_rules
@@ -42,7 +43,7 @@ from shared.vault.notifications.notification_service import NotificationService
 from shared.vault.notifications.notify import Notifier
 from shared.vault.queries.lineage_service import LineageService
 from shared.vault.queries.list_views import ListViews
-from shared.vault.queries.queries import QueryService, query_tokens
+from shared.vault.queries.queries import QueryService
 from shared.vault.queries.record_finder import RecordFinder
 from shared.vault.queries.saved_searches import SavedSearches
 from shared.vault.queues import retry
@@ -188,6 +189,7 @@ class VaultServices(FileServices):
             self.records,
             self.security,
             self.identity,
+            self.settings.allowed_addresses,
         )
         connector_url = self.settings.connector_url
         self.connector = ConnectorQuestions(
@@ -270,16 +272,17 @@ class VaultServices(FileServices):
         }
 
     def _add_queries(self) -> None:
-        tokens = query_tokens(
-            self.vault_id,
-            self.definition.label,
-            self.settings.host_name,
-        )
+        tokens: dict[str, str | int] = {
+            "vault.id": self.vault_id,
+            "vault.name": self.definition.label,
+            "vault.dns": self.settings.host_name,
+        }
         self.queries = QueryService(
             self.database,
             self.components,
             tokens,
             OrderedFields(self.database, self.search_indexes.wake),
+            ListedConditions(self.database, self.search_indexes.wake),
         )
         self.finder = RecordFinder(self.database, self.components)
         self.searches = SavedSearches(self.database)

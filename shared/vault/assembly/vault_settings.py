@@ -17,13 +17,13 @@ from shared.vault.storage.fair_slots import QueryLimits
 
 
 def _split(text: str | None) -> list[str]:
-    """Return the parts of a text between commas, without spaces around them, and none that is empty."""
+    """Return the non-empty parts of a text between commas, without surrounding spaces."""
     parts = (part.strip() for part in (text or "").split(","))
     return [part for part in parts if part]
 
 
 class VaultSettings(VaultListening):
-    """Settings of one Vault process; the three sign-ins are stored on every start as they are set here."""
+    """Settings of one Vault process; its three sign-ins are stored anew at every start."""
 
     database_dsn: SecretStr
     # The role that owns the database, and keeps the audit table out of this service's reach.
@@ -72,6 +72,9 @@ class VaultSettings(VaultListening):
     connection_file_days: Annotated[int, Field(ge=1, le=90)] = 7
     # The longest that the link of a response package is open.
     response_package_days: Annotated[int, Field(ge=1, le=365)] = 90
+    # Who answers, and how recipients of a response reach them; its page says both.
+    response_sender: Annotated[str, Field(max_length=100)] = "Medical Information"
+    response_contact: Annotated[str, Field(max_length=300)] = ""
     # Beginnings of addresses that External connections may have, by commas.
     connection_urls: str | None = None
 

@@ -1,13 +1,14 @@
-"""Describes what people of a Vault are shown first: on the home page by what needs them, and of each record."""
+"""Describes the lists of work on the home page, and the values at the head of a record's page."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class WorkList:
-    """Records that need the same thing of a person.
+    """A list of records in which a person has the same thing to do.
 
     ``condition`` and ``order`` are VQL, with ``{user_id}`` for the person's id in the condition. ``hint`` says what to
     do with the records.
@@ -23,7 +24,7 @@ class WorkList:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The work of those who may edit the records of an object: what they create, and their lists in order.
+    """The home page's part for users who may edit the records of an object: what they create, and their lists in order.
 
     ``columns`` are those of the list of all records.
     """
@@ -38,11 +39,37 @@ class Desk:
         return next((each for each in self.lists if each.name == name), None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuidedForm:
+    """How a form leads through the records of an object, which are made for a named action of its lifecycle (``goal``).
+
+    ``send`` is the button that creates a record and takes it there, ``sent`` what is said then; it is offered while
+    ``integration`` is active. ``least`` are the fields without all of which a new record is worth nothing. Of the
+    fields that ``belongs`` lists by the values of ``choice``, the form asks for those of the value that is chosen;
+    ``heading`` stands over them and the choice, ``others`` over those of the other values.
+    """
+
+    goal: str
+    integration: str
+    send: str
+    sent: str
+    least: tuple[str, ...]
+    choice: str
+    belongs: Mapping[str, tuple[str, ...]]
+    heading: str
+    others: str
+
+    @property
+    def dependent(self) -> frozenset[str]:
+        """Return the fields that belong to one value or another."""
+        return frozenset(name for names in self.belongs.values() for name in names)
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Records of an object that have a question, and under a condition in VQL an answer to it and its date.
+    """Records of an object with a question and, under a VQL condition, its answer and date.
 
-    Those about the same (``same``, a reference) are the more similar ones.
+    Records with the same value of ``same``, a reference, count as more similar.
     """
 
     object: str
@@ -55,7 +82,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A value that leads a record's page: a field of it, or by relationships one of a record that it refers to.
+    """A value at the head of a record's page: a field of the record, or by relationships of a record that it refers to.
 
     ``path`` is that of VQL, for example ``case__vr.case_contact__vr.name__v``; ``label`` is that of such a path, since
     the far field's own label does not say whose it is.
@@ -78,3 +105,12 @@ class Lead:
     def id_path(self) -> str:
         """Return the path of the id of the record at the end."""
         return ".".join((*self.relationships, "id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Records that refer to another one by a ``field``, the latest of which stand on its page with these columns."""
+
+    object: str
+    field: str
+    columns: tuple[str, ...]

@@ -1,1 +1,1 @@
-"""Keeps attachments: files of records, with versions, descriptions and external ids."""
+"""Stores attachments: files of records, with versions, descriptions and external ids."""

@@ -28,7 +28,7 @@ class ArchivedFile:
 
 
 class _Sink:
-    """Buffers written bytes until they are taken; it cannot seek, so the archive is written in one pass."""
+    """Buffers written bytes until they are read; it cannot seek, so the archive is written in one pass."""
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
@@ -39,7 +39,7 @@ class _Sink:
         return len(data)
 
     def flush(self) -> None:
-        """Do nothing: written bytes can be taken at once."""
+        """Do nothing: written bytes can be read at once."""
 
     def close(self) -> None:
         """Do nothing: there is no file to close."""

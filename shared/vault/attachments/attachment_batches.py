@@ -48,7 +48,7 @@ ATTACHMENT_ID = "attachment_id"
 class BatchRow(RowErrors):
     """One row of a call with its result: the attachment and its version, or errors.
 
-    It is ``warned`` when nothing was added, because the record already has an attachment with the same bytes.
+    ``warned`` is True when nothing was added, because the record already has an attachment with the same bytes.
     """
 
     values: Mapping[str, object]
@@ -59,7 +59,9 @@ class BatchRow(RowErrors):
     def text(self, name: str) -> str:
         """Return the value of a column as text, empty without one."""
         value = self.values.get(name)
-        return "" if value is None else str(value)
+        if value is None:
+            return ""
+        return str(value)
 
     def refuse(self, fault: VaultFault) -> None:
         """Record a fault for which the row cannot be carried out."""
@@ -203,7 +205,7 @@ class AttachmentBatches:
         key_name: str,
         rows: Sequence[BatchRow],
     ) -> list[str | None]:
-        """Lock the records that the rows name, and return their ids; fail a row that names none, whose id is None."""
+        """Lock the records of rows, and return their ids; a row without an existing record fails, and has None."""
         target = self._components.registry.objects[object_name]
         key = key_field(target, key_name)
         keys = [{key.name: row.values.get(key.name)} for row in rows]
@@ -336,7 +338,7 @@ def _read_named(rows: Source, id_param: str | None, *required: str) -> list[Batc
 
 
 def _attachment_id(text: str) -> int | None:
-    """Return the attachment id in a text; None for a text that is not one."""
+    """Return the attachment id in a text; None for an invalid one."""
     return whole_number(text, MAX_ID)
 
 
@@ -346,7 +348,7 @@ async def _found(
     rows: Sequence[BatchRow],
     id_param: str | None,
 ) -> list[tuple[BatchRow, Attachment]]:
-    """Return the attachments that rows without errors name, each with its row; fail rows that name none."""
+    """Return the attachments of rows without errors, each with its row; a row without an existing attachment fails."""
     good = [row for row in rows if not row.errors]
     keys: Sequence[object]
     found: dict[object, Attachment]

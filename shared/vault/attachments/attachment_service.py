@@ -61,7 +61,7 @@ class Added:
 class AttachmentService:
     """Serves the attachments of records; all methods raise VaultFault.
 
-    A caller who may read the record may read its attachments, one who may edit it may change them.
+    A caller who may read the record may read its attachments; a caller who may edit it may change them.
     """
 
     def __init__(
@@ -252,7 +252,7 @@ class AttachmentService:
         of: OfRecord,
         work: Callable[[Connection, AttachmentWriter], Awaitable[T]],
     ) -> T:
-        """Run the work in a transaction that has locked the record, and return what the work returns.
+        """Run ``work`` in a transaction that has locked the record, and return its result.
 
         :raises VaultFault: as ``target`` and the work do; INVALID_DATA when there is no such record.
         """
@@ -271,7 +271,7 @@ class AttachmentService:
         return results[-1]
 
     async def lock(self, connection: Connection, of: OfRecord) -> None:
-        """Lock the record, whose attachments the caller may change, until the transaction ends.
+        """Lock the record until the transaction ends, after checking that the caller may change its attachments.
 
         :raises VaultFault: as ``target`` does; INVALID_DATA when there is no such record.
         """
@@ -287,7 +287,7 @@ class AttachmentService:
         caller: Caller,
         object_name: str,
     ) -> AttachmentWriter:
-        """Return what writes attachments of the object's records within a transaction."""
+        """Return the writer of attachments of the object's records, for use within a transaction."""
         registry = self._components.registry
         return AttachmentWriter(connection, registry, caller, object_name)
 

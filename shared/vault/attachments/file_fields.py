@@ -63,7 +63,7 @@ REMOVE_UNUSED = (
 class AttachmentFields:
     """Serves the attachment fields of records; all methods raise VaultFault.
 
-    A caller who may read a record may read its files, one who may edit it may change them.
+    A caller who may read a record may read its files; a caller who may edit it may change them.
     """
 
     def __init__(
@@ -116,9 +116,9 @@ class AttachmentFields:
         caller: Caller,
         handles: Sequence[str],
     ) -> dict[str, Handle]:
-        """Return the handles by their texts, and protect them from the sweep for a day.
+        """Return handles by their texts, and protect their files from the sweep for a day.
 
-        Left out are those that are in no record which the caller may read: to know a handle is no right to its file.
+        Omitted are handles that no record readable by the caller contains: knowing a handle gives no right to its file.
         """
         fields = [
             f"SELECT {quoted(field.name)} FROM {table(target.name)} WHERE {quoted(field.name)} = ANY($1::text[])"
@@ -298,7 +298,7 @@ def _field(target: VaultObject, name: str) -> Field:
 
 
 def _names_file(row: Mapping[str, object], name: str) -> bool:
-    """Return whether a row names a file for a field; an empty value names none, and removes the stored one."""
+    """Return whether a row names a file for a field; an empty value names none, and removes the stored file."""
     return row.get(name) not in (None, "")
 
 

@@ -1,1 +1,1 @@
-"""Keeps the audit trails of a Vault: every change of records and configuration, and every sign-in."""
+"""Writes and reads the audit trails of a Vault: every change of records and configuration, and every sign-in."""

@@ -208,7 +208,7 @@ async def records_noted(
     ids: Sequence[str],
     text: str,
 ) -> None:
-    """Write entries for what happened with records, or documents, beside their fields: a step of a workflow, say."""
+    """Write entries for events of records or documents that change no field, such as a step of a workflow."""
     if ids and object_name == DOCUMENTS:
         noted = [(each, None, None, text_of(text)) for each in ids]
         await connection.execute(DOCUMENT, *author(caller), action, *_columns(noted))
@@ -224,7 +224,7 @@ async def document_changed(
     document_id: int,
     lines: Sequence[Line] = (),
 ) -> None:
-    """Write the entries of a created, changed or deleted document: one for each line, or a single one without lines."""
+    """Write the entries of a created, changed or deleted document: one for each line; without lines a single one."""
     await documents_changed(connection, caller, action, {document_id: lines})
 
 
@@ -309,7 +309,7 @@ async def record_entry(
     before: str | None = None,
     after: str | None = None,
 ) -> None:
-    """Write the entry of a change of something that is no record or component: a group, delegation, token or queue."""
+    """Write the entry of a change of an item other than a record or component: a group, delegation, token or queue."""
     values = (item, text_of(before), text_of(after))
     await connection.execute(ENTRY, *author(caller), trail.key, action, *values)
 
@@ -333,7 +333,7 @@ async def deleted(
     object_name: str,
     ids: Sequence[str],
 ) -> None:
-    """Write entries for records about to be deleted, and for the changes that the database makes with the deletion.
+    """Write entries for records about to be deleted, and for the changes that the database makes at the deletion.
 
     The database also deletes the records below them, and empties references to any of these records.
     """

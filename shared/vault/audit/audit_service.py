@@ -73,9 +73,9 @@ class AuditPage:
 
 
 class AuditService:
-    """Returns the audit trails to callers who may read them, and what they tell of.
+    """Returns the audit trails to callers who may read them and the records that entries are about.
 
-    ``registry`` returns the components as they are now.
+    ``registry`` returns the present components.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class AuditService:
         limit: int,
         offset: int,
     ) -> AuditPage:
-        """Return entries of a trail; of those of records, the ones of objects that the caller may read.
+        """Return entries of a trail; of the trail of records, only entries about objects that the caller may read.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when no trail has this name.
         """
@@ -201,7 +201,7 @@ class AuditService:
         return await self._page(caller, listed, wanted, limit, offset)
 
     def _listed(self, caller: Caller, name: str) -> _Listed:
-        """Return one trail, as far as the caller may read its entries.
+        """Return one trail, limited to the entries that the caller may read.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when no trail has this name.
         """

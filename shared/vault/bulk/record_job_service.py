@@ -66,7 +66,7 @@ class RecordJobs:
         record_id: str,
         rows: Sequence[Mapping[str, object]],
     ) -> int:
-        """Submit a copy of a record and all below it, and return the job's id.
+        """Submit a copy of a record and all records below it, and return the job's id.
 
         If there is a row, its fields replace those of the copied record.
 
@@ -151,7 +151,9 @@ class RecordJobs:
         if not job.status.finished:
             return MergeStatus.IN_PROGRESS
         succeeded = job.status is JobStatus.SUCCESS
-        return MergeStatus.SUCCESS if succeeded else MergeStatus.FAILURE
+        if succeeded:
+            return MergeStatus.SUCCESS
+        return MergeStatus.FAILURE
 
     async def merge_results(self, caller: Caller, job_id: int) -> list[dict[str, Any]]:
         """Return the sets of a merge that has ended, each with its status, and its error when it failed.

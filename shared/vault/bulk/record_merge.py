@@ -1,4 +1,4 @@
-"""Merges one record into another, in a transaction that has begun."""
+"""Merges one record into another, within a transaction of the caller."""
 
 from __future__ import annotations
 

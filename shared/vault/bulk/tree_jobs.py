@@ -1,4 +1,4 @@
-"""Deletes and copies a record with all records below it: all of them, or none."""
+"""Deletes or copies a record with all records below it: all of them, or none."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TreeLog(StrEnum):
 
 
 class TreeRefused(Exception):
-    """Raised when a record of the tree was refused; ``lines`` go to the failure log."""
+    """Raised when a record of the tree was refused; ``lines`` are written to the failure log."""
 
     def __init__(self, error: ApiError, lines: Lines) -> None:
         super().__init__()
@@ -153,9 +153,9 @@ class TreeJobs:
         work: Work,
         refusal: Callable[[ApiError], Sequence[object]],
     ) -> JobResult:
-        """Run the work and log it in one transaction, or log why it was refused; then store the logs as files.
+        """Run ``work`` and log it in one transaction, or log why it was refused; then store the logs as files.
 
-        ``refusal`` makes the line of the failure log for a tree that was refused as a whole.
+        ``refusal`` returns the line of the failure log for a tree that was refused as a whole.
         """
         # A checkpoint says that an earlier run has done this, and only the files may be missing.
         if not context.checkpoint:
@@ -314,7 +314,7 @@ class _Copy:
 
 
 def parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Yield ids in parts of the size that one batch takes."""
+    """Yield ids in parts of at most the size of one batch."""
     for start in range(0, len(ids), MAX_ROWS):
         yield ids[start : start + MAX_ROWS]
 

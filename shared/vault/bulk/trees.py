@@ -27,7 +27,7 @@ PARENT = "parent"
 
 @dataclass(slots=True)
 class Level:
-    """The records at one distance from the first record, as object → ids; a record is on one level only."""
+    """The records at one distance from the first record, ids by object; a record is on one level only."""
 
     records: dict[str, list[str]] = dataclass_field(default_factory=dict)
 
@@ -36,7 +36,7 @@ def parent_fields(
     registry: Registry,
     object_name: str,
 ) -> Iterator[tuple[VaultObject, Field]]:
-    """Yield the fields that make records children of an object's records, each with its own object."""
+    """Yield the fields by which records are children of an object's records, each with its own object."""
     for child in registry.objects.values():
         for field in child.fields.values():
             refers = field.type is FieldType.OBJECT and field.object == object_name

@@ -180,7 +180,7 @@ def _field(
 
 
 def _default_length(field_type: FieldType) -> int | None:
-    """Return how many characters a field takes that declares no ``max_length``; None where length means nothing."""
+    """Return the default of ``max_length`` of a field type; None for types without a length."""
     match field_type:
         case FieldType.STRING:
             return DEFAULT_STRING_LENGTH
@@ -220,7 +220,7 @@ def _scale(component: Component) -> int:
 
 
 def _redefined(field: Field, component: Component) -> Field:
-    """Return a platform field with the attributes that the object declares anew."""
+    """Return a platform field with the attributes that the object redefines."""
     # What the Vault itself sets can be neither required of callers nor written by them.
     system_managed = component.flag("system_managed_name")
     required = component.flag("required", field.required)
@@ -319,7 +319,7 @@ def _label_key(entry: PicklistEntry) -> str:
 
 
 def build_profiles(components: Iterable[Component]) -> Picklist:
-    """Return the profiles that users may have: those of every Vault, then the ``Securityprofile`` components."""
+    """Return the profiles for users: those of every Vault, then the ``Securityprofile`` components."""
     supplied = platform.SECURITY_PROFILES
     entries = dict(supplied.entries)
     for component in components:

@@ -37,11 +37,11 @@ def apply(
 ) -> Component | None:
     """Return the component after the statement, checked on its own; None when it was dropped.
 
-    Where the statement's condition does not hold, it is what it was. What the component refers to is checked by
-    ``Registry.with_component`` or ``Registry.without``; what refers to it, when it is renamed, by ``evolution``.
+    If the statement's condition is not met, it is unchanged. References of the component are checked by
+    ``Registry.with_component`` or ``Registry.without``; references to a renamed one by ``evolution``.
 
-    :param existing: the component of that type and name as it is now.
-    :raises ComponentError: EXISTS, NOT_FOUND, or what ``check`` raises of the result.
+    :param existing: the present component of that type and name.
+    :raises ComponentError: EXISTS, NOT_FOUND, or what ``check`` raises for the result.
     """
     full_name = f"{statement.type} {statement.name}"
     if not statement.condition.holds(exists=existing is not None):
@@ -106,7 +106,7 @@ def _altered(
 
 
 class _Alteration:
-    """A component while an ALTER is carried out on it: each change costs what it says, not what the component has."""
+    """A component during an ALTER; the cost of a change depends on its own size, not on that of the component."""
 
     def __init__(self, component: Component, path: str) -> None:
         self._component = component
@@ -119,7 +119,7 @@ class _Alteration:
         }
 
     def result(self) -> Component:
-        """Return the component as it is after the changes so far."""
+        """Return the component with the changes made so far."""
         attributes = {name: tuple(values) for name, values in self._values.items()}
         children = tuple(child for child in self._children if child is not None)
         return replace(self._component, attributes=attributes, children=children)
@@ -160,7 +160,7 @@ class _Alteration:
             self._values.pop(_ENTRY_LABELS[change.name], None)
 
     def _distinct(self, name: str) -> dict[Scalar, None]:
-        """Return the attribute's values as the keys of a dictionary that stands for them from here on."""
+        """Return the attribute's values as the keys of a dictionary that replaces them from here on."""
         values = self._values.get(name, ())
         if isinstance(values, dict):
             return values

@@ -1,4 +1,4 @@
-"""Names the two ways MDL is refused: text that is not MDL, and components that cannot be as they are written."""
+"""Defines the errors of MDL: text that is not MDL, and components that are invalid as written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Code(StrEnum):
 
 
 class MdlSyntaxError(Exception):
-    """Text that is not MDL; ``line`` and ``column`` count from 1 and say where reading stopped."""
+    """Raised for text that is not MDL; ``line`` and ``column`` count from 1, and are where the parser stopped."""
 
     code = Code.SYNTAX
 
@@ -43,7 +43,7 @@ class MdlSyntaxError(Exception):
 
 
 class ComponentError(Exception):
-    """A component that cannot be created, changed or dropped as asked; the message names component and attribute."""
+    """Raised for a component that cannot be created, changed or dropped; the message names component and attribute."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ def syntax_error(
     error: UnexpectedInput,
     text: str,
 ) -> MdlSyntaxError:
-    """Return what the parser expected of a text that it cannot read, what it found, and where it stopped."""
+    """Return the error of a text that cannot be parsed: what was expected, what was found, and where."""
     expected: set[str] = set()
     found = ""
     if isinstance(error, UnexpectedToken):
@@ -104,7 +104,7 @@ def syntax_error(
 
 
 def _found_token(error: UnexpectedToken) -> str:
-    """Return the beginning of the token that has no place; an empty string at the end of the text."""
+    """Return the beginning of the unexpected token; an empty string at the end of the text."""
     if error.token.type == "$END":
         return ""
     beginning = str(error.token)[:_MAX_SHOWN]

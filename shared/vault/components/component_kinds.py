@@ -8,7 +8,7 @@ __all__ = ["ComponentKind", "PartKind", "StateMember", "kind_of"]
 
 
 class ComponentKind(StrEnum):
-    """The types of component that a Vault acts on; components of other types are only stored and returned."""
+    """The types of component that a Vault uses; components of other types are only stored and returned."""
 
     OBJECT = "Object"
     OBJECT_TYPE = "Objecttype"
@@ -29,7 +29,7 @@ class ComponentKind(StrEnum):
 
 
 class PartKind(StrEnum):
-    """The types of sub-component that code asks for by name."""
+    """The types of sub-component that code uses by name."""
 
     FIELD = "Field"
     OBJECT_ACTION = "Objectaction"
@@ -58,5 +58,5 @@ _KINDS = {kind.value: kind for kind in ComponentKind}
 
 
 def kind_of(type_name: str) -> ComponentKind | None:
-    """Return the kind that a type's name stands for; None for a type that a Vault does not act on."""
+    """Return the kind of a type's name; None for a type that a Vault does not use."""
     return _KINDS.get(type_name)

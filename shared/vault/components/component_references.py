@@ -1,4 +1,4 @@
-"""Checks that what components refer to exists, and that no two of them claim one name."""
+"""Checks that referenced components exist, and that no two components have the same name."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _check_component(
     component: Component,
     catalogue: Catalogue,
 ) -> None:
-    """Check what only the component says: the model that is built of it has no place for it."""
+    """Check the attributes of a component that the built model does not contain."""
     kind = kind_of(component.type)
     match kind:
         case ComponentKind.INTEGRATION_RULE:

@@ -1,4 +1,4 @@
-"""Holds a component as MDL writes it: a tree of named attributes and sub-components, independent of its meaning."""
+"""Represents a component as MDL writes it: a tree of named attributes and sub-components, without their meaning."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Embedded(str):
 
 
 class _Places(NamedTuple):
-    """The sub-components of one component, by their keys, and by the owner that their names begin with."""
+    """The sub-components of one component, by key, and by the owner at the beginning of their names."""
 
     by_key: Mapping[tuple[str, str], Component]
     by_owner: Mapping[str, Sequence[Component]]
@@ -75,12 +75,16 @@ class Component:
         """Return the attribute's first value, or None when it is absent or empty."""
         values = self.attributes.get(attribute, ())
         # MDL may write an attribute without a value, which means the same as none.
-        return values[0] if values else None
+        if values:
+            return values[0]
+        return None
 
     def text(self, attribute: str, default: str = "") -> str:
         """Return the attribute as text; ``default`` when it is absent or empty."""
         value = self.first(attribute)
-        return default if value is None else str(value)
+        if value is None:
+            return default
+        return str(value)
 
     def optional_text(self, attribute: str) -> str | None:
         """Return the attribute as text, or None when it is absent, empty or an empty string."""
@@ -98,12 +102,16 @@ class Component:
     def whole(self, attribute: str) -> int | None:
         """Return the attribute as an integer, or None when it is absent or empty."""
         value = self.first(attribute)
-        return None if value is None else int(value)
+        if value is None:
+            return None
+        return int(value)
 
     def number(self, attribute: str) -> float | None:
         """Return the attribute as a number, or None when it is absent or empty."""
         value = self.first(attribute)
-        return None if value is None else float(value)
+        if value is None:
+            return None
+        return float(value)
 
     def texts(self, attribute: str) -> tuple[str, ...]:
         """Return all values of a multi-value attribute as text."""
@@ -113,7 +121,9 @@ class Component:
     def reference(self, attribute: str) -> str | None:
         """Return the name in a component reference: ``x__v`` of ``Picklist.x__v``; None when it is absent."""
         value = self.optional_text(attribute)
-        return None if value is None else _referenced_name(value)
+        if value is None:
+            return None
+        return _referenced_name(value)
 
     def references(self, attribute: str) -> tuple[str, ...]:
         """Return the names in all component references of a multi-value attribute."""

@@ -34,9 +34,9 @@ _MAX_INTEGER = 10**18
 
 
 class _NameForm(NamedTuple):
-    """What a rule for names allows: a regular expression, and the same in words.
+    """A rule for names: a regular expression, and its description in words.
 
-    ``owner`` is the type within which a member has its short name; elsewhere it is named with its owner.
+    ``owner`` is the type within which a member has its short name; elsewhere the owner's name precedes it.
     """
 
     pattern: re.Pattern[str]
@@ -68,7 +68,7 @@ def _name_form(rule: NameRule) -> _NameForm:
 
 
 def check(component: Component) -> Component:
-    """Return the component itself, if it is valid apart from what it refers to.
+    """Return the component itself, if it is valid apart from its references.
 
     :raises ComponentError: UNKNOWN_TYPE, INVALID_NAME or INVALID_ATTRIBUTE, naming what is allowed.
     """
@@ -89,7 +89,7 @@ def check(component: Component) -> Component:
 
 
 def check_declared(component: Component) -> None:
-    """Check what the type declares of a component whose further contents are kept as they come.
+    """Check only what the type declares of a component whose other contents are stored unchecked.
 
     :raises ComponentError: INVALID_NAME or INVALID_ATTRIBUTE, naming what is allowed.
     """
@@ -115,7 +115,7 @@ def _check_declared(
 
 
 def _check_kept(component: Component, path: str) -> None:
-    """Check the form alone: values of any kind, sub-components of any type."""
+    """Check the form only: values of any kind, sub-components of any type."""
     for name, values in component.attributes.items():
         _check_kept_attribute(name, values, _MAX_KEPT_VALUE, path)
     for child in component.children:
@@ -295,7 +295,7 @@ def _check_kept_attribute(
     limit: int,
     path: str,
 ) -> None:
-    """Check the form of an attribute that is kept as it comes: any name, also in camel case, and any values."""
+    """Check the form of an attribute that is stored as written: any name, also in camel case, and any values."""
     if not _KEPT_ATTRIBUTE.fullmatch(name):
         message = f"{path}: {name[:60]} is not an attribute name."
         raise ComponentError(message, Code.INVALID_NAME)

@@ -1,4 +1,4 @@
-"""Names the tables whose rows depend on the components that a step changes: nobody may write them meanwhile."""
+"""Lists the tables whose rows depend on changed components; they are locked against writes during the change."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _in_lifecycle(registry: Registry, name: str) -> Collection[str]:
 
 
 def _loses_entries(step: Step, name: str) -> bool:
-    """Return whether values that rows may hold are gone after the step, or have other names."""
+    """Return whether a step removes or renames values that rows may contain."""
     before = step.before.picklists.get(name)
     after = step.after.picklists.get(name)
     if before is None:

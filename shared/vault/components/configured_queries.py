@@ -81,7 +81,7 @@ def readable_paths(
     readable: vql.Readable,
     targets: Mapping[str, vql.Target] = NO_TARGETS,
 ) -> frozenset[str]:
-    """Return those of the fields that a reader of these objects may see: their object, and each one on the way to it.
+    """Return the fields that a reader of these objects may see: of the object, and of each object on the path.
 
     :raises VqlError: if the object, or what it refers to, lacks one of them.
     """
@@ -116,7 +116,7 @@ def rendered(
 
 
 def value_text(value: object) -> str:
-    """Return a field's value as a reader sees it; an empty string for None."""
+    """Return a field's value as readers see it; an empty string for None."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -154,7 +154,7 @@ def check_criterion(
     registry: Registry,
     readable: vql.Readable | None = None,
 ) -> None:
-    """Check one criterion against an object's fields, and where ``readable`` is given, against what a user may read.
+    """Check one criterion against an object's fields and, with ``readable``, against the objects that a user may read.
 
     :raises VqlError: if it is not VQL, or names what the object does not have or the user may not read.
     """
@@ -217,7 +217,7 @@ def _check_state_criteria(
 
 
 def _literals(object_name: str, ids: Collection[str]) -> str:
-    """Return ids as VQL writes them, joined by commas: strings, and numbers of documents."""
+    """Return ids as VQL literals, separated by commas: strings, and numbers of documents."""
     if object_name == DOCUMENTS:
         return ", ".join(str(int(identifier)) for identifier in ids)
     literals = []

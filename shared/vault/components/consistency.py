@@ -1,4 +1,4 @@
-"""Checks that the attributes of one component agree with each other, beyond what each may be alone."""
+"""Checks that the attributes of one component, each valid by itself, agree with each other."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _TYPED_ATTRIBUTES = (
 
 
 def _attributes_of(field_type: FieldType) -> tuple[str, ...]:
-    """Return the attributes that fields of a type may have beyond those of all fields."""
+    """Return the attributes of fields of a type, beyond those of all fields."""
     match field_type:
         case FieldType.STRING:
             return _STRING

@@ -142,7 +142,10 @@ def _subtypes(
     component: Component,
     kind: ComponentType,
 ) -> dict[str, ComponentType]:
-    """Return the types of sub-component to list: those declared, and of a kept type those that it has."""
+    """Return the types of sub-component to list: the declared ones.
+
+    For a stored-only type those that the component has.
+    """
     subtypes = dict(kind.subtypes)
     if kind.kept:
         # Nothing is declared of them, so they are described like their component.

@@ -1,4 +1,4 @@
-"""Defines the fields that every document has, beside those of its file."""
+"""Defines the fields of every document, except those of its file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _set(
     length: int | None = 255,
     shown: str | None = None,
 ) -> Field:
-    """Return a field whose value the Vault sets itself."""
+    """Return a field that the Vault itself sets."""
     # Only texts have a length.
     limit = length if kind is FieldType.STRING else None
     return Field(

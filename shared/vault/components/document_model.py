@@ -1,4 +1,4 @@
-"""Checks document components on their own, and builds them into the model of a Vault's documents."""
+"""Checks document components, and builds the model of a Vault's documents from them."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ _RESERVED = frozenset(
 
 
 def build_documents(components: Iterable[Component]) -> DocumentModel:
-    """Return the model of the documents that these components, each valid on its own, describe.
+    """Return the model of documents from these components, each of which is valid by itself.
 
     :raises ComponentError: BROKEN_REFERENCE for a document type without the one above it, or without its lifecycle.
     """
@@ -285,7 +285,7 @@ def check_docfield(component: Component) -> None:
 
 
 def check_doclifecycle(component: Component) -> None:
-    """Check that the states which a document lifecycle names are its own, and its entry actions those of documents.
+    """Check that a document lifecycle refers to its own states only, and to entry actions of documents.
 
     :raises ComponentError: INVALID_ATTRIBUTE or BROKEN_REFERENCE.
     """

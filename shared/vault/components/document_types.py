@@ -1,6 +1,6 @@
 """Declares the component types of documents: document types, fields, lifecycles and rendition types.
 
-Real Vaults export further attributes with them, of features that are not here; those are kept and returned.
+Real Vaults export further attributes of features that are missing here; those are stored and returned.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _member(
     label: str,
     abbreviation: str,
 ) -> ComponentType:
-    """Return the type of a sub-component whose form alone is checked."""
+    """Return the type of a sub-component of which only the form is checked."""
     attributes = by_name(text("label", 255), flag("active"), xml("rule"))
     return ComponentType(
         name,

@@ -36,7 +36,7 @@ Parameters = Mapping[str, tuple[Scalar, ...]]
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """One place where a component names an action: ``path`` for messages, and the state in which it runs if any."""
+    """One use of an action in a component: ``path`` for messages, and the state in which it runs, if any."""
 
     path: str
     target: VaultObject
@@ -47,7 +47,9 @@ class _Use:
     def first(self, name: str) -> str:
         """Return the first value of a parameter as text; an empty string when it is absent."""
         values = self.parameters.get(name, ())
-        return str(values[0]) if values else ""
+        if values:
+            return str(values[0])
+        return ""
 
 
 def check_entry_actions(registry: Registry) -> None:

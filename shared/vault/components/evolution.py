@@ -51,8 +51,8 @@ class Renaming:
 class Step:
     """One step of a statement.
 
-    ``changes`` are the components by their keys before; None for one that is gone. A component that was renamed has
-    another key after.
+    ``changes`` are the components by their keys before the step; None for a dropped one. A renamed component has
+    another key afterwards.
     """
 
     before: Registry
@@ -78,9 +78,9 @@ def steps(
     statement: Statement,
     registry: Registry,
 ) -> list[Step]:
-    """Return the steps of a statement, in order; none where its condition does not hold.
+    """Return the steps of a statement, in order; none if its condition is not met.
 
-    Inside ALTER each RENAME is a step, so that data follow the name before anything else is done with it.
+    Each RENAME inside ALTER is a step, so that stored data is renamed before the next change.
 
     :raises ComponentError: if it cannot be carried out.
     """
@@ -106,7 +106,7 @@ def _check_change(
     key: Key,
     component: Component | None,
 ) -> None:
-    """Check what a registry does not check of itself, because it depends on what was before."""
+    """Check what a registry cannot check by itself, because it depends on the previous state."""
     kind = kind_of(key[0])
     match kind:
         case ComponentKind.INTEGRATION_RULE:
@@ -135,7 +135,7 @@ def _check_change(
 
 
 def _parts(statement: Statement) -> Iterator[Statement]:
-    """Yield the statement in parts: each RENAME inside ALTER alone, and what stands between together."""
+    """Yield the statement in parts: each RENAME inside ALTER by itself, and the changes in between together."""
     pending: list[Change] = []
     for change in statement.changes:
         if not isinstance(change, RenameChild):
@@ -258,7 +258,7 @@ def _with_new_name(
     owner: Component,
     registry: Registry,
 ) -> Iterator[Component]:
-    """Return the components that refer to a renamed sub-component by its name; nothing refers to other kinds."""
+    """Return the components that refer to a renamed sub-component by name; only some types can be referred to."""
     kinds = (owner.type, change.type)
     if kinds == (ComponentKind.OBJECT, PartKind.FIELD):
         return renamed_field(

@@ -1,4 +1,4 @@
-"""Says which attributes of a component are kept as they were written, and have no effect in this Vault."""
+"""Finds the attributes of a component that are stored as written, and have no effect in this Vault."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MAX_SHOWN = 20  # attributes that one warning names; an export may have one in e
 
 
 def kept_warnings(component: Component) -> list[str]:
-    """Return a warning that names the attributes that the component's type does not know; none without such.
+    """Return a warning that lists the attributes unknown to the component's type; none without such.
 
-    Vaults with other features export attributes for them: they are no reason to refuse all the rest. A name that is
-    only misspelt is told by the same warning.
+    Vaults with other features export attributes for them, which is no reason to refuse the component. The warning also
+    shows misspelt names.
     """
     kind = COMPONENT_TYPES.get(component.type)
     if kind is None:
@@ -41,7 +41,7 @@ def kept_warnings(component: Component) -> list[str]:
 
 
 def _single(component: Component) -> Iterator[str]:
-    """Yield what makes a document refer to several records, which it cannot here."""
+    """Yield attributes that let a document refer to several records, which is not supported here."""
     of_documents = component.type == ComponentKind.DOCUMENT_FIELD
     refers = of_documents and component.text("type") == "ObjectReference"
     if refers and component.flag("multi_value"):
@@ -65,7 +65,7 @@ def _names(component: Component) -> Iterator[str]:
 
 
 def _other_objects(component: Component) -> Iterator[str]:
-    """Yield the references of fields to objects that only the platform of other Vaults has."""
+    """Yield references of fields to objects that exist only on the platform of other Vaults."""
     if component.type != ComponentKind.OBJECT:
         return
     for field in component.children_of(PartKind.FIELD):

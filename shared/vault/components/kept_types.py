@@ -1,4 +1,4 @@
-"""Declares the component types that a Vault does not act on: checked in their form, and returned as written."""
+"""Declares the component types that a Vault does not use: their form is checked, and they are returned as written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks lifecycles of records, and builds them into the model, however the members of a state are written."""
+"""Checks lifecycles of records, and builds them into the model from either way of writing a state's members."""
 
 from __future__ import annotations
 
@@ -88,20 +88,22 @@ def build_lifecycle(component: Component) -> Lifecycle:
 
 
 def _starting_state(component: Component) -> str:
-    """Return the state in which records begin: the named one, or the one that is labelled as the initial one.
+    """Return the initial state: the named one, or the one with the label of an initial state.
 
-    Vaults export either; a lifecycle without both is empty here, and refused when it is checked.
+    Vaults export either; without both it is empty here, and the lifecycle is refused when it is checked.
     """
     named = component.text("starting_state")
     if named:
         return last_name(named)
     types = labelled_state_types(component)
     initial = [state for state, kind in types.items() if kind == INITIAL_STATE]
-    return initial[0] if initial else ""
+    if initial:
+        return initial[0]
+    return ""
 
 
 def labelled_state_types(component: Component) -> Mapping[str, str]:
-    """Return the state types that a lifecycle's ``labeled_states`` and ``state_labels`` give to its states."""
+    """Return the state types that ``labeled_states`` and ``state_labels`` of a lifecycle assign to its states."""
     # Nothing checks that both lists have one length: what has no counterpart is left out.
     pairs = zip(
         component.texts("labeled_states"),
@@ -115,7 +117,7 @@ def associated(
     lifecycles: Mapping[str, Lifecycle],
     components: Iterable[Component],
 ) -> dict[str, Lifecycle]:
-    """Return the lifecycles with the state types that active association components give to their states.
+    """Return the lifecycles with the state types that active association components assign to their states.
 
     A state with a type of its own keeps it.
     """
@@ -138,7 +140,7 @@ def associated(
 
 
 def entry_action(component: Component) -> EntryAction:
-    """Return the entry action that a sub-component of a state describes: its other attributes are parameters."""
+    """Return the entry action of a sub-component; its other attributes are parameters."""
     parameters = {
         name: values
         for name, values in component.attributes.items()
@@ -172,7 +174,7 @@ def started_workflow(member: Component) -> str:
 
 
 def last_name(reference: str) -> str:
-    """Return a state's own name out of ``Objectlifecyclestate.{lifecycle}.{state}`` or any shorter form of it."""
+    """Return the short name of a state in ``Objectlifecyclestate.{lifecycle}.{state}`` or a shorter form."""
     return reference.rpartition(".")[2]
 
 
@@ -183,7 +185,7 @@ def _members(
 ) -> Iterator[Component]:
     """Yield the members of a state, with their short names.
 
-    They are written in the state, or, as Vaults export them, beside it as ``{state}.{name}``.
+    They are sub-components of the state or, as Vaults export them, of the lifecycle, as ``{state}.{name}``.
     """
     owner = lifecycle.child(PartKind.STATE, state)
     if owner is not None:

@@ -71,7 +71,7 @@ _ESCAPE = re.compile(r"\\(['\\])|''")
 
 
 def _string(token: Token) -> str:
-    """Return the text between the quotes; a backslash before anything but a quote or a backslash stands for itself."""
+    """Return the text between the quotes; a backslash escapes a quote or a backslash only."""
     return _ESCAPE.sub(lambda match: match[1] or "'", token[1:-1])
 
 
@@ -84,7 +84,7 @@ def _number(token: Token) -> int | float:
 
 
 def _values(name: Token, values: Iterable[Scalar | None]) -> tuple[Scalar, ...]:
-    """Return the values of an attribute, without those that were left out.
+    """Return the values of an attribute, without omitted ones.
 
     :raises MdlSyntaxError: when they are more than an attribute may have.
     """
@@ -109,7 +109,7 @@ class _Subcomponent:
 
 @dataclass(frozen=True, slots=True)
 class _Changes:
-    """The changes in one pair of parentheses; ``depth`` counts those around the innermost changes."""
+    """The changes in one pair of parentheses; ``depth`` is the nesting depth."""
 
     changes: tuple[Change, ...]
     depth: int
@@ -360,7 +360,7 @@ def _component(
 
 
 def _checked_depth(depth: int, at: Token) -> int:
-    """Return the depth of what begins at a token.
+    """Return the nesting depth of the construct that begins at a token.
 
     :raises MdlSyntaxError: when it is nested too deeply for those who go through components level by level.
     """
@@ -388,7 +388,7 @@ def _line(token: Token) -> int:
 
 @cache
 def _parser() -> Lark:
-    """Return the parser of the grammar, which is made when the first text is read: most starts of a Vault read none."""
+    """Return the parser of the grammar, made at first use: most starts of a Vault parse nothing."""
     grammar = files("shared.vault.components").joinpath("grammar.lark")
     return Lark(
         grammar.read_text(encoding="utf-8"),

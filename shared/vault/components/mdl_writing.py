@@ -78,7 +78,7 @@ def _change(change: Change, indent: str) -> str:
 
 
 def _if(change: AddChild | ModifyChild | RenameChild | DropChild) -> str:
-    """Return the condition of a change as it stands before the name; empty without one."""
+    """Return the condition of a change in MDL, before the name; empty without one."""
     return f" {change.condition}" if change.condition else ""
 
 

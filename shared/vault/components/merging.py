@@ -1,4 +1,4 @@
-"""Merges three versions of a component: what was delivered, what it is now, and what is delivered next."""
+"""Merges three versions of a component: the last delivered one, the current one, and the next delivered one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Attributes = Mapping[str, tuple[Scalar, ...]]
 
 
 class MergeConflict(Exception):
-    """Both sides have changed the same thing, each in its own way; the message names it."""
+    """Raised when both sides have changed the same part differently; the message names it."""
 
 
 def merge(
@@ -23,10 +23,10 @@ def merge(
     current: Component | None,
     following: Component,
 ) -> Component | None:
-    """Return ``following`` with what has been changed in ``current`` since ``delivered``.
+    """Return ``following`` with the changes that ``current`` has made to ``delivered``.
 
-    Attributes and sub-components are compared one by one, at every depth. None stands for a component that is not
-    there; the result is None for one that was dropped and has not changed in ``following``.
+    Attributes and sub-components are compared one by one, at every depth. None is a component that does not exist; the
+    result is None for one that was dropped and has not changed in ``following``.
 
     :raises MergeConflict: when one attribute or sub-component was changed on both sides.
     """

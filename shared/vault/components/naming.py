@@ -1,4 +1,4 @@
-"""Makes API names out of labels, and prefixes of record ids for objects that come without one."""
+"""Derives API names from labels, and prefixes of record ids for objects without one."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _RESERVED = frozenset({"OOT", "VCM"})  # ids of object types and of components
 
 
 def name_of_label(label: str) -> str:
-    """Return the API name for a label, as Vault makes it for what is created by label alone.
+    """Return the API name for a label, as Vault derives it for items that are created with a label only.
 
-    ``North America`` → ``north_america__c``; without Latin letters or digits it is made of a digest of the label.
+    ``North America`` → ``north_america__c``; without Latin letters or digits it is derived from a digest of the label.
     """
     # Of the beginning alone: to order the accents of one letter takes the square of their number.
     decomposed = unicodedata.normalize("NFKD", label[:MAX_LABEL])
@@ -45,9 +45,9 @@ def with_prefix(
     former: Component | None,
     taken: Collection[str],
 ) -> Component:
-    """Return an Object component with a prefix: the one it declares, the former one, or one that is not ``taken``.
+    """Return an Object component with a prefix: its own, the former one, or one that is not ``taken``.
 
-    Components of other types are returned as they are.
+    Components of other types are returned unchanged.
 
     :raises ComponentError: EXISTS when all prefixes are taken.
     """

@@ -291,22 +291,22 @@ def without_named_values(value_format: str) -> str:
 
 
 def is_unheld_object(name: str | None) -> bool:
-    """Return whether a reference to this is not stored: no configured object, or one of other Vaults alone."""
+    """Return whether references to this object are not stored: it is not configured here, or of other Vaults only."""
     if name is None:
         return False
     return name in UNCONFIGURED or is_other_system_object(name)
 
 
 def is_other_system_object(name: str) -> bool:
-    """Return whether an object of this name belongs to the platform of other Vaults, for a feature that is not here."""
+    """Return whether an object of this name belongs to a feature of other Vaults' platform that is missing here."""
     return name.endswith("__sys") and name not in SYSTEM_OBJECTS
 
 
 def stored_type(field: Component) -> FieldType | None:
     """Return the field type under which records store a declared field; None when they do not store it.
 
-    What is computed or looked up from other fields has no values of its own, and neither have references to what is
-    not an object's record here. Such fields are kept with their object, and read back with it.
+    Fields that are computed or looked up from other fields have no stored values, nor have references to objects
+    without records here. Such fields are stored with their object's definition, and returned with it.
     """
     declared = field.text("type")
     if declared in UNHELD_FIELD_TYPES or field.text("formula") or field.flag("rollup"):

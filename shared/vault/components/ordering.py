@@ -1,4 +1,4 @@
-"""Orders components so that they can be created one by one, each after what it refers to."""
+"""Orders components so that they can be created one by one, each after those that it refers to."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def in_order(
 ) -> list[Component]:
     """Return the components, each after those of them that it refers to, and otherwise in their order.
 
-    Where some refer to each other in a circle, one that is not ``present`` yet comes twice: first without what refers
-    to those still to come, later whole.
+    Of components that refer to each other in a circle, one that is not ``present`` yet is returned twice: first without
+    its references to those still to come, later in full.
     """
     return _Ordering(components, present).run()
 
 
 class _Ordering:
-    """Takes components out of a queue as soon as all that they refer to are out."""
+    """Emits components from a queue as soon as all that they refer to are emitted."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class _Ordering:
             self._release(key)
 
     def _release(self, key: Key) -> None:
-        """Make ready what waited for this component alone."""
+        """Make ready the components that waited for this one only."""
         for waiting in self._waiting_for.pop(key, ()):
             waits = self._waits[waiting]
             waits.discard(key)
@@ -87,7 +87,7 @@ class _Ordering:
                 heappush(self._ready, (self._position[waiting], waiting))
 
     def _break_circle(self) -> None:
-        """Emit a component that needs only what is there in some form, else the beginning of a new one."""
+        """Emit a component that needs only existing ones in some form, else the first part of a new one."""
         # What only waits behind a circle may need what the circle's components are yet to get.
         for key in self._pending:
             if self._waits[key] <= self._present and self._is_circular(key):
@@ -107,7 +107,7 @@ class _Ordering:
         self._emit(first)
 
     def _is_circular(self, key: Key) -> bool:
-        """Return whether a component waits for one that waits for it, directly or by others."""
+        """Return whether a component refers to one that refers back to it, directly or through others."""
         reached: set[Key] = set()
         following = list(self._waits[key])
         while following:
@@ -122,7 +122,7 @@ def _without(
     component: Component,
     missing: Collection[Key],
 ) -> Component:
-    """Return the component without the attributes and sub-components that refer to what is missing."""
+    """Return the component without the attributes and sub-components that refer to missing components."""
     children = [child for child in component.children if not _refers(child, missing)]
     attributes = {}
     for name, values in component.attributes.items():

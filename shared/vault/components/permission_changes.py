@@ -26,7 +26,7 @@ _STORED = ("__v", "__c")
 
 
 def is_supplied(key: Key) -> bool:
-    """Return whether a key is that of a profile that every Vault has, or of the permission set that belongs to one."""
+    """Return whether a key is that of a profile of every Vault, or of its permission set."""
     kind, name = key
     return kind in (PROFILE, PERMISSION_SET) and name in SECURITY_PROFILES.entries
 
@@ -50,9 +50,9 @@ def check_permissions(
     component: Component,
     registry: Registry,
 ) -> None:
-    """Check a component of one of these types as it is in ``registry``.
+    """Check a component of one of these types against ``registry``.
 
-    Vaults export more with them than is known here: only what the type declares is checked.
+    Vaults export further attributes that are unknown here: only those that the type declares are checked.
 
     :raises ComponentError: if it is not what its type declares, or names what is not there.
     """

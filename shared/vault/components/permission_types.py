@@ -42,7 +42,7 @@ BUSINESS_OBJECTS = "business_objects__sys"
 
 
 class Operation(StrEnum):
-    """What may be done with the records of an object."""
+    """The operations on the records of an object."""
 
     READ = "read"
     CREATE = "create"
@@ -51,7 +51,7 @@ class Operation(StrEnum):
 
 
 class Grant(StrEnum):
-    """What may be done beside records: the ``permissions`` of a permission set."""
+    """The permissions that are not about records: ``permissions`` of a permission set."""
 
     EXECUTE_MDL = "execute_mdl"
     READ_CONFIGURATION = "read_configuration"

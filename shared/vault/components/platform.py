@@ -1,4 +1,4 @@
-"""Defines the fields that the Vault itself gives to every object, and other components that it supplies."""
+"""Defines the fields that the Vault itself adds to every object, and other components that it supplies."""
 
 from __future__ import annotations
 

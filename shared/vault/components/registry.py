@@ -79,7 +79,7 @@ def _digits(name: str) -> str:
 # Without slots: its cached properties are stored in the instance.
 @dataclass(frozen=True)
 class Registry:
-    """The components by type and name, and what they build: objects, picklists, lifecycles and so on, by name.
+    """The components by type and name, and the model built from them: objects, picklists and so on, by name.
 
     Immutable; a change makes a new registry. ``object_types`` is keyed by object and type name and includes
     ``base__v`` of every object with types; ``picklists`` includes ``default_status__v``, and ``security_profile__sys``
@@ -96,7 +96,7 @@ class Registry:
 
     @classmethod
     def build(cls, components: Iterable[Component] = ()) -> Registry:
-        """Return the registry of these components, in any order; a later one replaces an earlier of the same name.
+        """Return the registry of these components, in any order; of several with one name, the last.
 
         :raises ComponentError: if one is invalid, or refers to something that is not there.
         """
@@ -110,7 +110,7 @@ class Registry:
         return _assemble(by_key)
 
     def with_component(self, component: Component) -> Registry:
-        """Return a registry with this component added, or in place of the one of its type and name.
+        """Return a registry with this component added, or replacing the one of its type and name.
 
         An Object without a prefix gets one.
 
@@ -222,7 +222,7 @@ class Registry:
 
 
 def _names(users: Sequence[Key]) -> str:
-    """Return the first of the components by their full names, and how many more there are."""
+    """Return the full name of the first of the components, and the number of the others."""
     named = [f"{kind}.{user}" for kind, user in users[:MAX_NAMED_USERS]]
     joined = ", ".join(named)
     others = len(users) - MAX_NAMED_USERS
@@ -230,7 +230,7 @@ def _names(users: Sequence[Key]) -> str:
 
 
 def _assemble(components: Mapping[Key, Component]) -> Registry:
-    """Build every component, add what the platform supplies, then check all references."""
+    """Build every component, add those of the platform, then check all references."""
     objects = _objects(components)
     lifecycles = _built(components, ComponentKind.LIFECYCLE, build_lifecycle)
     registry = Registry(
@@ -269,7 +269,7 @@ def _built(
 
 
 def _objects(components: Mapping[Key, Component]) -> dict[str, VaultObject]:
-    """Return the objects with their user actions, those included that are components of their own."""
+    """Return the objects with their user actions, also those that are components of their own."""
     objects = _built(components, ComponentKind.OBJECT, build.build_object)
     for component in _of_kind(components, ComponentKind.OBJECT_ACTION):
         object_name = component.name.partition(".")[0]
@@ -324,7 +324,7 @@ def is_business(object_name: str) -> bool:
 
 
 def is_written_by_connections(object_name: str, field: Field) -> bool:
-    """Return whether a field that users may not edit is one that a connection may set: no field of the Vault's own."""
+    """Return whether a field that users may not edit may be set by a connection; fields of the Vault itself may not."""
     by_vault = field.system or field.system_managed_name
     # Documents say at each field what may be edited, and to everybody the same.
     of_records = is_business(object_name) and object_name != "documents"

@@ -1,4 +1,4 @@
-"""Renames components and sub-components, with everything that refers to them."""
+"""Renames components and sub-components, and all references to them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def renamed_component(
     key: Key,
     new_name: str,
 ) -> dict[Key, Component | None]:
-    """Return the components that change when the one of ``key`` gets another name, by their keys before."""
+    """Return the components that change when the one with ``key`` is renamed, by their keys before."""
     changes: dict[Key, Component | None] = {}
     rename = _ComponentRenaming(key, new_name)
     for component in registry.components.values():
@@ -51,7 +51,7 @@ def renamed_component(
 
 
 class _ComponentRenaming:
-    """Rewrites one component after the other for a component's new name."""
+    """Replaces a component's name in others, one component after the other."""
 
     def __init__(self, key: Key, new_name: str) -> None:
         self._key = key
@@ -67,7 +67,7 @@ class _ComponentRenaming:
         )
 
     def applied(self, component: Component) -> Component:
-        """Return the component with the new name wherever it stands; itself where nothing changes."""
+        """Return the component with every use of the name replaced; itself if there is none."""
         kind, name = self._key
         changed = _rewritten(component, self._rewrite)
         if component.key == self._key:
@@ -78,7 +78,7 @@ class _ComponentRenaming:
         return self._with_bare_names(changed)
 
     def _with_bare_names(self, component: Component) -> Component:
-        """Return a component that names the renamed one without its type, with the new name; any other as it is."""
+        """Return a component with the new name where it names the renamed one without its type; others unchanged."""
         type_name, name = self._key
         kind = kind_of(type_name)
         match kind:
@@ -125,7 +125,7 @@ def renamed_field(
     old: str,
     new: str,
 ) -> Iterator[Component]:
-    """Yield what else changes when a field of an object gets another name: rules, types, a lifecycle of its own."""
+    """Yield the other components that change when a field of an object is renamed: rules, types, its lifecycle."""
     old_path = f"{owner.name}.{old}"
     new_path = f"{owner.name}.{new}"
     dotted = _reference_rewrite(
@@ -173,7 +173,7 @@ def renamed_state(
     old: str,
     new: str,
 ) -> Iterator[Component]:
-    """Yield what else changes when a state of a lifecycle gets another name, the lifecycle itself among it."""
+    """Yield the components that change when a state of a lifecycle is renamed, the lifecycle included."""
     kind = PartKind.STATE
     old_path = f"{lifecycle.name}.{old}"
     new_path = f"{lifecycle.name}.{new}"
@@ -208,7 +208,7 @@ def _own_lifecycle(
 ) -> Key | None:
     """Return the key of an object's lifecycle; None when it has none, or shares it.
 
-    A shared lifecycle names fields that other objects have under the old name.
+    A shared lifecycle refers to fields that other objects have under the old name.
     """
     name = registry.objects[object_name].lifecycle
     sharing = [other for other in registry.objects.values() if other.lifecycle == name]
@@ -229,7 +229,7 @@ def _rewritten(
     component: Component,
     rewrite: Rewrite,
 ) -> Component:
-    """Return the component with its values rewritten; itself where nothing changes."""
+    """Return the component with its values rewritten; itself if none changes."""
     attributes = {
         name: tuple(rewrite(name, value) for value in values)
         for name, values in component.attributes.items()
@@ -257,9 +257,9 @@ def _reference_rewrite(
     new: str,
     members: Sequence[str] = (),
 ) -> Rewrite:
-    """Return what rewrites ``Type.old``, ``Type.old.more`` and ``Member.old.more``.
+    """Return the function that replaces the name in ``Type.old``, ``Type.old.more`` and ``Member.old.more``.
 
-    In values of other languages it rewrites them wherever they stand.
+    In values of other languages it replaces the name anywhere.
     """
     name = re.escape(old)
     parts = [rf"({'|'.join(types)})\.{name}(?![A-Za-z0-9_])"]
@@ -295,7 +295,7 @@ def _plain_rewrite(
     old: str,
     new: str,
 ) -> Rewrite:
-    """Return what rewrites the bare name in some attributes, and ``Type.old`` in all."""
+    """Return the function that replaces the bare name in some attributes, and ``Type.old`` in all."""
     old_reference = f"{kind}.{old}"
     new_reference = f"{kind}.{new}"
 

@@ -26,7 +26,7 @@ def check_rule_change(
     before: Component | None,
     after: Component | None,
 ) -> None:
-    """Check a change of a rule; ``before`` is None for a new one, ``after`` for one that is dropped.
+    """Check a change of a rule; ``before`` is None for a new one, ``after`` for a dropped one.
 
     :raises ComponentError: LOCKED if a lock of the rule forbids it, INVALID_ATTRIBUTE if a filter is no condition.
     """
@@ -42,7 +42,7 @@ def locked_attributes(
     rule: Component,
     part: Component,
 ) -> frozenset[str]:
-    """Return the attributes of a rule, or of a part of it, that its locks keep as they are."""
+    """Return the attributes of a rule, or of a part of it, that its locks protect."""
     if part is not rule and not _delivered(part):
         return frozenset()
     rule_type = COMPONENT_TYPES[RULE]
@@ -112,7 +112,7 @@ def _changed(
     before: Component,
     after: Component,
 ) -> Iterator[str]:
-    """Yield the names of delivered parts that have changed, apart from their activity."""
+    """Yield the names of delivered parts that have changed in more than being active or not."""
     if _content(before) != _content(after):
         yield "the rule's own attributes"
     for part in before.children:

@@ -1,4 +1,4 @@
-"""Finds in an integration rule what can hardly be meant, as far as its own Vault can know."""
+"""Finds likely mistakes in an integration rule that its own Vault can recognize."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DELIVERED = "__v"
 
 
 def rule_warnings(rule: Component, registry: Registry) -> list[str]:
-    """Return a text for each thing to mend, which names the field rule, its target field, and what to do."""
+    """Return a text for each likely mistake, which names the field rule, its target field, and the correction."""
     parts = [
         part
         for part in rule.children_of(PartKind.FIELD_RULE)
@@ -72,7 +72,7 @@ def _is_key(part: Component, target: Field) -> bool:
 
 
 def _identifies(part: Component) -> bool:
-    """Return whether the value is the source record's own key, as it stands there."""
+    """Return whether the value is the source record's own key, unchanged."""
     translated = part.text("reference_lookup") or part.text("target_field_lookup")
     return not translated and part.text("query_field") in _KEY_SOURCES
 
@@ -82,7 +82,7 @@ def _without_key(
     parts: list[Component],
     registry: Registry,
 ) -> Iterator[str]:
-    """Yield the target objects without a key, of a rule of an integration point of one's own."""
+    """Yield the target objects without a key, for rules of custom integration points."""
     if rule.text("integration_point").endswith(_DELIVERED):
         return
     keyed: dict[str, bool] = {}
@@ -110,7 +110,7 @@ def _without_key(
 
 
 def _several(rule: Component, parts: list[Component]) -> Iterator[str]:
-    """Yield field rules that fill one target field from the same query, and do not say which goes first."""
+    """Yield field rules that fill one target field from the same query without an order between them."""
     by_target: dict[tuple[str, ...], list[Component]] = {}
     for part in parts:
         target = (

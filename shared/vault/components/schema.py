@@ -13,7 +13,7 @@ from shared.vault.model.component_model import (
     RelationshipDeletion,
     VaultObject,
 )
-from shared.vault.model.field_types import words_sql
+from shared.vault.model.field_types import NEVER_EMPTY, words_sql
 
 SCHEMA = "records"
 FILES = "platform.field_file (handle)"  # what fields of type Attachment refer to
@@ -36,6 +36,19 @@ def quote(identifier: str) -> str:
         raise ComponentError(message, Code.INVALID_NAME)
     # In quotes even a keyword of SQL is a name.
     return f'"{identifier}"'
+
+
+def constant(value: object) -> str:
+    """Return a declared value, or a list of them, as SQL text, for the condition of an index, which has no parameters.
+
+    :raises ComponentError: INVALID_NAME as ``quote`` does.
+    """
+    if isinstance(value, list):
+        return f"ARRAY[{', '.join(map(constant, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    quote(str(value))
+    return f"'{value}'"
 
 
 def table(object_name: str) -> str:
@@ -71,7 +84,7 @@ def refers(field: Field) -> bool:
 
 
 def needs_unique_index(field: Field) -> bool:
-    """Return whether an index keeps the field's values unique; the primary key does so for ids."""
+    """Return whether a field needs an index to keep its values unique; ids have the primary key."""
     return field.unique and field.type is not FieldType.ID
 
 
@@ -89,7 +102,8 @@ def schema_name(
 ) -> str:
     """Return the name of a constraint (``fkey``) or index (``key``, ``idx``) of a field.
 
-    A name that PostgreSQL would cut off ends in a digest of the whole instead: two long names must not meet.
+    A name that PostgreSQL would cut off ends in a digest of the whole name instead, so that two long names stay
+    distinct.
     """
     name = f"{object_name}_{field_name}_{suffix}"
     if len(name) <= _MAX_IDENTIFIER:
@@ -101,7 +115,7 @@ def schema_name(
 
 
 def _on_delete(deletion: RelationshipDeletion) -> str:
-    """Return what the constraint of a field does when the referenced record is deleted."""
+    """Return the ON DELETE clause of a reference field."""
     match deletion:
         case RelationshipDeletion.BLOCK:
             return "NO ACTION"
@@ -114,7 +128,7 @@ def _on_delete(deletion: RelationshipDeletion) -> str:
 
 
 def foreign_key(object_name: str, field: Field) -> str:
-    """Return the constraint of a field that refers, as CREATE TABLE and ALTER TABLE … ADD take it."""
+    """Return the constraint of a reference field, for CREATE TABLE and ALTER TABLE … ADD."""
     constraint = quote(schema_name(object_name, field.name, "fkey"))
     column = quote(field.name)
     if field.object is None:
@@ -130,7 +144,7 @@ def create_unique_index(
     object_name: str,
     field_name: str,
 ) -> str:
-    """Return the statement for the index that keeps a field's values unique."""
+    """Return the statement that creates the index for unique values of a field."""
     return _create_index(
         object_name,
         field_name,
@@ -165,7 +179,7 @@ def search_index(object_name: str) -> str:
 
 
 def create_search_index(owner: VaultObject, *, concurrently: bool = False) -> str:
-    """Return the statement for an object's search index; ``concurrently`` it keeps nobody from writing meanwhile."""
+    """Return the statement that creates an object's search index; ``concurrently`` does not block writes meanwhile."""
     kind = "INDEX CONCURRENTLY" if concurrently else "INDEX"
     name = search_index(owner.name)
     return f"CREATE {kind} {name} ON {table(owner.name)} USING gin ({words_sql(owner)})"
@@ -182,18 +196,20 @@ def order_index(object_name: str, field_name: str, *, descending: bool) -> str:
 
 
 def create_order_index(object_name: str, field_name: str, *, descending: bool) -> str:
-    """Return the statement for the index that has an object's records in the order of a field, as queries write it.
+    """Return the statement that creates the index for ordering an object's records by a field, as queries do.
 
-    It keeps nobody from writing meanwhile.
+    It does not block writes meanwhile.
     """
     name = quote(order_index(object_name, field_name, descending=descending))
-    direction = " DESC NULLS LAST" if descending else ""
+    # Queries say nothing of records without a value where there are none.
+    last = "" if field_name in NEVER_EMPTY else " NULLS LAST"
+    direction = f" DESC{last}" if descending else ""
     order = f"{quote(field_name)}{direction}, id"
     return f"CREATE INDEX CONCURRENTLY {name} ON {table(object_name)} ({order})"
 
 
 def count_records(object_name: str) -> list[str]:
-    """Return the statements that have an object's records counted from now on, while it has none."""
+    """Return the statements that start counting an object's records, while it has none."""
     # Migration 0043 has the function, and the same triggers for the objects that there were.
     counted = f"ON {table(object_name)} REFERENCING"
     call = "AS changed_records FOR EACH STATEMENT EXECUTE FUNCTION platform.count_records()"
@@ -204,7 +220,7 @@ def count_records(object_name: str) -> list[str]:
 
 
 def count_under(object_name: str, new_name: str) -> str:
-    """Return the statement that gives the count of an object's records its new name."""
+    """Return the statement that renames the count of an object's records."""
     quote(object_name)
     quote(new_name)
     return f"UPDATE platform.record_count SET object = '{new_name}' WHERE object = '{object_name}'"

@@ -1,4 +1,4 @@
-"""Plans the DDL that turns one version of an object's table into another, and the conditions for running it."""
+"""Plans the DDL that changes an object's table from one version to another, and the conditions for running it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MAX_BIGINT = 9223372036854775807
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A query of one Boolean; when it returns true the change is refused with the message."""
+    """A query of one Boolean; when it returns true, the change is refused with the message."""
 
     sql: str
     message: str
@@ -61,7 +61,7 @@ def plan(
     old: VaultObject | None,
     new: VaultObject | None,
 ) -> SchemaChange:
-    """Return what turns the table of ``old`` into that of ``new``; None means that the object does not exist.
+    """Return the DDL that changes the table of ``old`` to that of ``new``; None is an object that does not exist.
 
     Objects that a new or changed field refers to must have their tables already.
     """
@@ -76,7 +76,7 @@ def rename_table(
     old: VaultObject,
     new_name: str,
 ) -> tuple[str, ...]:
-    """Return what turns the table of ``old`` into that of an object of the new name, otherwise the same."""
+    """Return the DDL that renames the table of ``old`` for an object with the new name and the same fields."""
     statements = [
         f"ALTER TABLE {table(old.name)} RENAME TO {quote(new_name)}",
         count_under(old.name, new_name),
@@ -102,7 +102,7 @@ def rename_column(
     old: Field,
     new_name: str,
 ) -> tuple[str, ...]:
-    """Return what gives the column of a field its new name."""
+    """Return the DDL that renames the column of a field."""
     former, following = quote(old.name), quote(new_name)
     before = (owner.name, old.name)
     after = (owner.name, new_name)
@@ -119,7 +119,7 @@ def _renamed_parts(
     before: tuple[str, str],
     after: tuple[str, str],
 ) -> Iterator[str]:
-    """Yield what renames the indexes and constraints of a field; the table has its new name already.
+    """Yield the DDL that renames the indexes and constraints of a field; the table is renamed already.
 
     ``before`` and ``after`` are the names of the object and of the field.
     """
@@ -162,9 +162,11 @@ def _create(new: VaultObject) -> list[str]:
 
 
 def _room(new: VaultObject) -> str:
-    """Return how full the pages of a new object's table get: those of records that connections write keep room."""
+    """Return the fill factor of a new object's table: records that connections write get free space on their pages."""
     # A version in its record's own page, by a change of no indexed column, costs no index an entry (HOT).
-    return f" WITH (fillfactor = {FILLED})" if is_business(new.name) else ""
+    if is_business(new.name):
+        return f" WITH (fillfactor = {FILLED})"
+    return ""
 
 
 def _drop(old: VaultObject) -> SchemaChange:
@@ -210,7 +212,7 @@ class _Alteration:
         self._guards: list[Guard] = []
 
     def plan(self) -> SchemaChange:
-        """Return all that turns the old table into the new one."""
+        """Return the DDL that changes the old table to the new one."""
         self._guard_prefix()
         self._guard_lifecycle()
         self._drop_search_index()
@@ -230,7 +232,7 @@ class _Alteration:
         self._statements.append(f"ALTER TABLE {self._table} {change}")
 
     def _drop_search_index(self) -> None:
-        """Drop a search index that does not hold what the new one has to; it is built again in the background."""
+        """Drop a search index with other columns than the new one; it is built again in the background."""
         unwanted = has_index(self._old) and not has_index(self._new)
         # First, since the columns of its expression are about to change.
         if unwanted or words_sql(self._old) != words_sql(self._new):
@@ -255,7 +257,7 @@ class _Alteration:
         condition: str,
         problem: str,
     ) -> None:
-        """Refuse the change where records have values of which ``condition`` holds; ``{column}`` stands for it."""
+        """Refuse the change if a record meets ``condition``, in which ``{column}`` is the field's column."""
         column = quote(field.name)
         found = f"{column} IS NOT NULL"
         if condition:
@@ -287,7 +289,7 @@ class _Alteration:
 
     @staticmethod
     def _is_replacement(old: Field, new: Field) -> bool:
-        """Return whether values of the old field can be none of the new one."""
+        """Return whether no value of the old field can be one of the new field."""
         # Texts of all lengths have one type of column.
         if old.type is not new.type:
             both_are_text = is_text(old.type) and is_text(new.type)

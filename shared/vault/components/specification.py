@@ -1,4 +1,4 @@
-"""Describes component types: their attributes, the values of those, and their sub-component types."""
+"""Describes component types: their attributes with types of values, and their sub-component types."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class ValueType(StrEnum):
-    """What an attribute holds, as component metadata names it."""
+    """The type of an attribute's values, as component metadata names it."""
 
     STRING = "String"
     BOOLEAN = "Boolean"
@@ -23,9 +23,9 @@ class ValueType(StrEnum):
 class Attribute:
     """One attribute of a component type.
 
-    ``max_length`` is in characters. ``component`` is the type a COMPONENT attribute refers to; the name may stand
-    without it, as Vaults write some references (``object('account__v')``). ``minimum`` and ``maximum`` bound a NUMBER,
-    which is whole unless ``fractional``.
+    ``max_length`` is in characters. ``component`` is the type that a COMPONENT attribute refers to, which values may
+    omit, as Vaults write some references (``object('account__v')``). ``minimum`` and ``maximum`` bound a NUMBER, which
+    is whole unless ``fractional``.
     """
 
     name: str
@@ -55,10 +55,10 @@ class NameRule(StrEnum):
 class ComponentType:
     """One component or sub-component type.
 
-    All types take further attributes of any name, as Vaults with other features export them; those of ``open`` types
-    are expected (parameters of an action), those of others are warned of. ``redefinable`` names
-    are those of platform sub-components, where an attribute that is left out keeps the platform's value.
-    ``kept`` types are not acted on: what is written comes back as it came, and only its form is checked.
+    All types accept further attributes of any name, as Vaults with other features export them; for ``open`` types these
+    are expected (parameters of an action), for others they cause a warning. ``redefinable`` names are those of platform
+    sub-components, whose omitted attributes keep the platform's value. Components of ``kept`` types are stored and
+    returned as written, and only their form is checked.
     """
 
     name: str
@@ -136,7 +136,7 @@ def component(
     required: bool = False,
     multi_value: bool = False,
 ) -> Attribute:
-    """Return an attribute that refers to a component, written ``{type_name}.{name}``, or with the name alone."""
+    """Return an attribute that refers to a component, written ``{type_name}.{name}`` or ``{name}``."""
     return Attribute(
         name,
         ValueType.COMPONENT,

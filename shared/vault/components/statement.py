@@ -1,4 +1,4 @@
-"""Holds the statements of an MDL script as they are read."""
+"""Represents the statements of an MDL script as parsed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.vault.components.component_tree import Component, Scalar
 
 
 class Command(StrEnum):
-    """What a statement asks for."""
+    """The command of a statement."""
 
     CREATE = "CREATE"
     RECREATE = "RECREATE"
@@ -20,14 +20,14 @@ class Command(StrEnum):
 
 
 class Condition(StrEnum):
-    """The condition of a statement or of a change inside ALTER; if it does not hold, nothing is done."""
+    """The condition of a statement or of a change inside ALTER; if it is not met, nothing is done."""
 
     NONE = ""
     IF_EXISTS = "IF EXISTS"
     IF_NOT_EXISTS = "IF NOT EXISTS"
 
     def holds(self, *, exists: bool) -> bool:
-        """Return whether to go on; ``exists`` says whether the component named is there."""
+        """Return whether to go on; ``exists`` says whether the named component exists."""
         match self:
             case Condition.NONE:
                 return True
@@ -41,7 +41,7 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SetAttribute:
-    """Inside ALTER: give an attribute these values."""
+    """Inside ALTER: set the values of an attribute."""
 
     name: str
     values: tuple[Scalar, ...]
@@ -49,7 +49,7 @@ class SetAttribute:
 
 @dataclass(frozen=True, slots=True)
 class AddValues:
-    """Inside ALTER: add values to a multi-value attribute; those it has stay as they are."""
+    """Inside ALTER: add values to a multi-value attribute; present ones stay."""
 
     name: str
     values: tuple[Scalar, ...]
@@ -57,7 +57,7 @@ class AddValues:
 
 @dataclass(frozen=True, slots=True)
 class DropValues:
-    """Inside ALTER: take values out of a multi-value attribute."""
+    """Inside ALTER: remove values from a multi-value attribute."""
 
     name: str
     values: tuple[Scalar, ...]
@@ -65,7 +65,7 @@ class DropValues:
 
 @dataclass(frozen=True, slots=True)
 class DropAttribute:
-    """Inside ALTER: take an attribute away."""
+    """Inside ALTER: remove an attribute."""
 
     name: str
 
@@ -90,7 +90,7 @@ class ModifyChild:
 
 @dataclass(frozen=True, slots=True)
 class RenameChild:
-    """Inside ALTER: give a sub-component another name; the data behind it stays."""
+    """Inside ALTER: rename a sub-component; its stored data stays."""
 
     type: str
     name: str

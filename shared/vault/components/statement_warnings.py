@@ -1,4 +1,4 @@
-"""Finds what can hardly be meant in the component that a statement has left."""
+"""Finds likely mistakes in the component that results from a statement."""
 
 from __future__ import annotations
 

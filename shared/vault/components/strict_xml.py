@@ -1,4 +1,4 @@
-"""Reads XML that comes from elsewhere into a tree, and refuses what no file of a Vault has."""
+"""Reads XML from outside into a tree, and refuses constructs that no file of a Vault contains."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_DEPTH = 20
 
 
 class XmlFault(Exception):
-    """Raised for a text that is not XML, or has what a Vault's XML never has; ``message`` says what of it."""
+    """Raised for text that is not XML, or contains what a Vault's XML never does; ``message`` names it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ def parse_xml(text: bytes) -> Element:
 
 
 class _Reader:
-    """Feeds what the parser meets to a tree, and ends at the first thing that has no place here."""
+    """Passes the parser's events to a tree, and stops at the first construct that is not allowed."""
 
     def __init__(self, parser: XMLParserType, builder: TreeBuilder) -> None:
         self._builder = builder

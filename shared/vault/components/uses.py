@@ -1,4 +1,4 @@
-"""Reads out of components which others they refer to: by attribute, by name, or within XML and expressions."""
+"""Finds the components that a component refers to: by attribute, by name, or within XML and expressions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Key = tuple[str, str]
 
 
 def _owner_kind(kind: ComponentKind) -> ComponentKind | None:
-    """Return the type of the owner where components of a type are named ``{owner}.{name}``; None for other types."""
+    """Return the type of the owner for types whose components are named ``{owner}.{name}``; None for other types."""
     match kind:
         case ComponentKind.OBJECT_TYPE | ComponentKind.OBJECT_ACTION:
             return ComponentKind.OBJECT
@@ -83,7 +83,7 @@ _REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,59})\.([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]
 
 
 def users_of(components: Mapping[Key, Component]) -> Mapping[Key, frozenset[Key]]:
-    """Return each component that others refer to, and those others."""
+    """Return the referring components of each component that is referred to."""
     users: dict[Key, set[Key]] = defaultdict(set)
     for component in components.values():
         for used in uses_of(component, components):
@@ -95,7 +95,7 @@ def uses_of(
     component: Component,
     components: Mapping[Key, Component],
 ) -> frozenset[Key]:
-    """Return those of the components that one refers to; itself is left out."""
+    """Return those of the components that one refers to, without itself."""
     found = set()
     for type_name, name in _possible_uses(component):
         key = _resolved(type_name, name, components)
@@ -105,7 +105,7 @@ def uses_of(
 
 
 def _possible_uses(component: Component) -> Iterator[Key]:
-    """Yield the references of a component, of which some may lead nowhere."""
+    """Yield the references of a component, some of which may lead to no component."""
     owner = OWNERS.get(component.type)
     if owner is not None:
         yield owner, component.name
@@ -169,7 +169,7 @@ def _resolved(
     name: str,
     components: Mapping[Key, Component],
 ) -> Key | None:
-    """Return the key that a reference leads to: its name may go on, with a sub-component or a member."""
+    """Return the key of a referenced component; the name may continue with a sub-component or a member."""
     if type_name not in COMPONENT_TYPES:
         return None
     # The longest name that is a component: ``Object.a__c.b__c`` may be a field of ``Object.a__c``.
@@ -182,7 +182,7 @@ def _resolved(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Dependency:
-    """A component that another refers to, or one sub-component of it."""
+    """A component that another refers to, or one of its sub-components."""
 
     type: str
     name: str
@@ -196,9 +196,9 @@ class Dependency:
 
 
 def dependencies_of(component: Component) -> tuple[Dependency, ...]:
-    """Return what a component refers to, in order of type and name; references to itself are left out.
+    """Return the references of a component, in order of type and name, without references to itself.
 
-    It is read off the tree alone, so that packages may refer to what the Vault does not have, and to any type.
+    They are read from the tree only, so that packages may refer to components of any type that the Vault does not have.
     """
     found = set(_implied_dependencies(component))
     found.update(_written_dependencies(component))
@@ -245,7 +245,7 @@ def _implied_dependencies(component: Component) -> Iterator[Dependency]:
 
 
 def _written_dependencies(component: Component) -> Iterator[Dependency]:
-    """Yield the references written ``Type.name``; a ``Field.name`` belongs to the object named beside it."""
+    """Yield the references written ``Type.name``; a ``Field.name`` belongs to the object named next to it."""
     target = component.reference("target_object")
     field = component.reference("target_object_field")
     if target is not None and field is not None:
@@ -269,8 +269,10 @@ def _written_dependencies(component: Component) -> Iterator[Dependency]:
 
 
 def _referenced_object(component: Component) -> str | None:
-    """Return the object that a field refers to, which Vaults export without its type; or None."""
+    """Return the object that a field refers to, which Vaults export without its type; None without one."""
     if component.type != PartKind.FIELD or component.name in PLATFORM_FIELD_TYPES:
         return None
     name = component.reference("object")
-    return None if is_unheld_object(name) else name
+    if is_unheld_object(name):
+        return None
+    return name

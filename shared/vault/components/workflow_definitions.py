@@ -1,4 +1,4 @@
-"""Reads what an Objectworkflow component says: its steps, who takes part, verdicts, decisions."""
+"""Reads the definition of a workflow from its component: steps, participants, verdicts, decisions."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ class StepKind(StrEnum):
 
 
 class Assignment(StrEnum):
-    """Who of a task's participants has to do it: each of them, or any one, who accepts it."""
+    """Which of a task's participants get it: each of them, or any one, who accepts it."""
 
     ANY = "any"
     EACH = "each"
 
 
 class VerdictMatch(StrEnum):
-    """How the verdicts of a task have to agree with the one that a decision names."""
+    """How a decision compares the verdicts of a task with its own."""
 
     ANY = "any_label"
     ALL = "all_label"
@@ -70,7 +70,7 @@ class VerdictMatch(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldPrompt:
-    """A field of the record that is asked for with a task or a verdict."""
+    """A field of the record that a task or a verdict asks for."""
 
     object: str
     field: str
@@ -79,7 +79,7 @@ class FieldPrompt:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One answer that a task may be completed with; ``comment`` is the label under which it asks for one."""
+    """One verdict of a task; ``comment`` is the label of the comment that it asks for."""
 
     name: str
     label: str
@@ -96,7 +96,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantControl:
-    """Participants: members of roles on the records, users whom fields name, groups, or whom the initiator names."""
+    """Participants: members of roles on the records, users in fields, groups, or users whom the initiator chooses."""
 
     name: str
     label: str
@@ -112,7 +112,7 @@ class ParticipantControl:
 
 @dataclass(frozen=True, slots=True)
 class TaskCondition:
-    """Holds when the verdicts of a task's last round are the one of this label."""
+    """A condition that is met when the verdicts of a task's last round are the one with this label."""
 
     step: str
     label: str
@@ -121,7 +121,7 @@ class TaskCondition:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRule:
-    """One way out of a decision; without conditions it is taken when no rule before it has been."""
+    """One branch of a decision; without conditions it is taken when no rule before it applies."""
 
     next_steps: tuple[str, ...]
     task: TaskCondition | None = None
@@ -130,7 +130,7 @@ class DecisionRule:
 
 @dataclass(frozen=True)
 class Step:
-    """One step; which of its parts it has depends on ``kind``, None for a type that is not carried out here."""
+    """One step; ``kind`` decides which of its members are set, and is None for a type that is not supported here."""
 
     name: str
     label: str
@@ -187,7 +187,7 @@ class WorkflowDefinition:
 
 
 def read_workflow(component: Component) -> WorkflowDefinition:
-    """Return the workflow of a component; what is not understood of it is among its problems."""
+    """Return the workflow of a component; unsupported parts of it are listed as problems."""
     parts = component.children_of(PartKind.WORKFLOW_STEP)
     steps = {part.name: _step(part) for part in parts}
     participants: dict[str, ParticipantControl] = {}
@@ -356,7 +356,7 @@ def _prompts(owner: Element) -> Iterator[FieldPrompt]:
 
 
 def _rules(root: Element | None) -> tuple[tuple[DecisionRule, ...], list[str]]:
-    """Return the rules of a decision, and what of their conditions is not understood."""
+    """Return the rules of a decision, and the texts of unsupported conditions."""
     rules: list[DecisionRule] = []
     problems: list[str] = []
     for rule in _found(root, "rule"):

@@ -1,4 +1,4 @@
-"""Declares the component type of object workflows, whose steps say in XML what happens at them."""
+"""Declares the component type of object workflows, whose steps are described in XML."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ ONE = f"SELECT {COLUMNS}, content FROM platform.component_file WHERE name = $1"
 
 @dataclass(frozen=True, slots=True)
 class ComponentFile:
-    """One content file; components name it by ``name``."""
+    """One content file; components refer to it by ``name``."""
 
     name: str
     original_name: str
@@ -167,7 +167,7 @@ def _texts(component: Component) -> Iterator[str]:
 
 
 def _plain_name(original_name: str) -> str:
-    """Return a sent file's name without the folders of the sender's machine; ``file`` if nothing is left."""
+    """Return a file's name without the folders of the sender's machine; ``file`` if nothing is left."""
     path = original_name.replace("\\", "/")
     # PostgreSQL stores no null characters in texts.
     name = path.rpartition("/")[2].replace("\0", "")

@@ -1,4 +1,4 @@
-"""Runs MDL scripts as jobs: each statement is executed once, however often its job is run."""
+"""Runs MDL scripts as jobs: each statement is executed once, even if the job is run again."""
 
 from __future__ import annotations
 

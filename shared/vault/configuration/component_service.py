@@ -110,8 +110,8 @@ class ComponentService:
     async def within(self, transaction: OneTransaction) -> ComponentService:
         """Return this service bound to one transaction, with the components as that transaction reads them.
 
-        No other script changes components before the transaction ends. Its statements raise TablesBusy where the
-        transaction is to be begun again.
+        No other script changes components before the transaction ends. Statements raise TablesBusy when the transaction
+        has to be started again.
         """
         own = copy.copy(self)
         own._database = transaction  # noqa: SLF001  a copy of itself
@@ -128,10 +128,10 @@ class ComponentService:
             self._renew(await self._current(connection))
 
     async def hold(self, connection: Connection, tables: Collection[str]) -> int:
-        """Keep the components of tables as they are until the transaction ends, and have the registry show them so.
+        """Lock the components of tables until the transaction ends, and refresh the registry if needed.
 
-        Return their revision. Components of other tables may change meanwhile: who comes to write them all the same
-        calls ``confirm`` afterwards.
+        Return their revision. Components of other tables may change meanwhile: call ``confirm`` after writing such
+        tables.
         """
         revision = await hold_tables(connection, tables)
         if revision > self.revision:
@@ -218,9 +218,11 @@ class ComponentService:
         caller: Caller,
         number: int,
         statement: Statement,
+        seen: Component | None = None,
     ) -> StatementResult:
         """Execute one statement in one transaction, and return its result.
 
+        :raises VaultFault: RACE_CONDITION when its component is not as ``seen``, which the caller has read, any more.
         :raises DatabaseUnavailable: the database cannot be reached; asyncpg's errors in BUSY when it is busy. Nothing
             was changed then.
         """
@@ -228,7 +230,7 @@ class ComponentService:
         async def work(connection: Connection) -> tuple[Revision, bool]:
             await connection.execute(LOCK_COMPONENTS, LOCK)
             async with waiting_briefly(connection):
-                return await self._change(connection, caller, statement)
+                return await self._change(connection, caller, statement, seen)
 
         try:
             current, affected = await self._in_transaction(work)
@@ -268,12 +270,17 @@ class ComponentService:
         connection: Connection,
         caller: Caller,
         statement: Statement,
+        seen: Component | None,
     ) -> tuple[Revision, bool]:
         """Carry out a statement in its transaction; return the components after it, and whether it changed any.
 
         :raises ComponentError: the statement is refused.
+        :raises VaultFault: RACE_CONDITION when its component is not as ``seen``.
         """
         revision, registry = await self._current(connection)
+        if seen is not None and registry.components.get(statement.key) != seen:
+            message = "The component was changed by someone else meanwhile"
+            raise VaultFault(ErrorType.RACE_CONDITION, message)
         taken = evolution.steps(statement, registry)
         if not taken:
             return (revision, registry), False
@@ -329,7 +336,7 @@ class ComponentService:
         return found
 
     async def dates(self, object_name: str) -> ObjectDates:
-        """Return the stamps of an object and its fields: who created and changed them, and when.
+        """Return the audit dates and users of an object and its fields: created and last changed.
 
         :raises VaultFault: INVALID_DATA when there is no such object.
         """

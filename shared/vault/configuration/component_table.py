@@ -84,7 +84,7 @@ class ObjectDates:
 
 
 async def object_dates(connection: Connection, object_name: str) -> ObjectDates | None:
-    """Return the stamps of an object and its fields, None when there is no such object."""
+    """Return the audit dates and users of an object and its fields, None when there is no such object."""
     rows = await connection.fetch(DATES, object_name)
     stamps = {row["name"]: _stamp(row) for row in rows}
     own = stamps.pop(None, None)
@@ -161,7 +161,7 @@ def _renames_field_of(renaming: Renaming, key: tuple[str, str]) -> bool:
 
 
 def _fields(component: Component | None) -> dict[str, Component]:
-    """Return name → field for the fields that an object declares; no fields for None."""
+    """Return the fields that an object declares, by name; no fields for None."""
     if component is None:
         return {}
     return {field.name: field for field in component.children_of(PartKind.FIELD)}

@@ -1,4 +1,4 @@
-"""Keeps the components of what a transaction writes as they are until it ends, and no others."""
+"""Locks the components of the tables that a transaction writes until it ends, and no others."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ComponentsChanged(Exception):
 
 
 class TablesBusy(Exception):
-    """Raised when others use a table for longer than a change may wait in their way; nothing was done."""
+    """Raised when other transactions use a table for longer than a change may wait; nothing was done."""
 
 
 @asynccontextmanager
@@ -78,7 +78,7 @@ async def unless_busy(change: Callable[[], Awaitable[T]]) -> T:
 
 @contextmanager
 def noting_written() -> Iterator[set[str]]:
-    """Yield the tables that this task writes in the block, as SQL names them; more of them as it writes."""
+    """Yield a set that collects the tables which this task writes in the block, as SQL names them."""
     written: set[str] = set()
     token = _written.set(written)
     try:
@@ -88,22 +88,22 @@ def noting_written() -> Iterator[set[str]]:
 
 
 def note_written(table: str) -> None:
-    """Note a table that is about to be written by the components of its rows."""
+    """Note a table that is about to be written, based on the components of its rows."""
     written = _written.get()
     if written is not None:
         written.add(table)
 
 
 async def hold_tables(connection: Connection, tables: Collection[str]) -> int:
-    """Keep the components of tables as they are until the transaction ends; return the revision that they have now."""
+    """Lock the components of tables until the transaction ends; return their present revision."""
     revision: int = await connection.fetchval(HOLD, list(tables))
     return revision
 
 
 async def lock_tables(connection: Connection, tables: Sequence[str]) -> None:
-    """Wait until nobody writes the tables, and keep everybody from it until the transaction ends.
+    """Wait until nobody writes the tables, and block writes until the transaction ends.
 
-    The building of a search index of one, which may take minutes, is broken off.
+    A search index that is being built on one of them, which may take minutes, is cancelled.
     """
     for name in tables:
         await connection.execute(GIVE_WAY, name)

@@ -1,4 +1,4 @@
-"""Keeps indexes of the fields by which many records are ordered, on a page or in a query, from the first time on."""
+"""Creates indexes for the fields by which pages and queries order many records, after their first use."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ BUILD_SECONDS = 6 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class OrderedField:
-    """A field of an object, and a way in which its records are ordered by it."""
+    """A field of an object, and the direction in which its records are ordered by it."""
 
     object: str
     field: str
@@ -57,7 +57,7 @@ class OrderedField:
 
 
 class OrderedFields:
-    """Remembers by which fields records are ordered; ``changed`` is called when there is a new one."""
+    """Remembers by which fields records are ordered; ``changed`` is called for a new one."""
 
     def __init__(self, database: Database, changed: Callable[[], None]) -> None:
         self._database = database
@@ -65,7 +65,7 @@ class OrderedFields:
         self._noted: dict[OrderedField, date] = {}
 
     async def note(self, owner: VaultObject, ordered: OrderedField, total: int) -> None:
-        """Note that so many records were ordered by a field; once a day for each is enough."""
+        """Note that ``total`` records were ordered by a field; each field is noted at most once a day."""
         today = datetime.now(UTC).date()
         if total < MANY_RECORDS or self._noted.get(ordered) == today:
             return
@@ -80,11 +80,17 @@ class OrderedFields:
             self._changed()
 
 
-def _gets_index(field: Field, *, descending: bool) -> bool:
-    """Return whether an order by a field has an index of its own, and no other one that serves it."""
+def sorts(field: Field) -> bool:
+    """Return whether an index can have the values of a field in their order."""
     if not field.active or field.multi_value or not traits(field.type).sorted:
         return False
-    if field.type is FieldType.STRING and (field.max_length or 0) > MOST_CHARACTERS:
+    is_long = (field.max_length or 0) > MOST_CHARACTERS
+    return not (field.type is FieldType.STRING and is_long)
+
+
+def _gets_index(field: Field, *, descending: bool) -> bool:
+    """Return whether an order by a field needs an index of its own, since no other index serves it."""
+    if not sorts(field):
         return False
     # Every index has the order in which it ascends, and that in which it descends where no value is missing.
     has_other = (
@@ -94,7 +100,7 @@ def _gets_index(field: Field, *, descending: bool) -> bool:
 
 
 async def build_order_indexes(connection: Connection, registry: Registry) -> None:
-    """Build the indexes that are missing while records are read and written, and drop those that are of no use."""
+    """Build missing indexes without blocking reads and writes, and drop useless ones."""
     await connection.execute(FORGET)
     wanted = await _wanted(connection, registry)
     rows = await connection.fetch(EXISTING, SCHEMA)
@@ -117,7 +123,7 @@ async def build_order_indexes(connection: Connection, registry: Registry) -> Non
 async def _wanted(
     connection: Connection, registry: Registry
 ) -> Mapping[str, OrderedField]:
-    """Return the indexes that there have to be, by name: of fields that there are, those used last."""
+    """Return the required indexes by name: for existing fields, those used last."""
     wanted: dict[str, OrderedField] = {}
     of_object: dict[str, int] = {}
     for row in await connection.fetch(NOTED):

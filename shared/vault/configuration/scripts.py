@@ -16,7 +16,7 @@ SUCCESS_CODE = "GEN-S-0"
 class StatementResult:
     """The result of one MDL statement: ``code`` is empty when it was executed.
 
-    ``affected`` is False when there was nothing to change; ``warnings`` say what can hardly be meant.
+    ``affected`` is False when there was nothing to change; ``warnings`` are about likely mistakes.
     """
 
     number: int

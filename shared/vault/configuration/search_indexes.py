@@ -1,4 +1,4 @@
-"""Builds the indexes that objects lack for searches and orders, in the background, while others read and write."""
+"""Builds missing search and order indexes of objects in the background, without blocking reads and writes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from shared.vault.components.schema import (
     drop_search_index,
     table,
 )
+from shared.vault.configuration.list_indexes import build_list_indexes
 from shared.vault.configuration.order_indexes import build_order_indexes
 from shared.vault.model.field_types import has_index
 from shared.vault.storage.migrate import POOL_BOUNDS, WITHOUT_BOUNDS
@@ -42,16 +43,16 @@ WHERE t.relnamespace = to_regnamespace($1) AND i.indexprs IS NOT NULL
 
 
 async def index_states(connection: Connection) -> dict[str, bool]:
-    """Return the objects that have a search index, each with whether it is whole and searches go by it."""
+    """Return the objects that have a search index, each with whether it is complete and used by searches."""
     rows = await connection.fetch(STATES, SCHEMA)
     return {row["object"]: row["indisvalid"] for row in rows}
 
 
 class SearchIndexes:
-    """Keeps the search indexes of a Vault's objects; what the objects are decides which there have to be.
+    """Builds the search indexes that a Vault's objects need.
 
-    New objects get theirs with their table. Missing are those of objects that were changed, or that are older than
-    search indexes.
+    New objects get theirs with their table. Missing are those of changed objects, and of objects older than search
+    indexes.
     """
 
     def __init__(self, database: Database, components: ComponentService) -> None:
@@ -61,12 +62,12 @@ class SearchIndexes:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start building what is missing, now and after each ``wake``, until ``stop``."""
+        """Start building missing indexes, now and after each ``wake``, until ``stop``."""
         building = run_until_cancelled(NAME, self._keep)
         self._task = asyncio.create_task(building, name=NAME)
 
     async def stop(self) -> None:
-        """Break off; what has been begun is built again by the next process."""
+        """Stop building; an incomplete index is built again by the next process."""
         await end(self._task)
 
     def wake(self) -> None:
@@ -107,10 +108,11 @@ class SearchIndexes:
             if has_index(owner) and not whole.get(owner.name):
                 await _build(connection, owner, again=owner.name in whole)
         await build_order_indexes(connection, self._components.registry)
+        await build_list_indexes(connection, self._components.registry)
 
 
 async def _build(connection: Connection, owner: VaultObject, *, again: bool) -> None:
-    """Build the index of one object; ``again`` when there is one that is not whole."""
+    """Build the index of one object; ``again`` when an incomplete one exists."""
     log.info("search_index.building", object=owner.name, again=again)
     if again:
         await connection.execute(drop_search_index(owner.name))

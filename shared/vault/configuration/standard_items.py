@@ -52,7 +52,7 @@ class Note(NamedTuple):
 
 
 class StandardPass:
-    """One pass through a part of the standard configuration; ``first`` in a Vault that has nothing of this part yet."""
+    """One pass through a part of the standard configuration; ``first`` in a Vault without anything of this part."""
 
     def __init__(self, connection: Connection, *, first: bool) -> None:
         self._connection = connection
@@ -103,7 +103,7 @@ async def withheld(database: Database, caller: Caller) -> list[Record]:
 async def delivered_mdl(
     database: Database, caller: Caller, kind: str, name: str
 ) -> str | None:
-    """Return a component as the standard configuration has it, in MDL; None for one that it does not have.
+    """Return a component of the standard configuration as MDL; None for one that it does not contain.
 
     :raises VaultFault: INSUFFICIENT_ACCESS
     """

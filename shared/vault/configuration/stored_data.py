@@ -145,7 +145,7 @@ async def _enter_types(
 
 
 def _usable(registry: Registry, lifecycle: str) -> list[str]:
-    """Return the states of a lifecycle in which records may be."""
+    """Return the states of a lifecycle that records may have."""
     states = registry.lifecycles[lifecycle].states.values()
     return [state.name for state in states if state.active]
 
@@ -195,7 +195,7 @@ async def _refuse_values(
 async def _keep_states(
     connection: Connection, before: Registry, after: Registry, lifecycle: str
 ) -> None:
-    """Check that no record is in a state that a lifecycle loses, or that becomes inactive.
+    """Check that no record is in a state that a lifecycle no longer has, or that becomes inactive.
 
     :raises ComponentError: DATA_LOSS.
     """
@@ -329,7 +329,7 @@ def _statements(before: Registry, renaming: Renaming) -> tuple[str, ...]:
 
 
 def _updates(before: Registry, renaming: Renaming) -> Iterator[Update]:
-    """Yield the updates of rows that store the old name of a component, or of a part of one."""
+    """Yield the updates of rows that contain the old name of a component, or of a part of one."""
     name, new_name = renaming.name, renaming.new_name
     match renaming.type, renaming.subtype:
         case ComponentKind.OBJECT, "":
@@ -352,7 +352,7 @@ def _updates(before: Registry, renaming: Renaming) -> Iterator[Update]:
 
 
 def _object_updates(before: Registry, name: str, new_name: str) -> Iterator[Update]:
-    """Yield the updates for an object: rows of the platform that name it, and the ids of its types."""
+    """Yield the updates for an object: platform rows that contain its name, and the ids of its types."""
     for object_table in OBJECT_TABLES:
         sql = f"UPDATE platform.{object_table} SET object = $2 WHERE object = $1"
         yield sql, name, new_name

@@ -1,4 +1,4 @@
-"""Says which addresses a Vault's messages may go to: those that its operator allows, read as the sender reads them."""
+"""Decides whether a Vault may send messages to an address, by a list of its operator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCHEMES = ("https", "http")
 
 @dataclass(frozen=True, slots=True)
 class AllowedAddresses:
-    """The addresses of a list, and all below them."""
+    """The addresses of a list, and all addresses below them."""
 
     urls: tuple[URL, ...]
 
@@ -39,13 +39,13 @@ class AllowedAddresses:
         return cls(tuple(urls))
 
     def allow(self, text: str) -> bool:
-        """Return whether an address is plain, and one of the list or below one."""
+        """Return whether an address is plain, and on the list or below an address on it."""
         url = read_address(text)
         return url is not None and any(_is_within(url, each) for each in self.urls)
 
 
 def read_address(text: str) -> URL | None:
-    """Return an address as the HTTP client reads it; None unless every other reader would read the same in it."""
+    """Return an address as the HTTP client parses it; None if another parser could read it differently."""
     # The path as it stands: the client removes dots from it, and whoever compares texts does not.
     head, _, _ = text.partition("?")
     _, separator, path = head.partition("://")
@@ -68,7 +68,7 @@ def _is_printable(text: str) -> bool:
 
 
 def _origin(url: URL) -> tuple[str, str | None, int | None]:
-    """Return scheme, host and port, which is that of the scheme where the address has none."""
+    """Return scheme, host and port; without a port, the default port of the scheme."""
     return url.scheme, url.raw_host, url.port
 
 

@@ -31,12 +31,12 @@ class Kind(StrEnum):
 
 
 class InvalidDocument(Exception):
-    """Raised for a text that is not a document, or was changed since it was signed; the message says which."""
+    """Raised for a text that is not a document, or was changed after signing; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The content of a signed document between two Vaults; ``nonce`` ties an acceptance to the file that it answers.
+    """The content of a signed document between two Vaults; ``nonce`` connects an acceptance with its file.
 
     ``remote_vault_id`` is the Vault that the document is for, None for any; ``remote_connection`` is the API name of
     the connection there, empty if unknown.
@@ -108,7 +108,7 @@ def read(text: bytes) -> Document:
 
 
 def _saved(value: dict[str, Any]) -> dict[str, Any]:
-    """Return the signed document in a saved answer of the API, or in a file of its own."""
+    """Return the signed document from a saved answer of the API, or from a file that contains only the document."""
     if "responseStatus" in value:
         value = value["data"]
     inner: dict[str, Any] = value.get("acceptance", value)

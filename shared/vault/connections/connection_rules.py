@@ -53,7 +53,7 @@ class DomainType(StrEnum):
 
 
 class ConnectionType(StrEnum):
-    """Types of connections, as ``object_type__v`` stores them."""
+    """Types of connections, as stored in ``object_type__v``."""
 
     VAULT_TO_VAULT = object_type_id(OBJECT, "vault_to_vault__sys")
     EXTERNAL = object_type_id(OBJECT, "external__sys")
@@ -106,7 +106,7 @@ class ConnectionTrigger:
         addresses: AllowedAddresses,
         profiles: SecurityProfiles,
     ) -> None:
-        """Take the ``addresses`` that External connections may have."""
+        """Take the allowed ``addresses`` of External connections, and the security profiles."""
         self._addresses = addresses
         self._profiles = profiles
 
@@ -242,7 +242,7 @@ class ConnectionTrigger:
 
 
 def connection_type(stored: object) -> ConnectionType | None:
-    """Return the type in ``object_type__v``; None for a type that administrators have made."""
+    """Return the type in ``object_type__v``; None for a type that an administrator created."""
     for each in ConnectionType:
         if each == stored:
             return each

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller, SecurityProfile
     from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.connections.allowed_addresses import AllowedAddresses
     from shared.vault.records.record_service import RecordService
     from shared.vault.security.sessions import SecurityProfiles, Session, Sessions
     from shared.vault.security.sign_in_service import SignInService
@@ -49,7 +50,9 @@ class Connections:
         records: RecordService,
         security: SignInService,
         identity: Identity,
+        addresses: AllowedAddresses,
     ) -> None:
+        """Take the ``addresses`` that messages to External connections may go to."""
         self.signing = Signing(database, identity.vault_id)
         self.handshake = Handshake(
             database, components, records, self.signing, identity
@@ -58,11 +61,13 @@ class Connections:
             database, security.sessions, security.profiles
         )
         self.duplication = Duplication(database, components, records)
-        self.messages = MessageSigning(database, self.signing, identity.vault_id)
+        self.messages = MessageSigning(
+            database, self.signing, identity.vault_id, addresses
+        )
 
 
 class ConnectionSessions:
-    """Opens sessions for the Vaults at the other end of this Vault's connections."""
+    """Opens sessions for the remote Vaults of this Vault's connections."""
 
     def __init__(
         self,
@@ -75,9 +80,9 @@ class ConnectionSessions:
         self._sessions = sessions
 
     async def open(self, caller: Caller, api_name: str) -> Session:
-        """Open a session of the Authorized Connection User, or of the caller where the connection names none.
+        """Open a session of the Authorized Connection User, or of the caller if the connection has no such user.
 
-        The session ends when the connection is no longer Active, or names another user. In a production Vault, the
+        The session ends when the connection is no longer Active, or has another user. In a production Vault, the
         session of a sandbox Vault may only read.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one

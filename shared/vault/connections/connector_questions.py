@@ -1,4 +1,4 @@
-"""Asks the connector, for somebody who looks at a page, what only the connector can find: it reads both Vaults."""
+"""Asks the connector, which reads both Vaults, for data that a page shows to a visitor."""
 
 from __future__ import annotations
 
@@ -6,56 +6,43 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from shared.client.errors import VaultRefused, VaultUnavailable
-from shared.client.results import SeenRevision
-from shared.client.transport import Request, Transport
 from shared.protocol.error_types import ErrorType
+from shared.vault.connections import AWAY
 from shared.vault.errors import VaultFault
 
-CLIENT_ID = "vault-pages"
-# An answer takes the connector a minute at most.
-SECONDS = 65.0
-AT_ONCE = 8
+if TYPE_CHECKING:
+    from shared.vault.connections.connector_link import ConnectorLink
+
 # For so long a picture of the other Vaults is shown to all who look.
 SEEN_SECONDS = 5.0
 # A look takes no longer, however many wait for the same answer.
 LOOK_SECONDS = 5.0
 SOURCE_SESSION = "X-Source-Authorization"
 NOT_SET = "This Vault does not know where its connector is: set VAULT_CONNECTOR_URL"
-AWAY = (
-    "The connector does not answer, or a Vault is away; look whether both run, and try again"
-    " in a minute"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class AskerSessions:
-    """A person's sessions: of this Vault, and of the Vault that records are read from, empty without one."""
+    """A visitor's sessions: of this Vault, and of the source Vault, empty without one."""
 
     own: str
     source: str = ""
 
 
 class ConnectorQuestions:
-    """Asks one connector about this Vault; the connector decides by the sessions what it answers."""
+    """Asks one connector about this Vault; the connector checks the sessions' rights."""
 
     def __init__(self, url: str | None, vault_id: int) -> None:
-        """Take the connector's address, None when it is not known.
-
-        :raises ValueError: it is no http or https address.
-        """
+        """Take the connector's address, None when it is not known."""
+        self._url = url
         self._vault_id = vault_id
-        self._transport: Transport | None = None
+        self._link: ConnectorLink | None = None
         self._looking = asyncio.Lock()
         self._seen: Mapping[str, Any] | None = None
         self._seen_at = 0.0
-        if url:
-            self._transport = Transport(
-                url, CLIENT_ID, SECONDS, AT_ONCE, SeenRevision()
-            )
 
     async def ask(
         self,
@@ -72,31 +59,26 @@ class ConnectorQuestions:
         :raises VaultFault: OPERATION_NOT_ALLOWED when the connector's address is not known, UNEXPECTED_ERROR when it is
             away, else whatever it refused.
         """
-        if self._transport is None:
+        if not self._url:
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, NOT_SET)
+        if self._link is None:
+            self._link = _link(self._url)
         parts = [question, str(self._vault_id), *names]
         path = "/".join(quote(part, safe="") for part in parts)
         headers = {SOURCE_SESSION: sessions.source} if sessions.source else {}
-        request = Request(
-            call=question,
-            method="GET" if json is None else "POST",
-            path=f"/{path}",
+        return await self._link.send(
+            question,
+            f"/{path}",
+            sessions.own,
             json=json,
             headers=headers,
-            params=params or {},
+            params=params,
         )
-        try:
-            answer = await self._transport.send(request, sessions.own)
-        except VaultRefused as refused:
-            raise _fault(refused) from None
-        except VaultUnavailable:
-            raise VaultFault(ErrorType.UNEXPECTED_ERROR, AWAY) from None
-        return answer.get("data")
 
     async def traffic(self, sessions: AskerSessions) -> Mapping[str, Any]:
-        """Return what the connector sees of the other Vaults' queues, as it was at most 5 seconds ago.
+        """Return the connector's data on the other Vaults' queues, at most 5 seconds old.
 
-        One answer is for all who look; the caller checks that they may.
+        One answer is shared by all visitors; the caller checks their rights.
 
         :raises VaultFault: as ``ask``.
         """
@@ -112,16 +94,12 @@ class ConnectorQuestions:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._transport is not None:
-            await self._transport.close()
+        if self._link is not None:
+            await self._link.close()
 
 
-def _fault(refused: VaultRefused) -> VaultFault:
-    """Return what the connector refused, as this Vault would say it."""
-    # A type that this version does not know, or an answer that is none, is the connector's fault.
-    known = {each.value: each for each in ErrorType}
-    error_type = known.get(refused.type, ErrorType.UNEXPECTED_ERROR)
-    # The asker's session of this Vault was live when they asked: it is the other one that is not.
-    if error_type is ErrorType.INVALID_SESSION_ID:
-        error_type = ErrorType.INSUFFICIENT_ACCESS
-    return VaultFault(error_type, refused.message)
+def _link(url: str) -> ConnectorLink:
+    """Return the link to the connector; loading the client takes a tenth of a Vault's start, and many never ask."""
+    from shared.vault.connections.connector_link import ConnectorLink  # noqa: PLC0415
+
+    return ConnectorLink(url)

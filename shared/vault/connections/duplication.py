@@ -1,4 +1,4 @@
-"""Duplicates a connection: a copy with all that belongs to it, for one more remote Vault."""
+"""Duplicates a connection with everything that belongs to it, for one more remote Vault."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ class _Copying:
         return texts
 
     def _queues(self) -> list[str]:
-        """Return the MDL of each queue that names the connection, with the copy beside it."""
+        """Return the MDL of each queue of the connection, with the copy added."""
         own = {"connection_name": (self.copy.api_name,)}
         texts = []
         for queue in _of_type(self.components.registry, QUEUE):
@@ -285,7 +285,7 @@ def free_name(name: str, taken: set[str]) -> str:
 
 
 def _numbered(stem: str, number: int) -> str:
-    """Return a stem with a number, cut so that the name is not too long."""
+    """Return a stem with a number, cut to the allowed length of a name."""
     ending = f"_{number}{SUFFIX}"
     beginning = stem[: MAX_NAME - len(ending)]
     return f"{beginning}{ending}"

@@ -1,4 +1,4 @@
-"""Keeps the Vault's signing key, and signs with it the messages that go to External connections."""
+"""Stores the Vault's signing key, and signs the messages to External connections with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import Envelope
 from shared.spark.signatures import SIGNATURE, signature_headers, signed_text
 from shared.vault.access.permissions import Grant, authorize
-from shared.vault.connections.allowed_addresses import read_address
 from shared.vault.connections.connection_rules import OBJECT, ConnectionType, State
 from shared.vault.errors import VaultFault
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
+    from shared.vault.connections.allowed_addresses import AllowedAddresses
     from shared.vault.storage.database import Database
 
 CERTIFICATE_ID = "00001"
@@ -143,10 +143,13 @@ class MessageSigning:
         database: Database,
         signing: Signing,
         vault_id: int,
+        addresses: AllowedAddresses,
     ) -> None:
+        """Take the ``addresses`` that messages may go to now, whatever connections were established with."""
         self._database = database
         self._signing = signing
         self._vault_id = vault_id
+        self._addresses = addresses
 
     async def sign(
         self,
@@ -158,7 +161,7 @@ class MessageSigning:
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection, too many messages, or a body
             that is not a message; OPERATION_NOT_ALLOWED for a connection that is not External, or not Active, or whose
-            address is not a plain one.
+            address is not among the allowed ones.
         """
         authorize(caller, Grant.SIGN_MESSAGES)
         if len(bodies) > MAX_MESSAGES:
@@ -167,11 +170,9 @@ class MessageSigning:
                 f"At most {MAX_MESSAGES} messages are signed at once",
             )
         url = await self._address(api_name)
-        # Of a connection from before addresses were checked for this.
-        if read_address(url) is None:
-            text = (
-                f"The address of connection [{api_name}] could be read in several ways"
-            )
+        # The operator may have taken it from the list since the connection got it.
+        if not self._addresses.allow(url):
+            text = f"The address of connection [{api_name}] is not among those that VAULT_CONNECTION_URLS allows"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text)
         message_ids = [_message_id(body) for body in bodies]
         # 500 signatures take long enough to keep other requests waiting.

@@ -1,1 +1,1 @@
-"""Direct Data: the whole Vault as files of CSV, what has changed since, and its audit trails, for data warehouses."""
+"""Direct Data: the whole Vault as CSV files, its changes, and its audit trails, for data warehouses."""

@@ -78,9 +78,9 @@ class PartWriter:
 def pack(
     folder: Path, names: Iterable[str], target: Path, limit: int = PART_BYTES
 ) -> list[Path]:
-    """Pack files of a folder, named by their paths in it, to parts in ``target``; return the paths of these.
+    """Pack files of a folder, named by their paths in it, into parts in ``target``; return the paths of the parts.
 
-    Each file is removed once it is packed, so that the disk never holds everything twice.
+    Each file is removed once it is packed, so that the disk never holds all data twice.
     """
     with (
         PartWriter(target, limit) as parts,

@@ -1,4 +1,4 @@
-"""Makes the extracts of the configuration (metadata, values of picklists, components), and finds what changed."""
+"""Makes the extracts of the configuration (metadata, values of picklists, components), and finds changes in them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BETWEEN = "|"  # no name of the configuration has it
 class ConfigurationExtract:
     """One extract of the configuration: its rows by a text made of their ``keys``, which are names of columns.
 
-    The column ``date`` is empty in rows whose date nothing tells.
+    The column ``date`` is empty in rows whose date is unknown.
     """
 
     component: str
@@ -65,7 +65,7 @@ class ConfigurationExtract:
         return found
 
     def updates(self, keys: Sequence[str], otherwise: datetime | None) -> list[Cells]:
-        """Return header and rows with these keys; a row without a date of its own has the other one."""
+        """Return the header and the rows with these keys; a row without a date gets ``otherwise``."""
         header = tuple(column.name for column in self.columns)
         index = self.date_index
         sheet: list[Cells] = [header]
@@ -84,14 +84,14 @@ class ConfigurationExtract:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The keys of an extract's rows that are new or changed, and of those that are gone."""
+    """The keys of an extract's new or changed rows, and of its removed rows."""
 
     updated: Sequence[str]
     deleted: Sequence[str]
 
 
 def difference(extract: ConfigurationExtract, former: Mapping[str, str]) -> Difference:
-    """Return what is different in an extract from the digests of a former one."""
+    """Return the difference between an extract and the digests of an earlier one."""
     now = extract.digests()
     updated = [key for key, digest in now.items() if former.get(key) != digest]
     deleted = [key for key in former if key not in now]
@@ -138,7 +138,7 @@ def metadata_extract(
 def _picklists(
     registry: Registry, changed: Mapping[str, datetime]
 ) -> ConfigurationExtract:
-    """Return the extract of the values of picklists, for each field that takes them."""
+    """Return the extract of the values of picklists, for each field that has one."""
     text = ColumnType.STRING
     columns = (
         Column("modified_date__v", "Modified Date", ColumnType.DATE_TIME),
@@ -171,7 +171,7 @@ def _picklists(
 
 
 def _picklist_fields(registry: Registry) -> Iterator[tuple[str, Field]]:
-    """Yield the fields with a picklist, each with the name of its object; documents among them."""
+    """Yield the fields with a picklist, each with the name of its object; fields of documents included."""
     targets = [each for each in registry.objects.values() if each.active]
     versions = registry.documents.versions
     if versions is not None:
@@ -185,7 +185,7 @@ def _picklist_fields(registry: Registry) -> Iterator[tuple[str, Field]]:
 def _records(
     target: vql.Target, changed: Mapping[str, datetime]
 ) -> ConfigurationExtract:
-    """Return the extract of records that the registry itself has: object types, components."""
+    """Return the extract of records that only the registry contains: object types, components."""
     shown = [field for field in target.object.fields.values() if field.name != "id"]
     columns = (
         Column("id", "ID", ColumnType.STRING, length=ID_LENGTH),

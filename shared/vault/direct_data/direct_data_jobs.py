@@ -1,4 +1,4 @@
-"""Makes Direct Data files as jobs: asked for one by one, or by themselves every 15 minutes and every day."""
+"""Makes Direct Data files as jobs: on request, or scheduled every 15 minutes and every day."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ FOLDER = "direct_data"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A file that is to be made: its kind and period, and what a chain continues from or begins with."""
+    """A file to make: its kind and period, and the chain that it continues or begins."""
 
     extract_type: ExtractType
     start: datetime
@@ -61,7 +61,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What was made for a plan: the content, the packed parts, and until when its data are complete."""
+    """The result of a plan: the content, the packed parts, and the moment until which its data are complete."""
 
     written: Written
     parts: list[Path]
@@ -69,7 +69,7 @@ class Made:
 
 
 class DirectDataJobs:
-    """Makes Direct Data files; ``scheduled`` says whether by themselves, too."""
+    """Makes Direct Data files; ``scheduled`` says whether also on a schedule."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class DirectDataJobs:
         }
 
     async def schedule(self) -> None:
-        """Schedule the next files, where files are made by themselves; the first full file is due at once."""
+        """Schedule the next files, if files are made on a schedule; the first full file is due at once."""
         if not self._scheduled:
             return
         await self._schedule(INCREMENTAL, next_window(datetime.now(UTC)))
@@ -118,7 +118,7 @@ class DirectDataJobs:
         )
 
     async def make_one(self, context: JobContext) -> JobResult:
-        """Make the file that was asked for, until now."""
+        """Make the requested file, with data until now."""
         extract_type = ExtractType(str(context.parameters["extract_type"]))
         file = await self._make(context, await self._plan(extract_type))
         return _result([file])
@@ -157,7 +157,7 @@ class DirectDataJobs:
             await delete_tree(self._files, folder)
 
     async def _chain(self) -> Chain | None:
-        """Return the chain; None where its last file is no longer available, and nobody can continue from it."""
+        """Return the chain; None where its last file is no longer available, so that no reader can continue from it."""
         chain = await self._table.chain()
         oldest = datetime.now(UTC) - ExtractType.INCREMENTAL.kept
         return None if chain is None or chain.data_until < oldest else chain
@@ -213,7 +213,7 @@ class DirectDataJobs:
         return file
 
     async def _write(self, plan: Plan, scratch: Path) -> Made:
-        """Write and pack what a file is to have; the database is done with before anything is packed."""
+        """Write and pack the content of a file; the database connection is released before packing begins."""
         contents = Path(tempfile.mkdtemp(dir=scratch))
         # Before the snapshot, which then has all changes that are dated before this moment.
         clock = await read_clock(self._database)
@@ -227,7 +227,7 @@ class DirectDataJobs:
         return Made(written, parts, clock.complete_until)
 
     async def _publish(self, plan: Plan, made: Made, file: DataFile) -> None:
-        """Record a file whose parts are stored, and until where the chain has come."""
+        """Record a file whose parts are stored, and the new end of the chain."""
         chain = Chain(plan.stop, made.data_until, made.written.digests)
 
         async def work(connection: Connection) -> str | None:
@@ -267,7 +267,7 @@ async def _written(contents: FileContents, plan: Plan, now: datetime) -> Written
 
 
 def next_window(moment: datetime) -> datetime:
-    """Return the first end of a window of 15 minutes after a moment."""
+    """Return the end of the 15-minute window that contains a moment."""
     hour = moment.replace(minute=0, second=0, microsecond=0)
     return hour + WINDOW * ((moment - hour) // WINDOW + 1)
 
@@ -276,7 +276,9 @@ def next_day(moment: datetime) -> datetime:
     """Return the next moment at which daily files are made."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     today = midnight + DAILY_AT
-    return today if today > moment else today + DAY
+    if today > moment:
+        return today
+    return today + DAY
 
 
 def _result(made: list[DataFile]) -> JobResult:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The period that the listed files lie within; None leaves a side open."""
+    """The period in which the listed files lie; None for an open side."""
 
     start: datetime | None = None
     stop: datetime | None = None
@@ -33,7 +33,7 @@ class Period:
 class DirectDataService:
     """Carries out the calls of Direct Data.
 
-    A file has all records, all documents and the audit trails: all of it must be the caller's to read.
+    A file has all records, all documents and the audit trails: the caller must be allowed to read all of them.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class DirectDataService:
     async def part(
         self, caller: Caller, name: str
     ) -> tuple[str, int, AsyncIterator[bytes]]:
-        """Return the file name, the size and the bytes of a part; the number may be left out where there is one part.
+        """Return the file name, the size and the bytes of a part; the number may be omitted for a single part.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when there is no such part.
         """
@@ -85,7 +85,7 @@ class DirectDataService:
         return sent, size, self._files.get(file.key(number))
 
     async def request(self, caller: Caller, extract_type: str) -> int:
-        """Begin a job that makes a file of a kind now, and return its id.
+        """Submit a job that makes a file of a kind now, and return its id.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA for an unknown kind.
         """
@@ -119,6 +119,6 @@ def extract_type_named(text: str) -> ExtractType:
 
 
 def _number(digits: str) -> int:
-    """Return the number of a part, written with three digits; 0 for what is none."""
+    """Return the number of a part, written with three digits; 0 for any other text."""
     written = len(digits) == len("001") and digits.isascii() and digits.isdigit()
     return int(digits) if written else 0

@@ -33,7 +33,7 @@ class ExtractType(StrEnum):
 
     @property
     def letter(self) -> str:
-        """Return the letter by which names of files end."""
+        """Return the letter at the end of file names of this kind."""
         match self:
             case ExtractType.FULL:
                 return "F"
@@ -46,7 +46,7 @@ class ExtractType(StrEnum):
 
     @property
     def kept(self) -> timedelta:
-        """Return for how long a file is available."""
+        """Return how long a file is available."""
         match self:
             case ExtractType.INCREMENTAL:
                 return timedelta(days=10)
@@ -93,9 +93,9 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Until where the incremental files have read.
+    """The end of the data in the incremental files.
 
-    The next one starts at ``stop_time``, as its name tells, and has what has changed from ``data_until`` on.
+    The next file starts at ``stop_time``, which is in its name, and contains the changes from ``data_until`` on.
     """
 
     stop_time: datetime
@@ -140,7 +140,7 @@ UPDATE platform.direct_data_chain SET stop_time = $1, data_until = $2, digests =
 
 
 async def record(connection: Connection, file: DataFile) -> str | None:
-    """Store a file, in place of one of the same name; return the folder of that one."""
+    """Store a file, replacing one of the same name; return the folder of the replaced one."""
     replaced: str | None = await connection.fetchval(REPLACED, file.name)
     parts = [{"size": part.size, "md5": part.md5} for part in file.parts]
     await connection.execute(
@@ -192,13 +192,13 @@ class FileTable:
         return [_file(row) for row in rows]
 
     async def find(self, name: str) -> DataFile | None:
-        """Return the file of a name, or None."""
+        """Return the file with a name, or None."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(ONE, name)
         return None if row is None else _file(row)
 
     async def chain(self) -> Chain | None:
-        """Return until where the incremental files have read; None before the first full file."""
+        """Return the end of the data in the incremental files; None before the first full file."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(CHAIN)
         if row is None:

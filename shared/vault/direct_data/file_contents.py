@@ -1,4 +1,4 @@
-"""Writes the CSV files of one Direct Data file to a folder, all of one snapshot of the database."""
+"""Writes the CSV files of one Direct Data file to a folder, all from one snapshot of the database."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Digests = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class ManifestLine:
-    """One line of ``manifest.csv``; without records there is no file."""
+    """One line of ``manifest.csv``; an extract without records has no file."""
 
     extract: str
     label: str
@@ -60,7 +60,7 @@ class ManifestLine:
 
 @dataclass(slots=True)
 class Written:
-    """What was written: the files by their paths in the folder, the manifest, and the state of the configuration."""
+    """The written content: the files by their paths in the folder, the manifest, and the state of the configuration."""
 
     names: list[str] = field(default_factory=list)
     lines: list[ManifestLine] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Written:
 async def snapshot(
     database: Database, components: ComponentService
 ) -> AsyncIterator[tuple[Connection, Registry]]:
-    """Yield a connection that reads one moment of the database, and the components of its tables."""
+    """Yield a connection that reads one snapshot of the database, and the components of its tables."""
     # Another process may have changed them since this one heard of a change.
     await components.load()
     registry = components.registry
@@ -122,9 +122,10 @@ class FileContents:
     async def incremental(
         self, since: datetime, until: datetime, former: Digests
     ) -> Written:
-        """Write the rows that have changed since a moment, and the keys of those that are gone.
+        """Write the rows that have changed since a moment, and the keys of deleted rows.
 
-        ``until`` dates the changes of the configuration whose own date nothing tells; ``former`` is its last state.
+        ``until`` is the date for changes of the configuration without a date of their own; ``former`` is its last
+        state.
         """
         for extract in self._tables:
             await self._copy(extract, extract.rows_since, since)
@@ -143,7 +144,7 @@ class FileContents:
         return await self._with_manifest()
 
     async def logs(self, start: datetime, stop: datetime) -> Written:
-        """Write the entries of the audit trails from one moment on, and before another."""
+        """Write the entries of the audit trails from ``start`` until before ``stop``."""
         extracts = log_extracts()
         for extract in extracts:
             await self._copy(extract, extract.rows_between, start, stop)
@@ -191,7 +192,7 @@ class FileContents:
     async def _sheet(
         self, extract: ConfigurationExtract, kind: str, sheet: Sequence[Cells]
     ) -> None:
-        """Write rows below their header to the file of an extract, unless there are none."""
+        """Write header and rows to the file of an extract, unless there are no rows."""
         ending = "_deletes" if kind == DELETES else ""
         file = f"{extract.component}/{extract.name}{ending}.csv"
         records = len(sheet) - 1
@@ -200,7 +201,7 @@ class FileContents:
         self._add(extract.full_name, extract.label, kind, records, file)
 
     async def _metadata_full(self, metadata: ConfigurationExtract) -> None:
-        """Write the whole metadata beside the manifest, which does not list it."""
+        """Write the whole metadata to a file that the manifest does not list."""
         await self._write(METADATA_FULL, metadata.updates([*metadata.rows], None))
         self._written.names.append(METADATA_FULL)
 
@@ -228,7 +229,7 @@ class FileContents:
         await asyncio.to_thread(path.write_bytes, text.encode())
 
     def _place(self, file: str) -> Path:
-        """Return the path of a file, in a folder that is there."""
+        """Return the path of a file, after creating its folder."""
         path = self._folder / file
         path.parent.mkdir(exist_ok=True)
         return path

@@ -1,4 +1,4 @@
-"""Describes the extracts of records, documents and audit trails: columns as metadata shows them, and their SQL."""
+"""Describes the extracts of records, documents and audit trails: columns as in metadata, and their SQL."""
 
 from __future__ import annotations
 
@@ -322,7 +322,7 @@ def _text_sql(field: Field, sql: str) -> str:
 
 
 def _length(field: Field, kind: ColumnType) -> int | None:
-    """Return how many characters the column of a field takes; None for values that are no texts."""
+    """Return the maximum length of a field's column in characters; None for values that are not texts."""
     match kind:
         case ColumnType.STRING:
             is_id = field.type is FieldType.ID
@@ -348,7 +348,7 @@ def _length(field: Field, kind: ColumnType) -> int | None:
 
 
 def _related(field: Field, kind: ColumnType) -> str | None:
-    """Return the extract that the values of a field's column are found in, or None."""
+    """Return the extract that contains the values of a field's column, or None."""
     match kind:
         case ColumnType.PICKLIST | ColumnType.MULTI_PICKLIST:
             return PICKLISTS

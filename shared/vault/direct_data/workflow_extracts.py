@@ -1,4 +1,4 @@
-"""Describes the extracts of workflows: the workflows, their contents, their tasks, and what was said in tasks."""
+"""Describes the extracts of workflows: the workflows, their contents, their tasks, and comments in tasks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ JOIN platform.workflow_item i ON i.id = v.item_id"""
 
 
 def workflow_extracts(documents: DocumentModel) -> list[TableExtract]:
-    """Return the extracts of workflows, of active ones and of those that have ended."""
+    """Return the extracts of workflows, of active and of ended ones."""
     items, changed = _items(documents)
     return [
         _extract("workflow", "Workflow", _workflow(), _WORKFLOWS, "w.modified_date"),
@@ -155,7 +155,7 @@ def _moment(name: str, label: str, sql: str) -> Column:
 
 
 def _ended(status: str, label: str, alias: str) -> Column:
-    """Return the date at which a workflow or task has ended in a way."""
+    """Return the column with the date at which a workflow or task ended with this status."""
     sql = f"(CASE {alias}.status WHEN '{status}' THEN {alias}.ended_date END)"
     return _moment(f"{status}_date__sys", label, sql)
 

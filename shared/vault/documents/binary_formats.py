@@ -1,4 +1,4 @@
-"""Names the media types of PDF and Office files, whose texts a process of its own extracts."""
+"""Lists the media types of PDF and Office files, whose text a separate process extracts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Extracts the text of PDF and Office files in a process of its own, whose time and memory are bounded.
+"""Extracts the text of PDF and Office files in a separate process with limits of time and memory.
 
 Run as ``python -m shared.vault.documents.binary_text MEDIA_TYPE``: reads a file from its input, and writes its words as
-UTF-8. A file that is broken, encrypted, or wants more than it may have gives no text.
+UTF-8. A file that is broken, encrypted or exceeds the limits gives no text.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ UNREADABLE = (
 def binary_text(data: bytes, media_type: str) -> str:
     """Return the words of a PDF or Office file, separated by one space each; at most ``MAX_TEXT`` characters.
 
-    ``media_type`` is one of ``MEDIA_TYPES``. A file that cannot be read gives what was read before its fault.
+    ``media_type`` is one of ``MEDIA_TYPES``. Of a broken file it returns the words before the fault.
     """
     pieces = _pdf(data) if media_type == PDF else _office(data, media_type)
     words: list[str] = []
@@ -76,7 +76,7 @@ def _pdf(data: bytes) -> Iterator[str]:
 
 
 def _office(data: bytes, media_type: str) -> Iterator[str]:
-    """Yield the texts in the parts of an Office file; parts that are too long, or have entities, end it."""
+    """Yield the texts in the parts of an Office file; a part that is too long, or has entities, ends them."""
     beginnings = OFFICE_PARTS[media_type]
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         named = [name for name in archive.namelist() if name.startswith(beginnings)]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class DocumentLocks:
-    """Carries out the lock calls: who may edit documents may check one out."""
+    """Carries out the lock calls: callers who may edit documents may check them out."""
 
     def __init__(self, database: Database, documents: DocumentService) -> None:
         self._database = database

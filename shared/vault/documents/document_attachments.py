@@ -1,4 +1,4 @@
-"""Keeps attachments of documents: those of a document belong to all its versions."""
+"""Stores attachments of documents; an attachment of a document belongs to all its versions."""
 
 from __future__ import annotations
 
@@ -117,13 +117,13 @@ class DocumentAttachments(AttachmentService):
         caller: Caller,
         object_name: str,
     ) -> AttachmentWriter:
-        """Return what writes attachments of documents within a transaction."""
+        """Return the writer of attachments of documents, for use within a transaction."""
         registry = self._components.registry
         return DocumentAttachmentWriter(connection, registry, caller, object_name)
 
 
 class DocumentAttachmentBatches(AttachmentBatches):
-    """Serves the attachment calls of many documents, which rows name by ``id``."""
+    """Serves the attachment calls of many documents, which rows identify by ``id``."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class DocumentAttachmentBatches(AttachmentBatches):
         key_name: str,  # noqa: ARG002  the base names it
         rows: Sequence[BatchRow],
     ) -> list[str | None]:
-        """Lock the documents that the rows name, and return their ids; fail a row that names none."""
+        """Lock the documents of rows, and return their ids; a row without an existing document fails, and has None."""
         _, versions = self._documents.model(caller, Operation.EDIT)
         ids = [whole_number(row.text(ID), MAX_ID) for row in rows]
         wanted = [each for each in ids if each]

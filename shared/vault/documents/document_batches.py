@@ -228,7 +228,7 @@ class DocumentBatches:
             return fault
 
     async def kept(self, caller: Caller, path: str | None) -> SourceFile | None:
-        """Store the staged file of this path, and return it; None without a path.
+        """Store the staged file of this path as content, and return it; None without a path.
 
         :raises VaultFault: when there is no such file, or it cannot be stored.
         """
@@ -254,7 +254,7 @@ def require_size(rows: Source) -> None:
 
 
 def texts(row: Mapping[str, object]) -> Texts:
-    """Return a row's values as a form would send them, without those that are None."""
+    """Return a row's values as texts, like those of a form, without None values."""
     return {name: _plain(value) for name, value in row.items() if value is not None}
 
 
@@ -277,7 +277,7 @@ def _beginning_of(
     row: ResolvedRow,
     source: Texts,
 ) -> Beginning | None:
-    """Return how a row's document begins; None after adding an error to a row whose choice is refused."""
+    """Return the beginning of a row's document; None after adding an error to a row with an invalid choice."""
     try:
         return beginning_of(model, source)
     except VaultFault as fault:
@@ -292,7 +292,7 @@ async def _changed(
     found: Sequence[int | None],
     rows: Sequence[Texts],
 ) -> list[Texts]:
-    """Return rows without what they repeat of the documents that they name; ``stored`` is by document id."""
+    """Return rows without the values that their documents already have; ``stored`` is by document id."""
     known = [at for at, document_id in enumerate(found) if document_id in stored]
     calls = [(stored[found[at] or 0]["id"], rows[at]) for at in known]
     changed = await without_unchanged(connection, model, calls)
@@ -321,7 +321,7 @@ def _fail_unknown(
 
 
 def _created(row: ResolvedRow, document_id: int | None) -> RowResult:
-    """Return the result of a row; ``document_id`` is that of the new document, None for a row that is refused."""
+    """Return the result of a row; ``document_id`` is that of the new document, None for a refused row."""
     if document_id is None:
         return row.refused().result()
     return RowResult(id=str(document_id), event=CREATED)

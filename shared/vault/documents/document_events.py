@@ -1,4 +1,4 @@
-"""Logs what happens with versions of documents outside the Vault: distributed, viewed, downloaded."""
+"""Logs events of document versions outside the Vault: distributed, viewed, downloaded."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ LISTED = f"""SELECT * FROM (SELECT * FROM platform.document_event WHERE document
 
 @dataclass(frozen=True, slots=True)
 class DocumentEvent:
-    """Something that happened with a version: what, to whom (an e-mail address), and who logged it when."""
+    """An event of a version: its type, its recipient (an e-mail address), and who logged it when."""
 
     subtype: str
     classification: str

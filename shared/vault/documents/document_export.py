@@ -1,4 +1,4 @@
-"""Exports the files of documents to the staging area of who asks for them, as jobs."""
+"""Exports the files of documents to the staging area of the caller, as jobs."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ WHERE f.version_id = $1 ORDER BY f.rendition"""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
-    """The files that an export has: of the latest version of each document, or of every one."""
+    """The files of an export: those of the latest version of each document, or of every version."""
 
     source: bool = True
     renditions: bool = False
@@ -189,7 +189,7 @@ class DocumentExports:
     async def copy(
         self, caller: Caller, folder: str, version: str, options: ExportOptions
     ) -> list[ExportedFile]:
-        """Write the files of a version below a folder of the caller's own: ``{folder}/12/0_1/letter.html``.
+        """Write the files of a version to a folder in the caller's own: ``{folder}/12/0_1/letter.html``.
 
         :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when the caller's folder has no room.
         """
@@ -213,7 +213,7 @@ class DocumentExports:
         return written
 
     async def _copy(self, caller: Caller, path: str, sha256: str) -> bool:
-        """Write one file; return whether its content is still there."""
+        """Write one file; return whether its content still exists."""
         content = await self._content.find(sha256)
         # It may have been replaced since it was looked up, and its content swept.
         if content is None:
@@ -225,7 +225,7 @@ class DocumentExports:
     async def _versions(
         self, stored: Sequence[str], options: ExportOptions
     ) -> list[Record]:
-        """Return the versions of an export, one more than it may have where there are too many."""
+        """Return the versions of an export, up to one more than the limit."""
         named = [name for name in stored if "_" in name]
         ids = [int(name) for name in stored if "_" not in name]
         sql = EVERY if options.every_version else LATEST
@@ -238,7 +238,7 @@ class DocumentExports:
     async def _results(
         self, context: JobContext, version: Record, options: ExportOptions
     ) -> list[dict[str, object]]:
-        """Write the files of a version, and return a result for each; one with the error where there is none."""
+        """Write the files of a version, and return a result for each; for a missing one, the error."""
         about: dict[str, object] = {
             "id": int(version["document_id"]),
             MAJOR: int(version[MAJOR]),
@@ -259,7 +259,7 @@ class DocumentExports:
 
 
 def _counts(results: Sequence[Mapping[str, object]]) -> dict[str, int]:
-    """Return the counts of an export's task: files that were written, and what could not be."""
+    """Return the counts of an export's task: written and failed files."""
     failure = sum("errors" in result for result in results)
     total = len(results)
     return {"total": total, "success": total - failure, "failure": failure}
@@ -303,7 +303,7 @@ def _stored(place: Place) -> str:
 def _unknown(
     stored: Sequence[str], versions: Sequence[Record]
 ) -> list[dict[str, object]]:
-    """Return the results of what an export names and nobody has."""
+    """Return the results of the documents and versions of an export that do not exist."""
     known = {str(version["document_id"]) for version in versions}
     known |= {version["id"] for version in versions}
     fault = VaultFault(

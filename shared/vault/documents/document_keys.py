@@ -28,9 +28,9 @@ async def named(
     key: str,
     values: Sequence[str],
 ) -> list[int | None]:
-    """Return value → document id for values of ``id`` or of a text field.
+    """Return the document id for each value of ``id`` or of a text field.
 
-    The id is None for a value that names no document, or several.
+    The id is None for a value that identifies no document, or several.
 
     :raises VaultFault: INVALID_DATA when ``key`` is neither ``id`` nor a text field.
     """
@@ -49,12 +49,12 @@ async def named(
 
 
 def _document_id(text: str) -> int | None:
-    """Return the document id in a text; None for a text that is not one."""
+    """Return the document id in a text; None for an invalid one."""
     return whole_number(text, MAX_ID)
 
 
 def _only(ids: Sequence[int]) -> int | None:
-    """Return the only id, None when there are none or several."""
+    """Return the only id; None when there are none or several."""
     return ids[0] if len(ids) == 1 else None
 
 
@@ -77,7 +77,7 @@ async def fail_taken(
     key: str,
     rows: Sequence[ResolvedRow],
 ) -> None:
-    """Fail rows without a value of ``key``, and rows whose value a document or an earlier row has.
+    """Fail rows without a value of ``key``, and rows whose value a document or an earlier row already has.
 
     Of two calls that create documents with the same value, the later one waits.
 

@@ -58,7 +58,7 @@ class DocumentLoads:
         }
 
     def in_one_unit(self, kind: str, action: str) -> bool:
-        """Return whether the rows of a call are written in one unit of work."""
+        """Return whether the rows of a call are written in one transaction."""
         return kind not in ONE_BY_ONE and (kind, action) != (DOCUMENTS, DELETE)
 
     async def load(
@@ -104,7 +104,7 @@ class DocumentLoads:
 
 
 def _as_rows(write: VersionWrite) -> Write:
-    """Return a way of writing versions whose results are those of rows."""
+    """Return a function that writes versions, and returns results of rows."""
 
     async def written(
         caller: Caller, rows: Source, id_param: str | None

@@ -1,4 +1,4 @@
-"""Keeps the locks of documents that are checked out: one gets new versions from the lock's owner only."""
+"""Stores the locks of checked-out documents, of which only the lock's owner may create versions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def require_unlocked(
     caller: Caller,
     document_id: int,
 ) -> DocumentLock | None:
-    """Check that the caller may make versions of a document that is locked for writing; return the document's lock.
+    """Check that the caller may create versions of a document that is locked for writing; return its check-out lock.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED when another user has checked it out, unless the caller may delete it.
     """
@@ -71,14 +71,14 @@ async def check_in(
     caller: Caller,
     document_id: int,
 ) -> None:
-    """Remove the caller's own lock of a document, if there is one: its new version has been made."""
+    """Remove the caller's own lock of a document, if there is one, after a new version."""
     lock = await lock_of(connection, document_id)
     if lock is not None and lock.user_id == caller.user_id:
         await unlock(connection, caller, document_id, lock)
 
 
 async def forget_lock(connection: Connection, document_id: int) -> None:
-    """Remove the lock of a document that is deleted."""
+    """Remove the lock of a deleted document."""
     await connection.execute(UNLOCK, document_id)
 
 

@@ -1,4 +1,4 @@
-"""Reads documents as VQL shows them: one version, the numbers of all versions, and pages of many documents."""
+"""Reads documents in the format of VQL: one version, the numbers of all versions, and pages of many documents."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ OWNER = "owner__v"
 
 @dataclass(frozen=True, slots=True)
 class DocumentList:
-    """The request for a list of documents: those that match a phrase, every version or the latest, own ones or all.
+    """The request for a list of documents: by a phrase, every version or only the latest, own documents or all.
 
-    ``scope`` is one that VQL's ``FIND … SCOPE`` takes.
+    ``scope`` is a scope of VQL's ``FIND … SCOPE``.
     """
 
     search: str | None = None
@@ -74,7 +74,7 @@ class DocumentReader:
         version_path: str,
         place: Place,
     ) -> dict[str, Any]:
-        """Return a version with all its fields, the latest when the place names none.
+        """Return a version with all its fields; the latest when ``place`` has no number.
 
         :raises VaultFault: INVALID_DATA when there is no such version.
         """

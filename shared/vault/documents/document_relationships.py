@@ -1,4 +1,4 @@
-"""Carries out the relationship calls of documents: lists, creates and deletes what one document is to another."""
+"""Carries out the relationship calls of documents: lists, creates and deletes relationships."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ KNOWN = f"SELECT id FROM {VERSION_TABLE} WHERE id = ANY($1::text[])"
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """A stored relationship; its places have a number where it is one of a single version."""
+    """A stored relationship; an end has a version number if it is a single version."""
 
     id: int
     type: str
@@ -109,7 +109,7 @@ class DocumentRelationships:
     async def one(
         self, caller: Caller, place: Place, relationship_id: int
     ) -> Relationship:
-        """Return one relationship of which a version is the source.
+        """Return one relationship whose source is a version.
 
         :raises VaultFault: INVALID_DATA when there is no such version, or it has no such relationship.
         """
@@ -119,7 +119,7 @@ class DocumentRelationships:
         raise VaultFault(ErrorType.INVALID_DATA, NO_RELATIONSHIP)
 
     async def create(self, caller: Caller, rows: Source) -> list[RowResult]:
-        """Create a relationship for each row; one that is there already is not created again, and has the id 0.
+        """Create a relationship for each row; an existing one is not created again, and gets the id 0.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows.
         """
@@ -169,7 +169,7 @@ class DocumentRelationships:
                 self._fit(row, documents)
 
     def _fit(self, row: _Row, documents: Mapping[int, str]) -> None:
-        """Fail a row whose type does not fit; take the numbers of versions away that its type does not have."""
+        """Fail a row whose documents do not match its type; remove version numbers that its type does not use."""
         registry = self._components.registry
         types = offered_types(registry, documents[row.source.document_id])
         kind = types.get(row.type)
@@ -185,7 +185,7 @@ class DocumentRelationships:
 
 
 def _read(row: Texts) -> _Row:
-    """Return a row as a relationship that is to be created."""
+    """Return a row as a relationship to create."""
     read = _Row()
     for name in sorted(row.keys() - COLUMNS):
         message = f"A row here has no column [{name[:100]}]"
@@ -224,7 +224,7 @@ def _place(row: Texts, end: str) -> Place:
 
 
 def _bind(row: _Row, kind: DocumentRelationshipType) -> None:
-    """Bind a row to the versions that its type is of; fail it where it names none of them."""
+    """Set the versions of a row as its type requires; fail a row without them."""
     row.single_use = kind.single_use
     specific = {"source": kind.of_source_version, "target": kind.of_target_version}
     for end, place in (("source", row.source), ("target", row.target)):
@@ -238,7 +238,7 @@ def _bind(row: _Row, kind: DocumentRelationshipType) -> None:
 
 
 def _is_below(document_type: str, wanted: str) -> bool:
-    """Return whether a document type is the wanted one, or below it; each is, where none is wanted."""
+    """Return whether a document type is the wanted one or below it; always True if none is wanted."""
     return not wanted or f"{document_type}.".startswith(f"{wanted}.")
 
 
@@ -294,8 +294,10 @@ def _deleted(relationship_id: int, *, known: bool) -> RowResult:
 
 
 def _bound(place: Place) -> str | None:
-    """Return the id of the version that a relationship is bound to, None for the document as a whole."""
-    return None if place.number is None else _version(place)
+    """Return the id of the version at an end, None for the document as a whole."""
+    if place.number is None:
+        return None
+    return _version(place)
 
 
 def _version(place: Place) -> str:

@@ -1,4 +1,4 @@
-"""Fills the roles of new documents by the rules of their lifecycles, and audits what changes of roles."""
+"""Fills the roles of new documents by the rules of their lifecycles, and audits changes of roles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def fill_document_roles(
     versions: VaultObject,
     created: Sequence[Mapping[str, object]],
 ) -> None:
-    """Give the roles of new documents, of which these are the first versions, to whom the rules name."""
+    """Assign the roles of new documents to the users and groups of the rules; ``created`` are their first versions."""
     lifecycles = {str(each[DOCUMENT_ID]): str(each[LIFECYCLE]) for each in created}
     edits = await fill_roles(connection, DOCUMENTS, versions, lifecycles)
     await note_role_edits(connection, caller, edits)

@@ -51,7 +51,7 @@ STANDARD_LABELS = {OWNER: "Owner", "editor__v": "Editor", "viewer__v": "Viewer"}
 
 @dataclass(frozen=True, slots=True)
 class DocumentRole:
-    """A role on a document: ids of the users and groups that have it, and of those that it may be assigned to."""
+    """A role on a document: ids of its users and groups, and of those that it may be assigned to."""
 
     name: str
     label: str
@@ -61,7 +61,7 @@ class DocumentRole:
 
 @dataclass(slots=True)
 class _Row(RowErrors):
-    """A row that changes roles: its document's id, 0 for none, and its role columns."""
+    """A row that changes roles: its document's id, 0 without one, and its role columns."""
 
     document_id: int
     columns: RoleColumns
@@ -83,7 +83,7 @@ class DocumentRoles:
         self._records = records
 
     async def all(self, caller: Caller, document_id: int) -> list[DocumentRole]:
-        """Return the roles on a document, also those that nobody has.
+        """Return the roles on a document, also those without users or groups.
 
         :raises VaultFault: INVALID_DATA when there is no such document.
         """
@@ -159,7 +159,7 @@ def _labels(registry: Registry) -> dict[str, str]:
 
 
 def _read(rows: Source, roles: frozenset[str]) -> list[_Row]:
-    """Return rows with their documents and role columns, and an error for each that has others or none."""
+    """Return rows with their documents and role columns, and an error for unknown columns, or none."""
     plain, columns = split_roles(rows, roles)
     read: list[_Row] = []
     for fields, assigned in zip(plain, columns, strict=True):

@@ -71,7 +71,7 @@ MODIFIED = "version_modified_date__v"
 
 
 class DocumentService:
-    """Creates, changes, versions and deletes documents; errors of single fields are results, others are raised."""
+    """Creates, changes, versions and deletes documents; errors of fields are returned in results, others are raised."""
 
     def __init__(
         self,
@@ -197,7 +197,7 @@ class DocumentService:
         place: Place,
         fields: Mapping[str, str],
     ) -> RowResult:
-        """Change fields of a version, of the latest when the place names none, and return the result.
+        """Change fields of a version, and return the result; of the latest when ``place`` has no number.
 
         :raises VaultFault: INVALID_DATA when there is no such version.
         """
@@ -214,7 +214,7 @@ class DocumentService:
         place: Place,
         fields: Mapping[str, str],
     ) -> RowResult:
-        """Change fields of a version in a transaction that holds documents; as ``update`` does otherwise."""
+        """Change fields of a version like ``update``, within a transaction that has locked documents."""
         model, versions = self.model(caller, Operation.EDIT)
         before = await store.locked(connection, versions, place)
         calls = [(before["id"], fields)]
@@ -266,7 +266,7 @@ class DocumentService:
 
     @staticmethod
     async def _forget(connection: Connection, caller: Caller, document: int) -> None:
-        """Forget what belongs to a document as a whole."""
+        """Remove the stored data of a document as a whole."""
         await forget_lock(connection, document)
         await connection.execute(store.DELETE_EVENTS, document)
         await relationships.forget_document(connection, caller, document)
@@ -288,7 +288,7 @@ class DocumentService:
     async def run_action(self, caller: Caller, place: Place, action_name: str) -> None:
         """Run a user action of a version's state.
 
-        A draft that becomes steady is the next major version, and supersedes those that were steady before.
+        A draft that enters a steady state becomes the next major version, and supersedes the earlier steady ones.
 
         :raises VaultFault: INSUFFICIENT_ACCESS when the state has no such action; the errors of the entry actions.
         """
@@ -310,7 +310,7 @@ class DocumentService:
         before: Record,
         following: LifecycleState,
     ) -> None:
-        """Move a locked version to a state of its lifecycle: number one that becomes steady, run the entry actions.
+        """Move a locked version to a state of its lifecycle: number it if it becomes steady, and run the entry actions.
 
         :raises VaultFault: the error of the first entry action that refuses the change.
         """
@@ -341,7 +341,7 @@ class DocumentService:
         return Writing(self._vault_id, caller.user_id, now)
 
     async def with_connection(self, ask: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run ``ask`` with a connection outside any transaction, and return what it returns."""
+        """Run ``ask`` with a connection outside any transaction, and return its result."""
         async with self._database.connection() as connection:
             return await ask(connection)
 

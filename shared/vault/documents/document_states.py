@@ -64,7 +64,7 @@ async def make_steady(
     before: Record,
     steady: LifecycleState,
 ) -> None:
-    """Number a version that has become steady, and supersede the versions that were steady before.
+    """Number a version that has become steady, and supersede the earlier steady versions.
 
     ``before`` is the version as it was stored, ``steady`` the state that it has changed to.
     """

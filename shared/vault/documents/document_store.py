@@ -1,4 +1,4 @@
-"""Reads and writes document versions and their files in the database, inside a transaction that has begun."""
+"""Reads and writes document versions and their files in the database, within a transaction of the caller."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def insert(
     versions: VaultObject,
     rows: Sequence[Mapping[str, object]],
 ) -> None:
-    """Insert new versions; a field that is missing in a row is empty."""
+    """Insert new versions; fields missing in a row are empty."""
     fields = [
         field
         for field in versions.fields.values()
@@ -164,7 +164,7 @@ async def taken(
     key: str,
     values: Sequence[str],
 ) -> set[str]:
-    """Lock values of the text field ``key``, and return those that documents have.
+    """Lock values of the text field ``key``, and return those that documents already have.
 
     Until the transaction ends no other transaction creates a document with any of the values.
     """

@@ -1,4 +1,4 @@
-"""Keeps document templates: files from which documents of a type are created."""
+"""Stores document templates: files from which documents of a type are created."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class DocumentTemplate:
 
 
 class DocumentTemplates:
-    """Reads templates for who may read documents, and changes them for who may change document types."""
+    """Reads templates for readers of documents, and changes them for callers who may change document types."""
 
     def __init__(
         self,
@@ -231,7 +231,7 @@ class DocumentTemplates:
         fields: Mapping[str, str],
         file: SourceFile | None,
     ) -> tuple[Mapping[str, str], SourceFile | None]:
-        """Return the fields and the file of a new document, as the template has them that ``fromTemplate`` names.
+        """Return the fields and the file of a new document, taken from the template in ``fromTemplate``.
 
         :raises VaultFault: INVALID_DATA when there is no such active template, the fields choose a type that is not
             the template's or below it, or the call has a file of its own.
@@ -331,7 +331,7 @@ def _name(text: str) -> str:
 
 
 def _is_name(text: str) -> bool:
-    """Return whether a text is an API name: lower-case letters, digits and underscores, of a custom or standard one."""
+    """Return whether a text is an API name: lower-case letters, digits and underscores, custom or standard."""
     plain = text.isascii() and text.replace("_", "").isalnum() and text == text.lower()
     return plain and len(text) <= MAX_NAME and text.endswith(("__c", "__v"))
 
@@ -349,7 +349,7 @@ def _flag(text: str) -> bool:
 
 
 def _shown(label: str, active: bool) -> str:
-    """Return a template's fields as its trail shows them."""
+    """Return a template's fields as in its audit trail."""
     return f"{label} ({'active' if active else 'inactive'})"
 
 

@@ -1,4 +1,4 @@
-"""Gives out tokens for documents, and shows their bearers, who need no user, the version that each is for."""
+"""Issues access tokens for documents, and returns the version of a token to its bearer, who needs no user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
-from shared.vault.access.permissions import Operation
+from shared.vault.access.permissions import Operation, in_person
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, STEADY, VERSIONS
 from shared.vault.documents import document_store as store
@@ -57,7 +57,7 @@ EXPIRED = "DELETE FROM platform.document_token WHERE expires <= now()"
 
 
 class DownloadOption(StrEnum):
-    """What the bearer of a token may download, beside what the viewer shows."""
+    """The files that the bearer of a token may download besides viewing the document."""
 
     PDF = "PDF"
     SOURCE = "source"
@@ -67,7 +67,7 @@ class DownloadOption(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """What a call asks for: a token for each document, of the latest version or of the latest steady one."""
+    """The request for a token of each document: for the latest version or the latest steady one."""
 
     document_ids: Sequence[int]
     days: int = MAX_DAYS
@@ -79,7 +79,7 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class TokenResult:
-    """A document's new token, or why it has none."""
+    """A document's new token, or its error."""
 
     document_id: int
     token: str = ""
@@ -88,7 +88,7 @@ class TokenResult:
 
 @dataclass(frozen=True, slots=True)
 class SharedDocument:
-    """A version that the bearer of a token sees; ``number`` tells it from others of the same token."""
+    """A version that the bearer of a token sees; ``number`` distinguishes versions of the same token."""
 
     number: int
     version_id: str
@@ -98,7 +98,7 @@ class SharedDocument:
 
 
 class DocumentTokens:
-    """Gives tokens to callers who may edit documents, and documents to who has a token that has not expired."""
+    """Issues tokens to callers who may edit documents, and returns documents to bearers of valid tokens."""
 
     def __init__(
         self,
@@ -115,10 +115,12 @@ class DocumentTokens:
         self._vault_id = vault_id
 
     async def create(self, caller: Caller, wanted: TokenRequest) -> list[TokenResult]:
-        """Give out a token for each document, in the order of the request.
+        """Issue a token for each document, in the order of the request.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS.
+        :raises VaultFault: INSUFFICIENT_ACCESS, also in the session of a delegate or a connection.
         """
+        # A token is access to whoever bears it, and outlives the session by years.
+        in_person(caller)
 
         async def work(connection: Connection) -> list[TokenResult]:
             model, _ = self._documents.model(caller, Operation.EDIT)
@@ -138,7 +140,7 @@ class DocumentTokens:
         document_id: int,
         wanted: TokenRequest,
     ) -> TokenResult:
-        """Give out the token of one document whose lock is held."""
+        """Issue the token of one document whose lock is held."""
         version = await connection.fetchval(store.LATEST, document_id)
         if version is None:
             message = f"Document not found [{document_id}]."
@@ -164,7 +166,7 @@ class DocumentTokens:
         return TokenResult(document_id, token)
 
     async def shown(self, token: str) -> list[SharedDocument]:
-        """Return what the bearer of a token sees: its document, and those of its group.
+        """Return the documents of a token: its own, and those of its group.
 
         :raises VaultFault: INVALID_DATA for a token that is none, has expired, or whose version is deleted.
         """
@@ -211,7 +213,7 @@ class DocumentTokens:
 
 
 def _digest(token: str) -> str:
-    """Return what is stored of a token; it has 122 random bits, which nobody finds from their digest."""
+    """Return the stored digest of a token; a token has 122 random bits, which cannot be found from it."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -225,13 +227,13 @@ def _steady_states(model: DocumentModel) -> list[str]:
 
 
 def _shared(number: int, row: Record) -> SharedDocument:
-    """Return a stored row as a document that a bearer sees."""
+    """Return a stored row as a document for the bearer."""
     download = DownloadOption(row["download_option"])
     about = (row["version_id"], row["name"], row["title"])
     return SharedDocument(number, *about, download)
 
 
 def _no_token() -> VaultFault:
-    """Return the fault for whatever is no token: nothing tells one that has expired from one that never was."""
+    """Return the fault of an invalid token; expired and unknown tokens get the same."""
     message = "The link is not valid, or no longer"
     return VaultFault(ErrorType.INVALID_DATA, message)

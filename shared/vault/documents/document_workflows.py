@@ -1,4 +1,4 @@
-"""Gives workflows the documents that they are about: locked, moved to states of their lifecycles, changed in fields."""
+"""Gives workflows access to their documents: locks them, moves them to states, changes fields."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class DocumentContent:
 
 
 def _state(lifecycle: Lifecycle, name: str) -> LifecycleState:
-    """Return the state of a lifecycle that has a name, or else its first of this state type.
+    """Return the state with a name in a lifecycle, or else the first of this state type.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED when it has neither.
     """

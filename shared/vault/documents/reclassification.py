@@ -1,4 +1,4 @@
-"""Gives a document another type: its fields and versions stay, its lifecycle begins anew if the type has another."""
+"""Changes the type of a document: fields and versions stay, but a different lifecycle starts at its initial state."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Reclassification:
         document_id: int,
         fields: Mapping[str, str],
     ) -> RowResult:
-        """Give the latest version of a document the type that the fields name, and change its other fields by them.
+        """Change the type of a document's latest version as the fields say, and store its other fields.
 
         :raises VaultFault: INVALID_DATA or PARAMETER_REQUIRED when there is no such document, or the fields choose no
             valid type or lifecycle; OPERATION_NOT_ALLOWED when it is checked out.
@@ -72,7 +72,7 @@ def _chosen(
     before: Record,
     fields: Mapping[str, str],
 ) -> dict[str, object]:
-    """Return the type, lifecycle and state of a version that is reclassified by these fields.
+    """Return type, lifecycle and state of a version after a reclassification by these fields.
 
     It keeps its lifecycle and state if the type has that lifecycle, unless the fields choose another.
     """

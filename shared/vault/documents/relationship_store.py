@@ -1,4 +1,4 @@
-"""Keeps stored relationships between documents in step with the versions that they are of."""
+"""Updates stored relationships between documents when their versions change."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ ON CONFLICT DO NOTHING"""
 async def forget_document(
     connection: Connection, caller: Caller, document_id: int
 ) -> None:
-    """Remove all relationships of a document that is deleted, whichever end of them it is."""
+    """Remove all relationships of a deleted document, at whichever end it is."""
     rows = await connection.fetch(OF_DOCUMENT, document_id)
     await _note(connection, caller, rows, without=document_id)
 
 
 async def forget_version(connection: Connection, caller: Caller, version: str) -> None:
-    """Remove the relationships of one version that is deleted."""
+    """Remove the relationships of a deleted version."""
     rows = await connection.fetch(OF_VERSION, version)
     await _note(connection, caller, rows)
 
@@ -66,7 +66,7 @@ async def forget_relationships(
 
 
 async def renumber(connection: Connection, former: str, version: str) -> None:
-    """Let the relationships of a version be those of its new id."""
+    """Move the relationships of a version to its new id."""
     await connection.execute(RENUMBER, former, version)
 
 
@@ -77,7 +77,7 @@ async def carry_forward(
     former: str,
     version: str,
 ) -> None:
-    """Give a new version the relationships of the version before it, as far as their types say so."""
+    """Copy the relationships of the previous version to a new one, if their types say so."""
     types = relationship_types(registry).values()
     of_source = [kind.name for kind in types if kind.carried_with_source]
     of_target = [kind.name for kind in types if kind.carried_with_target]
@@ -94,7 +94,7 @@ async def _note(
     rows: Sequence[Record],
     without: int | None = None,
 ) -> None:
-    """Note removed relationships in the list of deletions, and in the trails of their sources but one."""
+    """Note removed relationships in the list of deletions, and in the trails of their sources except ``without``."""
     if not rows:
         return
     gone = [str(row["id"]) for row in rows]

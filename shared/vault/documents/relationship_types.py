@@ -22,8 +22,8 @@ OFFERED = "relationship_types"
 class DocumentRelationshipType:
     """A type of relationship between two documents.
 
-    ``of_source_version`` and ``of_target_version`` say whether a relationship is one of single versions of the source
-    and of the target; ``carried_with_source`` and ``carried_with_target``, whether the next version has it, too.
+    ``of_source_version`` and ``of_target_version`` say whether a relationship belongs to single versions of the source
+    and of the target; ``carried_with_source`` and ``carried_with_target``, whether it is copied to the next version.
     ``target_type`` is the dotted name of the document type that targets have, or empty for any.
     """
 
@@ -50,9 +50,9 @@ def relationship_types(registry: Registry) -> Mapping[str, DocumentRelationshipT
 def offered_types(
     registry: Registry, document_type: str
 ) -> Mapping[str, DocumentRelationshipType]:
-    """Return the relationship types of documents of a type, which is named with its levels, joined by dots.
+    """Return the relationship types of documents of a type (its dotted name with all levels).
 
-    The nearest level that lists relationship types decides; where none does, documents have all of them.
+    The nearest level that lists relationship types decides; without any list, documents have all of them.
     """
     every = relationship_types(registry)
     level = document_type
@@ -82,5 +82,5 @@ def _relationship_type(component: Component) -> DocumentRelationshipType:
 
 
 def _is_set(component: Component, attribute: str) -> bool:
-    """Return whether an attribute is true; the form of a kept component's attributes is not checked before."""
+    """Return whether an attribute is true; attributes of stored-only components are not validated before."""
     return component.first(attribute) in (True, "true")

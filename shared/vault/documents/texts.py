@@ -75,7 +75,7 @@ ORDER BY sha256 LIMIT $2
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without the settings of the Vault, for a process that reads what may be hostile."""
+    """Return an environment without the Vault's settings, for a process that reads untrusted files."""
     return {
         name: value
         for name, value in environment.items()
@@ -95,8 +95,8 @@ class DocumentTexts:
     async def note(self, content: Content, media_type: str, user_id: int) -> None:
         """Store the text of a file, unless its type has none or it is stored already.
 
-        PDF and Office files have turns by user. Of one whose turn does not come in time, ``note_missing`` stores the
-        text later: its writer goes on.
+        Users take turns in extracting PDF and Office files. If the turn does not come in time, the call returns, and
+        ``note_missing`` stores the text later.
         """
         if not is_text(media_type):
             return
@@ -121,7 +121,7 @@ class DocumentTexts:
             await connection.execute(KEEP, content.sha256, text)
 
     async def _binary_text(self, content: Content, media_type: str) -> str:
-        """Return the text of a PDF or Office file, extracted in a process that ends by itself; "" without one."""
+        """Return the text of a PDF or Office file, extracted in a separate process; "" without one."""
         # Neither format can be read from its beginning alone.
         if content.size > MAX_BINARY_BYTES:
             return ""
@@ -154,7 +154,7 @@ class DocumentTexts:
         return ""
 
     async def _beginning(self, content: Content, most: int) -> bytes:
-        """Return the first bytes of a file, at most so many, from which the text is extracted."""
+        """Return the first bytes of a file, at most ``most``, from which the text is extracted."""
         length = min(content.size, most)
         chunks = [chunk async for chunk in self._content.read(content, 0, length)]
         return b"".join(chunks)
@@ -186,7 +186,7 @@ def is_text(media_type: str) -> bool:
 def plain_text(data: bytes, media_type: str) -> str:
     """Return the words of the beginning of a file, without markup, separated by one space each.
 
-    ``is_text`` must be true of ``media_type``, and it must be none of ``MEDIA_TYPES``.
+    ``media_type`` must be one for which ``is_text`` is true, and none of ``MEDIA_TYPES``.
     """
     # PostgreSQL stores no null characters in texts; entities of markup may bring new ones.
     text = _decoded(data[:MAX_BYTES]).replace("\x00", " ")

@@ -1,4 +1,4 @@
-"""Leaves out of calls the fields that the Vault sets itself and that a call sends back as they are stored."""
+"""Removes unchanged fields that only the Vault sets from calls, since clients send whole documents back."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ async def without_unchanged(
 ) -> list[Texts]:
     """Return the fields of calls without those of the Vault that have the stored values.
 
-    ``calls`` are ids of locked versions with the fields that they are sent. Clients send a whole document back of which
-    they have changed a field: what they did not touch is no attempt to change it.
+    ``calls`` are ids of locked versions with the sent fields. Clients send a whole document back to change one field;
+    the unchanged fields must not be refused.
     """
     target = document_target(model)
     if target is None:
@@ -59,7 +59,10 @@ def _changed(
     guarded: set[str],
     labels: Mapping[str, Texts],
 ) -> Texts:
-    """Return the fields without the guarded ones that say what is stored; types and states also by their labels."""
+    """Return the fields without guarded ones that equal the stored values.
+
+    Types and states are also compared by label.
+    """
     changed: dict[str, str] = {}
     for name, text in fields.items():
         # Every change sets them anew: what was read before another change is no attempt to set them either.
@@ -85,7 +88,7 @@ def _says(text: str, value: object, labels: Texts) -> bool:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return the moment in a text; None for a text that is none."""
+    """Return the moment in a text; None for an invalid one."""
     try:
         return read_moment(text)
     except ValueError:
@@ -93,7 +96,7 @@ def _moment(text: str) -> datetime | None:
 
 
 def _number(text: str) -> Decimal | None:
-    """Return the number in a text; None for a text that is none."""
+    """Return the number in a text; None for an invalid one."""
     try:
         return Decimal(text)
     except InvalidOperation:

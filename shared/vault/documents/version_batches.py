@@ -1,4 +1,4 @@
-"""Makes and deletes versions and renditions of up to 500 documents in one call, each row in its own transaction."""
+"""Creates and deletes versions and renditions of up to 500 documents in a call, each row in its own transaction."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Work = Callable[["Texts", Place, VersionResult], Awaitable[None]]
 
 
 class VersionBatches:
-    """Carries out the version and rendition calls of many rows; a row that fails keeps no other from its work."""
+    """Carries out the version and rendition calls of many rows; a failed row does not affect the others."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class VersionBatches:
     async def reclassify(
         self, caller: Caller, rows: Source, key: str | None
     ) -> list[VersionResult]:
-        """Give each row's document another type, and lifecycle where it has to have another.
+        """Change the type of each row's document, and its lifecycle if necessary.
 
         :raises VaultFault: as ``create`` does.
         """
@@ -146,7 +146,7 @@ class VersionBatches:
         allowed: frozenset[str] | None,
         work: Work,
     ) -> list[VersionResult]:
-        """Carry out the work on each row; ``allowed`` are the columns beside the key, None for whatever the work takes.
+        """Carry out ``work`` for each row; ``allowed`` are the columns besides the key, None for all columns.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows, or a key that is no text field.
         """

@@ -66,7 +66,7 @@ class Number:
         return Number(self.major, self.minor + 1)
 
     def steady_after(self) -> Number:
-        """Return the number of a draft that becomes steady."""
+        """Return the number of a draft after it has become steady."""
         return Number(self.major + 1, 0)
 
     def __str__(self) -> str:
@@ -87,7 +87,7 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """The Vault that writes a version, the user (by id) for whom it does, and the time."""
+    """The Vault, the user (id) and the time of a version's creation or change."""
 
     vault_id: int
     user_id: int

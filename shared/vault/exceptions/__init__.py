@@ -1,1 +1,1 @@
-"""Records User Exception Messages of the Vault itself, and carries out the administrators' actions on them."""
+"""Records User Exception Messages of the Vault itself, and carries out administrators' actions on them."""

@@ -126,7 +126,7 @@ class RetryJobs:
         return {RETRY_EXCEPTIONS: JobType(self.retry)}
 
     async def retry(self, context: JobContext) -> JobResult:
-        """Queue the messages again, page by page, then follow them until none is being retried."""
+        """Queue the messages again, page by page, then follow them until no retry is under way."""
         progress = RetryProgress.read(context.checkpoint)
         while not progress.queued:
             context.raise_if_stopped()

@@ -1,4 +1,4 @@
-"""Says in plain words what each error type of a User Exception means, and what an administrator does about it."""
+"""Describes each error type of User Exceptions in plain words, with what an administrator can do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ErrorWords:
 
 
 def words_of(error_type: str) -> ErrorWords | None:
-    """Return the words for an error type of an item or a message; None for one that configuration has added."""
+    """Return the words for an error type of an item or a message; None for one added by configuration."""
     if error_type in tuple(ItemErrorType):
         return item_words(ItemErrorType(error_type))
     if error_type in tuple(MessageErrorType):
@@ -30,15 +30,21 @@ def reason_of(text: str) -> str:
     return "\n".join(map(_reason, text.splitlines()))
 
 
+def first_reason(text: str) -> str:
+    """Return the reason of the first item in the text of a message of which items failed; else the text itself."""
+    _, found, first = text.partition("; see the items. The first: ")
+    return reason_of(first) if found else text
+
+
 def _reason(line: str) -> str:
-    """Return the reason in a line of an error: a sentence that names what is wrong, not where."""
+    """Return the reason in a line of an error text, without the place of the error."""
     names, found, reason = line.partition(": ")
     of_field = names.startswith("Integration rule ") and ", target field " in names
     return reason[:1].upper() + reason[1:] if found and of_field else line
 
 
 def item_words(error_type: ItemErrorType) -> ErrorWords:
-    """Return the words for an item: a record that was not transferred, or only without one of its fields."""
+    """Return the words for an item: for a record that was not transferred, or was transferred without a field."""
     match error_type:
         case ItemErrorType.FIELD_VALUE:
             words = ErrorWords(

@@ -1,7 +1,7 @@
-"""Keeps user exceptions true: what they say is written by those who record failures, and messages count their items.
+"""Protects what user exceptions record from changes, and counts the items of messages.
 
-Retry Transfer sends the stored message again, in the name of a connection's user: whoever could write it could transfer
-records that nobody has submitted.
+Retry Transfer sends the stored message again with the rights of a connection's user: a user who could change it could
+transfer records that were never submitted.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ AND (m.message_items_failed__sys, m.error_status__sys) IS DISTINCT FROM (summed.
 class ItemTrigger:
     """Counts the items of a message after every write; open and retried items count as failed.
 
-    Only those who record failures write what an item says.
+    The recorded data of an item may be written only by callers who record failures.
     """
 
     columns = (MESSAGE,)
@@ -78,7 +78,7 @@ class ItemTrigger:
     def before_update(
         self, caller: Caller, stored: Record, changes: dict[str, object]
     ) -> ApiError | None:
-        """Refuse changes of what was recorded."""
+        """Refuse changes of recorded data."""
         return refusal(caller, stored, changes)
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
@@ -140,9 +140,9 @@ def refusal(
     stored: Mapping[str, object] | Record,
     changes: Mapping[str, object],
 ) -> ApiError | None:
-    """Return the error of a change of a field that only those write who record failures, else None.
+    """Return the error of a change to a field that only callers who record failures may write, else None.
 
-    The error status, and fields that the Vault's configuration has added, are for everybody who may edit the record.
+    The error status, and custom fields, may be changed by every caller who may edit the record.
     """
     if records_failures(caller):
         return None
@@ -158,7 +158,7 @@ def _is_recorded(name: str) -> bool:
 
 
 class MessageTrigger:
-    """Lets only those who record failures write what a message says; a settled message counts no failed items."""
+    """Protects the recorded data of messages; a settled message counts no failed items."""
 
     columns = (ITEMS_FAILED,)
 
@@ -175,7 +175,7 @@ class MessageTrigger:
     def before_update(
         self, caller: Caller, stored: Record, changes: dict[str, object]
     ) -> ApiError | None:
-        """Refuse changes of what was recorded; set the count of a message that becomes ignored or resolved to 0."""
+        """Refuse changes of recorded data; set the count of a message that becomes ignored or resolved to 0."""
         error = refusal(caller, stored, changes)
         settles = changes.get(ERROR_STATUS) in SETTLED
         if error is None and settles and stored[ITEMS_FAILED] != 0:

@@ -1,4 +1,4 @@
-"""Carries out *Ignore*, by which an administrator closes a User Exception Message, or items of it, without a retry."""
+"""Carries out *Ignore*, with which an administrator closes a User Exception Message, or its items, without a retry."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Finds the key that an item's error misses, which the connector names when it is a code and not personal.
+"""Finds the missing key in an item's error text, which contains it if it is a code and not personal.
 
-A text has a line for each field that failed; what the lines say, ``services/connector/rules`` decides.
+A text has a line for each failed field; ``services/connector/rules`` writes the lines.
 """
 
 from __future__ import annotations
 
 
 def missing_lookup_key(text: str, lookup: str) -> str:
-    """Return the source key that a reference lookup has no row for; empty when the text names none, or several."""
+    """Return the source key without a row in a reference lookup; empty when the text names none, or several."""
     for line in text.splitlines():
         _, found, rest = line.partition(f"reference lookup {lookup} (")
         if found:
@@ -16,7 +16,7 @@ def missing_lookup_key(text: str, lookup: str) -> str:
 
 
 def missing_record_key(text: str, object_name: str, key_field: str) -> str:
-    """Return the key that no record of an object has in a field; empty when the text does not name it."""
+    """Return the key that no record of an object has in a field; empty when the text does not contain it."""
     begin = f"no {object_name} with {key_field} "
     for line in text.splitlines():
         if begin in line:
@@ -25,9 +25,9 @@ def missing_record_key(text: str, object_name: str, key_field: str) -> str:
 
 
 def _code(line: str, begin: str, end: str) -> str:
-    """Return what stands between two parts of a line when it is one code.
+    """Return the text between two parts of a line if it is one code.
 
-    Empty for several keys, and for the words that stand for a key that is not named.
+    Return an empty text for several keys, and for the words that replace a hidden key.
     """
     _, _, rest = line.partition(begin)
     key, ended, _ = rest.partition(end)

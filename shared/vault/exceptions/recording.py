@@ -44,7 +44,7 @@ async def record(
 ) -> list[RowResult]:
     """Create or reopen one exception for each message id, in a transaction that ``RecordService.carry_out`` runs.
 
-    One that is ignored stays ignored, and has no result.
+    An ignored exception stays ignored, and has no result.
 
     :raises VaultFault: when a record is refused.
     """

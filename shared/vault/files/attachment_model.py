@@ -1,4 +1,4 @@
-"""Describes attachments as values: stored attachments, additions, and the steps that the additions lead to."""
+"""Describes attachments as values: stored attachments, additions, and the steps of carrying them out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Version:
 
 
 class Handle(str):
-    """The value of an attachment field in a row, for a file that is stored."""
+    """The value of an attachment field in a row, which identifies a stored file."""
 
     __slots__ = ()
 
@@ -112,7 +112,7 @@ def audit_text(filename: str, version: int, description: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """A file to be attached to a record; its bytes are stored already, under ``sha256``.
+    """A file to attach to a record; its bytes are stored already, under ``sha256``.
 
     ``restored`` says that it is an earlier version of the attachment.
     """
@@ -161,7 +161,7 @@ def plan(
     known: Sequence[Known],
     new_ids: Iterator[int],
 ) -> list[Step]:
-    """Return a step for each addition, in their order; a file name that a record already has gets a new version.
+    """Return a step for each addition, in order; a file name that a record already has gets a new version.
 
     ``known`` are the stored attachments of the records, ``new_ids`` as many ids as there are additions.
     """
@@ -187,7 +187,7 @@ def plan(
 def _stands_for(same: Known, addition: Addition) -> bool:
     """Return whether an attachment with the same bytes makes an addition unnecessary.
 
-    A restored version stays under its own name, even if another attachment has the same bytes.
+    A restored version keeps its own name, even if another attachment has the same bytes.
     """
     return same.filename == addition.filename or not addition.restored
 
@@ -197,7 +197,7 @@ def _after(
     before: Known | None,
     new_ids: Iterator[int],
 ) -> Known:
-    """Return the attachment as an addition leaves it: new, or the known one with one more version."""
+    """Return the attachment after an addition: a new one, or the existing one with one more version."""
     if before is None:
         attachment_id, number = next(new_ids), 1
         description = addition.description

@@ -1,4 +1,4 @@
-"""Reads and writes the tables of attachments: a call changes any number of them, with one statement for each table."""
+"""Reads and writes the tables of attachments: a call changes many attachments, with one statement for each table."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _attachments(rows: Sequence[Record]) -> Iterator[Attachment]:
 
 
 def _head(row: Record) -> tuple[int, str, str, str | None]:
-    """Return the values that all rows of one attachment share."""
+    """Return the values that are equal in all rows of one attachment."""
     return row["id"], row["record_id"], row["filename"], row["external_id"]
 
 
@@ -207,7 +207,7 @@ async def put(
 
 
 def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    """Return rows (at least one) as column arrays, from which ``unnest`` makes the rows again."""
+    """Return rows (at least one) as arrays of columns, which ``unnest`` converts back to rows."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 
@@ -239,7 +239,7 @@ async def forget(
     objects: Sequence[str],
     record_ids: Sequence[str],
 ) -> None:
-    """Delete the attachments of records that are deleted, and list them as deleted."""
+    """Delete the attachments of deleted records, and list them as deleted."""
     await connection.execute(FORGET, objects, record_ids)
 
 

@@ -1,9 +1,9 @@
-"""Stores bytes in the file store under their SHA-256, and removes once a day the content that no row refers to.
+"""Stores bytes in the file store under their SHA-256, and removes unreferenced content once a day.
 
-A copy in the store has a key of its own, and the row of its checksum says which copy counts. So two writers of the same
-bytes, or a writer and the sweep, never meet at one key: each decides in the database, under the lock of one row, and
-the maker of a copy that lost deletes it. A crash between file and row leaves a copy that no row names; the sweep
-removes it. A table refers to content by a foreign key, which is all that the sweep needs to know of it.
+A copy in the store has a key of its own, and the row of its checksum says which copy is valid. So two writers of the
+same bytes, or a writer and the sweep, never use one key: each decides in the database, under the lock of one row, and a
+writer whose copy is not used deletes it. A crash between file and row leaves a copy without a row; the sweep removes
+it. Tables refer to content by a foreign key, by which the sweep finds them.
 """
 
 from __future__ import annotations
@@ -107,14 +107,14 @@ class ContentService:
         return self._files.get(content.stored_as, start, length)
 
     async def sweep(self) -> int:
-        """Remove content that nothing refers to and nobody has stored for a day; return the number removed."""
+        """Remove content without a reference that was last stored more than a day ago; return the number removed."""
         before = datetime.now(UTC) - UNUSED
         removed = await self.remove_unused(before)
         await self.remove_strays(before)
         return removed
 
     async def remove_unused(self, before: datetime) -> int:
-        """Remove content that nothing refers to and nobody has stored since ``before``; return the number removed."""
+        """Remove content without a reference that was last stored before ``before``; return the number removed."""
         removed = 0
         # The row first: a copy whose row is gone is a stray one at worst, a row without its copy could not be read.
         while keys := await self._forget(before):
@@ -169,7 +169,7 @@ def _is_older(item: Item, before: datetime) -> bool:
 
 
 async def unused_sql(connection: Connection, table: str) -> str:
-    """Return a condition on rows ``u`` of a table: no row refers to them, except rows that are deleted with them."""
+    """Return a condition on rows ``u`` of a table without references, except from rows that are deleted with them."""
     rows = await connection.fetch(REFERRING, table)
     conditions = [row["condition"] for row in rows]
     return " AND ".join(["true", *conditions])

@@ -47,7 +47,7 @@ class NotEmpty(StoreError):
 
 
 class TooLarge(StoreError):
-    """Raised when more bytes arrive than the file may have; nothing was stored."""
+    """Raised when a file has more bytes than allowed; nothing was stored."""
 
     error_type = ErrorType.EXCEEDS_FILE_MAX_SIZE
     text = "The file is larger than files may be here"
@@ -93,7 +93,7 @@ class Item:
 class FileStore(Protocol):
     """Stores files by key; a key is names joined by slashes, which the caller has checked.
 
-    Other processes may call the store at the same time: a file exists whole or not at all.
+    Other processes may call the store at the same time: a file exists either completely or not at all.
     """
 
     async def put(
@@ -162,14 +162,14 @@ class FileStore(Protocol):
         """
 
     async def tidy(self, before: datetime) -> None:
-        """Remove uploads that were begun before a moment and never became files."""
+        """Remove uploads that were started before a moment and never completed."""
 
     async def close(self) -> None:
         """Close connections."""
 
 
 class Digest:
-    """Counts and digests the bytes of a file on their way into a store."""
+    """Counts and digests the bytes of a file while it is stored."""
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit

@@ -1,4 +1,4 @@
-"""Stores files in a local folder: one file for each key, moved to its place by a rename when it is complete."""
+"""Stores files in a local folder: one file for each key, which is renamed to its final path when it is complete."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def _create(path: Path) -> BinaryIO:
 
 
 def _publish(file: BinaryIO, target: Path, overwrite: bool) -> None:
-    """Move a complete file to its place, in one step.
+    """Move a complete file to its final path, in one step.
 
     :raises AlreadyThere: there is a file and ``overwrite`` is False, or a file is in the place of a folder.
     """
@@ -186,8 +186,8 @@ def _discard(file: BinaryIO) -> None:
 class _Reader:
     """A file open for reading; its descriptor is closed by ``close``, or else with the reader itself.
 
-    A download that is left early is collected together with all that refers to it, in no order: a file object
-    might be found open before the generator that closes it runs to its end.
+    When a download is abandoned, its objects are collected in any order: a file object might be reported as still open
+    before the generator that closes it has run to its end.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Checks paths of the staging area as callers write them, and turns them into keys of the file store."""
+"""Checks paths of the staging area, and converts them to keys of the file store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_PATH_BYTES = 900  # an S3 key holds 1024, the store's own prefix included
 
 @dataclass(frozen=True, slots=True)
 class StagingArea:
-    """The part of the staging area that a user sees: the whole, or their own folder as if it were the whole."""
+    """The part of the staging area that a user sees: the whole, or their own folder as its root."""
 
     user_folder: str
     everything: bool
@@ -39,7 +39,7 @@ class StagingArea:
         return "/".join((self.root, *names))
 
     def own_key(self, path: str) -> str:
-        """Return the key of a path inside the user's own folder, which may be named in front.
+        """Return the key of a path in the user's own folder, with or without that folder's name in front.
 
         :raises VaultFault: INVALID_DATA for a path that is not valid.
         """
@@ -105,7 +105,7 @@ def checked_name(name: str) -> str:
 
 
 def _is_longer(name: str, limit: int) -> bool:
-    """Return whether a name has more bytes than this; a lone surrogate, refused later, counts as one character."""
+    """Return whether a name has more bytes than ``limit``; a lone surrogate, refused later, counts as one character."""
     return len(name.encode(errors="replace")) > limit
 
 

@@ -96,7 +96,7 @@ class S3Store:
         md5: str | None,
         condition: dict[str, str],
     ) -> StoredFile:
-        """Store a file of more than one part: the two parts ``begun``, and the ``blocks`` that follow.
+        """Store a file of several parts: the two parts in ``begun``, and the ``blocks`` that follow.
 
         :raises AlreadyThere: the ``condition`` forbids an existing file, and there is one.
         """

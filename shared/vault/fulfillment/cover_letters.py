@@ -1,4 +1,4 @@
-"""Fills templates of cover letters with what their author may read of a Case Request."""
+"""Fills templates of cover letters with fields of a Case Request that their author may read."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ API = "v25.1"
 
 
 class CoverLetters:
-    """Fills templates; what their tokens stand for is text, never a template itself."""
+    """Fills templates; inserted values are text, and are not expanded again."""
 
     def __init__(self, components: ComponentService, queries: QueryService) -> None:
         self._components = components
         self._queries = queries
 
     async def filled(self, caller: Caller, template: str, request: str) -> str:
-        """Return the text of a template about a Case Request, with a dash for what the caller may not read.
+        """Return the text of a template for a Case Request, with a dash for values that the caller may not read.
 
         :raises VaultFault: INVALID_DATA when there is no such template or request, or a token names no field.
         """
@@ -72,7 +72,7 @@ class CoverLetters:
         return {path: value_text(row.get(path)) for path in paths}
 
     def _column(self, path: str) -> str:
-        """Return a field as a query selects it, whole also where it is a long text."""
+        """Return a field as a query selects it; a long text in full."""
         fields = self._components.registry.objects[REQUEST].fields
         field = fields.get(path)
         is_long = field is not None and field.type is FieldType.LONG_TEXT

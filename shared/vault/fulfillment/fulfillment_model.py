@@ -49,7 +49,7 @@ class PackageFile:
 
 @dataclass(frozen=True, slots=True)
 class ResponsePackage:
-    """A package as its recipient is shown it; one that is only previewed has no end."""
+    """A package as its recipient sees it; a preview has no end."""
 
     id: int
     response: str
@@ -71,7 +71,7 @@ class DocumentVersion:
     expires: date | None
 
     def valid(self, today: date) -> bool:
-        """Return whether the version is approved, or was until a newer one was, and has not expired."""
+        """Return whether the version is approved, or was until a newer one replaced it, and has not expired."""
         in_time = self.expires is None or self.expires >= today
         return in_time and self.state_type in (STEADY, SUPERSEDED)
 
@@ -119,10 +119,10 @@ def _version(
 
 
 def served_versions(versions: Iterable[DocumentVersion], today: date) -> set[str]:
-    """Return the ids of the versions that recipients may still be shown.
+    """Return the ids of the versions that recipients may still see.
 
-    A newer version takes nothing away from an older one that was approved. A document that is withdrawn, or has
-    expired, does: its newest version that is no draft counts for all of them.
+    A newer version does not withdraw an older approved one. A withdrawal or expiry does: the newest version that is no
+    draft decides for all of them.
     """
     # Drafts, and what is in a state that the configuration has lost since, decide nothing.
     settled = [each for each in versions if each.number.minor == 0]

@@ -1,4 +1,4 @@
-"""Opens response packages to whoever has their link: read-only, without an account, until the link ends."""
+"""Serves response packages to bearers of their links: read-only, without an account, until the link ends."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class OpenedFile:
 
 
 class PackageDoor:
-    """Serves packages by their tokens; an unknown token and one that has ended are told apart by nobody."""
+    """Serves packages by their tokens; the answer does not show whether a token is unknown or expired."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class PackageDoor:
         )
 
     async def opened(self, package: ResponsePackage) -> None:
-        """Count an opening, and write it to the audit trail unless one was within a minute."""
+        """Count an opening, and write it to the audit trail unless one was written within the last minute."""
         async with self._database.transaction() as connection:
             counted = await connection.fetchrow(COUNT, package.id)
             if counted is not None and counted["noted"]:
@@ -134,7 +134,7 @@ class PackageDoor:
         )
 
     async def file(self, package: ResponsePackage, position: int) -> OpenedFile | None:
-        """Return a file of a package; None when it has none there, or it is not served any more."""
+        """Return a file of a package; None when there is none at the position, or it may no longer be served."""
         for file in package.files:
             if file.position == position and file.served:
                 return await self._opened_file(file)
@@ -155,12 +155,12 @@ class PackageDoor:
         return zipped(archived)
 
     async def made(self, responses: list[str]) -> list[Record]:
-        """Return what has become of the packages of responses, the latest first; for callers who may read these."""
+        """Return the packages of responses and their openings, the latest first; for callers who may read these."""
         async with self._database.connection() as connection:
             return list(await connection.fetch(MADE, responses))
 
     async def forget(self) -> None:
-        """Let go of the files of packages that have ended."""
+        """Release the files of packages whose links have ended."""
         async with self._database.connection() as connection:
             await connection.execute(FORGET)
 

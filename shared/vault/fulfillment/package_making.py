@@ -1,4 +1,4 @@
-"""Makes response packages of Case Responses and their documents, and revokes them: named actions of the object."""
+"""Creates response packages from Case Responses and their documents, and revokes them: named actions of the object."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ class Chosen:
 
 
 class PackageMaking:
-    """Makes and revokes packages.
+    """Creates and revokes packages.
 
-    ``url`` is this Vault's address, ``most_days`` the longest that a link is open; ``repeat`` runs the entry actions of
-    a name once more, of the state that records are in.
+    ``url`` is this Vault's address, ``most_days`` the longest duration of a link in days; ``repeat`` runs the entry
+    actions of a name once more, in the present state of records.
     """
 
     def __init__(self, url: str, most_days: int, repeat: Step) -> None:
@@ -92,7 +92,7 @@ class PackageMaking:
         return await _each(context, self._make)
 
     async def revoke(self, context: ActionContext) -> Mapping[str, ApiError]:
-        """Close the link of each response at once, and take it from the Case Request that shows it."""
+        """Close the link of each response at once, and remove it from the Case Request."""
         return await _each(context, self._revoke)
 
     async def _make(self, context: ActionContext, response: str) -> None:
@@ -146,7 +146,7 @@ class PackageMaking:
     async def _show(
         self, context: ActionContext, now: Record, link: str | None
     ) -> None:
-        """Write the link of the package to the Case Request, and tell the CRM that it came from.
+        """Write the link of the package to the Case Request, and send it to the CRM of the request.
 
         :raises VaultFault: when the record refuses it.
         """
@@ -173,7 +173,7 @@ class PackageMaking:
         return self._url.rstrip("/")
 
     def _end(self, wanted: date | None, today: date) -> datetime:
-        """Return when a link ends: with its last day, in UTC.
+        """Return the end of a link: the end of its last day, in UTC.
 
         :raises VaultFault: INVALID_DATA when that day is past, or too far away.
         """
@@ -189,7 +189,7 @@ class PackageMaking:
 
 
 async def _each(context: ActionContext, carry_out: Step) -> dict[str, ApiError]:
-    """Carry a step out for each record; return the errors of those that are refused."""
+    """Carry out a step for each record; return the errors of refused ones."""
     errors: dict[str, ApiError] = {}
     for record_id in context.ids:
         try:
@@ -201,7 +201,7 @@ async def _each(context: ActionContext, carry_out: Step) -> dict[str, ApiError]:
 
 
 async def _response(context: ActionContext, response: str) -> Record:
-    """Return a response with what its Case Request has now, for callers who may edit both.
+    """Return a response with the present values of its Case Request, for callers who may edit both.
 
     :raises VaultFault: INSUFFICIENT_ACCESS.
     """
@@ -263,7 +263,7 @@ async def _change(
     record_id: str,
     changes: Mapping[str, object],
 ) -> None:
-    """Set values on a record, of fields that people may not edit among them.
+    """Set values of a record, also in fields that users may not edit.
 
     :raises VaultFault: when the record refuses them.
     """
@@ -280,7 +280,7 @@ async def _change(
 async def _note(
     context: ActionContext, action: AuditAction, response: str, text: str
 ) -> None:
-    """Write what became of a response's package to the audit trail."""
+    """Write an action on a response's package to the audit trail."""
     await entries.records_noted(
         context.connection,
         context.registry,

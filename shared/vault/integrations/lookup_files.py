@@ -50,7 +50,7 @@ Row = Mapping[str, object]
 
 
 def template() -> str:
-    """Return a file without rows; the key is left out, for it is made of the others."""
+    """Return a file without rows; without the column of the key, which is derived from the others."""
     return _lines([[name for name in COLUMNS if name != KEY]])
 
 
@@ -67,9 +67,9 @@ class LookupFiles:
         connection: str = "",
         named_by: str = CONNECTION_API_NAME,
     ) -> AsyncIterator[str]:
-        """Yield the lookups of a connection, or of all, in a form that ``upload`` takes.
+        """Yield the lookups of a connection, or of all, in the format of ``upload``.
 
-        ``named_by`` says what ``connection`` is: ``CONNECTION_API_NAME``, or ``CONNECTION`` for its id.
+        ``named_by`` is the field that contains ``connection``: ``CONNECTION_API_NAME``, or ``CONNECTION`` for its id.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; and as ``QueryService.run`` does.
         """
@@ -93,7 +93,7 @@ class LookupFiles:
     ) -> list[RowResult]:
         """Create or update a lookup for each row, by its connection, set and source key; return the result of each.
 
-        Rows that name no connection are those of ``connection``, an id.
+        Rows without a connection belong to ``connection``, an id.
 
         :raises VaultFault: for the rows as a whole, as ``RecordService.upsert`` does.
         """
@@ -128,7 +128,7 @@ class LookupFiles:
 
 
 def _read(row: Row, connection: str) -> dict[str, object]:
-    """Return a row as it was before it was written to a file, with the chosen connection unless it names one."""
+    """Return a row without the markers of a file's cells, with the chosen connection unless it has its own."""
     read = {
         name: read_cell(value) if isinstance(value, str) else value
         for name, value in row.items()
@@ -152,7 +152,7 @@ def _keyed(row: dict[str, object], names: Mapping[object, object]) -> dict[str, 
 
 
 def _problem(row: Row, taken: Iterable[object]) -> ApiError | None:
-    """Return the error of a row that has no key, or that of an earlier one."""
+    """Return the error of a row without a key, or with that of an earlier row."""
     key = row.get(KEY)
     if not key:
         has_connection = row.get(CONNECTION) or row.get(CONNECTION_API_NAME)

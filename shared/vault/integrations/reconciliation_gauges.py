@@ -1,4 +1,4 @@
-"""Sets the metrics of reconciliations in every process of a Vault, whichever of them has ended one."""
+"""Sets the metrics of reconciliations in every process of a Vault when any of them has ended one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def announce_end(connection: Connection) -> None:
 
 
 class ReconciliationGauges:
-    """Reads the latest results whenever a reconciliation has ended, and sets the metrics by them."""
+    """Reads the latest results whenever a reconciliation has ended, and sets the metrics."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,12 +49,12 @@ class ReconciliationGauges:
         self._ended.set()
 
     async def start(self) -> None:
-        """Begin to read results, until ``stop``."""
+        """Start reading results, until ``stop``."""
         reading = run_until_cancelled("reconciliation metrics", self._follow)
         self._task = asyncio.create_task(reading, name="reconciliation metrics")
 
     async def stop(self) -> None:
-        """End the reading."""
+        """Stop reading."""
         await end(self._task)
 
     async def _follow(self) -> None:

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 
 class ReconciliationJobs:
-    """Begins reconciliations, looks at their progress, and ends them.
+    """Starts reconciliations, checks their progress, and ends them.
 
-    ``patience_minutes`` is how long one may stay without a report.
+    ``patience_minutes`` is how long one may be without a report.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ReconciliationJobs:
         return {JOB_TYPE: JobType(self.run)}
 
     async def run(self, context: JobContext) -> JobResult | Parked:
-        """Begin the reconciliation, or look at its progress.
+        """Start the reconciliation, or check its progress.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when no message of the connection can be sent.
         """

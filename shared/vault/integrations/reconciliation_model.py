@@ -1,4 +1,4 @@
-"""Defines a reconciliation: its scope, its progress, what connectors report, and how its counts add up."""
+"""Defines a reconciliation: its scope, its progress, the reports of connectors, and the sums of its counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WINDOW_MINUTES = 10
 
 
 class Phase(StrEnum):
-    """The phases of a reconciliation: all is compared, what differed is looked at again, and the result is stored."""
+    """The phases of a reconciliation: all is compared, differences are compared again, the result is stored."""
 
     COMPARE = "compare"
     LOOK_AGAIN = "look_again"
@@ -25,9 +25,9 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is compared: a connection (record id), one integration of it, or one integration point (API names).
+    """The scope of a comparison: a connection (record id), one integration, or one integration point (API names).
 
-    ``window_minutes`` is how long before the beginning a change still counts as under way.
+    ``window_minutes`` is how long before the begin a change still counts as under way.
     """
 
     connection: str
@@ -55,7 +55,7 @@ class Scope:
         }
 
     def includes(self, other: Scope) -> bool:
-        """Return whether whoever asks for ``other`` is answered by this one."""
+        """Return whether this scope covers ``other``."""
         if self.window_minutes != other.window_minutes:
             return False
         if self.integration is None and self.integration_point is None:
@@ -70,7 +70,7 @@ def _text(value: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One source record that is not simply equal; ``details`` are names of target objects and fields."""
+    """One source record that is not equal; ``details`` are names of target objects and fields."""
 
     item: str
     verdict: Verdict
@@ -79,10 +79,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class SliceReport:
-    """What a connector reports of one slice.
+    """The report of a connector on one slice.
 
-    ``number`` is that of the slice, from 1. ``position`` is where the next one begins; ``ended`` says that nothing is
-    left to compare. ``equal`` counts the records that are as they should be, ``items`` are the others.
+    ``number`` is that of the slice, from 1. ``position`` is where the next one begins; ``ended`` says that it was the
+    last. ``equal`` counts the equal records, ``items`` are the others.
     """
 
     number: int
@@ -96,7 +96,7 @@ class SliceReport:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Source records of one object at one integration point that are to be looked at again."""
+    """Source records of one object at one integration point that are to be compared again."""
 
     integration_point: str
     object: str
@@ -105,7 +105,7 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """One reconciliation as it is stored; ``stalled`` when no connector has reported for too long.
+    """One stored reconciliation; ``stalled`` when no connector has reported for too long.
 
     ``counts`` are by integration point and verdict.
     """
@@ -144,9 +144,9 @@ class Reconciliation:
 
 
 def totals(parts: Iterable[Mapping[Verdict, int]]) -> dict[str, int]:
-    """Return the sums of counts by verdict, and ``expected``, what they add up to: all that should be there.
+    """Return the sums of counts by verdict, and ``expected``, the number of records that the target should have.
 
-    ``extra`` and ``not_allowed`` are too much in the target, and no part of that sum.
+    ``extra`` and ``not_allowed`` are surplus in the target, and not part of that sum.
     """
     sums = dict.fromkeys(Verdict, 0)
     for part in parts:

@@ -108,7 +108,7 @@ class ReconciliationRecords:
         return await self._records.carry_out(work)
 
     async def remove_old(self, stored: Reconciliation) -> None:
-        """Remove the oldest results of a connection with their findings, so that a bounded number is kept."""
+        """Remove the oldest results of a connection with their findings, so that their number stays bounded."""
 
         async def old(connection: Connection) -> Sequence[Record]:
             rows: Sequence[Record] = await connection.fetch(
@@ -126,9 +126,9 @@ class ReconciliationRecords:
         stored: Reconciliation,
         chosen: Sequence[str] | None,
     ) -> int:
-        """Transfer findings (record ids, or all) once more by messages; return how many.
+        """Transfer findings (record ids, or all) once more by messages; return their number.
 
-        What is too much in the target is left out, since no transfer removes it, unless fields are named that flag it.
+        Surplus records in the target are omitted, since no transfer removes them, unless fields exist that flag them.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; OPERATION_NOT_ALLOWED when no message of the connection can be sent.
         """
@@ -155,7 +155,7 @@ class ReconciliationRecords:
 
 
 def _parts(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield rows in parts that one call takes."""
+    """Yield rows in parts of at most the size of one call."""
     for start in range(0, len(rows), ROWS):
         yield rows[start : start + ROWS]
 

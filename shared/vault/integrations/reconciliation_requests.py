@@ -45,7 +45,7 @@ class ScheduledConnectionTrigger(ConnectionTrigger):
         caller: Caller,
         updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """Do what the rules of connections ask for, and schedule where interval, status or state has changed.
+        """Apply the rules of connections, and schedule connections whose interval, status or state has changed.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, as those rules do.
         """
@@ -61,10 +61,10 @@ async def request_reconciliation(
     scope: Scope,
     run_at: datetime | None = None,
 ) -> int:
-    """Queue a reconciliation inside a transaction, and return its job's id.
+    """Queue a reconciliation within a transaction, and return its job's id.
 
-    At most one of a connection waits, and at most one is under way. Without ``run_at``, it takes the place of a
-    scheduled one, which is scheduled again when it begins.
+    At most one of a connection waits, and at most one runs. Without ``run_at``, it replaces a scheduled one, which is
+    scheduled again when this one begins.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED when the one that waits compares something else.
     """

@@ -1,4 +1,4 @@
-"""Requests and shows reconciliations, stores what connectors report of them, and transfers findings again."""
+"""Requests and shows reconciliations, stores connectors' reports on them, and transfers findings again."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ LIMIT 1
 
 
 class ReconciliationService:
-    """Requests, shows and updates reconciliations, each known by its job's id.
+    """Requests, shows and updates reconciliations, each identified by its job's id.
 
-    One is stalled when no connector has reported on it for ``patience_minutes``.
+    A reconciliation is stalled when no connector has reported on it for ``patience_minutes``.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ReconciliationService:
         *,
         window_minutes: int,
     ) -> int:
-        """Queue a reconciliation of what is named (API names), and return its job's id.
+        """Queue a reconciliation of a scope (API names), and return its job's id.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; PARAMETER_REQUIRED when nothing is named; INVALID_DATA when there is no
             such part; OPERATION_NOT_ALLOWED when the connection is not active, or another one of it waits.
@@ -141,7 +141,7 @@ class ReconciliationService:
     async def report(
         self, caller: Caller, job_id: int, report: SliceReport
     ) -> Reconciliation:
-        """Store the report of a slice, once however often it is reported, and send for the next slice.
+        """Store the report of a slice, once even if it is repeated, and send the message of the next slice.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
         """
@@ -168,7 +168,7 @@ class ReconciliationService:
         job_id: int,
         store: Callable[[Connection, Reconciliation], Awaitable[None]],
     ) -> Reconciliation:
-        """Store a report on a reconciliation that is under way, and return the reconciliation."""
+        """Store a report on an unfinished reconciliation, and return the reconciliation."""
         authorize(caller, Grant.COPY_RECORDS)
 
         async def work(transaction: Connection) -> Reconciliation:
@@ -194,7 +194,7 @@ class ReconciliationService:
 async def _following(
     transaction: Connection, stored: Reconciliation, report: SliceReport
 ) -> Phase:
-    """Return the phase after a report: all that is left to look at decides, once everything was compared."""
+    """Return the phase after a report: once everything is compared, the remaining differences decide."""
     if stored.phase is Phase.COMPARE and not report.ended:
         return Phase.COMPARE
     waiting = await table.left(transaction, stored.job_id)

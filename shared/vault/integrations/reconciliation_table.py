@@ -1,4 +1,4 @@
-"""Stores reconciliations and what connectors report of them; a slice that is reported twice counts once."""
+"""Stores reconciliations and connectors' reports on them; a slice that is reported twice counts once."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ async def begin(connection: Connection, job_id: int) -> None:
 async def read(
     connection: Connection, job_id: int, patience: timedelta
 ) -> Reconciliation | None:
-    """Return one reconciliation, with the items to be looked at next; ``stalled`` after ``patience``."""
+    """Return one reconciliation, with the items to compare next; ``stalled`` after ``patience``."""
     row = await connection.fetchrow(ONE, patience, job_id)
     if row is None:
         return None
@@ -137,7 +137,7 @@ async def set_source_time(
 
 
 async def set_error(connection: Connection, job_id: int, reason: str) -> None:
-    """Store why a reconciliation ends before all is compared."""
+    """Store why a reconciliation ends before everything is compared."""
     await connection.execute(SET_ERROR, job_id, reason)
 
 
@@ -168,12 +168,12 @@ async def store(
 
 
 async def set_phase(connection: Connection, job_id: int, phase: Phase) -> None:
-    """Begin a phase at its beginning."""
+    """Start a phase from its first record."""
     await connection.execute(SET_PHASE, job_id, phase.value)
 
 
 async def left(connection: Connection, job_id: int) -> Candidates | None:
-    """Return the items to be looked at next, of one point and object; None when all were looked at."""
+    """Return the items to compare next, of one point and object; None when none are left."""
     rows = await connection.fetch(LEFT, job_id, MAX_ITEMS)
     if not rows:
         return None

@@ -36,14 +36,17 @@ _GENERIC_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*__[cv]")
 
 
 class ReferenceLookupTrigger:
-    """Trims the keys of rows, sets the key of each new one, and refuses changes of the fields that it consists of."""
+    """Trims the keys of rows, sets the key of each new one, and refuses changes of the fields that form it."""
 
     columns = (KEY, CONNECTION, NAME, TYPE, SOURCE, TARGET_OBJECT)
 
     async def before_create(
         self, connection: Connection, caller: Caller, rows: Sequence[NewRow]
     ) -> None:
-        """Trim both keys and set the Lookup Key; fail rows with another one, or whose fields do not suit their type."""
+        """Trim both keys and set the Lookup Key.
+
+        Fail rows with a different key, or with fields that do not match their type.
+        """
         del caller
         wanted = {row.values.get(CONNECTION) for row in rows} - {None}
         found = await connection.fetch(CONNECTIONS, list(wanted))
@@ -89,7 +92,7 @@ class ReferenceLookupTrigger:
 
 
 def trim_keys(values: dict[str, object]) -> None:
-    """Take off white space around the keys of a row, which the connector does not look at either."""
+    """Trim white space around the keys of a row, which the connector ignores too."""
     for name in (SOURCE, TARGET):
         value = values.get(name)
         if isinstance(value, str):

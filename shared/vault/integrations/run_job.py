@@ -1,4 +1,4 @@
-"""Runs integrations: sends the messages of a run, follows its reports, and advances its time when nothing failed."""
+"""Runs integrations: sends the messages of a run, follows its reports, and advances its time if nothing failed."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Order:
 class IntegrationRunJobs:
     """Carries out runs: sends their messages, follows their reports, and ends them.
 
-    ``patience_minutes`` is how long a run may stay without a report.
+    ``patience_minutes`` is how long a run may be without a report.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class IntegrationRunJobs:
         found: datetime | None,
         to: datetime,
     ) -> None:
-        """Advance Last Successful Run Time from ``found``, unless somebody has changed it meanwhile."""
+        """Advance Last Successful Run Time from ``found``, unless a user has changed it meanwhile."""
 
         async def work(connection: Connection) -> list[RowResult]:
             stored: datetime | None = await connection.fetchval(LOCK_TIME, integration)

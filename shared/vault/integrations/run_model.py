@@ -130,7 +130,7 @@ class Run:
 
     @property
     def notice(self) -> str | None:
-        """Return what an administrator should know of the window; None when nothing is out of the ordinary."""
+        """Return a notice to administrators about an unusual window; None otherwise."""
         if self.source_time is None:
             return None
         if self.complete_until is None:

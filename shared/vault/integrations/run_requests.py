@@ -27,10 +27,9 @@ async def request_run(
     integration: str,
     run_at: datetime | None = None,
 ) -> int:
-    """Queue a run of an integration (record id) inside a transaction, and return its job's id.
+    """Queue a run of an integration (record id) within a transaction, and return its job's id.
 
-    At most one run of an integration waits and at most one is under way; a waiting one is
-    brought forward to ``run_at``.
+    At most one run of an integration waits and at most one runs; a waiting one is brought forward to ``run_at``.
     """
     name = await connection.fetchval(TITLE, integration)
     job = NewJob(

@@ -1,4 +1,4 @@
-"""Requests and shows runs, and stores the reports of connectors on them."""
+"""Requests and shows runs, and stores connectors' reports on them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RunService:
         self._patience = timedelta(minutes=patience_minutes)
 
     async def clock(self, caller: Caller) -> ClockReading:
-        """Return the time, and the moment from which a caller can later read what is not committed yet.
+        """Return the time, and the moment from which a caller can later read changes that are not committed yet.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
@@ -54,6 +54,11 @@ class RunService:
                 process=reading.oldest_process,
             )
         return reading
+
+    async def is_active(self, integration: str) -> bool:
+        """Return whether an integration and its connection are active, so that what is sent will be taken."""
+        async with self._database.connection() as connection:
+            return await is_active(connection, integration)
 
     async def request(self, caller: Caller, integration: str) -> int:
         """Queue a run of an active integration, and return its job's id.
@@ -95,7 +100,7 @@ class RunService:
         caller: Caller,
         integrations: Sequence[str],
     ) -> Mapping[str, Run]:
-        """Return the latest run of each of these integrations, by record id; those that never ran are left out.
+        """Return the latest run of each of these integrations, by record id; integrations without a run are omitted.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
@@ -122,7 +127,7 @@ class RunService:
     ) -> Run:
         """Store the source's clock before the reading; only the first report is stored.
 
-        ``complete_until`` is the moment until which the source's changes are complete; None when it cannot tell.
+        ``complete_until`` is the moment until which the source's changes are complete; None when unknown.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA, also when ``complete_until`` is after the clock.
         """
@@ -176,7 +181,7 @@ class RunService:
         job_id: int,
         batch: Batch,
     ) -> Run:
-        """Store the counts of a batch, once however often it is reported.
+        """Store the counts of a batch, once even if they are reported again.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA, also for counts that do not add up.
         """
@@ -195,7 +200,7 @@ class RunService:
         job_id: int,
         store: Callable[[Connection], Awaitable[None]],
     ) -> Run:
-        """Store a report on a run that is under way, and return the run."""
+        """Store a report on an unfinished run, and return the run."""
         authorize(caller, Grant.COPY_RECORDS)
 
         async def work(connection: Connection) -> Run:

@@ -89,7 +89,7 @@ async def begin(
     job_id: int,
     found: datetime | None,
 ) -> None:
-    """Store a run of an integration (record id) that begins now; it reads everything when it has found no time."""
+    """Store a run of an integration (record id) that begins now; without ``found`` it reads everything."""
     since = BEGINNING if found is None else found
     await connection.execute(BEGIN, job_id, found, since, integration)
 
@@ -182,7 +182,7 @@ async def report(connection: Connection, job_id: int, batch: Batch) -> None:
 
 
 async def next_stage(connection: Connection, job_id: int) -> int:
-    """Begin the next stage, and return its number."""
+    """Start the next stage, and return its number."""
     stage: int = await connection.fetchval(NEXT_STAGE, job_id)
     return stage
 

@@ -1,4 +1,4 @@
-"""Writes the logs of jobs: lines in the transactions that they report on, and files of the store at the end."""
+"""Writes the logs of jobs: lines within the transactions that they describe, and files of the store at the end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class JobLog:
     log: str
 
     async def append(self, connection: Connection, text: str) -> None:
-        """Add text in the transaction that it reports on; do nothing for an empty text."""
+        """Append text within the transaction that it describes; do nothing for an empty text."""
         if text:
             await connection.execute(APPEND, self.job_id, self.task_id, self.log, text)
 

@@ -86,13 +86,13 @@ class TaskState(StrEnum):
 
 
 def ended_state(*, failed: bool) -> TaskState:
-    """Return the state of a task that has ended, of which parts failed or none."""
+    """Return the state of an ended task, by whether any part has failed."""
     return TaskState.ERRORS_ENCOUNTERED if failed else TaskState.SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job as it is stored."""
+    """One stored job."""
 
     job_id: int
     job_type: str
@@ -144,21 +144,20 @@ class Parked:
 
 
 class JobStopped(Exception):
-    """Raised by a handler that is asked to stop: the job is cancelled, or goes back to the queue."""
+    """Raised in a handler that is asked to stop: the job is cancelled, or returns to the queue."""
 
 
 class LeaseLost(JobStopped):
-    """Raised when another process has taken the job over: this one may write no more."""
+    """Raised when another process has taken over the job: this process may no longer write."""
 
 
 @dataclass(slots=True)
 class JobContext:
     """One run of a job.
 
-    A run may be the second of its job: ``checkpoint`` is what the runs before have saved,
-    ``{}`` at first. A handler that changes anything saves its checkpoint in the same
-    transaction (``save`` with ``connection``, or ``also_in_unit_of_work`` of the
-    database), so that no part is done twice.
+    A job may have had earlier runs: ``checkpoint`` is what they have saved, ``{}`` at first. A handler that changes
+    anything saves its checkpoint in the same transaction (``save`` with ``connection``, or ``also_in_unit_of_work`` of
+    the database), so that no part is done twice.
     """
 
     job_id: int
@@ -168,11 +167,11 @@ class JobContext:
     run: JobRun
 
     def should_stop(self) -> bool:
-        """Return whether the handler is to end soon: the job was cancelled, or this process is shutting down."""
+        """Return whether the handler should stop soon: the job was cancelled, or this process is shutting down."""
         return self.run.stopping
 
     def raise_if_stopped(self) -> None:
-        """End the handler when it is asked to stop; saved checkpoints stay.
+        """Stop the handler if it is asked to; saved checkpoints stay.
 
         :raises JobStopped: when the job was cancelled, or this process is shutting down.
         """
@@ -197,7 +196,7 @@ class JobContext:
     async def save(
         self, checkpoint: Mapping[str, object], *, connection: Connection | None = None
     ) -> None:
-        """Replace the checkpoint (JSON values), in the transaction of ``connection`` where there is one.
+        """Replace the checkpoint (JSON values), in the transaction of ``connection`` if there is one.
 
         :raises LeaseLost: when another process runs the job now.
         """
@@ -231,7 +230,7 @@ class RunStore(Protocol):
         checkpoint: Mapping[str, object],
         connection: Connection | None,
     ) -> None:
-        """Store the checkpoint that the next run of the job begins with.
+        """Store the checkpoint with which the next run of the job begins.
 
         :raises LeaseLost: when another process runs the job now.
         """
@@ -250,7 +249,7 @@ class JobRun(Protocol):
 
     @property
     def stopping(self) -> bool:
-        """Return whether the handler was asked to end."""
+        """Return whether the handler was asked to stop."""
 
 
 JobHandler = Callable[[JobContext], Awaitable[JobResult | Parked]]
@@ -274,7 +273,7 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Selects jobs of a list by status (all where none is named) and by date, both ends included."""
+    """Selects jobs of a list by status (an empty set means all) and by date, both ends included."""
 
     statuses: frozenset[JobStatus]
     start: datetime | None = None

@@ -51,12 +51,11 @@ class JobService:
         singleton_key: str | None = None,
         connection: Connection | None = None,
     ) -> int:
-        """Queue a job that runs with the caller's rights, as a delegate's too, and return its id.
+        """Queue a job that runs with the caller's rights, also those of a delegate, and return its id.
 
-        It runs as soon as a process is free, but not before ``run_at``, nor before the
-        transaction of ``connection`` commits. ``parameters`` are JSON values. Of one
-        ``singleton_key`` at most one job waits and at most one runs: a waiting one is
-        brought forward to ``run_at``, and its id returned.
+        It runs as soon as a process is free, but not before ``run_at``, nor before the transaction of ``connection``
+        commits. ``parameters`` are JSON values. Of one ``singleton_key`` at most one job waits and at most one runs: a
+        waiting one is brought forward to ``run_at``, and its id returned.
         """
         job = NewJob(
             job_type,
@@ -149,7 +148,7 @@ class JobService:
         limit: int,
         offset: int,
     ) -> JobPage:
-        """Return jobs that have ended, the latest first; the filter's dates are those of their end."""
+        """Return ended jobs, the latest first; the filter's dates are end dates."""
         return await self.table.listed(
             HISTORIES,
             wanted,
@@ -166,7 +165,7 @@ class JobService:
         limit: int,
         offset: int,
     ) -> JobPage:
-        """Return jobs that have not ended, the next to run first; the filter's dates are those of their creation."""
+        """Return unfinished jobs, the next to run first; the filter's dates are creation dates."""
         return await self.table.listed(
             MONITORS,
             wanted,

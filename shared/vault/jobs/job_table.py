@@ -47,7 +47,7 @@ REMOVE = "DELETE FROM platform.job WHERE job_id = ANY($1::integer[])"
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be stored; ``run_at`` is now where it is None.
+    """A job to store; without ``run_at`` it is due now.
 
     ``delegate_user_id`` is the delegate who submits it in the user's name.
     """
@@ -243,7 +243,7 @@ class JobTable:
         return {str(row["lease"]): row["cancel_requested"] for row in rows}
 
     async def give_up(self, max_attempts: int) -> Sequence[int]:
-        """End jobs whose leases ended after too many attempts, or that are to be cancelled; return their ids."""
+        """End jobs whose leases have expired after too many attempts, or that are to be cancelled; return their ids."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(statements.GIVE_UP, max_attempts)
         return [row["job_id"] for row in rows]
@@ -278,7 +278,7 @@ class JobTable:
         *,
         counted: bool,
     ) -> bool:
-        """Put a job back into the queue, to be run after ``pause``; return False when another process has its lease.
+        """Return a job to the queue, due after ``pause``; return False when another process has its lease.
 
         ``counted`` says whether this run counts as one of its attempts.
         """
@@ -353,7 +353,7 @@ class JobTable:
         yield connection
 
     async def expired(self, older_than: timedelta) -> Sequence[int]:
-        """Return the ids of up to a hundred jobs that ended longer ago than the time."""
+        """Return the ids of up to a hundred jobs that ended longer ago than ``older_than``."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(statements.EXPIRED, older_than)
         return [row["job_id"] for row in rows]

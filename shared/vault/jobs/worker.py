@@ -1,4 +1,4 @@
-"""Takes due jobs, runs them under a lease, and hands back those that it cannot finish."""
+"""Claims due jobs, runs them under a lease, and returns those to the queue that it cannot finish."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Run:
         return self.claimed.lease
 
     def stop(self, *, cancelled: bool = False) -> None:
-        """Ask the handler to end; a cancelled job stays cancelled."""
+        """Ask the handler to stop; a cancelled job stays cancelled."""
         self.stopping = True
         self.cancelled = self.cancelled or cancelled
 
@@ -91,7 +91,7 @@ class JobWorker:
     """Runs the jobs of one Vault, in any number of processes.
 
     ``caller_of`` returns the caller for the ids of a user and of their delegate: each job runs with the rights of the
-    session that it was submitted in.
+    session that submitted it.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class JobWorker:
         self._loop = asyncio.create_task(self._work(), name="jobs")
 
     async def stop(self) -> None:
-        """Claim no more jobs, wait a moment for running ones, and put the others back into the queue."""
+        """Claim no more jobs, wait a moment for running ones, and return the others to the queue."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
@@ -169,7 +169,7 @@ class JobWorker:
             run.task = asyncio.create_task(self._run(run), name=name)
 
     async def _renew(self) -> None:
-        """Renew the leases of running jobs, and end the runs that have lost theirs or are cancelled."""
+        """Renew the leases of running jobs, and stop the runs that have lost theirs or are cancelled."""
         # Read before the query: the leases are valid from some moment after this one.
         begun = time.monotonic()
         runs = {run.lease: run for run in self._runs}
@@ -183,7 +183,7 @@ class JobWorker:
         self._renewed = begun
 
     def _abandon_if_silent(self) -> None:
-        """End the runs whose leases could not be renewed in time: other processes may run their jobs."""
+        """Stop the runs whose leases could not be renewed in time: other processes may run their jobs."""
         if time.monotonic() - self._renewed > self._options.lease:
             for run in self._runs:
                 run.abandon()

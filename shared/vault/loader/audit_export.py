@@ -1,4 +1,4 @@
-"""Extracts audit trails as jobs: one CSV file of all entries that a call selects, for who asked for it."""
+"""Extracts audit trails as jobs: one CSV file of all entries that a call selects, for the caller."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TASK, LOG = "1", "audit"
 
 
 class AuditExports:
-    """Submits extracts of audit trails, writes their files, and returns these to who asked for them."""
+    """Submits extracts of audit trails, writes their files, and returns the files to their callers."""
 
     def __init__(self, jobs: JobService, audit: AuditService, files: FileStore) -> None:
         self._jobs = jobs
@@ -59,7 +59,7 @@ class AuditExports:
         )
 
     async def write(self, context: JobContext) -> JobResult:
-        """Write the file of an extract; a run that was cut off is followed by one that begins again."""
+        """Write the file of an extract; a run after an interrupted one starts from the beginning."""
         name = str(context.parameters["trail"])
         trail = self._audit.readable_trail(context.caller, name)
         content = self._content(context, trail)
@@ -70,7 +70,7 @@ class AuditExports:
     async def file(
         self, caller: Caller, name: str, job_id: int
     ) -> tuple[Item, AsyncIterator[bytes]]:
-        """Return the file of an extract that has ended, to the caller who asked for it and may read the trail still.
+        """Return the file of an ended extract, to its caller if they may still read the trail.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED while the job has not ended.
         """

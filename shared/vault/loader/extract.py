@@ -65,7 +65,7 @@ class ExtractJobs:
         return {EXTRACT: JobType(self.extract, timeout=TIMEOUT)}
 
     async def extract(self, context: JobContext) -> JobResult:
-        """Extract the records of all tasks; a task that was cut off begins again."""
+        """Extract the records of all tasks; an interrupted task starts from the beginning."""
         stored: Sequence[Mapping[str, object]] = context.parameters["tasks"]  # type: ignore[assignment]
         tasks = [ExtractTask.from_json(task) for task in stored]
         ended: dict[str, Any] = dict(context.checkpoint)
@@ -90,7 +90,7 @@ def _result(ended: Mapping[str, Any]) -> JobResult:
 
 
 class _TaskRun:
-    """One task of an extract while it runs."""
+    """One running task of an extract."""
 
     def __init__(
         self,
@@ -212,7 +212,7 @@ def statement(
     task: ExtractTask,
     target: VaultObject | None,
 ) -> str:
-    """Return the query of a task, which reads long texts whole."""
+    """Return the query of a task, which reads long texts in full."""
     fields = target.fields if target is not None else {}
     selected = [
         _whole(fields[name]) if name in fields else name for name in task.fields
@@ -224,7 +224,7 @@ def statement(
 
 
 def _whole(field: Field) -> str:
-    """Return what a query selects of a field so that its value is read whole."""
+    """Return the expression with which a query reads a field's value in full."""
     match field.type:
         # A query yields the first 250 characters of a long text, unless a function asks for all.
         case FieldType.LONG_TEXT:

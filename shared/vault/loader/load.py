@@ -35,7 +35,7 @@ TIMEOUT = 12 * 3600.0  # seconds of one run; the next run goes on where it ended
 
 @dataclass(slots=True)
 class Progress:
-    """How far one task has come."""
+    """The progress of one task."""
 
     rows: int = 0
     failure: int = 0
@@ -46,7 +46,7 @@ class Progress:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return the task's counts as the API shows them."""
+        """Return the task's counts in the format of the API."""
         return {
             "total": self.rows,
             "success": self.rows - self.failure,
@@ -65,7 +65,7 @@ class DocumentLoader(Protocol):
     """Writes rows of something of documents, by the kinds of ``request.LOADED``."""
 
     def in_one_unit(self, kind: str, action: str) -> bool:
-        """Return whether the rows of a call are written in one unit of work."""
+        """Return whether the rows of a call are written in one transaction."""
 
     async def load(
         self,
@@ -103,7 +103,7 @@ class LoadJobs:
         return {LOAD: JobType(self.load, timeout=TIMEOUT)}
 
     async def load(self, context: JobContext) -> JobResult:
-        """Load the files of all tasks in the order that the tasks ask for."""
+        """Load the files of all tasks in the order that the tasks define."""
         tasks = _tasks(context)
         saved: Mapping[str, Any] = context.checkpoint.get("tasks", {})  # type: ignore[assignment]
         progress = {
@@ -136,14 +136,14 @@ async def _queue(
     tasks: Sequence[LoadTask],
     progress: Mapping[str, Progress],
 ) -> None:
-    """Report the tasks that have not begun, in the order of their ids: the API lists them so."""
+    """Report the tasks that have not begun in the order of their ids, in which the API lists them."""
     for task in sorted(tasks, key=lambda task: int(task.task_id)):
         if not progress[task.task_id].begun:
             await context.progress(task.task_id, {}, state=TaskState.QUEUED)
 
 
 class _TaskRun:
-    """One task of a load while it runs."""
+    """One running task of a load."""
 
     def __init__(
         self,
@@ -208,7 +208,7 @@ class _TaskRun:
         await self._save(connection)
 
     async def _write(self, batch: Batch) -> None:
-        """Write a batch and log its results, both or neither; only log one that is refused as a whole."""
+        """Write a batch and its log in one transaction; only the log of a batch that is refused as a whole."""
         before = asdict(self._progress)
 
         async def log(
@@ -250,7 +250,7 @@ class _TaskRun:
     async def _write_documents(
         self, rows: Sequence[Mapping[str, object]], log: Addition
     ) -> None:
-        """Write rows of something of documents and log their results: with them, where they are one unit of work."""
+        """Write rows about documents and log their results, in one transaction if the rows are written in one."""
         task, documents = self._task, self._services.documents
         named = (self._context.caller, task.kind, task.action)
         try:
@@ -329,13 +329,13 @@ class _TaskRun:
 
 
 def version_of(item: Item) -> str:
-    """Return a text that differs when another file has taken the place of one."""
+    """Return a text that changes when a file is replaced by another."""
     modified = item.modified.isoformat() if item.modified else ""
     return f"{item.size}:{modified}"
 
 
 def _with_faults(batch: Batch, results: Sequence[RowResult]) -> list[RowResult]:
-    """Return a result for each row of a batch: those given, and between them those of rows that cannot be loaded."""
+    """Return a result for each row of a batch: ``results``, with those of faulty rows in between."""
     left = iter(results)
     return [
         RowResult(errors=(batch.faults[place],))

@@ -1,4 +1,4 @@
-"""Writes the batches of a load to the records, as their task asks for."""
+"""Writes the batches of a load to the records, as their task says."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SUCCESS_HEADER = (
 
 
 class TaskLog:
-    """The logs of one task while it runs."""
+    """The logs of one running task."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class TaskLog:
         batch: Batch,
         results: Sequence[RowResult],
     ) -> int:
-        """Write what became of each row of a batch, and return how many failed."""
+        """Write the result of each row of a batch, and return the number of failed rows."""
         succeeded, failed = [], []
         for number, (cells, result) in enumerate(
             zip(batch.rows, results, strict=True), batch.first
@@ -107,7 +107,7 @@ class TaskLog:
         await self._failure.publish(files)
 
     async def clear(self, connection: Connection) -> None:
-        """Remove the lines, once they are files."""
+        """Remove the lines once they are stored as files."""
         await self._success.clear(connection)
         await self._failure.clear(connection)
 
@@ -154,7 +154,7 @@ if TYPE_CHECKING:
 
 
 def operations(action: Action) -> tuple[Operation, ...]:
-    """Return what a caller must be allowed to do with the object of a load."""
+    """Return the operations on the object that a caller of a load needs."""
     match action:
         case Action.CREATE:
             return (Operation.CREATE,)
@@ -169,7 +169,7 @@ def operations(action: Action) -> tuple[Operation, ...]:
 
 
 def document_operations(task: LoadTask) -> tuple[Operation, ...]:
-    """Return what a caller must be allowed to do with documents for a load of something of theirs."""
+    """Return the operations on documents that a caller of such a load needs."""
     # A document's roles, relationships and renditions are changes of it, and so is a new version.
     of_document = task.kind in ("documents__v", "document_versions__v")
     if of_document and task.action is Action.DELETE:
@@ -212,7 +212,7 @@ async def write(
     task: LoadTask,
     rows: Sequence[Mapping[str, object]],
 ) -> list[RowResult]:
-    """Write up to 500 rows in one unit of work; return the result of each.
+    """Write up to 500 rows in one transaction; return the result of each.
 
     :raises VaultFault: when the rows are refused as a whole.
     """

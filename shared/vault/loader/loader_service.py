@@ -118,7 +118,7 @@ class LoaderService:
         return job_id, tasks
 
     def _require_target(self, caller: Caller, task: ExtractTask) -> None:
-        """Check that the caller may extract what is no object, and have the files that the task copies.
+        """Check that the caller may extract a target other than an object, and have copies of the task's files.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; another one for a fault in fields or criteria.
         """
@@ -133,7 +133,7 @@ class LoaderService:
         task_id: str,
         log: str,
     ) -> tuple[Item, AsyncIterator[bytes]]:
-        """Return the results or a log of a task of a job that has ended, to callers who may read what they show.
+        """Return the results or a log of an ended job's task, to callers who may read its data.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED while
             the job has not ended.

@@ -1,4 +1,4 @@
-"""Reads the tasks that a call of the loader asks for, checked as far as they can be without the database."""
+"""Reads the tasks of a loader call, checked as far as possible without the database."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FILES: Mapping[str, str] = {
 
 
 class Action(StrEnum):
-    """What a load does with its rows."""
+    """The action of a load with its rows."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -56,7 +56,7 @@ LOADED: Mapping[str, frozenset[Action]] = {
 
 @dataclass(frozen=True, slots=True)
 class LoadTask:
-    """One file to be loaded; ``key`` and ``version`` name the file in the store, once it has been found.
+    """One file to load; ``key`` and ``version`` identify the file in the store, once it has been found.
 
     ``kind`` is the ``object_type`` of the call: records of an object, or something of documents.
     """
@@ -85,9 +85,9 @@ class LoadTask:
 
 @dataclass(frozen=True, slots=True)
 class ExtractTask:
-    """One object whose records are to be extracted; ``criteria`` follows FROM, WHERE included where it has one.
+    """One object whose records are to be extracted; ``criteria`` are the text after FROM, including WHERE if present.
 
-    ``kind`` is the ``object_type`` of the call; ``files`` are those of documents that are copied beside.
+    ``kind`` is the ``object_type`` of the call; ``files`` are the files of documents to copy.
     """
 
     task_id: str
@@ -222,7 +222,7 @@ CLAUSES = frozenset(
 
 
 def clause(criteria: str) -> str:
-    """Return the criteria of an extract as they stand in a query, with WHERE where they lack a keyword."""
+    """Return the criteria of an extract as a clause of a query, with WHERE if they have no keyword."""
     text = criteria.strip()
     first = text.partition(" ")[0].upper()
     return f"WHERE {text}" if text and first not in CLAUSES else text
@@ -240,7 +240,7 @@ def _bounded(rows: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, obje
 
 
 def _files(task_id: str, kind: str, row: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the files that an extract of documents copies; of others, the option is ignored.
+    """Return the files that an extract of documents copies; other extracts ignore the option.
 
     :raises VaultFault: INVALID_DATA for an unknown one.
     """

@@ -40,8 +40,8 @@ csv.field_size_limit(MAX_RECORD)
 class Batch:
     """Consecutive rows of a file, each with as many cells as the header has names.
 
-    ``first`` is the number of the first of them, counted from 1; ``faults`` are the errors of rows that cannot be
-    loaded, by their places among ``rows``.
+    ``first`` is the number of the first row, counted from 1; ``faults`` are the errors of rows that cannot be loaded,
+    by position in ``rows``.
     """
 
     first: int
@@ -51,18 +51,18 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """One row as it is in the file; ``fault`` says what is wrong with it, after "row 3"."""
+    """One row as in the file; ``fault`` is its error, to follow "row 3"."""
 
     cells: list[str]
     fault: str | None = None
 
 
 class _Starved(Exception):
-    """The lines at hand are not a whole row."""
+    """Raised when the lines read so far are not a whole row."""
 
 
 class _Lines:
-    """Yields complete lines of the text so far to the CSV reader, and those of an incomplete row again."""
+    """Yields complete lines of the text so far to the CSV reader, and the lines of an incomplete row once more."""
 
     def __init__(self) -> None:
         self._ready: deque[str] = deque()
@@ -73,7 +73,7 @@ class _Lines:
         self.ended = False
 
     def add(self, text: str) -> None:
-        """Take in what comes next."""
+        """Append the next part of the text."""
         if self._passing:
             _, end, text = text.partition("\n")
             self._passing = not end
@@ -86,7 +86,7 @@ class _Lines:
             self._partial = [line]
 
     def end(self) -> None:
-        """Accept that nothing follows."""
+        """Note that no more text follows."""
         rest = "".join(self._partial)
         if rest:
             self._ready.append(rest)
@@ -110,7 +110,7 @@ class _Lines:
         self._taken.clear()
 
     def give_back(self) -> int:
-        """Return the lines taken to the queue: they are only the beginning of a row.
+        """Return the yielded lines to the queue, since they are only the beginning of a row.
 
         Return how many characters to read before the row is tried again.
         """
@@ -121,12 +121,12 @@ class _Lines:
 
     @property
     def too_long(self) -> bool:
-        """Return whether the lines at hand are too long to be one row."""
+        """Return whether the yielded lines are too long for one row."""
         # An open quote would otherwise collect the whole file in memory.
         return self._size_of_lines > MAX_RECORD
 
     def give_up(self) -> int:
-        """Pass over the lines taken, or over the one that has no end yet; return how many of them are not empty."""
+        """Skip the yielded lines, or the one that has no end yet; return how many of them are not empty."""
         passed = sum(bool(line.strip(",\r\n")) for line in self._taken)
         if not self._taken:
             self._size_of_lines -= sum(map(len, self._partial))
@@ -137,7 +137,7 @@ class _Lines:
 
 
 class SheetReader:
-    """Reads a CSV file: its header, then its rows in batches; a batch and a chunk of it are in memory at most."""
+    """Reads a CSV file: its header, then its rows in batches; at most a batch and a chunk of it are in memory."""
 
     def __init__(
         self,
@@ -182,12 +182,12 @@ class SheetReader:
         await self._content.aclose()
 
     async def skip(self, rows: int) -> None:
-        """Pass over rows that have been read before."""
+        """Skip rows that have been read before."""
         while self._row < rows and await self._next() is not None:
             self._row += 1
 
     async def batches(self) -> AsyncIterator[Batch]:
-        """Yield all rows, those that cannot be loaded among them; empty lines and rows of commas only are no rows."""
+        """Yield all rows, also those that cannot be loaded; empty lines and rows of commas only are skipped."""
         rows: list[list[str]] = []
         faults: dict[int, ApiError] = {}
         while record := await self._next():
@@ -203,7 +203,7 @@ class SheetReader:
             yield Batch(self._row - len(rows) + 1, rows, faults)
 
     def _checked(self, record: _Record) -> tuple[list[str], ApiError | None]:
-        """Return the cells of the columns, and what is wrong with the row."""
+        """Return the cells of the columns, and the error of the row, if any."""
         if self._columns is None:
             return [], self._refusal
         try:
@@ -216,7 +216,7 @@ class SheetReader:
             return self._columns.present_cells(record.cells), fault
 
     async def _next(self) -> _Record | None:
-        """Return the next row that is not empty, None at the end."""
+        """Return the next row that is not empty; None at the end."""
         while True:
             self._line += 1
             if self._line % STEP_LINES == 0:
@@ -240,7 +240,7 @@ class SheetReader:
                 return _written(cells)
 
     def _give_up(self, reason: str) -> None:
-        """Make rows of their own of the lines of a row that cannot be read: where it ends is anybody's guess."""
+        """Make a faulty row of each line of a row that cannot be parsed, since its end is unknown."""
         self._unread = self._lines.give_up()
         is_one = self._unread == 1 or self._columns is None
         place = "" if is_one else f", in a text that begins in row {self._row + 1}"
@@ -248,7 +248,7 @@ class SheetReader:
         self._reader = csv.reader(self._lines, strict=True)
 
     async def _more(self) -> None:
-        """Read on in a row whose end is not at hand, unless it is too long."""
+        """Read more of a row whose end is missing, unless it is too long."""
         if self._lines.too_long:
             self._give_up(TOO_LONG)
             return
@@ -273,7 +273,7 @@ class SheetReader:
 
 
 def _explained(error: csv.Error) -> str:
-    """Return what the CSV reader says is wrong, in words for those who do not know the reader."""
+    """Return an error of the CSV reader in plain words."""
     text = str(error)
     if text.startswith("unexpected end of data"):
         return "a quote is opened and not closed"
@@ -309,7 +309,7 @@ def _marked(text: str) -> str:
 
 
 async def _in_steps(content: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yield the bytes in chunks that take little time to read, and close their stream at the end."""
+    """Yield the bytes in small chunks, between which the event loop runs, and close their stream at the end."""
     try:
         async for chunk in content:
             for start in range(0, len(chunk), STEP_BYTES):

@@ -44,7 +44,7 @@ class RelationshipDeletion(StrEnum):
 
 
 class QueueType(StrEnum):
-    """The types of queues: of Spark messages in one direction, or of jobs, which need no broker."""
+    """The types of queues: for Spark messages in one direction, or for jobs, which need no broker."""
 
     INBOUND = "inbound"
     OUTBOUND = "outbound"
@@ -174,7 +174,7 @@ class VaultObject:
 
     @cached_property
     def holds_files(self) -> bool:
-        """Return whether a record may hold files, in active fields of type Attachment."""
+        """Return whether records may have files, in active fields of type Attachment."""
         return any(
             f.type is FieldType.ATTACHMENT and f.active for f in self.fields.values()
         )
@@ -221,7 +221,7 @@ class EntryAction:
 
 
 class ValueFormat(StrEnum):
-    """What the text of a field is, where an entry criterion says so."""
+    """The format of a field's text that an entry criterion demands."""
 
     EMAIL = "email"
     PHONE = "phone"

@@ -1,6 +1,6 @@
-"""Defines what follows from a field and from names of the model: traits by type, SQL names, references, search words.
+"""Defines properties of fields: traits by type, SQL names, references, search words.
 
-Mypy fails until a field type that is added has its traits here.
+Mypy fails until a new field type has its traits here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 
 class ValueClass(StrEnum):
-    """The classes of values, which decide how callers write them and how they are compared."""
+    """The classes of values, which decide their notation in calls and their comparison."""
 
     TEXT = "text"  # also names of picklist values, ids and handles of files
     NUMBER = "number"
@@ -129,7 +129,7 @@ def traits(kind: FieldType) -> FieldTraits:
 def scalar_type(field: Field) -> str:
     """Return the PostgreSQL type of one value of a field.
 
-    Values of a multi-value picklist are text each; ``column_type`` is the type of all of them together.
+    Each value of a multi-value picklist is text; ``column_type`` is the type of all of them together.
     """
     values = value_class(field.type)
     match values:
@@ -226,7 +226,7 @@ def outbound(owner: VaultObject, relationship: str) -> Reference | None:
 
 
 def document_relationship(field: Field) -> str:
-    """Return the name of the relationship between documents and the records that a field of theirs refers to.
+    """Return the name of the relationship between documents and the records in one of their fields.
 
     Vault Query Language, Document Relationships: it leads both ways, ``document_product__vr`` for ``product__v``.
     """
@@ -284,8 +284,8 @@ def covers(field: Field) -> bool:
 def has_index(owner: VaultObject) -> bool:
     """Return whether the records of an object have a search index.
 
-    Versions of documents have none, nor objects that say ``search(false)``: what nobody searches is written in half the
-    time without. Searches of them give the same answers, and read every record.
+    Versions of documents have none, nor objects with ``search(false)``: without one, writes take half the time.
+    Searches of them give the same results, but read every record.
     """
     # Much of what FIND looks through for documents lies in other tables. Records are told by the prefix of their ids.
     return owner.prefix != "" and owner.search

@@ -1,4 +1,4 @@
-"""Lists the e-mail of notifications: to whom, about which record, and what became of it."""
+"""Lists the e-mail of notifications: recipient, record and delivery status."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Histories:
 
 
 class EmailHistories:
-    """Returns the histories to those who may read audit trails and users; ``registry`` returns the components."""
+    """Returns the histories to callers who may read audit trails and users; ``registry`` returns the components."""
 
     def __init__(self, database: Database, registry: Callable[[], Registry]) -> None:
         self._database = database
@@ -89,7 +89,7 @@ class EmailHistories:
 
 
 def _history(row: Record) -> dict[str, object]:
-    """Return a history as the API writes it: what does not apply is null, as in the public API."""
+    """Return a history in the format of the API: members that do not apply are null, as in the public API."""
     sent = row["email_date"] or row["created_date"]
     return {
         "send_date": date_time_text(sent),

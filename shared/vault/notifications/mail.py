@@ -1,4 +1,4 @@
-"""Sends notifications as e-mail, by a job that tries again later what the server does not accept now."""
+"""Sends notifications as e-mail, by a job that retries later what the server does not accept now."""
 
 from __future__ import annotations
 
@@ -236,5 +236,5 @@ def _message(server: MailServer, row: Record) -> EmailMessage:
 
 
 def _header(text: str) -> str:
-    """Return a text on one line: a line break would begin another header."""
+    """Return a text on one line, since a line break would begin another header."""
     return " ".join(text.split())

@@ -69,7 +69,7 @@ class NotificationService:
         return NotificationPage(notifications, counts["total"], counts["unread"])
 
     async def unread(self, caller: Caller) -> int:
-        """Return how many notifications of the caller are unread."""
+        """Return the number of the caller's unread notifications."""
         async with self._database.connection() as connection:
             return int(await connection.fetchval(UNREAD, caller.user_id))
 
@@ -80,7 +80,7 @@ class NotificationService:
         *,
         read: bool,
     ) -> int:
-        """Mark the caller's notifications of these ids, or all of them, as read or unread; return how many changed."""
+        """Mark the caller's notifications with these ids, or all, as read or unread; return the number changed."""
         wanted = None if ids is None else list(ids)
         async with self._database.connection() as connection:
             status = await connection.execute(MARK, caller.user_id, read, wanted)

@@ -1,4 +1,4 @@
-"""Carries out the named action ``notify``: notifies users of records in the transaction that changes them."""
+"""Carries out the named action ``notify``: notifies users about records in the transaction that changes them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ Recipients = Sequence[tuple[str, str]]
 
 
 class Notifier:
-    """Writes notifications, each with what its recipient may read of the record.
+    """Writes notifications, each with the fields of the record that its recipient may read.
 
     ``profile`` returns the security profile of a name; ``emailing`` says whether this Vault has a mail server.
     """
@@ -120,7 +120,7 @@ class Notifier:
         paths: Collection[str],
         recipients: Recipients,
     ) -> Mapping[frozenset[str], Recipients]:
-        """Return the active recipients by those of the fields that they may read."""
+        """Return the active recipients, grouped by the fields that they may read."""
         users = list({user for _, user in recipients})
         rows = await context.connection.fetch(PROFILES, users)
         name_of = {row["user_id"]: row["security_profile"] for row in rows}
@@ -173,7 +173,7 @@ async def _store(
     *,
     emailing: bool,
 ) -> list[int]:
-    """Store notifications, of records' ids with their subjects and bodies; return the ids of those with recipients."""
+    """Store the notifications of records with subjects and bodies; return the ids of those with recipients."""
     rows = await context.connection.fetch(
         STORE,
         context.object.name,

@@ -1,4 +1,4 @@
-"""Reads and writes the formats of package files, zip and XML, within bounds; what is packed is unpacked in pieces."""
+"""Reads and writes the formats of package files, zip and XML, within bounds; packed files are unpacked in pieces."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from shared.vault.components.strict_xml import XmlFault, parse_xml
 MAX_FILE_BYTES = 50 * 2**20
 MAX_ENTRIES = 5_000
 MAX_NAME = 300
+# Of the list of entries, for as many as are allowed with the longest names; the library makes objects of all of it.
+MAX_LIST_BYTES = 2 * 2**20
 MAX_ENTRY_BYTES = 20 * 2**20
 MAX_UNPACKED_BYTES = 100 * 2**20
 # Of an entry's size to what it takes up in the file; text seldom passes 20.
@@ -37,11 +39,12 @@ DAMAGE = (
     RuntimeError,
     ValueError,
 )
+TOO_MANY = "The archive has too many entries, or says too much of them"
 NOT_OURS = ("__MACOSX", ".DS_Store")  # what desktops leave in archives
 
 
 class PackageFault(Exception):
-    """A file that is not a package, or one that this Vault will not open; the text says why."""
+    """Raised for a file that is not a package, or that this Vault refuses to open; the text contains the reason."""
 
 
 class PackedFile:
@@ -65,7 +68,7 @@ class PackedFile:
 
     @contextmanager
     def text(self) -> Iterator[io.TextIOWrapper]:
-        """Yield the content as a text in UTF-8, its line ends as they are.
+        """Yield the content as UTF-8 text with its original line ends.
 
         :raises PackageFault: when it is damaged.
         """
@@ -86,15 +89,31 @@ class PackedFile:
         return b"".join(self.chunks())
 
 
+class _Archived(io.BytesIO):
+    """The bytes of an archive, whose list of entries is not read when it is too long.
+
+    How many entries there are is known by the size of the list alone, as an archive may understate their number.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return bytes as any file does.
+
+        :raises PackageFault: when more are asked for at once than the list may have, as only its reader does.
+        """
+        if size is not None and size > MAX_LIST_BYTES:
+            raise PackageFault(TOO_MANY)
+        return super().read(size)
+
+
 def unpack(data: bytes) -> dict[str, PackedFile]:
-    """Return the files of an archive by their paths; none of them is unpacked yet.
+    """Return the files of an archive by their paths, still packed.
 
     :raises PackageFault: when it is no archive, or exceeds a bound.
     """
     if len(data) > MAX_FILE_BYTES:
         raise PackageFault(f"The file is larger than {MAX_FILE_BYTES} bytes")
     try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
+        archive = zipfile.ZipFile(_Archived(data))
     except DAMAGE as error:
         raise PackageFault(DAMAGED) from error
     entries = _checked(archive.infolist())
@@ -133,7 +152,7 @@ def _checked(entries: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
 
 
 def _names(entry: zipfile.ZipInfo) -> list[str]:
-    """Return the names in an entry's path; none of them may lead out of the archive."""
+    """Return the names in an entry's path; a path that leads out of the archive is refused."""
     path = entry.orig_filename
     names = path.removesuffix("/").split("/")
     if len(path) > MAX_NAME or not path.isprintable():

@@ -1,4 +1,4 @@
-"""Defines deliveries as connectors report them, and the columns of the queue log that are made of them.
+"""Defines deliveries as connectors report them, and the columns of the queue log.
 
 The columns are defined once for the table, the API's JSON and CSV, and the pages.
 """
@@ -24,9 +24,8 @@ MAX_BODY = 300_000  # characters
 class Delivery:
     """The delivery of one message over one connection.
 
-    ``connection`` is empty where the message failed before its connections were known.
-    ``error`` and ``body`` are set when the message was removed from the queue
-    undelivered.
+    ``connection`` is empty if the message failed before its connections were known. ``error`` and ``body`` are set when
+    the message was removed from the queue undelivered.
     """
 
     message_id: str
@@ -68,7 +67,7 @@ def _text(
     *,
     required: bool = False,
 ) -> str:
-    """Return the value as a text of at most ``limit`` characters; an optional text may be missing, and is empty then.
+    """Return the value as a text of at most ``limit`` characters; a missing optional text is empty.
 
     :raises VaultFault: INVALID_DATA
     """
@@ -139,9 +138,9 @@ class LoggedDelivery:
 class LogColumn:
     """One column of the log.
 
-    ``name`` is its member in JSON, ``title`` its header in CSV. ``stored_as`` and ``sql_type``
-    describe its column in the database, where it has one; ``read`` reads it from a delivery,
-    where the database does not set it. Pages show it under ``label`` at ``place``, or not.
+    ``name`` is its member in JSON, ``title`` its header in CSV. ``stored_as`` and ``sql_type`` describe its column in
+    the database, if it has one; ``read`` reads it from a delivery, unless the database sets it. Pages show it under
+    ``label`` at ``place``, if set.
     """
 
     name: str

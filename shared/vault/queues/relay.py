@@ -160,7 +160,7 @@ class Relay:
         await self._count_waiting()
 
     def _suspend(self, error: Exception) -> None:
-        """Record why nothing is published, and log it the first time."""
+        """Note why publishing is suspended, and log it the first time."""
         # A broker that comes back may have lost its queues: they are declared again.
         self._declared.clear()
         reason = type(error).__name__

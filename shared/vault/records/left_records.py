@@ -1,7 +1,6 @@
-"""Dates the records that others leave: a parent that loses a child, a record whose reference a deletion empties.
+"""Dates records that lose a relation: a parent that loses a child, a record whose reference a deletion empties.
 
-Whoever asks what has changed since a moment, such as a run, would otherwise keep for ever what the other record had
-said.
+A reader of changes since a moment, such as a run, would otherwise keep the former value forever.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from shared.vault.model.component_model import (
 )
 from shared.vault.model.field_types import quoted, table
 from shared.vault.records.deletions import references
-from shared.vault.records.row_rules import PLATFORM
+from shared.vault.records.row_rules import MODIFIED_DATE, PLATFORM
 from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.storage.database import Connection
 
-MODIFIED_DATE = "modified_date__v"
 # In the order of ids, so that two transactions never wait for each other; dates grow with every change.
 CHANGE = """
 UPDATE {table} t
@@ -44,7 +42,7 @@ async def leave(
     caller: Caller,
     gone: Mapping[str, Sequence[str]],
 ) -> None:
-    """Empty the references to records that are about to be deleted (ids by object), and date what they leave."""
+    """Empty the references to records that are about to be deleted (ids by object), and date the referring records."""
     for name, ids in gone.items():
         await _leave_parents(connection, registry, caller, name, ids, gone)
         for child, field in references(registry, name):
@@ -76,7 +74,10 @@ async def _leave_parents(
 
 
 def parent_fields(target: VaultObject) -> Iterator[Field]:
-    """Yield the fields by which records of an object belong to a parent; none for what the Vault keeps of itself."""
+    """Yield the fields by which records of an object belong to a parent.
+
+    None for records that the Vault itself writes.
+    """
     if target.name.endswith(PLATFORM):
         return
     for field in target.fields.values():
@@ -91,7 +92,7 @@ async def date_parents(
     field: Field,
     ids: Sequence[str],
 ) -> None:
-    """Date records as changed now: they were the parents of records by this field, and are no more."""
+    """Date records as changed now that are no longer the parents of records by this field."""
     if not ids or field.object is None:
         return
     sql = CHANGE.format(

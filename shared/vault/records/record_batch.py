@@ -15,14 +15,14 @@ from shared.vault.records import new_records as new
 from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
 from shared.vault.records.deletions import note_deletions, reach_of
-from shared.vault.records.left_records import (
-    MODIFIED_DATE,
-    date_parents,
-    leave,
-    parent_fields,
-)
+from shared.vault.records.left_records import date_parents, leave, parent_fields
 from shared.vault.records.record_statements import resolve_references
-from shared.vault.records.row_rules import CreationFollower, Follower, Preparer
+from shared.vault.records.row_rules import (
+    MODIFIED_DATE,
+    CreationFollower,
+    Follower,
+    Preparer,
+)
 from shared.vault.records.rows import (
     NORMAL,
     Accepted,
@@ -135,18 +135,20 @@ class Batch:
             await raise_revision(connection, target.name, deleted=False)
 
     async def _fill_roles(self, lifecycles: Mapping[str, str]) -> None:
-        """Fill the roles of new records, by id with their lifecycles, before actions look for who has them."""
+        """Fill the roles of new records, by id with their lifecycles, before actions that look for holders of roles."""
         name, connection = self.object.name, self.connection
         edits = await new.fill_roles(connection, name, self.object, lifecycles)
         if edits:
             await entries.edited(connection, self.registry, self.caller, name, edits)
 
-    async def lock(self, rows: Sequence[Row], key: Field) -> dict[object, Record]:
+    async def lock(
+        self, rows: Sequence[Row], key: Field, *columns: str
+    ) -> dict[object, Record]:
         """Lock the stored records that rows without errors name, and return them by key.
 
-        The records contain the columns that the rows are about to change, and those that rules read.
+        The records contain the columns that the rows are about to change, those that rules read, and ``columns``.
         """
-        names: set[str] = set()
+        names = set(columns)
         keys: set[object] = set()
         for row in rows:
             names.update(row.values, row.guarded)
@@ -239,7 +241,10 @@ class Batch:
         return None
 
     def _refusal(self, change: Change) -> ApiError | None:
-        """Return the error by which the object's rules refuse a change, else None; the rules may add to its values."""
+        """Return the error with which the object's rules refuse a change, else None.
+
+        The rules may add to its values.
+        """
         retyped = TYPE in change.values and change.stored.get(TYPE)
         if retyped and not self.mode.may_change_type:
             return ApiError(
@@ -279,7 +284,7 @@ class Batch:
             await self._trigger.after_update(connection, caller, edits)
 
     async def _leave_parents(self, changes: Sequence[Change]) -> None:
-        """Date the records that were parents of changed records, and are no more."""
+        """Date the records that are no longer parents of the changed records."""
         for field in parent_fields(self.object):
             left = {
                 change.stored[field.name]

@@ -68,7 +68,7 @@ ROLE_COLUMNS = tuple(f".{holder}" for holder in sorted(HOLDERS))
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Why a record cannot be updated or deleted; None where nothing is known against it."""
+    """The reasons why a record cannot be updated or deleted; None where none is known."""
 
     update: ApiError | None = None
     delete: ApiError | None = None
@@ -113,24 +113,42 @@ class RecordService(RecordWrites):
         """
 
         async def work(connection: Connection) -> list[RowResult]:
-            authorize_mode(caller, mode)
-            target = self.target(caller, object_name, rows, Operation.CREATE)
-            plain, sources = without_sources(rows)
-            read = self.reader(target, mode, caller).read(plain)
-            rules.authorize_states(caller, read)
-            rules.check_lineage(caller, read, lineage)
-            if rules.rules_status(caller, target, mode):
-                # Before copying: a copy may take over any status of its source.
-                rules.refuse_inactive(read)
-            batch = self.batch(connection, caller, target, mode)
-            read = await copy_sources(connection, caller, target, read, sources)
-            resolved = await batch.resolve(read)
-            outcomes = await self.insert(batch, resolved)
-            origins = lineage_of(outcomes)
-            await note_lineage(connection, object_name, origins, lineage)
-            return results(outcomes)
+            return await self.create_in(
+                connection, caller, object_name, rows, mode=mode, lineage=lineage
+            )
 
         return await self.carry_out(work, object_name)
+
+    async def create_in(
+        self,
+        connection: Connection,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        *,
+        mode: WriteMode = NORMAL,
+        lineage: CallLineage | None = None,
+    ) -> list[RowResult]:
+        """Create records in a transaction that ``carry_out`` has begun, and return results in input order.
+
+        :raises VaultFault: for the call as a whole, as ``target`` does.
+        """
+        authorize_mode(caller, mode)
+        target = self.target(caller, object_name, rows, Operation.CREATE)
+        plain, sources = without_sources(rows)
+        read = self.reader(target, mode, caller).read(plain)
+        rules.authorize_states(caller, read)
+        rules.check_lineage(caller, read, lineage)
+        if rules.rules_status(caller, target, mode):
+            # Before copying: a copy may take over any status of its source.
+            rules.refuse_inactive(read)
+        batch = self.batch(connection, caller, target, mode)
+        read = await copy_sources(connection, caller, target, read, sources)
+        resolved = await batch.resolve(read)
+        outcomes = await self.insert(batch, resolved)
+        origins = lineage_of(outcomes)
+        await note_lineage(connection, object_name, origins, lineage)
+        return results(outcomes)
 
     async def update(
         self,
@@ -141,8 +159,12 @@ class RecordService(RecordWrites):
         *,
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
+        seen: str | None = None,
     ) -> list[RowResult]:
         """Update records named by ``id`` or by a unique field; of rows that name one record, all but the first fail.
+
+        ``seen`` is the modified date of the records as the caller has read them: one that was changed since then fails
+        with RACE_CONDITION.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -158,8 +180,11 @@ class RecordService(RecordWrites):
             rules.check_lineage(caller, read, lineage)
             batch = self.batch(connection, caller, target, mode)
             resolved = await batch.resolve(read)
-            stored = await batch.lock(resolved, key)
+            # Every update pays for a column: it is read where somebody asks for it.
+            also = () if seen is None else (rules.MODIFIED_DATE,)
+            stored = await batch.lock(resolved, key, *also)
             rules.fail_unnamed(resolved, stored, key)
+            rules.fail_overtaken(resolved, stored, seen)
             if rules.rules_status(caller, target, mode):
                 rules.refuse_bulk_status(registry, target, resolved, stored)
             roles = await _asked_roles(connection, resolved, columns)
@@ -263,7 +288,8 @@ class RecordService(RecordWrites):
         trigger = self._triggers.get(target.name)
         if trigger is None:
             return Refusals()
-        columns = ", ".join(["id", *trigger.columns])
+        known = (name for name in trigger.columns if name in target.fields)
+        columns = ", ".join(["id", *known])
         sql = f"SELECT {columns} FROM {table(target.name)} WHERE id = $1"
         async with self._database.connection() as connection:
             stored = await connection.fetchrow(sql, record_id)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from shared.protocol.error_types import ErrorType
-from shared.protocol.json_values import next_moment
+from shared.protocol.json_values import date_time_text, next_moment
 from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import Grant, authorize, authorize_copying
 from shared.vault.components.platform import SOURCE_MODIFIED
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 FIELD = SOURCE_MODIFIED.name
+MODIFIED_DATE = "modified_date__v"
 STATUS, ACTIVE = "status__v", "active__v"
 PLATFORM = "__sys"
 DOUBT = timedelta(microseconds=1)
@@ -51,7 +52,7 @@ def fail_unnamed(
     stored: Mapping[object, Record],
     key: Field,
 ) -> None:
-    """Fail rows whose record is not among the stored ones, and those that name one a second time."""
+    """Fail rows without a stored record, and rows that repeat the record of an earlier row."""
     seen: set[object] = set()
     for row in rows:
         if row.errors:
@@ -61,6 +62,20 @@ def fail_unnamed(
         elif row.key in seen:
             row.fail(ErrorType.INVALID_DATA, f"[{key.name}] is repeated in this call")
         seen.add(row.key)
+
+
+def fail_overtaken(
+    rows: Sequence[Row],
+    stored: Mapping[object, Record],
+    seen: str | None,
+) -> None:
+    """Fail rows whose record was changed after the moment in ``seen``, the modified date that its caller has read."""
+    if seen is None:
+        return
+    for row in rows:
+        if row.errors or date_time_text(stored[row.key][MODIFIED_DATE]) == seen:
+            continue
+        row.fail(ErrorType.RACE_CONDITION, "The record was changed after it was read")
 
 
 def refuse_repeated_keys(rows: Sequence[Row], key: Field) -> None:
@@ -146,7 +161,7 @@ def advance(row: Row, stored: Record) -> dict[str, object]:
 
 
 def doubted(newer: datetime) -> dict[str, object]:
-    """Return the change that notes on a record that a row was left out by its source time; none where it is noted."""
+    """Return the change that marks a record when a row was left out by its source time; no change if already marked."""
     # Less than the API's resolution: for clients the time is the same.
     return {FIELD: newer + DOUBT} if newer == _settled(newer) else {}
 

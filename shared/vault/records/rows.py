@@ -289,6 +289,11 @@ class RowResult:
         """Return whether the row was carried out."""
         return not self.errors
 
+    @property
+    def overtaken(self) -> bool:
+        """Return whether somebody else has changed the record after the caller had read it."""
+        return any(error.type is ErrorType.RACE_CONDITION for error in self.errors)
+
 
 @lru_cache(maxsize=256)
 def _named(names: tuple[str, ...]) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Rearranges the messages that a Vault sends: holds some back, sends some twice, and lets some be overtaken."""
+"""Changes the publishing of messages: delays some, sends some twice, and lets some be overtaken."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Held:
 
 
 class DeliveryFaults:
-    """Decides for each message that a relay has taken from the outbox whether and how often it is published now.
+    """Decides how often a relay publishes each message of the outbox now.
 
     Without ``switches``, with none ``kept`` and none ``released``, all are published once, in their order.
     """
@@ -55,7 +55,7 @@ class DeliveryFaults:
         return list(self.kept)
 
     def arranged(self, messages: Sequence[Waiting]) -> list[int]:
-        """Return the positions of those messages that are published now, in this order; a position may come twice."""
+        """Return the positions of the messages to publish now, in this order; a position may occur twice."""
         if not self.switches.known_by_id and not self.kept:
             self.released.clear()
             return [message.position for message in messages]
@@ -73,7 +73,7 @@ class DeliveryFaults:
         return order
 
     def in_sequence(self, messages: Iterable[Waiting]) -> list[int]:
-        """Return the positions of a sequential queue that are published now; what is held holds all behind it."""
+        """Return the positions of a sequential queue to publish now; a delayed message delays all after it."""
         order: list[int] = []
         held = set(self.held())
         for message in messages:
@@ -87,12 +87,12 @@ class DeliveryFaults:
         return order
 
     def again(self) -> bool:
-        """Return whether messages have been released since it was last asked: they are to be taken at once."""
+        """Return whether messages have been released since the last call, and are to be published at once."""
         again, self._again = self._again, False
         return again
 
     def _treatment(self, message: Waiting, *, in_sequence: bool) -> Treatment:
-        """Return what happens to a message, having noted it when it is held."""
+        """Return the treatment of a message, and note it if it is delayed."""
         if message.position in self.released:
             return UNTOUCHED
         for switch in self.switches.for_message(message.queue):
@@ -105,7 +105,7 @@ class DeliveryFaults:
         return UNTOUCHED
 
     def _spares(self, queue: str, treatment: Treatment, *, in_sequence: bool) -> bool:
-        """Return whether a message cannot be overtaken: in a sequence, or while another one of its queue is to be."""
+        """Return whether a message cannot be overtaken: in a sequence, or while another of its queue waits for that."""
         if not treatment.until_overtaken:
             return False
         held = self.kept.values()
@@ -121,7 +121,7 @@ class DeliveryFaults:
             self.kept[message.position] = held
 
     def _overtaken(self, queue: str) -> list[int]:
-        """Release the messages of a queue that waited for one to overtake them; return their positions."""
+        """Release the messages of a queue that waited to be overtaken; return their positions."""
         found = [
             position
             for position, held in self.kept.items()

@@ -49,6 +49,7 @@ SELECT (to_jsonb(g) || jsonb_build_object('members', array(
     SELECT m.user_id FROM platform.user_group_member m WHERE m.group_id = g.id ORDER BY 1)))::text
 FROM platform.user_group g WHERE g.id = $1
 """
+LOCK = "SELECT system_group, modified_date FROM platform.user_group WHERE id = $1 FOR UPDATE"
 REMOVE_MEMBERS = "DELETE FROM platform.user_group_member WHERE group_id = $1 AND user_id = ANY($2::bigint[])"
 CLEAR_MEMBERS = "DELETE FROM platform.user_group_member WHERE group_id = $1"
 COUNT_USERS = (
@@ -165,19 +166,19 @@ class GroupService:
         caller: Caller,
         group_id: int,
         fields: Mapping[str, str],
+        seen: str | None = None,
     ) -> None:
         """Change a group; ``members__v`` replaces, adds or deletes members, as ``read_members`` reads it.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, ATTRIBUTE_NOT_SUPPORTED, USER_NOT_FOUND,
-            OPERATION_NOT_ALLOWED for the members of a system group.
+            OPERATION_NOT_ALLOWED for the members of a system group; RACE_CONDITION when it was changed after ``seen``.
         """
         require(caller, OBJECT, Operation.EDIT)
         values, members = self._read(fields)
         # Left out, the label stays; empty, it is refused.
         if not values.get("label", "x"):
-            raise VaultFault(
-                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [label__v]"
-            )
+            message = "Missing required parameter [label__v]"
+            raise VaultFault(ErrorType.PARAMETER_REQUIRED, message)
         sets = "".join(f", {name} = ${n}" for n, name in enumerate(values, 3))
         sql = f"UPDATE platform.user_group SET modified_by = $2, modified_date = now(){sets} WHERE id = $1"
         async with self._database.transaction() as connection:
@@ -187,6 +188,7 @@ class GroupService:
                 group_id,
                 changing=set(values) - {"allow_delegation_among_members"},
                 members=members,
+                seen=seen,
             )
             before = await connection.fetchval(STATE, group_id)
             await connection.execute(sql, group_id, caller.user_id, *values.values())
@@ -250,22 +252,21 @@ async def _open_group(
     *,
     changing: set[str],
     members: Members | None,
+    seen: str | None = None,
 ) -> None:
     """Lock a group for a change of these columns and members.
 
     :raises VaultFault: INVALID_DATA when there is no such group; OPERATION_NOT_ALLOWED for a change of a system group
-        other than of the delegation among its members.
+        other than of the delegation among its members; RACE_CONDITION when it was changed after ``seen``.
     """
-    system = await connection.fetchval(
-        "SELECT system_group FROM platform.user_group WHERE id = $1 FOR UPDATE",
-        group_id,
-    )
-    if system is None:
+    row = await connection.fetchrow(LOCK, group_id)
+    if row is None:
         raise _unknown()
-    if system and (changing or members is not None):
-        raise VaultFault(
-            ErrorType.OPERATION_NOT_ALLOWED, "The group is managed by the system"
-        )
+    if seen is not None and date_time_text(row["modified_date"]) != seen:
+        raise VaultFault(ErrorType.RACE_CONDITION, "The group was changed meanwhile")
+    if row["system_group"] and (changing or members is not None):
+        message = "The group is managed by the system"
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
 
 
 async def _change_members(
@@ -302,7 +303,7 @@ async def _add_members(
 def _read(
     fields: Mapping[str, str],
 ) -> tuple[dict[str, object], Members | None]:
-    """Return the column values of a call's fields, and the change of members, None when the call names no members."""
+    """Return the column values of a call's fields, and the change of members; None when the call has no members."""
     values: dict[str, object] = {}
     members = None
     for name, text in fields.items():
@@ -383,7 +384,7 @@ def _json(group: Record, *, implied: bool) -> dict[str, object]:
 
 
 def _implied(group: Record) -> list[dict[str, object]]:
-    """Return the members by security profile: each with its id, and what makes it a member.
+    """Return the members by security profile: each with its id, and the reason of its membership.
 
     Vault API reference, Retrieve All Groups; the members are those that the vendor's Java client reads.
     """

@@ -1,4 +1,4 @@
-"""Hashes and checks passwords with argon2: off the event loop, few at a time, the addresses of clients in turn."""
+"""Hashes and checks passwords with argon2 in threads, few at a time, with turns by client address."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ QUEUE_TIMEOUT = 10.0  # seconds a sign-in waits for its turn
 BATCH_TIMEOUT = 60.0
 STORING = "storing"
 """Stands for an address where passwords are hashed to be stored: of all of them, no more wait than of one address."""
+# Checked when there is no user, so that the time taken does not say which users exist: the hash of a password that was
+# drawn once, with the costs of all others.
+NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$kJ3jux44iXVOJ1sJdO557w$k+KUCG+7uf1iP/YqprkXbGWyj/jThq2UNeve2hf/Kjk"
 
 
 class Passwords:
@@ -28,8 +31,6 @@ class Passwords:
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._slots = FairSlots(CONCURRENCY, CONCURRENCY)
-        # Checked when there is no user, so that the time taken does not say which users exist.
-        self._nobody = self._hasher.hash("no user has this password")
 
     async def hash(self, password: str, names: Iterable[str]) -> str:
         """Return the salted hash to store of a new password, after checking it with the ``names`` of its user.
@@ -54,9 +55,9 @@ class Passwords:
     ) -> bool:
         """Return whether the hash is that of the password; without a hash, do the same work and return False.
 
-        ``address`` is the client's: however many of one address wait, one of another waits for none of them but the
-        next. Who is ``known`` there comes before all others. ``before`` runs when this call's turn has come: a check in
-        it sees the failures of the calls that waited before.
+        ``address`` is the client's. Calls of one address wait in turn with other addresses, however many they are;
+        ``known`` users of an address come first. ``before`` runs when this call's turn has come: a check in it sees the
+        failures of the calls before.
 
         :raises VaultFault: API_LIMIT_EXCEEDED when too many sign-ins wait; and whatever ``before`` raises.
         """
@@ -65,7 +66,7 @@ class Passwords:
                 await before()
             matches = await asyncio.to_thread(
                 self._matches,
-                password_hash or self._nobody,
+                password_hash or NOBODY,
                 password,
             )
         return matches and password_hash is not None

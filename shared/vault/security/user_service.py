@@ -176,8 +176,12 @@ class UserService:
             lambda as_, records: self._records.upsert(as_, OBJECT, records, key),
         )
 
-    async def update(self, caller: Caller, rows: Source) -> list[RowResult]:
+    async def update(
+        self, caller: Caller, rows: Source, *, seen: str | None = None
+    ) -> list[RowResult]:
         """Change users, each named by ``id``; results in input order.
+
+        Users who were changed after ``seen``, the modified date that the caller has read, fail with RACE_CONDITION.
 
         :raises VaultFault: for the call as a whole: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, INVALID_DATA.
         """
@@ -188,31 +192,33 @@ class UserService:
                 row.fail(
                     ErrorType.PARAMETER_REQUIRED, "Missing required parameter [id]"
                 )
-        return await self._store(
-            caller,
-            read,
-            lambda as_, records: self._records.update(as_, OBJECT, records),
-        )
+        return await self._store(caller, read, self._updating(seen))
 
     async def update_one(
         self,
         caller: Caller,
         user_id: int,
         fields: Mapping[str, object],
+        seen: str | None = None,
     ) -> RowResult:
         """Change a user; callers may always change some fields of their own user.
+
+        ``seen`` is that of ``update``.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
         if user_id != caller.user_id or may(caller, OBJECT, Operation.EDIT):
-            (result,) = await self.update(caller, [{**fields, "id": user_id}])
+            row = {**fields, "id": user_id}
+            (result,) = await self.update(caller, [row], seen=seen)
             return result
         in_person(caller)
-        row = read_user(fields, self._vault_id, own=True)
-        row.record["id"] = str(user_id)
-        write: Write = lambda as_, records: self._records.update(as_, OBJECT, records)  # noqa: E731  as its siblings
-        (result,) = await self._store(on_behalf_of(caller), [row], write)
+        own = read_user(fields, self._vault_id, own=True)
+        own.record["id"] = str(user_id)
+        (result,) = await self._store(on_behalf_of(caller), [own], self._updating(seen))
         return result
+
+    def _updating(self, seen: str | None) -> Write:
+        return lambda as_, rows: self._records.update(as_, OBJECT, rows, seen=seen)
 
     def _read(self, rows: Source) -> list[UserRow]:
         if not rows:
@@ -255,7 +261,7 @@ class UserService:
         return results
 
     async def _hash_all(self, read: list[UserRow]) -> None:
-        """Hash the passwords of rows; fail the rows of those that their users may not have."""
+        """Hash the passwords of rows; fail the rows whose passwords are not allowed."""
         wanted = [row for row in read if row.password is not None and not row.errors]
         ids = [number for row in wanted if (number := _number(row)) is not None]
         stored = await self._security.names_of(ids) if ids else {}
@@ -280,7 +286,7 @@ class UserService:
         rows: list[UserRow],
         records: list[RowResult],
     ) -> None:
-        """Check that a call sets no sign-in of a user with more permissions, as whom the caller could then sign in.
+        """Check that a call changes no sign-in of a user with more permissions, as whom the caller could then sign in.
 
         :raises VaultFault: INSUFFICIENT_ACCESS when it does.
         """

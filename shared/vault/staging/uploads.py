@@ -73,7 +73,7 @@ ENDED = "The upload session has been committed or aborted"
 
 @dataclass(frozen=True, slots=True)
 class UploadSession:
-    """One upload: ``key`` is the place of its file, ``job_id`` the job that joins its parts there."""
+    """One upload: ``key`` is the key of its file, ``job_id`` the job that joins its parts."""
 
     id: str
     owner: int

@@ -3,23 +3,34 @@
 from shared.vault.vql.columns import Column, SubSelectColumn
 from shared.vault.vql.compiler import (
     NO_TARGETS,
+    RANKED,
     CompiledQuery,
-    Facet,
     Options,
     Targets,
     check_criteria,
     children_query,
     compile_query,
-    facets_of,
 )
 from shared.vault.vql.deferred import TOKENS, Execution, resolve
 from shared.vault.vql.describe import describe, describe_show, show_rows
+from shared.vault.vql.facets import Facet, facets_of
 from shared.vault.vql.functions import whole_text
 from shared.vault.vql.operands import literal
 from shared.vault.vql.parser import parse, parse_criteria, parse_statement
 from shared.vault.vql.readable_objects import readable_objects
 from shared.vault.vql.resolve import Readable
-from shared.vault.vql.syntax_tree import Criteria, Query, Show
+from shared.vault.vql.syntax_tree import (
+    Comparison,
+    Contains,
+    Criteria,
+    Expression,
+    Operand,
+    Operator,
+    Path,
+    Query,
+    Show,
+    terms_of,
+)
 from shared.vault.vql.targets import Registry, Target, registry_targets
 from shared.vault.vql.vql_errors import (
     VqlError,
@@ -30,13 +41,20 @@ from shared.vault.vql.vql_errors import (
 
 __all__ = [
     "NO_TARGETS",
+    "RANKED",
     "TOKENS",
     "Column",
+    "Comparison",
     "CompiledQuery",
+    "Contains",
     "Criteria",
     "Execution",
+    "Expression",
     "Facet",
+    "Operand",
+    "Operator",
     "Options",
+    "Path",
     "Query",
     "Readable",
     "Registry",
@@ -62,5 +80,6 @@ __all__ = [
     "registry_targets",
     "resolve",
     "show_rows",
+    "terms_of",
     "whole_text",
 ]

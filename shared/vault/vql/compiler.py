@@ -1,4 +1,4 @@
-"""Compiles a VQL statement to one parameterised PostgreSQL statement, and those of its counts, facets and children."""
+"""Compiles a VQL statement to one parameterised PostgreSQL statement, and those of its counts and children."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.model.component_model import Field, VaultObject
-from shared.vault.model.field_types import quoted, traits
+from shared.vault.model.component_model import VaultObject
 from shared.vault.vql.columns import (
     MAX_SUBSELECTS,
     Column,
@@ -38,15 +37,13 @@ from shared.vault.vql.syntax_tree import (
 from shared.vault.vql.targets import Registry, Target, inbound
 from shared.vault.vql.vql_errors import VqlLimitError, VqlNameError
 
-MAX_FACETS = 20  # fields of one request
-MAX_VALUES = 50  # shown of one field, the documented limit
+RANKED = 1_000  # hits of a search whose order is known where not all are wanted
 
 Targets = Mapping[str, Target]
 NO_TARGETS: Targets = MappingProxyType({})
 
 # Kept by each statement that adds or removes records (migration 0043).
 COUNTED = "SELECT coalesce(sum(change), 0)::bigint FROM platform.record_count WHERE object = {object}"
-_STATES = frozenset(("state__v", "lifecycle__v", "object_type__v"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +61,15 @@ DEFAULT_OPTIONS = Options()
 class CompiledQuery:
     """A statement ready to be run page by page; it has no connection and may be cached.
 
-    Every page is the same SQL text (``sql``). Its columns are ``keys`` in order and behind them the record's id, for
-    ``page(after=…)``; those in ``json_keys`` have JSON text, the others values that JSON can encode as they are.
-    ``matching`` is FROM and WHERE, for counts of the whole result. With ``keyset``, pages may continue after an id
-    and stay stable while records change. ``joins`` counts to-one relationships. Where ``deferred``, parameters have
-    to pass ``resolve`` before each run. With ``whole``, the result is all records of the object, whose number is known
-    without counting and stands in each row before the record's id; ``backwards`` is then the SQL of the result from its
-    end. ``order`` are the terms of ORDER BY.
+    Every page has the same SQL text (``sql``). Its columns are ``keys`` in order, followed by the record's id, for
+    ``page(after=…)``; those in ``json_keys`` contain JSON text, the others values that JSON can encode unchanged.
+    ``matching`` is FROM and WHERE, for counts of the whole result. With ``keyset``, pages may continue after an id and
+    stay stable while records change. ``joins`` counts to-one relationships. With ``deferred``, parameters have to pass
+    ``resolve`` before each run. With ``whole``, the result is all records of the object, whose number is known without
+    counting and stands in each row before the record's id; ``backwards`` is then the SQL of the result from its end.
+    ``order`` are the terms of ORDER BY. ``ranked`` is the SQL of a search's first ``RANKED`` hits, by their ranks,
+    with the number of hits, or one more than ``RANKED``, in the place of that of all records; empty for other results.
+    With ``tells_number``, such a number stands in each row of ``sql``.
     """
 
     query: Query
@@ -92,6 +91,8 @@ class CompiledQuery:
     whole: bool
     backwards: str
     order: tuple[Term, ...]
+    ranked: str = ""
+    tells_number: bool = False
 
     @property
     def object_name(self) -> str:
@@ -158,6 +159,16 @@ class CompiledQuery:
             )
         return self.sql, (*self.parameters, size, skipped)
 
+    def of_first_hits(self) -> CompiledQuery:
+        """Return the search of its first hits alone, however many there are; any other statement as it is."""
+        if not self.ranked:
+            return self
+        return replace(self, sql=self.ranked, tells_number=True)
+
+    def goes_on(self, number: int) -> bool:
+        """Return whether there are more hits than the search, of which this is the number of rows, has looked at."""
+        return not self.whole and number > RANKED
+
     def page_from_end(
         self, pagesize: int, pageoffset: int, total: int
     ) -> tuple[str, tuple[object, ...]]:
@@ -192,20 +203,15 @@ def compile_query(
     matching_parameters = tuple(statement.parameters)
     selected = _columns(scope, select, options)
     terms = order_terms(scope, select.order, select.find)
-    order = ", ".join(term.sql for term in terms)
-    backward = ", ".join(term.backwards for term in terms)
-    keyset = order in _orders_by_id(scope)
-    if keyset:
-        order = id_order(scope, select.where)
+    order, backward, keyset = _orders(scope, select, terms)
     texts = [_as_json(sql, column) for sql, column in selected]
     columns = tuple(column for _, column in selected)
     limits = select.limits
+    by_rank = _is_ranked(scope, select)
     whole = scope.of_table and not where and limits.unlimited
     if whole:
         # In the statement of the rows, which saves another one, and is of the same moment.
         texts.append(_number_of_all(statement, source.name))
-    wanted = options.max_pagesize if limits.pagesize is None else limits.pagesize
-    most = bounded_rows(columns, options.max_pagesize)
     return CompiledQuery(
         query=query,
         source=source,
@@ -217,7 +223,7 @@ def compile_query(
         parameters=tuple(statement.parameters),
         matching=matching,
         matching_parameters=matching_parameters,
-        pagesize=min(wanted, most),
+        pagesize=_pagesize(select, columns, options),
         pageoffset=limits.pageoffset or 0,
         maxrows=limits.maxrows,
         skip=limits.skip or 0,
@@ -226,7 +232,36 @@ def compile_query(
         deferred=statement.deferred,
         whole=whole,
         order=tuple(terms),
+        ranked=_ranked_sql(scope, texts, where, order) if by_rank else "",
+        tells_number=whole,
     )
+
+
+def _orders(
+    scope: Scope, select: Select, terms: Sequence[Term]
+) -> tuple[str, str, bool]:
+    """Return the ORDER BY of pages, that of pages read backwards, and whether pages go by the id before them."""
+    order = ", ".join(term.sql for term in terms)
+    backward = ", ".join(term.backwards for term in terms)
+    keyset = order in _orders_by_id(scope)
+    if keyset:
+        order = id_order(scope, select.where)
+    return order, backward, keyset
+
+
+def _is_ranked(scope: Scope, select: Select) -> bool:
+    """Return whether a statement is a search of a table whose hits come by their rank, without bounds of its own."""
+    searched = select.find is not None and not select.order
+    return searched and scope.of_table and select.limits.unlimited
+
+
+def _pagesize(
+    select: Select, columns: tuple[Column | SubSelectColumn, ...], options: Options
+) -> int:
+    """Return the rows of a page: as many as asked for, within what columns of long values allow."""
+    wanted = select.limits.pagesize
+    most = bounded_rows(columns, options.max_pagesize)
+    return most if wanted is None else min(wanted, most)
 
 
 def _number_of_all(statement: Statement, object_name: str) -> str:
@@ -316,58 +351,22 @@ def _page_sql(
     return f"{source} ORDER BY {order} {limits}"
 
 
+def _ranked_sql(scope: Scope, selected: list[str], where: str, order: str) -> str:
+    """Return the SQL of a page of the first hits of a search: a rank takes ten times as long as finding a hit."""
+    key, source = scope.key, scope.source()
+    hits = f"SELECT {key} AS id FROM {source} WHERE {where} LIMIT {RANKED + 1}"
+    number = "(SELECT count(*) FROM hits)"
+    columns = ", ".join([*selected, number, key])
+    first = f"ARRAY(SELECT id FROM hits LIMIT {RANKED})"
+    limits = _limits_sql(len(scope.statement.parameters))
+    ranked = f"SELECT {columns} FROM {source} WHERE {key} = ANY({first})"
+    return f"WITH hits AS MATERIALIZED ({hits}) {ranked} ORDER BY {order} {limits}"
+
+
 def _limits_sql(number: int) -> str:
     """Return LIMIT and OFFSET with the two parameters that follow the first ``number``."""
     size, offset = number + 1, number + 2
     return f"LIMIT ${size}::bigint OFFSET ${offset}::bigint"
-
-
-# Facets: how many records of a result have which value of a field
-
-
-@dataclass(frozen=True, slots=True)
-class Facet:
-    """A statement that yields ``value, result_count, count``, the most frequent values first.
-
-    ``count`` is the number of distinct values, the same in each row. Parameters are those of the query's matching.
-    """
-
-    field: Field
-    sql: str
-    parameters: tuple[object, ...]
-
-
-def facets_of(compiled: CompiledQuery, names: Sequence[str]) -> list[Facet]:
-    """Return the facets of a compiled query's result by these fields of its object.
-
-    :raises VqlNameError: a field cannot be a facet.
-    :raises VqlLimitError: there are more than ``MAX_FACETS``.
-    """
-    if len(names) > MAX_FACETS:
-        raise VqlLimitError(f"facets are counted of at most {MAX_FACETS} fields")
-    distinct = dict.fromkeys(names)
-    return [_facet(compiled, name) for name in distinct]
-
-
-def _facet(compiled: CompiledQuery, name: str) -> Facet:
-    field = compiled.source.fields.get(name)
-    if field is None or not _is_facet(field):
-        source = compiled.source.name
-        message = f"field [{name[:128]}] of object [{source}] cannot be a facet"
-        raise VqlNameError(ErrorType.INVALID_DATA, message)
-    # The object selected from has the first alias of every statement.
-    column = f"t0.{quoted(field.name)}"
-    value = f"unnest({column})" if field.multi_value else f"{column}::text"
-    # The window counts groups, so that it is the number of values also of those behind LIMIT.
-    sql = (
-        f"SELECT value, count(*) AS result_count, count(*) OVER () AS count FROM (SELECT {value} AS value"
-        f"{compiled.matching}) found WHERE value IS NOT NULL GROUP BY value ORDER BY 2 DESC, 1 LIMIT {MAX_VALUES}"
-    )
-    return Facet(field, sql, compiled.matching_parameters)
-
-
-def _is_facet(field: Field) -> bool:
-    return traits(field.type).faceted or field.name in _STATES
 
 
 # Further children of one record

@@ -128,7 +128,7 @@ class LeftSide:
         return self.scope.statement.bind(typed, f"{sql_type}[]")
 
     def by_reference(self, condition: str) -> str:
-        """Return a condition on a unique field behind a reference as one on the reference; any other as it is.
+        """Return a condition on a unique field behind a reference as one on the reference; any other unchanged.
 
         PostgreSQL knows how many records refer to which one, but not how many have a key behind a join: it would read
         all of them, and not those of a page by an index on their order.
@@ -252,7 +252,9 @@ class LeftSide:
 
 def _id_text(value: Scalar) -> Scalar:
     """Return a number as the text of an id; other literals as they are."""
-    return str(value) if type(value) is int else value
+    if type(value) is int:
+        return str(value)
+    return value
 
 
 class UnsuitableLiteral(Exception):

@@ -203,7 +203,7 @@ class Statement:
         return f"(SELECT * FROM {every} q WHERE q.{user} = {caller} {latest})"
 
     def related(self, owner: VaultObject, relationship: str, at: int) -> Related:
-        """Return what a sub-select through a relationship reads: children, or the one record that is referred to.
+        """Return the object that a sub-select through a relationship reads: children, or the referenced record.
 
         :raises VqlNameError: there is no such relationship, or the caller may not read the object.
         """

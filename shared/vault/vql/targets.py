@@ -69,9 +69,10 @@ class Target:
 
 
 class ComponentRecord(Protocol):
-    """The attributes of a component that a record of ``vault_component__v`` shows.
+    """The attributes of a component for a record of ``vault_component__v``.
 
-    A component of ``shared.vault.components`` is one; VQL stands below that package and imports nothing from it.
+    A component of ``shared.vault.components`` is one; VQL is on a lower floor than that package and imports nothing
+    from it.
     """
 
     @property
@@ -166,7 +167,9 @@ def inbound(
             if relationship is not None:
                 of_targets[relationship] = name, reference
     own = registry.inbound(object_name)
-    return {**of_targets, **own} if of_targets else own
+    if of_targets:
+        return {**of_targets, **own}
+    return own
 
 
 def registry_targets(registry: Components) -> dict[str, Target]:

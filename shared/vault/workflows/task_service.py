@@ -1,4 +1,4 @@
-"""Works on tasks: accepts, releases, completes, reassigns and cancels them, and moves their workflow on."""
+"""Accepts, releases, completes, reassigns and cancels tasks, and advances their workflows."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ WHERE workflow_id = $1 AND step = $2 AND iteration = $3 AND owner_id = $4 AND id
 
 @dataclass(frozen=True, slots=True)
 class OpenTask:
-    """A task under the lock of its workflow, with its step and the context of what happens to it."""
+    """A task under the lock of its workflow, with its step and the context of the change."""
 
     row: TaskRow
     workflow: WorkflowRow
@@ -78,7 +78,7 @@ Change = Callable[[OpenTask], Awaitable[None]]
 
 
 class TaskService:
-    """Carries out the calls that work on one task, each in a transaction with all that follows from it."""
+    """Carries out the calls on one task, each in one transaction with all its consequences."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class TaskService:
         self._engine = engine
 
     async def accept(self, caller: Caller, task_id: int) -> None:
-        """Accept a task that is available to the caller among others.
+        """Accept a task that is available to several users, the caller among them.
 
         :raises VaultFault: INVALID_DATA for an unknown task; OPERATION_NOT_ALLOWED for one that is not available to
             the caller; INSUFFICIENT_ACCESS.
@@ -114,7 +114,7 @@ class TaskService:
         await self._change(caller, task_id, change)
 
     async def undo_accept(self, caller: Caller, task_id: int) -> None:
-        """Give a task back that the caller has accepted.
+        """Release a task that the caller has accepted.
 
         :raises VaultFault: as ``accept``.
         """
@@ -135,7 +135,7 @@ class TaskService:
         task_id: int,
         values: Mapping[str, object],
     ) -> None:
-        """Complete a task of the caller with what it asks for: a verdict, a comment, fields of the record.
+        """Complete a task of the caller with its input: a verdict, a comment, fields of the record.
 
         :raises VaultFault: INVALID_DATA, PARAMETER_REQUIRED or ATTRIBUTE_NOT_SUPPORTED for what is missing or not
             asked for; OPERATION_NOT_ALLOWED when the task is not the caller's, or a record cannot go on.
@@ -162,7 +162,7 @@ class TaskService:
         task_id: int,
         values: Mapping[str, object],
     ) -> None:
-        """Note verdicts on some of the records of a task of the caller, which a completion without others goes by.
+        """Note verdicts on some of the records of a task of the caller; a completion without others uses them.
 
         :raises VaultFault: as ``complete``.
         """
@@ -176,7 +176,9 @@ class TaskService:
         await self._change(caller, task_id, change)
 
     async def reassign(self, caller: Caller, task_id: int, user_id: int) -> None:
-        """Give an open task to another user; for its assignee, the workflow's owner, and who manages workflows.
+        """Reassign an open task to another user.
+
+        For its assignee, the workflow's owner, and callers who manage workflows.
 
         :raises VaultFault: as ``accept``; INVALID_DATA for a user who is not active, or has this task already.
         """
@@ -225,7 +227,7 @@ class TaskService:
         await self._change(caller, task_id, change)
 
     async def cancel(self, caller: Caller, task_id: int) -> None:
-        """Cancel an open task; when no other of its round is left, the workflow goes on behind it.
+        """Cancel an open task; when it was the last of its round, the workflow continues.
 
         :raises VaultFault: as ``accept``.
         """
@@ -242,7 +244,7 @@ class TaskService:
         await self._change(caller, task_id, change)
 
     async def _go_on(self, task: OpenTask) -> None:
-        """Move the workflow on when no task of this round is left open."""
+        """Advance the workflow when no task of this round is open."""
         if not await open_tasks(task.connection, task.workflow.id, task.row):
             following = task.step.next_steps
             await self._engine.follow(task.context, task.workflow, following)
@@ -255,14 +257,14 @@ class TaskService:
 
     @staticmethod
     async def _noted(task: OpenTask, action: AuditAction, text: str = "") -> None:
-        """Write what happened to a task into the audit trail, and that its workflow has changed."""
+        """Write a change of a task to the audit trail, and date its workflow as changed."""
         ids = task.workflow.record_ids
         await note(task.context, action, ids, text or task.row.label)
         user_id = task.context.caller.user_id
         await task.connection.execute(TOUCH, task.workflow.id, user_id)
 
     async def _change(self, caller: Caller, task_id: int, change: Change) -> None:
-        """Carry out a change of a task in a transaction that holds its object.
+        """Carry out a change of a task in a transaction that has locked its object.
 
         :raises VaultFault: INVALID_DATA when there is no such task; whatever ``change`` raises.
         """

@@ -1,4 +1,4 @@
-"""Publishing against a real broker: confirmed means on its queue, everything else is an error."""
+"""Publishing to a real broker: a confirmed message is on its queue; everything else is an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every route of a Vault, with what it does in a delegated session."""
+"""Lists every route of a Vault, with its behaviour in a delegated session."""
 
 # ruff: noqa: E501  routes stand on one line each
 
@@ -33,6 +33,7 @@ DELETE /api/{version}/objects/users/{user_id}/api_access_token__sys/{token_id}
 POST /api/{version}/objects/groups
 PUT /api/{version}/objects/groups/{group_id}
 DELETE /api/{version}/objects/groups/{group_id}
+POST /api/{version}/objects/documents/tokens
 POST /api/{version}/objects/documents/templates
 PUT /api/{version}/objects/documents/templates
 PUT /api/{version}/objects/documents/templates/{template_name}
@@ -441,7 +442,6 @@ GET /api/{version}/metadata/objects/documents/templates
 GET /api/{version}/objects/documents/templates
 GET /api/{version}/objects/documents/templates/{template_name}
 GET /api/{version}/objects/documents/templates/{template_name}/file
-POST /api/{version}/objects/documents/tokens
 GET /api/{version}/metadata/objects/documents/events
 GET /api/{version}/metadata/objects/documents/events/{event_type}/types/{event_subtype}
 POST /api/{version}/objects/documents/{document_id}/versions/{major}/{minor}/events

@@ -1,4 +1,4 @@
-"""What the API does not have, it says in its own envelope: never a bare page, never a stack trace."""
+"""Unknown paths of the API get its envelope: never a bare page, never a stack trace."""
 
 from __future__ import annotations
 

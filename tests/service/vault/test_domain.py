@@ -1,4 +1,4 @@
-"""Domain, security policies and definitions of components, as public clients ask for them."""
+"""Domain, security policies and definitions of components, as requested by public clients."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""Medical inquiries of Vault CRM: Transfer to Medical, and the lock on what was transferred."""
+"""Medical inquiries of Vault CRM: Transfer to Medical, and the lock on transferred ones."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.service.vault import inquiring
+from tests.service.vault.browsing import browser
 from tests.service.vault.inquiring import INQUIRIES, LOCKED, OBJECT, QUEUE, WHOLE, Crm
 from tests.service.vault.jobbing import finished
 from tests.service.vault.objects import key, outcomes, record
@@ -71,6 +72,27 @@ async def test_a_transferred_inquiry_changes_through_the_connection_only(
     row = {"id": record_id, "inquiry_status__v": None, "response__v": "answered"}
     assert outcomes(await crm.integration.put(INQUIRIES, json=[row])) == ["SUCCESS"]
     assert (await record(crm.rep, OBJECT, record_id))["response__v"] == "answered"
+
+
+async def test_an_inquiry_under_way_stays_as_it_is_read(crm: Crm) -> None:
+    await crm.activate("active__v")
+    (record_id,) = await crm.submitted(1)
+    row = {"id": record_id, "inquiry_text__v": "Is the dose of A right?"}
+    assert outcomes(await crm.rep.put(INQUIRIES, json=[row])) == ["SUCCESS"]
+    assert await crm.transfer([record_id]) == ["SUCCESS"]
+    later = {"id": record_id, "inquiry_text__v": "Is the dose of B right?"}
+    for caller in (crm.rep, crm.admin):
+        refused = await caller.put(INQUIRIES, json=[later])
+        assert outcomes(refused) == [LOCKED]
+        assert "is being transferred" in refused.text
+    async with browser(crm.rep.url, "user") as visitor:
+        page = await visitor.open(f"/ui/objects/{OBJECT}/{record_id}")
+        assert "Edit" not in page.links
+    # What is said of it, and the transfer once more, are no edits.
+    assert await crm.transfer([record_id]) == ["SUCCESS"]
+    failed = {"id": record_id, "transfer_status__v": "failed__v"}
+    assert outcomes(await crm.integration.put(INQUIRIES, json=[failed])) == ["SUCCESS"]
+    assert outcomes(await crm.rep.put(INQUIRIES, json=[later])) == ["SUCCESS"]
 
 
 ACCOUNTS, PRODUCTS, COUNTRIES = (

@@ -1,21 +1,23 @@
-"""What a rep may write of an inquiry, what a submitted one has, and what a copy of one takes over."""
+"""Which fields a rep may write in an inquiry, which a submitted one has, and which a copy gets."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from services.crm_vault.definition import CRM_VAULT
 from tests.service.vault import inquiring
-from tests.service.vault.browsing import browser
+from tests.service.vault.browsing import Browser, browser
 from tests.service.vault.inquiring import INQUIRIES, LOCKED, OBJECT, WHOLE, Crm
 from tests.service.vault.jobbing import finished
 from tests.service.vault.objects import key, outcomes, record
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.profiles import execute, permission_set, security_profile
-from tests.service.vault.served import Api
+from tests.service.vault.served import PASSWORD, USERNAMES, Api
 from tests.service.vault.test_loader_api import counts, load, stage, task
 
 crm = inquiring.crm
@@ -154,6 +156,7 @@ COPIED = {
 NOT_COPIED = {
     "link__sys": "V_1",
     "transfer_status__v": "success__v",
+    "transfer_error__v": "missing there",
     "inquiry_status__v": "closed__v",
     "response__v": "answered",
     "response_package_link__v": "https://medical.example/1",
@@ -200,7 +203,7 @@ WRITTEN = [(name, NOT_COPIED[name]) for name in NOT_COPIED if name != "link__sys
 
 @pytest.fixture(scope="module")
 async def writers(crm: Crm) -> dict[str, Api]:
-    """People who may edit inquiries, none of whom is a connection."""
+    """Users who may edit inquiries, none of them a connection's user."""
     await execute(crm.admin, LOADING)
     delegator, name = await new_user(crm.admin, security_profile__v="loading__c")
     delegate, delegate_name = await new_user(crm.admin)
@@ -294,3 +297,139 @@ async def test_a_page_shows_statuses_and_answers_and_offers_no_edit(
         offered = set(form.fields) | set(form.options)
         assert "inquiry_text__v" in offered
         assert not offered & {name for name, _ in WRITTEN}
+
+
+NEW = f"/ui/objects/{OBJECT}/new"
+SEND = "Submit and transfer"
+DRAFT = "Save as draft"
+ANSWERABLE = {
+    "account__v": "Maribel Quentaro",
+    "country__v": "United States",
+    "delivery_method__v": "Email",
+    "email__v": "reader@practice.example",
+}
+
+
+async def asking(crm: Crm, question: str) -> list[dict[str, Any]]:
+    """The inquiries with this text."""
+    where = f"WHERE inquiry_text__v LIKE '{question}%'"
+    text = f"SELECT id, state__v, transfer_status__v FROM {OBJECT} {where}"
+    found: list[dict[str, Any]] = (await crm.rep.query(text)).data
+    return found
+
+
+@pytest.fixture
+async def rep(crm: Crm) -> AsyncIterator[Browser]:
+    """A rep's browser, while inquiries can be transferred."""
+    await crm.activate("active__v")
+    async with browser(crm.rep.url, "user") as visitor:
+        yield visitor
+
+
+async def test_an_inquiry_is_submitted_and_transferred_by_one_button(
+    crm: Crm, rep: Browser
+) -> None:
+    question = key()
+    page = await rep.open(NEW)
+    sent = {**ANSWERABLE, "inquiry_text__v": question}
+    answers = await asyncio.gather(*[rep.press(page, SEND, **sent) for _ in range(3)])
+    (made,) = await asking(crm, question)
+    assert made["state__v"] == "submitted_state__v"
+    assert made["transfer_status__v"] == ["pending__v"]
+    assert {answer.path for answer in answers} == {f"/ui/objects/{OBJECT}/{made['id']}"}
+    # By way of Back, and by the other button.
+    again = await rep.press(page, DRAFT, **sent)
+    assert "The form was sent before" in again.text
+    assert len(await asking(crm, question)) == 1
+
+
+LACKS = [
+    ({"account__v": ""}, "account__v"),
+    ({"country__v": ""}, "country__v"),
+    ({"delivery_method__v": ""}, "delivery_method__v"),
+    ({"email__v": ""}, "email__v"),
+    ({"email__v": "nobody"}, "email__v"),
+    ({"delivery_method__v": "Fax"}, "fax_number__v"),
+    ({"delivery_method__v": "Mail"}, "city__v"),
+]
+
+
+@pytest.mark.parametrize(("changed", "field"), LACKS)
+async def test_what_an_inquiry_lacks_is_told_at_its_field_and_nothing_is_made(
+    crm: Crm, rep: Browser, changed: dict[str, str], field: str
+) -> None:
+    question = key()
+    form = await rep.open(NEW)
+    values = {**ANSWERABLE, "inquiry_text__v": question, **changed}
+    page = await rep.press(form, SEND, **values)
+    assert page.status == 400
+    ids = {given.get("id") for _, given in page.tags if "aria-invalid" in given}
+    assert field in ids
+    assert f"{field}-error" in {given.get("id") for _, given in page.tags}
+    assert page.form(SEND).fields["inquiry_text__v"] == question
+    assert await asking(crm, question) == []
+    # As a draft it may lack anything of this.
+    saved = await rep.press(page, DRAFT)
+    assert "was created" in saved.text
+    assert [each["state__v"] for each in await asking(crm, question)] == [
+        "saved_state__v"
+    ]
+
+
+async def test_an_empty_inquiry_is_no_draft(rep: Browser) -> None:
+    page = await rep.press(await rep.open(NEW), DRAFT, country__v="United States")
+    assert page.status == 400
+    assert "fill in Account or Inquiry Text at least" in page.text
+    assert page.form(DRAFT).fields["country__v"]
+
+
+async def test_the_form_asks_for_what_is_chosen_and_keeps_what_was_typed(
+    rep: Browser,
+) -> None:
+    form = await rep.open(NEW)
+    asked = {"delivery_method__v": "Mail", "inquiry_text__v": "kept"}
+    page = await rep.press(form, "Show the fields for it", **asked)
+    assert page.status == 200
+    assert "For Mail, fill in: Address Line 1, Address Line 2, City" in page.text
+    assert page.form(DRAFT).fields["inquiry_text__v"] == "kept"
+
+
+async def test_an_inquiry_outlives_the_session_of_its_form(
+    crm: Crm, rep: Browser
+) -> None:
+    question = key()
+    form = await rep.open(NEW)
+    await rep.press(await rep.open("/ui/"), "Sign out")
+    sent = {**ANSWERABLE, "inquiry_text__v": question}
+    page = await rep.press(form, SEND, **sent)
+    page = await rep.press(
+        page, "Sign in", username=USERNAMES["user"], password=PASSWORD
+    )
+    assert await asking(crm, question) == []
+    await rep.press(page, "Send it now")
+    (made,) = await asking(crm, question)
+    assert made["transfer_status__v"] == ["pending__v"]
+
+
+async def test_what_nobody_would_take_is_not_offered_and_not_half_made(
+    crm: Crm, rep: Browser
+) -> None:
+    question = key()
+    form = await rep.open(NEW)
+    await crm.activate("inactive__v")
+    page = await rep.press(form, SEND, **ANSWERABLE, inquiry_text__v=question)
+    assert page.status == 400 and "is not active" in page.text
+    assert await asking(crm, question) == []
+    assert SEND not in {label for each in page.forms for label in each.labels}
+    await rep.press(page, DRAFT)
+    assert len(await asking(crm, question)) == 1
+
+
+async def test_a_part_of_a_form_without_a_session_leaves_the_page_as_it_is(
+    crm: Crm,
+) -> None:
+    async with browser(crm.rep.url) as stranger:
+        headers = {"HX-Request": "true", "Origin": crm.rep.url}
+        data = {"inquiry_text__v": "?", "then": "update"}
+        page = await stranger.request("POST", NEW, data=data, headers=headers)
+        assert (page.status, page.text) == (401, "")

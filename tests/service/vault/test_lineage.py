@@ -1,4 +1,4 @@
-"""Lineage: told with a write, kept in its transaction, read field by field; edited fields are not claimed."""
+"""Lineage: sent with a write, stored in its transaction, read field by field; not for fields edited by users."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def upsert(api: Api, *rows: dict[str, Any], **told: Any) -> Answer:
 async def written(
     api: Api, name: str, message: str, origin: int = 0, **fields: Any
 ) -> str:
-    """The id of a record that is written as from the source record ``{name}-source``."""
+    """The id of a record written with the lineage of the source record ``{name}-source``."""
     answer = await upsert(
         api,
         {"key__c": name, "lineage__sys": [origin, message, f"{name}-source"], **fields},

@@ -1,4 +1,4 @@
-"""Notifications, as an administrator sets them up by MDL: shown in the Vault, sent by e-mail, checked beforehand."""
+"""Notifications configured by MDL: shown in the Vault, sent by e-mail, and checked beforehand."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ async def user(api: Api) -> Api:
 
 
 async def notified(api: Api, record_id: str) -> list[dict[str, Any]]:
-    """Return what this user was notified of a record."""
+    """The notifications of this user about a record."""
     answer = await api.get("/services/notifications")
     return [each for each in answer.data if each["record_id"] == record_id]
 

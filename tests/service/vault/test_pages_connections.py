@@ -233,6 +233,17 @@ async def test_the_time_set_back_makes_a_run(visitor: Browser, admin: Api) -> No
     await admin.put(run, json={"source_time": "2020-01-02T03:05:00.000Z"})
     page = await visitor.open(page.path)
     assert "cannot tell until when its changes are complete" in page.text
+    mend = "See what failed and mend it"
+    assert mend not in page.links
+    counts = {"read": 1, "mapped": 0, "skipped": 0, "written": 0, "failed": 1}
+    await admin.put(run, json={"stage": 0, "batches": 1, "position": "1"})
+    batch = {"integration_point": "clm_outbound__v", **counts}
+    reported = await admin.put(f"{run}/batches/1", json=batch)
+    assert reported.status == "SUCCESS", reported.body
+    page = await visitor.open(page.path)
+    assert page.links[mend] == "/ui/exceptions?status=open__sys&integration=clm__v"
+    # Integration points by their names, not those of the API.
+    assert "CLM Outbound Integration Point 1 0 0 0 1" in page.text, page.text
     assert str(runs[0]["job_id"]) in (await visitor.click(page, "Runs")).links
     page = await visitor.press(
         await visitor.open(page.path.partition("/runs")[0]), "Run now"
@@ -271,7 +282,8 @@ async def test_queues_show_their_delivery_and_are_reset_when_confirmed(
     assert (
         "medical_crm_outbound_queue__v" in page.text and "Delivery Enabled" in page.text
     )
-    assert "Medical-CRM Connection OK" in page.text
+    assert "Medical-CRM Connection No error" in page.text
+    assert "Latest messages Entered Outcome Message" in page.text
     page = await visitor.press(page, "Disable Delivery")
     assert "Delivery is disabled." in page.text and "Delivery Disabled" in page.text
     page = await visitor.press(page, "Enable Delivery")

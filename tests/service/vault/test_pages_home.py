@@ -1,4 +1,4 @@
-"""The page that a person lands on: what it says to whom, and where it leads."""
+"""The home page: its content by user, and its links."""
 
 from __future__ import annotations
 
@@ -143,3 +143,23 @@ async def test_what_was_answered_before_stands_beside_a_question(
         page = await agent.open(f"/ui/objects/case_request__v/{now}")
         assert "Answered before" in page.text and "Never crush it." in page.text
         assert "It stays liquid." not in page.text
+
+
+async def test_a_record_shows_the_latest_of_those_that_refer_to_it(
+    api: Api, user: Api
+) -> None:
+    """The questions of a Case, each with its own page, and another one begun with the Case filled in."""
+    (case,) = (await user.post("/vobjects/case__v", json=[{}])).ids
+    asked = [{"case__v": case, "question__v": f"Question {n}?"} for n in range(6)]
+    await user.post(REQUESTS, json=asked)
+    path = f"/ui/objects/case__v/{case}"
+    async with browser(api.url, "user") as agent:
+        page = await agent.open(path)
+        shown = [n for n in range(6) if f"Question {n}?" in page.text]
+        assert len(shown) == 5, page.text
+        every = await agent.click(page, "All Case Requests")
+        assert "Question 0?" in every.text and "Question 5?" in every.text
+        new = page.links["New Case Request"]
+        assert new == f"/ui/objects/case_request__v/new?case__v={case}"
+        # A list that stands there is not named once more.
+        assert "Case Requests (Case)" not in page.links

@@ -1,4 +1,4 @@
-"""Packages on pages: imported, reviewed, deployed with their logs, and made of components for other Vaults."""
+"""Packages on pages: imported, reviewed, deployed with their logs, and built from components for other Vaults."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_a_package_is_imported_reviewed_and_deployed(
 
 
 def named(page: Page) -> Page:
-    """A page with the one form in which a component is named; those of dependencies have the same button."""
+    """A page with only the form that names a component; those of dependencies have the same button."""
     page.forms = [each for each in page.forms if "component" in each.fields]
     return page
 

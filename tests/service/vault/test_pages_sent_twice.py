@@ -1,14 +1,15 @@
-"""A form makes one thing, however often it is sent: a double click, a reload, a second tab, a page of long ago."""
+"""A form is carried out once, even if it is sent again: by a double click, a reload, a second tab, an old page."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from tests.service.vault.browsing import Browser, browser
 from tests.service.vault.objects import key
+from tests.service.vault.people import new_user
 from tests.service.vault.served import Api
 
 TIMES = 5
@@ -104,3 +105,57 @@ async def test_the_form_of_another_user_is_nobody_elses(
     # It is neither carried out nor led to a record that its sender may not see.
     assert "OPERATION_NOT_ALLOWED" in page.text
     assert len(await named(user, name)) == 1
+
+
+async def a_record(admin: Api) -> str:
+    row = {"name__v": key()}
+    (record_id,) = (await admin.post("/vobjects/thing__c", json=[row])).ids
+    return f"/ui/objects/thing__c/{record_id}/edit"
+
+
+async def a_user(admin: Api) -> str:
+    user_id, _ = await new_user(admin)
+    return f"/ui/users/{user_id}/edit"
+
+
+async def a_group(admin: Api) -> str:
+    made = await admin.post("/objects/groups", data={"label__v": f"Once {key()}"})
+    return f"/ui/groups/{made.body['id']}/edit"
+
+
+async def a_rule(admin: Api) -> str:
+    name = f"{key().lower().replace('-', '_')}__c"
+    script = (
+        f"CREATE Integrationrule {name} (label('Rule'), connection('medical_crm__v'), "
+        "integration_point('account_inbound__v'), primary_query_object('thing__v'), active(false));"
+    )
+    answer = await admin.post("/api/mdl/execute", data=script)
+    assert answer.status == "SUCCESS", answer.text
+    return f"/ui/rules/{name}/edit"
+
+
+@pytest.mark.parametrize(
+    ("made", "field"),
+    [
+        (a_record, "note__c"),
+        (a_user, "user_title__v"),
+        (a_group, "group_description__v"),
+        (a_rule, "label"),
+    ],
+)
+async def test_of_forms_that_are_sent_at_once_one_is_saved(
+    api: Api, admin: Api, made: Callable[[Api], Awaitable[str]], field: str
+) -> None:
+    path = await made(admin)
+    async with browser(api.url, "admin") as visitor:
+        form = await visitor.open(path)
+        values = [f"Value {number}" for number in range(TIMES)]
+        sent = [visitor.press(form, "Save", **{field: value}) for value in values]
+        pages = await asyncio.gather(*sent)
+        saved = [page for page in pages if "was saved." in page.text]
+        refused = [page for page in pages if page.status == 409]
+        assert (len(saved), len(refused)) == (1, TIMES - 1)
+        # The form that was refused has what is stored now, and may be saved again.
+        page = await visitor.press(refused[0], "Save", **{field: "Last"})
+        assert "was saved." in page.text
+        assert (await visitor.open(path)).form("Save").fields[field] == "Last"

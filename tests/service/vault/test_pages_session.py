@@ -1,4 +1,4 @@
-"""Signing in and out in the browser; what every page says and leaves unsaid."""
+"""Signing in and out in the browser; what every page must and must not contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Users, groups and security profiles on pages: found, made, changed, and never offered what would be refused."""
+"""Users, groups and security profiles on pages: found, created, changed.
+
+Choices that would be refused are not offered.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,7 @@ async def test_a_user_is_made_found_changed_and_made_inactive(
 
 
 def refused_fields(page: Page) -> set[str]:
-    """The fields that say why their value was refused."""
+    """The fields that show why their value was refused."""
     return {given["name"] for _, given in page.tags if "aria-invalid" in given}
 
 

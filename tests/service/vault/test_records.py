@@ -1,4 +1,4 @@
-"""Rules of the write path: unique fields, keys, required fields, deletion; every row answered for itself."""
+"""Rules of the write path: unique fields, keys, required fields, deletion; every row has a result of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults on purpose: what clients see of each, who may switch them on, and that they end."""
+"""Fault switches: the effect of each for clients, the permission to set them, and their end."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def sandbox(dsn: str, amqp_url: str, files: Path) -> Vault:
 
 @pytest.fixture
 async def admin(apart: Apart) -> AsyncIterator[Api]:
-    """The Vault with nothing switched on before and after the test."""
+    """The Vault without active switches before and after the test."""
     yield apart.admin
     assert (await apart.admin.delete(SWITCHES)).status == "SUCCESS"
 
@@ -109,7 +109,7 @@ async def what_is_seen(
     seconds: float = PATIENT,
     **options: object,
 ) -> str:
-    """What a plain HTTP client sees of one call: status, kind of content and error; or how the connection ended."""
+    """The result of one call for a plain HTTP client: status, content type and error; or how the connection ended."""
     headers = {"Authorization": admin.session_id or ""}
     timeout = aiohttp.ClientTimeout(total=seconds)
     url = f"{admin.url}/api/v25.1{path}"

@@ -16,6 +16,7 @@ from tests.service.vault.browsing import Browser, Page, browser
 from tests.service.vault.documenting import DOCUMENTS, form
 from tests.service.vault.objects import key, record
 from tests.service.vault.served import Api
+from tests.service.vault.test_api_delegation import GRANTS, login, pair
 
 QUESTION = "Is it <b>stable</b> above 25 °C? ${name__v}"
 APPROVE, WITHDRAW, EXPIRE = "approve__v", "withdraw__v", "expire__v"
@@ -258,6 +259,27 @@ async def test_only_what_is_approved_is_packed(user: Api, admin: Api) -> None:
     await user.post("/vobjects/fulfillment_document__v", json=[chosen])
     answer = await user.post(ACTIONS.format(response, "make_response_package__v"))
     assert answer.status == "FAILURE" and "is not approved" in answer.text
+
+
+async def test_a_package_that_a_delegate_makes_is_the_users_to_revoke(
+    api: Api, admin: Api, vault: Vault
+) -> None:
+    delegator, granting, delegate, session = await pair(admin, api)
+    granted = await granting.post(GRANTS, data={"delegate_userid": str(delegate)})
+    acting = await login(session, vault, delegator)
+    request = await asked(acting)
+    row = {"case_request__v": request.id, "cover_letter__v": "Dear all"}
+    response = (await acting.post("/vobjects/case_response__v", json=[row])).ids[0]
+    answer = await acting.post(ACTIONS.format(response, "make_response_package__v"))
+    assert answer.status == "SUCCESS", answer.text
+    await granting.delete(f"{GRANTS}/{granted.data['id']}")
+    shown = await record(granting, "case_response__v", response)
+    door = str(urlsplit(shown["response_package_link__v"]).path)
+    async with browser(api.url, None) as recipient:
+        assert (await recipient.open(door)).status == 200
+        revoked = ACTIONS.format(response, "revoke_response_package__v")
+        assert (await granting.post(revoked)).status == "SUCCESS"
+        assert (await recipient.open(door)).status == 404
 
 
 async def test_what_is_kept_of_a_link(api: Api, admin: Api, vault: Vault) -> None:

@@ -1,4 +1,4 @@
-"""Runs of integrations in the Vault: requested, counted in, ended, and the time moved on only when nothing failed."""
+"""Runs of integrations in the Vault: requested, counted, ended; their time advances only without failures."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Runs:
         return clock["date_time"]
 
     async def finish(self, job_id: int, **clock: str) -> dict[str, Any]:
-        """End a run that has nothing to do."""
+        """End a run without records."""
         await self.read(job_id, 0, **clock)
         return await self.becomes(job_id, "SUCCESS")
 
@@ -144,7 +144,7 @@ _years = count()
 
 
 def source_time() -> datetime:
-    """A time of the source's clock that no run of another test has come to."""
+    """A time of the source's clock later than those of other tests' runs."""
     return FAR_AHEAD.replace(year=FAR_AHEAD.year + next(_years))
 
 

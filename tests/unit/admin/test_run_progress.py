@@ -1,4 +1,4 @@
-"""How fast a run goes, what is left of it, and the bars of the latest runs."""
+"""The speed and remaining time of a run, and the bars of the latest runs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from shared.vault.admin.run_progress import (
     chart_of,
     duration_words,
     progress_of,
+    took_words,
 )
 from shared.vault.integrations.run_model import Counts, Run
 from shared.vault.jobs.job_model import JobStatus
@@ -102,3 +103,18 @@ def test_bars_stand_on_the_ground_in_the_order_of_time_and_none_leaves_the_drawi
 
 def test_no_runs_are_no_bars() -> None:
     assert chart_of([]).bars == ()
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "words"),
+    [
+        (BEGAN, BEGAN + timedelta(seconds=75), "1 min"),
+        (BEGAN, BEGAN, "0 s"),
+        (BEGAN, None, ""),
+        (None, None, ""),
+    ],
+)
+def test_how_long_a_run_took_is_known_at_its_end(
+    start: datetime | None, end: datetime | None, words: str
+) -> None:
+    assert took_words(start, end) == words

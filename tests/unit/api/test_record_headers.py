@@ -1,4 +1,4 @@
-"""Headers of record calls and queries: how a call writes, where its rows come from, what it asks for beside rows."""
+"""Headers of record calls and queries: write modes, lineage of rows, and extras besides rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing in: once for all, again when the session is over, and never in a storm."""
+"""Signing in: once for all calls, again when the session has expired, and never many times at once."""
 
 from __future__ import annotations
 
@@ -153,3 +153,28 @@ async def test_a_client_of_another_session_calls_in_it_and_ends_with_it(
         await other.record("account__v", "V1")
     assert caught.value.type == "INVALID_SESSION_ID"
     assert vault.sign_ins == 1
+
+
+@pytest.mark.parametrize(
+    "session_id",
+    ["", " ", "Bearer", "Bearer  ", "two parts", "ü", "a\nb", "a\x00", "x" * 4097],
+    ids=range(9),
+)
+async def test_what_cannot_be_a_session_costs_no_call(
+    vault: FaultyVault, client: VaultClient, session_id: str
+) -> None:
+    with pytest.raises(VaultRefused) as caught:
+        await client.user_of(session_id)
+    assert (caught.value.type, vault.calls) == ("INVALID_SESSION_ID", [])
+
+
+@pytest.mark.parametrize("session_id", ["another", "Bearer another"])
+async def test_what_may_be_a_session_is_asked_about(
+    vault: FaultyVault, client: VaultClient, session_id: str
+) -> None:
+    async def me(_request: web.Request) -> web.StreamResponse:
+        return success(users=[{"user": {"id": 9}}])
+
+    vault.on("/api/v25.1/objects/users/me", me)
+    vault.valid_sessions.add(session_id)
+    assert await client.user_of(session_id) == {"id": 9}

@@ -1,4 +1,4 @@
-"""Attributes of other Vaults: taken in every type, kept, returned as written, and told of where they have no effect."""
+"""Attributes of other Vaults: accepted in every type, stored, returned, with a warning where they have no effect."""
 
 from __future__ import annotations
 

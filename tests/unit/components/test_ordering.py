@@ -1,4 +1,4 @@
-"""An order in which components can be created, also where they refer to each other."""
+"""The order in which components can be created, also with circular references."""
 
 from __future__ import annotations
 

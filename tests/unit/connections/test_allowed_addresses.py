@@ -1,4 +1,4 @@
-"""Addresses are compared as the client that sends to them reads them, and refused where readers may differ."""
+"""Addresses are compared as the sending client parses them, and refused where parsers may differ."""
 
 from __future__ import annotations
 
@@ -65,6 +65,16 @@ OUTSIDE = (
     "https://evil.example#@h.example/hooks",
     "https://evil.example\\@h.example/hooks",
     "https://top.example?@evil.example/",
+    # Machines of the operator's own network, in many writings.
+    "https://127.0.0.1/hooks",
+    "https://2130706433/hooks",
+    "https://0x7f.1/hooks",
+    "https://0177.0.0.1/hooks",
+    "https://[::1]/hooks",
+    "https://[::ffff:127.0.0.1]/hooks",
+    "https://[::ffff:a9fe:a9fe]/hooks",
+    "https://169.254.169.254/latest/meta-data",
+    "https://h.example.127.0.0.1.nip.example/hooks",
     # Machines of the operator's own network, in many writings.
     "https://127.0.0.1/hooks",
     "https://2130706433/hooks",

@@ -18,6 +18,7 @@ from shared.protocol.error_types import ErrorType
 from shared.spark.envelope import Envelope, Message
 from shared.spark.signatures import SIGNATURE, signed_text
 from shared.vault.access.caller import SYSTEM
+from shared.vault.connections.allowed_addresses import AllowedAddresses
 from shared.vault.connections.connection_rules import ConnectionType
 from shared.vault.connections.signing import (
     ADDRESS,
@@ -43,7 +44,7 @@ EXTERNAL = {
 
 
 class Stored:
-    """A database that holds one key pair and one connection, ``shop__c``."""
+    """A database with one key pair and one connection, ``shop__c``."""
 
     def __init__(self, connection: Mapping[str, object]) -> None:
         self.key: dict[str, object] | None = None
@@ -69,7 +70,8 @@ async def started(stored: Stored) -> tuple[Signing, MessageSigning]:
     database = cast("Database", stored)
     signing = Signing(database, VAULT_ID)
     await signing.start()
-    return signing, MessageSigning(database, signing, VAULT_ID)
+    allowed = AllowedAddresses.listed([URL])
+    return signing, MessageSigning(database, signing, VAULT_ID, allowed)
 
 
 def verify(certificate: str, signature: bytes, data: bytes) -> None:
@@ -179,12 +181,21 @@ async def test_too_many_messages_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://shop.example/a/../b", "https://shop.example/%2e%2e/b"]
+    "url",
+    [
+        "https://shop.example/messages/../b",
+        "https://shop.example/other",
+        "https://127.0.0.1/messages",
+        "https://partner.example/messages",
+    ],
 )
-async def test_nothing_is_signed_for_an_address_that_can_be_read_in_several_ways(
+async def test_nothing_is_signed_for_a_stored_address_that_is_not_allowed_now(
     url: str,
 ) -> None:
     _, messages = await started(Stored({**EXTERNAL, "url__sys": url}))
     with pytest.raises(VaultFault) as refused:
-        await messages.sign(SYSTEM, "shop__c", [])
-    assert refused.value.error.type is ErrorType.OPERATION_NOT_ALLOWED
+        await messages.sign(SYSTEM, "shop__c", [message("a" * 8)])
+    error = refused.value.error
+    assert error.type is ErrorType.OPERATION_NOT_ALLOWED
+    assert "[shop__c]" in error.message
+    assert "VAULT_CONNECTION_URLS" in error.message

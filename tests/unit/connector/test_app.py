@@ -83,7 +83,7 @@ class _Client(MemoryClient):
 
 @dataclass
 class World:
-    """What the connector connects with, and what it has made."""
+    """The connector's stand-ins for peers, and the objects that it has made."""
 
     brokers: list[MemoryBroker] = field(default_factory=list)
     consumers: list[MemoryConsumer] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A Case for a group of inquiries: who shares one, and what those that come later leave as it is."""
+"""A Case for a group of inquiries: which inquiries share one, and what later ones do not change."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from services.connector.points.case_contacts import (
     read_candidates,
 )
 from services.connector.points.hcp import PullRule, account_rule, read_pull_rules
-from services.connector.points.saving import KeyedRows, Origin, without_values
+from services.connector.points.saving import KeyedRows, Origin
 from tests.unit.connector.example_records import ACCOUNT
 from tests.unit.connector.examples import compiled, field_rule
 
@@ -101,8 +101,3 @@ def test_of_several_rows_with_one_key_the_last_modified_is_kept() -> None:
     rows.add("G-1", {"city__v": "new"}, "2026-01-02T00:00:00.000Z", Origin("A2"))
     rows.add("G-1", {"city__v": "older"}, "2025-12-31T00:00:00.000Z", Origin("A3"))
     assert rows.rows == {"G-1": {"city__v": "new"}}
-
-
-def test_values_are_cut_from_error_texts() -> None:
-    text = "Another resource already exists with [email__sys=ann@example.com]"
-    assert without_values(text) == "Another resource already exists with [email__sys]"

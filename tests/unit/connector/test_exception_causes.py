@@ -1,4 +1,4 @@
-"""User exceptions are a work list: one open item for each record at an integration point, whatever message names it."""
+"""User exceptions are a work list: one open item for each record at an integration point, by whichever message."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def ignore(vaults: Pair) -> None:
 
 
 def refuse_all(vaults: Pair) -> None:
-    """Let every look for products in the Medical Vault be refused, so that a message fails as a whole."""
+    """Refuse every query for products in the Medical Vault, so that a message fails as a whole."""
     refusals = [VaultRefused("INSUFFICIENT_ACCESS", "no")] * 1000
     vaults.medical.fail_calls("query product__v", *refusals)
 

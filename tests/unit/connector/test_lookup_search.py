@@ -1,4 +1,4 @@
-"""CRM Lookup over a connection: which accounts are found, what is shown of them, and which contact each is."""
+"""CRM Lookup over a connection: the found accounts, their shown fields, and the contact of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readiness of a connection: what is to be mended, first things first."""
+"""Readiness of a connection: its faults, in the order of correction."""
 
 from __future__ import annotations
 
@@ -213,8 +213,17 @@ async def test_open_exceptions_are_found(vaults: Pair) -> None:
 
 async def test_of_an_external_connection_only_this_end_is_asked(vaults: Pair) -> None:
     connection(vaults.medical, object_type__v="external__sys")
+    vaults.medical.receivers[CONNECTION] = "https://shop.example/messages"
     assert await found(vaults) == []
     assert vaults.crm.asked == []
+
+
+async def test_an_address_that_is_no_longer_allowed_is_found(vaults: Pair) -> None:
+    connection(vaults.medical, object_type__v="external__sys")
+    refused = VaultRefused("OPERATION_NOT_ALLOWED", "its address is not allowed")
+    vaults.medical.fail_calls("sign_messages", refused)
+    expected = (ReadinessStep.CONNECTION, MEDICAL_ID, CONNECTION)
+    assert await found(vaults) == [expected]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Messages that come by HTTPS: what of their headers and signature is taken, and what is not."""
+"""Messages that arrive by HTTPS: which headers and signatures are accepted."""
 
 from __future__ import annotations
 

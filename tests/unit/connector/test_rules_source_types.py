@@ -1,4 +1,4 @@
-"""All query field types, held against what a source Vault describes."""
+"""All query field types, compared with a source Vault's descriptions."""
 
 from __future__ import annotations
 

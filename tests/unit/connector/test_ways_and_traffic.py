@@ -1,4 +1,4 @@
-"""What the other Vaults know of a message, to whom they let see it; and the picture of their queues."""
+"""The steps of a message in the other Vaults, limited by the caller's rights; and the traffic of their queues."""
 
 from __future__ import annotations
 

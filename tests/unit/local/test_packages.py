@@ -1,4 +1,4 @@
-"""What uv is told of pip's settings, and the part of the lock that brings uv."""
+"""The settings of pip that are passed to uv, and the part of the lock that contains uv."""
 
 from __future__ import annotations
 

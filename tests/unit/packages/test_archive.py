@@ -1,8 +1,9 @@
-"""Zip files from outside: what is read, and what is refused before it is unpacked."""
+"""Zip files from outside: which are read, and which are refused before they are unpacked."""
 
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 
 import pytest
@@ -15,7 +16,7 @@ from tests.unit.packages.building import zipped
 
 
 def contents(data: bytes) -> dict[str, bytes]:
-    """The files of an archive, all of them unpacked."""
+    """The files of an archive, all unpacked."""
     return {name: file.content() for name, file in unpack(data).items()}
 
 
@@ -48,7 +49,7 @@ def test_files_by_path_without_folders_and_leavings() -> None:
 
 
 def test_what_nobody_asks_for_is_not_unpacked() -> None:
-    """One that is damaged is in nobody's way until then."""
+    """A damaged file causes no error until it is read."""
     data = bytearray(zipped({"a.txt": b"0123456789" * 1000, "b.txt": b"1"}))
     data[data.index(b"a.txt") + 10] ^= 0xFF
     files = unpack(bytes(data))
@@ -132,6 +133,36 @@ def test_bounds_on_size_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_FILE_BYTES", 5)
     with pytest.raises(PackageFault, match="larger than 5"):
         unpack(zipped({"a": b"1"}))
+
+
+def listing(entries: int, name: bytes) -> bytes:
+    """An archive that lists one empty file so many times under names of this length."""
+    one = special(name.decode())
+    at, end = one.index(b"PK\x01\x02"), one.index(b"PK\x05\x06")
+    listed = one[at:end] * entries
+    # The number of entries is a lie: readers go by the size of the list.
+    size = len(listed).to_bytes(4, "little")
+    return one[:at] + listed + one[end : end + 12] + size + one[end + 16 :]
+
+
+@pytest.mark.parametrize(
+    ("entries", "name"), [(60_000, b"a"), (7_000, b"n" * 300), (5_001, b"a")]
+)
+def test_a_list_of_too_many_entries_takes_little_memory(
+    entries: int, name: bytes
+) -> None:
+    data = listing(entries, name)
+    tracemalloc.start()
+    with pytest.raises(PackageFault, match="entries"):
+        unpack(data)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < len(data) + 8 * 2**20
+
+
+def test_the_longest_names_of_as_many_entries_as_are_allowed() -> None:
+    names = [f"{number:0300}" for number in range(archive.MAX_ENTRIES)]
+    assert list(unpack(pack(dict.fromkeys(names, b"")))) == names
 
 
 @given(st.binary(max_size=200))

@@ -1,4 +1,4 @@
-"""Packages tried on components: what blocks a step, and the order in which steps are carried out."""
+"""Packages tried on components: the reasons that block a step, and the order of the steps."""
 
 from __future__ import annotations
 

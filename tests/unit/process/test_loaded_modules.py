@@ -1,4 +1,4 @@
-"""What a process loads before it does its work: nothing that only another one, or the first use of it, needs."""
+"""The modules that a process loads at start: none that only another process, or a later first use, needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ A_VAULT = (
 )
 # Each with the libraries that it has no use for.
 LOADS = {
-    A_VAULT: {"pypdf", "zxcvbn", "local", "pytest"},
+    A_VAULT: {"pypdf", "zxcvbn", "aiohttp", "local", "pytest"},
     ("services.connector.app",): {"pypdf", "zxcvbn", "asyncpg", "lark", "local"},
     ("medcrm.cli",): {"fastapi", "starlette", "uvicorn", "asyncpg", "aio_pika"},
     ("local.__main__", "local.supervision"): {

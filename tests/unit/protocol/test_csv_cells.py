@@ -1,4 +1,4 @@
-"""Cells of CSV: no spreadsheet runs what stands in them, whoever writes the file."""
+"""Cells of CSV: no spreadsheet runs them as formulas, in any file that is written."""
 
 from __future__ import annotations
 
@@ -52,6 +52,24 @@ def test_rows_are_written_as_safe_cells(text: str) -> None:
     written = csv_text([["key", None], [text, 7]])
     rows = list(csv.reader(io.StringIO(written, newline="")))
     assert rows == [["key", ""], [f"'{text}", "7"]]
+
+
+@pytest.mark.parametrize("start", ["a;", "a\t", "a|", "a\n"])
+def test_what_stands_inside_of_a_cell_stays_as_it_is(start: str) -> None:
+    value = f"{start}=cmd"
+    written = csv_text([["1", value]])
+    assert list(csv.reader(io.StringIO(written, newline=""))) == [["1", value]]
+
+
+@pytest.mark.parametrize("divider", [";", "\t", "|"])
+def test_quotes_protect_no_divider_in_a_line_that_is_divided_at_others(
+    divider: str,
+) -> None:
+    sheet = io.StringIO(newline="")
+    csv.writer(sheet, quoting=csv.QUOTE_ALL).writerow(["1", f"a{divider}=cmd"])
+    # The reason for leaving such a value as it is: quotes count at the beginning of a cell only.
+    (cells,) = csv.reader(io.StringIO(sheet.getvalue()), delimiter=divider)
+    assert cells[1].startswith("=cmd")
 
 
 def test_nobody_else_writes_csv() -> None:

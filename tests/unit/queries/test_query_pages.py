@@ -1,4 +1,4 @@
-"""Pages of an answer: the addresses beside them, nested JSON as it is, and addresses that are read back."""
+"""Pages of an answer: their addresses, nested JSON, and reading the addresses back."""
 
 from __future__ import annotations
 

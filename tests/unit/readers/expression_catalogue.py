@@ -1,7 +1,7 @@
-"""Lists every regular expression of the code with the ways in which it is applied: those that are proved linear.
+"""Lists every regular expression of the code with the functions that apply it; these are tested to be linear.
 
-An expression that is missing here fails ``test_expressions.py``, and so does a way of applying one. ``fullmatch`` and
-``match`` read from the beginning; the others begin anew at every character, so that they ask more of an expression.
+An expression or a function that is missing here fails ``test_expressions.py``. ``fullmatch`` and ``match`` read from
+the beginning; the others start again at every character, and so demand more of an expression.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from shared.vault.components.component_tree import Embedded
 EXPRESSIONS: Mapping[str, Collection[str]] = {
     "services.connector.crm_lookup.account_search:_WORD": {"findall", "search"},
     "services.connector.points.saving:_NAMED_FIELD": {"finditer"},
-    "services.connector.points.saving:_SHOWN_VALUE": {"sub"},
     "services.connector.receiving.verification:CERTIFICATE_ID": {"fullmatch"},
     "services.connector.receiving.verification:VAULT_ID": {"fullmatch"},
     "services.connector.rules.conversion:_DATE_TIME": {"fullmatch"},
@@ -27,6 +26,7 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.protocol.csv_cells:_MARKED": {"match"},
     "shared.protocol.json_values:_LONG_RUN": {"finditer"},
     "shared.protocol.json_values:_STRING": {"match"},
+    "shared.protocol.shown_values:_SHOWN_VALUE": {"sub"},
     "shared.runtime.logging:_QUOTED": {"sub"},
     "shared.spark.envelope:_UNSTORABLE": {"search"},
     "shared.vault.admin.listing:WORD": {"findall"},
@@ -79,6 +79,7 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.vault.packages.package_reading:_NUMBER": {"fullmatch"},
     "shared.vault.packages.package_results:_UNSAFE": {"sub"},
     "shared.vault.queries.queries:RECORD_ID": {"match"},
+    "shared.vault.records.email_addresses:PLAIN": {"fullmatch"},
     "shared.vault.records.field_values:DATE": {"fullmatch"},
     "shared.vault.records.field_values:DATE_TIME": {"fullmatch"},
     "shared.vault.records.field_values:NUMBER": {"fullmatch"},
@@ -87,6 +88,8 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.vault.security.group_service:MEMBERS": {"fullmatch"},
     "shared.vault.security.password_rules:NUMBERS": {"sub"},
     "shared.vault.security.password_rules:SEPARATORS": {"split"},
+    "shared.vault.security.sessions:ACCESS_TOKEN": {"fullmatch"},
+    "shared.vault.security.sessions:SESSION_ID": {"fullmatch"},
     "shared.vault.vql.find:_ID": {"match"},
     "shared.vault.vql.operands:_DATE": {"fullmatch"},
     "shared.vault.vql.operands:_DATE_TIME": {"fullmatch"},

@@ -1,4 +1,4 @@
-"""What the relay publishes of a batch, in which order, while faults of queues are on."""
+"""The messages that the relay publishes of a batch, in order, under faults of queues."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def messages(*positions: int, queue: str = "out__c") -> list[Waiting]:
 
 
 def taken(faults: DeliveryFaults, outbox: Sequence[Waiting]) -> list[int]:
-    """What is published of an outbox, as the relay takes from it."""
+    """The published messages of an outbox, as the relay takes them."""
     held = faults.held()
     return faults.arranged([each for each in outbox if each.position not in held])
 

@@ -1,8 +1,9 @@
-"""Password hashes: what matches, and that nobody is treated as somebody."""
+"""Password hashes: which match, and that unknown users are not treated as known."""
 
 from __future__ import annotations
 
 import pytest
+from argon2 import extract_parameters
 
 from shared.protocol.error_types import ErrorType
 from shared.runtime.waiting import concurrently
@@ -22,6 +23,11 @@ async def test_a_password_matches_its_own_hash_only() -> None:
 
 async def test_without_a_hash_nothing_matches() -> None:
     assert not await Passwords().verify(None, "no user has this password")
+
+
+async def test_a_user_who_is_not_there_takes_the_work_of_one_who_is() -> None:
+    stored = await Passwords().hash("nineteen lemon ladders", ())
+    assert extract_parameters(module.NOBODY) == extract_parameters(stored)
 
 
 async def test_a_damaged_hash_matches_nothing() -> None:

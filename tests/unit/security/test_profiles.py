@@ -1,4 +1,4 @@
-"""Security profiles and permission sets: components to what callers are checked by, and back."""
+"""Security profiles and permission sets: components are read for checks, and written back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the user calls: where each field goes, and what is wrong with it."""
+"""Rows of the user calls: the column of each field, and its errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Completes the OpenAPI document of the routes: headers, envelopes, examples and the schemas read from them."""
+"""Completes the OpenAPI document of the routes: headers, envelopes, examples, and schemas derived from them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def complete(
     schemas: Mapping[str, object],
     version_pattern: str,
 ) -> dict[str, Any]:
-    """Add to the document what the routes do not say themselves; change it in place and return it.
+    """Add to the document what the routes do not declare; change it in place and return it.
 
     ``schemas`` are ``Envelope``, ``Error`` and ``Warning``; ``version_pattern`` is that of the version in paths.
     """
@@ -69,9 +69,9 @@ def complete(
 
 @cache
 def examples() -> dict[str, dict[str, Any]]:
-    """Return the content of the example files for each operation, by verb and path.
+    """Return the content of the example files for each operation, by HTTP method and path.
 
-    ``headers``: names of the request headers of its own; ``request``: an example by content type; ``answers``:
+    ``headers``: names of the operation's own request headers; ``request``: an example by content type; ``answers``:
     content type → name → example; ``free``: members of the answer whose objects are records, with any fields.
     """
     operations: dict[str, dict[str, Any]] = {}
@@ -159,7 +159,7 @@ def _content(
 
 
 def _envelope(answers: list[dict[str, Any]], free: Sequence[str]) -> dict[str, Any]:
-    """Return the schema of these answers in JSON: the envelope and their own members."""
+    """Return the schema of JSON answers: the envelope and their own members."""
     reference = {"$ref": "#/components/schemas/Envelope"}
     # A refusal is an envelope, a resource of SCIM is none.
     if not any("responseStatus" in each for each in answers):
@@ -171,5 +171,5 @@ def _envelope(answers: list[dict[str, Any]], free: Sequence[str]) -> dict[str, A
 
 
 def _own_members(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members of an answer that its envelope does not have."""
+    """Return the members of an answer that are not those of every envelope."""
     return {name: value for name, value in answer.items() if name not in MEMBERS_OF_ALL}

@@ -11,11 +11,11 @@ NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
 def schema_of(examples: Sequence[object], free: Sequence[str] = ()) -> Schema:
-    """Return the schema that all examples satisfy, no narrower than their types.
+    """Return the narrowest schema by type that all examples satisfy.
 
-    ``free`` are paths (``data``, ``users.user``) of objects with members of their own, such as records; lists do
-    not count in a path. No member is required, since an answer leaves out what does not apply. A null beside values
-    makes a member nullable; alone it says nothing about the type.
+    ``free`` are paths (``data``, ``users.user``) of objects with arbitrary members, such as records; lists do not count
+    in a path. No member is required, since an answer omits what does not apply. A null beside values makes a member
+    nullable; null alone gives no type.
     """
     kinds = [_kind(each, examples, free) for each in _types(examples)]
     if kinds and None in examples:
@@ -35,7 +35,7 @@ def _types(examples: Sequence[object]) -> list[type]:
 
 
 def _kind(kind: type, examples: Sequence[object], free: Sequence[str]) -> Schema:
-    """Return the schema of those examples that are of one type."""
+    """Return the schema of the examples of one type."""
     if kind in NAMES:
         return {"type": NAMES[kind]}
     if kind is list:
@@ -54,6 +54,6 @@ def _kind(kind: type, examples: Sequence[object], free: Sequence[str]) -> Schema
 
 
 def _below(name: str, free: Sequence[str]) -> list[str]:
-    """Return the paths that go through the member ``name``, as seen from there."""
+    """Return the rest of those paths that begin with the member ``name``."""
     heads = (path.partition(".") for path in free)
     return [rest for head, _, rest in heads if head == name]

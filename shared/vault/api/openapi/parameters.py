@@ -1,4 +1,4 @@
-"""Describes the parameters of paths and queries, with an example of each that is part of a path."""
+"""Describes the parameters of paths and queries; each path parameter has an example."""
 
 from __future__ import annotations
 

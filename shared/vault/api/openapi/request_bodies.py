@@ -1,4 +1,4 @@
-"""Describes request bodies for the OpenAPI document: the media types that calls take, and what is in them."""
+"""Describes request bodies for the OpenAPI document: the media types of calls, and their schemas."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FILE: dict[str, object] = {"type": "string", "format": "binary"}
 
 
 def body_of(schemas: Mapping[str, object]) -> Body:
-    """Return the documentation of a body that may come in any of these media types, each with its schema."""
+    """Return the documentation of a body that may have any of these media types, each with its schema."""
     content = {media: {"schema": schema} for media, schema in schemas.items()}
     return {"requestBody": {"content": content}}
 

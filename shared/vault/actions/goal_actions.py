@@ -1,0 +1,69 @@
+"""Finds the user actions that lead a new record to what it is made for, and what the state on the way requires."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.vault.components.entry_action_definitions import (
+    CHANGE_STATE,
+    LIFECYCLE_PREFIX,
+)
+
+if TYPE_CHECKING:
+    from shared.vault.components.registry import Registry
+    from shared.vault.model.component_model import (
+        EntryCriterion,
+        LifecycleState,
+        UserAction,
+        VaultObject,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The user actions from a record's creation to a goal, by their full names, and the entry criteria on the way."""
+
+    actions: tuple[str, ...]
+    criteria: tuple[EntryCriterion, ...]
+
+
+def way_to(registry: Registry, target: VaultObject, goal: str) -> Way | None:
+    """Return the way to a named action, which the state that records begin in offers, or the next one.
+
+    None when neither does, as where an administrator has taken the action away.
+    """
+    lifecycle = registry.lifecycles.get(target.lifecycle or "")
+    if lifecycle is None:
+        return None
+    begins = lifecycle.starting_state
+    offered = registry.lifecycle_actions(target, begins)
+    direct = _that_runs(goal, offered)
+    if direct is not None:
+        return Way((_full_name(target, begins, direct),), ())
+    for step in offered:
+        state = lifecycle.states.get(step.next_state or "")
+        if step.action != CHANGE_STATE or state is None or not state.active:
+            continue
+        onward = _from(target, state, goal)
+        if onward is not None:
+            first = _full_name(target, begins, step)
+            return Way((first, *onward), state.entry_criteria)
+    return None
+
+
+def _from(target: VaultObject, state: LifecycleState, goal: str) -> list[str] | None:
+    """Return what is left to be run once a record enters a state; nothing where entering it is all."""
+    if any(each.action == goal for each in state.entry_actions):
+        return []
+    last = _that_runs(goal, state.user_actions)
+    return None if last is None else [_full_name(target, state.name, last)]
+
+
+def _that_runs(goal: str, actions: Iterable[UserAction]) -> UserAction | None:
+    return next((each for each in actions if each.action == goal), None)
+
+
+def _full_name(target: VaultObject, state: str, action: UserAction) -> str:
+    return f"{LIFECYCLE_PREFIX}.{target.name}.{state}.{action.name}"

@@ -1,0 +1,94 @@
+"""Lists on a record's page the latest of the records that refer to it, and leads to all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from shared.vault.access.permissions import Operation, may
+from shared.vault.admin.listing import Listing, listed
+from shared.vault.admin.showing import Shower, people, record_path
+
+if TYPE_CHECKING:
+    from shared.vault.admin.visit import Visit
+    from shared.vault.assembly.work_lists import Related
+    from shared.vault.model.component_model import VaultObject
+
+LATEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedList:
+    """The latest records of one kind that refer to a record; ``path`` is the list of all, ``new`` the form of another.
+
+    ``new`` is empty for those who may not create one.
+    """
+
+    shower: Shower
+    columns: tuple[str, ...]
+    listing: Listing
+    path: str
+    new: str
+
+    @property
+    def target(self) -> VaultObject:
+        """Return the object of the records."""
+        return self.shower.target
+
+    @property
+    def record_path(self) -> str:
+        """Return what the address of each record's page begins with."""
+        return record_path(self.target.name, "")
+
+
+async def related_records(
+    visit: Visit, object_name: str, record_id: str
+) -> list[RelatedList]:
+    """Return the lists that the Vault's definition has for an object, as far as the caller may read their records."""
+    wanted = visit.vault.definition.related.get(object_name, ())
+    return [
+        await _related(visit, each, record_id) for each in wanted if _seen(visit, each)
+    ]
+
+
+def _seen(visit: Visit, related: Related) -> bool:
+    """Return whether the caller sees such records, and the reference by which they are found."""
+    # Objects and fields of the standard configuration may have been made inactive, or dropped.
+    target = visit.registry.objects.get(related.object)
+    if target is None or not target.active:
+        return False
+    field = target.fields.get(related.field)
+    if field is None or not field.active:
+        return False
+    return may(visit.caller, related.object, Operation.READ)
+
+
+async def _related(visit: Visit, related: Related, record_id: str) -> RelatedList:
+    """Return one list; ``record_id`` is the id that the record has."""
+    target = visit.registry.objects[related.object]
+    shower = Shower(target, visit.caller, visit.registry)
+    shower.people = await people(visit, target)
+    columns = tuple(
+        name
+        for name in related.columns
+        if name in target.fields and target.fields[name].active
+    )
+    selection = shower.selection(columns)
+    condition = f"{related.field} = '{record_id}' ORDER BY modified_date__v DESC"
+    statement = f"SELECT {selection} FROM {target.name} WHERE {condition}"
+    listing = await listed(visit, statement, size=LATEST, counted=False)
+    path = f"/ui/objects/{target.name}"
+    refers = urlencode({related.field: record_id})
+    creates = may(visit.caller, target.name, Operation.CREATE)
+    new = f"{path}/new?{refers}" if creates else ""
+    return RelatedList(shower, columns, listing, f"{path}?{refers}", new)
+
+
+def further(
+    children: Collection[tuple[str, str]], lists: Collection[RelatedList]
+) -> list[tuple[str, str]]:
+    """Return those labels and addresses of lists of which the page shows no records."""
+    shown = {each.path for each in lists}
+    return [(label, path) for label, path in children if path not in shown]

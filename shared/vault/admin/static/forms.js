@@ -1,0 +1,28 @@
+/* Has a form be the same one when somebody comes back to it: a browser brings back what was typed, in a page that is new. */
+const TYPED = "select, textarea, input:not([type=hidden])";
+
+const all = [...document.querySelectorAll("input[name=form_id]")];
+// A button alone is pressed again because it is meant again.
+const filledIn = all.filter((id) => id.form.querySelector(TYPED));
+
+// What belongs to a place in the history of the window is there when somebody goes back to it, or loads the page again.
+const kept = history.state?.forms ?? {};
+const forms = {};
+filledIn.forEach((id, at) => {
+  const key = `${at} ${id.form.getAttribute("action") ?? ""}`;
+  id.value = kept[key] ?? id.value;
+  forms[key] = id.value;
+});
+if (filledIn.length) history.replaceState({ ...history.state, forms }, "");
+
+const [visit] = performance.getEntriesByType("navigation");
+addEventListener("pageshow", () => {
+  if (visit.type === "navigate") return;
+  // Parts of a form depend on choices; those that were brought back were made before this page came.
+  for (const id of filledIn) {
+    for (const select of id.form.querySelectorAll("select")) {
+      const broughtBack = [...select.selectedOptions].some((each) => each.value && !each.defaultSelected);
+      if (broughtBack) select.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+  }
+});
