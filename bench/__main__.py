@@ -120,7 +120,7 @@ def _show(part: str, figures: Mapping[str, Any]) -> None:
 
 
 def _flat(figures: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """Yield all figures, with the names that lead to each."""
+    """Yield all figures, each with the path of names that leads to it."""
     for name, value in figures.items():
         if isinstance(value, Mapping):
             yield from ((f"{name}: {rest}", each) for rest, each in _flat(value))
@@ -129,7 +129,7 @@ def _flat(figures: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def _show_ratios(compared: Mapping[str, float]) -> None:
-    """Print each ratio beside its aim."""
+    """Print each ratio next to its target."""
     table = Table("ratio", "times", "aim")
     for name, ratio in compared.items():
         table.add_row(name, f"{ratio:.2f}", str(aim(name) or ""))

@@ -71,7 +71,7 @@ class LoggedDatabase(Database):
             self.statements.append((logged.query, logged.args))
 
     def taken(self) -> list[Statement]:
-        """Return the statements since the last call, and forget them."""
+        """Return the statements logged since the last call, and clear the log."""
         taken, self.statements = self.statements, []
         return taken
 
@@ -113,10 +113,10 @@ async def measured_calls(system: System) -> dict[str, object]:
         async with http.post("/api/v25.1/auth", data=who) as answer:
             http.headers["Authorization"] = (await answer.json())["sessionId"]
         return {
-            "query_of_1000": await _beside(
+            "query_of_1000": await _compared(
                 _query(http), _replayed(pool, itertools.repeat([read] * CLIENTS)), PAGE
             ),
-            "upsert_of_500": await _beside(
+            "upsert_of_500": await _compared(
                 _upsert(http), _replayed(pool, itertools.cycle(writes)), BATCH
             ),
             "upsert_with_lineage": await _with_lineage(http),
@@ -205,7 +205,7 @@ def _replayed(
 
 
 def _anew(values: Sequence[Any]) -> Iterator[Any]:
-    """Yield the values of a statement, with new ids for cursors, as every query has them."""
+    """Yield the values of a statement, with new ids for cursors, as in every query."""
     return (uuid4() if isinstance(value, UUID) else value for value in values)
 
 
@@ -226,7 +226,7 @@ async def _with_lineage(http: aiohttp.ClientSession) -> dict[str, float]:
     }
 
 
-async def _beside(api: Call, driver: Call, records: int) -> dict[str, float]:
+async def _compared(api: Call, driver: Call, records: int) -> dict[str, float]:
     by_api, by_driver = await _by_turns(api, driver)
     return {
         "requests_per_second": round(by_api, 1),
@@ -238,7 +238,7 @@ async def _beside(api: Call, driver: Call, records: int) -> dict[str, float]:
 
 
 async def _by_turns(one: Call, other: Call) -> tuple[float, float]:
-    """Return calls a second of both, which alternate, so that other work of the machine affects both."""
+    """Return the calls per second of two alternating calls, so that other load on the machine affects both."""
     counts = {one: 0, other: 0}
     seconds = {one: 0.0, other: 0.0}
     for turn in range(TURNS + 1):

@@ -1,4 +1,4 @@
-"""Measures what an account and an inquiry cost: processor time, WAL, bytes of tables, row versions, HOT updates.
+"""Measures the cost of an account and an inquiry: processor time, WAL, bytes of tables, row versions, HOT updates.
 
 ``python -m bench.cost`` starts a system of its own and prints a line for each kind of work.
 """
@@ -45,7 +45,7 @@ Counts = Mapping[str, tuple[int, int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The counters of a system at one moment; seconds by part, versions of rows (new, changed, HOT) by table."""
+    """The counters of a system at one moment: seconds by part; row versions (new, changed, HOT) by table."""
 
     seconds: Mapping[str, float]
     wal: int
@@ -65,7 +65,7 @@ class Meter:
         self.processes = self.system.process_ids()
 
     async def settle(self) -> None:
-        """Vacuum both databases, so that no vacuum of what was done before is counted."""
+        """Vacuum both databases, so that no vacuum of earlier work is counted."""
         for name in DATABASES:
             connection = await asyncpg.connect(self.dsn(name))
             await connection.execute("VACUUM (ANALYZE)")
@@ -75,7 +75,7 @@ class Meter:
         return self.system.postgres.dsn.rpartition("/")[0] + f"/{database}"
 
     async def read(self) -> Reading:
-        """Return the counters now; the sessions' own have been handed in."""
+        """Return the present counters, including those that sessions report at their end."""
         seconds = processor_seconds(self.processes)
         if self.versions:
             await asyncio.sleep(SETTLE_SECONDS)
@@ -97,7 +97,7 @@ class Meter:
 async def measured(
     meter: Meter, work: Callable[[], Awaitable[int]], *, tables: bool = False
 ) -> dict[str, Any]:
-    """Return what one record costs, of as many as ``work`` returns: microseconds, bytes of WAL and of tables."""
+    """Return the cost of one of the records that ``work`` counts: microseconds, bytes of WAL and of tables."""
     await meter.settle()
     before = await meter.read()
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Measures how long others wait while a package with many rows deploys, and while a large table is rewritten.
+"""Measures how long other clients wait during the deployment of a large package, and the rewrite of a large table.
 
 ``python -m bench.deployment`` starts a system of its own. Three clients work all the time: one creates records of an
 object that the package does not have, one asks for a record, and one transfers inquiries one after the other.
@@ -55,7 +55,7 @@ STEP = """<stepheader><label>Rows</label><checksum>{checksum}</checksum><dataste
 
 @dataclass(slots=True)
 class Waits:
-    """Seconds of the answers of others, seconds by which changes were held back, and bytes of memory."""
+    """Seconds of other clients' answers, seconds by which changes were complete late, and bytes of memory."""
 
     create: list[float] = field(default_factory=list)
     read: list[float] = field(default_factory=list)
@@ -91,10 +91,10 @@ async def _measured(system: System, rows: int) -> Table:
         vault = work.admin
         await vault.mdl(OTHER)
         package = await asyncio.to_thread(_package, rows)
-        quiet = await work.beside(asyncio.sleep(QUIET_SECONDS))
+        quiet = await work.waits_during(asyncio.sleep(QUIET_SECONDS))
         package_id = await vault.imported(package)
-        deploying = await work.beside(vault.deployed(package_id))
-        rewriting = await work.beside(vault.mdl(REWRITE))
+        deploying = await work.waits_during(vault.deployed(package_id))
+        rewriting = await work.waits_during(vault.mdl(REWRITE))
     table = Table(title=f"Waits of others, {rows:,} rows")
     for name in ("Meanwhile", "Seconds", "create", "read", "transfer", "behind", "MiB"):
         table.add_column(name, justify="left" if name == "Meanwhile" else "right")
@@ -177,7 +177,7 @@ class _Vault:
 
 
 class _Work:
-    """The work of others, which is measured while something goes on."""
+    """The work of other clients, which is measured during an operation."""
 
     def __init__(
         self,
@@ -191,8 +191,8 @@ class _Work:
         self._process = process
         self._transfers = transfers
 
-    async def beside(self, going_on: Awaitable[None]) -> Waits:
-        """Return the waits of others while something goes on."""
+    async def waits_during(self, operation: Awaitable[None]) -> Waits:
+        """Return the waits of other clients during an operation."""
         found, ended = Waits(), asyncio.Event()
         calls: dict[Callable[[], Awaitable[float]], list[float]] = {
             self._create: found.create,
@@ -205,7 +205,7 @@ class _Work:
             for call, waits in calls.items()
         ]
         started = time.perf_counter()
-        await going_on
+        await operation
         found.seconds = time.perf_counter() - started
         ended.set()
         await asyncio.gather(*work)
@@ -237,7 +237,7 @@ class _Work:
         return time.perf_counter() - started
 
     async def _behind(self) -> float:
-        """Return by how many seconds changes are complete later than they are made."""
+        """Return by how many seconds ``complete_until`` lags behind the clock."""
         clock = (await self._others.call("GET", f"{API}/services/clock"))["data"]
         now = datetime.fromisoformat(clock["date_time"])
         complete = datetime.fromisoformat(clock["complete_until"])
@@ -246,7 +246,7 @@ class _Work:
 
 @asynccontextmanager
 async def _work(system: System) -> AsyncIterator[_Work]:
-    """Yield the work of others on a system that has started."""
+    """Yield the work of other clients on a started system."""
     endpoints, sign_ins = system.endpoints(), system.sign_ins()
     endpoint = endpoints["medical_vault"]
     process = system.process_ids()["medical_vault"]
@@ -290,7 +290,7 @@ async def _signed_in(address: str, user: Mapping[str, Any]) -> AsyncIterator[_Va
 
 
 def _package(rows: int) -> bytes:
-    """Return a package of an object and so many of its records."""
+    """Return a package with an object and ``rows`` of its records."""
     files = {
         "vaultpackage.xml": MANIFEST.encode(),
         "components/00010/Object.bench_row__c.mdl": OBJECT.encode(),

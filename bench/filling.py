@@ -1,4 +1,4 @@
-"""Fills a Vault with many accounts and their addresses, by statements that make them inside the database."""
+"""Fills a Vault with many accounts and addresses, by statements that generate them inside the database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OBJECTS = ("account__v", "address__v")
 
 
 async def fill_accounts(dsn: str, registry: Registry, size: int) -> None:
-    """Add so many accounts with an address each; indexes of words are built when all are in."""
+    """Add ``size`` accounts with an address each; indexes of words are built afterwards."""
     connection = await asyncpg.connect(dsn)
     try:
         owners = [registry.objects[name] for name in OBJECTS]

@@ -1,8 +1,8 @@
 """Measures how the calls of a Vault grow with its records: the same calls with 10,000, 100,000 and 1,000,000 accounts.
 
-``python -m bench.growth`` starts a PostgreSQL server of its own, makes a database for each size, measures by turns,
-prints a table with the medians of five, and removes everything. Measured is the processor time of the Vault
-and of its connections in PostgreSQL together, as waiting for a processor says nothing of a call.
+``python -m bench.growth`` starts a PostgreSQL server of its own, makes a database for each size, measures in turns,
+prints a table with the medians of five, and removes everything. It measures the processor time of the Vault and of its
+connections in PostgreSQL together, since the time of waiting for a processor is not that of the call.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Call = Callable[[], Awaitable[object]]
 
 @asynccontextmanager
 async def vault_of(dsn: str, size: int) -> AsyncIterator[VaultServices]:
-    """Yield the services of a Vault CRM on an empty database, which is filled with so many accounts and addresses."""
+    """Yield the services of a Vault CRM on a new database with ``size`` accounts and addresses."""
     secret = SecretStr("a password of a bench")
     settings = VaultSettings(
         database_dsn=SecretStr(dsn),
@@ -81,7 +81,7 @@ async def vault_of(dsn: str, size: int) -> AsyncIterator[VaultServices]:
 
 
 async def calls_of(vault: VaultServices, size: int) -> Mapping[str, Call]:
-    """Return the calls that are measured, by what the table says of each."""
+    """Return the measured calls, by their descriptions in the table."""
 
     def queried(text: str) -> Call:
         return lambda: vault.queries.run(SYSTEM, text, version_path=VERSION)
@@ -181,12 +181,12 @@ async def _connections(vault: VaultServices) -> list[int]:
 
 
 def _spent(connections: Sequence[int]) -> int:
-    """Return the nanoseconds of processor time of this process and of connections so far."""
+    """Return the processor time of this process and of connections so far, in nanoseconds."""
     return time.process_time_ns() + sum(map(_nanoseconds, connections))
 
 
 def _nanoseconds(pid: int) -> int:
-    """Return how long a process has been on a processor."""
+    """Return the processor time of a process, in nanoseconds."""
     try:
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
     except FileNotFoundError:
@@ -194,7 +194,7 @@ def _nanoseconds(pid: int) -> int:
 
 
 async def measure(dsn: str, sizes: Sequence[int], only: str = "") -> Figures:
-    """Return the medians of the calls, or of those whose name has a text in it."""
+    """Return the medians of the calls; with ``only``, of calls whose name contains it."""
     places = {size: _address(dsn, size) for size in sizes}
     administrator = await asyncpg.connect(dsn)
     try:
@@ -263,7 +263,7 @@ async def _opened(
 
 @asynccontextmanager
 async def private_server() -> AsyncIterator[str]:
-    """Yield the address of a PostgreSQL server that lives as long as the block, as its administrator."""
+    """Yield the administrator's address of a PostgreSQL server that runs during the block."""
     with tempfile.TemporaryDirectory(prefix="connection-growth-") as folder:
         directory = Path(folder)
         directory.chmod(0o711)
@@ -287,7 +287,7 @@ async def run(sizes: Sequence[int], only: str = "") -> Figures:
 
 
 def show(figures: Figures, sizes: Sequence[int]) -> None:
-    """Print a table: the medians by size, and how many times as long the largest takes as the smallest."""
+    """Print a table: the medians by size, and the ratio of the largest to the smallest size."""
     table = Table("ms of processor time", *(f"{size:,}" for size in sizes), "ratio")
     for name, by_size in figures.items():
         ratio = by_size[sizes[-1]] / by_size[sizes[0]]

@@ -1,4 +1,4 @@
-"""Makes the bodies of calls that are meant to keep a Vault busy: as large as is taken, or with as much in them."""
+"""Makes request bodies that are meant to overload a Vault: as large as allowed, or with as many parts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MULTIPART = "multipart/form-data; boundary=XX"
 
 @dataclass(frozen=True, slots=True)
 class HostileBody:
-    """A body, the call that it is sent with, and the error that it gets from who may make the call.
+    """A body, its call, and the error that a caller with the right to the call gets.
 
-    ``error`` is None when the call takes the body, and its rows have errors of their own.
+    ``error`` is None when the call accepts the body, and its rows have errors of their own.
     """
 
     name: str

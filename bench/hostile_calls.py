@@ -1,4 +1,4 @@
-"""Measures how long others wait for a Vault while one client sends it bodies that are meant to keep it busy."""
+"""Measures how long other clients wait while one client sends bodies that are meant to overload a Vault."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(slots=True)
 class Waits:
-    """Seconds of the answers of others, and bytes of the Vault's memory, while bodies were sent."""
+    """Seconds of other clients' answers, and bytes of the Vault's memory, while bodies were sent."""
 
     health: list[float] = field(default_factory=list)
     small_call: list[float] = field(default_factory=list)
@@ -172,7 +172,7 @@ async def _sample(process: int, memory: list[int], ended: asyncio.Event) -> None
 
 
 def _send(address: str, body: HostileBody, content: bytes, session_id: str) -> str:
-    """Send a body as fast as the Vault takes it, and return the status of the answer and its first error."""
+    """Send a body as fast as the Vault accepts it, and return the status of the answer and its first error."""
     target = urlsplit(address)
     path = body.path if body.path.startswith("/api") else f"/api/v25.1{body.path}"
     connection = http.client.HTTPConnection(

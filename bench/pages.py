@@ -1,8 +1,9 @@
-"""Measures how long the pages of a Vault take with 10,000 and 1,000,000 records of each object that people look at.
+"""Measures how long the pages of a Vault take with 10,000 and 1,000,000 records of each listed object.
 
 ``python -m bench.pages`` starts a system of its own for each size, fills Vault CRM with accounts, addresses, inquiries,
-user exceptions, ways of messages and audit entries, opens each page as a browser does, and removes everything. Printed
-are the medians of the whole answer, and the processor time of the Vault and PostgreSQL, of which waiting says nothing.
+user exceptions, steps of messages and audit entries, opens each page as a browser does, and removes everything. It
+prints the medians of the whole answer, and of the processor time of the Vault and PostgreSQL, which does not include
+waiting.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ Figures = dict[str, dict[int, tuple[float, float]]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page to open; ``form`` is sent to it, and what it leads to is opened."""
+    """A page to open; ``form`` is submitted to it, and the redirect is followed."""
 
     path: str
     form: Mapping[str, str] | None = None
@@ -79,14 +80,14 @@ class Page:
 
 @dataclass(slots=True)
 class Visitor:
-    """Somebody who is signed in to the pages of Vault CRM."""
+    """A user who is signed in to the pages of Vault CRM."""
 
     http: aiohttp.ClientSession
     url: str
     token: str = ""
 
     async def sign_in(self, known: Mapping[str, str]) -> None:
-        """Sign in, and keep the token that forms need."""
+        """Sign in, and store the token that forms need."""
         page = await self.open(Page("/ui/sign-in"))
         fields = {"token": _token(page), "next": "/ui/"}
         fields |= {name: known[name] for name in ("username", "password")}
@@ -107,7 +108,7 @@ def _token(page: str) -> str:
 
 
 def pages_of(size: int, exception: str, view: str) -> Mapping[str, Page]:
-    """Return the pages that are opened, by what the table says of each."""
+    """Return the opened pages, by their descriptions in the table."""
     return {
         "home": Page("/ui/"),
         "list, latest first": Page(LIST),
@@ -156,7 +157,7 @@ async def _seeds(visitor: Visitor, known: Mapping[str, str]) -> dict[str, str]:
 
 
 async def fill(dsn: str, seeds: Mapping[str, str], size: int) -> None:
-    """Add so many records of each object; indexes of words are built when all are in."""
+    """Add ``size`` records of each object; indexes of words are built afterwards."""
     registry = registry_of_crm()
     await fill_accounts(dsn, registry, size)
     connection = await asyncpg.connect(dsn)
@@ -179,7 +180,7 @@ async def _clone(
     seed: str,
     size: int,
 ) -> None:
-    """Copy a record so many times."""
+    """Copy a record ``size`` times."""
     fields = registry.objects[table].fields
     own = {
         "id": "left(t.id, 3) || 'B' || lpad(n::text, 11, '0')",
@@ -200,7 +201,7 @@ async def _clone(
 
 
 async def measure(system: System, size: int) -> dict[str, tuple[float, float]]:
-    """Return the figures of a Vault that is filled first."""
+    """Return the figures of a Vault with ``size`` records of each object."""
     dsn = system.postgres.dsn.rpartition("/")[0] + f"/{CRM}"
     known = system.sign_ins()[CRM]["admin"]
     jar = aiohttp.CookieJar(unsafe=True)
@@ -264,7 +265,7 @@ async def run(sizes: Sequence[int]) -> Figures:
 
 
 def show(figures: Figures, sizes: Sequence[int]) -> None:
-    """Print a table: the answer and the processor time of each page by size, and what the open live picture costs."""
+    """Print a table: the answer and the processor time of each page by size, and the cost of the open live page."""
     heads = [f"{size:,}: {what}" for size in sizes for what in ("answer", "processor")]
     table = Table("milliseconds", *heads)
     for name, by_size in figures.items():

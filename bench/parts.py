@@ -1,6 +1,7 @@
-"""Names the parts of ``make bench``, and compares what they measured by ratios.
+"""Lists the parts of ``make bench``, and compares their results by ratios.
 
-A ratio is what the system takes, divided by what the floor, a bare endpoint or the smaller Vault takes in the same run.
+A ratio is the time of the system, divided by that of the floor, of a bare endpoint or of the smaller Vault in the same
+run.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ async def _transfer(sizes: Sizes) -> Figures:
 
 
 async def _cost(sizes: Sizes) -> Figures:
-    """Measure what an account and an inquiry cost."""
+    """Measure the cost of an account and an inquiry."""
     with _folder() as name:
         system = System(Path(name) / "system")
         return await cost.run(system, sizes.costed, sizes.costed, tables=False)
@@ -65,7 +66,7 @@ async def _peers(sizes: Sizes) -> Figures:
 
 
 async def _small_calls(_sizes: Sizes) -> Figures:
-    """Measure small calls beside bare ones."""
+    """Measure short calls in comparison with bare ones."""
     return await small_calls.run(workers=True)
 
 
@@ -89,7 +90,7 @@ PARTS: Mapping[str, Callable[[Sizes], Coroutine[Any, Any, Figures]]] = {
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
-    """Return a folder of its own for a system."""
+    """Return a temporary folder for a system."""
     folder = tempfile.TemporaryDirectory(prefix="connection-bench-")
     # Servers that run as another user pass through to their data.
     Path(folder.name).chmod(0o711)
@@ -115,7 +116,7 @@ def ratios(figures: Mapping[str, Figures]) -> dict[str, float]:
 
 
 def aim(name: str) -> float | None:
-    """Return the largest ratio that is aimed at; None for one without an aim."""
+    """Return the target of a ratio, its largest value; None for one without a target."""
     for beginning, largest in AIMS.items():
         if name.startswith(beginning):
             return largest

@@ -59,7 +59,7 @@ async def _record(pid: int, file: Path) -> asyncio.subprocess.Process:
 
 
 def shares(file: Path) -> list[tuple[str, float]]:
-    """Return the functions with most time of their own and their share of all samples (0 to 1), largest first."""
+    """Return the functions with the most own time and their share of all samples (0 to 1), largest first."""
     own: Counter[str] = Counter()
     for line in file.read_text().splitlines():
         stack, _, count = line.rpartition(" ")

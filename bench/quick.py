@@ -1,7 +1,7 @@
-"""Measures what is compared by ratio in under three minutes, and prints what has moved since an earlier time.
+"""Measures the ratios in under three minutes, and prints changes since an earlier run.
 
 ``make bench-quick`` starts a PostgreSQL server of its own, prints a line for each scenario with its ratio, and writes
-them as JSON to ``.run/bench-quick.json``. With ``--before FILE`` a line says what the ratio was there if it has moved.
+them as JSON to ``.run/bench-quick.json``. With ``--before FILE`` a line has the ratio of that file if it has changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Keeps the log of what is measured out of the figures: the standard configuration alone is hundreds of lines."""
+"""Suppresses the informational log of the measured system: the standard configuration is hundreds of lines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ import structlog
 
 
 def only_warnings() -> None:
-    """Have this process log warnings and errors alone."""
+    """Log only warnings and errors of this process."""
     wrapper = structlog.make_filtering_bound_logger(logging.WARNING)
     structlog.configure(wrapper_class=wrapper)

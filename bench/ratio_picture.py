@@ -12,7 +12,7 @@ REACHED, MISSED, MARK = "#4f8a4b", "#c8553d", "#333333"
 
 
 def drawn(ratios: Mapping[str, float]) -> str:
-    """Return the picture: a bar for each ratio, whose colour says whether its aim is reached."""
+    """Return the picture: a bar for each ratio, whose colour says whether its target is met."""
     height = TOP + ROW * len(ratios) + 10
     largest = max([1.0, *ratios.values()])
     scale = (WIDTH - LEFT - RIGHT) / largest

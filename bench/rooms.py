@@ -108,7 +108,7 @@ async def entered(
 async def act(
     client: VaultClient, record: tuple[str, str], action: str, dsn: str, end: str
 ) -> Row:
-    """Run a user action, and wait for the first row of the SQL ``end`` with the record's id; return the row."""
+    """Run a user action, and return the first row of the SQL ``end`` for the record's id, once there is one."""
     await client.run_action(*record, action)
     # In the database, as a call of the Vault would be traced.
     async with asyncpg.create_pool(dsn, min_size=1) as pool:
@@ -185,7 +185,7 @@ async def _kinds(
 
 
 def main() -> None:
-    """Measure, and print the number of files of each job, and the files as the arguments ask."""
+    """Measure, and print the number of files of each job, and with ``--list`` the files."""
     parser = argparse.ArgumentParser(
         prog="rooms", description="Source files that a job enters"
     )

@@ -19,14 +19,14 @@ _TRACED = (f"{_ROOT}services/", f"{_ROOT}shared/")
 
 
 class Tracer:
-    """Counts calls, a coroutine's resumptions too, and writes them as JSON to a file named for the process."""
+    """Counts calls, including a coroutine's resumptions, and writes them as JSON to a file named for the process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._calls: Counter[tuple[str, str]] = Counter()
 
     def install(self) -> None:
-        """Count from now on, in this thread and in those that it starts."""
+        """Start counting, in this thread and in those that it starts."""
         signal.signal(SIGNAL, self._write)
         threading.setprofile(self._count)
         sys.setprofile(self._count)

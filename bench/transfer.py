@@ -132,12 +132,29 @@ async def transferred(crm: VaultClient, inquiries: list[str]) -> float:
     if not all(result.ok for result in results):
         message = "a transfer was refused"
         raise BenchFailed(message)
+    # The last inquiry of each message is asked for: counting all of them over and over would be work of its own.
+    for inquiry in [*inquiries[CALL_ROWS - 1 :: CALL_ROWS], inquiries[-1]]:
+        await _arrival(crm, inquiry, started, 0.05)
     while await _succeeded(crm) - before < len(inquiries):
         if time.perf_counter() - started > LIMIT_SECONDS:
             message = f"not all inquiries were transferred within {LIMIT_SECONDS:.0f} s"
             raise BenchFailed(message)
         await asyncio.sleep(0.05)
     return time.perf_counter() - started
+
+
+async def _arrival(
+    crm: VaultClient, inquiry: str, started: float, pause: float
+) -> None:
+    """Wait until the inquiry is at Success, asking again after pauses of so many seconds."""
+    while True:
+        row = await crm.record("medical_inquiry__v", inquiry)
+        if row["transfer_status__v"] == ["success__v"]:
+            return
+        if time.perf_counter() - started > LIMIT_SECONDS:
+            message = "an inquiry was not transferred"
+            raise BenchFailed(message)
+        await asyncio.sleep(pause)
 
 
 async def _succeeded(crm: VaultClient) -> int:
@@ -152,11 +169,5 @@ async def single(crm: VaultClient, inquiry: str) -> float:
     """Transfer one inquiry on an idle system and return seconds from the user action to its Success."""
     started = time.perf_counter()
     await crm.run_action("medical_inquiry__v", inquiry, TRANSFER)
-    while True:
-        row = await crm.record("medical_inquiry__v", inquiry)
-        if row["transfer_status__v"] == ["success__v"]:
-            return time.perf_counter() - started
-        if time.perf_counter() - started > LIMIT_SECONDS:
-            message = "an inquiry was not transferred"
-            raise BenchFailed(message)
-        await asyncio.sleep(0.003)
+    await _arrival(crm, inquiry, started, 0.003)
+    return time.perf_counter() - started

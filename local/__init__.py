@@ -1,1 +1,1 @@
-"""Runs the whole system on one machine, with its own PostgreSQL and RabbitMQ and nothing of the machine's."""
+"""Runs the whole system on one machine, with private PostgreSQL and RabbitMQ, apart from the machine's own."""

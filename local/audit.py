@@ -27,7 +27,7 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Advisories:
-    """What a source says of a lock: how many packages it knows, each advisory, and what it does not know."""
+    """A source's answer about a lock: the number of known packages, each advisory, and the unknown packages."""
 
     checked: int
     found: list[str]
@@ -81,9 +81,9 @@ def _audit_code() -> int:
 
 
 def audit_packages(lock: Path, environment: Mapping[str, str]) -> int:
-    """Print what the first source that answers says of the packages, and return the exit code.
+    """Print the result of the first source that answers about the packages, and return the exit code.
 
-    Without a source it says that this was not checked, and fails where ``AUDIT_REQUIRED`` is set.
+    Without a source it says that the packages were not checked, and fails if ``AUDIT_REQUIRED`` is set.
     """
     reasons = {}
     for source in SOURCES:

@@ -1,4 +1,4 @@
-"""Starts Debian's Chromium without a window, for pictures of the pages and for tests of them."""
+"""Starts Debian's Chromium headless, for pictures and tests of the pages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPTIONS = (
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """Yield a browser that ends with the block."""
+    """Yield a browser that is closed at the end of the block."""
     program = os.environ.get(PROGRAM_VARIABLE, PROGRAM)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(

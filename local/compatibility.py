@@ -1,8 +1,8 @@
 """Writes docs/compatibility.md: each operation of the public API, whether a Vault has it, and the test that calls it.
 
-``vault_operations.csv`` has the operations (verb, path, name), in the order of the public API's reference. What is
-served is read from the routes; which tests call an operation is read from the paths that stand in their calls.
-``public_trials.md`` ends the page.
+``vault_operations.csv`` has the operations (verb, path, name), in the order of the public API's reference. The served
+ones are read from the routes; the tests of an operation are found by the paths in their calls. ``public_trials.md``
+ends the page.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def operations() -> tuple[Operation, ...]:
 
 
 def segments(path: str) -> tuple[str, ...]:
-    """Return the parts of a path; each with a variable in it is ``{}``."""
+    """Return the segments of a path; each with a variable in it is ``{}``."""
     parts = path.strip("/").split("/")
     return tuple(VARIABLE if "{" in part else part for part in parts)
 
@@ -130,7 +130,7 @@ def _routes() -> frozenset[tuple[str, tuple[str, ...]]]:
 
 
 def _fits(route: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether an operation's path is one of a route's."""
+    """Return whether an operation's path matches that of a route."""
     named = NAMED_PLACES | (WORKFLOW_ACTIONS if "actions" in route[2:-1] else set())
     return len(route) == len(wanted) and all(
         part == segment or (part == VARIABLE and segment in named)

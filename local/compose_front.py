@@ -1,4 +1,4 @@
-"""Calls the proxy of a composed system: as a client does, and as one that keeps to no bound."""
+"""Calls the proxy of a composed system: as an ordinary client, and as one that exceeds bounds."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _GET = "GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}Connection: close\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class ProxyPort:
-    """A port of the proxy that leads to a Vault, and the authority that clients trust."""
+    """A port of the proxy for a Vault, and the certificate authority that clients trust."""
 
     port: int
     trust: ssl.SSLContext
     connections_per_address: int
 
     async def check(self) -> None:
-        """Try what has to work and what has to be refused.
+        """Try what has to work, and what the proxy has to refuse.
 
         :raises SystemFailed: the proxy did not do what it should.
         """
@@ -97,7 +97,7 @@ class ProxyPort:
         return await self._send(request.encode())
 
     async def _send(self, request: bytes) -> bytes:
-        """Return everything that comes until the proxy closes the connection."""
+        """Return all bytes that arrive until the proxy closes the connection."""
         reader, writer = await self._open()
         try:
             writer.write(request)

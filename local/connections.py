@@ -1,4 +1,4 @@
-"""Establishes the standard connection of two Vaults, by the steps that an administrator takes."""
+"""Establishes the standard connection of two Vaults, by the steps of an administrator."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class End:
 
 
 async def establish(issuer: End, other: End) -> bool:
-    """Make a connection active that is Pending on either side; return whether anything was to be done.
+    """Activate a connection that is Pending on either side; return whether anything was to be done.
 
     A connection that an administrator has inactivated stays inactive.
 
@@ -77,7 +77,7 @@ async def establish(issuer: End, other: End) -> bool:
 
 
 async def have_copy(copy: End, name: str, remote_vault_id: int) -> None:
-    """Duplicate the standard connection for one more Vault, unless that was done before.
+    """Duplicate the standard connection for one more Vault, unless the copy exists.
 
     :raises SystemFailed: the Vault refused, or does not answer.
     """

@@ -1,4 +1,4 @@
-"""Runs the unit tests and then all others with coverage, prints what each package has, and fails below the floors.
+"""Runs the unit tests and then all others with coverage, prints each package's percentage, and fails below the floors.
 
 Branches count as lines do, and processes that tests start count with the tests.
 """
@@ -33,7 +33,7 @@ class Summary(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """The least percentage of a package that tests must reach; ``aim`` is the floor that is wanted in the end."""
+    """The least percentage of a package that tests must reach; ``aim`` is the floor to be reached in the end."""
 
     package: str
     tests: str
@@ -68,7 +68,7 @@ def percent(files: Mapping[str, Summary], package: str) -> float:
 def shortfalls(
     reports: Mapping[str, Mapping[str, Summary]], floors: Sequence[Floor] = FLOORS
 ) -> list[str]:
-    """Return a line for each floor that is not reached; ``reports`` has a report for ``unit`` and one for ``all``."""
+    """Return a line for each missed floor; ``reports`` has a report for ``unit`` and one for ``all``."""
     missing = []
     for floor in floors:
         reached = percent(reports[floor.tests], floor.package)

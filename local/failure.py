@@ -1,4 +1,4 @@
-"""Defines the one error of starting, stopping and reaching the system."""
+"""Defines the error of starting, stopping and reaching the system."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class SystemFailed(Exception):
-    """A part of the system could not be started, stopped or reached; ``log`` is the file that says more, if any."""
+    """Raised when a part of the system could not be started, stopped or reached; ``log`` is its log file, if any."""
 
     def __init__(self, reason: str, log: Path | None = None) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""Prints what happens in the demo: each hop with its time and ids, and a table at the end."""
+"""Prints the events of the demo: each step with its time and ids, and a table at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Narration:
         self._console.print(heading)
 
     def hop(self, where: str, text: str) -> None:
-        """Print one thing that happened, and how many seconds after the beginning."""
+        """Print one event, with the seconds since the beginning."""
         seconds = time.monotonic() - self._started
         style = STYLES.get(where, "white")
         place = f"[{style}]{where:<8}[/{style}]"
@@ -38,7 +38,7 @@ class Narration:
         self._rows.append(row)
 
     def close(self) -> None:
-        """Print the table of what was transferred."""
+        """Print the table of the transferred records."""
         table = Table(title="What was transferred")
         for heading in ("What", "From", "To", "Outcome"):
             # Folded, as the default would cut ids off in a narrow terminal.

@@ -1,6 +1,6 @@
-"""Installs the locked Python packages, renews the lock, and checks it: pip brings uv, and uv does the rest in seconds.
+"""Installs the locked Python packages, renews the lock, and checks it, by pip (which installs uv) and uv.
 
-Run by the Python of the virtual environment before anything else is in it, so it needs the standard library alone.
+The Python of the virtual environment runs it before any package is installed, so it needs only the standard library.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def renew() -> int:
 
 
 def check() -> int:
-    """Return 0 when the lock has exactly what ``pyproject.toml`` asks for."""
+    """Return 0 when the lock matches ``pyproject.toml``."""
     with tempfile.TemporaryDirectory() as directory:
         # uv keeps the versions of a file that exists: only what pyproject.toml asks for otherwise changes.
         for name in LOCK_OPTIONS:

@@ -1,6 +1,6 @@
-"""Refuses to publish the composed system to others while a password is one that everybody knows.
+"""Refuses to publish the composed system to other machines while a password is a well-known default.
 
-``python -m local.password_check``, which Compose runs before anything else.
+``python -m local.password_check``; Compose runs it first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ KNOWN = "-for-the-laptop"
 
 
 def is_public(address: str) -> bool:
-    """Return whether ports at an address can be reached from other machines; a name counts as if they could."""
+    """Return whether ports at an address can be reached from other machines; a name counts as reachable."""
     try:
         parsed = ip_address(address.strip("[]"))
     except ValueError:
@@ -33,7 +33,7 @@ def known_passwords(environment: Mapping[str, str]) -> list[str]:
 
 
 def main() -> int:
-    """Return 0 when the system may be published at ``BIND``, and otherwise say what keeps it from that."""
+    """Return 0 when the system may be published at ``BIND``; else print what prevents it, and return 2."""
     address = os.environ["BIND"]
     names = known_passwords(os.environ)
     if not names or not is_public(address):

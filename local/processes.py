@@ -22,7 +22,7 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class ProcessRecord(TypedDict):
-    """A process identity as it stands in the state file."""
+    """The identity of a process in the state file."""
 
     pid: int
     started: int
@@ -102,7 +102,7 @@ class Process:
         return obeyed
 
     def record(self) -> ProcessRecord:
-        """Return the form that the state file keeps."""
+        """Return the record for the state file."""
         return {
             "pid": self.pid,
             "started": self.started,
@@ -151,7 +151,7 @@ class Command:
         return process
 
     def run(self, seconds: float) -> None:
-        """Run it to its end, within ``seconds``.
+        """Run it to its end, for at most ``seconds``.
 
         :raises SystemFailed: it failed or took longer.
         """
@@ -176,10 +176,10 @@ class Command:
 
 
 def _reap() -> set[int]:
-    """Free the ids of all our children that have ended, and return them.
+    """Free the ids of all our ended children, and return them.
 
-    All, and not only the one that is asked for: another process may end a server, so that nobody here asks for it
-    again, and a PostgreSQL server that starts would take the zombie named in its lock file for a living server.
+    All, not only the requested one: another process may end a server, so that nobody here asks for it again, and a
+    PostgreSQL server that starts would take the zombie named in its lock file for a living server.
     """
     ended = {pid for pid, child in _children.items() if child.poll() is not None}
     for pid in ended:

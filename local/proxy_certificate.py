@@ -1,4 +1,4 @@
-"""Sees that the proxy of the Compose file has a certificate: the operator's own, or one that is made for localhost.
+"""Provides the certificate of the Compose file's proxy: the operator's own, or one that is made for localhost.
 
 ``python -m local.proxy_certificate FOLDER``; ``TLS_CERTIFICATE`` and ``TLS_KEY`` name the files in the folder.
 """
@@ -16,7 +16,7 @@ HTTPS = 443  # of no meaning: nothing listens here
 
 
 def main(folder: Path) -> int:
-    """Return 0 when the folder has a certificate that can be served, and otherwise say what is wrong with it."""
+    """Return 0 when the folder has a usable certificate; else print what is wrong, and return 2."""
     made = LocalTls(folder)
     certificate = folder / os.environ["TLS_CERTIFICATE"]
     key = folder / os.environ["TLS_KEY"]

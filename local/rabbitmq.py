@@ -116,7 +116,7 @@ class PrivateRabbit:
         await self.state.end(self.name, _STOP_WAIT, signal.SIGKILL)
 
     async def discard(self) -> None:
-        """End the node and its port mapper at once: an orderly shutdown takes 6 s, and is for data that stay."""
+        """Kill the node and its port mapper: an orderly shutdown takes 6 s, and only data used again need it."""
         await self.kill()
         await self.state.end(_EPMD, _STOP_WAIT)
 

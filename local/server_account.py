@@ -1,4 +1,4 @@
-"""Finds the unprivileged account that servers run as when root starts them, and a directory that it can reach."""
+"""Finds the unprivileged account for servers that root starts, and a directory that it can enter."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def server_account(*names: str) -> Account | None:
 
 
 def server_directory(directory: Path, accounts: Iterable[Account | None]) -> Path:
-    """Return the folder in which servers keep their data.
+    """Return the folder for the servers' data.
 
     It is below ``directory`` if all ``accounts`` can enter that and its path has no spaces; otherwise below
     ``/var/lib``, or ``~/.local/state`` for a user who is not root, and named by a digest of ``directory``.

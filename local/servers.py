@@ -1,4 +1,4 @@
-"""Defines what the system needs of its PostgreSQL and RabbitMQ, which tests may provide in other ways."""
+"""Defines the interface of the system's PostgreSQL and RabbitMQ, which tests may provide in other ways."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RabbitServer(Server, Protocol):
     """A RabbitMQ server with its administrator's addresses."""
 
     async def discard(self) -> None:
-        """End it at once with all that belongs to it, as nothing of what it has will be used again."""
+        """Kill it and remove everything that belongs to it, since its data are not used again."""
 
     @property
     def username(self) -> str:

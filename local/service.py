@@ -28,9 +28,9 @@ _OURS = ("VAULT_", "CONNECTOR_", "PYTHONDONTWRITEBYTECODE")
 
 @dataclass(slots=True)
 class Service:
-    """One service process; ``settings`` are the environment variables of its own.
+    """One service process; ``settings`` are its own environment variables.
 
-    The first of several processes of one service has the service's name, the others a number behind it.
+    The first of several processes of one service has the service's name, the others also a number.
     """
 
     state: State
@@ -109,7 +109,7 @@ class Service:
             return type(error).__name__
 
     async def stop(self) -> None:
-        """Have it finish its work and end, and kill it if it does not end in time."""
+        """Ask it to finish its work and end, and kill it if it does not end in time."""
         await self.state.end(self.name, _STOP_WAIT)
 
     async def kill(self) -> None:
@@ -154,9 +154,9 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class VaultPlan:
-    """What the local system decides of a Vault: its service, virtual host, ids and the name of its business user.
+    """The local system's settings of a Vault: its service, virtual host, ids and the name of its business user.
 
-    The first of several Vaults of one service has the service's name, the others a number behind it.
+    The first of several Vaults of one service has the service's name, the others also a number.
     """
 
     service: str

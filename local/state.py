@@ -1,4 +1,4 @@
-"""Keeps what outlives a start in one private file: ports, generated passwords and processes."""
+"""Stores what is kept between starts in one private file: ports, generated passwords and processes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class State:
         return state
 
     def reload(self) -> None:
-        """Read what another process may have written since; change nothing when there is no file."""
+        """Read changes that another process may have written since; change nothing when there is no file."""
         value = read_private(self.path)
         if value is None:
             return

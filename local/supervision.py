@@ -1,7 +1,7 @@
-"""Starts again every part of a local system that ended or hangs: ``python -m local.supervision DIRECTORY [PART]``.
+"""Restarts every part of a local system that has ended or hangs: ``python -m local.supervision DIRECTORY [PART]``.
 
-With a part it starts that one again and ends. The process without one watches until it is ended, and has each part
-started by a process of its own, whose children then belong to nobody and outlive both.
+With a part it restarts that one and ends. Without one it watches until it is stopped; a separate process starts each
+part, so that the parts outlive both.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ STEADY_SECONDS = 120.0
 
 @dataclass(slots=True)
 class Watch:
-    """What is known of one part: probes without an answer in a row, and when it may be started again."""
+    """The state of one part: consecutive probes without an answer, and when it may be restarted."""
 
     silent: int = 0
     begun: float = 0.0
@@ -47,14 +47,14 @@ class Watch:
     pauses: Iterator[float] = field(default_factory=SUPERVISION.pauses)
 
     def due(self, now: float, *, running: bool, answers: bool) -> bool:
-        """Return whether the part is to be started again now, by what was seen of it."""
+        """Return whether the part is to be restarted now, by its last probe."""
         self.silent = 0 if answers or not running else self.silent + 1
         if running and self.silent < SILENT_PROBES:
             return False
         return now >= self.not_before
 
     def started(self, now: float) -> None:
-        """Note that the part is started again; the pause until it may be the next time grows."""
+        """Note that the part is restarted; the pause until the next restart grows."""
         if now - self.begun > STEADY_SECONDS:
             self.pauses = SUPERVISION.pauses()
         self.silent = 0
@@ -87,7 +87,7 @@ async def _get(url: str) -> None:
 
 
 async def watch(directory: Path) -> None:
-    """Look at every part again and again, and start those that are due, until cancelled."""
+    """Probe every part repeatedly, and restart those that are due, until cancelled."""
     watches: dict[str, Watch] = {}
     while True:
         await asyncio.sleep(LOOK_SECONDS)
@@ -117,7 +117,7 @@ async def _start(directory: Path, part: str) -> None:
 
 
 def main() -> int:
-    """Watch the system of a directory, or start one of its parts again; return the exit code."""
+    """Watch the system of a directory, or restart one of its parts; return the exit code."""
     directory = Path(sys.argv[1])
     try:
         if len(sys.argv) > 2:

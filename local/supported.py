@@ -1,7 +1,7 @@
-"""Lists what a Vault supports of VQL and MDL, and what it refuses, by examples that tests run.
+"""Lists the VQL and MDL that a Vault supports and refuses, by examples that tests run.
 
-The API reference shows them. A row of VQL has the subject, a statement, and the error type with which the statement
-is refused ("" when it is answered). The statements are about accounts and addresses as Vault CRM has them.
+The API reference shows them. A row of VQL has the subject, a statement, and the error type with which the statement is
+refused ("" when it is answered). The statements are about accounts and addresses of Vault CRM.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class System(SystemParts):
         return True
 
     def _admitted_before(self) -> bool:
-        """Return whether the broker has its users from an earlier start, which all came to their end."""
+        """Return whether the broker has its users from an earlier, complete start."""
         known = all(plan.name in self._state.ports for plan in self._plans)
         return known and self.sign_ins_file.exists()
 
@@ -212,12 +212,12 @@ class System(SystemParts):
             self.directory.rmdir()
 
     async def kill(self, name: str) -> None:
-        """End one part at once, as a crash would."""
+        """Kill one part, as a crash would."""
         with self._changing():
             await self._part(name).kill()
 
     async def revive(self, name: str) -> None:
-        """End one part if it still runs, without waiting for it, and start it; a service is not waited for.
+        """Kill one part if it still runs, and start it; a service is not waited for.
 
         :raises SystemFailed: a server did not start, or another process is changing the system.
         """
@@ -308,7 +308,7 @@ class System(SystemParts):
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Keep other processes from changing this system during the block, and read what they changed before."""
+        """Prevent other processes from changing this system during the block, after reading their earlier changes."""
         self.logs.mkdir(parents=True, exist_ok=True)
         with exclusive(self.directory / "lock"):
             self._state.reload()

@@ -38,12 +38,11 @@ PRODUCTION, SANDBOX = "production", "sandbox"
 
 
 class SystemParts:
-    """The servers and services of one system, as the state in its directory has them.
+    """The servers and services of one system, according to the state in its directory.
 
     A system that was once started with a second Vault CRM has it until its reset. ``domain_type`` is that of its
-    Vaults; by default that in the environment, or production.
-    Servers are private instances unless others are passed in; a private PostgreSQL that is not ``durable`` keeps what
-    is committed until the machine crashes.
+    Vaults; by default that in the environment, or production. Servers are private instances unless others are passed
+    in; a private PostgreSQL that is not ``durable`` loses committed data when the machine crashes.
     """
 
     def __init__(
@@ -128,7 +127,7 @@ class SystemParts:
         }
 
     def process_ids(self) -> dict[str, int]:
-        """Return the id of every process that runs here, the supervisor's too; a part's children are its own."""
+        """Return the id of every process that runs here, including the supervisor's; not those of their children."""
         return {
             name: process.pid
             for name, process in self._state.processes.items()
@@ -181,7 +180,7 @@ class SystemParts:
         return self._known_services()
 
     def _known_services(self) -> list[Service]:
-        """Return the services that have a port, which is all or none of them."""
+        """Return the services that have a port: either all or none."""
         if CONNECTOR not in self._state.ports:
             return []
         services = []

@@ -44,7 +44,7 @@ class LocalTls:
         return self.directory / "localhost.key"
 
     def ensure(self) -> None:
-        """Make all three files anew unless they exist, belong together and do not end soon."""
+        """Make all three files again unless they exist, belong together and do not expire soon."""
         if self._is_current():
             return
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ async def apply(
     present: Configuration,
     report: Report,
 ) -> None:
-    """Carry the difference out, and call ``report`` with each step that is done.
+    """Carry out the difference, and call ``report`` with each completed step.
 
     :raises ConfigurationFault: at the first step that the Vault refuses; those before it stay.
     """
@@ -102,7 +102,7 @@ def _report_rows(
     results: Sequence[RowResult],
     report: Report,
 ) -> None:
-    """Report each row that is done.
+    """Report each completed row.
 
     :raises ConfigurationFault: the Vault refused a row.
     """

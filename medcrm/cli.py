@@ -170,7 +170,7 @@ def apply_command(
     prune: Prune = False,
     yes: Yes = False,
 ) -> None:
-    """Make a Vault say what the folder says; shows the plan and asks first."""
+    """Change a Vault's configuration to that of the folder; shows the plan and asks first."""
     wanted = _wanted(_place(folder, vault), types)
     run_signed_in(
         url,
@@ -229,7 +229,7 @@ def _wanted(place: Path, types: list[str] | None) -> Configuration:
 
 
 def _outside(place: Path, types: list[str]) -> Configuration:
-    """Return what an export of some types leaves as it is in the folder."""
+    """Return the configuration of the folder that an export of some types does not replace."""
     if not place.is_dir():
         return Configuration()
     try:

@@ -19,7 +19,7 @@ class ConfigurationFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ComponentText:
-    """One component; ``tree`` is None for MDL of a type whose language is not known here, whose text stays as it is."""
+    """One component; ``tree`` is None for a type whose language is unknown here, of which only the text is used."""
 
     name: str  # Type.name
     text: str
@@ -61,7 +61,10 @@ KEYS = {record_set.object: record_set.key for record_set in RECORD_SETS}
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The records of one object by their key; ``ids`` are those of a Vault's records, and are written to no folder."""
+    """The records of one object by their key.
+
+    ``ids`` are those of a Vault's records, and are not written to folders.
+    """
 
     key: str
     columns: tuple[str, ...]
@@ -71,7 +74,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All that is compared and carried over: components by ``Type.name``, tables by object."""
+    """The compared configuration: components by ``Type.name``, tables by object."""
 
     components: Mapping[str, ComponentText] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)

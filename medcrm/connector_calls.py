@@ -32,7 +32,7 @@ MEDICAL = "medical"
 
 
 class Connector:
-    """The connector at an address, asked about one of its Vaults."""
+    """The connector at an address, for calls about one of its Vaults."""
 
     def __init__(
         self,
@@ -41,7 +41,10 @@ class Connector:
         session: str,
         source_session: str | None,
     ) -> None:
-        """Take the Vault's name, and the session there; where it is needed, that of the source Vault as well."""
+        """Take the Vault's name, and the session there.
+
+        For calls that need it, also the session of the source Vault.
+        """
         self._transport = transport
         self._vault = path_part(vault)
         self._session = session
@@ -50,13 +53,13 @@ class Connector:
             self._headers["X-Source-Authorization"] = source_session
 
     async def readiness(self, connection: str) -> Row:
-        """Return what still keeps a connection from working: ``ready``, and ``findings`` in the order to mend them."""
+        """Return what still keeps a connection from working: ``ready``, and ``findings`` in the order of correction."""
         path = f"/readiness/{self._vault}/{path_part(connection)}"
         answer = await self._send(Request("readiness", "GET", path))
         return mapping(answer.get("data"), "data")
 
     async def preview(self, question: Mapping[str, object]) -> list[Row]:
-        """Return what a transfer would do with each record of the question."""
+        """Return the result that a transfer would have for each record of the question."""
         path = f"/previews/{self._vault}"
         request = Request("preview", "POST", path, json=question, headers=self._headers)
         return rows_of((await self._send(request)).get("data"), "data")
@@ -80,7 +83,7 @@ class Connector:
 async def connector_at(
     url: str, vault: str, who: Account, source: Account | None = None
 ) -> AsyncIterator[Connector]:
-    """Return the connector until the block ends, asked as a user of its Vault and of the other one."""
+    """Yield the connector for the block, with sessions of a user of its Vault and of the other one."""
     async with signed_in(who) as client:
         session = await client.session_id()
         if source is None:

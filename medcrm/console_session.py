@@ -59,7 +59,7 @@ RemoteUsername = Annotated[
 
 
 class ConsoleFault(Exception):
-    """What keeps a command from its end; the text is for the person at the console."""
+    """Raised when a command cannot go on; the text is for the person at the console."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,14 @@ class Account:
 
 
 def account(url: str, username: str) -> Account:
-    """Return the user at the Vault of the command, whose password is asked for where no variable has it."""
+    """Return the user at the Vault of the command; ask for the password unless a variable has it."""
     # Never an option of the command: those show in the process list and the shell's history.
     password = os.environ.get(PASSWORD) or typer.prompt("Password", hide_input=True)
     return Account(url, username, password)
 
 
 def remote_account(url: str, username: str) -> Account:
-    """Return the user at the Vault at the other end, likewise."""
+    """Return the user at the remote Vault, likewise."""
     password = os.environ.get(REMOTE_PASSWORD)
     if not password:
         password = typer.prompt("Password at the other Vault", hide_input=True)
@@ -90,7 +90,7 @@ def remote_account(url: str, username: str) -> Account:
 
 @contextmanager
 def reaching(address: str, option: str, variable: str = "") -> Iterator[None]:
-    """Have faults of the calls in the block name the address and what to check.
+    """Convert faults of calls in the block to messages with the address and what to check.
 
     :raises ConsoleFault: there is no answer, or it is an error.
     """
@@ -106,7 +106,7 @@ def reaching(address: str, option: str, variable: str = "") -> Iterator[None]:
 
 @contextmanager
 def addressed(option: str) -> Iterator[None]:
-    """Have a fault of the address name the option that it came by.
+    """Convert a fault of the address to a message that names its option.
 
     :raises ConsoleFault: it is no http or https address.
     """
@@ -117,7 +117,7 @@ def addressed(option: str) -> Iterator[None]:
 
 
 def _advice(error: VaultRefused, variable: str) -> str:
-    """Return what to check after a refusal; empty where its own text says all."""
+    """Return what to check after a refusal; empty if its own text is sufficient."""
     match error.type:
         case ErrorType.USERNAME_OR_PASSWORD_INCORRECT if variable:
             return f". Check the user name, and the password in {variable}"
@@ -129,7 +129,7 @@ def _advice(error: VaultRefused, variable: str) -> str:
 
 @asynccontextmanager
 async def signed_in(who: Account) -> AsyncIterator[VaultClient]:
-    """Return a client of a user until the block ends, and sign it out."""
+    """Yield a signed-in client of a user for the block, and sign it out."""
     with addressed(who.option):
         user = VaultClient(who.url, who.username, who.password, client_id="medcrm")
     with reaching(who.url, who.option, who.variable):
@@ -167,6 +167,6 @@ def run(work: Awaitable[T]) -> T:
 
 
 def failed(error: Exception) -> typer.Exit:
-    """Write why a command failed, and return what ends it."""
+    """Write why a command failed, and return the exception that ends it."""
     typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
     return typer.Exit(FAILED)

@@ -1,4 +1,4 @@
-"""Compares a folder with a Vault, and writes what differs in lines that a person can check."""
+"""Compares a folder with a Vault, and describes the differences in lines that a person can check."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Row = Mapping[str, str]
 
 
 class Kind(StrEnum):
-    """What is to be done with a component or record."""
+    """What to do with a component or record."""
 
     ADDED = "+"
     CHANGED = "~"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ComponentDifference:
-    """One component that is not the same; ``lines`` say what of it, one a line, indented by depth."""
+    """One component that differs; ``lines`` describe how, one difference a line, indented by depth."""
 
     kind: Kind
     name: str
@@ -34,7 +34,7 @@ class ComponentDifference:
 
 @dataclass(frozen=True, slots=True)
 class RecordDifference:
-    """One record that is not the same; ``values`` are those of the folder that the Vault has otherwise."""
+    """One record that differs; ``values`` are those of the folder that differ from the Vault's."""
 
     kind: Kind
     object: str
@@ -45,13 +45,13 @@ class RecordDifference:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """All that is not the same. What only the Vault has is ``REMOVED``, and stays unless pruned."""
+    """All differences. What only the Vault has is ``REMOVED``, and stays unless pruned."""
 
     components: tuple[ComponentDifference, ...] = ()
     records: tuple[RecordDifference, ...] = ()
 
     def without_removals(self) -> Difference:
-        """Return the difference without what only the Vault has, for an application that does not prune."""
+        """Return the difference without removals, for an application that does not prune."""
         components = [each for each in self.components if each.kind is not Kind.REMOVED]
         records = [each for each in self.records if each.kind is not Kind.REMOVED]
         return Difference(tuple(components), tuple(records))
@@ -62,14 +62,14 @@ class Difference:
 
 
 def compare(wanted: Configuration, present: Configuration) -> Difference:
-    """Return what turns ``present``, a Vault's configuration, into ``wanted``, a folder's."""
+    """Return the difference that changes ``present``, a Vault's configuration, to ``wanted``, a folder's."""
     components = _components(wanted, present)
     records = _records(wanted, present)
     return Difference(tuple(components), tuple(records))
 
 
 def is_same(new: Component, old: Component) -> bool:
-    """Return whether two versions of a component mean the same; the order of their parts does not matter."""
+    """Return whether two versions of a component mean the same; the order of their parts is ignored."""
     return not any(_changed(new, old, ""))
 
 
@@ -106,7 +106,7 @@ def _changed_text(new: ComponentText, old: ComponentText) -> Iterator[str]:
 
 
 def _changed(new: Component, old: Component, indent: str) -> Iterator[str]:
-    """Yield a line for each attribute and sub-component that differs; their order does not matter."""
+    """Yield a line for each attribute and sub-component that differs; their order is ignored."""
     yield from _changed_attributes(new, old, indent)
     after = {child.key: child for child in new.children}
     before = {child.key: child for child in old.children}
@@ -151,7 +151,7 @@ def _described(component: Component, indent: str) -> Iterator[str]:
 
 
 def _attributes(component: Component) -> dict[str, Values]:
-    """Return the attributes, except those whose value is the same as none: empty ones, and ``active(true)``."""
+    """Return the attributes, except those with a default value: empty ones, and ``active(true)``."""
     attributes: dict[str, Values] = {}
     for name, values in component.attributes.items():
         is_active = name == "active" and values == (True,)
@@ -217,7 +217,7 @@ def _rows(
 
 
 def _changed_cells(key: str, new: Row, old: Row) -> dict[str, str]:
-    """Return the cells of the columns that the folder has and that differ; a cell that is missing is an empty one."""
+    """Return the cells of the folder's columns that differ; a missing cell is empty."""
     return {
         column: value
         for column, value in new.items()

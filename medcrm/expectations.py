@@ -1,4 +1,4 @@
-"""States what has to hold when a rehearsal has ended, and asks the Vault whether it does."""
+"""Defines what is expected of a Vault after a rehearsal, and checks it."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ CONNECTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Whether an expectation holds now: ``unmet`` is why not, None when it does; ``lines`` show what was found."""
+    """The result of a check: ``unmet`` is why the expectation is not met, None when it is; ``lines`` show details."""
 
     unmet: str | None = None
     lines: Sequence[str] = ()
 
 
 class Expectation(Protocol):
-    """Something that holds of a Vault once its clients have got over a rehearsal."""
+    """An expectation of a Vault after its clients have recovered from a rehearsal."""
 
     @property
     def title(self) -> str:
-        """Return what is expected, as a sentence."""
+        """Return the expectation as a sentence."""
 
     @property
     def pause_seconds(self) -> float:
-        """Return after how long it is asked again while it does not hold."""
+        """Return the pause between checks while it is not met, in seconds."""
 
     async def answer(self, client: VaultClient) -> Answer:
-        """Return whether it holds now."""
+        """Check whether it is met now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class InquiriesSettled:
     pause_seconds: float = POLL_SECONDS
 
     async def answer(self, client: VaultClient) -> Answer:
-        """Say how many inquiries are pending; none in a Vault without inquiries."""
+        """Return whether inquiries are pending, and how many; a Vault without inquiries has none."""
         try:
             pending = (await client.query(PENDING)).rows
         except VaultRefused as refused:
@@ -93,14 +93,14 @@ class InquiriesSettled:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """Each Active connection is compared, as ``medcrm reconcile`` does: the Vault has what the rules make."""
+    """Each Active connection is compared, as by ``medcrm reconcile``: the target has the values that the rules give."""
 
     title: str = "Nothing differs between the Vaults of a connection"
     # Longer than for a question: each reconciliation is work for both Vaults, and only the last ones are kept.
     pause_seconds: float = 15.0
 
     async def answer(self, client: VaultClient) -> Answer:
-        """Show the counts of each connection, and name those with findings."""
+        """Return the counts of each connection, and name those with findings."""
         found: list[str] = []
         lines: list[str] = []
         for row in (await client.query(CONNECTIONS)).rows:
@@ -132,7 +132,7 @@ class Reconciled:
 
 
 def _unseen(compared: int, expected: int) -> None:
-    """Take the progress of a reconciliation, which a rehearsal does not show."""
+    """Ignore the progress of a reconciliation, which a rehearsal does not show."""
 
 
 EXPECTATIONS: Sequence[Expectation] = (QueuesEmpty(), InquiriesSettled(), Reconciled())
@@ -142,7 +142,7 @@ EXPECTATIONS: Sequence[Expectation] = (QueuesEmpty(), InquiriesSettled(), Reconc
 async def answer_within(
     client: VaultClient, expectation: Expectation, seconds: float
 ) -> Answer:
-    """Ask until an expectation holds, for so many seconds, once at least; return the last answer."""
+    """Check an expectation until it is met, for ``seconds``, at least once; return the last answer."""
     deadline = time.monotonic() + seconds
     answer = Answer(f"there is no answer within {seconds:.0f} s")
     while True:

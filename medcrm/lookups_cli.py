@@ -1,4 +1,4 @@
-"""Defines the commands about reference lookups: listed, downloaded, uploaded, and those that are missing."""
+"""Defines the commands about reference lookups: list, download, upload, and list missing ones."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def download_command(
 
 @lookups.command("upload")
 def upload_command(file: Source, url: Url, username: Username) -> None:
-    """Create or update the lookups of a CSV file; ends with 1 when a row was refused, and says which and why."""
+    """Create or update the lookups of a CSV file; ends with 1 when a row was refused, and shows its error."""
     rows: list[Row] = [{**row} for row in read_sheet(_text_of(file))]
 
     async def work(client: VaultClient) -> list[RowResult]:
@@ -163,7 +163,7 @@ def _text_of(file: Path) -> str:
 
 
 def read_sheet(sheet: str) -> list[dict[str, str]]:
-    """Return the rows of CSV by the names of its columns; what is over or lacking in a row is left to the Vault."""
+    """Return the rows of CSV by column name; surplus or missing cells of a row are left to the Vault's checks."""
     reader = csv.DictReader(io.StringIO(sheet, newline=""), restkey="")
     return [
         {name: read_cell(value or "") for name, value in row.items() if name}

@@ -62,7 +62,7 @@ def preview_command(  # noqa: PLR0913, PLR0917  options of the command
     object_name: ObjectName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a transfer would do with records, field by field; writes nothing, ends with 1 when one would fail."""
+    """Show the result of a transfer of records, field by field; writes nothing, ends with 1 when one would fail."""
     who, source = account(url, username), remote_account(remote_url, remote_username)
     named = {
         "rule": rule,
@@ -84,7 +84,7 @@ def preview_command(  # noqa: PLR0913, PLR0917  options of the command
 
 
 def record_lines(record: Row) -> list[str]:
-    """Return what would become of one record: result, fields by rule, and rows that would be written."""
+    """Return the preview of one record as lines: result, fields by rule, and rows that would be written."""
     lines = [f"{text(record, 'id')}  {text(record, 'result')}"]
     for name in ("error", "warning"):
         if record.get(name):
@@ -115,9 +115,9 @@ def _shown(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def cell(value: object) -> str:
-    """Return a value of any JSON type on one line, the end of a long one left out."""
+    """Return a value of any JSON type on one line, shortened if it is long."""
     if value is None:
         return ""
-    told = value if isinstance(value, str) else orjson.dumps(value).decode()
-    line = " ".join(told.split())
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    line = " ".join(text.split())
     return line if len(line) <= MAX_CELL else f"{line[: MAX_CELL - 1]}…"

@@ -56,7 +56,7 @@ def reconcile_command(
     as_json: AsJson = False,
     findings: Findings = None,
 ) -> None:
-    """Compare a Vault with the one at the other end of a connection; ends with 1 when something differs."""
+    """Compare a Vault with the remote Vault of a connection; ends with 1 when something differs."""
     if findings is not None and not findings.parent.is_dir():
         message = f"there is no folder {findings.parent}"
         raise typer.BadParameter(message, param_hint="--findings")
@@ -88,7 +88,7 @@ def transfer_again_command(
     username: Username,
     chosen: Chosen = None,
 ) -> None:
-    """Have findings of a reconciliation transferred once more: all, or those that are named."""
+    """Transfer findings of a reconciliation once more: all, or the named ones."""
     number = run_signed_in(
         url, username, lambda client: client.transfer_again(job, chosen or ())
     )

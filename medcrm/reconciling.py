@@ -1,4 +1,4 @@
-"""Has a Vault compared with the one at the other end of a connection, follows it, and shows what came of it."""
+"""Runs reconciliations of a Vault with a remote Vault, follows them, and shows the results."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ async def reconcile(
     scope: Mapping[str, str],
     progress: Progress,
 ) -> Row:
-    """Compare what ``scope`` names, and return the reconciliation that has ended.
+    """Run a reconciliation of ``scope``, and return it when it has ended.
 
-    ``progress`` is told how many records are compared, and how many the last reconciliation of the same scope had.
+    ``progress`` is called with the number of compared records, and that of the last reconciliation of the same scope.
 
     :raises ConfigurationFault: it ended before everything was compared.
     :raises ClientError: the Vault is away or refuses.
@@ -63,7 +63,7 @@ async def reconcile(
 
 
 async def _last_expected(client: VaultClient, scope: Mapping[str, str]) -> int:
-    """Return how many records an earlier reconciliation of the same scope has compared; 0 when there is none."""
+    """Return the number of records that an earlier reconciliation of the same scope has compared; 0 without one."""
     names = ("integration", "integration_point")
     for stored in await client.reconciliations(scope.get("connection", "")):
         same = all(text(stored, name) == scope.get(name, "") for name in names)
@@ -74,13 +74,13 @@ async def _last_expected(client: VaultClient, scope: Mapping[str, str]) -> int:
 
 
 def number_of_findings(state: Row) -> int:
-    """Return how many findings a reconciliation has."""
+    """Return the number of findings of a reconciliation."""
     counts = mapping(state.get("counts"), "counts")
     return sum(whole(counts.get(verdict.value), verdict.value) for verdict in FINDINGS)
 
 
 def table(state: Row) -> list[str]:
-    """Return the counts as lines: one for each integration point, one for all, and one for each field that differs."""
+    """Return the counts as lines: one for each integration point, one for the sum, and one for each differing field."""
     by_point = mapping(state.get("integration_points"), "integration_points")
     parts = {point: mapping(by_point[point], point) for point in sorted(by_point)}
     parts["total"] = mapping(state.get("counts"), "counts")

@@ -1,4 +1,4 @@
-"""Lists the ready-made rehearsals: what happens to a Vault's clients, stage by stage."""
+"""Lists the ready-made rehearsals: the faults for a Vault's clients, stage by stage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """A sequence of stages; what is to hold after them is the same for all rehearsals."""
+    """A sequence of stages; the expectations after them are the same for all rehearsals."""
 
     name: str
     title: str

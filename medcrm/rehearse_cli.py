@@ -72,7 +72,7 @@ def on_command(
 
 @rehearse.command("status")
 def status_command(url: Url, username: Username) -> None:
-    """Show the faults that are on; ends with 1 when there is any."""
+    """Show the active faults; ends with 1 when there are any."""
     found = run_signed_in(url, username, switches)
     for switch in found:
         typer.echo(f"{switch['id']}  {described(switch)}; until {switch['until']}")
@@ -114,10 +114,10 @@ def _command(rehearsal: Rehearsal) -> Callable[..., None]:
             patience,
             fault_seconds,
         )
-        held = run_signed_in(
+        all_met = run_signed_in(
             url, username, lambda client: play(client, rehearsal, course, typer.echo)
         )
-        if not held:
+        if not all_met:
             raise typer.Exit(DIFFERENT)
 
     return command

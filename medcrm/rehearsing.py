@@ -1,4 +1,4 @@
-"""Plays a rehearsal in a Vault: its stages one after the other, and what holds when they are over."""
+"""Plays a rehearsal in a Vault: its stages one after the other, and the checks of what is expected afterwards."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MARGIN_MINUTES = 5
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How a rehearsal is played.
+    """The options of playing a rehearsal.
 
-    ``only`` are the fields ``user`` and ``client_id`` of those whose calls are struck. A stage ends when its faults
-    have struck all that they are for, at the latest after ``stage_seconds``; what is expected has to hold
-    ``patience_seconds`` after the last stage. No fault lasts longer than ``fault_seconds``, if there are any.
+    ``only`` are the fields ``user`` and ``client_id`` of the affected callers. A stage ends when its faults are used
+    up, at the latest after ``stage_seconds``; expectations have to be met ``patience_seconds`` after the last stage. No
+    fault takes longer than ``fault_seconds``, if set.
     """
 
     only: Mapping[str, str]
@@ -49,27 +49,27 @@ async def play(
     course: Course,
     say: Callable[[str], None],
 ) -> bool:
-    """Play a rehearsal, ``say`` what happens, and return whether all that is expected holds in the end."""
+    """Play a rehearsal, ``say`` its events, and return whether all expectations are met in the end."""
     say(rehearsal.title)
     for number, stage in enumerate(rehearsal.stages, 1):
         say(f"{number}. {stage.title}")
         for switch in await _play_stage(client, stage, course):
             say(f"   {described(switch)}")
     say("The faults are over. What holds:")
-    held = True
+    all_met = True
     for expectation in EXPECTATIONS:
         answer = await answer_within(client, expectation, course.patience_seconds)
         holds = answer.unmet is None
-        held = held and holds
+        all_met = all_met and holds
         outcome = "holds" if holds else f"DOES NOT HOLD: {answer.unmet}"
         say(f"   {expectation.title}: {outcome}")
         for line in answer.lines:
             say(f"      {line}")
-    return held
+    return all_met
 
 
 async def _play_stage(client: VaultClient, stage: Stage, course: Course) -> list[Row]:
-    """Have the faults of a stage strike, end them, and return their switches as they were at the end."""
+    """Switch on the faults of a stage, end them after its time, and return their switches as they were at the end."""
     ids: list[str] = []
     ended: list[Row] = []
     try:
@@ -87,7 +87,7 @@ async def _play_stage(client: VaultClient, stage: Stage, course: Course) -> list
 async def _until_used_up(
     client: VaultClient, ids: Collection[str], seconds: float
 ) -> None:
-    """Wait until switches have struck all that they are for, at most so many seconds."""
+    """Wait until switches are used up, for at most ``seconds``."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         own = [each for each in await switches(client) if each.get("id") in ids]
@@ -97,7 +97,7 @@ async def _until_used_up(
 
 
 def described(switch: Row) -> str:
-    """Return a switch in one line: the fault, what it strikes, and what it has struck."""
+    """Return a switch in one line: the fault, the calls it applies to, and how often it was applied."""
     amount = f"{switch['share']} % of" if "share" in switch else "the next"
     if "calls" in switch:
         amount += f" {switch['calls']}"

@@ -1,4 +1,4 @@
-"""Says which release of the project this is."""
+"""Finds the version of the project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 def release() -> str:
-    """Return the version, as it is installed, or as the checkout says in which this runs."""
+    """Return the version of the installed package, or of the checkout in which this runs."""
     try:
         return version(DISTRIBUTION)
     except PackageNotFoundError:

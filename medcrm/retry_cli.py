@@ -1,4 +1,4 @@
-"""Defines the commands about open user exceptions: listed by cause, retried one, some or all."""
+"""Defines the commands about open user exceptions: list them by cause, retry one, some or all."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ ENDED = ("SUCCESS", "ERRORS_ENCOUNTERED", "CANCELLED")
 
 @dataclass(slots=True)
 class Cause:
-    """What several exceptions have in common; ``messages`` are ids of User Exception Messages."""
+    """The common cause of several exceptions; ``messages`` are ids of User Exception Messages."""
 
     error_type: str
     integration_rule: str
@@ -97,9 +97,9 @@ def table(found: Sequence[Cause]) -> list[str]:
 async def retry_messages(
     client: VaultClient, ids: Sequence[str], progress: Progress
 ) -> dict[str, str]:
-    """Run Retry Transfer on messages, and return what became of each, by its id.
+    """Run Retry Transfer on messages, and return the result of each, by its id.
 
-    That is its status when none is being retried any more, or nothing has changed for a minute; or why it was refused.
+    The result is its status when no retry is under way, or nothing has changed for a minute; or why it was refused.
     """
     results = await client.run_bulk_action(MESSAGE, ids, RETRY)
     ended = {
@@ -142,10 +142,10 @@ async def _statuses(client: VaultClient, ids: Sequence[str]) -> dict[str, str]:
 async def retry_all(
     client: VaultClient, scope: Mapping[str, str], progress: Progress
 ) -> Row:
-    """Have all open exceptions of a scope retried by a job; return its counts when it has ended.
+    """Retry all open exceptions of a scope by a job; return its counts when it has ended.
 
-    They are ``messages`` and ``refused``, then the number of messages by status. A job that does nothing for a minute
-    is left to itself.
+    They are ``messages`` and ``refused``, then the number of messages by status. A job without progress for a minute is
+    no longer followed.
     """
     path = f"{API}/services/exceptions/actions/retry"
     answer = await client.call(Request("retry_exceptions", "POST", path, form=scope))
@@ -181,7 +181,7 @@ async def _tasks(client: VaultClient, job: int) -> dict[str, Row]:
 
 
 def outcome_table(outcomes: Mapping[str, str]) -> list[str]:
-    """Return what became of messages as lines."""
+    """Return the results of messages as lines."""
     rows = [["exception", "now"]]
     rows += [[message, said] for message, said in outcomes.items()]
     return aligned(rows)

@@ -1,4 +1,4 @@
-"""Defines the commands about runs of integrations: listed, started, followed to their end."""
+"""Defines the commands about runs of integrations: list, start and follow them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def _followed(client: VaultClient, integration: str, job: int) -> Row:
 async def follow_run(
     client: VaultClient, integration: str, job: int, progress: Progress
 ) -> Row:
-    """Return a run when it has ended; ``progress`` is told the batches that are reported, and those that are read."""
+    """Return a run when it has ended; ``progress`` is called with the numbers of reported and of read batches."""
     while True:
         run = await client.run(integration, job)
         reported = whole(run.get("batches_reported"), "batches_reported")

@@ -1,4 +1,4 @@
-"""Orders the MDL of a difference: what is referred to comes first, and goes last."""
+"""Orders the MDL of a difference: referenced components are created first, and dropped last."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TYPE_ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One MDL statement to send; ``title`` names it to the person at the console."""
+    """One MDL statement to send; ``title`` is its name for the person at the console."""
 
     title: str
     text: str
@@ -38,9 +38,9 @@ def statements(
     wanted: Configuration,
     present: Configuration,
 ) -> list[Statement]:
-    """Return the MDL of a difference: first what adds and changes, then what takes away, each in its order.
+    """Return the MDL of a difference: first additions and changes, then removals, each in order.
 
-    A component that loses a part which another one still refers to comes in both: at first it keeps the part.
+    A component that loses a part to which another still refers is in both: at first it keeps the part.
     """
     texts = [
         wanted.components[component.name]
@@ -74,7 +74,7 @@ def _unions(
     wanted: Configuration,
     present: Configuration,
 ) -> dict[Key, Component]:
-    """Return the components that lose parts which others name that change or go as well, with those parts."""
+    """Return versions of components that keep, for now, the lost parts to which others still refer."""
     names = [each.name for each in difference.components if each.kind is not Kind.ADDED]
     found: dict[Key, Component] = {}
     for name in names:
@@ -115,7 +115,7 @@ def _removals(
     present: Configuration,
     unions: Mapping[Key, Component],
 ) -> Iterator[Statement]:
-    """Yield what takes away, in the reverse of the order in which it could be added to what is wanted."""
+    """Yield the removals, in the reverse of the order in which the components could be created."""
     removed = [
         present.components[component.name]
         for component in difference.components
@@ -159,7 +159,7 @@ def _drop(name: str) -> Statement:
 
 
 def _rank(tree: Component) -> tuple[int, str, str]:
-    """Return the place of a component among those that do not refer to each other."""
+    """Return the sort key of a component among those that do not refer to each other."""
     is_known = tree.type in TYPE_ORDER
     rank = TYPE_ORDER.index(tree.type) if is_known else len(TYPE_ORDER)
     return rank, tree.type, tree.name

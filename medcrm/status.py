@@ -28,7 +28,7 @@ ACTIVE_STATE, ACTIVE = "active_state__sys", "active__v"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the system: ``place`` is the address it was found at, ``wrong`` whether it needs somebody."""
+    """One part of the system: ``place`` is its address, ``wrong`` whether it needs attention."""
 
     place: str
     kind: str
@@ -39,7 +39,7 @@ class Part:
 
 
 async def ready(place: str, kind: str) -> Part:
-    """Return whether a service says that it can do its work."""
+    """Return the state of a service, by its readiness."""
     url = f"{place.rstrip('/')}/readyz"
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
     try:
@@ -109,7 +109,7 @@ def connection_parts(
 
 
 def queue_part(place: str, queue: Row) -> Part:
-    """Return a queue with what waits on it; it is wrong when it does not deliver, or did not deliver the last time."""
+    """Return a queue with its waiting messages; it is wrong when it does not deliver, or its last delivery failed."""
     waiting = whole(queue.get("messages_in_queue", 0), "messages_in_queue")
     state = f"{waiting} waiting"
     remarks = []
@@ -128,13 +128,13 @@ def queue_part(place: str, queue: Row) -> Part:
 
 
 def to_json(parts: Sequence[Part]) -> Row:
-    """Return what a script reads: the parts, and whether all is well."""
+    """Return the JSON for scripts: the parts, and whether all is well."""
     is_well = not any(part.wrong for part in parts)
     return {"ok": is_well, "parts": [asdict(part) for part in parts]}
 
 
 def table(parts: Sequence[Part]) -> list[str]:
-    """Return the parts as lines, those that need somebody marked."""
+    """Return the parts as lines; those that need attention are marked."""
     rows = [["", "part", "name", "state", "detail"]]
     place = ""
     for part in parts:

@@ -1,4 +1,4 @@
-"""Defines the commands that say how a connection is: status, and readiness."""
+"""Defines the commands about the state of a connection: status, and readiness."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def readiness_command(
     vault: VaultName = MEDICAL,
     as_json: AsJson = False,
 ) -> None:
-    """List what still keeps a connection from working, in the order to mend it; ends with 1 when it is not ready."""
+    """List what still keeps a connection from working, in the order of correction; ends with 1 when it is not ready."""
     who = account(url, username)
 
     async def ask() -> Row:
@@ -81,7 +81,7 @@ def readiness_command(
 
 
 def readiness_table(answer: Row) -> list[str]:
-    """Return the findings as lines, those that keep messages from being transferred marked."""
+    """Return the findings as lines; those that prevent transfers are marked."""
     findings = rows_of(answer.get("findings"), "findings")
     state = "Ready" if answer.get("ready") is True else "Not ready"
     if not findings:

@@ -18,7 +18,7 @@ GAP = "  "
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows, the first being the heading, as lines of one width; columns of numbers stand at the right."""
+    """Return rows, the first being the heading, as lines of one width; columns of numbers are right-aligned."""
     lines: list[list[str]] = [[] for _ in rows]
     for column in zip(*rows, strict=True):
         width = max(map(len, column))
@@ -39,7 +39,7 @@ def show(value: object, lines: Sequence[str], *, as_json: bool) -> None:
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Progress]:
-    """Show a bar until the block ends; on the other stream, so that a script reads the result only."""
+    """Show a bar until the block ends; on standard error, so that scripts read only the result."""
     with typer.progressbar(length=1, label=label, file=sys.stderr) as bar:
 
         def progress(done: int, expected: int) -> None:

@@ -1,4 +1,4 @@
-"""Defines the commands that show the way of a message or of a record."""
+"""Defines the commands that trace a message or a record."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def message_command(
     remote_username: RemoteUsername = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show what is known of a message, the earliest first; ends with 1 when nothing is."""
+    """Show the known events of a message, the earliest first; ends with 1 when there are none."""
     ends = _ends(url, username, remote_url, remote_username)
     events = run(_events(ends, {message}))
     show([asdict(event) for event in events], event_table(events), as_json=as_json)
@@ -61,7 +61,7 @@ def record_command(
     remote_username: RemoteUsername = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show which message and rule set each field of a record, and what is known of these messages."""
+    """Show which message and rule set each field of a record, and the known events of these messages."""
     ends = _ends(url, username, remote_url, remote_username)
 
     async def look() -> tuple[list[Row], list[Event]]:
@@ -80,7 +80,7 @@ def record_command(
 def _ends(
     url: str, username: str, remote_url: str, remote_username: str
 ) -> list[Account]:
-    """Return the users at one Vault or, where the command names the other one, at both."""
+    """Return the users at one Vault or, when the command has a remote URL, at both."""
     ends = [account(url, username)]
     if remote_url:
         ends.append(remote_account(remote_url, remote_username))

@@ -1,4 +1,4 @@
-"""Finds the way of a message or a record: what the queue log, lineage and user exceptions of a Vault say of it."""
+"""Traces a message or a record: reads the queue log, lineage and user exceptions of Vaults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ITEMS = (
 
 @dataclass(frozen=True, slots=True, order=True)
 class Event:
-    """One thing that is known of a message in a Vault; ``date`` as the Vault writes it, so that its order is time's."""
+    """One known event of a message in a Vault; ``date`` is in the Vault's format, whose text order is that of time."""
 
     date: str
     vault: str
@@ -36,7 +36,7 @@ class Event:
 async def of_messages(
     client: VaultClient, vault: str, message_ids: Collection[str]
 ) -> list[Event]:
-    """Return what a Vault knows of messages: queue log, writes, exceptions; the earliest first."""
+    """Return the known events of messages in a Vault: queue log, writes, exceptions; the earliest first."""
     events: list[Event] = []
     for message in message_ids:
         events += writes(vault, await client.written_by(message))

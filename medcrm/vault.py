@@ -78,7 +78,7 @@ async def _names(client: VaultClient, component_type: str) -> list[str]:
 
 
 async def _component(client: VaultClient, name: str) -> ComponentText | None:
-    """Return the component; None for the base type of an object, which has no MDL unless somebody has changed it."""
+    """Return the component; None for the base type of an object, which has no MDL unless it was changed."""
     try:
         text = await client.component_mdl(name)
     except VaultRefused as error:

@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End what workers that were interrupted have left running."""
+    """Stop the servers that interrupted workers have left running."""
     directory = config.stash.get(_RUN, None)
     if directory is not None:
         temporary = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
@@ -52,7 +52,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def server_provider() -> Iterator[Provider]:
-    """Where this run's shared servers come from."""
+    """The provider of this run's shared servers."""
     provider = Provider.choose()
     yield provider
     provider.close()

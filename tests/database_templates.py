@@ -1,4 +1,4 @@
-"""Databases that begin as copies of one that was prepared once: what a first start does is not done for each test."""
+"""Copies prepared databases, so that each test is spared a first start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Prepare = Callable[[str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """A prepared database, and the role of the same name, which owns what is in it."""
+    """A prepared database, and the role of the same name, which owns its contents."""
 
     name: str
 
@@ -29,7 +29,7 @@ _templates: dict[tuple[str, str], _Template] = {}
 async def copied_database(
     server: PostgresServer, purpose: str, prepare: Prepare
 ) -> AsyncIterator[str]:
-    """Give the address of a copy of what ``prepare`` makes for this purpose, owned by a role of its own.
+    """Yield the address of a copy of the database that ``prepare`` makes for this purpose, owned by a role of its own.
 
     Copy and role are dropped afterwards; the template stays until ``drop_templates``.
     """
@@ -66,7 +66,7 @@ async def drop_templates(server: PostgresServer) -> None:
 async def _prepared(
     server: PostgresServer, purpose: str, prepare: Prepare
 ) -> _Template:
-    """Return the template for a purpose, made when it is asked for first."""
+    """Return the template for a purpose, which is made at first use."""
     key = (server.dsn, purpose)
     if key not in _templates:
         template = _Template(f"template_{secrets.token_hex(6)}")

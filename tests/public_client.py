@@ -13,7 +13,7 @@ LOGIN_HOST = "https://login.veevavault.com"
 
 
 class LoginHost(HTTPAdapter):
-    """Sends what the client would ask of the vendor's login host to the Vault under test."""
+    """Redirects the client's requests for the vendor's login host to the Vault under test."""
 
     def __init__(self, vault_url: str) -> None:
         super().__init__()

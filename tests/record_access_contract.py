@@ -1,8 +1,8 @@
-"""What every RecordAccess does, whether a Vault, records in memory, or writes that are only noted.
+"""The contract of every RecordAccess: a Vault, records in memory, or writes that are only noted.
 
-``ResultsContract`` is about the results of calls and holds for all of them; ``RecordsContract`` adds what is stored
-and queried afterwards, which writes that are only noted do not change. Both run on the objects of the standard
-Medical Vault, of which each test uses records of its own.
+``ResultsContract`` is about the results of calls and applies to all of them; ``RecordsContract`` adds stored and
+queried records, which noted writes do not change. Both run on the objects of the standard Medical Vault, of which each
+test uses records of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RUN, _NUMBERS = uuid4().hex[:8], count(1)
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """The RecordAccess that is tried, and the one by which records come to be that it finds."""
+    """The RecordAccess under test, and the one that creates the records that it reads."""
 
     access: RecordAccess
     beneath: RecordAccess
@@ -61,7 +61,7 @@ def document(external_id: str, **fields: object) -> Row:
 
 
 def ok(results: list[RowResult]) -> list[bool]:
-    """Which of the rows were taken."""
+    """Whether each row was accepted."""
     return [result.ok for result in results]
 
 
@@ -163,7 +163,7 @@ class ResultsContract:
 
 
 class RecordsContract(ResultsContract):
-    """What is stored, and how it is queried."""
+    """The contract about stored records and queries."""
 
     async def test_an_upsert_by_key_creates_and_then_changes(
         self, tried: Tried

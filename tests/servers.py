@@ -1,4 +1,4 @@
-"""Real PostgreSQL and RabbitMQ for tests: given by address, run by Docker, or run from local binaries."""
+"""Real PostgreSQL and RabbitMQ for tests: at addresses in the environment, in Docker, or from local binaries."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _TIMEOUT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Vhost:
-    """A virtual host of a test's own: its AMQP address as administrator, and how to ask the management API."""
+    """An empty virtual host for one test: its AMQP address as administrator, and the management API."""
 
     name: str
     amqp_url: str
@@ -54,7 +54,7 @@ class Vhost:
 
 @dataclass(slots=True)
 class GivenPostgres:
-    """A PostgreSQL server that whoever runs the tests provides; it is neither started nor stopped."""
+    """A PostgreSQL server that the environment names; it is neither started nor stopped."""
 
     dsn: str
     name: str = "postgres"
@@ -93,7 +93,7 @@ class GivenPostgres:
 
 @dataclass(slots=True)
 class GivenRabbit:
-    """A RabbitMQ server that whoever runs the tests provides; it is neither started nor stopped."""
+    """A RabbitMQ server that the environment names; it is neither started nor stopped."""
 
     amqp_url: str
     management_url: str
@@ -136,7 +136,7 @@ class GivenRabbit:
 
 
 class DockerPostgres(GivenPostgres):
-    """PostgreSQL in a container, on a port that it keeps when it is killed and started again."""
+    """PostgreSQL in a container, on a port that stays the same after a kill and restart."""
 
     def __init__(self, port: int) -> None:
         password = secrets.token_hex(8)
@@ -166,7 +166,7 @@ class DockerPostgres(GivenPostgres):
 
 
 class DockerRabbit(GivenRabbit):
-    """RabbitMQ in a container, on ports that it keeps when it is killed and started again."""
+    """RabbitMQ in a container, on ports that stay the same after a kill and restart."""
 
     def __init__(self, port: int, management_port: int) -> None:
         password = secrets.token_hex(8)
@@ -232,7 +232,7 @@ class _Container:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Where servers come from; each call gives one that is not started yet. ``close`` removes their files."""
+    """Makes servers; each call returns one that is not started yet. ``close`` removes their files."""
 
     kind: str
     directory: Path
@@ -240,10 +240,10 @@ class Provider:
 
     @classmethod
     def choose(cls, *, private: bool = False) -> Provider:
-        """Take the first that is there: addresses in the environment, a Docker engine, local binaries.
+        """Return the first available provider: addresses in the environment, a Docker engine, local binaries.
 
-        ``TEST_SERVERS`` (docker or local) forces one. With ``private`` it gives servers that a test may
-        kill, so none by address, and local binaries first because they start faster.
+        ``TEST_SERVERS`` (docker or local) selects one. With ``private`` its servers may be killed by tests: none at an
+        address, and local binaries first, since they start faster.
 
         :raises SystemFailed: there is none.
         """
@@ -263,7 +263,7 @@ class Provider:
         )
 
     def postgres(self) -> PostgresServer:
-        """Give a PostgreSQL server."""
+        """Return a PostgreSQL server."""
         if self.kind == "environment":
             return GivenPostgres(os.environ["TEST_POSTGRES_DSN"])
         state, logs, base = self._place("postgres")
@@ -276,7 +276,7 @@ class Provider:
         )
 
     def rabbitmq(self) -> RabbitServer:
-        """Give a RabbitMQ server."""
+        """Return a RabbitMQ server."""
         if self.kind == "environment":
             return GivenRabbit(
                 os.environ["TEST_RABBITMQ_URL"].rstrip("/"),
@@ -290,7 +290,7 @@ class Provider:
         return PrivateRabbit(state, base / "rabbitmq", logs, server_account("rabbitmq"))
 
     def close(self) -> None:
-        """Remove containers, and what servers kept; they have to be stopped before."""
+        """Remove containers and files of servers, which must be stopped."""
         for container in self.containers:
             container.remove()
         for file in self.directory.glob("*.json"):
@@ -310,17 +310,17 @@ class Provider:
 
 
 def new_directory(parent: str | None = None) -> Path:
-    """Make a directory that the servers' accounts may pass through, unlike pytest's own."""
+    """Make a directory that the servers' accounts may enter, unlike pytest's own."""
     directory = Path(tempfile.mkdtemp(prefix="connection-test-", dir=parent))
     directory.chmod(0o711)
     return directory
 
 
 async def end_what_is_left(*directories: Path) -> None:
-    """End the processes of which state files below these directories tell, and remove what servers kept elsewhere.
+    """End the processes in state files below these directories, and remove the servers' files elsewhere.
 
-    After a run that came to its end there are none. An interrupted one gives its workers seconds, which
-    are too few for servers to stop.
+    After a complete run there are none. An interrupted run gives its workers a few seconds, which are too short to stop
+    servers.
     """
     # A walk passes over folders that a worker is just removing.
     walks = (os.walk(directory) for directory in directories)
@@ -367,7 +367,7 @@ def _has_binaries() -> bool:
 async def private_system(
     *, second_crm: bool = False, domain_type: str = PRODUCTION
 ) -> AsyncIterator[System]:
-    """Give a whole system, not started, whose every part may be killed; it is removed afterwards."""
+    """Yield a whole system, not started, of which every part may be killed; it is removed afterwards."""
     provider = Provider.choose(private=True)
     if provider.kind == "local":
         system = System(
@@ -396,7 +396,7 @@ async def private_system(
 async def connected_as_administrator(
     server: PostgresServer, database: str | None = None
 ) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """Give an administrator's connection to a database, by default the one for maintenance."""
+    """Yield an administrator's connection to a database, by default the one for maintenance."""
     connection = await asyncpg.connect(
         server.dsn, database=database, timeout=_TIMEOUT, command_timeout=_TIMEOUT
     )
@@ -408,7 +408,7 @@ async def connected_as_administrator(
 
 @asynccontextmanager
 async def fresh_database(server: PostgresServer) -> AsyncIterator[str]:
-    """Give the address of an empty database owned by a role of its own; both are dropped afterwards."""
+    """Yield the address of an empty database owned by a role of its own; both are dropped afterwards."""
     name, password = f"test_{secrets.token_hex(6)}", secrets.token_hex(8)
     async with connected_as_administrator(server) as connection:
         await connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
@@ -422,7 +422,7 @@ async def fresh_database(server: PostgresServer) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def fresh_vhost(server: RabbitServer) -> AsyncIterator[Vhost]:
-    """Give an empty virtual host; it is deleted afterwards with all that is in it."""
+    """Yield an empty virtual host; it is deleted afterwards with its contents."""
     name = f"test_{secrets.token_hex(6)}"
     async with management_api(
         server.management_url, (server.username, server.password), _TIMEOUT

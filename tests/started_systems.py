@@ -1,7 +1,7 @@
-"""Systems of modules of their own, begun from what the first of their kind in a run had in it after its start.
+"""Starts a system for a module from the stored contents of the first system of its kind in a run.
 
-The first one goes through a first start; the others migrate nothing, load no standard configuration and establish no
-connection. Ports, certificates and the broker are of each alone.
+Only the first one goes through a first start; the others migrate nothing, load no standard configuration and establish
+no connection. Each has ports, certificates and a broker of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _COPY_SECONDS = 120.0
 async def started_system(
     *, second_crm: bool = False, domain_type: str = PRODUCTION
 ) -> AsyncIterator[System]:
-    """Give a running system as after its first start, whose every part may be killed; it is removed afterwards."""
+    """Yield a running system as after its first start, of which every part may be killed; it is removed afterwards."""
     async with private_system(second_crm=second_crm, domain_type=domain_type) as system:
         kind = f"started-{domain_type}-{2 if second_crm else 1}"
         kept = _Kept(Path(os.environ[RUN_DIRECTORY]) / kind)
@@ -43,12 +43,12 @@ async def started_system(
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What was in a system after its first start: its databases, files and passwords, in a folder of the run."""
+    """The contents of a system after its first start: its databases, files and passwords, in a folder of the run."""
 
     folder: Path
 
     def begin(self, system: System) -> bool:
-        """Put it into a system that was not started yet; return False when nothing was kept."""
+        """Copy the contents into a system that was not started yet; return False when none are stored."""
         postgres = system.postgres
         if not isinstance(postgres, PrivatePostgres) or not self.folder.exists():
             return False
@@ -62,7 +62,7 @@ class _Kept:
         return True
 
     def take(self, system: System) -> None:
-        """Keep what is in a running system, unless another worker has kept what is in its own meanwhile."""
+        """Store the contents of a running system, unless another worker has done so meanwhile."""
         postgres = system.postgres
         binaries = find_binaries()
         if not isinstance(postgres, PrivatePostgres) or binaries is None:
@@ -98,7 +98,7 @@ class _Kept:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a folder with the owners of what is in it, if it exists: a Vault makes its own with its first file."""
+    """Copy a folder with the owners of its files, if it exists: a Vault creates it with its first file."""
     if not source.exists():
         return
     target.parent.mkdir(exist_ok=True)

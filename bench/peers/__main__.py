@@ -1,6 +1,6 @@
-"""Measures the floor and the peers by turns, on servers of its own: ``python -m bench.peers``.
+"""Measures the floor and the peers in turns, on servers of its own: ``python -m bench.peers``.
 
-The peers' packages are installed into a virtual environment of their own, from ``requirements.txt`` beside this file.
+The peers' packages are installed into a virtual environment of their own, from ``requirements.txt`` in this folder.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Peer:
             await self._process.wait()
 
     async def turn(self, kind: str, count: int) -> dict[str, float]:
-        """Carry out one turn, and return microseconds of processor and bytes of WAL a record, and records a second."""
+        """Carry out one turn; return microseconds of processor and bytes of WAL per record, and records per second."""
         if kind == "account, update":
             source = await asyncpg.connect(self.dsn(self._databases[0]))
             await source.execute(work.CHANGES, str(time.monotonic_ns()))

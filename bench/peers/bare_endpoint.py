@@ -1,4 +1,4 @@
-"""Serves three statements by FastAPI and asyncpg alone, as documentation shows it: what a small call costs at least."""
+"""Serves three statements by FastAPI and asyncpg only, as in their documentation: the least cost of a short call."""
 
 from __future__ import annotations
 

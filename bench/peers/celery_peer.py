@@ -62,7 +62,7 @@ def _engines() -> list[object]:
 
 
 async def main() -> None:
-    """Take turns until there are no more."""
+    """Take turns until the input ends."""
     async for turn in turns(sys.argv):
         await _turn(turn)
 

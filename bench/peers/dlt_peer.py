@@ -1,4 +1,4 @@
-"""Does what dlt can do of the work: accounts merged by key into one table, without person, audit trail or lineage."""
+"""Does the part of the work that dlt can do: accounts merged by key, without person, audit trail or lineage."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _accounts(dsn: str) -> Iterator[list[dict[str, object]]]:
 
 
 async def main() -> None:
-    """Take turns until there are no more."""
+    """Take turns until the input ends."""
     async for turn in turns(sys.argv):
         await _turn(turn)
 

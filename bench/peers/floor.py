@@ -112,7 +112,7 @@ async def unit(source: Pool, target: Pool, body: bytes) -> None:
 
 
 async def succeed(source: Pool, ids: Sequence[str]) -> None:
-    """Give inquiries their last status, with its audit entries."""
+    """Set the last status of inquiries, and write its audit entries."""
     async with source.acquire() as connection, connection.transaction():
         sql = "UPDATE inquiry SET status = 'success', modified_date = now() WHERE id = ANY($1)"
         await connection.execute(sql, ids)
@@ -125,7 +125,7 @@ async def succeed(source: Pool, ids: Sequence[str]) -> None:
 
 
 async def main() -> None:
-    """Take turns until there are no more."""
+    """Take turns until the input ends."""
     async for turn in turns(sys.argv):
         await _turn(turn)
 

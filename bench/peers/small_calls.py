@@ -158,7 +158,7 @@ async def _bare(
 
 
 async def _many(call: Call, http: aiohttp.ClientSession) -> float:
-    """Make the calls of a turn, and return the seconds that they took."""
+    """Make the calls of a turn, and return their duration in seconds."""
 
     async def client() -> None:
         for _ in range(CALLS // CLIENTS):
@@ -170,7 +170,7 @@ async def _many(call: Call, http: aiohttp.ClientSession) -> float:
 
 
 async def small_calls(dsn: str, folder: Path) -> dict[str, dict[str, float]]:
-    """Return the milliseconds of processor time of one call, by the Vault's process and by the bare one's."""
+    """Return the milliseconds of processor time of one call, by the Vault's process and by the bare endpoint's."""
     vault_calls, bare_calls = _vault_calls(), _bare_calls()
     spent: dict[str, dict[str, list[float]]] = {
         name: {"vault": [], "bare": []} for name in vault_calls
@@ -198,7 +198,7 @@ async def small_calls(dsn: str, folder: Path) -> dict[str, dict[str, float]]:
 
 
 async def worker_gain(dsn: str, folder: Path) -> dict[str, float]:
-    """Return pages of 50 a second by one and by two workers, and the ratio."""
+    """Return pages of 50 records per second by one and by two workers, and the ratio."""
     page = _vault_calls()["page of 50"]
     rates: dict[int, list[float]] = {1: [], 2: []}
     async with _vault(dsn, folder, 1) as one, _vault(dsn, folder, 2) as two:
@@ -216,7 +216,7 @@ async def worker_gain(dsn: str, folder: Path) -> dict[str, float]:
 
 
 async def run(*, workers: bool) -> dict[str, dict[str, float]]:
-    """Measure on a server of its own; with ``workers`` also what a second one gains."""
+    """Measure on a server of its own; with ``workers`` also the gain by a second one."""
     with tempfile.TemporaryDirectory(prefix="connection-calls-") as name:
         async with private_server() as server:
             connection = await asyncpg.connect(server)

@@ -1,4 +1,4 @@
-"""Does one message's work with SQLAlchemy: Core tables, bulk statements in a session, each failing record apart."""
+"""Does one message's work with SQLAlchemy: Core tables, bulk statements in a session, failing records separately."""
 
 from __future__ import annotations
 

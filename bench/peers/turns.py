@@ -1,4 +1,4 @@
-"""Lets a peer take turns: it prepares, waits for its beginning, and tells its end, line by line with who measures."""
+"""Runs the turns of a peer: it prepares, waits for its start, and reports its end, by lines on standard streams."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn: addresses of the source, the target and the broker, and what is transferred: accounts or inquiries."""
+    """One turn: addresses of source, target and broker, and the object to transfer: accounts or inquiries."""
 
     source: str
     target: str
@@ -18,12 +18,12 @@ class Turn:
     object: str
 
     async def begin(self) -> None:
-        """Tell that all is prepared, and wait until the turn begins."""
+        """Report that all is prepared, and wait until the turn starts."""
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
 
     async def end(self) -> None:
-        """Tell that the work is done, and wait until it has been measured."""
+        """Report that the work is done, and wait until it has been measured."""
         print("done", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
 

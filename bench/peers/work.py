@@ -1,4 +1,4 @@
-"""Defines the work that the floor and the peers do alike: tables, rows to write, what a unit changes; it is pure.
+"""Defines the work that the floor and the peers have in common: tables, rows to write, changes of a unit; pure.
 
 An account is written as a person and its source data, an inquiry as these, a case and a case request, with an audit
 entry for each new record or changed field and a line of lineage for each written record; then the inquiry gets its
@@ -137,7 +137,7 @@ def request(inquiry: Row, case_id: str) -> Row:
 
 @dataclass(slots=True)
 class Changes:
-    """What writing rows into one table comes to; ``ids`` are record ids by link."""
+    """The changes by writing rows into one table; ``ids`` are record ids by link."""
 
     inserts: list[Row] = field(default_factory=list)
     updates: list[Row] = field(default_factory=list)
@@ -209,7 +209,7 @@ def _entry(action: str, table: str, record_id: str | None) -> Row:
 
 
 def status_entries(ids: Iterable[str]) -> list[Row]:
-    """Return the audit entries of inquiries that have come to success."""
+    """Return the audit entries of inquiries whose status became Success."""
     return [
         {
             **_entry("Edit", "inquiry", item),

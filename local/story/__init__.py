@@ -21,8 +21,8 @@ async def play(
 ) -> None:
     """Play the whole story against a running system.
 
-    ``endpoints`` has the form of ``.run/endpoints.json``; without ``sign_ins`` the administrators act as rep and
-    agent. The chapter of the second Vault CRM is played if ``endpoints`` has one.
+    ``endpoints`` has the form of ``.run/endpoints.json``; without ``sign_ins`` the administrators act as rep and agent.
+    The chapter of the second Vault CRM is played if ``endpoints`` has one.
 
     :raises StoryFailed: something did not happen as the story has it.
     :raises ClientError: a Vault refused a call or does not answer.

@@ -1,4 +1,4 @@
-"""Defines who acts in the story, and the steps that every chapter has: ask, wait, create, activate, run."""
+"""Defines the users of the story, and the steps that every chapter has: ask, wait, create, activate, run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 
 class StoryFailed(Exception):
-    """Something did not happen as the story has it; the text says what."""
+    """Raised when a step of the story has another result than expected; the text says which."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def _system() -> System:
-    """Return the system that runs, or one with two Vault CRMs, for the last chapter, when none runs."""
+    """Return the running system or, when none runs, one with two Vault CRMs, for the last chapter."""
     system = System(DEFAULT_DIRECTORY)
     if system.running:
         return system

@@ -11,7 +11,7 @@ INTEGRATION = "crm_metadata_sync_product_content__v"
 
 
 async def synced(cast: Cast, narration: Narration) -> None:
-    """Have one run copy the records, and a second one flag the product that has become inactive in CRM."""
+    """Check that a run copies the records, and that a second one flags the product that has become inactive in CRM."""
     narration.chapter("CRM metadata is synchronized, groups before their members")
     await activate(narration, "Medical", cast.medical_admin, INTEGRATION)
     number = uuid4().hex[:8].upper()

@@ -1,4 +1,4 @@
-"""Lists the pages that pictures are taken of: at which Vault, as whom, and by which links."""
+"""Lists the pages of the pictures: the Vault, the user, and the links to follow."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ ADMIN, BUSINESS = "admin", "business"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A page of a Vault, by its address and the links that lead on from there; ``documented`` for the docs.
+    """A page of a Vault, by its address and the links to follow from there; ``documented`` for the docs.
 
-    ``also`` is another Vault at which they are signed in, ``find`` what they search for over all records, ``ticked`` a
-    box that they tick, ``pressed`` a button that they press at the end. Without ``who`` nobody is signed in.
+    ``also`` is another Vault at which the user is signed in, ``find`` the words of a search over all records,
+    ``ticked`` a box to tick, ``pressed`` a button to press at the end. Without ``who`` nobody is signed in.
     """
 
     name: str

@@ -49,7 +49,7 @@ async def take(system: System, everything: Path | None) -> None:
 
 
 async def _opened(browser: Browser, system: System, picture: Picture) -> Page:
-    """Open a page in a window of its own, and do what its picture shows."""
+    """Open a page in a window of its own, and do the steps of its picture."""
     context = await browser.new_context(
         viewport={"width": WIDE, "height": HEIGHT}, locale="en-GB"
     )

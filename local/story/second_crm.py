@@ -10,7 +10,7 @@ VAULT = "crm_vault_2"
 
 
 async def joins(first: Cast, second: Cast, narration: Narration) -> None:
-    """Transfer an inquiry of the second Vault CRM and its outcome back, and check that the first has no part in it."""
+    """Transfer an inquiry of the second Vault CRM and its outcome back, and check that the first is not involved."""
     narration.chapter("A second Vault CRM works with the same Medical Vault")
     copy = await need(
         second.medical_admin,

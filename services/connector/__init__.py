@@ -1,6 +1,6 @@
-"""Transfers records between the Vaults that it is connected with; has no state of its own.
+"""Transfers records between the Vaults that it is connected with; has no database.
 
-Its errors, beside those of the client (``shared.client.errors``) and of Spark (``shared.spark.broker_errors``):
+Its errors, besides those of the client (``shared.client.errors``) and of Spark (``shared.spark.broker_errors``):
 
 * ConfigurationFault (``vaults.configuration``), RuleError (``rules.rule``): the message becomes a User Exception
 * OutdatedRead (``points.evaluation``): the unit is read again

@@ -35,7 +35,7 @@ class ConnectorSettings(RuntimeSettings):
     * ``vaults``: a JSON list of Vaults.
     * ``concurrency``: how many work units are transferred at once.
     * ``max_batch``: how many messages are gathered into work units together.
-    * ``ca_file``: authorities that are trusted beside the system's, for receivers of External connections.
+    * ``ca_file``: certificate authorities to trust besides the system's, for receivers of External connections.
     * ``public_url``: the address at which Vaults elsewhere reach this connector; without one it takes no messages by
       HTTPS.
     """

@@ -24,6 +24,7 @@ INTEGRATION = "medical_inquiry_details__v"
 QUEUE = "crm_to_medical_outbound_queue__v"
 TARGET_POINT = "medical_inquiry_details_inbound__v"
 STATUS = "transfer_status__v"
+REASON = "transfer_error__v"
 SUCCESS = "success__v"
 CLOSED = "closed__v"
 
@@ -31,6 +32,7 @@ TRANSFERRED = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND t
 STATES = f"SELECT id, state__v FROM records.{OBJECT} WHERE id = ANY($1::text[])"  # noqa: S608
 STILL_PENDING = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = 'pending__v'"  # noqa: S608
 PENDING = {STATUS: "pending__v"}
+NOT_DELIVERED = "It could not be brought to Medical. Transfer it again; if it fails again, ask an administrator."
 FAILED = {STATUS: "failed__v"}
 
 
@@ -97,18 +99,21 @@ async def fail_transfer(event: DeliveryEvent) -> None:
     # Those still Pending only: another message of an inquiry may have arrived since.
     pending = await event.connection.fetch(STILL_PENDING, list(message.items))
     ids = [row["id"] for row in pending]
+    # A version of the object that was changed here may lack the field for the reason.
+    reason = {REASON: NOT_DELIVERED} if REASON in target.fields else {}
+    changes = {**FAILED, **reason}
     await event.records.change_in(
-        event.connection, event.caller, target, ids, {}, FAILED
+        event.connection, event.caller, target, ids, {}, changes
     )
 
 
 class TransferredInquiry:
     """Protects an inquiry at Pending or Success from changes by others than the connection's user.
 
-    It also sets the Closed Date of one that is reopened.
+    It also clears the Closed Date of one that is reopened, and the reason of a failure when Transfer Status changes.
     """
 
-    columns = (STATUS, "closed_date__v")
+    columns = (STATUS, "closed_date__v", REASON)
 
     def before_update(
         self,
@@ -124,6 +129,8 @@ class TransferredInquiry:
         status = changes.get("inquiry_status__v", CLOSED)
         if status != CLOSED and stored["closed_date__v"] is not None:
             changes.setdefault("closed_date__v", None)
+        if STATUS in changes and stored.get(REASON) is not None:
+            changes.setdefault(REASON, None)
         return self._locked(caller, stored) or self._under_way(caller, stored, changes)
 
     def before_delete(
@@ -142,7 +149,7 @@ class TransferredInquiry:
         if stored[STATUS] != PENDING[STATUS] or writes_for_connection(caller):
             return None
         # The transfer fails, or begins anew.
-        if changes.keys() == {STATUS}:
+        if STATUS in changes and changes.keys() <= {STATUS, REASON}:
             return None
         message = "The inquiry is being transferred to Medical; it can be changed when that has failed"
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)

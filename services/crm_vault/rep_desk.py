@@ -41,9 +41,9 @@ REP_DESK = Desk(
             "Failed",
             f"{OWN} AND transfer_status__v = 'failed__v'",
             NEWEST,
-            COLUMNS,
-            "These did not reach Medical. Open one, check what you entered, and transfer it again. If it fails again,"
-            " ask an administrator, who sees the reason under User Exception Messages.",
+            ("name__v", "inquiry_text__v", "account__v", "transfer_error__v"),
+            "These did not reach Medical. Open one, correct what is wrong, and transfer it again. Administrators find"
+            " them under User Exception Messages.",
         ),
         WorkList(
             "drafts",
@@ -76,6 +76,8 @@ REP_DESK = Desk(
             "closed_date__v DESC",
             ("name__v", "inquiry_text__v", "account__v", "closed_date__v"),
             "Answered by Medical, latest first.",
+            # Closed there before the answer arrives here.
+            new_since="modified_date__v",
         ),
     ),
 )
@@ -103,8 +105,9 @@ INQUIRY_FORM = GuidedForm(
     heading="Delivery of the answer",
     others="Other contact details",
 )
-# What has come of an inquiry, the answer first.
+# What has come of an inquiry, the answer first; or why nothing has.
 INQUIRY_LEADS = (
+    Lead("transfer_error__v"),
     Lead("response__v"),
     Lead("response_package_link__v"),
     Lead("inquiry_status__v"),

@@ -1,4 +1,4 @@
-"""Names the errors of the Vault client: what a call can end in besides its answer.
+"""Defines the errors of the Vault client: the ways in which a call can end without an answer.
 
 * ClientError
 
@@ -10,7 +10,7 @@
 
     * UnexpectedAnswer: JSON of another shape than the API has
     * ExpiredPage: a later page of a query is gone; the query may be run again from its beginning
-    * QueryTimeout: the Vault stopped a query; with less to do, or later, it may come to its end
+    * QueryTimeout: the Vault stopped a query; a smaller query, or a later one, may succeed
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Names the errors of Spark messaging: between a process and the broker, or inside a message.
+"""Defines the errors of Spark messaging: between a process and the broker, or inside a message.
 
 * SparkError
 
@@ -18,7 +18,7 @@ class SparkError(Exception):
 
 
 class MalformedMessage(SparkError):
-    """A body that is no Spark message; ``reason`` says why and holds no values of the message."""
+    """A body that is no Spark message; ``reason`` contains the reason, and no values of the message."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -39,7 +39,7 @@ class BrokerSilent(BrokerUnavailable):
 class Unroutable(SparkError):
     """The broker has no queue of this name behind the exchange: a configuration error.
 
-    ``message_ids`` are the messages that came back; all others of the same call were confirmed.
+    ``message_ids`` are the returned messages; all others of the same call were confirmed.
     """
 
     def __init__(self, queue: str, message_ids: tuple[str, ...] = ()) -> None:

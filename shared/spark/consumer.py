@@ -39,7 +39,7 @@ _log = get_logger(__name__)
 
 
 class Consumer:
-    """Hands deliveries of one queue to ``handler`` and acknowledges them when it returns.
+    """Passes deliveries of one queue to ``handler`` and acknowledges them when it returns.
 
     The handler gets 1..``max_batch`` deliveries that are waiting at that moment; it is never made to
     wait for more. Up to ``concurrency`` calls run at a time. If it raises, its deliveries go back to the
@@ -48,7 +48,7 @@ class Consumer:
     handler that waits for a peer to come back should keep its deliveries meanwhile
     (:func:`shared.runtime.waiting.wait_for`) instead of raising.
 
-    A delivery may come twice, also while the first is still in hand: when its channel was lost, the
+    A delivery may come twice, also while the first is still being handled: when its channel was lost, the
     broker delivers it again. Handlers have to be idempotent.
     """
 

@@ -119,8 +119,8 @@ async def declare_queue(
 
     The queue is replicated and durable. A delivery that comes back more than ``DELIVERY_LIMIT`` times
     moves to the dead-letter queue with the at-least-once strategy, hence never lost on the way, and its Vault puts it
-    back. A sequential one delivers its messages to one consumer at a time. Of the two kinds of a name one is bound,
-    and the other keeps what it has.
+    back. A sequential one delivers its messages to one consumer at a time. Only one of a name's two queues is
+    bound; the other keeps its messages.
 
     :raises BrokerUnavailable: the broker is away, or the queue exists with other arguments.
     """

@@ -1,8 +1,8 @@
-"""Defines the error that callers of a Vault see, and draws the tree of those that stay inside.
+"""Defines the error that callers of a Vault see, and lists the internal ones as a tree.
 
 * VaultFault: one entry of the API's error list; becomes a FAILURE envelope or an error page
 
-Raised where the Vault's parts meet, and caught by the part that asked, which reports them in its own terms:
+Raised between parts of the Vault, and caught by the calling part, which reports them in its own terms:
 
 * VqlError (``vql.vql_errors``), with the error type that the caller sees
 
@@ -29,8 +29,8 @@ Raised where the Vault's parts meet, and caught by the part that asked, which re
 * DatabaseUnavailable (``storage.database``): PostgreSQL is away; it will pass
 * StandardLoadFailed (``configuration.standard_items``): the start ends
 * NotNow (``notifications.mail``): the e-mail stays queued
-* XmlFault (``components.strict_xml``): each reader says whose XML it is
-* UnsuitableLiteral (``vql.operands``), of which a VqlError is made
+* XmlFault (``components.strict_xml``): each reader reports it in its own terms
+* UnsuitableLiteral (``vql.operands``), converted to a VqlError
 * JobStopped (``jobs.job_model``)
 """
 

@@ -39,7 +39,7 @@ RULE = "components/Integrationrule.medical_inquiries__v.mdl"
 
 
 def bare(folder: Path) -> VaultDefinition:
-    """A Vault that has what every Vault has, and nothing else."""
+    """A Vault with only what every Vault has."""
     for part in ("components", "records", "data"):
         (folder / part).mkdir()
     for file in sorted((MEDICAL_VAULT.standard / "components").glob("*.mdl")):
@@ -74,7 +74,7 @@ async def empty(
     rabbitmq_server: RabbitServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Api]:
-    """A Vault without configuration of its own."""
+    """A Vault without custom configuration."""
     async with (
         fresh_database(postgres_server) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
@@ -114,7 +114,7 @@ class Result:
 
 
 async def run(*arguments: str, answer: str = "", password: str = PASSWORD) -> Result:
-    """Run the console as its users do: a process of its own, here without a terminal."""
+    """Run the console as users do, in a process of its own, here without a terminal."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "medcrm", *arguments),
         stdin=PIPE,
@@ -329,7 +329,7 @@ async def test_some_types_only_and_a_subfolder_for_each_vault(
     )
 
 
-async def test_faults_are_told_in_a_sentence(tmp_path: Path, medical: Api) -> None:
+async def test_faults_are_shown_in_a_sentence(tmp_path: Path, medical: Api) -> None:
     nothing = await medcrm("diff", medical, tmp_path)
     assert (nothing.exit_code, nothing.output.startswith("Error: ")) == (2, True)
     forbidden = await medcrm("export", medical, tmp_path, role="user")

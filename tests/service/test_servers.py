@@ -1,4 +1,4 @@
-"""The servers of a system: what they hold after a start, who may do what, and that nothing is left after a stop."""
+"""The servers of a system: their contents and permissions after a start, and no rest after a stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions to the connector by HTTP, with the session of whoever asks."""
+"""Questions to the connector by HTTP, with the session of the caller."""
 
 from __future__ import annotations
 

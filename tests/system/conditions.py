@@ -1,4 +1,4 @@
-"""Waiting for what the whole system does, and the clients that ask it."""
+"""Waits for results of the whole system, and its clients."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def connected_to(running: System) -> AsyncIterator[Connected]:
 
 
 async def eventually(what: str, question: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until the answer is yes; a Vault that is down meanwhile is no answer."""
+    """Wait until the answer is yes; while a Vault is down there is no answer."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:

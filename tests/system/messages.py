@@ -1,4 +1,4 @@
-"""Messages put on a queue by hand, as somebody with the management console might."""
+"""Puts messages on a queue by hand, as with the management console."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connector that is overtaken: between what it reads and what it writes, another one has written a newer state."""
+"""Lets another connector write a newer state between the read and the write of a connector."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Happening = Callable[[], Awaitable[None]]
 
 @dataclass
 class SlowVault:
-    """A Vault for which ``meanwhile`` happens between what a connector has read and what it writes; once."""
+    """A Vault for which ``meanwhile`` runs once, between a connector's read and its write."""
 
     vault: VaultClient
     meanwhile: Happening | None
@@ -89,7 +89,7 @@ async def overtaken(
     *,
     to_crm: bool = False,
 ) -> None:
-    """Transfer a record to the other Vault, and before it is written, change it and transfer it once more."""
+    """Transfer a record to the other Vault; before it is written, change it and transfer it once more."""
     source, target = (
         (connected.medical, connected.crm)
         if to_crm

@@ -1,7 +1,7 @@
-"""A system of one module alone, for modules that kill its parts, or that ask about all that is in it.
+"""A system for one module, for modules that kill its parts, or that look at everything in it.
 
-A run reads all that has changed, so also what other modules have left unsettled; missing lookups, readiness and the
-demo look at the whole connection. A module takes both fixtures by assignment.
+A run reads all changes, including those of other modules; missing lookups, readiness and the demo look at the whole
+connection. A module takes both fixtures by assignment.
 """
 
 from __future__ import annotations

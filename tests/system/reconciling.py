@@ -1,4 +1,4 @@
-"""Reconciliations asked of a Vault, and awaited."""
+"""Requests reconciliations of a Vault, and waits for them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def reconciled(
     window_minutes: int = 0,
     connection: str = CONNECTION,
 ) -> Found:
-    """Compare a connection, without a window unless the test names one; ``meanwhile`` begins after the first slice."""
+    """Compare a connection, without a window unless the test passes one; ``meanwhile`` starts after the first slice."""
     asked = {"connection": connection, "window_minutes": str(window_minutes)}
     job = await client.request_reconciliation(asked)
     if meanwhile is not None:
@@ -106,10 +106,10 @@ async def assert_clean(
     records: Collection[str] | None = None,
     connection: str = CONNECTION,
 ) -> Found:
-    """Compare a connection until nothing differs: what is on a queue when it begins arrives by and by.
+    """Compare a connection until nothing differs: messages that are on a queue at the begin arrive later.
 
-    What stays different fails the test; with ``records`` (source records), what stays different of those, as others
-    have theirs in a system that is shared.
+    A remaining difference fails the test; with ``records`` (source records) only one of those, since a shared system
+    has records of other tests.
     """
     found = await reconciled(client, connection=connection)
     for _ in range(ATTEMPTS):

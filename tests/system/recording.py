@@ -1,4 +1,4 @@
-"""A way to a Vault on which every request and its answer are written down, between it and the connector."""
+"""A proxy to a Vault that records every request and its answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOP = ("Connection", "Transfer-Encoding", "Content-Length", "Keep-Alive")
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request as it went over the wire, and its answer."""
+    """One request as it was sent, and its answer."""
 
     method: str
     path: str
@@ -26,7 +26,7 @@ class Exchange:
 
     @property
     def query(self) -> str:
-        """The VQL statement of the request, or nothing."""
+        """The VQL statement of the request; empty without one."""
         return (
             parse_qs(self.body).get("q", [""])[0]
             if self.path.endswith("/query")
@@ -36,7 +36,7 @@ class Exchange:
 
 @dataclass
 class Recording:
-    """All that went by, in order of the answers; ``url`` is the way."""
+    """All exchanges in the order of the answers; ``url`` is the proxy's address."""
 
     url: str = ""
     exchanges: list[Exchange] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Recording:
 
 @asynccontextmanager
 async def recorded(target: str) -> AsyncIterator[Recording]:
-    """Pass requests on to the Vault at this address, until the end of the block."""
+    """Pass requests on to the Vault at this address during the block."""
     recording = Recording()
 
     async with ClientSession(target, timeout=ClientTimeout(60)) as onward:

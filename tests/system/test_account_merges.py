@@ -1,4 +1,4 @@
-"""Accounts that are merged in Vault CRM are one Case Contact of the Medical Vault, with the Links of both."""
+"""Accounts that are merged in Vault CRM become one Case Contact of the Medical Vault, with both Links."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ACCOUNT = "account__v"
 
 
 async def merge(connected: Connected, duplicate: str, main: str) -> str:
-    """Merge two accounts in Vault CRM, and return the record of it."""
+    """Merge two accounts in Vault CRM, and return the id of the merge."""
     pair = {"duplicate_record_id": duplicate, "main_record_id": main}
     path = f"{API}/vobjects/{ACCOUNT}/actions/merge"
     answer = await connected.crm.call(Request("merge", "POST", path, json=[pair]))
@@ -33,7 +33,7 @@ async def merge(connected: Connected, duplicate: str, main: str) -> str:
 
 
 async def contacts(connected: Connected, *accounts: str) -> list[object]:
-    """The Case Contact that the Link of each account leads to."""
+    """The Case Contact of the Link of each account."""
     links = [f"{connected.crm.vault_id}_{each}" for each in accounts]
     text = "SELECT link__sys, person__v FROM case_contact_source_data__v"
     found = await connected.medical.query(
@@ -134,7 +134,7 @@ async def test_contacts_that_are_merged_here_are_not_overwritten_by_turns(
     await assert_clean(connected.medical, accounts)
 
 
-async def test_where_accounts_may_not_be_pulled_no_merge_is_told(
+async def test_where_accounts_may_not_be_pulled_no_merge_is_sent(
     connected: Connected,
 ) -> None:
     run = new_run()

@@ -1,4 +1,4 @@
-"""Data usage agreements on the wire: what the connector asks of Vault CRM about accounts, request by request."""
+"""Data usage agreements on the wire: the connector's requests to Vault CRM about accounts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ EITHER = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 async def wire(running: System, connected: Connected) -> AsyncIterator[Recording]:
-    """The system's connector replaced by one whose only way to Vault CRM is recorded."""
+    """The system's connector, replaced by one whose requests to Vault CRM are recorded."""
     (own,) = [
         service for service in running._services() if service.service == CONNECTOR
     ]
@@ -67,7 +67,7 @@ async def wire(running: System, connected: Connected) -> AsyncIterator[Recording
 
 @pytest.fixture
 def asked(wire: Recording) -> list[Exchange]:
-    """What goes by during this test."""
+    """The exchanges recorded during this test."""
     wire.exchanges.clear()
     return wire.exchanges
 
@@ -83,7 +83,7 @@ def of_accounts(asked: list[Exchange]) -> list[Exchange]:
 
 
 def answered(asked: list[Exchange], run: str) -> list[Exchange]:
-    """Requests in whose answer anything of an account of this test is told."""
+    """Requests whose answers contain anything of an account of this test."""
     return [
         exchange
         for exchange in asked

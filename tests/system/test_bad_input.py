@@ -1,4 +1,4 @@
-"""Bad input on a queue: each fault ends as one User Exception with a reason, and stops nothing else."""
+"""Bad input on a queue: each fault becomes one User Exception with a reason, and blocks nothing else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def exception_messages(connected: Connected) -> dict[str, Row]:
 
 
 async def new_exception(connected: Connected, before: dict[str, Row]) -> Row:
-    """The one User Exception Message that was not there before."""
+    """The one new User Exception Message."""
     found: list[Row] = []
 
     async def arrived() -> bool:
@@ -62,7 +62,7 @@ async def status_of(connected: Connected, inquiry: str) -> object:
 
 
 async def assert_transfers(connected: Connected, inquiry: str) -> None:
-    """The queue still works: a good inquiry goes through."""
+    """Check that the queue still works: a valid inquiry is transferred."""
     await connected.crm.run_action("medical_inquiry__v", inquiry, TRANSFER)
 
     async def succeeded() -> bool:
@@ -159,7 +159,7 @@ async def test_missing_source_record(connected: Connected) -> None:
 
 
 async def test_value_too_long_names_rule_and_field(connected: Connected) -> None:
-    """A field rule that an administrator adds: what does not fit fails, and is retried by the corrected rule."""
+    """By an administrator's field rule a value that is too long fails; the corrected rule retries it."""
     run = new_run()
     name = f"short_{run}__c"
     await connected.medical.execute_mdl(

@@ -1,4 +1,4 @@
-"""How many calls one transfer makes of the Vaults, and which of them read configuration: counted, not timed."""
+"""Counts how many calls a transfer makes to the Vaults, and which of them read configuration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MANY = 2_500
 
 
 async def counted(running: System) -> tuple[Counter[str], float]:
-    """The connector's calls of Vaults so far, by name, and how many inbound messages have come to their end."""
+    """The connector's calls to Vaults so far, by name, and the number of handled inbound messages."""
     calls: Counter[str] = Counter()
     ended = 0.0
     url = running.endpoints()["connector"]["url"]
@@ -46,7 +46,7 @@ async def counted(running: System) -> tuple[Counter[str], float]:
 async def calls_of_a_transfer(
     running: System, connected: Connected, inquiry_id: str
 ) -> Counter[str]:
-    """The calls that the connector makes for one inquiry, to its acknowledgement and the report of its delivery."""
+    """The connector's calls for one inquiry, up to its acknowledgement and the report of its delivery."""
     before, ended_before = await counted(running)
     await connected.rep.run_action("medical_inquiry__v", inquiry_id, TRANSFER)
 
@@ -65,7 +65,7 @@ async def calls_of_a_transfer(
 async def fewest_calls(
     running: System, connected: Connected, inquiries: list[str]
 ) -> Counter[str]:
-    """Those of the inquiry that meets no look at the consumed queues, which comes every few seconds."""
+    """The calls of the inquiry that coincides with no poll of the consumed queues, which happens every few seconds."""
     found = [await calls_of_a_transfer(running, connected, each) for each in inquiries]
     return min(found, key=Counter.total)
 
@@ -126,7 +126,7 @@ async def lookups(connected: Connected, name: str) -> list[dict[str, str]]:
 
 
 async def code_of(connected: Connected, run: str, inquiry_id: str) -> list[object]:
-    """What the lookup has given the Case Requests of an inquiry."""
+    """The value that the lookup has set in the Case Requests of an inquiry."""
     link = f"20202_{inquiry_id}"
     found = await connected.medical.query(
         f"SELECT code_{run}__c FROM case_request__v WHERE link__sys = '{link}'"

@@ -1,4 +1,4 @@
-"""What becomes of a Case Request comes back to its inquiry: closed, opened again, cancelled."""
+"""The status of a Case Request is returned to its inquiry: closed, opened again, cancelled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CLM: what the Medical Vault approves is published to Vault CRM, by country; how it is used comes back."""
+"""CLM: approved documents of the Medical Vault are published to Vault CRM, by country; usage is returned."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def published(
     status: str = "approved__v",
     object_name: str = "clm_presentation__v",
 ) -> Row:
-    """The record in Vault CRM once it says that the document has this state."""
+    """The record in Vault CRM once it has the document's state."""
 
     async def there() -> bool:
         rows = (await connected.crm.query(found(connected, record, object_name))).rows
@@ -192,7 +192,7 @@ async def test_a_new_draft_hides_nothing_and_its_approval_is_the_next_version(
 
 
 async def test_a_document_goes_where_its_country_uses_it(publishing: Connected) -> None:
-    """And what has no country goes wherever it is used at all; a change of country withdraws."""
+    """A document without a country is published wherever the feature is used; a change of country withdraws it."""
     code = new_run().upper()
     for vault in (publishing.medical, publishing.crm):
         await create(
@@ -355,7 +355,7 @@ async def test_a_deleted_document_is_inactive_content_and_no_record_is_deleted(
 async def test_content_of_which_the_approved_version_is_deleted_is_inactive(
     publishing: Connected,
 ) -> None:
-    """Of one document a draft stays, of the other the version that was superseded."""
+    """Of one document a draft remains, of the other the superseded version."""
     drafted, superseded = [await document(publishing) for _ in range(2)]
     await new_draft(publishing, drafted)
     await act(publishing, drafted, "approve__v", "0/2")
@@ -433,7 +433,7 @@ async def test_each_kind_of_email_document_is_published_expires_and_is_reinstate
 async def test_an_older_state_never_comes_after_a_newer_one(
     publishing: Connected, before: bool, newer: str, version: int, status: str
 ) -> None:
-    """Whether the document is in Vault CRM ``before``, or comes there by the state that is overtaken."""
+    """Whether the document is in Vault CRM ``before``, or arrives there by the overtaken state."""
     row = {"integration_api_name__sys": INTEGRATION, "status__v": "inactive__v"}
     await publishing.medical.update(
         "integration__sys", [row], "integration_api_name__sys"

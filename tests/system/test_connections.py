@@ -52,7 +52,7 @@ async def configure_point(connected: Connected, name: str) -> None:
 
 
 async def send_notes(connected: Connected, name: str, destination: str) -> None:
-    """In CRM an object whose records send a message over the connection."""
+    """An object in CRM whose records send a message over the connection."""
     await connected.crm.execute_mdl(f"""
         CREATE Queue {name} ( label('Notes'), type('outbound'), active(true),
             Queueconnection {name} ( connection_name('{name}'), {destination} ) );
@@ -76,7 +76,7 @@ async def sent(connected: Connected, name: str, text: str) -> str:
 
 
 async def noted(client: VaultClient, what: str) -> bool:
-    """Whether there is an exception that says this."""
+    """Whether an exception with this text exists."""
     text = "SELECT error_message__sys FROM exception_message__sys"
     rows = (await client.query(text)).rows
     return any(what in str(row["error_message__sys"]) for row in rows)

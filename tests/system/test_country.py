@@ -1,4 +1,4 @@
-"""Country: for each country of each Connection Settings record a Connection Country, which comes and goes with it."""
+"""Country: each country of each Connection Settings record gets a Connection Country, and loses it again."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def synced(connected: Connected, status: str = "SUCCESS") -> Mapping[str, 
 async def countries(
     connected: Connected, record: str, condition: str = "status__v = 'active__v'"
 ) -> set[object]:
-    """Codes of the countries that settings lead to."""
+    """Codes of the countries of settings."""
     text = f"SELECT country__vr.country_code__v FROM connection_country__v WHERE crm_id__v = '{record}' AND {condition}"
     rows = (await connected.medical.query(text)).rows
     codes = {row["country__vr.country_code__v"] for row in rows}
@@ -191,7 +191,7 @@ async def test_an_unknown_country_holds_its_settings_back_until_it_is_known(
 
 
 async def retried(connected: Connected, item: Row) -> None:
-    """Run Retry Transfer on the message of an item, and wait for what it comes to."""
+    """Run Retry Transfer on the message of an item, and wait for its result."""
     message, item_id = str(item["exception_message__sys"]), str(item["id"])
     stored = await connected.medical.record("exception_item__sys", item_id)
     before = stored["modified_date__v"]

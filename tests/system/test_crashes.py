@@ -1,4 +1,4 @@
-"""Whatever is killed in the middle of 500 transfers: every inquiry ends with one Case Request, every queue empty."""
+"""Kills a process in the middle of 500 transfers: every inquiry gets one Case Request, every queue empties."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ QUEUES = {
 async def transfer_all(
     crm: VaultClient, inquiries: list[str], kill_after: int, killing: asyncio.Event
 ) -> None:
-    """Transfer in many small calls, setting ``killing`` part of the way; a call that is cut off is made again."""
+    """Transfer in many small calls, setting ``killing`` part of the way; repeat an interrupted call."""
     for start in range(0, len(inquiries), CALL):
         if start >= kill_after:
             killing.set()

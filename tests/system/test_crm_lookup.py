@@ -1,4 +1,4 @@
-"""CRM Lookup: agents search accounts of Vault CRM, as far as agreement and rule let them be seen; nothing is kept."""
+"""CRM Lookup: agents search accounts of Vault CRM, limited by agreement and rule; nothing is stored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEPT = ("case_contact_source_data__v", "person__sys", "exception_message__sys")
 
 @pytest.fixture
 def asker(running: System, asker: Asker, wire: Recording) -> Asker:
-    """Questions to the connector whose way to Vault CRM is recorded."""
+    """Questions to the connector, whose requests to Vault CRM are recorded."""
     assert wire.url
     return replace(
         asker,
@@ -129,7 +129,7 @@ async def test_no_more_than_asked_for(connected: Connected, asker: Asker) -> Non
 
 
 @EITHER
-async def test_nothing_is_told_of_accounts_that_are_kept_back(
+async def test_nothing_is_shown_of_accounts_that_are_excluded(
     connected: Connected, asker: Asker, asked: list[Exchange], country: str
 ) -> None:
     run = new_run()

@@ -1,4 +1,4 @@
-"""A custom integration point works without code, deployed by MDL or as a package; its rule gives the key."""
+"""A custom integration point works without code, deployed by MDL or as a package; its rule has the key."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ AMOUNT = "12345678901234.0123456789"  # more digits than a float holds
 
 @dataclass(frozen=True)
 class Custom:
-    """Names of one custom integration, and the key that its rule maps onto."""
+    """Names of one custom integration, and the key of its rule."""
 
     way: str
     key_source: str
@@ -186,7 +186,7 @@ def csv(row: Row) -> str:
 
 
 async def send(connected: Connected, custom: Custom, record: str, lot: str) -> None:
-    """Change the source record, have the Vault send a message about it, and wait for the copy to say the same."""
+    """Change the source record, send a message about it, and wait until the copy has the change."""
     named = custom.names
     name = f"{named['source']}__c"
     actions = f"Objectlifecyclestateuseraction.{name}"

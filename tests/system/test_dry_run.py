@@ -1,4 +1,4 @@
-"""What an integration would do, counted; and the lookups that it would miss, as a file to fill in."""
+"""Dry runs of an integration, counted; and missing lookups, as a file to fill in."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ async def test_missing_lookups_are_listed_filled_in_and_loaded_back(
         await drop_rules(connected, run, rules)
 
 
-async def test_what_cannot_be_told_is_refused(asker: Asker) -> None:
+async def test_what_cannot_be_counted_is_refused(asker: Asker) -> None:
     for path, who, kind in (
         (MISSING, "business", "INSUFFICIENT_ACCESS"),
         ("missing-lookups/medical/nothing__c", "admin", "INVALID_DATA"),

@@ -1,4 +1,4 @@
-"""Messages to a receiver that is no Vault: signed, posted by HTTPS, tried again; nowhere that is allowed no longer."""
+"""Messages to a receiver that is no Vault: signed, posted by HTTPS, retried; nowhere that is allowed no longer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CRM = "crm_vault"
 
 @dataclass
 class Receiver:
-    """A partner's server: it keeps what comes with a good signature, and answers as it is told."""
+    """A partner's server: it stores messages with a valid signature, and returns the statuses that the test sets."""
 
     certificates: str
     url: str = ""

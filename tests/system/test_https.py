@@ -1,4 +1,4 @@
-"""The running system by HTTPS: public clients that know no other way find it, and trust its own authority only."""
+"""The running system by HTTPS: public clients find it, and trust only its own authority."""
 
 from __future__ import annotations
 

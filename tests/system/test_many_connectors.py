@@ -1,4 +1,4 @@
-"""Four connectors at work on the same records: the newest state stays, and no older one comes after it."""
+"""Four connectors work on the same records: the newest state stays, and no older one overwrites it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def made(connected: Connected, run: str) -> list[str]:
 
 
 async def written(connected: Connected, record: str) -> list[str]:
-    """The last names that a copy was given one after the other, as its audit trail has them."""
+    """The names that a copy was given, in order, from its audit trail."""
     text = (
         "SELECT timestamp, field_name, new_value FROM object_audit_trail "
         f"WHERE record_id = '{record}' AND field_name = 'last_name__v' ORDER BY timestamp"
@@ -80,7 +80,7 @@ async def test_no_older_state_comes_after_a_newer_one(connected: Connected) -> N
         return names == [f"State {state:03}"] * ACCOUNTS
 
     async def tell(items: list[str]) -> None:
-        """A message about these, and, as a broker may, an earlier one once more."""
+        """Send a message about these items and, as a broker may, an earlier one once more."""
         sent.append(envelope(items, point=POINT, object_name="account__v").encode())
         await put_on_queue(connected, sent[-1])
         await put_on_queue(connected, order.choice(sent))

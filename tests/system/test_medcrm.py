@@ -1,4 +1,4 @@
-"""The console's commands about a running system, run as people run them: processes with options and variables."""
+"""The console's commands about a running system, run as users run them: processes with options and variables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Console:
     variables: Mapping[str, str]
 
     async def run(self, *arguments: str, **changed: str) -> tuple[int | None, str, str]:
-        """Exit status, what a script reads, and what people are told beside it."""
+        """Exit status, standard output, and standard error."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "medcrm", *arguments),
             stdout=PIPE,
@@ -43,7 +43,7 @@ class Console:
         return process.returncode, output.decode(), told.decode()
 
     async def read(self, *arguments: str, code: int = 0) -> Any:
-        """The JSON that a command shows, which ends with this status."""
+        """The JSON that a command prints, checked to end with this status."""
         status, output, told = await self.run(*arguments, "--json")
         assert status == code, (output, told)
         return json.loads(output)

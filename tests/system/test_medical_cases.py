@@ -1,4 +1,4 @@
-"""Optional: Cases that are started in the Medical Vault become inquiries of the accounts that their contacts are."""
+"""Optional: Cases that are started in the Medical Vault become inquiries of their contacts' accounts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CASES = "medical_case__v"
 
 @pytest.fixture
 async def started(connected: Connected) -> AsyncIterator[Connected]:
-    """The integration active in Vault CRM, for as long as a test takes."""
+    """The integration is active in Vault CRM during a test."""
 
     async def become(status: str) -> None:
         row = {"integration_api_name__sys": CASES, "status__v": status}
@@ -37,7 +37,7 @@ async def started(connected: Connected) -> AsyncIterator[Connected]:
 
 
 async def known_contact(connected: Connected, country: str = "US") -> tuple[str, str]:
-    """An account, and the Case Contact that it is since an inquiry of it was transferred."""
+    """An account, and its Case Contact from an earlier transfer."""
     account_id = await account(connected, new_run(), country)
     request = await transferred(
         connected, await inquiry(connected, account_id, country)
@@ -48,7 +48,7 @@ async def known_contact(connected: Connected, country: str = "US") -> tuple[str,
 async def called(
     connected: Connected, contact: str | None, product: str = "P-1002"
 ) -> str:
-    """The Case Request of a call that an agent has taken."""
+    """The Case Request of a call that an agent has entered."""
     row = {"country__vr.country_code__v": "US", "origination_channel__v": "phone__v"}
     case = await create(
         connected.agent,
@@ -116,7 +116,7 @@ async def test_a_call_becomes_an_inquiry_that_follows_it_and_never_comes_back(
 async def test_nothing_is_made_of_whoever_is_no_account_here(
     started: Connected,
 ) -> None:
-    """Nobody; somebody whom only this Vault knows; and somebody of whom CRM gives the inquiry only."""
+    """No contact; a contact known only to this Vault; and one known to CRM only by an inquiry."""
     person = {"object_type__v.api_name__v": "case_contact__v", "name__v": new_run()}
     contacts = (
         None,

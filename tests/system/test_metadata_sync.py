@@ -19,7 +19,7 @@ EVENTS = "crm_metadata_sync_event_management__v"
 
 @pytest.fixture
 async def syncing(connected: Connected) -> Connected:
-    """Both integrations active; what was there before is of no account, since their time begins now."""
+    """Both integrations active; existing records are not read, since their time begins now."""
     rows = [
         {"integration_api_name__sys": name, "status__v": "active__v"}
         for name in (PRODUCT_CONTENT, EVENTS)

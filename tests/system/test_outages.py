@@ -1,4 +1,4 @@
-"""An outage that no process shows: a database takes no writes, and it is nobody's exception and no status changes."""
+"""An outage without a lost process: a database refuses writes; no exception is recorded and no status changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pi
 
 @asynccontextmanager
 async def read_only(system: System, vault: str) -> AsyncIterator[None]:
-    """A Vault's database that takes no writes, as an administrator makes one."""
+    """Make a Vault's database refuse writes during the block, as an administrator does."""
     await take_writes(system, vault, "on")
     try:
         yield
@@ -80,7 +80,7 @@ async def test_a_database_that_takes_no_writes_is_waited_for(
 
 
 async def told_by_the_connector(system: System) -> None:
-    """Return when the connector's probe says that a Vault does not answer."""
+    """Return when the connector's probe reports that a Vault does not answer."""
 
     async def told() -> str | None:
         url = system.endpoints()["connector"]["url"]

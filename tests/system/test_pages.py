@@ -1,4 +1,4 @@
-"""The set-up path of the guide and the story of the README, played in browsers: by pages alone."""
+"""The set-up path of the guide and the story of the README in browsers, by pages only."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def walk(visitor: Browser, *labels: str, start: str = "/ui/") -> Page:
 
 
 async def until_shown(visitor: Browser, path: str, *texts: str) -> Page:
-    """Open a page again until it says this."""
+    """Reload a page until it contains this text."""
     pages: list[Page] = []
 
     async def shown() -> bool:
@@ -69,7 +69,7 @@ async def until_shown(visitor: Browser, path: str, *texts: str) -> Page:
 
 
 async def activate(people: People) -> None:
-    """As the guide says it for each of the Vaults."""
+    """Activate the connection in both Vaults, as the guide says."""
     page = await walk(
         people.medical, "Connections", "Medical-CRM Connection", INTEGRATION
     )
@@ -217,7 +217,7 @@ async def test_a_lookup_file_and_a_rule_decide_what_a_transfer_writes(
 
 
 async def upload_fax_priority(people: People, target: str) -> None:
-    """A file of one lookup row, which is there already: what the delivery method Fax comes to."""
+    """Upload a file with one existing lookup row: the value for the delivery method Fax."""
     connection = await walk(people.medical, "Connections", "Medical-CRM Connection")
     page = await people.medical.click(
         await people.medical.click(connection, "Reference Lookups"), "Upload CSV"

@@ -1,4 +1,4 @@
-"""Permissions as the guide's table, on a running system: each task by one who holds just what it takes."""
+"""The guide's table of permissions on a running system: each task by a user with only its permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doors of the connector: whoever asks sees values of those records only that the Vaults let them read."""
+"""The connector's routes show values only of records that the Vaults let the caller read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DENIED = {"INSUFFICIENT_ACCESS", "INVALID_SESSION_ID"}
 
 @dataclass(frozen=True)
 class Door:
-    """A question whose answer shows values; names in braces are those of what is planted."""
+    """A question whose answer shows values; names in braces are those of planted records."""
 
     method: str
     path: str

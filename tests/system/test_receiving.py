@@ -1,4 +1,4 @@
-"""A Vault elsewhere: its signed messages come to the connector by HTTPS, and nothing else does."""
+"""Messages from a Vault elsewhere: signed ones reach the connector by HTTPS, others do not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONNECTOR, MEDICAL, CRM = "connector", "medical_vault", "crm_vault"
 
 @dataclass(frozen=True)
 class Gate:
-    """A connector that only knows of Vault CRM what it would know of one that somebody else runs."""
+    """A connector that has only a remote operator's knowledge of Vault CRM."""
 
     url: str
     trust: ssl.SSLContext

@@ -1,4 +1,4 @@
-"""Reconciliations: every kind of difference is planted by the database, and is found, and nothing else."""
+"""Reconciliations: every kind of difference, planted in the database, is found, and nothing else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COUNTRY = "SELECT id FROM records.country__v WHERE country_code__v = 'CH'"
 
 
 class Planting:
-    """Both Vaults' databases, in which differences are planted that no message tells of."""
+    """Both Vaults' databases, in which differences are planted without messages."""
 
     def __init__(
         self,

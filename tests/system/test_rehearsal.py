@@ -1,4 +1,4 @@
-"""Whatever a Vault does to its clients on purpose, a connector gets through it, and nothing is lost."""
+"""A connector recovers from every fault switch of a Vault, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ async def rehearse(running: System, name: str, *options: str) -> Result:
 
 
 async def answered(connected: Connected, item: str) -> None:
-    """Transfer an inquiry, and have an agent begin with it, which comes back to Vault CRM."""
+    """Transfer an inquiry, and have an agent start on it, which is returned to Vault CRM."""
     request = await transferred(connected, item)
     await agent_does(connected, str(request["id"]), "new_state__v.start_work__v")
 

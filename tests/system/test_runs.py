@@ -27,7 +27,7 @@ async def ended(
     status: str = "SUCCESS",
     integration: str = INTEGRATION,
 ) -> Mapping[str, int]:
-    """Wait for a run's end; its counts, which add up."""
+    """Wait for a run's end; return its counts, checked to add up."""
     run: Row = {}
 
     async def over() -> bool:
@@ -206,7 +206,7 @@ async def exceptions_of(
 
 
 async def notified(vault: VaultClient) -> int:
-    """How many notifications the administrator has."""
+    """The number of the administrator's notifications."""
     path = f"{API}/services/notifications"
     answer = await vault.call(Request("notifications", "GET", path))
     total: int = answer["responseDetails"]["total"]  # type: ignore[index]
@@ -214,7 +214,7 @@ async def notified(vault: VaultClient) -> int:
 
 
 async def ask_about(connected: Connected, key: str, number: int) -> list[str]:
-    """Inquiries about a product, which a run finds; no message names them."""
+    """Inquiries about a product that only a run finds, since no message names them."""
     run = new_run()
     known = await account(connected, run)
     product = {"name__v": key, "external_id__v": key}
@@ -281,7 +281,7 @@ async def test_what_is_ignored_does_not_come_back_with_the_next_run(
 
 
 async def test_the_way_back_by_run(connected: Connected) -> None:
-    """What the Case Request says reaches the inquiry although no message was sent."""
+    """The Case Request's status reaches the inquiry although no message was sent."""
     inquiry_id = await inquiry(connected, await account(connected, new_run()))
     request = await transferred(connected, inquiry_id)
     row = {"id": request["id"], "response_notes__v": "Please see the enclosed article"}
@@ -317,7 +317,7 @@ async def test_a_crash_doubles_no_count(
 
 
 async def most_read(connected: Connected) -> int:
-    """How many records a run can read that reads each of them once: accounts also by their addresses."""
+    """The greatest number of records that a run can read once: accounts also by their addresses."""
     objects = ("account__v", "address__v", "medical_inquiry__v")
     return sum(
         [
@@ -345,7 +345,7 @@ async def many_accounts(connected: Connected, run: str) -> list[str]:
     return [str(result.id) for result in await connected.crm.create("account__v", rows)]
 
 
-async def test_a_merge_whose_message_was_lost_is_told_by_the_next_run(
+async def test_a_merge_whose_message_was_lost_is_sent_by_the_next_run(
     connected: Connected,
 ) -> None:
     accounts = [await account(connected, new_run()) for _ in range(2)]

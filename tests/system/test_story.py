@@ -1,4 +1,4 @@
-"""The demo as a user runs it: every step of the story, or a reason and an exit code that is not 0."""
+"""The demo as a user runs it: every step of the story, or a reason and a non-zero exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``make start`` leaves behind: a part that ends or hangs is started again, and ``make stop`` ends all of it."""
+"""Supervision after ``make start``: a part that ends or hangs is restarted, and ``make stop`` ends all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an inquiry becomes: contacts matched or made, agreements kept, records linked, and what is refused."""
+"""Transfers of inquiries: contacts matched or created, agreements kept, records linked, and refusals."""
 
 from __future__ import annotations
 
@@ -305,7 +305,7 @@ async def test_activation_sets_the_last_successful_run_time(
 
 
 async def test_transfer_as_entry_action_of_submitted(connected: Connected) -> None:
-    """The guide's other way: the action runs by itself when the inquiry is submitted."""
+    """The guide's other way: the action runs automatically when the inquiry is submitted."""
     change = (
         "ALTER Objectlifecycle medical_inquiry_lifecycle__v ( MODIFY Objectlifecyclestate submitted_state__v ("
         " {0} Objectlifecyclestateentryaction transfer__c {1} ) );"
@@ -326,7 +326,7 @@ async def test_transfer_as_entry_action_of_submitted(connected: Connected) -> No
 
 
 async def becomes_empty(client: VaultClient, queue: str) -> None:
-    """Wait until nothing of other tests is on a queue any more."""
+    """Wait until no messages of other tests are on a queue."""
 
     async def empty() -> bool:
         return (await client.queue(queue))["messages_in_queue"] == 0

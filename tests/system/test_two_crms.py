@@ -1,4 +1,4 @@
-"""One Medical Vault with two Vault CRMs: each transfers its inquiries, and gets back what became of its own."""
+"""One Medical Vault with two Vault CRMs: each transfers its inquiries, and gets back their results."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ async def copied_rule(medical: VaultClient, original: str) -> str:
 
 
 async def test_equal_groups_of_two_crms_are_two(two: TwoCrms) -> None:
-    """What the page says: the script, then inquiries of one account with one Group Identifier."""
+    """As the page says: the script, then inquiries of one account with one Group Identifier."""
     first, second = two.first, two.second
     script, rule = group_script(), "medical_inquiries__v"
     await first.medical.execute_mdl(script)
@@ -209,7 +209,7 @@ async def test_equal_groups_of_two_crms_are_two(two: TwoCrms) -> None:
 
 
 async def test_a_merge_in_one_crm_is_none_in_the_other(two: TwoCrms) -> None:
-    """The two give their records the same ids."""
+    """The two Vaults give their records the same ids."""
     pairs = []
     for crm in (two.first, two.second):
         pair = [await account(crm, new_run()) for _ in range(2)]

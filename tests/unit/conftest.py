@@ -1,4 +1,4 @@
-"""Fixtures of unit tests that change what the whole process has."""
+"""Fixtures of unit tests that change state of the whole process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.runtime.logging import QUIET_LOGGERS
 
 @pytest.fixture
 def logging_restored() -> Iterator[None]:
-    """Both kinds of logger are afterwards as if the process had configured none."""
+    """Restore both kinds of logger afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in QUIET_LOGGERS}

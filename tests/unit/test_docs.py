@@ -1,4 +1,4 @@
-"""The documentation: complete where it lists things, and its links lead somewhere."""
+"""The documentation is complete where it lists things, and its links lead to something."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def prose(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as forges make them."""
+    """The anchors of a page's headings, as code forges derive them."""
     headings = (
         heading.lower().replace(" ", "-") for heading in HEADING.findall(prose(page))
     )
@@ -228,7 +228,7 @@ FEATURE = re.compile(
 
 
 def test_every_feature_says_where_it_is_and_what_shows_it() -> None:
-    """A line for each, in order; what is here names code and a test that are there."""
+    """A line for each, in order; an implemented one names existing code and an existing test."""
     lines = [
         line
         for line in (DOCS / "features.md").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Numbers in JSON: those that a float would not keep are text, at a cost that grows with the text alone."""
+"""Numbers in JSON: those that a float would round are text, at a cost that grows only with the text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VALUES = NUMBERS | NUMBERS.map('"{}"'.format) | NUMBERS.map('"\\\\\\"{}"'.format
 
 
 def exact(number: str) -> float | str:
-    """A number as it is read one by one."""
+    """The value of a single number: text when a float would round it."""
     value: float = orjson.loads(number)
     if isinstance(value, int) or "e" in number.lower():
         return value

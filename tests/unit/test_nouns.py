@@ -1,9 +1,9 @@
-"""The compiler knows the nouns: where code decides by an enumeration, mypy fails when the enumeration gets a member.
+"""Mypy finds every decision by an enumeration that lacks a new member.
 
 One member is added to every enumeration of a copy of the sources, and mypy is run once. ``DECISIONS`` lists, for each
-enumeration, the modules that decide by it with ``match`` and ``assert_never``; a decision that is added, moved or
-taken away is added, moved or taken away there. Cached results stand in ``.mypy_cache/nouns``: the first run takes
-about as long as mypy over the project, later ones seconds.
+enumeration, the modules that decide by it with ``match`` and ``assert_never``; update it when a decision is added,
+moved or removed. Cached results are in ``.mypy_cache/nouns``: the first run takes about as long as mypy over the
+project, later ones seconds.
 """
 
 from __future__ import annotations
@@ -266,7 +266,7 @@ def add_members(module: Path, nouns: list[str]) -> None:
 
 
 def seed_cache() -> None:
-    """Begin with the project's own cache, which has the packages that the sources import."""
+    """Start from the project's own cache, which contains the packages that the sources import."""
     for folder in CACHE.glob("3.*"):
         if not NOUNS_CACHE.exists():
             shutil.copytree(folder, NOUNS_CACHE / folder.name)

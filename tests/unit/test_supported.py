@@ -1,4 +1,4 @@
-"""The tables of the reference: each example does what its row says, and the language has no word without a row."""
+"""The tables of the reference: each example behaves as its row says, and each word of the language has a row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The threat model: each line names tests that exist, or says that none does; each risk of OWASP has its row."""
+"""The threat model: each line names existing tests, or says that none exists; each risk of OWASP has its row."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMPOSED = "`make test-compose`"
 
 
 def rows(text: str) -> dict[str, str]:
-    """What stands in the last cell of each row, by the first."""
+    """The last cell of each row, by the first."""
     matches = (ROW.match(line) for line in text.splitlines())
     return {match["what"]: match["shown"] for match in matches if match}
 

@@ -1,1 +1,1 @@
-"""Answers questions that people put to the connector by HTTP, and decides who may ask."""
+"""Answers users' questions to the connector by HTTP, and decides who may ask."""

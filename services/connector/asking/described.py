@@ -1,4 +1,4 @@
-"""Describes in the connector's OpenAPI document what its routes read by themselves: sessions and bodies."""
+"""Adds to the connector's OpenAPI document what the framework does not know of its routes: sessions and bodies."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SCHEMES = {
 def described(
     body: type[BaseModel] | None = None, *, reads_source: bool = False
 ) -> dict[str, Any]:
-    """Return what a route adds to its operation: its sessions, and ``body`` as the schema of its JSON body."""
+    """Return the additions to a route's operation: its sessions, and ``body`` as the schema of its JSON body."""
     needed: dict[str, list[str]] = {"session": []}
     if reads_source:
         needed["source_session"] = []

@@ -353,7 +353,7 @@ async def _report(
     outcome: Outcome,
     items: Iterable[str],
 ) -> None:
-    """Set Transfer Status to Success on the transferred inquiries; record a failure for each that is refused."""
+    """Set Transfer Status to Success on transferred inquiries; record a failure for each that is refused."""
     # From a sandbox nothing is written into a production CRM; its inquiries keep their status.
     if not unit.configuration.may_write_back(unit.source.vault_id):
         return

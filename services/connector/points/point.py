@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
@@ -53,12 +53,13 @@ Narrow = Callable[[RecordAccess, Reading], Awaitable[Reading | None]]
 """Narrows what a run reads of an object for the Vault that the records are for; returns None when it reads nothing."""
 
 MarkFailed = Callable[
-    [RecordAccess, Collection[str], UnitLineage | None],
+    [RecordAccess, Mapping[str, str], UnitLineage | None],
     Awaitable[Mapping[str, ItemFailure]],
 ]
 """Marks records in the source Vault that were not transferred, and returns those that did not take it.
 
-It may raise ClientError. It is called when their exceptions are recorded.
+It takes reasons by id, empty where the source keeps none. It may raise ClientError. It is called when their exceptions
+are recorded.
 """
 
 
@@ -78,15 +79,15 @@ class Point:
     * ``narrow`` decides which of the changed records a run reads.
     * ``narrow_all`` decides which of all records are to be in the target, for comparisons; ``narrow`` where it is None.
     * ``object`` is the only source object whose records it transfers; None when its rules say which.
-    * ``linked`` are the target objects whose Link is the Global ID of a record that the point transfers, beside those
-      that its rules say.
+    * ``linked`` are the target objects whose Link is the Global ID of a record that the point transfers, besides those
+      of its rules.
     * ``traced_by`` is the field of target records that has the Global ID, or in ``crm_id__v`` the id, of their source.
     * ``flags_deletions``: a run also reads which records the source no longer has.
     * ``fills_documents``: its rules may fill fields of documents.
-    * ``on_demand``: its records are read when somebody asks for them, and by no run.
-    * ``share`` is what it does itself with the records that its rules fill.
-    * ``opening`` is what it asks of the target Vault for each unit, whatever the configuration. It is asked first: its
-      answer tells the Vault's revision as well, which would take a call of its own.
+    * ``on_demand``: its records are read when a user searches for them, and by no run.
+    * ``share`` is the part of its own code in the records that its rules fill.
+    * ``opening`` is a query to the target Vault for each unit, independent of the configuration. It is sent first: its
+      answer has the Vault's revision as well, which would otherwise need a call of its own.
     * ``mark_failed`` has, by source object, the function that marks the records that were not transferred.
     """
 

@@ -15,6 +15,7 @@ from services.connector.points import (
 )
 from services.connector.points.evaluation import OutdatedRead
 from services.connector.points.point import MarkFailed, Point
+from services.connector.points.saving import REASON
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.vaults.configuration import Route
 from shared.client.errors import VaultUnavailable
@@ -58,6 +59,16 @@ def mark_failed(unit: Transfer) -> MarkFailed | None:
     if not unit.configuration.may_write_back(unit.source.vault_id):
         return None
     return point_of(unit.route).mark_failed.get(unit.object)
+
+
+def reasons_of(unit: Transfer, outcome: Outcome) -> dict[str, str]:
+    """Return why records failed, by id, in words for those who sent them; empty where the source keeps no reasons."""
+    described = unit.configuration.sources.get(unit.object)
+    keeps = described is not None and REASON in described.fields
+    return {
+        item: failure.for_sender if keeps else ""
+        for item, failure in outcome.failures.items()
+    }
 
 
 async def transfer(unit: Transfer) -> Outcome:

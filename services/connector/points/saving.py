@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from services.connector.points.document_rows import save_documents
 from services.connector.points.evaluation import query_all
@@ -48,9 +49,15 @@ class Origin:
     def own(self, row: Values) -> tuple[str, ...]:
         """Return the names of the fields that the integration point has set."""
         ruled = self.ruled
-        names = (name for name, value in row.items() if ruled.get(name) != value)
-        # A reference by key, or a type by name, is a path in the row; lineage is kept for the field.
-        return tuple(sorted(name.partition(".")[0] for name in names))
+        names = [name for name, value in row.items() if ruled.get(name) != value]
+        return _fields(tuple(names))
+
+
+@lru_cache(maxsize=256)
+def _fields(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the fields of names in a row, sorted; the rows of a call mostly have the same ones."""
+    # A reference by key, or a type by name, is a path in the row; lineage is kept for the field.
+    return tuple(sorted(name.partition(".")[0] for name in names))
 
 
 class CallLineage:
@@ -297,12 +304,22 @@ async def write_back(
     :raises ClientError: the call fails.
     """
     rows: list[Values] = [{"id": item, field: value} for item, value in values.items()]
+    return await _write_rows(source, object_name, field, rows, unit)
+
+
+async def _write_rows(
+    source: RecordAccess,
+    object_name: str,
+    field: str,
+    rows: list[Values],
+    unit: UnitLineage | None,
+) -> dict[str, ItemFailure]:
     if not rows:
         return {}
     header: str | None = None
     if unit is not None:
         lineage = CallLineage(unit)
-        # The point itself writes the field, of the record that the row is; so no rule and no other record is named.
+        # The point itself writes the row, of the record that it is; so no rule and no other record is named.
         rows = [lineage.add(row, Origin(str(row["id"]))) for row in rows]
         header = lineage.header()
 
@@ -310,10 +327,10 @@ async def write_back(
         return await source.update(object_name, part, lineage=header)
 
     results = await settled(write, rows)
-    by_item = zip(values, results, strict=True)
+    by_item = zip(rows, results, strict=True)
     return {
-        item: _not_written_back(object_name, field, result)
-        for item, result in by_item
+        str(row["id"]): _not_written_back(object_name, field, result)
+        for row, result in by_item
         if not result.ok
     }
 
@@ -323,7 +340,7 @@ def _not_written_back(
     field: str,
     result: RowResult,
 ) -> ItemFailure:
-    text = f"The source Vault did not take {object_name}.{field}: {_reasons(result)}"
+    text = f"The source Vault refused {object_name}.{field}: {_reasons(result)}"
     return ItemFailure(ItemErrorType.SAVE, text, target_field=field)
 
 
@@ -333,10 +350,10 @@ def _reasons(result: RowResult) -> str:
 
 
 # Transfer Status of inquiries in Vault CRM, which shows their senders whether they have arrived
-
-
 INQUIRY = "medical_inquiry__v"
 STATUS = "transfer_status__v"
+# Why an inquiry is at Failed; a Vault CRM that others run may have no such field.
+REASON = "transfer_error__v"
 
 
 class TransferStatus(StrEnum):
@@ -354,8 +371,6 @@ async def set_status(
 ) -> dict[str, ItemFailure]:
     """Set the Transfer Status of inquiries by id; return the failures of inquiries that the Vault refused to update.
 
-    ``unit`` is the lineage of the rows, None when the source Vault stores none.
-
     :raises ClientError: the call fails.
     """
     return await write_back(source, INQUIRY, STATUS, statuses, unit)
@@ -363,21 +378,22 @@ async def set_status(
 
 async def fail_all(
     source: RecordAccess,
-    ids: Collection[str],
+    reasons: Mapping[str, str],
     unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
-    """Set Failed on inquiries that were not transferred; return the failures of those that the Vault refused.
+    """Set Failed on inquiries that were not transferred, with reasons by id; return the failures of those it refused.
 
-    Inquiries with Success keep that status.
+    Inquiries with Success keep that status. A reason is empty where the source Vault keeps none.
 
     :raises ClientError: one of the calls fails.
     """
-    head = f"SELECT id, {STATUS} FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
-    rows = await query_all(source, statements(head, "id", ids))
-    settled = (TransferStatus.SUCCESS, TransferStatus.FAILED)
-    failed = {
-        str(row["id"]): TransferStatus.FAILED
-        for row in rows
-        if text(row, STATUS) not in settled
-    }
-    return await set_status(source, failed, unit)
+    reading = f"{STATUS}, {REASON}" if any(reasons.values()) else STATUS
+    head = f"SELECT id, {reading} FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
+    rows: list[Values] = []
+    for row in await query_all(source, statements(head, "id", reasons)):
+        status, reason = text(row, STATUS), reasons.get(str(row["id"]), "")
+        known = status == TransferStatus.FAILED and text(row, REASON) == reason
+        if status != TransferStatus.SUCCESS and not known:
+            told: Values = {REASON: reason} if reason else {}
+            rows.append({"id": row["id"], STATUS: TransferStatus.FAILED, **told})
+    return await _write_rows(source, INQUIRY, STATUS, rows, unit)

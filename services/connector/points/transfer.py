@@ -204,8 +204,8 @@ def _unobserved(_evaluation: Evaluation) -> None:
 class Transfer:
     """One work unit at its integration point; ``locks`` keep other units of this process off shared records.
 
-    ``of_run`` says that a run has found the ids; ``anew``, that what an earlier transfer has made of them may be gone,
-    and is to be made again; ``origins`` then tells which fields transfers have set. ``states`` are the stored states
+    ``of_run`` says that a run has found the ids; ``anew``, that the records of an earlier transfer may be deleted and
+    are to be created again; ``origins`` then has the fields that transfers have set. ``states`` are the stored states
     that have refused the unit's rows so far; they stay when the unit is read again. ``observe`` is called with every
     evaluation, before references are settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to
     those written to the source, for Vaults that keep it. ``opened`` has the answer to the point's opening question, if

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from services.connector.points.evaluation import Evaluation
 from services.connector.points.noted_writes import NotedWrites, Write, WriteEvent
-from services.connector.points.points import mark_failed, transfer
+from services.connector.points.points import mark_failed, reasons_of, transfer
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledField, Evaluated, PendingReference
 from services.connector.rules.item_failures import ItemFailure
@@ -128,7 +128,7 @@ async def _one(plan: Plan, item: str) -> RecordPreview:
     shown.outcome = await transfer(unit)
     mark = mark_failed(unit)
     if mark is not None and shown.outcome.failures:
-        await mark(source, tuple(shown.outcome.failures), None)
+        await mark(source, reasons_of(unit, shown.outcome), None)
     shown.writes = [*target.noted, *source.noted]
     return shown
 

@@ -190,7 +190,7 @@ def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:
 def _added_to_first(rule: IntegrationRule, named: Sequence[str]) -> frozenset[str]:
     """Return the query objects that fill only target objects of which the first query object fills the key.
 
-    By itself none of them would be evaluated: it has no key for what it fills.
+    None of them could be evaluated separately, without a key of its target objects.
     """
     first, *others = named
     reading = {

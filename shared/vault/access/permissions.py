@@ -115,7 +115,7 @@ def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
 
 
 def _may_read_trail(profile: SecurityProfile, trail: AuditTrail) -> bool:
-    """Return whether a profile lets the trail be read: an entry shows values, which have to be readable as well."""
+    """Return whether a profile may read the trail, and the values that its entries show."""
     if Grant.READ_AUDIT not in profile.grants:
         return False
     match trail:

@@ -74,7 +74,7 @@ def _line(shower: Shower, names: Mapping[str, str], entry: Entry) -> AuditLine:
 def _shown(
     shower: Shower, names: Mapping[str, str], field: Field | None, value: object
 ) -> Shown:
-    """Return a value of an entry, which is text, as its field's type is shown."""
+    """Format a value of an entry, which is stored as text, by the type of its field."""
     text = "" if value is None else str(value)
     # Of a field that the object has no more, the text is all there is.
     if field is None or not text:

@@ -25,8 +25,9 @@ from shared.vault.admin.inputs import BLANK, Input, InputKind, entered, inputs
 from shared.vault.admin.list_filters import Choice
 from shared.vault.admin.listing import Page, find, listed, plain
 from shared.vault.admin.named_records import with_ids
+from shared.vault.admin.record_names import names_of
 from shared.vault.admin.record_pages import searched
-from shared.vault.admin.showing import Shower
+from shared.vault.admin.showing import Shower, writers
 from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.documents import DocumentId, Major, Minor
 from shared.vault.api.file_body import kept_file
@@ -244,7 +245,7 @@ async def _page(visit: Visit, place: Place) -> Response:
         path=f"/ui/documents/{place.document_id}/versions/{row['major_version_number__v']}/{row['minor_version_number__v']}",
         is_latest=numbers[-1]
         == (row["major_version_number__v"], row["minor_version_number__v"]),
-        details=_details(visit, row),
+        details=await _details(visit, row),
         actions=state.user_actions if edits else (),
         edits=edits,
         adds=edits and _may_add_version(visit, lock),
@@ -265,18 +266,34 @@ async def _renditions(visit: Visit, place: Place) -> list[tuple[str, str]]:
     return [(name, labels.get(name, name)) for name in names]
 
 
-def _details(visit: Visit, row: Mapping[str, Any]) -> list[Shown]:
-    """Return the fields of a version that have a value."""
+async def _details(visit: Visit, row: Mapping[str, Any]) -> list[Shown]:
+    """Return the fields of a version that have a value, with the names behind users and references."""
     target = document_target(visit.registry.documents)
     if target is None:
         return []
     shower = Shower(target.object, visit.caller, visit.registry)
+    shower.people = await writers(visit, row)
+    row = {**row, **await _referenced_names(visit, shower, row)}
     shown = [
         shower.show(name, row)
         for name in row
         if name not in NOT_SHOWN and name in target.object.fields
     ]
     return [each for each in shown if each.text]
+
+
+async def _referenced_names(
+    visit: Visit, shower: Shower, row: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return the names of the records that a version refers to, by the paths at which they are shown."""
+    found: dict[str, str] = {}
+    for name, path in shower.paths.items():
+        value = row.get(name)
+        referenced = shower.target.fields[name].object
+        if isinstance(value, str) and referenced:
+            names = await names_of(visit, referenced, [value])
+            found[path] = names.get(value, value)
+    return found
 
 
 def _may_add_version(visit: Visit, lock: DocumentLock | None) -> bool:

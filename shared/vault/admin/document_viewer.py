@@ -72,7 +72,7 @@ async def viewer(request: Request, token: Token = "", document: Number = 0) -> R
 async def file(
     request: Request, use: Use, token: Token = "", document: Number = 0
 ) -> Response:
-    """Send a document's file to be shown by the browser, or to be downloaded where the token lets it be."""
+    """Send a document's file for display or, if the token permits it, for download."""
     vault = vault_of(request)
     chosen = _chosen(await vault.document_tokens.shown(token), document)
     found = _file(chosen, await vault.document_tokens.files(chosen), use)

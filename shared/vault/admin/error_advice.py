@@ -10,6 +10,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
+    from shared.vault.components.registry import Registry
     from shared.vault.model.component_model import Field
 
 ADVICE: Mapping[ErrorType, str] = {
@@ -44,3 +45,21 @@ def _replaced(text: str, labels: Mapping[str, str]) -> str:
     for name, label in labels.items():
         text = text.replace(name, label)
     return text
+
+
+def in_words(text: str, registry: Registry) -> str:
+    """Return a text with labels in place of the names of objects, and of fields of the object named before them."""
+    words: list[str] = []
+    target = None
+    for word in text.split(" "):
+        name = word.rstrip(".,;:")
+        rest = word[len(name) :]
+        # A name has no capitals; the first word of a sentence may have got one.
+        name = name[:1].lower() + name[1:]
+        label = ""
+        if (named := registry.objects.get(name)) is not None:
+            target, label = named, named.label
+        elif target is not None and name in target.fields:
+            label = target.fields[name].label
+        words.append(f"{label}{rest}" if label else word)
+    return " ".join(words)

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 from shared.vault.access.permissions import Grant, Operation, may
 from shared.vault.admin.exception_filters import MODIFIED, PARTS, TYPE, Wanted, quoted
 from shared.vault.admin.listing import listed, selected
-from shared.vault.exceptions.error_words import ErrorWords, words_of
+from shared.vault.exceptions.error_words import ErrorWords, reason_of, words_of
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
+    from shared.vault.admin.exception_mends import Link
     from shared.vault.admin.visit import Visit
 
 # Latest items, and latest messages, that are grouped: one fewer than a query gives, which one more has to follow.
 MOST = 999
 MAX_ACTED = 500  # records of one action
+MAX_TEXTS = 5  # error texts of one cause that are looked at
 QUEUE = "queue__sys"
+TEXT = "error_message__sys"
 OF_MESSAGE = "exception_message__sysr."
 ITEMS = "exception_items__sysr"
 # An id that no record has: a list of values must not be empty.
@@ -38,6 +41,14 @@ class Cause:
     messages: dict[str, None] = field(default_factory=dict)
     items: list[str] = field(default_factory=list)
     latest: str = ""
+    # Error texts of its latest items, each once.
+    texts: dict[str, None] = field(default_factory=dict)
+    links: list[Link] = field(default_factory=list)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Return what is wrong with the latest items, each reason once."""
+        return list(dict.fromkeys(map(reason_of, self.texts)))
 
     @property
     def words(self) -> ErrorWords | None:
@@ -50,6 +61,11 @@ class Cause:
         self.latest = max(self.latest, changed)
         if item:
             self.items.append(item)
+
+    def tell(self, text: str) -> None:
+        """Keep the error text of an item, while there are few."""
+        if text and len(self.texts) < MAX_TEXTS:
+            self.texts[text] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +156,7 @@ async def _add_items(
 ) -> bool:
     """Add the latest items to their causes, and return whether there are older ones."""
     terms = [*wanted.item_conditions(), *await scope(visit, wanted, OF_MESSAGE)]
-    columns = ", ".join((MESSAGE, TYPE, MODIFIED, *PARTS.values()))
+    columns = ", ".join((MESSAGE, TYPE, MODIFIED, TEXT, *PARTS.values()))
     statement = (
         f"SELECT id, {columns} FROM {ITEM}{where(terms)} ORDER BY {MODIFIED} DESC"
     )
@@ -150,6 +166,7 @@ async def _add_items(
         key = wanted.of_part(_first(row[TYPE]), parts)
         cause = found.setdefault(key, Cause(key, lookup_of(visit, parts)))
         cause.add(str(row[MESSAGE]), str(row[MODIFIED]), str(row["id"]))
+        cause.tell(str(row[TEXT] or ""))
     return listing.more
 
 

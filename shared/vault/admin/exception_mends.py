@@ -67,7 +67,7 @@ def troubles(visit: Visit, rows: Iterable[Row], connection_id: str) -> list[Trou
         trouble = found.setdefault((kind, rule, field_rule, target), new)
         trouble.texts.append(str(row["error_message__sys"] or ""))
     for each in found.values():
-        each.links = _links(visit, each, connection_id)
+        each.links = links_of(visit, each, connection_id)
     return list(found.values())
 
 
@@ -85,7 +85,7 @@ def rule_path(visit: Visit, rule: str, field_rule: str = "") -> str:
     return form if visit.may_change(RULE) else f"{path}#field-rules"
 
 
-def _links(visit: Visit, trouble: Trouble, connection_id: str) -> list[Link]:
+def links_of(visit: Visit, trouble: Trouble, connection_id: str) -> list[Link]:
     """Return the pages on which a trouble is corrected, the most direct first."""
     rule = visit.registry.components.get((RULE, trouble.rule))
     part = rule.child("Fieldrule", trouble.field_rule) if rule else None

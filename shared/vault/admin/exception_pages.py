@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends
@@ -9,16 +10,18 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, may
+from shared.vault.admin.error_advice import in_words
 from shared.vault.admin.exception_causes import (
     MAX_ACTED,
     MOST,
+    Cause,
     Causes,
     causes_of,
     message_conditions,
     where,
 )
 from shared.vault.admin.exception_filters import ALL, Age, Wanted
-from shared.vault.admin.exception_mends import rule_path, troubles
+from shared.vault.admin.exception_mends import Trouble, links_of, rule_path, troubles
 from shared.vault.admin.exception_origin import origin_of, source_object, source_path
 from shared.vault.admin.listing import Listing, Page, listed, selected
 from shared.vault.admin.showing import Shower
@@ -26,7 +29,7 @@ from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
 from shared.vault.errors import ApiError, VaultFault
-from shared.vault.exceptions.error_words import reason_of, words_of
+from shared.vault.exceptions.error_words import first_reason, reason_of, words_of
 from shared.vault.exceptions.exception_model import ITEM, SETTLED, ErrorStatus
 from shared.vault.exceptions.exception_model import MESSAGE as OBJECT
 from shared.vault.vql import literal
@@ -34,6 +37,7 @@ from shared.vault.vql import literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from shared.vault.admin.exception_mends import Link
     from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix="/exceptions")
@@ -84,6 +88,7 @@ SCOPES = (
     ("integration", "integration__sys", "integration_api_name__sys"),
 )
 
+MENDS = 2  # of one cause in the list; its message's page has all
 NONE = Causes([], left_out=False)
 
 Asked = Annotated[Wanted, Depends()]
@@ -102,6 +107,9 @@ async def messages(
     selection = shower.selection((TYPE, *COLUMNS))
     order = "ORDER BY modified_date__v DESC"
     statement = f"SELECT {selection} FROM {OBJECT}{conditions} {order}"
+    causes = await causes_of(visit, wanted)
+    for cause in causes.causes:
+        cause.links = _mends(visit, cause)
     return visit.page(
         "exceptions.html",
         shower=shower,
@@ -109,15 +117,28 @@ async def messages(
         headings=HEADINGS,
         listing=await listed(visit, statement, page, counted=False),
         wanted=wanted,
-        causes=await causes_of(visit, wanted),
+        causes=causes,
         most=MOST,
         statuses=[*_labels(visit, OBJECT, STATUS), (ALL, "All")],
         types=[*_labels(visit, ITEM, TYPE), *_labels(visit, OBJECT, TYPE)],
         ages=list(Age),
         scopes=await _scopes(visit),
         words_of=words_of,
+        first_reason=first_reason,
+        in_words=partial(in_words, registry=visit.registry),
         rule_path=rule_path,
     )
+
+
+def _mends(visit: Visit, cause: Cause) -> list[Link]:
+    """Return the pages on which a cause of items is corrected, the most direct first."""
+    of = cause.wanted
+    if not of.rule:
+        return []
+    parts = (of.rule, of.field_rule or "", of.target_field or "")
+    trouble = Trouble(of.type, *parts, texts=list(cause.texts))
+    # The rule and its part are in a column of their own.
+    return links_of(visit, trouble, "")[:MENDS]
 
 
 def _labels(visit: Visit, object_name: str, field: str) -> list[tuple[str, str]]:
@@ -263,6 +284,7 @@ async def one_message(
         queue=_queue(visit, str(shown.values["queue__sys"] or "")),
         rule_path=rule_path,
         reason_of=reason_of,
+        in_words=partial(in_words, registry=visit.registry),
         source_object=source_object,
         source_path=source_path,
         ignore=f"{OBJECT_PREFIX}.{ITEM}.ignore__sys",

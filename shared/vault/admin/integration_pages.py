@@ -154,6 +154,8 @@ async def _page(
         shower=Shower(points, visit.caller, visit.registry),
         columns=POINT_COLUMNS,
         points=Listing(await selected(visit, statement), 0),
+        # The points stand on the page already.
+        further=[each for each in shown.children if POINT not in each[1]],
         runs=runs[:LATEST],
         under_way=_under_way(runs),
         chart=chart_of(runs),

@@ -28,11 +28,12 @@ async def live(visit: Visiting) -> Response:
             elsewhere = await visit.vault.connector.traffic(asker_sessions(visit))
         except VaultFault as fault:
             error = fault.error
+    sources = await sources_of(visit)
     return visit.page(
         "live.html",
         traffic=traffic,
         elsewhere=elsewhere,
-        names={each.vault_id: each.vault_name for each in await sources_of(visit)},
+        sources={each.vault_id: each for each in sources},
         error=error,
         again_in=LOOK_SECONDS,
     )

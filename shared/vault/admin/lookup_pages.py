@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/lookups")
 
-# What a list shows; a list of one connection leaves the connection out.
-COLUMNS = ("name__v", NAME, TYPE, SOURCE, "target_key__sys", CONNECTION, "status__v")
+# What a list shows; what is the same in all of its rows is left out.
+COLUMNS = (SOURCE, "target_key__sys", NAME, TYPE, CONNECTION, "status__v")
 
 Connection = Annotated[str, Query(max_length=40)]
 Set = Annotated[str, Query(max_length=45)]
@@ -69,12 +69,16 @@ async def lookups(
     order = f" ORDER BY {NAME}, {SOURCE}"
     selection = shower.selection(COLUMNS)
     statement = f"SELECT {selection} FROM {OBJECT}{find(q)}{where}{order}"
+    connections = await connections_of(visit)
+    same = {NAME} if name else set()
+    if connection or len(connections) == 1:
+        same.add(CONNECTION)
     return visit.page(
         "lookups.html",
         shower=shower,
-        columns=[name for name in COLUMNS if not (connection and name == CONNECTION)],
+        columns=[each for each in COLUMNS if each not in same],
         listing=await listed(visit, statement, page, counted=False),
-        connections=await connections_of(visit),
+        connections=connections,
         connection=connection,
         name=name,
         q=q,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -76,7 +77,7 @@ async def of_record(visit: Visiting, record: RecordId = "") -> Response:
 async def one_message(visit: Visiting, message_id: MessageId) -> Response:
     """Show the way of a message through this Vault, station by station."""
     steps = await visit.vault.message_ways.steps(visit.caller, message_id)
-    stations = [_of_step(step) for step in steps]
+    stations = [_of_step(step, visit.registry) for step in steps]
     stations += _of_exceptions(await _exceptions(visit, message_id))
     rows = await _writes(visit, message_id)
     names = await _written_names(visit, rows)
@@ -127,7 +128,8 @@ async def _elsewhere(
         )
         # The session is of one of them; the others tell it nothing.
         for vault in found:
-            parts = [_of_step(StepTaken.read(step)) for step in vault["steps"]]
+            steps = [StepTaken.read(step) for step in vault["steps"]]
+            parts = [_of_step(step, visit.registry) for step in steps]
             parts += _of_exceptions(vault["exceptions"])
             parts += _of_writes(
                 vault["writes"], visit.registry, {}, reported=bool(vault["steps"])
@@ -139,13 +141,14 @@ async def _elsewhere(
     return stations
 
 
-def _of_step(step: StepTaken) -> Station:
+def _of_step(step: StepTaken, registry: Registry) -> Station:
     """Return the station of a step that the sending Vault has noted."""
     queue = (("Queue", f"/ui/queues/{step.queue}"),)
     tried = f"{step.attempts} attempts" if (step.attempts or 0) > 1 else ""
     match step.step:
         case WayStep.ENTERED:
-            return Station(ENTERED, step.date, "ok", step.detail, queue)
+            about = _about(step.detail, registry)
+            return Station(ENTERED, step.date, "ok", about, queue)
         case WayStep.SENT:
             return Station("Sent to the broker", step.date, "ok")
         case WayStep.DELIVERED:
@@ -160,6 +163,15 @@ def _of_step(step: StepTaken) -> Station:
             return Station("Logged", step.date, "warning", text, links)
         case _:
             assert_never(step.step)
+
+
+def _about(detail: str, registry: Registry) -> str:
+    """Return what a message is about in plain words; the detail of its step is like ``2 records of account__v``."""
+    number, _, rest = detail.partition(" ")
+    _, _, object_name = rest.partition(" of ")
+    if not object_name or not number.isdigit():
+        return detail
+    return _counted(int(number), object_name, registry)
 
 
 async def _exceptions(visit: Visit, message_id: str) -> list[Row]:
@@ -244,8 +256,8 @@ def _of_write(
 ) -> Station:
     """Return the station of records that were written together."""
     pairs = sorted({(str(row["object_name"]), str(row["record_id"])) for row in rows})
-    objects = sorted({_label(registry, name) for name, _ in pairs})
-    number = f"{len(pairs)} record" + ("s" if len(pairs) != 1 else "")
+    numbers = Counter(name for name, _ in pairs)
+    counted = [_counted(numbers[name], name, registry) for name in sorted(numbers)]
     links = tuple(
         (
             f"{_label(registry, name)} {names.get(record_id, record_id)}",
@@ -253,13 +265,24 @@ def _of_write(
         )
         for name, record_id in pairs[:MAX_LINKS]
     )
-    return Station(title, written, "ok", f"{number} of {', '.join(objects)}", links)
+    return Station(title, written, "ok", ", ".join(counted), links)
+
+
+def _counted(number: int, object_name: str, registry: Registry) -> str:
+    """Return so many records of an object in words, for example ``2 Case Requests``."""
+    target = registry.objects.get(object_name)
+    if target is not None and number != 1:
+        return f"{number} {target.label_plural or target.label}"
+    label = _label(registry, object_name)
+    return f"{number} {label}" if number == 1 else f"{number} {label} records"
 
 
 def _label(registry: Registry, object_name: str) -> str:
-    """Return the label of an object; its name when only the other Vault has the object."""
+    """Return the label of an object; where only the other Vault has it, what its name says."""
     target = registry.objects.get(object_name)
-    return target.label if target else object_name
+    if target is not None:
+        return target.label
+    return object_name.partition("__")[0].replace("_", " ").title()
 
 
 def _together(

@@ -74,5 +74,15 @@ def _offered(target: VaultObject, row: dict[str, Any]) -> dict[str, str]:
 
 def hint_of(target: VaultObject, row: Mapping[str, Any]) -> str:
     """Return a line that distinguishes a record from others of its name."""
-    values = [str(row[name]) for name in hinting(target) if row.get(name)]
-    return " · ".join(value[:HINT_LENGTH] for value in values)
+    name = str(row.get("name__v") or "")
+    values = [str(row[field]) for field in hinting(target) if row.get(field)]
+    # What the name says already distinguishes nothing.
+    return " · ".join(_cut(value) for value in values if value not in name)
+
+
+def _cut(value: str) -> str:
+    """Return the beginning of a value, at most ``HINT_LENGTH`` characters and whole words."""
+    if len(value) <= HINT_LENGTH:
+        return value
+    words, _, _ = value[:HINT_LENGTH].rpartition(" ")
+    return f"{words or value[: HINT_LENGTH - 1]}…"

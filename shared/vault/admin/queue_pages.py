@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -10,8 +12,14 @@ from shared.vault.admin.rendering import shown_moment
 from shared.vault.admin.showing import named
 from shared.vault.admin.visit import Visit, Visiting
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.vault.queues.message_ways import SentMessage
+
 router = APIRouter(prefix="/queues")
 
+LATEST = 10  # messages of a queue's page
 LOOK_SECONDS = 5  # until a page of moving numbers is drawn anew
 
 
@@ -51,9 +59,15 @@ async def _page(visit: Visit, queue_name: str, template: str) -> Response:
     # Configuration names connections by API names; the page shows the names of their records.
     connections = await named(visit, "connection__sys")
     traffic = await visit.vault.traffic.look(visit.caller)
+    queue = visit.registry.queues[queue_name]
+    messages: Sequence[SentMessage] | None = None
+    if queue.type.delivers and visit.granted(Grant.READ_QUEUE_LOG):
+        ways = visit.vault.message_ways
+        messages = await ways.of_queue(visit.caller, queue_name, LATEST)
     return visit.page(
         template,
-        queue=visit.registry.queues[queue_name],
+        queue=queue,
+        messages=messages,
         state=state,
         seen=traffic.of(queue_name),
         connections=connections,
@@ -75,7 +89,7 @@ async def enable_delivery(
     visit: Visiting,
     queue_name: str,
 ) -> Response:
-    """Let messages leave the outbound queue again."""
+    """Enable the delivery of the outbound queue."""
     await visit.vault.queues.enable_delivery(visit.caller, queue_name)
     return visit.go(_path(queue_name), "Delivery is enabled.")
 

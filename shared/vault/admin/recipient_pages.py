@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from shared.vault.admin.visit import Visit
+    from shared.vault.assembly.vault import Vault
     from shared.vault.documents.document_content import StoredFile
     from shared.vault.fulfillment.fulfillment_model import ResponsePackage
 
@@ -49,17 +50,11 @@ async def package(request: Request, token: str) -> Response:
     """Show a package; expired and unknown links get the same answer."""
     found = await _found(request, token)
     if found is None:
-        return _gone()
+        return _gone(vault_of(request))
     # Programs that look after links in mail ask by HEAD: that is nobody's reading.
     if request.method != HEAD:
         await vault_of(request).package_door.opened(found)
-    context = {
-        "package": found,
-        "base": f"{PATH}{token}",
-        "shown": SHOWN,
-        "preview": "",
-    }
-    return _unlisted(page(context))
+    return _unlisted(page(vault_of(request), found, f"{PATH}{token}"))
 
 
 @router.api_route("/{token}/all", methods=READING)
@@ -67,7 +62,7 @@ async def archive(request: Request, token: str) -> Response:
     """Send the cover letter and all available files as one zip archive."""
     found = await _found(request, token)
     if found is None:
-        return _gone()
+        return _gone(vault_of(request))
     content = await vault_of(request).package_door.archive(found)
     return _unlisted(_read(request, archive_response(content, ARCHIVE)))
 
@@ -77,18 +72,35 @@ async def file(request: Request, token: str, position: Position) -> Response:
     """Send a file of a package: displayed by the browser if it can, else downloaded."""
     found = await _found(request, token)
     if found is None:
-        return _gone()
+        return _gone(vault_of(request))
     opened = await vault_of(request).package_door.file(found, position)
     if opened is None:
-        return _gone()
+        return _gone(vault_of(request))
     part = opened.file
     response = sent(opened.content, part.filename, part.size, part.format)
     return _unlisted(_read(request, response))
 
 
-def page(context: dict[str, object]) -> Response:
-    """Return the page of a package, which needs no session."""
-    return render("recipient.html", {"visit": None, "note": None, **context})
+def page(
+    vault: Vault, package: ResponsePackage, base: str, preview: str = ""
+) -> Response:
+    """Return the page of a package, which needs no session.
+
+    The addresses of its files begin with ``base``; of a preview, ``preview`` leads back.
+    """
+    return render(
+        "recipient.html",
+        {
+            "visit": None,
+            "note": None,
+            "package": package,
+            "base": base,
+            "preview": preview,
+            "shown": SHOWN,
+            "sender": vault.settings.response_sender,
+            "contact": vault.settings.response_contact,
+        },
+    )
 
 
 def sent(content: AsyncIterator[bytes], name: str, size: int, format_: str) -> Response:
@@ -126,11 +138,14 @@ async def _found(request: Request, token: str) -> ResponsePackage | None:
     return await door.package(token)
 
 
-def _gone() -> Response:
-    response = render(
-        "recipient_gone.html", {"visit": None, "note": None}, HTTPStatus.NOT_FOUND
-    )
-    return _unlisted(response)
+def _gone(vault: Vault) -> Response:
+    context = {
+        "visit": None,
+        "note": None,
+        "sender": vault.settings.response_sender,
+        "contact": vault.settings.response_contact,
+    }
+    return _unlisted(render("recipient_gone.html", context, HTTPStatus.NOT_FOUND))
 
 
 def _read(request: Request, response: Response) -> Response:

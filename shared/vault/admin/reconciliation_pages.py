@@ -9,6 +9,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.integration_pages import Number
 from shared.vault.admin.job_pages import SOON
+from shared.vault.admin.showing import named
 from shared.vault.admin.viewing import view
 from shared.vault.admin.visit import Visiting
 from shared.vault.api.reconciliations import findings_file
@@ -47,6 +48,7 @@ async def one_reconciliation(
         "reconciliation.html",
         view=await view(visit, OBJECT, record_id),
         stored=stored,
+        points=await named(visit, "integration_point__sys"),
         findings=found[:SHOWN_FINDINGS],
         number=len(found),
         compared=stored.phase == Phase.DONE,

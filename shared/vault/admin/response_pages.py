@@ -17,7 +17,6 @@ from shared.vault.access.permissions import Operation
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import MAX_SEARCH, Row, find, listed, selected
 from shared.vault.admin.recipient_pages import (
-    SHOWN,
     Position,
     page,
     sent,
@@ -106,7 +105,7 @@ async def preview(visit: Visiting, record_id: str) -> Response:
     package = ResponsePackage(0, draft.id, title, draft.letter, now, None, files)
     back = f"/ui/responses/{request['id']}"
     base = f"{back}/documents"
-    return page({"package": package, "base": base, "shown": SHOWN, "preview": back})
+    return page(visit.vault, package, base, back)
 
 
 @router.get("/documents/{position}")

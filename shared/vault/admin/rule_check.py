@@ -43,6 +43,16 @@ class RuleCheck:
     error: ApiError | None = None
 
     @property
+    def name(self) -> str:
+        """Return the name of the record of the preview; empty where it is not among those to choose from."""
+        return dict(self.records).get(self.record, "")
+
+    def said(self, record: str) -> str:
+        """Return what a person says for the record of a preview: its name, unless others of the list have it, too."""
+        names = [name for _, name in self.records]
+        return self.name if self.name and names.count(self.name) == 1 else record
+
+    @property
     def object(self) -> str:
         """Return the object whose records the rule reads."""
         primary = self.rule.text("primary_query_object")
@@ -87,6 +97,9 @@ def _chosen(record: str, records: list[Choice]) -> str:
     if len(record) == ID_LENGTH or record in dict(records):
         return record
     found = [record_id for record_id, _ in records]
+    exact = [record_id for record_id, name in records if name == record]
+    if len(exact) == 1:
+        return exact[0]
     # Words that fit one record only mean it.
     return found[0] if record and len(found) == 1 else ""
 

@@ -17,6 +17,7 @@ from shared.vault.admin.attributes import attribute_inputs, changes_of
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.rule_check import checked, preview
 from shared.vault.admin.rule_choices import choices_of
+from shared.vault.admin.rule_form_groups import groups_of
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.change import altered
 from shared.vault.components.component_tree import Component
@@ -240,7 +241,7 @@ async def _form(
         "rule_edit.html",
         status_of(error) if error else 200,
         edited=edited,
-        inputs=choices.offered_in(inputs),
+        groups=groups_of(edited.kind.name, choices.offered_in(inputs)),
         choices=choices,
         check=check,
         record=record,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -10,12 +11,14 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.connector_sessions import source_of
+from shared.vault.admin.error_advice import in_words
 from shared.vault.admin.integration_pages import OBJECT as INTEGRATION
 from shared.vault.admin.rule_check import checked, preview
 from shared.vault.admin.viewing import view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.rule_changes import RULE
 from shared.vault.errors import ApiError, VaultFault
+from shared.vault.exceptions.error_words import reason_of
 
 router = APIRouter()
 
@@ -71,4 +74,6 @@ async def dry_run(
         source=source,
         found=found,
         error=error,
+        reason_of=reason_of,
+        in_words=partial(in_words, registry=visit.registry),
     )

@@ -50,6 +50,11 @@ async def profiles(visit: Visiting) -> Response:
         "profiles.html",
         profiles=[each for (kind, _), each in every.items() if kind == PROFILE],
         sets=[each for (kind, _), each in every.items() if kind == PERMISSION_SET],
+        labels={
+            each.name: each.text("label") or each.name
+            for (kind, _), each in every.items()
+            if kind == PERMISSION_SET
+        },
         supplied=SUPPLIED,
         creates=visit.may_change(PROFILE),
         sees_users=may(visit.caller, USER, Operation.READ),

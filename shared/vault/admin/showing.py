@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 LONG = 120  # from so many characters on, a text has the width of the page
 USER = "user__sys"
-USER_FIELDS = frozenset({"created_by__v", "modified_by__v"})
+USER_FIELDS = frozenset(
+    {
+        "created_by__v",
+        "modified_by__v",
+        "last_modified_by__v",
+        "version_created_by__v",
+    }
+)
 NAMED_FIELDS = frozenset({"state__v", "lifecycle__v", "object_type__v"})
 OWN_PAGES = {
     "connection__sys": "/ui/connections/{}",
@@ -101,7 +108,7 @@ class Shower:
 
     def __init__(self, target: VaultObject, caller: Caller, registry: Registry) -> None:
         self.target = target
-        # Names of users by id, for who may not read their records; see ``people``.
+        # Names of users by id, where no record of theirs is joined; see ``people`` and ``user_names``.
         self.people: Mapping[str, str] = {}
         self._registry = registry
         self._caller = caller
@@ -157,7 +164,8 @@ class Shower:
         """Return a user by id; with a link for callers who may read users."""
         known = may(self._caller, USER, Operation.READ)
         link = record_path(USER, user_id) if known else ""
-        return Shown(field.name, field.label, f"User {user_id}", link)
+        name = self.people.get(user_id, f"User {user_id}")
+        return Shown(field.name, field.label, name, link)
 
     def _reference(self, field: Field, value: str, row: Mapping[str, Any]) -> Shown:
         """Return a reference by the name of its record, or by the id when the caller may not read the record."""
@@ -215,6 +223,13 @@ async def colleagues(visit: Visit) -> list[tuple[int, str]]:
     if desk is None or not may(visit.caller, desk.object, Operation.EDIT):
         return []
     return await visit.vault.workflow_lists.colleagues()
+
+
+async def writers(visit: Visit, row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of those who created and changed a record, by id, as far as the caller may know them."""
+    ids = {row[name] for name in USER_FIELDS if row.get(name)}
+    names = await user_names(visit, map(int, ids))
+    return {str(user_id): name for user_id, name in names.items()}
 
 
 async def user_names(visit: Visit, ids: Iterable[int]) -> dict[int, str]:

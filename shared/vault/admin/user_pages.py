@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/users")
 
 COLUMNS = (
-    "name__v",
     "username__sys",
+    "first_name__sys",
+    "last_name__sys",
     "security_profile__sys",
     "license_type__sys",
     "status__v",

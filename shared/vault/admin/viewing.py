@@ -12,7 +12,7 @@ from shared.vault.actions.action_service import ActionType
 from shared.vault.admin.inputs import Input, inputs
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import plain, selected
-from shared.vault.admin.showing import Shower, Shown, people, record_path
+from shared.vault.admin.showing import Shower, Shown, people, record_path, writers
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.connections import connection_rules
 from shared.vault.errors import VaultFault
@@ -143,7 +143,8 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     target = object_of(visit, object_name)
     record = await record_of(visit, object_name, record_id)
     shower = Shower(target, visit.caller, visit.registry)
-    shower.people = await people(visit, target)
+    colleagues = await people(visit, target)
+    shower.people = {**await writers(visit, record), **colleagues}
     names = [field.name for field in target.fields.values() if field.active]
     shown = [shower.show(name, record) for name in names]
     # The name is a field of the platform, and what a user looks for first.

@@ -35,7 +35,7 @@ LANGUAGE = "en"
 @router.post("/api/mdl/execute", summary="Execute MDL", openapi_extra=MDL_DOCUMENTATION)
 @router.post(f"{PREFIX}/api/mdl/execute", include_in_schema=False)
 async def execute(request: Request, caller: ChangesComponents) -> Response:
-    """Executes the MDL text of the body; each statement is carried out whole or not at all."""
+    """Executes the MDL text of the body; each statement is executed completely or not at all."""
     vault = vault_of(request)
     text = await read_text(request)
     script = await vault.components.execute(caller, text)

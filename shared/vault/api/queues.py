@@ -44,7 +44,7 @@ async def enable_delivery(
     caller: SignedIn,
     queue_name: str,
 ) -> Response:
-    """Lets messages leave the outbound queue again."""
+    """Enables the delivery of an outbound queue."""
     await vault_of(request).queues.enable_delivery(caller, queue_name)
     return envelope.success()
 

@@ -41,7 +41,7 @@ async def one_role(
     record_id: str,
     role_name: str,
 ) -> Response:
-    """Returns the users and groups that have the role; an empty list when nobody has it."""
+    """Returns the users and groups that have the role; an empty list when it is not assigned."""
     assigned = await vault_of(request).roles.assigned(caller, object_name, record_id)
     members = assigned.get(role_name)
     # Not an error: whether the role exists is not the question of the call.

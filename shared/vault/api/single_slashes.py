@@ -1,4 +1,4 @@
-"""Reduces repeated slashes in the paths of calls, since a public client sends some."""
+"""Removes repeated and trailing slashes from the paths of calls, since public clients send some."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _SLASHES = re.compile("/{2,}")
+_ROOT = "/api/"
+_STAGED = "/services/file_staging/items/"
 
 
 class SingleSlashes:
-    """ASGI layer that reduces repeated slashes in the paths of the API (``/api//mdl/execute``).
+    """ASGI layer that reduces repeated slashes in the paths of the API to one, and removes one at the end.
+
+    ``/api//mdl/execute`` and ``/api/mdl/execute/`` are the path ``/api/mdl/execute``.
 
     It is the outermost layer that reads a path, so that all others see the reduced one.
     """
@@ -23,9 +27,22 @@ class SingleSlashes:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on under the path with single slashes."""
+        """Pass the call on under the path without them."""
         path = _SLASHES.sub("/", scope["path"])
         # Other pages have no such clients: a path is unknown there as it stands.
         if is_api(path):
-            scope = {**scope, "path": path}
+            scope = {**scope, "path": _without_end(path)}
         await self._app(scope, receive, send)
+
+
+def has_spare_slashes(scope: Scope) -> bool:
+    """Return whether the layer may have to change the path of this call."""
+    path = scope["path"] if scope["type"] == "http" else ""
+    return "//" in path or path.endswith("/")
+
+
+def _without_end(path: str) -> str:
+    # An item of the staging area is named by its path, whose root is a slash alone.
+    if _STAGED in path or path == _ROOT:
+        return path
+    return path.removesuffix("/")

@@ -1,4 +1,4 @@
-"""Serves the API usage log of a day as a ZIP of CSV, or of lines with tabs."""
+"""Serves the API usage log of a day as a ZIP of CSV or tab-separated lines."""
 
 from __future__ import annotations
 

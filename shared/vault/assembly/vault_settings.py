@@ -72,6 +72,9 @@ class VaultSettings(VaultListening):
     connection_file_days: Annotated[int, Field(ge=1, le=90)] = 7
     # The longest that the link of a response package is open.
     response_package_days: Annotated[int, Field(ge=1, le=365)] = 90
+    # Who answers, and how recipients of a response reach them; its page says both.
+    response_sender: Annotated[str, Field(max_length=100)] = "Medical Information"
+    response_contact: Annotated[str, Field(max_length=300)] = ""
     # Beginnings of addresses that External connections may have, by commas.
     connection_urls: str | None = None
 

@@ -220,7 +220,7 @@ def _scale(component: Component) -> int:
 
 
 def _redefined(field: Field, component: Component) -> Field:
-    """Return a platform field with the attributes that the object declares anew."""
+    """Return a platform field with the attributes that the object redefines."""
     # What the Vault itself sets can be neither required of callers nor written by them.
     system_managed = component.flag("system_managed_name")
     required = component.flag("required", field.required)

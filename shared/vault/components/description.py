@@ -8,6 +8,7 @@ from dataclasses import replace
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component, Embedded, Scalar
+from shared.vault.components.permission_types import listed_permissions
 from shared.vault.components.specification import Attribute, ComponentType, ValueType
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.model.component_model import ObjectType, VaultObject
@@ -30,6 +31,11 @@ def configuration_json(
     """
     kind = _type(component.type)
     document = _node(component, kind)
+    # The sets go without their type, and their permissions as one list: so the public API has both.
+    if component.type == ComponentKind.SECURITY_PROFILE:
+        document["permission_sets"] = list(component.references("permission_sets"))
+    if component.type == ComponentKind.PERMISSION_SET:
+        document["permission"] = listed_permissions(component)
     document["used_in"] = sorted(f"{user}.{name}" for user, name in used_in)
     return document
 

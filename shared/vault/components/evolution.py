@@ -16,6 +16,7 @@ from shared.vault.components.permission_changes import (
     check_permissions,
     refuse_supplied,
 )
+from shared.vault.components.platform import BASE_TYPE
 from shared.vault.components.registry import Key, Registry
 from shared.vault.components.renaming import (
     renamed_component,
@@ -83,7 +84,7 @@ def steps(
 
     :raises ComponentError: if it cannot be carried out.
     """
-    exists = statement.key in registry.components
+    exists = _existing(statement, registry) is not None
     if not statement.condition.holds(exists=exists):
         return []
     refuse_supplied(statement.key)
@@ -148,8 +149,27 @@ def _parts(statement: Statement) -> Iterator[Statement]:
         yield replace(statement, changes=tuple(pending))
 
 
+def _existing(statement: Statement, registry: Registry) -> Component | None:
+    """Return the component that a statement is about; every object has a base type to be altered."""
+    component = registry.components.get(statement.key)
+    if component is None and statement.command is Command.ALTER:
+        return _base_type(statement, registry)
+    return component
+
+
+def _base_type(statement: Statement, registry: Registry) -> Component | None:
+    """Return the base type of an object that no statement has declared, as a component."""
+    owner_name, _, type_name = statement.name.rpartition(".")
+    owner = registry.objects.get(owner_name)
+    named = (statement.type, type_name) == (ComponentKind.OBJECT_TYPE, BASE_TYPE)
+    if owner is None or not named:
+        return None
+    label = f"Base {owner.label}"
+    return Component(statement.type, statement.name, {"label": (label,)})
+
+
 def _step(statement: Statement, registry: Registry) -> Step:
-    existing = registry.components.get(statement.key)
+    existing = _existing(statement, registry)
     if statement.command is Command.RENAME:
         return _rename(statement, existing, registry)
     if existing is not None and len(statement.changes) == 1:

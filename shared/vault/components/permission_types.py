@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from shared.vault.components.component_kinds import ComponentKind, PartKind
+from shared.vault.components.component_tree import Component
 from shared.vault.components.specification import (
     Attribute,
     ComponentType,
@@ -25,6 +26,7 @@ __all__ = [
     "PROFILE",
     "Grant",
     "Operation",
+    "listed_permissions",
 ]
 
 PROFILE = ComponentKind.SECURITY_PROFILE
@@ -125,3 +127,29 @@ _PROFILE = ComponentType(
 )
 
 PERMISSION_TYPES = (_PERMISSION_SET, _PROFILE)
+
+
+def listed_permissions(component: Component) -> list[dict[str, object]]:
+    """Return what a permission set allows as clients read it, by the names that a user's permissions have.
+
+    ``{object, permission_group, permission_subgroup, permission_list}`` for each object permission, and one with the
+    object None for what is allowed beside records.
+    """
+    listed = []
+    for permission in component.children_of(OBJECT_PERMISSION):
+        target = permission.reference("object") or permission.name
+        operations = [str(each) for each in Operation if permission.flag(each)]
+        listed.append(_listed(target, "object", sorted(operations)))
+    grants = component.texts("permissions")
+    if grants:
+        listed.append(_listed(None, "vault", sorted(grants)))
+    return listed
+
+
+def _listed(target: str | None, group: str, allowed: list[str]) -> dict[str, object]:
+    return {
+        "object": target,
+        "permission_group": group,
+        "permission_subgroup": f"{group}_actions",
+        "permission_list": allowed,
+    }

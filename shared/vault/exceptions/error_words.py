@@ -30,6 +30,12 @@ def reason_of(text: str) -> str:
     return "\n".join(map(_reason, text.splitlines()))
 
 
+def first_reason(text: str) -> str:
+    """Return the reason of the first item in the text of a message of which items failed; else the text itself."""
+    _, found, first = text.partition("; see the items. The first: ")
+    return reason_of(first) if found else text
+
+
 def _reason(line: str) -> str:
     """Return the reason in a line of an error text, without the place of the error."""
     names, found, reason = line.partition(": ")

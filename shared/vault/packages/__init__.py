@@ -1,1 +1,1 @@
-"""Packages (VPK): configuration and data in a file, validated, deployed whole or not at all, and exported."""
+"""Packages (VPK): configuration and data in a file, validated, deployed completely or not at all, and exported."""

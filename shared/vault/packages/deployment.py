@@ -1,4 +1,4 @@
-"""Deploys the steps of a package within transactions of its caller, and keeps the outcome of each."""
+"""Deploys the steps of a package within transactions of its caller, and records the outcome of each."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class StepStatus(StrEnum):
 class StepOutcome:
     """The outcome of one step. Of a data step, ``done`` rows were written or refused, ``failed`` of them refused.
 
-    ``rows`` are the results of its rows in the order of its file where the package is one transaction, and else empty:
-    they are in the log already.
+    ``rows`` are the results of its rows in the order of its file if the package is one transaction, and else empty,
+    since they are logged already.
     """
 
     step: Step
@@ -98,9 +98,9 @@ class DeploymentFailed(Exception):
 
 
 class Deployment:
-    """The deployment of one package; ``outcomes`` say how far it has come.
+    """The deployment of one package; ``outcomes`` are its progress.
 
-    ``missing`` says, by the identity of the step, what blocks it without keeping its component from being stored.
+    ``missing`` has, by the identity of a step, what blocks it although its component can be stored.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Deployment:
 
     @property
     def is_whole(self) -> bool:
-        """Return whether the package is one transaction: whether its rows are no more than one call takes."""
+        """Return whether the package is one transaction: whether it has no more rows than one call takes."""
         steps = self.package.steps
         rows = sum(step.count for step in steps if isinstance(step, DataStep))
         return rows <= MAX_ROWS
@@ -157,7 +157,7 @@ class Deployment:
         components: ComponentService,
         steps: Sequence[Step],
     ) -> None:
-        """Deploy component steps that follow one another, by a service that works within one transaction.
+        """Deploy consecutive component steps, by a service that works within one transaction.
 
         :raises DeploymentFailed: as ``carry_out`` does.
         """
@@ -166,12 +166,12 @@ class Deployment:
             await self._execute_one(caller, components, action)
 
     def begin(self, steps: Sequence[Step]) -> None:
-        """Forget what became of steps in a transaction that is begun again."""
+        """Discard the outcomes of steps in a transaction that is started again."""
         for step in steps:
             self.outcome(step).restore(StepOutcome(step).to_json())
 
     def undone(self, steps: Sequence[Step]) -> None:
-        """Note that what was deployed of these steps before the failure has been undone."""
+        """Note that the deployment of these steps before the failure was rolled back."""
         for outcome in map(self.outcome, steps):
             if outcome.status.deployed:
                 outcome.status = StepStatus.NOT_DEPLOYED

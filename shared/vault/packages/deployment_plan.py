@@ -1,4 +1,4 @@
-"""Plans what is done for the steps of a package: in which stages, and in which order within one."""
+"""Plans the actions for the steps of a package: in which stages, and in which order within one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHOLE = (Command.CREATE, Command.RECREATE)
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do for a step: a statement, or a data step's rows. ``last`` when the step is done with it."""
+    """One action for a step: a statement, or a data step's rows; ``last`` when it completes the step."""
 
     step: Step
     statement: Statement | None = None
@@ -29,7 +29,9 @@ class Action:
 def actions(
     steps: Sequence[Step], present: Collection[tuple[str, str]]
 ) -> list[Action]:
-    """Return what to do, in order; a component whose references come later in the package is begun without them.
+    """Return the actions in order.
+
+    A component whose references come later in the package is first created without them.
 
     What a component cannot be made without, and the package creates behind a change of another, comes before that
     change. Only steps without an ``error`` are planned. ``present`` are the components that the Vault has.
@@ -72,7 +74,7 @@ def is_acted_on(type_name: str) -> bool:
 
 
 def _is_whole(step: ComponentStep) -> bool:
-    """Return whether a step has its component whole, and so can be reordered."""
+    """Return whether a step defines its component completely, and so can be reordered."""
     return step.statement is not None and step.statement.command in WHOLE
 
 
@@ -136,7 +138,7 @@ def _ordered(
 
 
 def stages(steps: Sequence[Step]) -> list[Sequence[Step]]:
-    """Return the steps in groups: components that follow one another are one group, and so is each data step alone."""
+    """Return the steps in groups: consecutive components are one group, and each data step is one."""
     grouped: list[list[Step]] = []
     for step in steps:
         begins = isinstance(step, DataStep) or not grouped

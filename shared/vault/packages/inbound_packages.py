@@ -261,7 +261,7 @@ class InboundPackages:
     async def deploy(self, context: JobContext) -> PackageStatus:
         """Carry out the deployment job, and return the package's status.
 
-        A run that was cut off before it could end is not repeated, or goes on where it has come.
+        An interrupted run is not repeated; or, in slices, it is continued after its last transaction.
         """
         done = context.checkpoint.get("status")
         if done is not None:
@@ -282,7 +282,7 @@ class InboundPackages:
         caller: Caller,
         package_id: str,
     ) -> StoredPackage:
-        """Return what is stored of an imported package.
+        """Return the stored data of an imported package.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such package.
         """
@@ -300,7 +300,7 @@ class InboundPackages:
         return [each.statement for each in planned if each.statement is not None]
 
     async def file(self, caller: Caller, package_id: str) -> StoredPackage:
-        """Return what is stored of a package whose file the caller may read: its data are values of records.
+        """Return the stored data of a package whose file the caller may read, since it contains values of records.
 
         :raises VaultFault: as ``results`` does; INSUFFICIENT_ACCESS when the caller may not read an object with data.
         """

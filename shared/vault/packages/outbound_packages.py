@@ -1,4 +1,4 @@
-"""Packages that go out: components chosen as records, written to a file by a job."""
+"""Exports packages: components chosen as records are written to a file by a job."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class OutboundPackages:
     async def dependencies(
         self, caller: Caller, package_id: str
     ) -> tuple[Document, list[Document]]:
-        """Return ``responseDetails`` and ``package_dependencies``: what components refer to and the package lacks."""
+        """Return ``responseDetails`` and ``package_dependencies``: referenced components that the package lacks."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         package = await self._package(package_id, None)
         members = await self._members(package_id)

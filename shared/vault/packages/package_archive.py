@@ -1,4 +1,4 @@
-"""Reads and writes the formats of package files, zip and XML, within bounds; what is packed is unpacked in pieces."""
+"""Reads and writes the formats of package files, zip and XML, within bounds; packed files are unpacked in pieces."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NOT_OURS = ("__MACOSX", ".DS_Store")  # what desktops leave in archives
 
 
 class PackageFault(Exception):
-    """A file that is not a package, or one that this Vault will not open; the text says why."""
+    """Raised for a file that is not a package, or that this Vault refuses to open; the text contains the reason."""
 
 
 class PackedFile:
@@ -68,7 +68,7 @@ class PackedFile:
 
     @contextmanager
     def text(self) -> Iterator[io.TextIOWrapper]:
-        """Yield the content as a text in UTF-8, its line ends as they are.
+        """Yield the content as UTF-8 text with its original line ends.
 
         :raises PackageFault: when it is damaged.
         """
@@ -106,7 +106,7 @@ class _Archived(io.BytesIO):
 
 
 def unpack(data: bytes) -> dict[str, PackedFile]:
-    """Return the files of an archive by their paths; none of them is unpacked yet.
+    """Return the files of an archive by their paths, still packed.
 
     :raises PackageFault: when it is no archive, or exceeds a bound.
     """
@@ -152,7 +152,7 @@ def _checked(entries: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
 
 
 def _names(entry: zipfile.ZipInfo) -> list[str]:
-    """Return the names in an entry's path; none of them may lead out of the archive."""
+    """Return the names in an entry's path; a path that leads out of the archive is refused."""
     path = entry.orig_filename
     names = path.removesuffix("/").split("/")
     if len(path) > MAX_NAME or not path.isprintable():

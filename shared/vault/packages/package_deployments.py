@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class PackageDeployments:
-    """Deploys packages, and stores what became of their steps."""
+    """Deploys packages, and stores the outcomes of their steps."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class PackageDeployments:
         context: JobContext,
         package: Package,
     ) -> PackageStatus:
-        """Deploy all steps in one transaction, which also records that the job is done; return the package's status.
+        """Deploy all steps in one transaction, which also ends the job; return the package's status.
 
         :raises TablesBusy: others use a table of a step; nothing was done.
         """
@@ -83,7 +83,7 @@ class PackageDeployments:
         context: JobContext,
         package: Package,
     ) -> PackageStatus:
-        """Deploy the steps in one transaction after the other, from where an earlier run of the job has come.
+        """Deploy the steps in consecutive transactions, after those of an earlier run of the job.
 
         Return the package's status.
         """
@@ -108,7 +108,7 @@ class PackageDeployments:
         deployment: Deployment,
         status: PackageStatus,
     ) -> PackageStatus:
-        """Store how a deployment has ended in a transaction of its own, and return the status."""
+        """Store the end of a deployment in a transaction of its own, and return the status."""
 
         async def work(connection: Connection) -> None:
             transaction = OneTransaction(connection)
@@ -148,6 +148,6 @@ async def set_status(
     package_id: str,
     status: PackageStatus,
 ) -> None:
-    """Write the status as the Vault itself: the caller's permissions for the record do not matter."""
+    """Write the status as the Vault itself, independent of the caller's permissions for the record."""
     values = {"id": package_id, "package_status__v": status}
     await records.update(SYSTEM, PACKAGE, [values])

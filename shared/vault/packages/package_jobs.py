@@ -1,4 +1,4 @@
-"""Carries out the jobs of packages: import, deploy, export; each result links to what was made."""
+"""Carries out the jobs of packages: import, deploy, export; each result has a link to its file or record."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class PackageJobs:
 
 
 def _job_status(status: PackageStatus) -> JobStatus:
-    """Return how the job ends whose deployment leaves a package in a status."""
+    """Return the status of a job whose deployment leaves a package in a status."""
     match status:
         case PackageStatus.DEPLOYED | PackageStatus.DEPLOYED_WITH_WARNINGS:
             return JobStatus.SUCCESS

@@ -1,4 +1,4 @@
-"""Defines what a package contains: its header and its steps, in the order in which they are deployed."""
+"""Defines the content of a package: its header and its steps, in the order in which they are deployed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PackageStatus(StrEnum):
 
 
 class DataAction(StrEnum):
-    """What a data step does with its rows."""
+    """The action of a data step with its rows."""
 
     CREATE = "Create"
     UPDATE = "Update"
@@ -37,7 +37,7 @@ class DataAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A line of a step's ``.dep`` file: what the step's component refers to."""
+    """A line of a step's ``.dep`` file: a component that the step's component refers to."""
 
     dependency: Dependency
     blocking: bool
@@ -45,7 +45,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class ComponentStep:
-    """MDL of one component. ``error`` says why the step can never be deployed, empty when it may be."""
+    """The MDL of one component; ``error`` is why the step can never be deployed, empty when it may be."""
 
     number: str
     type: str
@@ -63,7 +63,7 @@ class ComponentStep:
 
     @property
     def label(self) -> str:
-        """Return the component's label, or its name where the MDL has none."""
+        """Return the component's label, or its name if the MDL has none."""
         component = self.statement.component if self.statement else None
         if component:
             return component.text("label", self.name)
@@ -71,15 +71,15 @@ class ComponentStep:
 
     @property
     def identity(self) -> str:
-        """Return what distinguishes the step from the others of its package."""
+        """Return a text that distinguishes the step from the others of its package."""
         return f"{self.number}/{self.type}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class DataStep:
-    """Rows of one object: ``header`` the field names, ``count`` how many rows. ``error`` as of a component step.
+    """The rows of one object: field names, number of rows, and ``error`` as in a component step.
 
-    ``cells`` reads the cells of the rows anew from the package's file, which holds more rows than should be in memory.
+    ``cells`` reads the rows again from the package's file, which may have more rows than fit in memory.
     """
 
     number: str
@@ -97,7 +97,7 @@ class DataStep:
 
     @property
     def identity(self) -> str:
-        """Return what distinguishes the step from the others of its package."""
+        """Return a text that distinguishes the step from the others of its package."""
         return f"{self.number}/{self.name}"
 
     def rows(self, start: int = 0) -> Iterator[dict[str, object]]:
@@ -111,7 +111,7 @@ Step = ComponentStep | DataStep
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One package; ``code`` are the paths of its Java sources, which are not run here."""
+    """One package; ``code`` are the paths of its Java sources, which this Vault does not run."""
 
     name: str
     summary: str = ""

@@ -1,4 +1,4 @@
-"""Reads package files: header, steps in order, and what is wrong with each."""
+"""Reads package files: the header, and the steps in order with the errors of each."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Folder = Mapping[str, PackedFile]
 
 
 class StepFault(Exception):
-    """What keeps one step from being deployed."""
+    """Raised for the error of one step that prevents its deployment."""
 
 
 def component_step(
@@ -150,7 +150,7 @@ def _statement(
     kind: str,
     name: str,
 ) -> Statement:
-    """Return the one statement of a component step, which is about the component that the file is named after."""
+    """Return the one statement of a component step, which must be about the component in the file's name."""
     try:
         statements = parse_mdl(mdl)
     except MdlSyntaxError as error:
@@ -196,7 +196,7 @@ def _action(text: str) -> DataAction:
 
 
 class _Table:
-    """The rows of a CSV file, read as it is unpacked; ``names`` are its columns once reading has begun."""
+    """The rows of a CSV file, read while it is unpacked; ``names`` are its columns once reading has begun."""
 
     def __init__(self, file: PackedFile) -> None:
         self._file = file
@@ -244,7 +244,7 @@ def _rows(
 
 
 def _declared(content: bytes) -> Iterator[Declared]:
-    """Return the lines of a ``.dep`` file that name what the component refers to.
+    """Return the lines of a ``.dep`` file with components that the step's component refers to.
 
     :raises PackageFault: when it is not the CSV that it should be.
     """
@@ -304,7 +304,7 @@ _NUMBER = re.compile(r"\d{1,10}")
 
 
 def read_package(data: bytes) -> Package:
-    """Return the package in a file. What is wrong with one step is that step's ``error``.
+    """Return the package in a file; the error of a single step is that step's ``error``.
 
     :raises PackageFault: when the file is no package.
     """
@@ -332,7 +332,7 @@ def _shortened(root: Element, path: str) -> str:
 
 
 def _rooted(files: Folder) -> Folder:
-    """Return the files by their paths from the folder of the manifest, which some tools wrap in one of its own."""
+    """Return the files by their paths relative to the manifest's folder; some tools add a folder around it."""
     if MANIFEST in files:
         return files
     manifests = [name for name in files if name.endswith(f"/{MANIFEST}")]
@@ -347,7 +347,7 @@ def _rooted(files: Folder) -> Folder:
 
 
 def _steps(files: Folder) -> tuple[Step, ...]:
-    """Return the steps of the numbered folders, by number, within one by name."""
+    """Return the steps of the numbered folders, by number and then by name."""
     folders: dict[str, dict[str, PackedFile]] = defaultdict(dict)
     for path, file in files.items():
         top, _, rest = path.partition("/")
@@ -367,7 +367,7 @@ def _steps(files: Folder) -> tuple[Step, ...]:
 
 
 def _folder_steps(number: str, folder: Folder) -> list[Step]:
-    """Return the steps of one folder: files of one stem belong together."""
+    """Return the steps of one folder; files with the same stem belong to one step."""
     stems: dict[str, dict[str, PackedFile]] = defaultdict(dict)
     for name, file in folder.items():
         stem, _, ending = name.rpartition(".")

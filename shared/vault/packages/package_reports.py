@@ -67,7 +67,7 @@ def validation_log(
     package: Package,
     validation: Validation,
 ) -> str:
-    """Return the log of a validation, a few lines a step."""
+    """Return the log of a validation, a few lines for each step."""
     lines = [
         f"Package {package.name}: {len(package.steps)} steps, {validation.blocked} blocked"
     ]
@@ -114,7 +114,7 @@ def deployment_log(
     deployment: Deployment,
     package_status: str,
 ) -> str:
-    """Return the log of a deployment, a few lines a step."""
+    """Return the log of a deployment, a few lines for each step."""
     lines = [f"Package {deployment.package.name}: {package_status}"]
     for outcome in deployment.outcomes:
         lines.append(f"{_title(outcome.step)}: {outcome.status}")
@@ -150,9 +150,9 @@ def data_log_lines(
     for number, row in enumerate(rows, first):
         # Without its neighbours a row was not saved, and the id that it had leads nowhere.
         undone = not saved and not row.errors
-        told = (UNDONE,) if undone else bounded_errors(row.errors)
-        errors = "\n".join(f"{error.type}|{error.message}" for error in told)
-        status = "FAILURE" if told else "SUCCESS"
+        shown_errors = (UNDONE,) if undone else bounded_errors(row.errors)
+        errors = "\n".join(f"{error.type}|{error.message}" for error in shown_errors)
+        status = "FAILURE" if shown_errors else "SUCCESS"
         record_id = row.id if saved else ""
         event = "" if undone else row.event or ""
         line = (step.identity, number, status, record_id, event, errors)
@@ -238,7 +238,7 @@ def _data(step: DataStep, package_id: str) -> Document:
 
 
 def _total(package: Package) -> int:
-    """Return the number of a package's steps; all of its code is one, the last."""
+    """Return the number of a package's steps; all of its code counts as one, the last."""
     # True counts as one.
     return len(package.steps) + bool(package.code)
 
@@ -304,7 +304,7 @@ def _step_id(
     package_id: str,
     identity: str,
 ) -> str:
-    """Return the id of a step, which is no record: the same step of the same package always has the same id."""
+    """Return the id of a step, which is not a record: it is always the same for the same step of a package."""
     name = f"{package_id}/{identity}"
     digest = hashlib.sha256(name.encode()).hexdigest()
     return prefix + digest[:12].upper()

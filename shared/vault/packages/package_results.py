@@ -36,7 +36,7 @@ async def log_validation(
     package: Package,
     validation: Validation,
 ) -> None:
-    """Write the log of a validation, in place of an earlier one."""
+    """Write the log of a validation, replacing an earlier one."""
     text = validation_log(package, validation)
     name = _log_name(package, VALIDATION_LOG)
     await table.write_log(connection, package_id, name, "validation", text)
@@ -50,9 +50,9 @@ async def store_deployment(
     status: PackageStatus,
     rows_log: JobLog | None,
 ) -> None:
-    """Store the results of a deployment and its logs, in place of those of an earlier one.
+    """Store the results of a deployment and its logs, replacing those of an earlier one.
 
-    ``rows_log`` has the lines of the data log where the rows were many; they are moved.
+    ``rows_log`` has the lines of the data log if the deployment was in slices; they are moved.
     """
     document = deployment_document(deployment, package_id, status)
     await table.set_deployment(connection, package_id, document)

@@ -1,4 +1,4 @@
-"""Stores the files of packages, and in tables beside package records the results of validation and deployment."""
+"""Stores the files of packages, and in separate tables the results of validation and deployment."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ DELETE FROM platform.package p WHERE created_date < now() - interval '1 minute' 
 
 @dataclass(frozen=True, slots=True)
 class StoredPackage:
-    """A package's file, and the documents of its validation and deployment, None before there is one."""
+    """A package's file, and the documents of its validation and deployment; None before there is one."""
 
     record_id: str
     file_key: str
@@ -77,13 +77,13 @@ class PackageLog:
 
 
 class PackageTable:
-    """Reads and writes what is stored beside the package records of one database."""
+    """Reads and writes the data of packages that their records do not contain."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def find(self, record_id: str) -> StoredPackage | None:
-        """Return what is stored for a record that is still there, or None."""
+        """Return the stored data of an existing package record, or None."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(FIND, record_id)
         if row is None:
@@ -119,7 +119,7 @@ class PackageTable:
         connection: Connection,
         package: StoredPackage,
     ) -> None:
-        """Store a package's file and validation, in place of those it had."""
+        """Store a package's file and validation, replacing earlier ones."""
         await connection.execute(
             STORE,
             package.record_id,
@@ -157,7 +157,7 @@ class PackageTable:
         kind: str,
         content: str,
     ) -> None:
-        """Write a log, in place of the one of its name."""
+        """Write a log, replacing one of the same name."""
         await connection.execute(
             LOG,
             record_id,
@@ -174,7 +174,7 @@ class PackageTable:
         kind: str,
         log: JobLog,
     ) -> None:
-        """Write a log with the lines of a job, in place of the one of its name; the job's are removed."""
+        """Write a log from the lines of a job, replacing one of the same name; remove the job's lines."""
         await connection.execute(
             MOVE,
             record_id,
@@ -187,7 +187,7 @@ class PackageTable:
         await log.clear(connection)
 
     async def remove_abandoned(self) -> Sequence[str]:
-        """Delete packages whose record is gone; return the keys of their files."""
+        """Delete packages whose record was deleted; return the keys of their files."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(ABANDONED)
         return [row["file_key"] for row in rows]
@@ -203,7 +203,7 @@ def _document(text: str | None) -> Mapping[str, object] | None:
 
 
 async def put_file(files: FileStore, content: bytes) -> str:
-    """Store a file under a key of its own, and return the key."""
+    """Store a file under a new key, and return the key."""
     key = f"{FOLDER}/{uuid4()}.vpk"
 
     async def whole() -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""Validates a package: tries every step on the components of a Vault, and carries none out."""
+"""Validates a package: tries every step on the components of a Vault, and changes nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DependencyStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepValidation:
-    """The result of one step; ``errors`` are what blocks it."""
+    """The result of one step; ``errors`` are the reasons that block it."""
 
     step: Step
     action: str
@@ -67,7 +67,7 @@ class Validation:
 
     @property
     def blocked(self) -> int:
-        """Return how many steps cannot be deployed."""
+        """Return the number of steps that cannot be deployed."""
         return sum(step.blocked for step in self.steps)
 
 
@@ -83,9 +83,9 @@ def validate(package: Package, registry: Registry) -> Validation:
 
 
 def missing(package: Package, registry: Registry) -> dict[str, list[str]]:
-    """Return what steps need that is neither in the package nor in a Vault, by the identity of the step.
+    """Return the components that steps need and that neither the package nor a Vault has, by the identity of the step.
 
-    These block the steps, although a Vault may keep the components: they lack what carries them out.
+    They block the steps although a Vault could store the components, since these could not be carried out.
     """
     inside = _inside(package)
     found: dict[str, list[str]] = {}
@@ -99,9 +99,10 @@ def missing(package: Package, registry: Registry) -> dict[str, list[str]]:
 
 
 def _inside(package: Package) -> Mapping[tuple[str, str], ComponentStep]:
-    """Return the component steps of a package by the components that they bring."""
+    """Return the component steps of a package by the components that they bring; what changes one brings none."""
     steps = (step for step in package.steps if isinstance(step, ComponentStep))
-    return {step.key: step for step in steps}
+    brought = (step for step in steps if step.statement and step.statement.component)
+    return {step.key: step for step in brought}
 
 
 def _validated(
@@ -139,7 +140,7 @@ def _action(step: Step, registry: Registry) -> str:
 
 
 def _dependencies(step: Step) -> list[Declared]:
-    """Return what the step's file of dependencies says, and what its MDL shows beside that."""
+    """Return the components in the step's file of dependencies, and those that its MDL refers to besides."""
     if isinstance(step, DataStep):
         target = Dependency(ComponentKind.OBJECT, step.object_name)
         return [Declared(target, blocking=True)]
@@ -176,9 +177,9 @@ def _status(
 
 
 def _is_of_other_platforms(dependency: Dependency) -> bool:
-    """Return whether every other Vault has this by itself, so that its package need not bring it.
+    """Return whether every other Vault has this component itself, so that its package need not contain it.
 
-    Nobody can add it, whatever a package says of it; what refers to it is kept without effect.
+    Nobody can add it, even if a package lists it; a reference to it is stored without effect.
     """
     if dependency.type == ComponentKind.OBJECT:
         return is_other_system_object(dependency.name)
@@ -201,7 +202,7 @@ def _is_field(dependency: Dependency) -> bool:
 
 
 def exists(registry: Registry, dependency: Dependency) -> bool:
-    """Return whether a Vault has a component, including those that the platform supplies."""
+    """Return whether a Vault has a component, also one that the platform supplies."""
     component = registry.components.get(dependency.key)
     if component is None:
         return _is_supplied(registry, dependency)
@@ -215,7 +216,7 @@ def exists(registry: Registry, dependency: Dependency) -> bool:
 
 
 def _is_supplied(registry: Registry, dependency: Dependency) -> bool:
-    """Return whether the model has what no component declares: the platform's picklists, base types of objects."""
+    """Return whether the model has it without a component: the platform's picklists, and base types of objects."""
     if dependency.type == ComponentKind.PICKLIST:
         return dependency.name in registry.picklists
     if dependency.type == ComponentKind.OBJECT_TYPE:
@@ -225,7 +226,7 @@ def _is_supplied(registry: Registry, dependency: Dependency) -> bool:
 
 
 class _Trial:
-    """Carries statements out on a registry of its own, step after step."""
+    """Executes statements on a registry of its own, step after step."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -251,7 +252,7 @@ class _Trial:
 
 
 def _check_data(step: DataStep, registry: Registry) -> None:
-    """Check that the object accepts such rows; their values are checked when they are saved.
+    """Check that the object accepts such rows; values are checked when rows are saved.
 
     :raises ComponentError: INVALID_ATTRIBUTE.
     """
@@ -276,7 +277,7 @@ def _check_data(step: DataStep, registry: Registry) -> None:
 
 
 def _key_field(step: DataStep) -> str | None:
-    """Return the field by which rows find their records; None where they find none."""
+    """Return the field by which rows find existing records; None if they only create records."""
     if step.id_param:
         return step.id_param
     match step.action:

@@ -1,4 +1,4 @@
-"""Deploys a package with many rows in many short transactions, each of which notes how far the package has come."""
+"""Deploys a package with many rows in many short transactions, each of which saves the progress."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def rows_log(database: Database, job_id: int) -> JobLog:
 
 
 class SlicedDeployment:
-    """One run of a deployment in slices; a run may be the second of its job.
+    """One run of a deployment in slices; its job may have had earlier runs.
 
-    Components that follow one another are one transaction; 500 rows of a data step are one. Each saves the checkpoint
-    ``stage`` (how many stages are done) and ``outcomes`` (of each step, by its identity), so that the next run goes on
-    after the last transaction that was committed.
+    Consecutive components are one transaction; so are 500 rows of a data step. Each saves the checkpoint ``stage`` (the
+    number of completed stages) and ``outcomes`` (of each step, by its identity), so that the next run continues after
+    the last committed transaction.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class SlicedDeployment:
                 outcome.restore(found)
 
     async def _begin(self) -> None:
-        """Begin the log, and list the data steps as tasks of the job."""
+        """Start the log, and list the data steps as tasks of the job."""
         async with self._database.transaction() as connection:
             await self._log.append(connection, DATA_LOG_HEADER)
             for step in self._deployment.package.steps:
@@ -99,7 +99,7 @@ class SlicedDeployment:
             await self._note(connection, self._stage)
 
     async def _execute(self, steps: Sequence[Step]) -> None:
-        """Deploy components that follow one another in one transaction."""
+        """Deploy consecutive components in one transaction."""
         try:
             await unless_busy(lambda: self._execute_together(steps))
         except DeploymentFailed:
@@ -151,7 +151,7 @@ class SlicedDeployment:
         outcome: StepOutcome,
         rows: Rows,
     ) -> None:
-        """Write up to 500 rows in one transaction with what became of them, and how far the deployment has come.
+        """Write up to 500 rows in one transaction with their outcomes and the progress of the deployment.
 
         :raises DeploymentFailed: the rows were refused as a whole, and none of them is saved.
         """
@@ -188,7 +188,7 @@ class SlicedDeployment:
         step: DataStep,
         state: TaskState,
     ) -> None:
-        """Store how many rows of a step are written or refused."""
+        """Store the numbers of written and refused rows of a step."""
         outcome = self._deployment.outcome(step)
         counts = {
             "total": step.count,
@@ -203,7 +203,7 @@ class SlicedDeployment:
         )
 
     async def _note(self, connection: Connection, stage: int) -> None:
-        """Save in a transaction what the next run begins with when this transaction is committed."""
+        """Save in a transaction the checkpoint for the next run."""
         outcomes = {
             outcome.step.identity: outcome.to_json()
             for outcome in self._deployment.outcomes

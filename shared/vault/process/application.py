@@ -1,4 +1,4 @@
-"""Runs a Vault as a process: the REST API, the pages, health and metrics, for as long as the Vault lives."""
+"""Runs a Vault as a process: the REST API, the pages, health and metrics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 def create_app(vault: Vault, *, listens_when_ready: bool = False) -> FastAPI:
     """Return the application of a Vault, which starts and stops with it.
 
-    Usually it answers while the Vault starts, so that ``/readyz`` can say what it waits for.
+    By default it answers while the Vault starts, so that ``/readyz`` can report what it waits for.
     """
 
     @asynccontextmanager
@@ -64,7 +64,7 @@ def create_app(vault: Vault, *, listens_when_ready: bool = False) -> FastAPI:
 
 
 def served_calls(routes: Iterable[BaseRoute], under: str = "") -> Iterator[ServedCall]:
-    """Yield what an application serves by its routes, those of applications within it among them."""
+    """Yield the calls that an application serves by its routes, also those of mounted applications."""
     for route in routes:
         if isinstance(route, Route):
             methods = frozenset(route.methods or ())
@@ -79,7 +79,7 @@ def served_calls(routes: Iterable[BaseRoute], under: str = "") -> Iterator[Serve
 
 
 def _trust(app: FastAPI, proxies: str | None) -> None:
-    """Take a client's address and scheme from these proxies (by commas); from nobody where there are none."""
+    """Take a client's address and scheme from these proxies (separated by commas); without proxies from nobody."""
     if proxies:
         # The last one added is the outermost: all that is inside sees the client, not the proxy.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
@@ -97,7 +97,7 @@ def _end_on_failure(starting: asyncio.Task[None]) -> None:
 
 
 def run(definition: VaultDefinition, shared: SharedSockets | None = None) -> None:
-    """Run one Vault process until it gets a signal to stop; a worker has sockets that it shares with others."""
+    """Run one Vault process until it gets a signal to stop; a worker gets ``shared`` sockets."""
     settings = VaultSettings()
     configure_logging(settings, definition.name)
     # What comes to the port of several workers is for those that are ready.

@@ -1,4 +1,4 @@
-"""Migrates a Vault's database in a process of its own, the only one that has the password of the database's owner."""
+"""Migrates a Vault's database in a separate process, the only one with the password of the database's owner."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class MigrationSettings(RuntimeSettings):
-    """What a migration needs of a Vault's settings: its database as the service's role, and as the owner's."""
+    """The settings of a migration: the database as the service's role, and as the owner's."""
 
     model_config = SettingsConfigDict(env_prefix="VAULT_")
 

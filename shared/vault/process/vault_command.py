@@ -1,4 +1,4 @@
-"""Reads the command line of a Vault: without a task it serves; with ``migrate`` it migrates the database and ends."""
+"""Reads the command line of a Vault: by default it serves; with ``migrate`` it only migrates the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the query target of attachments, read in sub-selects of the records that have them: ``attachments__sysr``."""
+"""Makes the query target of attachments, ``attachments__sysr``, which sub-selects of their records read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps the places in results whose pages are being read: cursors, and the addresses of pages that lead to them."""
+"""Stores cursors, the positions in paged results, and makes the addresses of pages from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
-    from shared.vault.storage.database import Database
+    from shared.vault.storage.database import Connection, Database
 
 CURSOR_HOURS = 72  # from the query or the last page asked for
 MAX_POSITIONS = 1000  # pages whose place is stored; others are found by counting
@@ -38,7 +38,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ChildPage:
-    """The children on a page: those of one record, in the sub-select with this number."""
+    """A page of children: those of one record, in the sub-select with this number."""
 
     number: int
     parent_id: str
@@ -69,19 +69,20 @@ class CursorStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, caller: Caller, cursor: Cursor) -> None:
-        """Store a new cursor."""
+    async def open(
+        self, connection: Connection, caller: Caller, cursor: Cursor
+    ) -> None:
+        """Store a new cursor, over the connection that its query has."""
         positions = _positions_json(cursor, cursor.positions)
-        async with self._database.connection() as connection:
-            await connection.execute(
-                "INSERT INTO platform.query_cursor (id, user_id, query, total, positions)"
-                " VALUES ($1, $2, $3, $4, $5::jsonb)",
-                cursor.id,
-                caller.user_id,
-                cursor.query,
-                cursor.total,
-                positions,
-            )
+        await connection.execute(
+            "INSERT INTO platform.query_cursor (id, user_id, query, total, positions)"
+            " VALUES ($1, $2, $3, $4, $5::jsonb)",
+            cursor.id,
+            caller.user_id,
+            cursor.query,
+            cursor.total,
+            positions,
+        )
 
     async def purge(self) -> None:
         """Delete the cursors that are too old to be found."""
@@ -114,7 +115,9 @@ class CursorStore:
             moment = datetime.fromisoformat(started)
         return Cursor(identifier, row["query"], row["total"], moment, positions)
 
-    async def keep(self, cursor: Cursor, following: Mapping[str, str]) -> None:
+    async def keep(
+        self, connection: Connection, cursor: Cursor, following: Mapping[str, str]
+    ) -> None:
         """Record that a page was served: restart the cursor's time, and store the positions of ``following`` pages."""
         # Beyond the limit the places begin anew: the row stays small, and earlier pages are found by counting.
         known = cursor.positions
@@ -122,12 +125,11 @@ class CursorStore:
             known = {}
         every = {**known, **following}
         positions = _positions_json(cursor, every)
-        async with self._database.connection() as connection:
-            await connection.execute(
-                "UPDATE platform.query_cursor SET created_date = now(), positions = $2::jsonb WHERE id = $1",
-                cursor.id,
-                positions,
-            )
+        await connection.execute(
+            "UPDATE platform.query_cursor SET created_date = now(), positions = $2::jsonb WHERE id = $1",
+            cursor.id,
+            positions,
+        )
 
 
 def _positions_json(cursor: Cursor, positions: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Keeps views of lists by name: which columns, in which order, of which records; of one user, or shared with all."""
+"""Stores named views of lists: columns, order and selection of records; of one user, or shared with all."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ USE_NONE = "DELETE FROM platform.usual_view WHERE user_id = $1 AND object = $2 A
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What a list shows: its columns, order and records; what is empty is as it usually is.
+    """The content of a list: its columns, order and records; empty members mean the default.
 
-    ``sort`` is the field that it is ordered by, with ``-`` before it for the last first; ``filters`` are values by
-    field, ``words`` those that records must have, ``work_list`` the name of a list of the home page.
+    ``sort`` is the field of the order, preceded by ``-`` for descending; ``filters`` are values by field, ``words``
+    those that records must contain, ``work_list`` the name of a list of the home page.
     """
 
     columns: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListView:
-    """A view as one user sees it: ``usual`` when their list begins with it, ``own`` when they have made it."""
+    """A view as one user sees it: ``usual`` if it is the default of their list, ``own`` if they created it."""
 
     view_id: UUID
     object_name: str
@@ -86,13 +86,13 @@ class ListViews:
         self._database = database
 
     async def seen(self, caller: Caller, object_name: str) -> list[ListView]:
-        """Return the views of an object's list that the caller sees: their own, then those that others share."""
+        """Return the views of an object's list that the caller sees: their own, then shared ones."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(SEEN, caller.user_id, object_name)
         return [_view(row, caller) for row in rows]
 
     def may_change(self, caller: Caller, view: ListView) -> bool:
-        """Return whether the caller may change a view: a shared one with the permission to share, else their own."""
+        """Return whether the caller may change a view: a shared one with the permission to share, or their own."""
         # Their own shared one, too: a delegate changes nothing that all see, nor does who may not share any more.
         if view.shared:
             return granted(caller, Grant.SHARE_VIEWS)
@@ -129,7 +129,7 @@ class ListViews:
     async def rename(
         self, caller: Caller, view: ListView, label: str, *, shared: bool
     ) -> None:
-        """Give a view another name, and share it or not.
+        """Rename a view, and share it or not.
 
         :raises VaultFault: as ``save``.
         """
@@ -143,7 +143,7 @@ class ListViews:
     async def select(
         self, caller: Caller, view: ListView, selection: Selection
     ) -> None:
-        """Have a view show something else.
+        """Store a different content in a view.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
@@ -159,7 +159,7 @@ class ListViews:
         await self._execute(DELETE, view.view_id)
 
     async def use(self, caller: Caller, view: ListView, *, usual: bool) -> None:
-        """Have the caller's list begin with a view, or no longer."""
+        """Make a view the default of the caller's list, or stop using it."""
         statement = USE if usual else USE_NONE
         await self._execute(statement, caller.user_id, view.object_name, view.view_id)
 
@@ -174,7 +174,7 @@ class ListViews:
 
 
 def _label(label: str) -> str:
-    """Return the name of a view as it is kept."""
+    """Return the name of a view as stored."""
     name = " ".join(label.replace("\0", " ").split())
     if not name or len(name) > MAX_LABEL:
         message = f"Give the view a name of 1 to {MAX_LABEL} characters"
@@ -183,7 +183,7 @@ def _label(label: str) -> str:
 
 
 async def _named(connection: Connection, statement: str, *parameters: object) -> None:
-    """Execute a statement that gives a view its name."""
+    """Execute a statement that names a view."""
     try:
         await connection.execute(statement, *parameters)
     except UniqueViolationError:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.configuration.list_indexes import ListedConditions
     from shared.vault.configuration.order_indexes import OrderedFields
-    from shared.vault.storage.database import Database
+    from shared.vault.storage.database import Connection, Database
 
 __all__ = ["Extras", "QueryPage", "QueryService"]
 
@@ -49,8 +49,9 @@ RECORD_ID = re.compile(r"[A-Za-z0-9]{1,40}\Z")
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One call's run of a statement; ``extras`` is the data that the caller requests beside the rows."""
+    """One run of a statement for a call; ``extras`` are the data that the caller requests besides the rows."""
 
+    connection: Connection
     caller: Caller
     compiled: vql.CompiledQuery
     execution: vql.Execution
@@ -60,8 +61,7 @@ class _Run:
 class QueryService:
     """Carries out the query calls of the API; ``tokens`` are the Vault tokens that are the same for every caller.
 
-    By what many records are ordered, it notes in ``ordered_fields``, and by what lists are narrowed, in
-    ``listed_conditions``.
+    ``ordered_fields`` notes the fields that many records are ordered by, ``listed_conditions`` the conditions of lists.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class QueryService:
             )
 
     def require_readable(self, caller: Caller, text: str) -> None:
-        """Check that the caller may run a statement: read all that its result shows and goes by.
+        """Check that the caller may run a statement: read all data in its result and in its conditions.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; another one, with the position, for a fault in the text.
         """
@@ -123,23 +123,23 @@ class QueryService:
             compiled = compiled.of_first_hits()
         cursor = Cursor(uuid4(), text, 0, datetime.now(UTC), {})
         execution = self._execution(caller, cursor, version_path)
-        run = _Run(caller, compiled, execution, extras)
         size, offset = extras.bounded(compiled.pagesize), compiled.pageoffset
-        rows = await self._fetch(run, size, offset, None)
-        page = page_of(compiled, rows, size, offset)
-        page.total = await self._total(run, page, rows)
-        await self._note_order(compiled, page)
-        if extras.counted:
-            link(page, execution.address)
-        elif self._listed_conditions is not None:
-            registry = self._components.registry
-            await self._listed_conditions.note(compiled, registry)
-        # Most results fit on one page: those leave no cursor behind.
-        if page.next_page or page.previous_page or has_more_children(compiled, rows):
-            following = {} if page.next_page is None else _following(page, rows)
-            opened = Cursor(cursor.id, text, page.total, cursor.started, following)
-            await self.cursors.open(caller, opened)
-        return await self._completed(run, page, rows)
+        async with self._database.connection() as connection:
+            run = _Run(connection, caller, compiled, execution, extras)
+            rows = await self._fetch(run, size, offset, None)
+            page = page_of(compiled, rows, size, offset)
+            page.total = await self._total(run, page, rows)
+            if extras.counted:
+                link(page, execution.address)
+            # Most results fit on one page: those leave no cursor behind.
+            linked = page.next_page or page.previous_page
+            if linked or has_more_children(compiled, rows):
+                following = {} if page.next_page is None else _following(page, rows)
+                opened = Cursor(cursor.id, text, page.total, cursor.started, following)
+                await self.cursors.open(connection, caller, opened)
+            await self._complete(run, page, rows)
+        await self._note(compiled, page, extras)
+        return page
 
     async def page(
         self,
@@ -179,7 +179,6 @@ class QueryService:
         if child is not None:
             compiled = self._statements.children(caller, compiled, child)
         execution = self._execution(caller, cursor, version_path)
-        run = _Run(caller, compiled, execution, extras)
         size = compiled.pagesize
         if pagesize is not None:
             size = min(pagesize, size)
@@ -187,16 +186,20 @@ class QueryService:
         # The cursor has the places of its own pages only, not of those of children.
         has_places = compiled.keyset and child is None
         after = cursor.positions.get(str(pageoffset)) if has_places else None
-        rows = await self._fetch(run, size, pageoffset, after)
-        page = page_of(compiled, rows, size, pageoffset)
-        if child is None:
-            page.total = max(cursor.total, pageoffset + page.size)
-        else:
-            page.total = await self._total(run, page, rows)
-        link(page, f"/api/{version_path}/query/{address}")
-        has_next = page.next_page is not None and child is None
-        await self.cursors.keep(cursor, _following(page, rows) if has_next else {})
-        return await self._completed(run, page, rows)
+        async with self._database.connection() as connection:
+            run = _Run(connection, caller, compiled, execution, extras)
+            rows = await self._fetch(run, size, pageoffset, after)
+            page = page_of(compiled, rows, size, pageoffset)
+            if child is None:
+                page.total = max(cursor.total, pageoffset + page.size)
+            else:
+                page.total = await self._total(run, page, rows)
+            link(page, f"/api/{version_path}/query/{address}")
+            has_next = page.next_page is not None and child is None
+            following = _following(page, rows) if has_next else {}
+            await self.cursors.keep(connection, cursor, following)
+            await self._complete(run, page, rows)
+        return page
 
     async def record(
         self,
@@ -242,11 +245,10 @@ class QueryService:
         # No stored id has another form.
         known = record_id if RECORD_ID.match(record_id) else ""
         roles = STORED_JSON.format(object=f"${len(limits) + 2}::text", record="$1")
-        rows = await self._rows(
-            f"SELECT found.*, {roles} FROM ({sql}) found",
-            (known, *limits, object_name),
-            None,
-        )
+        statement = f"SELECT found.*, {roles} FROM ({sql}) found"
+        async with self._database.connection() as connection:
+            with self._slots.timed():
+                rows = await connection.fetch(statement, known, *limits, object_name)
         if not rows:
             message = f"The resource [{record_id[:100]}] does not exist"
             raise VaultFault(ErrorType.INVALID_DATA, message)
@@ -287,26 +289,19 @@ class QueryService:
         return await self._rows(sql, parameters, run)
 
     async def _far(self, run: _Run, pagesize: int, pageoffset: int) -> Sequence[Record]:
-        """Return a page of all records of an object, by the end from which fewer rows have to be passed."""
+        """Return a page of all records of an object, read from the end with fewer rows to skip."""
         compiled = run.compiled
         # One snapshot for both, so that it is the same page from either end, whoever adds or removes records meanwhile.
-        async with (
-            self._database.connection() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            with self._slots.timed():
-                total = await connection.fetchval(
-                    compiled.count_sql, *compiled.count_parameters
-                )
-                from_end = total - pageoffset < pageoffset
-                sql, parameters = (
-                    compiled.page_from_end(pagesize, pageoffset, total)
-                    if from_end
-                    else compiled.page(pagesize, pageoffset)
-                )
-                if compiled.deferred:
-                    parameters = vql.resolve(parameters, run.execution)
-                rows = await connection.fetch(sql, *parameters)
+        reading = run.connection.transaction(isolation="repeatable_read", readonly=True)
+        async with reading:
+            total = await self._counted(run)
+            from_end = total - pageoffset < pageoffset
+            sql, parameters = (
+                compiled.page_from_end(pagesize, pageoffset, total)
+                if from_end
+                else compiled.page(pagesize, pageoffset)
+            )
+            rows = await self._rows(sql, parameters, run)
         if from_end:
             return rows[::-1]
         return rows
@@ -315,19 +310,18 @@ class QueryService:
         self,
         sql: str,
         parameters: Sequence[object],
-        run: _Run | None,
+        run: _Run,
     ) -> Sequence[Record]:
         """Return the rows of a statement, after resolving its deferred parameters for the run."""
-        if run is not None and run.compiled.deferred:
+        if run.compiled.deferred:
             parameters = vql.resolve(parameters, run.execution)
-        async with self._database.connection() as connection:
-            with self._slots.timed():
-                if run is None or run.extras.counted or run.compiled.whole:
-                    return await connection.fetch(sql, *parameters)
-                # Planned for these values and no others: a plan for values of average frequency would read all records
-                # to find the few that have a rare one, and could not go by an index of some of them.
-                statement = await connection.prepare(sql)
-                return await statement.fetch(*parameters)
+        with self._slots.timed():
+            if run.extras.counted or run.compiled.whole:
+                return await run.connection.fetch(sql, *parameters)
+            # Planned for these values and no others: a plan for values of average frequency would read all records to
+            # find the few that have a rare one, and could not go by an index of some of them.
+            statement = await run.connection.prepare(sql)
+            return await statement.fetch(*parameters)
 
     async def _total(self, run: _Run, page: QueryPage, rows: Sequence[Record]) -> int:
         """Return the number of rows of the whole result."""
@@ -352,20 +346,23 @@ class QueryService:
         total: int = rows[0][0]
         return total
 
-    async def _note_order(self, compiled: vql.CompiledQuery, page: QueryPage) -> None:
-        """Have an index built for the field by which the many rows of a result are ordered."""
+    async def _note(
+        self, compiled: vql.CompiledQuery, page: QueryPage, extras: Extras
+    ) -> None:
+        """Note the field by which a large result is ordered and the condition of a list, so that they get indexes."""
         first = compiled.order[0]
-        if self._ordered_fields is None or not first.field:
-            return
-        ordered = OrderedField(compiled.object_name, first.field, first.descending)
-        await self._ordered_fields.note(compiled.source, ordered, page.total)
+        if self._ordered_fields is not None and first.field:
+            ordered = OrderedField(compiled.object_name, first.field, first.descending)
+            await self._ordered_fields.note(compiled.source, ordered, page.total)
+        if self._listed_conditions is not None and not extras.counted:
+            await self._listed_conditions.note(compiled, self._components.registry)
 
-    async def _completed(
+    async def _complete(
         self,
         run: _Run,
         page: QueryPage,
         rows: Sequence[Record],
-    ) -> QueryPage:
+    ) -> None:
         """Add the extras that the caller requests to the page."""
         compiled, extras = run.compiled, run.extras
         if extras.describe:
@@ -377,7 +374,6 @@ class QueryService:
             )
         if extras.facets:
             page.facets = await self._facets(run)
-        return page
 
     async def _facets(self, run: _Run) -> list[dict[str, Any]]:
         try:

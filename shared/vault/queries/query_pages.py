@@ -51,10 +51,10 @@ class RecordProperties(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """The data that a caller requests beside the rows; ``rows_at_most`` bounds a page beside the statement.
+    """The data that a caller requests besides the rows; ``rows_at_most`` bounds a page in addition to the statement.
 
-    A page that is not ``counted`` tells no number of all rows unless it is known anyway, and has no next page. Of
-    ``first_hits``, a search by rank has its first ``vql.RANKED`` hits only.
+    A page that is not ``counted`` has the total only if it is known anyway, and has no next page. With ``first_hits``,
+    a search by rank has its first ``vql.RANKED`` hits only.
     """
 
     describe: bool = False
@@ -75,7 +75,7 @@ class Extras:
 class QueryPage:
     """One page of rows, JSON-ready, with the values of its ``responseDetails``.
 
-    The total of a page that is not ``counted`` is that of the rows until its end; more may follow.
+    If it is not ``counted``, its total is the number of rows up to its end; more may follow.
     """
 
     rows: list[dict[str, Any]]
@@ -239,7 +239,7 @@ def _facet_value(row: Record) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Cache:
-    """Compiled statements of one registry, the least recently used first, and the targets beside its objects."""
+    """Compiled statements of one registry, the least recently used first, and the targets besides its objects."""
 
     registry: Registry
     targets: vql.Targets

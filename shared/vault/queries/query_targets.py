@@ -58,7 +58,7 @@ MEMBERSHIP_ROWS = """(SELECT group_id || '_' || user_id AS id, group_id::text AS
 
 
 def targets_of(registry: Components) -> dict[str, vql.Target]:
-    """Return the query targets that a Vault has beside the objects of its registry, by name."""
+    """Return the query targets of a Vault besides the objects of its registry, by name."""
     found = vql.registry_targets(registry)
     own = [_groups(), _older_groups()]
     # Users are an object of the standard configuration: a Vault without it has no targets over it either.

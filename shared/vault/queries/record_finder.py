@@ -1,4 +1,4 @@
-"""Finds the few records that a person means who types the beginnings of words: of one object, or of each of many."""
+"""Finds records by the beginnings of words that a user types: of one object, or of each of many."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Parts = Sequence[tuple["VaultObject", str]]
 
 @dataclass(frozen=True, slots=True)
 class FoundRecord:
-    """A record that may be meant, with what a person knows it by."""
+    """A matching record, with the values by which users recognize it."""
 
     id: str
     name: str
@@ -66,7 +66,7 @@ class FoundEverywhere:
 
 
 class RecordFinder:
-    """Finds records for pages and calls that let a person choose one."""
+    """Finds records for pages and calls in which a user chooses one."""
 
     def __init__(self, database: Database, components: ComponentService) -> None:
         self._database = database
@@ -79,11 +79,11 @@ class RecordFinder:
         typed: str,
         limit: int = OFFERED,
     ) -> list[FoundRecord]:
-        """Return the records with a word that begins so for each typed word, the best matches first.
+        """Return the records that have a word with each typed beginning, the best matches first.
 
-        The words may stand in any order and in any text of the record, its id and external ids among them. When
-        ``limit`` is not reached, those are added that have some of the words themselves and the others in records that
-        belong to them, as the city of an account's address. Case and accents do not matter.
+        The words may be in any order and in any text of the record, including its id and external ids. If ``limit`` is
+        not reached, records are added that contain some of the words themselves and the others in records that belong
+        to them, such as the city of an account's address. Case and accents are ignored.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown object; API_LIMIT_EXCEEDED and
             OPERATION_NOT_ALLOWED as for queries.
@@ -111,10 +111,10 @@ class RecordFinder:
     async def find_everywhere(
         self, caller: Caller, object_names: Iterable[str], typed: str, limit: int
     ) -> FoundEverywhere:
-        """Return the first records of each object with a word that begins so for each typed word, or with that id.
+        """Return the first records of each object that have a word with each typed beginning, or that id.
 
         Objects are searched in their order, for ``EVERYWHERE_SECONDS`` in all; those that the caller may not read, and
-        those without a record, are left out. An object without an index of words is searched by id only.
+        those without a match, are omitted. An object without a search index is searched by id only.
 
         :raises VaultFault: API_LIMIT_EXCEEDED and OPERATION_NOT_ALLOWED as for queries.
         """
@@ -143,7 +143,7 @@ class RecordFinder:
         return found
 
     def _parts(self, caller: Caller, owner: VaultObject) -> Parts:
-        """Return the objects whose records belong to those of another, each with the field that says to which."""
+        """Return the objects whose records belong to those of another, each with the field that refers to them."""
         registry = self._components.registry
         return [
             (registry.objects[name], field.name)
@@ -160,7 +160,7 @@ async def offered(
     typed: str,
     limit: int,
 ) -> list[FoundRecord]:
-    """Return the records of an object that may be meant, those found by its ``parts`` last."""
+    """Return the matching records of an object; those found by its ``parts`` come last."""
     text = typed.replace("\0", " ")[:MAX_TYPED]
     words = text.split()[:MAX_WORDS]
     wanted = max(0, min(limit, MOST_OFFERED))
@@ -198,7 +198,7 @@ def named_sql(owner: VaultObject) -> str:
 
 
 def own_sql(owner: VaultObject) -> str:
-    """Return the statement for records that have all words themselves: $1 is what was typed, $2 the limit."""
+    """Return the statement for records that contain all words themselves: $1 is the typed text, $2 the limit."""
     matches = _MATCHES.format(words=words_sql(owner, "t"), typed="$1")
     found = f"SELECT t.id, t.name__v AS name FROM {table(owner.name)} t WHERE {matches} LIMIT {RANKED}"
     return _OFFER.format(found=found)
@@ -212,7 +212,7 @@ async def _related(
     wanted: int,
     words: Sequence[str],
 ) -> list[Record]:
-    """Return the records that have all words, themselves or in what belongs to them."""
+    """Return the records that contain all words, themselves or in records that belong to them."""
     sql = candidates_sql(owner, parts)
     candidates = [await connection.fetch(sql, word) for word in words]
     # The rarest word leads to the fewest records, which are then searched for the others.
@@ -229,7 +229,7 @@ async def _related(
 
 
 def candidates_sql(owner: VaultObject, parts: Parts) -> str:
-    """Return the statement for the ids of records that have a word, $1, themselves or in what belongs to them."""
+    """Return the statement for ids of records that contain a word, $1, themselves or in records that belong to them."""
     selects = []
     for source, key in [(owner, "id"), *parts]:
         matches = _MATCHES.format(words=words_sql(source, "s"), typed="$1")
@@ -240,7 +240,7 @@ def candidates_sql(owner: VaultObject, parts: Parts) -> str:
 
 
 def related_sql(owner: VaultObject, parts: Parts, count: int) -> str:
-    """Return the statement for those of some records, $4, that have ``count`` words, $3, or whose parts have them."""
+    """Return the statement for those of some records, $4, that contain ``count`` words, $3, also in their parts."""
     conditions = ["t.id = ANY($4::text[])", "$3::text[] IS NOT NULL"]
     for number in range(1, count + 1):
         typed = f"($3::text[])[{number}]"

@@ -1,4 +1,4 @@
-"""Keeps the words of searches on pages, so that an address has an id in place of words that may name people."""
+"""Stores the words of searches on pages, so that addresses contain an id instead of words that may name people."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class SavedSearches:
         self._database = database
 
     async def save(self, user_id: int, words: str) -> UUID:
-        """Save the words of a search and return the id that stands for them."""
+        """Save the words of a search and return their id."""
         search_id = uuid4()
         async with self._database.connection() as connection:
             await connection.execute(SAVE, search_id, user_id, words)
         return search_id
 
     async def words(self, user_id: int, search_id: str) -> str:
-        """Return the words of a search; empty for one that is unknown, too old, or another user's."""
+        """Return the words of a search; empty for one that is unknown, expired, or another user's."""
         try:
             known = UUID(search_id)
         except ValueError:
@@ -39,6 +39,6 @@ class SavedSearches:
         return words or ""
 
     async def purge(self) -> None:
-        """Remove the searches of long ago."""
+        """Remove expired searches."""
         async with self._database.connection() as connection:
             await connection.execute(PURGE)

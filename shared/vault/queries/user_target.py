@@ -103,7 +103,7 @@ def user_target(user: VaultObject) -> vql.Target:
 
 
 def _with_default(column: str) -> str:
-    """Return the SQL of a column of users, with what counts for a user who has no value there."""
+    """Return the SQL of a column of users, with the default for a user without a value."""
     default = USER_DEFAULTS.get(column)
     if default is None:
         return f'u."{column}"'

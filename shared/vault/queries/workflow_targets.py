@@ -1,4 +1,4 @@
-"""Makes the query targets of workflows, of records in them, and of their tasks: active ones, and those that ended."""
+"""Makes the query targets of workflows, of their records, and of their tasks: active and ended ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NUMBER = FieldType.NUMBER
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A field of a target, its SQL, and what it refers to: another part of workflows, or an object."""
+    """A field of a target, its SQL, and the part of workflows or the object that it refers to."""
 
     name: str
     label: str

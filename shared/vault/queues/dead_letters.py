@@ -1,4 +1,4 @@
-"""Puts dead letters back on the queue that gave them up, and records the others as User Exception Messages."""
+"""Returns dead letters to their queues when that may help, and records the others as User Exception Messages."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ UNREADABLE = (
 class DeadLetters:
     """Consumes the dead-letter queue of one Vault, in any number of processes.
 
-    ``publishing`` is a connection of its own, as of everything that publishes.
+    ``publishing`` is a separate connection, as for every publisher.
     """
 
     def __init__(
@@ -88,19 +88,19 @@ class DeadLetters:
         await self._consumer.start()
 
     async def stop(self) -> None:
-        """End; dead letters that are not recorded yet stay on the queue."""
+        """Stop; dead letters that are not recorded yet stay on the queue."""
         await self._consumer.stop()
         for publisher in self._publishers.values():
             await publisher.close()
 
     async def _handle(self, deliveries: Sequence[Delivery]) -> None:
-        """Put back or record each message; after an error, RabbitMQ delivers them again."""
+        """Return or record each message; after an error, RabbitMQ delivers them again."""
         unsettled = [each for each in deliveries if not await self._put_back(each)]
         if unsettled:
             await self._record(unsettled)
 
     async def _put_back(self, delivery: Delivery) -> bool:
-        """Put a message that only came back too often on its queue again, and return whether that was done.
+        """Return a message to its queue if it was only returned too often, and return whether that was done.
 
         :raises BrokerUnavailable: the broker is away.
         """
@@ -168,7 +168,7 @@ def _unreadable(
     queue: str,
     problem: MalformedMessage,
 ) -> MessageFailure:
-    """Return the exception of a body that is not a message."""
+    """Return the exception for a body that is not a message."""
     body = delivery.body[:MAX_BODY].decode(errors="replace")
     return MessageFailure(
         message_id=known_id(delivery.message_id, delivery.body),
@@ -182,6 +182,6 @@ def _unreadable(
 
 
 async def _declare(broker: BrokerConnection) -> None:
-    """Declare the dead-letter queue, which may be read before any message was relayed."""
+    """Declare the dead-letter queue, which may be consumed before any message was relayed."""
     async with broker.short_channel() as channel:
         await declare_exchanges(channel)

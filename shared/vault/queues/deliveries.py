@@ -69,8 +69,8 @@ class DeliveryReports:
     ) -> None:
         """Store a report; a repeated report changes nothing more.
 
-        A removed message becomes a User Exception Message here, in the source Vault, after
-        the queue's delivery event handler has run; a delivered one ends its exception.
+        A removed message becomes a User Exception Message in this Vault, the source, after the queue's delivery event
+        handler has run; a delivered one ends its exception.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
         """
@@ -98,7 +98,7 @@ class DeliveryReports:
     def _outbound_queue(self, name: str) -> Queue:
         queue = self._components.registry.queues.get(name)
         if queue is None or not queue.type.delivers:
-            message = f"There is no outbound queue [{name[:100]}]"
+            message = f"There is not an outbound queue [{name[:100]}]"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         return queue
 
@@ -182,7 +182,7 @@ class DeliveryReports:
 
 
 def _by_message(deliveries: Iterable[Delivery]) -> dict[str, list[Delivery]]:
-    """Return deliveries by message id: one for each connection."""
+    """Return deliveries by message id; a message has one for each connection."""
     parts: dict[str, list[Delivery]] = defaultdict(list)
     for delivery in deliveries:
         parts[delivery.message_id].append(delivery)
@@ -234,7 +234,7 @@ class DeliveryEvents:
         self._handlers = handlers
 
     async def user_of(self, queue: Queue) -> Caller:
-        """Return the caller as whom the queue's handler runs: the user that the queue names, or the Vault itself."""
+        """Return the caller with whose rights the queue's handler runs: the queue's user, or the Vault itself."""
         name = queue.message_delivery_event_handler_user
         if not name:
             return SYSTEM
@@ -246,7 +246,7 @@ class DeliveryEvents:
         user: Caller,
         lost: LostMessage,
     ) -> str:
-        """Run the queue's handler, where it has one; return a sentence for the exception when the handler failed."""
+        """Run the queue's handler, if it has one; return a sentence for the exception when the handler failed."""
         name = (lost.queue.message_delivery_event_handler or "").removeprefix(TYPE)
         if not name:
             return ""

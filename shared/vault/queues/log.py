@@ -1,4 +1,4 @@
-"""Keeps the queue log for 30 days: all removals, and every delivery of a queue while it is traced."""
+"""Stores the queue log for 30 days: all removals, and every delivery of a queue while it is traced."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class LogDay:
 
 
 class QueueLog:
-    """Writes and reads the queue log of one Vault, whose entries come from the reports of connectors."""
+    """Writes and reads the queue log of one Vault, whose entries come from connectors' reports."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class QueueLog:
             message = f"There is no queue [{queue[:100]}]"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         if not found.type.delivers:
-            message = f"[{queue}] is no outbound queue"
+            message = f"[{queue}] is not an outbound queue"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         async with self._database.transaction() as connection:
             ends: datetime = await connection.fetchval(TRACE, queue, TRACED)

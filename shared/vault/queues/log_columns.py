@@ -1,4 +1,4 @@
-"""Defines deliveries as connectors report them, and the columns of the queue log that are made of them.
+"""Defines deliveries as connectors report them, and the columns of the queue log.
 
 The columns are defined once for the table, the API's JSON and CSV, and the pages.
 """
@@ -24,9 +24,8 @@ MAX_BODY = 300_000  # characters
 class Delivery:
     """The delivery of one message over one connection.
 
-    ``connection`` is empty where the message failed before its connections were known.
-    ``error`` and ``body`` are set when the message was removed from the queue
-    undelivered.
+    ``connection`` is empty if the message failed before its connections were known. ``error`` and ``body`` are set when
+    the message was removed from the queue undelivered.
     """
 
     message_id: str
@@ -68,7 +67,7 @@ def _text(
     *,
     required: bool = False,
 ) -> str:
-    """Return the value as a text of at most ``limit`` characters; an optional text may be missing, and is empty then.
+    """Return the value as a text of at most ``limit`` characters; a missing optional text is empty.
 
     :raises VaultFault: INVALID_DATA
     """
@@ -78,7 +77,7 @@ def _text(
     # PostgreSQL takes no NUL character in a text.
     valid = isinstance(value, str) and len(value) <= limit and "\x00" not in value
     if not isinstance(value, str) or not valid or (required and not value):
-        message = f"[{name}] of a delivery is no text of at most {limit} characters"
+        message = f"[{name}] of a delivery is not a text of at most {limit} characters"
         raise VaultFault(ErrorType.INVALID_DATA, message)
     return value
 
@@ -92,7 +91,7 @@ def _moment(row: Mapping[str, object], name: str) -> datetime:
     try:
         return read_moment(text)
     except ValueError as error:
-        message = f"[{name}] of a delivery is no date and time"
+        message = f"[{name}] of a delivery is not a date and time"
         raise VaultFault(ErrorType.INVALID_DATA, message) from error
 
 
@@ -105,7 +104,9 @@ def _count(row: Mapping[str, object], name: str) -> int:
     # In Python True is an int as well.
     number = value if isinstance(value, int) and not isinstance(value, bool) else 0
     if not 0 < number <= MAX_ATTEMPTS:
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] of a delivery is no count")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"[{name}] of a delivery is not a count"
+        )
     return number
 
 
@@ -139,9 +140,9 @@ class LoggedDelivery:
 class LogColumn:
     """One column of the log.
 
-    ``name`` is its member in JSON, ``title`` its header in CSV. ``stored_as`` and ``sql_type``
-    describe its column in the database, where it has one; ``read`` reads it from a delivery,
-    where the database does not set it. Pages show it under ``label`` at ``place``, or not.
+    ``name`` is its member in JSON, ``title`` its header in CSV. ``stored_as`` and ``sql_type`` describe its column in
+    the database, if it has one; ``read`` reads it from a delivery, unless the database sets it. Pages show it under
+    ``label`` at ``place``, if set.
     """
 
     name: str

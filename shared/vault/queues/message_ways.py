@@ -1,4 +1,4 @@
-"""Keeps when each message entered its queue, was sent and delivered, and finds the steps of one message."""
+"""Stores when each message was queued, sent and delivered, and finds the steps of one message."""
 
 from __future__ import annotations
 
@@ -50,6 +50,12 @@ OF_RECORD = """
 SELECT message_id, queue, entered, delivered, error FROM platform.message_way
 WHERE record_id = $1 ORDER BY way DESC LIMIT $2
 """
+# Among so many ways of all queues: a queue of which nothing was sent lately has none, however many ways there are.
+OF_QUEUE = """
+SELECT message_id, queue, entered, delivered, error FROM
+    (SELECT * FROM platform.message_way ORDER BY way DESC LIMIT 1000) latest
+WHERE queue = $1 ORDER BY way DESC LIMIT $2
+"""
 # The messages of a queue that was reset went no further.
 RESET = """
 UPDATE platform.message_way SET delivered = clock_timestamp(), attempts = 0, error = 'The queue was reset'
@@ -70,7 +76,7 @@ class WayStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepTaken:
-    """One step of a message: when, at which queue, and what there is to say of it."""
+    """One step of a message: its time, its queue, and its description."""
 
     step: WayStep
     date: datetime
@@ -85,7 +91,7 @@ class StepTaken:
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Self:
-        """Read a step from the JSON of another Vault; one of a later version's kind is as good as logged."""
+        """Read a step from the JSON of another Vault; a step of an unknown, later kind is read as logged."""
         known = {each.value: each for each in WayStep}
         return cls(
             known.get(row["step"], WayStep.LOGGED),
@@ -99,7 +105,7 @@ class StepTaken:
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """A message that a record was in: its id, its queue, and what became of it."""
+    """A message about a record: its id, its queue, and its result."""
 
     message_id: str
     queue: str
@@ -111,7 +117,7 @@ class SentMessage:
 async def note_delivered(
     connection: Connection, queue: str, deliveries: Sequence[Delivery]
 ) -> None:
-    """Store what connectors report of messages of a queue."""
+    """Store connectors' reports on messages of a queue."""
     await connection.execute(
         DELIVERED,
         queue,
@@ -122,12 +128,12 @@ async def note_delivered(
 
 
 async def note_reset(connection: Connection, queue: str) -> None:
-    """Store that the messages of a queue that were under way were deleted."""
+    """Store that the undelivered messages of a queue were deleted."""
     await connection.execute(RESET, queue)
 
 
 class MessageWays:
-    """Finds the ways of messages in this Vault."""
+    """Finds the steps of messages in this Vault."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -153,7 +159,7 @@ class MessageWays:
     async def of_record(
         self, caller: Caller, record_id: str, limit: int
     ) -> list[SentMessage]:
-        """Return the latest messages that were sent about a record alone, or about it first.
+        """Return the latest messages that were sent about a record only, or about it first.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
@@ -162,8 +168,20 @@ class MessageWays:
             rows = await connection.fetch(OF_RECORD, record_id, limit)
         return [SentMessage(**row) for row in rows]
 
+    async def of_queue(
+        self, caller: Caller, queue: str, limit: int
+    ) -> list[SentMessage]:
+        """Return the messages of a queue among those that this Vault has sent last.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS
+        """
+        authorize(caller, Grant.READ_QUEUE_LOG)
+        async with self._database.query_connection(caller.user_id) as connection:
+            rows = await connection.fetch(OF_QUEUE, queue, limit)
+        return [SentMessage(**row) for row in rows]
+
     async def purge(self) -> None:
-        """Delete the ways of messages that were sent 30 days ago."""
+        """Delete the steps of messages that were sent 30 days ago."""
         async with self._database.connection() as connection:
             await connection.execute(EXPIRE, KEPT)
 

@@ -87,9 +87,9 @@ class QueueService:
         return [_summary(queue) for queue in queues.values()]
 
     async def get(self, caller: Caller, name: str) -> dict[str, object]:
-        """Return one queue with its delivery status, the messages it holds and its connections.
+        """Return one queue with its delivery status, the numbers of its messages, and its connections.
 
-        ``waiting_since`` is when the oldest message entered that has not been sent to the broker.
+        ``waiting_since`` is when the oldest message was queued that has not been sent to the broker.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA for an unknown queue.
         :raises BrokerUnavailable: when RabbitMQ does not reply.
@@ -149,7 +149,7 @@ class QueueService:
         return sum(each.messages for each in states)
 
     async def _ordered_at_broker(self, name: str) -> QueueState | None:
-        """Return the state of a queue's sequential queue, which most queues do not have: None.
+        """Return the state of a queue's sequential queue at the broker; None for the most queues, which have none.
 
         :raises BrokerUnavailable: when it does not reply.
         """
@@ -174,7 +174,7 @@ class QueueService:
         self._relay.wake()
 
     async def disable_delivery(self, caller: Caller, name: str) -> None:
-        """Disable the delivery of a queue: it takes messages, and sends none until delivery is enabled.
+        """Disable the delivery of a queue: it accepts messages, and sends none until delivery is enabled.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED.
         """

@@ -1,4 +1,4 @@
-"""Takes a picture of what moves through the queues of a Vault, one for all who look within a few seconds."""
+"""Reads the traffic of a Vault's queues, once for all callers within a few seconds."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ SELECT count(*) FROM (
 
 @dataclass(frozen=True, slots=True)
 class QueueTraffic:
-    """One queue now.
+    """The present state of one queue.
 
-    ``waiting`` counts the messages in the outbox and at the broker, and ``consumers`` those who take them, None while
-    the broker does not answer; ``oldest`` is when the oldest message entered, as far as that is known; ``sent``,
-    ``delivered`` and ``removed`` are messages of the last minute.
+    ``waiting`` counts the messages in the outbox and at the broker, and ``consumers`` its consumers; both are None
+    while the broker does not answer. ``oldest`` is when the oldest message was queued, if known; ``sent``,
+    ``delivered`` and ``removed`` count messages of the last minute.
     """
 
     queue: Queue
@@ -74,7 +74,7 @@ class QueueTraffic:
 
     @property
     def fault(self) -> str:
-        """Return what is wrong with the queue, in words; empty when nothing is."""
+        """Return the fault of the queue, in words; empty when there is none."""
         if not self.queue.active:
             return "inactive"
         if not self.delivering:
@@ -89,7 +89,7 @@ class QueueTraffic:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What moves through the Vault at a moment; the numbers of what was written are of the last minute."""
+    """The traffic of the Vault at a moment; numbers of written records are those of the last minute."""
 
     taken: datetime
     queues: tuple[QueueTraffic, ...]
@@ -103,7 +103,7 @@ class Traffic:
 
 
 class TrafficPicture:
-    """The latest picture of the traffic; it is taken anew when somebody looks and it is older than 3 seconds."""
+    """Caches the traffic; it is read again for a caller when it is older than 3 seconds."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class TrafficPicture:
         self._latest: Traffic | None = None
 
     async def look(self, caller: Caller) -> Traffic:
-        """Return the traffic as it was at most 3 seconds ago.
+        """Return the traffic, at most 3 seconds old.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
@@ -143,13 +143,13 @@ class TrafficPicture:
         queues = []
         for queue in self._spark_queues():
             name = queue.name
-            counts, held = sending.get(name), outbox.get(name)
+            counts, stored = sending.get(name), outbox.get(name)
             states = at_broker.get(name)
             messages, consumers = states or (None, None)
-            waiting = held["waiting"] if held else 0
+            waiting = stored["waiting"] if stored else 0
             # What arrives is taken without a report.
             unreported = under_way.get(name) if queue.type.delivers else None
-            moments = [each["oldest"] for each in (held, unreported) if each]
+            moments = [each["oldest"] for each in (stored, unreported) if each]
             queues.append(
                 QueueTraffic(
                     queue,
@@ -172,24 +172,24 @@ class TrafficPicture:
         )
 
     def _spark_queues(self) -> list[Queue]:
-        """Return the queues of messages; those of jobs are the database's alone."""
+        """Return the queues of messages; those of jobs exist in the database only."""
         queues = self._components.registry.queues.values()
         return [queue for queue in queues if direction_of(queue) is not None]
 
     async def _at_broker(self) -> dict[str, tuple[int, int]]:
-        """Return messages and consumers of each queue at the broker; of none from where it does not answer."""
+        """Return messages and consumers of each queue at the broker; without the queues after a missing answer."""
         found: dict[str, tuple[int, int]] = {}
         try:
             # For all of them together: with many queues, who looks would wait for each.
             async with asyncio.timeout(BROKER_TIMEOUT):
                 for queue in self._spark_queues():
-                    found[queue.name] = await self._held(queue)
+                    found[queue.name] = await self._queue_at_broker(queue)
         except (BrokerUnavailable, TimeoutError):
             return found
         return found
 
-    async def _held(self, queue: Queue) -> tuple[int, int]:
-        """Return messages and consumers of one queue at the broker, those of its sequential queue among them.
+    async def _queue_at_broker(self, queue: Queue) -> tuple[int, int]:
+        """Return messages and consumers of one queue at the broker, including those of its sequential queue.
 
         :raises BrokerUnavailable: when it does not reply.
         """

@@ -1,4 +1,4 @@
-"""Finds the records that a deletion takes with it, and keeps the list of deleted records for 30 days.
+"""Finds the records that a deletion also deletes, and stores the list of deleted records for 30 days.
 
 A record is locked before the records that refer to it are read. A call that is adding such a record holds a lock that
 the deletion waits for, and a later call waits for the deletion: so all are found, and none is added meanwhile.

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.components.platform import AUDIT
 from shared.vault.errors import ApiError
 from shared.vault.files.attachment_model import Handle, UnkeptFile
-from shared.vault.model.component_model import Field, FieldType, Picklist
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    Picklist,
+    VaultObject,
+    state_type_name,
+)
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
 
 Coercion = Callable[[object], object]
+
+STATE = "state__v"
+STATE_LABEL = "state_label"
+STATE_LABEL_PREFIX = "base:object_lifecycle:"
+INITIAL = "initial_state__sys"
+AUDIT_NAMES = frozenset(field.name for field in AUDIT)
 
 BIGINT = 2**63
 MARKS = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
@@ -35,7 +48,10 @@ DATE_TIME = re.compile(
 
 
 class InvalidValue(Exception):
-    """A value that its field cannot store; the text names the field, never the value, which may be personal data."""
+    """Raised for a value that its field cannot store.
+
+    The text names the field, never the value, which may be personal.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -60,7 +76,7 @@ def coercion(field: Field, registry: Registry) -> Coercion:
             | FieldType.RICH_TEXT
             | FieldType.OBJECT
         ):
-            return _text_or_null(_text(field))
+            return _text(field)
         case FieldType.NUMBER:
             convert = _number(field)
         case FieldType.BOOLEAN:
@@ -77,9 +93,9 @@ def coercion(field: Field, registry: Registry) -> Coercion:
 
 
 def column_type(field: Field) -> str:
-    """Return the PostgreSQL type that carries a batch of this field's values.
+    """Return the PostgreSQL type for a batch of this field's values as a parameter.
 
-    Multi-value picklists travel as text: an array of arrays has rows of one length in PostgreSQL.
+    Multi-value picklists are passed as text, since PostgreSQL's arrays of arrays have rows of one length.
     """
     match field.type:
         case FieldType.NUMBER:
@@ -104,14 +120,13 @@ def column_type(field: Field) -> str:
             assert_never(field.type)
 
 
-def _text_or_null(convert: Coercion) -> Coercion:
-    def coerce(value: object) -> object:
-        # What nobody sees says nothing, and would pass for an answer where a value is required.
-        if value is None or (isinstance(value, str) and not value.strip(UNSEEN)):
-            return None
-        return convert(value)
-
-    return coerce
+def converted(coerce: Coercion, column: Sequence[object]) -> list[object]:
+    """Return the values that rows have for one field, converted by its function, which raises ``InvalidValue``."""
+    first = column[0]
+    # One text in all rows, as of a type or a country, is converted once.
+    if type(first) is str and column.count(first) == len(column):
+        return [coerce(first)] * len(column)
+    return list(map(coerce, column))
 
 
 def _or_null(convert: Coercion) -> Coercion:
@@ -126,10 +141,18 @@ def _or_null(convert: Coercion) -> Coercion:
 def _text(field: Field) -> Coercion:
     limit = field.max_length
 
-    def convert(value: object) -> str:
-        if isinstance(value, bool | list | dict):
+    def coerce(value: object) -> str | None:
+        if isinstance(value, str):
+            # What nobody sees says nothing, and would pass for an answer where a value is required.
+            if not value.strip(UNSEEN):
+                return None
+            text = value
+        elif value is None:
+            return None
+        elif isinstance(value, bool | list | dict):
             raise InvalidValue(f"Field [{field.name}] takes text")
-        text = value if isinstance(value, str) else str(value)
+        else:
+            text = str(value)
         if limit is not None and len(text) > limit:
             raise InvalidValue(
                 f"Field [{field.name}] holds at most {limit} characters; {len(text)} were given"
@@ -139,7 +162,7 @@ def _text(field: Field) -> Coercion:
             raise InvalidValue(f"Field [{field.name}] cannot hold the NUL character")
         return text
 
-    return convert
+    return coerce
 
 
 def _number(field: Field) -> Coercion:
@@ -232,9 +255,9 @@ def in_milliseconds(moment: datetime) -> datetime:
     """
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    in_utc = moment.astimezone(UTC)
+    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     beyond = in_utc.microsecond % 1000
-    return in_utc.replace(microsecond=in_utc.microsecond - beyond)
+    return in_utc.replace(microsecond=in_utc.microsecond - beyond) if beyond else in_utc
 
 
 def _picklist(field: Field, picklist: Picklist) -> Coercion:
@@ -278,3 +301,58 @@ def _file(field: Field) -> Coercion:
         return str(value)
 
     return convert
+
+
+def migrated_field(
+    name: str,
+    target: VaultObject,
+    registry: Registry,
+) -> tuple[str, Coercion] | None:
+    """Return the field that a key sets only in migration mode, and its conversion; None for every other key.
+
+    The conversion raises ``InvalidValue``, and returns None for an empty value, so that the Vault sets the field.
+    """
+    if name in AUDIT_NAMES:
+        return name, coercion(target.fields[name], registry)
+    if target.lifecycle and name == STATE:
+        return STATE, lambda value: _state(target, registry, value)
+    if target.lifecycle and name == STATE_LABEL:
+        return STATE, lambda value: _state_of_type(target, registry, value)
+    return None
+
+
+def _state(
+    target: VaultObject,
+    registry: Registry,
+    value: object,
+) -> str | None:
+    # Callers may send a state as they get it, in a list of one.
+    name = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if name is None or name == "":
+        return None
+    states = registry.lifecycles[target.lifecycle or ""].states
+    if not isinstance(name, str) or name not in states or not states[name].active:
+        raise InvalidValue(
+            f"Field [{STATE}] takes a state of lifecycle [{target.lifecycle}]"
+        )
+    return name
+
+
+def _state_of_type(
+    target: VaultObject,
+    registry: Registry,
+    value: object,
+) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not value.startswith(STATE_LABEL_PREFIX):
+        raise InvalidValue(f"[{STATE_LABEL}] takes {STATE_LABEL_PREFIX}{{state type}}")
+    wanted = state_type_name(value)
+    lifecycle = registry.lifecycles[target.lifecycle or ""]
+    for state in lifecycle.states.values():
+        if state.active and state.state_type == wanted:
+            return state.name
+    # A lifecycle without a state of this type begins in its starting state all the same.
+    if wanted == INITIAL:
+        return lifecycle.starting_state
+    raise InvalidValue(f"Lifecycle [{target.lifecycle}] has no state of this type")

@@ -1,4 +1,4 @@
-"""Guards records that the Vault keeps itself from changes by people who may not delete them."""
+"""Protects records that the Vault itself writes from changes by users who may not delete them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GuardedRecords:
-    """A trigger that refuses writes to an object's records by all but the Vault itself and its administrators.
+    """A trigger that refuses writes to an object's records, except by the Vault itself and its administrators.
 
-    With ``connected``, the users of connections write them as well.
+    With ``connected``, the users of connections may write them as well.
     """
 
     object_name: str
@@ -63,5 +63,7 @@ class GuardedRecords:
             return None
         if self.connected and connects(caller):
             return None
-        message = f"Records of [{self.object_name}] are kept by the Vault"
+        message = (
+            f"Records of [{self.object_name}] are written only by the Vault itself"
+        )
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)

@@ -1,7 +1,6 @@
-"""Dates the records that others leave: a parent that loses a child, a record whose reference a deletion empties.
+"""Dates records that lose a relation: a parent that loses a child, a record whose reference a deletion empties.
 
-Whoever asks what has changed since a moment, such as a run, would otherwise keep for ever what the other record had
-said.
+A reader of changes since a moment, such as a run, would otherwise keep the former value forever.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ async def leave(
     caller: Caller,
     gone: Mapping[str, Sequence[str]],
 ) -> None:
-    """Empty the references to records that are about to be deleted (ids by object), and date what they leave."""
+    """Empty the references to records that are about to be deleted (ids by object), and date the referring records."""
     for name, ids in gone.items():
         await _leave_parents(connection, registry, caller, name, ids, gone)
         for child, field in references(registry, name):
@@ -75,7 +74,10 @@ async def _leave_parents(
 
 
 def parent_fields(target: VaultObject) -> Iterator[Field]:
-    """Yield the fields by which records of an object belong to a parent; none for what the Vault keeps of itself."""
+    """Yield the fields by which records of an object belong to a parent.
+
+    None for records that the Vault itself writes.
+    """
     if target.name.endswith(PLATFORM):
         return
     for field in target.fields.values():
@@ -90,7 +92,7 @@ async def date_parents(
     field: Field,
     ids: Sequence[str],
 ) -> None:
-    """Date records as changed now: they were the parents of records by this field, and are no more."""
+    """Date records as changed now that are no longer the parents of records by this field."""
     if not ids or field.object is None:
         return
     sql = CHANGE.format(

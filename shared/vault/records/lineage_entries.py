@@ -38,7 +38,7 @@ class LineageEntry(NamedTuple):
 class Origin:
     """The source object and rule that rows of a call share; the integration point sets the fields ``own`` itself.
 
-    Without a rule it sets all of them itself.
+    Without a rule the point sets all fields itself.
     """
 
     object: str | None
@@ -185,7 +185,7 @@ async def forget_lineage(
 
 
 async def purge_lineage(database: Database) -> int:
-    """Remove entries that were overwritten 30 days ago and earlier, and return their number.
+    """Remove entries that were overwritten at least 30 days ago, and return their number.
 
     Only entries that have recently become that old are examined: earlier purges have examined the others.
     """

@@ -143,7 +143,7 @@ class NamedActions:
         self._handlers = {**handlers, **own}
 
     def has(self, action: str) -> bool:
-        """Return whether this Vault can carry out a named action; components may name others, of code elsewhere."""
+        """Return whether this Vault can carry out a named action; components may name actions that exist elsewhere."""
         return action in self._handlers
 
     async def run(
@@ -187,7 +187,7 @@ class NamedActions:
             await self._handle(entered, entry.action)
 
     async def repeat(self, context: ActionContext, name: str) -> None:
-        """Run the entry actions of this name once more, of the context's state, which its records are in.
+        """Run the entry actions of this name once more, of the context's state.
 
         :raises VaultFault: whatever the actions raise.
         :raises RowsRefused: when some of the records are refused.
@@ -200,7 +200,7 @@ class NamedActions:
                 await self._handle(again, name)
 
     async def enter(self, context: ActionContext, name: str) -> None:
-        """Move the context's records to a state, as the user action that leads there would.
+        """Move the context's records to a state, as a user action would.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when their lifecycle has no such state; whatever actions raise.
         :raises RowsRefused: when some of the records may not enter it.

@@ -159,7 +159,7 @@ async def copy_sources(
     rows: Sequence[ReadRow],
     sources: Mapping[int, object],
 ) -> list[ReadRow]:
-    """Return the rows, each completed with the values of the record that it copies; the row's own values stay.
+    """Return the rows, each completed with the values of the record that it copies; values in the row take precedence.
 
     :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may read the object.
     """
@@ -193,7 +193,7 @@ def check_required(
     mode: WriteMode,
     rows: Sequence[NewRow],
 ) -> None:
-    """Fail new rows that set a field of the Vault's, or lack a required one; each error names the first such field."""
+    """Fail new rows that set a system field, or lack a required one; each error names the first such field."""
     required = _required_names(target, mode)
     for row in rows:
         for name in row.guarded:
@@ -279,9 +279,9 @@ async def fill_roles(
     stored: VaultObject,
     lifecycles: Mapping[str, str],
 ) -> list[RoleEdit]:
-    """Give the roles of new records to whom the rules name, and return what the caller has to audit.
+    """Assign the roles of new records by the rules, and return the changes to audit.
 
-    ``object_name`` is ``documents`` for documents, of whose versions ``stored`` is the object; ``lifecycles`` are those
+    ``object_name`` is ``documents`` for documents, whose versions have the object ``stored``; ``lifecycles`` are those
     of the records by their ids.
     """
     rows = await connection.fetch(RULES, list(set(lifecycles.values())))

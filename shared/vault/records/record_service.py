@@ -68,7 +68,7 @@ ROLE_COLUMNS = tuple(f".{holder}" for holder in sorted(HOLDERS))
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Why a record cannot be updated or deleted; None where nothing is known against it."""
+    """The reasons why a record cannot be updated or deleted; None where none is known."""
 
     update: ApiError | None = None
     delete: ApiError | None = None
@@ -288,7 +288,8 @@ class RecordService(RecordWrites):
         trigger = self._triggers.get(target.name)
         if trigger is None:
             return Refusals()
-        columns = ", ".join(["id", *trigger.columns])
+        known = (name for name in trigger.columns if name in target.fields)
+        columns = ", ".join(["id", *known])
         sql = f"SELECT {columns} FROM {table(target.name)} WHERE id = $1"
         async with self._database.connection() as connection:
             stored = await connection.fetchrow(sql, record_id)

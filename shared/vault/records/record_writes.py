@@ -1,4 +1,4 @@
-"""Creates records with their entry actions, changes and deletes them, within a transaction that has begun."""
+"""Creates records with their entry actions, changes and deletes them, within a transaction of the caller."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ RECORD_NAME = "SELECT name__v FROM {table} WHERE id = $1"
 
 @dataclass(frozen=True, slots=True)
 class RuleKey:
-    """What a rule is found by: lifecycle, role, and the ids of records that its conditions name by field."""
+    """The key of a rule: lifecycle, role, and the record ids of its conditions by field."""
 
     lifecycle: str
     role: str
@@ -90,7 +90,7 @@ class RuleKey:
 
     @property
     def item(self) -> str:
-        """Return what the audit trail calls the rule."""
+        """Return the rule's name in the audit trail."""
         conditions = ", ".join(
             f"{name}={value}" for name, value in self.conditions.items()
         )
@@ -111,7 +111,7 @@ class RoleRuleService:
         role: str | None,
         conditions: Mapping[str, object],
     ) -> list[dict[str, object]]:
-        """Return rules as a call sends them; with conditions, only overrides that have these.
+        """Return rules in the format of the calls; with conditions, only overrides that have these.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a condition on what is no field of the lifecycle.
         """
@@ -199,7 +199,7 @@ class RoleRuleService:
     async def _key(
         self, connection: Connection, caller: Caller, row: Mapping[str, object]
     ) -> tuple[RuleKey, dict[str, object]]:
-        """Return what a row finds its rule by, and the rest of the row.
+        """Return the key of a row's rule, and the rest of the row.
 
         :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
         """
@@ -284,7 +284,7 @@ async def _conditions(
 async def _ids(
     connection: Connection, parameter: str, value: object
 ) -> list[int] | None:
-    """Return the ids of users or groups that a parameter names, None where it is absent.
+    """Return the ids of users or groups in a parameter, None if it is missing.
 
     :raises VaultFault: INVALID_DATA for a name that nobody has, or too many.
     """

@@ -31,7 +31,7 @@ def _refers(value: object, wanted: str) -> bool:
 def deciding(
     rules: Iterable[RoleRule], lifecycle: str, values: Mapping[str, object]
 ) -> list[RoleRule]:
-    """Return for each role the rule that decides: of those that hold the one with most conditions, the earliest."""
+    """Return for each role the deciding rule: of those that apply, the one with most conditions, else the earliest."""
     found: dict[str, RoleRule] = {}
     for rule in rules:
         if rule.lifecycle != lifecycle or not rule.holds(values):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, assert_never, cast
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.components.platform import AUDIT, NAME, SOURCE_MODIFIED
+from shared.vault.components.platform import NAME, SOURCE_MODIFIED
 from shared.vault.components.registry import is_written_by_connections
 from shared.vault.errors import MAX_ERRORS
-from shared.vault.model.component_model import (
-    Field,
-    FieldType,
-    VaultObject,
-    state_type_name,
+from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.records.field_values import (
+    Coercion,
+    InvalidValue,
+    coercion,
+    converted,
+    migrated_field,
 )
-from shared.vault.records.field_values import Coercion, InvalidValue, coercion
 from shared.vault.records.lineage_entries import FIELD as LINEAGE
 from shared.vault.records.lineage_entries import read_row
 from shared.vault.records.rows import NORMAL, ReadRow, UnchangedFields, WriteMode
@@ -26,11 +29,6 @@ if TYPE_CHECKING:
 
 TYPE = "object_type__v"
 TYPE_NAME_KEY = "object_type__v.api_name__v"
-STATE = "state__v"
-STATE_LABEL = "state_label"
-STATE_LABEL_PREFIX = "base:object_lifecycle:"
-INITIAL = "initial_state__sys"
-AUDIT_NAMES = frozenset(field.name for field in AUDIT)
 
 Setter = Callable[[ReadRow, object], None]
 
@@ -65,19 +63,31 @@ class RowReader:
         ``key_field`` is the field whose value names each row's record (``id``, or the call's idParam).
         """
         read: list[ReadRow] = []
-        names: list[str] = []
-        setters: list[Setter | None] = []
-        for index, source in enumerate(rows):
-            following = list(source)
-            # The rows of a call mostly have the same keys.
-            if following != names:
-                names, setters = following, self._setters_of(following, key_field)
-            row = ReadRow(index=index)
-            self._fill(row, source, setters)
-            if key_field is not None and row.key is None and not row.errors:
-                _fail_missing(row, key_field.name)
-            read.append(row)
+        # The rows of a call mostly have the same keys: then they are read key by key.
+        for names, alike in groupby(rows, list):
+            setters = self._setters_of(names, key_field)
+            read += self._read_alike(list(alike), len(read), names, setters)
+        if key_field is not None:
+            for row in read:
+                if row.key is None and not row.errors:
+                    _fail_missing(row, key_field.name)
         return read
+
+    def _read_alike(
+        self,
+        sources: Sequence[Mapping[str, object]],
+        first: int,
+        names: Sequence[str],
+        setters: Sequence[Setter | None],
+    ) -> list[ReadRow]:
+        """Return rows that have these keys; ``first`` is the index of the first one in the call."""
+        rows = _by_columns(sources, first, names, setters)
+        # A row names its errors in the order of its keys.
+        if rows is None:
+            rows = _without_values(sources, first)
+            for row, source in zip(rows, sources, strict=True):
+                self._fill(row, source, setters)
+        return rows
 
     def _setters_of(
         self, names: Sequence[str], key_field: Field | None
@@ -153,7 +163,7 @@ class RowReader:
         # Every record has a status: an empty one leaves it as it is.
         if target.name == "status__v":
             return _set_unless_null(target.name, coerce)
-        return _plain_setter(target.name, coerce)
+        return _PlainSetter(target.name, coerce)
 
     def _may_edit(self, target: Field) -> bool:
         if target.editable:
@@ -245,12 +255,51 @@ def _is_key(field: Field) -> bool:
     return field.unique or field.type is FieldType.ID or field.name == NAME.name
 
 
-def _plain_setter(name: str, coerce: Coercion) -> Setter:
-    def set_value(row: ReadRow, value: object) -> None:
-        stored = coerce(value)
-        _set_once(row, name, stored)
+def _without_values(sources: Sequence[object], first: int) -> list[ReadRow]:
+    return [ReadRow(index=index) for index in range(first, first + len(sources))]
 
-    return set_value
+
+def _by_columns(
+    sources: Sequence[Mapping[str, object]],
+    first: int,
+    names: Sequence[str],
+    setters: Sequence[Setter | None],
+) -> list[ReadRow] | None:
+    """Return rows of the same keys, read key by key; None when any of them has an error."""
+    rows = _without_values(sources, first)
+    try:
+        for name, setter in zip(names, setters, strict=True):
+            if setter is None:
+                return None
+            column = [source[name] for source in sources]
+            if isinstance(setter, _PlainSetter):
+                setter.set_column(rows, column)
+                continue
+            for row, value in zip(rows, column, strict=True):
+                setter(row, value)
+    except InvalidValue:
+        return None
+    return None if any(row.errors for row in rows) else rows
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainSetter:
+    """Sets the value of a field that may be empty, in one row or in all rows of a call."""
+
+    name: str
+    coerce: Coercion
+
+    def __call__(self, row: ReadRow, value: object) -> None:
+        stored = self.coerce(value)
+        _set_once(row, self.name, stored)
+
+    def set_column(self, rows: Sequence[ReadRow], column: Sequence[object]) -> None:
+        """Set the values of the rows that they have in the column."""
+        name = self.name
+        for row, stored in zip(rows, converted(self.coerce, column), strict=True):
+            if name in row.values or name in row.lookups:
+                raise _set_twice(name)
+            row.values[name] = stored
 
 
 def _set_unless_null(name: str, coerce: Coercion) -> Setter:
@@ -320,67 +369,14 @@ def _set_once(
 
 
 def _refuse_twice(row: ReadRow, name: str) -> None:
-    known = name in row.values or name in row.lookups
-    if known:
-        message = f"Field [{name}] is given twice"
-        raise InvalidValue(message)
+    if name in row.values or name in row.lookups:
+        raise _set_twice(name)
+
+
+def _set_twice(name: str) -> InvalidValue:
+    return InvalidValue(f"Field [{name}] is set twice")
 
 
 def _fail_missing(row: ReadRow, name: str) -> None:
     message = f"Missing required parameter [{name}]"
     row.fail(ErrorType.PARAMETER_REQUIRED, message)
-
-
-def migrated_field(
-    name: str,
-    target: VaultObject,
-    registry: Registry,
-) -> tuple[str, Coercion] | None:
-    """Return the field that a key sets only in migration mode, and its conversion; None for every other key.
-
-    The conversion raises ``InvalidValue``, and returns None for an empty value, so that the Vault sets the field.
-    """
-    if name in AUDIT_NAMES:
-        return name, coercion(target.fields[name], registry)
-    if target.lifecycle and name == STATE:
-        return STATE, lambda value: _state(target, registry, value)
-    if target.lifecycle and name == STATE_LABEL:
-        return STATE, lambda value: _state_of_type(target, registry, value)
-    return None
-
-
-def _state(
-    target: VaultObject,
-    registry: Registry,
-    value: object,
-) -> str | None:
-    # Callers may send a state as they get it, in a list of one.
-    name = value[0] if isinstance(value, list) and len(value) == 1 else value
-    if name is None or name == "":
-        return None
-    states = registry.lifecycles[target.lifecycle or ""].states
-    if not isinstance(name, str) or name not in states or not states[name].active:
-        raise InvalidValue(
-            f"Field [{STATE}] takes a state of lifecycle [{target.lifecycle}]"
-        )
-    return name
-
-
-def _state_of_type(
-    target: VaultObject,
-    registry: Registry,
-    value: object,
-) -> str | None:
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str) or not value.startswith(STATE_LABEL_PREFIX):
-        raise InvalidValue(f"[{STATE_LABEL}] takes {STATE_LABEL_PREFIX}{{state type}}")
-    wanted = state_type_name(value)
-    lifecycle = registry.lifecycles[target.lifecycle or ""]
-    for state in lifecycle.states.values():
-        if state.active and state.state_type == wanted:
-            return state.name
-    # A lifecycle without a state of this type begins in its starting state all the same.
-    if wanted == INITIAL:
-        return lifecycle.starting_state
-    raise InvalidValue(f"Lifecycle [{target.lifecycle}] has no state of this type")

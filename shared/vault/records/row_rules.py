@@ -52,7 +52,7 @@ def fail_unnamed(
     stored: Mapping[object, Record],
     key: Field,
 ) -> None:
-    """Fail rows whose record is not among the stored ones, and those that name one a second time."""
+    """Fail rows without a stored record, and rows that repeat the record of an earlier row."""
     seen: set[object] = set()
     for row in rows:
         if row.errors:
@@ -161,7 +161,7 @@ def advance(row: Row, stored: Record) -> dict[str, object]:
 
 
 def doubted(newer: datetime) -> dict[str, object]:
-    """Return the change that notes on a record that a row was left out by its source time; none where it is noted."""
+    """Return the change that marks a record when a row was left out by its source time; no change if already marked."""
     # Less than the API's resolution: for clients the time is the same.
     return {FIELD: newer + DOUBT} if newer == _settled(newer) else {}
 

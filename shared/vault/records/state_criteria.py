@@ -1,4 +1,4 @@
-"""Checks records against the entry criteria of a state; a record that is refused learns all that it lacks at once."""
+"""Checks records against the entry criteria of a state; a refused record gets one error with everything it lacks."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def failure_message(
     criteria: Sequence[EntryCriterion],
     malformed: Sequence[EntryCriterion] = (),
 ) -> str:
-    """Return what a record lacks: the fields by label and name, then the messages of the other criteria.
+    """Return the message of a failed record: missing fields by label and name, then the messages of other criteria.
 
-    ``malformed`` are the criteria whose field has a value that is not what it has to be.
+    ``malformed`` are the criteria whose field has a value in the wrong format.
     """
     fields: list[str] = []
     messages: list[str] = []
@@ -91,7 +91,7 @@ def failure_message(
 
 
 def _not_formed(target: VaultObject, criterion: EntryCriterion) -> str:
-    """Return that a field's value is not what it has to be; the configuration's own message, where it has one."""
+    """Return the message for a value in the wrong format; the configuration's own, if set."""
     if criterion.message or criterion.value_format is None:
         return criterion.message
     described = _described(target, criterion.required_field or "")
@@ -105,7 +105,7 @@ def _not_formed(target: VaultObject, criterion: EntryCriterion) -> str:
 
 
 def is_formed(value_format: ValueFormat, value: str) -> bool:
-    """Return whether a value is what it has to be."""
+    """Return whether a value has the demanded format."""
     match value_format:
         case ValueFormat.EMAIL:
             return is_one_address(value)
@@ -122,7 +122,7 @@ def _described(target: VaultObject, name: str) -> str:
 
 
 def _is_phone_number(value: str) -> bool:
-    """Return whether a value has digits, and nothing but what people write between them, such as ``ext.``."""
+    """Return whether a value is digits with the usual separators and words of phone numbers, such as ``ext.``."""
     digits = sum(map(str.isdigit, value))
     others = value.casefold().replace("ext", "").replace("x", "")
     fits = (
@@ -180,7 +180,7 @@ class _EnteringRecords:
         return await self.meeting(" AND ".join(texts), self._ids)
 
     async def concerned(self, condition: str) -> list[str]:
-        """Return the records that a criterion with this condition is asked of."""
+        """Return the records to which a criterion with this condition applies."""
         if condition not in self._concerned:
             met = await self.meeting(condition, self._ids)
             self._concerned[condition] = [each for each in self._ids if each in met]
@@ -191,7 +191,7 @@ class _EnteringRecords:
         criterion: EntryCriterion,
         asked: Sequence[str],
     ) -> list[str]:
-        """Return those of some records that do not meet the criterion."""
+        """Return the records that do not meet the criterion."""
         met = await self.meeting(criterion.criteria, asked)
         return [record_id for record_id in asked if record_id not in met]
 
@@ -200,7 +200,7 @@ class _EnteringRecords:
         criterion: EntryCriterion,
         asked: Sequence[str],
     ) -> list[str]:
-        """Return those of some records whose field has a value that is not what the criterion says."""
+        """Return the records whose field has a value in another format than the criterion demands."""
         value_format, field = criterion.value_format, criterion.required_field
         if value_format is None or field is None:
             return []
@@ -237,7 +237,7 @@ class _EnteringRecords:
         try:
             compiled = query(text, self._object, self._registry, ids, self._targets)
         except vql.VqlError as error:
-            message = f"Criteria of the configuration are no condition on [{self._object}]: {error}"
+            message = f"Criteria of the configuration are not a valid condition on [{self._object}]: {error}"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
         sql, parameters = compiled.page(len(ids), 0)
         if compiled.deferred:

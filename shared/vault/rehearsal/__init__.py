@@ -1,1 +1,1 @@
-"""Makes a Vault that is not in production misbehave on purpose, so that its clients can be tested against it."""
+"""Simulates faults of a Vault that is not in production, so that its clients can be tested."""

@@ -1,4 +1,4 @@
-"""Faults that answer a call in place of the Vault, which does not carry it out."""
+"""Faults that replace the answer of a call, which is not carried out."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Refusal(CallFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TooManyRequests(CallFault):
-    """A server in front of the Vault has too many calls, and says when to come again."""
+    """A server in front of the Vault has too many calls, and says after how long to retry."""
 
     async def strike(self, call: StruckCall) -> None:
         """Answer 429 with ``Retry-After``, in whole seconds."""
         seconds = max(1, round(call.seconds))
-        message = "Too many requests; come again later"
+        message = "Too many requests; try again later"
         body = envelope("FAILURE", ErrorType.API_LIMIT_EXCEEDED, message)
         retry_after = (b"retry-after", str(seconds).encode())
         await call.answer(HTTPStatus.TOO_MANY_REQUESTS, body, JSON, (retry_after,))
@@ -44,7 +44,7 @@ class TooManyRequests(CallFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerError(CallFault):
-    """The Vault, or a server in front of it, fails; ``html`` is a server's page, the other form the Vault's JSON."""
+    """A server error of the Vault, or of a server in front of it; ``html`` selects a server's page instead of JSON."""
 
     status: HTTPStatus
     html: bool

@@ -1,4 +1,4 @@
-"""Faults of the way between a client and its Vault: late, silent, slow and broken answers."""
+"""Faults of the connection between a client and its Vault: late, missing, slow and broken answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SLOW_PIECES = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurstDelay(CallFault):
-    """The caller is above the burst limit: the call is delayed, and the answer says by how much."""
+    """The caller exceeds the burst limit: the call is delayed, and the answer has the length of the delay."""
 
     async def strike(self, call: StruckCall) -> None:
         """Wait, and have the call carried out."""
@@ -41,7 +41,7 @@ class BurstDelay(CallFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence(CallFault):
-    """No answer comes: the call is carried out or not, the connection stays open, and is cut in the end."""
+    """The answer is missing: the call is carried out or not, and the connection stays open until it is cut."""
 
     carried_out: bool
 
@@ -78,10 +78,10 @@ class CutAnswer(CallFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlowBytes(CallFault):
-    """The call is carried out, and its answer comes a few bytes at a time."""
+    """The call is carried out, and its answer is sent a few bytes at a time."""
 
     async def strike(self, call: StruckCall) -> None:
-        """Send the answer in pieces, until it has taken the fault's seconds; what is left then is sent at once."""
+        """Send the answer in pieces for the fault's seconds; send the rest at once."""
         pauses = SLOW_PIECES
 
         async def send(message: Message) -> None:
@@ -103,11 +103,11 @@ class SlowBytes(CallFault):
 
 
 async def _to_nobody(_message: Message) -> None:
-    """Take an answer that nobody is sent."""
+    """Discard an answer that is not sent."""
 
 
 async def _gone_within(receive: Receive, seconds: float) -> bool:
-    """Wait, and return whether the client has gone meanwhile; what it still sends is read."""
+    """Wait, and return whether the client has closed the connection meanwhile; further input is read."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while (await receive())["type"] != "http.disconnect":
@@ -117,7 +117,7 @@ async def _gone_within(receive: Receive, seconds: float) -> bool:
 
 
 async def _cut(call: StruckCall) -> None:
-    """Begin an answer whose end never comes: servers close the connection of such a one."""
+    """Begin an answer without an end, after which servers close the connection."""
     status = HTTPStatus.GATEWAY_TIMEOUT
     headers = [(b"content-length", b"1")]
     await call.send(

@@ -1,4 +1,4 @@
-"""Defines what a fault is: what happens to a call that it strikes, or to a message on its way to the broker."""
+"""Defines faults: their effect on a call, or on a message on its way to the broker."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Header = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class StruckCall:
-    """A call that a fault strikes: the application that would carry it out, and its ASGI channels.
+    """A call under a fault: the application that would carry it out, and its ASGI channels.
 
-    ``seconds`` is how long the fault lasts, for those that take time.
+    ``seconds`` is the duration of faults that take time.
     """
 
     app: ASGIApp
@@ -57,10 +57,10 @@ class StruckCall:
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """What the relay does with a message that a fault strikes.
+    """The relay's treatment of a message under a fault.
 
-    It publishes so many copies; when it holds the message, only after so many seconds, or, with ``until_overtaken``,
-    after the next message of the queue.
+    It publishes ``copies``; when it delays the message, only after ``seconds`` or, with ``until_overtaken``, after the
+    next message of the queue.
     """
 
     copies: int = 1
@@ -70,7 +70,7 @@ class Treatment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault(ABC):
-    """One kind of fault; ``seconds`` is how long it lasts unless its switch says so, 0 for one that takes no time."""
+    """One kind of fault; ``seconds`` is its duration unless its switch sets one, 0 for faults that take no time."""
 
     name: str
     label: str
@@ -79,7 +79,7 @@ class Fault(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFault(Fault):
-    """A fault of calls; ``path`` is the pattern of those that it strikes unless its switch says so."""
+    """A fault of calls; ``path`` is the pattern of affected calls unless its switch sets one."""
 
     path: str = EVERY_CALL
 
@@ -95,10 +95,10 @@ class QueueFault(Fault):
     treatment: Treatment
 
     def treat(self, seconds: float) -> Treatment:
-        """Return what happens to a message, ``seconds`` being how long the fault lasts."""
-        held = seconds if self.seconds else 0.0
+        """Return the treatment of a message; ``seconds`` is the fault's duration."""
+        delay = seconds if self.seconds else 0.0
         made = self.treatment
-        return Treatment(made.copies, held, made.until_overtaken)
+        return Treatment(made.copies, delay, made.until_overtaken)
 
 
 def envelope(status: str, error_type: str, message: str) -> bytes:

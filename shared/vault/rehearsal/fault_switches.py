@@ -1,4 +1,4 @@
-"""Keeps the switched-on faults of one process in memory, and decides which call or message each of them strikes."""
+"""Stores the active faults of one process in memory, and decides which calls or messages each applies to."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ STRUCK_BY_NAME = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a switch strikes: calls of a path and method, of one user or client or of all; or messages of queues.
+    """The calls or messages that a switch applies to: by path, method, user and client; or by queue.
 
-    Empty texts stand for all; ``path`` is None for a fault of queues.
+    Empty texts mean all; ``path`` is None for a fault of queues.
     """
 
     path: PathPattern | None
@@ -53,7 +53,7 @@ class Target:
     queue: str = "*"
 
     def may_strike(self, method: str, path: str, client_id: str) -> bool:
-        """Return whether a call is one of those that are struck, whoever its user is."""
+        """Return whether a switch may apply to a call, before its user is known."""
         if self.path is None or self.method not in ("", method):
             return False
         if self.client_id not in ("", client_id) or not self.path.matches(path):
@@ -63,9 +63,9 @@ class Target:
 
 @dataclass(slots=True)
 class Switch:
-    """A fault that is on: it strikes the next ``calls`` calls or messages, or ``share`` percent of them, until then.
+    """An active fault: it applies to the next ``calls`` calls or messages, or to ``share`` percent until its end.
 
-    One of ``calls`` and ``share`` is None. ``seconds`` is how long each strike lasts.
+    One of ``calls`` and ``share`` is None. ``seconds`` is the duration of each fault.
     """
 
     switch_id: str
@@ -85,7 +85,7 @@ class Switch:
         return self.calls is not None and self.struck >= self.calls
 
     def strikes(self) -> bool:
-        """Count one more call or message that it is for, and return whether this one is struck."""
+        """Count one more matching call or message, and return whether the fault applies to this one."""
         if self.used_up:
             return False
         if self.share is not None:
@@ -101,7 +101,7 @@ class Switch:
         return True
 
     def described(self) -> str:
-        """Return what it does, in one line."""
+        """Return a description of the switch, in one line."""
         amount = f"{self.share} %" if self.calls is None else f"the next {self.calls}"
         target = self.target
         if target.path is None:
@@ -124,8 +124,8 @@ def _now() -> datetime:
 class Switches:
     """The switches of one process; they end by themselves, and with the process.
 
-    ``known_by_id`` has also those that are used up or overdue. It is empty nearly always: whoever would ask about each
-    call or message looks at it first.
+    ``known_by_id`` also contains used up and expired ones. It is nearly always empty: check it before asking about each
+    call or message.
     """
 
     def __init__(self, clock: Callable[[], datetime] = _now) -> None:
@@ -138,7 +138,7 @@ class Switches:
         return self._clock()
 
     def known(self) -> list[Switch]:
-        """Return the switches that have not ended, those that are used up among them, in the order of their begin."""
+        """Return the switches that have not ended, also used up ones, in the order of their begin."""
         now = self.now
         overdue = [each for each in self.known_by_id.values() if each.until <= now]
         for switch in overdue:
@@ -146,11 +146,11 @@ class Switches:
         return list(self.known_by_id.values())
 
     def on(self) -> list[Switch]:
-        """Return the switches that still strike."""
+        """Return the switches that may still apply."""
         return [each for each in self.known() if not each.used_up]
 
     def add(self, switch: Switch) -> bool:
-        """Add a switch; return False, without it, when there are too many that still strike."""
+        """Add a switch; return False without adding it when too many are active."""
         if len(self.on()) >= MAX_SWITCHES:
             return False
         used_up = [each for each in self.known() if each.used_up]
@@ -163,7 +163,7 @@ class Switches:
         return True
 
     def remove(self, switch_id: str | None) -> list[Switch]:
-        """End one switch, or with None all; return those that there were."""
+        """End one switch, or with None all; return the ended ones."""
         ended = [s for s in self.known() if switch_id in (None, s.switch_id)]
         for switch in ended:
             self._forget(switch)
@@ -180,7 +180,10 @@ class Switches:
         return any(each.switch_id == switch_id for each in self.known())
 
     def for_call(self, method: str, path: str, client_id: str) -> Iterator[Switch]:
-        """Yield the switches that may strike a call, whoever its user is; it is counted with :meth:`Switch.strikes`."""
+        """Yield the switches that may apply to a call, before its user is known.
+
+        :meth:`Switch.strikes` counts the call.
+        """
         on = self.on()
         if _matched(NEVER_STRUCK, path):
             return
@@ -191,7 +194,7 @@ class Switches:
                 yield switch
 
     def for_message(self, queue: str) -> Iterator[Switch]:
-        """Yield the switches that may strike a message of a queue."""
+        """Yield the switches that may apply to a message of a queue."""
         for switch in self.on():
             if not isinstance(switch.fault, QueueFault):
                 continue

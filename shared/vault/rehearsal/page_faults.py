@@ -1,4 +1,4 @@
-"""Faults of the pages in which the results of queries come."""
+"""Faults of the pages of query results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROWS_AT_MOST = "rows_at_most"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FewerRows(CallFault):
-    """A page has fewer rows than the query asks for, as a Vault makes of rows that are long; more pages follow."""
+    """A page has fewer rows than the query asks for, as a Vault returns them for long rows; more pages follow."""
 
     async def strike(self, call: StruckCall) -> None:
         """Have the query carried out with a bound on the rows of its page."""

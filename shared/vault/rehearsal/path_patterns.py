@@ -15,7 +15,7 @@ REST_PARAMETER = ":path}"
 
 @dataclass(frozen=True, slots=True)
 class PathPattern:
-    """A path whose segments may have one ``*`` each, for any text; ``**`` at the end stands for any rest or none."""
+    """A path whose segments may each contain one ``*``, for any text; ``**`` at the end stands for any rest or none."""
 
     text: str
     segments: tuple[str, ...]
@@ -40,7 +40,7 @@ class PathPattern:
         return cls(text, segments)
 
     def matches(self, path: str) -> bool:
-        """Return whether a path is one of those that the pattern describes."""
+        """Return whether a path matches the pattern."""
         parts = path.removeprefix("/").split("/")
         wanted = self.segments
         if wanted[-1] == ANY_REST:
@@ -67,12 +67,12 @@ class PathPattern:
         return len(parts) == len(fixed)
 
     def names(self, path: str) -> bool:
-        """Return whether the pattern matches a path, and writes the last segment of it out."""
+        """Return whether the pattern matches a path, and has its last segment without a ``*``."""
         return ANY not in self.segments[-1] and self.matches(path)
 
 
 def segment_matches(pattern: str, text: str) -> bool:
-    """Return whether a text is what a pattern with at most one ``*`` describes."""
+    """Return whether a text matches a pattern with at most one ``*``."""
     head, star, tail = pattern.partition(ANY)
     if not star:
         return text == pattern

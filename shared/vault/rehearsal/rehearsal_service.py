@@ -52,7 +52,7 @@ class RehearsalService:
         self._process = uuid4().hex
 
     def list(self, caller: Caller) -> Sequence[Switch]:
-        """Return the switches of this process that have not ended, those that are used up among them.
+        """Return the switches of this process that have not ended, also used up ones.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
@@ -113,7 +113,7 @@ class RehearsalService:
         return ended
 
     def hear(self, announcement: str) -> None:
-        """Take over what another process of this Vault has switched; nothing in production."""
+        """Apply a change of switches that another process of this Vault has made; ignored in production."""
         said = orjson.loads(announcement) if announcement else {}
         if self.production or said.get("process") in (None, self._process):
             return
@@ -146,7 +146,7 @@ class RehearsalService:
             async with self._database.connection() as connection:
                 known = await connection.fetchval(USER, target.user)
             if not known:
-                message = "There is no user of the name in [user]"
+                message = "There is no user with the name in [user]"
                 raise VaultFault(ErrorType.INVALID_DATA, message)
 
     def _require_room(self) -> None:
@@ -161,7 +161,7 @@ class RehearsalService:
         switch: Switch,
         announced: Mapping[str, object],
     ) -> None:
-        """Write the audit entry of a switch, and announce it to the other processes, both or neither."""
+        """Write the audit entry of a switch, and announce it to the other processes, in one transaction."""
         until = f"{switch.until:%Y-%m-%dT%H:%M:%SZ}"
         async with self._database.transaction() as connection:
             await entries.record_entry(

@@ -1,4 +1,4 @@
-"""Tells whether a fault could strike any call that a Vault serves, so that a mistyped switch is refused."""
+"""Checks that a fault may apply to a call that a Vault serves, so that a mistyped switch is refused."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class ServedCall:
 
     @property
     def may_be_struck(self) -> bool:
-        """Return whether faults strike the route at all."""
+        """Return whether faults may apply to the route."""
         return not any(pattern.matches(self.path) for pattern in NEVER_STRUCK)
 
 
 def require_served(target: Target, served: Iterable[ServedCall]) -> None:
-    """Check that a switch may strike at least one of the calls that are served.
+    """Check that a switch applies to at least one served call.
 
     :raises VaultFault: INVALID_DATA when no path is matched, or none that takes the method.
     """
@@ -37,7 +37,7 @@ def require_served(target: Target, served: Iterable[ServedCall]) -> None:
     if not reached:
         raise VaultFault(
             ErrorType.INVALID_DATA,
-            f"[path] {path.text} matches no call of this Vault that may be struck",
+            f"[path] {path.text} matches no call of this Vault to which faults apply",
         )
     if target.method and not any(target.method in call.methods for call in reached):
         raise VaultFault(

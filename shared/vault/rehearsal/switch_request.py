@@ -27,7 +27,7 @@ METHODS = ("GET", "POST", "PUT", "DELETE")
 
 @dataclass(frozen=True, slots=True)
 class SwitchRequest:
-    """The fields of a request as texts; an empty one is left to the fault, or means all."""
+    """The fields of a request as texts; an empty one means the fault's default, or all."""
 
     fault: str = ""
     calls: str = ""
@@ -58,7 +58,7 @@ class SwitchRequest:
         return asdict(self)
 
     def found(self) -> Fault:
-        """Return the fault that is asked for.
+        """Return the requested fault.
 
         :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA for one that there is not.
         """
@@ -71,7 +71,7 @@ class SwitchRequest:
         return FAULTS[self.fault]
 
     def target(self) -> Target:
-        """Return what the switch strikes.
+        """Return the calls or messages that the switch applies to.
 
         :raises VaultFault: INVALID_DATA for a pattern or name that cannot be.
         """
@@ -107,7 +107,7 @@ class SwitchRequest:
     def switch(
         self, switch_id: str, target: Target, now: datetime, set_by: str
     ) -> Switch:
-        """Return the switch that is asked for.
+        """Return the requested switch.
 
         :raises VaultFault: PARAMETER_REQUIRED without an amount; INVALID_DATA for a number beyond its bounds.
         """

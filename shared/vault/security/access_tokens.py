@@ -151,7 +151,7 @@ class AccessTokens:
         caller: Caller,
         user_id: int,
     ) -> None:
-        """Revoke all tokens of a user, within a transaction that has begun."""
+        """Revoke all tokens of a user, within a transaction of the caller."""
         for row in await connection.fetch(REMOVE_ALL, user_id):
             await _record_removal(connection, caller, row["id"], user_id)
 
@@ -198,7 +198,7 @@ def _check_name(name: str) -> None:
 
 
 def _expiry(text: str) -> datetime | None:
-    """Return the time at which a token ends; a date alone means the last second of that day.
+    """Return the expiry of a token; a date without time means the last second of that day.
 
     :raises VaultFault: INVALID_DATA when it is not a date, or has passed.
     """

@@ -1,4 +1,4 @@
-"""Keeps the calls of users for the API usage log: gathered in memory, stored in compressed batches, for 30 days."""
+"""Stores the calls of users for the API usage log: gathered in memory, stored in compressed batches, for 30 days."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiCall:
-    """One call: who made it, of which route, and how it was answered; durations are in milliseconds.
+    """One call: its user, its route, and its answer; durations are in milliseconds.
 
-    ``endpoint`` is the route, not the path: a path may name files and people.
+    ``endpoint`` is the route, not the path, since a path may contain names of files and people.
     """
 
     timestamp: datetime
@@ -90,7 +90,7 @@ Line = Sequence[object]
 class ApiUsageLog:
     """Stores the calls of some seconds together, and reads the calls of a day.
 
-    A call costs an entry in ``noted``; what waits there, and what is stored of a day, has a bound.
+    A call costs an entry in ``noted``; the numbers of waiting entries and of stored calls of a day are bounded.
     """
 
     def __init__(self, database: Database) -> None:
@@ -99,11 +99,11 @@ class ApiUsageLog:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start storing what is noted, until ``stop``."""
+        """Start storing noted calls, until ``stop``."""
         self._task = asyncio.create_task(self._keep_storing(), name="api usage")
 
     async def stop(self) -> None:
-        """Stop storing, having stored what is left unless the database is away."""
+        """Stop storing, after storing the waiting calls unless the database is away."""
         await end(self._task)
         await self._try_to_store()
 
@@ -128,7 +128,7 @@ class ApiUsageLog:
             raise
 
     async def batches(self, day: date) -> list[int]:
-        """Return the ids of the batches of a day, in the order of their calls, having stored those that wait here.
+        """Return the ids of the batches of a day, in the order of their calls, after storing the waiting ones.
 
         :raises VaultFault: INVALID_DATA for a day to come, or more than 30 days ago.
         """
@@ -159,7 +159,7 @@ class ApiUsageLog:
         ]
 
     async def purge(self) -> None:
-        """Remove the calls of days that are not kept any more."""
+        """Remove the calls of expired days."""
         oldest = datetime.now(UTC).date() - timedelta(days=KEPT_DAYS)
         async with self._database.connection() as connection:
             await connection.execute(EXPIRE, oldest)

@@ -1,7 +1,7 @@
-"""Counts calls against limits, and keeps callers out while the Vault is being configured.
+"""Counts calls against limits, and refuses callers while the Vault is in configuration mode.
 
-A process counts calls in memory; once a second it adds its counts to the database and reads those of the others. So
-no call waits for the count, and a limit may be exceeded by the calls of one second.
+A process counts calls in memory; once a second it adds its counts to the database and reads those of the others. So no
+call waits for the count, and a limit may be exceeded by the calls of one second.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Usage:
 
 @dataclass(slots=True)
 class Count:
-    """Calls of one user in the window: those that all processes last shared, and those of this process since then."""
+    """The calls of one user in the window: the last shared count, and this process's calls since then."""
 
     shared: int = 0
     own: int = 0
@@ -145,7 +145,7 @@ log = structlog.get_logger(__name__)
 
 
 class ConfigurationMode:
-    """Caches whether the mode is on; a change is announced to all processes like a change of components."""
+    """Caches whether configuration mode is on; a change is announced to all processes like a change of components."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -181,7 +181,7 @@ class ConfigurationMode:
         log.info("configuration_mode.switched", enabled=enabled, user_id=caller.user_id)
 
     def admit(self, caller: Caller) -> None:
-        """Check that the caller may use the Vault now: administrators always, others unless the mode is on.
+        """Check that the caller may use the Vault now: administrators always, others unless configuration mode is on.
 
         :raises VaultFault: CONFIGURATION_MODE_ENABLED when not.
         """

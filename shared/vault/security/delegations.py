@@ -1,4 +1,4 @@
-"""Grants and revokes delegated access: users let others act in their name for a while."""
+"""Grants and revokes delegated access, by which a user lets another act in their name for a time."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ AND NOT EXISTS (SELECT FROM platform.user_group_member m WHERE m.group_id = g.id
 
 
 class Delegations:
-    """Grants, lists and revokes the delegations of this Vault, and opens sessions by them."""
+    """Grants, lists and revokes the delegations of this Vault, and opens delegated sessions."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Delegations:
         return await self._sessions.open(delegator_user_id, caller.user_id)
 
     async def all(self, caller: Caller) -> list[dict[str, object]]:
-        """Return the delegations by and to the caller, or all of them if the caller may read those of others."""
+        """Return the delegations by and to the caller, or all if the caller may read those of others."""
         everyone = may(caller, OBJECT, Operation.READ)
         async with self._database.connection() as connection:
             rows = await connection.fetch(LIST, caller.user_id, everyone)

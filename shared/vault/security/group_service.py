@@ -171,8 +171,7 @@ class GroupService:
         """Change a group; ``members__v`` replaces, adds or deletes members, as ``read_members`` reads it.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, ATTRIBUTE_NOT_SUPPORTED, USER_NOT_FOUND,
-            OPERATION_NOT_ALLOWED for the members of a system group; RACE_CONDITION when the group was changed after
-            ``seen``, the modified date that the caller has read.
+            OPERATION_NOT_ALLOWED for the members of a system group; RACE_CONDITION when it was changed after ``seen``.
         """
         require(caller, OBJECT, Operation.EDIT)
         values, members = self._read(fields)
@@ -266,9 +265,8 @@ async def _open_group(
     if seen is not None and date_time_text(row["modified_date"]) != seen:
         raise VaultFault(ErrorType.RACE_CONDITION, "The group was changed meanwhile")
     if row["system_group"] and (changing or members is not None):
-        raise VaultFault(
-            ErrorType.OPERATION_NOT_ALLOWED, "The group is managed by the system"
-        )
+        message = "The group is managed by the system"
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
 
 
 async def _change_members(
@@ -305,7 +303,7 @@ async def _add_members(
 def _read(
     fields: Mapping[str, str],
 ) -> tuple[dict[str, object], Members | None]:
-    """Return the column values of a call's fields, and the change of members, None when the call names no members."""
+    """Return the column values of a call's fields, and the change of members; None when the call has no members."""
     values: dict[str, object] = {}
     members = None
     for name, text in fields.items():
@@ -386,7 +384,7 @@ def _json(group: Record, *, implied: bool) -> dict[str, object]:
 
 
 def _implied(group: Record) -> list[dict[str, object]]:
-    """Return the members by security profile: each with its id, and what makes it a member.
+    """Return the members by security profile: each with its id, and the reason of its membership.
 
     Vault API reference, Retrieve All Groups; the members are those that the vendor's Java client reads.
     """

@@ -1,4 +1,4 @@
-"""Checks new passwords: their length, and that they are not among the first that somebody would guess."""
+"""Checks new passwords: their length, and that they are not easily guessed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ KEYS = str.maketrans("!@#$%^&*()", "1234567890")
 
 
 def check_password(password: str, names: Iterable[str]) -> None:
-    """Check a new password; ``names`` are what the user is called: user name, first and last name, e-mail.
+    """Check a new password; ``names`` are the user's names: user name, first and last name, e-mail.
 
     It takes up to 0.4 seconds of a processor.
 
@@ -70,7 +70,7 @@ def _own_words(names: Iterable[str]) -> list[str]:
 
 
 def _rest(password: str, own_words: Iterable[str]) -> int:
-    """Return how many letters and digits count that a password has besides these words, as it is best read."""
+    """Return the number of letters and digits besides these words, in the spelling that leaves the fewest."""
     plain = _plain(password).lower()
     spellings = {plain, plain.translate(LETTERS_OF_DIGITS)}
     return min(len(_without(spelling, own_words)) for spelling in spellings)
@@ -84,7 +84,7 @@ def _without(spelling: str, words: Iterable[str]) -> str:
 
 
 def _score(password: str, own_words: Iterable[str]) -> int:
-    """Return zxcvbn's score of a password, spaces, signs and accents aside: by them it only seems to be longer."""
+    """Return zxcvbn's score of a password without spaces, signs and accents, which only seem to make it stronger."""
     # Its lists of words take long to load, and most processes never see a new password.
     from zxcvbn import zxcvbn  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Hashes and checks passwords with argon2: off the event loop, few at a time, the addresses of clients in turn."""
+"""Hashes and checks passwords with argon2 in threads, few at a time, with turns by client address."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ class Passwords:
     ) -> bool:
         """Return whether the hash is that of the password; without a hash, do the same work and return False.
 
-        ``address`` is the client's: however many of one address wait, one of another waits for none of them but the
-        next. Who is ``known`` there comes before all others. ``before`` runs when this call's turn has come: a check in
-        it sees the failures of the calls that waited before.
+        ``address`` is the client's. Calls of one address wait in turn with other addresses, however many they are;
+        ``known`` users of an address come first. ``before`` runs when this call's turn has come: a check in it sees the
+        failures of the calls before.
 
         :raises VaultFault: API_LIMIT_EXCEEDED when too many sign-ins wait; and whatever ``before`` raises.
         """

@@ -1,4 +1,4 @@
-"""Has a form carried out once, however often a browser sends it: after a double click, a reload, or in two tabs."""
+"""Carries out a form once, even if a browser sends it repeatedly: after a double click, a reload, or in two tabs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SentForms:
         user_id: int,
         carry_out: Callable[[], Awaitable[Outcome]],
     ) -> Outcome | str:
-        """Carry a form out unless it has been, and return the outcome of the first time; None when it was refused.
+        """Carry out a form unless that was done before, and return the first result; None when it was refused.
 
         A form that is refused may be sent again, and so may one whose work ended by an exception.
 
@@ -57,7 +57,7 @@ class SentForms:
             if outcome is not None:
                 return str(outcome)
             await asyncio.sleep(next(pauses))
-        message = "The form was sent before, and what came of it is not known; look before you repeat it"
+        message = "The form was sent before, and its result is unknown; check the result before you repeat it"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
 
     async def _carried_out(
@@ -80,5 +80,5 @@ class SentForms:
             return await connection.fetchval(statement, *parameters)
 
     async def purge(self) -> None:
-        """Remove the forms of long ago, whose pages nobody has open any more."""
+        """Remove the ids of expired forms."""
         await self._value(PURGE)

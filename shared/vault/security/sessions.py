@@ -43,9 +43,9 @@ class SecurityProfiles:
             await self._components.load()
 
     def named(self, name: str, delegate_user_id: int | None = None) -> SecurityProfile:
-        """Return the active profile of a name; for an unknown name, a profile that allows nothing.
+        """Return the active profile with a name; for an unknown name, a profile that allows nothing.
 
-        With a delegate, it is what of the profile a delegate may use.
+        With a delegate, return the part of the profile that a delegate may use.
         """
         registry = self._components.registry
         # Each version of the components makes profiles of its own.
@@ -61,7 +61,7 @@ class SecurityProfiles:
         return profile
 
     def in_full(self, name: str) -> SecurityProfile:
-        """Return a profile as if it and all its sets were active.
+        """Return a profile as if it and all its permission sets were active.
 
         They may become active later, so a caller who assigns the profile grants all of that.
         """
@@ -136,10 +136,10 @@ LATE = 0.1  # seconds that a look-up waits for another one at most
 
 
 class SessionReads:
-    """Finds live sessions; those asked for while a statement is under way are found together by the next one.
+    """Finds live sessions; requests that arrive during a statement are answered together by the next one.
 
-    Each is read after it was asked for: from the commit on that ends a session or changes a permission, every call
-    that begins goes by it.
+    Each is read after it was requested: once a transaction that ends a session or changes a permission has committed,
+    every new call sees it.
     """
 
     def __init__(self, database: Database, idle: timedelta) -> None:
@@ -152,22 +152,16 @@ class SessionReads:
     async def find(self, key: bytes) -> Record | None:
         """Return the row of a live session by its digest; None when there is none."""
         loop = asyncio.get_running_loop()
-        if self._under_way:
-            future: asyncio.Future[Record | None] = loop.create_future()
-            self._waiting.append((key, future))
-            return await future
-        self._under_way = True
-        # Behind a connection that is lost without a word nobody else waits.
-        late = loop.call_later(LATE, self._go_on)
-        try:
-            found = await self._fetch([key])
-            return found.get(key)
-        finally:
-            late.cancel()
-            self._go_on()
+        future: asyncio.Future[Record | None] = loop.create_future()
+        self._waiting.append((key, future))
+        if not self._under_way:
+            self._under_way = True
+            # Behind the calls that came in the same moment, which are then read with this one.
+            loop.call_soon(self._go_on)
+        return await future
 
     def _go_on(self) -> None:
-        """Begin to read what is waited for."""
+        """Start reading the waiting requests."""
         if not self._waiting:
             self._under_way = False
             return
@@ -179,7 +173,7 @@ class SessionReads:
     async def _read(
         self, waiting: Sequence[tuple[bytes, asyncio.Future[Record | None]]]
     ) -> None:
-        """Give each who waits the row of its session, or the error of the statement."""
+        """Answer each waiting request with the row of its session, or with the error of the statement."""
         late = asyncio.get_running_loop().call_later(LATE, self._go_on)
         try:
             found = await self._fetch([key for key, _ in waiting])
@@ -206,10 +200,10 @@ class SessionReads:
 
 
 class Sessions:
-    """Opens, finds and ends the sessions of a Vault; one ends after the time ``idle`` without a call.
+    """Opens, finds and ends the sessions of a Vault; a session ends after the time ``idle`` without a call.
 
-    A user has at most ``limit`` of them: a further one ends the one that was not used for the longest time. So have
-    each delegate of a user and each connection, apart from the user's own.
+    A user has at most ``limit`` of them: one more ends the one that was unused for the longest time. Each delegate of a
+    user and each connection have a limit of their own.
     """
 
     def __init__(
@@ -281,9 +275,9 @@ class Sessions:
         return session
 
     async def caller(self, session_id: str | None, *, used: bool = True) -> Caller:
-        """Return the user of a session or access token as the caller, and record that it was used.
+        """Return the user of a session or access token as the caller, and record its use.
 
-        Without ``used`` a session's idle time goes on: nobody has done anything.
+        Without ``used`` the session's idle time is not restarted, since no user action caused the call.
 
         :raises VaultFault: INVALID_SESSION_ID when there is no such session or token, or it has expired.
         """
@@ -319,7 +313,7 @@ class Sessions:
             await connection.execute(TOUCH, key)
 
     async def end(self, session_id: str) -> None:
-        """End a session; do nothing when it has ended."""
+        """End a session, unless it has ended."""
         key = digest(session_id)
         async with self._database.connection() as connection:
             await connection.execute(END, key)
@@ -330,7 +324,7 @@ class Sessions:
         user_id: int,
         session_id: str | None,
     ) -> None:
-        """End a user's sessions except this one, within a transaction that has begun."""
+        """End a user's sessions except this one, within a transaction of the caller."""
         await connection.execute(END_OTHERS, user_id, digest(session_id or ""))
 
 
@@ -349,7 +343,7 @@ def invalid_session() -> VaultFault:
 
 
 def digest(session_id: str) -> bytes:
-    """Return the digest that is stored of a session id or an access token.
+    """Return the stored digest of a session id or an access token.
 
     They are random and long: unlike a password, one cannot be found from a fast digest.
     """

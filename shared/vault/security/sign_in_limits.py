@@ -1,4 +1,4 @@
-"""Limits the sign-ins of a minute, by user name and by address, so that passwords cannot be guessed.
+"""Limits the sign-ins per minute, by user name and by address, so that passwords cannot be guessed.
 
 Wrong passwords from elsewhere never shut out a client at an address from which its user has signed in before: such an
 address is known, and has a count of its own. Each sign-in is counted in the database, so that all processes share the
@@ -66,7 +66,7 @@ DELETE FROM platform.sign_in_address WHERE user_id = $1 AND address NOT IN (
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A sign-in that is tried: the typed user name, the client's address, and whether the user's client is known there.
+    """An attempt to sign in: the typed user name, the client's address, and whether the user is known at that address.
 
     The address is a network of IPv6 or one address of IPv4, as text.
     """
@@ -92,7 +92,7 @@ class Attempt:
 
 
 class SignInLimits:
-    """Counts sign-ins, ``calls`` of which a user name may have in a minute at one DNS and address; and failures."""
+    """Counts sign-ins (at most ``calls`` a minute of a user name, at one DNS and address), and failures."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class SignInLimits:
         self._delay = delay
 
     async def count(self, username: str, dns: str, address: str) -> Usage:
-        """Count a call and return the usage of the limit: above half of it with a delay, beyond it as exceeded."""
+        """Count a call and return the limit's usage: with a delay above half of the limit, exceeded above all of it."""
         async with self._database.connection() as connection:
             attempts = await count_calls(connection, "calls", username, dns, address)
         remaining = max(0, self._calls - attempts)
@@ -170,7 +170,7 @@ async def count_calls(connection: Connection, *parts: str) -> int:
 
 
 def network_of(host: str) -> str:
-    """Return what counts as one address: that of IPv4, or the network of 64 bits of an IPv6 address."""
+    """Return the address to count by: that of IPv4, or the network of 64 bits of an IPv6 address."""
     try:
         address = ip_address(host)
     except ValueError:
@@ -200,7 +200,7 @@ def _locked_out() -> VaultFault:
 
 
 def _key(*parts: str) -> bytes:
-    """Return the digest under which counts are stored, since a typed user name may be a password."""
+    """Return the digest under which counts are stored, since the typed user name may be a password."""
     text = "\x00".join(parts)
     # Any text may be typed, also one that is not valid Unicode.
     typed = text.encode("utf-8", "surrogatepass")

@@ -168,7 +168,10 @@ class SignInService:
         return user
 
     async def _credential(self, username: str, address: str) -> Record | None:
-        """Return the credential of a name, with whether its user is known at an address; None for no user's name."""
+        """Return the credential of a user name, and whether its user is known at an address.
+
+        None for an unknown name.
+        """
         digest = address_digest(address)
         async with self._database.connection() as connection:
             return await connection.fetchrow(CREDENTIAL, username, digest)
@@ -232,7 +235,7 @@ class SignInService:
     ) -> None:
         """Change a user's password after checking the current one; end the user's other sessions, and their tokens.
 
-        A user who must change it has no session, and so no ``caller``. ``host`` is the client's address.
+        A user who must change the password has no session, and so no ``caller``. ``host`` is the client's address.
 
         :raises VaultFault: as ``sign_in``, except PASSWORD_CHANGE_REQUIRED; INVALID_DATA for a new password that
             is too short, easily guessed, or the same as the current one.
@@ -259,7 +262,7 @@ class SignInService:
             )
 
     async def names_of(self, user_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
-        """Return what users are called, by id: user name, first and last name, e-mail."""
+        """Return the names of users by id: user name, first and last name, e-mail."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(USERS, [str(each) for each in user_ids])
         named: dict[int, tuple[str, ...]] = {}
@@ -279,9 +282,9 @@ class SignInService:
         change_required: bool = False,
         kept_session: str | None = None,
     ) -> None:
-        """Store a password within a transaction that has begun, and end what was opened with the old one.
+        """Store a password within a transaction of the caller, and end what was opened with the old one.
 
-        These are the user's sessions, except the one that is kept, and access tokens.
+        These are the user's sessions, except ``kept_session``, and access tokens.
         """
         await connection.execute(STORE_HASH, user_id, password_hash, change_required)
         await password_changed(connection, caller, user_id)
@@ -289,7 +292,7 @@ class SignInService:
         await self.tokens.remove_all(connection, caller, user_id)
 
     async def ensure_password(self, user_id: int, password: str) -> None:
-        """Set the user's password unless it is this one already.
+        """Set the user's password unless it is the same already.
 
         :raises ValueError: when there is no such user, or the password is none that a user may have.
         """

@@ -61,7 +61,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FoundUsers:
-    """A page of users as ``GET /objects/users`` shows them, and the number of all that were found."""
+    """A page of users in the format of ``GET /objects/users``, and the number of all that match."""
 
     users: list[dict[str, object]]
     total: int
@@ -75,7 +75,7 @@ class UserDirectory:
         self._vault_id = vault_id
 
     async def find(self, caller: Caller, wanted: Wanted) -> FoundUsers:
-        """Return a page of the users with a value, whatever its case.
+        """Return a page of the users with a value, ignoring case.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA for an attribute that is not searched or sorted by.
         """
@@ -109,7 +109,7 @@ class UserDirectory:
 
 
 def _sql(attributes: Mapping[str, str], name: str) -> str:
-    """Return the SQL of an attribute; nothing else gets into the text of a statement.
+    """Return the SQL of a known attribute, so that no caller's text gets into a statement.
 
     :raises VaultFault: INVALID_DATA for another attribute.
     """

@@ -177,7 +177,7 @@ def _truth(
     name: str,
     value: object,
 ) -> bool | None:
-    """Return a Boolean value, None for an empty one; fail the row for any other."""
+    """Return a Boolean value, None for an empty one; fail the row for any other value."""
     if value is None or value == "":
         return None
     text = str(value).strip()

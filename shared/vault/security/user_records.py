@@ -54,7 +54,7 @@ async def follow_user_records(database: Database) -> None:
 class UserTrigger:
     """Refuses changes of users that callers may not make, deletions, and changes of the Vault's own user.
 
-    A caller may change only users who may do no more than the caller, and assign only such security profiles. At least
+    A caller may change only users with no more rights than their own, and assign only such security profiles. At least
     one active user, besides the Vault's own, is always a System Admin.
     """
 
@@ -69,7 +69,7 @@ class UserTrigger:
         caller: Caller,
         rows: Sequence[NewRow],
     ) -> None:
-        """Fail rows of users who would have more permissions than the caller, or an e-mail that is not one address."""
+        """Fail rows of users with more permissions than the caller, or with an e-mail that is not one address."""
         del connection
         for row in rows:
             refusal = self._refusal(caller, row.values.get(PROFILE))
@@ -85,7 +85,7 @@ class UserTrigger:
     ) -> ApiError | None:
         """Refuse changes of the Vault's own user, of a user with more permissions, or that lock the caller out.
 
-        An e-mail is one address.
+        Refuse an e-mail that is not one address, too.
         """
         own = stored["id"] == str(caller.user_id)
         if stored["id"] == str(SYSTEM.user_id):
@@ -146,14 +146,14 @@ class UserTrigger:
 
 
 def _invalid_email(value: object) -> ApiError | None:
-    """Return the error of an e-mail that is not exactly one address; a text that is no address is not repeated."""
+    """Return the error of an e-mail that is not exactly one address; the text itself is not repeated."""
     if value is None or is_one_address(str(value)):
         return None
     return ApiError(ErrorType.INVALID_DATA, f"[{EMAIL}] is not one e-mail address")
 
 
 def _ends_administrator(stored: Record, changes: Mapping[str, object]) -> bool:
-    """Return whether a change makes a System Admin inactive, or takes that profile away."""
+    """Return whether a change makes a System Admin inactive, or assigns another profile."""
     administrator = SYSTEM_ADMIN.name
     if stored[PROFILE] != administrator:
         return False

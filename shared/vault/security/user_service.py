@@ -261,7 +261,7 @@ class UserService:
         return results
 
     async def _hash_all(self, read: list[UserRow]) -> None:
-        """Hash the passwords of rows; fail the rows of those that their users may not have."""
+        """Hash the passwords of rows; fail the rows whose passwords are not allowed."""
         wanted = [row for row in read if row.password is not None and not row.errors]
         ids = [number for row in wanted if (number := _number(row)) is not None]
         stored = await self._security.names_of(ids) if ids else {}
@@ -286,7 +286,7 @@ class UserService:
         rows: list[UserRow],
         records: list[RowResult],
     ) -> None:
-        """Check that a call sets no sign-in of a user with more permissions, as whom the caller could then sign in.
+        """Check that a call changes no sign-in of a user with more permissions, as whom the caller could then sign in.
 
         :raises VaultFault: INSUFFICIENT_ACCESS when it does.
         """

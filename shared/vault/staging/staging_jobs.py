@@ -1,4 +1,4 @@
-"""Carries out the staging area's jobs: moves, deletions, and uploads that become files."""
+"""Carries out the staging area's jobs: moves, deletions, and the joining of uploaded parts."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class StagingService:
         return items[:limit], following
 
     async def _itself(self, area: StagingArea, key: str) -> Sequence[Item]:
-        """Return the list of a key below which there are no items: the file itself, or nothing for an empty folder.
+        """Return the list for a key without items below it: the file itself, or nothing for an empty folder.
 
         :raises VaultFault: INVALID_DATA when there is no such item.
         """
@@ -118,7 +118,7 @@ class StagingService:
         return await self._file(area.key(path))
 
     async def file_to_load(self, caller: Caller, path: str) -> Item:
-        """Return the file that a job's parameters name.
+        """Return the file in a job's parameters.
 
         A caller who sees the whole area may name a file in their own folder by its path in that folder.
 
@@ -181,7 +181,7 @@ class StagingService:
         content: AsyncIterable[bytes],
         size: int,
     ) -> None:
-        """Store a file of ``size`` bytes that a job makes in the caller's own folder, in place of a former one.
+        """Store a file of ``size`` bytes, made by a job, in the caller's own folder; replace an earlier one.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a path that is not valid; EXCEEDS_FILE_MAX_SIZE when
             the folder has no room.
@@ -313,7 +313,7 @@ class StagingService:
             raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, message)
 
     def _note_usage(self, root: str, used: int) -> None:
-        """Cache the sum of sizes in a folder; drop all cached sums when there are too many."""
+        """Cache the total size of a folder; drop all cached sizes when there are too many."""
         if len(self._usage) >= PAGE:
             self._usage = {}
             return
@@ -340,7 +340,7 @@ class StagingService:
         return min(MAX_UPLOAD, self.limits.file_bytes, room)
 
     def _count(self, key: str, size: int) -> None:
-        """Add a new file to the sum of sizes of its user's folder, if that is cached."""
+        """Add a new file to the cached total size of its user's folder, if any."""
         root = quota_root(key)
         if root in self._usage:
             read, used = self._usage[root]

@@ -73,7 +73,7 @@ ENDED = "The upload session has been committed or aborted"
 
 @dataclass(frozen=True, slots=True)
 class UploadSession:
-    """One upload: ``key`` is the place of its file, ``job_id`` the job that joins its parts there."""
+    """One upload: ``key`` is the key of its file, ``job_id`` the job that joins its parts."""
 
     id: str
     owner: int
@@ -201,7 +201,7 @@ class UploadService:
         if not 1 <= number <= min(session.uploaded_parts + 1, MAX_PARTS):
             raise VaultFault(
                 ErrorType.INVALID_DATA,
-                "Parts are numbered from 1 on, and come in that order",
+                "Parts are numbered from 1, and must be sent in that order",
             )
         # A key of its own: a part that is sent twice at once is never written twice at one key.
         stored_as = f"{number:05d}-{uuid4()}"

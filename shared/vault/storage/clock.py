@@ -1,4 +1,4 @@
-"""Dates changes by the one clock of all processes of a Vault, and tells until when the Vault's changes are complete."""
+"""Dates changes by one clock for all processes of a Vault, and computes until when the Vault's changes are complete."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ORDER BY since LIMIT 1
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """The clock's time, and the moment until which changes are complete: whatever commits later is dated from it on.
+    """The clock's time, and the moment until which changes are complete: later commits are dated at it or later.
 
     ``oldest_process`` is the PostgreSQL process whose open transaction keeps ``complete_until`` before ``date_time``.
     """
@@ -39,14 +39,14 @@ class ClockReading:
 async def moment(connection: Connection) -> datetime:
     """Return the date of a change that the open transaction makes now.
 
-    A date that was taken inside a savepoint must not be used after the savepoint was undone.
+    A date taken inside a savepoint must not be used after a rollback to the savepoint.
     """
     now: datetime = await connection.fetchval(CHANGE_DATE)
     return now
 
 
 async def announced_moment(connection: Connection) -> datetime:
-    """Return the time to announce to a client that will ask what has changed since then.
+    """Return the time to announce to a client that will ask for changes since then.
 
     A change whose transaction takes its date after this one has committed is not dated before it, also when the
     server's clock is set back.

@@ -1,4 +1,4 @@
-"""Counts the changes of records that configure connections, so that clients read them again when they have changed."""
+"""Counts the changes of records that configure connections, so that clients know when to read them again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def raise_revision(
     *,
     deleted: bool,
 ) -> None:
-    """Count a change of an object's records in the transaction that makes it; other configuration waits for its end."""
+    """Count a change of an object's records in its transaction; other changes of configuration wait for its end."""
     # A deleted record takes along those below it, of whatever part.
     parts = [CONNECTIONS, LOOKUPS] if deleted else [PARTS[object_name]]
     await connection.execute(NEXT, parts)

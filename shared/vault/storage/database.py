@@ -72,6 +72,8 @@ SERVER_SETTINGS = {
     "timezone": "UTC",
     # Statements here are short and many; compiling them never pays.
     "jit": "off",
+    # Data is in memory or on solid disks. By the price of a turning disk, all persons are read to find a thousand.
+    "random_page_cost": "1.1",
 }
 
 
@@ -92,7 +94,7 @@ def also_in_unit_of_work(addition: Addition) -> Iterator[None]:
 
 
 class Database:
-    """Connections to one Vault's database; queries get at most half of them, and so leave some to the small calls."""
+    """Connections to one Vault's database; queries get at most half of them, which leaves some for short calls."""
 
     def __init__(
         self,
@@ -108,6 +110,7 @@ class Database:
         self.query_slots = QuerySlots(limits, max(1, max_size // 2))
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._in_use: set[Connection] = set()
+        self._asked = 0  # connections in use, and waits for one
 
     async def open(self) -> None:
         """Open the pool.
@@ -155,13 +158,18 @@ class Database:
         if pool is None:
             message = "the database is not open"
             raise DatabaseUnavailable(message)
-        # A free connection is not waited for, and a timer that guards no wait costs as much as a small statement.
-        timeout = None if pool.get_idle_size() else ACQUIRE_TIMEOUT
+        # A free connection is not waited for, and a timer that guards no wait costs as much as a small statement; a new
+        # connection has its own. They are counted here, for the pool would look at each of its connections.
+        timeout = None if self._asked < self._max_size else ACQUIRE_TIMEOUT
+        self._asked += 1
         try:
             connection = await pool.acquire(timeout=timeout)
-        except (*OUTAGES, asyncpg.InterfaceError) as error:
-            message = str(error) or "no connection in time"
-            raise DatabaseUnavailable(message) from error
+        except BaseException as error:
+            self._asked -= 1
+            if isinstance(error, (*OUTAGES, asyncpg.InterfaceError)):
+                message = str(error) or "no connection in time"
+                raise DatabaseUnavailable(message) from error
+            raise
         self._in_use.add(connection)
         try:
             yield connection
@@ -175,10 +183,13 @@ class Database:
             raise asyncpg.ConnectionDoesNotExistError(message) from error
         finally:
             self._in_use.discard(connection)
-            await _give_back(pool, connection)
+            try:
+                await _give_back(pool, connection)
+            finally:
+                self._asked -= 1
 
     def end_waiting(self) -> None:
-        """Break the connections that are in use, for a server that answers nobody; statements on them fail at once."""
+        """Break the connections in use when the server does not answer; statements on them fail at once."""
         for connection in tuple(self._in_use):
             connection.terminate()
 
@@ -201,7 +212,7 @@ class Database:
 
     @asynccontextmanager
     async def schema_transaction(self) -> AsyncIterator[Connection]:
-        """Yield a connection inside a transaction that may change tables and go on using them.
+        """Yield a connection inside a transaction that may change tables and continue to use them.
 
         The connection is not one of the pool, and caches no prepared statements.
         """
@@ -233,7 +244,7 @@ class Database:
         raise AssertionError  # the loop returns or raises
 
     async def _attempt(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run ``work``, and the addition of this task, in one transaction."""
+        """Run ``work``, and this task's ``also_in_unit_of_work``, in one transaction."""
         async with self.transaction() as connection:
             result = await work(connection)
             addition = _addition.get()
@@ -258,7 +269,7 @@ class OneTransaction(Database):
         yield self._connection
 
     async def unit_of_work(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run ``work`` once, and return its result; undo it alone when it fails."""
+        """Run ``work`` once, and return its result; undo only it when it fails."""
         # Not repeated: a deadlock undoes the whole transaction, which only its owner can begin again.
         async with self.transaction() as connection:
             return await work(connection)

@@ -1,4 +1,4 @@
-"""Shares slots for work that runs at once fairly among those who ask, such as queries, which small calls go beside."""
+"""Shares slots for concurrent work fairly among those who wait, such as queries among users."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _in_job: ContextVar[bool] = ContextVar("in_job", default=False)
 class FairSlots:
     """Slots for work of many keys: ``total`` at once, of which one key has at most ``each``.
 
-    A slot that becomes free is given to who is ahead; of these to the key that has the fewest, and then in turn: no
-    number of tasks of one key delays those of another by more than one.
+    A free slot goes to tasks that are ``ahead`` first; among these to the key with the fewest slots, and then in turn:
+    the tasks of one key, however many, delay those of another by at most one.
     """
 
     def __init__(self, total: int, each: int) -> None:
@@ -45,13 +45,13 @@ class FairSlots:
         return self._taken.total()
 
     def free(self, key: Hashable) -> bool:
-        """Return whether a task of the key would have a slot at once."""
+        """Return whether a task of the key would get a slot at once."""
         return self.taken < self._total and self._taken[key] < self._each
 
     async def enter(
         self, key: Hashable, seconds: float, *, ahead: bool = False
     ) -> None:
-        """Take a slot, or wait for one; ``leave`` gives it back.
+        """Take a slot, or wait for one; ``leave`` returns it.
 
         :raises TimeoutError: none becomes free in time.
         """
@@ -74,7 +74,7 @@ class FairSlots:
             raise
 
     def leave(self, key: Hashable) -> None:
-        """Give a slot back, and give the free ones out."""
+        """Return a slot, and assign the free ones."""
         self._taken[key] -= 1
         # Keys come and go; only those with slots have an entry.
         if not self._taken[key]:
@@ -83,7 +83,7 @@ class FairSlots:
             self._give(min(ready, key=lambda each: (each[0], self._taken[each[1]])))
 
     def _give(self, place: tuple[bool, Hashable]) -> None:
-        """Give a slot to the first of a queue that still waits, and let the queue stand last."""
+        """Assign a slot to the first waiting task of a queue, and move the queue to the end."""
         queue = self._queues.pop(place)
         turn = queue.popleft()
         if queue:
@@ -106,7 +106,7 @@ class FairSlots:
 
 @contextmanager
 def in_job() -> Iterator[None]:
-    """Have the queries of this task run without slots: a process runs few jobs at once, which are limit enough."""
+    """Run the queries of this task without slots: a process runs few jobs at once, which is limit enough."""
     token = _in_job.set(True)
     try:
         yield
@@ -116,7 +116,7 @@ def in_job() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryLimits:
-    """The limits of queries: how many of one user run at once, how long a further one waits, and how long one may run.
+    """The limits of queries: how many of one user run at once, how long one waits, and how long one may run.
 
     Times are in seconds.
     """
@@ -127,10 +127,10 @@ class QueryLimits:
 
 
 class QuerySlots:
-    """The slots of this process's queries: ``total`` of all users, and fewer of each one.
+    """The slots of this process's queries: ``total`` for all users, and fewer for each one.
 
-    Queries so never take all connections of the pool from the small calls.
-    A slot that becomes free is given to the user with the fewest running queries, and of these to the first who came.
+    Queries therefore never take all connections of the pool from short calls. A free slot goes to the user with the
+    fewest running queries, and among these to the first who came.
     """
 
     def __init__(self, limits: QueryLimits, total: int) -> None:
@@ -155,7 +155,7 @@ class QuerySlots:
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Say in the API's way that the database has stopped a statement of the block for taking too long.
+        """Convert the database's error when a statement of the block takes too long.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED.
         """

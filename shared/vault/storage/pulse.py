@@ -1,4 +1,4 @@
-"""Asks the database server again and again whether it answers, and ends what waits for one that does not."""
+"""Polls the database server, and ends what waits for it when it does not answer."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SILENCE_SECONDS = 8.0
 class Pulse:
     """Keeps a connection of its own, and calls ``silent`` when the server leaves a statement on it unanswered.
 
-    A server that is frozen, or behind a link that loses everything, closes no connection: what waits for it would wait
-    for the longest time that a statement may take.
+    A frozen server, or one behind a link that loses all packets, closes no connection: callers would wait for the
+    longest time that a statement may take.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Pulse:
                 connection.terminate()
 
     async def _ask_on(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
-        """Ask until a question is not answered.
+        """Poll until a statement is not answered.
 
         :raises TimeoutError: it is not.
         """

@@ -1,4 +1,4 @@
-"""Names the errors of PostgreSQL for which the server or its operation is to blame, whatever the statement."""
+"""Lists the errors of PostgreSQL that are caused by the server or its operation, independent of the statement."""
 
 from __future__ import annotations
 

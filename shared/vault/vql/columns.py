@@ -162,7 +162,7 @@ def encoded(sql: str, field: Field) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One term of ORDER BY; ``empty`` says where rows without a value come, and nothing where there are none.
+    """One term of ORDER BY; ``empty`` says where rows without a value come, or is None without such rows.
 
     ``field`` is the name of the sorted field of the object itself, empty for any other term.
     """
@@ -218,7 +218,7 @@ def order_terms(
 
 
 def id_order(scope: Scope, where: Expression | None) -> str:
-    """Return the SQL by which a result is ordered by id alone: by no index where lists bound it, for these are short.
+    """Return the SQL that orders a result by id only; not by an index if lists bound the result, which is then short.
 
     PostgreSQL plans for lists of unknown length. It would else read the whole table in the order of ids, and look for
     each of its records in the lists.
@@ -371,7 +371,7 @@ def bounded_rows(
     columns: Iterable[Column | SubSelectColumn],
     wanted: int,
 ) -> int:
-    """Return how many of the wanted rows a page has, by the maximum lengths of its fields."""
+    """Return how many of the wanted rows fit on a page, by the maximum lengths of its fields."""
     longest = sum(_longest(column) for column in columns)
     room = MAX_PAGE_CHARACTERS // max(longest, 1)
     return max(1, min(wanted, room))

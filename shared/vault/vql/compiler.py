@@ -61,13 +61,13 @@ DEFAULT_OPTIONS = Options()
 class CompiledQuery:
     """A statement ready to be run page by page; it has no connection and may be cached.
 
-    Every page is the same SQL text (``sql``). Its columns are ``keys`` in order and behind them the record's id, for
-    ``page(after=…)``; those in ``json_keys`` have JSON text, the others values that JSON can encode as they are.
-    ``matching`` is FROM and WHERE, for counts of the whole result. With ``keyset``, pages may continue after an id
-    and stay stable while records change. ``joins`` counts to-one relationships. Where ``deferred``, parameters have
-    to pass ``resolve`` before each run. With ``whole``, the result is all records of the object, whose number is known
-    without counting and stands in each row before the record's id; ``backwards`` is then the SQL of the result from its
-    end. ``order`` are the terms of ORDER BY. ``ranked`` is the SQL of a search's first ``RANKED`` hits, by their ranks,
+    Every page has the same SQL text (``sql``). Its columns are ``keys`` in order, followed by the record's id, for
+    ``page(after=…)``; those in ``json_keys`` contain JSON text, the others values that JSON can encode unchanged.
+    ``matching`` is FROM and WHERE, for counts of the whole result. With ``keyset``, pages may continue after an id and
+    stay stable while records change. ``joins`` counts to-one relationships. With ``deferred``, parameters have to pass
+    ``resolve`` before each run. With ``whole``, the result is all records of the object, whose number is known without
+    counting and stands in each row before the record's id; ``backwards`` is then the SQL of the result from its end.
+    ``order`` are the terms of ORDER BY. ``ranked`` is the SQL of a search's first ``RANKED`` hits, by their ranks,
     with the number of hits, or one more than ``RANKED``, in the place of that of all records; empty for other results.
     With ``tells_number``, such a number stands in each row of ``sql``.
     """

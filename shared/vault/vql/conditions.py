@@ -323,7 +323,7 @@ def equals(left: LeftSide, value: Literal, at: int) -> str:
 
 
 def unequal(left: LeftSide, value: Literal, at: int) -> str:
-    """Return the condition that a column has another value or none.
+    """Return the condition that a column has another value than the literal, or none.
 
     :raises VqlNameError: the literal does not suit the field.
     """
@@ -349,7 +349,7 @@ def among_texts(left: LeftSide, values: Sequence[Literal], at: int) -> str:
 
 
 def like(left: LeftSide, segments: Sequence[str], at: int) -> str:
-    """Return the condition that a text has these parts in their order, the first one at its beginning.
+    """Return the condition that a text contains these parts in order, the first one at its beginning.
 
     :raises VqlNameError: the field has no text.
     """
@@ -375,10 +375,10 @@ def _equality(left: LeftSide, value: str, at: int) -> str:
 
 
 def _forms(left: LeftSide, text: str) -> list[str]:
-    """Return a text as it is written, and then composed and decomposed where these are other texts.
+    """Return a text as written, and also composed and decomposed where these differ.
 
-    Keys have one form: those that integrations match by stay what they are to the last byte. Without regard to case,
-    PostgreSQL composes both sides itself.
+    Keys have one form: integrations match by them, so they stay unchanged to the last byte. PostgreSQL itself composes
+    both sides of comparisons that ignore case.
     """
     is_key = left.field.unique or not traits(left.field.type).plain_text
     if is_key or left.ignore_case or text.isascii():

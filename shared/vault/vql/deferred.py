@@ -54,7 +54,7 @@ class Execution:
 
 
 class Deferred(ABC):
-    """A parameter that is not yet a value."""
+    """A parameter whose value is known only at run time."""
 
     __slots__ = ()
 
@@ -98,7 +98,7 @@ class ChildAddress(Deferred):
 
 @dataclass(frozen=True, slots=True)
 class Edge(Deferred):
-    """The beginning or end of a date literal's span: a moment, or with ``days`` a day, for fields without a time.
+    """The begin or end of a date literal's span: a moment, or with ``days`` a day, for fields without a time.
 
     The end is the first moment, or the first day, after the span.
     """
@@ -121,7 +121,7 @@ class Edge(Deferred):
 
 
 def resolve(parameters: Sequence[object], execution: Execution) -> tuple[object, ...]:
-    """Return the parameters as one run of the statement sends them."""
+    """Return the values of the parameters for one run of the statement."""
     return tuple(_resolved(parameter, execution) for parameter in parameters)
 
 

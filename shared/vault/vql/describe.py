@@ -1,4 +1,4 @@
-"""Describes what queries return and what can be queried: ``queryDescribe``, and the rows of SHOW."""
+"""Describes the results of queries and the targets of queries: ``queryDescribe``, and the rows of SHOW."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _described_field(column: Column) -> Json:
 
 
 def _bounds(field: Field) -> Json:
-    """Return the members that bound a field's values, those that apply to its type."""
+    """Return the members that limit a field's values, as far as they apply to its type."""
     bounds: Json = {
         "max_length": field.max_length,
         "min_value": field.min_value,

@@ -1,4 +1,4 @@
-"""Compiles FIND: what a search phrase asks of the text of records, and how well they match."""
+"""Compiles FIND: the conditions of a search phrase on the text of records, and the rank of matches."""
 
 from __future__ import annotations
 

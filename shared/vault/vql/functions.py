@@ -175,7 +175,7 @@ def unavailable(
     name: str,
     clause: str,
 ) -> VqlNameError:
-    """Return the error for a function that a clause does not allow."""
+    """Return the error for a function that is not allowed in a clause."""
     message = f"function [{name[:40]}] is not available in {clause}"
     return scope.statement.fault(message, path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
 
@@ -289,7 +289,7 @@ def labels_of(
     field: Field,
     owner: VaultObject,
 ) -> Mapping[str, str] | None:
-    """Return name → label for the names that a field stores; None for a field whose values have no labels."""
+    """Return the label of each name that a field stores; None for a field whose values have no labels."""
     target = statement.targets.get(owner.name)
     if target is not None and field.name in target.labels:
         return target.labels[field.name]

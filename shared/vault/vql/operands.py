@@ -128,7 +128,7 @@ class LeftSide:
         return self.scope.statement.bind(typed, f"{sql_type}[]")
 
     def by_reference(self, condition: str) -> str:
-        """Return a condition on a unique field behind a reference as one on the reference; any other as it is.
+        """Return a condition on a unique field behind a reference as one on the reference; any other unchanged.
 
         PostgreSQL knows how many records refer to which one, but not how many have a key behind a join: it would read
         all of them, and not those of a page by an index on their order.

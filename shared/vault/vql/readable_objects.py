@@ -11,8 +11,8 @@ def readable_objects(
 ) -> tuple[str, list[str]]:
     """Return operator and names of a condition on a column of object names, ``column {operator}(names)``.
 
-    ``names`` are the objects that there are. Rows about others, which have been dropped or renamed, are readable to
-    those who may read all: what had been allowed on them is not known any more.
+    ``names`` are the existing objects. Rows about dropped or renamed objects can be read by callers who may read all
+    objects, since the rights to those are no longer known.
     """
     listed = [name for name in names if readable(name)]
     if len(listed) == len(names):

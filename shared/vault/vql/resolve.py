@@ -153,8 +153,8 @@ class Statement:
         documents = [name for name, each in self.targets.items() if each.documents]
         known = [*self.registry.objects, *documents]
         operator, names = readable_objects(known, self._readable)
-        held = self.bind(names, "text[]")
-        return f"(SELECT * FROM {rows} q WHERE q.{quoted(about)} {operator}({held}))"
+        bound = self.bind(names, "text[]")
+        return f"(SELECT * FROM {rows} q WHERE q.{quoted(about)} {operator}({bound}))"
 
     def option(self, source: VaultObject, select: Select) -> SourceOption | None:
         """Return the option of a SELECT, if any.
@@ -203,7 +203,7 @@ class Statement:
         return f"(SELECT * FROM {every} q WHERE q.{user} = {caller} {latest})"
 
     def related(self, owner: VaultObject, relationship: str, at: int) -> Related:
-        """Return what a sub-select through a relationship reads: children, or the one record that is referred to.
+        """Return the object that a sub-select through a relationship reads: children, or the referenced record.
 
         :raises VqlNameError: there is no such relationship, or the caller may not read the object.
         """

@@ -1,4 +1,4 @@
-"""Describes what a path of a statement, a relationship and a phrase of FIND lead to."""
+"""Describes the results of resolving a statement's path, a relationship and a phrase of FIND."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Related(NamedTuple):
 class SearchedText:
     """The text of a record, all of a phrase's scopes joined into one, as SQL without case and accents.
 
-    ``indexed``: the search index has all words of it; those of picklist labels by the names of their values, so that
-    ``labels`` are needed too, as JSON. ``fields`` is False for text that is only the content of files.
+    ``indexed``: the search index has all words of it; of picklists it has the names of the values, so that ``labels``
+    are needed too, as JSON. ``fields`` is False for text that is only the content of files.
     """
 
     sql: str

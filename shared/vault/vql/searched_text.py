@@ -31,7 +31,7 @@ def narrowed_by(
     *,
     whole: bool,
 ) -> str:
-    """Return a condition that holds for texts with ``searched``, by the index if that has the text."""
+    """Return a condition for texts that contain ``searched``, by the index if the index has the text."""
     if not text.indexed:
         return condition
     return narrowed(scope, condition, searched, whole=whole, labels=text.labels)
@@ -81,7 +81,7 @@ def _text_fields(scope: Scope) -> list[Field]:
 
 
 def _is_own(scope: Scope, column: FieldColumn) -> bool:
-    """Return whether a column is one that the search index of the scope's object covers."""
+    """Return whether a column is in the search index of the scope's object."""
     return column.sql.startswith(f'{scope.alias}."') and covers(column.field)
 
 

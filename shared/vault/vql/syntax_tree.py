@@ -58,7 +58,7 @@ class SourceOption(StrEnum):
 
 
 class StateFunctionName(StrEnum):
-    """The functions that stand for lifecycle states of documents."""
+    """The functions for sets of lifecycle states of documents."""
 
     STEADY = "STEADYSTATE"
     OBSOLETE = "OBSOLETESTATE"
@@ -349,7 +349,7 @@ def terms_of(where: Expression | None) -> list[Expression]:
 
 
 def bounded_by_lists(where: Expression | None, keys: Collection[str]) -> bool:
-    """Return whether a WHERE finds no more records than its lists of values of ``keys``, unique fields, are long."""
+    """Return whether a WHERE finds at most as many records as its lists of values of ``keys``, unique fields, have."""
     match where:
         case And():
             return any(bounded_by_lists(term, keys) for term in where.terms)

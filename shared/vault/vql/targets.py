@@ -69,9 +69,10 @@ class Target:
 
 
 class ComponentRecord(Protocol):
-    """The attributes of a component that a record of ``vault_component__v`` shows.
+    """The attributes of a component for a record of ``vault_component__v``.
 
-    A component of ``shared.vault.components`` is one; VQL stands below that package and imports nothing from it.
+    A component of ``shared.vault.components`` is one; VQL is on a lower floor than that package and imports nothing
+    from it.
     """
 
     @property

@@ -43,7 +43,7 @@ class VqlSyntaxError(VqlError):
 
 
 class VqlNameError(VqlError):
-    """Raised for a name that does not exist or may not be read, and for a value that does not suit its field."""
+    """Raised for a name that does not exist or may not be read, and for a value that does not match its field."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Splits VQL text into tokens in linear time, a whole list of literals being one, and reads them one by one."""
+"""Splits VQL text into tokens in linear time, with a whole list of literals as one, and reads them one by one."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def is_number(token: str) -> bool:
 
 
 def is_malformed_number(token: str) -> bool:
-    """Return whether the token begins as a number and goes on as something else."""
+    """Return whether the token begins as a number but continues otherwise."""
     return token[:1] in _NUMBER_START and len(token) > 1 and not is_number(token)
 
 
@@ -174,7 +174,7 @@ def kind_of(token: str) -> TokenKind:
 
 
 def string_value(token: str) -> str:
-    """Return the text that a string token stands for.
+    """Return the text of a string token.
 
     :raises ValueError: an escape does not exist.
     """
@@ -182,7 +182,7 @@ def string_value(token: str) -> str:
 
 
 def number_value(token: str) -> int | Decimal:
-    """Return the number that a token stands for.
+    """Return the number of a token.
 
     :raises ValueError: it has more than ``MAX_DIGITS`` characters.
     """

@@ -1,4 +1,4 @@
-"""Adds to a condition on a text the words of that text, by which the search index finds the records that meet it."""
+"""Adds the words of a searched text to its condition, so that the search index finds the matching records."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def narrowed(
     whole: bool,
     labels: str | None = None,
 ) -> str:
-    """Return a condition that holds only for records with the words of ``searched``, together with these words.
+    """Return a condition that is met only by records with the words of ``searched``, together with these words.
 
     The words must be in fields that the search index covers, or in ``labels`` of picklist values, as JSON. Without
-    ``whole``, the last one may be the beginning of a word. The condition comes back unchanged where no index helps.
+    ``whole``, the last one may be the beginning of a word. The condition is returned unchanged where no index helps.
     """
     # A text of punctuation alone has no words.
     has_words = any(map(str.isalnum, searched))

@@ -1,4 +1,4 @@
-"""Carries out actions on up to 500 workflows or tasks as a job: cancels, reassigns, gives them to other owners."""
+"""Carries out actions on up to 500 workflows or tasks as a job: cancels, reassigns, changes owners."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class BulkAction(StrEnum):
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
-        """Return what the action asks for."""
+        """Return the input fields of the action."""
         match self:
             case BulkAction.CANCEL_TASKS:
                 return (
@@ -123,7 +123,7 @@ class BulkWorkflowActions:
     async def submit(
         self, caller: Caller, action: BulkAction, fields: Mapping[str, str]
     ) -> int:
-        """Submit an action, and return its job's id; which workflows or tasks it concerns is found at once.
+        """Submit an action, and return its job's id; the workflows or tasks are selected at once.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; PARAMETER_REQUIRED, INVALID_DATA and ATTRIBUTE_NOT_SUPPORTED.
         """
@@ -144,7 +144,10 @@ class BulkWorkflowActions:
         )
 
     async def run(self, context: JobContext) -> JobResult:
-        """Carry out a submitted action on each workflow or task; what is refused is counted, and the rest goes on."""
+        """Carry out a submitted action on each workflow or task.
+
+        Refusals are counted, and the others are carried out.
+        """
         ids = context.parameters.get("ids")
         wanted = [int(each) for each in ids] if isinstance(ids, list) else []
         done = _number(context.checkpoint.get("done"))

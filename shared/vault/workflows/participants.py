@@ -1,4 +1,4 @@
-"""Finds the users who take part in a workflow: chosen by its initiator, by roles on the records, fields and groups."""
+"""Finds the participants of a workflow: chosen by its initiator, by roles on the records, by fields and groups."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def named_participants(
     record_ids: Sequence[str],
     inputs: Mapping[str, str],
 ) -> dict[str, list[int]]:
-    """Return the users whom the initiator names, by control.
+    """Return the users whom the initiator chooses, by control.
 
     :raises VaultFault: PARAMETER_REQUIRED when a control is left open that only the initiator can fill; INVALID_DATA
         for users who are not active, or who do not belong to the control.
@@ -113,7 +113,7 @@ async def participants_of(
     workflow: WorkflowRow,
     name: str,
 ) -> list[int]:
-    """Return the active users who take part under a control at this moment, in the order of their ids.
+    """Return the active participants of a control at this moment, in the order of their ids.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED when there are too many.
     """

@@ -1,4 +1,4 @@
-"""Works on tasks: accepts, releases, completes, reassigns and cancels them, and moves their workflow on."""
+"""Accepts, releases, completes, reassigns and cancels tasks, and advances their workflows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from shared.vault.components.workflow_definitions import Step
 from shared.vault.errors import VaultFault
 from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.workflows.verdicts import (
-    Given,
+    Completion,
+    completing_verdicts,
     content_verdicts,
-    given_verdicts,
 )
 from shared.vault.workflows.workflow_engine import WorkflowEngine, note, plain
 from shared.vault.workflows.workflow_table import (
@@ -57,7 +57,7 @@ WHERE workflow_id = $1 AND step = $2 AND iteration = $3 AND owner_id = $4 AND id
 
 @dataclass(frozen=True, slots=True)
 class OpenTask:
-    """A task under the lock of its workflow, with its step and the context of what happens to it."""
+    """A task under the lock of its workflow, with its step and the context of the change."""
 
     row: TaskRow
     workflow: WorkflowRow
@@ -78,7 +78,7 @@ Change = Callable[[OpenTask], Awaitable[None]]
 
 
 class TaskService:
-    """Carries out the calls that work on one task, each in a transaction with all that follows from it."""
+    """Carries out the calls on one task, each in one transaction with all its consequences."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class TaskService:
         self._engine = engine
 
     async def accept(self, caller: Caller, task_id: int) -> None:
-        """Accept a task that is available to the caller among others.
+        """Accept a task that is available to several users, the caller among them.
 
         :raises VaultFault: INVALID_DATA for an unknown task; OPERATION_NOT_ALLOWED for one that is not available to
             the caller; INSUFFICIENT_ACCESS.
@@ -114,7 +114,7 @@ class TaskService:
         await self._change(caller, task_id, change)
 
     async def undo_accept(self, caller: Caller, task_id: int) -> None:
-        """Give a task back that the caller has accepted.
+        """Release a task that the caller has accepted.
 
         :raises VaultFault: as ``accept``.
         """
@@ -135,7 +135,7 @@ class TaskService:
         task_id: int,
         values: Mapping[str, object],
     ) -> None:
-        """Complete a task of the caller with what it asks for: a verdict, a comment, fields of the record.
+        """Complete a task of the caller with its input: a verdict, a comment, fields of the record.
 
         :raises VaultFault: INVALID_DATA, PARAMETER_REQUIRED or ATTRIBUTE_NOT_SUPPORTED for what is missing or not
             asked for; OPERATION_NOT_ALLOWED when the task is not the caller's, or a record cannot go on.
@@ -144,13 +144,18 @@ class TaskService:
         async def change(task: OpenTask) -> None:
             _require_assigned(task, caller)
             noted = await noted_verdicts(task.connection, task_id)
-            given = given_verdicts(task.step, task.workflow, values, noted)
-            await self._set_fields(task, given)
-            await judge(task.connection, task_id, given.judgements)
+            completion = completing_verdicts(task.step, task.workflow, values, noted)
+            await self._set_fields(task, completion)
+            await judge(task.connection, task_id, completion.judgements)
             await task.connection.execute(
-                END_TASK, task_id, TaskStatus.COMPLETED, caller.user_id, given.comment
+                END_TASK,
+                task_id,
+                TaskStatus.COMPLETED,
+                caller.user_id,
+                completion.comment,
             )
-            text = f"{task.row.label}: {given.summary}" if given.summary else ""
+            summary = completion.summary
+            text = f"{task.row.label}: {summary}" if summary else ""
             await self._noted(task, AuditAction.COMPLETE_TASK, text)
             await self._go_on(task)
 
@@ -162,21 +167,23 @@ class TaskService:
         task_id: int,
         values: Mapping[str, object],
     ) -> None:
-        """Note verdicts on some of the records of a task of the caller, which a completion without others goes by.
+        """Note verdicts on some of the records of a task of the caller; a completion without others uses them.
 
         :raises VaultFault: as ``complete``.
         """
 
         async def change(task: OpenTask) -> None:
             _require_assigned(task, caller)
-            given = content_verdicts(task.step, task.workflow, values)
-            await self._set_fields(task, given)
-            await judge(task.connection, task_id, given.judgements)
+            completion = content_verdicts(task.step, task.workflow, values)
+            await self._set_fields(task, completion)
+            await judge(task.connection, task_id, completion.judgements)
 
         await self._change(caller, task_id, change)
 
     async def reassign(self, caller: Caller, task_id: int, user_id: int) -> None:
-        """Give an open task to another user; for its assignee, the workflow's owner, and who manages workflows.
+        """Reassign an open task to another user.
+
+        For its assignee, the workflow's owner, and callers who manage workflows.
 
         :raises VaultFault: as ``accept``; INVALID_DATA for a user who is not active, or has this task already.
         """
@@ -187,9 +194,9 @@ class TaskService:
                 owner = task.workflow.owner_id
                 require_workflow(caller, owner, task.workflow.object)
             row = task.row
-            held = (row.workflow_id, row.step, row.iteration, user_id, row.id)
+            assignment = (row.workflow_id, row.step, row.iteration, user_id, row.id)
             active = await task.connection.fetchval(ACTIVE_USER, user_id)
-            twice = await task.connection.fetchval(HELD_TASK, *held)
+            twice = await task.connection.fetchval(HELD_TASK, *assignment)
             if not active or twice or user_id == row.owner_id:
                 message = "The task cannot be assigned to this user"
                 raise VaultFault(ErrorType.INVALID_DATA, message)
@@ -198,10 +205,10 @@ class TaskService:
             )
             text = f"{row.label}: user {user_id}"
             await self._noted(task, AuditAction.REASSIGN_TASK, text)
-            told = [user_id] if row.owner_id is None else [user_id, row.owner_id]
+            notified = [user_id] if row.owner_id is None else [user_id, row.owner_id]
             subject = f"{plain(row.label)} is reassigned: ${{name__v}}"
             body = f"A task of {plain(task.workflow.label)} has another assignee: {plain(row.label)}."
-            await self._engine.notify_users(task.context, told, subject, body)
+            await self._engine.notify_users(task.context, notified, subject, body)
 
         await self._change(caller, task_id, change)
 
@@ -225,7 +232,7 @@ class TaskService:
         await self._change(caller, task_id, change)
 
     async def cancel(self, caller: Caller, task_id: int) -> None:
-        """Cancel an open task; when no other of its round is left, the workflow goes on behind it.
+        """Cancel an open task; when it was the last of its round, the workflow continues.
 
         :raises VaultFault: as ``accept``.
         """
@@ -242,27 +249,27 @@ class TaskService:
         await self._change(caller, task_id, change)
 
     async def _go_on(self, task: OpenTask) -> None:
-        """Move the workflow on when no task of this round is left open."""
+        """Advance the workflow when no task of this round is open."""
         if not await open_tasks(task.connection, task.workflow.id, task.row):
             following = task.step.next_steps
             await self._engine.follow(task.context, task.workflow, following)
 
-    async def _set_fields(self, task: OpenTask, given: Given) -> None:
+    async def _set_fields(self, task: OpenTask, completion: Completion) -> None:
         """Store the fields of records or documents that the task asks for, with the caller's own rights."""
         content = self._engine.content(task.workflow.object)
-        for content_id, fields in given.fields.items():
+        for content_id, fields in completion.fields.items():
             await content.set_fields(task.context, content_id, fields)
 
     @staticmethod
     async def _noted(task: OpenTask, action: AuditAction, text: str = "") -> None:
-        """Write what happened to a task into the audit trail, and that its workflow has changed."""
+        """Write a change of a task to the audit trail, and date its workflow as changed."""
         ids = task.workflow.record_ids
         await note(task.context, action, ids, text or task.row.label)
         user_id = task.context.caller.user_id
         await task.connection.execute(TOUCH, task.workflow.id, user_id)
 
     async def _change(self, caller: Caller, task_id: int, change: Change) -> None:
-        """Carry out a change of a task in a transaction that holds its object.
+        """Carry out a change of a task in a transaction that has locked its object.
 
         :raises VaultFault: INVALID_DATA when there is no such task; whatever ``change`` raises.
         """
@@ -295,7 +302,7 @@ class TaskService:
                 error = next(iter(refusal.errors.values()))
                 raise VaultFault(error.type, error.message) from refusal
 
-        await self._records.carry_out(work, content.held(object_name))
+        await self._records.carry_out(work, content.locked_object(object_name))
 
     async def _object_of(self, task_id: int) -> str:
         async with self._database.connection() as connection:

@@ -1,4 +1,4 @@
-"""Reads with what a caller completes a task: a verdict for all records or for each, comments, fields."""
+"""Reads the input with which a caller completes a task: a verdict for all records or for each, comments, fields."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Values = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """What a task is completed with: the verdict on each record, values of fields by record, a comment."""
+class Completion:
+    """The input that completes a task: the verdict on each record, values of fields by record, a comment."""
 
     judgements: Sequence[Judgement]
     fields: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -36,18 +36,18 @@ class Given:
 
     @property
     def summary(self) -> str:
-        """Return the verdicts, each once, for the audit trail."""
+        """Return the distinct verdicts, for the audit trail."""
         labels = dict.fromkeys(each.label for each in self.judgements if each.label)
         return ", ".join(labels)
 
 
-def given_verdicts(
+def completing_verdicts(
     step: Step,
     workflow: WorkflowRow,
     values: Values,
     noted: Mapping[int, Judgement],
-) -> Given:
-    """Return what the values of a call say for the records of a workflow; ``noted`` are verdicts for those left out.
+) -> Completion:
+    """Return the input in a call for the records of a workflow; ``noted`` are verdicts for omitted records.
 
     :raises VaultFault: PARAMETER_REQUIRED for what the task needs; INVALID_DATA for a verdict or record that it does
         not have; ATTRIBUTE_NOT_SUPPORTED for what it does not ask for.
@@ -69,13 +69,13 @@ def given_verdicts(
         judgements.append(judgement)
         if named:
             fields[item.record_id] = named
-    return Given(judgements, fields, comment)
+    return Completion(judgements, fields, comment)
 
 
-def content_verdicts(step: Step, workflow: WorkflowRow, values: Values) -> Given:
-    """Return what a call says of some records of a workflow, in ``contents__sys``, before the task is completed.
+def content_verdicts(step: Step, workflow: WorkflowRow, values: Values) -> Completion:
+    """Return the input in ``contents__sys`` of a call for some records of a workflow, before the task is completed.
 
-    :raises VaultFault: as ``given_verdicts``; PARAMETER_REQUIRED without records.
+    :raises VaultFault: as ``completing_verdicts``; PARAMETER_REQUIRED without records.
     """
     contents = values.get(CONTENTS)
     if not contents:
@@ -95,7 +95,7 @@ def content_verdicts(step: Step, workflow: WorkflowRow, values: Values) -> Given
             judgements.append(judgement)
             if named:
                 fields[item.record_id] = named
-    return Given(judgements, fields)
+    return Completion(judgements, fields)
 
 
 def _by_record(contents: object, workflow: WorkflowRow) -> dict[str, Values]:
@@ -156,7 +156,7 @@ def _judgement(item: Item, verdict: Verdict | None, comment: str | None) -> Judg
 def _fields(
     prompts: Sequence[FieldPrompt], object_name: str, left: dict[str, object]
 ) -> dict[str, object]:
-    """Take the fields that are asked for out of the values: by ``{object}.{field}``, or by the field's own name."""
+    """Take the requested fields out of the values: by ``{object}.{field}``, or by the field's own name."""
     found: dict[str, object] = {}
     for prompt in prompts:
         if prompt.object != object_name:

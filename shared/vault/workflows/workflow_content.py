@@ -1,4 +1,4 @@
-"""Reaches what workflows are about: records, whose states and fields their steps change, and documents alike."""
+"""Gives workflows access to their contents, records or documents, whose states and fields their steps change."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Enter = Callable[[ActionContext, str], Awaitable[None]]
 
 
 class WorkflowContent(Protocol):
-    """What a workflow is about: locked when it enters, moved to states, and given the fields that tasks ask for."""
+    """The contents of a workflow: locked when it begins, moved to states, and changed in fields that tasks ask for."""
 
-    def held(self, object_name: str) -> str:
-        """Return the object whose table a change of a workflow holds."""
+    def locked_object(self, object_name: str) -> str:
+        """Return the object whose table a change of a workflow locks."""
 
     def target(self, registry: Registry, object_name: str) -> VaultObject | None:
         """Return the object of the contents with its fields; None when there is none of this name."""
 
     def targets(self, registry: Registry) -> Mapping[str, Target]:
-        """Return what queries about the contents need beside the objects of the registry."""
+        """Return the query targets that queries about the contents need besides the objects of the registry."""
 
     async def lock(
         self, context: ActionContext, definition: WorkflowDefinition
@@ -40,7 +40,7 @@ class WorkflowContent(Protocol):
         """
 
     async def enter(self, context: ActionContext, state: str) -> None:
-        """Move the contents of a context to a state, with all that belongs to it.
+        """Move the contents of a context to a state, with all consequences.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when their lifecycle has no such state; whatever actions raise.
         :raises RowsRefused: when some of the contents may not enter it.
@@ -62,10 +62,10 @@ class RecordContent:
         self._enter = enter
 
     async def enter(self, context: ActionContext, state: str) -> None:
-        """Move the records of a context to a state, as the user action that leads there would."""
+        """Move the records of a context to a state, as a user action would."""
         await self._enter(context, state)
 
-    def held(self, object_name: str) -> str:
+    def locked_object(self, object_name: str) -> str:
         """Return the object itself."""
         return object_name
 
@@ -74,7 +74,7 @@ class RecordContent:
         return registry.objects.get(object_name)
 
     def targets(self, _registry: Registry) -> Mapping[str, Target]:
-        """Return none: records are of objects of the registry."""
+        """Return no targets: records belong to objects of the registry."""
         return {}
 
     async def lock(

@@ -1,4 +1,4 @@
-"""Carries workflows from step to step, in the transaction of what moves them: tasks, states, decisions, messages."""
+"""Advances workflows from step to step, in the transaction of the change that causes it."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ PARTICIPANTS = "participants"
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A workflow that has begun, with the records in it."""
+    """A started workflow, with its records."""
 
     id: int
     record_ids: tuple[str, ...]
 
 
 class WorkflowEngine:
-    """Starts workflows and moves them on.
+    """Starts workflows and advances them.
 
-    ``notify`` carries out the action of that name; ``records`` and ``documents`` are what workflows are about.
+    ``notify`` carries out the action of that name; ``records`` and ``documents`` are the two kinds of contents.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class WorkflowEngine:
         self._documents = documents
 
     def content(self, object_name: str) -> WorkflowContent:
-        """Return what workflows about records of an object, or about documents, reach their contents by."""
+        """Return the access to the contents of workflows about records of an object, or about documents."""
         return self._documents if object_name == DOCUMENTS else self._records
 
     async def start_workflow(self, context: ActionContext) -> Mapping[str, ApiError]:
@@ -115,9 +115,9 @@ class WorkflowEngine:
             input that the workflow does not ask for.
         """
         component, definition = startable(context.registry, name, context.object)
-        for given in inputs:
-            if given not in definition.participants:
-                message = f"The workflow takes no parameter [{given[:100]}]"
+        for parameter in inputs:
+            if parameter not in definition.participants:
+                message = f"The workflow takes no parameter [{parameter[:100]}]"
                 raise VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
         connection, caller = context.connection, context.caller
         participants = await named_participants(
@@ -155,9 +155,9 @@ class WorkflowEngine:
         workflow: WorkflowRow,
         names: Sequence[str],
     ) -> None:
-        """Carry out these steps and all that follow them, until each path waits for a task, or the workflow ends.
+        """Carry out these steps and all that follow, until each path waits for a task, or the workflow ends.
 
-        What steps do, the Vault does on behalf of the caller.
+        The Vault carries out steps itself, on behalf of the caller.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when a step cannot be carried out; whatever entry actions raise.
         :raises RowsRefused: when a record may not enter a state.
@@ -190,7 +190,7 @@ class WorkflowEngine:
     async def _carry_out(
         self, context: ActionContext, workflow: WorkflowRow, step: Step
     ) -> Sequence[str] | None:
-        """Carry one step out, and return the steps that follow at once; None when the workflow has ended."""
+        """Carry out one step, and return the steps that follow at once; None when the workflow has ended."""
         following: Sequence[str] = step.next_steps
         match step.kind:
             case StepKind.START:
@@ -250,7 +250,7 @@ class WorkflowEngine:
     async def _send(
         self, context: ActionContext, workflow: WorkflowRow, step: Step
     ) -> None:
-        """Notify those whom a notification step names: participants, and whom the action ``notify`` takes."""
+        """Notify the recipients of a notification step: participants, and the recipients of the action ``notify``."""
         kept = {name: each for name, each in step.parameters.items() if name in NOTICE}
         users = list(kept.get("users", ()))
         for control in step.parameters.get(PARTICIPANTS, ()):
@@ -294,7 +294,7 @@ def startable(
 
 
 def is_startable(registry: Registry, name: str, target: VaultObject) -> bool:
-    """Return whether records of an object can enter a workflow; an export may start one that is not here."""
+    """Return whether records of an object can enter a workflow; an exported component may name a missing one."""
     try:
         startable(registry, name, target)
     except VaultFault:
@@ -305,14 +305,14 @@ def is_startable(registry: Registry, name: str, target: VaultObject) -> bool:
 async def decided(
     context: ActionContext, workflow: WorkflowRow, step: Step
 ) -> Sequence[str]:
-    """Return the steps that a decision leads to: those of its first rule that holds.
+    """Return the next steps of a decision: those of its first rule that applies.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED when none holds, or one's criteria do not suit the object.
     """
     for rule in step.rules:
         if await _holds(context, workflow, rule):
             return rule.next_steps
-    message = f"No rule of the decision [{step.label}] holds"
+    message = f"No rule of the decision [{step.label}] applies"
     raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
 
 
@@ -350,7 +350,7 @@ async def note(
     record_ids: Sequence[str],
     text: str,
 ) -> None:
-    """Write what happened to a workflow into the audit trail of its records."""
+    """Write an event of a workflow to the audit trail of its records."""
     await records_noted(
         context.connection,
         context.registry,

@@ -1,4 +1,4 @@
-"""Lists workflows and tasks: of a record, of a user, by status; and what may be done with each."""
+"""Lists workflows and tasks, by record, user or status, with the caller's possible actions on each."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ OPEN = (TaskStatus.AVAILABLE, TaskStatus.ASSIGNED)
 
 @dataclass(frozen=True, slots=True)
 class WorkflowFilter:
-    """Which workflows or tasks: of one record, of one user, with one of some statuses."""
+    """A filter of workflows or tasks: by one record, by one user, by statuses."""
 
     object: str | None = None
     record_id: str | None = None
@@ -208,7 +208,7 @@ class WorkflowLists:
 
 
 def task_actions(caller: Caller, task: Record) -> list[tuple[str, str]]:
-    """Return name and label of what the caller may do with a task of ``WorkflowLists.tasks``."""
+    """Return name and label of the caller's possible actions on a task of ``WorkflowLists.tasks``."""
     found: list[tuple[str, str]] = []
     if task["status"] not in OPEN or caller.read_only:
         return found
@@ -231,7 +231,7 @@ def task_actions(caller: Caller, task: Record) -> list[tuple[str, str]]:
 
 
 def workflow_actions(caller: Caller, workflow: Record) -> list[tuple[str, str]]:
-    """Return name and label of what the caller may do with a workflow of ``WorkflowLists.workflows``."""
+    """Return name and label of the caller's possible actions on a workflow of ``WorkflowLists.workflows``."""
     if workflow["status"] != WorkflowStatus.ACTIVE or caller.read_only:
         return []
     own = workflow["owner_id"] == caller.user_id

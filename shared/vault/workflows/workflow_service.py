@@ -1,4 +1,4 @@
-"""Starts workflows with several records, cancels them, and gives them to other owners."""
+"""Starts workflows with several records, cancels them, and changes their owners."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ Change = Callable[[ActionContext, WorkflowRow], Awaitable[None]]
 
 
 class WorkflowService:
-    """Carries out the calls on workflows, each in a transaction with all that follows from it."""
+    """Carries out the calls on workflows, each in one transaction with all its consequences."""
 
     def __init__(
         self,
@@ -138,11 +138,11 @@ class WorkflowService:
                 raise _fault(started)
             return started
 
-        held = self._engine.content(object_name).held(object_name)
-        return await self._records.carry_out(work, held)
+        locked = self._engine.content(object_name).locked_object(object_name)
+        return await self._records.carry_out(work, locked)
 
     async def cancel(self, caller: Caller, workflow_id: int, comment: str = "") -> None:
-        """Cancel a workflow with its open tasks; records go to the cancel state of the state that they are in.
+        """Cancel a workflow with its open tasks; records move to the cancel state of their present state.
 
         :raises VaultFault: INVALID_DATA for an unknown workflow; INSUFFICIENT_ACCESS for that of somebody else;
             OPERATION_NOT_ALLOWED when it has ended, or a record may not enter its cancel state.
@@ -169,7 +169,7 @@ class WorkflowService:
     async def replace_owner(
         self, caller: Caller, workflow_id: int, user_id: int
     ) -> None:
-        """Give a workflow to another owner.
+        """Change the owner of a workflow.
 
         :raises VaultFault: as ``cancel``; INVALID_DATA for a user who is not active.
         """
@@ -186,7 +186,7 @@ class WorkflowService:
         await self._change(caller, workflow_id, change)
 
     async def _change(self, caller: Caller, workflow_id: int, change: Change) -> None:
-        """Carry out a change of an active workflow in a transaction that holds its object."""
+        """Carry out a change of an active workflow in a transaction that has locked its object."""
         async with self._database.connection() as connection:
             object_name = await connection.fetchval(OBJECT_OF, workflow_id)
         content = self._engine.content(str(object_name))
@@ -208,7 +208,7 @@ class WorkflowService:
             except RowsRefused as refusal:
                 raise _fault(next(iter(refusal.errors.values()))) from refusal
 
-        await self._records.carry_out(work, content.held(object_name))
+        await self._records.carry_out(work, content.locked_object(object_name))
 
     def _context(
         self,
@@ -217,7 +217,7 @@ class WorkflowService:
         object_name: str,
         ids: Sequence[str],
     ) -> ActionContext:
-        """Return the context of what happens to contents of a workflow.
+        """Return the context for changes of a workflow's contents.
 
         :raises VaultFault: INVALID_DATA when there is no such object.
         """

@@ -149,7 +149,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowRow:
-    """A workflow that is locked by this transaction; ``participants`` are users' ids by the control that named them."""
+    """A workflow locked by this transaction; ``participants`` are users' ids by the control that named them."""
 
     id: int
     label: str
@@ -181,7 +181,7 @@ class TaskRow:
 
     @property
     def is_open(self) -> bool:
-        """Return whether it waits for somebody."""
+        """Return whether the task is open."""
         return self.status in (TaskStatus.AVAILABLE, TaskStatus.ASSIGNED)
 
 
@@ -276,7 +276,7 @@ async def add_tasks(
     *,
     each: bool,
 ) -> None:
-    """Add the tasks of a step: one that is assigned for each user, or one that any of them may accept."""
+    """Add the tasks of a step: one assigned to each user, or one that any of them may accept."""
     iteration = 1 + await connection.fetchval(ITERATION, workflow.id, step.name)
     status = TaskStatus.ASSIGNED if each else TaskStatus.AVAILABLE
     owners = list(users) if each else [None]
@@ -305,7 +305,7 @@ async def end_workflow(
     user_id: int,
     comment: str | None = None,
 ) -> None:
-    """End a workflow: its open tasks are cancelled, and its records may enter another one."""
+    """End a workflow: cancel its open tasks, and release its records for other workflows."""
     await connection.execute(END, workflow_id, status, user_id, comment)
 
 
@@ -333,7 +333,7 @@ async def judge(
 
 
 async def noted_verdicts(connection: Connection, task_id: int) -> dict[int, Judgement]:
-    """Return the verdicts that have been noted for a task that is not completed, by item."""
+    """Return the verdicts noted for an unfinished task, by item."""
     rows = await connection.fetch(NOTED, task_id)
     return {
         row["item_id"]: Judgement(

@@ -1,4 +1,4 @@
-"""A TCP way to a server that can be cut, frozen, slowed down and restored, or that flaps."""
+"""A TCP proxy to a server that can cut, freeze, slow down and restore its connections, also repeatedly."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Proxy:
             writer.transport.abort()
 
     def freeze(self) -> None:
-        """Let nothing through, and close nothing."""
+        """Stop forwarding, without closing connections."""
         self._flowing.clear()
 
     def restore(self) -> None:
@@ -48,7 +48,7 @@ class Proxy:
 
     @asynccontextmanager
     async def flapping(self, seconds: float) -> AsyncIterator[None]:
-        """Break all connections again and again, ``seconds`` after the way is open, and keep it closed as long."""
+        """Break all connections repeatedly: ``seconds`` open, then ``seconds`` closed."""
 
         async def flap() -> None:
             while True:
@@ -66,9 +66,9 @@ class Proxy:
             self.restore()
 
     async def interrupted(self, work: Coroutine[object, object, T]) -> T:
-        """Cut the connection of the work once it has sent something, refuse the next one, and return its result.
+        """Cut the connection of ``work`` after its first bytes, refuse the next one, and return its result.
 
-        The steps follow what the work does and not a clock, so that a slow machine sees the same faults.
+        The steps follow the bytes and not a clock, so that a slow machine sees the same faults.
         """
         self.freeze()
         arrived = self.arrived

@@ -1,4 +1,4 @@
-"""Work gets through a link that flaps, and one that is slow; nothing is begun anew with each connection."""
+"""Work is done over a link that flaps, and over a slow one; handled messages are not started again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Consuming from a real broker: nothing is lost, nothing spins, and every loss of the way is survived."""
+"""Consuming from a real broker: no message is lost, no failure loops, and every lost connection is survived."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def consuming(
 
 
 class Recorder:
-    """A handler that remembers what it was given."""
+    """A handler that records its deliveries."""
 
     def __init__(self) -> None:
         self.batches: list[list[Delivery]] = []
@@ -195,7 +195,7 @@ async def test_a_message_that_always_fails_ends_in_the_dead_letter_queue(
 async def test_failures_do_not_spin(
     connection: BrokerConnection, publishing: BrokerConnection, queue: str
 ) -> None:
-    """With a long pause a failed message is held, its worker is free, and stopping does not wait for it."""
+    """During its pause a failed message occupies no worker, and stopping does not wait for it."""
     await publish(publishing, queue, 1, "bad")
     recorder = Recorder()
 

@@ -1,4 +1,4 @@
-"""Sequential queues: strict order, one message at a time, whoever consumes and whoever dies."""
+"""Sequential queues: strict order, one message at a time, with any number of consumers, also when one dies."""
 
 from __future__ import annotations
 

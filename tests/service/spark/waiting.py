@@ -10,14 +10,14 @@ from shared.spark.topology import queue_state
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Return when the condition holds, looked at again and again."""
+    """Return when the condition is met; it is polled."""
     async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  states of the package under test have no events
             await asyncio.sleep(0.01)
 
 
 async def emptied(connection: BrokerConnection, queue: str) -> None:
-    """Return when the queue holds nothing; only right when nobody consumes it any more."""
+    """Return when the queue is empty; only correct when it has no consumers any more."""
     async with asyncio.timeout(60):
         while True:
             state = await queue_state(connection, queue)

@@ -1,4 +1,4 @@
-"""A stand-in for the connector's end of a question: it answers as it is told, and keeps how it was asked."""
+"""A stand-in for the connector: it returns the test's answers, and records the questions."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.service.vault.served import served
 
 @dataclass
 class AskedConnector:
-    """Answers by the question, or by it and the names behind the connection.
+    """Answers by the question, or by the question and the names after the connection.
 
-    A question without an answer finds the connector away.
+    For a question without an answer the connector is away.
     """
 
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class AskedConnector:
 async def asked_connector(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[AskedConnector]:
-    """Let the pages of the Vault ask a connector that the test answers for."""
+    """Connect the pages of the Vault with a connector whose answers the test sets."""
     made = AskedConnector()
     app = FastAPI()
     app.add_api_route("/{path:path}", made.answer, methods=["GET", "POST"])

@@ -1,4 +1,4 @@
-"""A browser without scripts: opens pages, follows links and sends forms by the labels that people see."""
+"""A browser without scripts: opens pages, follows links and submits forms by their visible labels."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HIDDEN = frozenset({"style", "script", "head"})
 
 @dataclass
 class Form:
-    """A form with the values that it holds as it comes, and by the label of each button what it sends itself."""
+    """A form with its initial values and, by the label of each button, the values that the button adds."""
 
     action: str
     method: str
@@ -132,7 +132,7 @@ class _Reader(HTMLParser):
 
 
 class Page:
-    """One answer, as a person finds their way on it."""
+    """One answer, with its texts, links and forms."""
 
     def __init__(
         self, status: int, url: URL, headers: Mapping[str, str], html: str
@@ -168,7 +168,7 @@ class Browser:
         return self._http.cookie_jar
 
     async def request(self, method: str, path: str, **options: Any) -> Page:
-        """Send a request and follow where it leads."""
+        """Send a request and follow its redirects."""
         async with self._http.request(
             method, URL(self.url).join(URL(path)), **options
         ) as answer:
@@ -246,19 +246,19 @@ class Browser:
     async def sign_in(
         self, username: str, password: str = PASSWORD, path: str = "/ui/"
     ) -> Page:
-        """Open a page and sign in on the way."""
+        """Open a page, and sign in when it asks for it."""
         page = await self.open(path)
         return await self.press(page, "Sign in", username=username, password=password)
 
     def cookies(self) -> dict[str, str]:
-        """What the browser would send with a page."""
+        """The cookies that the browser would send with a page."""
         kept = self._http.cookie_jar.filter_cookies(URL(self.url).join(URL("/ui/")))
         return {name: morsel.value for name, morsel in kept.items()}
 
 
 @asynccontextmanager
 async def browser(url: str, role: str | None = None) -> AsyncIterator[Browser]:
-    """A browser with cookies of its own, signed in when a role is given."""
+    """A browser with cookies of its own, signed in if a role is passed."""
     jar = aiohttp.CookieJar(unsafe=True)  # hosts that are numbers have cookies, too
     async with aiohttp.ClientSession(
         cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=30)
@@ -271,6 +271,6 @@ async def browser(url: str, role: str | None = None) -> AsyncIterator[Browser]:
 
 
 def _is_sent(attributes: dict[str, str]) -> bool:
-    """Return whether a browser sends this input along as it stands."""
+    """Return whether a browser submits this input unchanged."""
     unsent_alone = attributes.get("type") in ("file", "checkbox")
     return not unsent_alone or "checked" in attributes

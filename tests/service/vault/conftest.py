@@ -71,7 +71,7 @@ async def client(api: Api) -> VaultClient:
 
 @pytest.fixture(scope="module")
 def call() -> Call:
-    """Run a call of the synchronous client without holding up the Vault, which runs in this process."""
+    """Run a call of the synchronous client in a thread, since the Vault runs in this process."""
 
     async def run(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return await asyncio.to_thread(function, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Calls of every route of a Vault in one session, whatever the route takes."""
+"""Calls every route of a Vault in one session."""
 
 from __future__ import annotations
 
@@ -109,13 +109,13 @@ def _routes(found: Iterable[BaseRoute], prefix: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Calls of routes in one session; ``values`` are the parameters of paths that only this Vault has."""
+    """Calls routes in one session; ``values`` are this Vault's values of path parameters."""
 
     api: Api
     values: dict[str, str]
 
     async def play(self, route: str, **values: str) -> str:
-        """Call a route, and return all that is answered."""
+        """Call a route, and return all texts of its answers."""
         method, _, path = route.partition(" ")
         options = self._body(route) if method != "GET" else {}
         headers = {"Authorization": self.api.session_id or ""}

@@ -1,4 +1,4 @@
-"""Every route of a Vault, with what it does in a delegated session."""
+"""Lists every route of a Vault, with its behaviour in a delegated session."""
 
 # ruff: noqa: E501  routes stand on one line each
 

@@ -1,4 +1,4 @@
-"""Every route of a Vault that shows values of records, and how it is asked for planted ones."""
+"""Lists every route of a Vault that shows values of records, with calls that return planted markers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.service.vault.planting import DOCUMENT, PERSON, RECORD, STAGED
 
 @dataclass(frozen=True, eq=False)
 class Door:
-    """One call that shows a marker to those who may read what it marks; names in ``path`` are those of the planted."""
+    """One call that returns a marker to callers who may read the marked record; names in ``path`` are planted ids."""
 
     marker: str
     path: str
@@ -34,7 +34,7 @@ OF_PAPER = "/objects/documents/{document_id}/attachments"
 
 
 def attached(of_document: str, address: str) -> dict[str, tuple[Door, ...]]:
-    """The doors to the attachments of a document, by their routes; ``address`` is that of the planted one."""
+    """The doors to the attachments of a document, by route; ``address`` is that of the planted document."""
     one, version = "/{attachment_id}", "/versions/{attachment_version}"
     paper = f"{address}/{{paper_id}}"
     return {

@@ -1,4 +1,4 @@
-"""A Vault CRM of a module alone, and how its people submit and transfer inquiries."""
+"""A Vault CRM for one module, and steps of its users to submit and transfer inquiries."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Requests as the vendor's Java client makes them: OkHttp's bodies and headers, TLS, version v24.3, and its types.
 
-What it declares of an answer is a table from the path of a member (``data[].id``) to a Java type; a member that is
-absent is null to it.
+Its declarations of an answer are a table from the path of a member (``data[].id``) to a Java type; an absent member is
+null.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def raw(content_type: str, text: str) -> Body:
 
 
 def file(content: bytes, name: str, **fields: str) -> Body:
-    """A multipart form with a file behind its fields; each part tells its length."""
+    """A multipart form with fields and then a file; each part has a Content-Length."""
     parts = [_part(f'name="{key}"', value.encode()) for key, value in fields.items()]
     parts.append(
         _part(
@@ -79,7 +79,7 @@ def _part(disposition: str, content: bytes, content_type: str = "") -> bytes:
 
 @dataclass(slots=True)
 class JavaClient:
-    """The client; ``dns`` is what it was given as vaultDNS, port included."""
+    """The client; ``dns`` is its vaultDNS, including the port."""
 
     http: aiohttp.ClientSession
     trust: ssl.SSLContext
@@ -117,7 +117,7 @@ class JavaClient:
 
 
 def misfits(body: Any, types: Types) -> list[str]:
-    """Members that do not fit the type that the client declares of them."""
+    """Members that do not match the type that the client declares for them."""
     found = []
     for path, kind in types.items():
         values = list(_values(body, path.split(".")))
@@ -130,7 +130,7 @@ def misfits(body: Any, types: Types) -> list[str]:
 
 
 def _values(value: Any, path: list[str]) -> Iterator[Any]:
-    """What stands at a path; a list that is to be gone through and is none stands for itself."""
+    """Yield the values at a path; a value that should be a list and is not is yielded itself."""
     if not path:
         yield value
         return

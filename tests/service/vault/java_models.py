@@ -1,4 +1,4 @@
-"""What the models of the vendor's Java client declare of answers: a table for each, from member to Java type."""
+"""The types that the vendor's Java client declares for answers: a table for each, from member to Java type."""
 
 from __future__ import annotations
 

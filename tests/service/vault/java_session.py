@@ -1,4 +1,4 @@
-"""The vendor's Java client signed in to a started Vault, and what is success to it."""
+"""The vendor's Java client with a session in a started Vault, and its criterion of success."""
 
 from __future__ import annotations
 

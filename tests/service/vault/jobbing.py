@@ -1,4 +1,4 @@
-"""Workers on one database, as several processes of a Vault would run them, and job types that tests control."""
+"""Workers on one database, like those of several processes of a Vault, and job types that tests control."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ FAST = WorkerOptions(concurrency=4, lease=20, poll=0.05, max_attempts=3, grace=5
 async def known_caller(
     user_id: int, delegate_user_id: int | None, _: Connection | None = None
 ) -> Caller:
-    """Know one user, the Vault itself, and their delegates."""
+    """Return the caller for the Vault's own user, and for its delegates."""
     assert user_id == SYSTEM.user_id
     return replace(SYSTEM, delegate_user_id=delegate_user_id)
 
 
 @dataclass
 class Gate:
-    """A job that says when it runs and ends when it is let."""
+    """A job that reports its start, and ends when the test releases it."""
 
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,7 +61,7 @@ class Gate:
 
 
 async def finished(client: Api, job_id: int) -> Any:
-    """What the API says of a job once it has ended."""
+    """The API's answer about a job that has ended."""
 
     async def reason() -> str | None:
         status = (await client.get(f"/services/jobs/{job_id}")).data["status"]
@@ -72,7 +72,7 @@ async def finished(client: Api, job_id: int) -> Any:
 
 
 async def watchful(context: JobContext) -> JobResult:
-    """Runs until it is asked to stop."""
+    """Run until asked to stop."""
     await context.progress("1", {"done": 1})
     while True:
         context.raise_if_stopped()

@@ -107,7 +107,7 @@ async def record(api: Api, object_name: str, record_id: str) -> dict[str, Any]:
 
 
 def outcomes(answer: Answer) -> list[str]:
-    """Each row's error type, or its status where there is none."""
+    """The error type of each row, or its status if it has none."""
     return [
         row["errors"][0]["type"] if row.get("errors") else row["responseStatus"]
         for row in answer.data

@@ -1,7 +1,7 @@
-"""A Medical Vault with the objects of the tests, and one of a module alone, for modules that look at all that is in it.
+"""A Medical Vault for one module, for tests that look at everything in it.
 
-A copy of a connection, for one, has whatever other modules have added to the original. A module takes the fixtures by
-assignment.
+A copy of a connection, for one, contains whatever other modules have added to the original. A module takes the fixtures
+by assignment.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ _numbers = count(1)
 
 
 def person(**fields: Any) -> dict[str, Any]:
-    """What a call sends of a new user; the user name is a new one."""
+    """The fields of a call that creates a user, with a new user name."""
     number = next(_numbers)
     return {
         "user_name__v": f"person{number}@vault.example",

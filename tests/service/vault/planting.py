@@ -1,4 +1,4 @@
-"""Values that nobody may come across: records, a document and files of a Vault of the tests, each with its marker."""
+"""Plants records, a document and files in a Vault of the tests, each with a marker that must not leak."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ LINEAGE = {
 
 @dataclass
 class Planted:
-    """What the addresses of the routes name: ids of what has been planted."""
+    """The ids of planted records, for the addresses of routes."""
 
     values: dict[str, str] = field(default_factory=dict)
 
@@ -192,7 +192,7 @@ def _form(marker: str = RECORD, **fields: str) -> aiohttp.FormData:
 
 
 async def body_of(api: Api, method: str, path: str, **options: Any) -> str:
-    """The whole of an answer as text, what is packed in it too."""
+    """The whole answer as text, with packed files unpacked."""
     url = path if path.startswith("/api") else f"/api/{api.version}{path}"
     headers = {"Authorization": api.session_id or ""}
     async with api.http.request(
@@ -203,7 +203,7 @@ async def body_of(api: Api, method: str, path: str, **options: Any) -> str:
 
 
 def unpacked(content: bytes) -> str:
-    """The bytes of an answer as text, what is packed in them too."""
+    """The bytes of an answer as text, with packed files unpacked."""
     if content.startswith(b"PK\x03\x04"):
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             parts = [name.encode() + packed.read(name) for name in packed.namelist()]

@@ -1,4 +1,4 @@
-"""A mail server for tests: takes mail over STARTTLS from who signs in, and refuses what it is told to."""
+"""A mail server for tests: accepts mail over STARTTLS from signed-in clients, and refuses as the test says."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ USERNAME, SECRET = "vault", "the vault's own"
 
 @dataclass
 class Post:
-    """What has arrived, and the answers (``451 …``) that the next messages of a recipient get in place of 250."""
+    """The received mail, and the replies (``451 …``) that a recipient's next messages get instead of 250."""
 
     ca_file: Path
     port: int = 0
@@ -57,7 +57,7 @@ def _authenticated(
 
 @asynccontextmanager
 async def post_office(tls: LocalTls) -> AsyncIterator[Post]:
-    """The server on a free port of localhost, for as long as the block lasts."""
+    """Run the server on a free port of localhost during the block."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tls.certificate, tls.key)
     post = Post(tls.ca_file)

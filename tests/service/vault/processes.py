@@ -73,7 +73,7 @@ class Fleet:
         await asyncio.gather(*(process.wait_ready() for process in self.processes))
 
     async def signed_in(self, role: str = "admin") -> list[Api]:
-        """Every process's API with one session, which the first of them has given."""
+        """Every process's API with one session, which the first process has opened."""
         first, *others = self.apis
         session = await first.signed_in(role)
         assert session.session_id is not None
@@ -83,7 +83,7 @@ class Fleet:
         ]
 
     async def fetchval(self, sql: str, *values: object) -> object:
-        """A value of the database, asked past all processes."""
+        """A value read directly from the database."""
         connection = await asyncpg.connect(self.dsn, timeout=10)
         try:
             return await connection.fetchval(sql, *values)
@@ -99,7 +99,7 @@ async def fleet(
     size: int = 3,
     more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Fleet]:
-    """So many processes, started at the same moment on an empty database; ``more`` are settings of them all."""
+    """Start ``size`` processes at the same moment on an empty database; ``more`` are further settings of all."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
         made = Fleet(State.load(folder / "state.json"), dsn, amqp_url, http, more or {})
         made.state.servers = folder
@@ -113,7 +113,7 @@ async def fleet(
 
 
 class Balancer:
-    """Takes TCP connections to the processes in turn that say they are ready."""
+    """Passes TCP connections in turn to the processes that are ready."""
 
     def __init__(self, processes: list[Service]) -> None:
         self._turns = cycle(processes)
@@ -123,7 +123,7 @@ class Balancer:
         self.url = ""
 
     async def watch(self) -> None:
-        """Ask every process again and again whether it is ready."""
+        """Poll the readiness of every process."""
         while True:
             reasons = await asyncio.gather(
                 *(process.not_ready() for process in self._processes)

@@ -1,4 +1,4 @@
-"""Security profiles that tests make for themselves, by MDL, and users who have them."""
+"""Security profiles that tests create by MDL, and users with them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def security_profile(own: str, *sets: str) -> str:
 
 
 async def with_profile(admin: Api, grants: set[str], entries: Mapping[str, str]) -> Api:
-    """A new user's session, whose profile has one permission set with these."""
+    """The session of a new user whose profile has one permission set with these permissions."""
     own = name()
     made = await execute(
         admin, permission_set(own, grants, entries) + security_profile(own, own)

@@ -1,4 +1,4 @@
-"""The other end of a connection, where a test has one Vault only."""
+"""A stand-in for the remote Vault of a connection, for tests with one Vault."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def establish(admin: Api, name: str = "medical_crm__v") -> None:
 
 
 def acceptance(file: Mapping[str, Any]) -> bytes:
-    """What the other Vault answers to a connection file."""
+    """The remote Vault's acceptance of a connection file."""
     return _signed(
         Kind.ACCEPTANCE,
         vault_id=file["remote_vault_id"] or 20202,

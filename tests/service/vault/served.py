@@ -1,4 +1,4 @@
-"""A Vault served over HTTP for tests, and calls of its API as a client makes them."""
+"""A Vault served over HTTP for tests, and calls of its API by a client."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The API of one Vault, as one client with one session (or none) uses it."""
+    """The API of one Vault for a client with one session, or with none."""
 
     http: aiohttp.ClientSession
     url: str
@@ -130,7 +130,7 @@ class Api:
 
 
 def settings(dsn: str, amqp_url: str, files: Path) -> VaultSettings:
-    """Settings of a Vault whose three sign-ins have one password, and which keeps its files in a folder."""
+    """Settings of a Vault whose three sign-ins have one password, and whose file store is a folder."""
     password = SecretStr(PASSWORD)
     return VaultSettings(
         database_dsn=SecretStr(dsn),
@@ -163,7 +163,7 @@ BOUNDS = ConnectionBounds(
 
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[Api]:
-    """The application on a free port, for as long as the block lasts."""
+    """Serve the application on a free port during the block."""
     protocol = partial(BoundedProtocol, count=ConnectionCount(BOUNDS))
     config = uvicorn.Config(
         app,

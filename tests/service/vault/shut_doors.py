@@ -1,4 +1,4 @@
-"""Every route of a Vault that shows no value of a record, with the reason; those that do are in ``doors.py``."""
+"""Lists every route of a Vault that shows no values of records, with the reason; the others are in ``doors.py``."""
 
 from __future__ import annotations
 

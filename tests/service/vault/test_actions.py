@@ -1,4 +1,4 @@
-"""User actions: states, prompts, entry actions, and each record of a call answered for itself."""
+"""User actions: states, prompts, entry actions, and a result of its own for each record of a call."""
 
 from __future__ import annotations
 
@@ -105,7 +105,10 @@ async def test_an_action_by_one_name_in_two_states(user: Api) -> None:
 async def test_a_message_that_cannot_enter_its_queue_stops_nobody_where_the_queue_says_so(
     admin: Api,
 ) -> None:
-    """``rollback_on_error``: refused with it (below); without it an exception is kept, and sent when it can be."""
+    """With ``rollback_on_error`` (below) the change is refused.
+
+    Without it an exception is recorded, and retried later.
+    """
     closed = "RECREATE Queue closed__c ( label('Closed'), type('outbound'), active({}), rollback_on_error({}) );"
     await admin.post("/api/mdl/execute", data=closed.format("false", "false"))
     ids = await items(admin, 2)

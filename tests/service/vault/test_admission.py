@@ -73,7 +73,7 @@ def _value(match: re.Match[str]) -> str:
 
 @dataclass
 class Client:
-    """A client that declares a large body, and counts the bytes of it that the server takes."""
+    """A client that declares a large body, and counts the bytes that the server reads."""
 
     taken: int = 0
     sent: list[Message] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Delegated access: granted, used, and over."""
+"""Delegated access: granted, used and ended."""
 
 from __future__ import annotations
 

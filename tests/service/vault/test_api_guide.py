@@ -1,4 +1,4 @@
-"""The examples of the API's guide do what the page says when they are pasted one after the other."""
+"""The examples in the guide of the API work as the page says, pasted one after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits: calls of a user and sign-ins of a user name, counted by all processes together; delays are told."""
+"""Limits: calls of a user and sign-ins of a user name are counted by all processes together; answers show delays."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def two(
     rabbitmq_server: RabbitServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[tuple[Vault, Api, Vault, Api]]:
-    """Two processes' worth of one Vault, with low limits."""
+    """Two processes of one Vault, with low limits."""
     async with (
         vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
@@ -54,7 +54,7 @@ async def two(
 
 @pytest.fixture(autouse=True)
 async def counts(two: tuple[Vault, Api, Vault, Api]) -> None:
-    """Begin each test without sign-ins and wrong passwords of others, which count by address as well."""
+    """Start each test without earlier sign-ins and wrong passwords, which count by address as well."""
     async with two[0].database.connection() as connection:
         await connection.execute("DELETE FROM platform.sign_in_window")
 
@@ -162,7 +162,7 @@ async def test_signing_in_forgets_the_failures(
         assert (answer.status, "LOCKED" in answer.text) == (expected, False)
 
 
-async def test_the_limit_is_told_without_a_session(tmp_path: Path) -> None:
+async def test_the_limit_is_shown_without_a_session(tmp_path: Path) -> None:
     nowhere = settings(
         "postgresql://nobody@127.0.0.1:1/none", "amqp://nobody@127.0.0.1:1/", tmp_path
     )

@@ -1,4 +1,4 @@
-"""What the API does not have, it says in its own envelope: never a bare page, never a stack trace."""
+"""Unknown paths of the API get its envelope: never a bare page, never a stack trace."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ DOUBLED = [
 
 
 @pytest.mark.parametrize(("verb", "path"), DOUBLED)
-async def test_doubled_slashes_are_single_ones(
+async def test_slashes_that_say_nothing_are_left_out(
     admin: Api, verb: str, path: str
 ) -> None:
     plain = (await admin.call(verb, path)).text
@@ -91,6 +91,8 @@ async def test_doubled_slashes_are_single_ones(
     for at in places[1:]:
         doubled = f"{path[:at]}/{path[at:]}"
         assert (await admin.call(verb, doubled)).text == plain, doubled
+    for ended in (f"{path}/", f"{path}//"):
+        assert (await admin.call(verb, ended)).text == plain, ended
 
 
 @pytest.mark.parametrize("path", ODD)

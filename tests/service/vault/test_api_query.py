@@ -13,7 +13,7 @@ ROWS = 25
 
 @pytest.fixture(scope="module", autouse=True)
 async def rows(integration: Api) -> None:
-    """Records that only these tests ask for."""
+    """Records that only these tests query."""
     things = [
         {"name__v": f"query {i:02}", "key__c": f"Q-{i:02}", "note__c": "queried"}
         for i in range(ROWS)

@@ -1,4 +1,4 @@
-"""Role by route: every route of the API has an entry here that says who is let in."""
+"""Role by route: every route of the API has an entry here with the roles that may call it."""
 
 from __future__ import annotations
 
@@ -489,7 +489,7 @@ FILES = "GET /static"  # a folder, of which PAGES names one file
 
 
 def served_routes(routes: Sequence[BaseRoute]) -> Iterator[str]:
-    """Verb and path of everything that these routes serve, those of included routers too."""
+    """Verb and path of every served route, including those of included routers."""
     for route in routes:
         if (included := getattr(route, "original_router", None)) is not None:
             yield from served_routes(included.routes)

@@ -1,4 +1,4 @@
-"""A Vault without its database says so, in an envelope that tells a client to come again."""
+"""A Vault without its database says so, in an envelope that tells clients to retry."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ async def test_a_database_that_takes_no_writes_is_an_outage(
 
 
 async def take_writes(dsn: str, switch: str) -> None:
-    """Let the database take writes (``on``) or none (``off``), as an administrator does."""
+    """Make the database accept writes (``on``) or refuse them (``off``), as an administrator does."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute("SET default_transaction_read_only = off")

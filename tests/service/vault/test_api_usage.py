@@ -1,4 +1,4 @@
-"""The API usage log: what it has of each call, in both formats, for whom, and of which days."""
+"""The API usage log: its entry of a call, in both formats, its readers and its days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attachment fields: one file a record and field, given by a call or a row, read, queried, copied, emptied, swept."""
+"""Attachment fields: one file for a record and field, set by a call or a row, read, queried, copied, emptied, swept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attachments of records: files in versions, by one call and by many rows, audited, and gone with the record."""
+"""Attachments of records: files in versions, by one call and by many rows, audited, and deleted with the record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The role that a Vault connects with may add to the audit trail and read it, and nothing else."""
+"""The role with which a Vault connects may insert into the audit trail and read it, and nothing else."""
 
 from __future__ import annotations
 

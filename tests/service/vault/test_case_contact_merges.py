@@ -1,4 +1,4 @@
-"""Merged accounts leave one Case Contact with both Links, whatever the Medical Vault knew of either account."""
+"""Merged accounts leave one Case Contact with both Links, whatever the Medical Vault had stored of either account."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AGAIN = "Objectaction.account_merge__v.merge_case_contacts__v"
 
 @dataclass(frozen=True)
 class Known:
-    """What the Medical Vault knows of an account: its Link, its contact and a Case of it, if any."""
+    """The Medical Vault's records of an account: its Link, its contact and a Case of it, if any."""
 
     link: str
     contact: str | None = None
@@ -72,7 +72,7 @@ async def told(caller: Api, duplicate: str, main: str) -> list[str]:
 
 
 async def contact_of(admin: Api, *links: str) -> list[object]:
-    """The Case Contacts that Links lead to."""
+    """The Case Contacts of Links."""
     listed = "','".join(links)
     found = await admin.query(
         "SELECT link__sys, person__v FROM case_contact_source_data__v "

@@ -1,4 +1,4 @@
-"""A change of components that is under way holds up those who write what it concerns, and nobody else."""
+"""A change of components blocks only writes to the tables that it concerns."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def writing(vault: Vault, object_name: str) -> AsyncIterator[Connection]:
 
 
 async def waits(connection: Connection, number: int = 1) -> None:
-    """Return when so many transactions wait for a lock of tables or rows."""
+    """Return when ``number`` transactions wait for a lock of tables or rows."""
     sql = "SELECT count(*) FROM pg_locks WHERE locktype <> 'advisory' AND NOT granted"
 
     async def reason() -> str | None:
@@ -85,7 +85,7 @@ async def waits(connection: Connection, number: int = 1) -> None:
 
 
 async def other_work(admin: Api) -> None:
-    """What all others do meanwhile: records created, changed and found, and a message sent."""
+    """Other work meanwhile: create, change and find records, and send a message."""
     made = (await items(admin, 2))[0]
     sent = await admin.post(f"{ITEMS}/{made}/actions/{action('first__c', 'send__c')}")
     assert sent.status == "SUCCESS", sent.text
@@ -122,7 +122,7 @@ async def test_a_script_that_waits_for_one_object_holds_up_no_other(
 async def test_a_script_that_waits_for_one_who_reads_holds_up_nobody_who_writes(
     admin: Api, vault: Vault, held: None
 ) -> None:
-    """Whoever wants a table waits behind the script that wants it: the script gives way again and again."""
+    """Writers of a table wait behind the script that wants it: so the script gives way repeatedly."""
     async with vault.database.transaction() as reader:
         await reader.execute("SELECT FROM records.beside__c")
         script = asyncio.create_task(
@@ -168,7 +168,7 @@ async def test_who_writes_what_a_job_changes_goes_by_what_it_leaves(
     held: None,
     submitted: Callable[[Api], Awaitable[Answer]],
 ) -> None:
-    """The package has changed the one object when it waits for the other; the script has even committed it."""
+    """The package has changed one object when it waits for the other; the script has even committed the change."""
     await admin.post("/api/mdl/execute", data=GATE)
     gate = [{"name__v": "Shut", "key__c": "gate"}]
     await admin.post(
@@ -188,12 +188,12 @@ async def test_who_writes_what_a_job_changes_goes_by_what_it_leaves(
 
 
 @pytest.mark.parametrize("changed", [True, False])
-async def test_what_is_written_beside_the_named_object_goes_by_its_newest_components(
+async def test_writes_to_further_objects_use_their_newest_components(
     admin: Api, vault: Vault, held: None, changed: bool
 ) -> None:
-    """The unit names one object and comes to write another, whose components change after the unit has begun.
+    """The unit names one object and also writes another, whose components change after the unit has begun.
 
-    Other components change in each attempt: the unit is not repeated for those of what it has come to know.
+    Other components change in each attempt: the unit is not repeated for those of objects that it already noticed.
     """
     known: list[bool] = []
 

@@ -1,4 +1,4 @@
-"""Where a client is: what a proxy says counts when the settings trust the proxy, and what anyone else says never."""
+"""The client's address: a proxy's header counts if the settings trust the proxy, any other header never."""
 
 from __future__ import annotations
 

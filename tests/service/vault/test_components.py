@@ -1,4 +1,4 @@
-"""Component changes and the data they meet: filled in, carried over, or refused whole."""
+"""Component changes and stored data: filled in, carried over, or refused as a whole."""
 
 from __future__ import annotations
 

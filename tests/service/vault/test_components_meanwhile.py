@@ -1,4 +1,4 @@
-"""Components that another process changes while a call is under way: the call goes round again, whatever it writes."""
+"""Components that another process changes during a call: the call is run again, of whatever kind it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many callers at once: nothing is lost, nothing doubled, and nobody hears of the others."""
+"""Many callers at once: nothing is lost, nothing is doubled, and no caller sees the others."""
 
 from __future__ import annotations
 

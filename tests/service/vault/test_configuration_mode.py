@@ -58,7 +58,7 @@ async def test_other_processes_read_it_from_the_database(
 
 
 class Overtaken(Database):
-    """A database of which one answer comes late: when the mode that was read is switched to the other."""
+    """A database with one late answer, which arrives after configuration mode was switched."""
 
     mode: ConfigurationMode | None = None
 

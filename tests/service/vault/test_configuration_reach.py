@@ -1,4 +1,4 @@
-"""Whoever changes components reads what the change would show of records."""
+"""A caller who changes components must be allowed to read the data that the change would reveal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def objects(admin: Api) -> None:
 
 @pytest.fixture(scope="module")
 async def author(admin: Api) -> Api:
-    """Who configures all, and reads one object of two."""
+    """A user who configures everything, and may read one object of two."""
     return await with_profile(admin, {"execute_mdl"}, {"seen__c": "rced"})
 
 

@@ -1,4 +1,4 @@
-"""The revision that every answer and message tells grows with each change of configuration, and with nothing else."""
+"""The revision in every answer and message grows with each change of configuration, and with nothing else."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ INTEGRATION = "/vobjects/integration__sys"
 
 
 async def told(api: Api) -> tuple[int, ...]:
-    """The counts that an answer tells: of components, of connections and what is below them, and of lookups."""
+    """The counts in an answer: of components, of connections and their parts, and of lookups."""
     answer = await api.get("/objects/users/me")
     return tuple(map(int, answer.headers[HEADER].split(".")))
 
 
 async def grown(api: Api, before: tuple[int, ...]) -> set[int]:
-    """The counts that are above those of before."""
+    """The counts that have grown since ``before``."""
     after = await told(api)
     assert all(a >= b for a, b in zip(after, before, strict=True))
     return {part for part in range(3) if after[part] > before[part]}
@@ -106,7 +106,7 @@ async def test_other_records_raise_no_count_and_a_users_profile_does(
     assert await grown(admin, before) == {CONNECTIONS}
 
 
-async def test_a_revision_is_told_with_its_change_and_not_before(
+async def test_a_revision_is_sent_with_its_change_and_not_before(
     admin: Api, vault: Vault
 ) -> None:
     before = await told(admin)

@@ -1,4 +1,4 @@
-"""Copies of a connection: integrations, points, lookups, rules and queue connections of its own, for one more Vault."""
+"""Copies of a connection have integrations, points, lookups, rules and queue connections of their own."""
 
 from __future__ import annotations
 

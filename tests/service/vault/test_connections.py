@@ -1,4 +1,4 @@
-"""Connections: two Vaults establish one by signed files, what their records may hold, what the remote may do."""
+"""Connections: two Vaults establish one by signed files; limits on its records and on the remote Vault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Content by checksum, in each kind of store: kept once, read by range, swept when nothing refers to it."""
+"""Content by checksum, in each kind of store: stored once, read by range, swept when unreferenced."""
 
 from __future__ import annotations
 
@@ -149,10 +149,10 @@ async def test_a_copy_that_no_row_names_is_removed(
     assert await copies(store) == [kept.stored_as]
 
 
-async def test_the_sweep_is_safe_beside_writers(
+async def test_the_sweep_is_safe_with_concurrent_writers(
     database: Database, service: ContentService, store: FileStore, refer: str
 ) -> None:
-    """Whatever was referred to in the end is there with its bytes, however the sweeps fell in between."""
+    """Whatever is referred to in the end exists with its bytes, whenever the sweeps were in between."""
 
     async def write(content: bytes) -> str | None:
         kept = await service.keep(chunks(content), limit=LIMIT)

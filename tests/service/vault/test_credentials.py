@@ -1,4 +1,4 @@
-"""Passwords, sessions and e-mails of users: what is refused, and what a new password ends."""
+"""Passwords, sessions and e-mails of users: which are refused, and what a new password ends."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def test_a_new_password_ends_what_was_opened_with_the_old_one(
 async def changing(
     vault: Vault, user_id: int
 ) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """A new password that is stored when the block ends; yield a wait for a call that waits for it."""
+    """Store a new password at the end of the block; yield a function that waits for a call to wait for it."""
     password_hash = await vault.security.passwords.hash(STRONG, ())
 
     async def waited_for() -> None:

@@ -1,4 +1,4 @@
-"""Dead letters: what came back too often is put back, and what is given up becomes a User Exception Message."""
+"""Dead letters: a message returned too often is put back on its queue, a rejected one becomes an exception."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def put(vault: Vault, message_id: str, body: bytes, begun: int = 0) -> Non
 
 
 async def came_back(vault: Vault) -> None:
-    """Have the one message of the queue consumed by a handler that never finishes it, until it is taken off."""
+    """Consume the one message of the queue with a handler that never finishes, until the broker gives it up."""
     asked = 0
 
     async def refuse(deliveries: list[Delivery]) -> None:

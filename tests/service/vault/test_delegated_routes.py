@@ -1,4 +1,4 @@
-"""What a delegate may do, by every route of a Vault: the table is complete, and each entry is true."""
+"""The rights of a delegate, by every route of a Vault: the table is complete, and each entry is true."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Acting = Callable[[], Awaitable[Calls]]
 
 @pytest.fixture(scope="module")
 async def delegator(admin: Api, api: Api) -> tuple[int, Api]:
-    """A System Admin, to whom every route is open."""
+    """A System Admin, who may call every route."""
     user_id, name = await new_user(admin, security_profile__v="system_admin__v")
     return user_id, await as_user(api, name)
 

@@ -1,4 +1,4 @@
-"""Children that are added to a record while it is deleted: refused, or gone with it and listed."""
+"""Children that are added to a record while it is deleted: refused, or deleted with it and listed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def listed(api: Api, name: str) -> set[str]:
 
 
 async def waits_for(vault: Vault, blocker: int) -> None:
-    """Until somebody waits for what a connection's transaction holds."""
+    """Wait until another transaction waits for a lock of ``blocker``'s transaction."""
 
     async def reason() -> str | None:
         async with vault.database.connection() as connection:
@@ -63,7 +63,7 @@ async def waits_for(vault: Vault, blocker: int) -> None:
 
 
 async def begin(connection: Connection, child: str, field: str, parent: str) -> str:
-    """Add a child to a record, in a transaction that is still open."""
+    """Add a child to a record, in a transaction that stays open."""
     record_id = f"LATE{key()}"
     await connection.execute(ADD.format(object=child, field=field), record_id, parent)
     return record_id
@@ -72,7 +72,7 @@ async def begin(connection: Connection, child: str, field: str, parent: str) -> 
 async def meanwhile(
     vault: Vault, child: str, field: str, parent: str, deletion: Awaitable[Answer]
 ) -> tuple[str, Answer]:
-    """The deletion of a record that begins while a child is being added below it; the child's id, and the answer."""
+    """Delete a record while a child is being added below it; return the child's id, and the answer."""
     async with vault.database.connection() as connection:
         async with connection.transaction():
             late = await begin(connection, child, field, parent)

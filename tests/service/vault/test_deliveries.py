@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from local.polling import answers_within
+from services.crm_vault.inquiries import NOT_DELIVERED
 from shared.spark.envelope import Envelope, Message, format_moment
 from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.housekeeping import HOUSEKEEPING
 from shared.vault.assembly.vault import Vault
 from shared.vault.jobs.job_model import JobStatus
 from tests.service.vault import inquiring
-from tests.service.vault.inquiring import Crm
-from tests.service.vault.objects import key
+from tests.service.vault.inquiring import OBJECT, Crm
+from tests.service.vault.objects import key, record
 from tests.service.vault.served import Api
 
 crm = inquiring.crm
@@ -297,6 +298,13 @@ async def test_the_handler_of_the_crm_queue_fails_the_transfer(crm: Crm) -> None
     queue, message_id = "crm_to_medical_outbound_queue__v", key()
     await report(crm.integration, queue, lost(message_id, "medical_crm__v", tuple(ids)))
     assert await crm.statuses(ids) == [["failed__v"], ["success__v"]]
+    reasons = [
+        (await record(crm.rep, OBJECT, each))["transfer_error__v"] for each in ids
+    ]
+    assert reasons == [NOT_DELIVERED, None]
+    # The next transfer begins without the reason of the one before.
+    await crm.transfer(ids[:1])
+    assert (await record(crm.rep, OBJECT, ids[0]))["transfer_error__v"] is None
     assert len(await exceptions(crm.admin, message_id)) == 1
 
 

@@ -1,4 +1,4 @@
-"""Direct Data by its calls: files are read here as anybody reads them, with a tar and a CSV reader."""
+"""Direct Data by its calls: files are read here with an ordinary tar and CSV reader."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ user = own_vault.user
 
 @dataclass(frozen=True)
 class Archive:
-    """A Direct Data file: what the list says of it, and its files by their paths."""
+    """A Direct Data file: its entry in the list, and its files by their paths."""
 
     listed: dict[str, Any]
     members: dict[str, str]
@@ -367,7 +367,7 @@ async def test_an_incremental_file_has_what_changed_and_what_is_gone(
 
 
 async def owner_and_log(api: Api, admin: Api) -> tuple[str, Archive]:
-    """A sign-in and a new record, and the log file of their day."""
+    """Sign in and create a record; return its id, and the log file of that day."""
     await api.signed_in("admin")
     made = await owner(admin)
     log = await make(admin, LOG)

@@ -1,4 +1,4 @@
-"""Many documents in one call: rows that are wrong fail alone, files come from the staging area."""
+"""Many documents in one call: faulty rows fail separately; files are on the staging area."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents that are checked out: who may lock, edit and unlock them."""
+"""Checked-out documents: who may lock, edit and unlock them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ types = documenting.types
 
 
 async def another(admin: Api) -> Api:
-    """A business user beside the one of the fixture."""
+    """A second business user."""
     _, name = await new_user(admin)
     return await as_user(admin, name)
 

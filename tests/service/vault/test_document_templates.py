@@ -227,7 +227,7 @@ async def test_tokens_are_given_out_for_documents(admin: Api, user: Api) -> None
 async def seen(
     api: Api, token: str, use: str = "", number: int = 0
 ) -> tuple[int, Any, str]:
-    """What somebody without a session gets to see: status, headers and text."""
+    """The answer to a client without a session: status, headers and text."""
     parameters = {"token": token, "document": str(number)}
     path = "/ui/approved_viewer"
     if use:

@@ -1,4 +1,4 @@
-"""What files of documents say is found, whatever their format."""
+"""The text of files of documents is found, in every supported format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions of documents: states that make them, what is served of them, dates, numbers, files that go on."""
+"""Versions of documents: states that create them, which are served, dates, numbers, files of later versions."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ async def test_only_approved_content_is_served_to_those_who_ask_for_it(
 async def test_changes_are_dated_in_milliseconds_by_the_clock_of_the_vault(
     admin: Api, user: Api
 ) -> None:
-    """So that those who ask what changed since a moment miss nothing, and find a version by the date that it shows."""
+    """So that clients that ask for changes since a moment miss none, and find a version by the date that it shows."""
     told = (await admin.get("/services/clock")).data["date_time"]
     document_id = await created(user)
     dates = [(await document(user, document_id))["version_modified_date__v"]]

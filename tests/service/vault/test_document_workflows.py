@@ -1,4 +1,4 @@
-"""Workflows of documents: the guide's example with one and several documents, and who sees what of them."""
+"""Workflows of documents: the guide's example with one and several documents, and who may see them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents through the API: created, found, changed, given versions, files, renditions and states, deleted."""
+"""Documents through the API: created, found, changed and deleted; their versions, files, renditions and states."""
 
 from __future__ import annotations
 

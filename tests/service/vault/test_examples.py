@@ -1,4 +1,4 @@
-"""The examples are run as a reader runs them, each where its toolchain is there."""
+"""The examples run as for a reader, each where its toolchain is installed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def printed(
     username: str = USERNAMES["user"],
     seconds: float = 120,
 ) -> str:
-    """Run a command as a user, the rep if no other is named, and return what it printed."""
+    """Run a command as a user, by default the rep, and return its output."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=folder,

@@ -1,4 +1,4 @@
-"""User exceptions say what those wrote who record failures; nobody else makes one up, or rewrites one."""
+"""Only callers who record failures may create user exceptions and change their recorded data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FORGED = json.dumps({"message": {"attributes": {}, "items": ["V4T000000000ZZZ"]}
 
 @dataclass(frozen=True)
 class Person:
-    """A profile's grants beside the work on exceptions, the headers of its calls, and whether it records failures."""
+    """A profile's grants besides work on exceptions, the headers of its calls, and whether it records failures."""
 
     records: bool
     grants: frozenset[str] = frozenset()

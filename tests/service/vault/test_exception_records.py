@@ -1,4 +1,4 @@
-"""The connector's exception records in a Vault: what is resolved is found without reading what is not concerned."""
+"""The connector's exception records in a Vault: resolved ones are found without reading unrelated ones."""
 
 from __future__ import annotations
 

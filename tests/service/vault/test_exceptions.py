@@ -1,4 +1,4 @@
-"""User exceptions as connectors write them: once, counted right, ignored, retried one by one and all at once."""
+"""User exceptions written by connectors: once, with correct counts, ignored, retried one by one and all at once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ REASON = ItemFailure(
 
 @pytest.fixture
 async def connectors(api: Api) -> AsyncIterator[list[ExceptionRecords]]:
-    """What four connectors write exceptions with."""
+    """The exception writers of four connectors."""
     async with AsyncExitStack() as stack:
         made = [
             VaultClient(api.url, USERNAMES["integration"], PASSWORD) for _ in range(4)

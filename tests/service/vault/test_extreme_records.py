@@ -1,4 +1,4 @@
-"""Records, queries, components and pages take dates and numbers at the ends of their ranges, or refuse them clearly."""
+"""Dates and numbers at the ends of their ranges are accepted, or refused clearly, by records, queries and pages."""
 
 from __future__ import annotations
 

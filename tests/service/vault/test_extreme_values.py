@@ -1,4 +1,4 @@
-"""No date and no number at the end of its range, or beyond it, makes a fault of the Vault, wherever it is sent."""
+"""No date or number at or beyond the end of its range causes a fault of the Vault, in any call."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ KNOWN = {
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of the API, as its document describes it."""
+    """One operation of the API, from its OpenAPI document."""
 
     method: str
     path: str
@@ -100,7 +100,7 @@ def all_operations() -> list[Operation]:
 
 @dataclass
 class Target:
-    """What paths name, so that a call comes far."""
+    """The values of paths, chosen so that a call gets past its first checks."""
 
     admin: Api
     record: str

@@ -1,4 +1,4 @@
-"""Guessing passwords: who guesses is shut out by name and by address, and who signs in rightly elsewhere never is."""
+"""Password guessing is blocked by user name and address; a user at another, known address is never blocked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _hosts = count(1)
 
 
 def address() -> str:
-    """An address from which nobody has signed in."""
+    """An address without earlier sign-ins."""
     number = next(_hosts)
     return f"198.18.{number // 250}.{number % 250 + 1}"
 
@@ -35,7 +35,7 @@ async def sign_in(
 
 @pytest.fixture(autouse=True)
 async def counts(vault: Vault, api: Api) -> AsyncIterator[None]:
-    """Begin each test without counts of wrong passwords, and leave none."""
+    """Start each test without counts of wrong passwords, and leave none."""
     await forget(vault)
     yield
     await forget(vault)

@@ -1,4 +1,4 @@
-"""A Vault process that is sent bodies meant to keep it busy: it refuses them, and goes on with what others ask."""
+"""A Vault process refuses bodies that are meant to overload it, and continues to answer other clients."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def served(
 
 @pytest.fixture(scope="module")
 async def admin(served: Fleet) -> Api:
-    """The one who may make the calls."""
+    """The administrator who may make the calls."""
     (api,) = await served.signed_in()
     return api
 

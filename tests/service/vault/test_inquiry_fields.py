@@ -1,4 +1,4 @@
-"""What a rep may write of an inquiry, what a submitted one has, and what a copy of one takes over."""
+"""Which fields a rep may write in an inquiry, which a submitted one has, and which a copy gets."""
 
 from __future__ import annotations
 
@@ -156,6 +156,7 @@ COPIED = {
 NOT_COPIED = {
     "link__sys": "V_1",
     "transfer_status__v": "success__v",
+    "transfer_error__v": "missing there",
     "inquiry_status__v": "closed__v",
     "response__v": "answered",
     "response_package_link__v": "https://medical.example/1",
@@ -202,7 +203,7 @@ WRITTEN = [(name, NOT_COPIED[name]) for name in NOT_COPIED if name != "link__sys
 
 @pytest.fixture(scope="module")
 async def writers(crm: Crm) -> dict[str, Api]:
-    """People who may edit inquiries, none of whom is a connection."""
+    """Users who may edit inquiries, none of them a connection's user."""
     await execute(crm.admin, LOADING)
     delegator, name = await new_user(crm.admin, security_profile__v="loading__c")
     delegate, delegate_name = await new_user(crm.admin)

@@ -1,4 +1,4 @@
-"""The vendor's Java client: its requests, form by form, over TLS; its models can hold what is answered."""
+"""The vendor's Java client: its requests, form by form, over TLS; its models match the answers."""
 
 from __future__ import annotations
 

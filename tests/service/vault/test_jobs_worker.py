@@ -1,4 +1,4 @@
-"""Jobs on a real database: run once, taken over, handed back, cancelled, kept apart by key."""
+"""Jobs on a real database: run once, taken over, released, cancelled, one at a time by key."""
 
 from __future__ import annotations
 
@@ -270,7 +270,7 @@ async def test_a_run_whose_lease_is_lost_ends(jobs: Jobs) -> None:
 
 
 class Unreachable(JobTable):
-    """The database, for a process that is cut off from it once it has its job."""
+    """A database for a process that loses its connection once it has its job."""
 
     async def renew(
         self, leases: Collection[str], lease_time: timedelta

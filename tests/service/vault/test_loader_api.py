@@ -197,7 +197,7 @@ async def test_a_batch_that_is_refused_as_a_whole_and_a_row_without_change(
 
 
 def file_with(number: int, line: bytes, rows: int = 7) -> bytes:
-    """A file of which one row is another line."""
+    """A file in which one row is replaced by another line."""
     body = [b"{key}-%d,One" % each for each in range(1, rows + 1)]
     body[number - 1] = line
     return b"key__c,name__v\n" + b"\n".join(body)
@@ -255,7 +255,7 @@ async def test_a_file_without_rows_says_why_it_has_none(admin: Api) -> None:
 async def test_a_load_that_was_cut_off_goes_on_where_it_was(
     vault: Vault, admin: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process ends right after a batch was committed: nothing of it is done again, nothing is left out."""
+    """The process ends right after a batch was committed: nothing is done again, nothing is left out."""
     calls = 0
 
     async def ends(*arguments: Any) -> Any:

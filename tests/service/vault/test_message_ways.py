@@ -1,4 +1,4 @@
-"""The way of a message in the Vault that sends it, and the picture of the traffic: what is kept, what pages show."""
+"""The steps of a message in the sending Vault, and the traffic: stored data, and pages."""
 
 from __future__ import annotations
 
@@ -84,6 +84,9 @@ async def test_a_message_is_followed_from_the_outbox_to_its_delivery(
         3,
         "1 record of medical_inquiry__v",
     )
+    of_queue = await visitor.open(f"/ui/queues/{queue}")
+    assert f"Delivered {steps[2].date:%Y-%m-%d}" in of_queue.text, of_queue.text
+    assert f"/ui/messages/{message_id}" in of_queue.links.values()
     page = await visitor.open(f"/ui/messages?record={record}")
     assert "Delivered" in page.text
     (way,) = [path for path in page.links.values() if message_id in path]
@@ -94,7 +97,7 @@ async def test_a_message_is_followed_from_the_outbox_to_its_delivery(
     assert DRAWN_ANEW not in page.html
 
 
-async def test_what_was_given_up_leads_to_its_exception_and_the_log(
+async def test_a_removed_message_leads_to_its_exception_and_the_log(
     vault: Vault, admin: Api, integration: Api, visitor: Browser
 ) -> None:
     queue, message_id = await new_queue(admin, "a__c"), key()

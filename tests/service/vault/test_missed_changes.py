@@ -81,7 +81,7 @@ class Writer:
 
 @dataclass
 class Run:
-    """A run that has asked for the clock, and what was committed before it did."""
+    """A run that has read the clock, and the changes committed before."""
 
     clock: Clock
     committed: frozenset[Change]
@@ -114,7 +114,7 @@ class Story:
         return self.writers[number]
 
     def free(self, kind: str) -> str | None:
-        """A committed record that no open transaction has changed: another one would wait for that."""
+        """A committed record that no open transaction has changed; another one would block."""
         taken = {record for each in self.writers.values() for _, record in each.changes}
         return next(
             (
@@ -200,7 +200,7 @@ class Story:
             await self.check_nothing_is_passed(run.clock.complete_until or "")
 
     async def check_nothing_is_passed(self, told: str) -> None:
-        """Every change that is not committed yet is dated at the moment or later."""
+        """Check that every uncommitted change is dated at the moment or later."""
         complete_until = datetime.fromisoformat(told)
         for writer in self.writers.values():
             for kind, record in writer.changes:
@@ -215,7 +215,7 @@ class Story:
         assert self.unread == set()
 
     async def abandon(self) -> None:
-        """Undo what is still open, after an example that has failed."""
+        """Undo open transactions after a failed example."""
         for number in list(self.writers):
             await self.end(number, committed=False)
 

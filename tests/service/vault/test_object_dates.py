@@ -1,4 +1,4 @@
-"""By whom and when objects and fields were created and changed, as metadata tells it; fields that are not copied."""
+"""Audit dates and users of objects and fields in metadata; fields that are not copied."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def execute(api: Api, text: str) -> None:
 
 
 async def stamps(api: Api) -> dict[str, dict[str, Any]]:
-    """Those of the object (``""``) and of its fields."""
+    """The audit dates of the object (``""``) and of its fields."""
     document = (await api.get(METADATA)).body["object"]
     named = {"": document, **{field["name"]: field for field in document["fields"]}}
     return {

@@ -1,4 +1,4 @@
-"""The OpenAPI document as schemathesis reads it: no call that it describes meets a server error or a bare answer."""
+"""The OpenAPI document as schemathesis reads it: no described call causes a server error or an undocumented answer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ THERE = {
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI document, which both services share but for the title; nothing is connected to for it."""
+    """The OpenAPI document, which both services share except for the title; made without a connection."""
     return create_app(
         Vault(MEDICAL_VAULT, served.settings("", "", Path("nowhere")))
     ).openapi()
@@ -62,7 +62,7 @@ OPERATIONS = {operation.label: operation for operation in operations()}
 
 
 def test_every_number_of_a_query_has_a_bound() -> None:
-    """A number beyond those of the database would be the Vault's own error."""
+    """A number beyond those of the database would be a server error."""
     unbounded = [
         f"{method} {path} {parameter['name']}"
         for path, methods in document()["paths"].items()
@@ -84,7 +84,7 @@ async def url(
     rabbitmq_server: RabbitServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[str]:
-    """A Vault for these calls alone, since they may change anything; its address."""
+    """The address of a Vault only for these calls, since they may change anything."""
     files = tmp_path_factory.mktemp("files")
     async with (
         vault_database(postgres_server, SERVICES[request.param]) as dsn,
@@ -147,7 +147,7 @@ def addresses_with(text: str) -> Iterator[tuple[str, str]]:
 
 
 async def test_no_text_in_an_address_is_an_error_of_the_vault(url: str) -> None:
-    """PostgreSQL takes NUL in no text: a name with it is one that nothing has, or is refused."""
+    """PostgreSQL cannot store NUL: a name with it is unknown, or refused."""
     headers = await asyncio.to_thread(sign_in, url)
     session = requests.Session()
 

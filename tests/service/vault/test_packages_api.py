@@ -46,7 +46,7 @@ async def finished(api: Api, job_id: int) -> dict[str, Any]:
 
 
 def artifact(job: dict[str, Any]) -> str:
-    """Where the job says that its outcome is."""
+    """The address of the job's result."""
     return next(
         (str(link["href"]) for link in job["links"] if link["rel"] == "artifacts"),
         "no artifact",
@@ -54,7 +54,7 @@ def artifact(job: dict[str, Any]) -> str:
 
 
 async def imported(admin: Api, content: bytes) -> str:
-    """The id of the package that this file has become."""
+    """The id of the package imported from this file."""
     answer = await admin.put("/services/package", data=form(content))
     assert answer.body["url"] == f"/api/v25.1/services/jobs/{answer.body['job_id']}", (
         answer.text
@@ -409,7 +409,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 async def test_rows_that_are_refused_among_many(admin: Api, case: str) -> None:
-    """A row fails alone, and a slice that is refused as a whole is the last one; what was saved before stays."""
+    """A row fails separately; a slice refused as a whole is the last one; rows saved before stay."""
     name = f"pkg_many_{list(REFUSED).index(case)}"
     key, shade, saved, reason = REFUSED[case]
     box = BOX.replace("pkg_box", name).replace("ZPB", f"ZQ{name[-1]}")
@@ -547,7 +547,7 @@ async def test_export_of_what_is_not_there(admin: Api) -> None:
 async def test_a_deployment_that_is_done_is_not_done_again(
     admin: Api, vault: Vault
 ) -> None:
-    """A process may end after the commit and before it has said so: the next one finds the note."""
+    """A process may end after the commit and before it reports it: the next one finds the note."""
     content = vpk(data_files(10, "thing__c", "Create", "key__c,name__v\nPKG1,One\n"))
     package_id = await imported(admin, content)
     assert (await deployed(admin, package_id))[0] == "SUCCESS"

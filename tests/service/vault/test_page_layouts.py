@@ -1,4 +1,4 @@
-"""Page layouts: deployed as MDL, listed with their object, returned as they came."""
+"""Page layouts: deployed as MDL, listed with their object, returned unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Role by page: every page has an entry that says who sees it, and no form is taken that we did not give out."""
+"""Role by page: every page has an entry with the roles that see it; forms of other origins are refused."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ NAMES = {
 
 
 def _route(page: str) -> str:
-    """The route that an entry stands for."""
+    """The route of an entry."""
     page = page.replace(
         "/objects/{object_name}/{connection}", "/objects/{object_name}/{record_id}"
     )
@@ -263,7 +263,7 @@ async def _values(admin: Api) -> dict[str, str]:
 
 
 async def _exception(admin: Api) -> str:
-    """An exception that nothing more is done with."""
+    """A closed exception."""
     row = {
         "message_id__sys": key(),
         "error_type__sys": "message_processing_error__sys",
@@ -329,7 +329,7 @@ async def test_no_form_is_taken_that_another_site_had_sent(
 
 
 async def test_no_text_in_an_address_is_an_error_of_the_vault(api: Api) -> None:
-    """PostgreSQL takes NUL in no text: a page of such a name is one that there is not."""
+    """PostgreSQL cannot store NUL: a page with such a name does not exist."""
     named = [page.removeprefix("GET ") for page in PAGES if page.startswith("GET ")]
     addresses = [re.sub(r"\{\w+\}", "a%00b", path) for path in named]
     addresses += ["/objects/thing__c?column=a%00b&sort=%00&view=%00&search=%00"]

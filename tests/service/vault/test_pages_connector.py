@@ -1,4 +1,4 @@
-"""Pages that ask the connector: what they show of its answer, where they lead, and in whose sessions they ask."""
+"""Pages that ask the connector: their display of its answers, their links, and the sessions of their questions."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def test_what_the_other_vault_has_to_mend_leads_nowhere_here(
     page = await visitor.open(f"/ui/connections/{connection}/readiness")
     assert "Messages can be transferred." in page.text
     assert f"in Vault {REMOTE}" in page.text and "Mend it" not in page.links
-    assert "Spark queues To look at" in page.text
+    assert "Spark queues To check" in page.text
 
 
 async def test_the_connector_is_asked_in_the_visitors_session_alone(
@@ -162,7 +162,7 @@ MISSING = "/ui/lookups/missing"
 
 
 def remember(visitor: Browser, session: str) -> None:
-    """Let the browser have a session of the other Vault, which is on the same host."""
+    """Store a session of the other Vault, which is on the same host, in the browser."""
     cookies = {f"vault_{REMOTE}_session": session}
     visitor.jar.update_cookies(cookies, URL(visitor.url))
 
@@ -181,7 +181,7 @@ def missing(name: str, key: str, **parts: str | None) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 async def missing_rows(admin: Api) -> str:
-    """The page of the connection that leads to a Vault; other tests have made further ones."""
+    """The page of the connection that has a remote Vault; other tests have created further connections."""
     found = await admin.query(
         "SELECT id FROM connection__sys WHERE api_name__sys = 'medical_crm__v'"
     )

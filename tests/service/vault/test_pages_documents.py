@@ -1,11 +1,11 @@
-"""Documents on pages: created from a file, found, moved on, checked out, given to people, and downloaded."""
+"""Documents on pages: created from a file, found, moved to states, checked out, assigned to roles, downloaded."""
 
 from __future__ import annotations
 
 from tests.service.vault.browsing import Browser, Page, browser
 from tests.service.vault.objects import key
 from tests.service.vault.people import new_user
-from tests.service.vault.served import Api
+from tests.service.vault.served import USERNAMES, Api
 
 
 async def created(visitor: Browser, name: str, content: bytes) -> Page:
@@ -27,6 +27,8 @@ async def test_a_document_goes_its_way(api: Api, admin: Api) -> None:
         page = await created(visitor, name, b"<p>One</p>")
         path = page.path
         assert name in page.text and "Version 0.1" in page.text
+        for label in ("Created By", "Version Created By", "Last Modified By"):
+            assert f"{label} {USERNAMES['admin']}" in page.text, page.text
         assert (await visitor.open(page.links["Download"])).body == b"<p>One</p>"
 
         listed = await visitor.open("/ui/documents")
@@ -58,7 +60,9 @@ async def test_a_document_goes_its_way(api: Api, admin: Api) -> None:
         assert (await visitor.open(page.links["more.txt"])).body == b"more"
 
 
-async def test_what_a_document_lacks_is_told_at_its_field(api: Api) -> None:
+async def test_missing_values_of_a_document_are_errors_at_their_fields(
+    api: Api,
+) -> None:
     async with browser(api.url, "admin") as visitor:
         page = await visitor.open("/ui/documents/new")
         page = await visitor.press(page, "Save", subject__v="Kept")

@@ -30,7 +30,7 @@ async def visitor(api: Api) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def connector(api: Api) -> AsyncIterator[ExceptionRecords]:
-    """What a connector writes exceptions with."""
+    """A connector's writer of exceptions."""
     async with VaultClient(api.url, USERNAMES["integration"], PASSWORD) as client:
         yield ExceptionRecords(client)
 
@@ -96,7 +96,7 @@ async def test_one_item_is_ignored_from_the_page_of_its_message(
     assert await shown(admin, message_id) == ("ignored", 0)
 
 
-async def test_those_that_are_ticked_are_ignored_and_a_refusal_is_told(
+async def test_those_that_are_ticked_are_ignored_and_a_refusal_is_shown(
     visitor: Browser, connector: ExceptionRecords, admin: Api
 ) -> None:
     messages = [key() for _ in range(3)]
@@ -299,6 +299,21 @@ async def test_causes_are_counted_and_lead_to_their_messages(
         assert not {f"id.{each}" for each in ids if each not in expected} & ticked, link
         assert len(groups(narrowed)) == 1
         assert (await visitor.click(narrowed, "All causes")).path == "/ui/exceptions"
+
+
+async def test_a_cause_says_what_is_missing_and_leads_to_where_it_is_added(
+    visitor: Browser, connector: ExceptionRecords, admin: Api
+) -> None:
+    at, (message,) = await failed(connector, admin, {key(): PRODUCT_MISSES})
+    add = "/ui/objects/product__v/new?external_id__v=P-77"
+    listed = await visitor.open(f"/ui/exceptions?integration={at['name']}")
+    alone = await visitor.open(f"/ui/exceptions/{message}")
+    for page in (listed, alone):
+        # Objects and fields are named as the pages name them, and rules stand beside.
+        missing = "No Product with External ID P-77 exists in the target Vault"
+        assert missing in page.text, page.text
+        assert "items failed at integration point" not in page.text
+        assert page.links["Add Product P-77"] == add
 
 
 async def test_filters_choose_by_connection_type_state_and_age(

@@ -1,4 +1,4 @@
-"""Lifecycles on pages: what states do is added and removed by forms, reviewed as MDL and executed like it."""
+"""Lifecycles on pages: actions and criteria are added and removed by forms, reviewed as MDL, and executed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECREATE Object staged_{own}__c (label('Staged {own}'), lifecycle('Objectlifecyc
 
 @pytest.fixture
 async def own(admin: Api) -> str:
-    """The name of an object with a lifecycle of its own."""
+    """The name of an object with its own lifecycle."""
     own = key().lower().replace("-", "x")
     made = await admin.post("/api/mdl/execute", data=OBJECT.format(own=own))
     assert made.status == "SUCCESS", made.text
@@ -28,7 +28,7 @@ async def own(admin: Api) -> str:
 
 
 async def execute(visitor: Browser, page: Page) -> Page:
-    """Execute what is shown for review."""
+    """Execute the reviewed statements."""
     assert "Nothing has been executed yet" in page.text, page.text
     page = await visitor.press(page, "Execute")
     assert "Executed: " in page.text, page.text

@@ -1,4 +1,4 @@
-"""Packages on pages: imported, reviewed, deployed with their logs, and made of components for other Vaults."""
+"""Packages on pages: imported, reviewed, deployed with their logs, and built from components for other Vaults."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_a_package_is_imported_reviewed_and_deployed(
 
 
 def named(page: Page) -> Page:
-    """A page with the one form in which a component is named; those of dependencies have the same button."""
+    """A page with only the form that names a component; those of dependencies have the same button."""
     page.forms = [each for each in page.forms if "component" in each.fields]
     return page
 
@@ -85,7 +85,7 @@ async def test_a_package_is_made_of_components(api: Api, admin: Api) -> None:
         assert refused.status == 400 and "no such component" in refused.text
         page = await visitor.press(named(page), "Add", component=f"Object.box_{own}__c")
         # What the object refers to is offered.
-        assert "What its components refer to and it lacks" in page.text
+        assert "Components that are missing from the package" in page.text
         form = next(
             each
             for each in page.forms
@@ -93,7 +93,7 @@ async def test_a_package_is_made_of_components(api: Api, admin: Api) -> None:
         )
         sent = {**form.fields, **form.labels["Add"]}
         page = await visitor.request("POST", form.action, data=sent)
-        assert "it lacks" not in page.text
+        assert "are missing from" not in page.text
         page = await of_job(visitor, admin, await visitor.press(page, "Export"))
         assert page.path == path
         file = await visitor.open(page.links["Download"])

@@ -1,4 +1,4 @@
-"""Integration rules with what they make of a record: lists of both Vaults' fields, checks while typing, dry runs."""
+"""Integration rules with previews: lists of both Vaults' fields, checks while typing, dry runs."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ async def test_what_is_typed_is_checked_before_it_is_saved(
     assert QUESTION not in rule.text
 
 
-async def test_the_preview_stands_beside_what_is_typed(
+async def test_the_preview_is_shown_next_to_the_typed_rule(
     visitor: Browser, connector: AskedConnector
 ) -> None:
     connector.succeed("previews", previewed())
@@ -194,7 +194,7 @@ async def test_without_the_connector_a_rule_can_still_be_edited(
     async with asked_connector(vault, monkeypatch):
         page = await part_form(visitor)
     assert page.status == 200
-    assert "no objects and fields of the other Vault now" in page.text
+    assert "Objects and fields of the other Vault cannot be listed now" in page.text
     assert offered(page, "case_request__v")
 
 
@@ -217,7 +217,7 @@ async def test_a_saved_rule_is_previewed_with_a_record_one_picks(
     ("type", "message"),
     [("INSUFFICIENT_ACCESS", "In Vault 20202 you may not read what this shows")],
 )
-async def test_who_may_not_read_the_record_is_told_so(
+async def test_a_caller_who_may_not_read_the_record_is_refused(
     visitor: Browser, connector: AskedConnector, type: str, message: str
 ) -> None:
     connector.refuse("previews", type, message)
@@ -245,7 +245,7 @@ async def test_a_dry_run_counts_what_a_run_would_do(
     failure = {
         "id": RECORD,
         "type": "rule_error__sys",
-        "message": "Too long",
+        "message": "Integration rule a__v, field rule b__v, target field case__v.c__v: case__v is too long",
         "rule": "medical_inquiries__v",
         "field_rule": "question__v",
         "target_field": "question__v",
@@ -264,11 +264,12 @@ async def test_a_dry_run_counts_what_a_run_would_do(
     page = await visitor.open(f"/ui/integrations/{rows.data[0]['id']}")
     page = await visitor.click(page, "Dry run")
     assert connector.asked == []
-    page = await visitor.press(page, "Start dry run", since="2026-01-31")
+    page = await visitor.press(page, "Start dry run", since="2026-01-31T08:30")
     assert "4 read 2 written 1 skipped 1 failed" in page.text
-    assert "2 created" in page.text and "Too long" in page.text
+    assert "Case 2 created" in page.text and "Case is too long" in page.text
+    assert "field rule" not in page.text
     assert page.links["Preview"] == f"{RULE}/preview?record={RECORD}"
-    assert connector.asked[0].query_params["since"] == "2026-01-31"
+    assert connector.asked[0].query_params["since"] == "2026-01-31T08:30"
 
 
 async def test_a_rule_shows_its_mdl_and_how_it_differs_from_the_delivered_one(

@@ -1,4 +1,4 @@
-"""A form makes one thing, however often it is sent: a double click, a reload, a second tab, a page of long ago."""
+"""A form is carried out once, even if it is sent again: by a double click, a reload, a second tab, an old page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Users, groups and security profiles on pages: found, made, changed, and never offered what would be refused."""
+"""Users, groups and security profiles on pages: found, created, changed.
+
+Choices that would be refused are not offered.
+"""
 
 from __future__ import annotations
 
@@ -79,11 +82,11 @@ async def test_a_user_is_made_found_changed_and_made_inactive(
 
 
 def refused_fields(page: Page) -> set[str]:
-    """The fields that say why their value was refused."""
+    """The fields that show why their value was refused."""
     return {given["name"] for _, given in page.tags if "aria-invalid" in given}
 
 
-async def test_what_a_form_of_a_user_lacks_is_told_at_its_field(api: Api) -> None:
+async def test_missing_values_of_a_user_are_errors_at_their_fields(api: Api) -> None:
     async with browser(api.url, "admin") as visitor:
         page = await visitor.open("/ui/users/new")
         page = await visitor.press(

@@ -1,4 +1,4 @@
-"""Permissions one by one: what each lets in alone, and what is refused where it alone is missing."""
+"""Permissions one by one: what each allows by itself, and what is refused if only it is missing."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def got(path: str) -> Callable[[Api], Awaitable[Answer]]:
 
 @dataclass(frozen=True)
 class Permission:
-    """A grant, or entries on objects, and the calls that it takes."""
+    """A grant, or entries on objects, and the calls that need it."""
 
     calls: tuple[Callable[[Api], Awaitable[Answer]], ...]
     grant: str | None = None
@@ -110,7 +110,7 @@ PERMISSIONS = {
 
 
 async def let_in(api: Api) -> dict[str, set[bool]]:
-    """By permission, whether its calls are let in; what is let in may still find nothing to do."""
+    """By permission, whether its calls are admitted; an admitted call may still find nothing to do."""
     return {
         label: {
             (await call(api)).body.get("errors", [{}])[0].get("type") != DENIED

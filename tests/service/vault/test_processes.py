@@ -1,4 +1,4 @@
-"""Three real processes of one Vault on one database: what one does holds for all, and none of them is missed."""
+"""Three real processes of one Vault on one database: changes by one apply to all, and the loss of one is survived."""
 
 from __future__ import annotations
 
@@ -281,7 +281,7 @@ async def test_a_rolling_restart_loses_no_request(
 
 
 async def killed_in_a_job(processes: Fleet, job_id: int, nothing_of: str = "") -> Api:
-    """Kill the one process that runs when it is in the middle of the job; the API of the one that comes after."""
+    """Kill the process that runs in the middle of a job; return the API of its successor."""
     first, second, _ = processes.processes
 
     async def status() -> object:
@@ -354,7 +354,7 @@ PLAIN, SAVED = 1500, 2500
 
 @asynccontextmanager
 async def locked(processes: Fleet, key: str) -> AsyncIterator[None]:
-    """A record that somebody changes, whose transaction stays open: whoever changes it, too, waits."""
+    """Lock a record by an open transaction: other changes of it wait."""
     connection = await asyncpg.connect(processes.dsn, timeout=10)
     try:
         async with connection.transaction():
@@ -366,7 +366,7 @@ async def locked(processes: Fleet, key: str) -> AsyncIterator[None]:
 
 
 async def work_goes_on(processes: Fleet, admin: Api) -> None:
-    """Records are written, a message leaves, and a run reads up to what has just been deployed."""
+    """Records are written, a message is sent, and a run reads the records that were just deployed."""
     made = await admin.post(ITEMS, json=[{"name__v": "item", "key__c": "meanwhile"}])
     send = action("first__c", "send__c")
     sent = await admin.post(f"{ITEMS}/{made.ids[0]}/actions/{send}")
@@ -387,7 +387,7 @@ async def work_goes_on(processes: Fleet, admin: Api) -> None:
 async def test_a_deployment_is_taken_over_from_a_killed_process(
     processes: Fleet,
 ) -> None:
-    """It is held in the middle of its rows, where all other work goes on, and its process is killed there."""
+    """It is stopped in the middle of its rows, while all other work goes on, and its process is killed."""
     admin = await alone(processes)
     made = await admin.post("/api/mdl/execute", data=SHADE + BOX)
     assert made.body["script_execution"]["failures"] == 0, made.text

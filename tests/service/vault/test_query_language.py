@@ -1,4 +1,4 @@
-"""VQL through the public API: what each clause, literal, function and header answers with."""
+"""VQL through the public API: the result of each clause, literal, function and header."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def crates(admin: Api, integration: Api) -> None:
 
 @pytest.fixture
 async def crates_of_its_own(admin: Api, crates: None) -> AsyncIterator[None]:
-    """Remove the crates that a test adds: the others count all of them."""
+    """Remove the crates that a test adds, since the others count all of them."""
     yield
     known = {row["key__c"] for row in CRATES}
     # Items first: a crate with items cannot be deleted.
@@ -515,7 +515,7 @@ async def test_what_the_caller_changed_last(integration: Api, admin: Api) -> Non
 @pytest.mark.usefixtures("crates_of_its_own")
 @pytest.mark.parametrize("given", ["1.250", "1234567890123456.789", "-0.001"])
 async def test_numbers_have_all_their_decimals(integration: Api, given: str) -> None:
-    """Exactly as given, and padded to the decimals of their field; a floating point number would hold 15 digits."""
+    """Exactly as stored, and padded to the decimals of their field; a floating point number would have 15 digits."""
     rows = [{"key__c": "exact", "name__v": "Exact", "weight__c": given}]
     written = await integration.post("/vobjects/parcel__c?idParam=key__c", json=rows)
     answer = await integration.query(

@@ -1,4 +1,4 @@
-"""Pages: of sub-selects, by older names, across a restart; and what a query may take."""
+"""Pages: of sub-selects, by older names, across a restart; and the limits of a query."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ async def started_again(api: Api) -> None:
 
 @pytest.fixture
 async def impatient(vault: Vault, integration: Api) -> AsyncIterator[QueryService]:
-    """The queries of the Vault in a process whose statements may take a fifth of a second."""
+    """The queries of the Vault in a process with a time limit of a fifth of a second."""
     database = Database(
         vault.settings.database_dsn.get_secret_value(),
         limits=QueryLimits(concurrent=1, wait_seconds=0, timeout_seconds=0.2),

@@ -1,4 +1,4 @@
-"""Queries that take long leave connections of the pool to the small calls, and are answered in the end."""
+"""Long queries leave connections of the pool to short calls, and are answered in the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WHERE NOT granted AND relname = $1 AND database = (SELECT oid FROM pg_database W
 
 @dataclass(frozen=True)
 class Long:
-    """A call that reads a table, of whom, and how many of fifteen run at once."""
+    """A call that reads a table, its user, and how many of fifteen run at once."""
 
     table: str
     method: str

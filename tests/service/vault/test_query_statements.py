@@ -1,4 +1,4 @@
-"""The statements of the VQL fixture, and what chance makes of them, on a real database: rows or a typed error."""
+"""The statements of the VQL fixture, and random variants of them, on a real database: rows or a typed error."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ async def test_facets_count_what_the_statement_selects(database: Database) -> No
 async def test_what_is_stored_in_an_odd_way_is_shown_all_the_same(
     database: Database,
 ) -> None:
-    """Long texts at their limits, and names that are no entries of their picklist."""
+    """Long texts at their limits, and names that are not in their picklist."""
     query = compiled(
         "SELECT id, TOLABEL(status__v) AS s, TOLABEL(languages__v) AS l, TRIM(languages__v) AS t, notes__v,"
         " LONGTEXT(notes__v) AS n FROM account__v WHERE id = 'ACC1'"

@@ -1,4 +1,4 @@
-"""Reading is reading, by whatever door: a value is shown to those only who may read its record."""
+"""A value is shown only to callers who may read its record, by every route."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Profile:
 
     @property
     def entitled(self) -> set[str]:
-        """The markers that the profile may come across."""
+        """The markers that the profile may read."""
         objects = self.entries or {}
         found: set[str] = set()
         if "secret__c" in objects:
@@ -85,7 +85,7 @@ async def api(
     rabbitmq_server: RabbitServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Api]:
-    """A Vault of this module's own, in which nobody else writes."""
+    """A Vault only for this module, in which no other test writes."""
     async with (
         vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
@@ -127,7 +127,7 @@ async def usernames(admin: Api) -> dict[str, str]:
 
 
 async def tell(admin: Api, garden: Planted, reader: Api) -> None:
-    """Notify a user of a record that refers to a planted one."""
+    """Notify a user about a record that refers to a planted one."""
     me = (await reader.get("/objects/users/me")).body["users"][0]["user"]
     row = {
         "name__v": "Open",
@@ -183,7 +183,7 @@ def unseen(found: Found) -> list[tuple[str, Door]]:
 
 
 def beyond(found: Found, profile: Profile) -> Found:
-    """What is shown though the profile does not let it be read."""
+    """The values that were shown although the profile may not read them."""
     return {
         at: shown - profile.entitled
         for at, shown in found.items()
@@ -192,7 +192,7 @@ def beyond(found: Found, profile: Profile) -> Found:
 
 
 def test_every_route_shows_values_by_a_door_or_says_why_it_shows_none() -> None:
-    """The routes of test_api_roles.py and test_page_roles.py, which tests hold to be all."""
+    """The routes of test_api_roles.py and test_page_roles.py, which tests prove to be complete."""
     for routes, doors, others in (
         (set(ROUTES), DOORS, WITHOUT_VALUES),
         ({_route(page) for page in PAGES}, PAGE_DOORS, PAGES_WITHOUT_VALUES),
@@ -222,10 +222,10 @@ async def test_no_door_shows_what_one_may_not_read(
     assert beyond(pages, profile) == {}
 
 
-async def test_what_is_said_to_show_no_value_shows_none(
+async def test_routes_listed_as_showing_no_value_show_none(
     admin: Api, garden: Planted, usernames: dict[str, str]
 ) -> None:
-    """Asked about what is planted, by somebody with every grant."""
+    """Asked about planted records, by a user with every grant."""
     reader = await as_user(admin, usernames[ALL_AND_OBJECT])
     own = garden.values
     values = {

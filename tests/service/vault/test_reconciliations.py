@@ -29,7 +29,7 @@ class Reconciliations:
         return job_id
 
     async def begun(self, job_id: int) -> None:
-        """Report the source's clock as a connector does, once the job is under way."""
+        """Report the source's clock as a connector does, once the job is running."""
         clock = (await self.connector.get("/services/clock")).data
 
         async def reason() -> str | None:

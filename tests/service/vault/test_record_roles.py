@@ -1,4 +1,4 @@
-"""Roles on records: given, taken away, replaced by updates, audited, and gone with their record."""
+"""Roles on records: assigned, removed, replaced by updates, audited, and deleted with their record."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ LEFT = [
 async def test_what_others_leave_has_changed(
     admin: Api, object_name: str, method: str, changed: str, values: dict[str, str]
 ) -> None:
-    """What is read with a record, and is gone, is a change of that record, which a run finds by its date."""
+    """The deletion of a related record is a change of the record that is read with it, which a run finds by date."""
     records = {name: await owner(admin) for name in ("owner__c", "elsewhere")}
     for name, row in (
         ("part__c", {"owner__c": records["owner__c"], "name__v": key()}),

@@ -1,4 +1,4 @@
-"""Migration mode, no triggers, and what becomes of fields that do not change."""
+"""Migration mode, no triggers, and the handling of unchanged fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reference lookups: rows that the Vault gives their key, each source key of a set once."""
+"""Reference lookups: the Vault sets the key of rows; each source key of a set exists once."""
 
 from __future__ import annotations
 

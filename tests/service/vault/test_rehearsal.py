@@ -1,4 +1,4 @@
-"""Faults on purpose: what clients see of each, who may switch them on, and that they end."""
+"""Fault switches: the effect of each for clients, the permission to set them, and their end."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def sandbox(dsn: str, amqp_url: str, files: Path) -> Vault:
 
 @pytest.fixture
 async def admin(apart: Apart) -> AsyncIterator[Api]:
-    """The Vault with nothing switched on before and after the test."""
+    """The Vault without active switches before and after the test."""
     yield apart.admin
     assert (await apart.admin.delete(SWITCHES)).status == "SUCCESS"
 
@@ -109,7 +109,7 @@ async def what_is_seen(
     seconds: float = PATIENT,
     **options: object,
 ) -> str:
-    """What a plain HTTP client sees of one call: status, kind of content and error; or how the connection ended."""
+    """The result of one call for a plain HTTP client: status, content type and error; or how the connection ended."""
     headers = {"Authorization": admin.session_id or ""}
     timeout = aiohttp.ClientTimeout(total=seconds)
     url = f"{admin.url}/api/v25.1{path}"
@@ -250,7 +250,7 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("case", TARGETS)
-async def test_whom_a_switch_strikes(admin: Api, case: str) -> None:
+async def test_the_callers_that_a_switch_applies_to(admin: Api, case: str) -> None:
     fields, expected = TARGETS[case]
     user = await admin.signed_in("user")
     await switched_on(admin, fault="api_limit_exceeded", share=100, **fields)
@@ -496,7 +496,7 @@ async def test_every_page_says_so(admin: Api) -> None:
         )
         assert "The fault is switched on." in page.text
         assert "status_502_html: the next 2 calls, every method /api/**" in page.text
-        said = "this Vault misbehaves on purpose (HTTP 502 in HTML)"
+        said = "faults are switched on in this Vault (HTTP 502 in HTML)"
         async with browser(admin.url) as visitor:
             assert said in (await visitor.open("/ui/sign-in")).text
             other = await visitor.sign_in(USERNAMES["user"])

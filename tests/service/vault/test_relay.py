@@ -1,4 +1,4 @@
-"""Messages on their way out: queues in the hands of an administrator, peers that go away, two processes."""
+"""Outgoing messages: queues under administration, peers that go away, two processes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ QUEUES = "/services/queues"
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """A Vault of this module's own, whose way to the broker may be cut, and the broker itself."""
+    """A Vault only for this module, whose connection to the broker may be cut, and the broker itself."""
 
     admin: Api
     proxy: Proxy
@@ -45,7 +45,7 @@ class Apart:
         return Vault(MEDICAL_VAULT, settings(self.dsn, self.proxy.url, self.files))
 
     async def sent(self, number: int) -> list[str]:
-        """Make items and send them, each by a message of its own, in this order."""
+        """Create items and send a message for each, in this order."""
         ids = await items(self.admin, number)
         for record_id in ids:
             assert (
@@ -60,7 +60,7 @@ class Apart:
         )
 
     async def received(self, number: int, queue: str = "out__c") -> list[Envelope]:
-        """Take this many messages off the queue as they come; there are then no more."""
+        """Take this many messages off the queue in order; the queue is empty then."""
         envelopes: list[Envelope] = []
 
         async def take() -> str | None:
@@ -85,7 +85,7 @@ class Apart:
         return envelopes
 
     async def in_sequence(self, number: int) -> list[Envelope]:
-        """So many messages of the sequential queue as they come, one at a time, without second copies."""
+        """Take ``number`` messages off the sequential queue, one at a time, without duplicates."""
         envelopes: dict[str, Envelope] = {}
         complete = asyncio.Event()
 
@@ -110,7 +110,7 @@ class Apart:
         return list(envelopes.values())
 
     async def declared(self, queue: str, messages: int = 0) -> None:
-        """Wait until the broker has the queue, with so many messages."""
+        """Wait until the broker has the queue, with ``messages`` messages."""
 
         async def ask() -> str | None:
             state = await queue_state(self.broker, queue)
@@ -199,7 +199,7 @@ async def test_reset_deletes_what_waits_on_either_side(apart: Apart) -> None:
 
 
 async def test_a_sequential_queue_keeps_the_order_of_the_commits(apart: Apart) -> None:
-    """Two processes send at once, then the broker is away in the middle: what was committed first comes first."""
+    """Two processes send at once, then the broker is away for a time: the order of commits is kept."""
     mdl = "RECREATE Queue out__c ( label('Out'), type('outbound'), sequential({}) );"
     # Seen without its sequential queue before there is one.
     assert await apart.waiting() == 0

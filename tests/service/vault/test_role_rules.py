@@ -1,4 +1,4 @@
-"""Role assignment rules: stored and listed as the public API has them, and acted upon when something is created."""
+"""Role assignment rules: stored and listed in the format of the public API, and applied at creation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RECREATE Docfield ruled_products__c (
 
 
 class Ruled(NamedTuple):
-    """What the rules name: a product by name and id, a country's id, two users by name and id, and a group."""
+    """The objects of the rules: a product by name and id, a country's id, two users by name and id, and a group."""
 
     product: str
     product_id: str

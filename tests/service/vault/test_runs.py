@@ -1,4 +1,4 @@
-"""Runs of integrations in the Vault: requested, counted in, ended, and the time moved on only when nothing failed."""
+"""Runs of integrations in the Vault: requested, counted, ended; their time advances only without failures."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Runs:
         return clock["date_time"]
 
     async def finish(self, job_id: int, **clock: str) -> dict[str, Any]:
-        """End a run that has nothing to do."""
+        """End a run without records."""
         await self.read(job_id, 0, **clock)
         return await self.becomes(job_id, "SUCCESS")
 
@@ -144,7 +144,7 @@ _years = count()
 
 
 def source_time() -> datetime:
-    """A time of the source's clock that no run of another test has come to."""
+    """A time of the source's clock later than those of other tests' runs."""
     return FAR_AHEAD.replace(year=FAR_AHEAD.year + next(_years))
 
 
@@ -267,6 +267,22 @@ async def test_counts_that_do_not_add_up_are_refused(
 ) -> None:
     job_id = await runs.requested()
     assert (await runs.report(job_id, 1, **counts)).error == "INVALID_DATA"
+
+
+async def test_a_report_on_the_run_of_another_integration_counts_nothing(
+    runs: Runs,
+) -> None:
+    job_id = await runs.requested()
+    found = await runs.admin.query(
+        "SELECT integration_api_name__sys FROM integration__sys "
+        f"WHERE integration_api_name__sys != '{INTEGRATION}'"
+    )
+    other = RUNS.replace(INTEGRATION, found.data[0]["integration_api_name__sys"])
+    body = {"integration_point": "account_inbound__v", **COUNTS}
+    answer = await runs.connector.put(f"{other}/{job_id}/batches/1", json=body)
+
+    assert answer.error == "INVALID_DATA"
+    assert (await runs.run(job_id))["counts"]["read"] == 0
 
 
 async def test_who_reads_a_second_time_goes_on_where_the_first_one_was(

@@ -1,4 +1,4 @@
-"""Users by SCIM 2.0, as an identity provider keeps them; the licenses and policies that users refer to."""
+"""Users by SCIM 2.0, as an identity provider manages them; the licenses and policies that users refer to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Search indexes follow from the objects: built while others write, and once more when the building was broken off."""
+"""Search indexes follow from the objects: built while others write, and again after an interruption."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ async def until_it_waits(vault: Vault, wanted: bool) -> None:
 
 @asynccontextmanager
 async def building(vault: Vault, admin: Api) -> AsyncIterator[asyncio.Task[bool]]:
-    """The index is being built, and waits for somebody who writes and does not end."""
+    """The index is being built, and waits for an open transaction that has written."""
     # The Vault's own task would build it as well.
     await vault.search_indexes.stop()
     async with vault.database.transaction() as writing:

@@ -1,4 +1,4 @@
-"""Text found by the beginnings of its words, whatever the case, the accents and the composition, on a real database."""
+"""Text found by the beginnings of its words, ignoring case, accents and composition, on a real database."""
 
 # ruff: noqa: RUF001  letters that look like others are what is tested
 

@@ -1,4 +1,4 @@
-"""Security profiles of one's own: made, given to users, kept from those who would give what they do not hold."""
+"""Custom security profiles: created, assigned to users; nobody can assign rights that they do not have."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def api(
     rabbitmq_server: RabbitServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Api]:
-    """A Vault of this module's own, whose System Admins may be taken away."""
+    """A Vault only for this module, whose System Admins may be removed."""
     async with (
         vault_database(postgres_server, MEDICAL_VAULT) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
@@ -271,7 +271,7 @@ async def test_those_of_every_vault_cannot_be_changed(admin: Api) -> None:
 
 @pytest.fixture(scope="module")
 async def manager(admin: Api) -> Api:
-    """One who manages users and configuration, and may do no more than that."""
+    """A user who manages users and configuration, and nothing else."""
     return await with_profile(
         admin,
         {"execute_mdl", "use_loader", "look_up_accounts"},

@@ -1,4 +1,4 @@
-"""The sign-ins of the settings: what a changed setting does on the next start."""
+"""The sign-ins of the settings: the effect of a changed setting at the next start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database server that is frozen, or behind a link that loses everything: nobody waits for it for long."""
+"""A database server that is frozen, or behind a link that loses all packets: callers wait only for a short time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.service.vault.served import served, settings, started
 async def reached(
     dsn: str, silence: float = 0.5
 ) -> AsyncIterator[tuple[Database, Proxy]]:
-    """A database behind a way that can be frozen, and its pulse."""
+    """A database behind a proxy that can be frozen, and its pulse."""
     async with proxy_to(dsn) as proxy:
         database = Database(proxy.url)
         await database.open()

@@ -51,7 +51,7 @@ async def download(client: Api, path: str, **headers: str) -> tuple[int, Any, by
 
 
 async def ended(client: Api, answer: Answer) -> str:
-    """The status in which the job of an answer ends."""
+    """The final status of the job of an answer."""
     path = f"/services/jobs/{answer.data['job_id']}"
     assert answer.data["url"] == f"/api/v25.1{path}"
 

@@ -1,4 +1,4 @@
-"""A database that was given an older version of the standard configuration, under a newer version of the service."""
+"""A database with an older version of the standard configuration, under a newer version of the service."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ PAINTS = "/vobjects/paint__v"
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """A Vault's database, and the folder of the version that is installed."""
+    """A Vault's database, and the folder of the installed version."""
 
     dsn: str
     amqp_url: str
@@ -193,7 +193,7 @@ async def test_processes_that_start_together_give_it_once(
         )
 
 
-async def test_a_vault_from_before_it_was_noted_what_is_given(
+async def test_a_vault_from_before_installed_items_were_recorded(
     installation: Installation,
 ) -> None:
     vault = installation.process()
@@ -213,7 +213,7 @@ async def test_a_vault_from_before_it_was_noted_what_is_given(
 
 
 def as_before_the_lifecycle(folder: Path) -> None:
-    """Take the folder back to connections that had a field for their state."""
+    """Change the folder back to connections that had a field for their state."""
     components = folder / "components"
     (components / "35_platform_lifecycles.mdl").unlink()
     objects = components / "40_platform_objects.mdl"
@@ -279,6 +279,7 @@ async def test_a_vault_from_before_copies_of_inquiries_left_out_their_answers(
     async with installation.running() as admin:
         assert await not_copied(admin) == {
             "transfer_status__v",
+            "transfer_error__v",
             "inquiry_status__v",
             "response__v",
             "response_package_link__v",

@@ -1,4 +1,4 @@
-"""Values of every type of field: what is taken, how it reads back, and which error refuses the rest."""
+"""Values of every type of field: which are accepted, how they read back, and which error refuses the others."""
 
 from __future__ import annotations
 

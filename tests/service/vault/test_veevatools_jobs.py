@@ -1,4 +1,4 @@
-"""The Python client on PyPI, unmodified: what takes jobs, files, packages, and all else that it has for objects."""
+"""The Python client on PyPI, unmodified: its calls for jobs, files, packages, and all others for objects."""
 
 from __future__ import annotations
 

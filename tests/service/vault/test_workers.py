@@ -1,4 +1,4 @@
-"""One Vault with two workers behind a port: each does what the other did last, and none that is lost is missed."""
+"""One Vault with two workers behind a port: changes by one apply to both, and a lost worker is replaced."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COUNTED = re.compile(r"^api_calls_total\{.*\} (\S+)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker, and the API over a connection that it has taken."""
+    """A worker, and the API over a connection that it has accepted."""
 
     process: int
     api: Api
@@ -52,7 +52,7 @@ async def vault(
 
 @pytest.fixture
 async def workers(vault: Fleet) -> AsyncIterator[list[Worker]]:
-    """Both workers, once both take connections."""
+    """Both workers, once both accept connections."""
     # A test may have ended it.
     await vault.all_run()
     async with AsyncExitStack() as stack:
@@ -74,7 +74,7 @@ async def both(vault: Fleet, stack: AsyncExitStack) -> list[Worker]:
 
 
 async def opened_connection(vault: Fleet, stack: AsyncExitStack) -> tuple[int, Api]:
-    """An API over one connection, and the process that has taken it."""
+    """An API over one connection, and the process that has accepted it."""
     made: list[socket.socket] = []
 
     def make(address: aiohttp.AddrInfoType) -> socket.socket:
@@ -105,7 +105,7 @@ def taken_by(vault: Fleet, port: int) -> int:
 
 
 def running(vault: Fleet) -> list[int]:
-    """The processes that the one that was started has begun."""
+    """The worker processes of the started process."""
     process = vault.state.process("medical_vault")
     assert process is not None
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
@@ -137,14 +137,14 @@ async def test_what_one_worker_does_holds_at_the_other_at_once(
 
 
 async def counted(api: Api) -> float:
-    """How many calls of the API there were, as one worker tells."""
+    """The number of API calls, as one worker reports it."""
     async with api.http.get(f"{api.url}/metrics") as answer:
         text = await answer.text()
     return sum(map(float, COUNTED.findall(text)))
 
 
 async def settled(workers: list[Worker]) -> float:
-    """How many calls there were, once the sign-in of this test is among them."""
+    """The number of calls, once the sign-in of this test is counted."""
     known = await counted(workers[0].api)
 
     async def rising() -> str | None:

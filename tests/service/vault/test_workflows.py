@@ -37,7 +37,7 @@ user = own_vault.user
 
 
 class Desk(NamedTuple):
-    """Those who work on the example: the API as each of them calls it, and their ids."""
+    """The users of the example: the API as each of them calls it, and their ids."""
 
     admin: Api
     agent: Api

@@ -1,7 +1,7 @@
-"""Databases as the first start of a Vault has left them: migrated, with its standard configuration, without users.
+"""Databases as after the first start of a Vault: migrated, with its standard configuration, without users.
 
-The first start itself is what `test_standard_upgrade`, `test_sign_ins` and `test_processes` are about, and each worker
-goes through it once for each service.
+The first start itself is tested by `test_standard_upgrade`, `test_sign_ins` and `test_processes`; each worker goes
+through it once for each service.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ NO_BROKER = "amqp://127.0.0.1:1"
 async def vault_database(
     server: PostgresServer, definition: VaultDefinition
 ) -> AsyncIterator[str]:
-    """Give the address of a database of its own in which a Vault starts as it would for the second time."""
+    """Yield the address of a database in which a Vault starts as for the second time."""
     prepare = partial(_started_first, definition)
     async with copied_database(server, definition.name, prepare) as dsn:
         yield dsn
 
 
 async def _started_first(definition: VaultDefinition, dsn: str) -> None:
-    """Do what a first start does before it makes users and keys, which differ between Vaults."""
+    """Do the part of a first start before users and keys, which differ between Vaults, are created."""
     with TemporaryDirectory() as folder:
         vault = Vault(definition, settings(dsn, NO_BROKER, Path(folder)))
         await vault.database.open()

@@ -1,4 +1,4 @@
-"""Tokens of forms and notes over a redirect: good in the session that they were made for, and in no other."""
+"""Tokens of forms and notes over a redirect: valid in their own session only."""
 
 from __future__ import annotations
 

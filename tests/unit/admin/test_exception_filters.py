@@ -1,4 +1,4 @@
-"""What an address of the User Exceptions asks for: conditions in VQL, and forms that come back to the same list."""
+"""Selections of User Exceptions by address: conditions in VQL, and forms that return to the same list."""
 
 from __future__ import annotations
 

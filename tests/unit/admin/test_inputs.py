@@ -1,4 +1,4 @@
-"""Inputs of forms: each type of field has one, and what a browser sends back unchanged is not stored."""
+"""Inputs of forms: each type of field has one, and unchanged values are not stored."""
 
 from __future__ import annotations
 

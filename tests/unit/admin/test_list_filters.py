@@ -1,4 +1,4 @@
-"""What an address or a view narrows a list by: values and ends of ranges, and nothing that is impossible."""
+"""Filters of a list by address or view: values and ends of ranges; impossible ones are ignored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody searches for, as VQL: always a statement, whatever they type."""
+"""Searches as VQL: always a valid statement, whatever a user types."""
 
 from __future__ import annotations
 

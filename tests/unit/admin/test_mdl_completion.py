@@ -1,4 +1,4 @@
-"""What a script is begun with can be read as MDL, for every command and type."""
+"""The offered beginnings of scripts are valid MDL, for every command and type."""
 
 from __future__ import annotations
 

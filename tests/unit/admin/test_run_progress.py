@@ -1,4 +1,4 @@
-"""How fast a run goes, what is left of it, and the bars of the latest runs."""
+"""The speed and remaining time of a run, and the bars of the latest runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a sign-in may lead to: pages of this Vault, and nothing else."""
+"""Targets of a sign-in: pages of this Vault only."""
 
 from __future__ import annotations
 

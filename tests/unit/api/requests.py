@@ -1,4 +1,4 @@
-"""Requests as a server hands them to the application, for tests of what reads them."""
+"""Requests as a server passes them to the application, for tests of their readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses: what the client dialled, as far as it can be believed."""
+"""Addresses: the host that the client dialled, as far as it can be trusted."""
 
 from __future__ import annotations
 

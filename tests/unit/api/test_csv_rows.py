@@ -1,4 +1,4 @@
-"""CSV in and out: RFC 4180, and nothing a spreadsheet would run."""
+"""CSV in and out: RFC 4180, without formulas that a spreadsheet would run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metadata of documents: each type of field has a name in it."""
+"""Metadata of documents: it has a name for each type of field."""
 
 from __future__ import annotations
 

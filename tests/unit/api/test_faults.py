@@ -1,4 +1,4 @@
-"""Faults: which HTTP status tells a client to come again, and which must not."""
+"""Faults: which HTTP statuses tell a client to retry, and which must not."""
 
 from __future__ import annotations
 

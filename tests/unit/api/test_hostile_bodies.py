@@ -1,4 +1,4 @@
-"""Bodies that are meant to keep a process busy: refused with a clear error, at a cost that their bytes bound."""
+"""Bodies that are meant to overload a process: refused with a clear error, at a cost bounded by their bytes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_what_a_hostile_body_costs_is_bounded(hostile: HostileBody) -> Non
 
 
 class _Free:
-    """A place that nobody has."""
+    """A place for a large body that is always free."""
 
     async def take(self) -> None:
         """Do not wait."""

@@ -1,4 +1,4 @@
-"""Parameters and form fields: what each call takes them for, and what it refuses."""
+"""Parameters and form fields: how calls read them, and which they refuse."""
 
 from __future__ import annotations
 

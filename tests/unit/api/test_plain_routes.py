@@ -89,7 +89,7 @@ def outside_the_loop(request: Request) -> Response:
 
 
 class OwnFaults(APIRoute):
-    """A class of routes, which answers some faults itself."""
+    """A class of routes that answers some faults itself."""
 
 
 own = APIRouter(prefix="/api/{version:vault_version}/own", route_class=OwnFaults)

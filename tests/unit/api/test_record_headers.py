@@ -1,4 +1,4 @@
-"""Headers of record calls and queries: how a call writes, where its rows come from, what it asks for beside rows."""
+"""Headers of record calls and queries: write modes, lineage of rows, and extras besides rows."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_lineage_has_a_length_and_an_era(text: str) -> None:
         ),
     ],
 )
-def test_what_a_query_asks_for_beside_rows(
+def test_what_a_query_requests_besides_rows(
     headers: dict[str, str], extras: Extras
 ) -> None:
     assert _extras(request(headers=headers)) == extras

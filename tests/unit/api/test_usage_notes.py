@@ -34,7 +34,7 @@ async def receive() -> Message:
 
 
 async def send(message: Message) -> None:
-    """Take the answer."""
+    """Discard the answer."""
 
 
 def call(path: str = "/api/v25.1/query", **state: object) -> Scope:

@@ -1,4 +1,4 @@
-"""Answers in XML: the JSON envelope, element by element, for those whose Accept header names XML first."""
+"""Answers in XML: the JSON envelope, element by element, for clients whose Accept header has XML first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is named on the audit trail, and which objects are left out of it."""
+"""The users of audit entries, and the objects without entries."""
 
 from __future__ import annotations
 

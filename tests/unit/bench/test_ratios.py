@@ -1,4 +1,4 @@
-"""What ``make bench`` compares: ratios of its parts' figures, and their picture."""
+"""The ratios of ``make bench``, computed from figures of its parts, and their picture."""
 
 from __future__ import annotations
 

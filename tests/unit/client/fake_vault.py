@@ -1,4 +1,4 @@
-"""An HTTP server that fails in the ways a real Vault will not on demand."""
+"""An HTTP server with faults that a real Vault does not produce on demand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def failure(type: str, message: str = "text") -> web.Response:
 
 
 class FaultyVault:
-    """Signs in anyone with the password ``right``; other paths answer as the test says."""
+    """Signs in anyone with the password ``right``; other paths have the answers that the test sets."""
 
     def __init__(self) -> None:
         self.sign_ins = 0

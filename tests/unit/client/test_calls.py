@@ -1,4 +1,4 @@
-"""The calls: what they send, how they cut, and how answers become values."""
+"""The client's calls: their requests, their batches, and values read from answers."""
 
 from __future__ import annotations
 

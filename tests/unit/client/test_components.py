@@ -1,4 +1,4 @@
-"""Components as text: what the Vault answers in plain text, and what an error in its place becomes."""
+"""Components as text: plain answers of the Vault, and errors in their place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults on the way to a Vault: what passes is told from what does not, and answers are not trusted."""
+"""Faults on the way to a Vault: passing ones are distinguished from others, and answers are validated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing in: once for all, again when the session is over, and never in a storm."""
+"""Signing in: once for all calls, again when the session has expired, and never many times at once."""
 
 from __future__ import annotations
 

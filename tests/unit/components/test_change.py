@@ -1,4 +1,4 @@
-"""Statements create, alter and drop components, and refuse what is not valid."""
+"""Statements create, alter and drop components, and refuse invalid ones."""
 
 from __future__ import annotations
 

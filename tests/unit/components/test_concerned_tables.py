@@ -1,4 +1,4 @@
-"""Which tables nobody may write while components change."""
+"""The tables that are locked against writes while components change."""
 
 from __future__ import annotations
 

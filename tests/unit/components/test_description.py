@@ -69,6 +69,46 @@ def test_configuration_of_a_kept_type_has_everything_that_was_written() -> None:
     }
 
 
+@pytest.mark.parametrize("written", ["Permissionset.{0}", "{0}"])
+def test_a_profile_names_sets_whose_permissions_are_one_list(written: str) -> None:
+    named = ", ".join(f"'{written.format(name)}'" for name in ("reads__c", "runs__c"))
+    registry = run(
+        "CREATE Permissionset reads__c (label('R'),"
+        " Objectpermission shelf__c (object('Object.bell__c'), read(true), edit(true)),"
+        " Objectpermission all_objects__sys (read(true)));"
+        "CREATE Permissionset runs__c (label('S'), permissions('use_loader', 'read_audit'));"
+        f"CREATE Securityprofile who__c (label('W'), permission_sets({named}));",
+        run("CREATE Object bell__c (label('B'), prefix('ZBL'));"),
+    )
+    profile = configuration_json(registry.components["Securityprofile", "who__c"])
+    assert profile["permission_sets"] == ["reads__c", "runs__c"]
+
+    def listed(name: str) -> object:
+        component = registry.components["Permissionset", name]
+        return configuration_json(component)["permission"]
+
+    assert listed("reads__c") == [
+        {
+            "object": name,
+            "permission_group": "object",
+            "permission_subgroup": "object_actions",
+            "permission_list": allowed,
+        }
+        for name, allowed in (
+            ("bell__c", ["edit", "read"]),
+            ("all_objects__sys", ["read"]),
+        )
+    ]
+    assert listed("runs__c") == [
+        {
+            "object": None,
+            "permission_group": "vault",
+            "permission_subgroup": "vault_actions",
+            "permission_list": ["read_audit", "use_loader"],
+        }
+    ]
+
+
 def test_an_object_type_lists_its_fields_or_all_of_them() -> None:
     registry = run(
         "CREATE Object o__c (label('O'), allow_types(true));"

@@ -1,4 +1,4 @@
-"""Statements in steps: conditions, renamed components and what follows them, what is refused."""
+"""Statements in steps: conditions, renamed components and their references, refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attributes of other Vaults: taken in every type, kept, returned as written, and told of where they have no effect."""
+"""Attributes of other Vaults: accepted in every type, stored, returned, with a warning where they have no effect."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def silent(kind: ComponentType) -> bool:
 
 
 @pytest.mark.parametrize("kind", HEADS)
-def test_they_are_told_of_where_none_is_expected(kind: str) -> None:
+def test_they_are_a_warning_where_none_is_expected(kind: str) -> None:
     _, component = made(kind)
     warnings = kept_warnings(component)
     if silent(COMPONENT_TYPES[kind]):
@@ -273,7 +273,7 @@ OBJECTS_OF_OTHERS = [
 
 
 @pytest.mark.parametrize(("name", "told"), OBJECTS_OF_OTHERS)
-def test_a_reference_to_an_object_of_other_platforms_is_told(
+def test_a_reference_to_an_object_of_other_platforms_is_a_warning(
     name: str, *, told: bool
 ) -> None:
     text = f"ALTER Object bell__c (ADD Field a__c (label('A'), type('Object'), object('{name}')));"
@@ -301,6 +301,19 @@ def test_the_base_type_of_an_object_without_types_is_kept() -> None:
     assert typed.types_of("drum__c")["base__v"].label == "Base Drum"
     with pytest.raises(ComponentError, match="does not allow types"):
         run(base.replace("base__v", "loud__c"), run(TYPELESS))
+
+
+@pytest.mark.parametrize("typed", ["true", "false"])
+def test_the_base_type_that_an_object_has_by_itself_is_altered(typed: str) -> None:
+    owner = run(TYPELESS.replace("allow_types(false)", f"allow_types({typed})"))
+    changed = run("ALTER Objecttype drum__c.base__v (active(false));", owner)
+    base = changed.components["Objecttype", "drum__c.base__v"]
+    assert (base.text("label"), base.flag("active", True)) == ("Base Drum", False)
+    types = changed.types_of("drum__c")
+    assert [each.active for each in types.values()] == [False] * (typed == "true")
+    for name in ("drum__c.loud__c", "harp__c.base__v"):
+        with pytest.raises(ComponentError, match="does not exist"):
+            run(f"ALTER Objecttype {name} (active(false));", owner)
 
 
 # The longest that other Vaults take, in characters.

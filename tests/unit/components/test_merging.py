@@ -1,4 +1,4 @@
-"""A component of a newer version keeps what was changed since the version before was given."""
+"""A component of a newer version keeps the changes made since the version before was delivered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warnings about integration rules: what a Vault can see for itself when a rule is written."""
+"""Warnings about integration rules that a Vault can give by itself when a rule is written."""
 
 from __future__ import annotations
 

@@ -68,14 +68,14 @@ def object_of(standard: Path, file: Path) -> VaultObject:
 
 
 def types_of(registry: Registry, object_name: str) -> set[str]:
-    """The object types that an object was given beside the base type."""
+    """The object types of an object besides the base type."""
     return {name for owner, name in registry.object_types if owner == object_name} - {
         BASE_TYPE
     }
 
 
 def queried_by(source: Registry, rule: Component) -> VaultObject:
-    """What a rule reads in the other Vault: an object, or its documents."""
+    """The query object of a rule in the other Vault: an object, or its documents."""
     name = rule.text("primary_query_object")
     return (
         targets_of(source)[name].object if name == DOCUMENTS else source.objects[name]
@@ -83,7 +83,7 @@ def queried_by(source: Registry, rule: Component) -> VaultObject:
 
 
 def column(standard: Path, owner: VaultObject, header: str) -> tuple[Field, Field]:
-    """The field that a column fills, and the field whose values it holds: a referenced key, or the field itself."""
+    """The field that a column fills, and the field with its values: a referenced key, or the field itself."""
     relationship, _, key = header.partition(".")
     if not key:
         return owner.fields[header], owner.fields[header]
@@ -228,7 +228,7 @@ def test_rules_use_lookups_that_are_loaded(standard: Path) -> None:
 
 
 def source_keys(source: Registry, queried: VaultObject, field: str) -> set[str]:
-    """All that a field of the source may hold."""
+    """All values that a field of the source may have."""
     if field == READ_TYPE:
         return types_of(source, queried.name)
     if queried.name == DOCUMENTS:
@@ -347,6 +347,7 @@ ANSWERS = {
     f"medical_inquiry__v.{name}"
     for name in (
         "transfer_status__v",
+        "transfer_error__v",
         "inquiry_status__v",
         "response__v",
         "response_package_link__v",

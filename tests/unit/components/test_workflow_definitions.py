@@ -1,4 +1,4 @@
-"""What an Objectworkflow component says, as read; and what of it cannot be carried out, as warned."""
+"""Objectworkflow components as read; unsupported parts cause warnings."""
 
 from __future__ import annotations
 

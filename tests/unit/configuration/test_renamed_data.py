@@ -1,4 +1,4 @@
-"""What is stored under a component's old name moves to its new name: statement by statement."""
+"""Data stored under a component's old name moves to its new name, statement by statement."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MANY_VALUES = (
 
 
 class Recorder:
-    """A connection that records what is executed, instead of executing it."""
+    """A connection that records statements instead of executing them."""
 
     def __init__(self) -> None:
         self.executed: list[tuple[object, ...]] = []

@@ -1,4 +1,4 @@
-"""Addresses are compared as the client that sends to them reads them, and refused where readers may differ."""
+"""Addresses are compared as the sending client parses them, and refused where parsers may differ."""
 
 from __future__ import annotations
 

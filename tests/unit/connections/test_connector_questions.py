@@ -1,4 +1,4 @@
-"""What a Vault asks its connector for people who look at a page."""
+"""A Vault's questions to its connector for visitors of a page."""
 
 from __future__ import annotations
 

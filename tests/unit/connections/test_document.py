@@ -1,4 +1,4 @@
-"""Signed documents: read as they were written, and refused when anything about them was changed."""
+"""Signed documents: read as they were written, and refused after any change."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ EXTERNAL = {
 
 
 class Stored:
-    """A database that holds one key pair and one connection, ``shop__c``."""
+    """A database with one key pair and one connection, ``shop__c``."""
 
     def __init__(self, connection: Mapping[str, object]) -> None:
         self.key: dict[str, object] | None = None

@@ -1,4 +1,4 @@
-"""Changes and deletions of connections' records: what is refused, and what follows from a change."""
+"""Changes and deletions of connections' records: refusals, and consequences of a change."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from starlette.types import Message
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a call is answered with."""
+    """The answer to a call."""
 
     status: int
     headers: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""A broker as the connector's consumers see it: queues that exist or not, and consumers that only note their state."""
+"""A broker in memory for the connector's consumers: queues that exist or not, and consumers that record their state."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MemoryBroker:
         yield self
 
     async def declare_queue(self, name: str, *, passive: bool) -> Any:
-        """Say whether a queue is there."""
+        """Return whether a queue exists."""
         assert passive
         if name not in self.queues:
             raise ChannelNotFoundEntity("no such queue")

@@ -1,4 +1,4 @@
-"""Records of Vault CRM and of the Medical Vault as tests tell them apart: by what matters to a transfer."""
+"""Records of Vault CRM and of the Medical Vault, in the variants that matter to a transfer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def inquiry(
 
 
 def contact(medical: MemoryClient, **fields: object) -> str:
-    """A Case Contact that is there already."""
+    """An existing Case Contact."""
     values: Row = {
         "name__v": "Ann Lee",
         "last_name__sys": "Lee",

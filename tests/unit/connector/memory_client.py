@@ -53,7 +53,7 @@ def metadata_of(registry: Registry, name: str) -> Row:
 
 @dataclass(frozen=True)
 class MemorySession:
-    """A user's session of a Vault in memory: it reads what the user may."""
+    """A user's session of a Vault in memory: it reads only what the user may read."""
 
     vault: MemoryClient
     session_id: str
@@ -68,11 +68,11 @@ class MemorySession:
         return await self.vault.query(vql, describe=describe)
 
     async def message_steps(self, message_id: str) -> list[Row]:
-        """The steps of a message, for those who may read the queue log."""
+        """The steps of a message, for users who may read the queue log."""
         return await self._of_message(self.vault.message_parts, message_id, "queue_log")
 
     async def message_writes(self, message_id: str) -> list[Row]:
-        """The writes of a message, for those who may read the audit trail."""
+        """The writes of a message, for users who may read the audit trail."""
         return await self._of_message(self.vault.message_parts, message_id, "audit")
 
     async def _of_message(
@@ -86,12 +86,12 @@ class MemorySession:
 
 @dataclass(repr=False, eq=False)
 class MemoryClient(MemoryVault):
-    """What a VaultClient is to the connector, without the HTTP.
+    """The interface of a VaultClient without HTTP.
 
-    ``runs`` are runs by (integration, id), ``batches`` what was reported of their batches; ``reported`` are the rows
-    of delivery reports; ``users`` are rows of users by session, ``shut`` the objects that they may not read;
-    ``message_parts`` are the steps ("queue_log") and writes ("audit") of messages.
-    ``edited`` are records (ids) and fields that people have changed.
+    ``runs`` are runs by (integration, id), ``batches`` the reported counts of batches; ``reported`` are the rows of
+    delivery reports; ``users`` are rows of users by session, ``shut`` the objects that they may not read;
+    ``message_parts`` are the steps ("queue_log") and writes ("audit") of messages. ``edited`` are records (ids) and
+    fields that users have changed.
     """
 
     components: dict[str, list[Row]] = field(default_factory=dict)
@@ -121,7 +121,7 @@ class MemoryClient(MemoryVault):
         await self._begin("sign_in")
 
     def for_connection(self, api_name: str) -> VaultClient:
-        """The same Vault, as the Vault at the other end of a connection may use it."""
+        """The same Vault, with the rights of the remote Vault of a connection."""
         self.sessions.append(api_name)
         return self.as_client
 
@@ -168,19 +168,19 @@ class MemoryClient(MemoryVault):
         }
 
     async def revision_since(self, moment: datetime) -> Revision | None:
-        """The revision of the configuration: what a message has told since then, else what is asked now."""
+        """The revision of the configuration: from a message since the moment, else the present one."""
         seen = self.seen.at(moment)
         if seen is None and self.revision is not None:
             await self._begin("revision_since")
             return read_revision(self.revision)
         return seen
 
-    def note_revision(self, told: str, moment: datetime) -> None:
-        """Note what a message has told."""
-        self.seen.note(told, moment)
+    def note_revision(self, header: str, moment: datetime) -> None:
+        """Note the revision in a message."""
+        self.seen.note(header, moment)
 
     async def origins(self, object: str, record: str) -> list[Row]:
-        """The fields of a record, of which transfers have set all that nobody has edited."""
+        """The fields of a record; transfers have set all that no user has edited."""
         await self._begin("origins", object)
         return [
             {"field_name": name, "changed_since": (record, name) in self.edited}
@@ -210,7 +210,7 @@ class MemoryClient(MemoryVault):
     async def report_deliveries(
         self, name: str, rows: Sequence[Mapping[str, object]]
     ) -> None:
-        """Take a report of deliveries."""
+        """Store a report of deliveries."""
         await self._begin("report_deliveries", name)
         self.reported += rows
 
@@ -233,7 +233,7 @@ class MemoryClient(MemoryVault):
     # Runs
 
     async def clock(self) -> Clock:
-        """The time here; every change is complete at once, unless this Vault cannot tell."""
+        """The present time; every change is complete at once, unless this Vault cannot determine that."""
         await self._begin("clock")
         now = format_moment(self._now)
         return Clock(now, now if self.tells_completeness else None)
@@ -245,17 +245,17 @@ class MemoryClient(MemoryVault):
             raise VaultRefused(ErrorType.INVALID_DATA, "There is no such run")
         return dict(self.runs[integration, job])
 
-    async def tell_run(
-        self, integration: str, job: int, told: Mapping[str, object]
+    async def report_run(
+        self, integration: str, job: int, header: Mapping[str, object]
     ) -> Row:
-        """Take how far a reading has come."""
-        await self._begin("tell_run")
+        """Store the progress of a reading."""
+        await self._begin("report_run")
         run = self.runs[integration, job]
         # Of two connectors that read one stage, the one behind is told where the other is.
-        if told.get("stage", run["stage"]) != run["stage"]:
+        if header.get("stage", run["stage"]) != run["stage"]:
             return dict(run)
-        run |= told
-        if told.get("ended"):
+        run |= header
+        if header.get("ended"):
             run["paged"] = True
         return dict(run)
 
@@ -267,7 +267,7 @@ class MemoryClient(MemoryVault):
         integration_point: str,
         counts: Mapping[str, int],
     ) -> Row:
-        """Take what a batch came to."""
+        """Store the counts of a batch."""
         await self._begin("report_batch")
         self.batches.append((batch, integration_point, counts))
         return dict(self.runs.get((integration, job), {}))
@@ -283,17 +283,17 @@ class MemoryClient(MemoryVault):
 
 @dataclass
 class MemoryPublisher:
-    """Takes messages for the queues of one virtual host; ``faults`` are raised first, one a call."""
+    """Accepts messages for the queues of one virtual host; ``faults`` are raised first, one a call."""
 
     published: list[Outgoing] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
 
     async def publish(self, message: Outgoing) -> None:
-        """Take one message."""
+        """Accept one message."""
         await self.publish_all([message])
 
     async def publish_all(self, messages: Sequence[Outgoing]) -> None:
-        """Take messages."""
+        """Accept messages."""
         if self.faults:
             raise self.faults.pop(0)
         self.published += messages

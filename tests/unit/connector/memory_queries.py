@@ -1,4 +1,4 @@
-"""Answers the VQL that the connector writes from records in memory; anything else raises Unsupported."""
+"""Answers the connector's VQL from records in memory; anything else raises Unsupported."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _SHOWN_BARE = ("state__v", "lifecycle__v", "object_type__v")
 
 
 class Unsupported(Exception):
-    """VQL that the connector does not write, and that is not evaluated here."""
+    """Raised for VQL that the connector does not write, and that is not evaluated here."""
 
 
 class Stored(Protocol):
@@ -64,7 +64,7 @@ T = TypeVar("T")
 
 
 def kept(make: Callable[..., T]) -> Callable[..., T]:
-    """Make something once for each registry, which has no hash, and each name."""
+    """Make something once for each registry, which is not hashable, and each name."""
     made: dict[tuple[object, ...], tuple[Registry, T]] = {}
 
     @wraps(make)
@@ -80,12 +80,12 @@ def kept(make: Callable[..., T]) -> Callable[..., T]:
 
 @kept
 def known_targets(registry: Registry) -> Mapping[str, Target]:
-    """What can be queried beside the objects of a registry: documents among others."""
+    """The query targets besides the objects of a registry, such as documents."""
     return targets_of(registry)
 
 
 def object_of(registry: Registry, name: str) -> VaultObject:
-    """An object, or what is queried like one."""
+    """An object, or a target that is queried like one."""
     known = registry.objects.get(name)
     return known or known_targets(registry)[name].object
 
@@ -124,7 +124,7 @@ def answer(stored: Stored, select: Select) -> list[Record]:
 
 
 class _Reader:
-    """Reads records of one object as a statement names their values."""
+    """Reads records of one object by the names in a statement."""
 
     def __init__(self, stored: Stored, owner: VaultObject) -> None:
         self._stored = stored
@@ -161,7 +161,7 @@ class _Reader:
         return {"responseDetails": {"total": len(data)}, "data": data}
 
     def related(self, select: Select, row: Record) -> list[Record]:
-        """Records behind a to-many relationship that fulfil a sub-select's condition."""
+        """Records behind a to-many relationship that meet a sub-select's condition."""
         child, reference = self._child(select.source)
         reader = _Reader(self._stored, child)
         return [

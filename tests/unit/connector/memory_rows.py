@@ -1,4 +1,4 @@
-"""Reads rows as a Vault takes them: references by key, and what is wrong with a value."""
+"""Reads rows as a Vault does: references by key, and errors of values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHOSEN = ("type__v", "subtype__v", "classification__v", "lifecycle__v")
 
 
 class RowRefused(Exception):
-    """One row that is not taken."""
+    """Raised for a row that is refused."""
 
     def __init__(self, message: str, type: str = ErrorType.INVALID_DATA) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""A Vault's records in memory, as the connector reads and writes them: RecordAccess without a Vault."""
+"""A Vault's records in memory, for the connector's reads and writes: RecordAccess without a Vault."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Hook = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One row of one call: what was called, for which object, and what came of it."""
+    """One row of one call: the call, the object, and the result."""
 
     call: str
     object: str
@@ -58,7 +58,7 @@ class _RowFault:
 
 @dataclass(repr=False, eq=False)
 class MemoryVault:
-    """The records of one Vault, with refusals on demand; its clock goes on by a second with each change.
+    """The records of one Vault, with refusals on demand; its clock advances by a second with each change.
 
     ``written`` lists every row of every call, and ``asked`` every query.
     """
@@ -85,11 +85,11 @@ class MemoryVault:
     # What a test says of the Vault.
 
     def add(self, object_name: str, /, **values: object) -> str:
-        """Store a record as it is, with what the Vault itself adds, and return its id."""
+        """Store a record with the fields that the Vault itself adds, and return its id."""
         return str(self._create(object_of(self.registry, object_name), values)["id"])
 
     def change(self, object_name: str, record: str, /, **values: object) -> None:
-        """Change a record as somebody in this Vault does."""
+        """Change a record as a user of this Vault does."""
         self._records[object_name][record].update(values)
         self._touch(object_name, record)
 
@@ -114,7 +114,7 @@ class MemoryVault:
         message: str = "",
         **values: object,
     ) -> None:
-        """Refuse rows that have these values, so many times."""
+        """Refuse rows that have these values, ``times`` times."""
         said = message or f"[name__v=a secret] is no {object_name}"
         fault = ApiError(error, said)
         self._row_faults.append(_RowFault(object_name, values, fault, times))
@@ -124,11 +124,11 @@ class MemoryVault:
         self._call_faults.setdefault(call, []).extend(errors)
 
     def poison(self, object_name: str, text: str, error: Exception) -> None:
-        """Fail every call that writes a row of this object in which a text stands, as a whole."""
+        """Fail every call as a whole that writes a row of this object containing a text."""
         self._poisons.append((object_name, text, error))
 
     def stop_queries(self, object_name: str, most: int) -> None:
-        """Stop every query of an object that names more values than so many, as one that takes too long."""
+        """Stop every query of an object with more than ``most`` values, as one that takes too long."""
         self._most_named[object_name] = most
 
     def before(self, call: str, hook: Hook) -> None:
@@ -146,7 +146,7 @@ class MemoryVault:
         return self._records.get(object_name, {}).get(record)
 
     def queries_of(self, object_name: str) -> int:
-        """How many queries of an object were asked for, those that were refused too."""
+        """The number of queries of an object, including refused ones."""
         return sum(f" FROM {object_name} " in text for text in self.asked)
 
     # RecordAccess.

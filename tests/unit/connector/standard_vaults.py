@@ -40,7 +40,7 @@ MEDICAL, CRM = _standard(services.medical_vault), _standard(services.crm_vault)
 
 @cache
 def registry(standard: Path, more: str = "") -> Registry:
-    """The components of a Vault, with further MDL behind its own."""
+    """The components of a Vault, with further MDL."""
     if more:
         return run(more, registry(standard))
     built = Registry.build()
@@ -174,7 +174,8 @@ class Pair:
         outcome = await points.transfer(unit)
         mark = points.mark_failed(unit)
         if mark is not None:
-            await mark(unit.source, tuple(outcome.failures), unit.lineage_back)
+            reasons = points.reasons_of(unit, outcome)
+            await mark(unit.source, reasons, unit.lineage_back)
         return outcome
 
 

@@ -83,7 +83,7 @@ class _Client(MemoryClient):
 
 @dataclass
 class World:
-    """What the connector connects with, and what it has made."""
+    """The connector's stand-ins for peers, and the objects that it has made."""
 
     brokers: list[MemoryBroker] = field(default_factory=list)
     consumers: list[MemoryConsumer] = field(default_factory=list)
@@ -205,7 +205,7 @@ async def test_the_process_is_ready_when_all_queues_are_subscribed_to(
         (VaultRefused("API_LIMIT_EXCEEDED", "no"), "crm refuses: API_LIMIT_EXCEEDED"),
     ],
 )
-async def test_a_vault_that_goes_away_is_told(
+async def test_a_vault_that_goes_away_is_reported(
     world: World, fault: Exception, reason: str
 ) -> None:
     connector = Connector(settings(MEDICAL, CRM))

@@ -1,4 +1,4 @@
-"""Questions to the connector: who may ask, what is refused, and which traffic is meant."""
+"""Questions to the connector: who may ask, refusals, and the selected traffic."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Wanted(BaseModel):
 
 
 def app_of(vaults: Vaults | None, work: asking.Work | None = None) -> FastAPI:
-    """An application with one question, which is answered with its body unless ``work`` says otherwise."""
+    """An application with one question, answered with its body or by ``work``."""
     app, answers = FastAPI(), Answers(lambda: vaults)
 
     @app.post("/{vault}")

@@ -1,4 +1,4 @@
-"""Locks by key, values no older than a moment, and patience that ends with the process."""
+"""Locks by key, values no older than a moment, and waits that end with the process."""
 
 from __future__ import annotations
 

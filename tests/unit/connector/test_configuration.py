@@ -1,4 +1,4 @@
-"""Routes to integration points and remote queues, as configuration records give them."""
+"""Routes to integration points and remote queues, from configuration records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Configuration that does not fit together says what to change, rather than leading somewhere else."""
+"""Inconsistent configuration causes an error that says what to change, and is not used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration that is used is never older than the message's, whatever order calls and changes come in."""
+"""The used configuration is never older than the message's, in any order of calls and changes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ async def test_only_what_has_changed_is_read_again(
     assert (after is before) == (change == "nothing")
 
 
-async def test_what_calls_have_told_since_the_message_is_not_asked_again() -> None:
+async def test_a_revision_from_a_call_since_the_message_is_not_requested_again() -> (
+    None
+):
     source, target = Versioned(), Versioned()
     reader = ConfigurationReader(source.as_client, target.as_client)
     await reader.since(moment())
@@ -164,7 +166,7 @@ def test_a_header_that_is_no_revision_is_none(told: str) -> None:
 
 
 async def looked_up(configuration: Configuration, *keys: str) -> None:
-    """What an evaluation of rows with these keys reads."""
+    """Look up the keys of rows, as an evaluation does."""
     assert configuration.lookup_reader is not None
     await configuration.lookup_reader.read([(words(configuration), keys)])
 
@@ -218,13 +220,13 @@ async def test_a_check_of_rules_reads_all_lookups_however_many() -> None:
 
 
 class Steps:
-    """Calls that wait for their turn, and are let go on in the order of a tape."""
+    """Calls that wait for their turn, and continue in the order of a tape."""
 
     def __init__(self) -> None:
         self._waiting: list[asyncio.Future[None]] = []
 
     async def turn(self) -> None:
-        """Wait until the tape comes to this call."""
+        """Wait for this call's turn on the tape."""
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         await waiting
@@ -265,7 +267,7 @@ class Traffic:
                 self.target.lookup_version += 1
 
     def send(self, *, told: bool) -> None:
-        """Send a message, which may tell the revision of its Vault."""
+        """Send a message, with or without the revision of its Vault."""
         now = (
             self.source.configuration_version,
             self.target.configuration_version,
@@ -279,7 +281,7 @@ class Traffic:
         self.sent.append(Sent(now, task))
 
     async def settle(self, steps: Steps) -> None:
-        """Let all calls go on until each message has its configuration."""
+        """Let all calls continue until each message has its configuration."""
         while not all(message.task.done() for message in self.sent):
             await steps.go_on(0)
 

@@ -1,4 +1,4 @@
-"""Which queues are consumed: those that the Vault has, outbound ones while their delivery is enabled."""
+"""The consumed queues: those of the Vault; outbound ones only while their delivery is enabled."""
 
 from __future__ import annotations
 

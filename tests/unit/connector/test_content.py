@@ -1,4 +1,4 @@
-"""Where content is wanted, and what documents are to a rule that reads them."""
+"""Where content is wanted, and how a rule reads documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CRM Lookup: the statement of a search, bounded by rule and agreement, whatever is searched for."""
+"""CRM Lookup: the statement of a search, limited by rule and agreement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages of an outbound queue: where they are delivered, how often they are tried, and what is reported of them."""
+"""Messages of an outbound queue: their destinations, the number of attempts, and the reports."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def vaults() -> Pair:
 
 @dataclass
 class Outside:
-    """Receivers outside: ``answers`` are statuses or faults, one a message; 200 behind them."""
+    """External receivers: ``answers`` are statuses or faults, one a message; 200 afterwards."""
 
     answers: list[int | Exception] = field(default_factory=list)
     posted: list[tuple[str, Mapping[str, str], Envelope]] = field(default_factory=list)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Take a message."""
+        """Accept a message."""
         self.posted.append((url, headers, Envelope.parse(body)))
         answer = self.answers.pop(0) if self.answers else 200
         if isinstance(answer, Exception):
@@ -52,7 +52,7 @@ class Outside:
 async def handle(
     vaults: Pair, *messages: Envelope | bytes, outside: Outside | None = None
 ) -> list[Mapping[str, object]]:
-    """Deliver messages of the Medical Vault; returns what was reported."""
+    """Deliver messages of the Medical Vault; return the reported rows."""
     outbound = Outbound(
         vaults.vaults,
         vaults.medical_end,
@@ -179,7 +179,7 @@ async def test_a_report_that_is_not_taken_keeps_the_deliveries(vaults: Pair) -> 
 
 @pytest.fixture
 def outward(vaults: Pair) -> Pair:
-    """Vaults of which the Medical one has an External connection only."""
+    """Vaults of which the Medical one has only an External connection."""
     (row,) = vaults.medical.rows("connection__sys", "id")
     vaults.medical.change(
         "connection__sys", str(row["id"]), object_type__v="external__sys"

@@ -1,4 +1,4 @@
-"""What a Vault refuses for its own trouble is tried again before it is anybody's exception, and never without end."""
+"""Refusals that may be the Vault's own fault are retried before an exception is recorded, and only a limited time."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ async def test_a_run_that_cannot_be_read_ends_with_the_reason(
 
 
 class Refusing:
-    """A Vault that refuses to say how far a reconciliation is, and takes that it has ended."""
+    """A Vault that refuses to return a reconciliation's progress, and accepts its end."""
 
     def __init__(self, fault: VaultRefused) -> None:
         self.fault = fault
@@ -203,7 +203,7 @@ class Refusing:
     async def reconciliation(self, _job: int) -> None:
         raise self.fault
 
-    async def tell_reconciliation(self, _job: int, told: dict[str, Any]) -> None:
+    async def report_reconciliation(self, _job: int, told: dict[str, Any]) -> None:
         self.told.append(told)
 
 

@@ -1,4 +1,4 @@
-"""User exceptions are a work list: one open item for each record at an integration point, whatever message names it."""
+"""User exceptions are a work list: one open item for each record at an integration point, by whichever message."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def ignore(vaults: Pair) -> None:
 
 
 def refuse_all(vaults: Pair) -> None:
-    """Let every look for products in the Medical Vault be refused, so that a message fails as a whole."""
+    """Refuse every query for products in the Medical Vault, so that a message fails as a whole."""
     refusals = [VaultRefused("INSUFFICIENT_ACCESS", "no")] * 1000
     vaults.medical.fail_calls("query product__v", *refusals)
 
@@ -165,7 +165,9 @@ async def test_what_is_ignored_stays_ignored_and_holds_no_run_back(
     assert statuses(vaults) == ([IGNORED], [IGNORED])
 
 
-async def test_beside_what_is_ignored_the_rest_of_a_run_fails(vaults: Pair) -> None:
+async def test_with_ignored_exceptions_the_other_failures_still_fail_a_run(
+    vaults: Pair,
+) -> None:
     ignored = failing(vaults)
     await run_over(vaults, 1, ignored)
     ignore(vaults)

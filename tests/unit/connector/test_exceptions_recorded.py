@@ -1,4 +1,4 @@
-"""What fails in part is recorded by message and item, and resolved once nothing is wrong any more."""
+"""Partial failures are recorded by message and item, and resolved once nothing fails any more."""
 
 from __future__ import annotations
 

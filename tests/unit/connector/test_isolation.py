@@ -1,4 +1,4 @@
-"""A unit that fails as a whole is divided: only records that fail alone fail, whatever message names them."""
+"""A unit that fails as a whole is divided: only records that fail separately fail, by whichever message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lineage of a call: what its rows have in common is told once, what an integration point sets is its own."""
+"""Lineage of a call: common parts of its rows are sent once; fields set by an integration point are its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages that Vaults elsewhere post: those that are verified go to the queue, all others get a status only."""
+"""Messages that Vaults elsewhere post: verified ones are queued, all others get only a status."""
 
 from __future__ import annotations
 

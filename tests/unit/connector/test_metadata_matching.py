@@ -1,4 +1,4 @@
-"""Metadata of Vault CRM: Link decides first; without one, CRM Org and CRM ID or External ID; a name never does."""
+"""Metadata of Vault CRM is matched by Link; without one, by CRM Org and CRM ID or External ID; never by name."""
 
 from __future__ import annotations
 

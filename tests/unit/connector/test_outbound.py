@@ -1,4 +1,4 @@
-"""Deliveries to several Vaults: one that is away keeps no message from the others, and none is sent there again."""
+"""Deliveries to several Vaults: one that is away delays no message to the others, and none is sent there again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CONNECTED = {
 
 @dataclass
 class Sender:
-    """The Vault whose queue it is: two connections, and what is reported of them."""
+    """The Vault of the queue: two connections, and the delivery reports."""
 
     reported: list[Mapping[str, object]] = field(default_factory=list)
     refusals: list[VaultRefused] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Sender:
 
 @dataclass
 class Broker:
-    """Takes messages; one that is ``away`` fails the first time, before the confirms of the other have come."""
+    """Accepts messages; the first publish to an ``away`` one fails, before the confirms of the other."""
 
     failed: asyncio.Event
     away: bool = False

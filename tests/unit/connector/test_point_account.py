@@ -1,4 +1,4 @@
-"""Changed accounts keep their Case Contacts current, as far as the agreement of their country allows."""
+"""Changed accounts update their Case Contacts, as far as the agreement of their country allows."""
 
 from __future__ import annotations
 

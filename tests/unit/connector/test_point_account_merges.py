@@ -1,4 +1,4 @@
-"""Merged accounts: which merges are told under which agreement, and whose contact a late account becomes."""
+"""Merged accounts: which merges are transferred under which agreement, and the contact of a later account."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def link(of: str) -> str:
 
 
 def merged(vaults: Pair, duplicate: str, main: str) -> str:
-    """The record of a merge in Vault CRM, in which the duplicate is no more."""
+    """The record of a merge in Vault CRM, where the duplicate no longer exists."""
     return vaults.crm.add(
         MERGE,
         duplicate_id__v=duplicate,
@@ -53,7 +53,7 @@ def merged(vaults: Pair, duplicate: str, main: str) -> str:
 
 
 def remembered(vaults: Pair, duplicate: str, main: str) -> None:
-    """A merge of which the Medical Vault has been told."""
+    """A merge that was transferred to the Medical Vault."""
     vaults.medical.add(MERGE, link__sys=link(duplicate), main_link__v=link(main))
 
 
@@ -172,7 +172,7 @@ async def test_equal_ids_of_another_vault_are_no_merge(vaults: Pair) -> None:
 async def test_two_accounts_of_a_contact_do_not_overwrite_who_it_is_by_turns(
     vaults: Pair,
 ) -> None:
-    """People of the Medical Vault have merged the contacts of two accounts, whose Source Data leads to one since."""
+    """Users of the Medical Vault have merged the contacts of two accounts, whose Source Data leads to one since."""
     owner = account(vaults.crm, veevaid__v="V-1", external_id__v="E-1")
     other = account(
         vaults.crm,

@@ -29,7 +29,7 @@ def vaults() -> Pair:
 
 
 def used(vaults: Pair, feature: str, code: str, vault_id: int = CRM_ID) -> str:
-    """Say that a Vault CRM uses a feature in a country."""
+    """Record that a Vault CRM uses a feature in a country."""
     medical = vaults.medical
     org = medical.add("crm_org__v", name__v="CRM", vault_id__v=str(vault_id))
     return medical.add(

@@ -1,4 +1,4 @@
-"""Connection Settings become a Connection Country for each country; those that are no longer named are inactivated."""
+"""Connection Settings become a Connection Country for each country; those of removed countries are inactivated."""
 
 from __future__ import annotations
 

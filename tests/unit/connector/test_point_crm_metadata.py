@@ -1,4 +1,4 @@
-"""Metadata of Vault CRM becomes records of the Medical Vault: matched, linked, and flagged when it is gone."""
+"""Metadata of Vault CRM becomes records of the Medical Vault: matched, linked, and flagged when deleted."""
 
 from __future__ import annotations
 

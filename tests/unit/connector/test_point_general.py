@@ -1,4 +1,4 @@
-"""Points whose rules say all: outcomes that return to Vault CRM, and custom points of any object."""
+"""Points that only follow their rules: results that return to Vault CRM, and custom points of any object."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def test_a_run_reads_the_requests_of_this_vault_crm_only() -> None:
 
 
 def rule(*field_rules: str, primary: str = ACCOUNT, more: str = "") -> str:
-    """MDL of a rule of a point of one's own in the Medical Vault."""
+    """MDL of a rule of a custom point in the Medical Vault."""
     parts = ", ".join(
         f"Fieldrule f{number}__c ({each})" for number, each in enumerate(field_rules)
     )
@@ -152,7 +152,7 @@ LINKED = (
 
 
 def custom(mdl: str) -> Pair:
-    """Vaults with a custom point whose rule is this one."""
+    """Vaults with a custom point that has this rule."""
     vaults = pair(mdl)
     (first, *_) = vaults.medical.rows("integration__sys", "id")
     vaults.medical.add(
@@ -236,7 +236,7 @@ PLACES = """RECREATE Object place__c (label('Place'), prefix('ZPL'),
 
 
 def places(**above: str) -> tuple[Pair, dict[str, str]]:
-    """Vaults in which accounts become places; an account's credentials name the place that it belongs to."""
+    """Vaults in which accounts become places; an account's credentials contain the name of its place."""
     fields = (
         filled("place__c.code__c", "link__sys"),
         filled("place__c.name__v", "name__v"),

@@ -7,7 +7,7 @@ import pytest
 from services.connector.points import inquiry as inquiry_point
 from services.connector.points import points
 from services.connector.points.point import Reading
-from services.connector.rules.item_failures import ItemErrorType
+from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.errors import VaultUnavailable
 from tests.unit.connector.example_records import (
@@ -338,9 +338,40 @@ async def test_a_refused_message_sets_failed_on_all_but_those_that_have_arrived(
     ]
     mark = points.mark_refused(INQUIRY)
     assert mark is not None
-    await mark(vaults.crm, items, None)
+    await mark(vaults.crm, dict.fromkeys(items, ""), None)
     statuses = [status(vaults.crm, item) for item in items]
     assert statuses == ["failed__v", "success__v", "failed__v", "failed__v"]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_who_sent_an_inquiry_reads_why_it_failed_and_what_to_do(
+    keeps: bool,
+) -> None:
+    without = "ALTER Object medical_inquiry__v ( DROP Field transfer_error__v );"
+    vaults = pair(crm="" if keeps else without)
+    product = vaults.crm.add("product__v", name__v="New", external_id__v="P-NEW")
+    item = inquiry(vaults.crm, account(vaults.crm), product__v=product)
+    await inquiries(vaults, item)
+    stored = vaults.crm.get(INQUIRY, item)
+    assert stored["transfer_status__v"] == "failed__v"
+    if not keeps:
+        assert "transfer_error__v" not in stored
+        return
+    told = str(stored["transfer_error__v"])
+    assert told.startswith("Something that it refers to, such as the product,")
+    assert "no product__v with external_id__v P-NEW" in told
+    # Administrators know the rules, senders do not.
+    assert "Integration rule" not in told
+    # What has been told is not told again: each change would be read by the next run.
+    changed = stored["modified_date__v"]
+    await inquiries(vaults, item)
+    assert vaults.crm.get(INQUIRY, item)["modified_date__v"] == changed
+
+
+@pytest.mark.parametrize("kind", ItemErrorType)
+def test_every_reason_says_what_to_do(kind: ItemErrorType) -> None:
+    told = ItemFailure(kind, "Too long").for_sender
+    assert "ransfer again" in told and told.endswith("Details: Too long")
 
 
 async def test_a_run_reads_the_inquiries_that_have_not_arrived(vaults: Pair) -> None:

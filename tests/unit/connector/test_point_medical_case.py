@@ -35,7 +35,7 @@ def vaults() -> Pair:
 
 
 def tied(vaults: Pair, *accounts: str) -> str:
-    """A Case Contact that is tied to accounts by Source Data."""
+    """A Case Contact that belongs to accounts by Source Data."""
     person = contact(vaults.medical)
     for of in accounts:
         link = f"{CRM_ID}_{of}"

@@ -1,4 +1,4 @@
-"""Previews and dry runs: what transfers would do, without a write."""
+"""Previews and dry runs: the results of transfers, without a write."""
 
 from __future__ import annotations
 

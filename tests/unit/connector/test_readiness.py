@@ -1,4 +1,4 @@
-"""Readiness of a connection: what is to be mended, first things first."""
+"""Readiness of a connection: its faults, in the order of correction."""
 
 from __future__ import annotations
 

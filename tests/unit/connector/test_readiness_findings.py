@@ -1,4 +1,4 @@
-"""What is found wrong with one end of a connection, and which of it prevents transfers."""
+"""The faults of one end of a connection, and which of them prevent transfers."""
 
 from __future__ import annotations
 

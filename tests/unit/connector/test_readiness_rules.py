@@ -1,4 +1,4 @@
-"""Rules that cannot work, and lookup rows that lead to nothing, by readiness and in previews."""
+"""Rules that cannot work, and lookup rows without a target, by readiness and in previews."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ Expected = tuple[str | None, str | None, bool, str]
 
 
 def onto(field: str, source: str = "", more: str = "", of: str = ACCOUNT) -> str:
-    """One field rule; without ``source`` it reads nothing."""
+    """One field rule; without ``source`` it has no query field."""
     target = f"target_object('Object.sample__c'), target_object_field('Field.{field}')"
     read = f", query_object('{of}'), query_field('{source}')" if source else ""
     return target + read + more
@@ -80,7 +80,7 @@ KEEP = ", empty_source('keep')"
 
 
 def vaults_with(mdl: str) -> Pair:
-    """Vaults with an object of one's own and this rule, and all delivered countries."""
+    """Vaults with a custom object and this rule, and all delivered countries."""
     made = custom(PICKLIST + OBJECT + mdl)
     add_delivered_countries(made.medical)
     return made

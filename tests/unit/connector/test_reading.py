@@ -1,4 +1,4 @@
-"""Answers of the connector show records to those who may read them: in the Vault that asks, and in their own."""
+"""Answers of the connector show records only to users who may read them, in both Vaults."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def test_the_refusal_names_the_vault_and_the_header(vaults: Pair) -> None:
 
 
 async def test_a_rule_in_the_request_is_no_way_to_guess_values(vaults: Pair) -> None:
-    """Its filter decides what becomes of the record, which is as good as the value."""
+    """Its filter decides the record's result, which would reveal the value."""
     item = planted(vaults)
     (rule, *_) = [
         component
@@ -137,10 +137,10 @@ async def test_a_rule_in_the_request_is_no_way_to_guess_values(vaults: Pair) -> 
 
 
 @pytest.mark.parametrize("headers", [SESSION, BOTH_SESSIONS])
-async def test_that_nothing_has_changed_is_told_to_those_who_may_read(
+async def test_that_nothing_has_changed_is_shown_to_those_who_may_read(
     vaults: Pair, headers: Mapping[str, str]
 ) -> None:
-    """A moment in the request would else say when records have changed."""
+    """A moment in the request would else reveal when records have changed."""
     vaults.crm.shut["another-session"] = {"account__v"}
     path, query = f"/dry-runs/medical/{INTEGRATION}", "since=2099-01-01"
     reply = await call(app_of(vaults), "GET", path, query=query, headers=headers)

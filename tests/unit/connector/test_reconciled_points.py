@@ -1,4 +1,4 @@
-"""What is too much in the target is found at every point whose records name their source, and nothing else."""
+"""Surplus records in the target are found at every point whose records refer to their source, and no others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OTHER = """RECREATE Integrationrule other__c (label('Other'), connection('medica
 
 
 def passed(vaults: Pair) -> None:
-    """Let time pass: the clock of a Vault in memory goes on with its changes only."""
+    """Let time pass: the clock of a Vault in memory advances only with its changes."""
     for vault in (vaults.crm, vaults.medical):
         vault.add("product__v", external_id__v="P-9", name__v="P-9")
 

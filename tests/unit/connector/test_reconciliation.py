@@ -1,4 +1,4 @@
-"""Comparisons of both Vaults: whatever is planted is found, and nothing else, also while transfers go on."""
+"""Comparisons of both Vaults: every planted difference is found, and no other, also during transfers."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def by_link(vaults: Pair, object_name: str, item: str) -> Any:
 
 
 def plant(vaults: Pair, damage: str, of: str, item: str) -> str:
-    """Damage what belongs to an account or its inquiry, as no call would; the line of a report that tells of it."""
+    """Damage a record of an account or its inquiry, as no call would; return the line of the report about it."""
     if damage == LOST:
         lost = by_link(vaults, SOURCE_DATA, of)
         vaults.medical.remove(SOURCE_DATA, str(lost["id"]))

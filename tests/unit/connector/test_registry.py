@@ -1,4 +1,4 @@
-"""The registry of integration points: one that is registered is transferred, and read by runs, with no other code."""
+"""The registry of integration points: a registered one is transferred, and read by runs, without other code."""
 
 from __future__ import annotations
 

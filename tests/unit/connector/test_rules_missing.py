@@ -1,4 +1,4 @@
-"""Source keys without a row: which they are, and how often they come."""
+"""Source keys without a row, and how often each occurs."""
 
 from __future__ import annotations
 

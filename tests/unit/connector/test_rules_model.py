@@ -1,4 +1,4 @@
-"""Rules as the configuration endpoint returns them: what is read, and what is refused."""
+"""Rules from the configuration endpoint: how they are read, and which are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Types that rules decide by: what each name stands for, and what an unknown one is."""
+"""The types by which rules decide: the meaning of each name, and of unknown ones."""
 
 from __future__ import annotations
 

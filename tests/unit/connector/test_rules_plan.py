@@ -1,4 +1,4 @@
-"""Query plans: which statement a rule needs and where its values stand."""
+"""Query plans: the statement of a rule, and the columns of its values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which records a rule reaches from its primary object, and what it says of one that it cannot reach or read."""
+"""The records that a rule reaches from its primary object, and its errors for others."""
 
 from __future__ import annotations
 

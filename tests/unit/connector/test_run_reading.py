@@ -1,4 +1,4 @@
-"""Runs of an integration: what has changed is read stage by stage, published as batches, and counted."""
+"""Runs of an integration: changed records are read stage by stage, published as batches, and counted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def vaults() -> Pair:
 
 
 def begun(vaults: Pair, integration: str = INTEGRATION, /, **fields: object) -> None:
-    """Let a run be under way in the Medical Vault."""
+    """Start a run in the Medical Vault."""
     vaults.medical.runs[integration, RUN] = {
         "status": "RUNNING",
         "paged": False,
@@ -52,7 +52,7 @@ def begun(vaults: Pair, integration: str = INTEGRATION, /, **fields: object) -> 
 
 
 def request(integration: str = INTEGRATION, message_id: str = "run") -> Envelope:
-    """The message that asks for the records of a stage to be read."""
+    """The message that requests to read the records of a stage."""
     attributes: dict[str, Any] = {
         "event": "run",
         "integration": integration,
@@ -64,7 +64,7 @@ def request(integration: str = INTEGRATION, message_id: str = "run") -> Envelope
 
 
 async def read(vaults: Pair, integration: str = INTEGRATION) -> dict[str, object]:
-    """Read the stage that is due; returns the run."""
+    """Read the due stage; return the run."""
     await inbox(vaults).handle([delivery(request(integration), MEDICAL_ID)])
     return vaults.medical.runs[integration, RUN]
 
@@ -228,7 +228,7 @@ async def test_a_stage_that_another_connector_has_ended_is_left(vaults: Pair) ->
     async def ahead() -> None:
         vaults.medical.runs[INTEGRATION, RUN]["stage"] = 1
 
-    vaults.medical.before("tell_run", ahead)
+    vaults.medical.before("report_run", ahead)
     run = await read(vaults)
     assert (len(published(vaults)), run["stage"]) == (1, 1)
     assert "ended" not in run
@@ -297,7 +297,7 @@ async def test_a_run_of_a_vault_that_is_not_known_ends_with_the_reason(
 async def test_nobody_waits_for_the_error_of_a_run_that_is_gone(vaults: Pair) -> None:
     begun(vaults)
     vaults.crm.fail_calls("clock", VaultRefused("INSUFFICIENT_ACCESS", "no"))
-    vaults.medical.fail_calls("tell_run", VaultRefused("INVALID_DATA", "gone"))
+    vaults.medical.fail_calls("report_run", VaultRefused("INVALID_DATA", "gone"))
     await read(vaults)
     assert published(vaults) == []
 

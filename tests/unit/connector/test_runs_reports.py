@@ -1,4 +1,4 @@
-"""What a batch came to: the counts add up whatever became of its records."""
+"""The counts of a batch add up, whatever the results of its records."""
 
 from __future__ import annotations
 

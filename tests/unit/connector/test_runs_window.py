@@ -1,4 +1,4 @@
-"""The window of a run: whatever is changed, however late it is committed and the clock set, no change is missed."""
+"""The window of a run misses no change, however late it is committed and however the clock is set."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Transaction:
 
 @dataclass
 class Source:
-    """A Vault: dates are never before a moment that it has told, and grow with each change of a record.
+    """A Vault: dates are never before a moment that it has announced, and grow with each change of a record.
 
-    If it tells until when its changes are complete, transactions last as long as they like; else no longer than the
+    If it reports until when its changes are complete, transactions may have any length; else none is longer than the
     overlap.
     """
 
@@ -85,7 +85,7 @@ class Source:
         return min([self.told, *(each.begun for each in self.open.values())])
 
     def page(self, part: Window, cursor: Cursor) -> list[dict[str, Any]]:
-        """What the statement of this page selects."""
+        """The result of the statement of this page."""
         rows = sorted(
             (format_moment(at(date)), record) for record, date in self.dates.items()
         )
@@ -109,7 +109,7 @@ class Run:
 
 @dataclass
 class Target:
-    """What runs have seen: the latest date of each record at the time it was listed."""
+    """The records that runs have read: the latest date of each at the time it was listed."""
 
     source: Source
     last_run: int = 0
@@ -135,7 +135,7 @@ class Target:
             self.run = None
 
     def crash(self) -> None:
-        """The run is begun again, with the time as it was."""
+        """Start the run again, with its former time."""
         self.run = None
 
     def finish(self) -> None:
@@ -282,7 +282,7 @@ def test_documents_are_listed_by_the_newest_version_that_changed() -> None:
 
 @dataclass
 class Deletions:
-    """A list of deletions, a moment of which expires with each page that is read."""
+    """A list of deletions of which a moment expires with each page that is read."""
 
     left: list[dict[str, str]]
     oldest: int

@@ -1,4 +1,4 @@
-"""What is on its way, in hand or undelivered at the sender is no finding, and a slice gives way to it."""
+"""Changes that the sender is transferring, or could not deliver, are no findings, and a slice waits for transfers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OUTBOUND = "crm_to_medical_outbound_queue__v"
 
 
 async def waiting(vaults: Pair, since: timedelta | None, messages: int = 1) -> None:
-    """Say that messages wait at the sender, the oldest in its outbox for so long."""
+    """Set the waiting messages of the sender, the oldest in its outbox since a time."""
     now = datetime.fromisoformat((await vaults.crm.clock()).date_time)
     row: dict[str, object] = {
         "connections": [{"name": CONNECTION}],
@@ -147,7 +147,7 @@ async def test_an_exception_of_the_sender_explains(case: str) -> None:
 
 
 async def giving_way(records: KeyLocks) -> asyncio.Task[None]:
-    """A slice that is about to begin, and has had the time to look whether it may."""
+    """Start a slice's wait for transfers, and return its task after the first check."""
     vaults = pair()
     message = Inbound(message_of(), CRM_ID)
     work = SliceWork(vaults.vaults, vaults.medical_end, message, 1, records)

@@ -1,4 +1,4 @@
-"""Many writers of one record: whatever their order, an older state of the source never overwrites a newer one."""
+"""Many writers of one record: in any order, an older state of the source never overwrites a newer one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WRITERS = 4
 
 @dataclass
 class Source:
-    """A record whose states differ in date, or only in what a related record says; its clock may be set back."""
+    """A record whose states differ in date, or only in a related record; its clock may be set back."""
 
     clock: datetime = NOON
     states: list[tuple[str, datetime]] = field(default_factory=lambda: [("a", NOON)])
@@ -42,7 +42,7 @@ class Source:
 
 @dataclass
 class Target:
-    """The copy, written under the rules of the Vault; remembers the newest state that it was ever given."""
+    """The copy, written under the rules of the Vault; it records the newest state that was ever written."""
 
     value: str | None = None
     moment: datetime | None = None
@@ -64,7 +64,7 @@ class Target:
 
 
 class Writer:
-    """A connector: reads, some time later writes, and reads again what was left out."""
+    """A connector: reads, writes some time later, and reads refused records again."""
 
     def __init__(self, source: Source, target: Target) -> None:
         self.source, self.target = source, target

@@ -1,4 +1,4 @@
-"""What a rule may read of the other Vault: objects and fields to anybody who asks, records to who may read them."""
+"""The readable parts of the other Vault: objects and fields for every caller, records by the caller's rights."""
 
 from __future__ import annotations
 

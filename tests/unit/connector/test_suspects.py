@@ -1,4 +1,4 @@
-"""Messages that were put back: an outage counts for nothing, and one that ends its connector is given up."""
+"""Messages that were put back: an outage is not counted, and one that crashes its connector is given up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds of transfers whatever comes: repetition, order and batches change nothing, and no record is lost."""
+"""Properties of all transfers: repetition, order and batches change nothing, and no record is lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ACCOUNTS = st.lists(CODES, min_size=1, max_size=3)
 
 
 def crm_with(codes: Sequence[str | None], named: Sequence[int]) -> tuple[Pair, list[str]]:  # fmt: skip
-    """Vaults with an account for each country, and an inquiry of each account that is named."""
+    """Vaults with an account for each country, and an inquiry of each account in ``named``."""
     vaults = pair()
     of = [
         account(vaults.crm, code, veevaid__v=f"V-{number}")
@@ -43,7 +43,7 @@ def crm_with(codes: Sequence[str | None], named: Sequence[int]) -> tuple[Pair, l
 
 
 def made(vaults: Pair) -> dict[str, list[str]]:
-    """The Links of what is in the Medical Vault, in no order."""
+    """The Links of the records in the Medical Vault, in no order."""
     return {
         name: sorted(str(row["link__sys"]) for row in vaults.medical.all_of(name))
         for name in (PERSON, SOURCE_DATA, CASE, REQUEST)

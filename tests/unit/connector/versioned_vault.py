@@ -1,4 +1,4 @@
-"""Two ends of a connection whose configuration is a number that grows, and which answer in steps."""
+"""Two ends of a connection whose configuration is a growing number, and which answer in steps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAGE = 1000
 
 
 def moment() -> datetime:
-    """The time, later than the last one that was given out: two events of one microsecond have no order."""
+    """The time, later than the last returned one: two events of one microsecond have no order."""
     before = datetime.now(UTC)
     while (now := datetime.now(UTC)) == before:
         pass
@@ -36,14 +36,14 @@ def moment() -> datetime:
 
 
 async def no_turn() -> None:
-    """Let nothing happen in between."""
+    """Let no other call run in between."""
 
 
 @dataclass
 class Versioned(QueryCalls):
-    """A Vault whose configuration is numbers that grow, and which answers in steps that others come in between.
+    """A Vault whose configuration is growing numbers, and which answers in steps, between which other calls run.
 
-    It tells its revision when a call begins, as a Vault does; the rest of the answer may be younger.
+    It reads its revision when a call begins, as a Vault does; the rest of the answer may be younger.
     """
 
     tells: bool = True
@@ -63,7 +63,7 @@ class Versioned(QueryCalls):
         return cast("VaultClient", self)
 
     def revision(self) -> str | None:
-        """What an answer or a message tells now."""
+        """The revision in an answer or a message now."""
         told = f"{self.configuration_version}.1.{self.lookup_version}"
         return told if self.tells else None
 

@@ -1,4 +1,4 @@
-"""Archives in parts, the periods of files by the clock, and what is different in the configuration."""
+"""Archives in parts, the periods of files by the clock, and differences of the configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of PDF and Office files, and what broken and hostile ones may cost."""
+"""The text of PDF and Office files, and the cost of broken and hostile ones."""
 
 from __future__ import annotations
 

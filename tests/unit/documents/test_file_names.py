@@ -1,4 +1,4 @@
-"""Names of files of documents, as they were sent and as they are kept."""
+"""Names of files of documents, as sent and as stored."""
 
 from __future__ import annotations
 

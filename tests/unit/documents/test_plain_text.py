@@ -98,7 +98,7 @@ def test_any_bytes_have_a_text_that_can_be_stored(data: bytes, media_type: str) 
     ],
 )
 def test_broken_markup_is_read_once(piece: str) -> None:
-    """A quadratic reading of a million characters would not end within the time of a test."""
+    """A quadratic reading of a million characters would exceed the time limit of a test."""
     assert (
         len(plain_text((piece * (MAX_BYTES // len(piece))).encode(), HTML)) <= MAX_TEXT
     )

@@ -1,4 +1,4 @@
-"""States of documents: which actions they offer, and when a version becomes steady."""
+"""States of documents: their offered actions, and when a version becomes steady."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions of documents: their numbers, and what a document begins with."""
+"""Versions of documents: their numbers, and the beginning of a document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retries of many exceptions: what a checkpoint stores, the next run goes on with."""
+"""Retries of many exceptions: the next run continues from the stored checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which versions of documents recipients of packages may be shown."""
+"""The versions of documents that recipients of packages may see."""
 
 from __future__ import annotations
 

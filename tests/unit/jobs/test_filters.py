@@ -1,4 +1,4 @@
-"""What lists of jobs are filtered by: statuses in lower case, moments with and without zone."""
+"""Filters of job lists: statuses in lower case, moments with and without zone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Extracts: the query that reads the fields of a task, long texts whole."""
+"""Extracts: the query that reads the fields of a task, with long texts in full."""
 
 from __future__ import annotations
 

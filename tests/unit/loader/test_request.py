@@ -1,4 +1,4 @@
-"""What a call of the loader may ask for."""
+"""The requests that a call of the loader may contain."""
 
 from __future__ import annotations
 

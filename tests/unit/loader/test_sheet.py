@@ -1,4 +1,4 @@
-"""CSV as it streams by: any cut of the bytes gives the same rows, and little of a file is ever in memory."""
+"""CSV as a stream: any division of the bytes gives the same rows, and little of a file is in memory."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ TEXT = (PROJECT / "docker-compose.yml").read_text(encoding="utf-8")
 
 
 def defaults() -> dict[str, set[str]]:
-    """The defaults that stand in the file for each variable, of which there should be one."""
+    """The defaults in the file for each variable, of which there should be one."""
     found: dict[str, set[str]] = {}
     for match in VARIABLE.finditer(TEXT):
         found.setdefault(match["name"], set()).add(match["default"])
@@ -33,6 +33,6 @@ def composed(variables: Mapping[str, str] | None = None) -> dict[str, Any]:
 
 
 def waits_for(services: Mapping[str, Any], name: str) -> set[str]:
-    """Every service that has to be there before the named one starts."""
+    """Every service that has to run before the named one starts."""
     named = set(services[name].get("depends_on", {}))
     return named.union(*(waits_for(services, other) for other in named))

@@ -1,4 +1,4 @@
-"""The audit of packages: an advisory fails it, and a source that is away is not passed over in silence."""
+"""The audit of packages: an advisory fails it, and a source that is away is reported."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ADVISORY = {
 
 
 class Source(BaseHTTPRequestHandler):
-    """A source of advisories in the form of osv.dev, which knows of one."""
+    """A source of advisories in the form of osv.dev, with one advisory."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -48,7 +48,7 @@ class Source(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, *arguments: object) -> None:
-        """Keep the output of the test to itself."""
+        """Suppress the server's log."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the Compose file gives to whom: ports, passwords, certificates, and the order of starting."""
+"""The Compose file: ports, passwords, certificates, and the order of starting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What coverage is made of, and which floors it falls below."""
+"""Coverage by package, and the floors that it misses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a private PostgreSQL keeps: everything in a system that is used, and less only where a test says so."""
+"""Durability of a private PostgreSQL: full in a system that is used, less only for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bounds of the proxy are those that the operations page gives; that they hold, `make test-compose` shows."""
+"""The bounds of the proxy are those of the operations page; `make test-compose` tests their effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The certificate that the proxy serves: made for localhost when the operator has none, refused when it is unfit."""
+"""The proxy's certificate: made for localhost when the operator has none, refused when it is unusable."""
 
 from __future__ import annotations
 

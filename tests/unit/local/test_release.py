@@ -1,4 +1,4 @@
-"""What keeps a version from being released."""
+"""The reasons that prevent a release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ports of servers: given out once, whoever asks."""
+"""Ports of servers: no port is assigned twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TAKEN = (
 
 
 def reserved_elsewhere(port: int) -> bool:
-    """Whether another process finds that the port is given out."""
+    """Whether another process finds the port reserved."""
     return (
         subprocess.run(
             [sys.executable, "-c", TAKEN, str(port)], cwd=PROJECT, check=False

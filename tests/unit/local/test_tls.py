@@ -1,4 +1,4 @@
-"""The local authority: made once, renewed in time, trusted for localhost only."""
+"""The local authority: created once, renewed in time, trusted for localhost only."""
 
 from __future__ import annotations
 

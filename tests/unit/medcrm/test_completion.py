@@ -1,4 +1,4 @@
-"""Completion in a shell: the script is one, and what it asks for is answered from the commands themselves."""
+"""Completion in a shell: the script is valid, and its requests are answered from the commands themselves."""
 
 from __future__ import annotations
 

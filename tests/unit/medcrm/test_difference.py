@@ -1,4 +1,4 @@
-"""What differs between a folder and a Vault, in words."""
+"""Differences between a folder and a Vault, in words."""
 
 from __future__ import annotations
 

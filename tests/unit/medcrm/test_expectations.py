@@ -1,4 +1,4 @@
-"""What a rehearsal expects is asked until it holds or patience ends, and always has an answer."""
+"""Expectations of a rehearsal are checked until met or out of time, and always have an answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONG = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An expectation with these answers, one after the other; after the last, it has none."""
+    """An expectation with these answers in order, and none after the last."""
 
     answers: list[Answer]
     title: str = "Something"

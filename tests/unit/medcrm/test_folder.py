@@ -1,4 +1,4 @@
-"""Configurations in folders: written in one way, read with every fault named."""
+"""Configurations in folders: written in one way; reading names every fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of statements: a Vault takes each of them, from any configuration to any other and back."""
+"""The order of statements: a Vault accepts each of them, from any configuration to any other and back."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SUBSETS = st.sets(st.sampled_from(NAMES))
 
 @dataclass(frozen=True)
 class Drawn:
-    """A configuration in few words: what each part has, of what the others have."""
+    """A random configuration in short form: the parts of each component, by those of the others."""
 
     picklists: Mapping[str, Sequence[str]]
     objects: Mapping[str, Sequence[str]]

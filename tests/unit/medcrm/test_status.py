@@ -1,4 +1,4 @@
-"""What the console shows of what Vaults answer: each kind of answer, and what needs somebody."""
+"""The console's display of Vaults' answers: each kind of answer, and the parts that need attention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way of a message from what a Vault knows of it, and names that may stand in a query."""
+"""The steps of a message from a Vault's answers, and names that are safe in a query."""
 
 from __future__ import annotations
 

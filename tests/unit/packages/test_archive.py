@@ -1,4 +1,4 @@
-"""Zip files from outside: what is read, and what is refused before it is unpacked."""
+"""Zip files from outside: which are read, and which are refused before they are unpacked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit.packages.building import zipped
 
 
 def contents(data: bytes) -> dict[str, bytes]:
-    """The files of an archive, all of them unpacked."""
+    """The files of an archive, all unpacked."""
     return {name: file.content() for name, file in unpack(data).items()}
 
 
@@ -49,7 +49,7 @@ def test_files_by_path_without_folders_and_leavings() -> None:
 
 
 def test_what_nobody_asks_for_is_not_unpacked() -> None:
-    """One that is damaged is in nobody's way until then."""
+    """A damaged file causes no error until it is read."""
     data = bytearray(zipped({"a.txt": b"0123456789" * 1000, "b.txt": b"1"}))
     data[data.index(b"a.txt") + 10] ^= 0xFF
     files = unpack(bytes(data))

@@ -1,4 +1,4 @@
-"""The log of a package's data says of each row what is in the Vault now."""
+"""The log of a package's data has the final result of each row."""
 
 from __future__ import annotations
 

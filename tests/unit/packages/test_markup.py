@@ -1,4 +1,4 @@
-"""XML from outside: read without namespaces, refused with anything that could do more than say something."""
+"""XML from outside: read without namespaces; constructs with side effects are refused."""
 
 from __future__ import annotations
 

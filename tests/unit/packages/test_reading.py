@@ -1,4 +1,4 @@
-"""Package files read: steps in order, each with what is wrong with it."""
+"""Package files: steps in order, each with its errors."""
 
 from __future__ import annotations
 

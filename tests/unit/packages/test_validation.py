@@ -1,4 +1,4 @@
-"""Packages tried on components: what blocks a step, and the order in which steps are carried out."""
+"""Packages tried on components: the reasons that block a step, and the order of the steps."""
 
 from __future__ import annotations
 
@@ -315,6 +315,21 @@ def test_rows_are_blocked_by_the_lack_of_their_object(
     (step,) = tried(registry, rows).steps
     assert step.errors == [f"Object {name} is missing"]
     assert [status for _, status in step.dependencies] == ["Missing - Block"]
+
+
+def test_what_a_package_creates_and_changes_is_in_it(registry: Registry) -> None:
+    typed = FARM.replace("label('Farm')", "label('Farm'), allow_types(true)")
+    kind = "CREATE Objecttype farm__c.dairy__c ( label('Dairy') );"
+    change = "ALTER Object farm__c ( default_obj_type('Objecttype.dairy__c') );"
+    base = "ALTER Objecttype farm__c.base__v ( active(false) );"
+    parts = [
+        component_files(10 * number, ".".join(mdl.split()[1:3]), mdl)
+        for number, mdl in enumerate((SOIL, typed, kind, change, base), 1)
+    ]
+    validation = tried(registry, *parts)
+    assert [step.errors for step in validation.steps] == [[]] * len(parts)
+    (owner, status) = validation.steps[2].dependencies[0]
+    assert (owner.name, status) == ("farm__c", "In Package")
 
 
 BUTTON = "RECREATE Objectaction thing__c.push__c ( label('Push'), action('Recordaction.push__c') );"

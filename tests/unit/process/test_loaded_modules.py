@@ -1,4 +1,4 @@
-"""What a process loads before it does its work: nothing that only another one, or the first use of it, needs."""
+"""The modules that a process loads at start: none that only another process, or a later first use, needs."""
 
 from __future__ import annotations
 

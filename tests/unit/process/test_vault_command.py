@@ -1,4 +1,4 @@
-"""The command line of a Vault: a task that exists, and for a migration the owner's address and nothing of a service."""
+"""The command line of a Vault: known tasks; a migration needs the owner's address and no settings of a service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cells of CSV: no spreadsheet runs what stands in them, whoever writes the file."""
+"""Cells of CSV: no spreadsheet runs them as formulas, in any file that is written."""
 
 from __future__ import annotations
 

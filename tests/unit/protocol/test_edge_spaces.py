@@ -1,4 +1,4 @@
-"""White space around a key, which nobody sees, is named where the key found nothing."""
+"""An error about an unknown key mentions white space around it, which is invisible."""
 
 from __future__ import annotations
 

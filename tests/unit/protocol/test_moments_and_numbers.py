@@ -1,4 +1,4 @@
-"""Moments and whole numbers in texts: at the ends of their ranges, beyond them, and in other writings."""
+"""Moments and whole numbers in texts: at the ends of their ranges, beyond them, and in other notations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may change a view: its owner, and of what all see only who may share views."""
+"""Who may change a view: its owner; a shared one only users who may share views."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Types of queues: which of them carry messages, and which way."""
+"""Types of queues: which of them carry messages, and in which direction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reported deliveries: what a row must have, and what is refused."""
+"""Reported deliveries: required values of a row, and refusals."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def sources() -> tuple[Source, ...]:
 
 
 def named_expressions() -> set[Place]:
-    """Return the expressions that a module makes once and gives a name."""
+    """Return the expressions that a module compiles once and names."""
     found = set()
     for source in sources():
         for statement in source.tree.body:
@@ -75,7 +75,7 @@ def unnamed_expressions() -> set[Place]:
 
 
 def constraints() -> dict[Place, str]:
-    """Return the ``pattern=`` of annotations, by the name that the annotation is given."""
+    """Return the ``pattern=`` of annotations, by the name of the annotation."""
     found = {}
     for source in sources():
         for owner, call in _calls(source.tree):
@@ -87,7 +87,7 @@ def constraints() -> dict[Place, str]:
 
 
 def applied() -> dict[Place, set[str]]:
-    """Return how each named expression is applied, in its own module and in those that import it."""
+    """Return the functions that apply each named expression, in its own module and in modules that import it."""
     found: dict[Place, set[str]] = defaultdict(set)
     for source in sources():
         imported = _imported(source.tree)
@@ -107,7 +107,7 @@ def applied() -> dict[Place, set[str]]:
 
 
 def imports_of_re_members() -> set[str]:
-    """Return the modules that import something out of ``re``, or ``re`` by another name, which would go unseen."""
+    """Return the modules that import a member of ``re``, or ``re`` by another name, which the search would miss."""
     found = set()
     for source in sources():
         for node in ast.walk(source.tree):
@@ -121,7 +121,7 @@ def imports_of_re_members() -> set[str]:
 
 
 def _assigned(statement: ast.stmt) -> str | None:
-    """Return the name that a statement gives to an expression; None for any other statement."""
+    """Return the name that a statement assigns an expression to; None for any other statement."""
     if not isinstance(statement, ast.Assign) or not isinstance(
         statement.value, ast.Call
     ):
@@ -142,7 +142,7 @@ def _is_of_re(call: ast.Call) -> bool:
 
 
 def _calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
-    """Yield each call, with the function or the module's own name that it stands in."""
+    """Yield each call, with the function or module-level name that contains it."""
     for statement in tree.body:
         owner = _name_of(statement)
         for node in ast.walk(statement):

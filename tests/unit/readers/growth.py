@@ -33,7 +33,8 @@ def seconds(run: Run, repeats: int = 1) -> float:
 def require_linear(prepare: Callable[[int], Run], smallest: int, largest: int) -> None:
     """Double the length of a text from ``smallest`` to ``largest``, and compare the work for it.
 
-    ``prepare`` makes the text of about that many characters, which is not measured, and returns what reads it.
+    ``prepare`` makes the text of about that many characters, which is not measured, and returns the function that reads
+    it.
 
     :raises NotLinear: when two doublings in a row take more than ``MAX_GROWTH`` times the work, in each of ``TRIES``.
     """
@@ -47,7 +48,7 @@ def require_linear(prepare: Callable[[int], Run], smallest: int, largest: int) -
 
 
 def _fault(prepare: Callable[[int], Run], smallest: int, largest: int) -> str | None:
-    """Return the lengths and seconds of two doublings that took too much; None when there are none."""
+    """Return the lengths and seconds of two doublings that took too long; None when there are none."""
     measured: list[tuple[int, float]] = []
     length = smallest
     while length <= largest:
@@ -63,7 +64,7 @@ def _fault(prepare: Callable[[int], Run], smallest: int, largest: int) -> str | 
 
 
 def _outgrown(taken: list[float]) -> bool:
-    """Return whether each of two doublings has taken more than it may; what is lost in noise has not."""
+    """Return whether each of two doublings has taken too long; short times that are noise do not count."""
     if len(taken) < 3 or taken[0] < NOISE:
         return False
     first, second, third = taken

@@ -1,4 +1,4 @@
-"""Makes texts that nearly match a regular expression, out of the expression itself."""
+"""Makes texts that nearly match a regular expression, from the expression itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ANY = "ab1 _.'\"\\!<[({"
 
 
 class Hostile(NamedTuple):
-    """A text of any length: a beginning, something repeated, and an end."""
+    """A text of any length: a beginning, a repeated part, and an end."""
 
     begin: str
     repeated: str
@@ -38,7 +38,7 @@ class Hostile(NamedTuple):
 
 
 def hostile_texts(pattern: str, flags: int) -> list[Hostile]:
-    """Return texts that begin as matches do, repeat what they consist of, and end as no match does."""
+    """Return texts that begin as matches do, repeat their parts, and end as no match does."""
     parsed = _PARSER.parse(pattern, flags)
     beginnings = list(dict.fromkeys(["", *_beginnings(parsed)]))[:MAX_BEGINNINGS]
     alphabet = _alphabet(parsed)
@@ -58,7 +58,7 @@ def hostile_texts(pattern: str, flags: int) -> list[Hostile]:
 
 
 def _alphabet(parsed: Any) -> list[str]:
-    """Return characters that the expression tells apart: those it names, and one of each class."""
+    """Return characters that the expression distinguishes: those it names, and one of each class."""
     named = dict.fromkeys(_named(parsed))
     # Those that are no letters come first, for they begin and end things.
     marks = [each for each in named if not each.isalnum()]
@@ -100,7 +100,7 @@ def _inner(argument: Any) -> Iterator[Any]:
 
 
 def _beginnings(parsed: Any, before: str = "") -> Iterator[str]:
-    """Yield how a match may begin: up to each part of it, and up to each part of those."""
+    """Yield the possible beginnings of a match: up to each part, and up to each nested part."""
     so_far = before
     for operator, argument in parsed:
         for inner in _inner(argument):
@@ -110,7 +110,7 @@ def _beginnings(parsed: Any, before: str = "") -> Iterator[str]:
 
 
 def _sample(parsed: Iterable[Any]) -> str:
-    """Return a short text that the expression matches; what looks around is passed over."""
+    """Return a short text that the expression matches; lookarounds are ignored."""
     return "".join(_sample_of(str(operator), argument) for operator, argument in parsed)
 
 

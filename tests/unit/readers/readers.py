@@ -1,4 +1,4 @@
-"""Lists the readers of users' text, each with texts that begin well and never end, repeat, or nearly fit."""
+"""Lists the readers of users' text, each with texts that begin well and never end, repeat, or nearly match."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ REFUSALS = (
 
 
 class Reader(NamedTuple):
-    """A reader, the longest text that it takes, and hostile texts for it."""
+    """A reader, the longest text that it accepts, and hostile texts for it."""
 
     read: Read
     texts: Mapping[str, Hostile]
@@ -66,7 +66,7 @@ class Reader(NamedTuple):
 
 
 def refusing(read: Read) -> Read:
-    """Return the reader with its own refusals passed over."""
+    """Return the reader with its own errors suppressed."""
 
     def reader(text: str) -> object:
         with suppress(*REFUSALS):
@@ -77,7 +77,7 @@ def refusing(read: Read) -> Read:
 
 
 def literal(read: Read) -> Read:
-    """Return the reader of a literal with the error of a malformed one passed over."""
+    """Return the reader of a literal with the error of a malformed one suppressed."""
 
     def reader(token: str) -> object:
         with suppress(ValueError):
@@ -101,7 +101,7 @@ def changed(text: str) -> object:
 
 
 def sheet(text: str, chunk: int) -> object:
-    """Read a sheet that comes in chunks of a few bytes."""
+    """Read a sheet that arrives in chunks of a few bytes."""
     data = text.encode()
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -117,7 +117,7 @@ def sheet(text: str, chunk: int) -> object:
 
 
 def texts(*hostile: tuple[str, str, str]) -> dict[str, Hostile]:
-    """Return hostile texts by their beginning and what they repeat."""
+    """Return hostile texts by their beginning and their repeated part."""
     return {repr(each[0][-20:] + each[1])[:40]: Hostile(*each) for each in hostile}
 
 

@@ -1,4 +1,4 @@
-"""Every regular expression is listed, and none takes more than about twice the work for twice the text."""
+"""Every regular expression is listed, and takes at most about twice the work for twice the text."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def applications() -> Iterator[tuple[str, str, int, Apply]]:
 
 
 def as_text(pattern: re.Pattern[str] | re.Pattern[bytes]) -> re.Pattern[str]:
-    """An expression of bytes as the same one of text, of whose characters each is one byte."""
+    """An expression of bytes as the same one of text, with one character for each byte."""
     if isinstance(pattern.pattern, str):
         return re.compile(pattern.pattern, pattern.flags)
     return re.compile(pattern.pattern.decode("latin-1"), pattern.flags | re.ASCII)

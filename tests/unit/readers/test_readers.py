@@ -1,4 +1,4 @@
-"""What reads users' text takes work in proportion to it, and refuses what is nested too deeply or endless."""
+"""Readers of users' text take work in proportion to it, and refuse text that is nested too deeply or endless."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects of a small Vault that tests of the write path share, and a stand-in for its connection."""
+"""Objects of a small Vault for tests of the write path, and a stand-in for its connection."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ REGISTRY = Registry(
 
 @dataclass
 class Answers:
-    """A connection that returns, call by call, the rows that a test has put there; remembers what it was asked."""
+    """A connection that returns the test's rows call by call, and records the statements."""
 
     rows: list[Any] = field(default_factory=list)
     asked: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Statements date changes by the Vault's clock alone: any other date may be one that a run has passed already."""
+"""Statements date changes by the Vault's clock only: a run may already have read past any other date."""
 
 from __future__ import annotations
 

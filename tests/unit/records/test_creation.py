@@ -1,4 +1,4 @@
-"""Creating rows with entry actions: which rows fail, and what is tried again without them."""
+"""Creating rows with entry actions: which rows fail, and which are retried without them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RAW = replace(THING, name="raw__c", raw=True, lifecycle=None)
 
 @dataclass
 class Inserts:
-    """A batch that stores names in memory, and takes them back when its transaction is undone."""
+    """A batch that stores names in memory, and removes them at a rollback."""
 
     registry: Registry = WITH_ACTION
     object: VaultObject = THING

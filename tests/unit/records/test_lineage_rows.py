@@ -1,4 +1,4 @@
-"""Lineage as callers send it: what is taken for it, and whose the fields are."""
+"""Lineage as callers send it: accepted forms, and the owners of fields."""
 
 from __future__ import annotations
 

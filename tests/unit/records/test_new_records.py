@@ -1,4 +1,4 @@
-"""New records: ids, copies, what is required, and what the Vault fills in."""
+"""New records: ids, copies, required fields, and fields that the Vault fills in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""References of rows: what is asked for, and what becomes of the rows when it is known."""
+"""References of rows: the queries for them, and the results of the rows."""
 
 from __future__ import annotations
 

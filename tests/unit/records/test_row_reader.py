@@ -1,4 +1,4 @@
-"""Reading rows: what each key of a row becomes, in which mode, and what is wrong with it."""
+"""Reading rows: the value of each key, by mode, and its errors."""
 
 from __future__ import annotations
 
@@ -221,6 +221,42 @@ def test_any_rows_are_read_one_for_one_and_without_a_fault(
     rows = RowReader(THING, REGISTRY, mode).read(sources)
 
     assert [row.index for row in rows] == list(range(len(sources)))
+
+
+@given(
+    st.dictionaries(KEYS, st.lists(SENT, min_size=3, max_size=3)),
+    st.sampled_from([NORMAL, MIGRATION, IGNORING]),
+    st.sampled_from([None, "key__c", "id"]),
+)
+def test_rows_of_the_same_keys_are_read_as_each_is_alone(
+    columns: dict[str, list[object]], mode: WriteMode, key: str | None
+) -> None:
+    sources = [
+        {name: column[place] for name, column in columns.items()} for place in range(3)
+    ]
+    # A row of other keys between them begins another run.
+    sources.insert(1, {"note__c": "other"})
+    reader = RowReader(THING, REGISTRY, mode)
+    together = reader.read(sources, THING.fields[key] if key else None)
+
+    for source, row in zip(sources, together, strict=True):
+        alone = read(source, mode, key)
+        assert (row.values, row.key) == (alone.values, alone.key)
+        assert list(row.values) == list(alone.values)
+        assert (row.errors, row.lookups) == (alone.errors, alone.lookups)
+        assert (row.guarded, row.lineage) == (alone.guarded, alone.lineage)
+
+
+@pytest.mark.parametrize(
+    "column", [["same"] * 3, ["", "", ""], [None, None, "a"], ["a", "b\x00", "c"]]
+)
+def test_a_column_is_read_as_its_values_are(column: list[object]) -> None:
+    sources = [{"note__c": value} for value in column]
+    together = RowReader(THING, REGISTRY, NORMAL).read(sources)
+
+    for source, row in zip(sources, together, strict=True):
+        alone = read(source)
+        assert (row.values, row.errors) == (alone.values, alone.errors)
 
 
 def test_a_row_of_unknown_keys_is_given_up_once_an_answer_would_name_no_more() -> None:

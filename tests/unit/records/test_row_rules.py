@@ -1,4 +1,4 @@
-"""Rules of rows: which rows break them, and which do not."""
+"""Rules of rows: which rows violate them, and which do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stages of a row: what each holds, and that nothing takes a refusal back."""
+"""The stages of a row: the data of each, and that no later stage removes an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a record is told that a state does not take."""
+"""The message for a record that fails the entry criteria of a state."""
 
 from __future__ import annotations
 

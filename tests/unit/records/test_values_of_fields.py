@@ -1,4 +1,4 @@
-"""Values of fields: what each type takes, and that nothing else gets through."""
+"""Values of fields: which each type accepts, and that it refuses all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Switches end by themselves, strike what they are for, and make room for each other."""
+"""Switches end by themselves, apply to their targets only, and are bounded in number."""
 
 from __future__ import annotations
 

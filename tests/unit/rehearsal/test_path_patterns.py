@@ -1,4 +1,4 @@
-"""Which paths a pattern describes, and which texts are none."""
+"""Paths that a pattern matches, and invalid patterns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process closes connections that cost more than their bounds, and goes on answering others."""
+"""A process closes connections that exceed their bounds, and continues to answer others."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class Connection:
 
 @asynccontextmanager
 async def served(tls: LocalTls | None = None, **bounds: Any) -> AsyncIterator[Served]:
-    """A process within bounds that are those of the tests where they are not given."""
+    """A process with the bounds of the tests where none are passed."""
     port, tls_port = free_port(), free_port()
     files = [tls_port, str(tls.certificate), str(tls.key)] if tls else None
     options = {"port": port, "bounds": bounds, "tls": files}
@@ -193,7 +193,7 @@ async def served(tls: LocalTls | None = None, **bounds: Any) -> AsyncIterator[Se
 
 
 def fields(count: int, length: int) -> bytes:
-    """Header fields of so many bytes each."""
+    """Header fields of ``length`` bytes each."""
     return b"".join(b"X-%d: %s\r\n" % (each, b"a" * length) for each in range(count))
 
 

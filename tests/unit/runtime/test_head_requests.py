@@ -20,7 +20,7 @@ OF_THE_MOMENT = {"date", "transfer-encoding"}
 
 
 class Streams:
-    """Counts the pieces of a body without an end, and the bodies that were given up."""
+    """Counts the pieces of an endless body, and the abandoned bodies."""
 
     def __init__(self) -> None:
         self.given_up = asyncio.Event()

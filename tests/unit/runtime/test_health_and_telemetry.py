@@ -1,4 +1,4 @@
-"""Health and metrics routes, asked as a probe would ask them."""
+"""Health and metrics routes, called as a probe would call them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def broken() -> str | None:
 
 
 class Hanging:
-    """A check that goes on hanging when it is cancelled, as a driver does whose server says nothing."""
+    """A check that hangs even when cancelled, as a driver does whose server is silent."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -45,7 +45,7 @@ class Hanging:
         return None
 
 
-async def test_ready_and_live_are_told_apart() -> None:
+async def test_ready_and_live_are_different_checks() -> None:
     health = Health()
     app = FastAPI()
     app.include_router(health.router())

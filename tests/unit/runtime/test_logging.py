@@ -1,4 +1,4 @@
-"""Logging: one JSON line an event from either kind of logger, and no values from error texts."""
+"""Logging: one line of JSON for each event from either kind of logger, and no values from error texts."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_only_the_first_line_of_an_error_text_is_written(
 
 
 def raised(action: Callable[[], object]) -> Exception:
-    """What an action fails with."""
+    """The exception that an action raises."""
     with pytest.raises(Exception) as failed:  # noqa: PT011
         action()
     return failed.value

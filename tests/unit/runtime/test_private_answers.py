@@ -1,4 +1,4 @@
-"""Answers are kept out of caches, and read as what they say."""
+"""Answers are not cached, and are read by their declared type only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request that offers another protocol is answered by the one it came in, with its body and those behind it."""
+"""A request that offers another protocol is answered by HTTP/1.1, with its body and later requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting: pauses grow within bounds, faults other than the named go through, lines mark changes only."""
+"""Waiting: pauses grow within bounds, unnamed faults are raised, only changes are logged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PeerAway(Exception):
 
 
 class Peer:
-    """Fails as often as told, then answers."""
+    """Fails a set number of times, then answers."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures

@@ -1,4 +1,4 @@
-"""Processes behind one port: a killed one is replaced, and one that cannot start ends them all with its status."""
+"""Processes behind one port: a killed one is replaced, and one that cannot start ends all with its status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of the delegator's security profile a delegate may use, as one table."""
+"""The part of the delegator's security profile that a delegate may use, as one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what, as one table: a change of permissions shows here first."""
+"""Rights by role, as one table: a change of permissions shows here first."""
 
 from __future__ import annotations
 

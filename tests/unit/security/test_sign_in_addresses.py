@@ -1,4 +1,4 @@
-"""What counts as one address, at which wrong passwords are counted."""
+"""The address by which wrong passwords are counted."""
 
 from __future__ import annotations
 

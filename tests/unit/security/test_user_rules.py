@@ -93,7 +93,7 @@ def test_no_user_is_deleted() -> None:
 
 
 class Administered(Answers):
-    """A connection that takes the lock and says whether an administrator is left."""
+    """A connection that acquires the lock and says whether an administrator is left."""
 
     async def execute(self, sql: str, *parameters: object) -> None:
         self.asked.append((sql, parameters))

@@ -1,4 +1,4 @@
-"""What callers of the broker see of cancellation and of faults."""
+"""Cancellation and faults as callers of the broker see them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The envelope: what is written is read back, and every misshapen body is refused with its reason."""
+"""The envelope: written ones are read back, and malformed bodies are refused with a reason."""
 
 from __future__ import annotations
 

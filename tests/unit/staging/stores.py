@@ -1,4 +1,4 @@
-"""Both kinds of store, the same to whoever uses them: a local folder, and a bucket of an S3-compatible server."""
+"""Both kinds of store with one interface: a local folder, and a bucket of an S3-compatible server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["bucket_store", "chunks", "content", "folder_store", "s3_server"]
 
 @contextmanager
 def s3_server() -> Any:
-    """A server's address, for as long as the block lasts."""
+    """Yield a server's address during the block."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -55,7 +55,7 @@ async def folder_store(folder: Path) -> AsyncIterator[LocalStore]:
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
-    """Bytes as they come."""
+    """Bytes in chunks."""
     for part in parts:
         yield part
 

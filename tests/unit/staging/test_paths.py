@@ -1,4 +1,4 @@
-"""Paths of the staging area: what is taken, what is refused, and what a user cannot reach."""
+"""Paths of the staging area: accepted and refused ones, and those that a user cannot reach."""
 
 from __future__ import annotations
 

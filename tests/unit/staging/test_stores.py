@@ -1,4 +1,4 @@
-"""What a store promises, shown of each kind of it."""
+"""The guarantees of a store, tested on each kind of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slots: so many queries of a user and of all users at once; the next one waits in a fair order or is refused."""
+"""Slots limit the running queries of a user and of all users; the next query waits in a fair order or is refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.vault.storage.fair_slots import QueryLimits, QuerySlots, in_job
 
 
 class Query:
-    """A query that runs until it is told to end."""
+    """A query that runs until the test ends it."""
 
     def __init__(self, slots: QuerySlots, user_id: int) -> None:
         self.running = asyncio.Event()
@@ -31,14 +31,14 @@ class Query:
 
 
 async def begun(slots: QuerySlots, *users: int) -> list[Query]:
-    """Queries of these users, begun in this order."""
+    """Queries of these users, started in this order."""
     queries = [Query(slots, user) for user in users]
     await settled()
     return queries
 
 
 async def settled() -> None:
-    """Let every task go on until it waits."""
+    """Run all tasks until each waits."""
     for _ in range(5):
         await asyncio.sleep(0)
 

@@ -66,7 +66,7 @@ def read_cases() -> list[Case]:
 
 
 def renew() -> None:
-    """Write what every statement of the file compiles to now as its expectation."""
+    """Replace the expectations of every statement in the file by what it compiles to now."""
     blocks = [
         block if isinstance(block, str) else _block(block.text, outcome(block.text))
         for block in read_blocks()
@@ -122,7 +122,7 @@ def _shown(parameter: object) -> str:
 
 
 def _deferred(parameter: Deferred) -> str:
-    """Name what becomes a value only when the statement runs."""
+    """Name a parameter whose value is known only when the statement runs."""
     match parameter:
         case Edge(literal, end, days):
             side = "behind" if end else "begin of"

@@ -1,4 +1,4 @@
-"""How many examples the property tests of VQL try: HYPOTHESIS_EXAMPLES in the environment asks for more."""
+"""The number of examples in the property tests of VQL; HYPOTHESIS_EXAMPLES in the environment raises it."""
 
 from __future__ import annotations
 

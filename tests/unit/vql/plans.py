@@ -68,7 +68,7 @@ def _access(compiled: CompiledQuery, targets: Targets) -> str:
 
 
 def _index(compiled: CompiledQuery, condition: Condition) -> str:
-    """What index a condition that every record must meet leads through."""
+    """The kind of index by which a condition on every record finds them."""
     operand = condition.operand
     field = compiled.source.fields.get(operand.path.text)
     if (

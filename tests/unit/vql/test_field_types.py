@@ -1,4 +1,4 @@
-"""What follows from a field's type: a row a type, in plain sight."""
+"""The traits of each field type, as a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever the text: a statement with its literals in parameters, or a typed error.
+"""Any text gives a statement with its literals in parameters, or a typed error.
 
 ``HYPOTHESIS_EXAMPLES=100000 pytest --timeout=0`` tries as many texts in each of these tests.
 """

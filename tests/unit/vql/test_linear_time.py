@@ -1,4 +1,4 @@
-"""Reading and compiling take steps in proportion to the text, whatever the text: counted, not timed."""
+"""Reading and compiling take steps in proportion to any text; the steps are counted, not timed."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_twice_the_text_takes_at_most_twice_the_steps(head: str) -> None:
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.pattern[:30])
 def test_no_pattern_goes_back_over_what_it_has_read(pattern: re.Pattern[str]) -> None:
-    """Every repetition is possessive, or repeats what is one character: no text makes it try twice."""
+    """Every repetition is possessive, or repeats one character: no text makes it backtrack."""
     parser = re._parser
     for operator, argument in walked(parser.parse(pattern.pattern, pattern.flags)):
         if str(operator) in ("MAX_REPEAT", "MIN_REPEAT"):

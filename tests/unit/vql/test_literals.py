@@ -1,4 +1,4 @@
-"""Literals as parameters: the SQL type and value that each field type takes, and what it says of others."""
+"""Literals as parameters: the SQL type and value for each field type, and its errors for others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Date literals: the spans they stand for at a moment, and how comparisons use their ends."""
+"""Date literals: their spans at a moment, and how comparisons use their ends."""
 
 from __future__ import annotations
 

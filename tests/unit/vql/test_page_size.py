@@ -1,4 +1,4 @@
-"""Pages have fewer rows where their rows may be long."""
+"""Pages have fewer rows if their rows may be long."""
 
 from __future__ import annotations
 

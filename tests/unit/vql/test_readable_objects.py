@@ -1,4 +1,4 @@
-"""Rows about records of many objects: who sees which of them."""
+"""Rows about records of many objects: which callers see them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Every statement of ``statements.txt`` compiles to the SQL and parameters below it, or is refused as said there.
+"""Every statement of ``statements.txt`` compiles to the SQL and parameters below it, or is refused as noted there.
 
-``RENEW_STATEMENTS=1 pytest tests/unit/vql/test_statements.py`` writes what the compiler makes now into the file; the
-diff is then reviewed like code. A new statement is added as a ``VQL`` line alone. Under CI nothing is ever renewed.
+``RENEW_STATEMENTS=1 pytest tests/unit/vql/test_statements.py`` writes the compiler's present output into the file;
+review the diff like code. Add a new statement as a ``VQL`` line only. Under CI nothing is ever renewed.
 """
 
 from __future__ import annotations
