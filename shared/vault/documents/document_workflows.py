@@ -38,7 +38,7 @@ class DocumentContent:
     def __init__(self, documents: Callable[[], DocumentService]) -> None:
         self._documents = documents
 
-    def held(self, _object_name: str) -> str:
+    def locked_object(self, _object_name: str) -> str:
         """Return the object of versions."""
         return VERSIONS
 

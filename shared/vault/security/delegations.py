@@ -46,6 +46,8 @@ WHERE (SELECT count(*) FROM platform.delegated_access WHERE delegator_user_id = 
 RETURNING id
 """
 LIST = "SELECT * FROM platform.delegated_access WHERE $2 OR $1 IN (delegator_user_id, delegate_user_id) ORDER BY id"
+ENDED = """SELECT id FROM platform.delegated_access
+WHERE delegator_user_id = $1 AND delegate_user_id = $2 AND end_date <= now()"""
 OWNER = "SELECT delegator_user_id FROM platform.delegated_access WHERE id = $1"
 REMOVE = """
 WITH removed AS (DELETE FROM platform.delegated_access WHERE id = $1 RETURNING delegator_user_id, delegate_user_id)
@@ -111,7 +113,8 @@ class Delegations:
     ) -> int:
         """Allow ``delegate`` to act for ``delegator``; return the delegation's id.
 
-        It begins at ``start``, by default now, and ends at ``end``, by default when it is revoked.
+        It begins at ``start``, by default now, and ends at ``end``, by default when it is revoked. It takes the place
+        of one between the same users that has ended.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED, USER_NOT_FOUND.
         """
@@ -133,6 +136,9 @@ class Delegations:
         try:
             async with self._database.transaction() as connection:
                 await self._check_users(connection, caller, delegator, delegate)
+                # With the sessions of the one before, which the new one would open again.
+                for ended in await connection.fetch(ENDED, delegator, delegate):
+                    await _end(connection, caller, ended["id"])
                 values = (
                     delegator,
                     delegate,
@@ -203,15 +209,19 @@ class Delegations:
             )
             if owner is None:
                 raise VaultFault(ErrorType.INVALID_DATA, "There is no such delegation")
-            await connection.execute(REMOVE, delegation_id)
-            item = f"Delegation.{delegation_id}"
-            await entries.record_entry(
-                connection,
-                caller,
-                AuditTrail.DOMAIN,
-                AuditAction.DELETE,
-                item,
-            )
+            await _end(connection, caller, delegation_id)
+
+
+async def _end(connection: Connection, caller: Caller, delegation_id: int) -> None:
+    """Remove a delegation and the sessions opened by it, and write that to the audit trail."""
+    await connection.execute(REMOVE, delegation_id)
+    await entries.record_entry(
+        connection,
+        caller,
+        AuditTrail.DOMAIN,
+        AuditAction.DELETE,
+        f"Delegation.{delegation_id}",
+    )
 
 
 def _json(row: Record) -> dict[str, object]:

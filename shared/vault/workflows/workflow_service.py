@@ -138,8 +138,8 @@ class WorkflowService:
                 raise _fault(started)
             return started
 
-        held = self._engine.content(object_name).held(object_name)
-        return await self._records.carry_out(work, held)
+        locked = self._engine.content(object_name).locked_object(object_name)
+        return await self._records.carry_out(work, locked)
 
     async def cancel(self, caller: Caller, workflow_id: int, comment: str = "") -> None:
         """Cancel a workflow with its open tasks; records move to the cancel state of their present state.
@@ -208,7 +208,7 @@ class WorkflowService:
             except RowsRefused as refusal:
                 raise _fault(next(iter(refusal.errors.values()))) from refusal
 
-        await self._records.carry_out(work, content.held(object_name))
+        await self._records.carry_out(work, content.locked_object(object_name))
 
     def _context(
         self,

@@ -183,7 +183,7 @@ async def test_a_record_that_others_hold_is_not_deleted(admin: Api) -> None:
     assert "item__c.owner__c" in answer.data[0]["errors"][0]["message"]
 
 
-async def test_deletion_reaches_children_and_stops_where_one_is_held(
+async def test_deletion_reaches_children_and_stops_where_one_is_blocked(
     admin: Api,
 ) -> None:
     held, free = await owner(admin), await owner(admin)
