@@ -18,10 +18,10 @@ from tests.system.conditions import Connected, eventually, new_run
 from tests.system.test_runs import ended
 from tests.system.test_transfer import account, inquiry, transferred
 from tests.system.visited_pages import (
-    ADDRESSES,
     INQUIRIES,
     LINKED,
     MADE,
+    PARTS,
     REQUESTS,
     first_of,
 )
@@ -547,30 +547,50 @@ async def look_at_linked_pages(admin: Visitor) -> None:
         await admin.finds_usable(path)
 
 
-# What is too wide is so on a narrow page, and colours are those of a light or a dark one: each is met once.
-@pytest.mark.parametrize(("dark", "width"), [(False, WIDE), (True, NARROW)])
-@pytest.mark.parametrize("vault", ADDRESSES)
+# A page that is too wide is so when narrow, and colours are light or dark: each is met once.
+LOOKS = pytest.mark.parametrize(("dark", "width"), [(False, WIDE), (True, NARROW)])
+
+
+@LOOKS
+@pytest.mark.parametrize(("vault", "paths"), PARTS)
 async def test_every_page_can_be_used_by_everybody(
     running: System,
     browser: Browser,
-    connected: Connected,
     vault: str,
+    paths: tuple[str, ...],
     dark: bool,
     width: int,
 ) -> None:
     async with visitor(
         browser, running, vault, "admin", width=width, dark=dark
     ) as admin:
-        for path in ADDRESSES[vault]:
+        for path in paths:
             await admin.finds_usable(path)
-        if vault == "medical_vault":
-            asked = await inquiry(connected, await account(connected, new_run()))
-            await transferred(connected, asked)
-            await look_at_linked_pages(admin)
-            made = await made_pages(connected)
-            assert set(made) == set(MADE)
-            for path in made.values():
-                await admin.finds_usable(path)
+
+
+@LOOKS
+async def test_every_page_behind_a_link_can_be_used_by_everybody(
+    running: System, browser: Browser, connected: Connected, dark: bool, width: int
+) -> None:
+    asked = await inquiry(connected, await account(connected, new_run()))
+    await transferred(connected, asked)
+    async with visitor(
+        browser, running, "medical_vault", "admin", width=width, dark=dark
+    ) as admin:
+        await look_at_linked_pages(admin)
+
+
+@LOOKS
+async def test_every_page_about_what_was_made_can_be_used_by_everybody(
+    running: System, browser: Browser, connected: Connected, dark: bool, width: int
+) -> None:
+    made = await made_pages(connected)
+    assert set(made) == set(MADE)
+    async with visitor(
+        browser, running, "medical_vault", "admin", width=width, dark=dark
+    ) as admin:
+        for path in made.values():
+            await admin.finds_usable(path)
 
 
 async def test_pages_for_people_without_an_account_can_be_used_by_everybody(

@@ -77,6 +77,15 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
 }
 """By Vault, pages whose addresses are known."""
 
+AT_ONCE = (
+    12  # pages of one test, which a busy machine looks at well within its time limit
+)
+PARTS = [
+    (vault, addresses[at : at + AT_ONCE])
+    for vault, addresses in ADDRESSES.items()
+    for at in range(0, len(addresses), AT_ONCE)
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Linked:
