@@ -12,6 +12,7 @@ from playwright.async_api import Browser, expect
 
 from local.chromium import chromium
 from local.system import System
+from shared.client.results import rows_of
 from shared.client.transport import Request
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.test_runs import ended
@@ -579,7 +580,7 @@ async def test_pages_for_people_without_an_account_can_be_used_by_everybody(
     answer = await connected.medical.call(
         Request("token", "POST", f"{DOCUMENTS}/tokens", form={"docIds": document})
     )
-    (token,) = answer["tokens"]
+    (token,) = rows_of(answer["tokens"], "tokens")
     viewer = f"/ui/approved_viewer?token={token['token__v']}"
     async with stranger(browser, running, "medical_vault") as person:
         for width, colours in zip((NARROW, WIDE), COLOURS, strict=True):

@@ -120,39 +120,21 @@ class Delegations:
         """
         in_person(caller)
         require_own(caller, delegator, OBJECT, Operation.CREATE)
-        # The Vault itself lets nobody act for it.
-        if SYSTEM.user_id in (delegator, delegate):
-            raise VaultFault(
-                ErrorType.USER_NOT_FOUND, "There is no active user with this id"
-            )
-        if delegator == delegate:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, "A user cannot be their own delegate"
-            )
-        if end is not None and end <= (start or datetime.now(UTC)):
-            raise VaultFault(
-                ErrorType.INVALID_DATA, "[end_date] is not later than the start"
-            )
+        _check_terms(delegator, delegate, start, end)
         try:
             async with self._database.transaction() as connection:
                 await self._check_users(connection, caller, delegator, delegate)
                 # With the sessions of the one before, which the new one would open again.
                 for ended in await connection.fetch(ENDED, delegator, delegate):
                     await _end(connection, caller, ended["id"])
-                values = (
-                    delegator,
-                    delegate,
-                    start,
-                    end,
-                    caller.user_id,
-                    MAX_DELEGATES,
+                users = delegator, delegate
+                by = caller.user_id
+                added = await connection.fetchval(
+                    ADD, *users, start, end, by, MAX_DELEGATES
                 )
-                added = await connection.fetchval(ADD, *values)
                 if added is None:
-                    raise VaultFault(
-                        ErrorType.OPERATION_NOT_ALLOWED,
-                        f"A user has at most {MAX_DELEGATES} delegates",
-                    )
+                    message = f"A user has at most {MAX_DELEGATES} delegates"
+                    raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
                 await entries.record_entry(
                     connection,
                     caller,
@@ -234,3 +216,22 @@ def _json(row: Record) -> dict[str, object]:
         "created_by": row["created_by"],
         "created_date": date_time_text(row["created_date"]),
     }
+
+
+def _check_terms(
+    delegator: int, delegate: int, start: datetime | None, end: datetime | None
+) -> None:
+    """Check who would act for whom, and when.
+
+    :raises VaultFault: USER_NOT_FOUND, INVALID_DATA.
+    """
+    # The Vault itself lets nobody act for it.
+    if SYSTEM.user_id in (delegator, delegate):
+        message = "There is no active user with this id"
+        raise VaultFault(ErrorType.USER_NOT_FOUND, message)
+    if delegator == delegate:
+        message = "A user cannot be their own delegate"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    if end is not None and end <= (start or datetime.now(UTC)):
+        message = "[end_date] is not later than the start"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
