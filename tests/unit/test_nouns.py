@@ -104,7 +104,10 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "group_service.MemberChange": {"shared/vault/security/group_service.py"},
         "hcp.PullRule": {"services/connector/points/hcp.py"},
         "inputs.InputKind": {"shared/vault/admin/inputs.py"},
-        "item_failures.ItemErrorType": {"services/connector/runs/run_reports.py"},
+        "item_failures.ItemErrorType": {
+            "services/connector/rules/item_failures.py",
+            "services/connector/runs/run_reports.py",
+        },
         "job_model.JobStatus": {"shared/vault/jobs/job_model.py"},
         "job_model.TaskState": {"shared/vault/jobs/job_model.py"},
         "lifecycle_forms.Addition": {"shared/vault/admin/lifecycle_forms.py"},

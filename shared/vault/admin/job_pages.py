@@ -81,7 +81,9 @@ async def one_job(
         job=job,
         unfinished=unfinished,
         listing=Listing(rows, total, page),
-        results={_words(name): _text(value) for name, value in job.results.items()},
+        results={
+            _words(name): result_text(value) for name, value in job.results.items()
+        },
         creator=names.get(job.created_by, f"User {job.created_by}"),
         points=await named(visit, "integration_point__sys") if integration else {},
         # Logs are complete when the job has ended; kinds of jobs that are not in LOGS have none.
@@ -160,11 +162,13 @@ def _words(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _text(value: object) -> str:
-    """Return a result as text: counts with their names, and what is neither text nor counts as JSON."""
+def result_text(value: object) -> str:
+    """Return a result as text: an error by what it says, counts with their names, and anything else as JSON."""
     match value:
         case str():
             return value
+        case {"type": str() as kind, "message": str() as message}:
+            return f"{message} ({kind})"
         case {**counts} if counts and all(
             type(each) is int for each in counts.values()
         ):
