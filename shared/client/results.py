@@ -360,7 +360,9 @@ class SeenRevision:
         """Return the revision at ``moment`` or later; None when none so late is known."""
         seen = self._seen
         known = seen is not None and seen.since >= moment
-        return seen.revision if seen is not None and known else None
+        if seen is not None and known:
+            return seen.revision
+        return None
 
 
 def read_revision(header: str | None) -> Revision | None:

@@ -50,7 +50,9 @@ class DocumentContent:
     def targets(self, registry: Registry) -> Mapping[str, Target]:
         """Return the query target of documents."""
         found = document_target(registry.documents)
-        return {} if found is None else {DOCUMENTS: found}
+        if found is None:
+            return {}
+        return {DOCUMENTS: found}
 
     async def lock(
         self, context: ActionContext, definition: WorkflowDefinition

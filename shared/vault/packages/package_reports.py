@@ -292,7 +292,9 @@ def _name(step: Step) -> str:
 
 
 def _component_type(step: Step) -> str:
-    return step.type if isinstance(step, ComponentStep) else "Object"
+    if isinstance(step, ComponentStep):
+        return step.type
+    return "Object"
 
 
 def _title(step: Step) -> str:

@@ -99,7 +99,9 @@ class WorkflowService:
         """Return the present definition of a workflow; None when there is none."""
         key = (ComponentKind.WORKFLOW, name)
         component = self._components.registry.components.get(key)
-        return None if component is None else read_workflow(component)
+        if component is None:
+            return None
+        return read_workflow(component)
 
     async def start(
         self,

@@ -34,7 +34,7 @@ def api_name() -> str:
 
 async def test_field_rules_are_reviewed_as_the_guide_says(visitor: Browser) -> None:
     page = await visitor.click(await visitor.open("/ui/"), "Integration Rules")
-    assert "Medical Inquiries Integration Rule" in page.text
+    assert "medical_inquiry__v Case, Case Request 10" in page.text, page.text
     # By its name: copies of a connection have rules with the same labels.
     page = await visitor.open("/ui/rules/medical_inquiries__v")
     assert (
@@ -43,7 +43,7 @@ async def test_field_rules_are_reviewed_as_the_guide_says(visitor: Browser) -> N
     )
     for told in (
         "medical_inquiry_details_inbound__v",
-        "request_question__v case_request__v question__v",
+        "request_question__v Case Request: Question case_request__v question__v",
         "LONGTEXT(inquiry_text__v) AS inquiry_text__v",
         "delivery_method_to_priority__v picklist, missing: default normal__v",
     ):
