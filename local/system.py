@@ -76,7 +76,7 @@ class System(SystemParts):
         return self._state.process(SUPERVISOR) is not None
 
     def supervise(self) -> None:
-        """Start the process that starts again, until ``stop``, every part that ended or hangs; unless it runs."""
+        """Start the supervisor, which restarts every part that ends or hangs, unless it runs already."""
         self._state.reload()
         if self.supervised:
             return

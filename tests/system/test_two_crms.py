@@ -115,7 +115,7 @@ async def transferred(crm: Connected, of: str | None = None, **fields: str) -> R
 
 
 async def assert_all_clean(two: TwoCrms) -> None:
-    """Both connections, in each direction."""
+    """Check that reconciliations of both connections find nothing, in each direction."""
     medical = two.first.medical
     for client, connection in (
         (medical, CONNECTION),

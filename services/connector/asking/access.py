@@ -65,6 +65,6 @@ def _permissions(sets: Iterable[Row], names: Container[object]) -> set[str]:
 
 
 def _listed(value: object) -> list[str]:
-    """Return the values of an attribute, which the Vault writes bare when there is one."""
+    """Return the values of an attribute; a single value, which the Vault does not write as a list, becomes one."""
     values = value if isinstance(value, list) else [value]
     return [str(element) for element in values if element is not None]

@@ -32,7 +32,7 @@ class Receivers:
     """HTTPS client for External receivers: follows no redirects, keeps no cookies, reads only the status of answers."""
 
     def __init__(self, timeout: float, ca_file: Path | None = None) -> None:
-        """Take the time limit of one message in seconds, and a PEM file of authorities to trust beside the system's.
+        """Take the time limit of one message in seconds, and a PEM file of authorities to trust besides the system's.
 
         :raises OSError: the file cannot be read, or holds no certificate.
         """

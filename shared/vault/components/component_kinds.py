@@ -1,4 +1,4 @@
-"""Names the types of component, and of their parts, that code of a Vault decides by."""
+"""Lists the types of component and sub-component by which the code of a Vault decides."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def _read(row: Row, connection: str) -> dict[str, object]:
 
 
 def _keyed(row: dict[str, object], names: Mapping[object, object]) -> dict[str, object]:
-    """Return a row with its key, where the row has all that the key is made of."""
+    """Return a row with its key, if the row has all fields from which the key is derived."""
     connection = row.get(CONNECTION_API_NAME) or names.get(row.get(CONNECTION))
     parts = (connection, row.get(NAME), row.get(SOURCE))
     if row.get(KEY) or not all(parts):

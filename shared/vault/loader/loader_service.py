@@ -154,7 +154,7 @@ class LoaderService:
     def _require_readable(self, caller: Caller, job: Job, task_id: str) -> None:
         """Check that the caller may read the records of a job's task, which may be another user's.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when the query of an extract is none any more.
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when the query of an extract is no longer valid.
         """
         stored: Sequence[Mapping[str, object]] = job.parameters["tasks"]  # type: ignore[assignment]
         for task in stored:

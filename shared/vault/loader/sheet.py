@@ -283,7 +283,7 @@ def _explained(error: csv.Error) -> str:
 
 
 def _written(cells: list[str]) -> _Record:
-    """Return a row, with a fault when it has characters that no value can have, which then are marked."""
+    """Return a row; characters that no value may have are replaced, and are its fault."""
     text = "".join(cells)
     if "\x00" in text:
         fault = "has the NUL character"

@@ -27,7 +27,7 @@ NAME_FORMAT = re.compile(r"(?P<head>[^{]*)\{(?P<digits>0+)\}(?P<tail>[^{]*)\Z")
 
 
 def _carried(field: Field, alias: str) -> str:
-    """Return the SQL of a value to store; multi-value picklists travel as names with commas."""
+    """Return the SQL of a value to store; multi-value picklists are passed as comma-separated names."""
     if field.multi_value:
         return f"string_to_array({alias}, ',')"
     return alias

@@ -26,7 +26,7 @@ def in_states_of_type(
 ) -> str:
     """Return the condition that a record is in a state of a type.
 
-    :raises VqlNameError: the field is none of a state, or the operator is none of equality.
+    :raises VqlNameError: the field is not a state, or the operator is not = or !=.
     """
     if condition.operator not in EQUALITY:
         raise left.unsuitable(_STATES_EQUAL, condition.at)
