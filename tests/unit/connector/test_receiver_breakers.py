@@ -103,13 +103,13 @@ async def test_a_time_limit_below_what_is_slow_is_one_too() -> None:
 
 async def test_pauses_grow_between_trials_and_begin_anew_after_an_answer() -> None:
     receiver = Receiver()
-    for failures in range(1, 12):
+    pauses = [HANGING_RECEIVER.pause_before(trial) for trial in range(2, 12)]
+    assert pauses[-1] == HANGING_RECEIVER.longest_pause
+    for pause in pauses:
         await receiver.hang()
-        pause = HANGING_RECEIVER.pause_before(failures + 1)
         receiver.now += pause * (1 - HANGING_RECEIVER.spread) * 0.99
         assert not await receiver.post(200, 0)
         receiver.now += pause * 2 * HANGING_RECEIVER.spread + 0.1 * pause
-    assert pause == HANGING_RECEIVER.longest_pause
     assert await receiver.post(200, 0)
     await receiver.hang()
     receiver.now += LONGEST_FIRST
