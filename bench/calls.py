@@ -113,10 +113,10 @@ async def measured_calls(system: System) -> dict[str, object]:
         async with http.post("/api/v25.1/auth", data=who) as answer:
             http.headers["Authorization"] = (await answer.json())["sessionId"]
         return {
-            "query_of_1000": await _beside(
+            "query_of_1000": await _compared(
                 _query(http), _replayed(pool, itertools.repeat([read] * CLIENTS)), PAGE
             ),
-            "upsert_of_500": await _beside(
+            "upsert_of_500": await _compared(
                 _upsert(http), _replayed(pool, itertools.cycle(writes)), BATCH
             ),
             "upsert_with_lineage": await _with_lineage(http),
@@ -226,7 +226,7 @@ async def _with_lineage(http: aiohttp.ClientSession) -> dict[str, float]:
     }
 
 
-async def _beside(api: Call, driver: Call, records: int) -> dict[str, float]:
+async def _compared(api: Call, driver: Call, records: int) -> dict[str, float]:
     by_api, by_driver = await _by_turns(api, driver)
     return {
         "requests_per_second": round(by_api, 1),

@@ -91,10 +91,10 @@ async def _measured(system: System, rows: int) -> Table:
         vault = work.admin
         await vault.mdl(OTHER)
         package = await asyncio.to_thread(_package, rows)
-        quiet = await work.beside(asyncio.sleep(QUIET_SECONDS))
+        quiet = await work.waits_during(asyncio.sleep(QUIET_SECONDS))
         package_id = await vault.imported(package)
-        deploying = await work.beside(vault.deployed(package_id))
-        rewriting = await work.beside(vault.mdl(REWRITE))
+        deploying = await work.waits_during(vault.deployed(package_id))
+        rewriting = await work.waits_during(vault.mdl(REWRITE))
     table = Table(title=f"Waits of others, {rows:,} rows")
     for name in ("Meanwhile", "Seconds", "create", "read", "transfer", "behind", "MiB"):
         table.add_column(name, justify="left" if name == "Meanwhile" else "right")
@@ -191,7 +191,7 @@ class _Work:
         self._process = process
         self._transfers = transfers
 
-    async def beside(self, going_on: Awaitable[None]) -> Waits:
+    async def waits_during(self, operation: Awaitable[None]) -> Waits:
         """Return the waits of other clients during an operation."""
         found, ended = Waits(), asyncio.Event()
         calls: dict[Callable[[], Awaitable[float]], list[float]] = {
@@ -205,7 +205,7 @@ class _Work:
             for call, waits in calls.items()
         ]
         started = time.perf_counter()
-        await going_on
+        await operation
         found.seconds = time.perf_counter() - started
         ended.set()
         await asyncio.gather(*work)

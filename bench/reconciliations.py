@@ -52,12 +52,12 @@ async def measured_slowdown(
     :raises BenchFailed: a reconciliation has ended before the transfers beside it, which then say nothing.
     """
     alone: list[float] = []
-    beside: list[float] = []
+    during: list[float] = []
     for _ in range(TURNS):
         alone.append(await transfer())
         job = await medical.request_reconciliation(SCOPE)
         await _until(medical, job, lambda state: int(state["slice"]) > 0)
-        beside.append(await transfer())
+        during.append(await transfer())
         state = await medical.reconciliation(job)
         if state["status"] not in _UNFINISHED:
             message = "the reconciliation was over before the transfers beside it"
@@ -65,7 +65,7 @@ async def measured_slowdown(
         await _until(medical, job, lambda state: state["status"] not in _UNFINISHED)
     return {
         "transfer_seconds_alone": round(sum(alone), 2),
-        "transfer_seconds_beside_a_reconciliation": round(sum(beside), 2),
+        "transfer_seconds_beside_a_reconciliation": round(sum(during), 2),
     }
 
 

@@ -118,6 +118,6 @@ def cell(value: object) -> str:
     """Return a value of any JSON type on one line, shortened if it is long."""
     if value is None:
         return ""
-    told = value if isinstance(value, str) else orjson.dumps(value).decode()
-    line = " ".join(told.split())
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    line = " ".join(text.split())
     return line if len(line) <= MAX_CELL else f"{line[: MAX_CELL - 1]}…"

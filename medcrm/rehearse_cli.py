@@ -114,10 +114,10 @@ def _command(rehearsal: Rehearsal) -> Callable[..., None]:
             patience,
             fault_seconds,
         )
-        held = run_signed_in(
+        all_met = run_signed_in(
             url, username, lambda client: play(client, rehearsal, course, typer.echo)
         )
-        if not held:
+        if not all_met:
             raise typer.Exit(DIFFERENT)
 
     return command

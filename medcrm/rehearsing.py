@@ -56,16 +56,16 @@ async def play(
         for switch in await _play_stage(client, stage, course):
             say(f"   {described(switch)}")
     say("The faults are over. What holds:")
-    held = True
+    all_met = True
     for expectation in EXPECTATIONS:
         answer = await answer_within(client, expectation, course.patience_seconds)
         holds = answer.unmet is None
-        held = held and holds
+        all_met = all_met and holds
         outcome = "holds" if holds else f"DOES NOT HOLD: {answer.unmet}"
         say(f"   {expectation.title}: {outcome}")
         for line in answer.lines:
             say(f"      {line}")
-    return held
+    return all_met
 
 
 async def _play_stage(client: VaultClient, stage: Stage, course: Course) -> list[Row]:

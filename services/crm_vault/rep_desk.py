@@ -76,6 +76,8 @@ REP_DESK = Desk(
             "closed_date__v DESC",
             ("name__v", "inquiry_text__v", "account__v", "closed_date__v"),
             "Answered by Medical, latest first.",
+            # Closed there before the answer arrives here.
+            new_since="modified_date__v",
         ),
     ),
 )

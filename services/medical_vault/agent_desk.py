@@ -44,6 +44,7 @@ AGENT_DESK = Desk(
             OLDEST,
             COLUMNS,
             "Nobody has these yet, oldest first. Start Work makes one yours.",
+            new_since="created_date__v",
         ),
         WorkList(
             "others",

@@ -103,9 +103,9 @@ class QueryCalls(SignedInCalls):
             known = seen.at(moment)
         return known
 
-    def note_revision(self, told: str, moment: datetime) -> None:
+    def note_revision(self, header: str, moment: datetime) -> None:
         """Note the revision that a message of this Vault has brought, which was queued at ``moment``."""
-        self._transport.seen.note(told, moment)
+        self._transport.seen.note(header, moment)
 
     async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
         """Run a query and return the rows of all its pages.

@@ -339,9 +339,9 @@ class SeenRevision:
         self.silent = False
         self._seen: _Seen | None = None
 
-    def note(self, told: str | None, began: datetime) -> None:
+    def note(self, header: str | None, began: datetime) -> None:
         """Note the revision in the answer of a call that began at ``began``, or in a message queued at that moment."""
-        revision = read_revision(told)
+        revision = read_revision(header)
         if revision is None:
             return
         self.count += 1
@@ -360,13 +360,15 @@ class SeenRevision:
         """Return the revision at ``moment`` or later; None when none so late is known."""
         seen = self._seen
         known = seen is not None and seen.since >= moment
-        return seen.revision if seen is not None and known else None
+        if seen is not None and known:
+            return seen.revision
+        return None
 
 
-def read_revision(told: str | None) -> Revision | None:
+def read_revision(header: str | None) -> Revision | None:
     """Return the revision in a header; None without one."""
-    if told is None or len(told) > MAX_LENGTH:
+    if header is None or len(header) > MAX_LENGTH:
         return None
     # The count of the lookups comes last.
-    configuration, _, lookups = told.rpartition(".")
+    configuration, _, lookups = header.rpartition(".")
     return Revision(configuration, lookups) if configuration else None

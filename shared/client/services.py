@@ -140,7 +140,7 @@ class ServiceCalls(SignedInCalls):
         answer = await self._call(request)
         return whole(answer.get("job_id"), "job_id")
 
-    async def tell_run(
+    async def report_run(
         self,
         integration: str,
         job: int,
@@ -148,7 +148,7 @@ class ServiceCalls(SignedInCalls):
     ) -> Row:
         """Report the progress of a run's reading, and return the updated run."""
         path = f"{_runs(integration)}/{job}"
-        return await self._run_call("tell_run", "PUT", path, progress)
+        return await self._run_call("report_run", "PUT", path, progress)
 
     async def report_batch(
         self,
@@ -190,12 +190,12 @@ class ServiceCalls(SignedInCalls):
         answer = await self._call(request)
         return rows_of(answer.get("data"), "data")
 
-    async def tell_reconciliation(
+    async def report_reconciliation(
         self, job: int, progress: Mapping[str, object]
     ) -> Row:
         """Report the beginning of a reconciliation or the reason of its end, and return the updated reconciliation."""
         path = f"{RECONCILIATIONS}/{job}"
-        return await self._run_call("tell_reconciliation", "PUT", path, progress)
+        return await self._run_call("report_reconciliation", "PUT", path, progress)
 
     async def report_slice(
         self, job: int, number: int, report: Mapping[str, object]

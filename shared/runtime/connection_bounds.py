@@ -126,13 +126,13 @@ class ConnectionCount:
         others.
         """
         client = self._client(address)
-        held = 0 if client is None else self._by_client[client]
+        own_count = 0 if client is None else self._by_client[client]
         bounds = self.bounds
-        if held >= bounds.address_connections:
+        if own_count >= bounds.address_connections:
             return TOO_MANY_OF_ADDRESS
-        if self.crowded and not self._make_room(held):
+        if self.crowded and not self._make_room(own_count):
             # What is left is kept for addresses with few, whatever the others are doing.
-            if held >= bounds.few_connections:
+            if own_count >= bounds.few_connections:
                 return TOO_MANY_OF_ADDRESS
             if len(self._clients) >= bounds.connections:
                 return TOO_MANY
@@ -151,8 +151,8 @@ class ConnectionCount:
         if not self._by_client[client]:
             del self._by_client[client]
 
-    def _make_room(self, held: int) -> bool:
-        """Close a connection to make room for a client that has ``held`` of them.
+    def _make_room(self, own_count: int) -> bool:
+        """Close a connection to make room for a client that has ``own_count`` of them.
 
         Return False when none can be closed.
         """
@@ -160,7 +160,7 @@ class ConnectionCount:
             (connection, self._by_client[client])
             for connection, client in self._clients.items()
             # With one more and one less they would only change places.
-            if client is not None and self._by_client[client] > held + 1
+            if client is not None and self._by_client[client] > own_count + 1
         ]
         requests = [each for each in candidates if each[0].awaits_request]
         bodies = [each for each in candidates if each[0].awaits_body]

@@ -133,7 +133,7 @@ class KeyLocks:
         """Return whether a task holds the key."""
         return key in self._released
 
-    async def none_held(self) -> None:
+    async def all_free(self) -> None:
         """Wait until no task holds any key."""
         while self._released:
             released = next(iter(self._released.values()))

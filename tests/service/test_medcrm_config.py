@@ -329,7 +329,7 @@ async def test_some_types_only_and_a_subfolder_for_each_vault(
     )
 
 
-async def test_faults_are_told_in_a_sentence(tmp_path: Path, medical: Api) -> None:
+async def test_faults_are_shown_in_a_sentence(tmp_path: Path, medical: Api) -> None:
     nothing = await medcrm("diff", medical, tmp_path)
     assert (nothing.exit_code, nothing.output.startswith("Error: ")) == (2, True)
     forbidden = await medcrm("export", medical, tmp_path, role="user")

@@ -134,7 +134,7 @@ async def test_contacts_that_are_merged_here_are_not_overwritten_by_turns(
     await assert_clean(connected.medical, accounts)
 
 
-async def test_where_accounts_may_not_be_pulled_no_merge_is_told(
+async def test_where_accounts_may_not_be_pulled_no_merge_is_sent(
     connected: Connected,
 ) -> None:
     run = new_run()

@@ -12,12 +12,37 @@ from playwright.async_api import Browser, expect
 
 from local.chromium import chromium
 from local.system import System
+from shared.client.results import rows_of
 from shared.client.transport import Request
-from tests.system.conditions import Connected
-from tests.system.visitors import NARROW, PATIENCE, WIDE, Visitor, visitor
+from tests.system.conditions import Connected, eventually, new_run
+from tests.system.test_runs import ended
+from tests.system.test_transfer import account, inquiry, transferred
+from tests.system.visited_pages import (
+    ADDRESSES,
+    INQUIRIES,
+    LINKED,
+    MADE,
+    REQUESTS,
+    first_of,
+)
+from tests.system.visitors import (
+    NARROW,
+    PATIENCE,
+    WIDE,
+    KeyboardVisitor,
+    Visitor,
+    stranger,
+    visitor,
+)
 
-INQUIRIES = "/ui/objects/medical_inquiry__v"
+DETAILS = "medical_inquiry_details__v"
+GROUPS = "/api/v25.1/objects/groups"
+VERSION = "/documents/{document_id}/versions/{major}/{minor}"
+RUNS = "/integrations/{record_id}/runs"
+ADDRESSES_OF = "links => links.map(each => each.getAttribute('href'))"
 DRAFT, SEND = "Save as draft", "Submit and transfer"
+SHOW = "Show the fields for it"
+UNASSIGNED = f"{REQUESTS}?list=unassigned"
 DOCUMENTS = "/api/v25.1/objects/documents"
 COLOURS: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
@@ -29,30 +54,20 @@ async def browser(connected: Connected) -> AsyncIterator[Browser]:
         yield made
 
 
-async def choose(rep: Visitor, label: str, name: str) -> None:
-    """Choose a record: from a list while there are few, else by its name."""
-    field = rep.page.get_by_label(label).first
-    if await field.evaluate("element => element.tagName") == "SELECT":
-        await field.select_option(label=name)
-    else:
-        await field.fill(name)
-
-
 async def write_down(rep: Visitor, question: str) -> None:
     """Fill in the form of a new inquiry."""
     await rep.open("/ui/")
     await rep.follow("New inquiry")
-    page = rep.page
-    await choose(rep, "Account", "Maribel Quentaro")
-    await choose(rep, "Product", "Corbanyl")
-    await choose(rep, "Country", "United States")
-    await page.get_by_label("Inquiry Text").fill(question)
-    await page.get_by_label("Delivery Method").select_option(label="Email")
+    await rep.choose("Account", "Maribel Quentaro")
+    await rep.choose("Product", "Corbanyl")
+    await rep.choose("Country", "United States")
+    await rep.fill("Inquiry Text", question)
+    await rep.choose("Delivery Method", "Email")
     # Without scripts a button shows what the choice asks for.
-    show = page.get_by_role("button", name="Show the fields for it")
+    show = rep.page.get_by_role("button", name=SHOW)
     if await show.is_visible():
-        await show.click()
-    await page.get_by_label("Email").fill("reader@practice.example")
+        await rep.press(SHOW)
+    await rep.fill("Email", "reader@practice.example")
 
 
 async def test_a_rep_asks_and_watches_the_answer_arrive(
@@ -307,13 +322,14 @@ async def test_what_ends_something_asks_first(
         await agent.sees("Cancelled")
 
 
-async def approved_document(connected: Connected, name: str) -> None:
-    """A document that a response may send."""
+async def approved_document(connected: Connected, name: str) -> str:
+    """The id of a document that a response may send."""
     form = {"name__v": name, "type__v": "medical_response__v"}
     request = Request("document", "POST", DOCUMENTS, form=form)
     answer = await connected.medical.call(request)
     action = f"{DOCUMENTS}/{answer['id']}/versions/0/1/lifecycle_actions/approve__v"
     await connected.medical.call(Request("action", "PUT", action))
+    return str(answer["id"])
 
 
 async def test_a_response_and_its_package_can_be_used_by_everybody(
@@ -332,6 +348,8 @@ async def test_a_response_and_its_package_can_be_used_by_everybody(
         await agent.press("Make the package")
         await agent.sees("The package is made.")
         link = await page.get_by_role("link", name="/ui/answers/").first.inner_text()
+        await agent.finds_usable(f"{path}/preview")
+        await agent.open(path)
         await page.get_by_label("Approved documents").fill(name)
         await agent.press("Find Documents")
         await agent.press(f"Add {name}")
@@ -358,6 +376,60 @@ async def test_the_pages_work_without_scripts(
         await rep.open("/ui/")
         assert "UTC" in await rep.text()
         assert not await rep.page.locator("#theme").is_visible()
+
+
+async def answer_it(agent: Visitor, question: str, answer: str) -> None:
+    """Find a question among those that nobody has yet, and answer it with a response package."""
+    await agent.open(UNASSIGNED)
+    await agent.fill("Search", question)
+    await agent.press("Search")
+    await agent.sees("1 to 1 of 1")
+    number = await agent.page.get_by_role("link", name="CR-").first.inner_text()
+    await agent.follow(number)
+    await agent.press("Start Work")
+    await agent.sees("Start Work was run")
+    await agent.follow("Response")
+    await agent.fill("Letter", f"Dear reader, {answer}")
+    await agent.press("Make the package")
+    await agent.sees("The package is made.")
+    await agent.follow(number)
+    await agent.unfold("Close")
+    await agent.fill("Response Notes", answer)
+    await agent.press("Close")
+    await agent.sees("Close was run")
+
+
+@pytest.mark.parametrize(
+    ("kind", "scripts"),
+    [
+        pytest.param(KeyboardVisitor, True, id="by the keyboard"),
+        pytest.param(Visitor, False, id="without scripts"),
+    ],
+)
+async def test_a_question_is_asked_and_answered(
+    running: System, browser: Browser, kind: type[Visitor], scripts: bool
+) -> None:
+    question, answer = uuid4().hex, f"It may. {uuid4().hex}"
+    async with (
+        visitor(browser, running, "crm_vault", kind=kind, scripts=scripts) as rep,
+        visitor(browser, running, "medical_vault", kind=kind, scripts=scripts) as agent,
+    ):
+        await write_down(rep, question)
+        await rep.press(SEND)
+        await rep.sees("on its way to Medical")
+
+        async def rep_reads(text: str) -> None:
+            async def shown() -> bool:
+                # What follows the transfer by itself does so by a script.
+                await rep.page.reload()
+                return text in await rep.text()
+
+            await eventually(f"{text} on the page of the inquiry", shown)
+
+        await rep_reads("Success")
+        await answer_it(agent, question, answer)
+        await rep_reads(answer)
+        await rep_reads("/ui/answers/")
 
 
 async def test_the_colours_are_switched_and_stay(
@@ -431,55 +503,88 @@ async def test_a_script_is_begun_from_what_is_offered(
         await admin.sees("mine__c does not exist")
 
 
-PAGES = {
-    "crm_vault": (
-        "/ui/",
-        INQUIRIES,
-        f"{INQUIRIES}/new",
-        "/ui/objects",
-        "/ui/jobs",
-        "/ui/patterns",
-        "/ui/search",
-        "/ui/lifecycles/medical_inquiry_lifecycle__v",
-    ),
-    "medical_vault": (
-        "/ui/",
-        "/ui/connections",
-        "/ui/lookups",
-        "/ui/rules",
-        "/ui/queues",
-        "/ui/processors",
-        "/ui/exceptions",
-        "/ui/queue-log",
-        "/ui/rehearsal",
-        "/ui/components",
-        "/ui/components/mdl",
-        "/ui/users",
-        "/ui/users/new",
-        "/ui/users/2",
-        "/ui/profiles/integration_user__v",
-        "/ui/permission-sets/new",
-        "/ui/lifecycles/case_request_lifecycle__v/new_state__v/user-action",
-        "/ui/lifecycles/case_request_lifecycle__v/new_state__v/notification",
-        "/ui/packages",
-        "/ui/documents",
-        "/ui/documents/new",
-        "/ui/tasks",
-        "/ui/groups",
-        "/ui/lifecycles/case_request_lifecycle__v",
-        "/ui/lifecycles/case_request_lifecycle__v/closed_state__v/entry-action?does=send_message",
-    ),
-}
+async def made_pages(connected: Connected) -> dict[str, str]:
+    """Pages about what is made here, by their routes."""
+    vault, name = connected.medical, uuid4().hex[:10]
+    document = await approved_document(connected, f"Shown {name}")
+    group = await vault.call(
+        Request("group", "POST", GROUPS, form={"label__v": f"Shown {name}"})
+    )
+    # One that nothing more is done with.
+    row = {
+        "message_id__sys": name,
+        "error_type__sys": "message_processing_error__sys",
+        "error_status__sys": "ignored__sys",
+    }
+    (exception,) = await vault.create("exception_message__sys", [row])
+    (package,) = await vault.create("outbound_package__v", [{"summary__v": name}])
+    where = f"WHERE integration_api_name__sys = '{DETAILS}'"
+    found = await vault.query(f"SELECT id FROM integration__sys {where}")
+    integration = f"/ui/integrations/{found.rows[0]['id']}"
+    run = await vault.request_run(DETAILS)
+    # A page that is drawn anew meanwhile is none to look at.
+    await ended(vault, run)
+    return {
+        "/documents/{document_id}": f"/ui/documents/{document}",
+        VERSION: f"/ui/documents/{document}/versions/1/0",
+        "/exceptions/{record_id}": f"/ui/exceptions/{exception.id}",
+        "/groups/{group_id}/edit": f"/ui/groups/{group['id']}/edit",
+        "/packages/outbound/{package_id}": f"/ui/packages/outbound/{package.id}",
+        RUNS: f"{integration}/runs",
+        f"{RUNS}/{{job_id}}": f"{integration}/runs/{run}",
+    }
 
 
-@pytest.mark.parametrize("width", [NARROW, WIDE])
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("vault", PAGES)
+async def look_at_linked_pages(admin: Visitor) -> None:
+    """Look at the pages that are found by links."""
+    found: dict[str, str] = {}
+    for each in LINKED:
+        await admin.open(found.get(each.on, each.on))
+        links = await admin.page.locator("main a").evaluate_all(ADDRESSES_OF)
+        path = first_of(each.route, links)
+        assert path, (each, links)
+        found[each.route] = path
+        await admin.finds_usable(path)
+
+
+# What is too wide is so on a narrow page, and colours are those of a light or a dark one: each is met once.
+@pytest.mark.parametrize(("dark", "width"), [(False, WIDE), (True, NARROW)])
+@pytest.mark.parametrize("vault", ADDRESSES)
 async def test_every_page_can_be_used_by_everybody(
-    running: System, browser: Browser, vault: str, dark: bool, width: int
+    running: System,
+    browser: Browser,
+    connected: Connected,
+    vault: str,
+    dark: bool,
+    width: int,
 ) -> None:
     async with visitor(
         browser, running, vault, "admin", width=width, dark=dark
     ) as admin:
-        for path in PAGES[vault]:
+        for path in ADDRESSES[vault]:
             await admin.finds_usable(path)
+        if vault == "medical_vault":
+            asked = await inquiry(connected, await account(connected, new_run()))
+            await transferred(connected, asked)
+            await look_at_linked_pages(admin)
+            made = await made_pages(connected)
+            assert set(made) == set(MADE)
+            for path in made.values():
+                await admin.finds_usable(path)
+
+
+async def test_pages_for_people_without_an_account_can_be_used_by_everybody(
+    running: System, browser: Browser, connected: Connected
+) -> None:
+    document = await approved_document(connected, f"Shared {uuid4().hex[:8]}")
+    answer = await connected.medical.call(
+        Request("token", "POST", f"{DOCUMENTS}/tokens", form={"docIds": document})
+    )
+    (token,) = rows_of(answer["tokens"], "tokens")
+    viewer = f"/ui/approved_viewer?token={token['token__v']}"
+    async with stranger(browser, running, "medical_vault") as person:
+        for width, colours in zip((NARROW, WIDE), COLOURS, strict=True):
+            await person.page.set_viewport_size({"width": width, "height": 900})
+            await person.page.emulate_media(color_scheme=colours)
+            for path in ("/ui/sign-in", "/ui/password", viewer):
+                await person.finds_usable(path)

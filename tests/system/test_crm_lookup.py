@@ -129,7 +129,7 @@ async def test_no_more_than_asked_for(connected: Connected, asker: Asker) -> Non
 
 
 @EITHER
-async def test_nothing_is_told_of_accounts_that_are_kept_back(
+async def test_nothing_is_shown_of_accounts_that_are_excluded(
     connected: Connected, asker: Asker, asked: list[Exchange], country: str
 ) -> None:
     run = new_run()

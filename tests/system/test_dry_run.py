@@ -126,7 +126,7 @@ async def test_missing_lookups_are_listed_filled_in_and_loaded_back(
         await drop_rules(connected, run, rules)
 
 
-async def test_what_cannot_be_told_is_refused(asker: Asker) -> None:
+async def test_what_cannot_be_counted_is_refused(asker: Asker) -> None:
     for path, who, kind in (
         (MISSING, "business", "INSUFFICIENT_ACCESS"),
         ("missing-lookups/medical/nothing__c", "admin", "INVALID_DATA"),

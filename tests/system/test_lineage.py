@@ -228,7 +228,7 @@ async def test_a_custom_point_of_any_name_tells_its_rule_and_message(
     assert set(written["fields_by_rule"]) == made.keys()  # type: ignore[call-overload]
 
 
-async def test_a_retry_is_told_by_the_message_that_it_repeats(
+async def test_a_retry_has_the_id_of_the_message_that_it_repeats(
     connected: Connected,
 ) -> None:
     run = new_run()

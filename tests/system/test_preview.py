@@ -153,7 +153,7 @@ async def test_metadata_is_previewed_before_its_integration_is_active(
     ).rows == []
 
 
-async def test_errors_are_told_field_by_field(
+async def test_errors_are_listed_field_by_field(
     connected: Connected, previews: Previews
 ) -> None:
     run = new_run()

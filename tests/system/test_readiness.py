@@ -31,7 +31,7 @@ def found(answer: Any) -> list[tuple[str, int, str]]:
     return [(f["step"], f["vault_id"], f["name"]) for f in answer["findings"]]
 
 
-async def test_what_is_wrong_at_either_end_is_told_in_the_order_to_mend_it(
+async def test_faults_at_either_end_are_listed_in_the_order_of_correction(
     connected: Connected, asker: Asker
 ) -> None:
     medical, crm = connected.medical, connected.crm
@@ -100,7 +100,7 @@ KEYED = """ALTER Integrationrule {name} (ADD Fieldrule key__c (
     query_object('account__v'), query_field('global_id__sys')));"""
 
 
-async def test_a_rule_that_cannot_work_is_told_when_it_is_written_and_by_readiness(
+async def test_a_rule_that_cannot_work_is_a_warning_when_written_and_in_readiness(
     connected: Connected, asker: Asker
 ) -> None:
     medical, name = connected.medical, f"graded_{new_run()}__c"

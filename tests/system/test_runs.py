@@ -345,7 +345,7 @@ async def many_accounts(connected: Connected, run: str) -> list[str]:
     return [str(result.id) for result in await connected.crm.create("account__v", rows)]
 
 
-async def test_a_merge_whose_message_was_lost_is_told_by_the_next_run(
+async def test_a_merge_whose_message_was_lost_is_sent_by_the_next_run(
     connected: Connected,
 ) -> None:
     accounts = [await account(connected, new_run()) for _ in range(2)]

@@ -92,7 +92,6 @@ LINKED: tuple[Linked, ...] = (
     Linked("/connections/{record_id}/readiness", "/connections/{record_id}"),
     Linked("/connections/{record_id}/duplicate", "/connections/{record_id}"),
     Linked("/integrations/{record_id}", "/connections/{record_id}"),
-    Linked("/integrations/{record_id}/runs", "/integrations/{record_id}"),
     Linked("/integrations/{record_id}/dry-run", "/integrations/{record_id}"),
     Linked("/rules/{name}/preview", RULE),
     Linked("/rules/{name}/{kind}/{part}", RULE),
@@ -105,18 +104,38 @@ LINKED: tuple[Linked, ...] = (
     Linked(f"{RECORD}/audit", RECORD),
     Linked(f"{RECORD}/delete", RECORD),
     Linked("/responses/{record_id}", RECORD),
-    Linked("/responses/{record_id}/preview", "/responses/{record_id}"),
 )
 """Pages of the Medical Vault that are found by links, as people find them."""
+
+MADE = (
+    "/documents/{document_id}",
+    "/documents/{document_id}/versions/{major}/{minor}",
+    "/exceptions/{record_id}",
+    "/groups/{group_id}/edit",
+    "/packages/outbound/{package_id}",
+    "/integrations/{record_id}/runs",
+    "/integrations/{record_id}/runs/{job_id}",
+)
+"""Pages of the Medical Vault about what the test itself has made, by route."""
 
 ELSEWHERE: Mapping[str, str] = {
     "/messages": "test_browser_connections.py, with a record",
     "/messages/{message_id}": "test_browser_connections.py, with a record",
     "/answers/{token}": "test_browser.py, with a package",
+    "/responses/{record_id}/preview": "test_browser.py, with a package",
+    "/sign-in": "test_browser.py, by somebody without an account",
+    "/password": "test_browser.py, by somebody without an account",
+    "/approved_viewer": "test_browser.py, by somebody without an account",
 }
 """Pages that a test of their own looks at, by route."""
 
 LEFT_OUT: Mapping[str, str] = {
+    "/permission-sets/{name}/edit": "the form of /permission-sets/new, filled in",
+    "/profiles/{name}/edit": "the form of /profiles/new, filled in",
+    "/packages/inbound/{package_id}": "needs a package of another Vault",
+    "/packages/inbound/{package_id}/review": "needs a package of another Vault",
+    "/connections/{record_id}/reconciliations/{job_id}": "needs a reconciliation, and there is one at a time",
+    "/tasks/{task_id}": "needs a workflow, and no Vault is delivered with one",
     "/approved_viewer/file": "a file",
     "/lookups/download": "a file",
     "/lookups/template": "a file",
@@ -131,7 +150,7 @@ LEFT_OUT: Mapping[str, str] = {
     "/answers/{token}/{position}": "a file",
     "/responses/{record_id}/documents/{position}": "a file",
 }
-"""Routes without a page, by the reason."""
+"""Routes that no browser looks at, by the reason."""
 
 
 def routes() -> Iterator[APIRoute]:

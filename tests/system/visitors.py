@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, ConsoleMessage, Page
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page
 
 from local.system import System
 
@@ -15,8 +15,12 @@ WIDE = 1280
 NARROW = 390
 UNFOLD = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
 OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
+IS_SELECT = "element => element.tagName === 'SELECT'"
+CHOSEN = "select => select.selectedOptions[0].label"
+HAS_FOCUS = "element => element === document.activeElement"
+MOST_TABS = 200  # around a page
 # Everything that a page does by itself, on a machine that is busy with other things.
-PATIENCE = 20_000  # milliseconds
+PATIENCE = 90_000  # milliseconds
 # What htmx writes on the console when an answer is not wanted any more, since the next question has been asked.
 GIVEN_UP = ("htmx:afterRequest", "htmx:sendAbort")
 
@@ -43,6 +47,26 @@ class Visitor:
         link = self.page.get_by_role("link", name=label, exact=True)
         await link.first.click()
 
+    async def fill(self, label: str, text: str) -> None:
+        """Fill in the field with this label."""
+        await self.field(label).fill(text)
+
+    async def choose(self, label: str, option: str) -> None:
+        """Choose a value, or a record by its name where they are too many for a list."""
+        field = self.field(label)
+        if await field.evaluate(IS_SELECT):
+            await field.select_option(label=option)
+        else:
+            await field.fill(option)
+
+    async def unfold(self, label: str) -> None:
+        """Unfold what has this label."""
+        await self.page.locator("summary", has_text=label).first.click()
+
+    def field(self, label: str) -> Locator:
+        """The first field that is shown with this label."""
+        return self.page.get_by_label(label).locator("visible=true").first
+
     async def sees(self, text: str) -> None:
         """Wait until the text is on the page."""
         await self.page.get_by_text(text).first.wait_for()
@@ -60,7 +84,8 @@ class Visitor:
 
     async def finds_usable(self, path: str) -> None:
         """Open a page, unfold all of it, and check its accessibility."""
-        await self.open(path)
+        answer = await self.page.goto(f"{self.url}{path}")
+        assert answer is not None and answer.ok, path
         # What is folded is judged as well: it depends on the state of the system what a page unfolds by itself.
         await self.page.evaluate(UNFOLD)
         found = await Axe().run(self.page)
@@ -74,6 +99,66 @@ class Visitor:
         await self.press("Sign in")
 
 
+class KeyboardVisitor(Visitor):
+    """Somebody who uses the keys alone, and comes to everything by the Tab key."""
+
+    async def press(self, label: str) -> None:
+        await self.page.wait_for_load_state()
+        await self._reach(self.page.get_by_role("button", name=label, exact=True))
+        await self.page.keyboard.press("Enter")
+
+    async def follow(self, label: str) -> None:
+        await self.page.wait_for_load_state()
+        await self._reach(self.page.get_by_role("link", name=label, exact=True).first)
+        await self.page.keyboard.press("Enter")
+
+    async def fill(self, label: str, text: str) -> None:
+        await self._reach(self.field(label))
+        await self.page.keyboard.type(text)
+
+    async def choose(self, label: str, option: str) -> None:
+        field = self.field(label)
+        await self._reach(field)
+        if not await field.evaluate(IS_SELECT):
+            await self.page.keyboard.type(option)
+            await self.page.locator("li[role=option]").first.wait_for()
+            await self.page.keyboard.press("Enter")
+            return
+        for _ in range(await field.locator("option").count()):
+            if await field.evaluate(CHOSEN) == option:
+                return
+            await self.page.keyboard.press("ArrowDown")
+        assert await field.evaluate(CHOSEN) == option
+
+    async def unfold(self, label: str) -> None:
+        await self._reach(self.page.locator("summary", has_text=label).first)
+        await self.page.keyboard.press("Enter")
+
+    async def _reach(self, wanted: Locator) -> None:
+        """Press the Tab key until an element has the focus."""
+        await wanted.wait_for()
+        for _ in range(MOST_TABS):
+            if await wanted.evaluate(HAS_FOCUS):
+                return
+            await self.page.keyboard.press("Tab")
+        raise AssertionError(f"the Tab key does not lead to {wanted}")
+
+
+@asynccontextmanager
+async def stranger(
+    browser: Browser, system: System, vault: str
+) -> AsyncIterator[Visitor]:
+    """Somebody without an account; the block fails when a page had an error on the console."""
+    context = await browser.new_context(viewport={"width": WIDE, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    page = await context.new_page()
+    made = Visitor(page, system.endpoints()[vault]["url"])
+    page.on("console", made.note)
+    yield made
+    await context.close()
+    assert not made.faults, made.faults
+
+
 @asynccontextmanager
 async def visitor(
     browser: Browser,
@@ -85,6 +170,7 @@ async def visitor(
     width: int = WIDE,
     dark: bool = False,
     scripts: bool = True,
+    kind: type[Visitor] = Visitor,
 ) -> AsyncIterator[Visitor]:
     """A user who is signed in to a Vault; the block fails when a page logged an error on the console."""
     context = await browser.new_context(
@@ -94,7 +180,7 @@ async def visitor(
     )
     context.set_default_timeout(PATIENCE)
     page = await context.new_page()
-    made = Visitor(page, system.endpoints()[vault]["url"])
+    made = kind(page, system.endpoints()[vault]["url"])
     page.on("console", made.note)
     page.on("pageerror", lambda error: made.faults.append(str(error)))
     known = system.sign_ins()[vault][who]

@@ -51,7 +51,7 @@ async def search(asked: AccountSearch, traffic: Traffic, asker: Asker) -> Found:
         rows = await query_all(traffic.source, texts)
     except VaultRefused as refused:
         # The Vault's own message may quote the statement, and with it what was searched for.
-        message = "Vault CRM refused the search; its own log says why"
+        message = "Vault CRM refused the search; see its log for the reason"
         raise VaultRefused(refused.type, message) from None
     # Each statement is ordered and limited; only all of them together have the first accounts.
     rows.sort(key=lambda row: (text(row, NAME), text(row, "id")))

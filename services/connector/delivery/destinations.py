@@ -157,7 +157,9 @@ class RouteReader:
             return None
         revision = await self._client.revision_since(moment)
         unchanged = revision is not None and revision.configuration == self._revision
-        return known if unchanged else None
+        if unchanged:
+            return known
+        return None
 
     async def _load(self) -> Routes:
         # Before the reads: what they see is of this revision, or of one that is noticed the next time.

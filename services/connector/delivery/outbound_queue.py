@@ -75,7 +75,7 @@ class Outbound:
                 row = unreadable(delivery.body, message_id, problem.reason)
                 report.append(row)
             else:
-                sending = Sending(envelope, self._told(delivery, envelope))
+                sending = Sending(envelope, self._noted_revision(delivery, envelope))
                 sendings[envelope.message_id] = sending
         await self._deliver(list(sendings.values()))
         for sending in sendings.values():
@@ -86,13 +86,13 @@ class Outbound:
             lambda: self._own.client.report_deliveries(self._queue, report),
         )
 
-    def _told(self, delivery: Delivery, envelope: Envelope) -> str | None:
+    def _noted_revision(self, delivery: Delivery, envelope: Envelope) -> str | None:
         """Note the revision that a message brings, so that its routes need not be read again, and return it."""
-        told = delivery.headers.get(REVISION_HEADER)
-        if not isinstance(told, str):
+        revision = delivery.headers.get(REVISION_HEADER)
+        if not isinstance(revision, str):
             return None
-        self._own.client.note_revision(told, envelope.enter_queue_timestamp)
-        return told
+        self._own.client.note_revision(revision, envelope.enter_queue_timestamp)
+        return revision
 
     def _count_failed(self, report: Iterable[Mapping[str, object]]) -> None:
         failed = {row["message_id"] for row in report if "error" in row}

@@ -86,7 +86,9 @@ def detail(inquiry: Row) -> Detail | None:
     kind, names = _parts(method)
     values = [text(inquiry, name) for name in names]
     value = _comparable(kind, ", ".join(filter(None, values)))
-    return (kind, value) if value else None
+    if value:
+        return (kind, value)
+    return None
 
 
 class PersonInformation:

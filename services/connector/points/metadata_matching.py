@@ -79,7 +79,9 @@ class KnownRecords:
                 f"CRM ID and External ID lead to the records {records}, none of which has a Link; "
                 "set the Link of the right one to the source record's Global ID, or merge them"
             )
-        return found.pop() if found else None
+        if found:
+            return found.pop()
+        return None
 
     def _by_identifiers(self, wanted: Identity) -> set[str]:
         found = set(self.by_crm_id.get((wanted.org, wanted.crm_id), ()))

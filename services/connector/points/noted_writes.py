@@ -287,7 +287,9 @@ def _type(metadata: ObjectMetadata | None, name: str) -> FieldType | None:
     if metadata is None:
         return None
     field = metadata.fields.get(name)
-    return None if field is None else field.type
+    if field is None:
+        return None
+    return field.type
 
 
 def _selected(name: str, metadata: ObjectMetadata | None) -> str:

@@ -340,7 +340,7 @@ def _not_written_back(
     field: str,
     result: RowResult,
 ) -> ItemFailure:
-    text = f"The source Vault did not take {object_name}.{field}: {_reasons(result)}"
+    text = f"The source Vault refused {object_name}.{field}: {_reasons(result)}"
     return ItemFailure(ItemErrorType.SAVE, text, target_field=field)
 
 

@@ -122,7 +122,7 @@ def _moment(value: str) -> datetime:
     try:
         return read_moment(value)
     except ValueError:
-        message = "[since] is a moment such as 2026-01-31T00:00:00Z"
+        message = "[since] must be a moment such as 2026-01-31T00:00:00Z"
         raise VaultRefused(ErrorType.INVALID_DATA, message) from None
 
 

@@ -60,7 +60,7 @@ class GivenUp(Exception):
 class UnitExecution:
     """Runs one unit, which may be run again from the start after a Vault was away.
 
-    ``telling`` has the failed records that are still to be reported to the source Vault when ``run`` has returned.
+    ``to_report`` has the failed records that are still to be reported to the source Vault when ``run`` has returned.
     ``ignored`` are the records that have failed, and whose exceptions an administrator ignores.
     """
 
@@ -89,13 +89,13 @@ class UnitExecution:
         self._may_write_back = False
         self._lineage_back: UnitLineage | None = None
         self._transferred: Transfer | None = None
-        self.telling: Telling | None = None
+        self.to_report: Telling | None = None
         self.ignored: frozenset[str] = frozenset()
 
     async def run(self) -> Outcome | None:
         """Transfer the unit and record its exceptions; return the outcome, None when it failed as a whole.
 
-        Call ``tell`` afterwards to report the failures to the source Vault.
+        Call ``report_failed`` afterwards to report the failures to the source Vault.
 
         :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
         :raises BrokerUnavailable: the broker is away, with the same consequence.
@@ -128,16 +128,16 @@ class UnitExecution:
             return outcome
         return None
 
-    async def tell(self) -> None:
+    async def report_failed(self) -> None:
         """Mark the failed records in the source Vault; their exceptions are recorded already.
 
         :raises VaultUnavailable: the source Vault is away.
-        :raises VaultRefused: it does not take the marks, and has to be told again.
+        :raises VaultRefused: it does not take the marks, and the report has to be repeated.
         """
-        if self.telling is None:
+        if self.to_report is None:
             return
         with passing_refusals():
-            refused = await self.telling()
+            refused = await self.to_report()
         for failure in refused.values():
             raise VaultRefused(failure.error_type, "records do not take their mark")
 
@@ -263,7 +263,7 @@ class UnitExecution:
             # The message is at fault, not its records: their senders are told no reason.
             ids = dict.fromkeys(self._unit.ids, "")
             client = self._source.client
-            self.telling = partial(mark, client, ids, self._lineage_back)
+            self.to_report = partial(mark, client, ids, self._lineage_back)
 
     async def _record(
         self,
@@ -284,7 +284,7 @@ class UnitExecution:
         failed = self._failed_messages(outcome)
         if failed:
             await self._record(failed.values(), MessageErrorType.PROCESSING)
-        self._note_telling(outcome)
+        self._note_report(outcome)
         messages = {message.envelope.message_id for message in self._unit.messages}
         route = self._route
         await self._exceptions.resolve(
@@ -293,14 +293,14 @@ class UnitExecution:
             outcome.settled,
         )
 
-    def _note_telling(self, outcome: Outcome) -> None:
+    def _note_report(self, outcome: Outcome) -> None:
         unit = self._transferred
         if unit is None or not outcome.failures:
             return
         mark = mark_failed(unit)
         if mark is not None:
             reasons = reasons_of(unit, outcome)
-            self.telling = partial(mark, unit.source, reasons, self._lineage_back)
+            self.to_report = partial(mark, unit.source, reasons, self._lineage_back)
 
     def _failed_messages(self, outcome: Outcome) -> dict[str, MessageFailure]:
         """Return the failures of messages with failed or warned items, by message id."""

@@ -177,10 +177,10 @@ class Inbox:
         delivery: Delivery,
         envelope: Envelope,
     ) -> None:
-        told = delivery.headers.get(REVISION_HEADER)
+        revision = delivery.headers.get(REVISION_HEADER)
         vault = self._vaults.get(sender)
-        if vault is not None and isinstance(told, str):
-            vault.client.note_revision(told, envelope.enter_queue_timestamp)
+        if vault is not None and isinstance(revision, str):
+            vault.client.note_revision(revision, envelope.enter_queue_timestamp)
 
     def _measure_age(self, messages: Sequence[Inbound]) -> None:
         now = datetime.now(UTC)
@@ -251,10 +251,10 @@ class Inbox:
                 )
 
             await self._patiently(executed)
-        if execution.telling is not None:
-            await self._tell(execution, unit, ids)
+        if execution.to_report is not None:
+            await self._report_failed(execution, unit, ids)
 
-    async def _tell(
+    async def _report_failed(
         self,
         execution: UnitExecution,
         unit: WorkUnit,
@@ -266,24 +266,24 @@ class Inbox:
             this is done again.
         """
 
-        async def told() -> None:
-            # Locked for each attempt only: a retry need not wait until this is told, and makes it needless.
+        async def report() -> None:
+            # Locked for each attempt only: a retry need not wait for this report, and makes it needless.
             async with self._slots.records.hold(ids):
-                await execution.tell()
+                await execution.report_failed()
 
         first = unit.messages[0].envelope.message_id
-        name = f"source Vault told of message {first}"
+        name = f"report of message {first} to its source Vault"
         pauses = MARK_FAILED.pauses()
         for _ in range(MARK_FAILED.attempts - 1):
             try:
-                await self._patiently(told, name)
+                await self._patiently(report, name)
             except VaultRefused as refused:
                 state_log.failed(name, refused)
             else:
                 state_log.succeeded(name)
                 return
             await self._slots.patience.pause(next(pauses))
-        await self._patiently(told, name)
+        await self._patiently(report, name)
 
     async def _patiently(self, attempt: Attempt, name: str | None = None) -> None:
         """Call ``attempt`` in a free place; repeat it while a Vault or broker is away."""

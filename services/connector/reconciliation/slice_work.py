@@ -94,7 +94,7 @@ class SliceWork:
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(GIVE_WAY_SECONDS):
-                await self.records.none_held()
+                await self.records.all_free()
 
     async def give_up(self, reason: str) -> None:
         """End the reconciliation as failed, with a reason.
@@ -104,7 +104,7 @@ class SliceWork:
         job = self.reconciliation
         _log.warning("reconciliation given up", reconciliation=job)
         try:
-            await self.own.client.tell_reconciliation(job, {"error": reason})
+            await self.own.client.report_reconciliation(job, {"error": reason})
         except VaultRefused as refused:
             # It was cancelled or deleted; nobody waits for its error.
             _log.warning(
@@ -122,7 +122,7 @@ class SliceWork:
         if not state.get("source_time"):
             clock = await source.client.clock()
             progress = {"source_time": clock.date_time}
-            state = await client.tell_reconciliation(self.reconciliation, progress)
+            state = await client.report_reconciliation(self.reconciliation, progress)
         reader = self.vaults.configuration(source, self.own)
         # As it is now: of a slice that is compared long after the first, too.
         configuration = await reader.since(datetime.now(UTC))

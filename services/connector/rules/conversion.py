@@ -150,7 +150,7 @@ def _number(field: FieldMetadata) -> Convert:
         if whole and not isinstance(number, int):
             if not _is_whole(number):
                 raise Unfit(
-                    "the value is not a whole number, which the field takes only"
+                    "the value is not a whole number, and the field allows only whole numbers"
                 )
             number = int(number)
         if (low is not None and number < low) or (high is not None and number > high):

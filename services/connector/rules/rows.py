@@ -65,15 +65,15 @@ def by_any_key(
     keys: Mapping[str, Collection[str]],
 ) -> list[str]:
     """Return VQL that finds records by any of several fields: one statement if it fits, else some for each field."""
-    given = {field: values for field, values in keys.items() if values}
-    conditions = [contains(field, values) for field, values in given.items()]
+    present = {field: values for field, values in keys.items() if values}
+    conditions = [contains(field, values) for field, values in present.items()]
     together = f"{head} WHERE {' OR '.join(conditions)}"
-    most = max(map(len, given.values()), default=0)
+    most = max(map(len, present.values()), default=0)
     if conditions and most <= MAX_KEYS and len(together) <= MAX_STATEMENT:
         return [together]
     return [
         text
-        for field, values in given.items()
+        for field, values in present.items()
         for text in statements(head, field, values)
     ]
 

@@ -103,7 +103,7 @@ class RunReading:
     async def _update(self, progress: dict[str, object]) -> Row:
         """Report the progress of the reading, and return the updated run."""
         batch = self.batch
-        return await self.own.client.tell_run(
+        return await self.own.client.report_run(
             batch.integration,
             batch.run,
             progress,

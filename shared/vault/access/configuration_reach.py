@@ -67,8 +67,8 @@ def _check_criterion(
         if error.type is not ErrorType.INSUFFICIENT_ACCESS:
             raise
         message = (
-            f"Entry criterion {criterion.name} for Object.{object_name} names what the user may not read, "
-            "and would tell of it."
+            f"Entry criterion {criterion.name} for Object.{object_name} uses data that the user may not read, "
+            "and would reveal it."
         )
         raise ComponentError(message, Code.NOT_PERMITTED) from error
 

@@ -55,7 +55,7 @@ def _value(
     try:
         value = coerce(text)
     except InvalidValue as error:
-        message = f"The entry action sets a value that its field does not take. {error}"
+        message = f"The entry action sets a value that is invalid in its field. {error}"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
     # Column values are not checked for this later on.
     if value is None and field.required:

@@ -241,7 +241,9 @@ async def run_action(
         (result,) = await visit.vault.actions.run(
             visit.caller, object_name, [record_id], action_name, values
         )
-        return None if result.errors else path
+        if result.errors:
+            return None
+        return path
 
     await visit.once(carry_out)
     # Without a result it was run by the same form, sent before.

@@ -117,7 +117,9 @@ def _queues(visit: Visit, connection: str) -> str:
 
 def where(terms: list[str]) -> str:
     """Return ``WHERE`` with all conditions; empty without any."""
-    return f" WHERE {' AND '.join(terms)}" if terms else ""
+    if terms:
+        return f" WHERE {' AND '.join(terms)}"
+    return ""
 
 
 async def message_conditions(visit: Visit, wanted: Wanted) -> list[str]:

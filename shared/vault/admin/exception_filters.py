@@ -89,12 +89,12 @@ class Wanted:
     @classmethod
     def sent(cls, form: Mapping[str, str]) -> Wanted:
         """Return the selection in a page's form; a value that no page offers is ignored."""
-        given = {
+        selected = {
             each.name: form[each.name] for each in fields(cls) if each.name in form
         }
-        age = given.pop("age", "")
+        age = selected.pop("age", "")
         known = Age(age) if age in tuple(Age) else Age.ALL
-        cut = {name: value[:MAX_NAME] for name, value in given.items()}
+        cut = {name: value[:MAX_NAME] for name, value in selected.items()}
         return cls(age=known, **cut)
 
     @property
@@ -127,10 +127,10 @@ class Wanted:
     def parameters(self) -> dict[str, str]:
         """Return the parameters that differ from the defaults, and always the status."""
         plain = Wanted()
-        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        selected = {each.name: getattr(self, each.name) for each in fields(self)}
         differing = {
             name: str(value)
-            for name, value in given.items()
+            for name, value in selected.items()
             if value != getattr(plain, name)
         }
         return {"status": self.status, **differing}

@@ -79,7 +79,9 @@ def source_object(row: Row) -> str:
         # Cut off, or written by somebody else: the item is shown without it.
         return ""
     found = data.get("object") if isinstance(data, dict) else None
-    return found if isinstance(found, str) else ""
+    if isinstance(found, str):
+        return found
+    return ""
 
 
 async def _connection(visit: Visit, message_id: str) -> Row:

@@ -72,7 +72,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        message = f"This address takes forms only, and no {request.method}"
+        message = f"This address accepts only submitted forms, not {request.method}"
         return _page(request, ApiError(ErrorType.METHOD_NOT_SUPPORTED, message))
     return _page(
         request, ApiError(ErrorType.MALFORMED_URL, "There is no page at this address")

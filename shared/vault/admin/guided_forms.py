@@ -36,7 +36,9 @@ class Sections:
     def chosen(self) -> str:
         """Return the label of the value that is chosen; empty before."""
         options = dict(self.choice.options)
-        return options.get(self.choice.value, "") if self.choice.value else ""
+        if self.choice.value:
+            return options.get(self.choice.value, "")
+        return ""
 
     @property
     def unfolded(self) -> bool:
@@ -127,4 +129,6 @@ def _text(value: object) -> str:
     """Return a value of a row as a form has it."""
     if isinstance(value, list):
         return ",".join(map(str, value))
-    return "" if value is None else str(value)
+    if value is None:
+        return ""
+    return str(value)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, Operation, granted, may
+from shared.vault.admin.last_visit import keep, last_visit
 from shared.vault.admin.listing import Listing, Row, listed, selected
+from shared.vault.admin.rendering import moment_of
 from shared.vault.admin.showing import Shower, people, record_path
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.assembly.work_lists import WorkList
@@ -47,6 +51,7 @@ class Work:
     shower: Shower
     listing: Listing
     path: str
+    new: frozenset[str]  # ids of those that are new
 
     @property
     def rows(self) -> list[Row]:
@@ -96,20 +101,23 @@ async def home(visit: Visiting) -> Response:
     queues = None
     if granted(visit.caller, Grant.READ_QUEUES):
         queues = await visit.vault.queues.depths(visit.caller)
-    return visit.page(
+    last = last_visit(visit)
+    page = visit.page(
         "home.html",
         desk=visit.vault.definition.desk,
-        work=await _work(visit),
+        work=await _work(visit, last.ended),
         blocks=await _blocks(visit),
         open=await _open(visit),
         queues=queues,
         first=first,
         jobs=ended.jobs,
     )
+    keep(visit, page, last)
+    return page
 
 
-async def _work(visit: Visit) -> list[Work]:
-    """Return the lists of the caller's work; none for callers who may not edit its records."""
+async def _work(visit: Visit, since: datetime | None) -> list[Work]:
+    """Return the lists of the caller's work with what is new in them; none for those who may not edit its records."""
     desk = visit.vault.definition.desk
     if desk is None or desk.object not in visit.registry.objects:
         return []
@@ -120,13 +128,25 @@ async def _work(visit: Visit) -> list[Work]:
     path = record_path(desk.object, "")
     work = []
     for each in desk.lists:
-        selection = shower.selection(each.columns)
+        dated = [each.new_since] if each.new_since else []
+        selection = shower.selection(dict.fromkeys([*each.columns, *dated]))
         condition = each.condition.format(user_id=visit.caller.user_id)
         source = f"{desk.object} WHERE {condition} ORDER BY {each.order}"
         statement = f"SELECT {selection} FROM {source}"
         listing = await listed(visit, statement, size=COUNTED, counted=False)
-        work.append(Work(each, shower, listing, path))
+        new = _new(listing.rows, each.new_since, since)
+        work.append(Work(each, shower, listing, path, new))
     return work
+
+
+def _new(rows: Iterable[Row], field: str, since: datetime | None) -> frozenset[str]:
+    """Return the ids of the rows of which a date is after a moment; none without the one or the other."""
+    if not field or since is None:
+        return frozenset()
+    dated = [row for row in rows if row[field]]
+    return frozenset(
+        str(row["id"]) for row in dated if moment_of(str(row[field])) > since
+    )
 
 
 async def _blocks(visit: Visit) -> list[Block]:

@@ -168,7 +168,9 @@ async def _page(
 def _failures(visit: Visit, api_name: str) -> str:
     """Return the address of an integration's open exceptions; empty for those who may not read exceptions."""
     reads = may(visit.caller, EXCEPTION, Operation.READ)
-    return Wanted(integration=api_name).path if reads else ""
+    if reads:
+        return Wanted(integration=api_name).path
+    return ""
 
 
 def _under_way(runs: Sequence[Run]) -> tuple[Run, Progress] | None:

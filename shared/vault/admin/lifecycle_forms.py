@@ -285,8 +285,8 @@ def problems(addition: Addition, inputs: Sequence[Input]) -> list[ApiError]:
     if addition is not Addition.NOTIFICATION:
         return missing
     values = {each.name: each for each in inputs}
-    told = values["users"].value.strip()
-    if not (told or values["groups"].chosen or values["fields"].chosen):
+    users = values["users"].value.strip()
+    if not (users or values["groups"].chosen or values["fields"].chosen):
         message = "[users] Name at least one user, group or field"
         missing.append(ApiError(ErrorType.PARAMETER_REQUIRED, message))
     return missing
@@ -379,9 +379,9 @@ def removed(
     component: Component, state: str, kind: str, member: str
 ) -> Statement | None:
     """Return the statement that removes a member of a state; None when the state has no member of that name."""
-    beside = f"{state}.{member}"
-    if component.child(kind, beside) is not None:
-        return _altered(component.name, DropChild(kind, beside))
+    full_name = f"{state}.{member}"
+    if component.child(kind, full_name) is not None:
+        return _altered(component.name, DropChild(kind, full_name))
     owner = component.child(PartKind.STATE, state)
     if owner is None or owner.child(kind, member) is None:
         return None

@@ -276,10 +276,12 @@ def _new_statements(form: Mapping[str, str]) -> tuple[Statement, Statement]:
     )
     attributes = {"label": (label,), "starting_state": (states[0].name,)}
     made = Component(LIFECYCLE, name, attributes, states)
-    given = SetAttribute("lifecycle", (f"{LIFECYCLE}.{name}",))
+    association = SetAttribute("lifecycle", (f"{LIFECYCLE}.{name}",))
     return (
         Statement(Command.CREATE, LIFECYCLE, name, 1, component=made),
-        Statement(Command.ALTER, OBJECT, form["object"].strip(), 1, changes=(given,)),
+        Statement(
+            Command.ALTER, OBJECT, form["object"].strip(), 1, changes=(association,)
+        ),
     )
 
 

@@ -174,7 +174,7 @@ def _steps() -> list[SimpleNamespace]:
     )
     words: tuple[tuple[str, str, list[SimpleNamespace]], ...] = (
         ("ok", "Done", []),
-        ("failed", "To be mended", [mend]),
+        ("failed", "To be corrected", [mend]),
         ("unseen-yet", "Not looked at yet", []),
     )
     return [

@@ -67,7 +67,9 @@ def _allowed(operations: frozenset[Operation], objects: list[VaultObject]) -> Al
 def set_of(component: Component) -> PermissionSet:
     """Return the permission set that a component defines; those that every Vault has are defined in code."""
     supplied = SUPPLIED.get(component.name)
-    return supplied.sets[0] if supplied else permission_set_of(component)
+    if supplied:
+        return supplied.sets[0]
+    return permission_set_of(component)
 
 
 def profiles_with(

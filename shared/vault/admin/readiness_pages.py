@@ -99,7 +99,7 @@ class StepOfReadiness:
         if not self.mends:
             return "Done"
         prevents = any(mend.prevents for mend in self.mends)
-        return "To mend" if prevents else "To look at"
+        return "To correct" if prevents else "To check"
 
 
 @router.get("")

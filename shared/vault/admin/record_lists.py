@@ -78,7 +78,9 @@ class RecordList:
 
     def next_sort(self, name: str) -> str:
         """Return the order that results from a click on a column's head."""
-        return f"-{name}" if self.sort == name else name
+        if self.sort == name:
+            return f"-{name}"
+        return name
 
     def direction(self, name: str) -> str:
         """Return how a column is ordered, as ``aria-sort`` has it; empty when it is not."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from shared.protocol.csv_cells import csv_text
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.audit_lines import audit_lines
+from shared.vault.admin.list_download import MAX_DOWNLOADED, download
 from shared.vault.admin.listing import (
     MAX_SEARCH,
     PAGE_SIZE,
@@ -26,7 +26,6 @@ from shared.vault.admin.similar_answers import similar_answers
 from shared.vault.admin.task_pages import workflows_of
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
-from shared.vault.api.file_body import disposition
 from shared.vault.audit.audit_service import AuditFilter
 from shared.vault.fulfillment.fulfillment_model import REQUEST
 from shared.vault.vql import RANKED
@@ -39,9 +38,6 @@ router = APIRouter(prefix="/objects")
 
 CSV = "csv"
 ALL = "all"  # in place of a view: none, whatever the list begins with
-# Records that are read at a time: one fewer than a query gives, which one more has to follow.
-EXPORT_PAGE = 999
-MAX_EXPORTED = 10_000
 
 
 @router.get("")
@@ -104,7 +100,7 @@ async def list_page(
     view = shown.view
     asked = visit.request.query_params
     if asked.get("format") == CSV:
-        return await _csv(visit, shown)
+        return await download(visit, shown)
     return visit.page(
         template,
         target=shown.target,
@@ -119,26 +115,9 @@ async def list_page(
         ),
         base=visit.request.url.path,
         path=record_path(object_name, ""),
-        most=MAX_EXPORTED,
+        most=MAX_DOWNLOADED,
         ranked=RANKED,
     )
-
-
-async def _csv(visit: Visit, shown: RecordList) -> Response:
-    """Return the list as a CSV file: the columns of the page, of up to ``MAX_EXPORTED`` records."""
-    columns = shown.columns
-    rows = [["id", *(shown.target.fields[name].label for name in columns)]]
-    number, more = 1, True
-    while more and len(rows) <= MAX_EXPORTED:
-        page = await listed(visit, shown.statement, number, EXPORT_PAGE, counted=False)
-        for row in page.rows:
-            values = [shown.shower.show(name, row) for name in columns]
-            rows.append(
-                [str(row["id"]), *(each.moment or each.text for each in values)]
-            )
-        number, more = number + 1, page.more
-    headers = {"Content-Disposition": disposition(f"{shown.target.name}.csv")}
-    return Response(csv_text(rows), 200, headers, "text/csv;charset=UTF-8")
 
 
 @router.post("/{object_name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import unified_diff
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from shared.vault.configuration.standard_items import delivered_mdl
 
 if TYPE_CHECKING:
     from shared.vault.components.component_tree import Component
+    from shared.vault.components.registry import Registry
 
 router = APIRouter(prefix="/rules")
 
@@ -48,7 +50,25 @@ async def all_rules(
         connections=await named(visit, "connection__sys"),
         points=await named(visit, "integration_point__sys"),
         connection=connection[:100],
+        targets_of=partial(targets_of, registry=visit.registry),
     )
+
+
+def targets_of(rule: Component, registry: Registry) -> list[str]:
+    """Return the labels of the objects that a rule fills, each once; the name of one that there is not."""
+    parts = rule.children_of("Fieldrule")
+    names = dict.fromkeys(part.reference("target_object") or "" for part in parts)
+    known = {name: registry.objects.get(name) for name in names if name}
+    return [target.label if target else name for name, target in known.items()]
+
+
+def target_words(part: Component, registry: Registry) -> str:
+    """Return the labels of the object and the field that a field rule fills; empty where the Vault has none."""
+    target = registry.objects.get(part.reference("target_object") or "")
+    name = part.reference("target_object_field") or ""
+    if target is None or name not in target.fields:
+        return ""
+    return f"{target.label}: {target.fields[name].label}"
 
 
 @router.get("/{name}")
@@ -77,6 +97,7 @@ async def one_rule(
         connection=connection,
         point=point,
         field_rules=list(rule.children_of("Fieldrule")),
+        target_words=partial(target_words, registry=visit.registry),
         query_object_rules=list(rule.children_of("Queryobjectrule")),
     )
 

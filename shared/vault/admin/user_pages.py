@@ -66,7 +66,9 @@ UserId = Annotated[str, Path(pattern=r"^(me|[0-9]{1,18})$")]
 
 def _id(visit: Visit, named: str) -> int:
     """Return the id of the user that an address names."""
-    return visit.caller.user_id if named == ME else int(named)
+    if named == ME:
+        return visit.caller.user_id
+    return int(named)
 
 
 def _may_create(caller: Caller) -> None:

@@ -60,7 +60,7 @@ FEATURES = (
         ),
     ),
     AbsentFeature(
-        "Collaborative authoring",
+        "Sessions of collaborative authoring",
         "documents are checked out one by one, and the lock of one is removed by itself",
         (("objects", "documents", "batch", "lock"),),
     ),

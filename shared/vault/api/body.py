@@ -222,7 +222,9 @@ def _field_text(value: object) -> str:
     if isinstance(value, list):
         return ",".join(_field_text(item) for item in value)
     text = str(value)
-    return text.lower() if isinstance(value, bool) else text
+    if isinstance(value, bool):
+        return text.lower()
+    return text
 
 
 def missing(name: str) -> VaultFault:

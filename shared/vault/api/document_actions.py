@@ -85,7 +85,9 @@ async def run_action(
         except VaultFault as fault:
             message = f"Document [{_name(place)}]: {fault.error.message}"
             errors.append(ApiError(fault.error.type, message))
-    return envelope.failures(errors) if errors else envelope.success()
+    if errors:
+        return envelope.failures(errors)
+    return envelope.success()
 
 
 def _places(fields: Mapping[str, str]) -> list[Place]:

@@ -257,4 +257,6 @@ def _log(request: Request, package_id: str, log: PackageLog) -> dict[str, object
 
 def _mapping(value: object) -> Mapping[str, object]:
     """Return a member of stored JSON if it is an object, else an empty mapping."""
-    return value if isinstance(value, Mapping) else {}
+    if isinstance(value, Mapping):
+        return value
+    return {}

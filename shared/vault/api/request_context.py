@@ -250,7 +250,9 @@ async def perhaps_signed_in(
     :raises VaultFault: INVALID_SESSION_ID when it names one that is not live.
     """
     session_id = session_id_in(authorization)
-    return None if session_id is None else await admitted(request, session_id)
+    if session_id is None:
+        return None
+    return await admitted(request, session_id)
 
 
 def session_id_in(authorization: str | None) -> str | None:

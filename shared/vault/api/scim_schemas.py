@@ -54,7 +54,9 @@ def provider() -> Json:
 
 def schema_of(kind: str) -> str:
     """Return the schema of a type of resources."""
-    return USER if kind == "User" else f"{VAULT}:{kind}"
+    if kind == "User":
+        return USER
+    return f"{VAULT}:{kind}"
 
 
 def resource_type(kind: str) -> Json:

@@ -302,7 +302,9 @@ async def revoke_token(
 
 def _id(caller: Caller, user_id: str) -> int:
     """Return the id of the user that a path names."""
-    return caller.user_id if user_id == ME else int(user_id)
+    if user_id == ME:
+        return caller.user_id
+    return int(user_id)
 
 
 def _single(result: RowResult, message: str = "") -> Response:

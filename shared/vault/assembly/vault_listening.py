@@ -27,4 +27,6 @@ class VaultListening(RuntimeSettings):
     @property
     def ports(self) -> tuple[int, ...]:
         """Return the port of HTTP, and that of HTTPS if it is served."""
-        return (self.port,) if self.tls_key is None else (self.port, self.tls_port)
+        if self.tls_key is None:
+            return (self.port,)
+        return (self.port, self.tls_port)

@@ -73,6 +73,7 @@ from shared.vault.security.sign_in_service import SignInService
 from shared.vault.security.user_directory import UserDirectory
 from shared.vault.security.user_service import UserService
 from shared.vault.storage.database import Database, Notifications
+from shared.vault.storage.fair_slots import FairSlots
 from shared.vault.workflows.bulk_actions import BulkWorkflowActions
 from shared.vault.workflows.task_service import TaskService
 from shared.vault.workflows.workflow_content import RecordContent
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     from shared.vault.records.named_actions import ActionContext, ActionHandler
     from shared.vault.records.row_rules import Trigger
 
+DOWNLOADS_AT_ONCE = 2  # of lists, one of a user
 TRIGGERS: Mapping[str, Trigger] = {
     integrations.OBJECT: integrations.IntegrationTrigger(),
     ITEM: exception_triggers.ItemTrigger(),
@@ -287,6 +289,7 @@ class VaultServices(FileServices):
         self.finder = RecordFinder(self.database, self.components)
         self.searches = SavedSearches(self.database)
         self.list_views = ListViews(self.database)
+        self.list_downloads = FairSlots(DOWNLOADS_AT_ONCE, 1)
         self.lineage = LineageService(self.database, self.queries, self.components)
 
     def _add_rehearsal(self) -> None:

@@ -11,7 +11,7 @@ class WorkList:
     """A list of records in which a person has the same thing to do.
 
     ``condition`` and ``order`` are VQL, with ``{user_id}`` for the person's id in the condition. ``hint`` says what to
-    do with the records.
+    do with the records. A record whose ``new_since``, a date, is after the person's last visit is marked as new.
     """
 
     name: str
@@ -20,6 +20,7 @@ class WorkList:
     order: str
     columns: tuple[str, ...]
     hint: str
+    new_since: str = ""
 
 
 @dataclass(frozen=True, slots=True)

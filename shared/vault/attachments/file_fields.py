@@ -129,8 +129,8 @@ class AttachmentFields:
         if not handles or not fields:
             return {}
         async with self._database.connection() as connection:
-            held = await connection.fetch(" UNION ".join(fields), handles)
-            rows = await connection.fetch(TOUCH, [record[0] for record in held])
+            found = await connection.fetch(" UNION ".join(fields), handles)
+            rows = await connection.fetch(TOUCH, [record[0] for record in found])
         return {row["handle"]: Handle(row["handle"]) for row in rows}
 
     async def _staged(self, caller: Caller, path: str) -> Handle | UnkeptFile:
@@ -199,7 +199,7 @@ class AttachmentFields:
         if field.name not in found:
             raise VaultFault(
                 ErrorType.INVALID_DATA,
-                f"Field [{field.name}] of the record holds no file",
+                f"Field [{field.name}] of the record contains no file",
             )
         return found[field.name]
 

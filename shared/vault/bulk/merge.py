@@ -60,7 +60,7 @@ def merge_sets(rows: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
     if merged_twice or merged_into_duplicate:
         raise VaultFault(
             ErrorType.INVALID_DATA,
-            "A duplicate record stands in one merge set only, and is no main record",
+            "A duplicate record may be in one merge set only, and not as a main record",
         )
     return sets
 

@@ -184,7 +184,7 @@ def _check_actions(vault_object: VaultObject) -> None:
     for action in vault_object.actions:
         path = f"Objectaction.{vault_object.name}.{action.name}"
         if action.name in names:
-            message = f"{path} is there twice: within its object and beside it."
+            message = f"{path} is defined twice: within its object and as a component of its own."
             raise ComponentError(message, Code.EXISTS)
         names.add(action.name)
         _check_prompts(action.prompts, vault_object, path)

@@ -142,7 +142,7 @@ class Component:
         """Return one sub-component, or None."""
         return self._found().by_key.get((type_name, name))
 
-    def children_beside(self, owner: str) -> Sequence[Component]:
+    def children_under(self, owner: str) -> Sequence[Component]:
         """Return the sub-components whose names begin with that of another one: ``{owner}.{name}``."""
         return self._found().by_owner.get(owner, ())
 

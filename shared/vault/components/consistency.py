@@ -228,7 +228,7 @@ def _check_platform_field(
     other_picklist = picklist not in (None, DEFAULT_STATUS.name)
     if other_picklist or field.flag("multi_value"):
         message = (
-            f"this platform field holds one value of Picklist.{DEFAULT_STATUS.name}."
+            f"this platform field has one value of Picklist.{DEFAULT_STATUS.name}."
         )
         raise ComponentError(f"{path}: {message}")
 

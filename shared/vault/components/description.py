@@ -183,11 +183,15 @@ def _single_or_list(values: tuple[Scalar, ...]) -> object:
     plain = [_plain(value) for value in values]
     if not plain:
         return None
-    return plain[0] if len(plain) == 1 else plain
+    if len(plain) == 1:
+        return plain[0]
+    return plain
 
 
 def _plain(value: Scalar) -> Scalar:
-    return value.content if isinstance(value, Embedded) else value
+    if isinstance(value, Embedded):
+        return value.content
+    return value
 
 
 def _subtype(kind: ComponentType) -> dict[str, object]:

@@ -190,7 +190,7 @@ def _members(
     owner = lifecycle.child(PartKind.STATE, state)
     if owner is not None:
         yield from owner.children_of(kind)
-    for member in lifecycle.children_beside(state):
+    for member in lifecycle.children_under(state):
         if member.type == kind:
             yield replace(member, name=member.name.partition(".")[2])
 

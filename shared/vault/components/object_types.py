@@ -61,7 +61,7 @@ STORED_AS = {
 _NAMED_VALUE = re.compile(r"\{[a-z]\w*(?:\.\w+)*\}")
 
 # Field types that records do not store: such a field is kept with its object, and has no values.
-UNHELD_FIELD_TYPES = (
+UNSTORED_FIELD_TYPES = (
     "Binary", "Component", "documents", "Formula", "JsonString", "Lookup", "Rollup", "Time", "users",
 )  # fmt: skip
 
@@ -74,7 +74,7 @@ RAW_STORES = ("raw", "high_volume")
 FIELD_TYPES = (
     *(t.value for t in FieldType if t is not FieldType.ID),
     *STORED_AS,
-    *UNHELD_FIELD_TYPES,
+    *UNSTORED_FIELD_TYPES,
     FieldType.ID.value,
 )
 
@@ -281,16 +281,16 @@ PLATFORM_TYPE_ALIASES: Mapping[str, str] = {
 
 
 def named_values(value_format: str) -> list[str]:
-    """Return what the format of names has of other fields, such as ``{country__cr.name__v}``."""
+    """Return the references to other fields in a format of names, such as ``{country__cr.name__v}``."""
     return _NAMED_VALUE.findall(value_format)
 
 
 def without_named_values(value_format: str) -> str:
-    """Return the format of names without what it has of other fields."""
+    """Return a format of names without its references to other fields."""
     return _NAMED_VALUE.sub("", value_format)
 
 
-def is_unheld_object(name: str | None) -> bool:
+def is_unstored_object(name: str | None) -> bool:
     """Return whether references to this object are not stored: it is not configured here, or of other Vaults only."""
     if name is None:
         return False
@@ -309,11 +309,15 @@ def stored_type(field: Component) -> FieldType | None:
     without records here. Such fields are stored with their object's definition, and returned with it.
     """
     declared = field.text("type")
-    if declared in UNHELD_FIELD_TYPES or field.text("formula") or field.flag("rollup"):
+    if (
+        declared in UNSTORED_FIELD_TYPES
+        or field.text("formula")
+        or field.flag("rollup")
+    ):
         return None
     if field.text("lookup_source_field"):
         return None
     stored = STORED_AS.get(declared) or FieldType(declared)
-    if stored is FieldType.OBJECT and is_unheld_object(field.reference("object")):
+    if stored is FieldType.OBJECT and is_unstored_object(field.reference("object")):
         return None
     return stored

@@ -86,7 +86,7 @@ def _check_locks(
     if LOCK_DEFAULTS not in locks:
         return
     for changed in _changed(before, after):
-        message = f"lock_defaults forbids to change {changed}; add parts of your own ({_CUSTOM})."
+        message = f"lock_defaults forbids changing {changed}; add parts of your own ({_CUSTOM})."
         raise _locked(f"{path}: {message}")
 
 

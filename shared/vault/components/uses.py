@@ -10,7 +10,7 @@ from typing import assert_never
 
 from shared.vault.components.component_kinds import ComponentKind, PartKind, kind_of
 from shared.vault.components.component_tree import Component, Embedded, Scalar
-from shared.vault.components.object_types import is_unheld_object
+from shared.vault.components.object_types import is_unstored_object
 from shared.vault.components.platform import BASE_TYPE, PLATFORM_FIELD_TYPES
 from shared.vault.components.types import COMPONENT_TYPES
 
@@ -273,6 +273,6 @@ def _referenced_object(component: Component) -> str | None:
     if component.type != PartKind.FIELD or component.name in PLATFORM_FIELD_TYPES:
         return None
     name = component.reference("object")
-    if is_unheld_object(name):
+    if is_unstored_object(name):
         return None
     return name

@@ -206,7 +206,9 @@ def _values(field: Field, owner: VaultObject, registry: Registry) -> frozenset[o
 def _literal(value: object) -> str:
     if isinstance(value, str):
         return vql.literal(value)
-    return "null" if value is None else str(value).lower()
+    if value is None:
+        return "null"
+    return str(value).lower()
 
 
 async def build_list_indexes(connection: Connection, registry: Registry) -> None:

@@ -186,8 +186,8 @@ async def _refuse_values(
     holds = "&&" if field.multi_value else "= ANY"
     sql = f"SELECT EXISTS (SELECT FROM {table(owner.name)} WHERE {quote(field.name)} {holds} ($1::text[]))"
     problem = (
-        f"Picklist {field.picklist}: records of {owner.name} hold values that would go;"
-        " make them inactive."
+        f"Picklist {field.picklist}: records of {owner.name} have values that would be removed;"
+        " inactivate the values instead."
     )
     await _refuse_if(connection, problem, sql, gone)
 

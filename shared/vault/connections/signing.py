@@ -191,7 +191,7 @@ class MessageSigning:
                 ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]"
             )
         if row["object_type__v"] != ConnectionType.EXTERNAL or not row["active"]:
-            text = f"Connection [{api_name}] is no Active External connection"
+            text = f"Connection [{api_name}] is not an Active External connection"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text)
         return str(row["url__sys"])
 

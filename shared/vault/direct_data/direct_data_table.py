@@ -195,7 +195,9 @@ class FileTable:
         """Return the file with a name, or None."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(ONE, name)
-        return None if row is None else _file(row)
+        if row is None:
+            return None
+        return _file(row)
 
     async def chain(self) -> Chain | None:
         """Return the end of the data in the incremental files; None before the first full file."""

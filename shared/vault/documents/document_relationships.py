@@ -218,7 +218,7 @@ def _place(row: Texts, end: str) -> Place:
     major, minor = (whole_number(text, MAX_NUMBER) for text in sent)
     if major is None or minor is None:
         first, second = NUMBERS[end]
-        message = f"[{first}] and [{second}] are whole numbers, both given"
+        message = f"[{first}] and [{second}] must both be sent, as whole numbers"
         raise VaultFault(ErrorType.INVALID_DATA, message)
     return Place(document_id, Number(major, minor))
 

@@ -153,8 +153,8 @@ def _labels(registry: Registry) -> dict[str, str]:
     labels: dict[str, str] = {}
     for name in roles_of(registry):
         component = registry.components.get(("Applicationrole", name))
-        given = component.text("label") if component is not None else ""
-        labels[name] = given or STANDARD_LABELS.get(name, name)
+        label = component.text("label") if component is not None else ""
+        labels[name] = label or STANDARD_LABELS.get(name, name)
     return labels
 
 

@@ -245,7 +245,7 @@ class DocumentService:
             elif len(ids) == 1:
                 raise VaultFault(
                     ErrorType.OPERATION_NOT_ALLOWED,
-                    "The only version of a document goes with it",
+                    "The only version of a document cannot be deleted; delete the document",
                 )
             else:
                 deleted = found["id"]

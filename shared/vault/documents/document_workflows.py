@@ -38,7 +38,7 @@ class DocumentContent:
     def __init__(self, documents: Callable[[], DocumentService]) -> None:
         self._documents = documents
 
-    def held(self, _object_name: str) -> str:
+    def locked_object(self, _object_name: str) -> str:
         """Return the object of versions."""
         return VERSIONS
 
@@ -50,7 +50,9 @@ class DocumentContent:
     def targets(self, registry: Registry) -> Mapping[str, Target]:
         """Return the query target of documents."""
         found = document_target(registry.documents)
-        return {} if found is None else {DOCUMENTS: found}
+        if found is None:
+            return {}
+        return {DOCUMENTS: found}
 
     async def lock(
         self, context: ActionContext, definition: WorkflowDefinition

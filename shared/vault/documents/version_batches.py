@@ -193,7 +193,9 @@ def _place(
         return Place(document_id)
     major, minor = (whole_number(text, MAX_NUMBER) for text in sent)
     if major is None or minor is None:
-        message = f"[{NUMBERS[0]}] and [{NUMBERS[1]}] are whole numbers, both given"
+        message = (
+            f"[{NUMBERS[0]}] and [{NUMBERS[1]}] must both be sent, as whole numbers"
+        )
         raise VaultFault(ErrorType.INVALID_DATA, message)
     return Place(document_id, Number(major, minor))
 

@@ -118,7 +118,7 @@ def first_number(fields: Mapping[str, str]) -> Number:
     if major is None or minor is None:
         raise VaultFault(
             ErrorType.INVALID_DATA,
-            f"[{MAJOR}] and [{MINOR}] are whole numbers, both given",
+            f"[{MAJOR}] and [{MINOR}] must both be sent, as whole numbers",
         )
     return Number(major, minor)
 

@@ -33,7 +33,9 @@ def reason_of(text: str) -> str:
 def first_reason(text: str) -> str:
     """Return the reason of the first item in the text of a message of which items failed; else the text itself."""
     _, found, first = text.partition("; see the items. The first: ")
-    return reason_of(first) if found else text
+    if found:
+        return reason_of(first)
+    return text
 
 
 def _reason(line: str) -> str:

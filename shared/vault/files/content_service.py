@@ -95,7 +95,9 @@ class ContentService:
         """Return the content of this checksum, or None."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(ONE, sha256)
-        return None if row is None else Content(**row)
+        if row is None:
+            return None
+        return Content(**row)
 
     def read(
         self,

@@ -160,7 +160,9 @@ class S3Store:
         if file is not None:
             return file
         inside = await self._call("list_objects_v2", Prefix=f"{key}/", MaxKeys=1)
-        return Item(key, is_folder=True) if inside.get("KeyCount") else None
+        if inside.get("KeyCount"):
+            return Item(key, is_folder=True)
+        return None
 
     async def list(
         self,

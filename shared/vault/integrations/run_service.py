@@ -204,13 +204,15 @@ class RunService:
         authorize(caller, Grant.COPY_RECORDS)
 
         async def work(connection: Connection) -> Run:
-            run = await self._run(connection, integration, job_id)
-            if await table.under_way(connection, run.job_id):
+            known = 0 < job_id <= MAX_ID
+            under_way = known and await table.under_way(connection, job_id)
+            if under_way:
                 await store(connection)
-                run = await self._run(connection, integration, job_id)
-                # Otherwise its parked job would look at the run some seconds later only.
-                if run.error is not None or run.stage_done:
-                    await wake_job(connection, job_id)
+            # A run of another integration is refused here, and what has been stored for it is undone.
+            run = await self._run(connection, integration, job_id)
+            # Otherwise its parked job would look at the run some seconds later only.
+            if under_way and (run.error is not None or run.stage_done):
+                await wake_job(connection, job_id)
             return run
 
         return await self._database.unit_of_work(work)

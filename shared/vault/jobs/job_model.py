@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, assert_never
 
+from shared.vault.errors import VaultFault
+
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.errors import ApiError
@@ -165,6 +167,8 @@ class JobContext:
     parameters: Mapping[str, object]
     checkpoint: Mapping[str, object]
     run: JobRun
+    # Without it the caller stays who it was.
+    caller_now: CallerNow | None = None
 
     def should_stop(self) -> bool:
         """Return whether the handler should stop soon: the job was cancelled, or this process is shutting down."""
@@ -190,6 +194,7 @@ class JobContext:
 
         :raises LeaseLost: when another process runs the job now.
         """
+        await self._confirm(connection)
         task = JobTask(task_id, state, counts)
         await self.run.table.save_task(self.run.lease, self.job_id, task, connection)
 
@@ -200,11 +205,31 @@ class JobContext:
 
         :raises LeaseLost: when another process runs the job now.
         """
+        await self._confirm(connection)
         await self.run.table.save_checkpoint(
             self.run.lease, self.job_id, checkpoint, connection
         )
         # After the write: without a lease the last stored checkpoint stays.
         self.checkpoint = checkpoint
+
+    async def _confirm(self, connection: Connection | None) -> None:
+        """Check that the caller may do what they might when the run began.
+
+        Raised in the transaction of a part of the job, it undoes that part. The next run begins with the caller as they
+        are then, or ends with the reason why there is none.
+
+        :raises JobStopped: when the caller may do something else, or nothing any more.
+        """
+        if self.caller_now is None:
+            return
+        try:
+            now = await self.caller_now(connection)
+        except VaultFault:
+            raise JobStopped from None
+        # By value: each version of the components makes profiles of its own.
+        before, after = self.caller.profile, now.profile
+        if (before.name, before.sets) != (after.name, after.sets):
+            raise JobStopped
 
 
 # A protocol, because the table that implements it stands above this module.
@@ -252,6 +277,9 @@ class JobRun(Protocol):
         """Return whether the handler was asked to stop."""
 
 
+CallerNow = Callable[["Connection | None"], Awaitable["Caller"]]
+"""Returns the caller of a job as they are now, by a transaction's own connection; raises VaultFault without one."""
+CallerOf = Callable[[int, int | None, "Connection | None"], Awaitable["Caller"]]
 JobHandler = Callable[[JobContext], Awaitable[JobResult | Parked]]
 
 

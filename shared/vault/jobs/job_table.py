@@ -124,7 +124,9 @@ class JobTable:
         """Return the job with this id, or None."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(JOB_BY_ID, job_id)
-        return None if row is None else _job(row)
+        if row is None:
+            return None
+        return _job(row)
 
     async def count_poll(self, job_id: int, interval: timedelta) -> bool:
         """Count a status request; return False when the last one is less than ``interval`` ago."""

@@ -18,6 +18,7 @@ from shared.runtime.waiting import state_log, wait_for
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.jobs.job_model import (
+    CallerOf,
     JobContext,
     JobResult,
     JobStatus,
@@ -30,10 +31,11 @@ from shared.vault.storage.database import OUTAGES, RETRYABLE
 from shared.vault.storage.fair_slots import in_job
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
     from shared.vault.access.caller import Caller
     from shared.vault.jobs.job_table import ClaimedJob, JobTable
+    from shared.vault.storage.database import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -90,15 +92,15 @@ class Run:
 class JobWorker:
     """Runs the jobs of one Vault, in any number of processes.
 
-    ``caller_of`` returns the caller for the ids of a user and of their delegate: each job runs with the rights of the
-    session that submitted it.
+    ``caller_of`` returns the caller for the ids of a user and of their delegate, and raises VaultFault when there is
+    none any more: each job runs with the rights of the session that submitted it, as they are now.
     """
 
     def __init__(
         self,
         table: JobTable,
         types: Mapping[str, JobType],
-        caller_of: Callable[[int, int | None], Awaitable[Caller]],
+        caller_of: CallerOf,
         options: WorkerOptions | None = None,
     ) -> None:
         self._table = table
@@ -237,9 +239,18 @@ class JobWorker:
     async def _handled(self, run: Run) -> JobResult | Parked:
         job = run.claimed.job
         job_type = self._types[job.job_type]
-        caller = await self._caller_of(job.created_by, job.delegate_user_id)
+
+        async def caller_now(connection: Connection | None = None) -> Caller:
+            who = (job.created_by, job.delegate_user_id)
+            return await self._caller_of(*who, connection)
+
         context = JobContext(
-            job.job_id, caller, job.parameters, run.claimed.checkpoint, run
+            job.job_id,
+            await caller_now(),
+            job.parameters,
+            run.claimed.checkpoint,
+            run,
+            caller_now,
         )
         bound = asyncio.timeout(job_type.timeout)
         try:

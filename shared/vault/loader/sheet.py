@@ -339,4 +339,6 @@ def cell(value: object) -> str:
     if isinstance(value, list | tuple):
         return ",".join(cell(item) for item in value)
     # A number may begin with a sign.
-    return safe_cell(value) if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        return safe_cell(value)
+    return str(value)

@@ -210,7 +210,9 @@ async def _values(
             context.targets,
         )
     except (vql.VqlError, ComponentError) as error:
-        message = f"The notification is no template for [{context.object.name}]"
+        message = (
+            f"The notification is not a valid template for [{context.object.name}]"
+        )
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
     sql, parameters = compiled.page(len(context.ids), 0)
     # Parameters such as the caller's id are known only now that the query runs.

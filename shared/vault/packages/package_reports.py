@@ -150,9 +150,9 @@ def data_log_lines(
     for number, row in enumerate(rows, first):
         # Without its neighbours a row was not saved, and the id that it had leads nowhere.
         undone = not saved and not row.errors
-        told = (UNDONE,) if undone else bounded_errors(row.errors)
-        errors = "\n".join(f"{error.type}|{error.message}" for error in told)
-        status = "FAILURE" if told else "SUCCESS"
+        shown_errors = (UNDONE,) if undone else bounded_errors(row.errors)
+        errors = "\n".join(f"{error.type}|{error.message}" for error in shown_errors)
+        status = "FAILURE" if shown_errors else "SUCCESS"
         record_id = row.id if saved else ""
         event = "" if undone else row.event or ""
         line = (step.identity, number, status, record_id, event, errors)
@@ -292,7 +292,9 @@ def _name(step: Step) -> str:
 
 
 def _component_type(step: Step) -> str:
-    return step.type if isinstance(step, ComponentStep) else "Object"
+    if isinstance(step, ComponentStep):
+        return step.type
+    return "Object"
 
 
 def _title(step: Step) -> str:

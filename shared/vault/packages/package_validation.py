@@ -136,7 +136,9 @@ def _action(step: Step, registry: Registry) -> str:
         return str(step.action)
     if step.statement is not None and step.statement.command is Command.DROP:
         return "Delete"
-    return "Update" if step.key in registry.components else "Add (missing in Vault)"
+    if step.key in registry.components:
+        return "Update"
+    return "Add (missing in Vault)"
 
 
 def _dependencies(step: Step) -> list[Declared]:

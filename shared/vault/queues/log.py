@@ -139,7 +139,7 @@ class QueueLog:
             message = f"There is no queue [{queue[:100]}]"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         if not found.type.delivers:
-            message = f"[{queue}] is no outbound queue"
+            message = f"[{queue}] is not an outbound queue"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         async with self._database.transaction() as connection:
             ends: datetime = await connection.fetchval(TRACE, queue, TRACED)

@@ -77,7 +77,7 @@ def _text(
     # PostgreSQL takes no NUL character in a text.
     valid = isinstance(value, str) and len(value) <= limit and "\x00" not in value
     if not isinstance(value, str) or not valid or (required and not value):
-        message = f"[{name}] of a delivery is no text of at most {limit} characters"
+        message = f"[{name}] of a delivery is not a text of at most {limit} characters"
         raise VaultFault(ErrorType.INVALID_DATA, message)
     return value
 
@@ -91,7 +91,7 @@ def _moment(row: Mapping[str, object], name: str) -> datetime:
     try:
         return read_moment(text)
     except ValueError as error:
-        message = f"[{name}] of a delivery is no date and time"
+        message = f"[{name}] of a delivery is not a date and time"
         raise VaultFault(ErrorType.INVALID_DATA, message) from error
 
 
@@ -104,7 +104,9 @@ def _count(row: Mapping[str, object], name: str) -> int:
     # In Python True is an int as well.
     number = value if isinstance(value, int) and not isinstance(value, bool) else 0
     if not 0 < number <= MAX_ATTEMPTS:
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] of a delivery is no count")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"[{name}] of a delivery is not a count"
+        )
     return number
 
 

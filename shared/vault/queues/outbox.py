@@ -168,14 +168,14 @@ def open_queue(registry: Registry, name: str) -> Queue:
 def spark_queue(registry: Registry, name: str) -> Queue:
     """Return a Spark queue, active or not.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when there is no Spark queue with this name.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when there is not a Spark queue with this name.
     """
     queue = registry.queues.get(name)
     if queue is None:
         message = f"There is no queue [{name[:100]}]"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
     if direction_of(queue) is None:
-        message = f"Queue [{name}] is no Spark queue"
+        message = f"Queue [{name}] is not a Spark queue"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
     return queue
 

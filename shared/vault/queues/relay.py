@@ -212,10 +212,12 @@ class Relay:
         queues = [queue.name for queue in self._declared if not queue.sequential]
         faults = self._faults
         # Mostly no fault is switched on, and none has left anything to be done.
-        rehearsed = bool(faults.switches.known_by_id or faults.kept or faults.released)
+        rehearsed = bool(
+            faults.switches.known_by_id or faults.delayed_by_position or faults.released
+        )
         async with self._database.transaction() as connection:
-            kept_back = faults.held() if rehearsed else []
-            rows = await connection.fetch(TAKE, BATCH, queues, kept_back)
+            delayed = faults.delayed() if rehearsed else []
+            rows = await connection.fetch(TAKE, BATCH, queues, delayed)
             due: Sequence[asyncpg.Record] = rows
             if rehearsed:
                 due = _by_position(rows, faults.arranged(_waiting(rows)))

@@ -143,13 +143,13 @@ class TrafficPicture:
         queues = []
         for queue in self._spark_queues():
             name = queue.name
-            counts, held = sending.get(name), outbox.get(name)
+            counts, stored = sending.get(name), outbox.get(name)
             states = at_broker.get(name)
             messages, consumers = states or (None, None)
-            waiting = held["waiting"] if held else 0
+            waiting = stored["waiting"] if stored else 0
             # What arrives is taken without a report.
             unreported = under_way.get(name) if queue.type.delivers else None
-            moments = [each["oldest"] for each in (held, unreported) if each]
+            moments = [each["oldest"] for each in (stored, unreported) if each]
             queues.append(
                 QueueTraffic(
                     queue,
@@ -183,12 +183,12 @@ class TrafficPicture:
             # For all of them together: with many queues, who looks would wait for each.
             async with asyncio.timeout(BROKER_TIMEOUT):
                 for queue in self._spark_queues():
-                    found[queue.name] = await self._held(queue)
+                    found[queue.name] = await self._queue_at_broker(queue)
         except (BrokerUnavailable, TimeoutError):
             return found
         return found
 
-    async def _held(self, queue: Queue) -> tuple[int, int]:
+    async def _queue_at_broker(self, queue: Queue) -> tuple[int, int]:
         """Return messages and consumers of one queue at the broker, including those of its sequential queue.
 
         :raises BrokerUnavailable: when it does not reply.

@@ -63,5 +63,7 @@ class GuardedRecords:
             return None
         if self.connected and connects(caller):
             return None
-        message = f"Records of [{self.object_name}] are kept by the Vault"
+        message = (
+            f"Records of [{self.object_name}] are written only by the Vault itself"
+        )
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)

@@ -86,11 +86,13 @@ def insert_statement(
     target: VaultObject,
     fields: Sequence[Field],
     shared: frozenset[str] = frozenset(),
+    *,
+    leaving_out: bool = True,
 ) -> str:
     """Return the INSERT of a batch; it returns stored ids. ``fields``, including ``id``, are its parameters in order.
 
     Each is an array of all rows' values, or in the fields ``shared`` the one value of all rows. A row that would break
-    a unique index is left out, and its id is missing from the result.
+    a unique index is left out, and its id is missing from the result; without ``leaving_out`` it fails the statement.
     """
     given = _Parameters(fields, 1, shared)
     source = f"unnest({', '.join(given.arrays)}) AS u({', '.join(given.aliases)})"
@@ -104,7 +106,8 @@ def insert_statement(
         source = f"(SELECT u.*, {drawn} FROM {source}) u"
     into = f"INSERT INTO {table(target.name)} ({', '.join(names)})"
     select = f"SELECT {', '.join(values)} FROM {source}"
-    return f"{into} {select} ON CONFLICT DO NOTHING RETURNING id"
+    refused = "ON CONFLICT DO NOTHING " if leaving_out else ""
+    return f"{into} {select} {refused}RETURNING id"
 
 
 def _managed_name(last: int) -> str:
@@ -213,22 +216,32 @@ async def resolve_references(
         _refuse_unreadable(target, caller, row)
     found: dict[tuple[str, str], dict[object, str]] = {}
     for (object_name, key_field), keys in wanted_keys(target, rows).items():
-        referenced = registry.objects[object_name].fields[key_field]
-        name = quoted(key_field)
-        sql = (
-            f"SELECT min(id) AS id, {name} AS key, count(*) AS number FROM {table(object_name)} "
-            f"WHERE {name} = ANY($1::{column_type(referenced)}[]) GROUP BY {name}"
-        )
+        sql = _referred(object_name, registry.objects[object_name].fields[key_field])
         records = await connection.fetch(sql, list(keys))
-        ids = {
-            record["key"]: record["id"] if record["number"] == 1 else SEVERAL
-            for record in records
-        }
+        ids: dict[object, str] = {}
+        for record in records:
+            key = record["key"]
+            # Versions of a document share its unique values.
+            alone = record["number"] == 1 and key not in ids
+            ids[key] = record["id"] if alone else SEVERAL
         found[object_name, key_field] = ids
     references = [
         field for field in target.fields.values() if field.type is FieldType.OBJECT
     ]
     return [resolved(target, row, found, references) for row in rows]
+
+
+def _referred(object_name: str, key: Field) -> str:
+    """Return the SELECT of the records with certain keys: the lowest id and the number of those that share a key."""
+    name, source = quoted(key.name), table(object_name)
+    condition = f"{name} = ANY($1::{column_type(key)}[])"
+    # Keys of one record each need not be sorted and counted.
+    if key.unique or key.type is FieldType.ID:
+        return f"SELECT id, {name} AS key, 1 AS number FROM {source} WHERE {condition}"
+    return (
+        f"SELECT min(id) AS id, {name} AS key, count(*) AS number FROM {source} "
+        f"WHERE {condition} GROUP BY {name}"
+    )
 
 
 def _refuse_unreadable(

@@ -298,7 +298,7 @@ class _PlainSetter:
         name = self.name
         for row, stored in zip(rows, converted(self.coerce, column), strict=True):
             if name in row.values or name in row.lookups:
-                raise _given_twice(name)
+                raise _set_twice(name)
             row.values[name] = stored
 
 
@@ -370,11 +370,11 @@ def _set_once(
 
 def _refuse_twice(row: ReadRow, name: str) -> None:
     if name in row.values or name in row.lookups:
-        raise _given_twice(name)
+        raise _set_twice(name)
 
 
-def _given_twice(name: str) -> InvalidValue:
-    return InvalidValue(f"Field [{name}] is given twice")
+def _set_twice(name: str) -> InvalidValue:
+    return InvalidValue(f"Field [{name}] is set twice")
 
 
 def _fail_missing(row: ReadRow, name: str) -> None:

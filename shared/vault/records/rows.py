@@ -144,7 +144,7 @@ class NewRow(Row):
     @classmethod
     def of(cls, row: ResolvedRow) -> NewRow:
         """Return a new row that begins with the values of a resolved one, which stays as it is."""
-        sent = tuple(name for name, value in row.values.items() if value is not None)
+        sent = [name for name, value in row.values.items() if value is not None]
         return cls(
             index=row.index,
             key=row.key,
@@ -154,7 +154,7 @@ class NewRow(Row):
             source_modified=row.source_modified,
             lineage=row.lineage,
             errors=list(row.errors),
-            sent=_named(sent),
+            sent=_named(tuple(sent)),
         )
 
     def created(self) -> Accepted:

@@ -237,7 +237,7 @@ class _EnteringRecords:
         try:
             compiled = query(text, self._object, self._registry, ids, self._targets)
         except vql.VqlError as error:
-            message = f"Criteria of the configuration are no condition on [{self._object}]: {error}"
+            message = f"Criteria of the configuration are not a valid condition on [{self._object}]: {error}"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
         sql, parameters = compiled.page(len(ids), 0)
         if compiled.deferred:

@@ -36,7 +36,7 @@ class TooManyRequests(CallFault):
     async def strike(self, call: StruckCall) -> None:
         """Answer 429 with ``Retry-After``, in whole seconds."""
         seconds = max(1, round(call.seconds))
-        message = "Too many requests; come again later"
+        message = "Too many requests; try again later"
         body = envelope("FAILURE", ErrorType.API_LIMIT_EXCEEDED, message)
         retry_after = (b"retry-after", str(seconds).encode())
         await call.answer(HTTPStatus.TOO_MANY_REQUESTS, body, JSON, (retry_after,))

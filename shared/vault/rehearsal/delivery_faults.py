@@ -21,7 +21,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _Delayed:
     """A message that stays in the outbox until a moment, until its switch ends, or until it is overtaken."""
 
     queue: str
@@ -33,41 +33,41 @@ class _Held:
 class DeliveryFaults:
     """Decides how often a relay publishes each message of the outbox now.
 
-    Without ``switches``, with none ``kept`` and none ``released``, all are published once, in their order.
+    Without ``switches``, delayed and ``released`` messages, all are published once, in their order.
     """
 
     def __init__(self, switches: Switches) -> None:
         self.switches = switches
         # Messages that stay in the outbox for now, by position.
-        self.kept: dict[int, _Held] = {}
+        self.delayed_by_position: dict[int, _Delayed] = {}
         # Published when they come again, whatever is on by then: a message is struck once.
         self.released: set[int] = set()
         self._again = False
 
-    def held(self) -> list[int]:
+    def delayed(self) -> list[int]:
         """Return the positions of the messages that stay in the outbox for now."""
-        if not self.kept:
+        if not self.delayed_by_position:
             return []
         now = self.switches.now
-        for position, held in list(self.kept.items()):
-            if held.until <= now or not self.switches.has(held.switch_id):
+        for position, delayed in list(self.delayed_by_position.items()):
+            if delayed.until <= now or not self.switches.has(delayed.switch_id):
                 self._release(position)
-        return list(self.kept)
+        return list(self.delayed_by_position)
 
     def arranged(self, messages: Sequence[Waiting]) -> list[int]:
         """Return the positions of the messages to publish now, in this order; a position may occur twice."""
-        if not self.switches.known_by_id and not self.kept:
+        if not self.switches.known_by_id and not self.delayed_by_position:
             self.released.clear()
             return [message.position for message in messages]
         order: list[int] = []
         present = {message.position for message in messages}
         for message in messages:
             treatment = self._treatment(message, in_sequence=False)
-            if message.position in self.kept:
+            if message.position in self.delayed_by_position:
                 continue
             order += [message.position] * treatment.copies
             overtaken = self._overtaken(message.queue)
-            # What is not here was held in an earlier round; it comes with the next one.
+            # What is not here was delayed in an earlier round; it comes with the next one.
             order += [position for position in overtaken if position in present]
         self.released -= set(order)
         return order
@@ -75,12 +75,12 @@ class DeliveryFaults:
     def in_sequence(self, messages: Iterable[Waiting]) -> list[int]:
         """Return the positions of a sequential queue to publish now; a delayed message delays all after it."""
         order: list[int] = []
-        held = set(self.held())
+        delayed = set(self.delayed())
         for message in messages:
-            if message.position in held:
+            if message.position in delayed:
                 break
             treatment = self._treatment(message, in_sequence=True)
-            if message.position in self.kept:
+            if message.position in self.delayed_by_position:
                 break
             order += [message.position] * treatment.copies
         self.released -= set(order)
@@ -108,31 +108,31 @@ class DeliveryFaults:
         """Return whether a message cannot be overtaken: in a sequence, or while another of its queue waits for that."""
         if not treatment.until_overtaken:
             return False
-        held = self.kept.values()
+        delayed = self.delayed_by_position.values()
         return in_sequence or any(
-            each.until_overtaken and each.queue == queue for each in held
+            each.until_overtaken and each.queue == queue for each in delayed
         )
 
     def _hold(self, message: Waiting, switch: Switch, treatment: Treatment) -> None:
         if treatment.hold_seconds:
             until = self.switches.now + timedelta(seconds=treatment.hold_seconds)
             overtaken = treatment.until_overtaken
-            held = _Held(message.queue, switch.switch_id, until, overtaken)
-            self.kept[message.position] = held
+            delayed = _Delayed(message.queue, switch.switch_id, until, overtaken)
+            self.delayed_by_position[message.position] = delayed
 
     def _overtaken(self, queue: str) -> list[int]:
         """Release the messages of a queue that waited to be overtaken; return their positions."""
         found = [
             position
-            for position, held in self.kept.items()
-            if held.queue == queue and held.until_overtaken
+            for position, delayed in self.delayed_by_position.items()
+            if delayed.queue == queue and delayed.until_overtaken
         ]
         for position in found:
             self._release(position)
         return found
 
     def _release(self, position: int) -> None:
-        del self.kept[position]
+        del self.delayed_by_position[position]
         self.released.add(position)
         self._again = True
 

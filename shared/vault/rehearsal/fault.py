@@ -96,9 +96,9 @@ class QueueFault(Fault):
 
     def treat(self, seconds: float) -> Treatment:
         """Return the treatment of a message; ``seconds`` is the fault's duration."""
-        held = seconds if self.seconds else 0.0
+        delay = seconds if self.seconds else 0.0
         made = self.treatment
-        return Treatment(made.copies, held, made.until_overtaken)
+        return Treatment(made.copies, delay, made.until_overtaken)
 
 
 def envelope(status: str, error_type: str, message: str) -> bytes:

@@ -146,7 +146,7 @@ class RehearsalService:
             async with self._database.connection() as connection:
                 known = await connection.fetchval(USER, target.user)
             if not known:
-                message = "There is no user of the name in [user]"
+                message = "There is no user with the name in [user]"
                 raise VaultFault(ErrorType.INVALID_DATA, message)
 
     def _require_room(self) -> None:

@@ -37,7 +37,7 @@ def require_served(target: Target, served: Iterable[ServedCall]) -> None:
     if not reached:
         raise VaultFault(
             ErrorType.INVALID_DATA,
-            f"[path] {path.text} matches no call of this Vault that may be struck",
+            f"[path] {path.text} matches no call of this Vault to which faults apply",
         )
     if target.method and not any(target.method in call.methods for call in reached):
         raise VaultFault(

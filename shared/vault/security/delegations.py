@@ -46,6 +46,8 @@ WHERE (SELECT count(*) FROM platform.delegated_access WHERE delegator_user_id = 
 RETURNING id
 """
 LIST = "SELECT * FROM platform.delegated_access WHERE $2 OR $1 IN (delegator_user_id, delegate_user_id) ORDER BY id"
+ENDED = """SELECT id FROM platform.delegated_access
+WHERE delegator_user_id = $1 AND delegate_user_id = $2 AND end_date <= now()"""
 OWNER = "SELECT delegator_user_id FROM platform.delegated_access WHERE id = $1"
 REMOVE = """
 WITH removed AS (DELETE FROM platform.delegated_access WHERE id = $1 RETURNING delegator_user_id, delegate_user_id)
@@ -111,42 +113,28 @@ class Delegations:
     ) -> int:
         """Allow ``delegate`` to act for ``delegator``; return the delegation's id.
 
-        It begins at ``start``, by default now, and ends at ``end``, by default when it is revoked.
+        It begins at ``start``, by default now, and ends at ``end``, by default when it is revoked. It takes the place
+        of one between the same users that has ended.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED, USER_NOT_FOUND.
         """
         in_person(caller)
         require_own(caller, delegator, OBJECT, Operation.CREATE)
-        # The Vault itself lets nobody act for it.
-        if SYSTEM.user_id in (delegator, delegate):
-            raise VaultFault(
-                ErrorType.USER_NOT_FOUND, "There is no active user with this id"
-            )
-        if delegator == delegate:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, "A user cannot be their own delegate"
-            )
-        if end is not None and end <= (start or datetime.now(UTC)):
-            raise VaultFault(
-                ErrorType.INVALID_DATA, "[end_date] is not later than the start"
-            )
+        _check_terms(delegator, delegate, start, end)
         try:
             async with self._database.transaction() as connection:
                 await self._check_users(connection, caller, delegator, delegate)
-                values = (
-                    delegator,
-                    delegate,
-                    start,
-                    end,
-                    caller.user_id,
-                    MAX_DELEGATES,
+                # With the sessions of the one before, which the new one would open again.
+                for ended in await connection.fetch(ENDED, delegator, delegate):
+                    await _end(connection, caller, ended["id"])
+                users = delegator, delegate
+                by = caller.user_id
+                added = await connection.fetchval(
+                    ADD, *users, start, end, by, MAX_DELEGATES
                 )
-                added = await connection.fetchval(ADD, *values)
                 if added is None:
-                    raise VaultFault(
-                        ErrorType.OPERATION_NOT_ALLOWED,
-                        f"A user has at most {MAX_DELEGATES} delegates",
-                    )
+                    message = f"A user has at most {MAX_DELEGATES} delegates"
+                    raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
                 await entries.record_entry(
                     connection,
                     caller,
@@ -203,15 +191,19 @@ class Delegations:
             )
             if owner is None:
                 raise VaultFault(ErrorType.INVALID_DATA, "There is no such delegation")
-            await connection.execute(REMOVE, delegation_id)
-            item = f"Delegation.{delegation_id}"
-            await entries.record_entry(
-                connection,
-                caller,
-                AuditTrail.DOMAIN,
-                AuditAction.DELETE,
-                item,
-            )
+            await _end(connection, caller, delegation_id)
+
+
+async def _end(connection: Connection, caller: Caller, delegation_id: int) -> None:
+    """Remove a delegation and the sessions opened by it, and write that to the audit trail."""
+    await connection.execute(REMOVE, delegation_id)
+    await entries.record_entry(
+        connection,
+        caller,
+        AuditTrail.DOMAIN,
+        AuditAction.DELETE,
+        f"Delegation.{delegation_id}",
+    )
 
 
 def _json(row: Record) -> dict[str, object]:
@@ -224,3 +216,22 @@ def _json(row: Record) -> dict[str, object]:
         "created_by": row["created_by"],
         "created_date": date_time_text(row["created_date"]),
     }
+
+
+def _check_terms(
+    delegator: int, delegate: int, start: datetime | None, end: datetime | None
+) -> None:
+    """Check who would act for whom, and when.
+
+    :raises VaultFault: USER_NOT_FOUND, INVALID_DATA.
+    """
+    # The Vault itself lets nobody act for it.
+    if SYSTEM.user_id in (delegator, delegate):
+        message = "There is no active user with this id"
+        raise VaultFault(ErrorType.USER_NOT_FOUND, message)
+    if delegator == delegate:
+        message = "A user cannot be their own delegate"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    if end is not None and end <= (start or datetime.now(UTC)):
+        message = "[end_date] is not later than the start"
+        raise VaultFault(ErrorType.INVALID_DATA, message)

@@ -57,7 +57,7 @@ class SentForms:
             if outcome is not None:
                 return str(outcome)
             await asyncio.sleep(next(pauses))
-        message = "The form was sent before, and what came of it is not known; look before you repeat it"
+        message = "The form was sent before, and its result is unknown; check the result before you repeat it"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
 
     async def _carried_out(

@@ -46,8 +46,18 @@ STORED = "SELECT username, password_hash FROM platform.credential WHERE user_id 
 USERS = "SELECT * FROM records.user__sys WHERE id = ANY($1::text[])"
 # What users are called, by which their passwords could be guessed.
 NAMES = ("username__sys", "first_name__sys", "last_name__sys", "email__sys")
-ACTIVE = "SELECT username, security_profile FROM platform.credential WHERE user_id = $1 AND active"
+# With whether a delegate may still act for the user, where there is one.
+ACTIVE = """
+SELECT c.username, c.security_profile, r.components, $2::bigint IS NULL OR EXISTS (
+    SELECT FROM platform.delegated_access d JOIN platform.credential e ON e.user_id = d.delegate_user_id
+    WHERE d.delegator_user_id = c.user_id AND d.delegate_user_id = $2 AND e.active
+    AND d.start_date <= now() AND (d.end_date IS NULL OR d.end_date > now())) AS permitted
+FROM platform.credential c CROSS JOIN platform.current_revision r WHERE c.user_id = $1 AND c.active
+"""
 NAMED = "SELECT user_id, security_profile FROM platform.credential WHERE username = $1 AND active"
+LOCK_HASH = (
+    "SELECT password_hash FROM platform.credential WHERE user_id = $1 FOR UPDATE"
+)
 STORE_HASH = "UPDATE platform.credential SET password_hash = $2, password_change_required = $3 WHERE user_id = $1"
 
 
@@ -167,18 +177,32 @@ class SignInService:
             return await connection.fetchrow(CREDENTIAL, username, digest)
 
     async def caller_of(
-        self, user_id: int, delegate_user_id: int | None = None
+        self,
+        user_id: int,
+        delegate_user_id: int | None = None,
+        connection: Connection | None = None,
     ) -> Caller:
         """Return the user with an id as the caller, for work in their name without a session, or by their delegate.
 
-        :raises VaultFault: INACTIVE_USER when there is no such active user.
+        Within a transaction ``connection`` is its own, as a second one might have to be waited for.
+
+        :raises VaultFault: INACTIVE_USER when there is no such active user; INSUFFICIENT_ACCESS when the delegate may
+            not act for them any more.
         """
         if user_id == SYSTEM.user_id:
             return SYSTEM
-        async with self._database.connection() as connection:
-            user = await connection.fetchrow(ACTIVE, user_id)
+        if connection is None:
+            async with self._database.connection() as own:
+                user = await own.fetchrow(ACTIVE, user_id, delegate_user_id)
+        else:
+            user = await connection.fetchrow(ACTIVE, user_id, delegate_user_id)
         if user is None:
             raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
+        if not user["permitted"]:
+            message = "The delegation has ended"
+            raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
+        if connection is None:
+            await self.profiles.follow(user["components"])
         profile = self.profiles.named(user["security_profile"], delegate_user_id)
         username = user["username"]
         return Caller(user_id, username, profile, delegate_user_id=delegate_user_id)
@@ -230,6 +254,9 @@ class SignInService:
         password_hash = await self.passwords.hash(new, names[user_id])
         by = caller or await self.caller_of(user_id)
         async with self._database.transaction() as connection:
+            # It may have been changed since it was checked: of several changes by one old password, one is made.
+            if await connection.fetchval(LOCK_HASH, user_id) != user["password_hash"]:
+                raise _incorrect()
             await self.set_password(
                 connection, by, user_id, password_hash, kept_session=by.session_id
             )

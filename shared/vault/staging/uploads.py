@@ -201,7 +201,7 @@ class UploadService:
         if not 1 <= number <= min(session.uploaded_parts + 1, MAX_PARTS):
             raise VaultFault(
                 ErrorType.INVALID_DATA,
-                "Parts are numbered from 1 on, and come in that order",
+                "Parts are numbered from 1, and must be sent in that order",
             )
         # A key of its own: a part that is sent twice at once is never written twice at one key.
         stored_as = f"{number:05d}-{uuid4()}"

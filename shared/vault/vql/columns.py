@@ -382,7 +382,9 @@ def _longest(column: Column | SubSelectColumn) -> int:
     if isinstance(column, Column):
         return _of_field(column)
     row = sum(_of_field(child) for child in column.columns)
-    return row * column.rows if row > _LONG_CHILD else row
+    if row > _LONG_CHILD:
+        return row * column.rows
+    return row
 
 
 def _of_field(column: Column) -> int:

@@ -153,8 +153,8 @@ class Statement:
         documents = [name for name, each in self.targets.items() if each.documents]
         known = [*self.registry.objects, *documents]
         operator, names = readable_objects(known, self._readable)
-        held = self.bind(names, "text[]")
-        return f"(SELECT * FROM {rows} q WHERE q.{quoted(about)} {operator}({held}))"
+        bound = self.bind(names, "text[]")
+        return f"(SELECT * FROM {rows} q WHERE q.{quoted(about)} {operator}({bound}))"
 
     def option(self, source: VaultObject, select: Select) -> SourceOption | None:
         """Return the option of a SELECT, if any.

@@ -63,8 +63,8 @@ def in_document_states(
     if condition.operator not in EQUALITY:
         raise scope.statement.fault(_STATES_EQUAL, condition.at)
     # A state counts with its lifecycle: those of the same name in two lifecycles may be of different types.
-    beside = Path((*path.parts[:-1], "lifecycle__v"), condition.at)
-    lifecycle = scope.column(beside).sql
+    lifecycle_path = Path((*path.parts[:-1], "lifecycle__v"), condition.at)
+    lifecycle = scope.column(lifecycle_path).sql
     names = list(target.states.get(value.name, ()))
     state = f"concat_ws('.', {lifecycle}, {status})"
     return _among(scope, state, condition.operator, names)

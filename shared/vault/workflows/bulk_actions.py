@@ -234,7 +234,9 @@ def _new_user(action: BulkAction, fields: Mapping[str, str]) -> int | None:
         BulkAction.REASSIGN_TASKS: "new_task_assignee",
         BulkAction.REPLACE_OWNER: "new_workflow_owner",
     }.get(action)
-    return _ids(fields, name, 1)[0] if name else None
+    if name:
+        return _ids(fields, name, 1)[0]
+    return None
 
 
 def _ids(fields: Mapping[str, str], name: str, most: int) -> list[int]:

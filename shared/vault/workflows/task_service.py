@@ -17,9 +17,9 @@ from shared.vault.components.workflow_definitions import Step
 from shared.vault.errors import VaultFault
 from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.workflows.verdicts import (
-    Given,
+    Completion,
+    completing_verdicts,
     content_verdicts,
-    given_verdicts,
 )
 from shared.vault.workflows.workflow_engine import WorkflowEngine, note, plain
 from shared.vault.workflows.workflow_table import (
@@ -144,13 +144,18 @@ class TaskService:
         async def change(task: OpenTask) -> None:
             _require_assigned(task, caller)
             noted = await noted_verdicts(task.connection, task_id)
-            given = given_verdicts(task.step, task.workflow, values, noted)
-            await self._set_fields(task, given)
-            await judge(task.connection, task_id, given.judgements)
+            completion = completing_verdicts(task.step, task.workflow, values, noted)
+            await self._set_fields(task, completion)
+            await judge(task.connection, task_id, completion.judgements)
             await task.connection.execute(
-                END_TASK, task_id, TaskStatus.COMPLETED, caller.user_id, given.comment
+                END_TASK,
+                task_id,
+                TaskStatus.COMPLETED,
+                caller.user_id,
+                completion.comment,
             )
-            text = f"{task.row.label}: {given.summary}" if given.summary else ""
+            summary = completion.summary
+            text = f"{task.row.label}: {summary}" if summary else ""
             await self._noted(task, AuditAction.COMPLETE_TASK, text)
             await self._go_on(task)
 
@@ -169,9 +174,9 @@ class TaskService:
 
         async def change(task: OpenTask) -> None:
             _require_assigned(task, caller)
-            given = content_verdicts(task.step, task.workflow, values)
-            await self._set_fields(task, given)
-            await judge(task.connection, task_id, given.judgements)
+            completion = content_verdicts(task.step, task.workflow, values)
+            await self._set_fields(task, completion)
+            await judge(task.connection, task_id, completion.judgements)
 
         await self._change(caller, task_id, change)
 
@@ -189,9 +194,9 @@ class TaskService:
                 owner = task.workflow.owner_id
                 require_workflow(caller, owner, task.workflow.object)
             row = task.row
-            held = (row.workflow_id, row.step, row.iteration, user_id, row.id)
+            assignment = (row.workflow_id, row.step, row.iteration, user_id, row.id)
             active = await task.connection.fetchval(ACTIVE_USER, user_id)
-            twice = await task.connection.fetchval(HELD_TASK, *held)
+            twice = await task.connection.fetchval(HELD_TASK, *assignment)
             if not active or twice or user_id == row.owner_id:
                 message = "The task cannot be assigned to this user"
                 raise VaultFault(ErrorType.INVALID_DATA, message)
@@ -200,10 +205,10 @@ class TaskService:
             )
             text = f"{row.label}: user {user_id}"
             await self._noted(task, AuditAction.REASSIGN_TASK, text)
-            told = [user_id] if row.owner_id is None else [user_id, row.owner_id]
+            notified = [user_id] if row.owner_id is None else [user_id, row.owner_id]
             subject = f"{plain(row.label)} is reassigned: ${{name__v}}"
             body = f"A task of {plain(task.workflow.label)} has another assignee: {plain(row.label)}."
-            await self._engine.notify_users(task.context, told, subject, body)
+            await self._engine.notify_users(task.context, notified, subject, body)
 
         await self._change(caller, task_id, change)
 
@@ -249,10 +254,10 @@ class TaskService:
             following = task.step.next_steps
             await self._engine.follow(task.context, task.workflow, following)
 
-    async def _set_fields(self, task: OpenTask, given: Given) -> None:
+    async def _set_fields(self, task: OpenTask, completion: Completion) -> None:
         """Store the fields of records or documents that the task asks for, with the caller's own rights."""
         content = self._engine.content(task.workflow.object)
-        for content_id, fields in given.fields.items():
+        for content_id, fields in completion.fields.items():
             await content.set_fields(task.context, content_id, fields)
 
     @staticmethod
@@ -297,7 +302,7 @@ class TaskService:
                 error = next(iter(refusal.errors.values()))
                 raise VaultFault(error.type, error.message) from refusal
 
-        await self._records.carry_out(work, content.held(object_name))
+        await self._records.carry_out(work, content.locked_object(object_name))
 
     async def _object_of(self, task_id: int) -> str:
         async with self._database.connection() as connection:

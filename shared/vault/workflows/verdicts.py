@@ -27,7 +27,7 @@ Values = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Completion:
     """The input that completes a task: the verdict on each record, values of fields by record, a comment."""
 
     judgements: Sequence[Judgement]
@@ -41,12 +41,12 @@ class Given:
         return ", ".join(labels)
 
 
-def given_verdicts(
+def completing_verdicts(
     step: Step,
     workflow: WorkflowRow,
     values: Values,
     noted: Mapping[int, Judgement],
-) -> Given:
+) -> Completion:
     """Return the input in a call for the records of a workflow; ``noted`` are verdicts for omitted records.
 
     :raises VaultFault: PARAMETER_REQUIRED for what the task needs; INVALID_DATA for a verdict or record that it does
@@ -69,13 +69,13 @@ def given_verdicts(
         judgements.append(judgement)
         if named:
             fields[item.record_id] = named
-    return Given(judgements, fields, comment)
+    return Completion(judgements, fields, comment)
 
 
-def content_verdicts(step: Step, workflow: WorkflowRow, values: Values) -> Given:
+def content_verdicts(step: Step, workflow: WorkflowRow, values: Values) -> Completion:
     """Return the input in ``contents__sys`` of a call for some records of a workflow, before the task is completed.
 
-    :raises VaultFault: as ``given_verdicts``; PARAMETER_REQUIRED without records.
+    :raises VaultFault: as ``completing_verdicts``; PARAMETER_REQUIRED without records.
     """
     contents = values.get(CONTENTS)
     if not contents:
@@ -95,7 +95,7 @@ def content_verdicts(step: Step, workflow: WorkflowRow, values: Values) -> Given
             judgements.append(judgement)
             if named:
                 fields[item.record_id] = named
-    return Given(judgements, fields)
+    return Completion(judgements, fields)
 
 
 def _by_record(contents: object, workflow: WorkflowRow) -> dict[str, Values]:

@@ -22,7 +22,7 @@ Enter = Callable[[ActionContext, str], Awaitable[None]]
 class WorkflowContent(Protocol):
     """The contents of a workflow: locked when it begins, moved to states, and changed in fields that tasks ask for."""
 
-    def held(self, object_name: str) -> str:
+    def locked_object(self, object_name: str) -> str:
         """Return the object whose table a change of a workflow locks."""
 
     def target(self, registry: Registry, object_name: str) -> VaultObject | None:
@@ -65,7 +65,7 @@ class RecordContent:
         """Move the records of a context to a state, as a user action would."""
         await self._enter(context, state)
 
-    def held(self, object_name: str) -> str:
+    def locked_object(self, object_name: str) -> str:
         """Return the object itself."""
         return object_name
 

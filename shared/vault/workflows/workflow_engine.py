@@ -115,9 +115,9 @@ class WorkflowEngine:
             input that the workflow does not ask for.
         """
         component, definition = startable(context.registry, name, context.object)
-        for given in inputs:
-            if given not in definition.participants:
-                message = f"The workflow takes no parameter [{given[:100]}]"
+        for parameter in inputs:
+            if parameter not in definition.participants:
+                message = f"The workflow takes no parameter [{parameter[:100]}]"
                 raise VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
         connection, caller = context.connection, context.caller
         participants = await named_participants(
@@ -312,7 +312,7 @@ async def decided(
     for rule in step.rules:
         if await _holds(context, workflow, rule):
             return rule.next_steps
-    message = f"No rule of the decision [{step.label}] holds"
+    message = f"No rule of the decision [{step.label}] applies"
     raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
 
 

@@ -99,7 +99,9 @@ class WorkflowService:
         """Return the present definition of a workflow; None when there is none."""
         key = (ComponentKind.WORKFLOW, name)
         component = self._components.registry.components.get(key)
-        return None if component is None else read_workflow(component)
+        if component is None:
+            return None
+        return read_workflow(component)
 
     async def start(
         self,
@@ -138,8 +140,8 @@ class WorkflowService:
                 raise _fault(started)
             return started
 
-        held = self._engine.content(object_name).held(object_name)
-        return await self._records.carry_out(work, held)
+        locked = self._engine.content(object_name).locked_object(object_name)
+        return await self._records.carry_out(work, locked)
 
     async def cancel(self, caller: Caller, workflow_id: int, comment: str = "") -> None:
         """Cancel a workflow with its open tasks; records move to the cancel state of their present state.
@@ -208,7 +210,7 @@ class WorkflowService:
             except RowsRefused as refusal:
                 raise _fault(next(iter(refusal.errors.values()))) from refusal
 
-        await self._records.carry_out(work, content.held(object_name))
+        await self._records.carry_out(work, content.locked_object(object_name))
 
     def _context(
         self,

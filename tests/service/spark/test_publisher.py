@@ -79,7 +79,7 @@ async def test_a_message_without_a_queue_is_unroutable_and_the_others_arrive(
     assert await waiting(publishing, queue) == 21
 
 
-async def test_twins_of_one_id_are_told_apart(
+async def test_twins_of_one_id_are_distinguished(
     publishing: BrokerConnection, queue: str
 ) -> None:
     publisher = Publisher(publishing, INBOUND)
@@ -93,7 +93,7 @@ async def test_twins_of_one_id_are_told_apart(
     assert await waiting(publishing, queue) == 20
 
 
-async def test_a_missing_exchange_is_told_and_does_not_hang(
+async def test_a_missing_exchange_is_an_error_and_does_not_hang(
     publishing: BrokerConnection, queue: str
 ) -> None:
     publisher = Publisher(publishing, "no.such.exchange", timeout=5)
@@ -103,7 +103,7 @@ async def test_a_missing_exchange_is_told_and_does_not_hang(
     assert publishing.is_open
 
 
-async def test_a_cut_connection_is_told_and_the_next_call_connects_again(
+async def test_a_cut_connection_is_reported_and_the_next_call_connects_again(
     amqp_url: str, queue: str
 ) -> None:
     async with (
@@ -158,7 +158,7 @@ async def test_cancelling_is_cancelling(amqp_url: str, queue: str) -> None:
             await task
 
 
-async def test_declaring_again_changes_nothing_and_differing_arguments_are_told(
+async def test_declaring_again_changes_nothing_and_differing_arguments_are_an_error(
     publishing: BrokerConnection, queue: str
 ) -> None:
     async with publishing.short_channel() as channel:

@@ -6,21 +6,33 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.polling import answers_within
 from shared.vault.access.caller import SYSTEM, Caller
-from shared.vault.jobs.job_model import Job, JobContext, JobHandler, JobResult, JobType
+from shared.vault.jobs.job_model import (
+    CallerOf,
+    Job,
+    JobContext,
+    JobHandler,
+    JobResult,
+    JobType,
+)
 from shared.vault.jobs.job_service import JobService
 from shared.vault.jobs.job_table import JobTable
 from shared.vault.jobs.worker import JobWorker, WorkerOptions
 from shared.vault.storage.database import Database
 from tests.service.vault.served import Api
 
+if TYPE_CHECKING:
+    from shared.vault.storage.database import Connection
+
 FAST = WorkerOptions(concurrency=4, lease=20, poll=0.05, max_attempts=3, grace=5)
 
 
-async def known_caller(user_id: int, delegate_user_id: int | None) -> Caller:
+async def known_caller(
+    user_id: int, delegate_user_id: int | None, _: Connection | None = None
+) -> Caller:
     """Return the caller for the Vault's own user, and for its delegates."""
     assert user_id == SYSTEM.user_id
     return replace(SYSTEM, delegate_user_id=delegate_user_id)
@@ -81,12 +93,13 @@ class Jobs:
         self,
         handlers: Mapping[str, JobHandler | JobType],
         options: WorkerOptions = FAST,
+        caller_of: CallerOf = known_caller,
     ) -> JobWorker:
         types = {
             name: h if isinstance(h, JobType) else JobType(h)
             for name, h in handlers.items()
         }
-        return JobWorker(self.table, types, known_caller, options)
+        return JobWorker(self.table, types, caller_of, options)
 
     @asynccontextmanager
     async def working(self, *workers: JobWorker) -> AsyncIterator[None]:

@@ -51,7 +51,7 @@ async def test_one_object_and_one_field(integration: Api) -> None:
     ).error == "INVALID_DATA"
 
 
-async def test_what_mdl_says_of_fields_and_types_is_told(admin: Api) -> None:
+async def test_attributes_of_fields_and_types_in_mdl_are_returned(admin: Api) -> None:
     field = "Field code__c ( type('String'), label('Code'), encrypted(true), format_mask('Upper(text)') )"
     mdl = f"""RECREATE Object told__c ( label('Told'), prefix('ZTL'), allow_types(true), {field} );
         RECREATE Objecttype told__c.story__c ( label('Story'), label_plural('Stories') );"""

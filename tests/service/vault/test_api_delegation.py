@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from shared.vault.assembly.vault import Vault
+from shared.vault.errors import VaultFault
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.served import Api
 from tests.service.vault.test_loader_api import load, stage, task
@@ -133,6 +134,26 @@ async def test_a_load_of_a_delegate_is_the_delegates_work(
     assert (entry["user_id"], entry["on_behalf_of"]) == (str(delegate), name)
 
 
+@pytest.mark.parametrize("ends", ["revoked", "delegator", "delegate"])
+async def test_no_job_goes_on_when_the_delegation_has_ended(
+    admin: Api, api: Api, vault: Vault, ends: str
+) -> None:
+    delegator, granting, delegate, _ = await pair(admin, api)
+    granted = await granting.post(GRANTS, data={"delegate_userid": str(delegate)})
+    caller = await vault.security.caller_of(delegator, delegate)
+    assert (caller.user_id, caller.delegate_user_id) == (delegator, delegate)
+    if ends == "revoked":
+        await granting.delete(f"{GRANTS}/{granted.data['id']}")
+    else:
+        inactive = delegator if ends == "delegator" else delegate
+        await admin.delete(f"/objects/users/{inactive}")
+    with pytest.raises(VaultFault):
+        await vault.security.caller_of(delegator, delegate)
+    async with vault.database.connection() as connection:
+        with pytest.raises(VaultFault):
+            await vault.security.caller_of(delegator, delegate, connection)
+
+
 @pytest.mark.parametrize(
     "ends", ["end_date = now()", "start_date = now() + interval '1 hour'"]
 )
@@ -151,6 +172,26 @@ async def test_a_delegation_is_bounded_in_time(
     assert (
         await session.post("/delegation/login", data=again)
     ).error == "INSUFFICIENT_ACCESS"
+
+
+async def test_a_delegation_that_has_ended_is_followed_by_a_new_one(
+    admin: Api, api: Api, vault: Vault
+) -> None:
+    delegator, granting, delegate, session = await pair(admin, api)
+    fields = {"delegate_userid": str(delegate), "end_date": "2099-01-01T00:00:00Z"}
+    granted = await granting.post(GRANTS, data=fields)
+    acting = await login(session, vault, delegator)
+    assert (await granting.post(GRANTS, data=fields)).error == "OPERATION_NOT_ALLOWED"
+    async with vault.database.connection() as connection:
+        sql = "UPDATE platform.delegated_access SET end_date = now() WHERE id = $1"
+        await connection.execute(sql, granted.data["id"])
+    again = await granting.post(GRANTS, data=fields)
+    assert again.status == "SUCCESS", again.text
+    (listed,) = (await granting.get(GRANTS)).data
+    assert listed["id"] == again.data["id"]
+    # The session of the first one is over for good.
+    assert (await acting.post("/keep-alive")).error == "INVALID_SESSION_ID"
+    assert (await login(session, vault, delegator)).session_id
 
 
 @pytest.mark.parametrize("who", ["delegator", "delegate"])

@@ -162,7 +162,7 @@ async def test_signing_in_forgets_the_failures(
         assert (answer.status, "LOCKED" in answer.text) == (expected, False)
 
 
-async def test_the_limit_is_told_without_a_session(tmp_path: Path) -> None:
+async def test_the_limit_is_shown_without_a_session(tmp_path: Path) -> None:
     nowhere = settings(
         "postgresql://nobody@127.0.0.1:1/none", "amqp://nobody@127.0.0.1:1/", tmp_path
     )

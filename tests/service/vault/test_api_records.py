@@ -65,7 +65,7 @@ async def test_create_answers_row_by_row(user: Api) -> None:
     assert isinstance(stored["created_by__v"], int)
 
 
-async def test_upsert_tells_created_from_updated(user: Api) -> None:
+async def test_upsert_distinguishes_created_from_updated(user: Api) -> None:
     old, new = key(), key()
     await user.post(UPSERT, json=[{"key__c": old, "name__v": "before"}])
     answer = await user.post(

@@ -188,7 +188,7 @@ async def test_who_writes_what_a_job_changes_goes_by_what_it_leaves(
 
 
 @pytest.mark.parametrize("changed", [True, False])
-async def test_what_is_written_beside_the_named_object_goes_by_its_newest_components(
+async def test_writes_to_further_objects_use_their_newest_components(
     admin: Api, vault: Vault, held: None, changed: bool
 ) -> None:
     """The unit names one object and also writes another, whose components change after the unit has begun.

@@ -106,7 +106,7 @@ async def test_other_records_raise_no_count_and_a_users_profile_does(
     assert await grown(admin, before) == {CONNECTIONS}
 
 
-async def test_a_revision_is_told_with_its_change_and_not_before(
+async def test_a_revision_is_sent_with_its_change_and_not_before(
     admin: Api, vault: Vault
 ) -> None:
     before = await told(admin)

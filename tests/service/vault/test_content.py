@@ -149,7 +149,7 @@ async def test_a_copy_that_no_row_names_is_removed(
     assert await copies(store) == [kept.stored_as]
 
 
-async def test_the_sweep_is_safe_beside_writers(
+async def test_the_sweep_is_safe_with_concurrent_writers(
     database: Database, service: ContentService, store: FileStore, refer: str
 ) -> None:
     """Whatever is referred to in the end exists with its bytes, whenever the sweeps were in between."""

@@ -52,6 +52,24 @@ async def by_an_upsert(session: Api, admin: Api, user_id: int) -> Answer:
     return await admin.post(path, json=rows)
 
 
+async def test_one_old_password_is_taken_by_one_change(admin: Api, api: Api) -> None:
+    _, name = await new_user(admin)
+    session = await as_user(api, name)
+    wanted = [f"{STRONG} {number * 11}" for number in range(3)]
+    path = "/objects/users/me/password"
+    calls = [
+        session.post(path, data={"password__v": PASSWORD, "new_password__v": each})
+        for each in wanted
+    ]
+    answers = await asyncio.gather(*calls)
+    taken = [answer.status == "SUCCESS" for answer in answers]
+    assert taken.count(True) == 1, [answer.text for answer in answers]
+    refused = {answer.error for answer in answers if answer.status != "SUCCESS"}
+    assert refused == {"USERNAME_OR_PASSWORD_INCORRECT"}
+    # It is the one that its caller was told.
+    assert (await as_user(api, name, wanted[taken.index(True)])).session_id
+
+
 @pytest.mark.parametrize(
     ("change", "kept"),
     [(by_the_user, True), (by_an_administrator, False), (by_an_upsert, False)],

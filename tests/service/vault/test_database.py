@@ -58,7 +58,7 @@ async def test_migrations_are_applied_once(database: Database) -> None:
     assert applied[0].startswith("0001")
 
 
-async def test_no_change_is_dated_before_a_moment_that_was_told(
+async def test_no_change_is_dated_before_a_moment_that_was_announced(
     database: Database,
 ) -> None:
     await migrate(database)

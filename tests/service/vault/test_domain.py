@@ -26,7 +26,7 @@ async def test_the_domain_and_its_only_vault(admin: Api, user: Api) -> None:
     assert vault["vault_status__v"] == "Active"
 
 
-async def test_the_security_policy_says_what_passwords_are_held_to(admin: Api) -> None:
+async def test_the_security_policy_has_the_rules_of_passwords(admin: Api) -> None:
     (policy,) = (await admin.get("/objects/securitypolicies")).body[
         "security_policies__v"
     ]

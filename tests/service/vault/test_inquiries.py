@@ -131,7 +131,7 @@ async def test_a_merge_moves_the_references_of_transferred_inquiries(
 
 
 @pytest.mark.parametrize("status", ["active__v", "inactive__v"])
-async def test_a_merge_of_accounts_is_recorded_and_told(crm: Crm, status: str) -> None:
+async def test_a_merge_of_accounts_is_recorded_and_sent(crm: Crm, status: str) -> None:
     await crm.activate(status)
     await crm.admin.put(f"{QUEUE}/actions/disable_delivery")
     # Other tests have left messages there.

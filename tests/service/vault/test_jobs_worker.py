@@ -11,7 +11,12 @@ import pytest
 
 from local.polling import holds_within
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.caller import SYSTEM
+from shared.vault.access.caller import (
+    BUSINESS_USER,
+    SYSTEM,
+    Caller,
+    SecurityProfile,
+)
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_model import (
     JobContext,
@@ -52,6 +57,93 @@ async def test_a_job_of_a_delegate_runs_as_that_of_a_delegate(jobs: Jobs) -> Non
     async with jobs.working(jobs.worker({"test": handle})):
         await jobs.becomes(job_id, "SUCCESS")
     assert seen == [7]
+
+
+class Rights:
+    """What a user may do, until it is taken from them."""
+
+    def __init__(self) -> None:
+        self.caller = replace(SYSTEM, delegate_user_id=7)
+        self.fault: VaultFault | None = None
+
+    async def caller_of(self, *_: object) -> Caller:
+        if self.fault is not None:
+            raise self.fault
+        return self.caller
+
+
+@pytest.mark.parametrize("reporting", ["save", "progress"])
+async def test_a_job_whose_user_may_do_no_more_ends_with_its_next_part(
+    jobs: Jobs, reporting: str
+) -> None:
+    rights, parts = Rights(), 0
+
+    async def handle(context: JobContext) -> JobResult:
+        nonlocal parts
+        for part in range(3):
+            if part == 1:
+                text = "The delegation has ended"
+                rights.fault = VaultFault(ErrorType.INSUFFICIENT_ACCESS, text)
+            if reporting == "save":
+                await context.save({"part": part})
+            else:
+                await context.progress("1", {"part": part})
+            parts += 1
+        return JobResult()
+
+    job_id = await jobs.submit()
+    worker = jobs.worker({"test": handle}, caller_of=rights.caller_of)
+    async with jobs.working(worker):
+        ended = await jobs.becomes(job_id, "SUCCESS", "ERRORS_ENCOUNTERED")
+    assert ended.status is JobStatus.ERRORS_ENCOUNTERED
+    assert "The delegation has ended" in str(ended.results)
+    assert parts == 1
+
+
+async def test_a_part_is_undone_that_its_user_may_not_write_any_more(
+    jobs: Jobs,
+) -> None:
+    rights, callers = Rights(), []
+    async with jobs.database.connection() as connection:
+        await connection.execute("CREATE TABLE written (profile text)")
+
+    async def handle(context: JobContext) -> JobResult:
+        callers.append(context.caller.profile.name)
+        async with jobs.database.transaction() as connection:
+            name = context.caller.profile.name
+            await connection.execute("INSERT INTO written VALUES ($1)", name)
+            rights.caller = replace(rights.caller, profile=BUSINESS_USER)
+            await context.save({}, connection=connection)
+        return JobResult()
+
+    job_id = await jobs.submit()
+    worker = jobs.worker({"test": handle}, caller_of=rights.caller_of)
+    async with jobs.working(worker):
+        await jobs.becomes(job_id, "SUCCESS")
+    async with jobs.database.connection() as connection:
+        rows = await connection.fetch("SELECT profile FROM written")
+    # It was begun again with what the user may do now.
+    assert callers == [SYSTEM.profile.name, BUSINESS_USER.name]
+    assert [row["profile"] for row in rows] == [BUSINESS_USER.name]
+
+
+async def test_components_that_say_the_same_of_a_profile_end_no_run(jobs: Jobs) -> None:
+    rights, runs = Rights(), 0
+
+    async def handle(context: JobContext) -> JobResult:
+        nonlocal runs
+        runs += 1
+        # Each version of the components makes a profile of its own.
+        same = SecurityProfile(SYSTEM.profile.name, SYSTEM.profile.sets)
+        rights.caller = replace(rights.caller, profile=same)
+        await context.save({})
+        return JobResult()
+
+    job_id = await jobs.submit()
+    worker = jobs.worker({"test": handle}, caller_of=rights.caller_of)
+    async with jobs.working(worker):
+        await jobs.becomes(job_id, "SUCCESS")
+    assert runs == 1
 
 
 async def tasks_of(jobs: Jobs, job_id: int) -> list[JobTask]:

@@ -240,7 +240,7 @@ async def test_what_a_message_has_written(integration: Api, admin: Api) -> None:
     assert rest.data == page[2:]
 
 
-async def test_integrations_are_told_by_whatever_name_they_were_given(
+async def test_integrations_are_named_as_they_were_sent(
     integration: Api, admin: Api
 ) -> None:
     named = {"integration": "Überträge, all", "integration_point": "in & out"}
@@ -251,7 +251,7 @@ async def test_integrations_are_told_by_whatever_name_they_were_given(
     assert {name: field[name] for name in named} == named
 
 
-async def test_updates_by_id_and_plain_creates_tell_it_too(
+async def test_updates_by_id_and_plain_creates_store_it_too(
     integration: Api, admin: Api
 ) -> None:
     row = {"name__v": "item", "key__c": key(), "lineage__sys": [0, "made", "S"]}
@@ -309,7 +309,7 @@ async def test_a_row_that_cannot_be_read_fails_alone(
     assert answer.data[0]["errors"][0]["type"] == "INVALID_DATA"
 
 
-async def test_lineage_is_told_by_those_who_copy_records_only(
+async def test_lineage_is_accepted_only_from_callers_who_copy_records(
     integration: Api, user: Api
 ) -> None:
     assert (await upsert(user, {"key__c": key()})).error == "INSUFFICIENT_ACCESS"

@@ -14,7 +14,7 @@ from local.polling import answers_within
 from shared.vault import vql
 from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import readable as readable_by
-from shared.vault.admin import record_pages
+from shared.vault.admin import list_download, record_pages
 from shared.vault.assembly.vault import Vault
 from shared.vault.configuration import list_indexes, order_indexes
 from shared.vault.queries import queries
@@ -228,7 +228,7 @@ async def test_a_list_says_how_many_there_are_when_that_is_known(
     search: str,
 ) -> None:
     monkeypatch.setattr(record_pages, "PAGE_SIZE", 6)
-    monkeypatch.setattr(record_pages, "EXPORT_PAGE", 7)
+    monkeypatch.setattr(list_download, "READ_ROWS", 7)
     async with browser(api.url, "admin") as visitor:
         page = await visitor.open("/ui/objects/crate__c")
         if search:
@@ -240,6 +240,33 @@ async def test_a_list_says_how_many_there_are_when_that_is_known(
             page = await visitor.click(page, "Next")
         assert "Next" not in page.links
         assert "25 to 30 of 30" in page.text
+
+
+async def test_a_user_downloads_one_list_at_a_time(
+    api: Api, admin: Api, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_download, "WAIT_SECONDS", 0.01)
+    (me,) = (await admin.get("/objects/users/me")).body["users"]
+    user_id = me["user"]["id"]
+    async with browser(api.url, "admin") as visitor:
+        address = (await visitor.open("/ui/objects/crate__c")).links["CSV"]
+        await vault.list_downloads.enter(user_id, 1)
+        refused = await visitor.request("GET", address)
+        vault.list_downloads.leave(user_id)
+        allowed = await visitor.request("GET", address)
+    assert "Other lists are being downloaded" in refused.text
+    assert allowed.body.startswith(b"id,")
+
+
+@pytest.mark.parametrize("most", [7, 10, 30])
+async def test_a_download_has_the_first_records_up_to_its_bound(
+    api: Api, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(list_download, "READ_ROWS", 7)
+    monkeypatch.setattr(list_download, "MAX_DOWNLOADED", most)
+    async with browser(api.url, "admin") as visitor:
+        table = await visitor.request("GET", "/ui/objects/crate__c?format=csv")
+    assert len(table.body.decode().splitlines()) == 1 + most
 
 
 INDEXES = """

@@ -97,7 +97,7 @@ async def test_a_message_is_followed_from_the_outbox_to_its_delivery(
     assert DRAWN_ANEW not in page.html
 
 
-async def test_what_was_given_up_leads_to_its_exception_and_the_log(
+async def test_a_removed_message_leads_to_its_exception_and_the_log(
     vault: Vault, admin: Api, integration: Api, visitor: Browser
 ) -> None:
     queue, message_id = await new_queue(admin, "a__c"), key()

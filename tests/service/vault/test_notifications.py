@@ -166,7 +166,7 @@ async def arrive(post: Post, address: str, number: int = 1) -> None:
     assert await answers_within(60, reason) is None
 
 
-async def test_an_administrator_is_told_of_user_exceptions(
+async def test_an_administrator_is_notified_of_user_exceptions(
     api: Api, admin: Api, integration: Api, user: Api, post: Post
 ) -> None:
     """The story of docs/administration.md: a lifecycle on User Exception Message that notifies a user and a group."""
@@ -245,7 +245,7 @@ async def test_an_administrator_is_told_of_user_exceptions(
     ]
 
 
-async def test_each_recipient_is_told_what_they_may_read(
+async def test_each_recipient_is_notified_of_what_they_may_read(
     api: Api, admin: Api, post: Post
 ) -> None:
     """Of the record itself, and of the one that it refers to; in the Vault and by e-mail."""
@@ -343,9 +343,7 @@ async def test_what_a_notification_says_is_checked_when_it_is_configured(
     assert refusal in answer.text
 
 
-async def test_whom_the_fields_of_a_record_name(
-    api: Api, admin: Api, user: Api
-) -> None:
+async def test_users_in_the_fields_of_a_record(api: Api, admin: Api, user: Api) -> None:
     teller_id, teller = await new_user(admin, security_profile__v="system_admin__v")
     written = entry(
         action="'notify'",
@@ -374,7 +372,7 @@ async def test_whom_the_fields_of_a_record_name(
     assert await notified(as_named, without) == []
 
 
-async def test_only_active_users_are_told_and_each_once(
+async def test_only_active_users_are_notified_and_each_once(
     api: Api, admin: Api, user: Api
 ) -> None:
     gone_id, gone = await new_user(admin)
@@ -696,7 +694,7 @@ async def test_an_action_that_is_not_there_is_refused_when_it_is_configured(
     assert answer.status == "FAILURE" and "there is no action" in answer.text
 
 
-async def test_what_became_of_e_mail_is_listed(
+async def test_the_status_of_e_mail_is_listed(
     admin: Api, integration: Api, user: Api
 ) -> None:
     assert (await deploy(admin, QUIET)).status == "SUCCESS"

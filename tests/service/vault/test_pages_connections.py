@@ -118,7 +118,7 @@ async def test_without_a_remote_vault_id_the_upload_is_approved(
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\x00", b"x" * 70_000])
-async def test_what_is_no_connection_file_is_told_on_the_page(
+async def test_what_is_no_connection_file_is_an_error_on_the_page(
     visitor: Browser, content: bytes
 ) -> None:
     page = await new_connection(visitor, api_name())
@@ -126,7 +126,7 @@ async def test_what_is_no_connection_file_is_told_on_the_page(
     assert page.status == 400 and page.form("Upload Connection File")
 
 
-async def test_what_a_connection_may_not_be_called_is_told_in_the_form(
+async def test_an_invalid_name_of_a_connection_is_an_error_in_the_form(
     visitor: Browser, admin: Api
 ) -> None:
     page = await visitor.open("/ui/objects/connection__sys/new")
@@ -257,7 +257,7 @@ async def test_the_time_set_back_makes_a_run(visitor: Browser, admin: Api) -> No
     assert "CLM Integration Inactive" in page.text
 
 
-async def test_a_time_that_is_none_is_told_in_the_form(
+async def test_an_invalid_time_is_an_error_in_the_form(
     visitor: Browser, admin: Api
 ) -> None:
     stored = await record(

@@ -110,7 +110,7 @@ async def test_what_the_other_vault_has_to_mend_leads_nowhere_here(
     page = await visitor.open(f"/ui/connections/{connection}/readiness")
     assert "Messages can be transferred." in page.text
     assert f"in Vault {REMOTE}" in page.text and "Mend it" not in page.links
-    assert "Spark queues To look at" in page.text
+    assert "Spark queues To check" in page.text
 
 
 async def test_the_connector_is_asked_in_the_visitors_session_alone(

@@ -60,7 +60,9 @@ async def test_a_document_goes_its_way(api: Api, admin: Api) -> None:
         assert (await visitor.open(page.links["more.txt"])).body == b"more"
 
 
-async def test_what_a_document_lacks_is_told_at_its_field(api: Api) -> None:
+async def test_missing_values_of_a_document_are_errors_at_their_fields(
+    api: Api,
+) -> None:
     async with browser(api.url, "admin") as visitor:
         page = await visitor.open("/ui/documents/new")
         page = await visitor.press(page, "Save", subject__v="Kept")

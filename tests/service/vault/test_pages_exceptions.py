@@ -96,7 +96,7 @@ async def test_one_item_is_ignored_from_the_page_of_its_message(
     assert await shown(admin, message_id) == ("ignored", 0)
 
 
-async def test_those_that_are_ticked_are_ignored_and_a_refusal_is_told(
+async def test_those_that_are_ticked_are_ignored_and_a_refusal_is_shown(
     visitor: Browser, connector: ExceptionRecords, admin: Api
 ) -> None:
     messages = [key() for _ in range(3)]

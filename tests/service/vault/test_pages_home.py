@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from yarl import URL
+
 from shared.vault.admin.rendering import TEMPLATES
 from tests.service.vault.browsing import browser
 from tests.service.vault.objects import key
@@ -123,7 +125,7 @@ async def test_an_agent_takes_a_request_gives_it_away_and_begins(
         assert f"Cancel {name}?" in page.text
 
 
-async def test_what_was_answered_before_stands_beside_a_question(
+async def test_earlier_answers_are_shown_next_to_a_question(
     api: Api, user: Api
 ) -> None:
     word = f"zyx{key()}"
@@ -163,3 +165,20 @@ async def test_a_record_shows_the_latest_of_those_that_refer_to_it(
         assert new == f"/ui/objects/case_request__v/new?case__v={case}"
         # A list that stands there is not named once more.
         assert "Case Requests (Case)" not in page.links
+
+
+async def test_what_has_come_since_the_last_visit_is_marked(
+    api: Api, user: Api
+) -> None:
+    await _requests(user, {"question__v": "May it be frozen?"})
+    async with browser(api.url, "user") as agent:
+        cookies = agent._http.cookie_jar
+        assert " new" not in (await agent.open("/ui/")).text
+        (looked,) = (each for each in cookies if each.key.endswith("_looked"))
+        # The agent looked last long before the request came.
+        number, _, _ = looked.value.partition("|")
+        long_ago = f"{number}|-|2020-01-02T03:04:05+00:00"
+        cookies.update_cookies({looked.key: long_ago}, URL(f"{api.url}/ui/"))
+        # Looking again is the same visit.
+        for page in (await agent.open("/ui/"), await agent.open("/ui/")):
+            assert re.search(r"\d+\+? Unassigned \d+ new", page.text), page.text

@@ -85,7 +85,7 @@ async def test_a_package_is_made_of_components(api: Api, admin: Api) -> None:
         assert refused.status == 400 and "no such component" in refused.text
         page = await visitor.press(named(page), "Add", component=f"Object.box_{own}__c")
         # What the object refers to is offered.
-        assert "What its components refer to and it lacks" in page.text
+        assert "Components that are missing from the package" in page.text
         form = next(
             each
             for each in page.forms
@@ -93,7 +93,7 @@ async def test_a_package_is_made_of_components(api: Api, admin: Api) -> None:
         )
         sent = {**form.fields, **form.labels["Add"]}
         page = await visitor.request("POST", form.action, data=sent)
-        assert "it lacks" not in page.text
+        assert "are missing from" not in page.text
         page = await of_job(visitor, admin, await visitor.press(page, "Export"))
         assert page.path == path
         file = await visitor.open(page.links["Download"])

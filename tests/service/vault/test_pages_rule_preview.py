@@ -164,7 +164,7 @@ async def test_what_is_typed_is_checked_before_it_is_saved(
     assert QUESTION not in rule.text
 
 
-async def test_the_preview_stands_beside_what_is_typed(
+async def test_the_preview_is_shown_next_to_the_typed_rule(
     visitor: Browser, connector: AskedConnector
 ) -> None:
     connector.succeed("previews", previewed())
@@ -194,7 +194,7 @@ async def test_without_the_connector_a_rule_can_still_be_edited(
     async with asked_connector(vault, monkeypatch):
         page = await part_form(visitor)
     assert page.status == 200
-    assert "no objects and fields of the other Vault now" in page.text
+    assert "Objects and fields of the other Vault cannot be listed now" in page.text
     assert offered(page, "case_request__v")
 
 
@@ -217,7 +217,7 @@ async def test_a_saved_rule_is_previewed_with_a_record_one_picks(
     ("type", "message"),
     [("INSUFFICIENT_ACCESS", "In Vault 20202 you may not read what this shows")],
 )
-async def test_who_may_not_read_the_record_is_told_so(
+async def test_a_caller_who_may_not_read_the_record_is_refused(
     visitor: Browser, connector: AskedConnector, type: str, message: str
 ) -> None:
     connector.refuse("previews", type, message)

@@ -34,7 +34,7 @@ def api_name() -> str:
 
 async def test_field_rules_are_reviewed_as_the_guide_says(visitor: Browser) -> None:
     page = await visitor.click(await visitor.open("/ui/"), "Integration Rules")
-    assert "Medical Inquiries Integration Rule" in page.text
+    assert "medical_inquiry__v Case, Case Request 10" in page.text, page.text
     # By its name: copies of a connection have rules with the same labels.
     page = await visitor.open("/ui/rules/medical_inquiries__v")
     assert (
@@ -43,7 +43,7 @@ async def test_field_rules_are_reviewed_as_the_guide_says(visitor: Browser) -> N
     )
     for told in (
         "medical_inquiry_details_inbound__v",
-        "request_question__v case_request__v question__v",
+        "request_question__v Case Request: Question case_request__v question__v",
         "LONGTEXT(inquiry_text__v) AS inquiry_text__v",
         "delivery_method_to_priority__v picklist, missing: default normal__v",
     ):
@@ -69,7 +69,7 @@ async def test_a_rule_is_written_changed_and_refused_statement_by_statement(
     assert f"Executed: RECREATE Integrationrule.{name}." in page.text
     page = await visitor.click(await visitor.open("/ui/rules"), f"Rule of {name}")
     assert "Inactive" in page.text and "thing__v status__v = 'active__v'" in page.text
-    assert "Mend these" not in page.text
+    assert "Correct these" not in page.text
     page = await visitor.click(page, "Edit as MDL")
     text = page.form("Review").fields["mdl"]
     page = await execute(visitor, page, text.replace("text__v", "other__v"))
@@ -89,7 +89,7 @@ async def test_a_rule_is_written_changed_and_refused_statement_by_statement(
     assert "Renamed" not in (await visitor.open("/ui/rules")).links
 
 
-async def test_what_stored_records_stand_against_is_told_statement_by_statement(
+async def test_statements_that_stored_records_prevent_are_shown_one_by_one(
     visitor: Browser, admin: Api
 ) -> None:
     name = api_name()
@@ -151,7 +151,7 @@ async def test_a_script_is_carried_out_as_it_was_reviewed_only(
         ("</textarea><script>alert(1)</script>", "INVALID_DATA"),
     ],
 )
-async def test_what_is_no_mdl_is_told_and_stays_in_the_form(
+async def test_what_is_no_mdl_is_an_error_and_stays_in_the_form(
     visitor: Browser, script: str, told: str
 ) -> None:
     page = await visitor.press(
@@ -306,7 +306,7 @@ async def upload(visitor: Browser, content: bytes) -> Page:
     )
 
 
-async def test_a_file_of_lookups_is_told_of_row_by_row(visitor: Browser) -> None:
+async def test_a_file_of_lookups_is_reported_row_by_row(visitor: Browser) -> None:
     name = f"set_{api_name()}"
     rows = [
         f"{name},generic__sys,{source},target" for source in ("a__v", "b__v", "a__v")
@@ -391,7 +391,7 @@ async def test_a_downloaded_file_is_uploaded_again_as_it_is(visitor: Browser) ->
         ),
     ],
 )
-async def test_what_is_no_file_of_lookups_is_told_in_the_form(
+async def test_what_is_no_file_of_lookups_is_an_error_in_the_form(
     visitor: Browser, content: bytes, told: str
 ) -> None:
     page = await upload(visitor, content)

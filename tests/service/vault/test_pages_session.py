@@ -52,7 +52,7 @@ async def test_sign_in_leads_to_pages_of_this_vault_only(api: Api, target: str) 
         assert str(page.url) == f"{api.url}/ui/"
 
 
-async def test_a_wrong_password_is_told_by_its_type_and_not_kept(api: Api) -> None:
+async def test_a_wrong_password_is_an_error_type_and_not_stored(api: Api) -> None:
     async with browser(api.url) as visitor:
         page = await visitor.sign_in(USERNAMES["user"], "not the password")
         assert page.status == 401

@@ -86,7 +86,7 @@ def refused_fields(page: Page) -> set[str]:
     return {given["name"] for _, given in page.tags if "aria-invalid" in given}
 
 
-async def test_what_a_form_of_a_user_lacks_is_told_at_its_field(api: Api) -> None:
+async def test_missing_values_of_a_user_are_errors_at_their_fields(api: Api) -> None:
     async with browser(api.url, "admin") as visitor:
         page = await visitor.open("/ui/users/new")
         page = await visitor.press(

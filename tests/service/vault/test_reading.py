@@ -222,7 +222,7 @@ async def test_no_door_shows_what_one_may_not_read(
     assert beyond(pages, profile) == {}
 
 
-async def test_what_is_said_to_show_no_value_shows_none(
+async def test_routes_listed_as_showing_no_value_show_none(
     admin: Api, garden: Planted, usernames: dict[str, str]
 ) -> None:
     """Asked about planted records, by a user with every grant."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -41,6 +42,29 @@ async def test_rows_fail_alone_and_answer_in_input_order(user: Api) -> None:
         "SUCCESS",
     ]
     assert answer.data[0]["data"]["id"] < answer.data[5]["data"]["id"]
+
+
+async def test_of_many_new_rows_those_of_a_taken_value_fail_alone(user: Api) -> None:
+    taken = key()
+    await items(user, 1, key__c=taken)
+    rows = [{"name__v": f"row {number}", "key__c": key()} for number in range(100)]
+    rows[70]["key__c"] = taken
+    answer = await user.post(ITEMS, json=rows)
+
+    expected = ["SUCCESS"] * 100
+    expected[70] = TAKEN
+    assert outcomes(answer) == expected
+
+
+async def test_two_calls_may_create_the_same_many_records(user: Api) -> None:
+    keys = [key() for _ in range(100)]
+    rows = [{"name__v": "same", "key__c": each} for each in keys]
+    calls = [user.post(f"{ITEMS}?idParam=key__c", json=rows) for _ in range(3)]
+    answers = await asyncio.gather(*calls)
+
+    found = [[row["data"]["id"] for row in answer.data] for answer in answers]
+    assert found[0] == found[1] == found[2]
+    assert len(set(found[0])) == 100
 
 
 async def test_a_value_repeated_in_a_call_fails_the_repeat_only(user: Api) -> None:
@@ -159,7 +183,7 @@ async def test_a_record_that_others_hold_is_not_deleted(admin: Api) -> None:
     assert "item__c.owner__c" in answer.data[0]["errors"][0]["message"]
 
 
-async def test_deletion_reaches_children_and_stops_where_one_is_held(
+async def test_deletion_reaches_children_and_stops_where_one_is_blocked(
     admin: Api,
 ) -> None:
     held, free = await owner(admin), await owner(admin)

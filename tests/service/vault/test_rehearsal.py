@@ -250,7 +250,7 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("case", TARGETS)
-async def test_whom_a_switch_strikes(admin: Api, case: str) -> None:
+async def test_the_callers_that_a_switch_applies_to(admin: Api, case: str) -> None:
     fields, expected = TARGETS[case]
     user = await admin.signed_in("user")
     await switched_on(admin, fault="api_limit_exceeded", share=100, **fields)
@@ -496,7 +496,7 @@ async def test_every_page_says_so(admin: Api) -> None:
         )
         assert "The fault is switched on." in page.text
         assert "status_502_html: the next 2 calls, every method /api/**" in page.text
-        said = "this Vault misbehaves on purpose (HTTP 502 in HTML)"
+        said = "faults are switched on in this Vault (HTTP 502 in HTML)"
         async with browser(admin.url) as visitor:
             assert said in (await visitor.open("/ui/sign-in")).text
             other = await visitor.sign_in(USERNAMES["user"])

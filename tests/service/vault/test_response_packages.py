@@ -121,7 +121,7 @@ async def test_a_package_is_put_together_and_opened_without_an_account(
         # What a record says is text: its tokens are none.
         assert QUESTION in letter and "${case__vr" not in letter
         page = await agent.press(page, "Preview")
-        assert "Preview: so a recipient will see it" in page.text
+        assert "Preview: the page as a recipient will see it" in page.text
         assert page.text.index(second) < page.text.index(first)
         assert (await agent.open(page.links[first])).body == first.encode()
         page = await agent.press(await agent.open(at), "Make the package")
@@ -160,7 +160,7 @@ async def is_served(api: Api, door: str, first: str, second: str) -> None:
 GONE = "There is nothing under this link"
 
 
-async def test_who_has_no_open_link_is_told_nothing(
+async def test_without_an_open_link_nothing_is_shown(
     api: Api, admin: Api, vault: Vault
 ) -> None:
     revoked = await made(api, admin, [], "Dear all")

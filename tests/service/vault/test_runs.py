@@ -269,6 +269,22 @@ async def test_counts_that_do_not_add_up_are_refused(
     assert (await runs.report(job_id, 1, **counts)).error == "INVALID_DATA"
 
 
+async def test_a_report_on_the_run_of_another_integration_counts_nothing(
+    runs: Runs,
+) -> None:
+    job_id = await runs.requested()
+    found = await runs.admin.query(
+        "SELECT integration_api_name__sys FROM integration__sys "
+        f"WHERE integration_api_name__sys != '{INTEGRATION}'"
+    )
+    other = RUNS.replace(INTEGRATION, found.data[0]["integration_api_name__sys"])
+    body = {"integration_point": "account_inbound__v", **COUNTS}
+    answer = await runs.connector.put(f"{other}/{job_id}/batches/1", json=body)
+
+    assert answer.error == "INVALID_DATA"
+    assert (await runs.run(job_id))["counts"]["read"] == 0
+
+
 async def test_who_reads_a_second_time_goes_on_where_the_first_one_was(
     runs: Runs,
 ) -> None:

@@ -193,7 +193,7 @@ async def test_processes_that_start_together_give_it_once(
         )
 
 
-async def test_a_vault_from_before_it_was_noted_what_is_given(
+async def test_a_vault_from_before_installed_items_were_recorded(
     installation: Installation,
 ) -> None:
     vault = installation.process()

@@ -7,12 +7,13 @@ from tests.system.visited_pages import (
     ELSEWHERE,
     LEFT_OUT,
     LINKED,
+    MADE,
     route_of,
     routes,
 )
 
 OPENED = {route_of(each) for pages in ADDRESSES.values() for each in pages}
-FOUND = {each.route for each in LINKED}
+FOUND = {each.route for each in LINKED} | set(MADE)
 
 
 def test_every_page_is_looked_at_or_left_out_with_a_reason() -> None:

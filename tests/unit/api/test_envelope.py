@@ -125,7 +125,7 @@ def test_one_record_is_an_object() -> None:
     )
 
 
-def test_bulk_action_rows_carry_the_id_beside_the_status() -> None:
+def test_bulk_action_rows_have_the_id_next_to_the_status() -> None:
     assert body(
         envelope.action_batch([RowResult("a"), RowResult("b", errors=(INVALID,))])
     )["data"] == [

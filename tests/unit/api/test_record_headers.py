@@ -129,7 +129,7 @@ def test_lineage_has_a_length_and_an_era(text: str) -> None:
         ),
     ],
 )
-def test_what_a_query_asks_for_beside_rows(
+def test_what_a_query_requests_besides_rows(
     headers: dict[str, str], extras: Extras
 ) -> None:
     assert _extras(request(headers=headers)) == extras

@@ -130,7 +130,7 @@ LOCKED = CONTEXT + rule(
         ),
         (
             "ALTER Integrationrule r__c (MODIFY Fieldrule f__v (field_default('y')));",
-            "forbids to change Fieldrule f",
+            "forbids changing Fieldrule f",
         ),
         (
             "ALTER Integrationrule r__c (connection('other__c'));",

@@ -77,7 +77,7 @@ def silent(kind: ComponentType) -> bool:
 
 
 @pytest.mark.parametrize("kind", HEADS)
-def test_they_are_told_of_where_none_is_expected(kind: str) -> None:
+def test_they_are_a_warning_where_none_is_expected(kind: str) -> None:
     _, component = made(kind)
     warnings = kept_warnings(component)
     if silent(COMPONENT_TYPES[kind]):
@@ -273,7 +273,7 @@ OBJECTS_OF_OTHERS = [
 
 
 @pytest.mark.parametrize(("name", "told"), OBJECTS_OF_OTHERS)
-def test_a_reference_to_an_object_of_other_platforms_is_told(
+def test_a_reference_to_an_object_of_other_platforms_is_a_warning(
     name: str, *, told: bool
 ) -> None:
     text = f"ALTER Object bell__c (ADD Field a__c (label('A'), type('Object'), object('{name}')));"

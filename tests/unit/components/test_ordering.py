@@ -60,7 +60,7 @@ def test_what_a_component_refers_to() -> None:
     assert dependencies_of(vault_object("a__c", default_type="base__v")) == ()
 
 
-def test_each_comes_after_what_it_refers_to_and_else_as_given() -> None:
+def test_each_comes_after_what_it_refers_to_and_else_in_order() -> None:
     a, b, c, d = (
         vault_object("a__c", "c__c"),
         vault_object("b__c"),

@@ -286,7 +286,7 @@ def test_references_must_lead_somewhere(
         (
             """CREATE Object a__c (label('A'), Objectaction go__c (label('Go'), action('x')));
                CREATE Objectaction a__c.go__c (label('Go'), action('x'));""",
-            "there twice",
+            "defined twice",
         ),
         (
             "CREATE Picklist p__c (label('P'), controlling_picklist('none__c'));",

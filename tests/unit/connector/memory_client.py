@@ -175,9 +175,9 @@ class MemoryClient(MemoryVault):
             return read_revision(self.revision)
         return seen
 
-    def note_revision(self, told: str, moment: datetime) -> None:
+    def note_revision(self, header: str, moment: datetime) -> None:
         """Note the revision in a message."""
-        self.seen.note(told, moment)
+        self.seen.note(header, moment)
 
     async def origins(self, object: str, record: str) -> list[Row]:
         """The fields of a record; transfers have set all that no user has edited."""
@@ -245,17 +245,17 @@ class MemoryClient(MemoryVault):
             raise VaultRefused(ErrorType.INVALID_DATA, "There is no such run")
         return dict(self.runs[integration, job])
 
-    async def tell_run(
-        self, integration: str, job: int, told: Mapping[str, object]
+    async def report_run(
+        self, integration: str, job: int, header: Mapping[str, object]
     ) -> Row:
         """Store the progress of a reading."""
-        await self._begin("tell_run")
+        await self._begin("report_run")
         run = self.runs[integration, job]
         # Of two connectors that read one stage, the one behind is told where the other is.
-        if told.get("stage", run["stage"]) != run["stage"]:
+        if header.get("stage", run["stage"]) != run["stage"]:
             return dict(run)
-        run |= told
-        if told.get("ended"):
+        run |= header
+        if header.get("ended"):
             run["paged"] = True
         return dict(run)
 

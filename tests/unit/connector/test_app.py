@@ -205,7 +205,7 @@ async def test_the_process_is_ready_when_all_queues_are_subscribed_to(
         (VaultRefused("API_LIMIT_EXCEEDED", "no"), "crm refuses: API_LIMIT_EXCEEDED"),
     ],
 )
-async def test_a_vault_that_goes_away_is_told(
+async def test_a_vault_that_goes_away_is_reported(
     world: World, fault: Exception, reason: str
 ) -> None:
     connector = Connector(settings(MEDICAL, CRM))

@@ -137,7 +137,7 @@ async def test_what_an_agent_has_changed_stays(vaults: Pair) -> None:
     assert set(cases(vaults).values()) == {case["id"]}
 
 
-async def test_a_case_that_an_agent_has_given_to_somebody_else_is_left_alone(
+async def test_a_case_with_another_contact_by_an_agent_is_not_changed(
     vaults: Pair,
 ) -> None:
     of = account(vaults.crm)

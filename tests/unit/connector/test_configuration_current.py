@@ -62,7 +62,9 @@ async def test_only_what_has_changed_is_read_again(
     assert (after is before) == (change == "nothing")
 
 
-async def test_what_calls_have_told_since_the_message_is_not_asked_again() -> None:
+async def test_a_revision_from_a_call_since_the_message_is_not_requested_again() -> (
+    None
+):
     source, target = Versioned(), Versioned()
     reader = ConfigurationReader(source.as_client, target.as_client)
     await reader.since(moment())

@@ -203,7 +203,7 @@ class Refusing:
     async def reconciliation(self, _job: int) -> None:
         raise self.fault
 
-    async def tell_reconciliation(self, _job: int, told: dict[str, Any]) -> None:
+    async def report_reconciliation(self, _job: int, told: dict[str, Any]) -> None:
         self.told.append(told)
 
 

@@ -165,7 +165,9 @@ async def test_what_is_ignored_stays_ignored_and_holds_no_run_back(
     assert statuses(vaults) == ([IGNORED], [IGNORED])
 
 
-async def test_beside_what_is_ignored_the_rest_of_a_run_fails(vaults: Pair) -> None:
+async def test_with_ignored_exceptions_the_other_failures_still_fail_a_run(
+    vaults: Pair,
+) -> None:
     ignored = failing(vaults)
     await run_over(vaults, 1, ignored)
     ignore(vaults)

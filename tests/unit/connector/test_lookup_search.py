@@ -107,7 +107,10 @@ async def test_a_refused_search_does_not_say_what_was_searched_for(
     vaults.crm.fail_calls("query", VaultRefused("INVALID_DATA", "no [name__v=Ann]"))
     # The first query of Vault CRM is the search itself.
     reply = await searched(vaults, name="Ann")
-    expected = ("INVALID_DATA", "Vault CRM refused the search; its own log says why")
+    expected = (
+        "INVALID_DATA",
+        "Vault CRM refused the search; see its log for the reason",
+    )
     assert reply.error == expected
 
 

@@ -197,7 +197,7 @@ NO_RULE = "ALTER Integrationrule medical_inquiries__v (active(false));"
 
 
 @pytest.mark.parametrize("broken", ["the message", "an item"])
-async def test_failed_is_told_after_its_exception_is_recorded(broken: str) -> None:
+async def test_failed_is_reported_after_its_exception_is_recorded(broken: str) -> None:
     vaults, item = failing(broken)
     recorded: list[int] = []
 
@@ -212,7 +212,7 @@ async def test_failed_is_told_after_its_exception_is_recorded(broken: str) -> No
 
 @pytest.mark.parametrize("broken", ["the message", "an item"])
 @pytest.mark.parametrize("refusal", ["INSUFFICIENT_ACCESS", "UNEXPECTED_ERROR", "row"])
-async def test_failed_is_told_until_it_is_taken(
+async def test_failed_is_reported_until_it_is_accepted(
     monkeypatch: pytest.MonkeyPatch, broken: str, refusal: str
 ) -> None:
     monkeypatch.setattr(asyncio, "timeout", _at_once)

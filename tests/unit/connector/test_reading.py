@@ -137,7 +137,7 @@ async def test_a_rule_in_the_request_is_no_way_to_guess_values(vaults: Pair) -> 
 
 
 @pytest.mark.parametrize("headers", [SESSION, BOTH_SESSIONS])
-async def test_that_nothing_has_changed_is_told_to_those_who_may_read(
+async def test_that_nothing_has_changed_is_shown_to_those_who_may_read(
     vaults: Pair, headers: Mapping[str, str]
 ) -> None:
     """A moment in the request would else reveal when records have changed."""

@@ -60,7 +60,7 @@ def checked(
 
 
 @pytest.mark.parametrize("case", [str.lower, str.upper, str.title, str])
-def test_a_signed_message_is_taken_whatever_became_of_the_case_of_its_headers(
+def test_a_signed_message_is_accepted_with_headers_in_any_case(
     case: Callable[[str], str],
 ) -> None:
     claim = checked({case(name): f" {value} " for name, value in signed().items()})

@@ -99,7 +99,7 @@ def test_a_mismatch_is_an_error_of_the_field() -> None:
     assert "person__sys.city__v" in error.message and "Picklist" in error.message
 
 
-def test_what_a_function_gives_is_not_held_against_its_field() -> None:
+def test_the_result_of_a_function_is_not_compared_with_its_field() -> None:
     rule = compiled(
         field_rule(
             "person__sys.city__v",

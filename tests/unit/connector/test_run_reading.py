@@ -228,7 +228,7 @@ async def test_a_stage_that_another_connector_has_ended_is_left(vaults: Pair) ->
     async def ahead() -> None:
         vaults.medical.runs[INTEGRATION, RUN]["stage"] = 1
 
-    vaults.medical.before("tell_run", ahead)
+    vaults.medical.before("report_run", ahead)
     run = await read(vaults)
     assert (len(published(vaults)), run["stage"]) == (1, 1)
     assert "ended" not in run
@@ -297,7 +297,7 @@ async def test_a_run_of_a_vault_that_is_not_known_ends_with_the_reason(
 async def test_nobody_waits_for_the_error_of_a_run_that_is_gone(vaults: Pair) -> None:
     begun(vaults)
     vaults.crm.fail_calls("clock", VaultRefused("INSUFFICIENT_ACCESS", "no"))
-    vaults.medical.fail_calls("tell_run", VaultRefused("INVALID_DATA", "gone"))
+    vaults.medical.fail_calls("report_run", VaultRefused("INVALID_DATA", "gone"))
     await read(vaults)
     assert published(vaults) == []
 

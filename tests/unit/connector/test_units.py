@@ -65,7 +65,7 @@ def test_messages_of_one_kind_share_a_unit_and_ids_count_once() -> None:
     assert units[0].entered == NOON + timedelta(minutes=2)
 
 
-def test_copies_of_one_message_are_told_of_as_one() -> None:
+def test_copies_of_one_message_are_reported_as_one() -> None:
     (unit,) = gather(
         [
             inbound("a", "b", "c"),

@@ -48,7 +48,7 @@ async def way(
     return await call(app, "GET", f"/ways/medical/{message}", headers=headers)
 
 
-async def test_a_message_is_told_as_far_as_the_other_vault_knows_it(
+async def test_a_message_is_shown_as_far_as_the_other_vault_knows_it(
     vaults: Pair,
 ) -> None:
     (found,) = (await way(vaults)).json["data"]
@@ -72,7 +72,7 @@ async def test_a_message_is_told_as_far_as_the_other_vault_knows_it(
         (BOTH_SESSIONS, {"audit"}, ["exceptions", "steps"]),
     ],
 )
-async def test_each_part_is_told_to_those_only_who_may_see_it_there(
+async def test_each_part_is_shown_to_those_only_who_may_see_it_there(
     vaults: Pair, headers: Mapping[str, str], shut: set[str], told: list[str]
 ) -> None:
     vaults.crm.shut["another-session"] = shut

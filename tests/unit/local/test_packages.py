@@ -26,7 +26,7 @@ def test_the_section_of_the_command_then_the_environment_hold() -> None:
     }
 
 
-def test_uv_is_told_where_pip_would_ask() -> None:
+def test_uv_uses_the_indexes_of_pip() -> None:
     assert uv_environment(pip_settings(LISTING), {"PATH": "/bin"}) == {
         "PATH": "/bin",
         "UV_INDEX_STRATEGY": "unsafe-best-match",

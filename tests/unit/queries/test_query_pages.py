@@ -48,7 +48,7 @@ def a_page(pagesize: int, pageoffset: int, size: int, total: int) -> QueryPage:
         (a_page(0, 5, 0, 25), None, None),
     ],
 )
-def test_addresses_beside_a_page(
+def test_addresses_of_the_next_and_previous_page(
     page: QueryPage, before: str | None, behind: str | None
 ) -> None:
     link(page, "/q")

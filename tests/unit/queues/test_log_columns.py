@@ -57,7 +57,7 @@ def test_a_csv_file_has_the_documented_header() -> None:
     ]
 
 
-def test_pages_show_the_type_beside_the_time() -> None:
+def test_pages_show_the_type_next_to_the_time() -> None:
     assert [column.label for column in SHOWN] == [
         "Time",
         "Type",

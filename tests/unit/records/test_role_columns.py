@@ -25,7 +25,7 @@ USERS = ("editor__v", Holder.USERS)
 GROUPS = ("editor__v", Holder.GROUPS)
 
 
-def test_columns_of_roles_are_told_from_fields() -> None:
+def test_columns_of_roles_are_distinguished_from_fields() -> None:
     row = {
         "id": "V0A1",
         "editor__v.users": "1,2",

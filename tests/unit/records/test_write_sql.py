@@ -33,6 +33,11 @@ def test_an_insert_leaves_out_what_breaks_a_unique_index() -> None:
     )
 
 
+def test_an_insert_that_leaves_out_nothing_looks_at_no_index_before() -> None:
+    sql = statements.insert_statement(THING, [ID], leaving_out=False)
+    assert sql.endswith("FROM unnest($1::text[]) AS u(c1) RETURNING id")
+
+
 def test_an_update_is_by_id() -> None:
     assert statements.update_statement(THING, [NOTE, COLOURS]) == (
         'UPDATE records."thing__c" t SET "note__c" = u.c2,'

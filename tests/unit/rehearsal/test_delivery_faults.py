@@ -14,8 +14,8 @@ def messages(*positions: int, queue: str = "out__c") -> list[Waiting]:
 
 def taken(faults: DeliveryFaults, outbox: Sequence[Waiting]) -> list[int]:
     """The published messages of an outbox, as the relay takes them."""
-    held = faults.held()
-    return faults.arranged([each for each in outbox if each.position not in held])
+    delayed = faults.delayed()
+    return faults.arranged([each for each in outbox if each.position not in delayed])
 
 
 def test_without_a_switch_all_in_order() -> None:
@@ -46,7 +46,7 @@ def test_late_until_its_time_has_come() -> None:
     assert taken(faults, messages(1)) == []
     rehearsed.later(seconds=10)
     assert taken(faults, messages(1, 3)) == [1, 3]
-    assert faults.held() == []
+    assert faults.delayed() == []
 
 
 def test_late_until_its_switch_ends() -> None:
@@ -86,7 +86,7 @@ def test_messages_of_another_queue_overtake_nothing() -> None:
     rehearsed.on("out_of_order", calls="1")
     faults = DeliveryFaults(rehearsed.switches)
     assert taken(faults, [*messages(1), *messages(2, queue="in__c")]) == [2]
-    assert faults.held() == [1]
+    assert faults.delayed() == [1]
 
 
 def test_a_sequence_keeps_its_order() -> None:

@@ -45,7 +45,7 @@ class Hanging:
         return None
 
 
-async def test_ready_and_live_are_told_apart() -> None:
+async def test_ready_and_live_are_different_checks() -> None:
     health = Health()
     app = FastAPI()
     app.include_router(health.router())

@@ -44,7 +44,9 @@ async def test_the_throttle_is_asked_when_the_turn_has_come() -> None:
     assert not passwords._slots.taken
 
 
-async def test_who_waits_too_long_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sign_in_that_waits_too_long_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "QUEUE_TIMEOUT", 0)
     passwords = Passwords()
     for _ in range(module.CONCURRENCY):

@@ -135,7 +135,7 @@ def test_refused(text: str, problem: str) -> None:
         registry(SET, PROFILE, text)
 
 
-def test_what_vaults_export_beside_is_kept() -> None:
+def test_further_exported_attributes_are_stored() -> None:
     text = "RECREATE Permissionset x__c (label('X'), further('y'), Tabpermission home__c (visible(true)));"
     kept = registry(text).components["Permissionset", "x__c"]
     assert parse(render(kept))[0].component == kept

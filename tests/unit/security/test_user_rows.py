@@ -35,7 +35,7 @@ def test_a_field_is_a_column_of_the_users_record(
     assert (row.record, row.errors) == (record, [])
 
 
-def test_passwords_stand_beside_the_record() -> None:
+def test_passwords_are_not_part_of_the_record() -> None:
     row = read_user(
         {"password__v": "secret-1", "user_needs_to_change_password__v": "true"}, VAULT
     )

@@ -35,7 +35,7 @@ def test_what_the_broker_counted_elsewhere_counts_here() -> None:
     assert failures.failed([delivery("a", returns=3)], ValueError()) == 8.0
 
 
-def test_messages_without_id_are_told_apart_by_body() -> None:
+def test_messages_without_id_are_distinguished_by_body() -> None:
     failures = Failures("q", replace(REDELIVERY, first_pause=1.0))
     one, other = Delivery(b"1", "", {}, False, "q"), Delivery(b"2", "", {}, False, "q")
     assert [
