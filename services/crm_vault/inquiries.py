@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import writes_for_connection
+from shared.vault.connections.connection_rules import ConnectionType
 from shared.vault.errors import ApiError
 from shared.vault.integrations.integration_triggers import is_active
 from shared.vault.queues.outbox import send
@@ -31,6 +32,11 @@ CLOSED = "closed__v"
 TRANSFERRED = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = '{SUCCESS}'"  # noqa: S608
 STATES = f"SELECT id, state__v FROM records.{OBJECT} WHERE id = ANY($1::text[])"  # noqa: S608
 STILL_PENDING = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = 'pending__v'"  # noqa: S608
+# A connection that is gone may have been one with Medical.
+TO_RECEIVERS_ALONE = """
+SELECT count(*) = cardinality($1::text[]) FROM records.connection__sys
+WHERE api_name__sys = ANY($1::text[]) AND object_type__v = $2
+"""
 PENDING = {STATUS: "pending__v"}
 NOT_DELIVERED = "It could not be brought to Medical. Transfer it again; if it fails again, ask an administrator."
 FAILED = {STATUS: "failed__v"}
@@ -91,9 +97,17 @@ async def _incomplete(context: ActionContext) -> Mapping[str, ApiError]:
 
 
 async def fail_transfer(event: DeliveryEvent) -> None:
-    """Set Transfer Status to Failed in the inquiries of a message that did not reach Medical."""
+    """Set Transfer Status to Failed in the inquiries of a message that did not reach Medical.
+
+    One that only receivers of External connections did not take is on its way, and would become editable.
+    """
     message = event.lost.envelope.message
     if message.attributes.get("object") != OBJECT:
+        return
+    names = list(event.lost.connections)
+    external = ConnectionType.EXTERNAL.value
+    arrives = await event.connection.fetchval(TO_RECEIVERS_ALONE, names, external)
+    if names and arrives:
         return
     target = event.registry.objects[OBJECT]
     # Those still Pending only: another message of an inquiry may have arrived since.

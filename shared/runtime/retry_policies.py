@@ -112,6 +112,16 @@ DELIVERY = RetryPolicy(
     longest_pause=15.0,
     finally_="a User Exception Message of type *Message Delivery Error*",
 )
+# Shorter at first than the attempts of a delivery together, so that one lost answer costs no message; later long, since
+# each trial holds a place among the handlers until the time limit.
+HANGING_RECEIVER = RetryPolicy(
+    tries="one message at a time to the receiver of an External connection",
+    after="it left a message without an answer, or refused one slowly; its other messages fail at once meanwhile",
+    attempts=UNBOUNDED,
+    first_pause=1.0,
+    longest_pause=60.0,
+    finally_="it takes a message, or refuses one at once",
+)
 # A Vault answers so for faults of its own, most of which pass within minutes; a record that provokes one must not hold
 # back the others of its unit for longer.
 DOUBTFUL_REFUSAL = RetryPolicy(
@@ -255,6 +265,7 @@ POLICIES = (
     INDEX_BUILDER,
     SUBSCRIPTION,
     DELIVERY,
+    HANGING_RECEIVER,
     DOUBTFUL_REFUSAL,
     MARK_FAILED,
     OUTDATED_READ,

@@ -6,6 +6,7 @@ import ssl
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import aiohttp
 from yarl import URL
 
 from services.connector.delivery.destinations import Destination, Sending
+from services.connector.delivery.receiver_breakers import Breakers, Unreachable
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.protocol.shown_values import without_values
@@ -24,10 +26,6 @@ CONNECT_SECONDS = 5.0
 SIGNED_AT_ONCE = 50
 
 
-class Unreachable(Exception):
-    """Raised for a receiver that cannot be reached; the text contains the reason."""
-
-
 class Receivers:
     """HTTPS client for External receivers: follows no redirects, keeps no cookies, reads only the status of answers."""
 
@@ -36,6 +34,7 @@ class Receivers:
 
         :raises OSError: the file cannot be read, or holds no certificate.
         """
+        self.breakers = Breakers(timeout)
         self._timeout = aiohttp.ClientTimeout(
             total=timeout, sock_connect=CONNECT_SECONDS
         )
@@ -90,16 +89,18 @@ async def deliver(
     destination: Destination,
     waiting: Sequence[Sending],
 ) -> None:
-    """Try once to post messages in order, and no further after one whose receiver cannot be reached.
+    """Try once to post messages in order, and no further after one whose receiver cannot be reached, or hangs.
 
     Each message that is not delivered gets the reason among its ``missing``.
 
     :raises VaultUnavailable: the Vault that signs is away.
     """
     name = destination.connection
+    breaker = receivers.breakers.of(own.vault_id, name)
     left = deque(waiting)
     try:
         while left:
+            breaker.check()
             size = min(len(left), SIGNED_AT_ONCE)
             batch = [left[number] for number in range(size)]
             bodies = [_body(sending) for sending in batch]
@@ -107,7 +108,7 @@ async def deliver(
             url, signed = await own.sign_messages(name, texts)
             for sending, body, values in zip(batch, bodies, signed, strict=True):
                 headers = {key: str(value) for key, value in values.items()}
-                status = await receivers.post(url, headers, body)
+                status = await breaker.post(partial(receivers.post, url, headers, body))
                 left.popleft()
                 if status == HTTPStatus.OK:
                     sending.reached.add(destination)

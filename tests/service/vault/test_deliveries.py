@@ -308,6 +308,35 @@ async def test_the_handler_of_the_crm_queue_fails_the_transfer(crm: Crm) -> None
     assert len(await exceptions(crm.admin, message_id)) == 1
 
 
+# Connections over which the message of an inquiry was lost → Transfer Status: Medical has it if only a receiver that is
+# no Vault has not.
+LOST_OVER = {
+    "a receiver": (("{receiver}",), "pending__v"),
+    "a receiver and Medical": (("{receiver}", "medical_crm__v"), "failed__v"),
+    "the queue itself": (("",), "failed__v"),
+    "a connection that is gone": (("gone__c",), "failed__v"),
+}
+
+
+@pytest.mark.parametrize(("over", "status"), LOST_OVER.values(), ids=LOST_OVER)
+async def test_a_transfer_fails_by_what_did_not_reach_a_vault(
+    crm: Crm, over: tuple[str, ...], status: str
+) -> None:
+    receiver, message_id = f"{key().lower().replace('-', '_')}__c", key()
+    external = {"object_type__v.api_name__v": "external__sys"}
+    row = {"name__v": receiver, "api_name__sys": receiver, **external}
+    made = await crm.admin.post("/vobjects/connection__sys", json=[row])
+    assert made.status == "SUCCESS", made.text
+    await crm.activate("active__v")
+    ids = await crm.submitted(1)
+    await crm.transfer(ids)
+    names = [name.format(receiver=receiver) for name in over]
+    rows = [lost(message_id, name, tuple(ids)) for name in names]
+    await report(crm.integration, "crm_to_medical_outbound_queue__v", *rows)
+    assert await crm.statuses(ids) == [[status]]
+    assert len(await exceptions(crm.admin, message_id)) == 1
+
+
 @pytest.mark.parametrize(
     ("attributes", "said"),
     [

@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 from services.connector.delivery import external
-from services.connector.delivery.external import Receivers, Unreachable
+from services.connector.delivery.external import Receivers
 from services.connector.delivery.outbound_queue import Attempts, Outbound
+from services.connector.delivery.receiver_breakers import Breakers, Unreachable
 from services.connector.vaults.vaults import Patience
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.spark.broker_errors import BrokerUnavailable, Unroutable
@@ -26,6 +27,8 @@ from tests.unit.connector.standard_vaults import (
 
 QUEUE, REMOTE = "medical_crm_outbound_queue__v", "medical_to_crm_inbound__v"
 ADDRESS = "https://receiver.example/messages"
+PARTNER = "partner__c"
+TIME_LIMIT = 30.0
 
 
 @pytest.fixture
@@ -35,14 +38,23 @@ def vaults() -> Pair:
 
 @dataclass
 class Outside:
-    """External receivers: ``answers`` are statuses or faults, one a message; 200 afterwards."""
+    """External receivers: ``answers`` are statuses or faults, one a message; 200 afterwards.
+
+    By their clock, which nothing else moves, each answer takes ``seconds``.
+    """
 
     answers: list[int | Exception] = field(default_factory=list)
     posted: list[tuple[str, Mapping[str, str], Envelope]] = field(default_factory=list)
+    seconds: float = 0
+    now: float = 0
+
+    def __post_init__(self) -> None:
+        self.breakers = Breakers(TIME_LIMIT, lambda: self.now)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """Accept a message."""
         self.posted.append((url, headers, Envelope.parse(body)))
+        self.now += self.seconds
         answer = self.answers.pop(0) if self.answers else 200
         if isinstance(answer, Exception):
             raise answer
@@ -225,6 +237,48 @@ async def test_a_receiver_that_is_out_of_reach_is_asked_once_a_try(
     assert {str(report["error"]) for report in reports} == {
         f"the receiver of connection {CONNECTION} cannot be reached: no answer in time"
     }
+
+
+async def test_a_receiver_that_hangs_holds_up_one_message_and_no_other_receiver() -> (
+    None
+):
+    both = pair(f"""
+        ALTER Queue {QUEUE} ( ADD Queueconnection {PARTNER} ( connection_name('{PARTNER}') ) );
+    """)
+    both.medical.add(
+        "connection__sys",
+        api_name__sys=PARTNER,
+        object_type__v="external__sys",
+        state__v="active_state__sys",
+        status__v="active__v",
+    )
+    both.medical.receivers[PARTNER] = ADDRESS
+    hanging = [Unreachable("no answer in time")] * 20
+    outside = Outside([*hanging], seconds=TIME_LIMIT)
+    first, second = [message(), message()], [message()]
+    await handle(both, *first, outside=outside)
+    reports = await handle(both, *second, outside=outside)
+    (posted,) = outside.posted
+    assert (posted[2].message_id, outside.now) == (first[0].message_id, TIME_LIMIT)
+    # What is tried again at the one is not sent to the other once more.
+    everything = [each.message_id for each in first + second]
+    taken = [each.message_id for each in both.crm_publisher.published]
+    assert taken == everything
+    lost = [row for row in reports if "error" in row]
+    assert [row["message_id"] for row in lost] == everything
+    assert {(row["connection_name"], row["attempts"]) for row in lost} == {(PARTNER, 3)}
+    assert {str(row["error"]) for row in lost} == {
+        f"the receiver of connection {PARTNER} cannot be reached: it has hung, and is tried again later"
+    }
+
+
+async def test_a_receiver_that_hangs_has_nothing_signed(outward: Pair) -> None:
+    outside = Outside([Unreachable("no answer in time")], seconds=TIME_LIMIT)
+    await handle(outward, message(), outside=outside)
+    refusals = [VaultRefused("INVALID_DATA", "asked") for _ in range(3)]
+    outward.medical.fail_calls("sign_messages", *refusals)
+    *_, report = await handle(outward, message(), outside=outside)
+    assert "it has hung" in str(report["error"])
 
 
 async def test_a_connection_that_signs_nothing_gives_the_message_up(
