@@ -202,13 +202,15 @@ async def test_field_rules_are_added_changed_and_deleted_by_form(
     )
     assert "The Field Rule was saved." in page.text
     assert (
-        f"first__v thing__c note__c thing__v other__v {NONE} none Inactive" in page.text
+        f"first__v Thing: Note thing__c note__c thing__v other__v {NONE} none Inactive"
+        in page.text
     )
     page = await visitor.press(
         await visitor.click(page, "first__v"), "Save", field_default="", active="Active"
     )
     assert (
-        f"first__v thing__c note__c thing__v other__v {NONE} {NONE} Active" in page.text
+        f"first__v Thing: Note thing__c note__c thing__v other__v {NONE} {NONE} Active"
+        in page.text
     )
     page = await visitor.click(page, "Add Field Rule")
     page = await visitor.press(
@@ -225,7 +227,7 @@ async def test_field_rules_are_added_changed_and_deleted_by_form(
         "query_field": "third__v",
     }
     page = await visitor.press(page, "Save", **fields)
-    assert "third__c thing__c note__c thing__v third__v" in page.text
+    assert "third__c Thing: Note thing__c note__c thing__v third__v" in page.text
     page = await visitor.press(
         await visitor.click(page, "third__c"), "Delete Field Rule"
     )
