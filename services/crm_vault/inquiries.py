@@ -152,8 +152,8 @@ class TransferredInquiry:
         caller: Caller,
         stored: Record,
     ) -> ApiError | None:
-        """Return why the deletion of a transferred inquiry is refused, None when it is not."""
-        return self._locked(caller, stored)
+        """Return why the deletion of an inquiry under way or transferred is refused, None when it is not."""
+        return self._locked(caller, stored) or self._under_way(caller, stored, {})
 
     @staticmethod
     def _under_way(
@@ -165,7 +165,7 @@ class TransferredInquiry:
         # The transfer fails, or begins anew.
         if STATUS in changes and changes.keys() <= {STATUS, REASON}:
             return None
-        message = "The inquiry is being transferred to Medical; it can be changed when that has failed"
+        message = "The inquiry is being transferred to Medical; it can be changed or deleted when that has failed"
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
 
     @staticmethod
