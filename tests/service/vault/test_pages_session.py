@@ -272,7 +272,11 @@ async def test_faults_are_pages_that_say_what_to_do_and_their_type_last(
     async with browser(api.url, "admin") as visitor:
         for path, status, told in (
             ("/ui/nothing", 404, "There is no page at this address. MALFORMED_URL"),
-            ("/ui/sign-out", 405, "and no GET. METHOD_NOT_SUPPORTED"),
+            (
+                "/ui/sign-out",
+                405,
+                "only submitted forms, not GET. METHOD_NOT_SUPPORTED",
+            ),
             (
                 "/ui/objects/nothing__c",
                 400,
