@@ -119,9 +119,19 @@ async def test_a_double_click_makes_one_inquiry(
 
 
 async def test_back_and_a_reload_make_nothing_twice(
-    running: System, browser: Browser
+    running: System, browser: Browser, connected: Connected
 ) -> None:
     question = uuid4().hex
+    # More than a list of options has: the account is typed, and offered while it is.
+    others = [
+        {
+            "name__v": f"Other {number} {question}",
+            "last_name_cda__v": "Other",
+            "external_id__v": f"{number}{question}",
+        }
+        for number in range(25)
+    ]
+    await connected.crm.create("account__v", others)
     async with visitor(browser, running, "crm_vault") as rep:
         await write_down(rep, question)
         await rep.press(SEND)

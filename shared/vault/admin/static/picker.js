@@ -14,6 +14,7 @@ class Picker {
     this.at = -1;
     this.timer = 0;
     this.asking = null;
+    this.bringBack();
     this.input.addEventListener("input", () => this.typed());
     this.input.addEventListener("keydown", (event) => this.pressed(event));
     this.input.addEventListener("blur", () => this.close());
@@ -25,9 +26,21 @@ class Picker {
     });
   }
 
+  /* A browser brings back what was typed into other fields when somebody goes back; here it would offer its own list. */
+  bringBack() {
+    const kept = history.state?.picks?.[this.input.id];
+    if (kept) [this.input.value, this.id.value, this.text.value] = kept;
+  }
+
+  keep() {
+    const picks = { ...history.state?.picks, [this.input.id]: [this.input.value, this.id.value, this.text.value] };
+    history.replaceState({ ...history.state, picks }, "");
+  }
+
   typed() {
     this.id.value = "";
     this.text.value = "";
+    this.keep();
     clearTimeout(this.timer);
     const typed = this.input.value.trim();
     if (typed.length < SHORTEST) return this.close();
@@ -108,6 +121,7 @@ class Picker {
     this.input.value = chosen.name;
     this.id.value = chosen.id;
     this.text.value = chosen.name;
+    this.keep();
     this.close();
     this.say(`${chosen.name} chosen`);
   }
