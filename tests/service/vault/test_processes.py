@@ -185,7 +185,8 @@ async def test_relays_share_the_outbox_and_send_each_message_once(
         while message := await queue.get(no_ack=True, fail=False):
             received.update(Envelope.parse(message.body).message.items)
     await broker.close()
-    assert received == Counter(ids)
+    # The queue may have what other tests have sent.
+    assert {each: received[each] for each in ids} == dict.fromkeys(ids, 1)
 
 
 async def test_each_job_and_schedule_runs_once(
