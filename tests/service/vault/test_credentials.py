@@ -232,8 +232,8 @@ async def test_sessions_of_calls_that_come_together_are_looked_up_together(
         await begun.wait()
         calls.pop().cancel()
         # These come while the others are looked up, and are looked up together after them.
-        for each in (held, ended):
-            calls.append(asyncio.create_task(sessions.caller(each.session_id)))
+        later = [sessions.caller(each.session_id) for each in (held, ended)]
+        calls += map(asyncio.create_task, later)
         await others.execute(
             "DELETE FROM platform.session WHERE token_hash = $1",
             digest(ended.session_id),
