@@ -75,16 +75,6 @@ OUTSIDE = (
     "https://[::ffff:a9fe:a9fe]/hooks",
     "https://169.254.169.254/latest/meta-data",
     "https://h.example.127.0.0.1.nip.example/hooks",
-    # Machines of the operator's own network, in many writings.
-    "https://127.0.0.1/hooks",
-    "https://2130706433/hooks",
-    "https://0x7f.1/hooks",
-    "https://0177.0.0.1/hooks",
-    "https://[::1]/hooks",
-    "https://[::ffff:127.0.0.1]/hooks",
-    "https://[::ffff:a9fe:a9fe]/hooks",
-    "https://169.254.169.254/latest/meta-data",
-    "https://h.example.127.0.0.1.nip.example/hooks",
     # Other writings of a host, and no host.
     "https://\uff48.example/hooks",
     "https://h。example/hooks",
