@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from local.chromium import chromium
 from local.system import System
@@ -41,6 +43,10 @@ VERSION = "/documents/{document_id}/versions/{major}/{minor}"
 RUNS = "/integrations/{record_id}/runs"
 ADDRESSES_OF = "links => links.map(each => each.getAttribute('href'))"
 DRAFT, SEND = "Save as draft", "Submit and transfer"
+LIFECYCLE = "/ui/lifecycles/medical_inquiry_lifecycle__v"
+WATCH_DRAWING = (
+    "addEventListener('htmx:afterSettle', () => document.body.classList.add('drawn'))"
+)
 SHOW = "Show the fields for it"
 UNASSIGNED = f"{REQUESTS}?list=unassigned"
 DOCUMENTS = "/api/v25.1/objects/documents"
@@ -463,10 +469,72 @@ async def test_the_colours_are_switched_and_stay(
         assert await ground() == light
 
 
+@asynccontextmanager
+async def on_its_way(page: Page, path: str) -> AsyncIterator[None]:
+    """Have something done between a page's call and the drawing of its answer."""
+    done = asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        await done.wait()
+        await route.continue_()
+
+    await page.evaluate(WATCH_DRAWING)
+    await page.route(path, wait)
+    yield
+    done.set()
+    await page.locator("body.drawn").wait_for()
+    await page.unroute(path)
+
+
+async def test_what_is_typed_while_a_part_of_a_form_is_drawn_stays(
+    running: System, browser: Browser
+) -> None:
+    async with visitor(browser, running, "crm_vault", "admin") as admin:
+        page = admin.page
+        await admin.open(f"{LIFECYCLE}/submitted_state__v/user-action")
+        async with on_its_way(page, "**/user-action?*"):
+            does = page.get_by_label("What it does")
+            await does.select_option(label="Transfer to Medical")
+            await admin.fill("Label", "Send it")
+        await expect(page.get_by_label("Label")).to_have_value("Send it")
+
+
+async def test_what_is_typed_while_a_form_asks_for_more_stays(
+    running: System, browser: Browser
+) -> None:
+    async with visitor(browser, running, "crm_vault") as rep:
+        page, typed = rep.page, "reader@practice.example"
+        await rep.open(f"{INQUIRIES}/new")
+        delivery = page.get_by_label("Delivery Method")
+        email = page.locator("#email__v")
+        await delivery.select_option(label="Email")
+        await email.wait_for()
+        async with on_its_way(page, f"**{INQUIRIES}/new"):
+            await delivery.select_option(label="Fax")
+            await email.fill(typed)
+        await page.locator("#fax_number__v").wait_for()
+        await expect(email).to_have_value(typed)
+
+
+async def test_what_is_unfolded_on_a_page_that_is_drawn_anew_stays(
+    running: System, browser: Browser, connected: Connected
+) -> None:
+    item = await inquiry(connected, await account(connected, new_run()))
+    await transferred(connected, item)
+    async with visitor(browser, running, "crm_vault") as rep:
+        page = rep.page
+        await rep.open(f"{INQUIRIES}/{item}")
+        await rep.unfold("System Information")
+        await page.evaluate(WATCH_DRAWING)
+        # What the page does by itself every ten seconds, at once.
+        await page.evaluate("htmx.ajax('GET', location.pathname, {source: '#page'})")
+        await page.locator("body.drawn").wait_for()
+        await expect(page.get_by_text("Created By")).to_be_visible()
+
+
 async def test_transfer_to_medical_is_added_and_removed_by_clicks(
     running: System, browser: Browser
 ) -> None:
-    lifecycle = "/ui/lifecycles/medical_inquiry_lifecycle__v"
     label = f"Send {uuid4().hex[:8]}"
     async with visitor(browser, running, "crm_vault", "admin") as admin:
         await admin.follow("Lifecycles")
@@ -487,7 +555,7 @@ async def test_transfer_to_medical_is_added_and_removed_by_clicks(
                 await rep.press("Submit")
                 await rep.page.get_by_role("button", name=label).wait_for()
         finally:
-            await admin.open(lifecycle)
+            await admin.open(LIFECYCLE)
             await admin.press(f"Remove {label} from Submitted")
             await admin.press("Execute")
             await admin.sees("Executed: ALTER Objectlifecycle")
