@@ -89,7 +89,7 @@ from shared.vault.api.response_envelope import (
     on_http_error,
     on_invalid_parameter,
 )
-from shared.vault.api.single_slashes import SingleSlashes, has_spare_slashes
+from shared.vault.api.single_slashes import SingleSlashes
 from shared.vault.api.usage_notes import UsageNotes
 from shared.vault.api.xml_answers import XmlAnswers
 from shared.vault.errors import VaultFault
@@ -337,7 +337,7 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     faults = partial(FaultLayer, vault=vault)
     app.add_middleware(Detour, layer=faults, needed=may_be_struck)
     app.add_middleware(RequestMetrics)
-    app.add_middleware(Detour, layer=SingleSlashes, needed=has_spare_slashes)
+    app.add_middleware(Detour, layer=SingleSlashes, needed=_has_spare_slashes)
     return app
 
 
@@ -345,6 +345,11 @@ def _asks_for_xml(scope: Scope) -> bool:
     if scope["type"] != "http" or not is_api(scope["path"]):
         return False
     return wants_xml(Headers(scope=scope).get("accept", ""))
+
+
+def _has_spare_slashes(scope: Scope) -> bool:
+    path = scope["path"] if scope["type"] == "http" else ""
+    return "//" in path or path.endswith("/")
 
 
 def _add_documentation(app: FastAPI) -> None:
