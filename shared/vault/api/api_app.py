@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.routing import APIRoute
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
@@ -80,6 +79,7 @@ from shared.vault.api.plain_routes import PlainRoutes
 from shared.vault.api.request_context import (
     ApiHeaders,
     VersionConvertor,
+    header_in,
     is_api,
     wants_xml,
 )
@@ -344,7 +344,7 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
 def _asks_for_xml(scope: Scope) -> bool:
     if scope["type"] != "http" or not is_api(scope["path"]):
         return False
-    return wants_xml(Headers(scope=scope).get("accept", ""))
+    return wants_xml(header_in(scope, b"accept"))
 
 
 def _has_spare_slashes(scope: Scope) -> bool:
