@@ -108,7 +108,7 @@ async def by_id(
     object_name: str,
     ids: Sequence[int],
 ) -> dict[object, Attachment]:
-    """Return attachments of an object's records by their ids, unlocked."""
+    """Return attachments of an object's records by their ids, without a lock."""
     rows = await connection.fetch(BY_ID, object_name, list(ids))
     return {each.id: each for each in _attachments(rows)}
 
@@ -118,7 +118,7 @@ async def by_external_id(
     object_name: str,
     ids: Sequence[str],
 ) -> dict[object, Attachment]:
-    """Return attachments of an object's records by their external ids, unlocked."""
+    """Return attachments of an object's records by their external ids, without a lock."""
     rows = await connection.fetch(BY_EXTERNAL_ID, object_name, list(ids))
     return {each.external_id: each for each in _attachments(rows)}
 

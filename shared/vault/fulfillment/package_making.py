@@ -79,7 +79,7 @@ class PackageMaking:
     """Creates and revokes packages.
 
     ``url`` is this Vault's address, ``most_days`` the longest duration of a link in days; ``repeat`` runs the entry
-    actions of a name once more, in the present state of records.
+    actions with a name once more, for records in the state that they are in.
     """
 
     def __init__(self, url: str, most_days: int, repeat: Step) -> None:
@@ -146,7 +146,7 @@ class PackageMaking:
     async def _show(
         self, context: ActionContext, now: Record, link: str | None
     ) -> None:
-        """Write the link of the package to the Case Request, and send it to the CRM of the request.
+        """Write the link of the package (None removes it) to the Case Request, and send the request to its CRM.
 
         :raises VaultFault: when the record refuses it.
         """
@@ -189,7 +189,7 @@ class PackageMaking:
 
 
 async def _each(context: ActionContext, carry_out: Step) -> dict[str, ApiError]:
-    """Carry out a step for each record; return the errors of refused ones."""
+    """Carry out a step for each record; return the errors of refused records by id."""
     errors: dict[str, ApiError] = {}
     for record_id in context.ids:
         try:

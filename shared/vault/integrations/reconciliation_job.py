@@ -1,4 +1,4 @@
-"""Carries out reconciliations: sends for the first slice, follows the reports, and records the result."""
+"""Carries out reconciliations: sends the message of the first slice, follows the reports, and records the result."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 class ReconciliationJobs:
     """Starts reconciliations, checks their progress, and ends them.
 
-    ``patience_minutes`` is how long one may be without a report.
+    ``patience_minutes`` is how long a reconciliation may be without a connector's report.
     """
 
     def __init__(

@@ -109,7 +109,7 @@ async def begin(connection: Connection, job_id: int) -> None:
 async def read(
     connection: Connection, job_id: int, patience: timedelta
 ) -> Reconciliation | None:
-    """Return one reconciliation, with the items to compare next; ``stalled`` after ``patience``."""
+    """Return one reconciliation, or None; it is ``stalled`` after ``patience`` without a report."""
     row = await connection.fetchrow(ONE, patience, job_id)
     if row is None:
         return None
@@ -173,7 +173,7 @@ async def set_phase(connection: Connection, job_id: int, phase: Phase) -> None:
 
 
 async def left(connection: Connection, job_id: int) -> Candidates | None:
-    """Return the items to compare next, of one point and object; None when none are left."""
+    """Return the items to compare again next, all of one integration point and object; None when none are left."""
     rows = await connection.fetch(LEFT, job_id, MAX_ITEMS)
     if not rows:
         return None
@@ -206,7 +206,7 @@ async def findings(connection: Connection, job_id: int, limit: int) -> Sequence[
 
 
 async def clear(connection: Connection, job_id: int) -> None:
-    """Remove the items of a reconciliation, which are records now."""
+    """Remove the items of a reconciliation once they are stored as records."""
     await connection.execute(CLEAR, job_id)
 
 

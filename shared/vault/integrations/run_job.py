@@ -1,4 +1,4 @@
-"""Runs integrations: sends the messages of a run, follows its reports, and advances its time if nothing failed."""
+"""Runs integrations: sends a run's messages, follows its reports, and advances the integration's time on success."""
 
 from __future__ import annotations
 
@@ -51,7 +51,10 @@ LOCK_TIME = f"SELECT {LAST_RUN} FROM records.{OBJECT} WHERE id = $1 FOR NO KEY U
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The subject of a run: the integration, the queue for its messages, and the Vault to be read."""
+    """The integration of a run, with the queue for its messages and the Vault to be read.
+
+    ``last_run`` is its Last Successful Run Time; None when everything is to be read.
+    """
 
     integration: str
     queue: Queue
@@ -142,7 +145,7 @@ class IntegrationRunJobs:
         await _send(context, connection, order)
 
     async def _order(self, connection: Connection, integration: str) -> Order:
-        """Return the order of the run.
+        """Return the order to run an integration (record id).
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when the integration cannot run.
         """

@@ -41,7 +41,7 @@ class RunService:
         self._patience = timedelta(minutes=patience_minutes)
 
     async def clock(self, caller: Caller) -> ClockReading:
-        """Return the time, and the moment from which a caller can later read changes that are not committed yet.
+        """Return the time, and the moment until which all changes are committed; later changes may still be open.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
@@ -56,7 +56,7 @@ class RunService:
         return reading
 
     async def is_active(self, integration: str) -> bool:
-        """Return whether an integration and its connection are active, so that what is sent will be taken."""
+        """Return whether an integration and its connection are active, so that messages for it are processed."""
         async with self._database.connection() as connection:
             return await is_active(connection, integration)
 

@@ -338,9 +338,11 @@ class JobTable:
         job_id: int,
         connection: Connection | None,
     ) -> AsyncIterator[Connection]:
-        """Yield a connection in a transaction that keeps other processes from claiming the job; by default a new one.
+        """Yield a connection in a transaction that keeps other processes from claiming the job.
 
-        :raises LeaseLost: when another process has claimed it.
+        Without ``connection``, the transaction is a new one.
+
+        :raises LeaseLost: when another process has claimed the job.
         """
         if connection is None:
             async with (

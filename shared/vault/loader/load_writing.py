@@ -1,4 +1,4 @@
-"""Writes the batches of a load to the records, as their task says."""
+"""Writes the batches of a load to the records, by the action of their task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads CSV in batches of rows from a stream of bytes, and writes it."""
+"""Reads CSV in batches of rows from a stream of bytes, and writes rows as CSV."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """One row as in the file; ``fault`` is its error, to follow "row 3"."""
+    """One row as in the file; ``fault`` is the text of its error, which follows the words "row 3"."""
 
     cells: list[str]
     fault: str | None = None
@@ -105,7 +105,7 @@ class _Lines:
         return line
 
     def accept(self) -> None:
-        """Accept the lines taken as a row."""
+        """Remove the lines that the CSV reader has taken, since they are a whole row."""
         self._size_of_lines -= sum(map(len, self._taken))
         self._taken.clear()
 
@@ -126,7 +126,7 @@ class _Lines:
         return self._size_of_lines > MAX_RECORD
 
     def give_up(self) -> int:
-        """Skip the yielded lines, or the one that has no end yet; return how many of them are not empty."""
+        """Skip the yielded lines, or else the line that has no end yet; return how many of them are not empty."""
         passed = sum(bool(line.strip(",\r\n")) for line in self._taken)
         if not self._taken:
             self._size_of_lines -= sum(map(len, self._partial))
@@ -160,7 +160,7 @@ class SheetReader:
     async def read_header(self) -> list[str]:
         """Return the column names; columns without one are left out.
 
-        When it fails, every row of the file has the same error.
+        After a failure, every row of the file has this error.
 
         :raises VaultFault: INVALID_DATA when names are missing or repeated, or the file is not CSV in UTF-8.
         """
@@ -258,7 +258,7 @@ class SheetReader:
         await self._read(wanted)
 
     async def _read(self, wanted: int) -> None:
-        """Read at least one chunk, and on until there are ``wanted`` characters more, or the end."""
+        """Read at least one chunk, and more until ``wanted`` further characters are read or the content ends."""
         while True:
             chunk = await anext(self._content, None)
             if chunk is None:
@@ -283,7 +283,7 @@ def _explained(error: csv.Error) -> str:
 
 
 def _written(cells: list[str]) -> _Record:
-    """Return a row; characters that no value may have are replaced, and are its fault."""
+    """Return a row; characters that cannot be stored are replaced, and make it faulty."""
     text = "".join(cells)
     if "\x00" in text:
         fault = "has the NUL character"
@@ -303,7 +303,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _marked(text: str) -> str:
-    """Return a text with the replacement character for each that cannot be stored."""
+    """Return a text with the replacement character in place of each character that cannot be stored."""
     data = text.encode("utf-8", "surrogateescape")
     return data.decode("utf-8", "replace").replace("\x00", "\ufffd")
 

@@ -199,7 +199,7 @@ class EmailJobs:
 
 
 async def _accepted(client: aiosmtplib.SMTP, server: MailServer, row: Record) -> bool:
-    """Send an e-mail; return False when the server will never accept it: a reply 5xx, or not one valid address.
+    """Send an e-mail; return False when the server will never accept it (reply 5xx), or its address is not valid.
 
     :raises aiosmtplib.SMTPException: when the server may accept it later.
     """

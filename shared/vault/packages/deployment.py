@@ -54,8 +54,8 @@ class StepStatus(StrEnum):
 class StepOutcome:
     """The outcome of one step. Of a data step, ``done`` rows were written or refused, ``failed`` of them refused.
 
-    ``rows`` are the results of its rows in the order of its file if the package is one transaction, and else empty,
-    since they are logged already.
+    ``rows`` are the results of its rows in the order of its file if the package is one transaction, else empty,
+    since the job's log has them already.
     """
 
     step: Step
@@ -94,13 +94,13 @@ class StepOutcome:
 
 
 class DeploymentFailed(Exception):
-    """A step was refused: its transaction must be undone."""
+    """Raised when a step was refused: its transaction must be undone."""
 
 
 class Deployment:
     """The deployment of one package; ``outcomes`` are its progress.
 
-    ``missing`` has, by the identity of a step, what blocks it although its component can be stored.
+    ``missing`` maps the identity of a step to the reasons that block the step although its component can be stored.
     """
 
     def __init__(
@@ -243,7 +243,7 @@ def fail(outcome: StepOutcome, reason: str) -> NoReturn:
 
 
 def _text(action: Action) -> str:
-    """Return the statement as the package has it, or rendered where the plan has changed it."""
+    """Return the MDL of an action: as the package has it, or rendered if the plan has changed the statement."""
     step, statement = action.step, action.statement
     if not isinstance(step, ComponentStep):
         raise TypeError(step)

@@ -81,7 +81,7 @@ class InboundPackages:
         )
 
     def admit(self, caller: Caller) -> None:
-        """Raise VaultFault unless the caller may manage packages.
+        """Check that the caller may manage packages.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
@@ -92,7 +92,7 @@ class InboundPackages:
         caller: Caller,
         content: bytes,
     ) -> Document:
-        """Return ``responseDetails`` of a package that is not imported.
+        """Return the ``responseDetails`` of validating a package file, which is not imported.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when it is no package.
         """
@@ -132,7 +132,7 @@ class InboundPackages:
 
         The record, its file and its first validation appear together.
 
-        :raises VaultFault: INVALID_DATA when the file is no package, or what refuses the record.
+        :raises VaultFault: INVALID_DATA when the file is no package, or the error that refuses the record.
         """
         if context.checkpoint:
             # Done by a run that was cut off before it could end.
@@ -261,7 +261,8 @@ class InboundPackages:
     async def deploy(self, context: JobContext) -> PackageStatus:
         """Carry out the deployment job, and return the package's status.
 
-        An interrupted run is not repeated; or, in slices, it is continued after its last transaction.
+        A later run of the job does not repeat a deployment that was committed; one in slices continues after its last
+        transaction.
         """
         done = context.checkpoint.get("status")
         if done is not None:

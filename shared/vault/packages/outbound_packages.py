@@ -92,9 +92,9 @@ class OutboundPackages:
         )
 
     async def export(self, context: JobContext) -> str:
-        """Carry out the export job: write the components as they are now in place of an earlier file.
+        """Carry out the export job, and return the package's id.
 
-        Returns the package's id.
+        The components as they are now are written to a file, which replaces an earlier one.
         """
         package = await self._package(str(context.parameters["package_id"]), None)
         header = Header(

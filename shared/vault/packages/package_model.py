@@ -37,7 +37,7 @@ class DataAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A line of a step's ``.dep`` file: a component that the step's component refers to."""
+    """A component that a step's component refers to, by a line of the step's ``.dep`` file or by its MDL."""
 
     dependency: Dependency
     blocking: bool

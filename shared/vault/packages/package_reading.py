@@ -205,7 +205,7 @@ class _Table:
     def rows(self) -> Iterator[Sequence[str]]:
         """Yield the cells of each row; empty lines and rows of commas only are skipped.
 
-        :raises StepFault: at the row that is none, or in the first line.
+        :raises StepFault: at a row that is not valid, or at the first line.
         """
         with self._file.text() as text:
             reader = csv.reader(text, strict=True)
@@ -244,9 +244,9 @@ def _rows(
 
 
 def _declared(content: bytes) -> Iterator[Declared]:
-    """Return the lines of a ``.dep`` file with components that the step's component refers to.
+    """Yield the components that the lines of a ``.dep`` file name, to which the step's component refers.
 
-    :raises PackageFault: when it is not the CSV that it should be.
+    :raises PackageFault: when the file is not CSV with the columns of such a file.
     """
     try:
         reader = csv.DictReader(io.StringIO(_text(content), newline=""), strict=True)

@@ -46,7 +46,7 @@ class DependencyStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepValidation:
-    """The result of one step; ``errors`` are the reasons that block it."""
+    """The result of validating one step; ``errors`` are the reasons that block it."""
 
     step: Step
     action: str
@@ -61,7 +61,7 @@ class StepValidation:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The result of a package, step by step in the package's order."""
+    """The result of validating a package, step by step in the package's order."""
 
     steps: Sequence[StepValidation] = field(default_factory=tuple)
 
@@ -85,7 +85,7 @@ def validate(package: Package, registry: Registry) -> Validation:
 def missing(package: Package, registry: Registry) -> dict[str, list[str]]:
     """Return the components that steps need and that neither the package nor a Vault has, by the identity of the step.
 
-    They block the steps although a Vault could store the components, since these could not be carried out.
+    A Vault could store the components of such steps, but not act on them: so the steps are blocked.
     """
     inside = _inside(package)
     found: dict[str, list[str]] = {}
@@ -99,7 +99,7 @@ def missing(package: Package, registry: Registry) -> dict[str, list[str]]:
 
 
 def _inside(package: Package) -> Mapping[tuple[str, str], ComponentStep]:
-    """Return the component steps of a package by the components that they bring; what changes one brings none."""
+    """Return the steps of a package that define a component completely, by its type and name."""
     steps = (step for step in package.steps if isinstance(step, ComponentStep))
     brought = (step for step in steps if step.statement and step.statement.component)
     return {step.key: step for step in brought}
@@ -179,9 +179,9 @@ def _status(
 
 
 def _is_of_other_platforms(dependency: Dependency) -> bool:
-    """Return whether every other Vault has this component itself, so that its package need not contain it.
+    """Return whether the platform of other Vaults supplies this component, so that packages need not contain it.
 
-    Nobody can add it, even if a package lists it; a reference to it is stored without effect.
+    Nobody can add such a component, even if a package lists it; a reference to it is stored without effect.
     """
     if dependency.type == ComponentKind.OBJECT:
         return is_other_system_object(dependency.name)
@@ -234,7 +234,7 @@ class _Trial:
         self._registry = registry
 
     def run(self, package: Package) -> dict[str, str]:
-        """Return why steps are refused, by the identity of the step."""
+        """Return the reasons why steps are refused, by the identity of the step."""
         refusals: dict[str, str] = {}
         for action in self._actions(package.steps):
             try:
@@ -254,7 +254,7 @@ class _Trial:
 
 
 def _check_data(step: DataStep, registry: Registry) -> None:
-    """Check that the object accepts such rows; values are checked when rows are saved.
+    """Check that the object has the step's columns and key field; values are checked when rows are saved.
 
     :raises ComponentError: INVALID_ATTRIBUTE.
     """

@@ -38,7 +38,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ChildPage:
-    """A page of children: those of one record, in the sub-select with this number."""
+    """A page of one sub-select's rows: of the record ``parent_id``, in the sub-select with this number."""
 
     number: int
     parent_id: str
@@ -50,7 +50,9 @@ def no_such_page() -> VaultFault:
 
 
 def read_address(address: str) -> tuple[UUID, ChildPage | None]:
-    """Return a cursor's id, and the children behind it: ``{uuid}`` or ``{uuid}.{number}.{record id}``.
+    """Return the cursor's id in an address, and the sub-select that it names: ``{uuid}.{number}.{record id}``.
+
+    The sub-select is None for ``{uuid}`` alone.
 
     :raises VaultFault: INVALID_DATA when the address has neither form.
     """
@@ -72,7 +74,7 @@ class CursorStore:
     async def open(
         self, connection: Connection, caller: Caller, cursor: Cursor
     ) -> None:
-        """Store a new cursor, over the connection that its query has."""
+        """Store a new cursor, over the connection of its query."""
         positions = _positions_json(cursor, cursor.positions)
         await connection.execute(
             "INSERT INTO platform.query_cursor (id, user_id, query, total, positions)"

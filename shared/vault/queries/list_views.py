@@ -56,7 +56,7 @@ class Selection:
     """The content of a list: its columns, order and records; empty members mean the default.
 
     ``sort`` is the field of the order, preceded by ``-`` for descending; ``filters`` are values by field, ``words``
-    those that records must contain, ``work_list`` the name of a list of the home page.
+    are words that records must contain, ``work_list`` the name of a list of the home page.
     """
 
     columns: tuple[str, ...] = ()
@@ -109,8 +109,8 @@ class ListViews:
     ) -> UUID:
         """Save a new view and return its id.
 
-        :raises VaultFault: INVALID_DATA for a name that is none, or that another of their views has;
-            OPERATION_NOT_ALLOWED when the user has too many; INSUFFICIENT_ACCESS when they may share none.
+        :raises VaultFault: INVALID_DATA for an empty or too long name, or that of another view of theirs;
+            OPERATION_NOT_ALLOWED when they have too many; INSUFFICIENT_ACCESS when they may not share views.
         """
         name = _label(label)
         if shared:
@@ -143,7 +143,7 @@ class ListViews:
     async def select(
         self, caller: Caller, view: ListView, selection: Selection
     ) -> None:
-        """Store a different content in a view.
+        """Replace the content of a view.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
@@ -174,7 +174,10 @@ class ListViews:
 
 
 def _label(label: str) -> str:
-    """Return the name of a view as stored."""
+    """Return the name of a view as stored, with single spaces.
+
+    :raises VaultFault: INVALID_DATA when the name is empty or too long.
+    """
     name = " ".join(label.replace("\0", " ").split())
     if not name or len(name) > MAX_LABEL:
         message = f"Give the view a name of 1 to {MAX_LABEL} characters"
@@ -183,7 +186,10 @@ def _label(label: str) -> str:
 
 
 async def _named(connection: Connection, statement: str, *parameters: object) -> None:
-    """Execute a statement that names a view."""
+    """Execute a statement that names a view.
+
+    :raises VaultFault: INVALID_DATA when another view of the user's list has this name.
+    """
     try:
         await connection.execute(statement, *parameters)
     except UniqueViolationError:

@@ -289,7 +289,7 @@ class QueryService:
         return await self._rows(sql, parameters, run)
 
     async def _far(self, run: _Run, pagesize: int, pageoffset: int) -> Sequence[Record]:
-        """Return a page of all records of an object, read from the end with fewer rows to skip."""
+        """Return a page of all records of an object, read from that end of the result with fewer rows to skip."""
         compiled = run.compiled
         # One snapshot for both, so that it is the same page from either end, whoever adds or removes records meanwhile.
         reading = run.connection.transaction(isolation="repeatable_read", readonly=True)
@@ -324,7 +324,7 @@ class QueryService:
             return await statement.fetch(*parameters)
 
     async def _total(self, run: _Run, page: QueryPage, rows: Sequence[Record]) -> int:
-        """Return the number of rows of the whole result."""
+        """Return the number of rows of the whole result; if it is not known, set ``page.counted`` to False."""
         known: int | None = rows[0][-2] if run.compiled.tells_number and rows else None
         if known is not None and run.compiled.goes_on(known):
             page.counted, page.more_hits = False, True
