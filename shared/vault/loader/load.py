@@ -274,7 +274,7 @@ class _TaskRun:
             await log(connection, results)
 
     def _rows(self, batch: Batch) -> list[dict[str, str]]:
-        """Return the rows of a batch that can be loaded, by column name, without the columns of a log."""
+        """Return the loadable rows of a batch by column name, without the columns that a failure log adds."""
         rows = []
         for place, cells in enumerate(batch.rows):
             if place in batch.faults:

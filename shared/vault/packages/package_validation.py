@@ -218,7 +218,7 @@ def exists(registry: Registry, dependency: Dependency) -> bool:
 
 
 def _is_supplied(registry: Registry, dependency: Dependency) -> bool:
-    """Return whether the model has it without a component: the platform's picklists, and base types of objects."""
+    """Return whether the model has this without a component: the platform's picklists, and base types of objects."""
     if dependency.type == ComponentKind.PICKLIST:
         return dependency.name in registry.picklists
     if dependency.type == ComponentKind.OBJECT_TYPE:

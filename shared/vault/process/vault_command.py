@@ -33,7 +33,10 @@ def main(
     """
     parser = ArgumentParser(prog=f"services.{name}")
     parser.add_argument("task", nargs="?", choices=[SERVE, MIGRATE], default=SERVE)
-    parser.add_argument("--sockets", help="those of a worker, from who begins it")
+    parser.add_argument(
+        "--sockets",
+        help="the shared sockets of a worker, set by the process that starts it",
+    )
     read = parser.parse_args(arguments)
     if read.task == MIGRATE:
         _migrate(name)

@@ -1,4 +1,4 @@
-"""Makes the pages of queries: statements of VQL texts, valid until the configuration changes, and rows as JSON."""
+"""Compiles VQL texts to statements, cached until the configuration changes, and makes JSON pages of their rows."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Extras:
     first_hits: bool = False
 
     def bounded(self, pagesize: int) -> int:
-        """Return the rows of a page for which the statement has ``pagesize``."""
+        """Return the number of rows of a page: ``pagesize`` of the statement, bounded by ``rows_at_most``."""
         if self.rows_at_most is None:
             return pagesize
         return min(pagesize, self.rows_at_most)
@@ -75,7 +75,7 @@ class Extras:
 class QueryPage:
     """One page of rows, JSON-ready, with the values of its ``responseDetails``.
 
-    If it is not ``counted``, its total is the number of rows up to its end; more may follow.
+    If the page is not ``counted``, its ``total`` is the number of rows up to the end of the page; more may follow.
     """
 
     rows: list[dict[str, Any]]
@@ -239,7 +239,7 @@ def _facet_value(row: Record) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Cache:
-    """Compiled statements of one registry, the least recently used first, and the targets besides its objects."""
+    """Compiled statements of one registry, the least recently used first, and its query targets besides objects."""
 
     registry: Registry
     targets: vql.Targets

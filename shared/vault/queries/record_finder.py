@@ -59,7 +59,7 @@ class FoundRecord:
 
 @dataclass(slots=True)
 class FoundEverywhere:
-    """The records that were found, by object; ``whole`` when the time sufficed to search all objects."""
+    """The records that were found, by object; ``whole`` is True when the time sufficed to search all objects."""
 
     records: dict[str, list[FoundRecord]] = field(default_factory=dict)
     whole: bool = False
@@ -143,7 +143,10 @@ class RecordFinder:
         return found
 
     def _parts(self, caller: Caller, owner: VaultObject) -> Parts:
-        """Return the objects whose records belong to those of another, each with the field that refers to them."""
+        """Return objects whose records belong to those of ``owner``, each with the field that refers to ``owner``.
+
+        Objects that the caller may not read are omitted.
+        """
         registry = self._components.registry
         return [
             (registry.objects[name], field.name)
@@ -160,7 +163,7 @@ async def offered(
     typed: str,
     limit: int,
 ) -> list[FoundRecord]:
-    """Return the matching records of an object; those found by its ``parts`` come last."""
+    """Return the matching records of an object, at most ``limit``; those found by their ``parts`` come last."""
     text = typed.replace("\0", " ")[:MAX_TYPED]
     words = text.split()[:MAX_WORDS]
     wanted = max(0, min(limit, MOST_OFFERED))
@@ -240,7 +243,7 @@ def candidates_sql(owner: VaultObject, parts: Parts) -> str:
 
 
 def related_sql(owner: VaultObject, parts: Parts, count: int) -> str:
-    """Return the statement for those of some records, $4, that contain ``count`` words, $3, also in their parts."""
+    """Return the statement for the records with the ids $4 that contain the ``count`` words $3, also in their parts."""
     conditions = ["t.id = ANY($4::text[])", "$3::text[] IS NOT NULL"]
     for number in range(1, count + 1):
         typed = f"($3::text[])[{number}]"

@@ -1,4 +1,4 @@
-"""Stores the reports of connectors on their deliveries; records lost messages, whose event handlers run first."""
+"""Stores the reports of connectors on deliveries; runs the event handlers of lost messages, and records these."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class DeliveryReports:
         """Store a report; a repeated report changes nothing more.
 
         A removed message becomes a User Exception Message in this Vault, the source, after the queue's delivery event
-        handler has run; a delivered one ends its exception.
+        handler has run; the exception of a delivered message is resolved.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
         """

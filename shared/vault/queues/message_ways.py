@@ -159,7 +159,7 @@ class MessageWays:
     async def of_record(
         self, caller: Caller, record_id: str, limit: int
     ) -> list[SentMessage]:
-        """Return the latest messages that were sent about a record only, or about it first.
+        """Return the latest messages whose only or first item is this record.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """

@@ -122,7 +122,7 @@ async def _store(
 
 
 def _check_sendable(queue: Queue, message_id: str, message: Message) -> None:
-    """Check that the relay can publish a message, since one that it cannot would block the following ones.
+    """Check that the relay can publish a message, since one that it cannot publish would block the others.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED
     """

@@ -149,7 +149,7 @@ class QueueService:
         return sum(each.messages for each in states)
 
     async def _ordered_at_broker(self, name: str) -> QueueState | None:
-        """Return the state of a queue's sequential queue at the broker; None for the most queues, which have none.
+        """Return the state of a queue's sequential queue at the broker; None for a queue without one.
 
         :raises BrokerUnavailable: when it does not reply.
         """

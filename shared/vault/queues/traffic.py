@@ -103,7 +103,7 @@ class Traffic:
 
 
 class TrafficPicture:
-    """Caches the traffic; it is read again for a caller when it is older than 3 seconds."""
+    """Caches the traffic for all callers, and reads it again when it is older than 3 seconds."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class TrafficPicture:
         return [queue for queue in queues if direction_of(queue) is not None]
 
     async def _at_broker(self) -> dict[str, tuple[int, int]]:
-        """Return messages and consumers of each queue at the broker; without the queues after a missing answer."""
+        """Return messages and consumers of each queue at the broker; queues after a missing answer are omitted."""
         found: dict[str, tuple[int, int]] = {}
         try:
             # For all of them together: with many queues, who looks would wait for each.

@@ -1,7 +1,8 @@
 """Finds the records that a deletion also deletes, and stores the list of deleted records for 30 days.
 
 A record is locked before the records that refer to it are read. A call that is adding such a record holds a lock that
-the deletion waits for, and a later call waits for the deletion: so all are found, and none is added meanwhile.
+the deletion waits for, and a later call waits for the deletion: so the deletion finds them all, and none is added
+meanwhile.
 """
 
 from __future__ import annotations
@@ -74,10 +75,10 @@ CHILDREN = "SELECT id, {column} FROM {table} WHERE {column} = ANY($1::text[]) OR
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The records that a deletion would delete, and those that block it.
+    """The records that a deletion would delete, and the requested records that cannot be deleted.
 
     ``blocked``: id of a requested record that cannot be deleted → ``object.field`` that blocks
-    it, by a reference to it or to a record below it. ``going``: object → id of a record that would be deleted → id
+    it, by a reference to it or to a record below it. ``roots``: object → id of a record that would be deleted → id
     of the requested record that it is or is below.
     """
 
@@ -85,7 +86,7 @@ class Reach:
     going: Mapping[str, Mapping[str, str]]
 
     def gone(self) -> dict[str, list[str]]:
-        """Return by object the ids of the records to delete when the blocked ones are left out."""
+        """Return the ids of the records to delete, by object, without those below a blocked record."""
         gone: dict[str, list[str]] = {}
         for name, roots in self.going.items():
             gone[name] = [i for i, root in roots.items() if root not in self.blocked]
@@ -166,7 +167,7 @@ async def note_deletions(
     connection: Connection,
     gone: Mapping[str, Iterable[str]],
 ) -> None:
-    """List records (ids by object) as deleted, in the transaction of the deletion, and delete their data elsewhere."""
+    """List records (ids by object) as deleted, in the deletion's transaction; delete their rows in other tables."""
     objects: list[str] = []
     ids: list[str] = []
     for name, record_ids in gone.items():
@@ -183,7 +184,7 @@ async def note_deletions(
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A record that was deleted, or an attachment of one, or one version of it."""
+    """A deleted record, or a deleted attachment of a record, or one deleted version of an attachment."""
 
     record_id: str
     date_deleted: datetime

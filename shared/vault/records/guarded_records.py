@@ -48,12 +48,12 @@ class GuardedRecords:
         stored: Record,
         changes: dict[str, object],
     ) -> ApiError | None:
-        """Return why the update is refused, None when it is not."""
+        """Return the error that refuses the update; None when the caller may write the records."""
         del stored, changes
         return self._refusal(caller)
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
-        """Return why the deletion is refused, None when it is not."""
+        """Return the error that refuses the deletion; None when the caller may write the records."""
         del stored
         return self._refusal(caller)
 

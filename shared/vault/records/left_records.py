@@ -1,4 +1,4 @@
-"""Dates records that lose a relation: a parent that loses a child, a record whose reference a deletion empties.
+"""Sets the modified date of records that lose a child, or a reference to a deleted record.
 
 A reader of changes since a moment, such as a run, would otherwise keep the former value forever.
 """
@@ -42,7 +42,7 @@ async def leave(
     caller: Caller,
     gone: Mapping[str, Sequence[str]],
 ) -> None:
-    """Empty the references to records that are about to be deleted (ids by object), and date the referring records."""
+    """Empty the references to records that are about to be deleted (ids by object), and set their modified date."""
     for name, ids in gone.items():
         await _leave_parents(connection, registry, caller, name, ids, gone)
         for child, field in references(registry, name):
@@ -76,7 +76,7 @@ async def _leave_parents(
 def parent_fields(target: VaultObject) -> Iterator[Field]:
     """Yield the fields by which records of an object belong to a parent.
 
-    None for records that the Vault itself writes.
+    There are none for objects whose records the Vault itself writes.
     """
     if target.name.endswith(PLATFORM):
         return
@@ -92,7 +92,7 @@ async def date_parents(
     field: Field,
     ids: Sequence[str],
 ) -> None:
-    """Date records as changed now that are no longer the parents of records by this field."""
+    """Set the modified date of records (ids) to which a field no longer refers as parents."""
     if not ids or field.object is None:
         return
     sql = CHANGE.format(

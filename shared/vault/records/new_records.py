@@ -281,8 +281,8 @@ async def fill_roles(
 ) -> list[RoleEdit]:
     """Assign the roles of new records by the rules, and return the changes to audit.
 
-    ``object_name`` is ``documents`` for documents, whose versions have the object ``stored``; ``lifecycles`` are those
-    of the records by their ids.
+    ``object_name`` is ``documents`` for documents, whose versions have the object ``stored``; ``lifecycles`` maps
+    the ids of the records to their lifecycles.
     """
     rows = await connection.fetch(RULES, list(set(lifecycles.values())))
     # Hardly a lifecycle has rules: then nothing is read of the records.

@@ -107,7 +107,7 @@ class PicklistService:
         name: str,
         labels: Mapping[str, str],
     ) -> list[Value]:
-        """Change the labels of values, which are named; return the names, which do not change.
+        """Change the labels of values (name → label), and return the values; their names do not change.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, PARAMETER_REQUIRED, OPERATION_NOT_ALLOWED.
         """

@@ -99,7 +99,7 @@ class Batch:
         ``key`` is the key field of an upsert.
 
         :raises RaceLost: when another transaction has meanwhile stored a record with an upsert's key, or removed the
-            value that kept a row out.
+            record whose unique value had refused a row.
         """
         made = [NewRow.of(row) for row in rows]
         # The object's own rules come first: they may set what is required.
@@ -138,7 +138,7 @@ class Batch:
     async def _stored(
         self, fields: Sequence[Field], columns: statements.Columns, count: int
     ) -> list[str]:
-        """Insert as many records, and return the ids of those that break no unique field."""
+        """Insert ``count`` records, and return the ids of those that break no unique field."""
         connection, target = self.connection, self.object
         parameters = *columns.values, *statements.name_parameters(target)
 
@@ -249,7 +249,7 @@ class Batch:
         return Change(row, record, values, frozenset(changed))
 
     def _left_out(self, change: Change) -> Outcome | None:
-        """Return the outcome of a row that is refused or comes from an older state; None for a row to be written."""
+        """Return the outcome of a row that is refused, or older than what is stored; None for a row to be written."""
         row = change.row
         if row.errors:
             return change.refused()
@@ -265,7 +265,7 @@ class Batch:
     def _refusal(self, change: Change) -> ApiError | None:
         """Return the error with which the object's rules refuse a change, else None.
 
-        The rules may add to its values.
+        The rules may add values to the change.
         """
         retyped = TYPE in change.values and change.stored.get(TYPE)
         if retyped and not self.mode.may_change_type:
@@ -306,7 +306,7 @@ class Batch:
             await self._trigger.after_update(connection, caller, edits)
 
     async def _leave_parents(self, changes: Sequence[Change]) -> None:
-        """Date the records that are no longer parents of the changed records."""
+        """Set the modified date of the records that are no longer parents of the changed records."""
         for field in parent_fields(self.object):
             left = {
                 change.stored[field.name]

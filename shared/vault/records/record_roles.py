@@ -232,7 +232,7 @@ async def change_roles(
     assigned: Sequence[tuple[str, Assignments]],
     change: RoleChange,
 ) -> list[RoleEdit]:
-    """Change the roles of records or documents, pairs of id and assignments; return what the caller has to audit."""
+    """Change the roles of records or documents, pairs of id and assignments; return the changes to audit."""
     if not assigned:
         return []
     ids = [record_id for record_id, _ in assigned]

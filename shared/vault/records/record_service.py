@@ -107,7 +107,7 @@ class RecordService(RecordWrites):
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
     ) -> list[RowResult]:
-        """Create records and return results in input order; ``lineage`` is that of the rows with a lineage.
+        """Create records and return results in input order; ``lineage`` has the origins of the rows.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -163,8 +163,8 @@ class RecordService(RecordWrites):
     ) -> list[RowResult]:
         """Update records named by ``id`` or by a unique field; of rows that name one record, all but the first fail.
 
-        ``seen`` is the modified date of the records as the caller has read them: one that was changed since then fails
-        with RACE_CONDITION.
+        ``unchanged_since`` is the modified date of the records as the caller has read them: a record that was changed
+        later fails with RACE_CONDITION.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -284,7 +284,7 @@ class RecordService(RecordWrites):
     async def refusals(
         self, caller: Caller, target: VaultObject, record_id: str
     ) -> Refusals:
-        """Return why a record refuses every update, and its deletion, as far as its object's own rules say so."""
+        """Return the errors with which the rules of a record's object refuse every update of it, and its deletion."""
         trigger = self._triggers.get(target.name)
         if trigger is None:
             return Refusals()
@@ -304,10 +304,10 @@ class RecordService(RecordWrites):
         work: Callable[[Connection], Awaitable[T]],
         *names: str,
     ) -> T:
-        """Run the unit of work in a transaction that keeps the objects of these names as they are; return its result.
+        """Run the unit of work in a transaction in which these objects do not change; return its result.
 
-        The unit, which reads the components itself, runs again on the newly stored data when another transaction won a
-        race, or changed components of what the unit wrote beside these objects; the second time these are kept, too.
+        The unit reads the components itself. It runs again, on newly stored data, when another transaction won a race,
+        or changed components of other tables that the unit has written; the next attempt locks these tables, too.
 
         :raises VaultFault: RACE_CONDITION when every attempt loses a race; and whatever ``work`` raises.
         """
@@ -338,9 +338,9 @@ class RecordService(RecordWrites):
         work: Callable[[Connection], Awaitable[T]],
         held: set[str],
     ) -> T:
-        """Run the unit of work once, and return its result; ``held`` gains the tables that it has come to write.
+        """Run the unit of work once, and return its result; ``locked`` gains the tables that the unit has written.
 
-        :raises ComponentsChanged: components of a table were changed that was not held.
+        :raises ComponentsChanged: components of a table that was not locked were changed.
         """
 
         async def holding(connection: Connection) -> T:

@@ -42,7 +42,7 @@ COMMON = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The values of a batch by field: an array of all rows' values, or in the fields ``shared`` the one of all rows."""
+    """The values of a batch by field: an array of all rows' values, or the one value of a ``shared`` field."""
 
     fields: Sequence[Field]
     values: Sequence[object]
@@ -65,7 +65,7 @@ class Columns:
 
 
 class _Parameters:
-    """The parameters of a batch's fields, numbered from ``first`` on: each an array, but for the shared ones."""
+    """The parameters of a batch's fields, numbered from ``first`` on: an array each, or the value of a shared field."""
 
     def __init__(
         self, fields: Sequence[Field], first: int, shared: frozenset[str]

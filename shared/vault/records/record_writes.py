@@ -111,7 +111,7 @@ class RecordWrites:
     ) -> RowReader:
         """Return the reader for rows of an object, made once for each version of the components.
 
-        ``caller`` is whoever sends the rows, where they may set fields.
+        If the ``caller`` writes for a connection, the rows may set the fields that only connections set.
         """
         registry = self._components.registry
         # A registry never changes, a new one takes its place: then all readers are made anew.
@@ -166,7 +166,7 @@ class RecordWrites:
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
     ) -> list[RowResult]:
-        """Upsert in a transaction that ``carry_out`` has begun, and repeats when a race for a key was lost.
+        """Create or update records in a transaction of ``carry_out``, which repeats it after a lost race for a key.
 
         :raises VaultFault: INVALID_DATA for a field that cannot key an upsert, or a key that is repeated.
         """

@@ -111,9 +111,9 @@ class RoleRuleService:
         role: str | None,
         conditions: Mapping[str, object],
     ) -> list[dict[str, object]]:
-        """Return rules in the format of the calls; with conditions, only overrides that have these.
+        """Return rules in the format of the calls; with conditions, only the overrides that have them.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a condition on what is no field of the lifecycle.
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a condition that names no field of the lifecycle.
         """
         _authorize(caller)
         registry = self._components.registry
@@ -128,7 +128,7 @@ class RoleRuleService:
     async def store(
         self, caller: Caller, rows: Sequence[Mapping[str, object]], *, create: bool
     ) -> list[list[ApiError]]:
-        """Create overrides, or change them and defaults; return the errors of each row, none where it is stored.
+        """Create overrides, or change overrides and default rules; return the errors of each row, empty if stored.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
@@ -181,7 +181,7 @@ class RoleRuleService:
         )
 
     async def delete(self, caller: Caller, named: Mapping[str, object]) -> int:
-        """Delete the overrides of a role, those with some conditions where any are named; return their number.
+        """Delete the overrides of a role, only those with the named conditions if any are named; return their number.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, INVALID_DATA.
         """
@@ -230,7 +230,7 @@ def _authorize(caller: Caller) -> None:
 
 
 def _fields(registry: Registry, lifecycle: str | None) -> dict[str, Field]:
-    """Return the fields of records and documents that have a lifecycle, of all lifecycles without one."""
+    """Return the fields of records and documents that have this lifecycle, or any lifecycle if it is None."""
     found: dict[str, Field] = {}
     versions = registry.documents.versions
     if versions is not None and (
@@ -250,10 +250,10 @@ async def _conditions(
     lifecycle: str | None,
     named: Mapping[str, object],
 ) -> dict[str, str]:
-    """Return the ids of records by field, which parameters name by id (``product__v``) or by name (and ``.name__v``).
+    """Return field → id of the record that a parameter names: by id (``product__v``) or name (``product__v.name__v``).
 
-    :raises VaultFault: INVALID_DATA for what is no reference of the lifecycle's records, or for a record that is not
-        there or not the only one; INSUFFICIENT_ACCESS for records that the caller may not read.
+    :raises VaultFault: INVALID_DATA for a parameter that is no reference field of the lifecycle's records, or a record
+        that is missing or ambiguous; INSUFFICIENT_ACCESS for records that the caller may not read.
     """
     fields = _fields(registry, lifecycle) if named else {}
     found: dict[str, str] = {}

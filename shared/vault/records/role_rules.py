@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RoleRule:
-    """Who gets a role of a lifecycle: ids of users and groups; ``conditions`` are ids of records by field."""
+    """The users and groups (ids) that get a role of a lifecycle; ``conditions`` are ids of records by field."""
 
     lifecycle: str
     role: str

@@ -69,7 +69,10 @@ def fail_overtaken(
     stored: Mapping[object, Record],
     seen: str | None,
 ) -> None:
-    """Fail rows whose record was changed after the moment in ``seen``, the modified date that its caller has read."""
+    """Fail rows whose record was changed after ``unchanged_since``, the modified date that the caller has read.
+
+    Without ``unchanged_since``, no row fails.
+    """
     if seen is None:
         return
     for row in rows:
@@ -81,7 +84,7 @@ def fail_overtaken(
 def refuse_repeated_keys(rows: Sequence[Row], key: Field) -> None:
     """Check that no two rows of an upsert have the same key, for their order would decide the outcome.
 
-    :raises VaultFault: INVALID_DATA when two rows do.
+    :raises VaultFault: INVALID_DATA when two rows have the same key.
     """
     keys = [row.key for row in rows if row.key is not None]
     distinct = set(keys)
@@ -134,9 +137,10 @@ def newer_stored(
     stored: Record,
     changes: Mapping[str, object],
 ) -> datetime | None:
-    """Return the stored source time unless the row's source time is later; None when it is.
+    """Return the stored source time if the row's source time is not later; None when the row is to be written.
 
-    A row with the same time counts as older: it may come from either state.
+    A row with the same time counts as older, since it may come from either state. A row without a source time, or
+    without changes, never does.
     """
     if row.source_modified is None or not changes:
         return None
@@ -145,9 +149,9 @@ def newer_stored(
 
 
 def advance(row: Row, stored: Record) -> dict[str, object]:
-    """Return the record's new source time as a change; no change for a row without a source time, or with no later one.
+    """Return the record's new source time as a change; none for a row without a source time, or without a later one.
 
-    A row whose values are stored already, without a later time, may come from a newer state with the same values. Where
+    A row with the stored values, but without a later time, may come from a newer state that has these values, too. If
     another row was left out before, its sender may have read a state in between: the time then grows by a step, so that
     this state does not count as newer.
     """
@@ -161,13 +165,13 @@ def advance(row: Row, stored: Record) -> dict[str, object]:
 
 
 def doubted(newer: datetime) -> dict[str, object]:
-    """Return the change that marks a record when a row was left out by its source time; no change if already marked."""
+    """Return the change that marks a record for which a row was left out by its source time; none if it is marked."""
     # Less than the API's resolution: for clients the time is the same.
     return {FIELD: newer + DOUBT} if newer == _settled(newer) else {}
 
 
 def _settled(known: datetime) -> datetime:
-    """Return a stored source time without the note that a row was left out."""
+    """Return a stored source time without the mark that a row was left out."""
     milliseconds = known.microsecond // 1000
     return known.replace(microsecond=milliseconds * 1000)
 

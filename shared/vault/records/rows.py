@@ -32,7 +32,7 @@ NEWER_STORED = "A state of the source record that is as new or newer is stored -
 
 
 class UnchangedFields(StrEnum):
-    """The treatment of a field in an update whose value is stored already."""
+    """The treatment of a field in an update that sends the stored value again."""
 
     ALWAYS_IGNORE = "AlwaysIgnore"  # also one that may not be set
     IGNORE_SET_ON_CREATE_ONLY = "IgnoreSetOnCreateOnly"  # also the object type
@@ -57,7 +57,8 @@ class UnchangedFields(StrEnum):
 class WriteMode:
     """The mode of one record call; ``no_triggers`` has an effect in migration mode only.
 
-    ``redirecting`` is the Vault's own keeping of references, to which what objects refuse their users does not apply.
+    With ``redirecting``, the Vault itself moves references from one record to another: rules about what users may
+    change do not apply.
     """
 
     migration: bool = False
@@ -273,8 +274,8 @@ class RowResult:
     """The outcome of one row, in input order; a row with errors changed nothing.
 
     ``event`` is ``created__sys`` or ``updated__sys``; ``warning`` is set on a row whose values
-    were already stored (``NO_DATA_CHANGES``). ``newer`` is the source state that is stored, on a row that
-    was left out because it may come from an older one (``NEWER_SOURCE_STATE``).
+    were already stored (``NO_DATA_CHANGES``). ``newer`` is the stored source time, on a row that was
+    left out because it may come from an older state (``NEWER_SOURCE_STATE``).
     """
 
     id: str | None = None
@@ -331,9 +332,9 @@ def _text(key: object) -> str | None:
 
 
 def row_results(outcome: object) -> list[RowResult]:
-    """Return the outcome of a unit of work of the records, for what is added to it.
+    """Return the outcome of a unit of work of ``RecordService`` as results of rows, for ``also_in_unit_of_work``.
 
-    :raises TypeError: when it is another unit of work.
+    :raises TypeError: when it is the outcome of another unit of work.
     """
     if not isinstance(outcome, list):
         message = "a unit of work of the records yields results of rows"

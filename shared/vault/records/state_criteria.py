@@ -37,9 +37,9 @@ async def unsatisfied(
     state: LifecycleState,
     ids: Sequence[str],
 ) -> Mapping[str, ApiError]:
-    """Return the records (of at most 500) that fail entry criteria of the state, each with one error that names them.
+    """Return an error for each record (of at most 500) that fails entry criteria of the state, with all that it lacks.
 
-    It sees what the transaction of ``connection`` has written so far.
+    The criteria see what the transaction of ``connection`` has written so far.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED when a criterion is not a valid condition on the object.
     """
@@ -143,7 +143,8 @@ async def meeting(
 
     ``targets`` has ``documents`` where the records are documents.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when they are not VQL, or name what the object does not have.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when the criteria are not VQL, or name fields that the object does not
+        have.
     """
     records = _EnteringRecords(connection, registry, object_name, ids, targets)
     return await records.meeting(criteria, ids)
@@ -191,7 +192,7 @@ class _EnteringRecords:
         criterion: EntryCriterion,
         asked: Sequence[str],
     ) -> list[str]:
-        """Return the records that do not meet the criterion."""
+        """Return the records among ``ids`` that do not meet the criterion."""
         met = await self.meeting(criterion.criteria, asked)
         return [record_id for record_id in asked if record_id not in met]
 
@@ -200,7 +201,7 @@ class _EnteringRecords:
         criterion: EntryCriterion,
         asked: Sequence[str],
     ) -> list[str]:
-        """Return the records whose field has a value in another format than the criterion demands."""
+        """Return the records among ``ids`` whose field has a value in another format than the criterion demands."""
         value_format, field = criterion.value_format, criterion.required_field
         if value_format is None or field is None:
             return []
@@ -214,9 +215,10 @@ class _EnteringRecords:
         ]
 
     async def meeting(self, text: str, ids: Sequence[str]) -> frozenset[str]:
-        """Return those of the records that meet criteria in VQL.
+        """Return the records among ``ids`` that meet criteria in VQL.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED when they are not VQL, or name what the object does not have.
+        :raises VaultFault: OPERATION_NOT_ALLOWED when the criteria are not VQL, or name fields that the object does not
+            have.
         """
         rows = await self._rows(satisfied_query, text, ids)
         # The id of a document is a number in its rows.
@@ -228,9 +230,10 @@ class _EnteringRecords:
         text: str,
         ids: Sequence[str],
     ) -> Sequence[Record]:
-        """Return the rows of a query about records, made of a text of the configuration.
+        """Return the rows of a query about records, which ``query`` compiles from a text of the configuration.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED when it is not VQL, or names what the object does not have.
+        :raises VaultFault: OPERATION_NOT_ALLOWED when the text is not VQL, or names fields that the object does not
+            have.
         """
         if not ids:
             return []

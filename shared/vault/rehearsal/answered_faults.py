@@ -1,4 +1,4 @@
-"""Faults that replace the answer of a call, which is not carried out."""
+"""Defines the faults that replace the answer of a call; the call is not carried out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of the connection between a client and its Vault: late, missing, slow and broken answers."""
+"""Defines the faults of the connection between a client and its Vault: late, missing, slow and broken answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class BurstDelay(CallFault):
     """The caller exceeds the burst limit: the call is delayed, and the answer has the length of the delay."""
 
     async def strike(self, call: StruckCall) -> None:
-        """Wait, and have the call carried out."""
+        """Wait, have the Vault carry out the call, and add the delay to the headers of its answer."""
         await asyncio.sleep(call.seconds)
         delay = str(round(call.seconds * 1000)).encode()
 

@@ -105,7 +105,10 @@ class DeliveryFaults:
         return UNTOUCHED
 
     def _spares(self, queue: str, treatment: Treatment, *, in_sequence: bool) -> bool:
-        """Return whether a message cannot be overtaken: in a sequence, or while another of its queue waits for that."""
+        """Return whether a message is left alone since none could overtake it.
+
+        This is so in a sequential queue, and while another message of its queue waits to be overtaken.
+        """
         if not treatment.until_overtaken:
             return False
         delayed = self.delayed_by_position.values()

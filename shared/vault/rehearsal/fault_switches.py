@@ -81,7 +81,7 @@ class Switch:
 
     @property
     def used_up(self) -> bool:
-        """Return whether it has struck all the calls that it was for."""
+        """Return whether the fault has been applied to all the calls that the switch is for."""
         return self.calls is not None and self.struck >= self.calls
 
     def strikes(self) -> bool:

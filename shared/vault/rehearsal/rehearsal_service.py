@@ -63,7 +63,7 @@ class RehearsalService:
         """Switch a fault on in all processes that run.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; OPERATION_NOT_ALLOWED in production, or with too many switches;
-            INVALID_DATA, PARAMETER_REQUIRED for a request that cannot be.
+            INVALID_DATA, PARAMETER_REQUIRED for a request that is not valid.
         """
         authorize(caller, Grant.REHEARSE_FAULTS)
         if self.production:
@@ -113,7 +113,7 @@ class RehearsalService:
         return ended
 
     def hear(self, announcement: str) -> None:
-        """Apply a change of switches that another process of this Vault has made; ignored in production."""
+        """Apply a change of switches that another process of this Vault has announced; do nothing in production."""
         said = orjson.loads(announcement) if announcement else {}
         if self.production or said.get("process") in (None, self._process):
             return
@@ -132,7 +132,7 @@ class RehearsalService:
         self.switches.add(switch)
 
     async def _require_known(self, switch: Switch) -> None:
-        """Check that there are the calls, the user and the queue that a switch is for.
+        """Check that the calls, the user and the queue of a switch exist.
 
         :raises VaultFault: INVALID_DATA
         """

@@ -44,7 +44,7 @@ class SwitchRequest:
     def read(cls, sent: Mapping[str, str]) -> SwitchRequest:
         """Return the request in the fields of a call.
 
-        :raises VaultFault: INVALID_DATA for a field that it does not have.
+        :raises VaultFault: INVALID_DATA for an unknown field.
         """
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(sent) - known)
@@ -60,7 +60,7 @@ class SwitchRequest:
     def found(self) -> Fault:
         """Return the requested fault.
 
-        :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA for one that there is not.
+        :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA for an unknown fault.
         """
         if not self.fault:
             message = "Missing required parameter [fault]"
@@ -73,7 +73,7 @@ class SwitchRequest:
     def target(self) -> Target:
         """Return the calls or messages that the switch applies to.
 
-        :raises VaultFault: INVALID_DATA for a pattern or name that cannot be.
+        :raises VaultFault: INVALID_DATA for a pattern or name that is not valid.
         """
         fault = self.found()
         for name in ("user", "client_id", "queue"):
