@@ -44,7 +44,7 @@ class Handle(str):
 
 
 @dataclass(frozen=True, slots=True)
-class UnkeptFile:
+class UnstoredFile:
     """The value of an attachment field in a row, for a file that could not be stored; ``reason`` is the row's error."""
 
     reason: str
@@ -126,7 +126,7 @@ class Addition:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredAttachment:
     """A stored attachment for planning additions: its latest version, and the highest version number ever used."""
 
     id: int
@@ -151,14 +151,14 @@ class Step:
     """
 
     addition: Addition
-    after: Known
-    before: Known | None
+    after: StoredAttachment
+    before: StoredAttachment | None
     added: bool
 
 
 def plan(
     additions: Sequence[Addition],
-    known: Sequence[Known],
+    known: Sequence[StoredAttachment],
     new_ids: Iterator[int],
 ) -> list[Step]:
     """Return a step for each addition, in order; a file name that a record already has gets a new version.
@@ -184,7 +184,7 @@ def plan(
     return steps
 
 
-def _stands_for(same: Known, addition: Addition) -> bool:
+def _stands_for(same: StoredAttachment, addition: Addition) -> bool:
     """Return whether an attachment with the same bytes makes an addition unnecessary.
 
     A restored version keeps its own name, even if another attachment has the same bytes.
@@ -194,9 +194,9 @@ def _stands_for(same: Known, addition: Addition) -> bool:
 
 def _after(
     addition: Addition,
-    before: Known | None,
+    before: StoredAttachment | None,
     new_ids: Iterator[int],
-) -> Known:
+) -> StoredAttachment:
     """Return the attachment after an addition: a new one, or the existing one with one more version."""
     if before is None:
         attachment_id, number = next(new_ids), 1
@@ -205,7 +205,7 @@ def _after(
         # Beyond the highest number of any version, so that no number of a deleted one comes again.
         attachment_id, number = before.id, before.last_version + 1
         description = addition.description or before.description
-    return Known(
+    return StoredAttachment(
         id=attachment_id,
         record_id=addition.record_id,
         filename=addition.filename,

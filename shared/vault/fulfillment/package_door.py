@@ -154,7 +154,7 @@ class PackageDoor:
                 archived.append(ArchivedFile(name, package.made, opened.content))
         return zipped(archived)
 
-    async def made(self, responses: list[str]) -> list[Record]:
+    async def packages_of(self, responses: list[str]) -> list[Record]:
         """Return the packages of responses and their openings, the latest first; for callers who may read these."""
         async with self._database.connection() as connection:
             return list(await connection.fetch(MADE, responses))

@@ -106,11 +106,11 @@ class LookupFiles:
             if problem is not None:
                 refused[place] = problem
             taken.add(row.get(KEY))
-        kept = [row for place, row in enumerate(whole) if place not in refused]
+        accepted = [row for place, row in enumerate(whole) if place not in refused]
         # Without any row the records say what is missing.
-        is_asked = bool(kept) or not rows
+        is_sent = bool(accepted) or not rows
         written = (
-            await self.records.upsert(caller, OBJECT, kept, KEY) if is_asked else []
+            await self.records.upsert(caller, OBJECT, accepted, KEY) if is_sent else []
         )
         left = iter(written)
         return [

@@ -68,7 +68,7 @@ class ReconciliationJobs:
             return await self._begin(context)
         async with self._database.transaction() as connection:
             # Locked: a report that is stored now is seen, and a later one finds what this look leaves.
-            await table.under_way(connection, context.job_id)
+            await table.lock_unfinished(connection, context.job_id)
             stored = await self._read(connection, context.job_id)
         if stored.error is not None:
             return _failed(stored, stored.error)

@@ -60,8 +60,8 @@ class Scope:
             return False
         if self.integration is None and self.integration_point is None:
             return True
-        asked = (other.integration, other.integration_point)
-        return asked == (self.integration, self.integration_point)
+        parts = (other.integration, other.integration_point)
+        return parts == (self.integration, self.integration_point)
 
 
 def _text(value: object) -> str | None:

@@ -175,7 +175,7 @@ class ReconciliationService:
         async def work(transaction: Connection) -> Reconciliation:
             await self._read(transaction, job_id)
             # Locked before it is read: of two reports of one slice, the second sees that it is stored.
-            if await table.under_way(transaction, job_id):
+            if await table.lock_unfinished(transaction, job_id):
                 stored = await self._read(transaction, job_id)
                 await store(transaction, stored)
             return await self._read(transaction, job_id)
@@ -198,5 +198,5 @@ async def _following(
     """Return the phase after a report: when all slices are compared, LOOK_AGAIN while items are left, then DONE."""
     if stored.phase is Phase.COMPARE and not report.ended:
         return Phase.COMPARE
-    waiting = await table.left(transaction, stored.job_id)
+    waiting = await table.next_candidates(transaction, stored.job_id)
     return Phase.DONE if waiting is None else Phase.LOOK_AGAIN

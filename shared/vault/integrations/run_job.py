@@ -96,7 +96,7 @@ class IntegrationRunJobs:
         patience = timedelta(minutes=self._patience_minutes)
         async with self._database.transaction() as connection:
             # Locks the run: a report that is stored now is seen, and a later one finds it as it is left.
-            await table.under_way(connection, context.job_id)
+            await table.lock_unfinished(connection, context.job_id)
             run = await table.read_run(
                 connection,
                 integration,
@@ -175,10 +175,10 @@ class IntegrationRunJobs:
                 f"{counts.failed} of {counts.read} records failed; see User Exception Messages",
             )
         if run.moves_to is not None:
-            await self._move_on(integration, run.found_time, run.moves_to)
+            await self._advance_run_time(integration, run.found_time, run.moves_to)
         return JobResult(JobStatus.SUCCESS, {"counts": counts.to_json()})
 
-    async def _move_on(
+    async def _advance_run_time(
         self,
         integration: str,
         found: datetime | None,

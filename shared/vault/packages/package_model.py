@@ -36,7 +36,7 @@ class DataAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredDependency:
     """A component that a step's component refers to, by a line of the step's ``.dep`` file or by its MDL."""
 
     dependency: Dependency
@@ -53,7 +53,7 @@ class ComponentStep:
     mdl: str
     checksum: str  # MD5 of the MDL file
     statement: Statement | None = None
-    declared: tuple[Declared, ...] = ()
+    declared: tuple[DeclaredDependency, ...] = ()
     error: str = ""
 
     @property

@@ -27,7 +27,7 @@ from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,
     DataStep,
-    Declared,
+    DeclaredDependency,
     Package,
     Step,
 )
@@ -243,7 +243,7 @@ def _rows(
             raise StepFault(f"Record {count} {error}") from error
 
 
-def _declared(content: bytes) -> Iterator[Declared]:
+def _declared(content: bytes) -> Iterator[DeclaredDependency]:
     """Yield the components that the lines of a ``.dep`` file name, to which the step's component refers.
 
     :raises PackageFault: when the file is not CSV with the columns of such a file.
@@ -266,7 +266,7 @@ def _declared(content: bytes) -> Iterator[Declared]:
             )
             if kind and name:
                 blocking = (row.get("Blocking Type") or BLOCK).strip() != IGNORE
-                yield Declared(
+                yield DeclaredDependency(
                     Dependency(
                         kind,
                         name,

@@ -27,7 +27,7 @@ from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,
     DataStep,
-    Declared,
+    DeclaredDependency,
     Package,
     Step,
 )
@@ -141,24 +141,26 @@ def _action(step: Step, registry: Registry) -> str:
     return "Add (missing in Vault)"
 
 
-def _dependencies(step: Step) -> list[Declared]:
+def _dependencies(step: Step) -> list[DeclaredDependency]:
     """Return the components in the step's file of dependencies, and those that its MDL refers to besides."""
     if isinstance(step, DataStep):
         target = Dependency(ComponentKind.OBJECT, step.object_name)
-        return [Declared(target, blocking=True)]
+        return [DeclaredDependency(target, blocking=True)]
     declared = {each.dependency: each for each in step.declared}
     component = step.statement.component if step.statement else None
     if component is not None:
         for dependency in dependencies_of(component):
             # The file goes first: its writer may know that a dependency can be ignored.
-            found = Declared(dependency, blocking=blocks(component, dependency))
+            found = DeclaredDependency(
+                dependency, blocking=blocks(component, dependency)
+            )
             declared.setdefault(dependency, found)
     return [declared[dependency] for dependency in sorted(declared)]
 
 
 def _status(
     step: Step,
-    declared: Declared,
+    declared: DeclaredDependency,
     registry: Registry,
     inside: Mapping[tuple[str, str], ComponentStep],
 ) -> DependencyStatus:

@@ -117,7 +117,7 @@ class CursorStore:
             moment = datetime.fromisoformat(started)
         return Cursor(identifier, row["query"], row["total"], moment, positions)
 
-    async def keep(
+    async def record_served(
         self, connection: Connection, cursor: Cursor, following: Mapping[str, str]
     ) -> None:
         """Record that a page was served: restart the cursor's time, and store the positions of ``following`` pages."""

@@ -32,7 +32,7 @@ SAVE = """
 INSERT INTO platform.list_view (view_id, user_id, object, label, shared, columns, sort, filters, words, work_list)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
-SEEN = """
+VISIBLE = """
 SELECT v.*, u.view_id IS NOT NULL AS usual
 FROM platform.list_view v LEFT JOIN platform.usual_view u ON u.view_id = v.view_id AND u.user_id = $1
 WHERE v.object = $2 AND (v.user_id = $1 OR v.shared)
@@ -85,10 +85,10 @@ class ListViews:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def seen(self, caller: Caller, object_name: str) -> list[ListView]:
+    async def visible(self, caller: Caller, object_name: str) -> list[ListView]:
         """Return the views of an object's list that the caller sees: their own, then shared ones."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SEEN, caller.user_id, object_name)
+            rows = await connection.fetch(VISIBLE, caller.user_id, object_name)
         return [_view(row, caller) for row in rows]
 
     def may_change(self, caller: Caller, view: ListView) -> bool:

@@ -197,7 +197,7 @@ class QueryService:
             link(page, f"/api/{version_path}/query/{address}")
             has_next = page.next_page is not None and child is None
             following = _following(page, rows) if has_next else {}
-            await self.cursors.keep(connection, cursor, following)
+            await self.cursors.record_served(connection, cursor, following)
             await self._complete(run, page, rows)
         return page
 
@@ -284,11 +284,13 @@ class QueryService:
     ) -> Sequence[Record]:
         compiled = run.compiled
         if compiled.whole and after is None and pageoffset > FAR:
-            return await self._far(run, pagesize, pageoffset)
+            return await self._page_from_nearer_end(run, pagesize, pageoffset)
         sql, parameters = compiled.page(pagesize, pageoffset, after)
         return await self._rows(sql, parameters, run)
 
-    async def _far(self, run: _Run, pagesize: int, pageoffset: int) -> Sequence[Record]:
+    async def _page_from_nearer_end(
+        self, run: _Run, pagesize: int, pageoffset: int
+    ) -> Sequence[Record]:
         """Return a page of all records of an object, read from that end of the result with fewer rows to skip."""
         compiled = run.compiled
         # One snapshot for both, so that it is the same page from either end, whoever adds or removes records meanwhile.

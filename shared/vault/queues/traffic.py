@@ -102,7 +102,7 @@ class Traffic:
         return next((each for each in self.queues if each.queue.name == name), None)
 
 
-class TrafficPicture:
+class TrafficCache:
     """Caches the traffic for all callers, and reads it again when it is older than 3 seconds."""
 
     def __init__(
@@ -117,7 +117,7 @@ class TrafficPicture:
         self._lock = asyncio.Lock()
         self._latest: Traffic | None = None
 
-    async def look(self, caller: Caller) -> Traffic:
+    async def read(self, caller: Caller) -> Traffic:
         """Return the traffic, at most 3 seconds old.
 
         :raises VaultFault: INSUFFICIENT_ACCESS

@@ -83,14 +83,14 @@ class Reach:
     """
 
     blocked: Mapping[str, str]
-    going: Mapping[str, Mapping[str, str]]
+    roots: Mapping[str, Mapping[str, str]]
 
-    def gone(self) -> dict[str, list[str]]:
+    def to_delete(self) -> dict[str, list[str]]:
         """Return the ids of the records to delete, by object, without those below a blocked record."""
-        gone: dict[str, list[str]] = {}
-        for name, roots in self.going.items():
-            gone[name] = [i for i, root in roots.items() if root not in self.blocked]
-        return gone
+        found: dict[str, list[str]] = {}
+        for name, root_of in self.roots.items():
+            found[name] = [i for i, root in root_of.items() if root not in self.blocked]
+        return found
 
 
 async def reach_of(
@@ -103,8 +103,8 @@ async def reach_of(
     await connection.execute(LOCK.format(table=table(object_name)), ids)
     blocked: dict[str, str] = {}
     # Each record that would be deleted → the requested record that it is or is below.
-    roots = dict(zip(ids, ids, strict=True))
-    going: dict[str, dict[str, str]] = defaultdict(dict, {object_name: dict(roots)})
+    root_of = dict(zip(ids, ids, strict=True))
+    roots: dict[str, dict[str, str]] = defaultdict(dict, {object_name: dict(root_of)})
     level = {object_name: list(ids)}
     while level:
         following: dict[str, list[str]] = defaultdict(list)
@@ -114,21 +114,21 @@ async def reach_of(
                     case RelationshipDeletion.BLOCK:
                         for parent in await _blocked(connection, child, field, parents):
                             blocker = f"{child}.{field.name}"
-                            blocked.setdefault(roots[parent], blocker)
+                            blocked.setdefault(root_of[parent], blocker)
                     case RelationshipDeletion.CASCADE:
                         children = await _children(connection, child, field, parents)
                         for record_id, parent in children:
                             # Records may refer to each other in a circle: each goes once.
-                            if record_id not in roots:
-                                root = roots[parent]
-                                roots[record_id] = going[child][record_id] = root
+                            if record_id not in root_of:
+                                root = root_of[parent]
+                                root_of[record_id] = roots[child][record_id] = root
                                 following[child].append(record_id)
                     case RelationshipDeletion.SET_NULL:
                         pass  # it stays, and its reference is emptied
                     case _:
                         assert_never(field.relationship_deletion)
         level = following
-    return Reach(blocked, going)
+    return Reach(blocked, roots)
 
 
 def references(registry: Registry, object_name: str) -> Iterator[tuple[str, Field]]:
@@ -165,12 +165,12 @@ async def _children(
 
 async def note_deletions(
     connection: Connection,
-    gone: Mapping[str, Iterable[str]],
+    deleted: Mapping[str, Iterable[str]],
 ) -> None:
     """List records (ids by object) as deleted, in the deletion's transaction; delete their rows in other tables."""
     objects: list[str] = []
     ids: list[str] = []
-    for name, record_ids in gone.items():
+    for name, record_ids in deleted.items():
         for record_id in record_ids:
             objects.append(name)
             ids.append(record_id)

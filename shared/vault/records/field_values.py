@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import AUDIT
 from shared.vault.errors import ApiError
-from shared.vault.files.attachment_model import Handle, UnkeptFile
+from shared.vault.files.attachment_model import Handle, UnstoredFile
 from shared.vault.model.component_model import (
     Field,
     FieldType,
@@ -292,7 +292,7 @@ def _names(value: object, *, multi_value: bool) -> list[object]:
 
 def _file(field: Field) -> Coercion:
     def convert(value: object) -> str:
-        if isinstance(value, UnkeptFile):
+        if isinstance(value, UnstoredFile):
             raise InvalidValue(f"Field [{field.name}]: {value.reason}")
         if not isinstance(value, Handle):
             raise InvalidValue(

@@ -36,15 +36,15 @@ SELECT DISTINCT {field} AS id FROM {table} WHERE id = ANY($1::text[]) AND {field
 """
 
 
-async def leave(
+async def empty_references(
     connection: Connection,
     registry: Registry,
     caller: Caller,
-    gone: Mapping[str, Sequence[str]],
+    deleted: Mapping[str, Sequence[str]],
 ) -> None:
     """Empty the references to records that are about to be deleted (ids by object), and set their modified date."""
-    for name, ids in gone.items():
-        await _leave_parents(connection, registry, caller, name, ids, gone)
+    for name, ids in deleted.items():
+        await _date_remaining_parents(connection, registry, caller, name, ids, deleted)
         for child, field in references(registry, name):
             dated = MODIFIED_DATE in registry.objects[child].fields
             if dated and field.relationship_deletion is RelationshipDeletion.SET_NULL:
@@ -57,20 +57,20 @@ async def leave(
                 await connection.execute(sql, ids, caller.user_id, now)
 
 
-async def _leave_parents(
+async def _date_remaining_parents(
     connection: Connection,
     registry: Registry,
     caller: Caller,
     name: str,
     ids: Sequence[str],
-    gone: Mapping[str, Sequence[str]],
+    deleted: Mapping[str, Sequence[str]],
 ) -> None:
     for field in parent_fields(registry.objects[name]):
         sql = PARENTS.format(table=table(name), field=quoted(field.name))
-        going = set(gone.get(field.object or "", ()))
+        deleted_parents = set(deleted.get(field.object or "", ()))
         rows = await connection.fetch(sql, ids)
-        left = [row["id"] for row in rows if row["id"] not in going]
-        await date_parents(connection, caller, field, left)
+        remaining = [row["id"] for row in rows if row["id"] not in deleted_parents]
+        await date_parents(connection, caller, field, remaining)
 
 
 def parent_fields(target: VaultObject) -> Iterator[Field]:

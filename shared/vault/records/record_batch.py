@@ -18,7 +18,11 @@ from shared.vault.records import new_records as new
 from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
 from shared.vault.records.deletions import note_deletions, reach_of
-from shared.vault.records.left_records import date_parents, leave, parent_fields
+from shared.vault.records.left_records import (
+    date_parents,
+    empty_references,
+    parent_fields,
+)
 from shared.vault.records.record_statements import resolve_references
 from shared.vault.records.row_rules import (
     MODIFIED_DATE,
@@ -211,7 +215,7 @@ class Batch:
                 warning = UNCHANGED if warn_unchanged else None
                 outcomes[row.index] = change.unchanged(warning)
                 # The source has changed, but none of the values that are kept of it.
-                touched.append((change.id, rules.advance(row, change.stored)))
+                touched.append((change.id, rules.new_source_time(row, change.stored)))
                 continue
             undone = self._left_out(change)
             if undone is None:
@@ -219,7 +223,7 @@ class Batch:
                 continue
             outcomes[row.index] = undone
             if isinstance(undone, Accepted) and undone.newer is not None:
-                touched.append((change.id, rules.doubted(undone.newer)))
+                touched.append((change.id, rules.left_out_mark(undone.newer)))
         # Their modified date stays as it is.
         await self._write([write for write in touched if write[1]])
         await self._change(changes)
@@ -290,7 +294,7 @@ class Batch:
         dated: list[Write] = []
         undated: list[Write] = []
         for change in good:
-            change.values |= rules.advance(change.row, change.stored)
+            change.values |= rules.new_source_time(change.row, change.stored)
             values = {"modified_by__v": caller.user_id, **change.values}
             # In migration mode a row may have brought the date, and then it is that.
             group = dated if MODIFIED_DATE in values else undated
@@ -301,11 +305,11 @@ class Batch:
             for _, values in undated:
                 values[MODIFIED_DATE] = now
             await self._write(undated, later=MODIFIED_DATE)
-        await self._leave_parents(good)
+        await self._date_former_parents(good)
         if edits and isinstance(self._trigger, Follower):
             await self._trigger.after_update(connection, caller, edits)
 
-    async def _leave_parents(self, changes: Sequence[Change]) -> None:
+    async def _date_former_parents(self, changes: Sequence[Change]) -> None:
         """Set the modified date of the records that are no longer parents of the changed records."""
         for field in parent_fields(self.object):
             left = {
@@ -365,13 +369,15 @@ class Batch:
             if blocker is not None:
                 message = f"The record is referred to by [{blocker}]"
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
-        going = _good(rows, ids)
-        await entries.deleted(connection, self.registry, self.caller, name, going)
-        await leave(connection, self.registry, self.caller, reach.gone())
+        accepted = _good(rows, ids)
+        await entries.deleted(connection, self.registry, self.caller, name, accepted)
+        await empty_references(
+            connection, self.registry, self.caller, reach.to_delete()
+        )
         sql = f"DELETE FROM {table(name)} WHERE id = ANY($1::text[])"
-        await connection.execute(sql, going)
+        await connection.execute(sql, accepted)
         # After the lock: records that were being added below a deleted one are stored now, and are deleted with it.
-        await note_deletions(connection, reach.gone())
+        await note_deletions(connection, reach.to_delete())
         if name in PARTS:
             await raise_revision(connection, name, deleted=True)
         return [_deleted(row, ids.get(row.index)) for row in rows]

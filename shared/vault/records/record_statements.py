@@ -94,10 +94,12 @@ def insert_statement(
     Each is an array of all rows' values, or in the fields ``shared`` the one value of all rows. A row that would break
     a unique index is left out, and its id is missing from the result; without ``leaving_out`` it fails the statement.
     """
-    given = _Parameters(fields, 1, shared)
-    source = f"unnest({', '.join(given.arrays)}) AS u({', '.join(given.aliases)})"
+    parameters = _Parameters(fields, 1, shared)
+    source = (
+        f"unnest({', '.join(parameters.arrays)}) AS u({', '.join(parameters.aliases)})"
+    )
     names = [quoted(field.name) for field in fields]
-    values = list(given.values)
+    values = list(parameters.values)
     if target.fields["name__v"].system_managed_name:
         names.append(quoted("name__v"))
         values.append(_managed_name(len(fields)))
@@ -143,12 +145,12 @@ def update_statement(
     The date field ``later`` gets a date at least a millisecond after the stored one: two states of a record never
     share a date, and the later state has the later date.
     """
-    given = _Parameters(fields, 2, shared)
-    arrays = ", ".join(["$1::text[]", *given.arrays])
-    columns = ", ".join(["id", *given.aliases])
+    parameters = _Parameters(fields, 2, shared)
+    arrays = ", ".join(["$1::text[]", *parameters.arrays])
+    columns = ", ".join(["id", *parameters.aliases])
     sets: list[str] = []
-    for field, given_value in zip(fields, given.values, strict=True):
-        name, value = quoted(field.name), given_value
+    for field, sql_value in zip(fields, parameters.values, strict=True):
+        name, value = quoted(field.name), sql_value
         if field.name == later:
             # The last moment of the calendar has none behind it.
             value = f"least(greatest({value}, t.{name} + interval '1 ms'), '{LAST.isoformat()}')"

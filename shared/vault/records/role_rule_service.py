@@ -121,8 +121,8 @@ class RoleRuleService:
             wanted = await _conditions(
                 connection, registry, caller, lifecycle, conditions
             )
-            given = (lifecycle, role, json.dumps(wanted))
-            rows = await connection.fetch(LIST, *given)
+            parameters = (lifecycle, role, json.dumps(wanted))
+            rows = await connection.fetch(LIST, *parameters)
             return [await _shown(connection, registry, caller, row) for row in rows]
 
     async def store(

@@ -32,7 +32,7 @@ FIELD = SOURCE_MODIFIED.name
 MODIFIED_DATE = "modified_date__v"
 STATUS, ACTIVE = "status__v", "active__v"
 PLATFORM = "__sys"
-DOUBT = timedelta(microseconds=1)
+LEFT_OUT_MARK = timedelta(microseconds=1)
 
 ALWAYS_RULED = frozenset(
     {"user__sys", "connection__sys", "exception_message__sys", "exception_item__sys"}
@@ -67,16 +67,19 @@ def fail_unnamed(
 def fail_overtaken(
     rows: Sequence[Row],
     stored: Mapping[object, Record],
-    seen: str | None,
+    unchanged_since: str | None,
 ) -> None:
     """Fail rows whose record was changed after ``unchanged_since``, the modified date that the caller has read.
 
     Without ``unchanged_since``, no row fails.
     """
-    if seen is None:
+    if unchanged_since is None:
         return
     for row in rows:
-        if row.errors or date_time_text(stored[row.key][MODIFIED_DATE]) == seen:
+        if (
+            row.errors
+            or date_time_text(stored[row.key][MODIFIED_DATE]) == unchanged_since
+        ):
             continue
         row.fail(ErrorType.RACE_CONDITION, "The record was changed after it was read")
 
@@ -148,7 +151,7 @@ def newer_stored(
     return known if known is not None and row.source_modified <= known else None
 
 
-def advance(row: Row, stored: Record) -> dict[str, object]:
+def new_source_time(row: Row, stored: Record) -> dict[str, object]:
     """Return the record's new source time as a change; none for a row without a source time, or without a later one.
 
     A row with the stored values, but without a later time, may come from a newer state that has these values, too. If
@@ -164,10 +167,10 @@ def advance(row: Row, stored: Record) -> dict[str, object]:
     return {FIELD: next_moment(settled)} if known > settled else {}
 
 
-def doubted(newer: datetime) -> dict[str, object]:
+def left_out_mark(newer: datetime) -> dict[str, object]:
     """Return the change that marks a record for which a row was left out by its source time; none if it is marked."""
     # Less than the API's resolution: for clients the time is the same.
-    return {FIELD: newer + DOUBT} if newer == _settled(newer) else {}
+    return {FIELD: newer + LEFT_OUT_MARK} if newer == _settled(newer) else {}
 
 
 def _settled(known: datetime) -> datetime:

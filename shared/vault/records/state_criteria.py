@@ -48,14 +48,14 @@ async def unsatisfied(
     failed: dict[str, list[EntryCriterion]] = {}
     malformed: dict[str, list[EntryCriterion]] = {}
     for criterion in state.entry_criteria:
-        asked = ids
+        concerned = ids
         if criterion.condition is not None:
-            asked = await entering.concerned(criterion.condition)
-        for record_id in await entering.malformed(criterion, asked):
+            concerned = await entering.concerned(criterion.condition)
+        for record_id in await entering.malformed(criterion, concerned):
             malformed.setdefault(record_id, []).append(criterion)
         if criterion.condition is None and criterion.required_field is not None:
-            asked = [record_id for record_id in ids if record_id not in complete]
-        for record_id in await entering.failing(criterion, asked):
+            concerned = [record_id for record_id in ids if record_id not in complete]
+        for record_id in await entering.failing(criterion, concerned):
             failed.setdefault(record_id, []).append(criterion)
     errors: dict[str, ApiError] = {}
     for record_id in {**failed, **malformed}:
@@ -190,23 +190,23 @@ class _EnteringRecords:
     async def failing(
         self,
         criterion: EntryCriterion,
-        asked: Sequence[str],
+        ids: Sequence[str],
     ) -> list[str]:
         """Return the records among ``ids`` that do not meet the criterion."""
-        met = await self.meeting(criterion.criteria, asked)
-        return [record_id for record_id in asked if record_id not in met]
+        met = await self.meeting(criterion.criteria, ids)
+        return [record_id for record_id in ids if record_id not in met]
 
     async def malformed(
         self,
         criterion: EntryCriterion,
-        asked: Sequence[str],
+        ids: Sequence[str],
     ) -> list[str]:
         """Return the records among ``ids`` whose field has a value in another format than the criterion demands."""
         value_format, field = criterion.value_format, criterion.required_field
         if value_format is None or field is None:
             return []
-        rows = await self._rows(value_query, field, asked)
-        # Behind the two that were asked for is what pages are ordered by.
+        rows = await self._rows(value_query, field, ids)
+        # The columns after these two are those that pages are ordered by.
         values = {str(row[0]): row[1] for row in rows}
         return [
             record_id

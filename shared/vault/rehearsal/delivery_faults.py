@@ -100,7 +100,7 @@ class DeliveryFaults:
             if self._spares(message.queue, treatment, in_sequence=in_sequence):
                 continue
             if switch.strikes():
-                self._hold(message, switch, treatment)
+                self._note_delay(message, switch, treatment)
                 return treatment
         return UNTOUCHED
 
@@ -116,9 +116,11 @@ class DeliveryFaults:
             each.until_overtaken and each.queue == queue for each in delayed
         )
 
-    def _hold(self, message: Waiting, switch: Switch, treatment: Treatment) -> None:
-        if treatment.hold_seconds:
-            until = self.switches.now + timedelta(seconds=treatment.hold_seconds)
+    def _note_delay(
+        self, message: Waiting, switch: Switch, treatment: Treatment
+    ) -> None:
+        if treatment.delay_seconds:
+            until = self.switches.now + timedelta(seconds=treatment.delay_seconds)
             overtaken = treatment.until_overtaken
             delayed = _Delayed(message.queue, switch.switch_id, until, overtaken)
             self.delayed_by_position[message.position] = delayed

@@ -64,7 +64,7 @@ class Treatment:
     """
 
     copies: int = 1
-    hold_seconds: float = 0.0
+    delay_seconds: float = 0.0
     until_overtaken: bool = False
 
 

@@ -109,10 +109,12 @@ class RehearsalService:
             await self._record(caller, action, switch, {"off": switch.switch_id})
         if switch_id is None:
             async with self._database.connection() as connection:
-                await connection.execute(ANNOUNCE, FAULT_SWITCHED, self._said({}))
+                await connection.execute(
+                    ANNOUNCE, FAULT_SWITCHED, self._announcement({})
+                )
         return ended
 
-    def hear(self, announcement: str) -> None:
+    def apply_announcement(self, announcement: str) -> None:
         """Apply a change of switches that another process of this Vault has announced; do nothing in production."""
         said = orjson.loads(announcement) if announcement else {}
         if self.production or said.get("process") in (None, self._process):
@@ -172,7 +174,9 @@ class RehearsalService:
                 f"Fault.{switch.fault.name}",
                 after=f"{switch.described()}; until {until}; struck {switch.struck}",
             )
-            await connection.execute(ANNOUNCE, FAULT_SWITCHED, self._said(announced))
+            await connection.execute(
+                ANNOUNCE, FAULT_SWITCHED, self._announcement(announced)
+            )
 
-    def _said(self, announced: Mapping[str, object]) -> str:
+    def _announcement(self, announced: Mapping[str, object]) -> str:
         return orjson.dumps({"process": self._process, **announced}).decode()
