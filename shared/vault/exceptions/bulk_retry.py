@@ -57,7 +57,7 @@ WHERE id = ANY($1::text[]) GROUP BY 1
 
 
 Outcome = Mapping[str, int]
-"""How many messages have each status; a Vault may have statuses of its own beside ``ErrorStatus``."""
+"""Number of messages by status; a Vault may have statuses besides those of ``ErrorStatus``."""
 
 
 class RunAction(Protocol):

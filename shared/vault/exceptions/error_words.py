@@ -66,7 +66,7 @@ def item_words(error_type: ItemErrorType) -> ErrorWords:
         case ItemErrorType.SOURCE:
             words = ErrorWords(
                 "The source record was not found, or the connection's user may not read it.",
-                "Restore it in the source Vault or let the user read it; then retry. Ignore it if it was meant to go.",
+                "Restore it or let the user read it; then retry. Ignore it if it was meant to be deleted.",
             )
         case ItemErrorType.MATCH:
             words = ErrorWords(
@@ -82,7 +82,7 @@ def item_words(error_type: ItemErrorType) -> ErrorWords:
         case ItemErrorType.PROCESSING:
             words = ErrorWords(
                 "Something unexpected stopped the record.",
-                "Retry. If it fails again, show the error to whoever runs the connector.",
+                "Retry. If it fails again, show the error to the operator of the connector.",
             )
         case _:
             assert_never(error_type)
@@ -105,7 +105,7 @@ def message_words(error_type: MessageErrorType) -> ErrorWords:
         case MessageErrorType.MALFORMED:
             words = ErrorWords(
                 "What arrived on the queue cannot be read as a message.",
-                "Correct its sender, who has to send it anew: from here it cannot be retried. Then ignore it.",
+                "Correct the sender, which has to send it anew: it cannot be retried here. Then ignore it.",
             )
         case MessageErrorType.CONFIGURATION:
             words = ErrorWords(

@@ -116,9 +116,7 @@ async def _count(
 
 
 _RECORDING = (Grant.REPORT_DELIVERIES, Grant.COPY_RECORDS)
-_WHO = (
-    f"whoever records failures, with the grant [{_RECORDING[0]}] or [{_RECORDING[1]}]"
-)
+_WHO = f"callers who record failures, with the grant [{_RECORDING[0]}] or [{_RECORDING[1]}]"
 
 
 def records_failures(caller: Caller) -> bool:

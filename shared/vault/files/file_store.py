@@ -50,7 +50,7 @@ class TooLarge(StoreError):
     """Raised when a file has more bytes than allowed; nothing was stored."""
 
     error_type = ErrorType.EXCEEDS_FILE_MAX_SIZE
-    text = "The file is larger than files may be here"
+    text = "The file is larger than is allowed here"
 
 
 class ChecksumMismatch(StoreError):

@@ -27,7 +27,7 @@ LINK = "response_package_link__v"
 EXPIRES = "expiration_date__v"
 
 PATH = "/ui/answers/"
-"""Where the pages of packages are; behind it stands the token."""
+"""The path of the pages of packages; the token of a link follows it."""
 MAX_DOCUMENTS = 50  # of one package
 
 VERSIONS_OF = f"""SELECT id, {DOCUMENT_ID} AS document_id, {MAJOR}, {MINOR}, {LIFECYCLE}, status__v,

@@ -39,11 +39,11 @@ TOKEN_BYTES = 32
 DAYS = 30
 """How long a link is open when nobody says otherwise."""
 RETURN = "return_to_crm"
-"""The entry action of a Case Request's states that tells its CRM what has become of it."""
+"""The entry action of a Case Request's states that returns the request to its CRM."""
 FILE_COLUMNS = ("filename", "format", "sha256")
 
 Step = Callable[[ActionContext, str], Awaitable[None]]
-"""What is done with one record."""
+"""A step for one record, of which it takes the id."""
 
 # The documents that were chosen for a response, in their order, each once.
 CHOSEN = f"""SELECT name__v, document_id__v::bigint AS document_id, version_number__v AS number
@@ -136,7 +136,7 @@ class PackageMaking:
         now = await _response(context, response)
         revoked = await context.connection.fetch(REVOKE, response)
         if not revoked:
-            raise _refusal("The response has no package that is open")
+            raise _refusal("The response has no open package")
         await _change(context, RESPONSE, response, {LINK: None})
         # The request may show the link of a later package, which stays.
         if now["shown"] == now["link"]:
@@ -168,7 +168,7 @@ class PackageMaking:
         """
         if not self._url:
             raise _refusal(
-                "This Vault does not know its address for people: VAULT_PUBLIC_URL is not set"
+                "The address of this Vault is unknown: VAULT_PUBLIC_URL is not set"
             )
         return self._url.rstrip("/")
 
@@ -182,7 +182,8 @@ class PackageMaking:
         if not today <= day <= last:
             days = f"{today.isoformat()} to {last.isoformat()}"
             raise VaultFault(
-                ErrorType.INVALID_DATA, f"The link of a package expires from {days}"
+                ErrorType.INVALID_DATA,
+                f"The last day of a package's link is from {days}",
             )
         following = day + timedelta(days=1)
         return datetime.combine(following, time(), UTC)

@@ -121,7 +121,7 @@ class ReconciliationJobs:
         patience = timedelta(minutes=self._patience_minutes)
         stored = await table.read(connection, job_id, patience)
         if stored is None:
-            message = "The reconciliation is gone"
+            message = "The reconciliation was deleted"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         return stored
 

@@ -106,7 +106,7 @@ class IntegrationRunJobs:
             if run is None:
                 raise VaultFault(
                     ErrorType.INVALID_DATA,
-                    "The integration of this run is gone",
+                    "The integration of this run was deleted",
                 )
             await _report_progress(context, connection, run)
             if run.error is None and run.stage_done and run.more_stages:

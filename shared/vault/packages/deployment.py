@@ -195,7 +195,7 @@ class Deployment:
             if not result.ok:
                 fail(outcome, f"{shown}: {result.message} [{result.code}]")
             # A component that waits for later steps is begun here, and completed after them.
-            begun = f"{shown}, without what refers to later steps"
+            begun = f"{shown}, without its references to later steps"
             outcome.lines.append(shown if action.last else begun)
             warnings += result.warnings
         if action.last:

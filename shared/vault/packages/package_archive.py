@@ -39,7 +39,7 @@ DAMAGE = (
     RuntimeError,
     ValueError,
 )
-TOO_MANY = "The archive has too many entries, or says too much of them"
+TOO_MANY = "The archive's list of entries is too long"
 NOT_OURS = ("__MACOSX", ".DS_Store")  # what desktops leave in archives
 
 

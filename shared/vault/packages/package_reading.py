@@ -172,7 +172,7 @@ def _check_md5(
     """Check the content against the ``.md5`` file, ``{md5} {Type.name}``."""
     words = _text(md5).split()
     if len(words) != 2 or words[1] != stem:
-        raise StepFault("The file of the checksum is not the one of this component")
+        raise StepFault("The .md5 file is not that of this component")
     _check_sum(md5_of(content), words[0])
 
 
@@ -192,7 +192,7 @@ def _action(text: str) -> DataAction:
         return DataAction(text.capitalize())
     except ValueError as error:
         allowed = ", ".join(DataAction)
-        raise StepFault(f"The action is none of {allowed}") from error
+        raise StepFault(f"The action must be one of {allowed}") from error
 
 
 class _Table:

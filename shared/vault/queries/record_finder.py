@@ -46,7 +46,7 @@ LIMIT $2
 
 
 Parts = Sequence[tuple["VaultObject", str]]
-"""Objects whose records belong to those of another, each with the field that says to which."""
+"""Objects whose records belong to those of another object, each with the field that refers to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ USER_FIELDS: Mapping[str, str] = {
     "modified_by__v": "modified_by__v",
     "modified_date__v": "modified_date__v",
 }
-"""The fields of ``users`` and those of ``user__sys`` that they show."""
+"""The fields of ``users``, each with the field of ``user__sys`` that it shows."""
 
 # A user is in a group by membership, or by the security profile.
 _GROUPS = """array(SELECT g.id FROM platform.user_group g

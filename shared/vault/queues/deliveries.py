@@ -98,7 +98,7 @@ class DeliveryReports:
     def _outbound_queue(self, name: str) -> Queue:
         queue = self._components.registry.queues.get(name)
         if queue is None or not queue.type.delivers:
-            message = f"There is not an outbound queue [{name[:100]}]"
+            message = f"There is no outbound queue [{name[:100]}]"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         return queue
 

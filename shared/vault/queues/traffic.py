@@ -83,7 +83,7 @@ class QueueTraffic:
             return "the broker does not answer"
         # A queue that sends has consumers while delivery is on; an empty one may wait for its first message.
         if self.waiting and not self.consumers:
-            return "nobody takes its messages"
+            return "no consumer takes its messages"
         return "its latest message was not delivered" if self.failing else ""
 
 

@@ -35,7 +35,7 @@ BIGINT = 2**63
 MARKS = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 """Characters without width, which come with texts that were copied from pages."""
 UNSEEN = MARKS + "".join(filter(str.isspace, map(chr, range(0x3001))))
-"""White space, all of which is before the signs of East Asia, and the marks."""
+"""White space, all of which is below U+3001, and ``MARKS``."""
 NUMBER = re.compile(
     r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]{1,4})?"
 )
@@ -155,11 +155,11 @@ def _text(field: Field) -> Coercion:
             text = str(value)
         if limit is not None and len(text) > limit:
             raise InvalidValue(
-                f"Field [{field.name}] holds at most {limit} characters; {len(text)} were given"
+                f"Field [{field.name}] takes at most {limit} characters; {len(text)} were sent"
             )
         # PostgreSQL stores no text with this character.
         if "\x00" in text:
-            raise InvalidValue(f"Field [{field.name}] cannot hold the NUL character")
+            raise InvalidValue(f"Field [{field.name}] takes no NUL character")
         return text
 
     return coerce
@@ -200,7 +200,7 @@ def _decimal(field: Field, value: object) -> Decimal:
     number = Decimal(text)
     if abs(number) >= BIGINT:
         raise InvalidValue(
-            f"Field [{field.name}] takes a number of less than {BIGINT} either way"
+            f"Field [{field.name}] takes a number between -{BIGINT} and {BIGINT}"
         )
     return number
 
@@ -296,7 +296,7 @@ def _file(field: Field) -> Coercion:
             raise InvalidValue(f"Field [{field.name}]: {value.reason}")
         if not isinstance(value, Handle):
             raise InvalidValue(
-                f"Field [{field.name}] holds a file, which this call cannot take"
+                f"Field [{field.name}] has a file, which this call cannot set"
             )
         return str(value)
 

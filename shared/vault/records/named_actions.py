@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 MAX_DEPTH = 5
-"""Actions that may run each other, one within the other."""
+"""The greatest depth of actions that run one another."""
 
 RUN_ACTION = "run_action"
 

@@ -199,7 +199,7 @@ def _is_unique(field: Field) -> bool:
 
 
 Found = Mapping[tuple[str, str], Mapping[object, str]]
-"""By object and key field, the ids of records by their keys; SEVERAL for a key that is not the key of one only."""
+"""Object and key field → key → id of its record, or ``SEVERAL`` if several records have the key."""
 SEVERAL = ""
 
 

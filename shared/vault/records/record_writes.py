@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 Source = Sequence[Mapping[str, object]]
 Errors = Mapping[str, ApiError]
-"""Why an attempt was undone, by the id that a record had in it."""
+"""The errors that undid an attempt, by the ids that the records had in it."""
 
 APART = ApiError(
     ErrorType.OPERATION_NOT_ALLOWED, "Another row of the call breaks a unique field"

@@ -40,7 +40,7 @@ HOLDERS = {
     "allowed_default_users__v": "default_users",
     "allowed_default_groups__v": "default_groups",
 }
-"""The parameters of who may have a role, and of who has it by default; with the columns of their ids."""
+"""The parameters of the users and groups that may have a role, or have it by default, and the columns of their ids."""
 
 MAX_NAMED = 1000  # users or groups of one parameter
 MAX_CONDITIONS = 10
@@ -214,7 +214,7 @@ class RoleRuleService:
             message = f"There is no lifecycle [{lifecycle[:100]}] of documents or of an object"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         if role == OWNER or role not in roles_of(registry):
-            message = f"There is no role [{role[:100]}] that is assigned"
+            message = f"There is no role [{role[:100]}] that rules can assign"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         named = {name: value for name, value in left.items() if name not in HOLDERS}
         conditions = await _conditions(connection, registry, caller, lifecycle, named)
@@ -273,7 +273,7 @@ async def _conditions(
         rows = await connection.fetch(sql, text)
         record_id = rows[0]["id"] if len(rows) == 1 else None
         if record_id is None or found.setdefault(name, record_id) != record_id:
-            message = f"[{parameter[:100]}] names no record, or not one only"
+            message = f"[{parameter[:100]}] names no record, or more than one"
             raise VaultFault(ErrorType.INVALID_DATA, message)
     if len(found) > MAX_CONDITIONS:
         message = f"A rule has at most {MAX_CONDITIONS} conditions"

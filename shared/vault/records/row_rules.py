@@ -216,7 +216,7 @@ def refuse_bulk_status(
         return
     for row in naming:
         if stored[row.key][STATUS] != row.values[STATUS]:
-            message = f"[{target.name}] is a parent object: its [{STATUS}] is changed one record a call"
+            message = f"[{target.name}] is a parent object: a call changes the [{STATUS}] of one record"
             row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
 
 

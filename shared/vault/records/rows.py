@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 500
 CREATED = "created__sys"
 UPDATED = "updated__sys"
-NEWER_STORED = "A state of the source record that is as new or newer is stored - record not updated"
+NEWER_STORED = "The stored state of the source record is not older - record not updated"
 
 
 class UnchangedFields(StrEnum):

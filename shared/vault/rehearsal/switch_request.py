@@ -50,7 +50,9 @@ class SwitchRequest:
         unknown = sorted(set(sent) - known)
         if unknown:
             names = ", ".join(sorted(known))
-            raise _invalid(f"There is no parameter [{unknown[0][:40]}]; take {names}")
+            raise _invalid(
+                f"There is no parameter [{unknown[0][:40]}]; the parameters are {names}"
+            )
         return cls(**{name: value.strip() for name, value in sent.items()})
 
     def to_json(self) -> dict[str, str]:
@@ -81,9 +83,7 @@ class SwitchRequest:
             if len(value) > MAX_NAME or not value.isprintable():
                 raise _invalid(f"[{name}] has at most {MAX_NAME} characters")
         if self.client_id and not CLIENT_ID.fullmatch(self.client_id):
-            raise _invalid(
-                "[client_id] is of letters, digits and . _ - only: no client has another name"
-            )
+            raise _invalid("[client_id] has letters, digits and . _ - only")
         if not isinstance(fault, CallFault):
             return self._of_queues()
         if self.queue:

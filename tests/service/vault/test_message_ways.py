@@ -175,7 +175,7 @@ async def test_the_picture_counts_what_waits_and_says_what_is_wrong(
     assert seen is not None
     assert (seen.waiting, seen.sent, seen.consumers) == (1, 1, 0)
     assert seen.oldest is not None
-    assert seen.fault == "nobody takes its messages"
+    assert seen.fault == "no consumer takes its messages"
     await admin.put(f"{QUEUES}/{queue}/actions/disable_delivery")
     page = await visitor.open("/ui/queues")
     assert "Delivery is disabled" in page.text
