@@ -172,7 +172,7 @@ def _check_md5(
     """Check the content against the ``.md5`` file, ``{md5} {Type.name}``."""
     words = _text(md5).split()
     if len(words) != 2 or words[1] != stem:
-        raise StepFault("The .md5 file is not that of this component")
+        raise StepFault("The .md5 file is not the checksum of this component")
     _check_sum(md5_of(content), words[0])
 
 

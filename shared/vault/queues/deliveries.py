@@ -61,7 +61,7 @@ class DeliveryReports:
         self._log = log
         self._events = events
 
-    async def take(
+    async def store(
         self,
         caller: Caller,
         queue_name: str,

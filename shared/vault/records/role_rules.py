@@ -16,7 +16,7 @@ class RoleRule:
     users: frozenset[int]
     groups: frozenset[int]
 
-    def holds(self, values: Mapping[str, object]) -> bool:
+    def applies_to(self, values: Mapping[str, object]) -> bool:
         """Return whether fields with these values refer to all the records that the conditions name."""
         return all(
             _refers(values.get(name), wanted)
@@ -34,7 +34,7 @@ def deciding(
     """Return for each role the deciding rule: of those that apply, the one with most conditions, else the earliest."""
     found: dict[str, RoleRule] = {}
     for rule in rules:
-        if rule.lifecycle != lifecycle or not rule.holds(values):
+        if rule.lifecycle != lifecycle or not rule.applies_to(values):
             continue
         best = found.get(rule.role)
         if best is None or len(rule.conditions) > len(best.conditions):
