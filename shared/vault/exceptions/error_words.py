@@ -46,7 +46,7 @@ def _reason(line: str) -> str:
 
 
 def item_words(error_type: ItemErrorType) -> ErrorWords:
-    """Return the words for the error type of an item: its record was not transferred, or without one of its fields."""
+    """Return the words for the error type of an item: its record was not transferred, or only without a field."""
     match error_type:
         case ItemErrorType.FIELD_VALUE:
             words = ErrorWords(

@@ -69,7 +69,7 @@ def media_type(filename: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file name of a record with its versions, one at least, the earliest first."""
+    """An attachment: a file name of a record, with its versions (at least one), the earliest first."""
 
     id: int
     record_id: str
@@ -114,7 +114,7 @@ def audit_text(filename: str, version: int, description: str | None) -> str:
 class Addition:
     """A file to attach to a record; its bytes are stored already, under ``sha256``.
 
-    ``restored`` says that it is an earlier version of the attachment.
+    ``restored`` is True for an earlier version of the attachment.
     """
 
     record_id: str
@@ -219,7 +219,7 @@ def _after(
 def checked_filename(name: str) -> str:
     """Return a file name as it is stored, without folders.
 
-    :raises VaultFault: INVALID_DATA when nothing is left, it is too long, or it is not printable.
+    :raises VaultFault: INVALID_DATA when the name is empty, too long or not printable.
     """
     path = name.replace("\\", "/")
     plain = path.rpartition("/")[2].strip()
@@ -234,7 +234,7 @@ def checked_filename(name: str) -> str:
 def checked_text(name: str, value: object, max_length: int) -> str | None:
     """Return a description or external id, None for an empty one.
 
-    :raises VaultFault: INVALID_DATA when it is too long, or has a null character.
+    :raises VaultFault: INVALID_DATA when the text is too long, or has a null character.
     """
     text = "" if value is None else str(value)
     # PostgreSQL stores no null characters in texts.

@@ -1,4 +1,4 @@
-"""Creates response packages from Case Responses and their documents, and revokes them: named actions of the object."""
+"""Creates response packages from Case Responses and their documents, and revokes them, as named actions."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ WHERE response_id = $1 AND revoked_date IS NULL RETURNING id"""
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenDocument:
     """A document of a response: the version that was chosen, and its file."""
 
     name: str
@@ -98,8 +98,8 @@ class PackageMaking:
     async def _make(self, context: ActionContext, response: str) -> None:
         """Make the package of a response.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED for a response that has one, or whose documents are not all approved;
-            INVALID_DATA for a day on which no link may end.
+        :raises VaultFault: OPERATION_NOT_ALLOWED for a response that has a package, or whose documents are not all
+            approved; INVALID_DATA for a day on which no link may end.
         """
         now = await _response(context, response)
         if now["link"] is not None:
@@ -131,7 +131,7 @@ class PackageMaking:
     async def _revoke(self, context: ActionContext, response: str) -> None:
         """Revoke the package of a response.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED when it has none.
+        :raises VaultFault: OPERATION_NOT_ALLOWED when it has no open package.
         """
         now = await _response(context, response)
         revoked = await context.connection.fetch(REVOKE, response)
@@ -148,7 +148,7 @@ class PackageMaking:
     ) -> None:
         """Write the link of the package (None removes it) to the Case Request, and send the request to its CRM.
 
-        :raises VaultFault: when the record refuses it.
+        :raises VaultFault: when the Case Request refuses the change.
         """
         request = now["request"]
         await _change(context, REQUEST, request, {LINK: link})
@@ -213,10 +213,11 @@ async def _response(context: ActionContext, response: str) -> Record:
     return row
 
 
-async def _chosen(context: ActionContext, response: str) -> list[Chosen]:
+async def _chosen(context: ActionContext, response: str) -> list[ChosenDocument]:
     """Return the documents of a response in their order.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED for too many, and for one that is not approved now, or has no file.
+    :raises VaultFault: OPERATION_NOT_ALLOWED for too many documents, and for a document that is not approved or has no
+        file.
     """
     rows = await context.connection.fetch(CHOSEN, response)
     if len(rows) > MAX_DOCUMENTS:
@@ -237,7 +238,7 @@ async def _chosen(context: ActionContext, response: str) -> list[Chosen]:
         if version not in by_version:
             raise _refusal(f"{name} has no file")
         file = by_version[version]
-        chosen.append(Chosen(row["name__v"], row["document_id"], version, file))
+        chosen.append(ChosenDocument(row["name__v"], row["document_id"], version, file))
     return chosen
 
 
@@ -247,7 +248,7 @@ def _version_id(row: Record) -> str:
     return f"{row['document_id']}_{number}"
 
 
-def _columns(chosen: Sequence[Chosen]) -> list[list[object]]:
+def _columns(chosen: Sequence[ChosenDocument]) -> list[list[object]]:
     """Return the files of a package as columns of their table."""
     return [
         list(range(1, len(chosen) + 1)),

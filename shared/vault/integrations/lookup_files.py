@@ -50,7 +50,7 @@ Row = Mapping[str, object]
 
 
 def template() -> str:
-    """Return a file with a header and no rows; it has no column for the key, which is derived from others."""
+    """Return the header of a file for ``upload``, without the key, which is derived from the other columns."""
     return _lines([[name for name in COLUMNS if name != KEY]])
 
 
@@ -67,7 +67,7 @@ class LookupFiles:
         connection: str = "",
         named_by: str = CONNECTION_API_NAME,
     ) -> AsyncIterator[str]:
-        """Yield the lookups of a connection, or of all connections when it is empty, in the format of ``upload``.
+        """Yield the lookups of ``connection``, or of all connections if it is empty, as CSV for ``upload``.
 
         ``named_by`` is the field that contains ``connection``: ``CONNECTION_API_NAME``, or ``CONNECTION`` for its id.
 
@@ -172,7 +172,7 @@ def _problem(row: Row, taken: Iterable[object]) -> ApiError | None:
 
 
 def _lines(rows: Iterable[Sequence[object]]) -> str:
-    """Return rows as CSV whose cells no spreadsheet runs as formulas, and ``upload`` reads back."""
+    """Return rows as CSV; cells are escaped so that spreadsheets run no formula, and ``upload`` can read them back."""
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet, lineterminator="\r\n")
     for row in rows:

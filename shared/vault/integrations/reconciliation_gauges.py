@@ -45,7 +45,7 @@ class ReconciliationGauges:
         self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
-        """Make ``start``'s task read the results again."""
+        """Make the task that ``start`` began read the results again."""
         self._ended.set()
 
     async def start(self) -> None:

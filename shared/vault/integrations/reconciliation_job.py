@@ -94,7 +94,7 @@ class ReconciliationJobs:
         return Parked(LOOK_SECONDS)
 
     async def _finish(self, context: JobContext) -> JobResult:
-        """Store the result and its records in one transaction, and remove old ones."""
+        """Store the result and its records in one transaction, and remove old results."""
 
         async def work(connection: Connection) -> Reconciliation:
             stored = await self._read(connection, context.job_id)

@@ -16,7 +16,7 @@ WINDOW_MINUTES = 10
 
 
 class Phase(StrEnum):
-    """The phases of a reconciliation: all is compared, differences are compared again, the result is stored."""
+    """The phases of a reconciliation: compare all records, compare differences again, store the result."""
 
     COMPARE = "compare"
     LOOK_AGAIN = "look_again"
@@ -81,7 +81,7 @@ class Item:
 class SliceReport:
     """The report of a connector on one slice.
 
-    ``number``  counts the slices from 1. ``position`` is where the next slice begins; ``ended`` is True for the last
+    ``number`` counts the slices from 1. ``position`` is where the next slice begins; ``ended`` is True for the last
     slice. ``equal`` counts the equal records, ``items`` are the other records.
     """
 
@@ -129,7 +129,7 @@ class Reconciliation:
 
     @property
     def total(self) -> dict[str, int]:
-        """Return the counts of all integration points, with the number of records that should be there."""
+        """Return the counts of all integration points, with the number of records that the target should have."""
         return totals(self.counts.values())
 
     @property

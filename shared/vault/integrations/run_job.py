@@ -145,7 +145,7 @@ class IntegrationRunJobs:
         await _send(context, connection, order)
 
     async def _order(self, connection: Connection, integration: str) -> Order:
-        """Return the order to run an integration (record id).
+        """Return the order for a run of an integration (record id).
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when the integration cannot run.
         """

@@ -23,7 +23,7 @@ CANNOT_TELL = (
 class Counts:
     """Counts of a run's source records: ``read = skipped + written + failed``.
 
-    ``skipped`` are left out by a rule or an agreement. ``mapped`` records have their
+    ``skipped`` records are left out by a rule or an agreement. ``mapped`` records have their
     target values, and were then written or failed. ``written`` includes records whose
     values were stored already.
     """

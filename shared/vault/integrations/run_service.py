@@ -41,7 +41,7 @@ class RunService:
         self._patience = timedelta(minutes=patience_minutes)
 
     async def clock(self, caller: Caller) -> ClockReading:
-        """Return the time, and the moment until which all changes are committed; later changes may still be open.
+        """Return the time, and the moment before which all changes are committed and can be read.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """

@@ -89,7 +89,7 @@ async def begin(
     job_id: int,
     found: datetime | None,
 ) -> None:
-    """Store a run of an integration (record id) that begins now; ``found`` is its time, None to read everything."""
+    """Store a run of an integration (record id) that begins now, from the time ``found``; None reads everything."""
     since = BEGINNING if found is None else found
     await connection.execute(BEGIN, job_id, found, since, integration)
 

@@ -157,7 +157,7 @@ class LeaseLost(JobStopped):
 class JobContext:
     """One run of a job.
 
-    A job may have had earlier runs: ``checkpoint`` is the last one that these saved, ``{}`` at first. A  handler that
+    A job may have had earlier runs: ``checkpoint`` is the last one that these saved, ``{}`` at first. A handler that
     changes anything saves its checkpoint in the same transaction (``save`` with ``connection``, or
     ``also_in_unit_of_work`` of the database), so that no part is done twice.
     """

@@ -200,5 +200,5 @@ class JobService:
 
     @staticmethod
     def _owner(caller: Caller) -> int | None:
-        """Return the id of the user whose jobs the caller may see; None when all jobs."""
+        """Return the id of the user whose jobs the caller may see; None for all jobs."""
         return None if granted(caller, Grant.MANAGE_JOBS) else caller.user_id

@@ -239,7 +239,7 @@ class JobTable:
         leases: Collection[str],
         lease_time: timedelta,
     ) -> Mapping[str, bool]:
-        """Prolong leases; return the valid ones, each with whether its job is to be cancelled."""
+        """Prolong leases; return the valid leases, each with True if its job is to be cancelled."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(statements.RENEW, list(leases), lease_time)
         return {str(row["lease"]): row["cancel_requested"] for row in rows}

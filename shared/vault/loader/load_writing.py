@@ -169,7 +169,7 @@ def operations(action: Action) -> tuple[Operation, ...]:
 
 
 def document_operations(task: LoadTask) -> tuple[Operation, ...]:
-    """Return the operations on documents that a caller of such a load needs."""
+    """Return the operations on documents that a caller of a load of documents, or of their parts, needs."""
     # A document's roles, relationships and renditions are changes of it, and so is a new version.
     of_document = task.kind in ("documents__v", "document_versions__v")
     if of_document and task.action is Action.DELETE:

@@ -118,7 +118,7 @@ class LoaderService:
         return job_id, tasks
 
     def _require_target(self, caller: Caller, task: ExtractTask) -> None:
-        """Check that the caller may extract a target other than an object, and have copies of the task's files.
+        """Check that the caller may extract a target other than an object, and copy the task's files.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; another type for a fault in fields or criteria.
         """

@@ -56,7 +56,7 @@ LOADED: Mapping[str, frozenset[Action]] = {
 
 @dataclass(frozen=True, slots=True)
 class LoadTask:
-    """One file to load; ``key`` and ``version`` identify the file in the store, once it has been found.
+    """One file to load; ``key`` and ``version`` identify the file in the store, once the file has been found.
 
     ``kind`` is the ``object_type`` of the call: records of an object, documents, or parts of documents.
     """

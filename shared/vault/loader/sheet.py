@@ -62,7 +62,7 @@ class _Starved(Exception):
 
 
 class _Lines:
-    """Yields complete lines of the text so far to the CSV reader, and the lines of an incomplete row once more."""
+    """Yields complete lines to the CSV reader; yields those of an incomplete row again when more text has come."""
 
     def __init__(self) -> None:
         self._ready: deque[str] = deque()
@@ -110,7 +110,7 @@ class _Lines:
         self._taken.clear()
 
     def give_back(self) -> int:
-        """Return the yielded lines to the queue, since they are only the beginning of a row.
+        """Put the yielded lines back, since they are only the beginning of a row.
 
         Return how many characters to read before the row is tried again.
         """
@@ -158,7 +158,7 @@ class SheetReader:
         self._refusal: ApiError | None = None
 
     async def read_header(self) -> list[str]:
-        """Return the column names; columns without one are left out.
+        """Return the column names; columns without a name are left out.
 
         After a failure, every row of the file has this error.
 
@@ -248,7 +248,7 @@ class SheetReader:
         self._reader = csv.reader(self._lines, strict=True)
 
     async def _more(self) -> None:
-        """Read more of a row whose end is missing, unless it is too long."""
+        """Read more of a row whose end is missing, unless the row is too long."""
         if self._lines.too_long:
             self._give_up(TOO_LONG)
             return

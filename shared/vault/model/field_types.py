@@ -83,7 +83,7 @@ def value_class(kind: FieldType) -> ValueClass:
 
 
 def is_text(kind: FieldType) -> bool:
-    """Return whether fields of a type have texts that people write."""
+    """Return whether fields of a type contain text that people write."""
     match kind:
         case FieldType.STRING | FieldType.LONG_TEXT | FieldType.RICH_TEXT:
             return True
@@ -286,7 +286,7 @@ def has_index(owner: VaultObject) -> bool:
     """Return whether the records of an object have a search index.
 
     Versions of documents have none, nor objects with ``search(false)``: without one, writes take half the time.
-    Searches of them give the same results, but read every record.
+    Searches of such objects give the same results, but read every record.
     """
     # Much of what FIND looks through for documents lies in other tables. Records are told by the prefix of their ids.
     return owner.prefix != "" and owner.search

@@ -87,7 +87,7 @@ class Notifier:
         """Notify ``users``, ``groups``, and the users that ``fields`` of each record name.
 
         Inactive and unknown users are left out. A field that a recipient may not read is
-        a dash in their text. Unless ``email`` is false, an e-mail is queued as well.
+        a dash in the text for them. Unless ``email`` is false, an e-mail is queued as well.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when the configuration does not suit the
             object, or there are too many notifications to write.

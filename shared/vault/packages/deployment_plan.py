@@ -19,7 +19,7 @@ WHOLE = (Command.CREATE, Command.RECREATE)
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action for a step: a statement, or a data step's rows; ``last`` when it completes the step."""
+    """One action for a step: a statement, or a data step's rows; ``last`` is True if it completes the step."""
 
     step: Step
     statement: Statement | None = None
@@ -33,8 +33,9 @@ def actions(
 
     A component whose references come later in the package is first created without them.
 
-    If a component needs another one that the package creates only after a change, that one is created before the
-    change. Only steps without an ``error`` are planned. ``present`` are the components that the Vault has.
+    A component that earlier steps need, and that the package creates only after a change of another component, is
+    created before that change. Only steps without an ``error`` are planned. ``present`` are the components that the
+    Vault has.
     """
     known = set(present)
     planned: list[Action] = []

@@ -94,7 +94,7 @@ class InboundPackages:
     ) -> Document:
         """Return the ``responseDetails`` of validating a package file, which is not imported.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when it is no package.
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when the file is no package.
         """
         authorize(caller, Grant.MANAGE_PACKAGES)
         started = datetime.now(UTC)
@@ -110,7 +110,7 @@ class InboundPackages:
     ) -> int:
         """Store the file and submit its import; return the job's id.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when it is no package.
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when the file is no package.
         """
         authorize(caller, Grant.MANAGE_PACKAGES)
         # Before the job: its caller learns at once that a file is no package.
@@ -261,8 +261,8 @@ class InboundPackages:
     async def deploy(self, context: JobContext) -> PackageStatus:
         """Carry out the deployment job, and return the package's status.
 
-        A later run of the job does not repeat a deployment that was committed; one in slices continues after its last
-        transaction.
+        A later run of the job does not repeat a deployment that was committed; a deployment in slices continues after
+        its last transaction.
         """
         done = context.checkpoint.get("status")
         if done is not None:
@@ -301,7 +301,7 @@ class InboundPackages:
         return [each.statement for each in planned if each.statement is not None]
 
     async def file(self, caller: Caller, package_id: str) -> StoredPackage:
-        """Return the stored data of a package whose file the caller may read, since it contains values of records.
+        """Return the stored data of a package to a caller who may read its file, which contains values of records.
 
         :raises VaultFault: as ``results`` does; INSUFFICIENT_ACCESS when the caller may not read an object with data.
         """

@@ -175,7 +175,8 @@ class OutboundPackages:
     async def _members(self, package_id: str) -> Sequence[Component]:
         """Return the components of a package.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED for none or too many; INVALID_DATA for one that the Vault lacks.
+        :raises VaultFault: OPERATION_NOT_ALLOWED for no components or too many; INVALID_DATA for a component that the
+            Vault lacks.
         """
         async with self._database.connection() as connection:
             # One more than allowed shows that there are too many.

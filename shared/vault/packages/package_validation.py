@@ -142,7 +142,7 @@ def _action(step: Step, registry: Registry) -> str:
 
 
 def _dependencies(step: Step) -> list[DeclaredDependency]:
-    """Return the components in the step's file of dependencies, and those that its MDL refers to besides."""
+    """Return the components in the step's file of dependencies, and the others that its MDL refers to."""
     if isinstance(step, DataStep):
         target = Dependency(ComponentKind.OBJECT, step.object_name)
         return [DeclaredDependency(target, blocking=True)]
@@ -191,7 +191,7 @@ def _is_of_other_platforms(dependency: Dependency) -> bool:
 
 
 def _has_part(component: Component, dependency: Dependency) -> bool:
-    """Return whether a component of the package will have this part."""
+    """Return whether a component of the package has the part that a dependency names, if it names one."""
     if not dependency.subname:
         return True
     if component.child(dependency.subtype, dependency.subname) is not None:

@@ -80,7 +80,7 @@ def served_calls(routes: Iterable[BaseRoute], under: str = "") -> Iterator[Serve
 
 
 def _trust(app: FastAPI, proxies: str | None) -> None:
-    """Take a client's address and scheme from the headers of these proxies (separated by commas), or of none."""
+    """Take a client's address and scheme from the headers of these proxies (separated by commas), if any."""
     if proxies:
         # The last one added is the outermost: all that is inside sees the client, not the proxy.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)

@@ -24,7 +24,7 @@ STARTED = "started"
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A query whose pages are being read: its text, the size of its result, its first run, and the starts of its pages.
+    """A query whose pages are being read: its text, the size of its result, its time, and the starts of its pages.
 
     ``positions`` maps the offset of a page to the last record id of the page before it, for the pages served so far.
     """

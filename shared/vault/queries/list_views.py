@@ -129,7 +129,7 @@ class ListViews:
     async def rename(
         self, caller: Caller, view: ListView, label: str, *, shared: bool
     ) -> None:
-        """Rename a view, and share it or not.
+        """Rename a view, and set whether it is shared with all users.
 
         :raises VaultFault: as ``save``.
         """
@@ -159,7 +159,7 @@ class ListViews:
         await self._execute(DELETE, view.view_id)
 
     async def use(self, caller: Caller, view: ListView, *, usual: bool) -> None:
-        """Make a view the default of the caller's list, or stop using it."""
+        """Make a view the default of the caller's list; with ``usual`` False, the list has no default any more."""
         statement = USE if usual else USE_NONE
         await self._execute(statement, caller.user_id, view.object_name, view.view_id)
 

@@ -105,7 +105,7 @@ class QueryService:
     def require_readable(self, caller: Caller, text: str) -> None:
         """Check that the caller may run a statement: read all data in its result and in its conditions.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; another one, with the position, for a fault in the text.
+        :raises VaultFault: INSUFFICIENT_ACCESS; another error, with the position, for a fault in the text.
         """
         self._statements.statement(caller, text)
 
@@ -209,7 +209,8 @@ class QueryService:
     ) -> dict[str, Any]:
         """Return one record with all its fields, as ``GET /vobjects/{object}/{id}`` shows it.
 
-        :raises VaultFault: INVALID_DATA for an unknown object or record; INSUFFICIENT_ACCESS when it may not be read.
+        :raises VaultFault: INVALID_DATA for an unknown object or record; INSUFFICIENT_ACCESS when the caller may not
+            read it.
         """
         record, _ = await self.record_with_roles(caller, object_name, record_id)
         return record
@@ -266,7 +267,7 @@ class QueryService:
         cursor: Cursor,
         version_path: str,
     ) -> vql.Execution:
-        """Return the execution of a run; its moment is that of the first page, also for later pages."""
+        """Return the execution of a run; its time is that of the first page, also for later pages."""
         own: dict[str, str | int] = {
             "user.id": caller.user_id,
             "user.name": caller.username,

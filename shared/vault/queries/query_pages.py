@@ -249,7 +249,7 @@ class _Cache:
 
 
 def fault_of(error: vql.VqlError) -> VaultFault:
-    """Return the API's fault of a statement's error."""
+    """Return a statement's error as a fault of the API."""
     return VaultFault(error.type, error.message)
 
 

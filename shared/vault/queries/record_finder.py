@@ -111,7 +111,7 @@ class RecordFinder:
     async def find_everywhere(
         self, caller: Caller, object_names: Iterable[str], typed: str, limit: int
     ) -> FoundEverywhere:
-        """Return the first records of each object that have a word with each typed beginning, or that id.
+        """Return the first records of each object that have a word with each typed beginning, or the typed id.
 
         Objects are searched in their order, for ``EVERYWHERE_SECONDS`` in all; those that the caller may not read, and
         those without a match, are omitted. An object without a search index is searched by id only.
@@ -195,7 +195,7 @@ async def _first(
 
 
 def named_sql(owner: VaultObject) -> str:
-    """Return the statement for records that have all words in their name: $1 typed, $2 the limit, $3 the words."""
+    """Return the statement for records with all words in their name: $1 is the text, $2 the limit, $3 the words."""
     found = f"SELECT t.id, t.name__v AS name FROM {table(owner.name)} t WHERE {_NAMED} LIMIT {RANKED}"
     return _OFFER.format(found=found)
 

@@ -65,7 +65,7 @@ EXPIRE = "DELETE FROM platform.message_way WHERE sent < now() - $1::interval"
 
 
 class MessageStepKind(StrEnum):
-    """The steps of a message in the Vault that sends it."""
+    """The kinds of steps of a message in the Vault that sends it."""
 
     ENTERED = "entered"
     SENT = "sent"
@@ -139,7 +139,7 @@ class MessageWays:
         self._database = database
 
     async def steps(self, caller: Caller, message_id: str) -> list[MessageStep]:
-        """Return the steps of a message as far as this Vault has sent it, the earliest first.
+        """Return the steps of a message in this Vault, which has sent it; the earliest first.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
@@ -181,7 +181,7 @@ class MessageWays:
         return [SentMessage(**row) for row in rows]
 
     async def purge(self) -> None:
-        """Delete the steps of messages that were sent 30 days ago."""
+        """Delete the steps of messages that were sent more than 30 days ago."""
         async with self._database.connection() as connection:
             await connection.execute(EXPIRE, KEPT)
 

@@ -243,7 +243,7 @@ class Relay:
         The result says whether there may be more messages.
 
         :raises BrokerUnavailable: when RabbitMQ does not reply.
-        :raises Unroutable: when it returned a message.
+        :raises Unroutable: when RabbitMQ returned a message.
         """
         stopped: BrokerUnavailable | Unroutable | None = None
         publisher = self._publisher(queue.direction)
@@ -316,6 +316,6 @@ def _by_position(
     rows: Sequence[asyncpg.Record],
     positions: Sequence[int],
 ) -> list[asyncpg.Record]:
-    """Return the rows at these positions of the outbox, in the order of the positions."""
+    """Return the rows at these positions of the outbox, in the order of ``positions``."""
     known = {row["position"]: row for row in rows}
     return [known[position] for position in positions]

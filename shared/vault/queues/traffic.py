@@ -191,7 +191,7 @@ class TrafficCache:
     async def _queue_at_broker(self, queue: Queue) -> tuple[int, int]:
         """Return messages and consumers of one queue at the broker, including those of its sequential queue.
 
-        :raises BrokerUnavailable: when it does not reply.
+        :raises BrokerUnavailable: when RabbitMQ does not reply.
         """
         names = [queue.name]
         if queue.sequential:

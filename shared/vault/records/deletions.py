@@ -77,9 +77,9 @@ CHILDREN = "SELECT id, {column} FROM {table} WHERE {column} = ANY($1::text[]) OR
 class Reach:
     """The records that a deletion would delete, and the requested records that cannot be deleted.
 
-    ``blocked``: id of a requested record that cannot be deleted → ``object.field`` that blocks
-    it, by a reference to it or to a record below it. ``roots``: object → id of a record that would be deleted → id
-    of the requested record that it is or is below.
+    ``blocked``: id of a requested record that cannot be deleted → ``object.field`` by which a record refers to it, or
+    to a record below it, and blocks the deletion. ``roots``: object → id of a record that would be deleted → id of the
+    requested record that it is or is below.
     """
 
     blocked: Mapping[str, str]
@@ -99,7 +99,7 @@ async def reach_of(
     object_name: str,
     ids: Sequence[str],
 ) -> Reach:
-    """Lock the records that a deletion of these records would delete, and return them."""
+    """Lock these records and all that would be deleted with them, and return the reach of the deletion."""
     await connection.execute(LOCK.format(table=table(object_name)), ids)
     blocked: dict[str, str] = {}
     # Each record that would be deleted → the requested record that it is or is below.

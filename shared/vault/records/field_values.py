@@ -93,7 +93,7 @@ def coercion(field: Field, registry: Registry) -> Coercion:
 
 
 def column_type(field: Field) -> str:
-    """Return the PostgreSQL type for a batch of this field's values as a parameter.
+    """Return the PostgreSQL type in which a batch passes the values of this field.
 
     Multi-value picklists are passed as text, since PostgreSQL's arrays of arrays have rows of one length.
     """
@@ -121,7 +121,10 @@ def column_type(field: Field) -> str:
 
 
 def converted(coerce: Coercion, column: Sequence[object]) -> list[object]:
-    """Return the values that rows have for one field, converted by its function, which raises ``InvalidValue``."""
+    """Return the values that rows have for one field, converted by ``coerce``.
+
+    :raises InvalidValue: when a value is not valid.
+    """
     first = column[0]
     # One text in all rows, as of a type or a country, is converted once.
     if type(first) is str and column.count(first) == len(column):
@@ -308,7 +311,7 @@ def migrated_field(
     target: VaultObject,
     registry: Registry,
 ) -> tuple[str, Coercion] | None:
-    """Return the field that a key sets only in migration mode, and its conversion; None for every other key.
+    """Return the field and the conversion of a key that only migration mode accepts; None for every other key.
 
     The conversion raises ``InvalidValue``, and returns None for an empty value, so that the Vault sets the field.
     """

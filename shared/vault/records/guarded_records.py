@@ -35,7 +35,7 @@ class GuardedRecords:
         caller: Caller,
         rows: Sequence[NewRow],
     ) -> None:
-        """Fail the rows of callers who may not write them."""
+        """Fail the rows of a caller who may not write records of the object."""
         del connection
         refusal = self._refusal(caller)
         if refusal is not None:

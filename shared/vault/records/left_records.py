@@ -42,7 +42,7 @@ async def empty_references(
     caller: Caller,
     deleted: Mapping[str, Sequence[str]],
 ) -> None:
-    """Empty the references to records that are about to be deleted (ids by object), and set their modified date."""
+    """Empty the references to records (ids by object) before their deletion, and date the referring records."""
     for name, ids in deleted.items():
         await _date_remaining_parents(connection, registry, caller, name, ids, deleted)
         for child, field in references(registry, name):

@@ -75,7 +75,7 @@ class RecordChanges(Protocol):
         target: VaultObject,
         ids: Sequence[str],
     ) -> list[RowResult]:
-        """Delete records; one that is blocked from deletion gets an error."""
+        """Delete records; a record that is blocked from deletion gets an error."""
 
 
 Targets = Mapping[str, "vql.Target"]

@@ -190,7 +190,10 @@ class PicklistService:
         return picklist
 
     def _changeable(self, caller: Caller, name: str) -> Picklist:
-        """Return a picklist after checking that the caller may change it."""
+        """Return a picklist after checking that the caller may change it.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA; OPERATION_NOT_ALLOWED for a picklist of the system.
+        """
         authorize(caller, Grant.EXECUTE_MDL)
         picklist = self._picklist(name)
         if _is_system_managed(name):

@@ -161,7 +161,7 @@ class Batch:
         return await insert(leaving_out=True)
 
     async def _fill_roles(self, lifecycles: Mapping[str, str]) -> None:
-        """Fill the roles of new records, by id with their lifecycles, before actions that look for holders of roles."""
+        """Fill the roles of new records (id → lifecycle), before entry actions look for users and groups in roles."""
         name, connection = self.object.name, self.connection
         edits = await new.fill_roles(connection, name, self.object, lifecycles)
         if edits:
@@ -253,7 +253,7 @@ class Batch:
         return Change(row, record, values, frozenset(changed))
 
     def _left_out(self, change: Change) -> Outcome | None:
-        """Return the outcome of a row that is refused, or older than what is stored; None for a row to be written."""
+        """Return the outcome of a row that is refused, or older than the stored state; None for a row to be written."""
         row = change.row
         if row.errors:
             return change.refused()

@@ -25,7 +25,7 @@ MAX_DIGITS = 18
 
 
 class Holder(StrEnum):
-    """The two kinds that can have a role; the suffix of a role's column: ``{role}.users`` or ``{role}.groups``."""
+    """Users and groups, which can have a role: the suffix of a role's column, ``{role}.users`` or ``{role}.groups``."""
 
     USERS = "users"
     GROUPS = "groups"

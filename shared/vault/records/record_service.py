@@ -68,7 +68,7 @@ ROLE_COLUMNS = tuple(f".{holder}" for holder in sorted(HOLDERS))
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """The reasons why a record cannot be updated or deleted; None where none is known."""
+    """The reasons why a record cannot be updated or deleted; None where no reason is known."""
 
     update: ApiError | None = None
     delete: ApiError | None = None
@@ -304,7 +304,7 @@ class RecordService(RecordWrites):
         work: Callable[[Connection], Awaitable[T]],
         *names: str,
     ) -> T:
-        """Run the unit of work in a transaction that locks the components of these objects; return its result.
+        """Run the unit of work in a transaction that locks the components of the named objects; return its result.
 
         The unit reads the components itself. It runs again, on newly stored data, when another transaction won a race,
         or changed components of other tables that the unit has written; the next attempt locks these tables, too.

@@ -91,8 +91,9 @@ def insert_statement(
 ) -> str:
     """Return the INSERT of a batch; it returns stored ids. ``fields``, including ``id``, are its parameters in order.
 
-    Each is an array of all rows' values, or in the fields ``shared`` the one value of all rows. A row that would break
-    a unique index is left out, and its id is missing from the result; without ``leaving_out`` it fails the statement.
+    Each parameter is an array of all rows' values, or for a ``shared`` field the one value of all rows. A row that
+    would break a unique index is left out, and its id is missing from the result; without ``leaving_out`` such a row
+    fails the statement.
     """
     parameters = _Parameters(fields, 1, shared)
     source = (
@@ -180,7 +181,7 @@ def _stored(field: Field) -> str:
 
 
 def taken_statement(target: VaultObject, field: Field) -> str:
-    """Return the SELECT of the values of a unique field that are stored, each with the id of its record."""
+    """Return the SELECT that finds which of the values $1 a unique field stores, each with the id of its record."""
     name = quoted(field.name)
     condition = f"{name} = ANY($1::{column_type(field)}[])"
     return f"SELECT id, {name} AS key FROM {table(target.name)} WHERE {condition}"
@@ -293,7 +294,7 @@ def resolved(
     found: Found,
     references: Iterable[Field],
 ) -> ResolvedRow:
-    """Return a row with the ids of the records that it refers to, and an error for each that was not found.
+    """Return a row with the ids of the records that it refers to, and an error for each record that was not found.
 
     ``references`` are the object's fields that refer to records.
     """

@@ -85,7 +85,7 @@ class RecordWrites:
         """Check a call with these rows, and return its object.
 
         :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not make the call; INVALID_DATA and
-            PARAMETER_REQUIRED for an unknown object, no rows, or too many.
+            PARAMETER_REQUIRED for an unknown object, no rows, or too many rows.
         """
         target = self._components.registry.objects.get(object_name)
         if target is None or not target.active:
@@ -166,7 +166,7 @@ class RecordWrites:
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
     ) -> list[RowResult]:
-        """Create or update records in a transaction of ``carry_out``, which repeats it after a lost race for a key.
+        """Create or update records in a transaction of ``carry_out``, which repeats this after a lost race for a key.
 
         :raises VaultFault: INVALID_DATA for a field that cannot key an upsert, or a key that is repeated.
         """
@@ -365,7 +365,7 @@ async def _insert_together(
     rows: Sequence[ResolvedRow],
     key: Field | None,
 ) -> tuple[list[Outcome], Errors]:
-    """Insert the rows of a raw object; one that breaks a unique field fails all of them."""
+    """Insert the rows of a raw object; a row that breaks a unique field fails all of them."""
     written: list[Outcome] = []
     try:
         async with batch.connection.transaction():
@@ -390,7 +390,7 @@ def _breaks_unique(outcome: Outcome) -> bool:
 
 
 def _begins_in(batch: Batch) -> LifecycleState | None:
-    """Return the starting state if its entry actions have to run; None without any, and in migration mode."""
+    """Return the starting state if its entry actions have to run; None without entry actions, and in migration mode."""
     lifecycle = batch.registry.lifecycles.get(batch.object.lifecycle or "")
     if lifecycle is None or batch.mode.migration:
         return None

@@ -250,7 +250,7 @@ async def _conditions(
     lifecycle: str | None,
     named: Mapping[str, object],
 ) -> dict[str, str]:
-    """Return field → id of the record that a parameter names: by id (``product__v``) or name (``product__v.name__v``).
+    """Return field → record id; a parameter names the record by id (``product__v``) or name (``product__v.name__v``).
 
     :raises VaultFault: INVALID_DATA for a parameter that is no reference field of the lifecycle's records, or a record
         that is missing or ambiguous; INSUFFICIENT_ACCESS for records that the caller may not read.
@@ -286,7 +286,7 @@ async def _ids(
 ) -> list[int] | None:
     """Return the ids of users or groups in a parameter, None if it is missing.
 
-    :raises VaultFault: INVALID_DATA for a name that nobody has, or too many.
+    :raises VaultFault: INVALID_DATA for a name that nobody has, or too many names.
     """
     if value is None:
         return None

@@ -265,7 +265,7 @@ def _by_columns(
     names: Sequence[str],
     setters: Sequence[Setter | None],
 ) -> list[ReadRow] | None:
-    """Return rows of the same keys, read key by key; None when any of them has an error."""
+    """Return rows of the same keys, read key by key; None when a row has an error."""
     rows = _without_values(sources, first)
     try:
         for name, setter in zip(names, setters, strict=True):
@@ -362,7 +362,8 @@ def _set_once(
 ) -> None:
     """Set a field's value.
 
-    :raises InvalidValue: when it is set already: a row may name a reference or a type in one of two ways, not in both.
+    :raises InvalidValue: when the field is set already: a row may name a reference or a type in one of two ways, not in
+        both.
     """
     _refuse_twice(row, name)
     row.values[name] = value

@@ -143,7 +143,7 @@ def newer_stored(
     """Return the stored source time if the row's source time is not later; None when the row is to be written.
 
     A row with the same time counts as older, since it may come from either state. A row without a source time, or
-    without changes, never does.
+    without changes, is not compared.
     """
     if row.source_modified is None or not changes:
         return None
@@ -233,7 +233,7 @@ def _is_parent(registry: Registry, target: VaultObject) -> bool:
 
 
 def fail_repeats(target: VaultObject, rows: Sequence[NewRow]) -> None:
-    """Fail every new row whose unique value an earlier row without errors has."""
+    """Fail every new row that repeats a unique value of an earlier row without errors."""
     for field in statements.unique_fields(target):
         seen: set[object] = set()
         for row in rows:
@@ -287,7 +287,8 @@ async def explain_refused(
 ) -> None:
     """Fail each row that was not inserted, naming the unique field whose value is taken.
 
-    :raises RaceLost: when the value is no longer taken, or is the upsert's ``key``, so that the row has to update.
+    :raises RaceLost: when the value is no longer taken, or is the upsert's ``key``, so that the row has to update a
+        record.
     """
     for field in statements.unique_fields(target):
         values = [row.values.get(field.name) for row in rows]

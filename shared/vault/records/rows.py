@@ -122,7 +122,7 @@ class Row(RowErrors):
 class ReadRow(Row):
     """A row after reading: its values are checked against their fields, its references by key are not yet resolved.
 
-    ``lookups`` has, by the name of a reference field, the unique field of the referenced object and the value in it.
+    ``lookups``: name of a reference field → unique field of the referenced object, and the value of that field.
     """
 
     lookups: dict[str, tuple[str, object]] = field(default_factory=dict)
@@ -144,7 +144,7 @@ class NewRow(Row):
 
     @classmethod
     def of(cls, row: ResolvedRow) -> NewRow:
-        """Return a new row that begins with the values of a resolved one, which stays as it is."""
+        """Return a new row that begins with the values of a resolved one, which is not changed."""
         sent = [name for name, value in row.values.items() if value is not None]
         return cls(
             index=row.index,
@@ -298,7 +298,7 @@ class RowResult:
 
 @lru_cache(maxsize=256)
 def _named(names: tuple[str, ...]) -> frozenset[str]:
-    """Return the names as a set: the same one for the rows of a call, so that comparing it costs nothing."""
+    """Return the names as a set; equal names of a call's rows give the same set object, so that comparing is fast."""
     return frozenset(names)
 
 

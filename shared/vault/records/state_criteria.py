@@ -139,7 +139,7 @@ async def meeting(
     criteria: str,
     targets: Mapping[str, vql.Target] | None = None,
 ) -> frozenset[str]:
-    """Return those of the records that meet criteria in VQL, as configuration writes them.
+    """Return the records among ``ids`` that meet criteria in VQL, as configuration writes them.
 
     ``targets`` has ``documents`` where the records are documents.
 
@@ -151,7 +151,7 @@ async def meeting(
 
 
 class _EnteringRecords:
-    """Evaluates criteria on the records that enter a state; queries nothing twice."""
+    """Evaluates criteria on the records that enter a state, each condition once."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class _EnteringRecords:
         self._concerned: dict[str, list[str]] = {}
 
     async def complete(self, criteria: Sequence[EntryCriterion]) -> frozenset[str]:
-        """Return the records that have all the fields that are required of every record."""
+        """Return the records in which every field that unconditional criteria require has a value."""
         texts = [
             criterion.criteria
             for criterion in criteria

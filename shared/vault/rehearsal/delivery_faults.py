@@ -33,7 +33,7 @@ class _Delayed:
 class DeliveryFaults:
     """Decides how often a relay publishes each message of the outbox now.
 
-    Without ``switches``, delayed and ``released`` messages, all are published once, in their order.
+    While there are no ``switches``, no delayed and no ``released`` messages, each message is published once, in order.
     """
 
     def __init__(self, switches: Switches) -> None:

@@ -1,4 +1,4 @@
-"""Lists the faults that can be switched on; a new one is a class or an instance of one, and a line here."""
+"""Lists the faults that can be switched on; a new fault is a class, or an instance of a class, and a line here."""
 
 from __future__ import annotations
 

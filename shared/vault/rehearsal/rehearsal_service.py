@@ -1,4 +1,4 @@
-"""Switches faults on and off for administrators of a Vault that is not in production, and announces it."""
+"""Switches faults on and off for administrators of a Vault that is not in production, in all its processes."""
 
 from __future__ import annotations
 

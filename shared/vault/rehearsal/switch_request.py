@@ -27,7 +27,7 @@ METHODS = ("GET", "POST", "PUT", "DELETE")
 
 @dataclass(frozen=True, slots=True)
 class SwitchRequest:
-    """The fields of a request as texts; an empty one means the fault's default, or all."""
+    """The fields of a request as texts; an empty text means the fault's default, or all."""
 
     fault: str = ""
     calls: str = ""
