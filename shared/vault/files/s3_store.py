@@ -37,7 +37,7 @@ TIMEOUTS = {
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """The address of the store; without keys the machine's own credentials are used, without endpoint AWS."""
+    """The address of the store; the keys default to the machine's own credentials, ``endpoint`` to AWS."""
 
     name: str
     endpoint: str | None = None

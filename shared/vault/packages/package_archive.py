@@ -98,7 +98,8 @@ class _Archived(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         """Return up to ``size`` bytes; all that are left by default.
 
-        :raises PackageFault: when more bytes than a list of entries may have are read at once, as only its reader does.
+        :raises PackageFault: when more bytes are read at once than a list of entries may have; only the list is read
+            so.
         """
         if size is not None and size > MAX_LIST_BYTES:
             raise PackageFault(TOO_MANY)

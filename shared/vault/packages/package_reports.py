@@ -241,7 +241,7 @@ def _data(step: DataStep, package_id: str) -> Document:
 
 
 def _total(package: Package) -> int:
-    """Return the number of a package's steps; all of its code counts as one, the last."""
+    """Return the number of a package's steps; all code of the package counts as one step, the last."""
     # True counts as one.
     return len(package.steps) + bool(package.code)
 

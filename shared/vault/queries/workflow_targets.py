@@ -191,7 +191,7 @@ _PHASES = {"active": "w.status = 'active'", "inactive": "w.status <> 'active'"}
 
 
 def workflow_targets() -> dict[str, vql.Target]:
-    """Return the query targets, by name: ``active_workflow__sys`` and so on."""
+    """Return the query targets by name, such as ``active_workflow__sys``."""
     found: dict[str, vql.Target] = {}
     for phase, condition in _PHASES.items():
         for part, (label, columns, source) in _PARTS.items():

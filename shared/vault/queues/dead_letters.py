@@ -94,7 +94,7 @@ class DeadLetters:
             await publisher.close()
 
     async def _handle(self, deliveries: Sequence[Delivery]) -> None:
-        """Put back or record each message; after an error, RabbitMQ delivers them again."""
+        """Put back or record each message; after an error, RabbitMQ delivers the messages again."""
         unsettled = [each for each in deliveries if not await self._put_back(each)]
         if unsettled:
             await self._record(unsettled)

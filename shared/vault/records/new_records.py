@@ -126,7 +126,7 @@ async def stored_values(
     ids: Sequence[str],
     fields: Sequence[Field],
 ) -> dict[str, dict[str, object]]:
-    """Lock records and return id → field → value, without empty values, in the form in which rows have values."""
+    """Lock records and return id → field → value, as rows of calls have values; empty values are omitted."""
     sql = statements.lock_statement(target, target.fields["id"], fields)
     records = await connection.fetch(sql, list(ids))
     found: dict[str, dict[str, object]] = {}

@@ -187,7 +187,7 @@ def rules_status(
     target: VaultObject,
     mode: WriteMode,
 ) -> bool:
-    """Return whether status rules apply: not in migration mode, to platform objects, or to the Vault's own calls."""
+    """Return whether status rules apply: not in migration mode, on platform objects, or to calls of the Vault."""
     exempt = mode.migration or target.name.endswith(PLATFORM) or caller == SYSTEM
     return not exempt
 
