@@ -220,7 +220,7 @@ def exists(registry: Registry, dependency: Dependency) -> bool:
 
 
 def _is_supplied(registry: Registry, dependency: Dependency) -> bool:
-    """Return whether the model has this without a component: the platform's picklists, and base types of objects."""
+    """Return whether the model has the target without a component: the platform's picklists, base types of objects."""
     if dependency.type == ComponentKind.PICKLIST:
         return dependency.name in registry.picklists
     if dependency.type == ComponentKind.OBJECT_TYPE:

@@ -209,7 +209,7 @@ def _field_properties(
 
 
 def _editable(caller: Caller, compiled: vql.CompiledQuery) -> list[str]:
-    """Return the selected fields of the object itself that the caller may set, each once."""
+    """Return the selected fields of the object itself that the caller may set, each name once."""
     columns = [each for each in compiled.columns if isinstance(each, vql.Column)]
     fields = [column.field for column in columns if column.own]
     name = compiled.object_name

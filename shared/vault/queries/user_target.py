@@ -98,8 +98,8 @@ def user_target(user: VaultObject) -> vql.Target:
         " LEFT JOIN platform.credential c ON c.user_id::text = u.id)"
     )
     by_name = {field.name: field for field in fields}
-    seen = VaultObject(USERS, "User", "Users", "", fields=by_name)
-    return vql.Target(seen, relation=rows)
+    queried = VaultObject(USERS, "User", "Users", "", fields=by_name)
+    return vql.Target(queried, relation=rows)
 
 
 def _with_default(column: str) -> str:

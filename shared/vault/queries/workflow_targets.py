@@ -199,9 +199,9 @@ def workflow_targets() -> dict[str, vql.Target]:
             selected = ", ".join(f'{each.sql} AS "{each.name}"' for each in columns)
             name = f"{phase}_{part}__sys"
             title = f"{phase.capitalize()} {label}"
-            seen = VaultObject(name, title, f"{title}s", "", fields=fields)
+            queried = VaultObject(name, title, f"{title}s", "", fields=fields)
             relation = f"(SELECT {selected} FROM {source} WHERE {condition})"
-            found[name] = vql.Target(seen, relation=relation, about=ABOUT)
+            found[name] = vql.Target(queried, relation=relation, about=ABOUT)
     return found
 
 

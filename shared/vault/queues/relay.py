@@ -221,16 +221,16 @@ class Relay:
             due: Sequence[asyncpg.Record] = rows
             if rehearsed:
                 due = _by_position(rows, faults.arranged(_waiting(rows)))
-            kept: set[str] = set()
+            unroutable: set[str] = set()
             for direction in Direction:
-                own = [row for row in due if row["direction"] == direction]
-                outgoing = [self._outgoing(row) for row in own]
+                of_direction = [row for row in due if row["direction"] == direction]
+                outgoing = [self._outgoing(row) for row in of_direction]
                 try:
                     await self._publisher(direction).publish_all(outgoing)
                 except Unroutable as error:
                     returned = error
-                    kept.update(error.message_ids)
-            published = [row for row in due if row["message_id"] not in kept]
+                    unroutable.update(error.message_ids)
+            published = [row for row in due if row["message_id"] not in unroutable]
             await self._delete(connection, [row["position"] for row in published])
         # After the commit: what was published must not be published again.
         if returned is not None:

@@ -36,7 +36,7 @@ SELECT DISTINCT {field} AS id FROM {table} WHERE id = ANY($1::text[]) AND {field
 """
 
 
-async def empty_references(
+async def unlink(
     connection: Connection,
     registry: Registry,
     caller: Caller,

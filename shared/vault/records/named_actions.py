@@ -238,7 +238,7 @@ class NamedActions:
             fields,
             {},
         )
-        changed = replace(context, ids=_good(rows), parameters=action.parameters)
+        changed = replace(context, ids=_valid_ids(rows), parameters=action.parameters)
         await self._handle(changed, action.action)
         return rows
 
@@ -266,7 +266,7 @@ class NamedActions:
             state=state,
         )
         parameters = {"workflow": (action.workflow,)} if action.workflow else {}
-        changed = replace(context, ids=_good(rows), parameters=parameters)
+        changed = replace(context, ids=_valid_ids(rows), parameters=parameters)
         if enters:
             await self._enter(changed, action.next_state)
         else:
@@ -333,7 +333,7 @@ def _full_name(context: ActionContext, name: str) -> str:
     return f"{LIFECYCLE_PREFIX}.{target.name}.{state}.{name}"
 
 
-def _good(rows: Sequence[RowResult]) -> list[str]:
+def _valid_ids(rows: Sequence[RowResult]) -> list[str]:
     return [str(row.id) for row in rows if row.ok]
 
 

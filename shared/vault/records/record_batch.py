@@ -18,11 +18,7 @@ from shared.vault.records import new_records as new
 from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
 from shared.vault.records.deletions import note_deletions, reach_of
-from shared.vault.records.left_records import (
-    date_parents,
-    empty_references,
-    parent_fields,
-)
+from shared.vault.records.left_records import date_parents, parent_fields, unlink
 from shared.vault.records.record_statements import resolve_references
 from shared.vault.records.row_rules import (
     MODIFIED_DATE,
@@ -105,16 +101,16 @@ class Batch:
         :raises RaceLost: when another transaction has meanwhile stored a record with an upsert's key, or removed the
             record whose unique value had refused a row.
         """
-        made = [NewRow.of(row) for row in rows]
+        new_rows = [NewRow.of(row) for row in rows]
         # The object's own rules come first: they may set what is required.
         if isinstance(self._trigger, Preparer):
-            await self._trigger.before_create(self.connection, self.caller, made)
-        new.check_required(self.object, self.mode, made)
-        rules.fail_repeats(self.object, made)
-        good = [row for row in made if not row.errors]
+            await self._trigger.before_create(self.connection, self.caller, new_rows)
+        new.check_required(self.object, self.mode, new_rows)
+        rules.fail_repeats(self.object, new_rows)
+        good = [row for row in new_rows if not row.errors]
         if good:
             await self._insert(good, key)
-        return [row.refused() if row.errors else row.created() for row in made]
+        return [row.refused() if row.errors else row.created() for row in new_rows]
 
     async def _insert(self, rows: Sequence[NewRow], key: Field | None) -> None:
         connection, target = self.connection, self.object
@@ -127,8 +123,8 @@ class Batch:
         ordered = rules.in_key_order(target, rows)
         columns = statements.Columns.of(fields, [row.values for row in ordered])
         ids = await self._stored(fields, columns, len(rows))
-        kept = set(ids)
-        left_out = [row for row in rows if row.values["id"] not in kept]
+        inserted = set(ids)
+        left_out = [row for row in rows if row.values["id"] not in inserted]
         if left_out:
             await rules.explain_refused(connection, target, left_out, key)
         await entries.created(connection, self.registry, self.caller, target.name, ids)
@@ -214,7 +210,7 @@ class Batch:
             if not row.errors and not change.values:
                 warning = UNCHANGED if warn_unchanged else None
                 outcomes[row.index] = change.unchanged(warning)
-                # The source has changed, but none of the values that are kept of it.
+                # The source has changed, but none of its values that are stored.
                 touched.append((change.id, rules.new_source_time(row, change.stored)))
                 continue
             undone = self._left_out(change)
@@ -362,18 +358,16 @@ class Batch:
                 record = stored[row.key]
                 ids[row.index] = record["id"]
                 self._check_deletion(row, record)
-        reach = await reach_of(connection, self.registry, name, _good(rows, ids))
+        reach = await reach_of(connection, self.registry, name, _valid_ids(rows, ids))
         for row in rows:
             record_id = ids.get(row.index, "")
             blocker = reach.blocked.get(record_id)
             if blocker is not None:
                 message = f"The record is referred to by [{blocker}]"
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
-        accepted = _good(rows, ids)
+        accepted = _valid_ids(rows, ids)
         await entries.deleted(connection, self.registry, self.caller, name, accepted)
-        await empty_references(
-            connection, self.registry, self.caller, reach.to_delete()
-        )
+        await unlink(connection, self.registry, self.caller, reach.to_delete())
         sql = f"DELETE FROM {table(name)} WHERE id = ANY($1::text[])"
         await connection.execute(sql, accepted)
         # After the lock: records that were being added below a deleted one are stored now, and are deleted with it.
@@ -390,7 +384,7 @@ class Batch:
             row.errors.append(refusal)
 
 
-def _good(rows: Sequence[Row], ids: Mapping[int, str]) -> list[str]:
+def _valid_ids(rows: Sequence[Row], ids: Mapping[int, str]) -> list[str]:
     return [ids[row.index] for row in rows if not row.errors]
 
 

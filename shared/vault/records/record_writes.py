@@ -56,7 +56,7 @@ Source = Sequence[Mapping[str, object]]
 Errors = Mapping[str, ApiError]
 """The errors that undid an attempt, by the ids that the records had in it."""
 
-APART = ApiError(
+OTHER_ROW_REFUSED = ApiError(
     ErrorType.OPERATION_NOT_ALLOWED, "Another row of the call breaks a unique field"
 )
 
@@ -118,11 +118,11 @@ class RecordWrites:
         if self._readers_of is not registry:
             self._readers, self._readers_of = {}, registry
         connects = caller is not None and writes_for_connection(caller)
-        kept = (target.name, mode, connects)
-        if kept not in self._readers:
+        reader_key = (target.name, mode, connects)
+        if reader_key not in self._readers:
             reader = RowReader(target, registry, mode, for_connection=connects)
-            self._readers[kept] = reader
-        return self._readers[kept]
+            self._readers[reader_key] = reader
+        return self._readers[reader_key]
 
     def batch(
         self,
@@ -296,7 +296,7 @@ async def create_rows(
         if row.errors:
             outcomes[row.index] = row.refused()
     left = [row for row in rows if row.index not in outcomes]
-    state = _begins_in(batch)
+    state = _starting_state(batch)
     while left:
         if batch.object.raw:
             written, errors = await _insert_together(batch, left, key)
@@ -321,14 +321,14 @@ async def create_rows(
                 state,
             )
         for row, outcome in zip(left, written, strict=True):
-            decided = _decided(outcome, errors)
+            decided = _final_outcome(outcome, errors)
             if decided is not None:
                 outcomes[row.index] = decided
         left = [row for row in left if row.index not in outcomes]
     return in_order(rows, outcomes)
 
 
-def _decided(outcome: Outcome, errors: Errors) -> Outcome | None:
+def _final_outcome(outcome: Outcome, errors: Errors) -> Outcome | None:
     """Return the outcome of a row after an attempt with these errors; None for a row that has to be created again."""
     match outcome:
         case Refused():
@@ -372,7 +372,7 @@ async def _insert_together(
             written = await batch.insert(rows, key)
             if any(_breaks_unique(outcome) for outcome in written):
                 # Leaves the savepoint, which undoes the rows that were inserted.
-                raise RowsRefused(dict.fromkeys(_ids(written), APART))
+                raise RowsRefused(dict.fromkeys(_ids(written), OTHER_ROW_REFUSED))
     except RowsRefused as refusal:
         return written, refusal.errors
     return written, {}
@@ -389,7 +389,7 @@ def _breaks_unique(outcome: Outcome) -> bool:
     return ErrorType.OPERATION_NOT_ALLOWED in types
 
 
-def _begins_in(batch: Batch) -> LifecycleState | None:
+def _starting_state(batch: Batch) -> LifecycleState | None:
     """Return the starting state if its entry actions have to run; None without entry actions, and in migration mode."""
     lifecycle = batch.registry.lifecycles.get(batch.object.lifecycle or "")
     if lifecycle is None or batch.mode.migration:

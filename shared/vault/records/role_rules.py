@@ -28,7 +28,7 @@ def _refers(value: object, wanted: str) -> bool:
     return wanted in value if isinstance(value, list) else value == wanted
 
 
-def deciding(
+def deciding_rules(
     rules: Iterable[RoleRule], lifecycle: str, values: Mapping[str, object]
 ) -> list[RoleRule]:
     """Return for each role the deciding rule: of those that apply, the one with most conditions, else the earliest."""

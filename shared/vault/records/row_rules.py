@@ -163,17 +163,17 @@ def new_source_time(row: Row, stored: Record) -> dict[str, object]:
         return {}
     if known is None or row.source_modified > known:
         return {FIELD: row.source_modified}
-    settled = _settled(known)
+    settled = _without_mark(known)
     return {FIELD: next_moment(settled)} if known > settled else {}
 
 
 def left_out_mark(newer: datetime) -> dict[str, object]:
     """Return the change that marks a record for which a row was left out by its source time; none if it is marked."""
     # Less than the API's resolution: for clients the time is the same.
-    return {FIELD: newer + LEFT_OUT_MARK} if newer == _settled(newer) else {}
+    return {FIELD: newer + LEFT_OUT_MARK} if newer == _without_mark(newer) else {}
 
 
-def _settled(known: datetime) -> datetime:
+def _without_mark(known: datetime) -> datetime:
     """Return a stored source time without the mark that a row was left out."""
     milliseconds = known.microsecond // 1000
     return known.replace(microsecond=milliseconds * 1000)

@@ -86,11 +86,11 @@ def failure_message(
         # A field may be needed for several reasons.
         named = ", ".join(dict.fromkeys(fields))
         messages.insert(0, NEEDED + named)
-    messages += [_not_formed(target, criterion) for criterion in malformed]
+    messages += [_format_message(target, criterion) for criterion in malformed]
     return "; ".join(messages)
 
 
-def _not_formed(target: VaultObject, criterion: EntryCriterion) -> str:
+def _format_message(target: VaultObject, criterion: EntryCriterion) -> str:
     """Return the message for a value in the wrong format; the configuration's own, if set."""
     if criterion.message or criterion.value_format is None:
         return criterion.message
@@ -104,7 +104,7 @@ def _not_formed(target: VaultObject, criterion: EntryCriterion) -> str:
             assert_never(criterion.value_format)
 
 
-def is_formed(value_format: ValueFormat, value: str) -> bool:
+def has_format(value_format: ValueFormat, value: str) -> bool:
     """Return whether a value has the demanded format."""
     match value_format:
         case ValueFormat.EMAIL:
@@ -211,7 +211,7 @@ class _EnteringRecords:
         return [
             record_id
             for record_id, value in values.items()
-            if value and not is_formed(value_format, str(value))
+            if value and not has_format(value_format, str(value))
         ]
 
     async def meeting(self, text: str, ids: Sequence[str]) -> frozenset[str]:
