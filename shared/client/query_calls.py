@@ -90,9 +90,9 @@ class QueryCalls(SignedInCalls):
     """Calls that run VQL in one Vault."""
 
     async def revision_since(self, moment: datetime) -> Revision | None:
-        """Return the revision of the configuration at ``moment`` or later; None of a Vault that has no revisions.
+        """Return the revision of the configuration at ``moment`` or later; None if the Vault has no revisions.
 
-        A call begun since that moment has returned it already; else one more call is made.
+        A call is made only when no call since that moment has returned the revision.
         """
         seen = self._transport.seen
         known = seen.at(moment)

@@ -57,7 +57,7 @@ KEEP_ALIVE_SECONDS = 4.0
 class Request:
     """One call: ``call`` names it in metrics; at most one of ``json``, ``form`` and ``text`` is the body.
 
-    ``repeatable``: made twice, it has the effect and the answer of once, as GET and PUT always have.
+    ``repeatable`` says that making the call twice has the effect and answer of making it once, as for GET and PUT.
     """
 
     call: str
@@ -84,7 +84,7 @@ class Transport:
     ) -> None:
         """Take the Vault's address, for example ``https://vault.example.com``, and the timeout in seconds.
 
-        ``seen`` notes the revisions that answers tell.
+        ``seen`` notes the revisions in the headers of answers.
 
         :raises ValueError: the address is not an http or https address.
         """
@@ -102,7 +102,7 @@ class Transport:
     async def send(self, request: Request, session_id: str | None) -> Row:
         """Send a request and return the envelope of its answer.
 
-        :raises VaultUnavailable: refused, timed out, 5xx, or no envelope of the API.
+        :raises VaultUnavailable: the connection was refused or timed out, or the answer is 5xx or no envelope.
         :raises VaultRefused: the Vault answered with an error.
         """
         return await self._measured(request, session_id, read_envelope)
@@ -122,7 +122,7 @@ class Transport:
     async def send_for_text(self, request: Request, session_id: str | None) -> str:
         """Send a request that is answered with plain text; an envelope in its place is an error's.
 
-        :raises VaultUnavailable: refused, timed out, 5xx, or no text.
+        :raises VaultUnavailable: the connection was refused or timed out, or the answer is 5xx or no text.
         :raises VaultRefused: the Vault answered with an error.
         """
         return await self._measured(request, session_id, read_text)
@@ -155,7 +155,7 @@ class Transport:
     def local(self, address: str) -> str:
         """Return an address of this Vault (relative or absolute) as path and query.
 
-        :raises UnexpectedAnswer: it leads elsewhere, where the session must not be sent.
+        :raises UnexpectedAnswer: the address leads to another server, to which the session must not be sent.
         """
         try:
             target = URL(address, encoded=True)

@@ -15,7 +15,7 @@ FOR_SPREADSHEETS = ["sep="]
 class CsvColumnsFault(Exception):
     """Raised for a first line without column names, or a row that does not fit it.
 
-    The text continues "the file" or "row 3".
+    The text follows the words "the file" or "row 3" in an error message.
     """
 
 

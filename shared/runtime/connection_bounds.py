@@ -51,7 +51,7 @@ class ConnectionBounds:
 
     @property
     def few_connections(self) -> float:
-        """Return from how many connections on an address gets no more in a crowd, unless others make room."""
+        """Return the number of connections at which an address gets no more in a crowd, unless others make room."""
         return max(1, self.connections * FEW_SHARE)
 
     @property
@@ -93,11 +93,11 @@ class CountedConnection(Protocol):
 
     @property
     def awaits_request(self) -> bool:
-        """Whether the client has yet to send the whole head of a request, and everything before is answered."""
+        """Return whether the client has yet to send the whole head of a request, and everything before is answered."""
 
     @property
     def awaits_body(self) -> bool:
-        """Whether the client has yet to send the rest of a body, and no byte of an answer has been sent."""
+        """Return whether the client has yet to send the rest of a body, and no byte of an answer has been sent."""
 
     def displace(self) -> None:
         """Close the connection, which is no longer counted."""
@@ -189,7 +189,7 @@ class ConnectionCount:
 
 
 def _plain(address: str) -> IPv4Address | IPv6Address:
-    """Return an address, that of an IPv4 client also where the port serves both families."""
+    """Return an address; an IPv4 address that a port for both families shows as IPv6 becomes IPv4 again."""
     host = ip_address(address)
     mapped = host.ipv4_mapped if isinstance(host, IPv6Address) else None
     if mapped is None:

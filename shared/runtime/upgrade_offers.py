@@ -15,7 +15,7 @@ FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class FurtherParser:
-    """Parses from the body of a request on, whose head has been parsed, for the same protocol."""
+    """Parses a connection from the body of a request on, after another parser has read its head."""
 
     def __init__(self, protocol: HttpToolsProtocol) -> None:
         self._protocol = protocol

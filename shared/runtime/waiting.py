@@ -62,7 +62,7 @@ class StateLog:
             )
 
     def is_down(self, name: str) -> bool:
-        """Whether the last thing heard of the peer was a failure."""
+        """Return whether the latest attempt to reach the peer failed."""
         return name in self.outages
 
 

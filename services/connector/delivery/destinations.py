@@ -212,7 +212,7 @@ class Sending:
 
     @property
     def delivered(self) -> bool:
-        """Whether no destination is missing."""
+        """Return whether no destination is missing."""
         return not self.missing
 
     def report(self) -> Iterable[dict[str, object]]:

@@ -89,9 +89,9 @@ async def deliver(
     destination: Destination,
     waiting: Sequence[Sending],
 ) -> None:
-    """Try once to post messages in order, and no further after one whose receiver cannot be reached, or hangs.
+    """Post messages in order, each once; stop when the receiver cannot be reached or hangs.
 
-    Each message that is not delivered gets the reason among its ``missing``.
+    The reason why a message is not delivered is added to its ``missing``.
 
     :raises VaultUnavailable: the Vault that signs is away.
     """

@@ -87,7 +87,7 @@ class Outbound:
         )
 
     def _noted_revision(self, delivery: Delivery, envelope: Envelope) -> str | None:
-        """Note the revision that a message brings, so that its routes need not be read again, and return it."""
+        """Note the configuration revision in a message's headers, which may save reading its routes, and return it."""
         revision = delivery.headers.get(REVISION_HEADER)
         if not isinstance(revision, str):
             return None

@@ -203,7 +203,7 @@ async def _readable(
     target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Read the accounts whose country's agreement allows it; other accounts are not even listed."""
+    """Narrow a reading to accounts whose country's agreement allows reading them; None when none are to be listed."""
     # Rules of this point may read inquiries for what these say of themselves; inquiries are no accounts to list.
     if reading.object not in (ACCOUNT, MERGE):
         return None

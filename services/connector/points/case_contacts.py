@@ -35,7 +35,7 @@ _IDS = f"{VEEVA_ID}, {EXTERNAL_ID}"
 
 
 class Saved(dict[str, str | ItemFailure]):
-    """The id of each Case Contact by contact key, or why there is none.
+    """The id of each Case Contact by contact key, or the failure where there is none.
 
     ``new`` contains the ids of those just created.
     """
@@ -337,7 +337,7 @@ async def _read(
     unit: Transfer,
     contacts: Sequence[Contact],
 ) -> tuple[Sequence[Contact], Candidates]:
-    """Return the contacts with the accounts that theirs were merged into, and the candidates for them.
+    """Return the contacts, with the Link of the account that theirs was merged into, and the candidates for them.
 
     :raises ClientError: one of the calls fails.
     """

@@ -55,7 +55,7 @@ class Countries:
         object_name: str,
         country: str,
     ) -> bool:
-        """Return whether a document becomes this object; one without a country does if any country uses the feature."""
+        """Return whether documents of a country become this object; without a country, whether any country uses it."""
         email = object_name == EMAIL_DOCUMENT
         feature = Feature.APPROVED_EMAIL if email else Feature.CLM
         used = self.by_feature.get(feature, frozenset())

@@ -34,7 +34,7 @@ async def mend(
     link: Callable[[str], str],
     outcome: Outcome,
 ) -> None:
-    """Write those fields of finished inquiries' records that differ and that only transfers have set so far.
+    """Correct Cases and Case Requests of finished inquiries: write fields that differ and that only transfers have set.
 
     After its transfer a Case belongs to the agents: a field that anybody has changed keeps its value, whatever the
     rules evaluate to. ``link`` returns the Link of an inquiry's Case Request.
@@ -84,7 +84,7 @@ def _shares_case(object_name: str, values: Values, row: Row) -> bool:
 async def _of_transfers(
     unit: Transfer, origins: OriginReads, object_name: str, made: Sequence[_Made]
 ) -> KeyedRows:
-    """Return the fields that differ and that only transfers have set."""
+    """Return rows of the fields that differ from the stored records and that only transfers have set."""
     left = KeyedRows()
     if not made:
         return left

@@ -296,7 +296,7 @@ async def _write_cases(
 
 @dataclass(slots=True)
 class _Cases:
-    """The Cases of a batch: Link and fields by inquiry, and by the Links of groups the id of the group's contact."""
+    """The Cases of a batch: Link and fields by inquiry; ``shared``: the contact's id by the Link of a group's Case."""
 
     links: dict[str, str] = field(default_factory=dict)
     values: dict[str, Values] = field(default_factory=dict)
@@ -357,7 +357,7 @@ async def _report(
     # From a sandbox nothing is written into a production CRM; its inquiries keep their status.
     if not unit.configuration.may_write_back(unit.source.vault_id):
         return
-    # Failed is told by ``fail_all``, after the exception that says why is recorded.
+    # Failed is set by ``fail_all``, after the exception that says why is recorded.
     transferred = [item for item in items if item not in outcome.failures]
     statuses = dict.fromkeys(transferred, TransferStatus.SUCCESS)
     refused = await set_status(unit.source, statuses, unit.lineage_back)
@@ -369,7 +369,7 @@ async def _open(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Return the inquiries that are still to be transferred; a run also retries those whose messages failed."""
+    """Narrow a reading to Pending and Failed inquiries: a run also retries those whose messages failed."""
     wanted = (TransferStatus.PENDING, TransferStatus.FAILED)
     return replace(reading, condition=contains(STATUS, wanted))
 
@@ -386,7 +386,7 @@ POINT = Point(
     order=SECOND,
     narrow=_open,
     opening=COUNTRIES,
-    narrow_all=made_requests.to_be_there,
+    narrow_all=made_requests.transferred_inquiries,
     object=INQUIRY,
     linked=frozenset({PERSON, SOURCE_DATA, CASE, CASE_REQUEST}),
     share=PointShare(

@@ -33,7 +33,7 @@ async def without_request(
     return [item for item, made in link_of.items() if made not in there]
 
 
-async def to_be_there(
+async def transferred_inquiries(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:

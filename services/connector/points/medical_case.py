@@ -194,7 +194,7 @@ async def _started(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Return the Case Requests that were started in the Medical Vault."""
+    """Narrow a reading to the Case Requests that were started in the Medical Vault."""
     return replace(reading, condition=STARTED)
 
 

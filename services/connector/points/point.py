@@ -38,7 +38,7 @@ class Reading:
 
     @property
     def related(self) -> bool:
-        """Return whether changes of related records decide, and not those of the record itself."""
+        """Return whether records are listed for changes of related records instead of their own."""
         return bool(self.through or self.path)
 
 

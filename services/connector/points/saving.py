@@ -55,7 +55,7 @@ class Origin:
 
 @lru_cache(maxsize=256)
 def _fields(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the fields of names in a row, sorted; the rows of a call mostly have the same ones."""
+    """Return the fields of a row's names, sorted; cached, since the rows of a call mostly have the same names."""
     # A reference by key, or a type by name, is a path in the row; lineage is kept for the field.
     return tuple(sorted(name.partition(".")[0] for name in names))
 
@@ -138,7 +138,7 @@ class KeyedRows:
         object_name: str,
         states: SourceStates,
     ) -> Rows:
-        """Return rows by key with the state of the source, if it has one."""
+        """Return rows by key, each with its source state; rows without a modified date stay as they are."""
         dated: Rows = {}
         for key, row in rows.items():
             modified = self._modified[key]
@@ -228,7 +228,7 @@ def not_saved(
 ) -> ItemFailure:
     """Return the failure of a source record whose row the target Vault refused.
 
-    It names the field rule that has filled the field which the Vault's text names first.
+    The failure names the field rule of the first field that the Vault's error text names.
     """
     text = f"The target Vault did not save {object_name}: {_reasons(result)}"
     if rule is None:
@@ -381,7 +381,7 @@ async def fail_all(
     reasons: Mapping[str, str],
     unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
-    """Set Failed on inquiries that were not transferred, with reasons by id; return the failures of those it refused.
+    """Set Failed on inquiries that were not transferred, with reasons by id; return the failures of refused ones.
 
     Inquiries with Success keep that status. A reason is empty where the source Vault keeps none.
 

@@ -51,7 +51,7 @@ class Outcome:
     ``warnings`` are about ids that are done too, in which some field was left unset. ``gone`` are failed or skipped ids
     without a record, ``excluded`` are skipped ids that an agreement does not let be pulled. ``withdrawn`` are ids whose
     target records are flagged as out of use, because the source no longer has them or they are wanted no longer;
-    ``kept`` are skipped ids whose target record is there, and is nobody's to change.
+    ``kept`` are skipped ids whose target record exists, and which transfers do not change.
     """
 
     done: set[str] = field(default_factory=set)
@@ -192,7 +192,7 @@ class UnitLineage:
 
 
 def keeps_lineage(objects: Iterable[ObjectMetadata]) -> bool:
-    """Return whether the Vault whose object metadata this is stores lineage."""
+    """Return whether a Vault stores lineage, by the metadata of its objects."""
     return any(described.keeps_lineage for described in objects)
 
 
@@ -208,8 +208,8 @@ class Transfer:
     are to be created again; ``origins`` then has the fields that transfers have set. ``states`` are the stored states
     that have refused the unit's rows so far; they stay when the unit is read again. ``observe`` is called with every
     evaluation, before references are settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to
-    those written to the source, for Vaults that keep it. ``opened`` has the answer to the point's opening question, if
-    that was asked before.
+    those written to the source, for Vaults that keep it. ``opened`` has the answer to the point's opening query, if
+    that was sent before.
     """
 
     source: RecordAccess
@@ -229,7 +229,7 @@ class Transfer:
     opened: list[QueryResult] = field(default_factory=list)
 
     async def opening(self, vql: str) -> QueryResult:
-        """Return the answer to the point's opening question; the question is asked again when a unit is read again.
+        """Return the answer to the point's opening query, which is sent again when a unit is read again.
 
         :raises ClientError: the call fails.
         """
@@ -245,7 +245,7 @@ class Transfer:
         return [rule for rule in rules if rule.primary_query_object == self.object]
 
     def part(self, ids: Sequence[str]) -> Transfer:
-        """Return the unit with some of its records only, which have been observed before."""
+        """Return a unit of some of these records, without the observer, which has their evaluations already."""
         return replace(self, ids=tuple(ids), observe=_unobserved)
 
     async def evaluate(
@@ -305,7 +305,7 @@ def _end(
     link: str,
     into: dict[str, str],
 ) -> str:
-    """Return the last Link of a chain of merges; None for a circle, which only a mistake makes."""
+    """Return the last Link of a chain of merges; ``link`` itself for a circle, which only a mistake makes."""
     seen = [link]
     while into.get(seen[-1]):
         following = into[seen[-1]]

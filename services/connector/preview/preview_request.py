@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.connector.asking.seen_reads import Asker
+from services.connector.asking.seen_reads import CallerSessions
 from services.connector.preview.record_preview import Plan
 from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import (
@@ -45,12 +45,12 @@ async def plan_of(
     request: PreviewRequest,
     vaults: Vaults,
     own: KnownVault,
-    asker: Asker,
+    caller: CallerSessions,
 ) -> Plan:
     """Return the plan of a request to the Vault ``own``.
 
-    :raises NotReadable: the asker has no session of the source Vault.
-    :raises ConfigurationFault: the configuration does not provide for it.
+    :raises NotReadable: the caller has no session of the source Vault.
+    :raises ConfigurationFault: the configuration does not provide for the request.
     :raises RuleError: the rule cannot be carried out.
     :raises ClientError: a Vault is away or refuses.
     """
@@ -73,8 +73,8 @@ async def plan_of(
         name = request.object or _only("object", objects)
         reading = await vaults.source(source, route.connection)
         return Plan(
-            asker.source(reading),
-            asker.own(own.client),
+            caller.source(reading),
+            caller.own(own.client),
             configuration,
             route,
             name,
@@ -115,7 +115,7 @@ def _objects(
 
 
 def _only(name: str, candidates: Iterable[str | None]) -> str:
-    """Return the one candidate.
+    """Return the only different name among the candidates; None and empty ones do not count.
 
     :raises ConfigurationFault: there are none or several; the text asks for the member ``name`` of the request.
     """

@@ -41,7 +41,7 @@ def refreshed_message(
     failure: MessageFailure,
     record: str,
 ) -> Row:
-    """Return the row that updates another message, by its record, of whose items some have failed again."""
+    """Return the row that updates another message (``record`` is its record id), some of whose items failed again."""
     return {
         "id": record,
         "error_type__sys": failure.error_type,
@@ -50,7 +50,7 @@ def refreshed_message(
 
 
 def same_cause(failure: MessageFailure) -> str:
-    """Return the VQL condition of the items that have the same cause as this failure's."""
+    """Return the VQL condition of items at the failure's integration point, or without one, of items of its message."""
     if failure.integration_point is not None:
         return f"{POINT_OF_ITEM} = {literal(failure.integration_point)}"
     return f"{_MESSAGE_OF_ITEM} = {literal(failure.message_id)}"

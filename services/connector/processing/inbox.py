@@ -51,8 +51,8 @@ Attempt = Callable[[], Awaitable[object]]
 class Slots:
     """The resources that all inbound queues of this process share: places for running units, record locks, patience.
 
-    ``run_overlap`` is the time before Last Successful Run Time at which a run begins to read; ``turn`` is held by the
-    message put back that begins.
+    ``run_overlap`` is the time before Last Successful Run Time at which a run begins to read; ``turn`` is the lock of
+    the one message put back that begins at a time.
     """
 
     places: asyncio.Semaphore
@@ -121,7 +121,7 @@ class Inbox:
         return Inbox(self._vaults, self._own, self._queue, slots, given_up)
 
     async def process(self, deliveries: Sequence[Delivery]) -> None:
-        """Process deliveries, whether they were put back or not; errors as ``handle``."""
+        """Process deliveries, whether they were put back or not; raises the errors of ``handle``."""
         messages, unreadable = self._read(deliveries)
         # By message id: a request to read that is delivered twice is read once.
         runs: dict[str, tuple[Inbound, RunBatch]] = {}
@@ -339,7 +339,7 @@ def step(delivery: Delivery) -> Step:
 
 
 class Suspects:
-    """Puts copies of messages with their count on one inbound queue; ``turn`` is shared by the process."""
+    """Puts copies of messages on an inbound queue, with the number of begun attempts; the process shares ``turn``."""
 
     def __init__(
         self,

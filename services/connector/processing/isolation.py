@@ -51,7 +51,7 @@ async def transfer_apart(
     :raises VaultRefused: a doubtful refusal, unless it is the last time; the unit is to be run again.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
-    :raises Exception: what the transfer raises, when no record goes through; a stopped query, only of one record.
+    :raises Exception: the error of the transfer, when no record goes through; QueryTimeout only for a single record.
     """
     apart = _Apart(unit, last)
     fault = await apart.try_(unit.ids)
@@ -130,7 +130,7 @@ class _Apart:
         return None
 
     def _counts(self, error: Exception) -> bool:
-        """Return whether records may fail for an error."""
+        """Return whether records may fail for an error: a doubtful refusal counts the last time only."""
         is_unsure = isinstance(error, VaultRefused) and is_doubtful(error)
         return self.last or not is_unsure
 

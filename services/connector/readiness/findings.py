@@ -17,7 +17,7 @@ from shared.protocol.readiness_steps import ReadinessStep
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault to correct: its Vault, component or record, and what to do; of a rule also the field rule."""
+    """One fault to correct: its Vault, component or record, and what to do; ``of_rule`` has the place in a rule."""
 
     step: ReadinessStep
     vault_id: int
@@ -27,7 +27,7 @@ class Finding:
 
     @property
     def prevents_transfer(self) -> bool:
-        """Whether messages cannot be transferred until this is mended."""
+        """Return whether messages cannot be transferred until the fault is corrected."""
         match self.step:
             # Open exceptions are about messages of the past; they keep no other message from being transferred.
             case ReadinessStep.EXCEPTIONS:

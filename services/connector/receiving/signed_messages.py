@@ -21,7 +21,7 @@ MAX_CERTIFICATES = 100
 
 
 class UnknownAddress(Exception):
-    """No Vault of this connector has this name."""
+    """Raised for an address that names no Vault of this connector."""
 
 
 class Replayed(Exception):

@@ -40,7 +40,9 @@ class SenderTraffic:
     records: KeyLocks
 
     async def changed_since(self, window: datetime, now: datetime) -> datetime:
-        """Return since when changes may still be under way: the window's begin, or that of the oldest message.
+        """Return the moment since which changes may still be under way, by the oldest message that waits.
+
+        It is ``window`` at the latest. A message at the broker, whose age the Vault does not know, counts from ``now``.
 
         :raises ClientError: one of the calls fails.
         """

@@ -20,9 +20,9 @@ from services.connector.reconciliation.planned_readings import (
 from services.connector.reconciliation.sender_traffic import SenderTraffic
 from services.connector.reconciliation.slice_reading import (
     Position,
-    names_in_target,
     next_slice,
     of_this_vault,
+    reference_prefix,
 )
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.rows import literal, modified_field, statements
@@ -241,7 +241,7 @@ class SliceComparison:
         self, planned: PlannedReading, ids: Sequence[str]
     ) -> dict[str, set[str]]:
         """Return the target objects that have a record of each source record."""
-        own = names_in_target(self.scope, planned)
+        own = reference_prefix(self.scope, planned)
         key = planned.traced_by
         within = " AND ".join(of_this_vault(self.scope, planned)) or None
         found: dict[str, set[str]] = {}

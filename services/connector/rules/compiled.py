@@ -40,7 +40,7 @@ Unique = tuple[str, str]
 
 
 class Unusable(Enum):
-    """The reasons why a key that records have leads to none of them."""
+    """The reasons why the key of existing records cannot be used as a reference to one of them."""
 
     AMBIGUOUS = auto()
     INACTIVE = auto()

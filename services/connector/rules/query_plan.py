@@ -37,7 +37,7 @@ _TYPE = "object_type__vr"
 class QueryPlan:
     """The statement template of one rule and, by field rule, the column of each value in its rows.
 
-    ``related`` has the column of the id of the related record whose field identifies a target record. ``paths`` lead to
+    ``related`` has the column of the related record's id, where its field identifies a target record. ``paths`` lead to
     all related records that are read: a to-many relationship or None, and to-one relationships from there.
     """
 

@@ -168,8 +168,8 @@ def read_rule(component: Json) -> tuple[IntegrationRule, ...]:
 def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:
     """Return a rule for each query object of a rule without a primary one.
 
-    The query object of the first field rule is the primary one of those that only add to its target records, which
-    are read by its relationships, as the vendor's Spark sample reads them.
+    The first field rule's query object is the primary one. A query object that only adds to its target records has no
+    rule of its own: it is read by the relationships of the primary one, as in the vendor's Spark sample.
     """
     objects = (part.query_object for part in rule.field_rules)
     named = tuple(dict.fromkeys(name for name in objects if name))

@@ -103,7 +103,7 @@ class CheckedRule:
     parts: tuple[tuple[IntegrationRule, CompiledRule], ...]
 
     def unread(self, share: PointShare) -> frozenset[str]:
-        """Return the query objects without a key for a target object, in a component in which another has its keys."""
+        """Return the query objects without a key for a target object, in a component where another one has its keys."""
         lacking = frozenset(
             rule.primary_query_object
             for rule, compiled in self.parts

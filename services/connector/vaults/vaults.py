@@ -245,9 +245,9 @@ class Doubts:
         return self.count >= DOUBTFUL_REFUSAL.attempts - 1
 
     def begin_again(self, refused: VaultRefused) -> None:
-        """Convert a doubtful refusal, unless it is the last one, so that the work is begun again from its start.
+        """Count a doubtful refusal, and have the work begun again from its start, unless this is the last time.
 
-        :raises VaultUnavailable: in place of such a refusal.
+        :raises VaultUnavailable: the refusal is doubtful, and the work is to be begun again.
         """
         if self.is_last or not is_doubtful(refused):
             return

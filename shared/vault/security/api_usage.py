@@ -90,7 +90,7 @@ Line = Sequence[object]
 class ApiUsageLog:
     """Stores the calls of some seconds together, and reads the calls of a day.
 
-    A call costs an entry in ``noted``; the numbers of waiting entries and of stored calls of a day are bounded.
+    A call only adds an entry to ``noted``. The numbers of waiting entries and of stored calls of a day are bounded.
     """
 
     def __init__(self, database: Database) -> None:

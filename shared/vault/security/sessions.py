@@ -138,7 +138,7 @@ LATE = 0.1  # seconds that a look-up waits for another one at most
 class SessionReads:
     """Finds live sessions; requests that arrive during a statement are answered together by the next one.
 
-    Each is read after it was requested: once a transaction that ends a session or changes a permission has committed,
+    Each session is read after the request for it: once a transaction that ends a session or changes a permission has committed,
     every new call sees it.
     """
 

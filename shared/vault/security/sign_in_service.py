@@ -282,9 +282,9 @@ class SignInService:
         change_required: bool = False,
         kept_session: str | None = None,
     ) -> None:
-        """Store a password within a transaction of the caller, and end what was opened with the old one.
+        """Store a password within a transaction of the caller, and end the user's sessions and access tokens.
 
-        These are the user's sessions, except ``kept_session``, and access tokens.
+        ``kept_session`` is the id of a session that does not end.
         """
         await connection.execute(STORE_HASH, user_id, password_hash, change_required)
         await password_changed(connection, caller, user_id)

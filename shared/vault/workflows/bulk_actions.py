@@ -146,7 +146,7 @@ class BulkWorkflowActions:
     async def run(self, context: JobContext) -> JobResult:
         """Carry out a submitted action on each workflow or task.
 
-        Refusals are counted, and the others are carried out.
+        Refused ones are counted, and the rest is carried out.
         """
         ids = context.parameters.get("ids")
         wanted = [int(each) for each in ids] if isinstance(ids, list) else []

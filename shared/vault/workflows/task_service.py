@@ -167,7 +167,7 @@ class TaskService:
         task_id: int,
         values: Mapping[str, object],
     ) -> None:
-        """Note verdicts on some of the records of a task of the caller; a completion without others uses them.
+        """Note verdicts on some records of a task of the caller; completing the task without others uses these verdicts.
 
         :raises VaultFault: as ``complete``.
         """
@@ -215,7 +215,7 @@ class TaskService:
     async def set_due_date(
         self, caller: Caller, task_id: int, moment: datetime
     ) -> None:
-        """Set when a task is due; for the workflow's owner, and who manages workflows.
+        """Set when a task is due; for the workflow's owner, and callers who manage workflows.
 
         :raises VaultFault: as ``accept``.
         """

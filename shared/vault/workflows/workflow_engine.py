@@ -307,7 +307,7 @@ async def decided(
 ) -> Sequence[str]:
     """Return the next steps of a decision: those of its first rule that applies.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when none holds, or one's criteria do not suit the object.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when no rule applies, or a rule's criteria do not suit the object.
     """
     for rule in step.rules:
         if await _holds(context, workflow, rule):
