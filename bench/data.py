@@ -19,7 +19,7 @@ CHUNK = 5000  # rows that are on their way at once
 
 
 class BenchFailed(Exception):
-    """A row that the benchmark needs was refused."""
+    """Raised when a benchmark cannot go on: a call was refused, or has another result than expected."""
 
 
 async def submitted_inquiries(

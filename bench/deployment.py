@@ -55,7 +55,7 @@ STEP = """<stepheader><label>Rows</label><checksum>{checksum}</checksum><dataste
 
 @dataclass(slots=True)
 class Waits:
-    """Seconds of other clients' answers, seconds by which changes were complete late, and bytes of memory."""
+    """Seconds of other clients' calls, seconds by which ``complete_until`` was behind, and bytes of memory."""
 
     create: list[float] = field(default_factory=list)
     read: list[float] = field(default_factory=list)
@@ -164,7 +164,7 @@ class _Vault:
     async def _ended(self, job_id: int) -> None:
         """Wait for a job.
 
-        :raises BenchFailed: it did not succeed.
+        :raises BenchFailed: the job did not succeed.
         """
         while True:
             listed = await self.call("GET", f"{API}/services/jobs/histories?limit=200")

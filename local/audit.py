@@ -37,7 +37,7 @@ class Advisories:
 def advisories(source: str, lock: Path, environment: Mapping[str, str]) -> Advisories:
     """Ask one source about the packages of a lock.
 
-    :raises NoAnswer: it does not answer, or knows none of them.
+    :raises NoAnswer: the source does not answer, or knows none of the packages.
     """
     tool = [sys.executable, "-m", "pip_audit", "--progress-spinner", "off"]
     options = ["--format", "json", "--disable-pip", "--require-hashes"]

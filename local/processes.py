@@ -121,9 +121,9 @@ class Command:
     account: Account | None = None
 
     def spawn(self) -> Process:
-        """Start it in a session of its own, so that it outlives this process.
+        """Start the command in a session of its own, so that it outlives this process.
 
-        :raises SystemFailed: it could not be started, or ended at once.
+        :raises SystemFailed: the command could not be started, or ended at once.
         """
         try:
             with self.log.open("ab") as log:
@@ -151,9 +151,9 @@ class Command:
         return process
 
     def run(self, seconds: float) -> None:
-        """Run it to its end, for at most ``seconds``.
+        """Run the command to its end, for at most ``seconds``.
 
-        :raises SystemFailed: it failed or took longer.
+        :raises SystemFailed: the command failed or took longer.
         """
         try:
             with self.log.open("ab") as log:

@@ -86,9 +86,9 @@ class PrivateRabbit:
         return f"amqp://{username}:{password}@127.0.0.1:{port}/{vhost}"
 
     async def start(self) -> None:
-        """Start it unless it runs, and wait until it answers.
+        """Start the server unless it runs, and wait until it answers.
 
-        :raises SystemFailed: RabbitMQ is not installed, or it did not start.
+        :raises SystemFailed: RabbitMQ is not installed, or did not start.
         """
         if not self.running:
             server = find_server()
@@ -212,7 +212,7 @@ class PrivateRabbit:
     async def _start_epmd(self) -> None:
         """Start Erlang's port mapper, unless it runs, as a process that :meth:`stop` ends.
 
-        :raises SystemFailed: it is not installed, or did not start.
+        :raises SystemFailed: the port mapper is not installed, or did not start.
         """
         if self.state.process(_EPMD) is not None:
             return

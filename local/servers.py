@@ -21,13 +21,13 @@ class Server(Protocol):
         """Return its address and process id, as a text for people."""
 
     async def start(self) -> None:
-        """Start it unless it runs, and return when it answers."""
+        """Start the server unless it runs, and return when it answers."""
 
     async def stop(self) -> None:
-        """Shut it down and return when none of its processes runs."""
+        """Shut the server down, and return when none of its processes runs."""
 
     async def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """End the server at once, as a crash would."""
 
 
 class PostgresServer(Server, Protocol):
@@ -45,7 +45,7 @@ class RabbitServer(Server, Protocol):
     """A RabbitMQ server with its administrator's addresses."""
 
     async def discard(self) -> None:
-        """Kill it and remove everything that belongs to it, since its data are not used again."""
+        """Kill the server and its helper processes, when its data are not used again."""
 
     @property
     def username(self) -> str:

@@ -41,10 +41,10 @@ class Expectation(Protocol):
 
     @property
     def pause_seconds(self) -> float:
-        """Return the pause between checks while it is not met, in seconds."""
+        """Return the pause in seconds between checks of an expectation that is not met."""
 
     async def answer(self, client: VaultClient) -> Answer:
-        """Check whether it is met now."""
+        """Check whether the expectation is met now."""
 
 
 @dataclass(frozen=True, slots=True)

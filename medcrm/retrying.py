@@ -99,7 +99,8 @@ async def retry_messages(
 ) -> dict[str, str]:
     """Run Retry Transfer on messages, and return the result of each, by its id.
 
-    The result is its status when no retry is under way, or nothing has changed for a minute; or why it was refused.
+    A result is the message's status, once its retry has ended or nothing has changed for a minute, or the reason why
+    the retry was refused.
     """
     results = await client.run_bulk_action(MESSAGE, ids, RETRY)
     ended = {
@@ -183,5 +184,5 @@ async def _tasks(client: VaultClient, job: int) -> dict[str, Row]:
 def outcome_table(outcomes: Mapping[str, str]) -> list[str]:
     """Return the results of messages as lines."""
     rows = [["exception", "now"]]
-    rows += [[message, said] for message, said in outcomes.items()]
+    rows += [[message, outcome] for message, outcome in outcomes.items()]
     return aligned(rows)

@@ -69,7 +69,7 @@ async def of_record(
 def quoted(name: str) -> str:
     """Return the text of a VQL literal.
 
-    :raises ConfigurationFault: it has a character that no id has.
+    :raises ConfigurationFault: the name is empty, or has a character that no id has.
     """
     if not name or not all(char.isalnum() or char in "-_:." for char in name):
         raise ConfigurationFault(f"{name!r} is no id")
@@ -145,7 +145,7 @@ def log_entries(
 def event_table(events: Sequence[Event]) -> list[str]:
     """Return events as lines."""
     if not events:
-        return ["Nothing is known of it"]
+        return ["These Vaults have no event of the message"]
     rows = [["when", "vault", "what", "message", "detail"]]
     rows += [list(asdict(event).values()) for event in events]
     return aligned(rows)

@@ -40,7 +40,7 @@ TURNS = ("account, insert", "account, update", "inquiry")
 
 
 class PeerFailed(Exception):
-    """A peer ended before it had done its work."""
+    """Raised for a peer that ended before it had done its work."""
 
 
 async def environment(folder: Path) -> Path:

@@ -137,7 +137,7 @@ def request(inquiry: Row, case_id: str) -> Row:
 
 @dataclass(slots=True)
 class Changes:
-    """The changes by writing rows into one table; ``ids`` are record ids by link."""
+    """The changes that writing rows makes in one table; ``ids`` are record ids by link."""
 
     inserts: list[Row] = field(default_factory=list)
     updates: list[Row] = field(default_factory=list)

@@ -20,7 +20,7 @@ RULES = {
 }
 
 
-async def kept(cast: Cast, narration: Narration) -> None:
+async def followed(cast: Cast, narration: Narration) -> None:
     """Show by new accounts of three countries that a run pulls one, an inquiry the second, and nothing the third."""
     narration.chapter("Each country's data usage agreement is followed")
     accounts = {rule: await _account(cast, narration, rule) for rule in RULES}

@@ -204,7 +204,7 @@ async def packed(cast: Cast, narration: Narration, request: str) -> str:
 async def opened(narration: Narration, link: str) -> None:
     """Open a response package as its recipient does, without an account.
 
-    :raises StoryFailed: it is not shown.
+    :raises StoryFailed: the package is not shown.
     """
     async with aiohttp.ClientSession() as recipient, recipient.get(link) as answer:
         page = await answer.text()

@@ -12,9 +12,9 @@ from shared.client.component_calls import ComponentCalls
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.query_calls import QueryCalls
 from shared.client.results import (
+    LatestRevision,
     Row,
     RowResult,
-    SeenRevision,
     mapping,
     read_row_results,
     rows_of,
@@ -60,7 +60,7 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
     ) -> None:
         """Take address and user; ``timeout`` bounds one request in seconds, ``concurrency`` how many are under way."""
         self._transport = Transport(
-            url, client_id, timeout, concurrency, SeenRevision()
+            url, client_id, timeout, concurrency, LatestRevision()
         )
         form = {"username": username, "password": password}
         request = Request("sign_in", "POST", f"{API}/auth", form=form, repeatable=True)

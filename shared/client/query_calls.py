@@ -94,18 +94,18 @@ class QueryCalls(SignedInCalls):
 
         A call is made only when no call since that moment has returned the revision.
         """
-        seen = self._transport.seen
-        known = seen.at(moment)
-        if known is None and not seen.silent:
-            count = seen.count
+        latest = self._transport.revision
+        known = latest.at(moment)
+        if known is None and not latest.silent:
+            count = latest.count
             await self._call(_ASK)
-            seen.silent = seen.count == count
-            known = seen.at(moment)
+            latest.silent = latest.count == count
+            known = latest.at(moment)
         return known
 
     def note_revision(self, header: str, moment: datetime) -> None:
         """Note the revision that a message of this Vault has brought, which was queued at ``moment``."""
-        self._transport.seen.note(header, moment)
+        self._transport.revision.note(header, moment)
 
     async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
         """Run a query and return the rows of all its pages.

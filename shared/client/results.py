@@ -321,14 +321,14 @@ class Revision(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _DatedRevision:
     """A revision that is at least as new as the configuration at the moment ``since``."""
 
     revision: Revision
     since: datetime
 
 
-class SeenRevision:
+class LatestRevision:
     """The latest known revision of one Vault's configuration, from the answers of calls and the headers of messages.
 
     ``count`` is the number of answers and messages with a revision. ``silent`` is True after an answer without one:
@@ -338,7 +338,7 @@ class SeenRevision:
     def __init__(self) -> None:
         self.count = 0
         self.silent = False
-        self._seen: _Seen | None = None
+        self._latest: _DatedRevision | None = None
 
     def note(self, header: str | None, began: datetime) -> None:
         """Note the revision in the answer of a call that began at ``began``, or in a message queued at that moment."""
@@ -350,19 +350,19 @@ class SeenRevision:
         # The clock of a queue may be ahead: of a moment that has not come, nothing is known.
         if began > datetime.now(UTC):
             return
-        seen = self._seen
-        if seen is None or began >= seen.since:
-            self._seen = _Seen(revision, began)
-        elif revision != seen.revision:
+        latest = self._latest
+        if latest is None or began >= latest.since:
+            self._latest = _DatedRevision(revision, began)
+        elif revision != latest.revision:
             # Which of the two is the newer one cannot be told by clocks that differ: the Vault is asked.
-            self._seen = None
+            self._latest = None
 
     def at(self, moment: datetime) -> Revision | None:
         """Return the revision at ``moment`` or later; None when none so late is known."""
-        seen = self._seen
-        known = seen is not None and seen.since >= moment
-        if seen is not None and known:
-            return seen.revision
+        latest = self._latest
+        known = latest is not None and latest.since >= moment
+        if latest is not None and known:
+            return latest.revision
         return None
 
 

@@ -36,7 +36,7 @@ from shared.runtime.retry_policies import LOST_CALL
 from shared.runtime.telemetry import metrics
 
 if TYPE_CHECKING:
-    from shared.client.results import SeenRevision
+    from shared.client.results import LatestRevision
 
 T = TypeVar("T")
 
@@ -80,11 +80,11 @@ class Transport:
         client_id: str,
         timeout: float,
         concurrency: int,
-        seen: SeenRevision,
+        revision: LatestRevision,
     ) -> None:
         """Take the Vault's address, for example ``https://vault.example.com``, and the timeout in seconds.
 
-        ``seen`` notes the revisions in the headers of answers.
+        ``revision`` notes the revisions in the headers of answers.
 
         :raises ValueError: the address is not an http or https address.
         """
@@ -96,7 +96,7 @@ class Transport:
         self._timeout = timeout
         self._concurrency = concurrency
         self._places = asyncio.Semaphore(concurrency)
-        self.seen = seen
+        self.revision = revision
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: Request, session_id: str | None) -> Row:
@@ -207,7 +207,7 @@ class Transport:
                 # Errors of the API are answered by 200 or 4xx with an envelope; a redirect is another server's.
                 if response.status >= 500 or 300 <= response.status < 400:
                     raise VaultUnavailable(f"{request.call}: status {response.status}")
-                self.seen.note(response.headers.get(REVISION_HEADER), began)
+                self.revision.note(response.headers.get(REVISION_HEADER), began)
                 return Answer(response.status, body)
         except TimeoutError as error:
             late = f"{request.call}: no answer within {self._timeout:g} s"

@@ -340,7 +340,7 @@ def _moment(value: object) -> object:
 
 
 def _plain(value: object) -> object:
-    """Return a value in the form in which two are compared: lists sorted or as their only value, empty values as None."""
+    """Return a value in a form that can be compared: lists sorted or as their only value, empty values as None."""
     if value == "":
         return None
     if not isinstance(value, list):

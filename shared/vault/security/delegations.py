@@ -113,8 +113,8 @@ class Delegations:
     ) -> int:
         """Allow ``delegate`` to act for ``delegator``; return the delegation's id.
 
-        The delegation begins at ``start``, by default now, and ends at ``end``, by default when it is revoked. It replaces
-        an ended delegation between the same users.
+        The delegation begins at ``start``, by default now, and ends at ``end``, by default when it is revoked. It
+        replaces an ended delegation between the same users.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED, USER_NOT_FOUND.
         """

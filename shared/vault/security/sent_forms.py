@@ -44,7 +44,7 @@ class SentForms:
 
         A form that is refused may be sent again, and so may one whose work ended by an exception.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED while the form sent first is carried out, or when its process was lost.
+        :raises VaultFault: OPERATION_NOT_ALLOWED while the form sent first is carried out, or if its process was lost.
         """
         pauses = SENT_FORM.pauses()
         for _ in range(SENT_FORM.attempts):

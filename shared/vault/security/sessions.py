@@ -138,8 +138,8 @@ LATE = 0.1  # seconds that a look-up waits for another one at most
 class SessionReads:
     """Finds live sessions; requests that arrive during a statement are answered together by the next one.
 
-    Each session is read after the request for it: once a transaction that ends a session or changes a permission has committed,
-    every new call sees it.
+    Each session is read after the request for it: once a transaction that ends a session or changes a permission has
+    committed, every new call sees the change.
     """
 
     def __init__(self, database: Database, idle: timedelta) -> None:
