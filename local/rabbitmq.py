@@ -186,7 +186,7 @@ class PrivateRabbit:
             "{log, [{console, [{enabled, true}, {level, info}]}]}",
             # Milliseconds; for clients behind a slow link, whose handshake takes several exchanges.
             "{handshake_timeout, 60000}",
-            # Four times what a message may have; what is larger need not be held by anybody.
+            # Four times the size that a message may have.
             "{max_message_size, 1048576}",
         ]
         port = self.state.port("management")

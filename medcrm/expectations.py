@@ -76,7 +76,7 @@ class InquiriesSettled:
     pause_seconds: float = POLL_SECONDS
 
     async def answer(self, client: VaultClient) -> Answer:
-        """Return whether inquiries are pending, and how many; a Vault without inquiries has none."""
+        """Count the pending inquiries; a Vault without the object of inquiries has none."""
         try:
             pending = (await client.query(PENDING)).rows
         except VaultRefused as refused:

@@ -74,8 +74,8 @@ def causes(messages: Sequence[Row], integration: str | None = None) -> list[Caus
                 text(item, "field_rule__sys"),
                 text(item, "target_field__sys"),
             )
-            said = text(item, "error_message__sys")
-            cause = found.setdefault(key, Cause(*key, said))
+            example = text(item, "error_message__sys")
+            cause = found.setdefault(key, Cause(*key, example))
             cause.items += 1
             cause.messages[text(message, "id")] = None
     return sorted(found.values(), key=lambda cause: -cause.items)

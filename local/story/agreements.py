@@ -81,7 +81,7 @@ async def _expect(
     cast: Cast,
     narration: Narration,
     accounts: dict[str, Row],
-    there: set[str],
+    expected: set[str],
     when: str,
 ) -> None:
     for rule, account in accounts.items():
@@ -91,11 +91,11 @@ async def _expect(
             f"WHERE external_id__v = '{account['external_id__v']}'",
         )
         pulled = found is not None
-        if pulled != (rule in there):
+        if pulled != (rule in expected):
             outcome = "pulled" if pulled else "left out"
             message = f"{when}, account {account['id']} was {outcome}"
             raise StoryFailed(message)
-    names = ", ".join(text for rule, text in RULES.items() if rule in there)
+    names = ", ".join(text for rule, text in RULES.items() if rule in expected)
     narration.hop(
         "Medical", f"{when}, the Medical Vault has account data for the rules: {names}"
     )

@@ -96,10 +96,10 @@ async def _in_crm(cast: Cast, document: str, status: str) -> Row:
         f"WHERE link__sys = '{link}' AND status__v = '{status}'"
     )
 
-    async def there() -> Row | None:
+    async def found() -> Row | None:
         return await one(cast.crm_admin, vql)
 
-    return await until(f"document {document} being {status} in CRM", there)
+    return await until(f"document {document} being {status} in CRM", found)
 
 
 async def _counted(cast: Cast, narration: Narration, document: str, shown: Row) -> None:

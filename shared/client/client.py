@@ -173,7 +173,7 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
     ) -> list[RowResult]:
         """Create records, 500 a call; return one result for each row, in order.
 
-        When a later call fails, the rows of the calls before it are already written. ``lineage`` is as of ``update``.
+        When a later call fails, the rows of the calls before it are already written. ``lineage`` is that of ``update``.
         """
         return await self._write("create", "POST", object, rows, {}, lineage)
 

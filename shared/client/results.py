@@ -354,7 +354,7 @@ class LatestRevision:
         if latest is None or began >= latest.since:
             self._latest = _DatedRevision(revision, began)
         elif revision != latest.revision:
-            # Which of the two is the newer one cannot be told by clocks that differ: the Vault is asked.
+            # Clocks differ, so which of the two is newer is unknown here: the Vault is asked.
             self._latest = None
 
     def at(self, moment: datetime) -> Revision | None:

@@ -21,12 +21,14 @@ FEW_SHARE = 1 / 16
 class ConnectionBounds:
     """The bounds of connections; sizes are in bytes, times in seconds.
 
-    ``connections`` of all clients, and ``address_connections`` of one address that is not in ``trusted_proxies``, are
-    open at once. The head of a request (its line and header fields) has at most ``head_bytes``, half of which its URL
-    may take, and has arrived ``head_seconds`` after the connection was opened or its first byte. By TLS, it has shaken
-    hands within ``handshake_seconds`` before. While the connections are crowded, the first byte of one arrives within
-    ``first_byte_seconds``. Within each ``stall_seconds``, a body that is still arriving and an answer that is being
-    read move by ``bytes_per_second``.
+    * ``connections`` of all clients, and ``address_connections`` of one address outside of ``trusted_proxies``, are
+      the most that are open at once.
+    * ``head_bytes`` is the most that the head of a request (its line and header fields) has; its URL may take half.
+    * ``head_seconds``: the head has arrived so long after the connection was opened, or after its first byte.
+    * ``handshake_seconds``: a TLS handshake takes at most so long, before the time of the head begins.
+    * ``first_byte_seconds``: while connections are crowded, the first byte arrives within this time.
+    * ``bytes_per_second`` is the least mean rate, within each ``stall_seconds``, of a body that is still arriving and
+      of an answer that is being read.
     """
 
     connections: int = 800

@@ -126,7 +126,7 @@ class TlsServer:
                 ssl=self._context,
                 ssl_handshake_timeout=self._count.bounds.handshake_seconds,
             )
-        # The client has gone, speaks no TLS, or takes too long: nobody is left to be told.
+        # The client has gone, speaks no TLS, or takes too long: nobody waits for an answer.
         except OSError:
             return
         finally:

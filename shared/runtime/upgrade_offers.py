@@ -10,7 +10,7 @@ from collections.abc import Callable
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# What tells how long a body is; the first parser has checked that the fields agree.
+# The fields with the length of a body; the first parser has checked that the fields agree.
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 

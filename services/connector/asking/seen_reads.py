@@ -1,4 +1,4 @@
-"""Reads Vaults for an answer in the caller's own sessions, so that it contains only what the caller may read."""
+"""Repeats the reads for an answer in the caller's sessions, so that it contains only what the caller may read."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ async def _allowed(
     heads: Mapping[str, Row],
     pull_rules: PullRules,
 ) -> Partitions:
-    """Return the accounts that may be read, by the rule that reads them."""
+    """Return the accounts that may be read, by Pull Accounts Rule."""
     by_rule: dict[PullRule, list[str]] = {}
     for account, row in heads.items():
         rule = account_rule(pull_rules, text(row, ACCOUNT_COUNTRY), account)
@@ -204,7 +204,7 @@ async def _readable(
     reading: Reading,
 ) -> Reading | None:
     """Narrow a reading to accounts whose country's agreement allows reading them; None when none are to be listed."""
-    # Rules of this point may read inquiries for what these say of themselves; inquiries are no accounts to list.
+    # Rules of this point may read inquiries for data about the HCP in them; inquiries are no accounts to list.
     if reading.object not in (ACCOUNT, MERGE):
         return None
     countries = await target.query(COUNTRIES)

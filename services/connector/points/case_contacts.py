@@ -53,9 +53,9 @@ Warnings = dict[str, ItemFailure]
 class Contact:
     """One HCP as the source Vault has it.
 
-    ``key`` is the source record's id, ``object`` its object, ``link`` its Global ID, ``modified`` its modified date,
-    ``person`` and ``source_data`` the fields as ``rule`` evaluates them. ``item`` is the id in the message that names
-    it. ``main`` is the Link of the account that it has been merged into.
+    ``key`` is the source record's id, ``object`` its object, ``link`` its Global ID, ``modified`` its modified date.
+    ``person`` and ``source_data`` are the fields as ``rule`` evaluates them, ``item`` is the id in the message, and
+    ``main`` the Link of the account that the HCP's account was merged into.
     """
 
     item: str

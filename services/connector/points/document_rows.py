@@ -71,7 +71,7 @@ def _change(
 
 
 def _several(key: str) -> RowResult:
-    reason = f"several documents have this [{key}]; leave it to one of them"
+    reason = f"several documents have this [{key}]; only one of them may keep it"
     error = ApiError(ErrorType.INVALID_DATA, reason)
     return RowResult(ok=False, errors=(error,))
 

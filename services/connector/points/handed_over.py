@@ -67,7 +67,7 @@ def _made(
 ) -> Iterator[_Made]:
     for item, row in finished.items():
         values = evaluation.targets.get(item, {}).get(object_name)
-        # A Case that inquiries share says what the first of them has said.
+        # A Case that inquiries share has the values of the first of them.
         if not values or _shares_case(object_name, values, row):
             continue
         rule = evaluation.rule

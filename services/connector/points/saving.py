@@ -236,10 +236,10 @@ def not_saved(
     filling = _filling(object_name, rule, result)
     if filling is None:
         return ItemFailure(ItemErrorType.SAVE, text, rule.name)
-    said = f"{text}. The value is of {_source_of(rule, filling)}"
+    sourced = f"{text}. The value is of {_source_of(rule, filling)}"
     return ItemFailure(
         ItemErrorType.SAVE,
-        said[:MAX_TEXT],
+        sourced[:MAX_TEXT],
         rule.name,
         filling.rule,
         filling.target_field,
@@ -394,6 +394,7 @@ async def fail_all(
         status, reason = text(row, STATUS), reasons.get(str(row["id"]), "")
         known = status == TransferStatus.FAILED and text(row, REASON) == reason
         if status != TransferStatus.SUCCESS and not known:
-            told: Values = {REASON: reason} if reason else {}
-            rows.append({"id": row["id"], STATUS: TransferStatus.FAILED, **told})
+            with_reason: Values = {REASON: reason} if reason else {}
+            failed = {"id": row["id"], STATUS: TransferStatus.FAILED}
+            rows.append({**failed, **with_reason})
     return await _write_rows(source, INQUIRY, STATUS, rows, unit)

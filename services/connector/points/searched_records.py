@@ -63,6 +63,6 @@ async def _known(
 
 
 def _several(key: str) -> RowResult:
-    reason = f"several records have this [{key}]; leave it to one of them"
+    reason = f"several records have this [{key}]; only one of them may keep it"
     error = ApiError(ErrorType.INVALID_DATA, reason)
     return RowResult(ok=False, errors=(error,))

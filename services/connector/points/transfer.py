@@ -48,10 +48,12 @@ class Result(StrEnum):
 class Outcome:
     """The ids of one work unit by result: done, skipped or failed.
 
-    ``warnings`` are about ids that are done too, in which some field was left unset. ``gone`` are failed or skipped ids
-    without a record, ``excluded`` are skipped ids that an agreement does not let be pulled. ``withdrawn`` are ids whose
-    target records are flagged as out of use, because the source no longer has them or they are wanted no longer;
-    ``kept`` are skipped ids whose target record exists, and which transfers do not change.
+    * ``warnings`` are about ids that are done too, in which some field was left unset.
+    * ``gone`` are failed or skipped ids without a source record.
+    * ``excluded`` are skipped ids that a data usage agreement does not allow to be pulled.
+    * ``withdrawn`` are ids whose target records are flagged as out of use, because the source no longer has them or the
+      rules no longer want them.
+    * ``kept`` are skipped ids whose target record exists, and which transfers do not change.
     """
 
     done: set[str] = field(default_factory=set)
@@ -142,7 +144,7 @@ class SourceStates:
     after the stored one. If another connector has written meanwhile, the unit is read once more.
     """
 
-    _met: dict[tuple[str, str], str] = field(default_factory=dict)
+    _refusing: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def moment(
         self,
@@ -151,11 +153,11 @@ class SourceStates:
         modified: str,
     ) -> str:
         """Return the source moment to send for a row that has just been read; moments are as the API writes them."""
-        met = self._met.get((object_name, key))
+        stored = self._refusing.get((object_name, key))
         # Moments of one format compare as texts.
-        if met is None or modified > met:
+        if stored is None or modified > stored:
             return modified
-        later = next_moment(read_moment(met))
+        later = next_moment(read_moment(stored))
         return format_moment(later)
 
     def check(
@@ -167,15 +169,15 @@ class SourceStates:
 
         :raises OutdatedRead: a row was left out because it may come from an older state.
         """
-        met = {
+        stored = {
             (object_name, key): result.newer
             for key, result in results.items()
             if result.newer is not None
         }
-        if met:
+        if stored:
             # Kept for the next read of this unit, which sends a moment after it.
-            self._met |= met
-            raise OutdatedRead(f"{len(met)} {object_name}")
+            self._refusing |= stored
+            raise OutdatedRead(f"{len(stored)} {object_name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +206,14 @@ def _unobserved(_evaluation: Evaluation) -> None:
 class Transfer:
     """One work unit at its integration point; ``locks`` keep other units of this process off shared records.
 
-    ``of_run`` says that a run has found the ids; ``anew``, that the records of an earlier transfer may be deleted and
-    are to be created again; ``origins`` then has the fields that transfers have set. ``states`` are the stored states
-    that have refused the unit's rows so far; they stay when the unit is read again. ``observe`` is called with every
-    evaluation, before references are settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to
-    those written to the source, for Vaults that keep it. ``opened`` has the answer to the point's opening query, if
-    that was sent before.
+    * ``of_run``: a run has found the ids.
+    * ``anew``: records of an earlier transfer that were deleted are to be created again; ``origins`` then has the
+      fields that transfers have set.
+    * ``states`` are the stored states that have refused the unit's rows so far; they stay when the unit is read again.
+    * ``observe`` is called with every evaluation, before references are settled.
+    * ``lineage`` is common to the rows written to the target, ``lineage_back`` to those written to the source; None for
+      a Vault that stores no lineage.
+    * ``opened`` has the answer to the point's opening query, if that was sent before.
     """
 
     source: RecordAccess
@@ -289,15 +293,16 @@ async def main_links(
     if MERGE not in unit.configuration.targets:
         return {}
     into: dict[str, str] = {}
-    asked: dict[str, None] = {}
+    searched: dict[str, None] = {}
     unknown = dict.fromkeys(links)
     # Nearly always once: only an account that has been merged may have been merged further.
     while unknown:
-        asked |= unknown
+        searched |= unknown
         rows = await query_all(unit.target, statements(_MERGES, LINK, unknown))
         found = {text(row, LINK): text(row, MAIN_LINK) for row in rows}
         into |= found
-        unknown = dict.fromkeys(main for main in found.values() if main not in asked)
+        mains = dict.fromkeys(found.values())
+        unknown = {main: None for main in mains if main not in searched}
     return {link: _end(link, into) for link in into}
 
 

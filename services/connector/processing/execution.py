@@ -262,7 +262,7 @@ class UnitExecution:
         await self._record(failures, error_type)
         mark = mark_refused(self._unit.key.object)
         if mark and self._source is not None and self._may_write_back:
-            # The message is at fault, not its records: their senders are told no reason.
+            # The message is at fault, not its records: their senders get no reason.
             ids = dict.fromkeys(self._unit.ids, "")
             client = self._source.client
             self.to_report = partial(mark, client, ids, self._lineage_back)

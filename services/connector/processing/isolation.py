@@ -44,8 +44,9 @@ async def transfer_apart(
 ) -> Outcome:
     """Transfer a unit; of a unit that fails as a whole, only those records fail that also fail separately.
 
-    ``messages`` are the unit's ids by message, each id once. Unless it is the ``last`` time, no record fails for a
-    doubtful refusal, which often passes; a unit is divided for one only where fewer ids make a smaller query.
+    ``messages`` are the unit's ids by message, each id once. Unless it is the ``last`` time, a doubtful
+    refusal fails no record, since it often passes. The unit is then divided only after a stopped query, because fewer
+    ids make a smaller query.
 
     :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
     :raises VaultRefused: a doubtful refusal, unless it is the last time; the unit is to be run again.

@@ -171,7 +171,7 @@ def _of_queues(end: EndFacts) -> Iterator[Finding]:
         yield Finding(ReadinessStep.QUEUES, vault_id, name, message)
     for queue in end.queues:
         if not queue.active:
-            message = "The queue is inactive or not there; activate or add it"
+            message = "The queue is inactive or does not exist; activate or add it"
             yield Finding(ReadinessStep.QUEUES, vault_id, queue.name, message)
         if not queue.delivering:
             message = "Delivery is disabled; enable it"

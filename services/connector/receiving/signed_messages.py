@@ -71,7 +71,7 @@ class SignedMessages:
         # Parsed once it is verified: bodies of strangers are not read at all.
         envelope = Envelope.parse(body)
         if envelope.message_id != claim.message_id:
-            raise NotVerified("it is another message than its headers say")
+            raise NotVerified("its headers name another message")
         if not self._replays.take(claim.signature, claim.not_after, now):
             raise Replayed
         try:

@@ -61,7 +61,7 @@ class Claim:
         not_after = _moment(values, "requestnotafter")
         is_valid_now = not_before <= now <= not_after
         if not is_valid_now or not_after - not_before > LONGEST:
-            raise NotVerified("its signature is not good now")
+            raise NotVerified("its signature is not valid now")
         return cls(
             int(vault_id),
             certificate_id,
@@ -97,7 +97,7 @@ def verify(
             hashes.SHA256(),
         )
     except InvalidSignature:
-        raise NotVerified("its signature is not good") from None
+        raise NotVerified("its signature is not valid") from None
 
 
 def _value(values: Mapping[str, str], name: str) -> str:

@@ -222,9 +222,9 @@ async def _gone_documents(
     # The id of a document is a number; what begins with letters is a record of another object.
     numbers = [item for item in items if item.isdigit()]
     texts = statements(select("id", DOCUMENTS), "id", numbers)
-    there = {str(row["id"]) for row in await query_all(scope.source, texts)}
+    existing = {str(row["id"]) for row in await query_all(scope.source, texts)}
     found = Slice(planned, Position(planned.place, end))
-    found.linked = {item: {name} for item in numbers if item not in there}
+    found.linked = {item: {name} for item in numbers if item not in existing}
     return found
 
 

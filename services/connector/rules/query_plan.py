@@ -195,7 +195,7 @@ class _Columns:
         relationship, _, _ = path.rpartition(".")
         if not relationship and place.child is None:
             return None
-        # Without it, a related record without the key could not be told from no related record.
+        # Without it, a related record without the key would look the same as no related record.
         name = f"{relationship}.id" if relationship else "id"
         self.texts.setdefault(name, name)
         return name
@@ -217,7 +217,7 @@ class _Columns:
 
 
 def _value(expression: str) -> tuple[str, ...]:
-    """Return the identity of an expression's value: a field and the function for its whole text have the same."""
+    """Return a key of an expression's value; a field and the function for the field's whole text have the same key."""
     match = _SELECT.fullmatch(expression)
     if match is None:
         return (expression,)

@@ -184,7 +184,7 @@ class SignInService:
     ) -> Caller:
         """Return the user with an id as the caller, for work in their name without a session, or by their delegate.
 
-        Within a transaction ``connection`` is its own, as a second one might have to be waited for.
+        Within a transaction, pass its ``connection``: the call might have to wait for a second one.
 
         :raises VaultFault: INACTIVE_USER when there is no such active user; INSUFFICIENT_ACCESS when the delegate may
             not act for them any more.

@@ -327,7 +327,7 @@ async def _holds(
             return False
     if not rule.criteria:
         return True
-    met = await meeting(
+    fitting = await meeting(
         context.connection,
         context.registry,
         context.object.name,
@@ -335,7 +335,7 @@ async def _holds(
         rule.criteria,
         context.targets,
     )
-    return len(met) == len(context.ids)
+    return len(fitting) == len(context.ids)
 
 
 async def in_workflows(context: ActionContext) -> frozenset[str]:
