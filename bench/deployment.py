@@ -123,7 +123,7 @@ def _spread(waits: list[float]) -> str:
 
 
 class _Vault:
-    """One Vault, called by an administrator."""
+    """One Vault, called in a user's session."""
 
     def __init__(self, session: aiohttp.ClientSession, address: str) -> None:
         self._session = session

@@ -20,7 +20,7 @@ _SPARK = r"spark\..*"
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What a user may configure, write to and read from in a virtual host: patterns of names."""
+    """The patterns of the names that a user may configure, write to and read from in a virtual host."""
 
     configure: str
     write: str

@@ -23,7 +23,7 @@ async def apply(
 ) -> None:
     """Carry out the difference, and call ``report`` with each completed step.
 
-    :raises ConfigurationFault: at the first step that the Vault refuses; those before it stay.
+    :raises ConfigurationFault: at the first step that the Vault refuses; the steps before it stay.
     """
     ordered = statements(difference, wanted, present)
     removing = [statement for statement in ordered if statement.removes]

@@ -145,8 +145,8 @@ async def retry_all(
 ) -> Row:
     """Retry all open exceptions of a scope by a job; return its counts when it has ended.
 
-    They are ``messages`` and ``refused``, then the number of messages by status. A job without progress for a minute is
-    no longer followed.
+    The counts are ``messages`` and ``refused``, then the number of messages by status. A job without progress for a
+    minute is no longer followed.
     """
     path = f"{API}/services/exceptions/actions/retry"
     answer = await client.call(Request("retry_exceptions", "POST", path, form=scope))

@@ -74,7 +74,7 @@ class Peer:
         return self._system.postgres.dsn.rpartition("/")[0] + f"/{database}"
 
     async def prepare(self, count: int) -> None:
-        """Make its databases, with ``count`` accounts and as many inquiries."""
+        """Make the peer's databases, with ``count`` accounts and as many inquiries."""
         administrator = await asyncpg.connect(self._system.postgres.dsn)
         for database in self._databases:
             await administrator.execute(f"DROP DATABASE IF EXISTS {database}")
@@ -93,7 +93,7 @@ class Peer:
 
     @asynccontextmanager
     async def running(self, python: Path) -> AsyncIterator[None]:
-        """Run its process during the block."""
+        """Run the peer's process during the block."""
         addresses = [self.dsn(each) for each in self._databases]
         amqp = f"{self._system.rabbitmq.amqp_url}/{quote('/', safe='')}"
         self._process = await asyncio.create_subprocess_exec(

@@ -149,7 +149,7 @@ class Changes:
 def changes(
     table: str, rows: Iterable[Row], stored: Mapping[str, Row], message: str
 ) -> Changes:
-    """Compare rows with the stored ones by link: new ones, changed ones with all their fields, and their trails."""
+    """Compare rows with stored ones by link: return new and changed rows with all fields, audit entries, lineage."""
     found = Changes()
     now = datetime.now(UTC)
     for row in rows:

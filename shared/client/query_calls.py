@@ -110,7 +110,7 @@ class QueryCalls(SignedInCalls):
     async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
         """Run a query and return the rows of all its pages.
 
-        :raises UnexpectedAnswer: it has more pages, rows or bytes than the bounds allow.
+        :raises UnexpectedAnswer: the query has more pages, rows or bytes than the bounds allow.
         :raises VaultRefused: as ExpiredPage or QueryTimeout when running it again may help.
         """
         rows: list[Row] = []
@@ -134,7 +134,7 @@ class QueryCalls(SignedInCalls):
         *,
         describe: bool = False,
     ) -> AsyncGenerator[Page, None]:
-        """Run a query page by page; the next page is fetched while the caller works on the last.
+        """Run a query page by page; the next page is fetched while the caller works on the one before.
 
         Wrap it in ``contextlib.aclosing`` when leaving early, so that the page under way is cancelled.
         """

@@ -54,7 +54,7 @@ class RowResult:
     """The result of one row of a bulk call; a row that changed nothing is ``ok`` too.
 
     ``event`` is ``created__sys`` or ``updated__sys`` where the Vault returns it. ``newer`` is the stored source state
-    of a row that was skipped because it may be of an older one.
+    of a row that was skipped because it may be of an older state.
     """
 
     ok: bool

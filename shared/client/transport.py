@@ -379,7 +379,7 @@ class SignedInCalls:
 def path_part(name: str) -> str:
     """Return a name quoted as a segment of a path; ids come from messages and may contain any characters.
 
-    :raises VaultRefused: MALFORMED_URL when it is empty or consists of dots.
+    :raises VaultRefused: MALFORMED_URL when the name is empty or consists of dots.
     """
     if name in ("", ".", ".."):
         # Servers and proxies resolve such parts, and the call would reach another address.

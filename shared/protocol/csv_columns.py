@@ -54,7 +54,7 @@ class CsvColumns:
     def cells(self, row: Sequence[str]) -> list[str]:
         """Return the cells of a row, one for each name.
 
-        :raises CsvColumnsFault: when cells are missing, or one without a name is not empty.
+        :raises CsvColumnsFault: when cells are missing, or a cell without a name is not empty.
         """
         if len(row) == self._width == len(self._places):
             return list(row)

@@ -27,7 +27,7 @@ def loads(text: bytes) -> object:
 
     The time that it takes grows with the text's length, whatever its numbers are.
 
-    :raises orjson.JSONDecodeError: it is not JSON; the message quotes the text.
+    :raises orjson.JSONDecodeError: the text is not JSON; the message quotes it.
     """
     # Always decoded by the fast and strict decoder, which says whether it is JSON at all.
     document: object = orjson.loads(text)
@@ -73,7 +73,7 @@ def _quoted(text: bytes, zeros: bytes) -> bytes | None:
 def _past_strings(text: bytes, at: int, goal: int) -> int:
     """Return ``goal``, or the end of the string that contains it.
 
-    ``at`` is a position before it, outside of strings.
+    ``at`` is a position before ``goal``, outside of strings.
     """
     while (quote := text.find(b'"', at, goal)) >= 0:
         string = _STRING.match(text, quote)

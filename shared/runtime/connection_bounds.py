@@ -24,9 +24,9 @@ class ConnectionBounds:
     * ``connections`` of all clients, and ``address_connections`` of one address outside of ``trusted_proxies``, are
       the most that are open at once.
     * ``head_bytes`` is the most that the head of a request (its line and header fields) has; its URL may take half.
-    * ``head_seconds``: the head has arrived so long after the connection was opened, or after its first byte.
-    * ``handshake_seconds``: a TLS handshake takes at most so long, before the time of the head begins.
-    * ``first_byte_seconds``: while connections are crowded, the first byte arrives within this time.
+    * ``head_seconds``: the head has to arrive within this time after the connection was opened, or its first byte.
+    * ``handshake_seconds``: a TLS handshake has to end within this time, before the time of the head begins.
+    * ``first_byte_seconds``: while connections are crowded, the first byte has to arrive within this time.
     * ``bytes_per_second`` is the least mean rate, within each ``stall_seconds``, of a body that is still arriving and
       of an answer that is being read.
     """

@@ -55,7 +55,7 @@ class Handshake:
 
 
 class TlsServer:
-    """Accepts connections on one socket, as an asyncio server does; ``close`` ends that, and not the connections."""
+    """Accepts connections on one socket, as an asyncio server does; ``close`` leaves its open connections."""
 
     def __init__(
         self,

@@ -40,7 +40,7 @@ class SharedSockets:
     def read(cls, text: str) -> SharedSockets:
         """Return the sockets that :meth:`text` has written.
 
-        :raises ValueError: it is of another form.
+        :raises ValueError: the text has another form.
         """
         http, tls, alive = text.split(",")
         return cls(int(http), int(tls) if tls else None, int(alive))

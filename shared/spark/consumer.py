@@ -228,7 +228,9 @@ class Consumer:
                 return "watchdog: the queue is gone"
             if state.consumers == 0:
                 return "watchdog: the broker knows no consumer"
-            silent = not subscription.holding and subscription.arrivals == arrivals
+            silent = (
+                not subscription.unsettled_count and subscription.arrivals == arrivals
+            )
             if state.messages and silent and not self._stands_by:
                 return "watchdog: messages wait and none arrive"
             arrivals = subscription.arrivals

@@ -101,7 +101,7 @@ class CallerSessions:
 
     @classmethod
     def of(cls, request: Request) -> Self:
-        """Return the caller of a request."""
+        """Return the sessions in a request's headers."""
         headers = request.headers
         return cls(headers.get("authorization", ""), headers.get(SOURCE_SESSION, ""))
 
@@ -110,7 +110,7 @@ class CallerSessions:
         return CallerReads(vault, vault.for_session(self.session))
 
     def source(self, vault: VaultClient) -> CallerReads:
-        """Return the caller's reads of the Vault that it takes records from.
+        """Return the caller's reads of the source Vault.
 
         :raises NotReadable: the caller has sent no session of that Vault.
         """

@@ -43,7 +43,7 @@ async def search(
 
     :raises NotReadable: the caller may not read Case Contacts.
     :raises ConfigurationFault: the configuration does not provide for the search.
-    :raises RuleError: the rule cannot be carried out, or shows too little.
+    :raises RuleError: the rule cannot be carried out, or shows too few fields.
     :raises ClientError: a Vault is away or refuses.
     """
     rule = _rule(traffic)
@@ -79,7 +79,7 @@ def _rule(traffic: Traffic) -> CompiledRule:
     """Return the rule that says which account fields are shown over the connection.
 
     :raises ConfigurationFault: the connection does not have exactly one such rule.
-    :raises RuleError: it cannot be carried out.
+    :raises RuleError: the rule cannot be carried out.
     """
     known = traffic.configuration
     point = _point(traffic)

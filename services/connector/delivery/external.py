@@ -32,7 +32,7 @@ class Receivers:
     def __init__(self, timeout: float, ca_file: Path | None = None) -> None:
         """Take the time limit of one message in seconds, and a PEM file of authorities to trust besides the system's.
 
-        :raises OSError: the file cannot be read, or holds no certificate.
+        :raises OSError: the file cannot be read, or contains no certificate.
         """
         self.breakers = Breakers(timeout)
         self._timeout = aiohttp.ClientTimeout(

@@ -62,7 +62,7 @@ class Outbound:
 
         It waits for a Vault or broker that is away.
 
-        :raises VaultRefused: that Vault does not accept the report; the broker then keeps the deliveries.
+        :raises VaultRefused: the Vault does not accept the report; the broker then keeps the deliveries.
         """
         # By message id: of a message that came twice in one batch, one copy is enough.
         sendings: dict[str, Sending] = {}

@@ -145,7 +145,7 @@ async def _known(
     unit: Transfer,
     links: Collection[str],
 ) -> set[str]:
-    """Return the Links that Source Data has: an inquiry has transferred their accounts before."""
+    """Return those of the Links that Source Data has, since an inquiry has transferred the account before."""
     rows = await query_all(unit.target, statements(_KNOWN, LINK, links))
     return {str(row[LINK]) for row in rows}
 
@@ -216,7 +216,7 @@ async def _readable(
 
 
 def _evaluates(rule: IntegrationRule) -> bool:
-    """Return whether a Pull Accounts Rule needs an integration rule, or the rule reads merges."""
+    """Return whether an integration rule serves a Pull Accounts Rule, or reads merges."""
     return rule.role in map(rule_name, PullRule) or MERGE in rule.target_objects
 
 

@@ -70,7 +70,7 @@ class Contact:
 
     @property
     def owner(self) -> str:
-        """Return the Link of the account that its Case Contact belongs to."""
+        """Return the Link of the account that the HCP's Case Contact belongs to."""
         return self.main or self.link
 
     @classmethod
@@ -107,7 +107,7 @@ class Candidates:
     """Holds ids of existing contacts by Veeva ID, by External ID, and by the Link of their source data.
 
     ``links`` has the Link of each contact by its id: it names the account that the contact belongs to. ``veeva_ids``
-    has its Veeva ID.
+    has the Veeva ID of each contact by its id.
     """
 
     by_veeva_id: Mapping[str, str]

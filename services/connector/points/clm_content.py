@@ -55,7 +55,7 @@ class Countries:
         object_name: str,
         country: str,
     ) -> bool:
-        """Return whether documents of a country become this object; without a country, whether any country uses it."""
+        """Return whether a country's documents become this object; for an empty country, whether any country's do."""
         email = object_name == EMAIL_DOCUMENT
         feature = Feature.APPROVED_EMAIL if email else Feature.CLM
         used = self.by_feature.get(feature, frozenset())

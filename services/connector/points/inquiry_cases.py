@@ -34,7 +34,7 @@ _ADDRESS = (
 
 
 class InformationType(StrEnum):
-    """The types of Person Information that answer by one of the delivery methods."""
+    """The types of Person Information that the delivery methods need."""
 
     EMAIL = "email__v"
     PHONE = "phone__v"

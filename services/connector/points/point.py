@@ -85,7 +85,7 @@ class Point:
     * ``flags_deletions``: a run also reads which records the source no longer has.
     * ``fills_documents``: its rules may fill fields of documents.
     * ``on_demand``: its records are read when a user searches for them, and by no run.
-    * ``share`` is the part of its own code in the records that its rules fill.
+    * ``share`` describes what its own code adds to its rules, or leaves out of them.
     * ``opening`` is a query to the target Vault for each unit, independent of the configuration. It is sent first: its
       answer has the Vault's revision as well, which would otherwise need a call of its own.
     * ``mark_failed`` has, by source object, the function that marks the records that were not transferred.

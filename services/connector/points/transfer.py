@@ -1,6 +1,6 @@
 """Describes one work unit at its integration point: the context of its transfer, and the outcome of each record.
 
-Its target remembers which accounts have been merged into which, by their Links.
+The target Vault stores which accounts have been merged into which, by their Links.
 """
 
 from __future__ import annotations

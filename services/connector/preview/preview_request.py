@@ -97,7 +97,7 @@ async def _configuration(
     reader: ConfigurationReader,
     component: Component | None,
 ) -> tuple[Configuration, tuple[IntegrationRule, ...]]:
-    """Return the configuration with the rule of the request in it, and the typed rules that it is read into, if any."""
+    """Return the configuration with the rule of the request in it, and the typed rules of its component, if any."""
     now = datetime.now(UTC)
     if component is not None:
         return await reader.with_rule(component, now)
@@ -115,9 +115,9 @@ def _objects(
 
 
 def _only(name: str, candidates: Iterable[str | None]) -> str:
-    """Return the only different name among the candidates; None and empty ones do not count.
+    """Return the one name that all candidates have; None and empty ones do not count.
 
-    :raises ConfigurationFault: there are none or several; the text asks for the member ``name`` of the request.
+    :raises ConfigurationFault: there is no name, or several; the text asks for the member ``name`` of the request.
     """
     found = {candidate for candidate in candidates if candidate}
     if len(found) != 1:

@@ -21,7 +21,7 @@ _MESSAGE_OF_ITEM = "exception_message__sysr.message_id__sys"
 
 
 def message_row(failure: MessageFailure) -> Row:
-    """Return the row of the failure's own message, without the fields that only its first record sets."""
+    """Return the row of the failure's own message, without the fields that are set only when it is created."""
     row: Row = {
         MESSAGE_KEY: failure.message_id,
         "queue__sys": failure.queue,
@@ -57,7 +57,7 @@ def same_cause(failure: MessageFailure) -> str:
 
 
 def stored_item(row: Row) -> StoredItem:
-    """Return the item in a row that was queried."""
+    """Return the stored item that a queried row describes."""
     statuses = (text(row, STATUS), text(row, STATUS_OF_MESSAGE))
     return StoredItem(
         id=str(row["id"]),

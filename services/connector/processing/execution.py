@@ -132,7 +132,7 @@ class UnitExecution:
         """Mark the failed records in the source Vault; their exceptions are recorded already.
 
         :raises VaultUnavailable: the source Vault is away.
-        :raises VaultRefused: it refuses to mark a record, and the report has to be repeated.
+        :raises VaultRefused: the source Vault refuses to mark a record, and the report has to be repeated.
         """
         if self.to_report is None:
             return

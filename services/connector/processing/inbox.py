@@ -73,7 +73,7 @@ class Inbox:
         slots: Slots,
         given_up: str | None = None,
     ) -> None:
-        """Take the queue and the resources shared with others.
+        """Take the queue, and the resources that it shares with other queues.
 
         When ``given_up`` contains a reason, nothing is transferred.
         """
@@ -262,8 +262,8 @@ class Inbox:
     ) -> None:
         """Report the failed records to the source Vault, until it has accepted the report.
 
-        :raises VaultRefused: it has refused for too long to wait here; the message returns to its queue, and all of
-            this is done again.
+        :raises VaultRefused: the source Vault has refused for too long to wait here; the message returns to its queue,
+            and all of this is done again.
         """
 
         async def report() -> None:

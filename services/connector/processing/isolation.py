@@ -69,7 +69,7 @@ async def transfer_apart(
 
 @dataclass(slots=True)
 class _Apart:
-    """The parts of a unit, and the outcome of the settled ones."""
+    """A unit that is transferred in parts, and the outcome of its settled records."""
 
     unit: Transfer
     last: bool

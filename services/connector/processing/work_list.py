@@ -20,7 +20,7 @@ class StoredMessage:
 class StoredItem:
     """The record of a User Exception Item that is not resolved, and the record id of its ``message``.
 
-    It is ignored if it or its message is.
+    ``ignored`` says that an administrator ignores the item or its message.
     """
 
     id: str

@@ -74,7 +74,7 @@ class QueueFacts:
 class EndFacts:
     """The facts of one end of an Active connection.
 
-    ``refused`` are the objects that the other Vault's rules read here and its user may not, with the reason;
+    ``refused`` are the objects here that the other Vault's rules read and its user may not read, with the reason;
     ``exceptions`` counts the open User Exception Messages.
     """
 

@@ -44,7 +44,7 @@ def router(
 
 
 async def _vault_with_queues(vault: KnownVault) -> dict[str, object]:
-    """Return a Vault with its Spark queues; they are None while it is away."""
+    """Return a Vault with its Spark queues; the queues are None while the Vault is away."""
     seen: dict[str, object] = {"vault_id": vault.vault_id, "name": vault.name}
     try:
         listed = await vault.client.queues()

@@ -172,7 +172,7 @@ class _Judging:
     absent: Collection[str]
 
     def judged(self, item: str, linked: Collection[str]) -> Judged:
-        """Return the verdict on a record, of which ``linked`` target objects have a record."""
+        """Return the verdict on a source record; ``linked`` are the target objects with a record of it."""
         surplus = self._surplus(item, linked)
         if surplus is not None:
             return surplus

@@ -89,8 +89,8 @@ class QueryObjectRule:
 class IntegrationRule:
     """One active rule with its active parts, for records of one query object.
 
-    ``integration_point`` and ``connection`` are API names. A component without a primary query object is a rule
-    for each query object that its field rules name, but for those that only add to what the first one identifies.
+    ``integration_point`` and ``connection`` are API names. A component without a primary query object becomes
+    a rule for each query object of its field rules, except those that only add to the records of the first one.
     """
 
     name: str
@@ -142,7 +142,7 @@ def read_rules(
 def read_rule(component: Json) -> tuple[IntegrationRule, ...]:
     """Read one component: one rule, or where it has no primary query object, one for each query object.
 
-    :raises RuleError: it has no connection or query object, or a field rule that cannot be carried out.
+    :raises RuleError: the component has no connection or query object, or a field rule that cannot be carried out.
     """
     name = _text(component, "name") or _UNNAMED
     connection = _text(component, "connection")

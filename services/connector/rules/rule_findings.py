@@ -97,7 +97,7 @@ class RuleFinding:
 
 @dataclass(frozen=True, slots=True)
 class CheckedRule:
-    """One component: its name and a rule, compiled, for each query object; several without a primary query object."""
+    """One component: its name, and for each of its query objects the rule and the compiled rule."""
 
     name: str
     parts: tuple[tuple[IntegrationRule, CompiledRule], ...]

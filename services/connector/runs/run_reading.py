@@ -64,7 +64,7 @@ class RunReading:
         """Read the due stage to its end; report the run as failed when it cannot be read.
 
         :raises VaultUnavailable: a Vault is away or in trouble, and the message is to be carried out again.
-        :raises BrokerUnavailable: likewise the broker.
+        :raises BrokerUnavailable: the broker is away, and the message is to be carried out again.
         """
         try:
             with passing_refusals():

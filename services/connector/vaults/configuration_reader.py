@@ -55,8 +55,8 @@ class _Revisions:
 class ConfigurationReader:
     """Reads the configuration between one source and one target Vault, and caches it while it is current.
 
-    It is current while both Vaults return the revision from before it was read. With a Vault that returns none, it is
-    read again for each moment after the last reading began.
+    The configuration is current while both Vaults return the revisions that they had before it was read. With a Vault
+    that returns no revision, it is read again for each moment after the last reading began.
     """
 
     def __init__(

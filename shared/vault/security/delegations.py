@@ -221,7 +221,7 @@ def _json(row: Record) -> dict[str, object]:
 def _check_terms(
     delegator: int, delegate: int, start: datetime | None, end: datetime | None
 ) -> None:
-    """Check who would act for whom, and when.
+    """Check the users and the period of a delegation.
 
     :raises VaultFault: USER_NOT_FOUND, INVALID_DATA.
     """

@@ -42,9 +42,9 @@ MAX_SUBSELECTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One output column: its key in a row, the field that it shows, and its SQL in the statement.
+    """One output column: its key in a row, the field that it shows, and the function applied to the field.
 
-    ``own`` is False for fields behind a relationship.
+    ``alias`` says that the key is an alias in the statement; ``own`` is False for fields behind a relationship.
     """
 
     key: str

@@ -242,7 +242,7 @@ def _new_user(action: BulkAction, fields: Mapping[str, str]) -> int | None:
 def _ids(fields: Mapping[str, str], name: str, most: int) -> list[int]:
     """Return the ids in a field, each once.
 
-    :raises VaultFault: PARAMETER_REQUIRED without one; INVALID_DATA for what is no id, or too many.
+    :raises VaultFault: PARAMETER_REQUIRED without an id; INVALID_DATA for a text that is no id, or too many ids.
     """
     parts = [part.strip() for part in fields.get(name, "").split(",") if part.strip()]
     if not parts:
