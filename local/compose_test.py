@@ -111,7 +111,7 @@ def _outcome(command: list[str], settings: dict[str, str]) -> tuple[int, str]:
 def _proxy_port(
     compose: list[str], settings: dict[str, str], directory: Path
 ) -> ProxyPort:
-    """Return the proxy's port for the Medical Vault, trusted by the authority that the system made."""
+    """Return the proxy's port for the Medical Vault, with the system's certificate authority to trust."""
     ca_file = directory / "ca.pem"
     copy = [*compose, "cp", "proxy:/var/lib/tls/ca.pem", str(ca_file)]
     _run(copy, settings, _UP_WAIT)

@@ -49,7 +49,7 @@ class Expectation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class QueuesEmpty:
-    """Every message has been delivered and processed."""
+    """Expects that every message has been delivered and processed."""
 
     title: str = "All queues of the Vault are empty"
     pause_seconds: float = POLL_SECONDS
@@ -70,7 +70,7 @@ class QueuesEmpty:
 
 @dataclass(frozen=True, slots=True)
 class InquiriesSettled:
-    """No inquiry waits for its transfer any more: each is at Success, or Failed with a user exception."""
+    """Expects that no inquiry waits for its transfer: each is at Success, or Failed with a user exception."""
 
     title: str = "No inquiry is left at Transfer Status Pending"
     pause_seconds: float = POLL_SECONDS
@@ -93,7 +93,7 @@ class InquiriesSettled:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """Each Active connection is compared, as by ``medcrm reconcile``: the target has the values that the rules give."""
+    """Expects that ``medcrm reconcile`` finds in each Active connection's target the values that the rules give."""
 
     title: str = "Nothing differs between the Vaults of a connection"
     # Longer than for a question: each reconciliation is work for both Vaults, and only the last ones are kept.

@@ -337,7 +337,7 @@ async def _read(
     unit: Transfer,
     contacts: Sequence[Contact],
 ) -> tuple[Sequence[Contact], Candidates]:
-    """Return the contacts, with the Link of the account that theirs was merged into, and the candidates for them.
+    """Return the contacts, with ``main`` set where the account was merged, and the candidates for them.
 
     :raises ClientError: one of the calls fails.
     """

@@ -190,6 +190,6 @@ def _packed(calls: Sequence[ApiCall]) -> bytes:
 
 
 def _unpacked(content: bytes) -> Iterator[dict[str, object]]:
-    """Yield the calls of ``_packed`` by the names of their values."""
+    """Yield the calls that ``_packed`` has written, each as values by name."""
     for line in zlib.decompress(content).splitlines():
         yield dict(zip(_STORED, orjson.loads(line), strict=True))
