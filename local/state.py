@@ -1,4 +1,4 @@
-"""Stores the ports, generated passwords and processes of a system in one private file, from start to start."""
+"""Stores the ports, generated passwords and processes of a system between starts, in one private file."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ async def unit(source: Pool, target: Pool, body: bytes) -> None:
 
 
 async def succeed(source: Pool, ids: Sequence[str]) -> None:
-    """Set the last status of inquiries, and write its audit entries."""
+    """Set the last status of inquiries, and write the audit entries of that."""
     async with source.acquire() as connection, connection.transaction():
         sql = "UPDATE inquiry SET status = 'success', modified_date = now() WHERE id = ANY($1)"
         await connection.execute(sql, ids)

@@ -33,7 +33,7 @@ class ServiceCalls(SignedInCalls):
     """Calls about the queues, runs and connections of one Vault."""
 
     async def origins(self, object: str, record: str) -> list[Row]:
-        """Return the fields of a record that transfers have set; ``changed_since`` is set in those that changed since."""
+        """Return fields of a record that transfers have set; ``changed_since`` is set in those that changed since."""
         place = f"{path_part(object)}/{path_part(record)}"
         path = f"{API}/services/lineage/vobjects/{place}"
         answer = await self._call(Request("origins", "GET", path))

@@ -34,7 +34,7 @@ _IDENTITY = frozenset(
 _IDS = f"{VEEVA_ID}, {EXTERNAL_ID}"
 
 
-class Saved(dict[str, str | ItemFailure]):
+class SavedContacts(dict[str, str | ItemFailure]):
     """The id of each Case Contact by contact key, or the failure where there is none.
 
     ``new`` contains the ids of those just created.
@@ -219,7 +219,7 @@ async def candidates_of(
 async def save_contacts(
     unit: Transfer,
     contacts: Sequence[Contact],
-) -> tuple[Saved, Warnings]:
+) -> tuple[SavedContacts, Warnings]:
     """Update or create the Case Contact of each HCP.
 
     A contact belongs to the account that its Link names. Another account of the same person changes the contact's
@@ -243,7 +243,7 @@ async def save_contacts(
 class _Results:
     """Results by contact key; ``refused`` are the keys of contacts whose creation was refused."""
 
-    saved: Saved = field(default_factory=Saved)
+    saved: SavedContacts = field(default_factory=SavedContacts)
     warnings: Warnings = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
 

@@ -18,7 +18,7 @@ from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
 
 
-class _Made(NamedTuple):
+class _RuledRecord(NamedTuple):
     """The fields that the rule evaluates to for one inquiry and target object, and the Link of the record."""
 
     link: str
@@ -27,7 +27,7 @@ class _Made(NamedTuple):
     origin: Origin
 
 
-async def mend(
+async def correct(
     unit: Transfer,
     evaluation: Evaluation,
     finished: Mapping[str, Row],
@@ -49,7 +49,7 @@ async def mend(
         return
     await settle_references(unit.target, [evaluation])
     for name in (CASE, CASE_REQUEST):
-        made = list(_made(evaluation, finished, name, link))
+        made = list(_ruled_records(evaluation, finished, name, link))
         left = await _of_transfers(unit, origins, name, made)
         results = await save(unit, name, left, LINK, update=True)
         for each in made:
@@ -59,12 +59,12 @@ async def mend(
                 outcome.fail(each.origin.item, failure)
 
 
-def _made(
+def _ruled_records(
     evaluation: Evaluation,
     finished: Mapping[str, Row],
     object_name: str,
     link: Callable[[str], str],
-) -> Iterator[_Made]:
+) -> Iterator[_RuledRecord]:
     for item, row in finished.items():
         values = evaluation.targets.get(item, {}).get(object_name)
         # A Case that inquiries share has the values of the first of them.
@@ -73,7 +73,7 @@ def _made(
         rule = evaluation.rule
         origin = Origin(item, rule.plan.object, item, rule.name, values)
         own = str(values.get(LINK) or link(item))
-        yield _Made(own, values, text(row, MODIFIED), origin)
+        yield _RuledRecord(own, values, text(row, MODIFIED), origin)
 
 
 def _shares_case(object_name: str, values: Values, row: Row) -> bool:
@@ -82,7 +82,7 @@ def _shares_case(object_name: str, values: Values, row: Row) -> bool:
 
 
 async def _of_transfers(
-    unit: Transfer, origins: OriginReads, object_name: str, made: Sequence[_Made]
+    unit: Transfer, origins: OriginReads, object_name: str, made: Sequence[_RuledRecord]
 ) -> KeyedRows:
     """Return rows of the fields that differ from the stored records and that only transfers have set."""
     left = KeyedRows()

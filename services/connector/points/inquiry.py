@@ -11,7 +11,7 @@ from services.connector.points.case_contacts import (
     PERSON,
     SOURCE_DATA,
     Contact,
-    Saved,
+    SavedContacts,
     save_contacts,
 )
 from services.connector.points.evaluation import (
@@ -173,7 +173,7 @@ async def _note_finished(
             unit.target, evaluation.targets, done.link
         ):
             del finished[item]
-        await handed_over.mend(unit, evaluation, finished, done.link, outcome)
+        await handed_over.correct(unit, evaluation, finished, done.link, outcome)
     outcome.succeed(finished)
     # A message that comes again repeats the warnings of the first time, so that they stay open until they are mended.
     outcome.warn(evaluation.warnings)
@@ -217,7 +217,7 @@ async def _write(
 async def _preferred(
     unit: Transfer,
     batch: Batch,
-    persons: Saved,
+    persons: SavedContacts,
 ) -> dict[str, str]:
     """Return inquiry → id of its Preferred Contact Information, for inquiries whose Case Contact has it."""
     case = unit.configuration.targets.get(CASE)
@@ -249,7 +249,7 @@ async def _write_cases(
     unit: Transfer,
     batch: Batch,
     contacts: Mapping[str, Contact],
-    persons: Saved,
+    persons: SavedContacts,
     preferred: Mapping[str, str],
 ) -> None:
     """Write Source Data and Cases concurrently, then the Case Requests, which need the ids of the Cases."""
@@ -306,7 +306,7 @@ class _Cases:
 def _cases(
     unit: Transfer,
     batch: Batch,
-    persons: Saved,
+    persons: SavedContacts,
     preferred: Mapping[str, str],
 ) -> _Cases:
     made = _Cases()
@@ -365,7 +365,7 @@ async def _report(
         outcome.fail(item, failure)
 
 
-async def _open(
+async def _pending_or_failed(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
@@ -384,7 +384,7 @@ POINT = Point(
     "medical_inquiry_details_inbound__v",
     transfer,
     order=SECOND,
-    narrow=_open,
+    narrow=_pending_or_failed,
     opening=COUNTRIES,
     narrow_all=made_requests.transferred_inquiries,
     object=INQUIRY,

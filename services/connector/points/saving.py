@@ -46,7 +46,7 @@ class Origin:
     rule: str | None = None
     ruled: Values = field(default_factory=dict)
 
-    def own(self, row: Values) -> tuple[str, ...]:
+    def point_fields(self, row: Values) -> tuple[str, ...]:
         """Return the names of the fields that the integration point has set."""
         ruled = self.ruled
         names = [name for name, value in row.items() if ruled.get(name) != value]
@@ -73,7 +73,7 @@ class CallLineage:
         origin: Origin,
     ) -> dict[str, object]:
         """Return the row with its lineage: the number of its origin in the call, message id and source record."""
-        own = () if origin.rule is None else origin.own(row)
+        own = () if origin.rule is None else origin.point_fields(row)
         kind = (origin.object, origin.rule, own)
         # Rows of one kind share an origin, so that a call of 500 rows names it once.
         number = self._numbers.setdefault(kind, len(self._numbers))
@@ -194,14 +194,14 @@ async def save(
             object_name, part, id_param=id_param, lineage=header
         )
 
-    results = await settled(write, list(rows.values()))
+    results = await write_with_retries(write, list(rows.values()))
     # Results come in the order of rows, and dicts keep theirs.
     by_key = dict(zip(rows, results, strict=True))
     unit.states.check(object_name, by_key)
     return by_key
 
 
-async def settled(
+async def write_with_retries(
     write: Write,
     rows: Sequence[Values],
 ) -> list[RowResult]:
@@ -326,7 +326,7 @@ async def _write_rows(
     async def write(part: Sequence[Values]) -> list[RowResult]:
         return await source.update(object_name, part, lineage=header)
 
-    results = await settled(write, rows)
+    results = await write_with_retries(write, rows)
     by_item = zip(rows, results, strict=True)
     return {
         str(row["id"]): _not_written_back(object_name, field, result)

@@ -49,21 +49,21 @@ class Outcome:
     """The ids of one work unit by result: done, skipped or failed.
 
     * ``warnings`` are about ids that are done too, in which some field was left unset.
-    * ``gone`` are failed or skipped ids without a source record.
+    * ``missing`` are failed or skipped ids without a source record.
     * ``excluded`` are skipped ids that a data usage agreement does not allow to be pulled.
     * ``withdrawn`` are ids whose target records are flagged as out of use, because the source no longer has them or the
       rules no longer want them.
-    * ``kept`` are skipped ids whose target record exists, and which transfers do not change.
+    * ``existing`` are skipped ids whose target record exists, and which transfers do not change.
     """
 
     done: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
     failures: dict[str, ItemFailure] = field(default_factory=dict)
     warnings: dict[str, ItemFailure] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
     excluded: set[str] = field(default_factory=set)
     withdrawn: set[str] = field(default_factory=set)
-    kept: set[str] = field(default_factory=set)
+    existing: set[str] = field(default_factory=set)
 
     def fail(
         self,
@@ -109,10 +109,10 @@ class Outcome:
         self.skipped |= other.skipped
         self.failures |= other.failures
         self.warnings |= other.warnings
-        self.gone |= other.gone
+        self.missing |= other.missing
         self.excluded |= other.excluded
         self.withdrawn |= other.withdrawn
-        self.kept |= other.kept
+        self.existing |= other.existing
 
     def count(self, result: Result) -> int:
         """Return the number of records with this result."""
@@ -273,7 +273,7 @@ class Transfer:
         failure: ItemFailure,
     ) -> None:
         """Record an id without a record as a failure, or in a run as skipped."""
-        outcome.gone.add(item)
+        outcome.missing.add(item)
         # A run has just read the id, so the record was deleted since, and nobody asked for it.
         if self.of_run:
             outcome.skipped.add(item)

@@ -116,7 +116,7 @@ async def _merged(
 ) -> set[str]:
     """Return the accounts that were merged into others: their records now belong to the other account's contact."""
     own = f"{unit.source.vault_id}_"
-    gone = {own + item: item for item in outcome.gone if linked.get(item)}
+    gone = {own + item: item for item in outcome.missing if linked.get(item)}
     if unit.object != ACCOUNT or not gone:
         return set()
     into = await main_links(unit, gone)
@@ -194,11 +194,11 @@ class _Judging:
             # A transfer flags what is left of it, and has done so where nothing would change.
             changed = self.differences.get(item, _Differences()).changed
             return _extra(sorted(changed))
-        if item in outcome.gone:
+        if item in outcome.missing:
             return _extra(linked)
         if item in outcome.excluded:
             return _extra(linked, Verdict.NOT_ALLOWED)
-        if item in outcome.kept:
+        if item in outcome.existing:
             verdict = Verdict.EQUAL if linked else Verdict.NOT_EXPECTED
             return Judged(verdict)
         if item in outcome.skipped:

@@ -103,7 +103,7 @@ class OriginReads(Protocol):
     """The call that returns which fields of a record transfers have set; it may raise ``ClientError``."""
 
     async def origins(self, object: str, record: str) -> list[Row]:
-        """Return the fields of a record that transfers have set; ``changed_since`` is set in those that changed since."""
+        """Return fields of a record that transfers have set; ``changed_since`` is set in those that changed since."""
         ...
 
 

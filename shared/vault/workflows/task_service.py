@@ -167,7 +167,7 @@ class TaskService:
         task_id: int,
         values: Mapping[str, object],
     ) -> None:
-        """Note verdicts on some records of a task of the caller, for when the task is completed without others.
+        """Note verdicts on some records of a task of the caller; a completion uses them for records without a verdict.
 
         :raises VaultFault: as ``complete``.
         """
