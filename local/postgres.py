@@ -89,11 +89,11 @@ class PrivatePostgres:
 
     @property
     def dsn(self) -> str:
-        """Return the address of the maintenance database, as its administrator."""
+        """Return the administrator's address of the maintenance database."""
         return self._dsn(ADMINISTRATOR, self.state.secret("postgres_admin"), "postgres")
 
     def database_dsn(self, name: str, password: str) -> str:
-        """Return the address of database ``name`` as the role of the same name."""
+        """Return the address of database ``name`` for the role of the same name."""
         return self._dsn(name, password, name)
 
     async def start(self) -> None:

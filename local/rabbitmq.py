@@ -70,7 +70,7 @@ class PrivateRabbit:
 
     @property
     def amqp_url(self) -> str:
-        """Return the AMQP address as its administrator, without a virtual host."""
+        """Return the administrator's AMQP address, without a virtual host."""
         port = self.state.ports["amqp"]
         return f"amqp://{self.username}:{self.password}@127.0.0.1:{port}"
 
@@ -81,7 +81,7 @@ class PrivateRabbit:
         return f"http://127.0.0.1:{port}"
 
     def vhost_url(self, username: str, password: str, vhost: str) -> str:
-        """Return the AMQP address of a virtual host as a user."""
+        """Return the AMQP address of a virtual host for a user."""
         port = self.state.ports["amqp"]
         return f"amqp://{username}:{password}@127.0.0.1:{port}/{vhost}"
 

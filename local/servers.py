@@ -35,10 +35,10 @@ class PostgresServer(Server, Protocol):
 
     @property
     def dsn(self) -> str:
-        """Return the address of the maintenance database, as its administrator."""
+        """Return the administrator's address of the maintenance database."""
 
     def database_dsn(self, name: str, password: str) -> str:
-        """Return the address of database ``name`` as the role of the same name."""
+        """Return the address of database ``name`` for the role of the same name."""
 
 
 class RabbitServer(Server, Protocol):
@@ -57,11 +57,11 @@ class RabbitServer(Server, Protocol):
 
     @property
     def amqp_url(self) -> str:
-        """Return the AMQP address as its administrator, without a virtual host."""
+        """Return the administrator's AMQP address, without a virtual host."""
 
     @property
     def management_url(self) -> str:
         """Return the HTTP address of the management API and console, without credentials."""
 
     def vhost_url(self, username: str, password: str, vhost: str) -> str:
-        """Return the AMQP address of a virtual host as a user."""
+        """Return the AMQP address of a virtual host for a user."""

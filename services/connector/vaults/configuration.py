@@ -279,7 +279,7 @@ class Configuration:
     ) -> None:
         """Read the lookup rows that a rule needs for source rows, unless they are cached.
 
-        Evaluate the rows without awaiting anything in between: other units may replace the cache.
+        The caller evaluates the rows before it awaits anything else, since other units may replace the cache.
 
         :raises ClientError: one of the calls fails.
         """
