@@ -53,7 +53,7 @@ class ConnectionBounds:
 
     @property
     def few_connections(self) -> float:
-        """Return the number of connections at which an address gets no more in a crowd, unless others make room."""
+        """Return the number at which an address gets no more while connections are crowded, unless others make room."""
         return max(1, self.connections * FEW_SHARE)
 
     @property
@@ -124,8 +124,8 @@ class ConnectionCount:
     ) -> Refusal | None:
         """Count a new connection from an address; when there are too many, return the refusal and count nothing.
 
-        In a crowd it displaces a connection of the address that has the most, so that a few addresses never shut out
-        others.
+        While connections are crowded, the new one displaces one of the address that has the most, so that a few
+        addresses never shut out others.
         """
         client = self._client(address)
         own_count = 0 if client is None else self._by_client[client]

@@ -29,7 +29,7 @@ class ServesHandshake(Protocol):
 
 
 class Handshake:
-    """A connection during its handshake, counted like others: in a crowd it may lose its place.
+    """A connection during its handshake, counted like others: it may be closed when connections are crowded.
 
     Otherwise a client could have any number of connections without a handshake.
     """

@@ -56,7 +56,7 @@ MarkFailed = Callable[
     [RecordAccess, Mapping[str, str], UnitLineage | None],
     Awaitable[Mapping[str, ItemFailure]],
 ]
-"""Marks records in the source Vault that were not transferred, and returns those that did not take it.
+"""Marks records in the source Vault that were not transferred, and returns the failures of those it refused to mark.
 
 It takes reasons by id, empty where the source keeps none. It may raise ClientError. It is called when their exceptions
 are recorded.

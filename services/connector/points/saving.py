@@ -233,20 +233,20 @@ def not_saved(
     text = f"The target Vault did not save {object_name}: {_reasons(result)}"
     if rule is None:
         return ItemFailure(ItemErrorType.SAVE, text)
-    filling = _filling(object_name, rule, result)
-    if filling is None:
+    named_field = _field_in_errors(object_name, rule, result)
+    if named_field is None:
         return ItemFailure(ItemErrorType.SAVE, text, rule.name)
-    sourced = f"{text}. The value is of {_source_of(rule, filling)}"
+    sourced = f"{text}. The value is of {_source_of(rule, named_field)}"
     return ItemFailure(
         ItemErrorType.SAVE,
         sourced[:MAX_TEXT],
         rule.name,
-        filling.rule,
-        filling.target_field,
+        named_field.rule,
+        named_field.target_field,
     )
 
 
-def _filling(
+def _field_in_errors(
     object_name: str,
     rule: CompiledRule,
     result: RowResult,

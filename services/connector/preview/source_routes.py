@@ -82,7 +82,7 @@ def _add_records(routes: APIRouter, answers: Answers) -> None:
     ) -> Response:
         """Return up to 20 records of an object of the source Vault, the latest first.
 
-        With ``q``, those that contain its words.
+        With ``q``, only records that contain its words.
         """
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:

@@ -108,7 +108,7 @@ def _batches(
     integration: str,
     since: datetime,
 ) -> AsyncGenerator[Batch, None]:
-    """Return the records of an integration; without one, the records that have failed for a missing lookup."""
+    """Return batches of an integration's records; without one, of the records that failed for a missing lookup."""
     if integration:
         return of_integration(scope, integration, since, caller)
     return of_exceptions(scope, caller)

@@ -186,7 +186,7 @@ async def _documents(
 ) -> Slice:
     """Return a page of documents, in the order of their dates as in runs."""
     if after.startswith(_OF_LINKS):
-        return await _gone_documents(scope, planned, after)
+        return await _deleted_documents(scope, planned, after)
     reading = planned.reading
     window = Window(format_moment(BEGINNING), until)
     modified, _, record = after.partition(" ")
@@ -201,7 +201,7 @@ async def _documents(
     return found
 
 
-async def _gone_documents(
+async def _deleted_documents(
     scope: Compared, planned: PlannedReading, after: str
 ) -> Slice:
     """Return the documents that the next Links of the target name, and that the source no longer has."""
