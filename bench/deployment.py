@@ -197,7 +197,7 @@ class _Work:
         calls: dict[Callable[[], Awaitable[float]], list[float]] = {
             self._create: found.create,
             self._read: found.read,
-            self._behind: found.behind,
+            self._lag_seconds: found.behind,
             self._transfers: found.transfer,
         }
         work = [
@@ -236,7 +236,7 @@ class _Work:
         await self._others.call("GET", f"{API}/vobjects/product__v?limit=1")
         return time.perf_counter() - started
 
-    async def _behind(self) -> float:
+    async def _lag_seconds(self) -> float:
         """Return by how many seconds ``complete_until`` lags behind the clock."""
         clock = (await self._others.call("GET", f"{API}/services/clock"))["data"]
         now = datetime.fromisoformat(clock["date_time"])

@@ -115,7 +115,7 @@ class Reconciled:
         # What was changed lately is the very thing that the rehearsal is about.
         scope = {"connection": connection, "window_minutes": "0"}
         try:
-            state = await reconcile(client, scope, _unseen)
+            state = await reconcile(client, scope, _ignore_progress)
         except ConfigurationFault as fault:
             return Answer(f"{connection}: {fault}")
         except VaultRefused as refused:
@@ -131,7 +131,7 @@ class Reconciled:
         return Answer(f"{connection} has {number} findings; see job {job}", lines)
 
 
-def _unseen(compared: int, expected: int) -> None:
+def _ignore_progress(compared: int, expected: int) -> None:
     """Ignore the progress of a reconciliation, which a rehearsal does not show."""
 
 

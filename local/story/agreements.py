@@ -70,7 +70,7 @@ async def _account(cast: Cast, narration: Narration, rule: str) -> Row:
     account_id = await create(cast.crm_admin, "account__v", row)
     account = await cast.crm_admin.record("account__v", account_id)
     place = country["name__v"]
-    narration.hop(
+    narration.event(
         "CRM",
         f"account {account_id} in {place}, whose rule allows to pull {RULES[rule]}",
     )
@@ -96,6 +96,6 @@ async def _expect(
             message = f"{when}, account {account['id']} was {outcome}"
             raise StoryFailed(message)
     names = ", ".join(text for rule, text in RULES.items() if rule in expected)
-    narration.hop(
+    narration.event(
         "Medical", f"{when}, the Medical Vault has account data for the rules: {names}"
     )

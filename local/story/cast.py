@@ -95,11 +95,11 @@ async def activate(
     active = found["status__v"] == ["active__v"]
     state = "active" if active else "inactive"
     connection = found["connection__sysr.name__v"]
-    narration.hop(where, f"{connection}: {name} is {state}")
+    narration.event(where, f"{connection}: {name} is {state}")
     if not active:
         row = {"id": found["id"], "status__v": "active__v"}
         await client.update("integration__sys", [row])
-        narration.hop(where, f"{name} {found['id']} is active now")
+        narration.event(where, f"{name} {found['id']} is active now")
 
 
 async def run(
@@ -123,4 +123,4 @@ async def run(
         message = f"{title} ended with {status}, {counts['failed']} records failed"
         raise StoryFailed(message)
     done = f"{counts['read']} read, {counts['written']} written"
-    narration.hop(where, f"{title}: {done}")
+    narration.event(where, f"{title}: {done}")

@@ -159,14 +159,14 @@ class Transport:
         """
         try:
             target = URL(address, encoded=True)
-            is_here = self._is_here(target, address)
+            is_own = self._is_own_address(target, address)
         except ValueError:
             raise UnexpectedAnswer("an address in the answer cannot be read") from None
-        if not is_here:
+        if not is_own:
             raise UnexpectedAnswer("an address in the answer leads to another server")
         return target.raw_path_qs
 
-    def _is_here(self, target: URL, address: str) -> bool:
+    def _is_own_address(self, target: URL, address: str) -> bool:
         if target.raw_authority:
             return target.origin() == self.origin
         # Without a server it is a path; other schemes have no server either.

@@ -119,13 +119,15 @@ async def deliver(
     except VaultRefused as refused:
         text = without_values(refused.message)
         reason = f"connection {name} cannot be used: {refused.type}: {text}"
-        _miss(left, name, reason)
+        _note_undelivered(left, name, reason)
     except Unreachable as problem:
         reason = f"the receiver of connection {name} cannot be reached: {problem}"
-        _miss(left, name, reason)
+        _note_undelivered(left, name, reason)
 
 
-def _miss(sendings: Iterable[Sending], connection: str, reason: str) -> None:
+def _note_undelivered(
+    sendings: Iterable[Sending], connection: str, reason: str
+) -> None:
     """Note why messages were not delivered over a connection."""
     for sending in sendings:
         sending.missing[connection] = reason

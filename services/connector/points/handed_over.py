@@ -99,7 +99,7 @@ async def _of_transfers(
     ]
     async with concurrently() as group:
         reads = [
-            group.create_task(_untouched(origins, object_name, record))
+            group.create_task(_unchanged_since_transfer(origins, object_name, record))
             for _, record in differing
         ]
     for (each, record), read in zip(differing, reads, strict=True):
@@ -118,7 +118,9 @@ def _differs(result: RowResult, changed: Mapping[str | None, object]) -> bool:
     return result.ok and result.id in changed
 
 
-async def _untouched(origins: OriginReads, object_name: str, record: str) -> set[str]:
+async def _unchanged_since_transfer(
+    origins: OriginReads, object_name: str, record: str
+) -> set[str]:
     """Return the fields of a record that a transfer has set and that nobody has changed since."""
     rows = await origins.origins(object_name, record)
     return {text(row, "field_name") for row in rows if not row.get("changed_since")}

@@ -63,7 +63,7 @@ are recorded.
 """
 
 
-async def everything(
+async def whole_reading(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
@@ -94,7 +94,7 @@ class Point:
     name: str
     transfer: TransferUnit
     order: int = LAST
-    narrow: Narrow = everything
+    narrow: Narrow = whole_reading
     narrow_all: Narrow | None = None
     object: str | None = None
     linked: frozenset[str] = frozenset()

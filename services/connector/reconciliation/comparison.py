@@ -182,7 +182,7 @@ class _Judging:
         if failure is not None:
             return Judged(Verdict.FAILING, (failure.error_type.value,))
         differences = self.differences.get(item, _Differences())
-        left = self._left(differences, linked)
+        left = self._surplus_objects(differences, linked)
         if left and not (differences.made or differences.changed):
             return Judged(Verdict.EXTRA, left)
         return differences.judged()
@@ -206,7 +206,7 @@ class _Judging:
             return _extra(set(linked) - self.planned.shared)
         return None
 
-    def _left(
+    def _surplus_objects(
         self, differences: _Differences, linked: Collection[str]
     ) -> tuple[str, ...]:
         """Return the target objects with a surplus record: their rule filters out its source, another rule does not."""

@@ -87,12 +87,12 @@ class SenderTraffic:
             except MalformedMessage:
                 # Whatever it was, it names no record.
                 continue
-            if _is_of(message, planned):
+            if _is_of_reading(message, planned):
                 found.update(message.items)
         return found & set(items)
 
 
-def _is_of(message: Message, planned: PlannedReading) -> bool:
+def _is_of_reading(message: Message, planned: PlannedReading) -> bool:
     attributes = message.attributes
     place = (attributes.get("integration_point"), attributes.get("object"))
     return place == (planned.route.point.api_name, planned.reading.object)

@@ -116,7 +116,7 @@ class SliceWork:
     async def _compare(self) -> None:
         client = self.own.client
         state = await client.reconciliation(self.reconciliation)
-        if not _goes_on(state):
+        if not _has_more_slices(state):
             return
         source = self._source()
         if not state.get("source_time"):
@@ -159,7 +159,7 @@ class SliceWork:
         return source
 
 
-def _goes_on(state: Row) -> bool:
+def _has_more_slices(state: Row) -> bool:
     running = state.get("status") == _RUNNING
     return running and state.get("phase") != _DONE and not state.get("error")
 
@@ -211,7 +211,7 @@ class SliceComparison:
         for each in planned:
             place = (each.route.point.api_name, each.reading.object)
             if place == (point, name):
-                judged = await self._judge_again(each, ids)
+                judged = await self._compare_again(each, ids)
                 return _report(each, judged, counted=False)
         # Its integration or its rules were made inactive meanwhile: nothing is expected any more.
         gone = dict.fromkeys(ids, Judged(Verdict.NOT_EXPECTED))
@@ -221,7 +221,7 @@ class SliceComparison:
             "items": [_item(item, each) for item, each in gone.items()],
         }
 
-    async def _judge_again(
+    async def _compare_again(
         self, planned: PlannedReading, ids: Sequence[str]
     ) -> dict[str, Judged]:
         linked = await self._linked(planned, ids)

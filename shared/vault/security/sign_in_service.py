@@ -107,13 +107,13 @@ class SignInService:
             await self._keep_refusal(username, ErrorType.PASSWORD_CHANGE_REQUIRED)
             raise VaultFault(ErrorType.PASSWORD_CHANGE_REQUIRED, message)
         session = await self.sessions.open(user["user_id"])
-        if not await self._still_has(user):
+        if not await self._password_is_current(user):
             # The password was changed meanwhile: what was opened with the old one ends.
             await self.sessions.end(session.session_id)
             raise _incorrect()
         return session
 
-    async def _still_has(self, user: Record) -> bool:
+    async def _password_is_current(self, user: Record) -> bool:
         """Return whether a user has the password that was checked."""
         async with self._database.connection() as connection:
             stored = await connection.fetchrow(STORED, user["user_id"])

@@ -372,7 +372,7 @@ class Notifications:
         connection.add_termination_listener(lambda _: lost.set())
         try:
             for channel in self._callbacks:
-                await connection.add_listener(channel, self._heard)
+                await connection.add_listener(channel, self._on_notification)
             # Notifications that were sent while nobody listened are lost.
             for callback in self._callbacks.values():
                 callback("")
@@ -380,7 +380,7 @@ class Notifications:
         except (*OUTAGES, asyncpg.InterfaceError) as error:
             state_log.failed("postgresql (notifications)", error)
 
-    def _heard(
+    def _on_notification(
         self,
         connection: asyncpg.Connection[asyncpg.Record]
         | PoolConnectionProxy[asyncpg.Record],
