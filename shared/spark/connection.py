@@ -80,7 +80,7 @@ class BrokerConnection:
 
     @property
     def is_open(self) -> bool:
-        """Whether the connection is up, as far as this side knows."""
+        """Return whether the connection is up, as far as this side knows."""
         connection = self._connection
         return connection is not None and connection.connected.is_set()
 
