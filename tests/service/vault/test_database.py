@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+from asyncpg.connection import LoggedQuery
 
 from shared.vault.storage.clock import announced_moment, moment
 from shared.vault.storage.database import (
@@ -173,7 +174,7 @@ async def test_only_the_first_session_of_a_pool_asks_for_a_type_of_postgresql(
             # A type of one's own may be another one tomorrow, under another number.
             await session.execute("DROP TYPE IF EXISTS mood")
             await session.execute("CREATE TYPE mood AS ENUM ('sad', 'glad')")
-            queries: list[asyncpg.LoggedQuery] = []
+            queries: list[LoggedQuery] = []
             with session.query_logger(queries.append):
                 row = await session.fetchrow(DATES, [day], [number], "glad")
             assert row is not None
