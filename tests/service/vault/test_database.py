@@ -155,6 +155,29 @@ async def test_a_lost_listener_listens_again(
         await notifications.stop()
 
 
+INDEXED = """
+CREATE TABLE records.{0} (id text PRIMARY KEY, global_id__sys text NOT NULL, link__sys text);
+CREATE UNIQUE INDEX {0}_global_id__sys_key ON records.{0} (global_id__sys);
+CREATE UNIQUE INDEX {0}_link__sys_key ON records.{0} (link__sys);
+"""
+INDEXES = "SELECT indexname FROM pg_indexes WHERE tablename = 'old__c' ORDER BY 1"
+
+
+async def test_an_older_database_loses_its_indexes_of_global_ids(
+    database: Database,
+) -> None:
+    await migrate(database)
+    async with database.connection() as connection:
+        await connection.execute(INDEXED.format("old__c"))
+        await connection.execute(
+            "DELETE FROM public.vault_migration WHERE name LIKE '0066%'"
+        )
+    await migrate(database)
+    async with database.connection() as connection:
+        left = [row["indexname"] for row in await connection.fetch(INDEXES)]
+    assert left == ["old__c_link__sys_key", "old__c_pkey"]
+
+
 DATES = "SELECT $1::timestamptz[] AS dates, $2::bigint[] AS numbers, $3::mood AS own"
 
 
