@@ -32,6 +32,8 @@ def session_type() -> type[DriverSession]:
     names: dict[tuple[str, str], asyncpg.Record] = {}
 
     class Session(DriverSession):
+        __slots__ = ()
+
         async def _introspect_types(
             self, typeoids: Collection[int], timeout: float | None
         ) -> tuple[list[asyncpg.Record], Any]:
