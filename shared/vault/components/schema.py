@@ -13,7 +13,7 @@ from shared.vault.model.component_model import (
     RelationshipDeletion,
     VaultObject,
 )
-from shared.vault.model.field_types import NEVER_EMPTY, words_sql
+from shared.vault.model.field_types import NEVER_EMPTY, follows_from_id, words_sql
 
 SCHEMA = "records"
 FILES = "platform.field_file (handle)"  # what fields of type Attachment refer to
@@ -85,7 +85,9 @@ def refers(field: Field) -> bool:
 
 def needs_unique_index(field: Field) -> bool:
     """Return whether a field needs an index to keep its values unique; ids have the primary key."""
-    return field.unique and field.type is not FieldType.ID
+    # Global IDs are as unique as the ids in them, by which records are found.
+    by_id = field.type is FieldType.ID or follows_from_id(field)
+    return field.unique and not by_id
 
 
 def needs_index(field: Field) -> bool:
