@@ -259,7 +259,7 @@ DESCRIPTION = """REST API, compatible with public clients of the Vault REST API.
 
 
 class Api(FastAPI):
-    """The application; its OpenAPI document also contains what the routes themselves do not declare."""
+    """The application; it adds to its OpenAPI document what the routes do not declare."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
@@ -273,7 +273,7 @@ class Api(FastAPI):
 
 
 class Detour:
-    """ASGI middleware that passes only those calls through a layer that need it."""
+    """ASGI middleware that passes calls through a layer only when ``needed`` says that they need it."""
 
     def __init__(
         self,
@@ -292,7 +292,7 @@ class Detour:
 
 
 def operation_id(route: APIRoute) -> str:
-    """Return the name by which generated clients call an operation: chapter and function."""
+    """Return the name by which generated clients call an operation: the module and the name of its function."""
     _, _, chapter = route.endpoint.__module__.rpartition(".")
     return f"{chapter}_{route.name}"
 

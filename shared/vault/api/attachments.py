@@ -354,7 +354,7 @@ def _attachment_json(to: AttachedTo, attachment: Attachment) -> dict[str, object
 
 
 def _version_json(attachment: Attachment, version: Version) -> dict[str, object]:
-    """Return a version of an attachment with the name and id of all its versions."""
+    """Return a version of an attachment as JSON; id, name and external id are those of the attachment."""
     return {
         "id": attachment.id,
         "filename__v": attachment.filename,

@@ -301,5 +301,5 @@ def _names(parameter: str, text: str | None) -> tuple[str, ...]:
 
 
 def _text(value: str) -> str:
-    """Return a name from an address without NUL characters, which PostgreSQL refuses in text."""
+    """Return a name from a URL without NUL characters, which PostgreSQL refuses in text."""
     return value.replace("\x00", "")

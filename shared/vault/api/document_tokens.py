@@ -56,7 +56,8 @@ async def create(request: Request, caller: EditsDocuments) -> Response:
 def document_ids(fields: Mapping[str, str]) -> list[int]:
     """Return the ids that a form names in ``docIds``.
 
-    :raises VaultFault: PARAMETER_REQUIRED without any; INVALID_DATA for what is none, or too many.
+    :raises VaultFault: PARAMETER_REQUIRED when it names none; INVALID_DATA when a value is not an id, or they are too
+        many.
     """
     (text,) = required(fields, IDS)
     parts = text.split(",")
@@ -71,7 +72,7 @@ def document_ids(fields: Mapping[str, str]) -> list[int]:
 def _request(fields: Mapping[str, str]) -> TokenRequest:
     """Return the request in a form.
 
-    :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
+    :raises VaultFault: PARAMETER_REQUIRED when it names no document; INVALID_DATA when a value is not valid.
     """
     days = whole_number(fields.get(DAYS) or str(MAX_DAYS), MAX_DAYS)
     download = fields.get(DOWNLOAD) or DownloadOption.NONE

@@ -131,7 +131,10 @@ async def _documents(request: Request, caller: Caller, text: str) -> list[str]:
 async def _require_latest(
     request: Request, caller: Caller, versions: list[str]
 ) -> None:
-    """Check that these are versions of documents, each the latest: workflows are about documents as they are now."""
+    """Check that each of the versions is the latest of a document: only latest versions may enter a workflow.
+
+    :raises VaultFault: INVALID_DATA when one of them is not.
+    """
     named = ", ".join(f"'{each}'" for each in versions)
     page = await vault_of(request).queries.run(
         caller,

@@ -46,7 +46,7 @@ class DraftContent(StrEnum):
 
 
 class VersionScope(StrEnum):
-    """Values of `versionscope`: which versions a list has."""
+    """Values of `versionscope`: which versions are listed."""
 
     LATEST = "latest"
     ALL = "all"

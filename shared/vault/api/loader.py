@@ -75,7 +75,7 @@ async def renditions(
     job_id: int,
     task_id: str,
 ) -> Response:
-    """Returns the renditions that an extract of documents has copied to the staging area, as CSV: a line for each."""
+    """Returns, as CSV, the renditions that an extract of documents has copied to the staging area, one in each line."""
     return await _log(request, caller, job_id, task_id, RENDITIONS)
 
 
@@ -97,7 +97,7 @@ async def failure_log(
     job_id: int,
     task_id: str,
 ) -> Response:
-    """Returns the failed rows as CSV, each after its errors; once corrected, the file can be loaded."""
+    """Returns the failed rows as CSV, each with its errors before its values; once corrected, the file can be loaded."""
     return await _log(request, caller, job_id, task_id, FAILURE_LOG)
 
 
@@ -108,7 +108,7 @@ async def _log(
     task_id: str,
     log: str,
 ) -> Response:
-    """Return one of a task's files."""
+    """Return a file of a task's results, named by ``log``, as CSV."""
     item, content = await vault_of(request).loader.log(caller, job_id, task_id, log)
     # Streamed from the store: results may be of any size.
     return file_response(content, item.name, item.size, media="text/csv")
@@ -117,7 +117,7 @@ async def _log(
 def _echoes(
     task_ids: Sequence[str], rows: Sequence[Mapping[str, object]]
 ) -> list[dict[str, object]]:
-    """Return the tasks as requested, each with its id in the job."""
+    """Return the requested tasks as the client sent them, each with its id in the job."""
     # The caller's own ids and order are what the job replaces.
     replaced = ("task_id", "order")
     echoes = []

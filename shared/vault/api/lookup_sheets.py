@@ -40,7 +40,7 @@ async def download(
         str, Query(max_length=100, description="API name; all connections without it.")
     ] = "",
 ) -> Response:
-    """Returns the lookups of a connection (its API name), or of all, as CSV that can be changed and uploaded."""
+    """Returns the lookups of a connection (its API name), or of all connections, as CSV that can be changed and uploaded."""
     vault = vault_of(request)
     files = LookupFiles(vault.records, vault.queries)
     return await sheet_response(files.download(caller, connection))
@@ -48,7 +48,7 @@ async def download(
 
 @router.get("/reference_lookups/template", summary="An empty file of lookups")
 async def empty(caller: SignedIn) -> Response:
-    """Returns CSV that has the names of the columns, to be filled in and uploaded."""
+    """Returns CSV with the names of the columns only, to be filled in and uploaded."""
     require(caller, OBJECT, Operation.READ)
     return template_response()
 
@@ -73,7 +73,7 @@ async def upload(request: Request, caller: UploadsLookups) -> Response:
 async def sheet_response(sheet: AsyncIterator[str]) -> Response:
     """Return the pages of a file of lookups as a download.
 
-    :raises VaultFault: as reading the first of them does, before the answer begins.
+    :raises VaultFault: when reading the first page fails, so that the answer has not begun.
     """
     first = await anext(sheet)
 

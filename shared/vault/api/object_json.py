@@ -80,7 +80,7 @@ def object_summary(
     registry: Registry,
     base_path: str,
 ) -> dict[str, object]:
-    """Return an object as an entry of the list of all objects; ``number`` is its place there."""
+    """Return an object as an entry of the list of all objects; ``number`` is its position in the list."""
     component = registry.components.get(("Object", target.name))
     return {
         **object_reference(target, base_path),
@@ -99,7 +99,7 @@ def object_document(
     dates: ObjectDates,
     caller: Caller,
 ) -> dict[str, object]:
-    """Return an object with its fields, relationships, types and lifecycles, as the caller may write it."""
+    """Return an object with its fields, relationships, types and lifecycles, and with what the caller may write."""
     number = list(registry.objects).index(target.name)
     component = registry.components.get(("Object", target.name))
     fields = [
@@ -172,7 +172,7 @@ def field_document(
     dates: ObjectDates,
     caller: Caller,
 ) -> dict[str, object]:
-    """Return a field of an object, without members that its type does not have; with whether the caller may set it."""
+    """Return a field of an object, without members that its type does not have, and whether the caller may set the field."""
     field = target.fields[name]
     # Platform fields have no order of their own in MDL.
     number = list(target.fields).index(name)
@@ -236,7 +236,7 @@ def _declared(target: VaultObject, name: str, registry: Registry) -> Component |
 
 
 def _order(declared: Component | None, number: int) -> int:
-    """Return the order in MDL, or else ``number``, the position among the others."""
+    """Return the ``order`` in the MDL of an object or field; without one, ``number``, its position in the list."""
     order = None if declared is None else declared.whole("order")
     return number if order is None else order
 

@@ -365,6 +365,6 @@ async def _results(
     job_type: str,
     named: tuple[str, str, int],
 ) -> Response:
-    """Return a file that a job has written; ``named`` are object, outcome and job."""
+    """Return a file that a job has written; ``named`` are the object, the outcome and the id of the job."""
     item, content = await vault_of(request).record_jobs.result(caller, job_type, *named)
     return file_response(content, item.name, item.size, media="text/csv")

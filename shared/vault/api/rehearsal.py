@@ -54,7 +54,7 @@ async def all_faults(caller: RehearsesFaults) -> Response:
 
 @router.get("/switches", summary="Faults that are on")
 async def all_switches(request: Request, caller: SignedIn) -> Response:
-    """Lists the active switches, and those that have been applied to all their calls."""
+    """Lists the active switches, and those that have been applied to all of their calls."""
     switches = vault_of(request).rehearsal.list(caller)
     return envelope.success(data=_shown(switches))
 

@@ -71,11 +71,11 @@ class VersionConvertor(Convertor[str]):
     regex = r"v\d{1,3}\.\d{1,3}"
 
     def convert(self, value: str) -> str:
-        """Return the version as the path has it."""
+        """Return the version as it stands in the path."""
         return value
 
     def to_string(self, value: str) -> str:
-        """Return the version as paths have it."""
+        """Return the version as it stands in paths."""
         return value
 
 
@@ -94,7 +94,7 @@ def version_of(request: Request) -> str:
 
 
 def base_path(request: Request) -> str:
-    """Return ``/api/{version}``, the head of every url in an answer."""
+    """Return ``/api/{version}``, with which every url in an answer begins."""
     return f"/api/{version_of(request)}"
 
 
@@ -118,7 +118,7 @@ def origin(request: HTTPConnection, host: str | None = None) -> str:
 
 
 def _first(value: str | None) -> str:
-    """Return the first entry of a forwarding header, which is that of the proxy next to the client."""
+    """Return the first entry of a forwarding header, which the proxy next to the client wrote."""
     entry, _, _ = (value or "").partition(",")
     return entry.strip()
 
@@ -134,7 +134,7 @@ def wants_xml(accept: str) -> bool:
 
 
 def _prefers(accept: str, wanted: str) -> bool:
-    """Return whether a media type precedes JSON; weights (``q=``) are ignored."""
+    """Return whether the media type ``wanted`` stands before JSON in an Accept header; weights (``q=``) are ignored."""
     known = (kind for kind in media_types(accept) if kind in (wanted, JSON_TYPE))
     return next(known, JSON_TYPE) == wanted
 
@@ -146,7 +146,7 @@ def media_types(accept: str) -> list[str]:
 
 
 def parse_moment(name: str, text: str | None) -> datetime | None:
-    """Return the moment in query parameter ``name``, UTC unless it has a zone; None without a text.
+    """Return the moment in query parameter ``name``, UTC unless it has a time zone; None without a text.
 
     :raises VaultFault: INVALID_DATA when the text is neither a date nor a date and time.
     """
@@ -179,9 +179,10 @@ def vault_of(request: Request) -> Vault:
 async def signed_in(
     request: Request, authorization: Annotated[str | None, Security(_authorization)]
 ) -> Caller:
-    """Return the caller of the session in the Authorization header; delay one who calls too often.
+    """Return the caller of the session in the Authorization header; delay a caller who calls too often.
 
-    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED.
+    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED unless the caller may call in
+        configuration mode.
     """
     return await admitted(request, session_id_in(authorization))
 
@@ -189,11 +190,12 @@ async def signed_in(
 async def admitted(
     request: Request, session_id: str | None, *, used: bool = True
 ) -> Caller:
-    """Return the caller of a session; delay one who calls too often.
+    """Return the caller of a session; delay a caller who calls too often.
 
     Without ``used`` the call does not restart the session's idle time.
 
-    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED.
+    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED unless the caller may call in
+        configuration mode.
     """
     vault = vault_of(request)
     caller = await vault.security.sessions.caller(session_id, used=used)
@@ -212,7 +214,7 @@ async def admitted(
 
 
 def address_of(request: Request) -> str:
-    """Return the client's address: of the connection, or as reported by a trusted proxy; empty without either."""
+    """Return the IP address of the connection, or the one that a trusted proxy reports; empty without either."""
     return request.client.host if request.client else ""
 
 
@@ -222,9 +224,9 @@ async def sign_in(
     password: str,
     dns: str | None = None,
 ) -> Session:
-    """Open a session for a user name and its password; limit sign-ins by user name, DNS and address.
+    """Open a session for a user name and its password; limit sign-ins by user name, DNS and IP address.
 
-    :raises VaultFault: API_LIMIT_EXCEEDED, and as ``SignInService.sign_in``.
+    :raises VaultFault: API_LIMIT_EXCEEDED when there were too many, and as ``SignInService.sign_in``.
     """
     security = vault_of(request).security
     host = dns or request.headers.get("host", "")
@@ -247,7 +249,7 @@ async def perhaps_signed_in(
 ) -> Caller | None:
     """Return the caller, or None when the request has no session id.
 
-    :raises VaultFault: INVALID_SESSION_ID when it names one that is not live.
+    :raises VaultFault: INVALID_SESSION_ID when its session is not live.
     """
     session_id = session_id_in(authorization)
     if session_id is None:
@@ -274,7 +276,7 @@ PerhapsSignedIn = Annotated[Caller | None, Depends(perhaps_signed_in)]
 
 
 class ApiHeaders:
-    """ASGI middleware that adds the API's headers to answers, and binds client and call to log lines.
+    """ASGI middleware that adds the API's headers to answers, and the client and the call to log lines.
 
     It reads the request's state: ``user_id`` and ``session_id`` of the caller, ``revision`` of the configuration when
     the call began, and ``usage`` of a limit.
@@ -318,7 +320,7 @@ class ApiHeaders:
             await self._app(scope, receive, send_with_headers)
 
     def _limit_headers(self, usage: Usage | None) -> list[Header]:
-        """Return limit and remainder; a call that was not counted has all of the limit left."""
+        """Return the headers with a call limit and what is left of it; for a call that was not counted, all of it."""
         limit = self._burst_limit if usage is None else usage.limit
         remaining = limit if usage is None else usage.remaining
         headers = [
@@ -349,7 +351,7 @@ class ApiHeaders:
 
 
 def client_id_of(scope: Scope) -> str:
-    """Return the client's name, from parameter ``client_id`` or else X-VaultAPI-ClientID.
+    """Return the client's name, from parameter ``client_id`` or else from header X-VaultAPI-ClientID.
 
     It is ``invalid`` when malformed and ``unknown`` when there is none.
     """
@@ -361,7 +363,7 @@ def client_id_of(scope: Scope) -> str:
 
 
 def _client_id_in(query: bytes) -> str | None:
-    """Return parameter ``client_id`` of a query string, ``invalid`` when it has more parameters than any call."""
+    """Return parameter ``client_id`` of a query string; ``invalid`` when the string has more parameters than any call."""
     # Most calls have none: they are not parsed a second time for it.
     if b"client_id" not in query:
         return None

@@ -258,7 +258,7 @@ async def upload(
     caller: SignedIn,
     upload_session_id: str,
 ) -> Response:
-    """Returns an upload session, and how much of the file has arrived."""
+    """Returns an upload session, with the number of parts and bytes that have arrived."""
     session = await vault_of(request).uploads.session(caller, upload_session_id)
     return envelope.success(data=_session_json(request, caller, session))
 
@@ -295,7 +295,7 @@ async def put_part(
     number: Annotated[int, Header(alias="X-VaultAPI-FilePartNumber")],
     content_md5: Md5 = None,
 ) -> Response:
-    """Takes a part; parts come in the order of their numbers, and a repeated one replaces the earlier one."""
+    """Stores a part; parts arrive in the order of their numbers, and a repeated part replaces the earlier one."""
     # Not read yet: the session is checked first, and a part goes to the store as it arrives.
     stream = bounded_stream(request, MAX_PART)
     # Read before the part, so that a malformed header is refused first.
@@ -329,12 +329,12 @@ async def abort(
 
 
 def _submitted(request: Request, job_id: int) -> Response:
-    """Return the answer to a call that has submitted a job; here it is in ``data``, unlike elsewhere."""
+    """Return the answer to a call that has submitted a job; unlike in other answers, the job is in ``data``."""
     return envelope.success(data={"job_id": job_id, "url": job_url(request, job_id)})
 
 
 def _named(kind: ItemKind, path: str, key: str) -> dict[str, object]:
-    """Return the members that all items have; the name is the last part of the key in the store."""
+    """Return the members that all items have; the item's name is the last part of its key in the store."""
     _, _, name = key.rpartition("/")
     return {"kind": kind, "path": path, "name": name}
 

@@ -49,7 +49,7 @@ async def api_usage(
     day: Day = None,
     log_format: Format = LogFormat.CSV,
 ) -> Response:
-    """Returns the calls of users on a day of the last 30, as a ZIP; those of the last seconds may be missing."""
+    """Returns the calls of users on one of the last 30 days, as a ZIP; calls of the last seconds may be missing."""
     if day is None:
         raise missing("date")
     usage = vault_of(request).api_usage
@@ -98,6 +98,6 @@ def _write(file: IO[bytes], lines: Sequence[Line], log_format: LogFormat) -> Non
 
 
 def _cell(value: object) -> str:
-    """Return a value of the log without separator characters; a dash for none."""
+    """Return a value of the log without separator characters; a dash for None."""
     text = "" if value is None else " ".join(str(value).split())
     return text or "-"
