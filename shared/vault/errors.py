@@ -55,7 +55,7 @@ MAX_ERRORS = 20
 
 
 def bounded_errors(errors: Sequence[ApiError]) -> list[ApiError]:
-    """Return the errors; of more than 20 the first ones, and one that counts the others, as far as they are known."""
+    """Return the errors; of more than 20, the first ones, and one error that counts the others."""
     named = list(errors[:MAX_ERRORS])
     left = len(errors) - len(named)
     if left:
@@ -65,7 +65,7 @@ def bounded_errors(errors: Sequence[ApiError]) -> list[ApiError]:
 
 @dataclass(slots=True, kw_only=True)
 class RowErrors:
-    """Collects why one row of a call cannot be carried out."""
+    """Collects the errors that prevent a row of a call from being carried out."""
 
     errors: list[ApiError] = field(default_factory=list)
 

@@ -64,8 +64,8 @@ async def run_action(
 ) -> Response:
     """Runs a user action on the versions in `docIds`, which are all in the named `state` of the named `lifecycle`.
 
-    Each version has a transaction of its own: a refused one, listed in `errors`, does not affect the others. If a version
-    is not in that state, the action is run on none of them.
+    Each version has a transaction of its own: a refused one, listed in `errors`, does not affect the others. If a
+    version is not in that state, the action is run on none of them.
     """
     fields = await read_fields(request)
     lifecycle_name, state_name = required(fields, "lifecycle", "state")

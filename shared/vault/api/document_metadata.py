@@ -65,7 +65,7 @@ async def properties(request: Request, caller: SignedIn) -> Response:
     openapi_extra=COMMON_FORM,
 )
 async def common_properties(request: Request, caller: ReadsDocuments) -> Response:
-    """Lists the fields that the documents in `docIds` have in common: in this Vault, all documents have the same fields."""
+    """Lists the fields that the documents in `docIds` have in common: here, all documents have the same ones."""
     ids = document_ids(await read_fields(request))
     documents = vault_of(request).documents
     model, _ = documents.model(caller, Operation.READ)
@@ -228,7 +228,7 @@ def _property(field: Field, position: int) -> dict[str, object]:
 
 
 def _type_name(kind: FieldType) -> str:
-    """Return the name of a field type in the metadata of documents; two differ from the names in the metadata of objects."""
+    """Return the name of a field type in the metadata of documents; two differ from those of object metadata."""
     match kind:
         case FieldType.OBJECT:
             return "ObjectReference"

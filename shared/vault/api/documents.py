@@ -172,14 +172,14 @@ async def document(
     renditions = await vault.document_files.renditions(caller, place)
     of = OfRecord(caller, DOCUMENTS, str(place.document_id))
     files = await vault.document_attachments.all(of)
-    own = url_of(request, place)
+    own_url = url_of(request, place)
     whole = url_of(request, Place(place.document_id))
     attached = [
         {"id": file.id, "url": f"{whole}/attachments/{file.id}"} for file in files
     ]
     return envelope.success(
         document=row,
-        renditions=rendition_urls(own, renditions),
+        renditions=rendition_urls(own_url, renditions),
         versions=[version_json(whole, number) for number in numbers],
         attachments=attached,
     )
@@ -248,10 +248,12 @@ async def versions(
     numbers = await vault_of(request).document_reader.numbers(
         caller, version_of(request), place.document_id
     )
-    own = url_of(request, place)
-    listed = [version_json(own, number) for number in numbers]
+    own_url = url_of(request, place)
+    listed = [version_json(own_url, number) for number in numbers]
     renditions = await vault_of(request).document_files.renditions(caller, place)
-    return envelope.success(versions=listed, renditions=rendition_urls(own, renditions))
+    return envelope.success(
+        versions=listed, renditions=rendition_urls(own_url, renditions)
+    )
 
 
 @router.get(VERSION, summary="A version of a document")
@@ -264,8 +266,10 @@ async def version(
     vault = vault_of(request)
     row = await vault.document_reader.one(caller, version_of(request), place)
     renditions = await vault.document_files.renditions(caller, place)
-    own = url_of(request, place)
-    return envelope.success(document=row, renditions=rendition_urls(own, renditions))
+    own_url = url_of(request, place)
+    return envelope.success(
+        document=row, renditions=rendition_urls(own_url, renditions)
+    )
 
 
 @router.put(VERSION, summary="Update a version", openapi_extra=RECORD_DOCUMENTATION)

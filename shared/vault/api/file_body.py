@@ -77,8 +77,8 @@ async def upload_form(
 ) -> AsyncIterator[UploadForm]:
     """Open a form with a file of up to ``limit`` bytes in ``field``; a file that exceeds the memory limit is on disk.
 
-    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when the file is too large; INVALID_DATA when the body is not a form, or has
-        more than one file.
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when the file is too large; INVALID_DATA when the body is not a form, or
+        has more than one file.
     """
     content_type = request.headers.get("content-type", "").lower()
     # A form without a boundary cannot have a file; public clients send their other forms so.
@@ -120,8 +120,8 @@ async def sent_document(
 ) -> AsyncIterator[tuple[dict[str, str], SourceFile | None]]:
     """Open a form with a document's fields and its file, and store the file's content.
 
-    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when the file is too large; INVALID_DATA when the body is not a form, or has
-        more than one file.
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when the file is too large; INVALID_DATA when the body is not a form, or
+        has more than one file.
     """
     vault = vault_of(request)
     limit = vault.settings.document_file_bytes
@@ -161,7 +161,8 @@ async def sent_file(request: Request, caller: Caller) -> AsyncIterator[SourceFil
 async def bounded_stream(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     """Yield the body as it arrives, at most ``limit`` bytes.
 
-    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when it is longer; INVALID_DATA when the client sends nothing for a minute.
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when it is longer; INVALID_DATA when the client sends nothing for a
+        minute.
     """
     size = 0
     stream = request.stream()

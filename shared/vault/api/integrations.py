@@ -1,4 +1,4 @@
-"""Serves runs of integrations: starts and lists them, takes the reports of connectors, and returns the Vault's clock."""
+"""Serves runs of integrations: starts and lists them, takes connectors' reports, and returns the Vault's clock."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class _Report(ReportBody):
 async def clock(request: Request, caller: SignedIn) -> Response:
     """Returns the time and, in `complete_until`, a moment before which no later commit will be dated.
 
-    A client that next reads the changes from `complete_until` on misses none, however long a transaction lasts, and also
-    when the server's clock is set back.
+    A client that next reads the changes from `complete_until` on misses none, however long a transaction lasts, and
+    also when the server's clock is set back.
     """
     reading = await vault_of(request).runs.clock(caller)
     data = {

@@ -97,7 +97,7 @@ async def failure_log(
     job_id: int,
     task_id: str,
 ) -> Response:
-    """Returns the failed rows as CSV, each with its errors before its values; once corrected, the file can be loaded."""
+    """Returns the failed rows as CSV, each with its errors in front; once corrected, the file can be loaded."""
     return await _log(request, caller, job_id, task_id, FAILURE_LOG)
 
 

@@ -40,7 +40,7 @@ async def download(
         str, Query(max_length=100, description="API name; all connections without it.")
     ] = "",
 ) -> Response:
-    """Returns the lookups of a connection (its API name), or of all connections, as CSV that can be changed and uploaded."""
+    """Returns the lookups of a connection (its API name), or of all, as CSV that can be changed and uploaded."""
     vault = vault_of(request)
     files = LookupFiles(vault.records, vault.queries)
     return await sheet_response(files.download(caller, connection))
@@ -86,7 +86,7 @@ async def sheet_response(sheet: AsyncIterator[str]) -> Response:
 
 
 def template_response() -> Response:
-    """Return the file that has the names of the columns only."""
+    """Return a file of lookups that has only the names of the columns."""
     return Response(template(), 200, _headers("reference-lookups-template"), CSV)
 
 

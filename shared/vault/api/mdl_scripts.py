@@ -77,7 +77,7 @@ async def async_results(
     caller: SignedIn,
     job_id: int,
 ) -> Response:
-    """Returns the same answer as `POST /api/mdl/execute`; while the job runs, `WARNING` with the job's id and address."""
+    """Returns the same answer as `POST /api/mdl/execute`; while the job runs, `WARNING` with its id and address."""
     jobs = vault_of(request).jobs
     job = await jobs.job_of_type(caller, job_id, component_jobs.EXECUTE)
     if not job.status.finished:

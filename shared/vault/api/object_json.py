@@ -172,7 +172,7 @@ def field_document(
     dates: ObjectDates,
     caller: Caller,
 ) -> dict[str, object]:
-    """Return a field of an object, without members that its type does not have, and whether the caller may set the field."""
+    """Return a field of an object, without members that its type does not have; ``editable`` depends on the caller."""
     field = target.fields[name]
     # Platform fields have no order of their own in MDL.
     number = list(target.fields).index(name)

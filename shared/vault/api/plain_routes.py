@@ -122,7 +122,7 @@ def _converts(convertor: Convertor[Any]) -> bool:
 
 
 def _solver(dependant: Dependant, known: set[int]) -> Solve | None:
-    """Return a function that calls an endpoint or dependency with plain parameters; None when it has other parameters."""
+    """Return the function that calls an endpoint or dependency with plain parameters; None when it has others."""
     call = dependant.call
     others = (
         dependant.header_params,

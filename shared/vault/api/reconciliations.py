@@ -128,7 +128,7 @@ async def list_reconciliations(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Response:
-    """Lists reconciliations of a `connection` (its API name), or of all connections, the latest first, with their counts."""
+    """Lists reconciliations of a `connection` (its API name), or of all, the latest first, with their counts."""
     name = without_nul(connection) or None
     service = vault_of(request).reconciliations
     found = await service.listed(caller, name, limit=limit, offset=offset)

@@ -290,7 +290,7 @@ async def _with_files(
     object_name: str,
     rows: Sequence[Mapping[str, object]],
 ) -> Sequence[Mapping[str, object]]:
-    """Return the rows with the handles of stored files in place of staging paths in attachment fields, if there are any."""
+    """Return the rows with the handles of stored files in place of the staging paths in their attachment fields."""
     target = vault.components.registry.objects.get(object_name)
     if target is None or not target.holds_files:
         return rows

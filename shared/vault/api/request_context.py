@@ -181,8 +181,8 @@ async def signed_in(
 ) -> Caller:
     """Return the caller of the session in the Authorization header; delay a caller who calls too often.
 
-    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED unless the caller may call in
-        configuration mode.
+    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED in configuration mode,
+        unless the caller is an administrator.
     """
     return await admitted(request, session_id_in(authorization))
 
@@ -194,8 +194,8 @@ async def admitted(
 
     Without ``used`` the call does not restart the session's idle time.
 
-    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED unless the caller may call in
-        configuration mode.
+    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED in configuration mode,
+        unless the caller is an administrator.
     """
     vault = vault_of(request)
     caller = await vault.security.sessions.caller(session_id, used=used)
@@ -363,7 +363,7 @@ def client_id_of(scope: Scope) -> str:
 
 
 def _client_id_in(query: bytes) -> str | None:
-    """Return parameter ``client_id`` of a query string; ``invalid`` when the string has more parameters than any call."""
+    """Return parameter ``client_id`` of a query string; ``invalid`` when it has more parameters than any call."""
     # Most calls have none: they are not parsed a second time for it.
     if b"client_id" not in query:
         return None

@@ -129,8 +129,8 @@ def batch(results: Sequence[RowResult], records_url: str | None) -> Response:
     """Return the results of a record call, row by row in input order.
 
     ``records_url`` is the address of the object's records (``/api/{v}/vobjects/{object}``), the prefix of each record's
-    ``url``; None where the records are deleted. A failed row leaves the envelope SUCCESS, since the other rows are stored;
-    a row that changes nothing makes it WARNING.
+    ``url``; None where the records are deleted. A failed row leaves the envelope SUCCESS, since the other rows are
+    stored; a row that changes nothing makes it WARNING.
     """
     rows = [_row(result, records_url) for result in results]
     return _outcome(results, rows)

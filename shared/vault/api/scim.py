@@ -287,7 +287,8 @@ def _written(result: RowResult) -> str:
 def _resources(request: Request, caller: Caller, endpoint: str) -> dict[str, Json]:
     """Return the resources of an endpoint other than users, by id.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read them; MALFORMED_URL when there is no such endpoint.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read users; MALFORMED_URL when there is no such
+        endpoint.
     """
     require(caller, OBJECT, Operation.READ)
     kinds = {path: kind for kind, path in ENDPOINTS.items()}

@@ -27,7 +27,7 @@ router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 async def create(
     request: Request, caller: EditsDocuments, id_param: IdParam = None
 ) -> Response:
-    """Creates a draft of each document, from `file`, a path on the staging area, or else from the document's latest file.
+    """Creates a draft of each document, from `file`, a path on the staging area, or else from its latest file.
 
     Rows identify their document by `id`, or by the `idParam` field.
     """
@@ -60,8 +60,8 @@ async def add_renditions(
 ) -> Response:
     """Adds renditions: rows have `id`, `rendition_type__v` and `file`, the path of a file on the staging area.
 
-    With `major_version_number__v` and `minor_version_number__v`, the rendition is added to that version; else to the latest
-    one.
+    With `major_version_number__v` and `minor_version_number__v`, the rendition is added to that version; else to the
+    latest one.
     """
     sent = await read_rows(request)
     batches = vault_of(request).version_batches

@@ -54,7 +54,7 @@ RUN = form_documentation(
     "/{bulk_action}", summary="Run an action on several workflows", openapi_extra=RUN
 )
 async def run(request: Request, caller: SignedIn, bulk_action: str) -> Response:
-    """Starts a job that carries the action out on up to 500 workflows or tasks; its results contain the refused ones."""
+    """Starts a job that carries the action out on up to 500 workflows or tasks; its results list the refused ones."""
     action = _action(caller, bulk_action)
     fields = await read_fields(request)
     job_id = await vault_of(request).workflow_actions.submit(caller, action, fields)

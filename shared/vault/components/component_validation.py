@@ -36,7 +36,8 @@ _MAX_INTEGER = 10**18
 class _NameForm(NamedTuple):
     """A rule for names: a regular expression, and its description in words.
 
-    ``owner`` is the type within which a member has its short name; elsewhere the owner's name precedes it.
+    ``owner`` is the type of component in which a member is written with its short name; elsewhere the owner's name
+    precedes it.
     """
 
     pattern: re.Pattern[str]
@@ -89,7 +90,7 @@ def check(component: Component) -> Component:
 
 
 def check_declared(component: Component) -> None:
-    """Check only what the type declares of a component whose other contents are stored unchecked.
+    """Check only what the type declares; the other contents of the component are stored unchecked.
 
     :raises ComponentError: INVALID_NAME or INVALID_ATTRIBUTE, naming what is allowed.
     """
@@ -115,7 +116,7 @@ def _check_declared(
 
 
 def _check_kept(component: Component, path: str) -> None:
-    """Check the form only: values of any kind, sub-components of any type."""
+    """Check only the form of a component that is stored as written: values of any kind, sub-components of any type."""
     for name, values in component.attributes.items():
         _check_kept_attribute(name, values, _MAX_KEPT_VALUE, path)
     for child in component.children:

@@ -1,4 +1,4 @@
-"""Declares the component types that a Vault does not use: their form is checked, and they are returned as written."""
+"""Declares the component types that a Vault does not use: it checks only their form, and returns them as written."""
 
 from __future__ import annotations
 

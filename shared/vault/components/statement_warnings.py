@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def statement_warnings(statement: Statement, registry: Registry) -> list[str]:
-    """Return a text for each thing to look at again; ``registry`` has the components after the statement."""
+    """Return a warning for each likely mistake; ``registry`` has the components after the statement."""
     component = registry.components.get(statement.key)
     if component is None:
         return []

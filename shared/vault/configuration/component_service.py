@@ -95,7 +95,7 @@ BUSY_TEXT = "The database was busy with other work for too long; nothing of this
 class ComponentService:
     """Executes MDL, and returns components from the registry, which is replaced as a whole after every change.
 
-    ``revision`` is that of the registry.
+    ``revision`` is the number of the configuration that the registry has.
     """
 
     def __init__(self, database: Database) -> None:
@@ -110,7 +110,7 @@ class ComponentService:
     async def within(self, transaction: OneTransaction) -> ComponentService:
         """Return this service bound to one transaction, with the components as that transaction reads them.
 
-        No other script changes components before the transaction ends. Statements raise TablesBusy when the transaction
+        Until the transaction ends, no other script changes components. Statements raise TablesBusy when the transaction
         has to be started again.
         """
         own = copy.copy(self)
@@ -123,15 +123,14 @@ class ComponentService:
         return own
 
     async def load(self) -> None:
-        """Read all components that have changed."""
+        """Read all components from the database if they have changed."""
         async with self._reading, self._database.connection() as connection:
             self._renew(await self._current(connection))
 
     async def hold(self, connection: Connection, tables: Collection[str]) -> int:
-        """Lock the components of tables until the transaction ends, and refresh the registry if needed.
+        """Lock the components of tables until the transaction ends, and return their revision; refresh the registry.
 
-        Return their revision. Components of other tables may change meanwhile: call ``confirm`` after writing such
-        tables.
+        Components of other tables may still change: call ``confirm`` after writing such tables.
         """
         revision = await hold_tables(connection, tables)
         if revision > self.revision:
@@ -140,20 +139,20 @@ class ComponentService:
         return revision
 
     async def confirm(self, connection: Connection, revision: int) -> None:
-        """Check that no components have changed since a revision, of tables that the transaction has written.
+        """Check that the components of all tables that the transaction has written are those of a revision.
 
-        :raises ComponentsChanged: the registry may have been an old one.
+        :raises ComponentsChanged: when they have changed, so that the transaction may have used old ones.
         """
         if await connection.fetchval(REVISION) != revision:
             raise ComponentsChanged
 
     def _renew(self, current: Revision) -> None:
-        """Replace the registry by that of the stored components, unless it is newer."""
+        """Replace the registry by that of ``current``, unless the registry is newer."""
         if current[0] >= self.revision:
             self.revision, self.registry = current
 
     async def _current(self, connection: Connection) -> Revision:
-        """Return the current components; reuse the registry when nothing has changed since it was loaded."""
+        """Return the current components; reuse the registry if nothing has changed since it was loaded."""
         revision = await connection.fetchval(REVISION)
         if revision == self.revision:
             return revision, self.registry
@@ -162,10 +161,10 @@ class ComponentService:
     async def execute(self, caller: Caller, text: str) -> ScriptExecution:
         """Execute a script, and return its results; stop at the first statement that is refused.
 
-        The statements before it stay: each is a transaction of its own.
+        The effect of earlier statements stays: each is a transaction of its own.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA, with line and column, when the text is not MDL;
-            EXCEEDS_FILE_MAX_SIZE.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not execute it; INVALID_DATA, with line and column,
+            when the text is not MDL; EXCEEDS_FILE_MAX_SIZE when it is too large.
         """
         statements = await self.statements(caller, text)
         script = ScriptExecution()
@@ -189,7 +188,7 @@ class ComponentService:
         caller: Caller,
         text: str,
     ) -> list[Statement]:
-        """Return the statements of a script, all of which the caller may execute.
+        """Return the statements of a script after checking that the caller may execute them all.
 
         :raises VaultFault: as ``execute`` does.
         """
@@ -222,9 +221,10 @@ class ComponentService:
     ) -> StatementResult:
         """Execute one statement in one transaction, and return its result.
 
-        :raises VaultFault: RACE_CONDITION when its component is not as ``seen``, which the caller has read, any more.
-        :raises DatabaseUnavailable: the database cannot be reached; asyncpg's errors in BUSY when it is busy. Nothing
-            was changed then.
+        :param seen: the component as the caller has read it; None executes the statement without a comparison.
+        :raises VaultFault: RACE_CONDITION when the component has changed since it was read.
+        :raises DatabaseUnavailable: the database cannot be reached; asyncpg's errors in BUSY when it is busy. In both
+            cases nothing was changed.
         """
 
         async def work(connection: Connection) -> tuple[Revision, bool]:
@@ -257,9 +257,9 @@ class ComponentService:
         )
 
     async def _in_transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run a change in a transaction, and return its result; again while its tables are busy.
+        """Run a change in a transaction, and return its result; repeat it while its tables are busy.
 
-        :raises TablesBusy: they are, and the transaction is a part of another one.
+        :raises TablesBusy: the tables are busy, and the change is part of a larger transaction.
         """
         if self._bound:
             return await self._database.unit_of_work(work)
@@ -275,7 +275,7 @@ class ComponentService:
         """Carry out a statement in its transaction; return the components after it, and whether it changed any.
 
         :raises ComponentError: the statement is refused.
-        :raises VaultFault: RACE_CONDITION when its component is not as ``seen``.
+        :raises VaultFault: RACE_CONDITION when the component is not equal to ``seen`` any more.
         """
         revision, registry = await self._current(connection)
         if seen is not None and registry.components.get(statement.key) != seen:
@@ -298,9 +298,9 @@ class ComponentService:
         statement: Statement,
         step: Step,
     ) -> None:
-        """Carry out one step of a statement: change data and components, date the change, and write its audit entries.
+        """Carry out one step of a statement: change data and components, and store who changed them and when.
 
-        :raises ComponentError: the step would lose data, or grant permissions or show values that the caller does not
+        :raises ComponentError: the step would lose data, or give permissions or show values that the caller does not
             have.
         """
         if statement.type in (PERMISSION_SET, PROFILE):
@@ -323,7 +323,8 @@ class ComponentService:
     def component(self, caller: Caller, name: str) -> Component:
         """Return the component ``Type.name``.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such component.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read components; INVALID_DATA when there is no
+            such component.
         """
         authorize(caller, Grant.READ_CONFIGURATION)
         kind, _, rest = name.partition(".")
@@ -336,7 +337,7 @@ class ComponentService:
         return found
 
     async def dates(self, object_name: str) -> ObjectDates:
-        """Return the audit dates and users of an object and its fields: created and last changed.
+        """Return when and by whom an object and each of its fields were created and last changed.
 
         :raises VaultFault: INVALID_DATA when there is no such object.
         """
@@ -363,7 +364,7 @@ class ComponentService:
     ) -> list[dict[str, object]]:
         """Return all components of a type, as ``GET /configuration/{Type}`` returns them.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read components.
         """
         authorize(caller, Grant.READ_CONFIGURATION)
         registry = self.registry

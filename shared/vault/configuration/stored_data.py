@@ -1,4 +1,4 @@
-"""Adapts stored data to a change of a component: moves it to new names, fills in defaults, and never loses any."""
+"""Adapts stored data to a change of a component: moves it to new names, fills in defaults, and refuses to lose any."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ async def _change_table(
 async def _fit(
     connection: Connection, old: VaultObject | None, new: VaultObject | None
 ) -> None:
-    """Change the table of an object from its old definition to the new one.
+    """Change the table of an object from its old definition to the new one; None stands for an object without a table.
 
     :raises ComponentError: DATA_LOSS when a stored value would be lost.
     """
@@ -160,7 +160,7 @@ async def _keep_values(
 ) -> None:
     """Check that no record has a value that a picklist loses.
 
-    :raises ComponentError: DATA_LOSS.
+    :raises ComponentError: DATA_LOSS when one has.
     """
     if picklist not in before.picklists:
         return
@@ -179,9 +179,9 @@ async def _keep_values(
 async def _refuse_values(
     connection: Connection, owner: VaultObject, field: Field, gone: list[str]
 ) -> None:
-    """Check that no record has one of these values.
+    """Check that no record has one of the values ``gone``.
 
-    :raises ComponentError: DATA_LOSS.
+    :raises ComponentError: DATA_LOSS when one has.
     """
     holds = "&&" if field.multi_value else "= ANY"
     sql = f"SELECT EXISTS (SELECT FROM {table(owner.name)} WHERE {quote(field.name)} {holds} ($1::text[]))"
@@ -197,7 +197,7 @@ async def _keep_states(
 ) -> None:
     """Check that no record is in a state that a lifecycle no longer has, or that becomes inactive.
 
-    :raises ComponentError: DATA_LOSS.
+    :raises ComponentError: DATA_LOSS when one is.
     """
     # A lifecycle that an object has cannot be dropped.
     if lifecycle not in before.lifecycles or lifecycle not in after.lifecycles:
@@ -219,7 +219,7 @@ async def _keep_states(
 async def _keep_types(connection: Connection, after: Registry, key: str) -> None:
     """Check that no record has the dropped object type ``object.type``.
 
-    :raises ComponentError: DATA_LOSS.
+    :raises ComponentError: DATA_LOSS when one has.
     """
     owner, name = key.split(".", 1)
     # No record is left without the base type, and objects without types have no column for it.
@@ -253,7 +253,7 @@ async def _keep_documents(
 ) -> None:
     """Check that no document has a dropped type or state.
 
-    :raises ComponentError: DATA_LOSS.
+    :raises ComponentError: DATA_LOSS when one has.
     """
     if before.versions is None or after.versions is None:
         return
@@ -298,7 +298,7 @@ async def _refuse_if(
 ) -> None:
     """Check that a query of one Boolean returns false.
 
-    :raises ComponentError: DATA_LOSS.
+    :raises ComponentError: DATA_LOSS, with ``problem``, when it returns true.
     """
     if await connection.fetchval(sql, value):
         raise ComponentError(problem, Code.DATA_LOSS)

@@ -48,7 +48,7 @@ class DomainType(StrEnum):
 
     @property
     def value_name(self) -> str:
-        """Return the value of picklist ``domain_type__sys``."""
+        """Return the name of this value in picklist ``domain_type__sys``."""
         return f"{self}__sys"
 
 
@@ -90,7 +90,7 @@ STORED = f"SELECT id, object_type__v, url__sys FROM records.{OBJECT} WHERE id = 
 class ConnectionTrigger:
     """Refuses invalid API names, remote Vault ids and addresses, and changes of established connections.
 
-    A caller may set only a user with no more permissions as the user that a remote Vault signs in as.
+    A caller may set an Authorized Connection User only if that user has no more permissions than the caller.
     """
 
     columns: tuple[str, ...] = (
@@ -106,7 +106,7 @@ class ConnectionTrigger:
         addresses: AllowedAddresses,
         profiles: SecurityProfiles,
     ) -> None:
-        """Take the allowed ``addresses`` of External connections, and the security profiles."""
+        """Store the allowed ``addresses`` of External connections, and the security profiles."""
         self._addresses = addresses
         self._profiles = profiles
 
@@ -116,7 +116,7 @@ class ConnectionTrigger:
         caller: Caller,
         rows: Sequence[NewRow],
     ) -> None:
-        """Check new connections, which begin as Pending; those of the standard configuration are system-managed."""
+        """Check new connections, which begin as Pending; mark those of the standard configuration as system-managed."""
         values = [row.values for row in rows]
         mightier = await self._mightier(connection, caller, values)
         for row in rows:
@@ -141,7 +141,7 @@ class ConnectionTrigger:
         stored: Record,
         changes: dict[str, object],
     ) -> ApiError | None:
-        """Return the error that refuses a change; reset a connection to Pending when its Remote Vault ID changes."""
+        """Return the error that refuses a change, or None; a change of the Remote Vault ID resets the state to Pending."""
         untyped = stored["object_type__v"] == ConnectionType.UNTYPED
         if "object_type__v" in changes and not untyped:
             return ApiError(
@@ -172,10 +172,10 @@ class ConnectionTrigger:
     ) -> None:
         """End the sessions of connections whose state, status or user has changed.
 
-        ``updated`` are pairs of a connection as it was, and its changes.
+        ``updated`` are pairs of a connection before the change, and its changes.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS when a change names a user who may do more than the caller; no change of
-            the call is stored then.
+        :raises VaultFault: INSUFFICIENT_ACCESS when a change names a user with more permissions than the caller; no
+            change of the call is stored then.
         """
         all_changes = [changes for _, changes in updated]
         if await self._mightier(connection, caller, all_changes):
@@ -193,7 +193,7 @@ class ConnectionTrigger:
         caller: Caller,
         rows: Sequence[Mapping[str, object]],
     ) -> frozenset[object]:
-        """Return the Authorized Connection Users of rows who have more permissions than the caller."""
+        """Return those Authorized Connection Users of the rows who have more permissions than the caller."""
         named = [row.get(AUTHORIZED_USER) for row in rows]
         users = [str(user) for user in named if user]
         if not users:
@@ -210,7 +210,7 @@ class ConnectionTrigger:
         caller: Caller,
         stored: Record,
     ) -> ApiError | None:
-        """Return an error for a connection of the standard configuration or an Active one, which cannot be deleted."""
+        """Return the error for a system-managed or Active connection, which cannot be deleted; None for any other."""
         del caller
         if stored["system_managed__sys"]:
             return ApiError(
@@ -225,7 +225,7 @@ class ConnectionTrigger:
         return None
 
     def _refusal(self, values: Mapping[str, object]) -> ApiError | None:
-        """Return the error of an invalid name, remote Vault id or address of a connection; None when all are valid."""
+        """Return the error of an invalid API name, remote Vault id or address; None when all of them are valid."""
         name = values.get("api_name__sys")
         if name is not None and not API_NAME.fullmatch(str(name)):
             text = "[api_name__sys] takes lower-case letters, digits and underscores"
@@ -252,7 +252,7 @@ def connection_type(stored: object) -> ConnectionType | None:
 def activation_refusal(
     type_: ConnectionType | None, url: str | None
 ) -> ApiError | None:
-    """Return why the action cannot activate a connection of this type and URL; None when it can."""
+    """Return the error with which *Activate* refuses a connection of this type and URL; None when it does not."""
     match type_:
         case ConnectionType.VAULT_TO_VAULT:
             text = "A Vault to Vault connection is established by its connection file"
@@ -269,7 +269,7 @@ def activation_refusal(
 
 
 async def activate(context: ActionContext) -> Mapping[str, ApiError]:
-    """Run *Activate*, for connections that need no agreement of a remote Vault; return errors by record id."""
+    """Run *Activate*, for connections that need no agreement with a remote Vault; return errors by record id."""
     errors: dict[str, ApiError] = {}
     for row in await context.connection.fetch(STORED, list(context.ids)):
         type_ = connection_type(row["object_type__v"])
@@ -280,7 +280,7 @@ async def activate(context: ActionContext) -> Mapping[str, ApiError]:
 
 
 async def reject(context: ActionContext) -> Mapping[str, ApiError]:
-    """Run *Reject*: remove the Vault that has uploaded the file, so that the connection can be established again."""
+    """Run *Reject*: remove the id of the Vault that uploaded the file, for the connection to be established again."""
     changes = {**UNESTABLISHED, "remote_vault_id__sys": None}
     return await _set(context, changes)
 
@@ -301,7 +301,7 @@ async def _set(
 
 
 def activation_refused(stored: Mapping[str, object]) -> bool:
-    """Return whether *Activate* would be refused for a connection as it is stored."""
+    """Return whether *Activate* would be refused for a stored connection."""
     url = stored.get("url__sys")
     type_ = connection_type(stored.get("object_type__v"))
     return activation_refusal(type_, str(url) if url else None) is not None

@@ -1,4 +1,4 @@
-"""Creates, changes and deletes up to 500 documents in one call, with the errors of each row in its result."""
+"""Creates, changes and deletes up to 500 documents in one call, with a result for each row."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class DocumentBatches:
 
         With ``id_param``, the name of a text field, a row fails when a document, or an earlier row, has the same value.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows, or an ``id_param`` that is not a text
-            field; OPERATION_NOT_ALLOWED in a Vault without document types.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not create documents; INVALID_DATA for too many
+            rows, or an ``id_param`` that is not a text field; OPERATION_NOT_ALLOWED in a Vault without document types.
         """
         require_size(rows)
         self._documents.model(caller, Operation.CREATE)
@@ -116,7 +116,7 @@ class DocumentBatches:
         accepted: Mapping[int, Beginning],
         files: Sequence[SourceFile | VaultFault | None],
     ) -> dict[int, int]:
-        """Store the documents of accepted rows with their files, and return row index → document id."""
+        """Store the documents of accepted rows with their files, and return the document ids by row index."""
         id_rows = await connection.fetch(store.NEXT_IDS, len(accepted))
         ids = [int(row["id"]) for row in id_rows]
         writing = await self._documents.writing(connection, caller)
@@ -211,7 +211,7 @@ class DocumentBatches:
         versions: VaultObject,
         rows: Source,
     ) -> list[ResolvedRow]:
-        """Return rows of column values, with an error for each value that cannot be stored."""
+        """Return the rows with column values, and an error for each value that cannot be stored."""
         read = self._documents.read(rows, versions)
         batch = self._records.batch(connection, caller, versions)
         return await batch.resolve(read)
@@ -221,14 +221,14 @@ class DocumentBatches:
         caller: Caller,
         path: str | None,
     ) -> SourceFile | VaultFault | None:
-        """Store the staged file that a row names, and return it; return the fault when it cannot be stored."""
+        """Store the staged file that a row names, and return it; None without a path, the fault when that fails."""
         try:
             return await self.kept(caller, path)
         except VaultFault as fault:
             return fault
 
     async def kept(self, caller: Caller, path: str | None) -> SourceFile | None:
-        """Store the staged file of this path as content, and return it; None without a path.
+        """Store the staged file at this path as content, and return it; None without a path.
 
         :raises VaultFault: when there is no such file, or it cannot be stored.
         """
@@ -268,7 +268,7 @@ def _plain(value: object) -> str:
 
 
 def _without(row: Texts, columns: set[str]) -> Texts:
-    """Return a row without some columns."""
+    """Return a row without these columns."""
     return {name: value for name, value in row.items() if name not in columns}
 
 
@@ -277,7 +277,7 @@ def _beginning_of(
     row: ResolvedRow,
     source: Texts,
 ) -> Beginning | None:
-    """Return the beginning of a row's document; None after adding an error to a row with an invalid choice."""
+    """Return the choices of a row for its new document; None, after adding an error to the row, when invalid."""
     try:
         return beginning_of(model, source)
     except VaultFault as fault:
@@ -292,7 +292,7 @@ async def _changed(
     found: Sequence[int | None],
     rows: Sequence[Texts],
 ) -> list[Texts]:
-    """Return rows without the values that their documents already have; ``stored`` is by document id."""
+    """Return the rows without values that their documents already have; ``stored`` has the documents by id."""
     known = [at for at, document_id in enumerate(found) if document_id in stored]
     calls = [(stored[found[at] or 0]["id"], rows[at]) for at in known]
     changed = await without_unchanged(connection, model, calls)
@@ -305,7 +305,7 @@ def _fail_unknown(
     known: Collection[int],
     key: str,
 ) -> None:
-    """Fail rows (each with its document id) that name no known document, or the document of an earlier row."""
+    """Add an error to each row whose document id is not ``known``, or is that of an earlier row."""
     seen: set[int] = set()
     for row, document_id in rows:
         if document_id is None or document_id not in known:
@@ -321,7 +321,7 @@ def _fail_unknown(
 
 
 def _created(row: ResolvedRow, document_id: int | None) -> RowResult:
-    """Return the result of a row; ``document_id`` is that of the new document, None for a refused row."""
+    """Return the result of a row; ``document_id`` is the id of the new document, None for a refused row."""
     if document_id is None:
         return row.refused().result()
     return RowResult(id=str(document_id), event=CREATED)

@@ -45,7 +45,7 @@ class StoredFile:
 def file_name(sent: str | None) -> str:
     """Return the name of a file without the folders of the sender's machine.
 
-    :raises VaultFault: INVALID_DATA when nothing is left, it is too long, or it is not printable.
+    :raises VaultFault: INVALID_DATA when nothing remains, or the name is too long or not printable.
     """
     path = (sent or "").replace("\\", "/")
     name = path.rpartition("/")[2].strip()

@@ -1,4 +1,4 @@
-"""Carries out the document calls of the API, each in one transaction with its audit."""
+"""Carries out the document calls of the API, each in one transaction with its audit entries."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ MODIFIED = "version_modified_date__v"
 
 
 class DocumentService:
-    """Creates, changes, versions and deletes documents; errors of fields are returned in results, others are raised."""
+    """Creates, changes and deletes documents and versions; returns errors of fields in results, and raises others."""
 
     def __init__(
         self,
@@ -90,8 +90,8 @@ class DocumentService:
     ) -> tuple[DocumentModel, VaultObject]:
         """Return the model of documents, and the object of their versions.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may do this with documents; OPERATION_NOT_ALLOWED in
-            a Vault without document types.
+        :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may carry out the operation on documents;
+            OPERATION_NOT_ALLOWED in a Vault without document types.
         """
         require(caller, DOCUMENTS, operation)
         model = self._components.registry.documents
@@ -107,7 +107,7 @@ class DocumentService:
         fields: Mapping[str, str],
         file: SourceFile | None,
     ) -> RowResult:
-        """Create a document in its first version, and return its result, with the document's id."""
+        """Create a document in its first version, and return the result with the document's id."""
 
         async def work(connection: Connection) -> list[RowResult]:
             model, versions = self.model(caller, Operation.CREATE)
@@ -139,7 +139,7 @@ class DocumentService:
         document_id: int,
         file: SourceFile | None,
     ) -> Number:
-        """Make a draft after the latest version, with ``file`` or the latest version's file, and return its number.
+        """Create a draft after the latest version, with ``file`` or else the latest version's file; return its number.
 
         :raises VaultFault: INVALID_DATA when there is no such document.
         """
@@ -197,7 +197,7 @@ class DocumentService:
         place: Place,
         fields: Mapping[str, str],
     ) -> RowResult:
-        """Change fields of a version, and return the result; of the latest when ``place`` has no number.
+        """Change fields of a version, of the latest when ``place`` has no number; return the result.
 
         :raises VaultFault: INVALID_DATA when there is no such version.
         """
@@ -227,9 +227,9 @@ class DocumentService:
         return RowResult(id=record_id, event=UPDATED)
 
     async def delete(self, caller: Caller, place: Place) -> None:
-        """Delete a document, or the version that the place names.
+        """Delete a document or, when ``place`` has a number, one version.
 
-        :raises VaultFault: INVALID_DATA when there is no such version; OPERATION_NOT_ALLOWED for the only one.
+        :raises VaultFault: INVALID_DATA when there is no such version; OPERATION_NOT_ALLOWED for the only version.
         """
 
         async def work(connection: Connection) -> None:
@@ -266,7 +266,7 @@ class DocumentService:
 
     @staticmethod
     async def _forget(connection: Connection, caller: Caller, document: int) -> None:
-        """Remove the stored data of a document as a whole."""
+        """Remove the stored data that belong to a document as a whole."""
         await forget_lock(connection, document)
         await connection.execute(store.DELETE_EVENTS, document)
         await relationships.forget_document(connection, caller, document)
@@ -341,7 +341,7 @@ class DocumentService:
         return Writing(self._vault_id, caller.user_id, now)
 
     async def with_connection(self, ask: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run ``ask`` with a connection outside any transaction, and return its result."""
+        """Return the result of ``ask``, which is called with a connection outside any transaction."""
         async with self._database.connection() as connection:
             return await ask(connection)
 
@@ -352,7 +352,7 @@ class DocumentService:
         versions: VaultObject,
         changes: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """Store the values that differ from those of locked versions, with dates and audit entries.
+        """Store those values that differ from the stored ones of locked versions, with dates and audit entries.
 
         ``changes`` are stored versions, each with its new values.
         """
@@ -381,7 +381,7 @@ class DocumentService:
     def read(
         self, rows: Sequence[Mapping[str, object]], versions: VaultObject
     ) -> list[ReadRow]:
-        """Return rows of fields as values of versions; errors name documents, not the table of their versions."""
+        """Return rows of fields as values of versions; errors mention documents, not the table of their versions."""
         named = replace(versions, name=DOCUMENTS)
         return self._records.reader(named).read(rows)
 
@@ -392,7 +392,7 @@ class DocumentService:
         versions: VaultObject,
         fields: Mapping[str, str],
     ) -> ResolvedRow:
-        """Return the fields of a call as a row of column values, with an error for each that cannot be stored."""
+        """Return the fields of a call as a row of column values, with an error for each value that cannot be stored."""
         read = self.read([fields], versions)
         batch = self._records.batch(connection, caller, versions)
         (row,) = await batch.resolve(read)

@@ -46,7 +46,7 @@ ON CONFLICT DO NOTHING"""
 async def forget_document(
     connection: Connection, caller: Caller, document_id: int
 ) -> None:
-    """Remove all relationships of a deleted document, at whichever end it is."""
+    """Remove all relationships of a deleted document, whether it is their source or their target."""
     rows = await connection.fetch(OF_DOCUMENT, document_id)
     await _note(connection, caller, rows, without=document_id)
 
@@ -77,7 +77,7 @@ async def carry_forward(
     former: str,
     version: str,
 ) -> None:
-    """Copy the relationships of the previous version to a new one, if their types say so."""
+    """Copy the relationships of the version ``former`` to ``version``, where their types are carried forward."""
     types = relationship_types(registry).values()
     of_source = [kind.name for kind in types if kind.carried_with_source]
     of_target = [kind.name for kind in types if kind.carried_with_target]
@@ -94,7 +94,7 @@ async def _note(
     rows: Sequence[Record],
     without: int | None = None,
 ) -> None:
-    """Note removed relationships in the list of deletions, and in the trails of their sources except ``without``."""
+    """Add removed relationships to the list of deletions, and to the trails of their sources, except ``without``."""
     if not rows:
         return
     gone = [str(row["id"]) for row in rows]

@@ -27,7 +27,7 @@ async def without_unchanged(
     model: DocumentModel,
     calls: Sequence[tuple[str, Texts]],
 ) -> list[Texts]:
-    """Return the fields of calls without those of the Vault that have the stored values.
+    """Return the fields of calls without those that only the Vault sets and whose values are the stored ones.
 
     ``calls`` are ids of locked versions with the sent fields. Clients send a whole document back to change one field;
     the unchanged fields must not be refused.
@@ -59,7 +59,7 @@ def _changed(
     guarded: set[str],
     labels: Mapping[str, Texts],
 ) -> Texts:
-    """Return the fields without guarded ones that equal the stored values.
+    """Return the fields without those of ``guarded`` whose values equal the stored ones.
 
     Types and states are also compared by label.
     """
@@ -75,7 +75,7 @@ def _changed(
 
 
 def _says(text: str, value: object, labels: Texts) -> bool:
-    """Return whether a text is a stored value as the API writes it."""
+    """Return whether a text stands for a stored value in the format of the API, or is its label."""
     if value is None:
         return text == ""
     if isinstance(value, bool):
@@ -88,7 +88,7 @@ def _says(text: str, value: object, labels: Texts) -> bool:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return the moment in a text; None for an invalid one."""
+    """Return the moment in a text; None when the text is no moment."""
     try:
         return read_moment(text)
     except ValueError:
@@ -96,7 +96,7 @@ def _moment(text: str) -> datetime | None:
 
 
 def _number(text: str) -> Decimal | None:
-    """Return the number in a text; None for an invalid one."""
+    """Return the number in a text; None when the text is no number."""
     try:
         return Decimal(text)
     except InvalidOperation:

@@ -14,8 +14,8 @@ def schema_of(examples: Sequence[object], free: Sequence[str] = ()) -> Schema:
     """Return the narrowest schema that all examples satisfy.
 
     ``free`` are paths (``data``, ``users.user``) of objects with arbitrary members, such as records; lists do not count
-    in a path. No member is required, since an answer omits what does not apply. A member that is null in some examples is
-    nullable; a member that is null in all examples has no type.
+    in a path. No member is required, since an answer omits what does not apply. A member that is null in some examples
+    is nullable; a member that is null in all examples has no type.
     """
     kinds = [_kind(each, examples, free) for each in _types(examples)]
     if kinds and None in examples:

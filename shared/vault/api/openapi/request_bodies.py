@@ -30,7 +30,7 @@ def body_of(schemas: Mapping[str, object]) -> Body:
 
 
 def form_documentation(fields: Mapping[str, str]) -> Body:
-    """Return the documentation of a form, or a JSON object, of text fields; ``fields`` has their descriptions by name."""
+    """Return the documentation of a form, or a JSON object, of text fields; ``fields`` has their descriptions."""
     properties = {
         name: {"type": "string", "description": text} for name, text in fields.items()
     }
