@@ -127,7 +127,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when it is longer; INVALID_DATA when it does not arrive in time.
     """
     try:
-        return await collected(request, limit, ARRIVAL_TIMEOUT)
+        return await read_within(request, limit, ARRIVAL_TIMEOUT)
     except TimeoutError as error:
         seconds = f"{ARRIVAL_TIMEOUT:.0f} seconds"
         raise unreadable(f"it did not arrive within {seconds}") from error
@@ -298,7 +298,7 @@ class LargeBodies:
             place.leave()
 
 
-async def collected(request: Request, limit: int, seconds: float) -> bytes:
+async def read_within(request: Request, limit: int, seconds: float) -> bytes:
     """Return the whole body: at most ``limit`` bytes, received within ``seconds``.
 
     :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when it is longer.

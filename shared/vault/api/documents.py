@@ -14,7 +14,7 @@ from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import CreatesDocuments, EditsDocuments
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.document_addresses import rendition_urls, url_of, version_json
-from shared.vault.api.file_body import sent_document
+from shared.vault.api.file_body import open_document_form
 from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM, RECORD_DOCUMENTATION
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of, version_of
 from shared.vault.attachments.attachment_service import OfRecord
@@ -151,7 +151,7 @@ async def create(request: Request, caller: CreatesDocuments) -> Response:
     its type.
     """
     vault = vault_of(request)
-    async with sent_document(request, caller) as (fields, file):
+    async with open_document_form(request, caller) as (fields, file):
         begun = await vault.document_templates.applied(caller, fields, file)
         result = await vault.documents.create(caller, *begun)
     return _outcome(result, "successfully created document")
@@ -195,7 +195,7 @@ async def new_version(
 
     `createDraft`, in the form or in the query, selects the file: `uploadedContent` or `latestContent`.
     """
-    async with sent_document(request, caller) as (fields, file):
+    async with open_document_form(request, caller) as (fields, file):
         chosen = fields.get("createDraft") or request.query_params.get("createDraft")
         if chosen is not None and chosen not in set(DraftContent):
             raise _invalid("createDraft")

@@ -114,7 +114,7 @@ def _upload(form: FormData, field: str) -> UploadForm:
 
 
 @asynccontextmanager
-async def sent_document(
+async def open_document_form(
     request: Request,
     caller: Caller,
 ) -> AsyncIterator[tuple[dict[str, str], SourceFile | None]]:
@@ -126,10 +126,10 @@ async def sent_document(
     vault = vault_of(request)
     limit = vault.settings.document_file_bytes
     async with upload_form(request, limit) as form:
-        yield form.fields, await kept_file(vault, caller, form)
+        yield form.fields, await store_form_file(vault, caller, form)
 
 
-async def kept_file(
+async def store_form_file(
     vault: Vault, caller: Caller, form: UploadForm
 ) -> SourceFile | None:
     """Store the content of a form's file as a document's file; return None for a form without a file.
@@ -142,17 +142,17 @@ async def kept_file(
     limit = vault.settings.document_file_bytes
     content = await vault.content.keep(form.content(), limit=limit)
     file = SourceFile(content, name)
-    await vault.document_texts.note(file.content, file.format, caller.user_id)
+    await vault.document_texts.extract(file.content, file.format, caller.user_id)
     return file
 
 
 @asynccontextmanager
-async def sent_file(request: Request, caller: Caller) -> AsyncIterator[SourceFile]:
+async def open_file_form(request: Request, caller: Caller) -> AsyncIterator[SourceFile]:
     """Open a form with a document's file, and store the file's content.
 
-    :raises VaultFault: PARAMETER_REQUIRED when the form has no file; and the faults of ``sent_document``.
+    :raises VaultFault: PARAMETER_REQUIRED when the form has no file; and the faults of ``open_document_form``.
     """
-    async with sent_document(request, caller) as (_, file):
+    async with open_document_form(request, caller) as (_, file):
         if file is None:
             raise missing("file")
         yield file

@@ -38,7 +38,7 @@ async def load(
     rows = await _tasks(request)
     job_id, tasks = await vault_of(request).loader.load(caller, rows, notify=notify)
     task_ids = [task.task_id for task in tasks]
-    return submitted(request, job_id, tasks=_echoes(task_ids, rows))
+    return submitted(request, job_id, tasks=_requested_tasks(task_ids, rows))
 
 
 @router.post("/extract", summary="Extract records", openapi_extra=TASKS)
@@ -51,7 +51,7 @@ async def extract(
     rows = await _tasks(request)
     job_id, tasks = await vault_of(request).loader.extract(caller, rows, notify=notify)
     task_ids = [task.task_id for task in tasks]
-    return submitted(request, job_id, tasks=_echoes(task_ids, rows))
+    return submitted(request, job_id, tasks=_requested_tasks(task_ids, rows))
 
 
 @router.get("/{job_id}/tasks/{task_id}/results", summary="Results of an extract")
@@ -114,7 +114,7 @@ async def _log(
     return file_response(content, item.name, item.size, media="text/csv")
 
 
-def _echoes(
+def _requested_tasks(
     task_ids: Sequence[str], rows: Sequence[Mapping[str, object]]
 ) -> list[dict[str, object]]:
     """Return the requested tasks as the client sent them, each with its id in the job."""

@@ -37,7 +37,7 @@ MAX_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class WantedDeletions:
+class DeletionsRequest:
     """The parameters of a list of deletions: dates as sent, and the page."""
 
     start_date: str | None
@@ -76,19 +76,19 @@ class WantedDeletions:
         return details
 
 
-def _wanted(
+def _deletions_request(
     start_date: When = None,
     end_date: When = None,
     # The documented default is the largest page.
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
     offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
-) -> WantedDeletions:
+) -> DeletionsRequest:
     """Return the parameters of a call that lists deletions."""
-    return WantedDeletions(start_date, end_date, limit, offset)
+    return DeletionsRequest(start_date, end_date, limit, offset)
 
 
 # Parameters that several calls take are declared once, as a dependency.
-Wanted = Annotated[WantedDeletions, Depends(_wanted)]
+Wanted = Annotated[DeletionsRequest, Depends(_deletions_request)]
 
 
 @router.post(

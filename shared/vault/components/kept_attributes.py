@@ -14,7 +14,7 @@ from shared.vault.components.types import COMPONENT_TYPES
 MAX_SHOWN = 20  # attributes that one warning names; an export may have one in each of hundreds of fields
 
 
-def kept_warnings(component: Component) -> list[str]:
+def ignored_attribute_warnings(component: Component) -> list[str]:
     """Return one warning that lists the attributes without effect in this Vault; no warning if there are none.
 
     Vaults with other features export attributes of these, which is no reason to refuse the component. The warning also

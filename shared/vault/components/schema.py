@@ -225,7 +225,7 @@ def count_under(object_name: str, new_name: str) -> str:
     return f"UPDATE platform.record_count SET object = '{new_name}' WHERE object = '{object_name}'"
 
 
-def forget_count(object_name: str) -> str:
+def delete_count(object_name: str) -> str:
     """Return the statement that removes the count of a dropped object's records."""
     quote(object_name)
     return f"DELETE FROM platform.record_count WHERE object = '{object_name}'"

@@ -13,9 +13,9 @@ from shared.vault.components.schema import (
     create_indexes,
     create_search_index,
     create_unique_index,
+    delete_count,
     drop_search_index,
     foreign_key,
-    forget_count,
     has_sequence,
     needs_unique_index,
     quote,
@@ -149,7 +149,7 @@ def _create(new: VaultObject) -> list[str]:
     columns = [f"{_column(field)}{_column_suffix(field)}" for field in fields]
     constraints = [foreign_key(new.name, field) for field in fields if refers(field)]
     contents = ", ".join(columns + constraints)
-    statements = [f"CREATE TABLE {table(new.name)} ({contents}){_room(new)}"]
+    statements = [f"CREATE TABLE {table(new.name)} ({contents}){_fill_factor(new)}"]
     for field in fields:
         statements += create_indexes(new.name, field)
     if has_index(new):
@@ -161,7 +161,7 @@ def _create(new: VaultObject) -> list[str]:
     return statements
 
 
-def _room(new: VaultObject) -> str:
+def _fill_factor(new: VaultObject) -> str:
     """Return the fill factor of a new table as SQL; pages of business records keep free space for updates."""
     # A version in its record's own page, by a change of no indexed column, costs no index an entry (HOT).
     if is_business(new.name):
@@ -181,7 +181,7 @@ def _drop(old: VaultObject) -> SchemaChange:
         f"AND confrelid = to_regclass('{name}') AND conrelid <> confrelid)",
         f"Other objects still refer to object {old.name}.",
     )
-    statements = [f"DROP TABLE {name}", forget_count(old.name)]
+    statements = [f"DROP TABLE {name}", delete_count(old.name)]
     if has_sequence(old):
         statements.append(f"DROP SEQUENCE {name_sequence(old.name)}")
     return SchemaChange(tuple(statements), (has_records, is_referred_to))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.vault.components.component_kinds import ComponentKind
-from shared.vault.components.kept_attributes import kept_warnings
+from shared.vault.components.kept_attributes import ignored_attribute_warnings
 from shared.vault.components.rule_warnings import rule_warnings
 from shared.vault.components.workflow_definitions import read_workflow
 
@@ -19,7 +19,7 @@ def statement_warnings(statement: Statement, registry: Registry) -> list[str]:
     component = registry.components.get(statement.key)
     if component is None:
         return []
-    found = kept_warnings(component)
+    found = ignored_attribute_warnings(component)
     if component.type == ComponentKind.INTEGRATION_RULE:
         found += rule_warnings(component, registry)
     if component.type == ComponentKind.WORKFLOW:

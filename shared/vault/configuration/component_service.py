@@ -32,17 +32,17 @@ from shared.vault.configuration.component_table import (
     REVISION,
     ObjectDates,
     Revision,
-    note_fields,
     object_dates,
     read_revision,
+    store_field_stamps,
     store_step,
 )
 from shared.vault.configuration.held_components import (
     ComponentsChanged,
-    hold_tables,
+    lock_components_of,
     lock_tables,
-    unless_busy,
-    waiting_briefly,
+    repeated_while_busy,
+    short_lock_timeout,
 )
 from shared.vault.configuration.scripts import ScriptExecution, StatementResult, refused
 from shared.vault.configuration.stored_data import carry_over, follow
@@ -127,12 +127,14 @@ class ComponentService:
         async with self._reading, self._database.connection() as connection:
             self._renew(await self._current(connection))
 
-    async def hold(self, connection: Connection, tables: Collection[str]) -> int:
+    async def lock_components_of(
+        self, connection: Connection, tables: Collection[str]
+    ) -> int:
         """Lock the components of tables until the transaction ends, and return their revision; refresh the registry.
 
         Components of other tables may still change: call ``confirm`` after writing such tables.
         """
-        revision = await hold_tables(connection, tables)
+        revision = await lock_components_of(connection, tables)
         if revision > self.revision:
             async with self._reading:
                 self._renew(await self._current(connection))
@@ -229,7 +231,7 @@ class ComponentService:
 
         async def work(connection: Connection) -> tuple[Revision, bool]:
             await connection.execute(LOCK_COMPONENTS, LOCK)
-            async with waiting_briefly(connection):
+            async with short_lock_timeout(connection):
                 return await self._change(connection, caller, statement, seen)
 
         try:
@@ -263,7 +265,7 @@ class ComponentService:
         """
         if self._bound:
             return await self._database.unit_of_work(work)
-        return await unless_busy(lambda: self._database.unit_of_work(work))
+        return await repeated_while_busy(lambda: self._database.unit_of_work(work))
 
     async def _change(
         self,
@@ -313,7 +315,7 @@ class ComponentService:
         else:
             await carry_over(connection, step.before, step.after, statement.key)
         await store_step(connection, caller, step)
-        await note_fields(connection, caller, step)
+        await store_field_stamps(connection, caller, step)
         for key, component in step.changes.items():
             before = step.before.components.get(key)
             await component_changed(

@@ -127,7 +127,7 @@ async def store_step(
         await connection.execute(STORE, *component.key, definition, caller.user_id)
 
 
-async def note_fields(
+async def store_field_stamps(
     connection: Connection,
     caller: Caller,
     step: Step,

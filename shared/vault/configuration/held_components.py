@@ -47,7 +47,7 @@ class TablesBusy(Exception):
 
 
 @asynccontextmanager
-async def waiting_briefly(connection: Connection) -> AsyncIterator[None]:
+async def short_lock_timeout(connection: Connection) -> AsyncIterator[None]:
     """Limit the wait for each table's lock to half a second within the block.
 
     :raises TablesBusy: a table was in use for longer; its cause is the driver's error.
@@ -60,7 +60,7 @@ async def waiting_briefly(connection: Connection) -> AsyncIterator[None]:
     await connection.execute(WAIT_AS_OTHERS)
 
 
-async def unless_busy(change: Callable[[], Awaitable[T]]) -> T:
+async def repeated_while_busy(change: Callable[[], Awaitable[T]]) -> T:
     """Run a change in a transaction of its own, and return its result; repeat it while its tables are busy.
 
     :raises LockNotAvailableError: the tables were busy in each attempt.
@@ -77,7 +77,7 @@ async def unless_busy(change: Callable[[], Awaitable[T]]) -> T:
 
 
 @contextmanager
-def noting_written() -> Iterator[set[str]]:
+def collecting_written_tables() -> Iterator[set[str]]:
     """Yield a set that collects the SQL names of the tables that this task writes within the block."""
     written: set[str] = set()
     token = _written.set(written)
@@ -87,14 +87,14 @@ def noting_written() -> Iterator[set[str]]:
         _written.reset(token)
 
 
-def note_written(table: str) -> None:
-    """Add a table to the set of ``noting_written``, before writing rows that depend on the table's components."""
+def add_written_table(table: str) -> None:
+    """Add a table to the set of ``collecting_written_tables`` before writing rows that depend on its components."""
     written = _written.get()
     if written is not None:
         written.add(table)
 
 
-async def hold_tables(connection: Connection, tables: Collection[str]) -> int:
+async def lock_components_of(connection: Connection, tables: Collection[str]) -> int:
     """Lock the components of tables until the transaction ends; return their present revision."""
     revision: int = await connection.fetchval(HOLD, list(tables))
     return revision

@@ -91,7 +91,7 @@ class ListIndex:
         return f"CREATE INDEX CONCURRENTLY {place} ({self.columns}){where}"
 
     @property
-    def first_met(self) -> str:
+    def count_matching(self) -> str:
         """Return the statement that counts how many of the first records in the order meet the condition."""
         source = f"{table(self.object)} ORDER BY {self.order} LIMIT {PASSED}"
         passed = f"SELECT * FROM {source}"
@@ -251,7 +251,7 @@ async def _is_rare(connection: Connection, index: ListIndex) -> bool:
     """Return whether so few records meet the condition that a page in the list's order has to pass many others."""
     if index.keyed:
         return True
-    met: int = await connection.fetchval(index.first_met, timeout=BUILD_SECONDS)
+    met: int = await connection.fetchval(index.count_matching, timeout=BUILD_SECONDS)
     return met < FULL
 
 

@@ -62,23 +62,23 @@ async def carry_over(
             await _enter_lifecycle(connection, before, after, name)
             await _enter_types(connection, before, after, name)
         case ComponentKind.PICKLIST:
-            await _keep_values(connection, before, after, name)
+            await _refuse_lost_values(connection, before, after, name)
         case ComponentKind.LIFECYCLE:
-            await _keep_states(connection, before, after, name)
+            await _refuse_lost_states(connection, before, after, name)
         case ComponentKind.OBJECT_TYPE:
-            await _keep_types(connection, after, name)
+            await _refuse_lost_type(connection, after, name)
         case ComponentKind.QUEUE:
             if key not in after.components:
                 await _close_queue(connection, name)
         case ComponentKind.SECURITY_PROFILE:
-            await _keep_profiles(connection, after, name)
+            await _update_groups(connection, after, name)
         case (
             ComponentKind.DOCUMENT_FIELD
             | ComponentKind.DOCUMENT_TYPE
             | ComponentKind.DOCUMENT_LIFECYCLE
         ):
             await _fit(connection, before.documents.versions, after.documents.versions)
-            await _keep_documents(connection, before.documents, after.documents)
+            await _refuse_lost_documents(connection, before.documents, after.documents)
         case (
             ComponentKind.OBJECT_ACTION
             | ComponentKind.STATE_TYPE_ASSOCIATION
@@ -150,12 +150,12 @@ def _usable(registry: Registry, lifecycle: str) -> list[str]:
     return [state.name for state in states if state.active]
 
 
-def _gone(before: Collection[str], after: Collection[str]) -> list[str]:
+def _removed(before: Collection[str], after: Collection[str]) -> list[str]:
     """Return the names that exist before a change and not after it."""
     return [name for name in before if name not in after]
 
 
-async def _keep_values(
+async def _refuse_lost_values(
     connection: Connection, before: Registry, after: Registry, picklist: str
 ) -> None:
     """Check that no record has a value that a picklist loses.
@@ -165,7 +165,7 @@ async def _keep_values(
     if picklist not in before.picklists:
         return
     kept = after.picklists[picklist].entries if picklist in after.picklists else ()
-    gone = _gone(before.picklists[picklist].entries, kept)
+    gone = _removed(before.picklists[picklist].entries, kept)
     if not gone:
         return
     versions = after.documents.versions
@@ -192,7 +192,7 @@ async def _refuse_values(
     await _refuse_if(connection, problem, sql, gone)
 
 
-async def _keep_states(
+async def _refuse_lost_states(
     connection: Connection, before: Registry, after: Registry, lifecycle: str
 ) -> None:
     """Check that no record is in a state that a lifecycle no longer has, or that becomes inactive.
@@ -202,7 +202,7 @@ async def _keep_states(
     # A lifecycle that an object has cannot be dropped.
     if lifecycle not in before.lifecycles or lifecycle not in after.lifecycles:
         return
-    gone = _gone(_usable(before, lifecycle), _usable(after, lifecycle))
+    gone = _removed(_usable(before, lifecycle), _usable(after, lifecycle))
     if not gone:
         return
     for owner in after.objects.values():
@@ -216,7 +216,7 @@ async def _keep_states(
         await _refuse_if(connection, problem, sql, gone)
 
 
-async def _keep_types(connection: Connection, after: Registry, key: str) -> None:
+async def _refuse_lost_type(connection: Connection, after: Registry, key: str) -> None:
     """Check that no record has the dropped object type ``object.type``.
 
     :raises ComponentError: DATA_LOSS when one has.
@@ -230,7 +230,7 @@ async def _keep_types(connection: Connection, after: Registry, key: str) -> None
     await _refuse_if(connection, problem, sql, after.object_type_id(owner, name))
 
 
-async def _keep_profiles(connection: Connection, after: Registry, name: str) -> None:
+async def _update_groups(connection: Connection, after: Registry, name: str) -> None:
     """Update the groups of a security profile.
 
     :raises ComponentError: DATA_LOSS when users have a dropped profile, or active users an inactive one.
@@ -248,7 +248,7 @@ async def _keep_profiles(connection: Connection, after: Registry, name: str) -> 
     await connection.execute(INTERNAL_USERS, list(profiles))
 
 
-async def _keep_documents(
+async def _refuse_lost_documents(
     connection: Connection, before: DocumentModel, after: DocumentModel
 ) -> None:
     """Check that no document has a dropped type or state.
@@ -259,12 +259,12 @@ async def _keep_documents(
         return
     of_type = f"""SELECT EXISTS (SELECT FROM {table(VERSIONS)}
         WHERE concat_ws('.', type__v, subtype__v, classification__v) = ANY ($1::text[]))"""
-    for name in _gone(before.types, after.types):
+    for name in _removed(before.types, after.types):
         problem = f"Doctype {name}: there are documents of this type."
         await _refuse_if(connection, problem, of_type, [name])
     in_state = f"""SELECT EXISTS (SELECT FROM {table(VERSIONS)}
         WHERE concat_ws('.', lifecycle__v, status__v) = ANY ($1::text[]))"""
-    gone = _gone(_document_states(before), _document_states(after))
+    gone = _removed(_document_states(before), _document_states(after))
     if gone:
         lifecycle = gone[0].partition(".")[0]
         problem = f"Doclifecycle {lifecycle}: documents are in states that would go."

@@ -118,9 +118,9 @@ class ConnectionTrigger:
     ) -> None:
         """Check new connections, which begin as Pending; mark those of the standard configuration as system-managed."""
         values = [row.values for row in rows]
-        mightier = await self._mightier(connection, caller, values)
+        exceeding = await self._with_more_permissions(connection, caller, values)
         for row in rows:
-            if row.values.get(AUTHORIZED_USER) in mightier:
+            if row.values.get(AUTHORIZED_USER) in exceeding:
                 row.fail(ErrorType.INSUFFICIENT_ACCESS, MIGHTIER)
             default = ConnectionType.VAULT_TO_VAULT.value
             chosen = row.values.setdefault("object_type__v", default)
@@ -141,7 +141,7 @@ class ConnectionTrigger:
         stored: Record,
         changes: dict[str, object],
     ) -> ApiError | None:
-        """Return the error that refuses a change, or None; a change of the Remote Vault ID resets the state to Pending."""
+        """Return the error that refuses a change, or None; a changed Remote Vault ID resets the state to Pending."""
         untyped = stored["object_type__v"] == ConnectionType.UNTYPED
         if "object_type__v" in changes and not untyped:
             return ApiError(
@@ -178,7 +178,7 @@ class ConnectionTrigger:
             change of the call is stored then.
         """
         all_changes = [changes for _, changes in updated]
-        if await self._mightier(connection, caller, all_changes):
+        if await self._with_more_permissions(connection, caller, all_changes):
             raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, MIGHTIER)
         changed = [
             stored["id"]
@@ -187,7 +187,7 @@ class ConnectionTrigger:
         ]
         await connection.execute(END_SESSIONS, changed)
 
-    async def _mightier(
+    async def _with_more_permissions(
         self,
         connection: Connection,
         caller: Caller,
@@ -198,12 +198,12 @@ class ConnectionTrigger:
         users = [str(user) for user in named if user]
         if not users:
             return frozenset()
-        mightier = set()
+        exceeding = set()
         for row in await connection.fetch(PROFILES, users):
             profile = self._profiles.in_full(row["security_profile"])
             if not holds_all_of(caller, profile):
-                mightier.add(row["user_id"])
-        return frozenset(mightier)
+                exceeding.add(row["user_id"])
+        return frozenset(exceeding)
 
     def before_delete(
         self,

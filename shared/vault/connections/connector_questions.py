@@ -25,7 +25,7 @@ NOT_SET = "This Vault does not know where its connector is: set VAULT_CONNECTOR_
 
 
 @dataclass(frozen=True, slots=True)
-class AskerSessions:
+class PageSessions:
     """The session ids of a page's user: in this Vault, and in the source Vault, empty when there is none."""
 
     own: str
@@ -48,7 +48,7 @@ class ConnectorQuestions:
         self,
         question: str,
         *names: str,
-        sessions: AskerSessions,
+        sessions: PageSessions,
         params: Mapping[str, str] | None = None,
         json: object | None = None,
     ) -> Any:
@@ -75,7 +75,7 @@ class ConnectorQuestions:
             params=params,
         )
 
-    async def traffic(self, sessions: AskerSessions) -> Mapping[str, Any]:
+    async def traffic(self, sessions: PageSessions) -> Mapping[str, Any]:
         """Return the connector's data on the other Vaults' queues, at most 5 seconds old.
 
         All users share one answer; the caller of this function checks their rights.

@@ -60,7 +60,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MadeFile:
     """A file that was written: its content, its packed parts, and the moment until which its data are complete."""
 
     written: Written
@@ -159,7 +159,7 @@ class DirectDataJobs:
     async def _chain(self) -> Chain | None:
         """Return the chain; None if its last file has expired, so that no reader can continue from it."""
         chain = await self._table.chain()
-        oldest = datetime.now(UTC) - ExtractType.INCREMENTAL.kept
+        oldest = datetime.now(UTC) - ExtractType.INCREMENTAL.retention
         return None if chain is None or chain.data_until < oldest else chain
 
     async def _plan(self, extract_type: ExtractType) -> Plan:
@@ -212,7 +212,7 @@ class DirectDataJobs:
         await self._publish(plan, made, file)
         return file
 
-    async def _write(self, plan: Plan, scratch: Path) -> Made:
+    async def _write(self, plan: Plan, scratch: Path) -> MadeFile:
         """Write and pack the content of a file; the database connection is released before packing begins."""
         contents = Path(tempfile.mkdtemp(dir=scratch))
         # Before the snapshot, which then has all changes that are dated before this moment.
@@ -224,9 +224,9 @@ class DirectDataJobs:
         parts = await asyncio.to_thread(
             pack, contents, written.names, packed, self._part_bytes
         )
-        return Made(written, parts, clock.complete_until)
+        return MadeFile(written, parts, clock.complete_until)
 
-    async def _publish(self, plan: Plan, made: Made, file: DataFile) -> None:
+    async def _publish(self, plan: Plan, made: MadeFile, file: DataFile) -> None:
         """Store the row of a file whose parts are stored, and the new end of the chain."""
         chain = Chain(plan.stop, made.data_until, made.written.digests)
 

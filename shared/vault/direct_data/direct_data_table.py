@@ -45,7 +45,7 @@ class ExtractType(StrEnum):
                 assert_never(self)
 
     @property
-    def kept(self) -> timedelta:
+    def retention(self) -> timedelta:
         """Return how long a file of this type is available."""
         match self:
             case ExtractType.INCREMENTAL:
@@ -212,7 +212,7 @@ class FileTable:
         """Remove the rows of expired files; return the folders of their parts."""
         folders: list[str] = []
         for extract_type in ExtractType:
-            before = datetime.now(UTC) - extract_type.kept
+            before = datetime.now(UTC) - extract_type.retention
             async with self._database.connection() as connection:
                 rows = await connection.fetch(EXPIRED, extract_type, before)
             folders += [row["folder"] for row in rows]

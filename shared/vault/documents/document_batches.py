@@ -11,9 +11,9 @@ from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import VERSIONS
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_content import file_name
-from shared.vault.documents.document_keys import ID, fail_taken, named
+from shared.vault.documents.document_keys import ID, fail_existing_values, named
 from shared.vault.documents.document_role_rules import fill_document_roles
-from shared.vault.documents.document_store import Place, SourceFile, keep_file
+from shared.vault.documents.document_store import Place, SourceFile, store_file
 from shared.vault.documents.unchanged_fields import Texts, without_unchanged
 from shared.vault.documents.versions import (
     CHOSEN,
@@ -78,7 +78,10 @@ class DocumentBatches:
         self._documents.model(caller, Operation.CREATE)
         sources = [texts(row) for row in rows]
         # Before the transaction, which would be open while large files are copied.
-        files = [await self._kept(caller, source.get(FILE)) for source in sources]
+        files = [
+            await self._store_staged_or_fault(caller, source.get(FILE))
+            for source in sources
+        ]
 
         async def work(connection: Connection) -> list[RowResult]:
             model, versions = self._documents.model(caller, Operation.CREATE)
@@ -94,7 +97,7 @@ class DocumentBatches:
                     beginnings[row.index] = beginning
             if id_param is not None:
                 candidates = [read[at] for at in beginnings]
-                await fail_taken(connection, versions, id_param, candidates)
+                await fail_existing_values(connection, versions, id_param, candidates)
             accepted = {
                 at: beginning
                 for at, beginning in beginnings.items()
@@ -131,7 +134,7 @@ class DocumentBatches:
         for at, version in zip(accepted, stored, strict=True):
             file = files[at]
             if isinstance(file, SourceFile):
-                await keep_file(connection, str(version["id"]), SOURCE_FILE, file)
+                await store_file(connection, str(version["id"]), SOURCE_FILE, file)
         changes = dict.fromkeys(ids, ())
         await entries.documents_changed(connection, caller, entries.CREATE, changes)
         return dict(zip(accepted, ids, strict=True))
@@ -216,18 +219,18 @@ class DocumentBatches:
         batch = self._records.batch(connection, caller, versions)
         return await batch.resolve(read)
 
-    async def _kept(
+    async def _store_staged_or_fault(
         self,
         caller: Caller,
         path: str | None,
     ) -> SourceFile | VaultFault | None:
         """Store the staged file that a row names, and return it; None without a path, the fault when that fails."""
         try:
-            return await self.kept(caller, path)
+            return await self.store_staged(caller, path)
         except VaultFault as fault:
             return fault
 
-    async def kept(self, caller: Caller, path: str | None) -> SourceFile | None:
+    async def store_staged(self, caller: Caller, path: str | None) -> SourceFile | None:
         """Store the staged file at this path as content, and return it; None without a path.
 
         :raises VaultFault: when there is no such file, or it cannot be stored.
@@ -238,7 +241,7 @@ class DocumentBatches:
         staged = self._staging.content(item)
         kept = await self._content.keep(staged, limit=self._limit)
         file = SourceFile(kept, file_name(path))
-        await self._texts.note(kept, file.format, caller.user_id)
+        await self._texts.extract(kept, file.format, caller.user_id)
         return file
 
 

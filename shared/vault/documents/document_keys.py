@@ -71,7 +71,7 @@ def _require_key(versions: VaultObject, key: str) -> None:
         )
 
 
-async def fail_taken(
+async def fail_existing_values(
     connection: Connection,
     versions: VaultObject,
     key: str,
@@ -86,7 +86,7 @@ async def fail_taken(
     _require_key(versions, key)
     values = [row.values.get(key) for row in rows]
     texts = [str(value) for value in values if value is not None]
-    taken = await store.taken(connection, key, texts)
+    taken = await store.lock_values(connection, key, texts)
     for row, value in zip(rows, values, strict=True):
         if value is None:
             row.fail(

@@ -77,7 +77,7 @@ async def check_in(
         await unlock(connection, caller, document_id, lock)
 
 
-async def forget_lock(connection: Connection, document_id: int) -> None:
+async def delete_lock(connection: Connection, document_id: int) -> None:
     """Remove the lock of a deleted document."""
     await connection.execute(UNLOCK, document_id)
 

@@ -16,7 +16,7 @@ from shared.vault.documents import document_store as store
 from shared.vault.documents.document_batches import require_size, texts
 from shared.vault.documents.document_keys import ID, MAX_ID
 from shared.vault.documents.document_store import VERSION_TABLE, Place
-from shared.vault.documents.relationship_store import forget_relationships
+from shared.vault.documents.relationship_store import delete_relationships
 from shared.vault.documents.relationship_types import offered_types
 from shared.vault.documents.versions import LEVELS, MAX_NUMBER, Number, version_id
 from shared.vault.errors import ApiError, RowErrors, VaultFault
@@ -147,7 +147,7 @@ class DocumentRelationships:
             await _lock(connection, [row["source_id"] for row in found])
             # Again: somebody may have deleted some of them meanwhile.
             left = {row["id"] for row in await connection.fetch(SOURCES, sent)}
-            await forget_relationships(connection, caller, sorted(left))
+            await delete_relationships(connection, caller, sorted(left))
             return [_deleted(each, known=each in left) for each in sent]
 
         return await self._records.carry_out(work, VERSIONS)

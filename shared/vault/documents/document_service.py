@@ -15,7 +15,7 @@ from shared.vault.documents import document_store as store
 from shared.vault.documents import relationship_store as relationships
 from shared.vault.documents.document_locks import (
     check_in,
-    forget_lock,
+    delete_lock,
     require_unlocked,
 )
 from shared.vault.documents.document_role_rules import fill_document_roles
@@ -25,7 +25,7 @@ from shared.vault.documents.document_states import (
     offered,
     state_of,
 )
-from shared.vault.documents.document_store import Place, SourceFile, keep_file
+from shared.vault.documents.document_store import Place, SourceFile, store_file
 from shared.vault.documents.unchanged_fields import without_unchanged
 from shared.vault.documents.versions import (
     CHOSEN,
@@ -124,7 +124,7 @@ class DocumentService:
             await fill_document_roles(connection, caller, versions, [first])
             if file is not None:
                 version = version_id(document_id, beginning.number)
-                await keep_file(connection, version, SOURCE_FILE, file)
+                await store_file(connection, version, SOURCE_FILE, file)
             await entries.document_changed(
                 connection, caller, entries.CREATE, document_id
             )
@@ -155,7 +155,7 @@ class DocumentService:
             if file is None:
                 await connection.execute(store.COPY_FILE, before["id"], version)
             else:
-                await keep_file(connection, version, SOURCE_FILE, file)
+                await store_file(connection, version, SOURCE_FILE, file)
                 await check_in(connection, caller, document_id)
             lines = [("version", str(Number.of(before)), str(number))]
             await entries.document_changed(
@@ -250,7 +250,7 @@ class DocumentService:
             else:
                 deleted = found["id"]
                 ids = [deleted]
-                await relationships.forget_version(connection, caller, deleted)
+                await relationships.delete_of_version(connection, caller, deleted)
                 lines = [("version", str(place.number), None)]
             # The versions, too: copies of the Vault have a row for each.
             await note_deletions(connection, {DOCUMENTS: [deleted], VERSIONS: ids})
@@ -267,9 +267,9 @@ class DocumentService:
     @staticmethod
     async def _forget(connection: Connection, caller: Caller, document: int) -> None:
         """Remove the stored data that belong to a document as a whole."""
-        await forget_lock(connection, document)
+        await delete_lock(connection, document)
         await connection.execute(store.DELETE_EVENTS, document)
-        await relationships.forget_document(connection, caller, document)
+        await relationships.delete_of_document(connection, caller, document)
         await forget_roles(connection, [DOCUMENTS], [str(document)])
         await forget_attachments(connection, [DOCUMENTS], [str(document)])
 

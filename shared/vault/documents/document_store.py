@@ -101,7 +101,7 @@ class SourceFile:
         return guessed or OCTETS
 
 
-async def keep_file(
+async def store_file(
     connection: Connection,
     version: str,
     rendition: str,
@@ -159,7 +159,7 @@ async def locked(
     return record
 
 
-async def taken(
+async def lock_values(
     connection: Connection,
     key: str,
     values: Sequence[str],

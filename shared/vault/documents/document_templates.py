@@ -136,7 +136,7 @@ class DocumentTemplates:
         results: list[RowResult] = []
         for row in map(texts, rows):
             try:
-                file = sent or await self._batches.kept(caller, row.get(FILE))
+                file = sent or await self._batches.store_staged(caller, row.get(FILE))
                 name = await self._create(caller, row, file)
                 results.append(RowResult(id=name, event=CREATED))
             except VaultFault as fault:

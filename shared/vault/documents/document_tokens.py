@@ -172,7 +172,7 @@ class DocumentTokens:
         :raises VaultFault: INVALID_DATA for a text that is not a token, or for a token that has expired or whose
             version was deleted.
         """
-        digest = self._known_form(token)
+        digest = self._checked_digest(token)
         async with self._database.connection() as connection:
             rows = await connection.fetch(SHARED, digest, MAX_GROUP + 1)
         # A token whose own version is gone shows nothing of its group either.
@@ -199,7 +199,7 @@ class DocumentTokens:
         async with self._database.connection() as connection:
             await connection.execute(EXPIRED)
 
-    def _known_form(self, token: str) -> str:
+    def _checked_digest(self, token: str) -> str:
         """Return the digest of a token after checking its form, without a query.
 
         :raises VaultFault: INVALID_DATA when the text does not have the form of a token of this Vault.

@@ -43,7 +43,7 @@ WHERE (source_version = $1 AND relationship_type = ANY($3::text[]))
 ON CONFLICT DO NOTHING"""
 
 
-async def forget_document(
+async def delete_of_document(
     connection: Connection, caller: Caller, document_id: int
 ) -> None:
     """Remove all relationships of a deleted document, whether it is their source or their target."""
@@ -51,13 +51,15 @@ async def forget_document(
     await _note(connection, caller, rows, without=document_id)
 
 
-async def forget_version(connection: Connection, caller: Caller, version: str) -> None:
+async def delete_of_version(
+    connection: Connection, caller: Caller, version: str
+) -> None:
     """Remove the relationships of a deleted version."""
     rows = await connection.fetch(OF_VERSION, version)
     await _note(connection, caller, rows)
 
 
-async def forget_relationships(
+async def delete_relationships(
     connection: Connection, caller: Caller, ids: Sequence[int]
 ) -> None:
     """Remove relationships by their ids."""

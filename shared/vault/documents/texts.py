@@ -92,11 +92,11 @@ class DocumentTexts:
         # One process at a time: a load of many files leaves the processors to those who wait for answers.
         self._turns = FairSlots(1, 1)
 
-    async def note(self, content: Content, media_type: str, user_id: int) -> None:
+    async def extract(self, content: Content, media_type: str, user_id: int) -> None:
         """Extract and store the text of a file, unless its type has no text or the text is stored already.
 
         Users take turns in extracting PDF and Office files. If the user's turn does not come in time, the call returns,
-        and ``note_missing`` stores the text later.
+        and ``extract_missing`` stores the text later.
         """
         if not is_text(media_type):
             return
@@ -159,7 +159,7 @@ class DocumentTexts:
         chunks = [chunk async for chunk in self._content.read(content, 0, length)]
         return b"".join(chunks)
 
-    async def note_missing(self) -> None:
+    async def extract_missing(self) -> None:
         """Extract and store the missing texts of source files: those of interrupted calls and of older releases."""
         after = ""
         while True:
@@ -169,7 +169,7 @@ class DocumentTexts:
                 content = Content(
                     row["sha256"], row["size"], row["md5"], row["stored_as"]
                 )
-                await self.note(content, row["format"], HOUSEKEEPING)
+                await self.extract(content, row["format"], HOUSEKEEPING)
             if len(rows) < PAGE:
                 return
             # Files whose type has no text stay without one: the next page begins behind them.

@@ -69,12 +69,12 @@ def _changed(
         if name in STAMPS:
             continue
         known = labels.get(name, {})
-        if name not in guarded or not _says(text, stored[name], known):
+        if name not in guarded or not _is_stored(text, stored[name], known):
             changed[name] = text
     return changed
 
 
-def _says(text: str, value: object, labels: Texts) -> bool:
+def _is_stored(text: str, value: object, labels: Texts) -> bool:
     """Return whether a text stands for a stored value in the format of the API, or is its label."""
     if value is None:
         return text == ""

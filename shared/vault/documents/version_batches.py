@@ -64,7 +64,7 @@ class VersionBatches:
         """
 
         async def work(row: Texts, place: Place, result: VersionResult) -> None:
-            file = await self._batches.kept(caller, row.get(FILE))
+            file = await self._batches.store_staged(caller, row.get(FILE))
             number = await self._documents.new_version(caller, place.document_id, file)
             result.number = number
 
@@ -96,7 +96,7 @@ class VersionBatches:
 
         async def work(row: Texts, place: Place, result: VersionResult) -> None:
             rendition = _required(row, RENDITION)
-            file = await self._batches.kept(caller, _required(row, FILE))
+            file = await self._batches.store_staged(caller, _required(row, FILE))
             if file is not None:
                 await self._files.put(caller, place, rendition, file, replace=False)
             result.number, result.rendition = place.number, rendition

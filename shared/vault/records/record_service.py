@@ -16,7 +16,7 @@ from shared.vault.components.document_model import VERSIONS
 from shared.vault.configuration.component_service import TABLES_CHANGED
 from shared.vault.configuration.held_components import (
     ComponentsChanged,
-    noting_written,
+    collecting_written_tables,
 )
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import VaultObject
@@ -344,13 +344,13 @@ class RecordService(RecordWrites):
         """
 
         async def holding(connection: Connection) -> T:
-            revision = await self._components.hold(connection, held)
+            revision = await self._components.lock_components_of(connection, held)
             result = await work(connection)
             if not written <= held:
                 await self._components.confirm(connection, revision)
             return result
 
-        with noting_written() as written:
+        with collecting_written_tables() as written:
             try:
                 return await self._database.unit_of_work(holding)
             finally:
