@@ -188,11 +188,11 @@ TAGS = [
     },
     {
         "name": "Direct Data",
-        "description": "The whole Vault as files of CSV, and what has changed since; for warehouses.",
+        "description": "The whole Vault as CSV files, and its changes since then; for data warehouses.",
     },
     {
         "name": "SCIM",
-        "description": "Users as identity providers keep them: SCIM 2.0 (RFC 7643, RFC 7644).",
+        "description": "Users in the format of identity providers: SCIM 2.0 (RFC 7643, RFC 7644).",
     },
     {
         "name": "Users",
@@ -217,7 +217,7 @@ TAGS = [
     },
     {
         "name": "User exceptions",
-        "description": "What could not be transferred: Retry Transfer for many exceptions at once.",
+        "description": "User exceptions: Retry Transfer for many of them at once.",
     },
     {
         "name": "Jobs",
@@ -237,7 +237,7 @@ TAGS = [
     },
     {
         "name": "Rehearsal",
-        "description": "Faults on purpose, in a Vault that is not in production.",
+        "description": "Faults that are switched on for rehearsals, in a Vault that is not in production.",
     },
     {"name": "Audit", "description": "Who changed what, and who signed in."},
 ]

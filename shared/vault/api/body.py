@@ -97,7 +97,7 @@ async def read_fields(request: Request, limit: int = MAX_FORM_BYTES) -> dict[str
     if not body.strip():
         return {}
     if kind not in (JSON, ""):
-        raise unreadable(f"Content-Type [{kind[:60]}] is not taken here")
+        raise unreadable(f"Content-Type [{kind[:60]}] is not supported here")
     fields = await read_off_loop(parse_json_record, body)
     return {name: _field_text(value) for name, value in fields.items()}
 
@@ -311,7 +311,7 @@ async def read_within(request: Request, limit: int, seconds: float) -> bytes:
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > limit:
-                    message = f"A body here is at most {limit} bytes"
+                    message = f"The body of this call may have at most {limit} bytes"
                     raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, message)
                 spool.write(chunk)
         if size > LARGE:

@@ -25,7 +25,7 @@ Sources = Annotated[bool, Query(description="`false` leaves source files out.")]
 Renditions = Annotated[bool, Query(description="`true` adds renditions.")]
 Every = Annotated[bool, Query(description="`true` exports every version.")]
 Texts = Annotated[
-    bool, Query(description="`true` adds what source files say, as `text_file.txt`.")
+    bool, Query(description="`true` adds the text of source files, as `text_file.txt`.")
 ]
 
 

@@ -41,7 +41,7 @@ FORM = form_documentation(
 )
 
 
-@router.post("/tokens", summary="Give out document tokens", openapi_extra=FORM)
+@router.post("/tokens", summary="Issue document tokens", openapi_extra=FORM)
 async def create(request: Request, caller: EditsDocuments) -> Response:
     """Issues an access token for each document, with which a person without a user sees its version until it expires.
 

@@ -37,7 +37,7 @@ DOCUMENT = re.compile(r"(?:Document:)?([0-9]{1,9})|DocumentVersion:(([0-9]{1,9})
 START = form_documentation(
     {
         CONTENTS: "Documents, separated by commas: `Document:{id}`, or latest versions: `DocumentVersion:{version id}`",
-        DESCRIPTION: "What this workflow is about",
+        DESCRIPTION: "The purpose of this workflow",
         "{participant}": "Users and groups, separated by commas: `user:{id}`, `group:{id}`",
     }
 )
@@ -52,7 +52,7 @@ async def startable(request: Request, caller: EditsDocuments) -> Response:
 
 
 @router.get(
-    "/{workflow_name}", summary="What the start of a workflow of documents asks for"
+    "/{workflow_name}", summary="Parameters of the start of a document workflow"
 )
 async def start_metadata(
     request: Request, caller: EditsDocuments, workflow_name: str

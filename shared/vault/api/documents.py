@@ -312,7 +312,7 @@ async def lifecycle_actions(
 
 @router.get(
     f"{VERSION}/lifecycle_actions/{{action_name}}/entry_requirements",
-    summary="What an action asks for",
+    summary="Input fields of a lifecycle action",
 )
 async def entry_requirements(
     request: Request,

@@ -177,7 +177,7 @@ async def bounded_stream(request: Request, limit: int) -> AsyncGenerator[bytes, 
             return
         size += len(chunk)
         if size > limit:
-            message = f"A body here is at most {limit} bytes"
+            message = f"The body of this call may have at most {limit} bytes"
             raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, message)
         yield chunk
 

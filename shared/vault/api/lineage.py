@@ -18,7 +18,7 @@ Offset = Annotated[int, Query(ge=0, le=2**31)]
 
 @router.get(
     "/vobjects/{object_name}/{record_id}",
-    summary="Where the fields of a record come from",
+    summary="The lineage of a record",
 )
 async def of_record(
     request: Request,
@@ -32,7 +32,7 @@ async def of_record(
     return envelope.success(data=data)
 
 
-@router.get("/messages/{message_id}", summary="What a message wrote")
+@router.get("/messages/{message_id}", summary="Records that a message wrote")
 async def of_message(
     request: Request,
     caller: SignedIn,

@@ -214,7 +214,7 @@ async def recalculate_rollups(
 
 @router.get(
     "/vobjects/{object_name}/actions/recalculaterollups",
-    summary="Whether roll-up fields are recalculated",
+    summary="Status of the recalculation of roll-up fields",
 )
 async def rollup_status(
     request: Request,

@@ -26,8 +26,8 @@ router = APIRouter(prefix=f"{PREFIX}/services/rehearsal", tags=["Rehearsal"])
 
 FIELDS = {
     "fault": "Name of the fault.",
-    "calls": "Strike the next so many calls or messages, 1 to 100000.",
-    "share": "Strike this share of calls or messages instead, 1 to 100 percent.",
+    "calls": "Apply the fault to this number of calls or messages, 1 to 100000.",
+    "share": "Apply it to this share of calls or messages instead, 1 to 100 percent.",
     "user": "Only calls of this user.",
     "client_id": "Only calls of clients with this client id.",
     "method": "Only calls with this method.",

@@ -75,7 +75,11 @@ class Shown:
 def _shown(
     attributes: Names = None,
     excluded: Annotated[
-        str | None, Query(alias="excludedAttributes", description="Those to leave out.")
+        str | None,
+        Query(
+            alias="excludedAttributes",
+            description="Attributes to leave out, separated by commas.",
+        ),
     ] = None,
 ) -> Shown:
     """Return the attributes that a call requests and excludes."""
@@ -105,7 +109,7 @@ Filter = Annotated[
 ]
 
 
-@router.get("/ServiceProviderConfig", summary="What this SCIM provider supports")
+@router.get("/ServiceProviderConfig", summary="Supported features of SCIM")
 async def service_provider(request: Request, caller: SignedIn) -> Response:
     """Returns the supported features of SCIM."""
     del caller  # every signed-in user may call it

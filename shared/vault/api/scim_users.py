@@ -131,7 +131,7 @@ def _email(value: object) -> str:
 
 
 def _misshapen(name: str) -> VaultFault:
-    message = f"The attribute [{name}] has not the form of its schema"
+    message = f"The attribute [{name}] does not have the form of its schema"
     return VaultFault(ErrorType.INVALID_DATA, message)
 
 

@@ -28,7 +28,7 @@ async def listed(caller: SignedIn) -> Response:
     )
 
 
-@router.get("/{bulk_action}", summary="What an action on several workflows asks for")
+@router.get("/{bulk_action}", summary="Parameters of an action on several workflows")
 async def metadata(caller: SignedIn, bulk_action: str) -> Response:
     """Returns the parameters of an action on several workflows or tasks."""
     action = _action(caller, bulk_action)

@@ -128,7 +128,7 @@ async def details(request: Request, caller: SignedIn, workflow_task_id: Id) -> R
     )
 
 
-@router.get("/{workflow_task_id}/actions", summary="What can be done with a task")
+@router.get("/{workflow_task_id}/actions", summary="Actions of a task")
 async def actions(request: Request, caller: SignedIn, workflow_task_id: Id) -> Response:
     """Lists the actions that the caller may run on a task."""
     row = await vault_of(request).workflow_lists.task(caller, workflow_task_id)
@@ -137,7 +137,7 @@ async def actions(request: Request, caller: SignedIn, workflow_task_id: Id) -> R
 
 @router.get(
     "/{workflow_task_id}/actions/{task_action}",
-    summary="What an action of a task asks for",
+    summary="Parameters of an action of a task",
 )
 async def action_metadata(
     request: Request, caller: SignedIn, workflow_task_id: Id, task_action: str

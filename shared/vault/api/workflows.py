@@ -87,7 +87,7 @@ async def startable(request: Request, caller: SignedIn) -> Response:
     return envelope.success(data=shown)
 
 
-@router.get("/actions/{workflow_name}", summary="What the start of a workflow asks for")
+@router.get("/actions/{workflow_name}", summary="Parameters of the start of a workflow")
 async def start_metadata(
     request: Request, caller: SignedIn, workflow_name: str
 ) -> Response:
@@ -106,7 +106,7 @@ async def start_metadata(
 START = form_documentation(
     {
         "contents__sys": "Records, separated by commas: `Object:{object}.{id}`",
-        "description__sys": "What this workflow is about",
+        "description__sys": "The purpose of this workflow",
         "{participant}": "Users and groups, separated by commas: `user:{id}`, `group:{id}`",
     }
 )
@@ -148,7 +148,7 @@ async def details(request: Request, caller: SignedIn, workflow_id: Id) -> Respon
     )
 
 
-@router.get("/{workflow_id}/actions", summary="What can be done with a workflow")
+@router.get("/{workflow_id}/actions", summary="Actions of a workflow")
 async def actions(request: Request, caller: SignedIn, workflow_id: Id) -> Response:
     """Lists the actions that the caller may run on a workflow."""
     row = await vault_of(request).workflow_lists.workflow(caller, workflow_id)
@@ -157,7 +157,7 @@ async def actions(request: Request, caller: SignedIn, workflow_id: Id) -> Respon
 
 @router.get(
     "/{workflow_id}/actions/{workflow_action}",
-    summary="What an action of a workflow asks for",
+    summary="Parameters of an action of a workflow",
 )
 async def action_metadata(
     request: Request, caller: SignedIn, workflow_id: Id, workflow_action: str

@@ -233,5 +233,5 @@ def _value(attribute: str, value: object) -> Scalar:
             return Embedded(text)
     if isinstance(value, str | bool | int | float):
         return value
-    message = f"The stored attribute {attribute} has something that is no value."
+    message = f"The stored attribute {attribute} has an entry that is not a value."
     raise ComponentError(message, Code.SYNTAX)

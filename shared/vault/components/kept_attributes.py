@@ -36,7 +36,7 @@ def ignored_attribute_warnings(component: Component) -> list[str]:
     more = len(found) - MAX_SHOWN
     others = f" and {more} more" if more > 0 else ""
     return [
-        f"{component.full_name}: kept without effect in this Vault: {shown}{others}."
+        f"{component.full_name}: stored without effect in this Vault: {shown}{others}."
     ]
 
 

@@ -279,7 +279,7 @@ def _entry_criterion(component: Component) -> EntryCriterion | None:
     if criteria is None and field is None:
         return None
     # What fields a record lacks is said together, with the labels that the fields have then.
-    default = "" if field else f"Entry criterion [{component.name}] does not hold"
+    default = "" if field else f"Entry criterion [{component.name}] is not met"
     return EntryCriterion(
         component.name,
         criteria or f"{field} != null",

@@ -48,7 +48,7 @@ def locked_attributes(
     rule_type = COMPONENT_TYPES[RULE]
     part_type = rule_type if part is rule else rule_type.subtypes[part.type]
     names = part_type.attributes.keys()
-    # A lock cannot be taken away: it locks itself.
+    # A lock cannot be removed: it locks itself.
     locked = {lock for lock in _LOCKS if rule.flag(lock)} & names
     if rule.flag(LOCK_ACTIVATION):
         locked.add(_ACTIVE)
@@ -79,9 +79,9 @@ def _check_locks(
         raise _locked(f"{path} cannot be dropped: {locks[0]} is set.")
     if not all(after.flag(lock) for lock in locks):
         names = " and ".join(locks)
-        raise _locked(f"{path}: {names} cannot be taken away.")
+        raise _locked(f"{path}: {names} cannot be removed.")
     if LOCK_ACTIVATION in locks and _activity(before) != _activity(after, before):
-        message = "lock_activation forbids to activate or inactivate it or its delivered parts."
+        message = "lock_activation forbids activating or inactivating the rule or its delivered parts."
         raise _locked(f"{path}: {message}")
     if LOCK_DEFAULTS not in locks:
         return

@@ -25,7 +25,7 @@ def statement_warnings(statement: Statement, registry: Registry) -> list[str]:
     if component.type == ComponentKind.WORKFLOW:
         problems = read_workflow(component).problems()
         found += [
-            f"{component.full_name}: kept, and not started here: {each}."
+            f"{component.full_name}: stored, but cannot be started here: {each}."
             for each in problems
         ]
     return found

@@ -116,7 +116,7 @@ class ComponentFiles:
         if stored is None:
             raise VaultFault(
                 ErrorType.OPERATION_NOT_ALLOWED,
-                f"A Vault keeps at most {MAX_FILES} component files",
+                f"A Vault stores at most {MAX_FILES} component files",
             )
         return ComponentFile(**stored)
 

@@ -89,7 +89,7 @@ BUSY = (
 SUPPLIED = supplied_components()  # those that every Vault has and none stores
 
 BUSY_CODE = "GEN-F-503"
-BUSY_TEXT = "The database was busy with other work for too long; nothing of this statement was done."
+BUSY_TEXT = "The database was busy with other work for too long; this statement has changed nothing."
 
 
 class ComponentService:
@@ -199,7 +199,7 @@ class ComponentService:
         if len(text) > MAX_SCRIPT:
             raise VaultFault(
                 ErrorType.EXCEEDS_FILE_MAX_SIZE,
-                f"A script holds at most {MAX_SCRIPT} characters",
+                f"A script has at most {MAX_SCRIPT} characters",
             )
         if text.count(";") > MAX_SEMICOLONS:
             raise _too_many_statements()

@@ -210,8 +210,8 @@ async def _refuse_lost_states(
             continue
         sql = f"SELECT EXISTS (SELECT FROM {table(owner.name)} WHERE state__v = ANY ($1::text[]))"
         problem = (
-            f"Objectlifecycle {lifecycle}: records of {owner.name} are in states that would go,"
-            " or be inactive."
+            f"Objectlifecycle {lifecycle}: records of {owner.name} are in states that"
+            " would be removed or inactive."
         )
         await _refuse_if(connection, problem, sql, gone)
 
@@ -267,7 +267,7 @@ async def _refuse_lost_documents(
     gone = _removed(_document_states(before), _document_states(after))
     if gone:
         lifecycle = gone[0].partition(".")[0]
-        problem = f"Doclifecycle {lifecycle}: documents are in states that would go."
+        problem = f"Doclifecycle {lifecycle}: documents are in removed states."
         await _refuse_if(connection, problem, in_state, gone)
 
 

@@ -32,7 +32,7 @@ class AllowedAddresses:
             url = read_address(text)
             if url is None:
                 message = (
-                    f"[{text}] is not an address of https without user, query and dots"
+                    f"[{text}] is not an https address without user, query and dots"
                 )
                 raise ValueError(message)
             urls.append(url)

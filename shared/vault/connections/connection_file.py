@@ -20,7 +20,7 @@ from shared.vault.connections.connection_rules import DomainType
 
 MAX_BYTES = 65_536
 MAX_TEXT = 1500
-NO_FILE = "The file is no connection file"
+NO_FILE = "The file is not a connection file"
 
 
 class Kind(StrEnum):

@@ -28,7 +28,7 @@ OBJECT = "connection__sys"
 API_NAME = re.compile(r"[a-z0-9_]{1,40}")
 VAULT_ID = re.compile(r"[1-9][0-9]{0,18}")
 AUTHORIZED_USER = "authorized_connection_user__sys"
-MIGHTIER = "The Authorized Connection User may do more than the caller, who cannot let a remote Vault act as them"
+MIGHTIER = "The Authorized Connection User has more permissions than the caller, who may therefore not set this user"
 
 
 class State(StrEnum):

@@ -21,7 +21,7 @@ SEEN_SECONDS = 5.0
 # A look takes no longer, however many wait for the same answer.
 LOOK_SECONDS = 5.0
 SOURCE_SESSION = "X-Source-Authorization"
-NOT_SET = "This Vault does not know where its connector is: set VAULT_CONNECTOR_URL"
+NOT_SET = "This Vault has no address of its connector: set VAULT_CONNECTOR_URL"
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class Handshake:
             case Kind.CONNECTION_FILE:
                 if received.vault_id == self._identity.vault_id:
                     raise _refused(
-                        "The file was issued by this Vault; upload it in the other one"
+                        "The file was issued by this Vault; upload it in the other Vault"
                     )
                 name = api_name or received.connection
                 return await self._accept(caller, received, name)
@@ -300,7 +300,7 @@ async def _pending(connection: Connection, api_name: str) -> Record:
             ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]"
         )
     if row["object_type__v"] != ConnectionType.VAULT_TO_VAULT:
-        raise _refused(f"Connection [{api_name}] is no Vault to Vault connection")
+        raise _refused(f"Connection [{api_name}] is not a Vault to Vault connection")
     if row["state__v"] != State.PENDING:
         raise _refused(
             f"Connection [{api_name}] is not Pending; inactivate it and establish it again"
@@ -329,7 +329,7 @@ def _require_expected(row: Record, received: Document) -> None:
     """
     expected = row["remote_vault_id__sys"]
     if expected not in (None, str(received.vault_id)):
-        text = f"The file comes from Vault {received.vault_id}, and the connection's Remote Vault ID is another"
+        text = f"The file comes from Vault {received.vault_id}, but the connection has another Remote Vault ID"
         raise _refused(text)
 
 

@@ -172,7 +172,7 @@ def _read(rows: Source, roles: frozenset[str]) -> list[_Row]:
             message = "The row names no users and no groups of a role"
             row.fail(ErrorType.PARAMETER_REQUIRED, message)
         elif any(role == OWNER for role, _ in assigned):
-            message = "The owner of a document is who created it"
+            message = "The owner of a document is always the user who created it"
             row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
         read.append(row)
     return read

@@ -256,7 +256,7 @@ class DocumentTemplates:
         model, _ = self._documents.model(caller, Operation.READ)
         kind = type_of(model, own)
         if not f"{kind.name}.".startswith(f"{template.document_type}."):
-            message = f"The template is one of documents of [{template.document_type}]"
+            message = f"The template is for documents of [{template.document_type}]"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         content = await self._content.find(template.sha256)
         if content is None:

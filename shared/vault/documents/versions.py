@@ -148,7 +148,7 @@ def type_of(model: DocumentModel, fields: Mapping[str, str]) -> DocumentType:
         if found is None:
             raise VaultFault(
                 ErrorType.INVALID_DATA,
-                f"Field [{level}] names no active document type at its place",
+                f"Field [{level}] names no active document type below the level above it",
             )
     # A classification without a subtype ends the loop before it is read.
     named_levels = sum(bool(fields.get(level)) for level in LEVELS)
