@@ -1,7 +1,7 @@
 """Establishes connections between two Vaults by signed files, and checks changes of connections."""
 
 AWAY = (
-    "The connector or a Vault does not answer; check that both are running, and try again"
+    "The connector does not answer, or a Vault cannot be reached; check that both run, and try again"
     " in a minute"
 )
 """The message of a Vault whose connector does not answer."""

@@ -125,5 +125,5 @@ def _refusal(row: Record, profile: SecurityProfile) -> str | None:
         return "has an Authorized Connection User who is inactive"
     # A remote Vault must not come to change this Vault's configuration, permissions among it.
     if Grant.EXECUTE_MDL in profile.grants:
-        return "cannot act as a user who may execute MDL, as System Admins; set another Authorized Connection User"
+        return "cannot be used by a System Admin or another user who may execute MDL; set another one in the connection"
     return None
