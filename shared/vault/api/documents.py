@@ -201,10 +201,10 @@ async def new_version(
             raise _invalid("createDraft")
         if file is None and chosen != DraftContent.LATEST:
             raise missing("file")
-        kept = None if chosen == DraftContent.LATEST else file
+        source = None if chosen == DraftContent.LATEST else file
         # Without a file, the new version shares the stored content of the latest one.
         number = await vault_of(request).documents.new_version(
-            caller, place.document_id, kept
+            caller, place.document_id, source
         )
     return envelope.success(
         responseMessage="New draft successfully created", **number.fields

@@ -85,7 +85,7 @@ async def request_run(
     caller: SignedIn,
     integration: str,
 ) -> Response:
-    """Starts a job that runs the integration; a scheduled run starts now instead."""
+    """Starts a job that runs the integration; if a run is scheduled, that run starts now."""
     job_id = await vault_of(request).runs.request(caller, integration)
     return submitted(request, job_id)
 

@@ -188,10 +188,10 @@ def _listed(request: Request, page: JobPage, limit: int, offset: int) -> Respons
     """Return a page of jobs, with the addresses of the next and previous page."""
     parameters = request.query_params
     # Only the list's own filters are repeated: limit and offset are set for each page.
-    kept = {name: parameters[name] for name in FILTERS if name in parameters}
+    filters = {name: parameters[name] for name in FILTERS if name in parameters}
 
     def link(to: int) -> str:
-        query = urlencode({**kept, "limit": limit, "offset": to})
+        query = urlencode({**filters, "limit": limit, "offset": to})
         return f"{request.url.path}?{query}"
 
     details: dict[str, object] = {"total": page.total, "limit": limit, "offset": offset}

@@ -120,11 +120,11 @@ def _requested_tasks(
     """Return the requested tasks as the client sent them, each with its id in the job."""
     # The caller's own ids and order are what the job replaces.
     replaced = ("task_id", "order")
-    echoes = []
+    tasks = []
     for task_id, row in zip(task_ids, rows, strict=True):
-        asked = {name: value for name, value in row.items() if name not in replaced}
-        echoes.append({"task_id": task_id, **asked})
-    return echoes
+        requested = {name: value for name, value in row.items() if name not in replaced}
+        tasks.append({"task_id": task_id, **requested})
+    return tasks
 
 
 async def _tasks(request: Request) -> list[dict[str, object]]:

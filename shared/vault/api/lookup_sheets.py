@@ -73,7 +73,7 @@ async def upload(request: Request, caller: UploadsLookups) -> Response:
 async def sheet_response(sheet: AsyncIterator[str]) -> Response:
     """Return the pages of a file of lookups as a download.
 
-    :raises VaultFault: when reading the first page fails, so that the answer has not begun.
+    :raises VaultFault: when the first page cannot be read, before the answer begins.
     """
     first = await anext(sheet)
 

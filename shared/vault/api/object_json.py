@@ -123,7 +123,7 @@ def object_document(
         "default_obj_type": target.default_type or "base__v",
         "available_lifecycles": [target.lifecycle] if target.lifecycle else [],
         "allow_attachments": target.allow_attachments,
-        **_kept(component),
+        **_stored_attributes(component),
         "system_managed": target.name.endswith("__sys"),
         "object_types": _object_types(target, registry, base_path),
         "urls": _urls(target, base_path),
@@ -148,7 +148,7 @@ def _urls(target: VaultObject, base_path: str) -> dict[str, str]:
     return urls
 
 
-def _kept(component: Component | None) -> dict[str, object]:
+def _stored_attributes(component: Component | None) -> dict[str, object]:
     """Return the MDL attributes of an object that this Vault stores but ignores, and whether records are audited."""
     # The platform's own objects have no component; their changes are audited like others.
     members: dict[str, object] = {

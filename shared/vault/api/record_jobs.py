@@ -66,9 +66,9 @@ class DeletionsRequest:
             "offset": offset,
         }
         dates = (("start_date", self.start_date), ("end_date", self.end_date))
-        kept = "".join(f"{name}={value}&" for name, value in dates if value)
+        period = "".join(f"{name}={value}&" for name, value in dates if value)
         # Each page has the dates of the first, so that all are pages of one list.
-        listed = f"{request.url.path}?{kept}limit={limit}&offset="
+        listed = f"{request.url.path}?{period}limit={limit}&offset="
         if offset + size < page.total:
             details["next_page"] = f"{listed}{offset + limit}"
         if offset > 0:
@@ -140,7 +140,7 @@ async def cascade_delete_results(
     outcome: str,
     job_id: int,
 ) -> Response:
-    """Returns, as CSV, the records that were deleted (`success`), or that prevented it (`failure`)."""
+    """Returns, as CSV, the records that were deleted (`success`), or that prevented the deletion (`failure`)."""
     return await _results(
         request, caller, CASCADE_DELETE, (object_name, outcome, job_id)
     )
@@ -175,7 +175,7 @@ async def deep_copy_results(
     outcome: str,
     job_id: int,
 ) -> Response:
-    """Returns, as CSV, the records that were copied (`success`), or that prevented it (`failure`)."""
+    """Returns, as CSV, the records that were copied (`success`), or that prevented the copy (`failure`)."""
     return await _results(request, caller, DEEP_COPY, (object_name, outcome, job_id))
 
 

@@ -143,12 +143,12 @@ def chosen_attributes(
     Schemas and id always remain.
     """
     if attributes is not None:
-        kept = _names(attributes) | ALWAYS
-        return {name: value for name, value in resource.items() if _in(name, kept)}
+        wanted = _names(attributes) | ALWAYS
+        return {name: value for name, value in resource.items() if _in(name, wanted)}
     if excluded is not None:
-        left_out = _names(excluded) - ALWAYS
+        unwanted = _names(excluded) - ALWAYS
         return {
-            name: value for name, value in resource.items() if not _in(name, left_out)
+            name: value for name, value in resource.items() if not _in(name, unwanted)
         }
     return resource
 

@@ -118,12 +118,12 @@ async def items(
     area = staging.area(caller)
     members: dict[str, object] = {}
     if following is not None:
-        kept = {
+        query = {
             "cursor": following,
             "limit": limit,
             "recursive": str(recursive).lower(),
         }
-        next_page = f"{origin(request)}{request.url.path}?{urlencode(kept)}"
+        next_page = f"{origin(request)}{request.url.path}?{urlencode(query)}"
         members["responseDetails"] = {"next_page": next_page}
     members["data"] = [_item_json(area, each) for each in found]
     return envelope.success(**members)
@@ -275,8 +275,8 @@ async def parts(
     found = await vault_of(request).uploads.parts(caller, upload_session_id)
     members: dict[str, object] = {}
     if len(found) > cursor + limit:
-        kept = urlencode({"cursor": cursor + limit, "limit": limit})
-        next_page = f"{origin(request)}{request.url.path}?{kept}"
+        query = urlencode({"cursor": cursor + limit, "limit": limit})
+        next_page = f"{origin(request)}{request.url.path}?{query}"
         members["responseDetails"] = {"next_page": next_page}
     page = found[cursor : cursor + limit]
     members["data"] = [_part_json(part) for part in page]

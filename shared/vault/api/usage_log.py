@@ -54,9 +54,9 @@ async def api_usage(
         raise missing("date")
     usage = vault_of(request).api_usage
     batches = await usage.batches(day)
-    with tempfile.SpooledTemporaryFile(max_size=MAX_MEMORY) as kept:
+    with tempfile.SpooledTemporaryFile(max_size=MAX_MEMORY) as buffer:
         with (
-            zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive,
+            zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive,
             archive.open(
                 f"api_usage_{day.isoformat()}.{_ending(log_format)}", "w"
             ) as file,
@@ -65,8 +65,8 @@ async def api_usage(
             for batch in batches:
                 lines = await usage.lines(batch)
                 await asyncio.to_thread(_write, file, lines, log_format)
-        kept.seek(0)
-        content = kept.read()
+        buffer.seek(0)
+        content = buffer.read()
     headers = {
         "Content-Disposition": 'attachment;filename="response.zip"',
         STATUS_HEADER: Status.SUCCESS,

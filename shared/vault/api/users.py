@@ -248,11 +248,11 @@ async def permissions(
     """Lists permissions on all objects and fields; `filter=name__v::object.{object}.object_actions` returns one."""
     vault = vault_of(request)
     holder = caller
-    asked = _id(caller, user_id)
-    if asked != caller.user_id:
+    wanted_id = _id(caller, user_id)
+    if wanted_id != caller.user_id:
         # Everyone may read their own permissions.
-        require_own(caller, asked, OBJECT, Operation.READ)
-        holder = await vault.security.caller_of(asked)
+        require_own(caller, wanted_id, OBJECT, Operation.READ)
+        holder = await vault.security.caller_of(wanted_id)
     shown = permissions_json(holder, vault.components.registry.objects.values(), filter)
     return envelope.success(data=shown)
 

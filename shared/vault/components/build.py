@@ -1,4 +1,4 @@
-"""Builds the typed model that records, queries and queues work with, out of component trees."""
+"""Builds the typed model, which records, queries and queues use, from component trees."""
 
 from __future__ import annotations
 

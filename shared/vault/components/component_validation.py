@@ -80,9 +80,9 @@ def check(component: Component) -> Component:
     # Names in messages are cut: they come from callers, and may be of any length until they are
     # checked.
     path = f"{component.type}.{component.name[:120]}"
-    if kind.kept:
+    if kind.stored_only:
         _check_name(component, kind, path)
-        _check_kept(component, path)
+        _check_form(component, path)
         return component
     _check_node(component, kind, path)
     check_consistency(component)
@@ -115,15 +115,15 @@ def _check_declared(
             _check_declared(child, child_kind, where)
 
 
-def _check_kept(component: Component, path: str) -> None:
+def _check_form(component: Component, path: str) -> None:
     """Check only the form of a component that is stored as written: values of any kind, sub-components of any type."""
     for name, values in component.attributes.items():
-        _check_kept_attribute(name, values, _MAX_KEPT_VALUE, path)
+        _check_attribute_form(name, values, _MAX_KEPT_VALUE, path)
     for child in component.children:
         where = f"{path}: {child.type[:60]} {child.name[:120]}"
         if len(child.type) > _MAX_TYPE_NAME or len(child.name) > MAX_KEPT_NAME:
             raise ComponentError(f"{where}: the name is too long.", Code.INVALID_NAME)
-        _check_kept(child, where)
+        _check_form(child, where)
 
 
 def _check_node(
@@ -143,7 +143,7 @@ def _check_node(
         if attribute is not None:
             _check_attribute(attribute, values, path)
         else:
-            _check_kept_attribute(name, values, _MAX_OPEN_VALUE, path)
+            _check_attribute_form(name, values, _MAX_OPEN_VALUE, path)
     # The platform has all attributes of its fields; a declaration changes some of them.
     if component.name not in kind.redefinable:
         for attribute in kind.attributes.values():
@@ -290,7 +290,7 @@ def _check_reference(
         raise ComponentError(f"{where} {message}")
 
 
-def _check_kept_attribute(
+def _check_attribute_form(
     name: str,
     values: tuple[Scalar, ...],
     limit: int,

@@ -147,7 +147,7 @@ def _subtypes(
     A stored-only type declares none: it has the types of the component's sub-components.
     """
     subtypes = dict(kind.subtypes)
-    if kind.kept:
+    if kind.stored_only:
         # Nothing is declared of them, so they are described like their component.
         undeclared = replace(kind, subtypes={})
         for child in component.children:

@@ -17,7 +17,7 @@ MAX_SHOWN = 20  # attributes that one warning names; an export may have one in e
 def ignored_attribute_warnings(component: Component) -> list[str]:
     """Return one warning that lists the attributes without effect in this Vault; no warning if there are none.
 
-    Vaults with other features export attributes of these, which is no reason to refuse the component. The warning also
+    Vaults with other features export further attributes, which is no reason to refuse the component. The warning also
     shows misspelt names.
     """
     kind = COMPONENT_TYPES.get(component.type)
@@ -77,7 +77,7 @@ def _other_objects(component: Component) -> Iterator[str]:
 def _unknown(component: Component, kind: ComponentType, path: str) -> Iterator[str]:
     """Yield the unknown attributes of a component and of its parts, each after the part's name."""
     # Types that are kept have no effect as a whole; open ones take parameters of any name.
-    if kind.kept:
+    if kind.stored_only:
         return
     if not kind.open:
         for name in component.attributes:

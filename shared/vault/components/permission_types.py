@@ -109,7 +109,7 @@ _PERMISSION_SET = ComponentType(
         ),
     ),
     {OBJECT_PERMISSION: _OBJECT_PERMISSION},
-    kept=True,
+    stored_only=True,
 )
 
 _PROFILE = ComponentType(
@@ -123,7 +123,7 @@ _PROFILE = ComponentType(
         text("description", 255),
         component("permission_sets", PERMISSION_SET, multi_value=True),
     ),
-    kept=True,
+    stored_only=True,
 )
 
 PERMISSION_TYPES = (_PERMISSION_SET, _PROFILE)

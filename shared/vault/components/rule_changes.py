@@ -1,4 +1,4 @@
-"""Checks changes of integration rules against the locks of a delivered rule, and that filters are VQL."""
+"""Checks that changes of integration rules respect the locks of delivered rules, and that filters are VQL."""
 
 from __future__ import annotations
 

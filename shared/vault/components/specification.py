@@ -57,8 +57,8 @@ class ComponentType:
 
     All types accept further attributes of any name, since Vaults with other features export such; for ``open`` types
     these are expected (parameters of an action), for others they cause a warning. ``redefinable`` are the names of
-    platform sub-components, whose omitted attributes keep the platform's value. Components of ``kept`` types are stored
-    and returned as written, and only their form is checked.
+    platform sub-components, whose omitted attributes keep the platform's value. Components of ``stored_only`` types are
+    stored and returned as written, and only their form is checked.
     """
 
     name: str
@@ -71,7 +71,7 @@ class ComponentType:
     max_name_length: int = 50
     open: bool = False
     redefinable: frozenset[str] = frozenset()
-    kept: bool = False
+    stored_only: bool = False
     code: bool = False  # class "code": what it holds is program text
 
 

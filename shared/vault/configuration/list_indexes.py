@@ -64,8 +64,8 @@ WHERE i.relnamespace = to_regnamespace($1) AND i.relname ~ '_list$'
 class ListedCondition:
     """The part of a list's condition that an index can have.
 
-    ``statement`` is VQL with the comparisons with declared values, and the order; ``keys`` are the fields with other
-    values.
+    ``statement`` is VQL that has the comparisons with declared values and the order; ``keys`` are the fields that are
+    compared with other values.
     """
 
     statement: str

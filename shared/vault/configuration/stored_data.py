@@ -164,22 +164,22 @@ async def _refuse_lost_values(
     """
     if picklist not in before.picklists:
         return
-    kept = after.picklists[picklist].entries if picklist in after.picklists else ()
-    gone = _removed(before.picklists[picklist].entries, kept)
-    if not gone:
+    remaining = after.picklists[picklist].entries if picklist in after.picklists else ()
+    removed = _removed(before.picklists[picklist].entries, remaining)
+    if not removed:
         return
     versions = after.documents.versions
     documents = [] if versions is None else [versions]
     for owner in [*after.objects.values(), *documents]:
         for field in owner.fields.values():
             if field.picklist == picklist:
-                await _refuse_values(connection, owner, field, gone)
+                await _refuse_values(connection, owner, field, removed)
 
 
 async def _refuse_values(
-    connection: Connection, owner: VaultObject, field: Field, gone: list[str]
+    connection: Connection, owner: VaultObject, field: Field, removed: list[str]
 ) -> None:
-    """Check that no record has one of the values ``gone``.
+    """Check that no record has one of the values ``removed``.
 
     :raises ComponentError: DATA_LOSS when one has.
     """
@@ -189,7 +189,7 @@ async def _refuse_values(
         f"Picklist {field.picklist}: records of {owner.name} have values that would be removed;"
         " inactivate the values instead."
     )
-    await _refuse_if(connection, problem, sql, gone)
+    await _refuse_if(connection, problem, sql, removed)
 
 
 async def _refuse_lost_states(
@@ -202,8 +202,8 @@ async def _refuse_lost_states(
     # A lifecycle that an object has cannot be dropped.
     if lifecycle not in before.lifecycles or lifecycle not in after.lifecycles:
         return
-    gone = _removed(_usable(before, lifecycle), _usable(after, lifecycle))
-    if not gone:
+    removed = _removed(_usable(before, lifecycle), _usable(after, lifecycle))
+    if not removed:
         return
     for owner in after.objects.values():
         if owner.lifecycle != lifecycle:
@@ -213,7 +213,7 @@ async def _refuse_lost_states(
             f"Objectlifecycle {lifecycle}: records of {owner.name} are in states that"
             " would be removed or inactive."
         )
-        await _refuse_if(connection, problem, sql, gone)
+        await _refuse_if(connection, problem, sql, removed)
 
 
 async def _refuse_lost_type(connection: Connection, after: Registry, key: str) -> None:
@@ -264,11 +264,11 @@ async def _refuse_lost_documents(
         await _refuse_if(connection, problem, of_type, [name])
     in_state = f"""SELECT EXISTS (SELECT FROM {table(VERSIONS)}
         WHERE concat_ws('.', lifecycle__v, status__v) = ANY ($1::text[]))"""
-    gone = _removed(_document_states(before), _document_states(after))
-    if gone:
-        lifecycle = gone[0].partition(".")[0]
+    removed = _removed(_document_states(before), _document_states(after))
+    if removed:
+        lifecycle = removed[0].partition(".")[0]
         problem = f"Doclifecycle {lifecycle}: documents are in removed states."
-        await _refuse_if(connection, problem, in_state, gone)
+        await _refuse_if(connection, problem, in_state, removed)
 
 
 def _document_states(model: DocumentModel) -> list[str]:

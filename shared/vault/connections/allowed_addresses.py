@@ -39,7 +39,7 @@ class AllowedAddresses:
         return cls(tuple(urls))
 
     def allow(self, text: str) -> bool:
-        """Return whether an address is plain, and on the list or below an address on it."""
+        """Return whether an address is plain, and equals an address of the list or is below one."""
         url = read_address(text)
         return url is not None and any(_is_within(url, each) for each in self.urls)
 

@@ -239,9 +239,9 @@ class DocumentBatches:
             return None
         item = await self._staging.file(caller, path)
         staged = self._staging.content(item)
-        kept = await self._content.keep(staged, limit=self._limit)
-        file = SourceFile(kept, file_name(path))
-        await self._texts.extract(kept, file.format, caller.user_id)
+        content = await self._content.keep(staged, limit=self._limit)
+        file = SourceFile(content, file_name(path))
+        await self._texts.extract(content, file.format, caller.user_id)
         return file
 
 

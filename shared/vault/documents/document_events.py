@@ -91,8 +91,8 @@ class DocumentEvents:
             number = Number.of(version)
             now = await moment(connection)
             about = (place.document_id, int(number.major), int(number.minor))
-            said = (*chosen, external_id or None, email or None)
-            await connection.execute(INSERT, *about, *said, caller.user_id, now)
+            description = (*chosen, external_id or None, email or None)
+            await connection.execute(INSERT, *about, *description, caller.user_id, now)
             lines = [("event", None, ".".join(chosen))]
             await entries.document_changed(
                 connection, caller, entries.EDIT, place.document_id, lines

@@ -82,5 +82,5 @@ def _relationship_type(component: Component) -> DocumentRelationshipType:
 
 
 def _is_set(component: Component, attribute: str) -> bool:
-    """Return whether an attribute is true; components that are stored as written have no validated attributes."""
+    """Return whether an attribute is true; attributes of components that are stored as written were not validated."""
     return component.first(attribute) in (True, "true")

@@ -75,7 +75,7 @@ def _changed(
 
 
 def _is_stored(text: str, value: object, labels: Texts) -> bool:
-    """Return whether a text stands for a stored value in the format of the API, or is its label."""
+    """Return whether a text equals a stored value, in the format of the API or as the value's label."""
     if value is None:
         return text == ""
     if isinstance(value, bool):

@@ -57,7 +57,7 @@ def made(kind: str, attributes: str = FOREIGN) -> tuple[Registry, Component]:
 
 
 def test_every_type_that_a_vault_acts_on_is_here() -> None:
-    acted_on = {name for name, kind in COMPONENT_TYPES.items() if not kind.kept}
+    acted_on = {name for name, kind in COMPONENT_TYPES.items() if not kind.stored_only}
     assert acted_on <= {*HEADS, "Lifecyclestatetypeassociation"}
 
 
@@ -76,7 +76,7 @@ def test_they_are_kept_and_returned_as_written(kind: str) -> None:
 
 
 def silent(kind: ComponentType) -> bool:
-    return kind.open or kind.kept
+    return kind.open or kind.stored_only
 
 
 @pytest.mark.parametrize("kind", HEADS)
