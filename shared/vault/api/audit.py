@@ -153,7 +153,7 @@ async def exported(
     audit_trail_type: str,
     job_id: int,
 ) -> Response:
-    """Returns the CSV file that a job has written, to who began the job; the job's status has this address."""
+    """Returns the CSV file that a job has written, to the user who began the job; the job's status has this address."""
     exports = vault_of(request).audit_exports
     item, content = await exports.file(caller, audit_trail_type, job_id)
     return file_response(

@@ -43,7 +43,7 @@ FORM = form_documentation(
 
 @router.post("/tokens", summary="Issue document tokens", openapi_extra=FORM)
 async def create(request: Request, caller: EditsDocuments) -> Response:
-    """Issues an access token for each document, with which a person without a user sees its version until it expires.
+    """Issues an access token for each document, by which a person who is no user can view it until the token expires.
 
     The page is `/ui/approved_viewer?token=…`. A token is for the version that is the latest, or the latest steady one,
     when it is issued.

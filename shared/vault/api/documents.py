@@ -82,8 +82,8 @@ async def read_version(
 ) -> Place:
     """Return the version that a call reads: the latest one, or with ``steadyState`` the latest steady one.
 
-    Each call that reads the latest version takes the parameter: one that ignored it would return a draft to clients
-    that ask for approved content. See Vault API reference, Download Document Rendition File.
+    Every call that reads the latest version must accept the parameter: a call that ignored it would return a draft to
+    clients that request approved content. See Vault API reference, Download Document Rendition File.
     """
     if not steady_state:
         return Place(document_id)

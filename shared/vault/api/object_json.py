@@ -304,7 +304,7 @@ def _outbound(
     registry: Registry,
     base_path: str,
 ) -> Iterator[dict[str, object]]:
-    """Yield the relationships to the objects that this one refers to."""
+    """Yield the relationships of ``target`` to the objects to which it refers."""
     for name, field in target.outbound.items():
         parent = field.relationship_type is RelationshipType.PARENT
         kind = (
@@ -320,7 +320,7 @@ def _inbound(
     registry: Registry,
     base_path: str,
 ) -> Iterator[dict[str, object]]:
-    """Yield the relationships to the objects that refer to this one."""
+    """Yield the relationships of ``target`` to the objects that refer to it."""
     for name, (child, field) in registry.inbound(target.name).items():
         parent = field.relationship_type is RelationshipType.PARENT
         kind = RelationshipKind.CHILD if parent else RelationshipKind.REFERENCE_INBOUND

@@ -81,9 +81,7 @@ def readable_paths(
     readable: vql.Readable,
     targets: Mapping[str, vql.Target] = NO_TARGETS,
 ) -> frozenset[str]:
-    """Return those of the fields that a user may read for whom ``readable`` tells the readable objects.
-
-    All objects on the path of a field must be readable.
+    """Return those of the fields whose paths lead through readable objects only; ``readable`` decides for each object.
 
     :raises VqlError: if the object, or an object that it refers to, does not have one of the fields.
     """

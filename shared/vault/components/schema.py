@@ -84,7 +84,7 @@ def refers(field: Field) -> bool:
 
 
 def needs_unique_index(field: Field) -> bool:
-    """Return whether a field needs an index to keep its values unique; ids have the primary key."""
+    """Return whether a field needs an index to keep its values unique; an id does not, as it is the primary key."""
     return field.unique and field.type is not FieldType.ID
 
 

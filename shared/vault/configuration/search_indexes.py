@@ -51,8 +51,8 @@ async def index_states(connection: Connection) -> dict[str, bool]:
 class SearchIndexes:
     """Builds the search indexes that a Vault's objects need.
 
-    A new object gets its index with its table. Missing are those of changed objects, and of objects from before there
-    were search indexes.
+    A new object gets its index with its table. The index is missing for changed objects, and for objects that are older
+    than search indexes.
     """
 
     def __init__(self, database: Database, components: ComponentService) -> None:

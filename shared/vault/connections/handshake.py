@@ -59,7 +59,7 @@ USE = "UPDATE platform.connection_file SET used = true WHERE connection_id = $1 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a Vault's documents say about the Vault; ``url`` may be empty, files are valid for ``file_days`` days."""
+    """The description of a Vault in its connection documents; ``url`` may be empty, ``file_days`` are their validity."""
 
     vault_id: int
     name: str

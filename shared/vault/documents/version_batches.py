@@ -74,7 +74,7 @@ class VersionBatches:
     async def delete(
         self, caller: Caller, rows: Source, key: str | None
     ) -> list[VersionResult]:
-        """Delete the version with the row's number of each row's document.
+        """Delete, from each row's document, the version with the row's number.
 
         :raises VaultFault: as ``create`` does.
         """

@@ -92,7 +92,7 @@ def _complete_operation(operation: dict[str, Any], shown: Mapping[str, Any]) -> 
 
 
 def _add_requests(operation: dict[str, Any], request: Mapping[str, Any]) -> None:
-    """Add the example of each kind of body; the example of a form also to a multipart form and a JSON object."""
+    """Add an example to each kind of body; the example of a form is also that of a multipart form and a JSON object."""
     if not request:
         return
     content = operation.setdefault("requestBody", {"content": {}})["content"]
