@@ -26,8 +26,8 @@ Raised between parts of the Vault, and caught by the calling part, which reports
   - TooLarge
   - ChecksumMismatch
 
-* DatabaseUnavailable (``storage.database``): PostgreSQL is away; it will pass
-* StandardLoadFailed (``configuration.standard_items``): the start ends
+* DatabaseUnavailable (``storage.database``): PostgreSQL cannot be reached for a time
+* StandardLoadFailed (``configuration.standard_items``): the Vault does not start
 * NotNow (``notifications.mail``): the e-mail stays queued
 * XmlFault (``components.strict_xml``): each reader reports it in its own terms
 * UnsuitableLiteral (``vql.operands``), converted to a VqlError

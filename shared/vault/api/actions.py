@@ -1,4 +1,4 @@
-"""Serves user actions: those that a record offers in its state, run on one record or many."""
+"""Serves user actions of records: lists those that a record offers in its state, and runs them on records."""
 
 from __future__ import annotations
 

@@ -347,7 +347,7 @@ def _row_json(row: BatchRow) -> dict[str, object]:
 
 
 def _attachment_json(to: AttachedTo, attachment: Attachment) -> dict[str, object]:
-    """Return an attachment: its latest version, and the addresses of all."""
+    """Return an attachment: its latest version, and the addresses of all its versions."""
     latest = _version_json(attachment, attachment.latest)
     versions = _versions_json(to, attachment)
     return {**latest, "versions": versions}

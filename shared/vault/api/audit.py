@@ -262,7 +262,7 @@ def _range(
     *,
     all_dates: bool,
 ) -> tuple[datetime | None, datetime | None]:
-    """Return the requested period; None for an open side.
+    """Return start and end of the requested period; None for a side that is not limited.
 
     :raises VaultFault: INVALID_DATA when the parameters are not moments, or contradict each other.
     """

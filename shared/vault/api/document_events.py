@@ -127,7 +127,7 @@ async def listed(
 def _property(
     subtype: str, name: str, label: str, kind: str, more: dict[str, object]
 ) -> dict[str, object]:
-    """Return a field of events of a subtype."""
+    """Return the metadata of a field of events of a subtype; ``more`` are further members."""
     shown: dict[str, object] = {"name": name, "label": label, "type": kind, **more}
     if subtype == APPROVED_EMAIL and name in OF_EMAILS:
         shown["required"] = True

@@ -194,7 +194,7 @@ def _end(end: str, place: Place) -> dict[str, object]:
 def _property(
     name: str, kind: str, length: int, required: bool, sent: bool
 ) -> dict[str, object]:
-    """Return a field of relationships."""
+    """Return the metadata of a field of relationships."""
     shown: dict[str, object] = {"name": name, "type": kind, "length": length}
     if kind == "ObjectReference":
         shown["object"] = "users"

@@ -140,7 +140,7 @@ def _of_documents(sent: Rows) -> Sequence[Mapping[str, object]]:
 
 
 def _json(role: DocumentRole) -> dict[str, object]:
-    """Return a role as the call describes it."""
+    """Return a role in the format of the call."""
     return {
         "name": role.name,
         "label": role.label,

@@ -139,7 +139,7 @@ async def file(
 def _field(
     name: str, kind: str, requiredness: str, editable: bool, more: dict[str, object]
 ) -> dict[str, object]:
-    """Return a field of templates."""
+    """Return the metadata of a field of templates; ``more`` are further members."""
     bounds = OF_NUMBERS if kind == "Number" else more
     return {
         "name": name,

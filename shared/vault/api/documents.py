@@ -217,7 +217,7 @@ async def update(
     caller: EditsDocuments,
     place: Latest,
 ) -> Response:
-    """Changes fields of the latest version, a form or a JSON object; with `reclassify=true` also its type."""
+    """Changes fields of the latest version, from a form or a JSON object; with `reclassify=true` also its type."""
     fields = await read_fields(request)
     if fields.pop("reclassify", "") == "true":
         again = vault_of(request).reclassification

@@ -224,7 +224,7 @@ def milliseconds(name: str, value: datetime) -> datetime:
 
 
 def _run_json(run: Run) -> dict[str, object]:
-    """Return a run as the API describes it."""
+    """Return a run in the format of the API."""
     by_point = {point: counts.to_json() for point, counts in run.by_point.items()}
     document: dict[str, object] = {
         "job_id": run.job_id,

@@ -26,7 +26,7 @@ async def of_record(
     object_name: str,
     record_id: str,
 ) -> Response:
-    """Returns message, run, rule and source record of each field that a transfer set, and whether it changed since."""
+    """Returns message, run, rule and source record of each field that a transfer set, and if it changed since then."""
     fields = await vault_of(request).lineage.of_record(caller, object_name, record_id)
     data = {"object_name": object_name, "record_id": record_id, "fields": fields}
     return envelope.success(data=data)

@@ -334,7 +334,7 @@ def _relationship(
     other: VaultObject,
     base_path: str,
 ) -> dict[str, object]:
-    """Return a relationship, as seen from the object whose metadata this is."""
+    """Return a relationship from the side of the object whose metadata contains it."""
     match kind:
         case RelationshipKind.PARENT | RelationshipKind.REFERENCE_OUTBOUND:
             label = field.label

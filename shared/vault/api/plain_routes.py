@@ -1,4 +1,4 @@
-"""Serves calls of routes with plain text parameters without the framework's general handling of parameters."""
+"""Serves calls of routes whose parameters are plain texts, without the framework's handling of parameters."""
 
 from __future__ import annotations
 

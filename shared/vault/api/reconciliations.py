@@ -158,7 +158,8 @@ async def download_findings(
 async def findings_file(vault: Vault, caller: Caller, job_id: int) -> Response:
     """Return the findings of a reconciliation as a download.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such reconciliation.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not see it; INVALID_DATA when there is no such
+        reconciliation.
     """
     stored = await vault.reconciliations.one(caller, job_id)
     rows = await vault.reconciliation_records.findings(caller, stored)
@@ -231,7 +232,7 @@ async def report_slice(
     """Takes the result of a slice once, even if it is reported again, and sends the message of the next slice.
 
     For connectors: `integration_point`, `object`, the number of `equal` records, the other `items` as lines of verdict,
-    record id and names, the `position` of the next slice, and `ended` after the last one.
+    record id and field names, the `position` of the next slice, and `ended` after the last one.
     """
     body = parsed(_Slice, await read_record(request))
     items = tuple(_item(without_nul(line)) for line in body.items)
@@ -276,7 +277,7 @@ def _window(text: str) -> int:
 
 
 def _json(stored: Reconciliation) -> dict[str, object]:
-    """Return a reconciliation as the API describes it."""
+    """Return a reconciliation in the format of the API."""
     scope = stored.scope
     document: dict[str, object] = {
         "job_id": stored.job_id,

@@ -376,7 +376,7 @@ def _client_id_in(query: bytes) -> str | None:
 
 
 def _client_headers(scope: Scope, client_id: str) -> list[Header]:
-    """Return the headers that repeat the client's reference id and, for a Vault, its connection."""
+    """Return the headers that repeat the client's reference id and, if the client is a Vault, its connection."""
     headers: list[Header] = []
     reference = Headers(scope=scope).get("x-vaultapi-referenceid")
     if reference is not None and REFERENCE_ID.fullmatch(reference):

@@ -151,7 +151,7 @@ def unchanged(message: str, data: object) -> Response:
 def in_progress(message: str, **members: object) -> Response:
     """Return a WARNING envelope, with these members, for results that do not exist yet.
 
-    Not FAILURE, which the pollers of public clients take, like SUCCESS, for the end of the work.
+    It is not a FAILURE, because public clients stop polling at FAILURE as well as at SUCCESS.
     """
     warning = {"warning_type": WarningType.OPERATION_IN_PROGRESS, "message": message}
     return answer(Status.WARNING, {"warnings": [warning], **members})

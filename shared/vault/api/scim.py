@@ -272,7 +272,7 @@ async def _update(
 async def _resource(request: Request) -> dict[str, object]:
     """Return the resource that a call sends.
 
-    :raises VaultFault: INVALID_DATA when it is no JSON object, EXCEEDS_FILE_MAX_SIZE.
+    :raises VaultFault: INVALID_DATA when it is not a JSON object, EXCEEDS_FILE_MAX_SIZE when it is too large.
     """
     body = await read_body(request, MAX_RESOURCE_BYTES)
     return parse_json_object(body, MAX_RESOURCE_BYTES)

@@ -102,7 +102,7 @@ def _schema(name: str, title: str, about: str, attributes: list[Json]) -> Json:
 def _attribute(
     name: str, about: str, kind: str = "string", *, write: bool = False, **more: object
 ) -> Json:
-    """Return an attribute; ``more`` replaces or adds members."""
+    """Return an attribute of a schema; ``about`` describes it, and ``more`` replaces or adds members."""
     return {
         "name": name,
         "type": kind,

@@ -359,7 +359,7 @@ def _session_json(
     caller: Caller,
     session: UploadSession,
 ) -> dict[str, object]:
-    """Return an upload session as the API describes it."""
+    """Return an upload session in the format of the API."""
     area = vault_of(request).staging.area(caller)
     return {
         "path": area.path(session.key),
@@ -378,7 +378,7 @@ def _session_json(
 
 
 def _part_json(part: UploadedPart) -> dict[str, object]:
-    """Return a part of an upload as the API describes it."""
+    """Return a part of an upload in the format of the API."""
     return {
         "size": part.size,
         "part_number": part.part_number,

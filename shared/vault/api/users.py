@@ -222,7 +222,7 @@ async def update_membership(
     user_id: UserId,
     vault_id: str,
 ) -> Response:
-    """Changes the form fields of a user's membership in this Vault."""
+    """Changes those fields of a user's membership in this Vault that the form has."""
     vault = vault_of(request)
     if vault_id != str(vault.vault_id):
         raise VaultFault(

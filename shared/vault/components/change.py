@@ -106,7 +106,7 @@ def _altered(
 
 
 class _Alteration:
-    """A component during an ALTER; the cost of a change depends on its own size, not on that of the component."""
+    """A component during an ALTER; the cost of a change depends on the change's size, not on the component's."""
 
     def __init__(self, component: Component, path: str) -> None:
         self._component = component

@@ -153,7 +153,7 @@ def _parts(statement: Statement) -> Iterator[Statement]:
 
 
 def _existing(statement: Statement, registry: Registry) -> Component | None:
-    """Return the component that a statement names, or None; ALTER gets a new one for an undeclared base type."""
+    """Return the component that a statement names, or None; for ALTER of an undeclared base type, a new component."""
     component = registry.components.get(statement.key)
     if component is None and statement.command is Command.ALTER:
         return _base_type(statement, registry)

@@ -15,7 +15,7 @@ Attributes = Mapping[str, tuple[Scalar, ...]]
 
 
 class MergeConflict(Exception):
-    """Raised when both sides have changed the same part differently; the message names it."""
+    """Raised when both sides have changed the same part differently; the message names the part."""
 
 
 def merge(

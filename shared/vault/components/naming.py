@@ -1,4 +1,4 @@
-"""Derives API names from labels, and prefixes of record ids for objects without one."""
+"""Derives API names from labels, and prefixes of record ids for objects that declare none."""
 
 from __future__ import annotations
 

@@ -281,12 +281,12 @@ PLATFORM_TYPE_ALIASES: Mapping[str, str] = {
 
 
 def named_values(value_format: str) -> list[str]:
-    """Return the references to other fields in a format of names, such as ``{country__cr.name__v}``."""
+    """Return the references to other fields in a format of record names, such as ``{country__cr.name__v}``."""
     return _NAMED_VALUE.findall(value_format)
 
 
 def without_named_values(value_format: str) -> str:
-    """Return a format of names without its references to other fields."""
+    """Return a format of record names without its references to other fields."""
     return _NAMED_VALUE.sub("", value_format)
 
 

@@ -324,7 +324,7 @@ def is_business(object_name: str) -> bool:
 
 
 def is_written_by_connections(object_name: str, field: Field) -> bool:
-    """Return whether connections may set a field that users may not edit; not those that the Vault itself sets."""
+    """Return whether connections may set a field that users may not edit; False for fields that the Vault sets."""
     by_vault = field.system or field.system_managed_name
     # Documents say at each field what may be edited, and to everybody the same.
     of_records = is_business(object_name) and object_name != "documents"

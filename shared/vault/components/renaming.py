@@ -51,7 +51,7 @@ def renamed_component(
 
 
 class _ComponentRenaming:
-    """Replaces the name of a renamed component in the components that are passed one after the other."""
+    """Replaces the name of a renamed component in the components that refer to it."""
 
     def __init__(self, key: Key, new_name: str) -> None:
         self._key = key

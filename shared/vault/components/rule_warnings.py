@@ -82,7 +82,7 @@ def _without_key(
     parts: list[Component],
     registry: Registry,
 ) -> Iterator[str]:
-    """Yield a warning for each target object that no field rule gives a key; only of custom integration points."""
+    """Yield a warning for each target object without a key, if the rule is for a custom integration point."""
     if rule.text("integration_point").endswith(_DELIVERED):
         return
     keyed: dict[str, bool] = {}

@@ -112,7 +112,7 @@ class ParticipantControl:
 
 @dataclass(frozen=True, slots=True)
 class TaskCondition:
-    """A condition that is met when the verdicts in the last round of a task are the verdict with this label."""
+    """A condition that is met when any or all verdicts (``match``) in the last round of a task have this label."""
 
     step: str
     label: str

@@ -132,7 +132,8 @@ class ComponentService:
     ) -> int:
         """Lock the components of tables until the transaction ends, and return their revision; refresh the registry.
 
-        Components of other tables may still change: call ``confirm`` after writing such tables.
+        The registry is refreshed if it is older. Components of other tables may still change: call ``confirm`` after
+        writing such tables.
         """
         revision = await lock_components_of(connection, tables)
         if revision > self.revision:
@@ -141,9 +142,9 @@ class ComponentService:
         return revision
 
     async def confirm(self, connection: Connection, revision: int) -> None:
-        """Check that the components of all tables that the transaction has written are those of a revision.
+        """Check that ``revision`` is still current, after writing tables whose components are not locked.
 
-        :raises ComponentsChanged: when they have changed, so that the transaction may have used old ones.
+        :raises ComponentsChanged: when it is not, so that the transaction may have used old components.
         """
         if await connection.fetchval(REVISION) != revision:
             raise ComponentsChanged

@@ -105,7 +105,7 @@ async def delivered_mdl(
 ) -> str | None:
     """Return a component of the standard configuration as MDL; None for one that it does not contain.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS when the caller is no administrator.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the configuration.
     """
     authorize(caller, Grant.READ_CONFIGURATION)
     async with database.connection() as connection:

@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 class InvalidDocument(Exception):
-    """Raised for a text that is not such a document, or was changed after signing; the message says which."""
+    """Raised for a text that is not a signed document, or was changed after signing; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,7 +280,7 @@ async def activate(context: ActionContext) -> Mapping[str, ApiError]:
 
 
 async def reject(context: ActionContext) -> Mapping[str, ApiError]:
-    """Run *Reject*: remove the id of the Vault that uploaded the file, for the connection to be established again."""
+    """Run *Reject*: remove the id of the Vault that uploaded the file; the connection can be established again."""
     changes = {**UNESTABLISHED, "remote_vault_id__sys": None}
     return await _set(context, changes)
 

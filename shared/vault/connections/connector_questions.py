@@ -99,7 +99,7 @@ class ConnectorQuestions:
 
 
 def _link(url: str) -> ConnectorLink:
-    """Return the link to the connector; the client is imported here, since that takes a tenth of a Vault's start."""
+    """Return the link to the connector; the client is imported only here, as that takes a tenth of a Vault's start."""
     from shared.vault.connections.connector_link import ConnectorLink  # noqa: PLC0415
 
     return ConnectorLink(url)

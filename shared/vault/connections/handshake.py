@@ -59,7 +59,7 @@ USE = "UPDATE platform.connection_file SET used = true WHERE connection_id = $1 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The description of a Vault in its connection documents; ``url`` may be empty, ``file_days`` are their validity."""
+    """The description of a Vault in its connection documents; ``url`` may be empty, files expire in ``file_days``."""
 
     vault_id: int
     name: str

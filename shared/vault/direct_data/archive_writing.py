@@ -42,7 +42,10 @@ class PartWriter:
 
     @property
     def _current(self) -> BinaryIO:
-        """Return the part to write to; open the next one if the last is full."""
+        """Return the open part.
+
+        :raises ValueError: when no part is open.
+        """
         if self._file is None:
             message = "no part is open"
             raise ValueError(message)

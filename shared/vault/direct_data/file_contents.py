@@ -91,10 +91,7 @@ async def snapshot(
 
 
 class FileContents:
-    """Writes the extracts of one file to a folder.
-
-    ``connection`` reads the snapshot. ``since`` is the moment from which changes are written, None for all rows.
-    """
+    """Writes the extracts of one file to a folder; ``connection`` reads the snapshot."""
 
     def __init__(
         self, connection: Connection, registry: Registry, folder: Path

@@ -38,7 +38,7 @@ FROM {store.VERSION_TABLE} WHERE id = $1"""
 
 
 class DocumentAttachmentWriter(AttachmentWriter):
-    """Writes attachments of documents, which have an audit trail of their own."""
+    """Writes attachments of documents; their changes are in the audit trail of documents."""
 
     async def audit(self, changes: Sequence[Change]) -> None:
         """Write an audit entry for each change, as an edit of its document."""

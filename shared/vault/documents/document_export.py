@@ -68,7 +68,7 @@ WHERE f.version_id = $1 ORDER BY f.rendition"""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
-    """The files of an export: of the latest version of each document, or of every version."""
+    """The kinds of files that an export writes, of the latest version of each document or of every version."""
 
     source: bool = True
     renditions: bool = False

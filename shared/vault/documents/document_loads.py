@@ -116,7 +116,7 @@ def _as_rows(write: VersionWrite) -> Write:
 
 
 def _row_result(result: VersionResult) -> RowResult:
-    """Return the result of a row that concerns a version in the form of ``RowResult``."""
+    """Return the result of a row that concerns a version as a ``RowResult``."""
     named = None if result.document_id is None else str(result.document_id)
     errors = () if result.error is None else (result.error,)
     return RowResult(id=named, errors=errors)

@@ -49,7 +49,8 @@ async def require_unlocked(
 ) -> DocumentLock | None:
     """Check that the caller may create versions of a document whose row is locked; return its check-out, or None.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when another user has checked it out, unless the caller may delete it.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when another user has checked it out, unless the caller may delete
+        documents.
     """
     lock = await lock_of(connection, document_id)
     if lock is None or lock.user_id == caller.user_id or administers(caller):

@@ -24,7 +24,7 @@ OWNER = "owner__v"
 
 @dataclass(frozen=True, slots=True)
 class DocumentList:
-    """The requested list of documents: those with a phrase, in every version or the latest, the caller's own or all.
+    """The requested list of documents: those that contain a phrase, every version or the latest, own documents or all.
 
     ``scope`` is a scope of VQL's ``FIND … SCOPE``.
     """

@@ -27,10 +27,10 @@ async def fill_document_roles(
     """Assign roles of new documents to users and groups by role rules; ``created`` are the first versions."""
     lifecycles = {str(each[DOCUMENT_ID]): str(each[LIFECYCLE]) for each in created}
     edits = await fill_roles(connection, DOCUMENTS, versions, lifecycles)
-    await note_role_edits(connection, caller, edits)
+    await audit_role_edits(connection, caller, edits)
 
 
-async def note_role_edits(
+async def audit_role_edits(
     connection: Connection, caller: Caller, edits: Sequence[RoleEdit]
 ) -> None:
     """Write changes of the roles of documents into the audit trail."""

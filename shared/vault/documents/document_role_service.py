@@ -13,7 +13,7 @@ from shared.vault.components.document_model import VERSIONS
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_batches import require_size
 from shared.vault.documents.document_keys import MAX_ID
-from shared.vault.documents.document_role_rules import note_role_edits
+from shared.vault.documents.document_role_rules import audit_role_edits
 from shared.vault.documents.document_store import Place
 from shared.vault.errors import RowErrors, VaultFault
 from shared.vault.model.field_types import DOCUMENTS
@@ -192,7 +192,7 @@ async def _store(
         if not row.errors:
             assignments.append((str(row.document_id), roles.assignments))
     edits = await change_roles(connection, DOCUMENTS, assignments, change)
-    await note_role_edits(connection, caller, edits)
+    await audit_role_edits(connection, caller, edits)
 
 
 def _result(row: _Row) -> RowResult:

@@ -167,7 +167,7 @@ class DocumentTemplates:
             values = (name, label, active, kind.name, *stored, caller.user_id, now)
             if await connection.fetchval(INSERT, *values) is None:
                 raise _taken(name)
-            await _note(connection, caller, entries.CREATE, name, after=label)
+            await _audit(connection, caller, entries.CREATE, name, after=label)
 
         await self._database.unit_of_work(work)
         return name
@@ -208,7 +208,7 @@ class DocumentTemplates:
                 raise _taken(name)
             await connection.execute(UPDATE, before.name, name, label, active)
             shown = (_shown(before.label, before.active), _shown(label, active))
-            await _note(connection, caller, entries.EDIT, name, *shown)
+            await _audit(connection, caller, entries.EDIT, name, *shown)
             return name
 
         return await self._database.unit_of_work(work)
@@ -225,7 +225,7 @@ class DocumentTemplates:
             await connection.execute(ALONE)
             await _find(connection, name)
             await connection.execute(REMOVE, name)
-            await _note(connection, caller, entries.DELETE, name)
+            await _audit(connection, caller, entries.DELETE, name)
 
         await self._database.unit_of_work(work)
 
@@ -278,7 +278,7 @@ async def _find(connection: Connection, name: str) -> DocumentTemplate:
     return DocumentTemplate(**row)
 
 
-async def _note(
+async def _audit(
     connection: Connection,
     caller: Caller,
     action: entries.AuditAction,

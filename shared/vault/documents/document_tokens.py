@@ -57,7 +57,7 @@ EXPIRED = "DELETE FROM platform.document_token WHERE expires <= now()"
 
 
 class DownloadOption(StrEnum):
-    """What the bearer of a token may do in addition to viewing the document: which files may be downloaded."""
+    """The files that the bearer of a token may download, in addition to viewing the document."""
 
     PDF = "PDF"
     SOURCE = "source"

@@ -48,7 +48,7 @@ async def delete_of_document(
 ) -> None:
     """Remove all relationships of a deleted document, whether it is their source or their target."""
     rows = await connection.fetch(OF_DOCUMENT, document_id)
-    await _note(connection, caller, rows, without=document_id)
+    await _record_removals(connection, caller, rows, without=document_id)
 
 
 async def delete_of_version(
@@ -56,7 +56,7 @@ async def delete_of_version(
 ) -> None:
     """Remove the relationships of a deleted version."""
     rows = await connection.fetch(OF_VERSION, version)
-    await _note(connection, caller, rows)
+    await _record_removals(connection, caller, rows)
 
 
 async def delete_relationships(
@@ -64,7 +64,7 @@ async def delete_relationships(
 ) -> None:
     """Remove relationships by their ids."""
     rows = await connection.fetch(BY_IDS, ids)
-    await _note(connection, caller, rows)
+    await _record_removals(connection, caller, rows)
 
 
 async def renumber(connection: Connection, former: str, version: str) -> None:
@@ -79,7 +79,7 @@ async def carry_forward(
     former: str,
     version: str,
 ) -> None:
-    """Copy the relationships of the version ``former`` to ``version``, where their types are carried forward."""
+    """Copy the relationships of the version ``former`` to ``version``, if their types are carried to new versions."""
     types = relationship_types(registry).values()
     of_source = [kind.name for kind in types if kind.carried_with_source]
     of_target = [kind.name for kind in types if kind.carried_with_target]
@@ -90,7 +90,7 @@ async def carry_forward(
     await connection.execute(CARRY, *carried, caller.user_id, now)
 
 
-async def _note(
+async def _record_removals(
     connection: Connection,
     caller: Caller,
     rows: Sequence[Record],

@@ -28,7 +28,7 @@ RENDITION = "rendition_type__v"
 
 @dataclass(slots=True)
 class VersionResult:
-    """The result of a row: the document's id, and the version and rendition that the row concerns; None without."""
+    """The result of a row: the document's id, and the version and rendition that it concerns, or None."""
 
     document_id: int | None = None
     number: Number | None = None
