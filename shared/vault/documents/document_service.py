@@ -241,7 +241,7 @@ class DocumentService:
             lines: Sequence[AuditLine] = ()
             if place.number is None:
                 deleted = str(place.document_id)
-                await self._delete_data(connection, caller, place.document_id)
+                await self._remove(connection, caller, place.document_id)
             elif len(ids) == 1:
                 raise VaultFault(
                     ErrorType.OPERATION_NOT_ALLOWED,
@@ -265,9 +265,7 @@ class DocumentService:
         await self._records.carry_out(work, VERSIONS)
 
     @staticmethod
-    async def _delete_data(
-        connection: Connection, caller: Caller, document: int
-    ) -> None:
+    async def _remove(connection: Connection, caller: Caller, document: int) -> None:
         """Remove the stored data that belong to a document as a whole."""
         await delete_lock(connection, document)
         await connection.execute(store.DELETE_EVENTS, document)
