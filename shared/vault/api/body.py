@@ -252,23 +252,23 @@ LARGE = 4 * 2**20
 """Bytes of a body of which only one is in memory: its rows take several times as much."""
 
 
-class Place:
+class LargeBodyPermit:
     """The permission to have a large body in memory, which one call of the process has at a time."""
 
-    def __init__(self, places: asyncio.Semaphore) -> None:
-        self._places = places
+    def __init__(self, permits: asyncio.Semaphore) -> None:
+        self._permits = permits
         self._taken = False
 
     async def take(self) -> None:
         """Wait until no other call has a large body in memory."""
         if not self._taken:
-            await self._places.acquire()
+            await self._permits.acquire()
             self._taken = True
 
     def leave(self) -> None:
         """Let another call have a large body in memory."""
         if self._taken:
-            self._places.release()
+            self._permits.release()
             self._taken = False
 
 
@@ -277,25 +277,25 @@ class LargeBodies:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._places = asyncio.Semaphore(1)
+        self._permits = asyncio.Semaphore(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on with a ``Place``, which the reading of a large body takes."""
+        """Pass the call on with a ``LargeBodyPermit``, which reading a large body takes."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        place = Place(self._places)
-        scope.setdefault("state", {})["place"] = place
+        permit = LargeBodyPermit(self._permits)
+        scope.setdefault("state", {})["large_body_permit"] = permit
 
         async def send_without_body(message: Message) -> None:
             # A client may read the answer as slowly as it likes.
-            place.leave()
+            permit.leave()
             await send(message)
 
         try:
             await self._app(scope, receive, send_without_body)
         finally:
-            place.leave()
+            permit.leave()
 
 
 async def read_within(request: Request, limit: int, seconds: float) -> bytes:
@@ -315,7 +315,7 @@ async def read_within(request: Request, limit: int, seconds: float) -> bytes:
                     raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, message)
                 spool.write(chunk)
         if size > LARGE:
-            await request.state.place.take()
+            await request.state.large_body_permit.take()
         spool.seek(0)
         if size <= SPOOLED:
             return spool.read()

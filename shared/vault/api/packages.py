@@ -167,7 +167,7 @@ async def dependencies(
 ) -> Response:
     """Lists components that the package's components refer to and that the package lacks.
 
-    A record of `package_component__v` with their `id` adds them to the package.
+    Creating a `package_component__v` record with a component's `id` adds the component to the package.
     """
     details, missing = await vault_of(request).outbound_packages.dependencies(
         caller, package_id

@@ -173,7 +173,7 @@ async def one_user(
     without_membership: Membership = True,
     without_licensing: Licensing = True,
 ) -> Response:
-    """Returns a user; `me` names the caller, and returns `delegate_user_id` in a delegated session."""
+    """Returns a user; for `me`, the caller, in a delegated session with `delegate_user_id`."""
     user = await vault_of(request).users.get(
         caller,
         _id(caller, user_id),

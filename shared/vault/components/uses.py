@@ -83,7 +83,7 @@ _REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,59})\.([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]
 
 
 def users_of(components: Mapping[Key, Component]) -> Mapping[Key, frozenset[Key]]:
-    """Return, by the key of each component to which others refer, the keys of those others."""
+    """Return, for each component to which others refer, the keys of the components that refer to it."""
     users: dict[Key, set[Key]] = defaultdict(set)
     for component in components.values():
         for used in uses_of(component, components):
@@ -269,7 +269,7 @@ def _written_dependencies(component: Component) -> Iterator[Dependency]:
 
 
 def _referenced_object(component: Component) -> str | None:
-    """Return the object that a field refers to, written without its type as Vaults export it; None without one."""
+    """Return the object to which a field refers by its name alone, as Vaults export it; None without one."""
     if component.type != PartKind.FIELD or component.name in PLATFORM_FIELD_TYPES:
         return None
     name = component.reference("object")

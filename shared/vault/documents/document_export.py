@@ -179,7 +179,9 @@ class DocumentExports:
     async def copied(
         self, caller: Caller, folder: str, version: str, wanted: Sequence[str]
     ) -> list[tuple[str, str]]:
-        """Write the wanted files of a version; return the type and the path of each: source file and renditions.
+        """Write the wanted files of a version; return the rendition type, "" for the source file, and the path of each.
+
+        Text files are written, but not returned.
 
         :raises VaultFault: as ``copy`` does.
         """

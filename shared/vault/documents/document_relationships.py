@@ -169,7 +169,7 @@ class DocumentRelationships:
                 self._fit(row, documents)
 
     def _fit(self, row: _Row, documents: Mapping[int, str]) -> None:
-        """Add an error to a row whose documents do not suit its type; remove version numbers that it does not use."""
+        """Add an error to a row whose documents do not suit its type; remove version numbers that the type ignores."""
         registry = self._components.registry
         types = offered_types(registry, documents[row.source.document_id])
         kind = types.get(row.type)
