@@ -51,7 +51,7 @@ class ApiError:
 
 
 MAX_ERRORS = 20
-"""Errors of one row or call that an answer names: who sends a row chooses its members, and each may be wrong."""
+"""The number of errors of one row or call that an answer lists, since each member of a row may have one."""
 
 
 def bounded_errors(errors: Sequence[ApiError]) -> list[ApiError]:

@@ -247,9 +247,9 @@ def required(fields: Mapping[str, str], *names: str) -> list[str]:
 
 
 SPOOLED = 2**20
-"""Bytes of a body from which on it waits on disk: a client may let many arrive at once, as slowly as it likes."""
+"""The size in bytes above which a body is spooled to disk, since a client may send many at once, slowly."""
 LARGE = 4 * 2**20
-"""Bytes of a body of which only one is in memory: its rows take several times as much."""
+"""The size in bytes above which one body at a time is in memory, since its rows take several times as much."""
 
 
 class LargeBodyPermit:

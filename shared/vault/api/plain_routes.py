@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Arguments = dict[str, Any]
 Solve = Callable[[Request], Awaitable[Any]]
-"""Calls a function with what a request has for its parameters, and returns its result."""
+"""A function that calls an endpoint with the parameters of a request, and returns its result."""
 
 
 class _Parameter(Protocol):

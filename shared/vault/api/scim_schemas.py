@@ -21,7 +21,7 @@ TYPES: Mapping[str, str] = {
     "SecurityPolicy": "Security Policy",
     "LicenseType": "License Type",
 }
-"""Types of resources, and what each is."""
+"""Types of resources, with their descriptions."""
 ENDPOINTS: Mapping[str, str] = {
     "User": "Users",
     "SecurityProfile": "SecurityProfiles",

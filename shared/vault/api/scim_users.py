@@ -14,7 +14,7 @@ TEXTS: Mapping[str, str] = {
     "preferredLanguage": "user_language__v",
     "timezone": "user_timezone__v",
 }
-"""Attributes that are fields as they stand."""
+"""Attributes whose values are those of user fields, unchanged."""
 NAMES: Mapping[str, str] = {
     "givenName": "user_first_name__v",
     "familyName": "user_last_name__v",
@@ -23,7 +23,7 @@ CHOICES: Mapping[str, str] = {
     "securityProfile": "security_profile__v",
     "licenseType": "license_type__v",
 }
-"""Attributes of the Vault's own schema that may be set, with a value in an object."""
+"""Attributes of the Vault's own schema that may be set; their value is in an object."""
 ALWAYS = frozenset({"schemas", "id"})
 
 

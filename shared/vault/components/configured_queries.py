@@ -32,7 +32,7 @@ __all__ = [
 
 NO_TARGETS: Mapping[str, vql.Target] = {}
 HIDDEN = "—"
-"""What stands in a text for a value that its reader may not read."""
+"""The text in place of a value that the reader may not read."""
 
 _TOKEN = re.compile(r"\$\{([^{}]*)\}")
 _PATH = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")

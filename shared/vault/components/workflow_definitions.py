@@ -35,9 +35,9 @@ __all__ = [
 
 VERDICT = "verdict_public_key__c"
 OWNER = "workflow_owner__sys"
-"""The participant that every workflow has: whoever owns it."""
+"""The participant that every workflow has: its owner."""
 ENVELOPE = "envelope_lifecycle__sys"
-"""The lifecycle of workflows that documents enter; which ones, ``document_lifecycles`` may say."""
+"""The lifecycle of workflows that documents enter; ``document_lifecycles`` may restrict the documents."""
 
 _USER_TASK = "userTask"
 MAX_STEPS = 200

@@ -74,10 +74,10 @@ UNESTABLISHED: dict[str, object] = {
     "state__v": State.PENDING.value,
     **dict.fromkeys(DETAILS),
 }
-"""The changes that take a connection back to where it can be established."""
+"""The changes that reset a connection, so that it can be established again."""
 
 SESSION_FIELDS = frozenset({"state__v", "status__v", AUTHORIZED_USER})
-"""What the sessions of a remote Vault depend on: they end when one of these changes."""
+"""The fields of a connection whose change ends the sessions of the remote Vault."""
 
 # The sessions of connections.
 END_SESSIONS = "DELETE FROM platform.session WHERE connection_id = ANY($1::text[])"
@@ -310,11 +310,11 @@ def activation_refused(stored: Mapping[str, object]) -> bool:
 REFUSED: Mapping[str, Callable[[Mapping[str, object]], bool]] = {
     "activate_connection": activation_refused
 }
-"""Whether a named action would be refused for a record: pages do not offer it then."""
+"""Functions that return whether an action would be refused for a record, so that pages do not offer it."""
 
 ACTIONS = {
     "activate_connection": activate,
     "reject_connection": reject,
     "release_connection": release,
 }
-"""By the names that the lifecycle uses."""
+"""The actions by the names that the lifecycle uses."""

@@ -44,7 +44,7 @@ COMPONENT_DATES = (
 UPDATES, DELETES = "updates", "deletes"
 
 Digests = Mapping[str, Mapping[str, str]]
-"""By extract of the configuration, a digest of each row by its key: what the next file is compared with."""
+"""Digests of rows by extract of the configuration and by row key; the next file is compared with them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 STAMPS = frozenset({"last_modified_by__v", "version_modified_date__v"})
 Texts = Mapping[str, str]
-"""Fields of a call as a form would send them."""
+"""Fields of a call as texts, like those of a form."""
 
 
 async def without_unchanged(

@@ -33,7 +33,7 @@ SHORT_NUMBERS = ("major_version__v", "minor_version__v")
 # A Vault that makes renditions is asked not to; this one makes none, and accepts the parameter.
 SUPPRESS_RENDITION = "suppressRendition"
 CHOSEN = frozenset((*LEVELS, LIFECYCLE, *NUMBERS, *SHORT_NUMBERS, SUPPRESS_RENDITION))
-"""What is chosen when a document is created, beside the fields that can be changed."""
+"""The fields by which a caller makes choices for a new document, beside those that can be changed later."""
 
 AuditLine = tuple[str, object, object]
 """A field, its value before a change, and its value after it."""
