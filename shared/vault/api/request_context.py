@@ -352,7 +352,7 @@ class ApiHeaders:
 
 
 def header_in(scope: Scope, name: bytes) -> str:
-    """Return the first request header of a name in lower case; empty without one."""
+    """Return the first request header with ``name``, which is in lower case; empty without one."""
     # Every call asks for some that most calls lack: the framework's mapping would raise an error for each.
     for key, value in scope["headers"]:
         if key == name:
