@@ -39,7 +39,7 @@ from shared.vault.configuration.component_table import (
 )
 from shared.vault.configuration.held_components import (
     ComponentsChanged,
-    lock_components_of,
+    lock_for_writing,
     lock_tables,
     repeated_while_busy,
     short_lock_timeout,
@@ -127,7 +127,7 @@ class ComponentService:
         async with self._reading, self._database.connection() as connection:
             self._renew(await self._current(connection))
 
-    async def lock_components_of(
+    async def lock_for_writing(
         self, connection: Connection, tables: Collection[str]
     ) -> int:
         """Lock the components of tables until the transaction ends, and return their revision; refresh the registry.
@@ -135,7 +135,7 @@ class ComponentService:
         The registry is refreshed if it is older. Components of other tables may still change: call ``confirm`` after
         writing such tables.
         """
-        revision = await lock_components_of(connection, tables)
+        revision = await lock_for_writing(connection, tables)
         if revision > self.revision:
             async with self._reading:
                 self._renew(await self._current(connection))
