@@ -273,7 +273,7 @@ def test_criteria_say_what_is_missing(registry: Registry) -> None:
     # The field's label is read when a record lacks it.
     assert (noted.message, noted.required_field) == ("", "note__c")
     assert (big.message, big.required_field) == (
-        "Entry criterion [big__c] does not hold",
+        "Entry criterion [big__c] is not met",
         None,
     )
 
