@@ -22,7 +22,7 @@ NONE: frozenset[Operation] = frozenset()
 
 
 def implied(grant: Grant) -> frozenset[Grant]:
-    """Return the grants that another grant includes because it is of no use without them."""
+    """Return the grants that ``grant`` includes, because it is useless without them."""
     match grant:
         case Grant.EXECUTE_MDL | Grant.MANAGE_INTEGRATIONS:
             return frozenset({Grant.READ_CONFIGURATION})
@@ -59,7 +59,7 @@ def implied(grant: Grant) -> frozenset[Grant]:
 
 @dataclass(frozen=True, slots=True)
 class PermissionSet:
-    """Grants, and operations by object name or by a name for all objects of a kind."""
+    """Grants, and the permitted operations by object; BUSINESS_OBJECTS and ALL_OBJECTS stand for many objects."""
 
     grants: frozenset[Grant] = frozenset()
     objects: Mapping[str, frozenset[Operation]] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class SecurityProfile:
     grants: frozenset[Grant] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Gather the grants of all sets, with the grants that they imply."""
+        """Gather the grants of all sets, and the grants that those include."""
         grants: set[Grant] = set()
         for permissions in self.sets:
             grants |= permissions.grants
@@ -167,5 +167,8 @@ SYSTEM = Caller(user_id=1, username="System", profile=SYSTEM_ADMIN)
 
 
 def on_behalf_of(caller: Caller) -> Caller:
-    """Return the Vault itself as the caller, to act for a checked caller whom the audit trail names."""
+    """Return the caller with the permissions of the Vault itself, for the further writes of a permitted call.
+
+    The audit trail still names the caller.
+    """
     return replace(caller, profile=SYSTEM_ADMIN)

@@ -156,7 +156,7 @@ def profile_reads(profile: SecurityProfile) -> Callable[[str], bool]:
 
 
 def require(caller: Caller, object_name: str, operation: Operation) -> None:
-    """Check that the caller may do this with the records of an object.
+    """Check that the caller may do the operation on the records of an object.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
@@ -168,7 +168,7 @@ def require(caller: Caller, object_name: str, operation: Operation) -> None:
 
 
 def in_what_session(caller: Caller) -> str:
-    """Return the end of a refusal's text: in which kind of session the profile is not fully valid."""
+    """Return the end of a refusal's text, which names a delegated or a connection's session; else an empty text."""
     if caller.delegate_user_id is not None:
         return " in a delegated session"
     if caller.connection_id is not None:
@@ -254,7 +254,7 @@ def _reads_only(grant: Grant) -> bool:
 
 
 def connects(caller: Caller) -> bool:
-    """Return whether this is a connection's user, which copies records and configures nothing."""
+    """Return whether the caller may copy records but not execute MDL, as the user of a connection."""
     # Administrators have all grants, that of copying among them.
     grants = caller.profile.grants
     return Grant.COPY_RECORDS in grants and Grant.EXECUTE_MDL not in grants
@@ -334,7 +334,7 @@ def holds_all_of(caller: Caller, profile: SecurityProfile) -> bool:
     own = caller.profile
     if not profile.grants <= own.grants:
         return False
-    # Any object that no set names is allowed what the two names for many are.
+    # Objects that no set names have the permissions of these two names.
     names = {ALL_OBJECTS, BUSINESS_OBJECTS}
     for permissions in (*own.sets, *profile.sets):
         names.update(permissions.objects)

@@ -166,7 +166,7 @@ def check_change(caller: Caller, step: Step) -> None:
 
     Permissions before and after the change count: a caller who drops a set takes permissions from others.
 
-    :raises ComponentError: with the code NOT_PERMITTED when one does.
+    :raises ComponentError: NOT_PERMITTED when a permission set or profile allows more.
     """
     for key, component in step.changes.items():
         before = step.before.components.get(key)

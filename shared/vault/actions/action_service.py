@@ -117,7 +117,9 @@ class ActionService:
         name: str,
         fields: Mapping[str, object],
     ) -> list[RowResult]:
-        """Run the action on each record; results in the order of ``ids``. ``fields`` are its start prompts.
+        """Run the action on each record, and return the results in the order of ``ids``.
+
+        ``fields`` are the values of the action's start prompts.
 
         Records that the action refuses have errors; the other records are changed.
 
@@ -150,7 +152,7 @@ class ActionService:
         row: Mapping[str, object],
         names: Sequence[str],
     ) -> RowResult:
-        """Create a record and run actions on it one after the other; when one is refused, there is no record.
+        """Create a record and run actions on it one after the other; when an action is refused, no record is created.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA; and whatever the actions raise.
         """

@@ -1,4 +1,4 @@
-"""Finds the user actions that lead a new record to what it is made for, and what the state on the way requires."""
+"""Finds the user actions that take a new record to the goal of its guided form, and the entry criteria to be met."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The user actions from a record's creation to a goal, by their full names, and the entry criteria on the way."""
+    """The full names of the user actions to run after a record's creation, and the entry criteria that they check."""
 
     actions: tuple[str, ...]
     criteria: tuple[EntryCriterion, ...]
 
 
 def way_to(registry: Registry, target: VaultObject, goal: str) -> Way | None:
-    """Return the way to a named action, which the state that records begin in offers, or the next one.
+    """Return the user actions that lead to the named action ``goal``, from the starting state or one state further.
 
-    None when neither does, as where an administrator has taken the action away.
+    None when neither state offers the named action, for example because an administrator has removed it.
     """
     lifecycle = registry.lifecycles.get(target.lifecycle or "")
     if lifecycle is None:
@@ -54,7 +54,10 @@ def way_to(registry: Registry, target: VaultObject, goal: str) -> Way | None:
 
 
 def _from(target: VaultObject, state: LifecycleState, goal: str) -> list[str] | None:
-    """Return what is left to be run once a record enters a state; nothing where entering it is all."""
+    """Return the full names of the user actions to run in a state, empty when entering the state runs the goal.
+
+    None when the state does not offer the goal.
+    """
     if any(each.action == goal for each in state.entry_actions):
         return []
     last = _that_runs(goal, state.user_actions)

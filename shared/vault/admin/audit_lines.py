@@ -22,7 +22,7 @@ Entry = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """One entry: its time, its user, the action, and the field."""
+    """One entry: its time, its user, the action, and the field with its old and new value."""
 
     timestamp: str
     who: str

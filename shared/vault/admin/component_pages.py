@@ -26,7 +26,7 @@ NAMED = 10  # statements in the message after a script
 
 @router.get("")
 async def types(visit: Visiting) -> Response:
-    """List the types of the components that there are."""
+    """List the component types that have components, each with their number."""
     authorize(visit.caller, Grant.READ_CONFIGURATION)
     counts = Counter(kind for kind, _ in visit.registry.components)
     listed = [(COMPONENT_TYPES[kind], counts[kind]) for kind in sorted(counts)]
@@ -95,7 +95,7 @@ async def one_component(
     kind: str,
     name: str,
 ) -> Response:
-    """Show the MDL that makes a component; users who may change the component can edit and execute it."""
+    """Show the MDL that defines a component; users who may change the component can edit and execute the MDL."""
     full_name = f"{kind}.{name}"
     text = visit.vault.components.mdl(visit.caller, full_name)
     component = visit.vault.components.component(visit.caller, full_name)
@@ -105,7 +105,7 @@ async def one_component(
 
 
 async def _completed(visit: Visit, text: str, back: str) -> Response:
-    """Show a script with the possible next words; with the chosen statement, when one is to be added."""
+    """Show a script with the possible next words, after adding the statement that the form has chosen, if any."""
     authorize_components(visit.caller)
     if COMPLETE in visit.form.fields:
         chosen = completion_of(visit.form.fields)

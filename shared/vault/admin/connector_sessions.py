@@ -35,12 +35,15 @@ class Source:
 
     @property
     def seen(self) -> bool:
-        """Return whether the visitor has a session there; without one, none of that Vault's records are shown."""
+        """Return whether the caller has a session in the source Vault; without one, none of its records are shown."""
         return bool(self.sessions.source)
 
 
 def asker_sessions(visit: Visit, source: int | None = None) -> AskerSessions:
-    """Return the sessions for questions to the connector; that of the source Vault only if the browser sends one."""
+    """Return the caller's sessions for a question to the connector.
+
+    ``source`` is the id of the source Vault; its session is empty unless the browser sends one.
+    """
     other = ""
     if source is not None:
         other = visit.request.cookies.get(session_cookie(source), "")
@@ -49,9 +52,9 @@ def asker_sessions(visit: Visit, source: int | None = None) -> AskerSessions:
 
 
 async def source_of(visit: Visit, connection: str, key: str = "id") -> Source | None:
-    """Return the source Vault of a connection, found by ``key``, by default its id.
+    """Return the source Vault of the connection whose field ``key`` has the value ``connection``.
 
-    None when it has no remote Vault.
+    None when there is no such connection, or it has no remote Vault.
     """
     # PostgreSQL takes NUL in no text.
     wanted = literal(connection.replace("\x00", ""))

@@ -40,7 +40,7 @@ async def field_inputs(
 
 
 def choice_inputs(model: DocumentModel, form: Mapping[str, str]) -> list[Input]:
-    """Return the inputs for what can be chosen only once: the type, and the lifecycle where the type has several."""
+    """Return the inputs that only a new document has: its type, and its lifecycle where the type has several."""
     types = [
         (each.name, _path(model, each.name))
         for each in model.types.values()

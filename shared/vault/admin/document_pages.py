@@ -90,7 +90,7 @@ HOLDER = Field("user", "User", FieldType.OBJECT, object=USER)
 
 @dataclass(frozen=True, slots=True)
 class Holders:
-    """A role on a document, and who has it, each by kind, id and name."""
+    """A role on a document with its users and groups: the kind, id and name of each."""
 
     name: str
     label: str
@@ -199,7 +199,7 @@ async def create(visit: Creating) -> Response:
 async def _form(
     visit: Visit, values: Mapping[str, Any], errors: Sequence[ApiError]
 ) -> Response:
-    """Show the form of a new document, filled with these values, but for the file."""
+    """Show the form of a new document with these values and errors; its file has to be chosen anew."""
     model, versions = visit.vault.documents.model(visit.caller, Operation.CREATE)
     offered = [
         *choice_inputs(model, visit.form.fields),
@@ -285,7 +285,7 @@ async def _details(visit: Visit, row: Mapping[str, Any]) -> list[Shown]:
 async def _referenced_names(
     visit: Visit, shower: Shower, row: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Return the names of the records that a version refers to, by the paths at which they are shown."""
+    """Return the names of the records that a version refers to, by the paths under which ``Shower`` expects them."""
     found: dict[str, str] = {}
     for name, path in shower.paths.items():
         value = row.get(name)
@@ -305,7 +305,10 @@ def _may_add_version(visit: Visit, lock: DocumentLock | None) -> bool:
 def _may_unlock(
     visit: Visit, lock: DocumentLock | None, row: Mapping[str, Any]
 ) -> bool:
-    """Return whether the caller may undo a check-out: their own, one of their document, or any as an administrator."""
+    """Return whether the caller may undo a check-out.
+
+    Callers may undo their own check-out and that of a document which they created; administrators may undo any.
+    """
     if lock is None:
         return False
     owners = {str(lock.user_id), str(row["created_by__v"])}

@@ -87,9 +87,9 @@ async def file(
 
 
 def _chosen(shared: list[SharedDocument], number: int) -> SharedDocument:
-    """Return a document that a token shows by its number among these.
+    """Return the document with this number, counted from 0, among the documents of a token.
 
-    :raises VaultFault: INVALID_DATA when there are not so many.
+    :raises VaultFault: INVALID_DATA when there is no such document.
     """
     if number >= len(shared):
         raise VaultFault(ErrorType.INVALID_DATA, "The link shows no such document")

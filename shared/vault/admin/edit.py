@@ -78,7 +78,7 @@ async def create(
 
 
 async def _sent(visit: Visit, guide: Guide, row: Mapping[str, object]) -> Response:
-    """Create the record and take it where it is made for, or show the form again with what it lacks."""
+    """Create the record and run the actions to its goal, or show the form again with the unmet entry criteria."""
     target, way = guide.target, guide.way
     if way is None:
         # The page had the button before an administrator took the action away.
@@ -116,7 +116,7 @@ async def _made(
     make: Callable[[], Awaitable[RowResult]],
     done: str,
 ) -> Response:
-    """Make a record once, however often its form is sent, and go to it; or show the form again with the errors."""
+    """Create a record, only once if its form is sent twice, and redirect to it; or show the form again with the errors."""
     results: list[RowResult] = []
 
     async def carry_out() -> str | None:
@@ -275,7 +275,7 @@ async def _create_form(
     errors: Sequence[ApiError],
     lack: Lack | None = None,
 ) -> Response:
-    """Show the form of a new record, filled with these values; ``lack`` is what keeps them from being sent."""
+    """Show the form of a new record with these values; ``lack`` has the entry criteria that they do not meet."""
     fields = editable(target, creating=True)
     # Records are created active: the form shows it, and a user can change it.
     shown = await inputs(visit, target, fields, {"status__v": "active__v", **values})
@@ -291,7 +291,7 @@ async def _edit_form(
     row: Mapping[str, Any],
     errors: Sequence[ApiError],
 ) -> Response:
-    """Show the form of a record, with the changes of a form that was refused."""
+    """Show the form of a record; ``row`` has the values of a refused form, empty when the form is opened."""
     shown = await inputs(visit, target, editable(target), {**record, **row})
     back = record_path(target.name, record["id"])
     heading = f"Edit {record.get('name__v') or record['id']}"
@@ -307,7 +307,7 @@ async def _form(
     context: Mapping[str, object],
     lack: Lack | None = None,
 ) -> Response:
-    """Show a form, with the labels that its page shows in the errors, and each error at its field."""
+    """Show a form, each error at its field; errors name fields by the labels on the page."""
     placed = (
         placed_at(shown, lack.at_fields(target)) if lack else at_fields(shown, errors)
     )

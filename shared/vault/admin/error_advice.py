@@ -1,4 +1,4 @@
-"""Adds to errors the advice what to do about them, with the names that people see on the page."""
+"""Adds advice to errors, and replaces names in them by the labels that users see on the page."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ OTHERWISE = "Go back to the page that led here; what it showed may have changed 
 
 
 def advice_on(error: ApiError) -> str:
-    """Return what a person can do about an error that is shown as a page of its own."""
+    """Return the advice on the page of an error."""
     return ADVICE.get(error.type, OTHERWISE)
 
 
 def labelled(errors: Iterable[ApiError], fields: Iterable[Field]) -> list[ApiError]:
-    """Return errors with the labels of fields in place of their names, which stand in brackets."""
+    """Return errors with the labels of fields in place of the fields' names in brackets."""
     labels: dict[str, str] = {}
     for each in fields:
         # Some messages have the label as well, and need the name no more.
@@ -48,7 +48,10 @@ def _replaced(text: str, labels: Mapping[str, str]) -> str:
 
 
 def in_words(text: str, registry: Registry) -> str:
-    """Return a text with labels in place of the names of objects, and of fields of the object named before them."""
+    """Return a text with labels in place of the names of objects and fields.
+
+    A field is looked up in the object that was named last before it.
+    """
     words: list[str] = []
     target = None
     for word in text.split(" "):

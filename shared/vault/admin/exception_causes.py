@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.vault.admin.exception_mends import Link
     from shared.vault.admin.visit import Visit
 
-# Latest items, and latest messages, that are grouped: one fewer than a query gives, which one more has to follow.
+# The latest items, and the latest messages, that are grouped: one fewer than a query returns, to see that more follow.
 MOST = 999
 MAX_ACTED = 500  # records of one action
 MAX_TEXTS = 5  # error texts of one cause that are looked at
@@ -31,9 +31,10 @@ NO_ID = "-"
 
 @dataclass(slots=True)
 class Cause:
-    """A cause: the ids of the messages and items that failed for it, and the latest change of one of them.
+    """A cause of failures: its messages and items by id, and ``latest``, the date of their latest change.
 
-    Without a rule it is the cause of messages that failed as a whole, and has their ``queue``.
+    ``wanted`` selects the exceptions of the cause: items by rule, messages that failed as a whole by queue.
+    ``lookup`` is the reference lookup of the field rule, empty without one.
     """
 
     wanted: Wanted
@@ -47,23 +48,23 @@ class Cause:
 
     @property
     def reasons(self) -> list[str]:
-        """Return what is wrong with the latest items, each reason once."""
+        """Return the reasons in the error texts of the latest items, each once."""
         return list(dict.fromkeys(map(reason_of, self.texts)))
 
     @property
     def words(self) -> ErrorWords | None:
-        """Return its error type in words."""
+        """Return the explanation of the cause's error type; None for an unknown type."""
         return words_of(self.wanted.type)
 
     def add(self, message: str, changed: str, item: str = "") -> None:
-        """Count an item with its message, or a message without items."""
+        """Add an item with its message, or a message without items; ``changed`` is the date of the last change."""
         self.messages[message] = None
         self.latest = max(self.latest, changed)
         if item:
             self.items.append(item)
 
     def tell(self, text: str) -> None:
-        """Keep the error text of an item, while there are few."""
+        """Add the error text of an item, up to ``MAX_TEXTS`` different texts."""
         if text and len(self.texts) < MAX_TEXTS:
             self.texts[text] = None
 
@@ -77,9 +78,9 @@ class Causes:
 
 
 async def scope(visit: Visit, wanted: Wanted, path: str = "") -> list[str]:
-    """Return the conditions of the message by its connection and integration.
+    """Return the VQL conditions that select messages by their connection and integration.
 
-    ``path`` is the path from an item to it.
+    ``path`` is the relationship from an item to its message; empty in a query of messages.
     """
     terms = []
     if wanted.integration:
@@ -116,7 +117,7 @@ def _queues(visit: Visit, connection: str) -> str:
 
 
 def where(terms: list[str]) -> str:
-    """Return ``WHERE`` with all conditions; empty without any."""
+    """Return a WHERE clause with all conditions; empty without conditions."""
     if terms:
         return f" WHERE {' AND '.join(terms)}"
     return ""
@@ -198,7 +199,7 @@ async def _add_messages(
 
 
 def _first(value: Any) -> str:
-    """Return the name of a picklist value as rows have it."""
+    """Return the first name in the list that a row has for a picklist field; empty without one."""
     return str(value[0]) if value else ""
 
 

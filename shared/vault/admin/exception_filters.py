@@ -43,7 +43,7 @@ class Age(StrEnum):
 
     @property
     def label(self) -> str:
-        """Return the words on the page."""
+        """Return the label of the age on the page."""
         match self:
             case Age.TODAY:
                 return "Today"
@@ -72,8 +72,8 @@ class Age(StrEnum):
 class Wanted:
     """The exceptions that an address selects; all values are names of configuration.
 
-    ``connection`` and ``integration`` are API names. ``rule``, ``field_rule`` and ``target_field`` name one cause of
-    items, ``queue`` one of messages that failed as a whole.
+    ``connection`` and ``integration`` are API names. ``rule``, ``field_rule`` and ``target_field`` select the items of
+    one cause, ``queue`` the messages that failed as a whole.
     """
 
     status: Name = "open__sys"
@@ -109,7 +109,7 @@ class Wanted:
 
     @property
     def filtered(self) -> bool:
-        """Return whether less than all exceptions of a status are selected."""
+        """Return whether anything but the status restricts the selection."""
         return replace(self, status="") != Wanted(status="")
 
     @property
@@ -125,7 +125,7 @@ class Wanted:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Return the parameters that differ from the defaults, and always the status."""
+        """Return the parameters of the address: the status, and all that differ from the defaults."""
         plain = Wanted()
         selected = {each.name: getattr(self, each.name) for each in fields(self)}
         differing = {
@@ -137,7 +137,7 @@ class Wanted:
 
     @property
     def anyhow(self) -> Wanted:
-        """Return the same without its cause."""
+        """Return the selection without a cause."""
         return replace(
             self, type="", rule=None, field_rule=None, target_field=None, queue=None
         )

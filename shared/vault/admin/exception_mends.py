@@ -34,7 +34,7 @@ PEOPLE = frozenset({"account__v", "address__v", "person__sys", "user__sys"})
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A page on which something is corrected."""
+    """A page on which a cause is corrected."""
 
     label: str
     path: str
@@ -53,12 +53,12 @@ class Trouble:
 
     @property
     def words(self) -> ErrorWords | None:
-        """Return its error type in words."""
+        """Return the explanation of the error type; None for an unknown type."""
         return words_of(self.error_type)
 
 
 def troubles(visit: Visit, rows: Iterable[Row], connection_id: str) -> list[Trouble]:
-    """Return the causes among rows of items, each once; ``connection_id`` is empty when it is not known."""
+    """Return the causes of the items in ``rows``; ``connection_id`` is the record's id, empty when unknown."""
     found: dict[tuple[str, ...], Trouble] = {}
     for row in rows:
         kind = str(row[TYPE][0]) if row[TYPE] else ""
@@ -72,7 +72,7 @@ def troubles(visit: Visit, rows: Iterable[Row], connection_id: str) -> list[Trou
 
 
 def rule_path(visit: Visit, rule: str, field_rule: str = "") -> str:
-    """Return the page of a rule or of its field rule; empty when the caller may not open one."""
+    """Return the address of the page of a rule, or of its field rule; empty when the caller may not open the page."""
     known = visit.registry.components.get((RULE, rule))
     if known is None or not visit.granted(Grant.READ_CONFIGURATION):
         return ""
@@ -86,7 +86,7 @@ def rule_path(visit: Visit, rule: str, field_rule: str = "") -> str:
 
 
 def links_of(visit: Visit, trouble: Trouble, connection_id: str) -> list[Link]:
-    """Return the pages on which a trouble is corrected, the most direct first."""
+    """Return the pages on which a cause is corrected, the most direct first."""
     rule = visit.registry.components.get((RULE, trouble.rule))
     part = rule.child("Fieldrule", trouble.field_rule) if rule else None
     links: list[Link] = []
@@ -165,7 +165,7 @@ def _object_link(visit: Visit, name: str | None, before: str) -> list[Link]:
 
 
 def _referenced(visit: Visit, part: Component) -> str:
-    """Return the object that the target field of a field rule refers to; empty when it is no reference."""
+    """Return the object that the target field of a field rule refers to; empty when the field is not a reference."""
     owner = visit.registry.objects.get(part.reference("target_object") or "")
     name = part.reference("target_object_field") or ""
     target = owner.fields.get(name) if owner else None

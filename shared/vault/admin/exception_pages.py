@@ -142,7 +142,7 @@ def _mends(visit: Visit, cause: Cause) -> list[Link]:
 
 
 def _labels(visit: Visit, object_name: str, field: str) -> list[tuple[str, str]]:
-    """Return name and label of the values of a picklist field."""
+    """Return the name and label of each value of a picklist field."""
     found = visit.registry.objects[object_name].fields[field]
     picklist = visit.registry.picklists[found.picklist or ""]
     return [(entry.name, entry.label) for entry in picklist.entries.values()]
@@ -226,7 +226,10 @@ def _done(
     results: Sequence[RowResult],
     left: int = 0,
 ) -> Response:
-    """Redirect to the list with the results of an action; ``left`` is the number of records not processed yet."""
+    """Redirect to the list with the results of an action.
+
+    ``noun`` is the word for one record, ``left`` the number of records that are not processed yet.
+    """
     refused = [result for result in results if result.errors]
     text = _outcome(len(results), noun, refused)
     if left:

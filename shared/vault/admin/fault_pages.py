@@ -40,7 +40,7 @@ def status_of(error: ApiError) -> int:
 
 
 def error_page(error: ApiError, status: int) -> Response:
-    """Return a page without a menu, which needs no session."""
+    """Return the page of an error for a request without a session: without a menu."""
     advice = advice_on(error)
     context = {"error": error, "advice": advice, "visit": None, "note": None}
     return render("error.html", context, status)

@@ -17,7 +17,10 @@ def at_fields(inputs: Iterable[Input], errors: Sequence[ApiError]) -> list[Input
 
 
 def placed_at(inputs: Iterable[Input], said: Mapping[str, str]) -> list[Input]:
-    """Return the inputs, each with what is said of it, by its name; the name of its field is left out there."""
+    """Return the inputs with error texts; ``said`` has the texts by field name.
+
+    The field's own name in brackets is removed from its text.
+    """
     return [
         replace(each, error=said[each.name].replace(f" [{each.name}]", ""))
         if each.name in said

@@ -1,4 +1,4 @@
-"""Says which fields of a form the entry criteria of a state ask for, and what its values still lack; pure."""
+"""Finds the fields that the entry criteria of a state require of a form, and the criteria not yet met; pure."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 EMPTY = "It needs a value before this can be sent."
 
 Values = Mapping[str, str]
-"""What is in a form, by field; empty for a field without a value."""
+"""The values of a form by field; empty for a field without a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """The criteria whose fields have no value, and those whose values are not what they have to be."""
+    """Entry criteria that are not met: those whose field has no value, and those whose value has another format."""
 
     missing: tuple[EntryCriterion, ...]
     malformed: tuple[EntryCriterion, ...]
 
     def __bool__(self) -> bool:
-        """Return whether anything is lacking."""
+        """Return whether any criterion is not met."""
         return bool(self.missing or self.malformed)
 
     def error(self, target: VaultObject) -> ApiError:
-        """Return all of it as one error, as the record would be refused with."""
+        """Return the error with which the service would refuse the record."""
         message = failure_message(target, self.missing, self.malformed)
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
 
     def at_fields(self, target: VaultObject) -> dict[str, str]:
-        """Return what is to be said at each field."""
+        """Return the error text of each field that does not meet a criterion, by field name."""
         said = {each.required_field or "": EMPTY for each in self.missing}
         for each in self.malformed:
             said[each.required_field or ""] = failure_message(target, (), (each,))
@@ -47,7 +47,7 @@ class Lack:
 
 
 def needed(criteria: Iterable[EntryCriterion], values: Values) -> list[EntryCriterion]:
-    """Return the criteria that ask for a field, as far as the values in the form tell."""
+    """Return the criteria that require a field, and whose condition is true of the values in the form."""
     return [
         each
         for each in criteria
@@ -56,7 +56,7 @@ def needed(criteria: Iterable[EntryCriterion], values: Values) -> list[EntryCrit
 
 
 def lack_of(criteria: Iterable[EntryCriterion], values: Values) -> Lack:
-    """Return what the values lack of what the criteria ask for."""
+    """Return the criteria that the values do not meet."""
     asked = needed(criteria, values)
     missing = [each for each in asked if not _value(each, values)]
     malformed = [
@@ -74,19 +74,19 @@ def _value(criterion: EntryCriterion, values: Values) -> str:
 
 
 def _concerns(condition: str | None, values: Values) -> bool:
-    """Return whether a criterion is asked of these values; not where only the stored record could tell."""
+    """Return whether a condition is true of the values; False when they do not decide it, True without a condition."""
     if condition is None:
         return True
     try:
         expression = parse_criteria(condition).expression
     except VqlError:
-        # The service says so of the record itself.
+        # The service reports the invalid condition when the record enters the state.
         return False
     return holds(expression, values) is True
 
 
 def holds(expression: Expression, values: Values) -> bool | None:
-    """Return whether a condition holds for the values; None where they do not tell."""
+    """Return whether a condition is true of the values; None when the form's values do not decide it."""
     match expression:
         case And(terms):
             told = [holds(term, values) for term in terms]
@@ -108,11 +108,11 @@ def holds(expression: Expression, values: Values) -> bool | None:
 
 
 def _all_told(told: Sequence[bool | None]) -> bool | None:
-    """Return the value that all of some terms have; None where one of them is not known."""
+    """Return the common result of terms that are all True or all False; None when the result of any is unknown."""
     return None if None in told else told[0]
 
 
 def _of(operand: Operand, values: Values) -> str | None:
-    """Return the value of a field of the record itself; None for any other operand."""
+    """Return the form's value of an operand; None when the form has none, as for fields of related records."""
     plain = operand.function is None and len(operand.path.parts) == 1
     return values.get(operand.path.text) if plain else None

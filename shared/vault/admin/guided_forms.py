@@ -1,4 +1,4 @@
-"""Leads through the form of a record to what it is made for: what is asked for, what is lacking, what may be sent."""
+"""Prepares guided forms: which fields a record needs for its goal, which are missing, and whether it can be sent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ SEND = "send"
 
 @dataclass(frozen=True, slots=True)
 class Sections:
-    """The inputs of a form by where they stand; ``asked`` and ``others`` depend on what is chosen."""
+    """The inputs of a guided form by section.
+
+    ``choice`` selects which of the dependent inputs are in ``asked``; the rest of them are in ``others``.
+    """
 
     details: list[Input]
     choice: Input
@@ -34,7 +37,7 @@ class Sections:
 
     @property
     def chosen(self) -> str:
-        """Return the label of the value that is chosen; empty before."""
+        """Return the label of the chosen value; empty before a value is chosen."""
         options = dict(self.choice.options)
         if self.choice.value:
             return options.get(self.choice.value, "")
@@ -42,28 +45,28 @@ class Sections:
 
     @property
     def unfolded(self) -> bool:
-        """Return whether one of the others has something that must not be overlooked."""
+        """Return whether the other inputs are shown unfolded, because one of them has a value or an error."""
         return any(each.value or each.error for each in self.others)
 
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """The guided form of an object, with the way to its goal, and whether the caller may go it now."""
+    """The guided form of an object, with the actions to its goal, and whether the caller may run them now."""
 
     form: GuidedForm
     target: VaultObject
     way: Way | None
-    active: bool  # the integration that takes what is sent
+    active: bool  # the integration that transfers the records
     permitted: bool
 
     @property
     def sends(self) -> bool:
-        """Return whether the button that sends a record would not be refused in any case."""
+        """Return whether the form has the button that sends a record."""
         return self.way is not None and self.active and self.permitted
 
     @property
     def unsent(self) -> str:
-        """Return why nothing can be sent now."""
+        """Return the reason why records cannot be sent now."""
         if self.way is None:
             return "The lifecycle does not lead there."
         if not self.active:
@@ -71,12 +74,12 @@ class Guide:
         return "Your security profile does not allow it."
 
     def lack(self, row: Mapping[str, object]) -> Lack:
-        """Return what a row lacks to be sent."""
+        """Return the entry criteria that a row does not meet to be sent."""
         values = {name: _text(value) for name, value in row.items()}
         return lack_of(self.way.criteria if self.way else (), values)
 
     def worthless(self, row: Mapping[str, object]) -> ApiError | None:
-        """Return what a new record needs at least, when it has none of it."""
+        """Return the error of a new record without any of the fields of which it needs at least one; None with one."""
         if any(_text(row.get(name)).strip() for name in self.form.least):
             return None
         known = [name for name in self.form.least if name in self.target.fields]
@@ -87,7 +90,7 @@ class Guide:
         return ApiError(ErrorType.PARAMETER_REQUIRED, message)
 
     def sections(self, shown: Sequence[Input]) -> Sections | None:
-        """Return the inputs by where they stand, marked; None when the form has no choice any more."""
+        """Return the inputs by section, marked; None when the object no longer has the field of the choice."""
         values = {each.name: each.value for each in shown}
         marked = self._marked(shown, values)
         choice = next((each for each in marked if each.name == self.form.choice), None)
@@ -105,14 +108,14 @@ class Guide:
         return Sections(details, choice, asked, others)
 
     def _marked(self, shown: Sequence[Input], values: Mapping[str, str]) -> list[Input]:
-        """Return the inputs, marked where a record is not sent without their value."""
+        """Return the inputs, with ``needed`` set where a record cannot be sent without a value."""
         criteria = self.way.criteria if self.way else ()
         names = {each.required_field for each in needed(criteria, values)}
         return [replace(each, needed=each.name in names) for each in shown]
 
 
 async def guide_of(visit: Visit, target: VaultObject) -> Guide | None:
-    """Return the guide of an object's form; None for an object without one."""
+    """Return the guided form of an object; None for an object without a guided form."""
     form = visit.vault.definition.guided.get(target.name)
     if form is None:
         return None
@@ -126,7 +129,7 @@ async def guide_of(visit: Visit, target: VaultObject) -> Guide | None:
 
 
 def _text(value: object) -> str:
-    """Return a value of a row as a form has it."""
+    """Return a value of a row as the text of its input."""
     if isinstance(value, list):
         return ",".join(map(str, value))
     if value is None:

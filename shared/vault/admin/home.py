@@ -45,7 +45,10 @@ COUNTED = 100
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One list of the caller's work: its first records, up to ``COUNTED``."""
+    """One work list with its first records, up to ``COUNTED``.
+
+    ``path`` begins the addresses of the records' pages; ``new`` are the ids of the records marked as new.
+    """
 
     work_list: WorkList
     shower: Shower
@@ -117,7 +120,10 @@ async def home(visit: Visiting) -> Response:
 
 
 async def _work(visit: Visit, since: datetime | None) -> list[Work]:
-    """Return the lists of the caller's work with what is new in them; none for those who may not edit its records."""
+    """Return the work lists with their records; none for callers who may not edit the records.
+
+    Records that are new since ``since`` are marked; none when it is None.
+    """
     desk = visit.vault.definition.desk
     if desk is None or desk.object not in visit.registry.objects:
         return []
@@ -140,7 +146,7 @@ async def _work(visit: Visit, since: datetime | None) -> list[Work]:
 
 
 def _new(rows: Iterable[Row], field: str, since: datetime | None) -> frozenset[str]:
-    """Return the ids of the rows of which a date is after a moment; none without the one or the other."""
+    """Return the ids of the rows whose ``field``, a date, is after ``since``; none without a field or a date."""
     if not field or since is None:
         return frozenset()
     dated = [row for row in rows if row[field]]
@@ -166,7 +172,7 @@ async def _blocks(visit: Visit) -> list[Block]:
 
 
 async def _open(visit: Visit) -> str | None:
-    """Return the number of open User Exception Messages; None when the caller may not read them."""
+    """Return the number of open User Exception Messages as text; None when the caller may not read them."""
     if not may(visit.caller, EXCEPTION, Operation.READ):
         return None
     where = "WHERE error_status__sys = 'open__sys'"

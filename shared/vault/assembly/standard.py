@@ -1,4 +1,4 @@
-"""Loads the standard configuration and example data, as far as they are new to a Vault."""
+"""Loads those parts of the standard configuration and example data that a Vault does not have yet."""
 
 from __future__ import annotations
 

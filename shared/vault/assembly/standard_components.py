@@ -27,7 +27,9 @@ async def load_components(
     components: ComponentService,
     shipped: Registry,
 ) -> None:
-    """Execute the new components of ``shipped``; withhold one whose change conflicts with a change in this Vault.
+    """Create or update the components of ``shipped`` that are new or changed.
+
+    A component whose change conflicts with a change in this Vault is withheld.
 
     :raises StandardLoadFailed: when a new Vault refuses a component.
     """
@@ -51,7 +53,7 @@ async def _news(
     registry: Registry,
     shipped: Registry,
 ) -> dict[Key, Component]:
-    """Return the merged component for each one in ``shipped`` that differs from the version loaded last."""
+    """Return the components of ``shipped`` that differ from the version loaded last, merged with this Vault's changes."""
     rows = await standard_pass.fetch(UNTOUCHED, SYSTEM.user_id)
     untouched = {(row["type"], row["name"]) for row in rows}
     kinds = {kind for kind, _ in shipped.components}
@@ -91,7 +93,7 @@ async def _carry_out(
     components: ComponentService,
     waiting: list[Component],
 ) -> dict[Key, str]:
-    """Execute components, each after those that it refers to; return the reasons for the refused ones."""
+    """Create or update components, referenced ones first; return the reason of each refusal by type and name."""
     refusals: dict[Key, str] = {}
     ordered = in_order(waiting, components.registry.components)
     for number, component in enumerate(ordered, 1):

@@ -34,8 +34,8 @@ async def load_records(
 ) -> None:
     """Upsert the new rows of ``NN_{object}.csv``, whose first column is the unique field that identifies a record.
 
-    A record that was deleted in this Vault is not created again; one that was changed here is not updated, and its row
-    is withheld.
+    A record that was deleted in this Vault is not created again. A record that was changed in this Vault is not
+    updated, and its row is withheld.
 
     :raises StandardLoadFailed: when a new Vault refuses a row.
     """

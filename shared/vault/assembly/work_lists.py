@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class WorkList:
-    """A list of records in which a person has the same thing to do.
+    """A list of records that wait for the same work of a user.
 
-    ``condition`` and ``order`` are VQL, with ``{user_id}`` for the person's id in the condition. ``hint`` says what to
-    do with the records. A record whose ``new_since``, a date, is after the person's last visit is marked as new.
+    ``condition`` and ``order`` are VQL; ``{user_id}`` in the condition stands for the user's id. ``hint`` describes the
+    work. ``new_since`` names a date field: a record whose date is after the user's last visit is marked as new.
     """
 
     name: str
@@ -25,9 +25,10 @@ class WorkList:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The home page's part for users who may edit the records of an object: what they create, and their lists in order.
+    """The part of the home page for users who may edit the records of an object.
 
-    ``columns`` are those of the list of all records.
+    ``create`` is the text of the link to the form of a new record. ``columns`` are the columns of the list of all
+    records, ``lists`` the work lists in their order on the page.
     """
 
     object: str
@@ -36,7 +37,7 @@ class Desk:
     lists: tuple[WorkList, ...]
 
     def list_named(self, name: str) -> WorkList | None:
-        """Return one of the lists; None when there is none of this name."""
+        """Return the work list with a name; None when there is none."""
         return next((each for each in self.lists if each.name == name), None)
 
 
@@ -68,9 +69,10 @@ class GuidedForm:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Records of an object with a question and, under a VQL condition, its answer and date.
+    """The records of an object whose answered questions are shown beside similar questions.
 
-    Records with the same value of ``same``, a reference, count as more similar.
+    ``question``, ``answer`` and ``date`` name fields; ``condition`` is VQL and selects the answered records. ``same``
+    names a reference field: records that refer to the same record are preferred.
     """
 
     object: str
@@ -83,10 +85,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A value at the head of a record's page: a field of the record, or by relationships of a record that it refers to.
+    """A value at the head of a record's page: of a field of the record, or of a record to which it refers.
 
-    ``path`` is that of VQL, for example ``case__vr.case_contact__vr.name__v``; ``label`` is that of such a path, since
-    the far field's own label does not say whose it is.
+    ``path`` is a path of VQL, for example ``case__vr.case_contact__vr.name__v``. ``label`` is shown for the field of a
+    related record, whose own label does not name the related record; empty for a field of the record itself.
     """
 
     path: str
@@ -94,23 +96,23 @@ class Lead:
 
     @property
     def relationships(self) -> tuple[str, ...]:
-        """Return the relationships on the way, none for a field of the record itself."""
+        """Return the relationships in the path; empty for a field of the record itself."""
         return tuple(self.path.split(".")[:-1])
 
     @property
     def field(self) -> str:
-        """Return the field at the end."""
+        """Return the field at the end of the path."""
         return self.path.rpartition(".")[2]
 
     @property
     def id_path(self) -> str:
-        """Return the path of the id of the record at the end."""
+        """Return the path to the id of the record at the end of the path."""
         return ".".join((*self.relationships, "id"))
 
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Records that refer to another one by a ``field``, the latest of which stand on its page with these columns."""
+    """The list of the latest records of ``object`` on the page of the record to which their ``field`` refers."""
 
     object: str
     field: str

@@ -64,7 +64,7 @@ class BatchRow(RowErrors):
         return str(value)
 
     def refuse(self, fault: VaultFault) -> None:
-        """Record a fault for which the row cannot be carried out."""
+        """Add the error of a fault to the row's errors."""
         self.errors.append(fault.error)
 
     def done(self, attachment_id: int, version: int) -> None:
@@ -168,7 +168,7 @@ class AttachmentBatches:
         return await self._change(caller, object_name, read, work)
 
     def require(self, caller: Caller, object_name: str, rows: Source) -> None:
-        """Check a call with these rows, which changes attachments of the object's records.
+        """Check the object and the rows of a call that changes attachments.
 
         :raises VaultFault: when the caller may not change them, or there are too many rows.
         """
@@ -185,7 +185,7 @@ class AttachmentBatches:
         return key_field(target, id_param).name
 
     async def _kept(self, caller: Caller, row: BatchRow) -> str | None:
-        """Store a row's file, and return its checksum; None for a row with errors."""
+        """Store a row's file, and return its SHA-256 in hexadecimal; None for a row with errors."""
         if row.errors:
             return None
         try:
@@ -300,7 +300,7 @@ def _addition(
     sha256: str | None,
     record_id: str | None,
 ) -> Addition | None:
-    """Return the addition of a row; None for a row with errors, after adding one for an invalid file name."""
+    """Return the addition of a row; None for a row with errors. An invalid file name becomes an error of the row."""
     try:
         filename = checked_filename(row.text(FILENAME))
     except VaultFault as fault:

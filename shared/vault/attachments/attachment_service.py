@@ -42,7 +42,7 @@ LOCK = "SELECT id FROM {table} WHERE id = $1 FOR NO KEY UPDATE"
 
 @dataclass(frozen=True, slots=True)
 class OfRecord:
-    """A record, or a document, whose attachments a call is about, and the caller."""
+    """The record or document of a call about attachments or field files, and the caller."""
 
     caller: Caller
     object_name: str
@@ -51,7 +51,10 @@ class OfRecord:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The version with an attached file; ``added`` is False when the record already had the same bytes attached."""
+    """The attachment id and version of an attached file.
+
+    ``added`` is False when the record already had an attachment with the same bytes: nothing was stored.
+    """
 
     id: int
     version: int
@@ -144,7 +147,7 @@ class AttachmentService:
     async def require_record(
         self, of: OfRecord, operation: Operation = Operation.EDIT
     ) -> None:
-        """Check that the record is there and the caller may do this with its attachments, before a file is read.
+        """Check, before a file is read, that the record exists and the caller may do the operation on its attachments.
 
         :raises VaultFault: as ``target`` does; INVALID_DATA when there is no such record.
         """

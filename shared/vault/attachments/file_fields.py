@@ -89,8 +89,8 @@ class AttachmentFields:
     ) -> Source:
         """Return the rows of a record call, with handles for the files that they name.
 
-        A file is named by its path on the staging area, or by the handle in a field of a record. A file that cannot be
-        stored becomes an error of its row, when the row is read.
+        A row names a file by its path on the staging area, or by the handle in a field of a record. For a file that
+        cannot be stored, the row has an ``UnkeptFile``, which becomes an error of the row when the row is read.
 
         :raises VaultFault: when the caller may not write records of the object.
         """
@@ -116,9 +116,9 @@ class AttachmentFields:
         caller: Caller,
         handles: Sequence[str],
     ) -> dict[str, Handle]:
-        """Return handles by their texts, and protect their files from the sweep for a day.
+        """Return handles by their texts, and protect their files from removal by housekeeping for a day.
 
-        Omitted are handles that no record readable by the caller contains: knowing a handle gives no right to its file.
+        Handles that are in no record readable by the caller are omitted: knowing a handle gives no right to its file.
         """
         fields = [
             f"SELECT {quoted(field.name)} FROM {table(target.name)} WHERE {quoted(field.name)} = ANY($1::text[])"
@@ -254,7 +254,7 @@ class AttachmentFields:
     async def remove_unused(self, before: datetime) -> None:
         """Remove files that no field refers to and that were last stored before ``before``.
 
-        The sweep of content removes their bytes.
+        Housekeeping removes their bytes separately.
         """
         async with self._database.connection() as connection:
             unused = await unused_sql(connection, "platform.field_file")

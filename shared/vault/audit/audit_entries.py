@@ -208,7 +208,7 @@ async def records_noted(
     ids: Sequence[str],
     text: str,
 ) -> None:
-    """Write entries for events of records or documents that change no field, such as a step of a workflow."""
+    """Write an entry for each record or document with an event that changes no field, such as a step of a workflow."""
     if ids and object_name == DOCUMENTS:
         noted = [(each, None, None, text_of(text)) for each in ids]
         await connection.execute(DOCUMENT, *author(caller), action, *_columns(noted))
@@ -282,7 +282,7 @@ async def sign_in_refused(
     username: str,
     reason: str,
 ) -> None:
-    """Write the entry of a refused sign-in with the error type; with the typed name only if it is that of a user."""
+    """Write the entry of a refused sign-in with its error type; the typed name is written only if a user has it."""
     # PostgreSQL takes neither NUL nor lone surrogates in text.
     typed = username.replace("\x00", "").encode(errors="ignore").decode()
     await connection.execute(REFUSED, typed, AuditAction.LOGIN, reason)
@@ -335,7 +335,7 @@ async def deleted(
 ) -> None:
     """Write entries for records about to be deleted, and for the changes that the database makes at the deletion.
 
-    The database also deletes the records below them, and empties references to any of these records.
+    The database also deletes their child records, and empties references to all deleted records.
     """
     doomed: dict[str, set[str]] = defaultdict(set)
     level = {object_name: list(ids)}

@@ -135,7 +135,7 @@ def raise_first(
     *,
     named: bool = True,
 ) -> None:
-    """Raise the first error of the rows, without the record's id unless it is ``named``.
+    """Raise the first error of the rows; its message has the record's id if ``named``.
 
     :raises VaultFault: when a row has one.
     """
