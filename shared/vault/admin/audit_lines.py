@@ -44,7 +44,7 @@ async def audit_lines(
 async def _referenced(
     visit: Visit, target: VaultObject, entries: Iterable[Entry]
 ) -> Mapping[str, str]:
-    """Return names of the records that entries refer to, by id, as far as the visitor may read them."""
+    """Return the names, by id, of the records that entries refer to and that the caller may read."""
     ids: dict[str, set[str]] = {}
     for entry in entries:
         field = target.fields.get(str(entry["field_name"]))

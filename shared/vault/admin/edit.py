@@ -116,7 +116,10 @@ async def _made(
     make: Callable[[], Awaitable[RowResult]],
     done: str,
 ) -> Response:
-    """Create a record, only once if its form is sent twice, and redirect to it; or show the form again with the errors."""
+    """Create a record and redirect to it, or show the form again with the errors.
+
+    A form that is sent twice creates one record.
+    """
     results: list[RowResult] = []
 
     async def carry_out() -> str | None:

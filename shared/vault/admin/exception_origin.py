@@ -27,8 +27,8 @@ API_NAME = "integration__sysr.connection__sysr.name__v"
 class Origin:
     """The origin of a message; unknown values are empty or None.
 
-    ``vault`` is the name of the Vault that has the source records, ``own`` is True when it is this Vault. ``run`` is the
-    job id of a run, ``run_path`` the address of its page. ``attempt`` is the number of deliveries until the message
+    ``vault`` is the name of the Vault that has the source records, ``own`` is True when it is this Vault. ``run`` is
+    the job id of a run, ``run_path`` the address of its page. ``attempt`` is the number of deliveries until the message
     first failed.
     """
 

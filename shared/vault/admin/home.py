@@ -54,7 +54,7 @@ class Work:
     shower: Shower
     listing: Listing
     path: str
-    new: frozenset[str]  # ids of those that are new
+    new: frozenset[str]
 
     @property
     def rows(self) -> list[Row]:
@@ -73,13 +73,13 @@ class Work:
 
 
 def _number(listing: Listing) -> str:
-    """Return the number of rows, with a plus sign where counting stopped."""
+    """Return the number of rows as text; ``{COUNTED}+`` when there are more."""
     return f"{COUNTED}+" if listing.more else str(len(listing.rows))
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One table of the home page."""
+    """One table of the home page; ``path`` begins the addresses of the records' pages."""
 
     label: str
     shower: Shower

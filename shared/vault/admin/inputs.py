@@ -73,13 +73,13 @@ class Input:
     chosen: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     required: bool = False
-    needed: bool = False  # not to be saved, but to be sent
+    needed: bool = False  # required for sending the record, not for saving it
     max_length: int | None = None
     help: str = ""
     locked: bool = False  # shown, and not sent
-    rows: int = 4  # of a text area
-    object: str = ""  # whose records are offered
-    id: str = ""  # of the record whose name is the value
+    rows: int = 4  # height of a text area, in lines
+    object: str = ""  # name of the object whose records are suggested
+    id: str = ""  # id of the record whose name is ``value``
     error: str = ""  # why the value was refused
 
     @property
@@ -227,9 +227,10 @@ def _reads(visit: Visit, object_name: str) -> bool:
 async def reference_options(
     visit: Visit, field: Field
 ) -> tuple[tuple[str, str], ...] | None:
-    """Return ids and names of the records that a field may refer to; None when they are many, or may not be read.
+    """Return the ids and names of the records that a field may refer to.
 
-    Users see the names of active colleagues, to whom they assign work, without the right to read user records.
+    None when there are too many, or the caller may not read them. Callers may choose among their active colleagues,
+    to whom they assign work, without the right to read user records.
     """
     referenced = visit.registry.objects.get(field.object or "")
     if referenced is None:
@@ -270,7 +271,7 @@ async def _reference(visit: Visit, field: Field, value: str) -> Input:
 
 
 def text_of(field: Field, value: Any) -> str:
-    """Return a value as an input of its field has it."""
+    """Return a value as the text in its field's input."""
     if value is None:
         return ""
     if isinstance(value, list):
@@ -303,7 +304,7 @@ def entered(
     form: Mapping[str, str],
     registry: Registry,
 ) -> dict[str, object]:
-    """Return the values in a form of those fields that it has, as a row of a record call."""
+    """Return the values of a form as a row of a record call; fields that the form does not have are omitted."""
     row: dict[str, object] = {}
     for field in fields:
         # A disabled input, or one that the page did not have, is not sent: it changes nothing.
@@ -319,7 +320,7 @@ def entered(
 
 
 def _picked(name: str, form: Mapping[str, str]) -> str:
-    """Return the value of a field: the id of the record that was chosen, unless another text was typed since."""
+    """Return the id of the record that was chosen for a field, or the text that was typed after the choice."""
     typed = form[name]
     chosen = form.get(f"{name}.id", "")
     return chosen if chosen and typed == form.get(f"{name}.text") else typed

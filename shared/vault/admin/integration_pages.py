@@ -166,7 +166,7 @@ async def _page(
 
 
 def _failures(visit: Visit, api_name: str) -> str:
-    """Return the address of an integration's open exceptions; empty for those who may not read exceptions."""
+    """Return the address of the list of an integration's open exceptions; empty when the caller may not read them."""
     reads = may(visit.caller, EXCEPTION, Operation.READ)
     if reads:
         return Wanted(integration=api_name).path

@@ -27,7 +27,7 @@ class KeptForm:
     fields: Mapping[str, str]
 
     def hidden(self) -> dict[str, str]:
-        """Return the fields of the sign-in's form that carry it."""
+        """Return the hidden fields by which the sign-in form carries this form."""
         kept = {f"{_PREFIX}{name}": value for name, value in self.fields.items()}
         return {_AGAIN: self.address, **kept}
 
@@ -45,7 +45,7 @@ def comes_from_here(request: Request) -> bool:
 async def sent_too_late(request: Request) -> KeptForm | None:
     """Return the form of a request whose session has expired; None for a form that is too long or has a file.
 
-    It is read without a session, hence its limit is that of a sign-in.
+    Because the form is read without a session, it may be as long as a sign-in form only.
     """
     length = request.headers.get("content-length", "")
     if not length.isascii() or not length.isdigit() or len(length) > len(str(MAX_KEPT)):
@@ -70,7 +70,7 @@ async def sent_too_late(request: Request) -> KeptForm | None:
 
 
 def carried(fields: Mapping[str, str]) -> KeptForm | None:
-    """Return the form that a sign-in carries; None when it carries none."""
+    """Return the kept form in the fields of a sign-in form; None when there is none."""
     address = fields.get(_AGAIN)
     if address is None:
         return None

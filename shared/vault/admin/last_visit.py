@@ -1,4 +1,4 @@
-"""Keeps in a cookie when a person looked at their work last, so that what has come since is marked as new."""
+"""Keeps in a cookie when a user last opened the home page, so that later records are marked as new."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from shared.vault.admin.visit import Visit
 
-# Looking again within this time is the same visit: what was new in it stays new.
+# Opening the page again within this time is the same visit: records that were new stay new.
 ONE_VISIT = timedelta(minutes=30)
 KEPT = timedelta(days=90)
 SEPARATOR = "|"  # a character that cookies may have without quotes
@@ -21,14 +21,17 @@ SEPARATOR = "|"  # a character that cookies may have without quotes
 
 @dataclass(frozen=True, slots=True)
 class LastVisit:
-    """When a person looked last, and when the visit before that one ended; None when it is not known."""
+    """The times at which a user opened the home page; None when unknown.
+
+    ``ended`` is the last time during the previous visit, ``looked`` the last time of all.
+    """
 
     ended: datetime | None
     looked: datetime | None
 
     @classmethod
     def read(cls, user_id: int, value: str) -> LastVisit:
-        """Return what the cookie of this user says; nothing where it is another user's or cannot be read."""
+        """Return the times in a cookie; unknown times when the cookie is another user's, or invalid."""
         of, _, moments = value.partition(SEPARATOR)
         ended, _, looked = moments.partition(SEPARATOR)
         if of != str(user_id):
@@ -36,13 +39,13 @@ class LastVisit:
         return cls(_moment(ended), _moment(looked))
 
     def at(self, now: datetime) -> LastVisit:
-        """Return what is kept of a person who looks now."""
+        """Return the times after the user has opened the page ``now``."""
         if self.looked is not None and now - self.looked > ONE_VISIT:
             return LastVisit(self.looked, now)
         return LastVisit(self.ended, now)
 
     def written(self, user_id: int) -> str:
-        """Return the value of the cookie."""
+        """Return the times as the value of the user's cookie."""
         moments = (
             each.isoformat() if each else "-" for each in (self.ended, self.looked)
         )
@@ -50,13 +53,13 @@ class LastVisit:
 
 
 def last_visit(visit: Visit) -> LastVisit:
-    """Return when the caller looked last, with this look counted."""
+    """Return the times at which the caller opened the home page, including this request."""
     value = visit.request.cookies.get(_name(visit), "")
     return LastVisit.read(visit.caller.user_id, value).at(datetime.now(UTC))
 
 
 def keep(visit: Visit, response: Response, last: LastVisit) -> None:
-    """Set the cookie."""
+    """Store the times in the browser's cookie."""
     value = last.written(visit.caller.user_id)
     seconds = int(KEPT.total_seconds())
     set_cookie(visit.request, response, _name(visit), value, seconds)
@@ -67,7 +70,7 @@ def _name(visit: Visit) -> str:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return a moment of a cookie; None for one that is none, or has no time zone."""
+    """Return the time in a text of a cookie; None for an invalid time, or one without a time zone."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

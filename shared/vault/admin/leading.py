@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 async def leading(
     visit: Visit, target: VaultObject, record: Mapping[str, Any]
 ) -> list[Shown]:
-    """Return the values at the head of a record's page, without empty ones and those that the caller may not read."""
+    """Return the values at the head of a record's page that are not empty and that the caller may read."""
     leads = visit.vault.definition.leads.get(target.name, ())
     if not leads:
         return []
@@ -46,7 +46,7 @@ def _far(
     row: Mapping[str, Any],
     value: Any,
 ) -> Shown:
-    """Return a value of a related record as that record's page shows it; a name is a link to the record."""
+    """Return a value of a related record as the related record's page shows it; its name is a link to that page."""
     shower = Shower(referenced, visit.caller, visit.registry)
     shown = shower.show(lead.field, {lead.field: value})
     own = record_path(referenced.name, str(row[lead.id_path]))
@@ -55,7 +55,7 @@ def _far(
 
 
 def _referenced(visit: Visit, target: VaultObject, lead: Lead) -> VaultObject | None:
-    """Return the object at the end of a path; None for an invalid path, or records that the caller may not read."""
+    """Return the object at the end of a lead's path; None for an invalid path, or when the caller may not read it."""
     reached = target
     for relationship in lead.relationships:
         found = next(
@@ -81,7 +81,7 @@ async def _far_values(
     record: Mapping[str, Any],
     leads: Sequence[Lead],
 ) -> dict[str, Any]:
-    """Return the values behind references, by their paths."""
+    """Return the values of related records, by path."""
     if not leads:
         return {}
     paths = dict.fromkeys(path for each in leads for path in (each.path, each.id_path))

@@ -1,4 +1,4 @@
-"""Writes a list as a CSV file in slices, so that the calls of others are answered in between."""
+"""Writes a list as a CSV file in slices, so that other calls are answered in between."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def _is_number(text: str) -> bool:
 
 
 def conditions(target: VaultObject, filters: Mapping[str, str]) -> list[str]:
-    """Return the terms of a WHERE for the values that narrow a list."""
+    """Return the terms of a WHERE clause for the filters of a list."""
     return [_condition(target, name, value) for name, value in filters.items()]
 
 
@@ -130,7 +130,7 @@ def choices_of(
     filters: Mapping[str, str],
     few: Mapping[str, Options],
 ) -> list[Choice]:
-    """Return the filters for fields with few values; ``few`` are the records of references."""
+    """Return the filters for columns with few values; ``few`` has the records by reference, as of ``few_records``."""
     choices = []
     for name in columns:
         field = target.fields[name]
@@ -144,7 +144,7 @@ def choices_of(
 async def few_records(
     visit: Visit, target: VaultObject, columns: Sequence[str]
 ) -> dict[str, Options]:
-    """Return the records that each reference of the list may refer to, for objects with few records, and for people."""
+    """Return, by column, the records that a reference may refer to: of objects with few records, and users."""
     found: dict[str, Options] = {}
     for name in columns:
         field = target.fields[name]
@@ -221,7 +221,7 @@ def _kind(field: Field) -> str:
 
 
 def _is_filter(field: Field) -> bool:
-    """Return whether an address may have a value for a field, which links of related records do."""
+    """Return whether the address of a list may filter by a field, as links from related records do."""
     match field.type:
         case FieldType.OBJECT | FieldType.PICKLIST | FieldType.STRING:
             return field.active

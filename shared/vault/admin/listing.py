@@ -31,9 +31,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of rows, numbered from 1, and the total; where ``many``, the total is one more than the rows so far.
+    """One page of rows; ``number`` is the page's number from 1, ``total`` the number of rows on all pages.
 
-    With ``more_hits``, a search has found more than are ranked.
+    With ``many``, the rows were not counted: ``total`` says only whether a row follows this page. With ``more_hits``,
+    a search has found more hits than it ranks.
     """
 
     rows: list[Row]
@@ -71,8 +72,8 @@ async def listed(
 ) -> Listing:
     """Return a page of the rows that a VQL statement selects for the caller.
 
-    Unless it is ``counted``, the total is not counted: one row more than the page shows is read instead. Of
-    ``first_hits``, only the first ``RANKED`` hits of a search are ranked.
+    Unless ``counted``, the rows are not counted: one row more than the page shows is read instead. With
+    ``first_hits``, a search ranks only the first ``RANKED`` hits.
 
     :raises VaultFault: as ``QueryService.run``.
     """
@@ -91,7 +92,7 @@ async def listed(
 
 
 async def selected(visit: Visit, statement: str) -> list[Row]:
-    """Return the first rows of a statement, at most a hundred.
+    """Return the first rows of a statement, at most ``MAX_ROWS``.
 
     :raises VaultFault: as ``QueryService.run``.
     """

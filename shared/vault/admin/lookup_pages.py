@@ -57,7 +57,7 @@ async def lookups(
     page: Page = 1,
     q: Search = "",
 ) -> Response:
-    """List the lookup rows of a connection and set, or of all, by source key; with ``q``, those with its words."""
+    """List the lookup rows by source key; connection (id), set and the words of ``q`` restrict them, unless empty."""
     shower = Shower(object_of(visit, OBJECT), visit.caller, visit.registry)
     asked = {CONNECTION: connection, NAME: name}
     terms = [
@@ -118,7 +118,7 @@ async def upload(visit: WithFile) -> Response:
 
 @router.get("/download")
 async def download(visit: Visiting, connection: Connection = "") -> Response:
-    """Download the rows of a connection or of all."""
+    """Download the rows of a connection, or of all connections, as CSV."""
     object_of(visit, OBJECT)
     sheet = _files(visit).download(visit.caller, connection, CONNECTION)
     return await sheet_response(sheet)

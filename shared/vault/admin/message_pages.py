@@ -45,8 +45,8 @@ RecordId = Annotated[str, Query(max_length=20)]
 class Station:
     """One station on a message's way; ``mark`` is its CSS class, ``links`` are labels and addresses of pages.
 
-    ``place`` is the other Vault where it is, empty for this one. ``last`` says that the queue no longer has the
-    message.
+    ``place`` is the name of the other Vault of the station, empty for this Vault. ``last`` is True when the message
+    has left its queue at this station.
     """
 
     title: str
@@ -60,7 +60,7 @@ class Station:
 
 @router.get("")
 async def of_record(visit: Visiting, record: RecordId = "") -> Response:
-    """List the messages that a record was in."""
+    """List the messages that named a record."""
     found = await visit.vault.message_ways.of_record(visit.caller, record, LATEST)
     target = object_of_id(visit, record)
     names = await names_of(visit, target.name, [record]) if target else {}
@@ -102,9 +102,9 @@ async def one_message(visit: Visiting, message_id: MessageId) -> Response:
 
 
 def _under_way(stations: Sequence[Station]) -> bool:
-    """Return whether the message is on a queue, as far as the visitor can see.
+    """Return whether the message is on a queue, according to the stations that the caller can see.
 
-    A retry queues it again.
+    A retry puts the message on a queue again.
     """
     entered = sum(station.title == ENTERED for station in stations)
     return entered > sum(station.last for station in stations)
@@ -166,7 +166,7 @@ def _of_step(step: StepTaken, registry: Registry) -> Station:
 
 
 def _about(detail: str, registry: Registry) -> str:
-    """Return what a message is about in plain words; the detail of its step is like ``2 records of account__v``."""
+    """Return the records of a message in words, from the detail of a step such as ``2 records of account__v``."""
     number, _, rest = detail.partition(" ")
     _, _, object_name = rest.partition(" of ")
     if not object_name or not number.isdigit():
@@ -186,7 +186,7 @@ async def _exceptions(visit: Visit, message_id: str) -> list[Row]:
 
 
 def _of_exceptions(rows: Iterable[Mapping[str, Any]]) -> list[Station]:
-    """Return the stations of exceptions: that the message failed, and how it was settled."""
+    """Return the stations of User Exception Messages: when the message failed, and how the exception was settled."""
     stations = []
     for row in rows:
         link = (("User exception", record_path(EXCEPTION, str(row["id"]))),)
@@ -230,7 +230,10 @@ def _of_writes(
     *,
     reported: bool,
 ) -> list[Station]:
-    """Return the stations of writes; in the Vault that sent the message they are ``reported`` back to it."""
+    """Return the stations of writes to records.
+
+    ``reported`` is True in the Vault that sent the message, where the writes are statuses reported by the connector.
+    """
     stations: list[Station] = []
     for moments, together in _together(rows).items():
         evaluated, written = (moment_of(each) for each in moments)
@@ -269,7 +272,7 @@ def _of_write(
 
 
 def _counted(number: int, object_name: str, registry: Registry) -> str:
-    """Return so many records of an object in words, for example ``2 Case Requests``."""
+    """Return a number of records in words, for example ``2 Case Requests``."""
     target = registry.objects.get(object_name)
     if target is not None and number != 1:
         return f"{number} {target.label_plural or target.label}"
@@ -278,7 +281,7 @@ def _counted(number: int, object_name: str, registry: Registry) -> str:
 
 
 def _label(registry: Registry, object_name: str) -> str:
-    """Return the label of an object; where only the other Vault has it, what its name says."""
+    """Return the label of an object; of an object that only the other Vault has, words made from its name."""
     target = registry.objects.get(object_name)
     if target is not None:
         return target.label
@@ -288,7 +291,7 @@ def _label(registry: Registry, object_name: str) -> str:
 def _together(
     rows: Iterable[Mapping[str, Any]],
 ) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
-    """Return writes by the moments at which they were evaluated and written."""
+    """Return writes by the pair of times at which they were evaluated and written."""
     found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         moments = (str(row["connector_time"]), str(row["date"]))

@@ -44,7 +44,10 @@ Id = Annotated[str, Query(max_length=40)]
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A missing row of a lookup set; ``targets`` are the values of its target fields, empty when they allow any."""
+    """A missing row of a lookup set; ``parts`` are its known fields, ``count`` the number of records that need it.
+
+    ``targets`` are the names and labels of the values that its target key can have, empty when any value is allowed.
+    """
 
     parts: dict[str, str]
     count: int
@@ -167,7 +170,7 @@ def _rows(visit: Visit, found: Iterable[Mapping[str, Any]]) -> Iterable[Missing]
 
 
 def _targets(visit: Visit, lookup: str) -> list[tuple[str, str]]:
-    """Return name and label of the values that a set may map to: those of the picklists of its target fields."""
+    """Return the name and label of each value that a set may map to: those of the picklists of its target fields."""
     registry = visit.registry
     found: dict[str, str] = {}
     for (kind, _), rule in registry.components.items():
@@ -179,7 +182,7 @@ def _targets(visit: Visit, lookup: str) -> list[tuple[str, str]]:
 
 
 def _values(visit: Visit, part: Component) -> dict[str, str]:
-    """Return name and label of the values of a field rule's target field, if it has a picklist."""
+    """Return the labels, by name, of the values of a field rule's target field; empty when it has no picklist."""
     registry = visit.registry
     owner = registry.objects.get(part.reference("target_object") or "")
     target = (

@@ -1,4 +1,4 @@
-"""Finds the records that a form names: by id, by name, or by a name written without its case and accents."""
+"""Finds the records that a form names: by id, by name, or by a name with other case or without accents."""
 
 from __future__ import annotations
 

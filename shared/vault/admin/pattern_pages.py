@@ -1,4 +1,4 @@
-"""Serves the page that shows every element of the pages once, with invented examples."""
+"""Serves the page that shows each kind of page element once, with invented examples."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ MARKS = (
 
 @router.get("")
 async def patterns(visit: Visiting) -> Response:
-    """Show every element of the pages once."""
+    """Show each kind of page element once."""
     now = datetime.now(UTC)
     run = _run(now)
     row = {"id": "ZZZ000000000001", "modified_date__v": _text(now, minutes=3)}
@@ -168,7 +168,7 @@ def _run(now: datetime) -> Run:
 
 
 def _steps() -> list[SimpleNamespace]:
-    """Return the steps of an example of readiness: one done, one with faults, one that is not checked yet."""
+    """Return example steps of readiness: one done, one with faults, one not yet checked."""
     mend = SimpleNamespace(
         text="Activate it", name="example__c", path="/ui/patterns", elsewhere=None
     )

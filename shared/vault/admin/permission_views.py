@@ -42,7 +42,7 @@ class Access:
 
 
 def access_of(profile: SecurityProfile, objects: Iterable[VaultObject]) -> Access:
-    """Return what a profile allows on objects and otherwise."""
+    """Return what a profile allows: its operations on ``objects``, its grants, and its pages."""
     found: dict[frozenset[Operation], list[VaultObject]] = {}
     for each in sorted(objects, key=lambda each: each.label_plural.lower()):
         found.setdefault(allowed(profile, each.name), []).append(each)

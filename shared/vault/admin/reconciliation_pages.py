@@ -1,4 +1,4 @@
-"""Serves the reconciliations of a connection: requests, results with their findings, and transfers again."""
+"""Serves the reconciliations of a connection: requests, results with findings, and repeated transfers of records."""
 
 from __future__ import annotations
 

@@ -63,12 +63,12 @@ class RecordList:
 
     @property
     def q(self) -> str:
-        """Return the words that the records have."""
+        """Return the words of the list's search; empty without one."""
         return self.selection.words
 
     @property
     def sort(self) -> str:
-        """Return the field that it is ordered by, with ``-`` before it for the last first; or empty."""
+        """Return the field that orders the list, after ``-`` for descending order; empty for the default order."""
         return self.selection.sort
 
     @property
@@ -83,7 +83,7 @@ class RecordList:
         return name
 
     def direction(self, name: str) -> str:
-        """Return how a column is ordered, as ``aria-sort`` has it; empty when it is not."""
+        """Return the value of ``aria-sort`` for a column; empty when the list is not ordered by it."""
         ways = {name: "ascending", f"-{name}": "descending"}
         return ways.get(self.sort, "")
 
@@ -93,7 +93,7 @@ class RecordList:
 
     @property
     def narrowed(self) -> bool:
-        """Return whether the list has fewer records than there are."""
+        """Return whether filters, a search or a work list restrict the list."""
         selection = self.selection
         return bool(selection.filters or selection.words or selection.work_list)
 
@@ -107,7 +107,7 @@ def list_path(object_name: str, view_id: UUID | None = None) -> str:
 async def views_of(
     visit: Visit, object_name: str
 ) -> tuple[list[ListView], ListView | None]:
-    """Return the views of an object's list that the caller sees, and the one in the address."""
+    """Return the views of an object's list that the caller sees, and the view in the address, or None."""
     named = visit.request.query_params.get("view", "")
     seen = await visit.vault.list_views.seen(visit.caller, object_name)
     return seen, next((each for each in seen if str(each.view_id) == named), None)
@@ -121,7 +121,7 @@ async def record_list(
 ) -> RecordList:
     """Return the list that the address of a visit selects; unset parameters are taken from the view.
 
-    ``usual`` are its columns unless the user or the view chooses others.
+    ``usual`` are the columns unless the user or the view chooses others.
     """
     asked = visit.request.query_params
     kept = view.selection if view is not None else Selection()
@@ -148,7 +148,7 @@ async def _listed(
     selection: Selection,
     usual: Sequence[str],
 ) -> RecordList:
-    """Return the list of a selection."""
+    """Return the list that a selection describes; ``usual`` are its columns unless the selection has others."""
     work_list = _work_list(visit, target, selection.work_list)
     shower = Shower(target, visit.caller, visit.registry)
     shower.people = await people(visit, target)
@@ -182,7 +182,7 @@ async def _listed(
 
 
 def _order(sort: str, work_list: WorkList | None, *, searched: bool) -> str:
-    """Return the ORDER BY of a list: the user's choice, else that of the work list, or the latest first."""
+    """Return the ORDER BY clause of a list: the user's choice, else that of the work list, else the latest first."""
     if sort:
         direction = "DESC" if sort.startswith("-") else "ASC"
         return f" ORDER BY {sort.removeprefix('-')} {direction}"
@@ -229,7 +229,7 @@ def _columns(
 ) -> list[str]:
     """Return the columns: the user's choice, else the usual ones of the object.
 
-    Without usual ones they are the name, the state or status, and the first of the object's own fields.
+    Without usual columns they are the name, the state or status, and the first of the object's own fields.
     """
     # Fields of the standard configuration may have been made inactive since.
     usual_now = [name for name in usual if _can_be_column(target, name)]
@@ -253,7 +253,7 @@ def _columns(
 
 
 def _can_be_column(target: VaultObject, name: str) -> bool:
-    """Return whether a field may be a column: its values are short, or the beginning of a long text says enough."""
+    """Return whether a field may be a column: its values are short, or it is a long text, which is cut."""
     field = target.fields.get(name)
     if field is None:
         return False

@@ -64,7 +64,7 @@ async def objects(visit: Visiting) -> Response:
 
 
 def _own(target: VaultObject) -> bool:
-    """Return whether an object's records are the Vault's own."""
+    """Return whether an object has records of the system, such as users and connections."""
     return target.name.endswith("__sys")
 
 

@@ -1,4 +1,4 @@
-"""Lists on a record's page the latest of the records that refer to it, and leads to all of them."""
+"""Lists on a record's page the latest records that refer to the record, with links to the full lists."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ LATEST = 5
 
 @dataclass(frozen=True, slots=True)
 class RelatedList:
-    """The latest records of one kind that refer to a record; ``path`` is the list of all, ``new`` the form of another.
+    """The latest records of one object that refer to a record.
 
-    ``new`` is empty for those who may not create one.
+    ``path`` is the address of the list of all of them, ``new`` that of the form of a new one, empty when the caller may
+    not create records.
     """
 
     shower: Shower
@@ -39,7 +40,7 @@ class RelatedList:
 
     @property
     def record_path(self) -> str:
-        """Return what the address of each record's page begins with."""
+        """Return the beginning of the addresses of the records' pages, to be followed by an id."""
         return record_path(self.target.name, "")
 
 
@@ -54,7 +55,7 @@ async def related_records(
 
 
 def _seen(visit: Visit, related: Related) -> bool:
-    """Return whether the caller sees such records, and the reference by which they are found."""
+    """Return whether the caller may read the records, and the field by which they refer is active."""
     # Objects and fields of the standard configuration may have been made inactive, or dropped.
     target = visit.registry.objects.get(related.object)
     if target is None or not target.active:
@@ -66,7 +67,7 @@ def _seen(visit: Visit, related: Related) -> bool:
 
 
 async def _related(visit: Visit, related: Related, record_id: str) -> RelatedList:
-    """Return one list; ``record_id`` is the id that the record has."""
+    """Return one list of the records that refer to the record ``record_id``."""
     target = visit.registry.objects[related.object]
     shower = Shower(target, visit.caller, visit.registry)
     shower.people = await people(visit, target)
@@ -89,6 +90,6 @@ async def _related(visit: Visit, related: Related, record_id: str) -> RelatedLis
 def further(
     children: Collection[tuple[str, str]], lists: Collection[RelatedList]
 ) -> list[tuple[str, str]]:
-    """Return those labels and addresses of lists of which the page shows no records."""
+    """Return the labels and addresses among ``children`` of those lists that ``lists`` does not show."""
     shown = {each.path for each in lists}
     return [(label, path) for label, path in children if path not in shown]

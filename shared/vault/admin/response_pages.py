@@ -1,4 +1,4 @@
-"""Serves the page on which a response is put together: documents in their order, a cover letter, preview, link."""
+"""Serves the page on which a response is prepared: documents in order, cover letter, preview, and link."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ MADE = "The package is made. Its link is in the Case Request and goes to Vault C
 
 
 class Step(StrEnum):
-    """The actions of the page's forms."""
+    """The actions that the forms of the page carry out."""
 
     FIND = "find"
     ADD = "add"
@@ -75,7 +75,7 @@ Handler = Callable[[Visit, str], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A response without a package yet, with its documents in order; ``id`` is empty before it is stored."""
+    """A response without a package, with its documents in order; ``id`` is empty before the response is stored."""
 
     id: str = ""
     letter: str = ""
@@ -122,7 +122,7 @@ async def document(visit: Visiting, record_id: str, position: Position) -> Respo
 
 @router.post("")
 async def carry_out(visit: Visiting, record_id: str) -> Response:
-    """Carry a step out, and show the page again."""
+    """Carry out the step of a form, and show the page again."""
     object_of(visit, REQUEST, Operation.EDIT)
     try:
         step = Step(visit.form.fields.get("step", ""))
@@ -188,7 +188,7 @@ async def _page(visit: Visit, record_id: str, words: str = "") -> Response:
 
 
 async def _draft(visit: Visit, record_id: str) -> Draft:
-    """Return the newest response to a Case Request that has no link; an empty one when there is none."""
+    """Return the latest response to a Case Request without a link; an empty draft when there is none."""
     columns = f"id, LONGTEXT(cover_letter__v) AS cover_letter__v, {EXPIRES}"
     of_request = f"case_request__v = {literal(record_id)} AND {LINK} = null"
     statement = f"SELECT {columns} FROM {RESPONSE} WHERE {of_request}"
@@ -207,7 +207,7 @@ async def _draft(visit: Visit, record_id: str) -> Draft:
 
 
 async def _made(visit: Visit, record_id: str) -> tuple[list[Row], list[Record]]:
-    """Return the responses whose links are shown, and the history of all packages."""
+    """Return the responses with a link, and the history of all packages of a Case Request."""
     columns = f"id, name__v, {LINK}, {EXPIRES}"
     of_request = f"case_request__v = {literal(record_id)}"
     statement = f"SELECT {columns} FROM {RESPONSE} WHERE {of_request}"
@@ -231,7 +231,7 @@ async def _found(visit: Visit, words: str) -> list[Row]:
 
 
 async def _begun(visit: Visit, record_id: str) -> Draft:
-    """Return the response in preparation, which is created when there is none."""
+    """Return the response in preparation, after creating it when there is none."""
     draft = await _draft(visit, record_id)
     if draft.id:
         return draft
@@ -242,7 +242,7 @@ async def _begun(visit: Visit, record_id: str) -> Draft:
 
 
 async def _add(visit: Visit, record_id: str) -> Response:
-    """Add a version of a document, such as ``12_1_0``, as the last one."""
+    """Add the document version that the form names, such as ``12_1_0``, after the other documents."""
     version = visit.form.fields.get("version", "")
     draft = await _begun(visit, record_id)
     approved = f"version_id = {literal(version)} AND status__v = STEADYSTATE()"
@@ -302,7 +302,7 @@ async def _remove(visit: Visit, record_id: str) -> Response:
 
 
 async def _fill(visit: Visit, record_id: str) -> Response:
-    """Make the cover letter of a template; its author may change it afterwards."""
+    """Fill in the cover letter from a template; the user may change it afterwards."""
     template = visit.form.fields.get("template", "")
     draft = await _begun(visit, record_id)
     letter = await visit.vault.cover_letters.filled(visit.caller, template, record_id)
@@ -332,7 +332,7 @@ async def _saved(visit: Visit, record_id: str) -> RowResult:
 
 
 async def _make(visit: Visit, record_id: str) -> Response:
-    """Make the package of the response, as the form has it."""
+    """Store the cover letter and last day from the form, and make the package of the response."""
     refused: RowResult | None = None
 
     async def once() -> str | None:
@@ -374,9 +374,9 @@ async def _update(
 
 
 def _place(ids: list[str], document_id: str) -> int:
-    """Return the place of a document in a response.
+    """Return the place of a document in a response, from 0.
 
-    :raises VaultFault: INVALID_DATA when it is not there (any more).
+    :raises VaultFault: INVALID_DATA when the response does not have the document (any more).
     """
     if document_id not in ids:
         raise VaultFault(ErrorType.INVALID_DATA, "The response has no such document")
@@ -386,7 +386,7 @@ def _place(ids: list[str], document_id: str) -> int:
 def _require(result: RowResult) -> None:
     """Check that a record was written.
 
-    :raises VaultFault: when it was refused.
+    :raises VaultFault: the first error of a refused record.
     """
     if result.errors:
         error = result.errors[0]

@@ -24,14 +24,14 @@ Choice = tuple[str, str]
 
 @dataclass(slots=True)
 class RuleChoices:
-    """The choices by attribute; ``error`` is the reason why the other Vault's are missing."""
+    """The choices by attribute; ``error`` is the reason why those from the other Vault are missing."""
 
     by_attribute: dict[str, list[Choice]] = field(default_factory=dict)
     source: Source | None = None
     error: ApiError | None = None
 
     def offered_in(self, inputs: Iterable[Input]) -> list[Input]:
-        """Return the inputs; an attribute with choices becomes a text input with suggestions."""
+        """Return the inputs; the input of an attribute with choices becomes a text input with suggestions."""
         return [self._offered(each) for each in inputs]
 
     def _offered(self, made: Input) -> Input:
@@ -60,7 +60,7 @@ async def choices_of(
 
 
 def _own(visit: Visit, values: Mapping[str, str]) -> dict[str, list[Choice]]:
-    """Return the choices that this Vault's configuration makes."""
+    """Return the choices from this Vault's configuration, by attribute."""
     registry = visit.registry
     objects = [each for each in registry.objects.values() if each.active]
     target = registry.objects.get(values.get("target_object", ""))
@@ -80,10 +80,7 @@ def _own(visit: Visit, values: Mapping[str, str]) -> dict[str, list[Choice]]:
 
 
 def _fields(owner: VaultObject | None, *, unique: bool = False) -> list[Choice]:
-    """Return the active fields of an object with label and type.
-
-    With ``unique`` only those by which records are found.
-    """
+    """Return the active fields of an object with label and type; with ``unique``, only its unique fields."""
     if owner is None:
         return []
     return [
@@ -100,7 +97,7 @@ def _described(label: str, type: str, object: str = "") -> str:
 
 
 def _lookups(visit: Visit) -> list[str]:
-    """Return the names of the reference lookups that rules use, in order."""
+    """Return the names of the reference lookups that rules use, sorted."""
     rules = (
         component
         for (kind, _), component in visit.registry.components.items()
@@ -111,7 +108,7 @@ def _lookups(visit: Visit) -> list[str]:
 
 
 def _named(records: Mapping[str, Any]) -> list[Choice]:
-    """Return the choices of records by their API names."""
+    """Return records as choices: their API names with their names."""
     return [(api_name, str(each.name)) for api_name, each in records.items()]
 
 
@@ -149,7 +146,7 @@ def _labelled(rows: Sequence[Mapping[str, Any]]) -> list[Choice]:
 async def records_of(
     visit: Visit, source: Source, object_name: str, words: str
 ) -> list[Choice]:
-    """Return records of the source for a preview: the latest, or those with the words.
+    """Return records of the source Vault for a preview: the latest or, with ``words``, those that match them.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """

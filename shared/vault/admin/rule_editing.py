@@ -50,7 +50,7 @@ OVERTAKEN = ApiError(
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The component that a form edits: the rule itself, or a part of it, which may be new."""
+    """The component that a form edits: the rule itself, or an existing or new part of it."""
 
     rule: Component
     kind: ComponentType
@@ -58,12 +58,12 @@ class Edited:
 
     @property
     def is_rule(self) -> bool:
-        """Return whether it is the rule itself."""
+        """Return whether the form edits the rule itself."""
         return self.component is self.rule
 
     @property
     def is_new(self) -> bool:
-        """Return whether it is a new part."""
+        """Return whether the form adds a part."""
         return not self.component.name
 
     @property
@@ -172,7 +172,7 @@ def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> Edited:
 
 
 def _again(visit: Visit, edited: Edited) -> Edited:
-    """Return a component as it is now.
+    """Return the present state of a component and its rule.
 
     :raises VaultFault: as ``_edited`` does.
     """
@@ -212,7 +212,7 @@ async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> R
 async def _checked_or_saved(
     visit: Visit, edited: Edited, changes: tuple[Change, ...]
 ) -> Response:
-    """Save the changes, unless the form was sent to be checked only."""
+    """Save the changes; or only check them, when the form was sent by its check button."""
     if CHECK not in visit.form.fields:
         return await _saved(visit, edited, changes)
     return await _form(visit, edited, changes=changes)
@@ -227,7 +227,7 @@ async def _form(
     """Show the form of a component with its check; with an error, as the answer to a form that was refused."""
     sent: Mapping[str, str] = visit.form.fields
     locked: frozenset[str] = frozenset()
-    # What the standard configuration has delivered is locked; a new part is the administrator's own.
+    # Some attributes of the standard configuration are locked; a new part is the administrator's own.
     if not edited.is_new:
         locked = locked_attributes(edited.rule, edited.component)
     inputs = attribute_inputs(edited.kind, edited.component, locked, sent)

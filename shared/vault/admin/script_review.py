@@ -1,4 +1,4 @@
-"""Computes which changes each statement of an MDL script would make, and shows them for review."""
+"""Computes the changes that each statement of an MDL script would make, and shows them for review."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ MAX_FORESEEN = 100  # statements; each is checked against all components
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """The expected result of a statement: ``difference`` are lines of MDL as ``difference_of`` returns them.
+    """The expected result of a statement.
 
-    ``outcome`` is a word for it; ``refusal`` is why it would be refused, empty when it would not.
+    ``outcome`` is a word for the result, ``difference`` the changed lines of MDL as ``difference_of`` returns them.
+    ``refusal`` is the reason why the statement would be refused, empty when it would not.
     """
 
     statement: Statement
@@ -49,9 +50,9 @@ class Foreseen:
 def foreseen(
     caller: Caller, registry: Registry, statements: Iterable[Statement]
 ) -> list[Foreseen]:
-    """Return the results that statements would have one after the other, up to the first that would be refused.
+    """Return the results that statements would have one after the other, up to the first refused one.
 
-    Whether stored records prevent a change is known only when it is executed.
+    Stored records are not looked at: whether they prevent a change is known only when it is executed.
     """
     found: list[Foreseen] = []
     for statement in statements:
@@ -118,7 +119,10 @@ async def script_page(
     results: Sequence[StatementResult] = (),
     error: ApiError | None = None,
 ) -> Response:
-    """Show a script in its form, with the statements to review, the results, or the error."""
+    """Show a script in its form: with the statements to review, with the results of its execution, or with an error.
+
+    ``back`` is the address of the page that follows.
+    """
     looked_at = statements[:MAX_FORESEEN]
     # Each is checked against all components, which takes long enough to keep other requests waiting.
     seen = await asyncio.to_thread(foreseen, visit.caller, visit.registry, looked_at)
@@ -141,5 +145,5 @@ async def script_page(
 
 
 def mark_of(text: str) -> str:
-    """Return a digest by which a script is recognized as the reviewed one."""
+    """Return the digest by which the form shows that its script is the one that was reviewed."""
     return hashlib.sha256(text.encode()).hexdigest()

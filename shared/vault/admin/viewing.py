@@ -29,7 +29,7 @@ ENDING = ("cancel", "reject", "inactivate", "delete")
 
 @dataclass(frozen=True, slots=True)
 class Participants:
-    """A control of a workflow whose participants its initiator names, among these ids and names."""
+    """A participant control of a workflow; its initiator chooses among ``people``, ids and names of users."""
 
     name: str
     label: str
@@ -72,17 +72,17 @@ class RecordView:
 
     @property
     def path(self) -> str:
-        """Return the address of its page."""
+        """Return the address of the record's page."""
         return record_path(self.target.name, self.id)
 
     @property
     def generic_path(self) -> str:
-        """Return the address below which its edit, delete and audit pages are."""
+        """Return the address below which the record's edit, delete and audit pages are."""
         return f"/ui/objects/{self.target.name}/{self.id}"
 
     @property
     def standing(self) -> Shown:
-        """Return its lifecycle state, or its status when it has no lifecycle."""
+        """Return the record's lifecycle state, or its status when its object has no lifecycle."""
         return self.shown("state__v" if self.target.lifecycle else "status__v")
 
     @property
@@ -97,7 +97,7 @@ class RecordView:
         return [each.label for each in self.details if not each.text]
 
     def shown(self, name: str) -> Shown:
-        """Return one of its fields."""
+        """Return the value of one of the record's fields."""
         fields = (*self.details, *self.system)
         return next(each for each in fields if each.name == name)
 
@@ -107,7 +107,7 @@ def object_of(
     name: str,
     operation: Operation = Operation.READ,
 ) -> VaultObject:
-    """Return an active object with whose records the caller may do this.
+    """Return an active object, after checking the caller's right to an operation on its records.
 
     :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object.
     """
@@ -179,7 +179,7 @@ async def _actions(
     service = visit.vault.actions
     offered = await service.available(visit.caller, target.name, record["id"])
     actions = []
-    # What moves the record on comes first.
+    # Actions that change the state come first.
     ordered = sorted(offered, key=lambda each: each.type is not ActionType.STATE_CHANGE)
     for action in ordered:
         refused = connection_rules.REFUSED.get(action.runs)
@@ -195,7 +195,7 @@ async def _actions(
 
 
 async def _participants(visit: Visit, workflow: str) -> list[Participants]:
-    """Return the controls of a workflow for which its initiator chooses participants; none without a workflow."""
+    """Return the participant controls for which a workflow's initiator chooses users; none without a workflow."""
     definition = visit.vault.workflows.definition(workflow) if workflow else None
     if definition is None:
         return []
@@ -209,7 +209,7 @@ def _children(
     target: VaultObject,
     record_id: str,
 ) -> list[tuple[str, str]]:
-    """Return labels and addresses of lists of the records that refer to this one, if the caller may read them."""
+    """Return the labels and addresses of the lists of records that refer to a record, if the caller may read them."""
     listed = []
     inbound = list(visit.registry.inbound(target.name).values())
     references = Counter(name for name, _ in inbound)

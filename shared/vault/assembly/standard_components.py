@@ -53,7 +53,7 @@ async def _news(
     registry: Registry,
     shipped: Registry,
 ) -> dict[Key, Component]:
-    """Return the components of ``shipped`` that differ from the version loaded last, merged with this Vault's changes."""
+    """Return the components of ``shipped`` that were changed since they were loaded last, merged with the Vault's."""
     rows = await standard_pass.fetch(UNTOUCHED, SYSTEM.user_id)
     untouched = {(row["type"], row["name"]) for row in rows}
     kinds = {kind for kind, _ in shipped.components}
