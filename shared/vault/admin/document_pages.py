@@ -27,7 +27,7 @@ from shared.vault.admin.listing import Page, find, listed, plain
 from shared.vault.admin.named_records import with_ids
 from shared.vault.admin.record_names import names_of
 from shared.vault.admin.record_pages import searched
-from shared.vault.admin.showing import Shower, writers
+from shared.vault.admin.showing import ValueFormatter, writers
 from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.documents import DocumentId, Major, Minor
 from shared.vault.api.file_body import kept_file
@@ -271,11 +271,11 @@ async def _details(visit: Visit, row: Mapping[str, Any]) -> list[Shown]:
     target = document_target(visit.registry.documents)
     if target is None:
         return []
-    shower = Shower(target.object, visit.caller, visit.registry)
-    shower.people = await writers(visit, row)
-    row = {**row, **await _referenced_names(visit, shower, row)}
+    formatter = ValueFormatter(target.object, visit.caller, visit.registry)
+    formatter.people = await writers(visit, row)
+    row = {**row, **await _referenced_names(visit, formatter, row)}
     shown = [
-        shower.show(name, row)
+        formatter.show(name, row)
         for name in row
         if name not in NOT_SHOWN and name in target.object.fields
     ]
@@ -283,13 +283,13 @@ async def _details(visit: Visit, row: Mapping[str, Any]) -> list[Shown]:
 
 
 async def _referenced_names(
-    visit: Visit, shower: Shower, row: Mapping[str, Any]
+    visit: Visit, formatter: ValueFormatter, row: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Return the names of the records that a version refers to, by the paths under which ``Shower`` expects them."""
+    """Return the names of the records that a version refers to, by the paths that ``ValueFormatter`` uses."""
     found: dict[str, str] = {}
-    for name, path in shower.paths.items():
+    for name, path in formatter.paths.items():
         value = row.get(name)
-        referenced = shower.target.fields[name].object
+        referenced = formatter.target.fields[name].object
         if isinstance(value, str) and referenced:
             names = await names_of(visit, referenced, [value])
             found[path] = names.get(value, value)

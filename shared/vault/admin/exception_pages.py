@@ -24,7 +24,7 @@ from shared.vault.admin.exception_filters import ALL, Age, Wanted
 from shared.vault.admin.exception_mends import Trouble, links_of, rule_path, troubles
 from shared.vault.admin.exception_origin import origin_of, source_object, source_path
 from shared.vault.admin.listing import Listing, Page, listed, selected
-from shared.vault.admin.showing import Shower
+from shared.vault.admin.showing import ValueFormatter
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
@@ -102,9 +102,9 @@ async def messages(
 ) -> Response:
     """List causes and messages of a status, the latest first; by default the open ones."""
     target = object_of(visit, OBJECT)
-    shower = Shower(target, visit.caller, visit.registry)
+    formatter = ValueFormatter(target, visit.caller, visit.registry)
     conditions = where(await message_conditions(visit, wanted))
-    selection = shower.selection((TYPE, *COLUMNS))
+    selection = formatter.selection((TYPE, *COLUMNS))
     order = "ORDER BY modified_date__v DESC"
     statement = f"SELECT {selection} FROM {OBJECT}{conditions} {order}"
     causes = await causes_of(visit, wanted)
@@ -112,7 +112,7 @@ async def messages(
         cause.links = _mends(visit, cause)
     return visit.page(
         "exceptions.html",
-        shower=shower,
+        formatter=formatter,
         columns=COLUMNS,
         headings=HEADINGS,
         listing=await listed(visit, statement, page, counted=False),
@@ -277,7 +277,7 @@ async def one_message(
     return visit.page(
         "exception.html",
         view=shown,
-        shower=Shower(items, visit.caller, visit.registry),
+        formatter=ValueFormatter(items, visit.caller, visit.registry),
         open_items=open_items,
         settled_items=await _items(visit, shown.id, SETTLED, settled),
         origin=origin,

@@ -13,7 +13,7 @@ from shared.vault.access.permissions import Grant, Operation, granted, may
 from shared.vault.admin.last_visit import keep, last_visit
 from shared.vault.admin.listing import Listing, Row, listed, selected
 from shared.vault.admin.rendering import moment_of
-from shared.vault.admin.showing import Shower, people, record_path
+from shared.vault.admin.showing import ValueFormatter, people, record_path
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.assembly.work_lists import WorkList
 from shared.vault.exceptions.exception_model import MESSAGE as EXCEPTION
@@ -51,7 +51,7 @@ class Work:
     """
 
     work_list: WorkList
-    shower: Shower
+    formatter: ValueFormatter
     listing: Listing
     path: str
     new: frozenset[str]
@@ -82,7 +82,7 @@ class Block:
     """One table of the home page; ``path`` begins the addresses of the records' pages."""
 
     label: str
-    shower: Shower
+    formatter: ValueFormatter
     columns: tuple[str, ...]
     rows: list[Row]
     path: str
@@ -129,19 +129,21 @@ async def _work(visit: Visit, since: datetime | None) -> list[Work]:
         return []
     if not may(visit.caller, desk.object, Operation.EDIT):
         return []
-    shower = Shower(visit.registry.objects[desk.object], visit.caller, visit.registry)
-    shower.people = await people(visit, shower.target)
+    formatter = ValueFormatter(
+        visit.registry.objects[desk.object], visit.caller, visit.registry
+    )
+    formatter.people = await people(visit, formatter.target)
     path = record_path(desk.object, "")
     work = []
     for each in desk.lists:
         dated = [each.new_since] if each.new_since else []
-        selection = shower.selection(dict.fromkeys([*each.columns, *dated]))
+        selection = formatter.selection(dict.fromkeys([*each.columns, *dated]))
         condition = each.condition.format(user_id=visit.caller.user_id)
         source = f"{desk.object} WHERE {condition} ORDER BY {each.order}"
         statement = f"SELECT {selection} FROM {source}"
         listing = await listed(visit, statement, size=COUNTED, counted=False)
         new = _new(listing.rows, each.new_since, since)
-        work.append(Work(each, shower, listing, path, new))
+        work.append(Work(each, formatter, listing, path, new))
     return work
 
 
@@ -161,13 +163,13 @@ async def _blocks(visit: Visit) -> list[Block]:
     for label, object_name, columns, condition in TABLES:
         if may(visit.caller, object_name, Operation.READ):
             target = visit.registry.objects[object_name]
-            shower = Shower(target, visit.caller, visit.registry)
-            selection = shower.selection(columns)
+            formatter = ValueFormatter(target, visit.caller, visit.registry)
+            selection = formatter.selection(columns)
             source = f"{object_name}{condition}"
             statement = f"SELECT {selection} FROM {source} ORDER BY name__v"
             rows = await selected(visit, statement)
             path = record_path(object_name, "")
-            blocks.append(Block(label, shower, columns, rows, path))
+            blocks.append(Block(label, formatter, columns, rows, path))
     return blocks
 
 

@@ -16,7 +16,7 @@ from shared.vault.admin.inputs import changed, entered, inputs
 from shared.vault.admin.job_pages import SOON
 from shared.vault.admin.listing import PAGE_SIZE, Listing, Page, selected
 from shared.vault.admin.run_progress import Progress, chart_of, progress_of
-from shared.vault.admin.showing import Shower, named
+from shared.vault.admin.showing import ValueFormatter, named
 from shared.vault.admin.viewing import object_of, record_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.errors import ApiError
@@ -151,7 +151,7 @@ async def _page(
         status_of(error) if error else 200,
         view=shown,
         inputs=await inputs(visit, target, settings, values),
-        shower=Shower(points, visit.caller, visit.registry),
+        formatter=ValueFormatter(points, visit.caller, visit.registry),
         columns=POINT_COLUMNS,
         points=Listing(await selected(visit, statement), 0),
         # The points stand on the page already.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.listing import selected
-from shared.vault.admin.showing import Shower, Shown, people, record_path
+from shared.vault.admin.showing import Shown, ValueFormatter, people, record_path
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
@@ -22,8 +22,8 @@ async def leading(
     leads = visit.vault.definition.leads.get(target.name, ())
     if not leads:
         return []
-    shower = Shower(target, visit.caller, visit.registry)
-    shower.people = await people(visit, target)
+    formatter = ValueFormatter(target, visit.caller, visit.registry)
+    formatter.people = await people(visit, target)
     far = {
         lead: referenced
         for lead in leads
@@ -33,7 +33,7 @@ async def leading(
     shown = []
     for lead in leads:
         if not lead.relationships and lead.path in target.fields:
-            shown.append(shower.show(lead.path, record))
+            shown.append(formatter.show(lead.path, record))
         elif lead in far and (text := row.get(lead.path)):
             shown.append(_far(visit, far[lead], lead, row, text))
     return [each for each in shown if each.text]
@@ -47,8 +47,8 @@ def _far(
     value: Any,
 ) -> Shown:
     """Return a value of a related record as the related record's page shows it; its name is a link to that page."""
-    shower = Shower(referenced, visit.caller, visit.registry)
-    shown = shower.show(lead.field, {lead.field: value})
+    formatter = ValueFormatter(referenced, visit.caller, visit.registry)
+    shown = formatter.show(lead.field, {lead.field: value})
     own = record_path(referenced.name, str(row[lead.id_path]))
     link = own if lead.field == "name__v" else shown.link
     return Shown(lead.path, lead.label, shown.text, link)

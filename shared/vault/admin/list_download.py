@@ -62,7 +62,7 @@ async def _content(visit: Visit, shown: RecordList) -> str:
 
 def _cells(shown: RecordList, row: Row) -> list[str]:
     """Return the cells of a record: its id, and its values as the list shows them; dates in UTC."""
-    values = (shown.shower.show(name, row) for name in shown.columns)
+    values = (shown.formatter.show(name, row) for name in shown.columns)
     return [str(row["id"]), *(each.moment or each.text for each in values)]
 
 

@@ -14,7 +14,7 @@ from shared.vault.access.permissions import Operation, require
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.listing import MAX_ROWS as SHOWN
 from shared.vault.admin.listing import Page, Search, find, listed, selected
-from shared.vault.admin.showing import Shower
+from shared.vault.admin.showing import ValueFormatter
 from shared.vault.admin.viewing import object_of
 from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.body import read_off_loop
@@ -58,7 +58,7 @@ async def lookups(
     q: Search = "",
 ) -> Response:
     """List the lookup rows by source key; connection (id), set and the words of ``q`` restrict them, unless empty."""
-    shower = Shower(object_of(visit, OBJECT), visit.caller, visit.registry)
+    formatter = ValueFormatter(object_of(visit, OBJECT), visit.caller, visit.registry)
     asked = {CONNECTION: connection, NAME: name}
     terms = [
         f"{column} = {literal(value.replace(NUL, ''))}"
@@ -67,7 +67,7 @@ async def lookups(
     ]
     where = f" WHERE {' AND '.join(terms)}" if terms else ""
     order = f" ORDER BY {NAME}, {SOURCE}"
-    selection = shower.selection(COLUMNS)
+    selection = formatter.selection(COLUMNS)
     statement = f"SELECT {selection} FROM {OBJECT}{find(q)}{where}{order}"
     connections = await connections_of(visit)
     same = {NAME} if name else set()
@@ -75,7 +75,7 @@ async def lookups(
         same.add(CONNECTION)
     return visit.page(
         "lookups.html",
-        shower=shower,
+        formatter=formatter,
         columns=[each for each in COLUMNS if each not in same],
         listing=await listed(visit, statement, page, counted=False),
         connections=connections,

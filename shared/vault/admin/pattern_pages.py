@@ -15,7 +15,7 @@ from shared.vault.admin.listing import Listing
 from shared.vault.admin.message_pages import Station
 from shared.vault.admin.origins import Origin
 from shared.vault.admin.run_progress import chart_of, progress_of
-from shared.vault.admin.showing import Shower, Shown
+from shared.vault.admin.showing import Shown, ValueFormatter
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.errors import ApiError
 from shared.vault.integrations.run_model import Counts, Run
@@ -80,7 +80,7 @@ async def patterns(visit: Visiting) -> Response:
     rows = [{**row, "name__v": "The first example", "status__v": ["active__v"]}]
     return visit.page(
         "patterns.html",
-        shower=Shower(EXAMPLE, visit.caller, visit.registry),
+        formatter=ValueFormatter(EXAMPLE, visit.caller, visit.registry),
         columns=COLUMNS,
         listing=Listing(rows, 1),
         inputs=_inputs(visit),

@@ -18,7 +18,7 @@ from shared.vault.admin.list_filters import (
     ranges_of,
 )
 from shared.vault.admin.listing import find
-from shared.vault.admin.showing import Shower, people
+from shared.vault.admin.showing import ValueFormatter, people
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.queries.list_views import Selection
 
@@ -50,7 +50,7 @@ class RecordList:
     """
 
     target: VaultObject
-    shower: Shower
+    formatter: ValueFormatter
     columns: list[str]
     possible: list[Field]
     statement: str
@@ -150,8 +150,8 @@ async def _listed(
 ) -> RecordList:
     """Return the list that a selection describes; ``usual`` are its columns unless the selection has others."""
     work_list = _work_list(visit, target, selection.work_list)
-    shower = Shower(target, visit.caller, visit.registry)
-    shower.people = await people(visit, target)
+    formatter = ValueFormatter(target, visit.caller, visit.registry)
+    formatter.people = await people(visit, target)
     desk = visit.vault.definition.desk
     of_desk = desk.columns if desk is not None and desk.object == target.name else ()
     columns = _columns(target, selection.columns, usual or of_desk)
@@ -161,12 +161,12 @@ async def _listed(
     condition = f" WHERE {' AND '.join(terms)}" if terms else ""
     order = _order(selection.sort, work_list, searched=bool(selection.words))
     found = find(selection.words)
-    selected = shower.selection(columns)
+    selected = formatter.selection(columns)
     few = await few_records(visit, target, columns) if of_desk else {}
     choices = choices_of(target, visit.registry, columns, selection.filters, few)
     return RecordList(
         target=target,
-        shower=shower,
+        formatter=formatter,
         columns=columns,
         possible=[
             each for each in target.fields.values() if _can_be_column(target, each.name)

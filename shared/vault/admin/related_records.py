@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.listing import Listing, listed
-from shared.vault.admin.showing import Shower, people, record_path
+from shared.vault.admin.showing import ValueFormatter, people, record_path
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
@@ -27,7 +27,7 @@ class RelatedList:
     not create records.
     """
 
-    shower: Shower
+    formatter: ValueFormatter
     columns: tuple[str, ...]
     listing: Listing
     path: str
@@ -36,7 +36,7 @@ class RelatedList:
     @property
     def target(self) -> VaultObject:
         """Return the object of the records."""
-        return self.shower.target
+        return self.formatter.target
 
     @property
     def record_path(self) -> str:
@@ -69,14 +69,14 @@ def _seen(visit: Visit, related: Related) -> bool:
 async def _related(visit: Visit, related: Related, record_id: str) -> RelatedList:
     """Return one list of the records that refer to the record ``record_id``."""
     target = visit.registry.objects[related.object]
-    shower = Shower(target, visit.caller, visit.registry)
-    shower.people = await people(visit, target)
+    formatter = ValueFormatter(target, visit.caller, visit.registry)
+    formatter.people = await people(visit, target)
     columns = tuple(
         name
         for name in related.columns
         if name in target.fields and target.fields[name].active
     )
-    selection = shower.selection(columns)
+    selection = formatter.selection(columns)
     condition = f"{related.field} = '{record_id}' ORDER BY modified_date__v DESC"
     statement = f"SELECT {selection} FROM {target.name} WHERE {condition}"
     listing = await listed(visit, statement, size=LATEST, counted=False)
@@ -84,7 +84,7 @@ async def _related(visit: Visit, related: Related, record_id: str) -> RelatedLis
     refers = urlencode({related.field: record_id})
     creates = may(visit.caller, target.name, Operation.CREATE)
     new = f"{path}/new?{refers}" if creates else ""
-    return RelatedList(shower, columns, listing, f"{path}?{refers}", new)
+    return RelatedList(formatter, columns, listing, f"{path}?{refers}", new)
 
 
 def further(

@@ -103,7 +103,7 @@ def _readable(field: Field, caller: Caller, registry: Registry) -> bool:
     )
 
 
-class Shower:
+class ValueFormatter:
     """Formats the values of one object's records for one caller."""
 
     def __init__(self, target: VaultObject, caller: Caller, registry: Registry) -> None:

@@ -12,7 +12,13 @@ from shared.vault.actions.action_service import ActionType
 from shared.vault.admin.inputs import Input, inputs
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import plain, selected
-from shared.vault.admin.showing import Shower, Shown, people, record_path, writers
+from shared.vault.admin.showing import (
+    Shown,
+    ValueFormatter,
+    people,
+    record_path,
+    writers,
+)
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.connections import connection_rules
 from shared.vault.errors import VaultFault
@@ -126,7 +132,7 @@ async def record_of(visit: Visit, object_name: str, record_id: str) -> dict[str,
     target = object_of(visit, object_name)
     queries = visit.vault.queries
     record = plain(await queries.record(visit.caller, object_name, record_id))
-    paths = Shower(target, visit.caller, visit.registry).paths
+    paths = ValueFormatter(target, visit.caller, visit.registry).paths
     if paths:
         names = ", ".join(paths.values())
         # The id that the record has, not the one in the address: it becomes part of a statement.
@@ -142,11 +148,11 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     """
     target = object_of(visit, object_name)
     record = await record_of(visit, object_name, record_id)
-    shower = Shower(target, visit.caller, visit.registry)
+    formatter = ValueFormatter(target, visit.caller, visit.registry)
     colleagues = await people(visit, target)
-    shower.people = {**await writers(visit, record), **colleagues}
+    formatter.people = {**await writers(visit, record), **colleagues}
     names = [field.name for field in target.fields.values() if field.active]
-    shown = [shower.show(name, record) for name in names]
+    shown = [formatter.show(name, record) for name in names]
     # The name is a field of the platform, and what a user looks for first.
     system_names = PLATFORM_FIELD_TYPES.keys() - {"name__v"}
     own = [each for each in shown if each.name not in system_names]

@@ -116,7 +116,7 @@ class AttachmentWriter:
             ({"id": record_id, FIELD: before}, {FIELD: after})
             for record_id, before, after in changes
         ]
-        await entries.edited(
+        await entries.write_edits(
             self._connection,
             self._registry,
             self._caller,

@@ -162,7 +162,7 @@ def is_audited(registry: Registry, object_name: str) -> bool:
     return component.flag("audit", True)
 
 
-async def created(
+async def write_creations(
     connection: Connection,
     registry: Registry,
     caller: Caller,
@@ -174,7 +174,7 @@ async def created(
         await connection.execute(CREATED, *author(caller), object_name, ids)
 
 
-async def edited(
+async def write_edits(
     connection: Connection,
     registry: Registry,
     caller: Caller,
@@ -199,7 +199,7 @@ async def edited(
         await connection.execute(EDITED, *author(caller), object_name, *columns)
 
 
-async def records_noted(
+async def write_events(
     connection: Connection,
     registry: Registry,
     caller: Caller,
@@ -217,7 +217,7 @@ async def records_noted(
         await connection.execute(NOTED, *author(caller), *values)
 
 
-async def document_changed(
+async def write_document_change(
     connection: Connection,
     caller: Caller,
     action: AuditAction,
@@ -225,10 +225,10 @@ async def document_changed(
     lines: Sequence[Line] = (),
 ) -> None:
     """Write the entries of a created, changed or deleted document: one for each line; without lines a single one."""
-    await documents_changed(connection, caller, action, {document_id: lines})
+    await write_document_changes(connection, caller, action, {document_id: lines})
 
 
-async def documents_changed(
+async def write_document_changes(
     connection: Connection,
     caller: Caller,
     action: AuditAction,
@@ -248,7 +248,7 @@ async def documents_changed(
         await connection.execute(DOCUMENT, *author(caller), action, *columns)
 
 
-async def component_changed(
+async def write_component_change(
     connection: Connection,
     caller: Caller,
     command: str,
@@ -264,7 +264,7 @@ async def component_changed(
     await connection.execute(ENTRY, *author(caller), SYSTEM.key, command, *values)
 
 
-async def signed_in(
+async def write_sign_in(
     connection: Connection,
     user_id: int,
     delegate_user_id: int | None,
@@ -277,7 +277,7 @@ async def signed_in(
     await connection.execute(SIGNED_IN, delegate_user_id, user_id, action, SUCCESS)
 
 
-async def sign_in_refused(
+async def write_refused_sign_in(
     connection: Connection,
     username: str,
     reason: str,
@@ -288,7 +288,7 @@ async def sign_in_refused(
     await connection.execute(REFUSED, typed, AuditAction.LOGIN, reason)
 
 
-async def password_changed(
+async def write_password_change(
     connection: Connection,
     caller: Caller | None,
     user_id: int,
@@ -299,7 +299,7 @@ async def password_changed(
     await connection.execute(ENTRY, *by, DOMAIN.key, action, item, None, None)
 
 
-async def record_entry(
+async def write_entry(
     connection: Connection,
     caller: Caller,
     trail: AuditTrail,
@@ -326,7 +326,7 @@ def _columns(lines: Sequence[tuple[object, ...]]) -> list[list[object]]:
     return [list(column) for column in columns]
 
 
-async def deleted(
+async def write_deletions(
     connection: Connection,
     registry: Registry,
     caller: Caller,

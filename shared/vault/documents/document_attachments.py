@@ -46,7 +46,7 @@ class DocumentAttachmentWriter(AttachmentWriter):
         for document_id, before, after in changes:
             listed = lines.setdefault(int(document_id), [])
             listed.append((FIELD, before, after))
-        await entries.documents_changed(
+        await entries.write_document_changes(
             self._connection, self._caller, entries.EDIT, lines
         )
 

@@ -96,4 +96,6 @@ async def unlock(
     """Remove a lock, and note it in the audit trail."""
     await connection.execute(UNLOCK, document_id)
     lines = [(LOCKED_BY, lock.user_id, None)]
-    await entries.document_changed(connection, caller, entries.EDIT, document_id, lines)
+    await entries.write_document_change(
+        connection, caller, entries.EDIT, document_id, lines
+    )

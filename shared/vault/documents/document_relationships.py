@@ -279,7 +279,7 @@ async def _created(connection: Connection, caller: Caller, row: _Row) -> RowResu
     if created is None:
         return RowResult(id="0")
     lines = [(row.type, None, target.document_id)]
-    await entries.document_changed(
+    await entries.write_document_change(
         connection, caller, entries.EDIT, source.document_id, lines
     )
     return RowResult(id=str(created), event=CREATED)

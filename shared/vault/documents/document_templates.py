@@ -284,7 +284,7 @@ async def _note(
 ) -> None:
     """Note a change of a template in the trail of the configuration."""
     item = f"{ITEM} {name}"
-    await entries.record_entry(
+    await entries.write_entry(
         connection,
         caller,
         AuditTrail.SYSTEM,

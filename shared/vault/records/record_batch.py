@@ -127,7 +127,9 @@ class Batch:
         left_out = [row for row in rows if row.values["id"] not in kept]
         if left_out:
             await rules.explain_refused(connection, target, left_out, key)
-        await entries.created(connection, self.registry, self.caller, target.name, ids)
+        await entries.write_creations(
+            connection, self.registry, self.caller, target.name, ids
+        )
         if ids and target.lifecycle:
             await self._fill_roles(dict.fromkeys(ids, target.lifecycle))
         if ids and isinstance(self._trigger, CreationFollower):
@@ -161,7 +163,9 @@ class Batch:
         name, connection = self.object.name, self.connection
         edits = await new.fill_roles(connection, name, self.object, lifecycles)
         if edits:
-            await entries.edited(connection, self.registry, self.caller, name, edits)
+            await entries.write_edits(
+                connection, self.registry, self.caller, name, edits
+            )
 
     async def lock(
         self, rows: Sequence[Row], key: Field, *columns: str
@@ -286,7 +290,9 @@ class Batch:
         good = [change for change in changes if not change.row.errors]
         edits = [(change.stored, change.values) for change in good]
         # Before the source state and the author are among the values: they are no edits of the caller's.
-        await entries.edited(connection, self.registry, caller, self.object.name, edits)
+        await entries.write_edits(
+            connection, self.registry, caller, self.object.name, edits
+        )
         dated: list[Write] = []
         undated: list[Write] = []
         for change in good:
@@ -366,7 +372,9 @@ class Batch:
                 message = f"The record is referred to by [{blocker}]"
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
         going = _good(rows, ids)
-        await entries.deleted(connection, self.registry, self.caller, name, going)
+        await entries.write_deletions(
+            connection, self.registry, self.caller, name, going
+        )
         await leave(connection, self.registry, self.caller, reach.gone())
         sql = f"DELETE FROM {table(name)} WHERE id = ANY($1::text[])"
         await connection.execute(sql, going)
