@@ -10,7 +10,7 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize, authorize_components
 from shared.vault.admin.mdl_completion import completion_of, statement_text
-from shared.vault.admin.script_review import mark_of, script_page
+from shared.vault.admin.script_review import digest_of, script_page
 from shared.vault.admin.visit import Visit, Visiting, safe_target
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.errors import ApiError, VaultFault
@@ -48,7 +48,7 @@ async def review_or_execute(visit: Visiting) -> Response:
         if not statements:
             return await script_page(visit, text, back, error=EMPTY)
         # A script that was changed after its review is reviewed again.
-        if visit.form.fields.get("reviewed") != mark_of(text):
+        if visit.form.fields.get("reviewed") != digest_of(text):
             return await script_page(visit, text, back, statements=statements)
         script = await visit.vault.components.execute(visit.caller, text)
     except VaultFault as fault:

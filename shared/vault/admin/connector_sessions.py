@@ -34,7 +34,7 @@ class Source:
     sessions: AskerSessions
 
     @property
-    def seen(self) -> bool:
+    def has_session(self) -> bool:
         """Return whether the caller has a session in the source Vault; without one, none of its records are shown."""
         return bool(self.sessions.source)
 

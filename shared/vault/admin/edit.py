@@ -13,7 +13,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.admin.error_advice import labelled
 from shared.vault.admin.fault_pages import status_of
-from shared.vault.admin.field_errors import at_fields, placed_at
+from shared.vault.admin.field_errors import at_fields, with_error_texts
 from shared.vault.admin.guided_forms import SEND, UPDATE, Guide, guide_of
 from shared.vault.admin.inputs import Input, changed, editable, entered, inputs
 from shared.vault.admin.named_records import with_ids
@@ -25,7 +25,7 @@ from shared.vault.errors import ApiError, VaultFault
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.vault.admin.form_needs import Lack
+    from shared.vault.admin.form_needs import UnmetCriteria
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.rows import RowResult
 
@@ -71,29 +71,29 @@ async def create(
         return await _created(visit, target, row)
     if then == SEND:
         return await _sent(visit, guide, row)
-    worthless = guide.worthless(row)
-    if worthless is not None:
-        return await _create_form(visit, target, row, (worthless,))
+    empty = guide.empty_record_error(row)
+    if empty is not None:
+        return await _create_form(visit, target, row, (empty,))
     return await _created(visit, target, row)
 
 
 async def _sent(visit: Visit, guide: Guide, row: Mapping[str, object]) -> Response:
     """Create the record and run the actions to its goal, or show the form again with the unmet entry criteria."""
-    target, way = guide.target, guide.way
-    if way is None:
+    target, goal_actions = guide.target, guide.goal_actions
+    if goal_actions is None:
         # The page had the button before an administrator took the action away.
-        gone = ApiError(ErrorType.OPERATION_NOT_ALLOWED, guide.unsent)
+        gone = ApiError(ErrorType.OPERATION_NOT_ALLOWED, guide.reason_not_sent)
         return await _create_form(visit, target, row, (gone,))
-    lack = guide.lack(row)
-    if lack:
-        return await _create_form(visit, target, row, (lack.error(target),), lack)
+    unmet = guide.unmet_criteria(row)
+    if unmet:
+        return await _create_form(visit, target, row, (unmet.error(target),), unmet)
 
     async def send() -> RowResult:
         return await visit.vault.actions.create_and_run(
-            visit.caller, target.name, row, way.actions
+            visit.caller, target.name, row, goal_actions.actions
         )
 
-    return await _made(visit, target, row, send, guide.form.sent)
+    return await _made(visit, target, row, send, guide.form.sent_message)
 
 
 async def _created(
@@ -276,15 +276,15 @@ async def _create_form(
     target: VaultObject,
     values: Mapping[str, Any],
     errors: Sequence[ApiError],
-    lack: Lack | None = None,
+    unmet: UnmetCriteria | None = None,
 ) -> Response:
-    """Show the form of a new record with these values; ``lack`` has the entry criteria that they do not meet."""
+    """Show the form of a new record with these values; ``unmet`` has the entry criteria that they do not meet."""
     fields = editable(target, creating=True)
     # Records are created active: the form shows it, and a user can change it.
     shown = await inputs(visit, target, fields, {"status__v": "active__v", **values})
     back = f"/ui/objects/{quote(target.name)}"
     context = {"back": back, "read": "", "heading": "Create"}
-    return await _form(visit, target, shown, errors, context, lack)
+    return await _form(visit, target, shown, errors, context, unmet)
 
 
 async def _edit_form(
@@ -308,11 +308,13 @@ async def _form(
     shown: Sequence[Input],
     errors: Sequence[ApiError],
     context: Mapping[str, object],
-    lack: Lack | None = None,
+    unmet: UnmetCriteria | None = None,
 ) -> Response:
     """Show a form, each error at its field; errors name fields by the labels on the page."""
     placed = (
-        placed_at(shown, lack.at_fields(target)) if lack else at_fields(shown, errors)
+        with_error_texts(shown, unmet.texts_by_field(target))
+        if unmet
+        else at_fields(shown, errors)
     )
     guide = await guide_of(visit, target)
     sections = guide.sections(placed) if guide else None

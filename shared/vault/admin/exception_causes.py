@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.vault.access.permissions import Grant, Operation, may
-from shared.vault.admin.exception_filters import MODIFIED, PARTS, TYPE, Wanted, quoted
+from shared.vault.admin.exception_filters import (
+    MODIFIED,
+    PARTS,
+    TYPE,
+    ExceptionSelection,
+    quoted,
+)
 from shared.vault.admin.listing import listed, selected
 from shared.vault.exceptions.error_words import ErrorWords, reason_of, words_of
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
@@ -33,11 +39,11 @@ NO_ID = "-"
 class Cause:
     """A cause of failures: its messages and items by id, and ``latest``, the date of their latest change.
 
-    ``wanted`` selects the exceptions of the cause: items by rule, messages that failed as a whole by queue.
+    ``selection`` selects the exceptions of the cause: items by rule, messages that failed as a whole by queue.
     ``lookup`` is the reference lookup of the field rule, empty without one.
     """
 
-    wanted: Wanted
+    selection: ExceptionSelection
     lookup: str
     messages: dict[str, None] = field(default_factory=dict)
     items: list[str] = field(default_factory=list)
@@ -54,7 +60,7 @@ class Cause:
     @property
     def words(self) -> ErrorWords | None:
         """Return the explanation of the cause's error type; None for an unknown type."""
-        return words_of(self.wanted.type)
+        return words_of(self.selection.type)
 
     def add(self, message: str, changed: str, item: str = "") -> None:
         """Add an item with its message, or a message without items; ``changed`` is the date of the last change."""
@@ -63,7 +69,7 @@ class Cause:
         if item:
             self.items.append(item)
 
-    def tell(self, text: str) -> None:
+    def add_text(self, text: str) -> None:
         """Add the error text of an item, up to ``MAX_TEXTS`` different texts."""
         if text and len(self.texts) < MAX_TEXTS:
             self.texts[text] = None
@@ -77,7 +83,7 @@ class Causes:
     left_out: bool
 
 
-async def scope(visit: Visit, wanted: Wanted, path: str = "") -> list[str]:
+async def scope(visit: Visit, wanted: ExceptionSelection, path: str = "") -> list[str]:
     """Return the VQL conditions that select messages by their connection and integration.
 
     ``path`` is the relationship from an item to its message; empty in a query of messages.
@@ -123,14 +129,14 @@ def where(terms: list[str]) -> str:
     return ""
 
 
-async def message_conditions(visit: Visit, wanted: Wanted) -> list[str]:
+async def message_conditions(visit: Visit, wanted: ExceptionSelection) -> list[str]:
     """Return the conditions of the messages that an address selects."""
     terms = await scope(visit, wanted)
     if wanted.queue is not None:
         found = await causes_of(visit, wanted)
         ids = [name for each in found.causes for name in each.messages] or [NO_ID]
         terms.append(f"id CONTAINS ({', '.join(map(literal, ids[:MAX_ACTED]))})")
-    elif wanted.of_items:
+    elif wanted.by_items:
         of_items = where(wanted.item_conditions())
         terms.append(f"id IN (SELECT id FROM {ITEMS}{of_items})")
     else:
@@ -138,14 +144,14 @@ async def message_conditions(visit: Visit, wanted: Wanted) -> list[str]:
     return terms
 
 
-async def causes_of(visit: Visit, wanted: Wanted) -> Causes:
+async def causes_of(visit: Visit, wanted: ExceptionSelection) -> Causes:
     """Return the causes of the items, and of the messages without items, that an address selects."""
-    found: dict[Wanted, Cause] = {}
+    found: dict[ExceptionSelection, Cause] = {}
     left_out = False
     reads_items = may(visit.caller, ITEM, Operation.READ)
     if reads_items and wanted.queue is None:
         left_out |= await _add_items(visit, wanted, found)
-    if not wanted.of_items:
+    if not wanted.by_items:
         left_out |= await _add_messages(visit, wanted, found, reads_items)
     ordered = sorted(found.values(), key=lambda each: each.latest, reverse=True)
     ordered.sort(key=lambda each: (-len(each.items), -len(each.messages)))
@@ -154,8 +160,8 @@ async def causes_of(visit: Visit, wanted: Wanted) -> Causes:
 
 async def _add_items(
     visit: Visit,
-    wanted: Wanted,
-    found: dict[Wanted, Cause],
+    wanted: ExceptionSelection,
+    found: dict[ExceptionSelection, Cause],
 ) -> bool:
     """Add the latest items to their causes, and return whether there are older ones."""
     terms = [*wanted.item_conditions(), *await scope(visit, wanted, OF_MESSAGE)]
@@ -166,17 +172,17 @@ async def _add_items(
     listing = await listed(visit, statement, size=MOST, counted=False)
     for row in listing.rows:
         parts = {name: str(row[column] or "") for name, column in PARTS.items()}
-        key = wanted.of_part(_first(row[TYPE]), parts)
+        key = wanted.with_cause(_first(row[TYPE]), parts)
         cause = found.setdefault(key, Cause(key, lookup_of(visit, parts)))
         cause.add(str(row[MESSAGE]), str(row[MODIFIED]), str(row["id"]))
-        cause.tell(str(row[TEXT] or ""))
+        cause.add_text(str(row[TEXT] or ""))
     return listing.more
 
 
 async def _add_messages(
     visit: Visit,
-    wanted: Wanted,
-    found: dict[Wanted, Cause],
+    wanted: ExceptionSelection,
+    found: dict[ExceptionSelection, Cause],
     reads_items: bool,
 ) -> bool:
     """Add the latest messages without items to their causes, and return whether there are older ones."""

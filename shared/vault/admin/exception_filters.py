@@ -69,7 +69,7 @@ class Age(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExceptionSelection:
     """The exceptions that an address selects; all values are names of configuration.
 
     ``connection`` and ``integration`` are API names. ``rule``, ``field_rule`` and ``target_field`` select the items of
@@ -87,7 +87,7 @@ class Wanted:
     queue: Part = None
 
     @classmethod
-    def sent(cls, form: Mapping[str, str]) -> Wanted:
+    def from_form(cls, form: Mapping[str, str]) -> ExceptionSelection:
         """Return the selection in a page's form; a value that no page offers is ignored."""
         selected = {
             each.name: form[each.name] for each in fields(cls) if each.name in form
@@ -98,19 +98,19 @@ class Wanted:
         return cls(age=known, **cut)
 
     @property
-    def of_items(self) -> bool:
+    def by_items(self) -> bool:
         """Return whether messages are selected by the errors of their items."""
         return self.type in tuple(ItemErrorType) or self.rule is not None
 
     @property
-    def of_cause(self) -> bool:
+    def has_cause(self) -> bool:
         """Return whether one cause is selected."""
         return self.rule is not None or self.queue is not None
 
     @property
     def filtered(self) -> bool:
         """Return whether anything but the status restricts the selection."""
-        return replace(self, status="") != Wanted(status="")
+        return replace(self, status="") != ExceptionSelection(status="")
 
     @property
     def undecided(self) -> bool:
@@ -126,7 +126,7 @@ class Wanted:
     @property
     def parameters(self) -> dict[str, str]:
         """Return the parameters of the address: the status, and all that differ from the defaults."""
-        plain = Wanted()
+        plain = ExceptionSelection()
         selected = {each.name: getattr(self, each.name) for each in fields(self)}
         differing = {
             name: str(value)
@@ -136,13 +136,15 @@ class Wanted:
         return {"status": self.status, **differing}
 
     @property
-    def anyhow(self) -> Wanted:
+    def without_cause(self) -> ExceptionSelection:
         """Return the selection without a cause."""
         return replace(
             self, type="", rule=None, field_rule=None, target_field=None, queue=None
         )
 
-    def of_part(self, error_type: str, parts: Mapping[str, str]) -> Wanted:
+    def with_cause(
+        self, error_type: str, parts: Mapping[str, str]
+    ) -> ExceptionSelection:
         """Return the selection with one cause of items; ``parts`` has a name or an empty text for each of ``PARTS``."""
         return replace(
             self,

@@ -41,7 +41,7 @@ class Link:
 
 
 @dataclass(slots=True)
-class Trouble:
+class ItemCause:
     """One cause among the items of a message: its field rule, the number of its items, and links for its correction."""
 
     error_type: str
@@ -57,15 +57,17 @@ class Trouble:
         return words_of(self.error_type)
 
 
-def troubles(visit: Visit, rows: Iterable[Row], connection_id: str) -> list[Trouble]:
+def item_causes(
+    visit: Visit, rows: Iterable[Row], connection_id: str
+) -> list[ItemCause]:
     """Return the causes of the items in ``rows``; ``connection_id`` is the record's id, empty when unknown."""
-    found: dict[tuple[str, ...], Trouble] = {}
+    found: dict[tuple[str, ...], ItemCause] = {}
     for row in rows:
         kind = str(row[TYPE][0]) if row[TYPE] else ""
         rule, field_rule, target = (str(row[each] or "") for each in PARTS.values())
-        new = Trouble(kind, rule, field_rule, target)
-        trouble = found.setdefault((kind, rule, field_rule, target), new)
-        trouble.texts.append(str(row["error_message__sys"] or ""))
+        new = ItemCause(kind, rule, field_rule, target)
+        cause = found.setdefault((kind, rule, field_rule, target), new)
+        cause.texts.append(str(row["error_message__sys"] or ""))
     for each in found.values():
         each.links = links_of(visit, each, connection_id)
     return list(found.values())
@@ -85,16 +87,16 @@ def rule_path(visit: Visit, rule: str, field_rule: str = "") -> str:
     return form if visit.may_change(RULE) else f"{path}#field-rules"
 
 
-def links_of(visit: Visit, trouble: Trouble, connection_id: str) -> list[Link]:
+def links_of(visit: Visit, cause: ItemCause, connection_id: str) -> list[Link]:
     """Return the pages on which a cause is corrected, the most direct first."""
-    rule = visit.registry.components.get((RULE, trouble.rule))
-    part = rule.child("Fieldrule", trouble.field_rule) if rule else None
+    rule = visit.registry.components.get((RULE, cause.rule))
+    part = rule.child("Fieldrule", cause.field_rule) if rule else None
     links: list[Link] = []
     if part is not None and visit.granted(Grant.READ_CONFIGURATION):
-        links += _lookup_links(visit, trouble, part, connection_id)
-        links += _reference_links(visit, trouble, part)
+        links += _lookup_links(visit, cause, part, connection_id)
+        links += _reference_links(visit, cause, part)
         links += _object_link(visit, part.reference("target_object"), "Records")
-    path = rule_path(visit, trouble.rule, trouble.field_rule)
+    path = rule_path(visit, cause.rule, cause.field_rule)
     if path:
         links.append(Link("Field rule" if part else "Integration rule", path))
     return links
@@ -102,13 +104,13 @@ def links_of(visit: Visit, trouble: Trouble, connection_id: str) -> list[Link]:
 
 def _lookup_links(
     visit: Visit,
-    trouble: Trouble,
+    cause: ItemCause,
     part: Component,
     connection_id: str,
 ) -> list[Link]:
     """Return links to the rows of a field rule's lookup, and to forms for the missing rows."""
     name = part.text("reference_lookup")
-    of_lookup = trouble.error_type == ItemErrorType.LOOKUP
+    of_lookup = cause.error_type == ItemErrorType.LOOKUP
     if not name or not may(visit.caller, LOOKUP, Operation.READ):
         return []
     listed = urlencode({"connection": connection_id, "name": name})
@@ -123,7 +125,7 @@ def _lookup_links(
     }
     if values["reference_lookup_type__sys"] == OF_OBJECTS:
         values["target_object__sys"] = _referenced(visit, part)
-    keys = _keys(missing_lookup_key(text, name) for text in trouble.texts)
+    keys = _keys(missing_lookup_key(text, name) for text in cause.texts)
     adds = [
         Link(
             f"Add a row for {key}",
@@ -134,18 +136,18 @@ def _lookup_links(
     return [*(adds or [Link("Add a row", _form(LOOKUP, values))]), *links]
 
 
-def _reference_links(visit: Visit, trouble: Trouble, part: Component) -> list[Link]:
+def _reference_links(visit: Visit, cause: ItemCause, part: Component) -> list[Link]:
     """Return links to the records that a field refers to, and to forms for the missing records."""
     name = _referenced(visit, part)
     found = _object_link(visit, name, "")
     if not found:
         return []
-    of_reference = trouble.error_type == ItemErrorType.REFERENCE
+    of_reference = cause.error_type == ItemErrorType.REFERENCE
     if not of_reference or not may(visit.caller, name, Operation.CREATE):
         return found
     label = visit.registry.objects[name].label
     key_field = part.text("target_field_lookup")
-    keys = _keys(missing_record_key(text, name, key_field) for text in trouble.texts)
+    keys = _keys(missing_record_key(text, name, key_field) for text in cause.texts)
     adds = [
         Link(f"Add {label} {key}", _form(name, {key_field: key}))
         for key in (keys if name in CATALOGUES else ())

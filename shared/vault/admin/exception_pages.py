@@ -20,8 +20,13 @@ from shared.vault.admin.exception_causes import (
     message_conditions,
     where,
 )
-from shared.vault.admin.exception_filters import ALL, Age, Wanted
-from shared.vault.admin.exception_mends import Trouble, links_of, rule_path, troubles
+from shared.vault.admin.exception_filters import ALL, Age, ExceptionSelection
+from shared.vault.admin.exception_mends import (
+    ItemCause,
+    item_causes,
+    links_of,
+    rule_path,
+)
 from shared.vault.admin.exception_origin import origin_of, source_object, source_path
 from shared.vault.admin.listing import Listing, Page, listed, selected
 from shared.vault.admin.showing import ValueFormatter
@@ -91,7 +96,7 @@ SCOPES = (
 MENDS = 2  # of one cause in the list; its message's page has all
 NONE = Causes([], left_out=False)
 
-Asked = Annotated[Wanted, Depends()]
+Asked = Annotated[ExceptionSelection, Depends()]
 
 
 @router.get("")
@@ -109,7 +114,7 @@ async def messages(
     statement = f"SELECT {selection} FROM {OBJECT}{conditions} {order}"
     causes = await causes_of(visit, wanted)
     for cause in causes.causes:
-        cause.links = _mends(visit, cause)
+        cause.links = _correction_links(visit, cause)
     return visit.page(
         "exceptions.html",
         formatter=formatter,
@@ -130,15 +135,15 @@ async def messages(
     )
 
 
-def _mends(visit: Visit, cause: Cause) -> list[Link]:
+def _correction_links(visit: Visit, cause: Cause) -> list[Link]:
     """Return the pages on which a cause of items is corrected, the most direct first."""
-    of = cause.wanted
+    of = cause.selection
     if not of.rule:
         return []
     parts = (of.rule, of.field_rule or "", of.target_field or "")
-    trouble = Trouble(of.type, *parts, texts=list(cause.texts))
+    item_cause = ItemCause(of.type, *parts, texts=list(cause.texts))
     # The rule and its part are in a column of their own.
-    return links_of(visit, trouble, "")[:MENDS]
+    return links_of(visit, item_cause, "")[:MENDS]
 
 
 def _labels(visit: Visit, object_name: str, field: str) -> list[tuple[str, str]]:
@@ -164,7 +169,7 @@ async def _scopes(visit: Visit) -> list[tuple[str, list[tuple[str, str]]]]:
 async def run_on_chosen(visit: Visiting) -> Response:
     """Run Retry Transfer or Ignore on the selected messages."""
     form = visit.form.fields
-    back = Wanted.sent(form).path
+    back = ExceptionSelection.from_form(form).path
     action = _action(form.get("action", ""))
     chosen = [name.partition(".")[2] for name in form if name.startswith("id.")]
     if not chosen:
@@ -178,13 +183,13 @@ async def run_on_chosen(visit: Visiting) -> Response:
 async def run_on_cause(visit: Visiting) -> Response:
     """Run Retry Transfer on the messages of a cause, or Ignore on its items: at most 500, the latest first."""
     object_of(visit, OBJECT, Operation.EDIT)
-    wanted = Wanted.sent(visit.form.fields)
+    wanted = ExceptionSelection.from_form(visit.form.fields)
     action = _action(visit.form.fields.get("action", ""))
-    back = wanted.anyhow.path
-    found = await causes_of(visit, wanted) if wanted.of_cause else NONE
+    back = wanted.without_cause.path
+    found = await causes_of(visit, wanted) if wanted.has_cause else NONE
     object_name = OBJECT
     ids = [message for each in found.causes for message in each.messages]
-    if action == IGNORE and wanted.of_items:
+    if action == IGNORE and wanted.by_items:
         # Items of other causes are in the same messages, and are not decided here.
         object_name = ITEM
         ids = [item for each in found.causes for item in each.items]
@@ -281,7 +286,7 @@ async def one_message(
         open_items=open_items,
         settled_items=await _items(visit, shown.id, SETTLED, settled),
         origin=origin,
-        troubles=troubles(visit, open_items.rows, origin.connection_id),
+        item_causes=item_causes(visit, open_items.rows, origin.connection_id),
         words=words_of(kind),
         facts=[each for each in shown.remaining if each.name not in ELSEWHERE],
         queue=_queue(visit, str(shown.values["queue__sys"] or "")),

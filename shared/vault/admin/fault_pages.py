@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.admin.error_advice import advice_on
-from shared.vault.admin.kept_forms import comes_from_here, sent_too_late
+from shared.vault.admin.kept_forms import form_of_expired_session, is_from_this_vault
 from shared.vault.admin.rendering import render
 from shared.vault.admin.sign_in import sign_in_page
 from shared.vault.admin.visit import READING, REDRAWN, sign_in_address, visit_of
@@ -60,8 +60,8 @@ async def _to_sign_in(request: Request) -> Response:
     if request.method not in READING and REDRAWN in request.headers:
         # A part of a form that was asked for while it is filled in: the page stays, with all that was typed.
         return Response(status_code=HTTPStatus.UNAUTHORIZED)
-    if request.method not in READING and comes_from_here(request):
-        kept = await sent_too_late(request)
+    if request.method not in READING and is_from_this_vault(request):
+        kept = await form_of_expired_session(request)
         if kept is not None:
             return sign_in_page(request, kept.address, kept)
     return RedirectResponse(sign_in_address(request), 303)

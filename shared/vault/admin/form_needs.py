@@ -23,7 +23,7 @@ Values = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Lack:
+class UnmetCriteria:
     """Entry criteria that are not met: those whose field has no value, and those whose value has another format."""
 
     missing: tuple[EntryCriterion, ...]
@@ -38,42 +38,44 @@ class Lack:
         message = failure_message(target, self.missing, self.malformed)
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
 
-    def at_fields(self, target: VaultObject) -> dict[str, str]:
+    def texts_by_field(self, target: VaultObject) -> dict[str, str]:
         """Return the error text of each field that does not meet a criterion, by field name."""
-        said = {each.required_field or "": EMPTY for each in self.missing}
+        texts = {each.required_field or "": EMPTY for each in self.missing}
         for each in self.malformed:
-            said[each.required_field or ""] = failure_message(target, (), (each,))
-        return said
+            texts[each.required_field or ""] = failure_message(target, (), (each,))
+        return texts
 
 
-def needed(criteria: Iterable[EntryCriterion], values: Values) -> list[EntryCriterion]:
+def applicable_criteria(
+    criteria: Iterable[EntryCriterion], values: Values
+) -> list[EntryCriterion]:
     """Return the criteria that require a field, and whose condition is true of the values in the form."""
     return [
         each
         for each in criteria
-        if each.required_field is not None and _concerns(each.condition, values)
+        if each.required_field is not None and _applies(each.condition, values)
     ]
 
 
-def lack_of(criteria: Iterable[EntryCriterion], values: Values) -> Lack:
+def unmet_criteria(criteria: Iterable[EntryCriterion], values: Values) -> UnmetCriteria:
     """Return the criteria that the values do not meet."""
-    asked = needed(criteria, values)
-    missing = [each for each in asked if not _value(each, values)]
+    applicable = applicable_criteria(criteria, values)
+    missing = [each for each in applicable if not _value(each, values)]
     malformed = [
         each
-        for each in asked
+        for each in applicable
         if each.value_format is not None
         and (value := _value(each, values))
         and not is_formed(each.value_format, value)
     ]
-    return Lack(tuple(missing), tuple(malformed))
+    return UnmetCriteria(tuple(missing), tuple(malformed))
 
 
 def _value(criterion: EntryCriterion, values: Values) -> str:
     return values.get(criterion.required_field or "", "").strip()
 
 
-def _concerns(condition: str | None, values: Values) -> bool:
+def _applies(condition: str | None, values: Values) -> bool:
     """Return whether a condition is true of the values; False when they do not decide it, True without a condition."""
     if condition is None:
         return True
@@ -82,37 +84,37 @@ def _concerns(condition: str | None, values: Values) -> bool:
     except VqlError:
         # The service reports the invalid condition when the record enters the state.
         return False
-    return holds(expression, values) is True
+    return condition_result(expression, values) is True
 
 
-def holds(expression: Expression, values: Values) -> bool | None:
+def condition_result(expression: Expression, values: Values) -> bool | None:
     """Return whether a condition is true of the values; None when the form's values do not decide it."""
     match expression:
         case And(terms):
-            told = [holds(term, values) for term in terms]
-            return False if False in told else _all_told(told)
+            results = [condition_result(term, values) for term in terms]
+            return False if False in results else _common_result(results)
         case Or(terms):
-            told = [holds(term, values) for term in terms]
-            return True if True in told else _all_told(told)
+            results = [condition_result(term, values) for term in terms]
+            return True if True in results else _common_result(results)
         case Contains(operand, wanted, _):
-            value = _of(operand, values)
+            value = _operand_value(operand, values)
             return None if value is None else value in wanted
         case Comparison(operand, Operator.EQUAL, wanted, _):
-            value = _of(operand, values)
+            value = _operand_value(operand, values)
             return None if value is None else value == (wanted or "")
         case Comparison(operand, Operator.NOT_EQUAL, None, _):
-            value = _of(operand, values)
+            value = _operand_value(operand, values)
             return None if value is None else value != ""
         case _:
             return None
 
 
-def _all_told(told: Sequence[bool | None]) -> bool | None:
+def _common_result(results: Sequence[bool | None]) -> bool | None:
     """Return the common result of terms that are all True or all False; None when the result of any is unknown."""
-    return None if None in told else told[0]
+    return None if None in results else results[0]
 
 
-def _of(operand: Operand, values: Values) -> str | None:
+def _operand_value(operand: Operand, values: Values) -> str | None:
     """Return the form's value of an operand; None when the form has none, as for fields of related records."""
     plain = operand.function is None and len(operand.path.parts) == 1
     return values.get(operand.path.text) if plain else None

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may
-from shared.vault.actions.goal_actions import Way, way_to
-from shared.vault.admin.form_needs import Lack, lack_of, needed
+from shared.vault.actions.goal_actions import GoalActions, goal_actions_of
+from shared.vault.admin.form_needs import (
+    UnmetCriteria,
+    applicable_criteria,
+    unmet_criteria,
+)
 from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
@@ -27,13 +31,13 @@ SEND = "send"
 class Sections:
     """The inputs of a guided form by section.
 
-    ``choice`` selects which of the dependent inputs are in ``asked``; the rest of them are in ``others``.
+    ``choice`` selects which of the dependent inputs are in ``chosen_inputs``; the rest of them are in ``other_inputs``.
     """
 
     details: list[Input]
     choice: Input
-    asked: list[Input]
-    others: list[Input]
+    chosen_inputs: list[Input]
+    other_inputs: list[Input]
 
     @property
     def chosen(self) -> str:
@@ -46,7 +50,7 @@ class Sections:
     @property
     def unfolded(self) -> bool:
         """Return whether the other inputs are shown unfolded, because one of them has a value or an error."""
-        return any(each.value or each.error for each in self.others)
+        return any(each.value or each.error for each in self.other_inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +59,38 @@ class Guide:
 
     form: GuidedForm
     target: VaultObject
-    way: Way | None
+    goal_actions: GoalActions | None
     active: bool  # the integration that transfers the records
     permitted: bool
 
     @property
-    def sends(self) -> bool:
+    def can_send(self) -> bool:
         """Return whether the form has the button that sends a record."""
-        return self.way is not None and self.active and self.permitted
+        return self.goal_actions is not None and self.active and self.permitted
 
     @property
-    def unsent(self) -> str:
+    def reason_not_sent(self) -> str:
         """Return the reason why records cannot be sent now."""
-        if self.way is None:
+        if self.goal_actions is None:
             return "The lifecycle does not lead there."
         if not self.active:
             return "The integration or its connection is not active; an administrator can activate it."
         return "Your security profile does not allow it."
 
-    def lack(self, row: Mapping[str, object]) -> Lack:
+    def unmet_criteria(self, row: Mapping[str, object]) -> UnmetCriteria:
         """Return the entry criteria that a row does not meet to be sent."""
         values = {name: _text(value) for name, value in row.items()}
-        return lack_of(self.way.criteria if self.way else (), values)
+        return unmet_criteria(
+            self.goal_actions.criteria if self.goal_actions else (), values
+        )
 
-    def worthless(self, row: Mapping[str, object]) -> ApiError | None:
+    def empty_record_error(self, row: Mapping[str, object]) -> ApiError | None:
         """Return the error of a new record without any of the fields of which it needs at least one; None with one."""
-        if any(_text(row.get(name)).strip() for name in self.form.least):
+        if any(_text(row.get(name)).strip() for name in self.form.minimum_fields):
             return None
-        known = [name for name in self.form.least if name in self.target.fields]
+        known = [
+            name for name in self.form.minimum_fields if name in self.target.fields
+        ]
         named = " or ".join(
             f"{self.target.fields[each].label} [{each}]" for each in known
         )
@@ -93,24 +101,28 @@ class Guide:
         """Return the inputs by section, marked; None when the object no longer has the field of the choice."""
         values = {each.name: each.value for each in shown}
         marked = self._marked(shown, values)
-        choice = next((each for each in marked if each.name == self.form.choice), None)
+        choice = next(
+            (each for each in marked if each.name == self.form.choice_field), None
+        )
         if choice is None:
             return None
-        belonging = self.form.belongs.get(choice.value, ())
+        belonging = self.form.fields_by_choice.get(choice.value, ())
         dependent = [each for each in marked if each.name in self.form.dependent]
-        asked = [each for each in dependent if each.name in belonging or each.needed]
+        chosen_inputs = [
+            each for each in dependent if each.name in belonging or each.needed
+        ]
         details = [
             each
             for each in marked
             if not each.system and each is not choice and each not in dependent
         ]
-        others = [each for each in dependent if each not in asked]
-        return Sections(details, choice, asked, others)
+        other_inputs = [each for each in dependent if each not in chosen_inputs]
+        return Sections(details, choice, chosen_inputs, other_inputs)
 
     def _marked(self, shown: Sequence[Input], values: Mapping[str, str]) -> list[Input]:
         """Return the inputs, with ``needed`` set where a record cannot be sent without a value."""
-        criteria = self.way.criteria if self.way else ()
-        names = {each.required_field for each in needed(criteria, values)}
+        criteria = self.goal_actions.criteria if self.goal_actions else ()
+        names = {each.required_field for each in applicable_criteria(criteria, values)}
         return [replace(each, needed=each.name in names) for each in shown]
 
 
@@ -122,7 +134,7 @@ async def guide_of(visit: Visit, target: VaultObject) -> Guide | None:
     return Guide(
         form,
         target,
-        way_to(visit.registry, target, form.goal),
+        goal_actions_of(visit.registry, target, form.goal),
         await visit.vault.runs.is_active(form.integration),
         may(visit.caller, target.name, Operation.EDIT),
     )

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, Operation, granted, may
-from shared.vault.admin.last_visit import keep, last_visit
+from shared.vault.admin.last_visit import store_visit, visit_times
 from shared.vault.admin.listing import Listing, Row, listed, selected
 from shared.vault.admin.rendering import moment_of
 from shared.vault.admin.showing import ValueFormatter, people, record_path
@@ -44,7 +44,7 @@ COUNTED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ShownWorkList:
     """One work list with its first records, up to ``COUNTED``.
 
     ``path`` begins the addresses of the records' pages; ``new`` are the ids of the records marked as new.
@@ -78,7 +78,7 @@ def _number(listing: Listing) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class HomeTable:
     """One table of the home page; ``path`` begins the addresses of the records' pages."""
 
     label: str
@@ -104,22 +104,22 @@ async def home(visit: Visiting) -> Response:
     queues = None
     if granted(visit.caller, Grant.READ_QUEUES):
         queues = await visit.vault.queues.depths(visit.caller)
-    last = last_visit(visit)
+    times = visit_times(visit)
     page = visit.page(
         "home.html",
         desk=visit.vault.definition.desk,
-        work=await _work(visit, last.ended),
+        work=await _work(visit, times.previous),
         blocks=await _blocks(visit),
         open=await _open(visit),
         queues=queues,
         first=first,
         jobs=ended.jobs,
     )
-    keep(visit, page, last)
+    store_visit(visit, page, times)
     return page
 
 
-async def _work(visit: Visit, since: datetime | None) -> list[Work]:
+async def _work(visit: Visit, since: datetime | None) -> list[ShownWorkList]:
     """Return the work lists with their records; none for callers who may not edit the records.
 
     Records that are new since ``since`` are marked; none when it is None.
@@ -143,7 +143,7 @@ async def _work(visit: Visit, since: datetime | None) -> list[Work]:
         statement = f"SELECT {selection} FROM {source}"
         listing = await listed(visit, statement, size=COUNTED, counted=False)
         new = _new(listing.rows, each.new_since, since)
-        work.append(Work(each, formatter, listing, path, new))
+        work.append(ShownWorkList(each, formatter, listing, path, new))
     return work
 
 
@@ -157,7 +157,7 @@ def _new(rows: Iterable[Row], field: str, since: datetime | None) -> frozenset[s
     )
 
 
-async def _blocks(visit: Visit) -> list[Block]:
+async def _blocks(visit: Visit) -> list[HomeTable]:
     """Return the tables whose objects the caller may read."""
     blocks = []
     for label, object_name, columns, condition in TABLES:
@@ -169,7 +169,7 @@ async def _blocks(visit: Visit) -> list[Block]:
             statement = f"SELECT {selection} FROM {source} ORDER BY name__v"
             rows = await selected(visit, statement)
             path = record_path(object_name, "")
-            blocks.append(Block(label, formatter, columns, rows, path))
+            blocks.append(HomeTable(label, formatter, columns, rows, path))
     return blocks
 
 

@@ -13,7 +13,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.listing import Page, listed, selected
-from shared.vault.admin.script_review import MAX_FORESEEN, foreseen
+from shared.vault.admin.script_review import MAX_EXPECTED, expected_results
 from shared.vault.admin.showing import ValueFormatter
 from shared.vault.admin.viewing import object_of, record_of
 from shared.vault.admin.visit import Visit, Visiting, visiting
@@ -129,15 +129,17 @@ async def review(visit: Visiting, package_id: str) -> Response:
     inbound = visit.vault.inbound_packages
     statements = await inbound.statements(visit.caller, package_id)
     stored = await inbound.results(visit.caller, package_id)
-    looked_at = statements[:MAX_FORESEEN]
+    looked_at = statements[:MAX_EXPECTED]
     # Each is checked against all components, which takes long enough to keep other requests waiting.
-    seen = await asyncio.to_thread(foreseen, visit.caller, visit.registry, looked_at)
+    seen = await asyncio.to_thread(
+        expected_results, visit.caller, visit.registry, looked_at
+    )
     record = await record_of(visit, PACKAGE, package_id)
     return visit.page(
         "package_review.html",
         package_id=package_id,
         name=record["name__v"],
-        foreseen=seen,
+        expected_results=seen,
         unseen=statements[len(seen) :],
         refused=any(each.refusal for each in seen),
         steps=(stored.validation or {}).get("package_steps", ()),

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, Operation, may
-from shared.vault.admin.exception_filters import Wanted
+from shared.vault.admin.exception_filters import ExceptionSelection
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.inputs import changed, entered, inputs
 from shared.vault.admin.job_pages import SOON
@@ -169,7 +169,7 @@ def _failures(visit: Visit, api_name: str) -> str:
     """Return the address of the list of an integration's open exceptions; empty when the caller may not read them."""
     reads = may(visit.caller, EXCEPTION, Operation.READ)
     if reads:
-        return Wanted(integration=api_name).path
+        return ExceptionSelection(integration=api_name).path
     return ""
 
 

@@ -14,54 +14,56 @@ if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
 
 # Opening the page again within this time is the same visit: records that were new stay new.
-ONE_VISIT = timedelta(minutes=30)
-KEPT = timedelta(days=90)
+SAME_VISIT = timedelta(minutes=30)
+COOKIE_AGE = timedelta(days=90)
 SEPARATOR = "|"  # a character that cookies may have without quotes
 
 
 @dataclass(frozen=True, slots=True)
-class LastVisit:
+class VisitTimes:
     """The times at which a user opened the home page; None when unknown.
 
-    ``ended`` is the last time during the previous visit, ``looked`` the last time of all.
+    ``previous`` is the last time during the previous visit, ``latest`` the last time of all.
     """
 
-    ended: datetime | None
-    looked: datetime | None
+    previous: datetime | None
+    latest: datetime | None
 
     @classmethod
-    def read(cls, user_id: int, value: str) -> LastVisit:
+    def from_cookie(cls, user_id: int, value: str) -> VisitTimes:
         """Return the times in a cookie; unknown times when the cookie is another user's, or invalid."""
         of, _, moments = value.partition(SEPARATOR)
-        ended, _, looked = moments.partition(SEPARATOR)
+        previous, _, latest = moments.partition(SEPARATOR)
         if of != str(user_id):
             return cls(None, None)
-        return cls(_moment(ended), _moment(looked))
+        return cls(_moment(previous), _moment(latest))
 
-    def at(self, now: datetime) -> LastVisit:
+    def opened_at(self, now: datetime) -> VisitTimes:
         """Return the times after the user has opened the page ``now``."""
-        if self.looked is not None and now - self.looked > ONE_VISIT:
-            return LastVisit(self.looked, now)
-        return LastVisit(self.ended, now)
+        if self.latest is not None and now - self.latest > SAME_VISIT:
+            return VisitTimes(self.latest, now)
+        return VisitTimes(self.previous, now)
 
-    def written(self, user_id: int) -> str:
+    def cookie_value(self, user_id: int) -> str:
         """Return the times as the value of the user's cookie."""
         moments = (
-            each.isoformat() if each else "-" for each in (self.ended, self.looked)
+            each.isoformat() if each else "-" for each in (self.previous, self.latest)
         )
         return SEPARATOR.join([str(user_id), *moments])
 
 
-def last_visit(visit: Visit) -> LastVisit:
+def visit_times(visit: Visit) -> VisitTimes:
     """Return the times at which the caller opened the home page, including this request."""
     value = visit.request.cookies.get(_name(visit), "")
-    return LastVisit.read(visit.caller.user_id, value).at(datetime.now(UTC))
+    return VisitTimes.from_cookie(visit.caller.user_id, value).opened_at(
+        datetime.now(UTC)
+    )
 
 
-def keep(visit: Visit, response: Response, last: LastVisit) -> None:
+def store_visit(visit: Visit, response: Response, times: VisitTimes) -> None:
     """Store the times in the browser's cookie."""
-    value = last.written(visit.caller.user_id)
-    seconds = int(KEPT.total_seconds())
+    value = times.cookie_value(visit.caller.user_id)
+    seconds = int(COOKIE_AGE.total_seconds())
     set_cookie(visit.request, response, _name(visit), value, seconds)
 
 

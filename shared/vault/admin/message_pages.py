@@ -95,7 +95,7 @@ async def one_message(visit: Visiting, message_id: MessageId) -> Response:
         message_id=message_id,
         stations=stations,
         first=stations[0].date if stations else None,
-        unseen=[source for source in sources if not source.seen],
+        unseen=[source for source in sources if not source.has_session],
         error=error,
         again_in=SOON if _under_way(stations) else None,
     )
@@ -121,7 +121,7 @@ async def _elsewhere(
     if not visit.granted(Grant.MANAGE_INTEGRATIONS):
         return stations
     for source in sources:
-        if not source.seen:
+        if not source.has_session:
             continue
         found = await visit.vault.connector.ask(
             "ways", message_id, sessions=source.sessions

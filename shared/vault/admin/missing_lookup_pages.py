@@ -81,7 +81,7 @@ async def missing(
     error: ApiError | None = None
     rows: list[Missing] = []
     complete = True
-    if source is not None and source.seen:
+    if source is not None and source.has_session:
         try:
             answer = await _asked(visit, source, names.get(integration, ""))
         except VaultFault as fault:

@@ -94,7 +94,9 @@ async def patterns(visit: Visiting) -> Response:
         steps=_steps(),
         stations=_stations(now),
         verdicts={"expected": 120, "equal": 118, "missing": 2},
-        source=SimpleNamespace(seen=False, vault_id=10101, vault_name="Another Vault"),
+        source=SimpleNamespace(
+            has_session=False, vault_id=10101, vault_name="Another Vault"
+        ),
         preview=_preview(),
     )
 
@@ -175,7 +177,7 @@ def _steps() -> list[SimpleNamespace]:
     words: tuple[tuple[str, str, list[SimpleNamespace]], ...] = (
         ("ok", "Done", []),
         ("failed", "To be corrected", [mend]),
-        ("unseen-yet", "Not looked at yet", []),
+        ("unseen-yet", "Not checked yet", []),
     )
     return [
         SimpleNamespace(

@@ -79,17 +79,17 @@ class Mend:
 
 @dataclass(slots=True)
 class StepOfReadiness:
-    """One step with its faults; ``seen`` is False while faults of an earlier step prevent its check."""
+    """One step with its faults; ``checked`` is False while faults of an earlier step prevent its check."""
 
     title: str
     aim: str
-    seen: bool = True
+    checked: bool = True
     mends: list[Mend] = field(default_factory=list)
 
     @property
     def mark(self) -> str:
         """Return the CSS class of the step's badge."""
-        if not self.seen:
+        if not self.checked:
             return "unseen-yet"
         if any(mend.prevents for mend in self.mends):
             return "failed"
@@ -98,8 +98,8 @@ class StepOfReadiness:
     @property
     def words(self) -> str:
         """Return the text of the step's badge."""
-        if not self.seen:
-            return "Not looked at yet"
+        if not self.checked:
+            return "Not checked yet"
         if not self.mends:
             return "Done"
         prevents = any(mend.prevents for mend in self.mends)
@@ -196,5 +196,5 @@ def steps_of(
         steps[step].mends.append(mend)
     hidden = any(steps[step].mends for step in FIRST)
     for step, shown in steps.items():
-        shown.seen = step in FIRST or not hidden
+        shown.checked = step in FIRST or not hidden
     return list(steps.values())

@@ -20,7 +20,7 @@ from shared.vault.admin.listing import (
 )
 from shared.vault.admin.origins import origins_of
 from shared.vault.admin.record_lists import RecordList, list_path, record_list, views_of
-from shared.vault.admin.related_records import further, related_records
+from shared.vault.admin.related_records import other_lists, related_records
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.similar_answers import similar_answers
 from shared.vault.admin.task_pages import workflows_of
@@ -162,7 +162,7 @@ async def record(
         response=object_name == REQUEST,
         similar=await similar_answers(visit, object_name, shown.values),
         related=related,
-        further=further(shown.children, related),
+        other_lists=other_lists(shown.children, related),
     )
 
 

@@ -39,7 +39,7 @@ class RelatedList:
         return self.formatter.target
 
     @property
-    def record_path(self) -> str:
+    def record_path_prefix(self) -> str:
         """Return the beginning of the addresses of the records' pages, to be followed by an id."""
         return record_path(self.target.name, "")
 
@@ -50,11 +50,13 @@ async def related_records(
     """Return the lists that the Vault's definition has for an object, as far as the caller may read their records."""
     wanted = visit.vault.definition.related.get(object_name, ())
     return [
-        await _related(visit, each, record_id) for each in wanted if _seen(visit, each)
+        await _related(visit, each, record_id)
+        for each in wanted
+        if _is_listed(visit, each)
     ]
 
 
-def _seen(visit: Visit, related: Related) -> bool:
+def _is_listed(visit: Visit, related: Related) -> bool:
     """Return whether the caller may read the records, and the field by which they refer is active."""
     # Objects and fields of the standard configuration may have been made inactive, or dropped.
     target = visit.registry.objects.get(related.object)
@@ -87,7 +89,7 @@ async def _related(visit: Visit, related: Related, record_id: str) -> RelatedLis
     return RelatedList(formatter, columns, listing, f"{path}?{refers}", new)
 
 
-def further(
+def other_lists(
     children: Collection[tuple[str, str]], lists: Collection[RelatedList]
 ) -> list[tuple[str, str]]:
     """Return the labels and addresses among ``children`` of those lists that ``lists`` does not show."""

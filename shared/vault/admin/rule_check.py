@@ -48,7 +48,7 @@ class RuleCheck:
         """Return the name of the previewed record; empty when it is not among the records to choose from."""
         return dict(self.records).get(self.record, "")
 
-    def said(self, record: str) -> str:
+    def record_text(self, record: str) -> str:
         """Return the text of the record's input: the record's name if it is unique in the list, else ``record``."""
         names = [name for _, name in self.records]
         return self.name if self.name and names.count(self.name) == 1 else record
@@ -81,7 +81,7 @@ async def preview(
 ) -> None:
     """Add the preview to a check; ``record`` is the id or a part of the name of a source record."""
     check.source = source
-    if source is None or not source.seen or not check.object:
+    if source is None or not source.has_session or not check.object:
         return
     try:
         words = record if len(record) != ID_LENGTH else ""

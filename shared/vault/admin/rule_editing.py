@@ -49,7 +49,7 @@ OVERTAKEN = ApiError(
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
+class EditedComponent:
     """The component that a form edits: the rule itself, or an existing or new part of it."""
 
     rule: Component
@@ -67,7 +67,7 @@ class Edited:
         return not self.component.name
 
     @property
-    def mark(self) -> str:
+    def digest(self) -> str:
         """Return a digest of the rule, by which a form recognizes the rule that it showed."""
         # Components have no date of their last change that every change moves on.
         content = orjson.dumps(self.rule.to_json())
@@ -155,7 +155,7 @@ async def delete_part(
     return await _saved(visit, edited, (DropChild(kind, part),))
 
 
-def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> Edited:
+def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> EditedComponent:
     """Return the component that the address names.
 
     :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may change integration rules; INVALID_DATA.
@@ -163,15 +163,15 @@ def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> Edited:
     authorize_components(visit.caller, (RULE,))
     rule = visit.vault.components.component(visit.caller, f"{RULE}.{name}")
     if not kind:
-        return Edited(rule, COMPONENT_TYPES[RULE], rule)
+        return EditedComponent(rule, COMPONENT_TYPES[RULE], rule)
     component = rule.child(kind, part) if part else Component(kind, "")
     if kind not in PARTS or component is None:
         message = f"The rule has no part [{kind[:60]} {part[:100]}]"
         raise VaultFault(ErrorType.INVALID_DATA, message)
-    return Edited(rule, PARTS[kind], component)
+    return EditedComponent(rule, PARTS[kind], component)
 
 
-def _again(visit: Visit, edited: Edited) -> Edited:
+def _again(visit: Visit, edited: EditedComponent) -> EditedComponent:
     """Return the present state of a component and its rule.
 
     :raises VaultFault: as ``_edited`` does.
@@ -180,12 +180,14 @@ def _again(visit: Visit, edited: Edited) -> Edited:
     return _edited(visit, edited.rule.name, kind, edited.component.name)
 
 
-async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> Response:
+async def _saved(
+    visit: Visit, edited: EditedComponent, changes: tuple[Change, ...]
+) -> Response:
     """Store the changes and redirect to the rule's page; when they are refused, show the form with the reason."""
     rule = edited.rule
-    read = visit.form.fields.get("read", edited.mark)
+    read = visit.form.fields.get("read", edited.digest)
     # The form has the digest of the rule that it showed: another one is somebody else's change.
-    if read != edited.mark:
+    if read != edited.digest:
         return await _form(visit, edited, OVERTAKEN)
     path = f"/ui/rules/{rule.name}"
     if not changes:
@@ -210,7 +212,7 @@ async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> R
 
 
 async def _checked_or_saved(
-    visit: Visit, edited: Edited, changes: tuple[Change, ...]
+    visit: Visit, edited: EditedComponent, changes: tuple[Change, ...]
 ) -> Response:
     """Save the changes; or only check them, when the form was sent by its check button."""
     if CHECK not in visit.form.fields:
@@ -220,7 +222,7 @@ async def _checked_or_saved(
 
 async def _form(
     visit: Visit,
-    edited: Edited,
+    edited: EditedComponent,
     error: ApiError | None = None,
     changes: tuple[Change, ...] = (),
 ) -> Response:

@@ -59,7 +59,7 @@ async def dry_run(
     source = await source_of(visit, str(shown.values["connection__sys"]))
     found: Mapping[str, Any] | None = None
     error: ApiError | None = None
-    if asked and source is not None and source.seen:
+    if asked and source is not None and source.has_session:
         params = {"since": since} if since else {}
         try:
             found = await visit.vault.connector.ask(

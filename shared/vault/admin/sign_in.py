@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.admin import cookies
-from shared.vault.admin.kept_forms import KeptForm, carried
+from shared.vault.admin.kept_forms import KeptForm, kept_form_of
 from shared.vault.admin.rendering import render
 from shared.vault.admin.visit import SIGN_IN, Visiting, require_form_token, safe_target
 from shared.vault.api import request_context as session
@@ -42,7 +42,7 @@ def sign_in_page(
         "next": target,
         "username": "",
         "error": None,
-        "carried": kept.hidden() if kept else {},
+        "carried": kept.hidden_fields() if kept else {},
     }
     return _form(request, "sign_in.html", context)
 
@@ -54,7 +54,7 @@ async def sign_in(request: Request) -> Response:
     async with upload_form(request, MAX_BYTES) as form:
         require_form_token(_visitor(request), form)
         fields = form.fields
-    kept = carried(fields)
+    kept = kept_form_of(fields)
     username = fields.get("username", "")
     target = safe_target(fields.get("next", ""))
     try:
@@ -64,7 +64,7 @@ async def sign_in(request: Request) -> Response:
             "next": target,
             "username": username,
             "error": fault.error,
-            "carried": kept.hidden() if kept else {},
+            "carried": kept.hidden_fields() if kept else {},
         }
         return _form(request, "sign_in.html", refused, 401)
     response = _onward(request, opened.session_id, target, kept)

@@ -43,28 +43,31 @@ class Desk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuidedForm:
-    """How a form leads through the records of an object, which are made for a named action of its lifecycle (``goal``).
+    """The form of an object's new records, which asks for all that the named action ``goal`` of its lifecycle needs.
 
-    ``send`` is the button that creates a record and takes it there, ``sent`` what is said then; it is offered while
-    ``integration`` is active. ``least`` are the fields without all of which a new record is worth nothing. Of the
-    fields that ``belongs`` lists by the values of ``choice``, the form asks for those of the value that is chosen;
-    ``heading`` stands over them and the choice, ``others`` over those of the other values.
+    Its button ``send_label`` creates a record and runs the goal's user actions, and ``sent_message`` is shown then; the
+    button is offered while ``integration`` is active. A draft must have a value in one of ``minimum_fields``.
+
+    The value of ``choice_field`` decides which fields of ``fields_by_choice``, a mapping from values to fields,
+    the form asks for under ``chosen_heading``; the fields of other values are under ``other_heading``.
     """
 
     goal: str
     integration: str
-    send: str
-    sent: str
-    least: tuple[str, ...]
-    choice: str
-    belongs: Mapping[str, tuple[str, ...]]
-    heading: str
-    others: str
+    send_label: str
+    sent_message: str
+    minimum_fields: tuple[str, ...]
+    choice_field: str
+    fields_by_choice: Mapping[str, tuple[str, ...]]
+    chosen_heading: str
+    other_heading: str
 
     @property
     def dependent(self) -> frozenset[str]:
-        """Return the fields that belong to one value or another."""
-        return frozenset(name for names in self.belongs.values() for name in names)
+        """Return the fields of ``fields_by_choice``, of all values together."""
+        return frozenset(
+            name for names in self.fields_by_choice.values() for name in names
+        )
 
 
 @dataclass(frozen=True, slots=True)

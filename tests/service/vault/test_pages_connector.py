@@ -96,7 +96,7 @@ async def test_what_is_found_leads_to_where_it_is_mended(
     if path:
         assert (await visitor.click(page, "Mend it")).status == 200
     first = step in (ReadinessStep.CONNECTION, ReadinessStep.REMOTE_VAULT)
-    assert ("Not looked at yet" in page.text) is first
+    assert ("Not checked yet" in page.text) is first
     assert name in page.text
     (asked,) = connector.asked
     assert asked.url.path == f"/readiness/{vault.vault_id}/medical_crm__v"
