@@ -179,7 +179,9 @@ def _check(
     component: Component | None,
     components: Components,
 ) -> None:
-    if component is None or holds_all_of(caller, _made(component, components)):
+    if component is None or holds_all_of(
+        caller, _profile_defined_by(component, components)
+    ):
         return
     message = (
         f"{component.full_name} allows more than the user's own security profile does."
@@ -187,7 +189,9 @@ def _check(
     raise ComponentError(message, Code.NOT_PERMITTED)
 
 
-def _made(component: Component, components: Components) -> SecurityProfile:
+def _profile_defined_by(
+    component: Component, components: Components
+) -> SecurityProfile:
     """Return the profile that a component defines; also of an inactive component, which may become active."""
     if component.type == PROFILE:
         return profile_of(component, components)

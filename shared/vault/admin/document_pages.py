@@ -32,7 +32,7 @@ from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.documents import DocumentId, Major, Minor
 from shared.vault.api.file_body import kept_file
 from shared.vault.api.request_context import VERSIONS
-from shared.vault.attachments.attachment_service import OfRecord
+from shared.vault.attachments.attachment_service import FileOwner
 from shared.vault.documents.document_locks import DocumentLock
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import Number
@@ -89,7 +89,7 @@ HOLDER = Field("user", "User", FieldType.OBJECT, object=USER)
 
 
 @dataclass(frozen=True, slots=True)
-class Holders:
+class RoleHolders:
     """A role on a document with its users and groups: the kind, id and name of each."""
 
     name: str
@@ -235,7 +235,7 @@ async def _page(visit: Visit, place: Place) -> Response:
     numbers = await reader.numbers(caller, VERSIONS[-1], place.document_id)
     _, state = await vault.documents.state(caller, place)
     edits = may(caller, DOCUMENTS, Operation.EDIT)
-    of = OfRecord(caller, DOCUMENTS, str(place.document_id))
+    owner = FileOwner(caller, DOCUMENTS, str(place.document_id))
     lock = await vault.document_locks.one(caller, place.document_id)
     return visit.page(
         "document.html",
@@ -255,7 +255,7 @@ async def _page(visit: Visit, place: Place) -> Response:
         unlocks=edits and _may_unlock(visit, lock, row),
         roles=await _roles(visit, place.document_id),
         holder_inputs=await _holder_inputs(visit) if edits else (),
-        attachments=await vault.document_attachments.all(of),
+        attachments=await vault.document_attachments.all(owner),
     )
 
 
@@ -316,7 +316,7 @@ def _may_unlock(
     return own or may(visit.caller, DOCUMENTS, Operation.DELETE)
 
 
-async def _roles(visit: Visit, document_id: int) -> list[Holders]:
+async def _roles(visit: Visit, document_id: int) -> list[RoleHolders]:
     """Return the roles on a document; with names of users and groups for callers who may see them."""
     found = await visit.vault.document_roles.all(visit.caller, document_id)
     user_ids = {each for role in found for each in role.assigned[Holder.USERS]}
@@ -324,7 +324,7 @@ async def _roles(visit: Visit, document_id: int) -> list[Holders]:
     names = await visit.vault.security.names_of(user_ids if sees_users else ())
     groups = await _groups(visit)
     return [
-        Holders(
+        RoleHolders(
             role.name,
             role.label,
             [

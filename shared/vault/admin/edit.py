@@ -68,16 +68,18 @@ async def create(
     if unknown:
         return await _create_form(visit, target, row, unknown)
     if guide is None:
-        return await _created(visit, target, row)
+        return await _create(visit, target, row)
     if then == SEND:
-        return await _sent(visit, guide, row)
+        return await _create_and_send(visit, guide, row)
     empty = guide.empty_record_error(row)
     if empty is not None:
         return await _create_form(visit, target, row, (empty,))
-    return await _created(visit, target, row)
+    return await _create(visit, target, row)
 
 
-async def _sent(visit: Visit, guide: Guide, row: Mapping[str, object]) -> Response:
+async def _create_and_send(
+    visit: Visit, guide: Guide, row: Mapping[str, object]
+) -> Response:
     """Create the record and run the actions to its goal, or show the form again with the unmet entry criteria."""
     target, goal_actions = guide.target, guide.goal_actions
     if goal_actions is None:
@@ -93,10 +95,10 @@ async def _sent(visit: Visit, guide: Guide, row: Mapping[str, object]) -> Respon
             visit.caller, target.name, row, goal_actions.actions
         )
 
-    return await _made(visit, target, row, send, guide.form.sent_message)
+    return await _create_once(visit, target, row, send, guide.form.sent_message)
 
 
-async def _created(
+async def _create(
     visit: Visit, target: VaultObject, row: Mapping[str, object]
 ) -> Response:
     """Create the record, or show the form again with the errors."""
@@ -106,10 +108,12 @@ async def _created(
         (result,) = await visit.vault.records.create(visit.caller, target.name, rows)
         return result
 
-    return await _made(visit, target, row, create, f"The {target.label} was created.")
+    return await _create_once(
+        visit, target, row, create, f"The {target.label} was created."
+    )
 
 
-async def _made(
+async def _create_once(
     visit: Visit,
     target: VaultObject,
     row: Mapping[str, object],

@@ -29,17 +29,17 @@ async def leading(
         for lead in leads
         if lead.relationships and (referenced := _referenced(visit, target, lead))
     }
-    row = await _far_values(visit, target, record, tuple(far))
+    row = await _related_values(visit, target, record, tuple(far))
     shown = []
     for lead in leads:
         if not lead.relationships and lead.path in target.fields:
             shown.append(formatter.show(lead.path, record))
         elif lead in far and (text := row.get(lead.path)):
-            shown.append(_far(visit, far[lead], lead, row, text))
+            shown.append(_related_value(visit, far[lead], lead, row, text))
     return [each for each in shown if each.text]
 
 
-def _far(
+def _related_value(
     visit: Visit,
     referenced: VaultObject,
     lead: Lead,
@@ -75,7 +75,7 @@ def _referenced(visit: Visit, target: VaultObject, lead: Lead) -> VaultObject | 
     return reached if lead.field in reached.fields else None
 
 
-async def _far_values(
+async def _related_values(
     visit: Visit,
     target: VaultObject,
     record: Mapping[str, Any],

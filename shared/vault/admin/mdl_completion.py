@@ -96,7 +96,7 @@ def statement_text(registry: Registry, chosen: Completion) -> str:
     match chosen.command:
         case Command.CREATE | Command.RECREATE:
             # What is there already is written out, to be changed.
-            component = present or _begun(chosen.kind, name)
+            component = present or _new_component(chosen.kind, name)
         case Command.ALTER:
             changes = (_change(chosen.kind, chosen.part, present),)
         case Command.DROP | Command.RENAME:
@@ -109,7 +109,7 @@ def statement_text(registry: Registry, chosen: Completion) -> str:
     return render_statement(statement)
 
 
-def _begun(kind: ComponentType, name: str) -> Component:
+def _new_component(kind: ComponentType, name: str) -> Component:
     """Return a component with the attributes that its type requires."""
     required = [each for each in kind.attributes.values() if each.required]
     return Component(
@@ -120,7 +120,7 @@ def _begun(kind: ComponentType, name: str) -> Component:
 def _change(kind: ComponentType, part: str, present: Component | None) -> Change:
     """Return a change of the attribute or part that was chosen, or of the first attribute."""
     if part in kind.subtypes:
-        return AddChild(_begun(kind.subtypes[part], NEW_NAME))
+        return AddChild(_new_component(kind.subtypes[part], NEW_NAME))
     attribute = kind.attributes.get(part) or next(_attributes(kind))
     stored = present.attributes.get(attribute.name) if present else None
     return SetAttribute(attribute.name, stored or (_example(attribute),))

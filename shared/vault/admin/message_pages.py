@@ -235,18 +235,20 @@ def _of_writes(
     ``reported`` is True in the Vault that sent the message, where the writes are statuses reported by the connector.
     """
     stations: list[Station] = []
-    for moments, together in _together(rows).items():
+    for moments, written_together in _by_times(rows).items():
         evaluated, written = (moment_of(each) for each in moments)
-        point = str(together[0]["integration_point"])
+        point = str(written_together[0]["integration_point"])
         if not reported and not stations:
-            rules = {str(row["integration_rule"]) for row in together} - {"None"}
+            rules = {str(row["integration_rule"]) for row in written_together} - {
+                "None"
+            }
             links = tuple(
                 (f"Rule {rule}", f"/ui/rules/{rule}") for rule in sorted(rules)
             )
             text = f"By the connector, at the integration point {point}"
             stations.append(Station("Read and evaluated", evaluated, "ok", text, links))
         title = "Reported back" if reported else "Written"
-        stations.append(_of_write(title, written, together, registry, names))
+        stations.append(_of_write(title, written, written_together, registry, names))
     return stations
 
 
@@ -288,7 +290,7 @@ def _label(registry: Registry, object_name: str) -> str:
     return object_name.partition("__")[0].replace("_", " ").title()
 
 
-def _together(
+def _by_times(
     rows: Iterable[Mapping[str, Any]],
 ) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
     """Return writes by the pair of times at which they were evaluated and written."""

@@ -43,7 +43,7 @@ Id = Annotated[str, Query(max_length=40)]
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingRow:
     """A missing row of a lookup set; ``parts`` are its known fields, ``count`` the number of records that need it.
 
     ``targets`` are the names and labels of the values that its target key can have, empty when any value is allowed.
@@ -79,7 +79,7 @@ async def missing(
     names = {each_id: name for each_id, _, name in integrations}
     source = await source_of(visit, chosen)
     error: ApiError | None = None
-    rows: list[Missing] = []
+    rows: list[MissingRow] = []
     complete = True
     if source is not None and source.has_session:
         try:
@@ -157,7 +157,7 @@ async def _integrations(visit: Visit, connection: str) -> list[tuple[str, str, s
     ]
 
 
-def _rows(visit: Visit, found: Iterable[Mapping[str, Any]]) -> Iterable[Missing]:
+def _rows(visit: Visit, found: Iterable[Mapping[str, Any]]) -> Iterable[MissingRow]:
     """Yield the missing rows, within each set those that the most records need first."""
     ordered = sorted(found, key=lambda each: (each[NAME], -each["count"], each[SOURCE]))
     targets: dict[str, list[tuple[str, str]]] = {}
@@ -166,7 +166,7 @@ def _rows(visit: Visit, found: Iterable[Mapping[str, Any]]) -> Iterable[Missing]
         if name not in targets:
             targets[name] = _targets(visit, name)
         parts = {part: str(each.get(part) or "") for part in PARTS}
-        yield Missing(parts, int(each["count"]), targets[name])
+        yield MissingRow(parts, int(each["count"]), targets[name])
 
 
 def _targets(visit: Visit, lookup: str) -> list[tuple[str, str]]:

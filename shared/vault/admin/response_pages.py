@@ -167,7 +167,7 @@ async def _page(visit: Visit, record_id: str, words: str = "") -> Response:
     target = object_of(visit, REQUEST, Operation.EDIT)
     request = await record_of(visit, REQUEST, record_id)
     draft = await _draft(visit, record_id)
-    open_links, made = await _made(visit, request["id"])
+    open_links, made = await _packages(visit, request["id"])
     choose = f"SELECT id, name__v FROM {TEMPLATE} ORDER BY name__v"
     shown: list[Shown] = await leading(visit, target, request)
     return visit.page(
@@ -179,7 +179,7 @@ async def _page(visit: Visit, record_id: str, words: str = "") -> Response:
         draft=draft,
         chosen={str(each["document_id__v"]) for each in draft.documents},
         words=words,
-        found=await _found(visit, words) if words.strip() else None,
+        found=await _approved_documents(visit, words) if words.strip() else None,
         templates=await selected(visit, choose),
         open_links=open_links,
         made=made,
@@ -206,7 +206,7 @@ async def _draft(visit: Visit, record_id: str) -> Draft:
     return Draft(row["id"], letter, row[EXPIRES] or "", documents)
 
 
-async def _made(visit: Visit, record_id: str) -> tuple[list[Row], list[Record]]:
+async def _packages(visit: Visit, record_id: str) -> tuple[list[Row], list[Record]]:
     """Return the responses with a link, and the history of all packages of a Case Request."""
     columns = f"id, name__v, {LINK}, {EXPIRES}"
     of_request = f"case_request__v = {literal(record_id)}"
@@ -217,7 +217,7 @@ async def _made(visit: Visit, record_id: str) -> tuple[list[Row], list[Record]]:
     return [row for row in rows if row[LINK]], made
 
 
-async def _found(visit: Visit, words: str) -> list[Row]:
+async def _approved_documents(visit: Visit, words: str) -> list[Row]:
     """Return approved versions of documents that have these words in their fields or files, the best first."""
     search = find(words).removesuffix(")")
     if not search:
@@ -230,7 +230,7 @@ async def _found(visit: Visit, words: str) -> list[Row]:
     return page_.rows
 
 
-async def _begun(visit: Visit, record_id: str) -> Draft:
+async def _draft_to_edit(visit: Visit, record_id: str) -> Draft:
     """Return the response in preparation, after creating it when there is none."""
     draft = await _draft(visit, record_id)
     if draft.id:
@@ -244,7 +244,7 @@ async def _begun(visit: Visit, record_id: str) -> Draft:
 async def _add(visit: Visit, record_id: str) -> Response:
     """Add the document version that the form names, such as ``12_1_0``, after the other documents."""
     version = visit.form.fields.get("version", "")
-    draft = await _begun(visit, record_id)
+    draft = await _draft_to_edit(visit, record_id)
     approved = f"version_id = {literal(version)} AND status__v = STEADYSTATE()"
     columns = f"id, name__v, {MAJOR}, {MINOR}"
     rows = await selected(
@@ -272,7 +272,7 @@ async def _move(visit: Visit, record_id: str) -> Response:
     """Move a document by one place."""
     draft = await _draft(visit, record_id)
     ids = [str(each["id"]) for each in draft.documents]
-    place = _place(ids, visit.form.fields.get("document", ""))
+    place = _position_of(ids, visit.form.fields.get("document", ""))
     up = visit.form.fields["step"] == Step.UP
     other = place - 1 if up else place + 1
     if not 0 <= other < len(ids):
@@ -292,7 +292,7 @@ async def _remove(visit: Visit, record_id: str) -> Response:
     document_id = visit.form.fields.get("document", "")
     draft = await _draft(visit, record_id)
     ids = [str(each["id"]) for each in draft.documents]
-    place = _place(ids, document_id)
+    place = _position_of(ids, document_id)
     object_of(visit, DOCUMENT, Operation.EDIT)
     # Who may put a document in may take it out, also without the right to delete records.
     caller, row = on_behalf_of(visit.caller), {"id": document_id}
@@ -304,7 +304,7 @@ async def _remove(visit: Visit, record_id: str) -> Response:
 async def _fill(visit: Visit, record_id: str) -> Response:
     """Fill in the cover letter from a template; the user may change it afterwards."""
     template = visit.form.fields.get("template", "")
-    draft = await _begun(visit, record_id)
+    draft = await _draft_to_edit(visit, record_id)
     letter = await visit.vault.cover_letters.filled(visit.caller, template, record_id)
     result = await _update(visit, draft.id, {"cover_letter__v": letter})
     done = "The cover letter is filled in; change what you like."
@@ -325,7 +325,7 @@ async def _save_and_preview(visit: Visit, record_id: str) -> Response:
 async def _saved(visit: Visit, record_id: str) -> RowResult:
     """Store the cover letter and the link's last day from the form."""
     fields = visit.form.fields
-    draft = await _begun(visit, record_id)
+    draft = await _draft_to_edit(visit, record_id)
     letter = fields.get("letter", "").replace("\r\n", "\n")
     changes = {"cover_letter__v": letter, EXPIRES: fields.get("expires", "")}
     return await _update(visit, draft.id, changes)
@@ -373,7 +373,7 @@ async def _update(
     return result
 
 
-def _place(ids: list[str], document_id: str) -> int:
+def _position_of(ids: list[str], document_id: str) -> int:
     """Return the place of a document in a response, from 0.
 
     :raises VaultFault: INVALID_DATA when the response does not have the document (any more).

@@ -33,12 +33,12 @@ async def load_components(
 
     :raises StandardLoadFailed: when a new Vault refuses a component.
     """
-    news = await _news(standard_pass, components.registry, shipped)
+    changed = await _changed_components(standard_pass, components.registry, shipped)
     present = components.registry.components
-    changed = [each for key, each in news.items() if each != present.get(key)]
-    refusals = await _carry_out(components, changed)
+    different = [each for key, each in changed.items() if each != present.get(key)]
+    refusals = await _execute(components, different)
     loaded: dict[str, dict[str, str]] = defaultdict(dict)
-    for kind, name in news:
+    for kind, name in changed:
         text = render(shipped.components[kind, name])
         if (kind, name) in refusals:
             await standard_pass.withhold(kind, name, text, refusals[kind, name])
@@ -48,7 +48,7 @@ async def load_components(
         await standard_pass.record_installed(kind, items)
 
 
-async def _news(
+async def _changed_components(
     standard_pass: StandardPass,
     registry: Registry,
     shipped: Registry,
@@ -58,7 +58,7 @@ async def _news(
     untouched = {(row["type"], row["name"]) for row in rows}
     kinds = {kind for kind, _ in shipped.components}
     notes = {kind: await standard_pass.notes(kind) for kind in kinds}
-    news: dict[Key, Component] = {}
+    changed: dict[Key, Component] = {}
     for key, following in shipped.components.items():
         kind, name = key
         note = notes[kind].get(name, Note())
@@ -78,8 +78,8 @@ async def _news(
             await standard_pass.withhold(kind, name, render(following), reason)
             continue
         if merged is not None:
-            news[key] = merged
-    return news
+            changed[key] = merged
+    return changed
 
 
 def _parsed(text: str | None) -> Component | None:
@@ -89,7 +89,7 @@ def _parsed(text: str | None) -> Component | None:
     return statements[0].component
 
 
-async def _carry_out(
+async def _execute(
     components: ComponentService,
     waiting: list[Component],
 ) -> dict[Key, str]:

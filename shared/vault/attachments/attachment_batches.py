@@ -112,12 +112,14 @@ class AttachmentBatches:
         known = {key, FILENAME, FILE, DESCRIPTION, EXTERNAL_ID}
         read = [_checked(row, known, (FILENAME, FILE)) for row in rows]
         # Before the transaction, which would be open while large files are copied.
-        kept = [await self._kept(caller, row) for row in read]
+        stored = [await self._stored_checksum(caller, row) for row in read]
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
-            named = await self.named(connection, caller, object_name, key, read)
+            record_ids = await self.record_ids(
+                connection, caller, object_name, key, read
+            )
             additions: list[tuple[BatchRow, Addition]] = []
-            for row, sha256, record_id in zip(read, kept, named, strict=True):
+            for row, sha256, record_id in zip(read, stored, record_ids, strict=True):
                 addition = _addition(row, sha256, record_id)
                 if addition is not None:
                     additions.append((row, addition))
@@ -184,20 +186,20 @@ class AttachmentBatches:
         target = self._components.registry.objects[object_name]
         return key_field(target, id_param).name
 
-    async def _kept(self, caller: Caller, row: BatchRow) -> str | None:
+    async def _stored_checksum(self, caller: Caller, row: BatchRow) -> str | None:
         """Store a row's file, and return its SHA-256 in hexadecimal; None for a row with errors."""
         if row.errors:
             return None
         try:
             item = await self._staging.file(caller, row.text(FILE))
             staged = self._staging.content(item)
-            kept = await self._content.keep(staged, limit=self.max_file)
+            stored = await self._content.keep(staged, limit=self.max_file)
         except VaultFault as fault:
             row.refuse(fault)
             return None
-        return kept.sha256
+        return stored.sha256
 
-    async def named(
+    async def record_ids(
         self,
         connection: Connection,
         caller: Caller,
@@ -213,13 +215,13 @@ class AttachmentBatches:
         read = reader.read(keys, key)
         batch = self._records.batch(connection, caller, target)
         stored = await batch.lock(read, key)
-        named: list[str | None] = []
+        record_ids: list[str | None] = []
         for row, record in zip(rows, read, strict=True):
             if not record.errors and record.key not in stored:
                 record.fail(ErrorType.INVALID_DATA, f"No record has this [{key.name}]")
             row.errors += record.errors
-            named.append(None if record.errors else stored[record.key]["id"])
-        return named
+            record_ids.append(None if record.errors else stored[record.key]["id"])
+        return record_ids
 
     async def _change(
         self,
