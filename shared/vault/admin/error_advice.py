@@ -21,7 +21,7 @@ ADVICE: Mapping[ErrorType, str] = {
     ErrorType.API_LIMIT_EXCEEDED: "Wait a minute, then open the page again.",
     ErrorType.RACE_CONDITION: "Open the page again: it shows what has changed meanwhile.",
     ErrorType.CONFIGURATION_MODE_ENABLED: "The Vault is being configured; try again in a few minutes.",
-    ErrorType.UNEXPECTED_ERROR: "Try it again; when it fails again, tell an administrator when it happened.",
+    ErrorType.UNEXPECTED_ERROR: "Try it again; if it fails again, tell an administrator the time of the failure.",
 }
 OTHERWISE = "Go back to the page that led here; what it showed may have changed or been deleted meanwhile."
 

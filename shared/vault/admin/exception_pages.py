@@ -173,7 +173,7 @@ async def run_on_chosen(visit: Visiting) -> Response:
     action = _action(form.get("action", ""))
     chosen = [name.partition(".")[2] for name in form if name.startswith("id.")]
     if not chosen:
-        message = "Select messages first, by the boxes before them"
+        message = "Select messages first, by their checkboxes"
         return visit.refuse(back, ApiError(ErrorType.PARAMETER_REQUIRED, message))
     results = await _run(visit, OBJECT, action, chosen)
     return _done(visit, back, "message", results)
@@ -194,7 +194,7 @@ async def run_on_cause(visit: Visiting) -> Response:
         object_name = ITEM
         ids = [item for each in found.causes for item in each.items]
     if not ids:
-        message = "Nothing has this cause any more; look at the list again"
+        message = "No exception has this cause any more; open the list again"
         return visit.refuse(back, ApiError(ErrorType.INVALID_DATA, message))
     results = await _run(visit, object_name, action, ids[:MAX_ACTED])
     noun = "message" if object_name == OBJECT else "item"

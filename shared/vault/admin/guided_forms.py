@@ -72,7 +72,7 @@ class Guide:
     def reason_not_sent(self) -> str:
         """Return the reason why records cannot be sent now."""
         if self.goal_actions is None:
-            return "The lifecycle does not lead there."
+            return "The lifecycle has no user action for it."
         if not self.active:
             return "The integration or its connection is not active; an administrator can activate it."
         return "Your security profile does not allow it."

@@ -16,8 +16,8 @@ from shared.vault.vql import literal
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
 
-SEVERAL = "several records have this name; choose one of those that are offered, or enter its ID"
-NONE = "there is no such record; choose one of those that are offered, or enter its ID"
+SEVERAL = "several records have this name; choose one of the suggested records, or enter its ID"
+NONE = "there is no such record; choose one of the suggested records, or enter its ID"
 
 
 async def with_ids(

@@ -28,7 +28,7 @@ router = APIRouter(prefix="/packages/outbound")
 
 UNKNOWN = ApiError(
     ErrorType.INVALID_DATA,
-    "[component] There is no such component; choose one of those that are offered",
+    "[component] There is no such component; choose one of the suggested components",
 )
 
 

@@ -92,7 +92,7 @@ def grant_input(visit: Visit, component: Component, form: Mapping[str, str]) -> 
     options = [(g.value, label) for g, label in GRANT_LABELS.items() if g in own]
     return Input(
         GRANTS,
-        "Beside records",
+        "Other permissions",
         InputKind.CHOICES,
         chosen=tuple(chosen),
         options=tuple(options),

@@ -32,23 +32,23 @@ STEPS: Mapping[ReadinessStep, tuple[str, str]] = {
     ),
     ReadinessStep.REMOTE_VAULT: (
         "Remote Vault",
-        "It is the right one, and the connector may sign in there",
+        "It is the right Vault, and the connector may sign in there",
     ),
     ReadinessStep.USER_RIGHTS: (
         "Rights",
-        "The connection's user may read what the rules read",
+        "The connection's user may read all that the rules read",
     ),
     ReadinessStep.INTEGRATIONS: (
         "Integrations",
-        "Those that are wanted are active, in both Vaults",
+        "The integrations in use are active in both Vaults",
     ),
     ReadinessStep.POINTS: (
         "Integration points",
-        "Each point of an active integration is active",
+        "Each integration point of an active integration is active",
     ),
     ReadinessStep.RULES: (
         "Integration rules",
-        "They can be carried out, and do what they say",
+        "They are valid, and work as they are written",
     ),
     ReadinessStep.QUEUES: (
         "Spark queues",

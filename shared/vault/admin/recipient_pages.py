@@ -124,7 +124,9 @@ async def viewable_file(visit: Visit, row: Mapping[str, Any]) -> StoredFile:
     # Whoever writes such records by calls may have written any text.
     parts = whole_number(major, LARGEST_PART), whole_number(minor, LARGEST_PART)
     if parts[0] is None or parts[1] is None:
-        raise VaultFault(ErrorType.INVALID_DATA, "The version of a document is 1.0")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, "The version of a document has the form 1.0"
+        )
     number = Number(parts[0], parts[1])
     place = Place(int(row["document_id__v"]), number)
     renditions = await files.renditions(visit.caller, place)

@@ -74,7 +74,7 @@ async def _changed_components(
         try:
             merged = merge(base, current, following)
         except MergeConflict as conflict:
-            reason = f"{conflict} was changed in this Vault, and differently"
+            reason = f"{conflict} was changed in this Vault in another way"
             await standard_pass.withhold(kind, name, render(following), reason)
             continue
         if merged is not None:

@@ -275,7 +275,7 @@ def _checked(
     for name in islice(values.keys() - known, MAX_ERRORS + 1):
         row.fail(
             ErrorType.ATTRIBUTE_NOT_SUPPORTED,
-            f"A row here has no column [{name[:100]}]",
+            f"Rows of this call have no column [{name[:100]}]",
         )
     for name in required:
         # An empty description is one: it removes the stored one.

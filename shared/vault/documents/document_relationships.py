@@ -188,7 +188,7 @@ def _read(row: Texts) -> _Row:
     """Return a row as a relationship to create."""
     read = _Row()
     for name in sorted(row.keys() - COLUMNS):
-        message = f"A row here has no column [{name[:100]}]"
+        message = f"Rows of this call have no column [{name[:100]}]"
         read.fail(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
     for name in (*IDS.values(), TYPE):
         if not row.get(name):
