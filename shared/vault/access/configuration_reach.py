@@ -64,7 +64,7 @@ def _check_criterion(
     try:
         check_criterion(criterion, object_name, registry, readable(caller))
     except vql.VqlError as error:
-        # Whatever else is wrong with it was found before.
+        # All other errors of the condition were found before.
         if error.type is not ErrorType.INSUFFICIENT_ACCESS:
             raise
         message = (

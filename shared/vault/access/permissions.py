@@ -137,7 +137,7 @@ def may(caller: Caller, object_name: str, operation: Operation) -> bool:
             if caller.read_only:
                 return False
         case Operation.READ:
-            # The grant may be the profile's and not the session's.
+            # The profile may have the permission, while the session excludes it.
             if object_name in _TRAILS and not granted(caller, Grant.READ_AUDIT):
                 return False
         case _:
@@ -378,7 +378,7 @@ def require_own(
 
     :raises VaultFault: INSUFFICIENT_ACCESS when neither.
     """
-    # What is the delegator's own is not the delegate's: in a delegated session it is only read.
+    # A delegate only reads the delegator's own items.
     own = caller.delegate_user_id is None or operation is Operation.READ
     if caller.user_id != owner or not own:
         require(caller, object_name, operation)

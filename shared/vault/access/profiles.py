@@ -55,7 +55,7 @@ def profile_of(component: Component, components: Components) -> SecurityProfile:
     for name in component.references("permission_sets"):
         named = components.get((PERMISSION_SET, name))
         if name in SUPPLIED:
-            # What these allow is in the code: no component of that name changes it.
+            # The code defines these profiles: a component of the same name does not change them.
             sets += SUPPLIED[name].sets
         # A set that was dropped, or is left out as inactive, allows nothing.
         elif named is not None:

@@ -79,7 +79,7 @@ class ActionService:
         state = await self._records.state_of(target, record_id)
         offered: list[AvailableAction] = []
         for action in target.actions:
-            # A component from elsewhere may name code that is not here: it could only fail.
+            # A component of another Vault may name an action that this Vault does not have.
             if action.active and self._records.actions.has(action.action):
                 name = f"{OBJECT_PREFIX}.{object_name}.{action.name}"
                 offered.append(
@@ -137,7 +137,7 @@ class ActionService:
             try:
                 rows = await self._records.carry_out(work, object_name)
             except RowsRefused as refusal:
-                # All is undone, and done again without these.
+                # The transaction is rolled back and repeated without the refused records.
                 for record_id, error in refusal.errors.items():
                     refused[record_id] = RowResult(id=record_id, errors=(error,))
                 left = [record_id for record_id in left if record_id not in refused]
@@ -169,7 +169,7 @@ class ActionService:
             for name in names:
                 (done,) = await records.actions.run(context, name, {})
                 if done.errors:
-                    # What is written already goes by an exception only.
+                    # Only an exception rolls back what is already written.
                     raise RowsRefused({created.id: done.errors[0]})
             return created
 

@@ -81,7 +81,7 @@ def _shown(
 ) -> Shown:
     """Format a value of an entry, which is stored as text, by the type of its field."""
     text = "" if value is None else str(value)
-    # Of a field that the object has no more, the text is all there is.
+    # The object no longer has the field: its type is unknown.
     if field is None or not text:
         return Shown("", "", text, long=True)
     if field.type is FieldType.BOOLEAN:

@@ -18,7 +18,7 @@ from shared.vault.errors import ApiError, VaultFault
 router = APIRouter(prefix="/components")
 
 EMPTY = ApiError(ErrorType.PARAMETER_REQUIRED, "There is no statement")
-# Sent by the button that adds a statement, and while what is offered depends on what is typed.
+# COMPLETE is sent by the button that adds a statement, LOOK while the user types into the statement's inputs.
 COMPLETE = "complete"
 LOOK = "look"
 NAMED = 10  # statements in the message after a script

@@ -120,7 +120,7 @@ def _accepted(
     acceptance: bytes,
 ) -> Response:
     """Show the acceptance, as text and as a download."""
-    # In the page itself, since it is stored nowhere: no address could return it again.
+    # The download is part of the page: the acceptance is not stored, so no address could return it.
     address = f"data:application/json;base64,{base64.b64encode(acceptance).decode()}"
     text = acceptance.decode()
     return visit.page(

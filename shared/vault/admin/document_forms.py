@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Chosen in one input, and sent as the three levels that it consists of.
 TYPE = "document_type"
-# A form of this Vault has no room for each; what is left out is set by the API.
+# Fields that the form leaves out; they can be set by the API.
 LEFT_OUT = frozenset(
     {"link__sys", "version_link__sys", "global_id__sys", "global_version_id__sys"}
 )

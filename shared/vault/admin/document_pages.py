@@ -62,7 +62,7 @@ COLUMNS = (
 )
 HEADINGS = ("Document", "Number", "Type", "State", "File", "Changed")
 FILTERS = {"type__v": "Type", "status__v": "State"}
-# Ids that say nothing to people, and what stands elsewhere on the page.
+# Ids without meaning for users, and fields that the page shows elsewhere.
 NOT_SHOWN = frozenset(
     {
         "id",

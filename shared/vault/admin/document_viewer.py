@@ -29,7 +29,7 @@ router = APIRouter()
 PAGE = "/approved_viewer"
 FILE = f"{PAGE}/file"
 PDF = "application/pdf"
-# What a browser shows without running anything of it; other files are downloaded, where the token lets them be.
+# Formats that a browser shows without running code in them; other files are downloaded, if the token permits it.
 SHOWN = frozenset({PDF, "image/png", "image/jpeg", "image/gif", "text/plain"})
 
 

@@ -46,7 +46,7 @@ async def new(
 ) -> Response:
     """Show an empty form; parameters of the address fill in fields."""
     target = object_of(visit, object_name, Operation.CREATE)
-    # Links from other pages fill in what the new record belongs to.
+    # Links from other pages fill in the reference to the record to which the new record belongs.
     values = dict(visit.request.query_params)
     return await _create_form(visit, target, values, ())
 

@@ -35,7 +35,7 @@ def labelled(errors: Iterable[ApiError], fields: Iterable[Field]) -> list[ApiErr
     """Return errors with the labels of fields in place of the fields' names in brackets."""
     labels: dict[str, str] = {}
     for each in fields:
-        # Some messages have the label as well, and need the name no more.
+        # Some messages have both label and name: the name is dropped.
         labels[f"{each.label} [{each.name}]"] = each.label
         labels[f"[{each.name}]"] = f"[{each.label}]"
     return [replace(each, message=_replaced(each.message, labels)) for each in errors]
@@ -57,7 +57,7 @@ def in_words(text: str, registry: Registry) -> str:
     for word in text.split(" "):
         name = word.rstrip(".,;:")
         rest = word[len(name) :]
-        # A name has no capitals; the first word of a sentence may have got one.
+        # Names have no capital letters, but the first word of a sentence may have one.
         name = name[:1].lower() + name[1:]
         label = ""
         if (named := registry.objects.get(name)) is not None:

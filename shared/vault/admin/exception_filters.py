@@ -30,7 +30,7 @@ PARTS = {
 }
 
 Name = Annotated[str, Query(max_length=MAX_NAME)]
-# Absent, it asks for any; empty, for those without.
+# None selects any value, an empty text exceptions without a value.
 Part = Annotated[str | None, Query(max_length=MAX_NAME)]
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
     from shared.vault.components.component_tree import Component
 
-MAX_KEYS = 5  # missing keys of one trouble that have a link of their own
-# Objects of which a key says nothing about a person.
+MAX_KEYS = 5  # missing keys of one cause that have a link of their own
+# Objects whose keys are no personal data.
 CATALOGUES = frozenset({"country__v", "product__v", "product_group__v", "specialty__v"})
 # Lookups whose source keys are names of configuration, and the objects from which even those are left out.
 CODED = frozenset({"picklist", "objectlifecyclestate", "documentlifecyclestate"})
@@ -82,7 +82,7 @@ def rule_path(visit: Visit, rule: str, field_rule: str = "") -> str:
     part = known.child("Fieldrule", field_rule) if field_rule else None
     if part is None:
         return path
-    # The form of a part is for those who may change rules; others find it in the rule's list.
+    # The form of a field rule is for users who may change rules; others see it on the rule's page.
     form = f"{path}/Fieldrule/{quote(field_rule)}"
     return form if visit.may_change(RULE) else f"{path}#field-rules"
 

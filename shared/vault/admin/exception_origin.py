@@ -80,7 +80,7 @@ def source_object(row: Row) -> str:
     try:
         data = json.loads(row.get("item_data__sys") or "{}")
     except ValueError:
-        # Cut off, or written by somebody else: the item is shown without it.
+        # The data are cut off, or written by another program: the item is shown without its object.
         return ""
     found = data.get("object") if isinstance(data, dict) else None
     if isinstance(found, str):

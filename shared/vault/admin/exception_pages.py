@@ -51,7 +51,7 @@ STATUS = "error_status__sys"
 TYPE = "error_type__sys"
 COLUMNS = (
     "name__v",
-    "error_message__sys",  # below what it means
+    "error_message__sys",  # shown below its meaning
     "integration__sys",
     "message_items_failed__sys",
     STATUS,
@@ -77,7 +77,7 @@ ITEM_COLUMNS = (
 )
 RETRY, IGNORE = "retry_transfer__sys", "ignore__sys"
 BULK = (RETRY, IGNORE)  # actions that run on several messages
-# What a message's page shows in places of its own.
+# Fields that a message's page shows outside its details.
 ELSEWHERE = frozenset(
     {
         "name__v",
@@ -190,7 +190,7 @@ async def run_on_cause(visit: Visiting) -> Response:
     object_name = OBJECT
     ids = [message for each in found.causes for message in each.messages]
     if action == IGNORE and wanted.by_items:
-        # Items of other causes are in the same messages, and are not decided here.
+        # The messages may have items of other causes, which are not ignored here.
         object_name = ITEM
         ids = [item for each in found.causes for item in each.items]
     if not ids:

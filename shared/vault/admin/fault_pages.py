@@ -58,7 +58,7 @@ async def on_fault(request: Request, error: Exception) -> Response:
 async def _to_sign_in(request: Request) -> Response:
     """Redirect to the sign-in, and keep the input of a submitted form of these pages."""
     if request.method not in READING and REDRAWN in request.headers:
-        # A part of a form that was asked for while it is filled in: the page stays, with all that was typed.
+        # A script has asked for a part of a form: without a redirect, the page keeps what was typed.
         return Response(status_code=HTTPStatus.UNAUTHORIZED)
     if request.method not in READING and is_from_this_vault(request):
         kept = await form_of_expired_session(request)

@@ -39,7 +39,7 @@ TABLES = (
 """Label, object, columns, and which records."""
 EVERY = JobFilter(frozenset())
 LATEST = 5
-# Beyond so many nobody counts their work, and a count of a million takes its time.
+# Larger numbers are of no use to users, and take long to count.
 COUNTED = 100
 
 

@@ -34,8 +34,8 @@ class InputKind(StrEnum):
     DATE_TIME = "datetime-local"
     SELECT = "select"
     CHOICES = "choices"  # a checkbox for each value
-    PICK = "pick"  # a text, while which is typed records are offered
-    SUGGEST = "suggest"  # a text with a list of values, of which it may be none
+    PICK = "pick"  # a text with suggested records
+    SUGGEST = "suggest"  # a text with suggested values; any other text is allowed
     PASSWORD = "password"  # noqa: S105  a name
 
     @property
@@ -126,7 +126,7 @@ async def _input(visit: Visit, target: VaultObject, field: Field, value: Any) ->
         return await _reference(visit, field, text_of(field, value))
     kind = InputKind.CHOICES if field.multi_value else kind_of(field.type)
     options = tuple(_options(field, visit.registry))
-    # A single choice may be left empty; of several, none is empty already.
+    # A single choice needs an empty option; several checkboxes may all be unticked.
     if kind is not InputKind.CHOICES:
         options = (BLANK, *options)
     return Input(
@@ -203,7 +203,7 @@ async def _pick(
         field.name,
         field.label,
         InputKind.PICK,
-        # What was typed and is no id is shown again as it was typed.
+        # A typed text that is no id is shown again.
         value if name is None else name,
         required=field.required,
         help="name, or any words of it",
@@ -332,7 +332,7 @@ def changed(
     record: Mapping[str, Any],
 ) -> dict[str, object]:
     """Return the values of a row that differ from the record's."""
-    # Writing the others as well would undo what somebody else has changed meanwhile.
+    # Writing the unchanged values as well would undo changes that another user has made meanwhile.
     return {
         field.name: row[field.name]
         for field in fields

@@ -90,7 +90,7 @@ async def runs(
     """List the runs of an integration, the latest first."""
     api_name = await _api_name(visit, record_id)
     offset = (page - 1) * PAGE_SIZE
-    # One more than the page shows: whether there is a next page is known without counting.
+    # One run more than the page shows is read, to know without counting whether a next page follows.
     found = await visit.vault.runs.runs(
         visit.caller, api_name, limit=PAGE_SIZE + 1, offset=offset
     )
@@ -134,7 +134,7 @@ async def _page(
     shown = await view(visit, OBJECT, record_id)
     target = shown.target
     points = object_of(visit, POINT)
-    # What a refused form had stays in its inputs.
+    # The inputs keep the values of a refused form.
     values = {**shown.values, **visit.form.fields}
     columns = ", ".join(POINT_COLUMNS)
     own = f"WHERE integration__sys = '{shown.id}' ORDER BY id"

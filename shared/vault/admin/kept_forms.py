@@ -58,10 +58,10 @@ async def form_of_expired_session(request: Request) -> KeptForm | None:
                 return None
             fields = {"token": "", **form.fields}
     except VaultFault:
-        # What is no form has nothing to keep.
+        # The request is not a form: there is nothing to keep.
         return None
     del fields["token"]
-    # A button alone has nothing that was typed: its page is opened again.
+    # The form has only a button and no typed values: its page is opened again.
     if not fields.keys() - {"form_id"}:
         return None
     url = request.url

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
 
 MAX_DOWNLOADED = 10_000
-# Records that are read at a time: one fewer than a query gives, which one more has to follow.
+# Records that are read at a time: one fewer than a query returns, to see whether more follow.
 READ_ROWS = 999
 # Rows that are written at a time; they hold the event loop for a few milliseconds.
 SLICE_ROWS = 50

@@ -87,7 +87,7 @@ def _day(text: str) -> date | None:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    # In the form that PostgreSQL takes, and with a day after it.
+    # Only the format of PostgreSQL, and not the last possible day, as the day after it is computed.
     return day if text == day.isoformat() and day < date.max else None
 
 
@@ -96,7 +96,7 @@ def _is_number(text: str) -> bool:
         number = Decimal(text)
     except InvalidOperation:
         return False
-    # What has an exponent may have more digits than memory has room for.
+    # A number with an exponent could have more digits than fit in memory.
     return number.is_finite() and "e" not in text.lower() and len(text) <= 40
 
 
@@ -113,7 +113,7 @@ def _condition(target: VaultObject, name: str, value: str) -> str:
     match target.fields[field].type:
         case FieldType.DATE_TIME:
             day = date.fromisoformat(value)
-            # The last day as a whole: up to where the next one begins.
+            # The whole last day: up to the beginning of the next day.
             if comparison == "<=":
                 day, comparison = day + timedelta(days=1), "<"
             return f"{field} {comparison} '{day.isoformat()}T00:00:00.000Z'"

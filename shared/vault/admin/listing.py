@@ -102,7 +102,7 @@ async def selected(visit: Visit, statement: str) -> list[Row]:
 
 def plain(rows: T) -> T:
     """Return rows of a query with their JSON fragments decoded; fractions are text, with all digits."""
-    # Through JSON and back, since fragments are encoded text that only the encoder takes.
+    # Encoded and decoded again: only the encoder of JSON understands the fragments.
     read: T = json.loads(orjson.dumps(rows), parse_float=str)
     return read
 

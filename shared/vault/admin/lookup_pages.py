@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/lookups")
 
-# What a list shows; what is the same in all of its rows is left out.
+# Columns of the list; a column with the same value in all rows is left out.
 COLUMNS = (SOURCE, "target_key__sys", NAME, TYPE, CONNECTION, "status__v")
 
 Connection = Annotated[str, Query(max_length=40)]

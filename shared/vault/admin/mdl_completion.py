@@ -95,7 +95,7 @@ def statement_text(registry: Registry, chosen: Completion) -> str:
     changes: tuple[Change, ...] = ()
     match chosen.command:
         case Command.CREATE | Command.RECREATE:
-            # What is there already is written out, to be changed.
+            # RECREATE begins with the present definition, to be changed.
             component = present or _new_component(chosen.kind, name)
         case Command.ALTER:
             changes = (_change(chosen.kind, chosen.part, present),)

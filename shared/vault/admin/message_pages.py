@@ -87,7 +87,7 @@ async def one_message(visit: Visiting, message_id: MessageId) -> Response:
     try:
         stations += await _elsewhere(visit, sources, message_id)
     except VaultFault as fault:
-        # What this Vault knows is shown all the same.
+        # The stations in this Vault are shown nevertheless.
         error = fault.error
     stations.sort(key=lambda each: each.date)
     return visit.page(
@@ -126,7 +126,7 @@ async def _elsewhere(
         found = await visit.vault.connector.ask(
             "ways", message_id, sessions=source.sessions
         )
-        # The session is of one of them; the others tell it nothing.
+        # The answer has an entry for each Vault; those in which the caller has no session are empty.
         for vault in found:
             steps = [StepTaken.read(step) for step in vault["steps"]]
             parts = [_of_step(step, visit.registry) for step in steps]

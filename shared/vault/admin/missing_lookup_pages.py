@@ -36,7 +36,7 @@ router = APIRouter(prefix="/lookups/missing")
 
 HERE = "/ui/lookups/missing"
 TARGET = "target_key__sys"
-# What the connector says of a missing row, and a form sends back.
+# Fields of a missing row in the connector's answer, which the form sends back.
 PARTS = (NAME, TYPE, SOURCE, TARGET_OBJECT, "target_key_field__sys")
 
 Id = Annotated[str, Query(max_length=40)]

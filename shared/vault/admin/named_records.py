@@ -32,7 +32,7 @@ async def with_ids(
         value = row.get(field.name)
         if field.type is not FieldType.OBJECT or not value:
             continue
-        # Of records that must not be read, the id is all that can be entered; the service checks it.
+        # Records that the caller may not read are entered by id; the service checks the id.
         if not may(visit.caller, field.object or "", Operation.READ):
             continue
         ids = await _meant(visit, field.object or "", str(value))
@@ -53,7 +53,7 @@ async def _meant(visit: Visit, object_name: str, typed: str) -> list[str]:
     page = await listed(visit, f"SELECT id FROM {object_name} WHERE {where}", size=2)
     if page.rows:
         return [str(each["id"]) for each in page.rows]
-    # Only a whole name: the beginning of one may be meant for another record.
+    # Only a whole name counts: a part of it may stand for another record.
     found = await visit.vault.finder.find(visit.caller, object_name, typed)
     wanted = _folded(typed)
     return [each.id for each in found if _folded(each.name) == wanted][:2]

@@ -90,7 +90,7 @@ def menu_of(caller: Caller, path: str) -> list[tuple[Entry, bool]]:
 
 def _is_at(entry: Entry, path: str) -> bool:
     """Return whether a page belongs to an entry."""
-    # Every page is below Home: it has none but itself.
+    # All addresses begin with that of Home, to which only its own page belongs.
     if path == entry.path:
         return True
     below = () if entry.path == "/ui/" else (f"{entry.path}/",)

@@ -69,7 +69,7 @@ def _changed(origin: Origin, entry: Row) -> Origin:
 
     A transferred value that was not changed since keeps its origin.
     """
-    # The transfer itself is in the trail as well: what was changed before it is past.
+    # The trail has the transfer itself as well, so its entry is no change by a user.
     if origin.date and not origin.changed:
         return origin
     by = str(entry["user_name"] or f"User {entry['user_id']}")

@@ -46,7 +46,7 @@ def access_of(profile: SecurityProfile, objects: Iterable[VaultObject]) -> Acces
     found: dict[frozenset[Operation], list[VaultObject]] = {}
     for each in sorted(objects, key=lambda each: each.label_plural.lower()):
         found.setdefault(allowed(profile, each.name), []).append(each)
-    # What allows most comes first.
+    # The most permissions come first.
     ordered = sorted(found.items(), key=lambda item: -len(item[0]))
     return Access(
         [_allowed(operations, group) for operations, group in ordered],

@@ -39,7 +39,7 @@ async def of_day(
         visit.caller, day, queue=wanted, after=after, limit=MAX_ROWS
     )
     more = lines[-1].number if len(lines) == MAX_ROWS else None
-    # The log is about what leaves the Vault.
+    # The log has deliveries, which only outbound queues have.
     queues = [
         name for name, each in visit.registry.queues.items() if each.type.delivers
     ]

@@ -50,7 +50,7 @@ async def objects(visit: Visiting) -> Response:
     ]
     readable.sort(key=lambda each: each.label_plural.lower())
     first = visit.vault.definition.first_objects
-    # What people work with, then what the Vault keeps of itself last.
+    # The first objects of the definition come first, the objects of the platform last.
     groups = {
         "What people work with": [each for each in readable if each.name in first],
         "More records": [
@@ -135,7 +135,7 @@ async def searched(visit: Visit) -> Response:
     # By POST, and by an id from then on: words may be names of people, which must not stand in addresses and logs.
     words = visit.form.fields.get("q", "").replace("\x00", "")[:MAX_SEARCH].strip()
     if not words:
-        # With a view, which may have words of its own: with none.
+        # An empty search overrides the words of the view.
         none = "" if "view" in visit.request.query_params else None
         return visit.go(visit.address(search=none, page=None))
     search_id = await visit.vault.searches.save(visit.caller.user_id, words)

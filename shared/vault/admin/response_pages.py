@@ -278,7 +278,7 @@ async def _move(visit: Visit, record_id: str) -> Response:
     if not 0 <= other < len(ids):
         return visit.go(_path(record_id))
     ids[place], ids[other] = ids[other], ids[place]
-    # All of them: numbers that were given by hand may be alike.
+    # All documents are numbered anew, because order numbers set by hand may be equal.
     rows = [{"id": each, "order__v": str(n)} for n, each in enumerate(ids, 1)]
     results = await visit.vault.records.update(visit.caller, DOCUMENT, rows)
     for result in results:
@@ -294,7 +294,7 @@ async def _remove(visit: Visit, record_id: str) -> Response:
     ids = [str(each["id"]) for each in draft.documents]
     place = _position_of(ids, document_id)
     object_of(visit, DOCUMENT, Operation.EDIT)
-    # Who may put a document in may take it out, also without the right to delete records.
+    # Users who may add a document may remove it, also without the right to delete records.
     caller, row = on_behalf_of(visit.caller), {"id": document_id}
     (result,) = await visit.vault.records.delete(caller, DOCUMENT, [row])
     name = draft.documents[place]["name__v"]

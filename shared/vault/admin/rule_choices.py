@@ -126,7 +126,7 @@ async def _of_source(
     queried = [*objects, (DOCUMENTS, "Documents")]
     choices = {"query_object": queried, "primary_query_object": queried}
     name = values.get("query_object", "")
-    # While a name is being typed it is none yet: nothing is asked about it.
+    # A name that is still being typed is not an object: the connector is not asked for its fields.
     if name in dict(objects):
         fields = await connector.ask("sources", *asked, name, sessions=sessions)
         choices["query_field"] = [

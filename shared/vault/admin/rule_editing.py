@@ -40,7 +40,7 @@ router = APIRouter(prefix="/rules/{name}")
 
 PARTS = COMPONENT_TYPES[RULE].subtypes
 NAME = "part_name"
-# Sent by the button that checks, and while the form is being filled in.
+# Sent by the check button, and by the script while the form is filled in.
 CHECK = "check"
 OVERTAKEN = ApiError(
     ErrorType.RACE_CONDITION,
@@ -69,7 +69,7 @@ class EditedComponent:
     @property
     def digest(self) -> str:
         """Return a digest of the rule, by which a form recognizes the rule that it showed."""
-        # Components have no date of their last change that every change moves on.
+        # Components have no date that each change updates.
         content = orjson.dumps(self.rule.to_json())
         return hashlib.sha256(content).hexdigest()
 
@@ -202,7 +202,7 @@ async def _saved(
     except VaultFault as fault:
         if fault.error.type is not ErrorType.RACE_CONDITION:
             raise
-        # Its change may not have come to this process yet.
+        # This process may not have read the change yet.
         await components.load()
         return await _form(visit, _again(visit, edited), OVERTAKEN)
     if not result.ok:

@@ -136,7 +136,7 @@ def _parts(counts: Counts, most: int) -> Iterable[Part]:
         return
     numbers = {name: getattr(counts, name) for name in PARTS}
     shown = [(name, number) for name, number in numbers.items() if number]
-    # What the least heights add is taken from what is drawn to scale.
+    # The minimum heights are subtracted from the height that is drawn to scale.
     scale = HEIGHT - LEAST * len(shown)
     top = float(HEIGHT)
     for name, number in shown:

@@ -108,7 +108,7 @@ class ValueFormatter:
 
     def __init__(self, target: VaultObject, caller: Caller, registry: Registry) -> None:
         self.target = target
-        # Names of users by id, where no record of theirs is joined; see ``people`` and ``user_names``.
+        # Names of users by id, for references whose records a row does not include; see ``people`` and ``user_names``.
         self.people: Mapping[str, str] = {}
         self._registry = registry
         self._caller = caller

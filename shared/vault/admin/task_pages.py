@@ -122,7 +122,7 @@ async def one_task(visit: Visiting, task_id: Number) -> Response:
         ids = await lists.contents(row["workflow_id"])
         names = [each.name for each in prompts]
         documents = await documents_of(visit, ids, names)
-        # What is entered is of all of them: the values of one are no beginning for the others.
+        # The values are for all records of the task: the form does not begin with those of one record.
         values = documents[0].values if len(documents) == 1 else {}
     else:
         record = await view(visit, target.name, row["record_id"])

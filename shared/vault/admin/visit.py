@@ -121,7 +121,7 @@ class Visit:
             form_id = UUID(self.form.fields.get(FORM_ID, ""))
         except ValueError:
             return None
-        # One that is sent by way of Back with other values is another form: nothing that was typed is passed over.
+        # A form that is sent again with other values, after going back, counts as another form.
         fields = self.form.fields.items()
         typed = sorted(each for each in fields if each[0] not in (FORM_ID, THEN))
         return uuid5(form_id, orjson.dumps(typed).decode())
@@ -190,7 +190,7 @@ def visiting(
         # Pages are for people; a remote Vault has its session for calls.
         if caller.connection_id is not None:
             raise invalid_session()
-        # One that draws itself anew keeps the head of the page, which shows the number.
+        # A page that draws itself anew keeps its head, which shows the number.
         unread = await vault.notifications.unread(caller) if asked else 0
         made = Visit(request, vault, caller, secret, unread)
         request.state.visit = made
@@ -233,9 +233,9 @@ def safe_target(address: str) -> str:
     own = (
         not parts.scheme
         and not parts.netloc
-        # Not the path: of what begins with several slashes it has one, and browsers take the next name for a host.
+        # The address is checked, not its path, which hides repeated slashes: browsers take the name after them for a host.
         and address.startswith(HOME)
-        # Browsers take a backslash for a slash: what follows two of them is a host.
+        # Browsers treat a backslash like a slash.
         and "\\" not in address
         and is_plain_path(parts.path)
     )

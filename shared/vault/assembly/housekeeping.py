@@ -74,7 +74,7 @@ class Housekeeping:
         removed = 0
         while expired := await self._jobs.table.expired(self._kept):
             context.raise_if_stopped()
-            # The files first: a job that is left keeps its key, and is tried again.
+            # The files first: if that fails, the job stays, and its files are removed next time.
             for job_id in expired:
                 await delete_tree(self._files, f"results/{job_id}")
             await self._jobs.table.remove(expired)

@@ -49,7 +49,7 @@ async def load_standard(
     parts = ["components", "records"]
     if example_data:
         parts.append("data")
-    # One process loads while the others wait; one that is cut off begins again.
+    # One process loads while the others wait; a load that was cut off begins again.
     async with alone(database) as connection:
         await components.load()
         for part in parts:

@@ -168,7 +168,7 @@ class Vault(VaultServices):
 
     async def _keep_current(self) -> None:
         """Read the components again whenever a process on this database has changed them."""
-        # Whatever was announced before this ran is read at once.
+        # Changes that were announced before this task began are read at once.
         self._stale.set()
         while True:
             await self._stale.wait()

@@ -271,14 +271,14 @@ def _checked(
 ) -> BatchRow:
     """Return a row, with an error for each column that is unknown, missing or not valid."""
     row = BatchRow(values)
-    # The answer names no more.
+    # A row has at most so many errors.
     for name in islice(values.keys() - known, MAX_ERRORS + 1):
         row.fail(
             ErrorType.ATTRIBUTE_NOT_SUPPORTED,
             f"Rows of this call have no column [{name[:100]}]",
         )
     for name in required:
-        # An empty description is one: it removes the stored one.
+        # An empty description is valid: it removes the stored description.
         removes = name == DESCRIPTION and name in values
         if not row.text(name) and not removes:
             row.fail(
@@ -366,7 +366,7 @@ async def _found(
     seen: set[int] = set()
     for row, key in zip(good, keys, strict=True):
         attachment = found.get(key)
-        # A row that names a record names one whose attachment it is.
+        # A row with a record's id must name an attachment of that record.
         if attachment is None or row.text("id") not in ("", attachment.record_id):
             row.fail(ErrorType.INVALID_DATA, "There is no such attachment")
         elif attachment.id in seen:

@@ -191,7 +191,7 @@ async def write_edits(
     for before, after in changes:
         for name, value in after.items():
             former = before.get(name)
-            # In the mode that writes values again, some of them are what they were.
+            # In the mode that writes equal values as well, some values have not changed.
             if former != value:
                 lines.append((before["id"], name, text_of(former), text_of(value)))
     if lines:
@@ -339,7 +339,7 @@ async def write_deletions(
     """
     doomed: dict[str, set[str]] = defaultdict(set)
     level = {object_name: list(ids)}
-    # Level by level: a record may go with one that itself goes with another.
+    # Level by level: deleting a record deletes its children, and those delete theirs.
     while level:
         following: dict[str, list[str]] = defaultdict(list)
         for owner, going in level.items():

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Database
 
 PAGE = 1000  # entries in memory at a time where all are read
-# The latest change of each field, among the latest entries of a record: of older ones the trail itself tells.
+# The latest change of each field, among the latest entries of a record; older changes are in the trail only.
 LATEST_CHANGES = """
 SELECT DISTINCT ON (e.field) e.field AS field_name, e.happened AS timestamp, e.user_id::text AS user_id,
     coalesce(e.user_name, c.username) AS user_name

@@ -92,7 +92,7 @@ class RecordMerge:
 
     async def _redirect(self, child: VaultObject, field: Field) -> None:
         """Set a reference field of every record that names the duplicate to the main record."""
-        # Who may merge need not be allowed to edit the records that refer to the duplicate:
+        # Users who may merge need no right to edit the records that refer to the duplicate:
         # keeping references whole is the Vault's own work.
         caller = on_behalf_of(self.caller)
         # The duplicate may refer to itself, and is deleted anyway.
