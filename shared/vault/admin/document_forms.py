@@ -35,7 +35,7 @@ def editable_fields(versions: VaultObject) -> list[Field]:
 async def field_inputs(
     visit: Visit, versions: VaultObject, values: Mapping[str, Any]
 ) -> list[Input]:
-    """Return the inputs of a document's own fields, filled with the values of a form or of an answer."""
+    """Return the inputs of a document's own fields, filled with the values of a form or of a stored version."""
     return await inputs(visit, versions, editable_fields(versions), values)
 
 

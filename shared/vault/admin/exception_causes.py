@@ -163,7 +163,7 @@ async def _add_items(
     wanted: ExceptionSelection,
     found: dict[ExceptionSelection, Cause],
 ) -> bool:
-    """Add the latest items to their causes, and return whether there are older ones."""
+    """Add the latest items to their causes, and return whether older items are left out."""
     terms = [*wanted.item_conditions(), *await scope(visit, wanted, OF_MESSAGE)]
     columns = ", ".join((MESSAGE, TYPE, MODIFIED, TEXT, *PARTS.values()))
     statement = (
@@ -185,7 +185,7 @@ async def _add_messages(
     found: dict[ExceptionSelection, Cause],
     reads_items: bool,
 ) -> bool:
-    """Add the latest messages without items to their causes, and return whether there are older ones."""
+    """Add the latest messages without items to their causes, and return whether older messages are left out."""
     terms = [*wanted.conditions(), *await scope(visit, wanted)]
     if wanted.queue is not None:
         terms.append(f"{QUEUE} = {quoted(wanted.queue) if wanted.queue else 'null'}")

@@ -197,7 +197,7 @@ def _options(field: Field, registry: Registry) -> Iterable[tuple[str, str]]:
 async def _pick(
     visit: Visit, field: Field, referenced: VaultObject, value: str
 ) -> Input:
-    """Return the input of a reference to one of many records, which are suggested while the user types."""
+    """Return the input of a reference to an object with many records; some are suggested while the user types."""
     name = await _name_of(visit, referenced, value) if value else None
     return Input(
         field.name,

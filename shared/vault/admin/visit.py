@@ -233,7 +233,7 @@ def safe_target(address: str) -> str:
     own = (
         not parts.scheme
         and not parts.netloc
-        # The address is checked, not its path, which hides repeated slashes: browsers take the name after them for a host.
+        # The address and not its path, which hides repeated slashes: browsers take the name after them for a host.
         and address.startswith(HOME)
         # Browsers treat a backslash like a slash.
         and "\\" not in address
@@ -244,7 +244,7 @@ def safe_target(address: str) -> str:
 
 
 def sign_in_address(request: Request) -> str:
-    """Return the address of the sign-in, which returns to this page, or to the page of the submitted form."""
+    """Return the address of the sign-in, after which the browser returns to this page, or to that of the sent form."""
     if request.method in READING:
         url = request.url
         back = f"{url.path}?{url.query}" if url.query else url.path

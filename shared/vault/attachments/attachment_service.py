@@ -161,7 +161,7 @@ class AttachmentService:
         content: AsyncIterable[bytes],
         description: str | None,
     ) -> Added:
-        """Attach a file to a record, as a new version of the attachment with its name, else as a new attachment.
+        """Attach a file to a record: as a new version of the attachment with the same name, else as a new attachment.
 
         :raises VaultFault: INVALID_DATA for a name or description that is not valid, or an unknown record;
             EXCEEDS_FILE_MAX_SIZE.

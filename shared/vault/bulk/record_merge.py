@@ -49,7 +49,7 @@ class RecordMerge:
         target: VaultObject,
         ids: tuple[str, str],
     ) -> RecordMerge:
-        """Lock both records, whose ``ids`` are those of the duplicate and of the main record.
+        """Lock both records, and return their merge; ``ids`` are those of the duplicate and of the main record.
 
         :raises VaultFault: INVALID_DATA when one of them does not exist.
         """
